@@ -1,0 +1,83 @@
+"""What the HTTP parts of the local cloud share: free ports, and a threaded server in the background."""
+
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+HOST = "127.0.0.1"
+_POLL_SECONDS = 0.02  # how long stopping waits for the serving loop to notice
+_BACKLOG = 512  # the usual 5 makes a burst of callers wait a second for their SYN to be sent again
+
+
+class PortTakenError(OSError):
+    """Another program listens on the port that was asked for."""
+
+    def __init__(self, port: int) -> None:
+        """Name the port in the message."""
+        super().__init__(f"port {port} is in use by another program")
+        self.port = port
+
+
+def listen(port: int = 0) -> socket.socket:
+    """Return a socket listening on `port` of this machine only; 0 takes a free one.
+
+    Raises:
+        PortTakenError: another program listens there.
+    """
+    try:
+        return socket.create_server((HOST, port), backlog=_BACKLOG)
+    except OSError as error:
+        raise PortTakenError(port) from error
+
+
+def free_port(wanted: int = 0) -> int:
+    """Return a port that nothing listens on now: `wanted` unless that is 0.
+
+    Raises:
+        PortTakenError: another program listens on `wanted`.
+    """
+    with listen(wanted) as probe:
+        return int(probe.getsockname()[1])
+
+
+class _Handler(WSGIRequestHandler):
+    """Answers without a line in the console, and closes: a kept connection would keep its thread alive."""
+
+    protocol_version = "HTTP/1.0"
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Print nothing."""
+
+
+class BackgroundServer:
+    """A WSGI application served on this machine by one thread per request, until it is stopped."""
+
+    def __init__(self, app: "WSGIApplication", name: str, port: int = 0) -> None:
+        """Take the port now; `name` is the thread's.
+
+        Raises:
+            PortTakenError: another program listens on `port`.
+        """
+        with listen(port) as listener:
+            # Given the socket, because make_server ends the whole program when it finds the port taken.
+            self._server = make_server(HOST, 0, app, threaded=True, request_handler=_Handler, fd=listener.fileno())
+        self.port = self._server.port
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_SECONDS,), name=name, daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop answering and free the port."""
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+        self._server.server_close()

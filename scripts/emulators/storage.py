@@ -1,0 +1,128 @@
+"""Cloud Storage in memory: the `gcp-storage-emulator` package behind a server for many callers at once.
+
+The package's own server answers one caller after another, with a waiting line of five. Letting it serve in
+parallel takes more than threads, because its store reads and writes shared dictionaries in several steps: two
+first uploads to a bucket at once lose one of them. So the network is parallel here, and the store is locked.
+Three more habits of the package are turned off, because they cost time or memory and nothing reads their
+result: it writes its whole index as JSON on every change, keeps deleted objects for seven days, and logs a
+warning for every plain answer.
+"""
+
+import json
+import logging
+import threading
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+from http.server import ThreadingHTTPServer
+from io import BytesIO
+from typing import IO
+
+from gcp_storage_emulator.handlers.buckets import create_bucket
+from gcp_storage_emulator.server import RequestHandler, _read_raw_data
+from gcp_storage_emulator.storage import Storage
+
+from scripts.emulators.serving import HOST, PortTakenError
+
+_POLL_SECONDS = 0.02
+_log = logging.getLogger(__name__)
+
+
+class StorageServer:
+    """Cloud Storage with one empty bucket. `STORAGE_EMULATOR_HOST` is its `host` (`http://127.0.0.1:PORT`)."""
+
+    def __init__(self, bucket: str, port: int = 0) -> None:
+        """Take the port and create `bucket`; `start` begins to answer.
+
+        Raises:
+            PortTakenError: another program listens on `port`.
+        """
+        for package_log in ("gcp_storage_emulator", "api.object", "api.bucket"):
+            logging.getLogger(package_log).setLevel(logging.CRITICAL)
+        store = _MemoryStorage(use_memory_fs=True)
+        create_bucket(bucket, store)
+        store.buckets[bucket]["softDeletePolicy"]["retentionDurationSeconds"] = "0"
+        try:
+            self._server = _Server((HOST, port), partial(_Handler, store))
+        except OSError as error:
+            raise PortTakenError(port) from error
+        self.bucket = bucket
+        self.host = f"http://{HOST}:{self._server.server_port}"
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_SECONDS,), name="storage-emulator", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop answering and forget every object."""
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+        self._server.server_close()
+
+
+class _MemoryStorage(Storage):  # type: ignore[misc]  # published without types
+    """The package's store, without the copy of its index that only a restart from disk would read."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)
+        self.lock = threading.Lock()
+
+    def _write_config_to_file(self) -> None:
+        """Keep nothing: the index lives as long as the process."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 512
+
+
+class _Handler(RequestHandler):  # type: ignore[misc]  # published without types
+    """Takes the request off the wire, has the package answer into memory under the lock, sends the answer."""
+
+    storage: _MemoryStorage
+    wfile: IO[bytes]
+
+    def do_GET(self) -> None:  # noqa: N802
+        self._answer(super().do_GET)
+
+    def do_POST(self) -> None:  # noqa: N802
+        self._answer(super().do_POST)
+
+    def do_PUT(self) -> None:  # noqa: N802
+        self._answer(super().do_PUT)
+
+    def do_PATCH(self) -> None:  # noqa: N802
+        self._answer(super().do_PATCH)
+
+    def do_DELETE(self) -> None:  # noqa: N802
+        self._answer(super().do_DELETE)
+
+    def _answer(self, handle: Callable[[], None]) -> None:
+        body = _read_raw_data(self) or b""
+        del self.headers["Transfer-Encoding"], self.headers["Content-Length"]
+        self.headers["Content-Length"] = str(len(body))
+        wire, answer = self.wfile, BytesIO()
+        self.rfile, self.wfile = BytesIO(body), answer
+        try:
+            with self.storage.lock:
+                handle()
+        except Exception as error:  # noqa: BLE001  # whatever fails in the package is a 500
+            _log.exception("storage emulator: %s %s", self.command, self.path)
+            answer.seek(0)
+            answer.truncate()
+            self._fail(error)
+        self.wfile = wire
+        wire.write(answer.getvalue())
+
+    def _fail(self, error: Exception) -> None:
+        text = f"the storage emulator failed: {type(error).__name__}: {error}"
+        body = json.dumps({"error": {"code": 500, "message": text}}).encode()
+        self.send_response(HTTPStatus.INTERNAL_SERVER_ERROR)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
