@@ -1,0 +1,1 @@
+"""Thin translators between the rules and the systems outside."""

@@ -1,0 +1,292 @@
+"""The documents. The only module that names a collection; what is written, and when, is decided in `core`."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from google.api_core import exceptions
+from google.cloud.firestore import (
+    Client,
+    CollectionReference,
+    DocumentReference,
+    DocumentSnapshot,
+    FieldFilter,
+    Query,
+    Transaction,
+)
+
+from functions.adapters.firestore_writes import RPC_TIMEOUT_SECONDS, guarded_bulk, guarded_update, run_transaction
+from functions.core.batches import Batch, BatchMember, BatchState
+from functions.core.jobs import FINAL, Fields, Job, Status, claimed, with_fields
+from functions.core.ledger import Account, Wallet
+
+OUTCOME_UNKNOWN = (
+    exceptions.AlreadyExists,
+    exceptions.FailedPrecondition,
+    exceptions.ServiceUnavailable,
+    exceptions.DeadlineExceeded,
+    exceptions.InvalidArgument,
+)
+"""What a commit that may have happened can end with. The client library repeats commits on UNAVAILABLE by itself,
+and the second one then meets what the first one wrote, or a transaction that is closed. So a refusal does not prove
+that somebody else was faster: the document is read again and asked whose it is."""
+
+
+@dataclass(frozen=True)
+class StoredJob:
+    """A job as read, and the version to guard the next write with."""
+
+    job: Job
+    version: datetime
+
+
+@dataclass(frozen=True)
+class StoredBatch:
+    """A batch as read, and the version to guard the next write with."""
+
+    batch: Batch
+    version: datetime
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A job that is charged and stored: the balance left, and the version to guard the next write with."""
+
+    balance: int
+    version: datetime
+
+
+class FirestoreStore:
+    """Everything that Ecolane stores in Firestore."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    # Wallets
+
+    def get_wallet(self, uid: str) -> Wallet | None:
+        """Read a wallet. One read."""
+        return _wallet(self._wallet_ref(uid).get(timeout=RPC_TIMEOUT_SECONDS))
+
+    def open_wallet(self, uid: str, decide: Callable[[Wallet | None], Account]) -> Wallet:
+        """Store what `decide` makes of the wallet, in one transaction: one read, and a write for wallet and entries
+        each."""
+
+        def body(transaction: Transaction) -> Wallet:
+            snapshot = self._wallet_ref(uid).get(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS)
+            account = decide(_wallet(snapshot))
+            self._write_account(transaction, uid, account)
+            return account.wallet
+
+        try:
+            return run_transaction(self._client.transaction(), body)
+        except OUTCOME_UNKNOWN:
+            wallet = self.get_wallet(uid)
+            if wallet is None:
+                raise
+            return wallet
+
+    # Jobs
+
+    def get_job(self, job_id: str) -> StoredJob | None:
+        """Read a job. One read."""
+        return _job(self._jobs.document(job_id).get(timeout=RPC_TIMEOUT_SECONDS))
+
+    def open_job(self, job: Job, decide: Callable[[Wallet | None], Account]) -> Opened | None:
+        """Charge for a job and store it, in one transaction: one read, and a write for wallet, entries and job each.
+
+        Returns None if the job exists already and another invocation opened it.
+        """
+
+        def body(transaction: Transaction) -> Account:
+            snapshot = self._wallet_ref(job.uid).get(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS)
+            account = decide(_wallet(snapshot))
+            self._write_account(transaction, job.uid, account)
+            transaction.create(self._jobs.document(job.job_id), _job_fields(job))
+            return account
+
+        transaction = self._client.transaction()
+        try:
+            account = run_transaction(transaction, body)
+        except OUTCOME_UNKNOWN:
+            stored = self.get_job(job.job_id)
+            if stored is None:
+                raise
+            if stored.job.opened_by != job.opened_by:
+                return None
+            wallet = self.get_wallet(job.uid)
+            return Opened(wallet.balance if wallet else 0, stored.version)
+        results = transaction.write_results or []
+        return Opened(account.wallet.balance, results[-1].update_time)  # the job is written last
+
+    def update_job(self, job_id: str, version: datetime, fields: Fields) -> bool:
+        """Write these fields if the job is as it was at `version`. One write. False if it is not, or was written
+        already."""
+        return guarded_update(self._client, self._jobs.document(job_id), version, fields) is not None
+
+    def close_job(
+        self, job_id: str, uid: str, decide: Callable[[Wallet | None, Job], tuple[Account, Fields] | None]
+    ) -> Job:
+        """End a job and move its tokens, in one transaction: two reads, and a write for wallet, entry and job each.
+
+        `decide` returns None when the job is not, or no longer, in a state that allows it. Returns the job as it is
+        then.
+        """
+        job_ref, wallet_ref = self._jobs.document(job_id), self._wallet_ref(uid)
+
+        def body(transaction: Transaction) -> Job:
+            snapshots = self._client.get_all(
+                [job_ref, wallet_ref], transaction=transaction, timeout=RPC_TIMEOUT_SECONDS
+            )
+            read = {snapshot.reference.path: snapshot for snapshot in snapshots}
+            stored = _job(read[job_ref.path])
+            if stored is None:
+                raise LookupError(f"job {job_id} does not exist")
+            decision = decide(_wallet(read[wallet_ref.path]), stored.job)
+            if decision is None:
+                return stored.job
+            account, fields = decision
+            self._write_account(transaction, uid, account)
+            transaction.update(job_ref, dict(fields))
+            return with_fields(stored.job, fields)
+
+        try:
+            return run_transaction(self._client.transaction(), body)
+        except OUTCOME_UNKNOWN:
+            stored = self.get_job(job_id)
+            if stored is None or stored.job.status not in FINAL:
+                raise
+            return stored.job
+
+    # Batches
+
+    def queued_jobs(self, limit: int) -> list[StoredJob]:
+        """Read the oldest queued jobs. A read each, one if there are none."""
+        query = self._jobs.where(filter=FieldFilter("status", "==", Status.QUEUED)).order_by("createdAt").limit(limit)
+        return _all_jobs(query)
+
+    def jobs_of_batch(self, batch_id: str, limit: int) -> list[StoredJob]:
+        """Read jobs that a batch holds, while it is not yet known which ones it took."""
+        return _all_jobs(self._jobs.where(filter=FieldFilter("batchId", "==", batch_id)).limit(limit))
+
+    def claim_jobs(self, batch_id: str, queued: Sequence[StoredJob]) -> list[BatchMember]:
+        """Take queued jobs into a batch, each one only if nobody changed it since it was read. A write a job.
+
+        Returns those that are now the batch's. A job that somebody else took, cancelled or upgraded is left out.
+        """
+        versions = self.update_jobs([(s.job.job_id, s.version, claimed(batch_id, s.job.attempts)) for s in queued])
+        lost = [s for s, version in zip(queued, versions, strict=True) if version is None]
+        ours = self._claimed_by_lost_reply(batch_id, lost)
+        members = []
+        for stored, version in zip(queued, versions, strict=True):
+            taken_at = version or ours.get(stored.job.job_id)
+            if taken_at is not None:
+                members.append(_member(stored.job, taken_at))
+        return members
+
+    def _claimed_by_lost_reply(self, batch_id: str, lost: Sequence[StoredJob]) -> dict[str, datetime]:
+        """Of the jobs that refused the claim, those that are the batch's all the same: the call was repeated."""
+        if not lost:
+            return {}
+        refs = [self._jobs.document(stored.job.job_id) for stored in lost]
+        found = map(_job, self._client.get_all(refs, timeout=RPC_TIMEOUT_SECONDS))
+        return {s.job.job_id: s.version for s in found if s is not None and s.job.batch_id == batch_id}
+
+    def update_jobs(self, changes: Sequence[tuple[str, datetime, Fields]]) -> list[datetime | None]:
+        """Write many jobs, each under its version. Returns, in order, the new version, or None where it was refused."""
+        return guarded_bulk(self._client, [(self._jobs.document(job), version, new) for job, version, new in changes])
+
+    def create_batch(self, batch: Batch) -> datetime:
+        """Store a new batch. Returns its version."""
+        result = self._batches.document(batch.batch_id).create(
+            batch.model_dump(by_alias=True, exclude={"batch_id"}), timeout=RPC_TIMEOUT_SECONDS
+        )
+        version: datetime = result.update_time
+        return version
+
+    def delete_batch(self, batch_id: str) -> None:
+        """Remove a batch that never took a job."""
+        self._batches.document(batch_id).delete(timeout=RPC_TIMEOUT_SECONDS)
+
+    def due_batches(self, states: Iterable[BatchState], now: datetime, limit: int) -> list[StoredBatch]:
+        """Read the batches in these states that are due, longest due first. A read each, one if there are none."""
+        query = (
+            self._batches.where(filter=FieldFilter("state", "in", list(states)))
+            .where(filter=FieldFilter("dueAt", "<=", now))
+            .order_by("dueAt")
+            .limit(limit)
+        )
+        return [
+            StoredBatch(Batch(batch_id=snapshot.id, **(snapshot.to_dict() or {})), snapshot.update_time)
+            for snapshot in query.stream(timeout=RPC_TIMEOUT_SECONDS)
+        ]
+
+    def update_batch(self, batch_id: str, version: datetime, fields: Fields) -> datetime | None:
+        """Write these fields if the batch is as it was at `version`. Returns the new version, None if somebody was
+        faster."""
+        return guarded_update(self._client, self._batches.document(batch_id), version, fields)
+
+    # Settings
+
+    def runtime_document(self) -> dict[str, Any] | None:
+        """Read `config/runtime`. One read; the caller keeps it for a while."""
+        snapshot = self._client.document("config/runtime").get(timeout=RPC_TIMEOUT_SECONDS)
+        return snapshot.to_dict()
+
+    # How
+
+    @property
+    def _jobs(self) -> CollectionReference:
+        return self._client.collection("aiJobs")
+
+    @property
+    def _batches(self) -> CollectionReference:
+        return self._client.collection("batches")
+
+    def _wallet_ref(self, uid: str) -> DocumentReference:
+        ref: DocumentReference = self._client.document("users", uid, "wallet", "main")
+        return ref
+
+    def _write_account(self, transaction: Transaction, uid: str, account: Account) -> None:
+        """Write the wallet and its new entries. An entry is created, so a second one with the same id fails the
+        whole."""
+        if not account.new_entries:
+            return
+        transaction.set(self._wallet_ref(uid), account.wallet.model_dump(by_alias=True))
+        ledger = self._client.collection("users").document(uid).collection("ledger")
+        for entry in account.new_entries:
+            transaction.create(ledger.document(entry.entry_id), entry.model_dump(by_alias=True, exclude={"entry_id"}))
+
+
+def _wallet(snapshot: DocumentSnapshot[Any]) -> Wallet | None:
+    data = snapshot.to_dict()
+    return None if data is None else Wallet.model_validate(data)
+
+
+def _job(snapshot: DocumentSnapshot[Any]) -> StoredJob | None:
+    data = snapshot.to_dict()
+    return None if data is None else StoredJob(Job(job_id=snapshot.id, **data), snapshot.update_time)
+
+
+def _job_fields(job: Job) -> dict[str, Any]:
+    return job.model_dump(by_alias=True, exclude={"job_id"})
+
+
+def _all_jobs(query: Query) -> list[StoredJob]:
+    found = map(_job, query.stream(timeout=RPC_TIMEOUT_SECONDS))
+    return [stored for stored in found if stored is not None]
+
+
+def _member(job: Job, taken_at: datetime) -> BatchMember:
+    return BatchMember(
+        job_id=job.job_id,
+        uid=job.uid,
+        image_path=job.image_path,
+        region=job.region,
+        language=job.language,
+        tokens_cost=job.tokens_cost,
+        attempts=job.attempts + 1,
+        cost_micros=job.cost_micros,
+        updated_at=taken_at,
+    )

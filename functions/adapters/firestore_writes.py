@@ -1,0 +1,88 @@
+"""Three ways of writing to Firestore, each the cheapest that is safe for its case.
+
+run_transaction   several documents that have to agree: reads lock, and whoever loses tries again
+guarded_update    one document, no read: the precondition is the `update_time` that the writer last saw
+guarded_bulk      many documents in one call, each under its own precondition, each succeeding or failing alone
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from google.api_core import exceptions
+from google.api_core.retry import Retry, if_exception_type
+from google.cloud.firestore import Client, DocumentReference, Transaction, transactional
+from google.cloud.firestore_v1.bulk_batch import BulkWriteBatch
+from google.rpc import code_pb2
+
+RPC_TIMEOUT_SECONDS = 20.0
+"""Every call has a limit of its own, far below the functions' own."""
+
+CONTENTION_SECONDS = 15.0
+"""How long a transaction that loses to others is repeated before the caller is told."""
+
+BULK_WRITES_MAX = 100
+"""Writes in one bulk call: small enough for its 10 MiB even when every one carries a result."""
+
+_BULK_ANSWERED = (code_pb2.OK, code_pb2.FAILED_PRECONDITION, code_pb2.NOT_FOUND)
+"""What a write in a bulk call may come to: done, or refused because the document is not as it was."""
+
+T = TypeVar("T")
+
+
+def run_transaction(transaction: Transaction, body: Callable[[Transaction], T]) -> T:
+    """Run a transaction; repeat it while it loses to others, which the client alone gives up after five attempts.
+
+    `body` runs more than once, so it must do nothing but read and write in the transaction it is given.
+
+    Raises:
+        google.api_core.exceptions.RetryError: it lost for longer than CONTENTION_SECONDS.
+    """
+
+    def attempt() -> T:
+        try:
+            result: T = transactional(body)(transaction)
+        except ValueError as error:
+            if isinstance(error.__cause__, exceptions.Aborted):
+                raise error.__cause__ from error
+            raise
+        return result
+
+    aborted = if_exception_type(exceptions.Aborted)
+    return Retry(aborted, initial=0.05, maximum=1.0, multiplier=2.0, timeout=CONTENTION_SECONDS)(attempt)()
+
+
+def guarded_update(
+    client: Client, ref: DocumentReference, version: datetime, fields: Mapping[str, Any]
+) -> datetime | None:
+    """Update a document if it is as it was at `version`. Returns the new version, None if somebody was faster."""
+    batch = client.batch()
+    batch.update(ref, dict(fields), option=client.write_option(last_update_time=version))
+    try:
+        results = batch.commit(timeout=RPC_TIMEOUT_SECONDS)
+    except (exceptions.FailedPrecondition, exceptions.NotFound):
+        return None
+    new_version: datetime = results[0].update_time
+    return new_version
+
+
+def guarded_bulk(
+    client: Client, changes: Sequence[tuple[DocumentReference, datetime, Mapping[str, Any]]]
+) -> list[datetime | None]:
+    """Update many documents, each if it is as it was at its version. Returns the new versions, None where refused.
+
+    Raises:
+        google.api_core.exceptions.GoogleAPICallError: a write was neither done nor refused. Those before it may be
+        done.
+    """
+    versions: list[datetime | None] = []
+    for start in range(0, len(changes), BULK_WRITES_MAX):
+        bulk = BulkWriteBatch(client)
+        for ref, version, fields in changes[start : start + BULK_WRITES_MAX]:
+            bulk.update(ref, dict(fields), option=client.write_option(last_update_time=version))
+        response = bulk.commit(timeout=RPC_TIMEOUT_SECONDS)
+        for result, status in zip(response.write_results, response.status, strict=True):
+            if status.code not in _BULK_ANSWERED:
+                raise exceptions.from_grpc_status(status.code, status.message)  # type: ignore[no-untyped-call]
+            versions.append(result.update_time if status.code == code_pb2.OK else None)
+    return versions

@@ -1,0 +1,161 @@
+"""The AI provider: OpenAI, or a server that speaks its API.
+
+Nothing here is repeated by the client library (`max_retries=0`): a repeated POST can be paid for twice. What may be
+repeated safely is repeated by the next run, which first looks for what the last one left.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import IO, Any
+
+import openai
+from openai import OpenAI
+from openai.types import Batch as OpenAIBatch
+
+from functions.core.answers import Completion, read_completion
+from functions.core.batches import ProviderBatch, ProviderState
+
+CONTROL_TIMEOUT_SECONDS = 60.0
+TRANSFER_TIMEOUT_SECONDS = 300.0
+
+FILE_LIFETIME = timedelta(days=3)
+"""How long OpenAI keeps our files: past the batch window and a long weekend of trouble, well under its 30 days."""
+
+LISTED_BATCHES_MAX = 2_000
+"""How far back a lost batch is looked for: OpenAI takes at most 2,000 batches an hour."""
+
+LINE_BYTES_MAX = 1_000_000
+"""No line of an output file comes near; a broken file must not fill the memory."""
+
+
+class ProviderDownError(Exception):
+    """The provider could not be reached, was too slow, or is overloaded. Whether it acted is not known."""
+
+    def __init__(self, message: str, retry_after_seconds: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ProviderRejectedError(Exception):
+    """The provider understood the request and refused it; sending it again would be refused again."""
+
+
+class OpenAIProvider:
+    """Chat completions, files and batches. The messages of its errors name no prompt, image or key."""
+
+    def __init__(self, client: OpenAI) -> None:
+        self._client = client.with_options(max_retries=0, timeout=CONTROL_TIMEOUT_SECONDS)
+
+    def complete(self, body: dict[str, Any], timeout_seconds: float) -> Completion:
+        """Ask for one chat completion now.
+
+        Raises:
+            ProviderDownError, ProviderRejectedError
+        """
+        with _errors_translated():
+            response = self._client.with_options(timeout=timeout_seconds).post(
+                "/chat/completions", body=body, cast_to=object
+            )
+        return read_completion(response if isinstance(response, dict) else {})
+
+    def upload_input(self, name: str, file: IO[bytes]) -> str:
+        """Upload a batch's input file. Returns OpenAI's file id."""
+        with _errors_translated():
+            uploaded = self._client.with_options(timeout=TRANSFER_TIMEOUT_SECONDS).files.create(
+                file=(name, file, "application/jsonl"),
+                purpose="batch",
+                expires_after={"anchor": "created_at", "seconds": int(FILE_LIFETIME.total_seconds())},
+            )
+        return uploaded.id
+
+    def create_batch(self, batch_id: str, input_file_id: str) -> ProviderBatch:
+        """Create a batch that carries our id. Not idempotent: look with `find_batch` before doing it again."""
+        with _errors_translated():
+            batch = self._client.batches.create(
+                input_file_id=input_file_id,
+                endpoint="/v1/chat/completions",
+                completion_window="24h",
+                metadata={"batchId": batch_id},
+                output_expires_after={"anchor": "created_at", "seconds": int(FILE_LIFETIME.total_seconds())},
+            )
+        return _provider_batch(batch)
+
+    def find_batch(self, batch_id: str, created_after: datetime) -> ProviderBatch | None:
+        """Look for a batch that carries our id among those created since. Newest first, a page of 100 at a time."""
+        oldest = (created_after - timedelta(hours=1)).timestamp()
+        with _errors_translated():
+            for number, batch in enumerate(self._client.batches.list(limit=100)):
+                if batch.created_at < oldest or number >= LISTED_BATCHES_MAX:
+                    return None
+                if (batch.metadata or {}).get("batchId") == batch_id:
+                    return _provider_batch(batch)
+        return None
+
+    def retrieve_batch(self, openai_batch_id: str) -> ProviderBatch:
+        """Ask how far a batch has come."""
+        with _errors_translated():
+            return _provider_batch(self._client.batches.retrieve(openai_batch_id))
+
+    def read_lines(self, file_id: str) -> Iterator[dict[str, Any]]:
+        """Stream the lines of an output or error file. A line that is no JSON object is left out: it names no job."""
+        with (
+            _errors_translated(),
+            self._client.with_options(timeout=TRANSFER_TIMEOUT_SECONDS).files.with_streaming_response.content(
+                file_id
+            ) as response,
+        ):
+            for text in response.iter_lines():
+                line = _json_or_none(text) if len(text) <= LINE_BYTES_MAX else None
+                if isinstance(line, dict):
+                    yield line
+
+
+class _errors_translated:  # noqa: N801  (reads as a statement: `with _errors_translated():`)
+    """Turn the client library's errors into the two that a caller can act on."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        match error:
+            case openai.APIConnectionError():
+                raise ProviderDownError(f"no answer ({type(error).__name__})") from error
+            case openai.RateLimitError() | openai.InternalServerError() | openai.ConflictError():
+                raise ProviderDownError(f"status {error.status_code}", _retry_after(error)) from error
+            case openai.AuthenticationError() | openai.PermissionDeniedError():
+                # The operator's key, not the user's photo: to the caller it is the same as a provider that is down.
+                raise ProviderDownError(f"the API key was refused (status {error.status_code})") from error
+            case openai.APIStatusError() if error.status_code == 408:
+                raise ProviderDownError("status 408") from error
+            case openai.APIStatusError():
+                raise ProviderRejectedError(f"status {error.status_code}, code {error.code}") from error
+            case openai.OpenAIError():
+                raise ProviderDownError(f"unreadable answer ({type(error).__name__})") from error
+            case json.JSONDecodeError():
+                raise ProviderDownError("unreadable answer (not JSON)") from error
+
+
+def _retry_after(error: openai.APIStatusError) -> int | None:
+    """Read the Retry-After header, in whole seconds between 1 and an hour."""
+    value = error.response.headers.get("retry-after", "")
+    return min(max(int(value), 1), 3_600) if value.isdigit() else None
+
+
+def _json_or_none(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _provider_batch(batch: OpenAIBatch) -> ProviderBatch:
+    """Reduce OpenAI's batch object; "" instead of a missing file id has been seen and means the same."""
+    problems = batch.errors.data if batch.errors and batch.errors.data else []
+    return ProviderBatch(
+        openai_batch_id=batch.id,
+        state=ProviderState(batch.status),
+        output_file_id=batch.output_file_id or None,
+        error_file_id=batch.error_file_id or None,
+        completed_lines=batch.request_counts.completed if batch.request_counts else 0,
+        problem="; ".join(f"{problem.code}: {problem.message}" for problem in problems[:3]) or None,
+    )

@@ -1,0 +1,45 @@
+"""Token prices from the genai-prices library, which is maintained and dated. It knows no batch prices: that factor
+is ours."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from genai_prices.data_snapshot import get_snapshot
+from genai_prices.types import TieredPrices
+
+from functions.core.usage import ModelPrice
+
+DOLLARS_PER_MTOK_MAX = Decimal(1_000)
+"""No model costs more; a price beyond this is a slip in the table, and the safe side is to refuse it."""
+
+
+class UnknownPriceError(Exception):
+    """The model has no price that we can rest a bill on."""
+
+
+def model_price(model: str, now: datetime) -> ModelPrice:
+    """Return what a token of this OpenAI model costs at this time.
+
+    Raises:
+        UnknownPriceError: the library does not know the model, or its price is missing or out of range. Never free.
+    """
+    try:
+        _, info = get_snapshot().find_provider_model(model, None, "openai", None)
+    except LookupError as error:
+        raise UnknownPriceError(f"the model {model!r} has no known price; set OPENAI_MODEL to one that has") from error
+    prices = info.get_prices(now)
+    paid = _base(prices.input_mtok), _base(prices.output_mtok)
+    if any(price is None or not 0 < price <= DOLLARS_PER_MTOK_MAX for price in paid):
+        raise UnknownPriceError(f"the prices of {model!r} are missing or out of range: {paid[0]} in, {paid[1]} out")
+    full = paid[0] or Decimal(0)
+    return ModelPrice(
+        input=full,
+        cached=_base(prices.cache_read_mtok) or full,
+        cache_write=_base(prices.cache_write_mtok) or full,
+        output=paid[1] or Decimal(0),
+    )
+
+
+def _base(price: Decimal | TieredPrices | None) -> Decimal | None:
+    """Tiers begin at hundreds of thousands of tokens; one photo never leaves the first."""
+    return price.base if isinstance(price, TieredPrices) else price

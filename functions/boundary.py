@@ -1,0 +1,103 @@
+"""The edge: who calls, with what, and what they are told when it goes wrong.
+
+A handler gets a checked request and a verified uid, and raises `EcolaneError`. Everything else that it raises is a
+defect: it is logged with its traceback and the caller is told nothing about it.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from firebase_functions.https_fn import CallableRequest, FunctionsErrorCode, HttpsError
+from firebase_functions.scheduler_fn import ScheduledEvent
+
+from functions import log
+from functions.core import errors
+
+if TYPE_CHECKING:
+    from functions.core.records import Request
+    from functions.wiring import Deps
+
+R = TypeVar("R", bound="Request")
+
+CODES: dict[type[errors.EcolaneError], FunctionsErrorCode] = {
+    errors.Unauthenticated: FunctionsErrorCode.UNAUTHENTICATED,
+    errors.InvalidRequest: FunctionsErrorCode.INVALID_ARGUMENT,
+    errors.KeyReused: FunctionsErrorCode.ALREADY_EXISTS,
+    errors.InsufficientTokens: FunctionsErrorCode.FAILED_PRECONDITION,
+    errors.InvalidImage: FunctionsErrorCode.INVALID_ARGUMENT,
+    errors.ImageNotFound: FunctionsErrorCode.NOT_FOUND,
+    errors.NotYourImage: FunctionsErrorCode.PERMISSION_DENIED,
+    errors.JobNotFound: FunctionsErrorCode.NOT_FOUND,
+    errors.ProviderUnavailable: FunctionsErrorCode.UNAVAILABLE,
+}
+"""The Firebase code of each error. The app switches on `details.reason`; the code sets the HTTP status."""
+
+_UID = re.compile(r"(?!__.*__$)(?!\.{1,2}$)[^/\x00-\x1f\x7f]{1,128}")
+"""What can be a document id: a custom token may carry any text as uid, and it becomes part of paths here."""
+
+
+class CronError(Exception):
+    """A scheduled run failed. The platform puts this text into its response, so it says no more than where to look."""
+
+
+def serve_call(
+    call: CallableRequest[Any], request_type: type[R], handle: Callable[[R, str, Deps], dict[str, Any]]
+) -> dict[str, Any]:
+    """Serve one callable: authenticate, check the request, handle it, translate what goes wrong.
+
+    Raises:
+        HttpsError: with `details.reason`, a constant, and the details that the error's class documents.
+    """
+    try:
+        uid = _authenticated(call)
+        return handle(_checked(call.data, request_type), uid, _deps())
+    except errors.EcolaneError as error:
+        log.info(log.Event.CALL_REFUSED, function=handle.__name__, reason=error.reason)
+        raise HttpsError(CODES[type(error)], error.message, {"reason": error.reason, **error.details}) from error
+    except Exception as error:
+        log.error(log.Event.CALL_CRASHED, function=handle.__name__, trace=traceback.format_exc())
+        message = "Something went wrong on our side. Nothing was lost; try again with the same requestId."
+        raise HttpsError(FunctionsErrorCode.INTERNAL, message, {"reason": "INTERNAL"}) from error
+
+
+def run_cron(event: ScheduledEvent, handle: Callable[[Deps], dict[str, int]]) -> None:
+    """Run one scheduled function and log what it did.
+
+    Raises:
+        CronError: the run failed as a whole; Scheduler shows it as failed and the next tick tries again.
+    """
+    try:
+        counts = handle(_deps())
+    except Exception as error:
+        log.error(log.Event.CRON_CRASHED, function=handle.__name__, trace=traceback.format_exc())
+        raise CronError(f"{handle.__name__} failed; its log entry {log.Event.CRON_CRASHED} says why") from error
+    log.info(log.Event.CRON_FINISHED, function=handle.__name__, scheduled=event.schedule_time.isoformat(), **counts)
+
+
+def _deps() -> Deps:
+    from functions.wiring import deps
+
+    return deps()
+
+
+def _authenticated(call: CallableRequest[Any]) -> str:
+    uid = call.auth.uid if call.auth else None
+    if uid is None or _UID.fullmatch(uid) is None:
+        raise errors.Unauthenticated("Sign in first: this call needs a Firebase ID token.")
+    return uid
+
+
+def _checked(data: object, request_type: type[R]) -> R:
+    """Turn what the client sent into a request, or name the first field that is wrong with it."""
+    from pydantic import ValidationError
+
+    try:
+        return request_type.model_validate({} if data is None else data)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(part) for part in problem["loc"]) or "data"
+        raise errors.InvalidRequest(f"{field}: {problem['msg']}.", field=field) from error

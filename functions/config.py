@@ -1,0 +1,65 @@
+"""What a deploy decides: typed params, asked for by `firebase deploy` and checked before the first request is served.
+
+This is the only module that reads the environment.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from firebase_functions import params
+
+REGION = params.StringParam("REGION", default="us-central1", description="Where the functions run.")
+OPENAI_MODEL = params.StringParam(
+    "OPENAI_MODEL", default="gpt-6-luna", description="The model that classifies; it must have a known price."
+)
+OPENAI_BASE_URL = params.StringParam(
+    "OPENAI_BASE_URL", default="https://api.openai.com/v1", description="OpenAI, or a server that speaks its API."
+)
+OPENAI_API_KEY = params.SecretParam("OPENAI_API_KEY", description="The key that pays for classifications.")
+
+
+class ConfigurationError(Exception):
+    """A deploy-time setting is missing or wrong. The message says which one and what it should be."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of this process, checked."""
+
+    project: str
+    bucket: str
+    openai_model: str
+    openai_base_url: str
+    openai_api_key: str
+
+
+def load_settings() -> Settings:
+    """Read and check the settings.
+
+    Raises:
+        ConfigurationError: a setting is missing or malformed.
+    """
+    project = os.environ.get("GCLOUD_PROJECT") or os.environ.get("GOOGLE_CLOUD_PROJECT") or ""
+    settings = Settings(
+        project=project,
+        bucket=_firebase_bucket() or f"{project}.firebasestorage.app",
+        openai_model=OPENAI_MODEL.value,
+        openai_base_url=OPENAI_BASE_URL.value,
+        openai_api_key=OPENAI_API_KEY.value,
+    )
+    if not settings.project:
+        raise ConfigurationError("GCLOUD_PROJECT is not set; Firebase sets it in functions and emulators")
+    if not settings.openai_base_url.startswith(("https://", "http://")):
+        raise ConfigurationError(f"OPENAI_BASE_URL must be an http(s) URL, not {settings.openai_base_url!r}")
+    return settings
+
+
+def _firebase_bucket() -> str | None:
+    """The bucket that Firebase names in FIREBASE_CONFIG, which is JSON or the path of a JSON file."""
+    config = os.environ.get("FIREBASE_CONFIG", "{}")
+    if not config.startswith("{"):
+        config = Path(config).read_text(encoding="utf-8")
+    bucket: str | None = json.loads(config).get("storageBucket")
+    return bucket

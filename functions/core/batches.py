@@ -1,0 +1,143 @@
+"""A batch: many jobs in one request file, and how each of them ends.
+
+    building ──► uploaded ──► submitted ──► collecting ──► done
+        └───────────┴─────────────┴─────────────┴────────► failed
+
+`due_at` is the one time that matters to a batch: until then somebody has it (a lease) or nothing needs to be done
+(the next poll); after it, whoever comes first takes it further. What a submitter or a collector left behind when it
+died is therefore found by the same query as a batch that is due.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import Field
+
+from functions.core.answers import read_completion
+from functions.core.attempts import Attempt, failed_attempt, judge
+from functions.core.jobs import Failure
+from functions.core.records import Record
+
+INPUT_BYTES_MAX = 190_000_000
+"""OpenAI takes 200 MB a file; the margin is for a line that is counted differently there."""
+
+REPEATABLE_STATUS = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS})
+"""Client errors that are about the moment and not about the photo."""
+
+POLL_FIRST = timedelta(minutes=5)
+POLL_SLOWEST = timedelta(minutes=30)
+"""Polls back off from every cron tick to one in six: an hour-old batch is not looked at every five minutes."""
+
+
+class BatchState(StrEnum):
+    """How far a batch has come; each state names what is already recorded."""
+
+    BUILDING = "building"
+    UPLOADED = "uploaded"
+    SUBMITTED = "submitted"
+    COLLECTING = "collecting"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Batch(Record):
+    """A batch as stored in `batches/{batchId}`. Its jobs are listed in Storage, not here."""
+
+    batch_id: str
+    state: BatchState
+    created_at: datetime
+    due_at: datetime
+    model: str
+    job_count: int = 0
+    input_file_id: str | None = None
+    openai_batch_id: str | None = None
+    polls: int = 0
+    done_count: int = 0
+    failed_count: int = 0
+    requeued_count: int = 0
+    cost_micros: int = Field(default=0, ge=0)
+    error: str | None = None
+    completed_at: datetime | None = None
+
+
+class BatchMember(Record):
+    """One line of a batch's list of jobs: what the collector must know of a job without reading its document again.
+
+    `updated_at` is the time of the claim's write. The collector writes under the precondition that the job has not
+    changed since, so a second collector, or a second line for the same job, changes nothing.
+    """
+
+    job_id: str
+    uid: str
+    image_path: str
+    region: str
+    language: str
+    tokens_cost: int
+    attempts: int
+    cost_micros: int
+    updated_at: datetime
+
+
+class ProviderState(StrEnum):
+    """OpenAI's batch states. A state that is not in this list is an error, not a guess."""
+
+    VALIDATING = "validating"
+    IN_PROGRESS = "in_progress"
+    FINALIZING = "finalizing"
+    CANCELLING = "cancelling"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+ENDED = frozenset({ProviderState.COMPLETED, ProviderState.FAILED, ProviderState.EXPIRED, ProviderState.CANCELLED})
+"""States in which the output and error files, as far as there are any, are complete."""
+
+
+@dataclass(frozen=True)
+class ProviderBatch:
+    """A batch as OpenAI reports it. `problem` is OpenAI's own text for why a batch failed validation."""
+
+    openai_batch_id: str
+    state: ProviderState
+    output_file_id: str | None
+    error_file_id: str | None
+    completed_lines: int
+    problem: str | None
+
+
+def next_poll(created_at: datetime, now: datetime) -> datetime:
+    """Return when to look at a submitted batch again: after a quarter of its age, between 5 and 30 minutes."""
+    return now + min(max((now - created_at) / 4, POLL_FIRST), POLL_SLOWEST)
+
+
+def read_line(line: Mapping[str, Any]) -> tuple[str, Attempt] | None:
+    """Read one line of an output or error file: which line of the input it answers, and how that attempt ended.
+
+    Returns None for a line that names no job: nothing can be concluded from it.
+    """
+    custom_id = line.get("custom_id")
+    if not isinstance(custom_id, str):
+        return None
+    response, error = line.get("response"), line.get("error")
+    if isinstance(response, Mapping) and response.get("status_code") == HTTPStatus.OK and not error:
+        body = response.get("body")
+        return custom_id, judge(read_completion(body if isinstance(body, Mapping) else {}))
+    return custom_id, _failed_line(response, error)
+
+
+def _failed_line(response: object, error: object) -> Attempt:
+    code = error.get("code") if isinstance(error, Mapping) else None
+    if code == "batch_expired":
+        return failed_attempt(Failure.BATCH_EXPIRED, "the batch ended before this photo's turn")
+    status = response.get("status_code") if isinstance(response, Mapping) else None
+    if isinstance(status, int) and 400 <= status < 500 and status not in REPEATABLE_STATUS:
+        return failed_attempt(Failure.PROVIDER_REJECTED, f"the provider rejected this photo (status {status})")
+    return failed_attempt(
+        Failure.PROVIDER_UNAVAILABLE, f"the provider failed on this photo (status {status}, code {code})"
+    )

@@ -1,0 +1,83 @@
+"""Everything that a caller can be told, one class per decision that the caller can take.
+
+    EcolaneError
+    ├── Unauthenticated       sign in, then call again
+    ├── InvalidRequest        correct the named field
+    ├── KeyReused             a requestId names one request for ever: take a new one
+    ├── InsufficientTokens    earn or wait; `balance` and `price` say how many are missing
+    ├── InvalidImage          choose another photo
+    ├── ImageNotFound         upload first
+    ├── NotYourImage          upload to your own folder
+    ├── JobNotFound           nothing there that is yours
+    └── ProviderUnavailable   nothing was charged: call again after `retryAfter` seconds, with a new requestId
+
+`functions/boundary.py` maps each of them to a Firebase code; a test keeps the two lists equal.
+"""
+
+from typing import ClassVar
+
+
+class EcolaneError(Exception):
+    """An answer that is not a success. The message says what was wrong and what to do; `details` are for the app."""
+
+    reason: ClassVar[str]
+
+    def __init__(self, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+class Unauthenticated(EcolaneError):
+    """The call carries no valid Firebase ID token."""
+
+    reason = "UNAUTHENTICATED"
+
+
+class InvalidRequest(EcolaneError):
+    """A field is missing, unknown, or has a wrong type or range. Detail: `field`."""
+
+    reason = "INVALID_REQUEST"
+
+
+class KeyReused(EcolaneError):
+    """The `requestId` was used before with another payload. Detail: `field`, the first that differs."""
+
+    reason = "KEY_REUSED"
+
+
+class InsufficientTokens(EcolaneError):
+    """The balance does not cover the price. Details: `balance`, `price`."""
+
+    reason = "INSUFFICIENT_TOKENS"
+
+
+class InvalidImage(EcolaneError):
+    """The object is no photo that can be classified: empty, too large, damaged or of another type."""
+
+    reason = "INVALID_IMAGE"
+
+
+class ImageNotFound(EcolaneError):
+    """Nothing is stored at `imagePath`."""
+
+    reason = "IMAGE_NOT_FOUND"
+
+
+class NotYourImage(EcolaneError):
+    """`imagePath` is not an object directly in the caller's own upload folder."""
+
+    reason = "NOT_YOUR_IMAGE"
+
+
+class JobNotFound(EcolaneError):
+    """No such job, or it is somebody else's: the answer is the same, so that ids cannot be probed."""
+
+    reason = "JOB_NOT_FOUND"
+
+
+class ProviderUnavailable(EcolaneError):
+    """The AI provider did not give a usable answer. The charge is already refunded. Detail: `retryAfter`, in
+    seconds."""
+
+    reason = "PROVIDER_UNAVAILABLE"

@@ -1,0 +1,191 @@
+"""A job: one photo to classify, its price, and the states it passes through.
+
+    instant   processing ──► done | failed
+    batch     queued ──► processing ──► done | failed
+                 ▲            │
+                 └── requeued ┘   (retryable, attempts left)
+
+`done`, `failed` and `cancelled` are final. Each change below is a set of fields that the adapter writes in one
+update, under a guard that the job is still as it was read; `done` is written together with its result.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from functions.core.classification import Classification
+from functions.core.errors import KeyReused
+from functions.core.records import Record
+from functions.core.usage import Usage
+
+JOB_LIFETIME = timedelta(days=90)
+"""After this a job is deleted by TTL; the ledger and the totals outlive it."""
+
+Fields = Mapping[str, Any]
+"""Stored field names (camelCase) and the values to write."""
+
+
+class Lane(StrEnum):
+    """How soon, and at what price."""
+
+    INSTANT = "instant"
+    BATCH = "batch"
+
+
+class Status(StrEnum):
+    """Where a job is."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+FINAL = frozenset({Status.DONE, Status.FAILED, Status.CANCELLED})
+"""States that nothing leaves."""
+
+
+class Failure(StrEnum):
+    """Why a job, or one attempt at it, failed. A constant for the app; the text beside it is for people."""
+
+    IMAGE_NOT_FOUND = "IMAGE_NOT_FOUND"
+    INVALID_IMAGE = "INVALID_IMAGE"
+    PROVIDER_UNAVAILABLE = "PROVIDER_UNAVAILABLE"
+    PROVIDER_REJECTED = "PROVIDER_REJECTED"
+    ANSWER_UNUSABLE = "ANSWER_UNUSABLE"
+    BATCH_EXPIRED = "BATCH_EXPIRED"
+    BATCH_FAILED = "BATCH_FAILED"
+    LINE_MISSING = "LINE_MISSING"
+
+
+RETRYABLE = frozenset(Failure) - {Failure.IMAGE_NOT_FOUND, Failure.INVALID_IMAGE, Failure.PROVIDER_REJECTED}
+"""What another attempt may cure. The rest would fail again the same way and be paid for again."""
+
+
+class JobError(Record):
+    """What went wrong with a job that failed."""
+
+    code: Failure
+    message: str
+
+
+class Job(Record):
+    """A job as stored in `aiJobs/{jobId}`. Times are UTC, money is integer micro-dollars, prices are tokens.
+
+    `opened_by` is the invocation that created the job: one whose reply was lost recognises its own work by it.
+    """
+
+    job_id: str
+    uid: str
+    image_path: str
+    requested_mode: Lane
+    mode: Lane
+    region: str
+    language: str
+    status: Status
+    priority: int = 0
+    tokens_cost: int
+    created_at: datetime
+    estimated_completion: datetime | None
+    attempts: int = 0
+    batch_id: str | None = None
+    opened_by: str
+    lease_until: datetime | None = None
+    result: Classification | None = None
+    error: JobError | None = None
+    usage: Usage | None = None
+    cost_micros: int = Field(default=0, ge=0)
+    completed_at: datetime | None = None
+    expire_at: datetime
+
+
+_SHOWN = {
+    "job_id",
+    "mode",
+    "status",
+    "tokens_cost",
+    "created_at",
+    "estimated_completion",
+    "attempts",
+    "result",
+    "error",
+    "completed_at",
+}
+
+
+def job_view(job: Job) -> dict[str, Any]:
+    """Return what the app is shown of a job: JSON, with times as ISO 8601 text in UTC."""
+    return job.model_dump(by_alias=True, mode="json", include=_SHOWN)
+
+
+def with_fields(job: Job, fields: Fields) -> Job:
+    """Return the job as it is after an update of these stored fields."""
+    return Job.model_validate({**job.model_dump(by_alias=True), **fields})
+
+
+def job_id_for(uid: str, request_id: str) -> str:
+    """Return the id of the job that this request names: 128 bits of SHA-256, so that one key is one job, per user."""
+    return hashlib.sha256(f"{uid}\n{request_id}".encode()).hexdigest()[:32]
+
+
+def require_same_request(stored: Job, wanted: Job) -> None:
+    """Check that a repeated `requestId` carries the payload it carried first.
+
+    Raises:
+        KeyReused: names the first field that differs.
+    """
+    for field, name in (
+        ("image_path", "imagePath"),
+        ("requested_mode", "mode"),
+        ("region", "region"),
+        ("language", "language"),
+    ):
+        if getattr(stored, field) != getattr(wanted, field):
+            raise KeyReused(
+                f"This requestId was used before with another {name}. Use a new requestId for a new request.",
+                field=name,
+            )
+
+
+def done(result: Classification, usage: Usage, cost_micros: int, now: datetime) -> Fields:
+    """The result has come: the one write that makes a job `done` carries everything the app shows."""
+    return {
+        "status": Status.DONE,
+        "result": result.model_dump(by_alias=True, mode="json"),
+        "usage": usage.model_dump(by_alias=True),
+        "costMicros": cost_micros,
+        "error": None,
+        "completedAt": now,
+        "leaseUntil": None,
+    }
+
+
+def failed(error: JobError, cost_micros: int, now: datetime) -> Fields:
+    """The last attempt has failed; its refund goes into the same transaction. A useless answer still has its cost."""
+    return {
+        "status": Status.FAILED,
+        "error": error.model_dump(by_alias=True, mode="json"),
+        "costMicros": cost_micros,
+        "completedAt": now,
+        "leaseUntil": None,
+    }
+
+
+def claimed(batch_id: str, attempts: int) -> Fields:
+    """A submitter has taken the job into its batch; the batch holds the lease for all its jobs."""
+    return {"status": Status.PROCESSING, "batchId": batch_id, "attempts": attempts + 1}
+
+
+def requeued(error: JobError, *, attempts: int) -> Fields:
+    """Back into the queue, with the place that its age gives it. `attempts` are those that count against the limit."""
+    return {
+        "status": Status.QUEUED,
+        "batchId": None,
+        "attempts": attempts,
+        "error": error.model_dump(by_alias=True, mode="json"),
+    }

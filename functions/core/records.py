@@ -1,0 +1,20 @@
+"""The two kinds of data that cross the edge: records that we keep, and requests that a client sends."""
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+class Record(BaseModel):
+    """Something that we store or answer with: snake_case in Python, camelCase outside.
+
+    Unknown fields are ignored, so that a newer version's documents stay readable by an older one during a deploy.
+    """
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
+
+
+class Request(BaseModel):
+    """What a client sends: exact types and no unknown fields, so that a misspelt option is an error and not a
+    default."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, extra="forbid", strict=True)

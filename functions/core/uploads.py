@@ -1,0 +1,32 @@
+"""Which Storage objects a user may name."""
+
+import re
+
+from functions.core.errors import NotYourImage
+
+IMAGE_BYTES_MAX = 10 * 1024 * 1024
+"""The same limit stands in storage.rules: a larger upload is refused there, and here if it came another way."""
+
+PATH_CHARACTERS_MAX = 512
+
+_FILE_NAME = re.compile(r"[^/\\\x00-\x1f\x7f]+")
+"""One path segment. Storage has no folders, so `..` climbs nowhere, but it has no business in an upload either."""
+
+
+def upload_folder(uid: str) -> str:
+    """Return the Storage prefix that this user, and nobody else, uploads to."""
+    return f"users/{uid}/uploads/"
+
+
+def own_upload(uid: str, image_path: str) -> str:
+    """Return `image_path` if it names an object directly in the user's upload folder.
+
+    Raises:
+        NotYourImage: any other path: another user's, another bucket's, a URL, or one that tries to climb out.
+    """
+    folder = upload_folder(uid)
+    name = image_path.removeprefix(folder)
+    plain = _FILE_NAME.fullmatch(name) is not None and name not in {".", ".."}
+    if name == image_path or not plain or len(image_path) > PATH_CHARACTERS_MAX:
+        raise NotYourImage(f"imagePath must name a file directly in your own folder, {folder}")
+    return image_path

@@ -1,0 +1,46 @@
+"""Structured logs: one JSON object a line, which Cloud Logging reads as severity, message and fields.
+
+An event is a constant, so that a metric can count it. No prompt, image, token or key is ever a field.
+"""
+
+from enum import StrEnum
+
+from firebase_functions.logger import LogEntry, LogSeverity, write
+
+
+class Event(StrEnum):
+    """What the functions report."""
+
+    CALL_REFUSED = "call_refused"
+    CALL_CRASHED = "call_crashed"
+    CRON_FINISHED = "cron_finished"
+    CRON_CRASHED = "cron_crashed"
+    CONFIG_INVALID = "config_invalid"
+    INSTANT_FAILED = "instant_failed"
+    USAGE_UNREPORTED = "usage_unreported"
+    BATCH_SUBMITTED = "batch_submitted"
+    BATCH_ADOPTED = "batch_adopted"
+    BATCH_RELEASED = "batch_released"
+    BATCH_COLLECTED = "batch_collected"
+    BATCH_DELAYED = "batch_delayed"
+    BATCH_CRASHED = "batch_crashed"
+
+
+def log(event: Event, severity: LogSeverity = LogSeverity.INFO, **fields: object) -> None:
+    """Write one log entry."""
+    write(LogEntry(severity=severity, message=event.value, **fields))  # type: ignore[typeddict-item]  # extra fields are its use
+
+
+def info(event: Event, **fields: object) -> None:
+    """Report something that happened as it should."""
+    log(event, LogSeverity.INFO, **fields)
+
+
+def warning(event: Event, **fields: object) -> None:
+    """Report something that was handled and should stay rare."""
+    log(event, LogSeverity.WARNING, **fields)
+
+
+def error(event: Event, **fields: object) -> None:
+    """Report something that a person has to look at."""
+    log(event, LogSeverity.ERROR, **fields)

@@ -1,0 +1,206 @@
+"""`submit_batches`: queued jobs into OpenAI batches.
+
+    record the batch (building) ► claim jobs ► input file and list of jobs to Storage ► upload ► record (uploaded)
+    ► create at OpenAI, carrying our id ► record (submitted)
+
+A run that dies leaves a batch whose lease runs out, and the next run takes it up: one that was never uploaded gives its
+jobs back to the queue; one that was uploaded is looked for at OpenAI by our id before it is created.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from functions import log
+from functions.adapters.openai import ProviderDownError, ProviderRejectedError
+from functions.core.batches import INPUT_BYTES_MAX, POLL_FIRST, Batch, BatchMember, BatchState, ProviderBatch
+from functions.core.errors import ImageNotFound, InvalidImage
+from functions.core.jobs import Failure, JobError, requeued
+from functions.core.prompts import batch_line, completion_request, image_data_url
+from functions.core.settlement import refunding
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from functions.adapters.firestore import StoredJob
+    from functions.wiring import Deps
+
+PHOTO_THREADS = 8
+"""Photos fetched and prepared side by side: enough to hide Storage's latency, few enough to hold in memory."""
+
+ABANDONED_MAX = 20
+"""Half-built batches that one run takes up."""
+
+
+def submit_batches(deps: Deps) -> dict[str, int]:
+    """Run once. Returns counts: `batches`, `jobs`, `refused`, `released` and `adopted`."""
+    counts: Counter[str] = Counter(batches=0, jobs=0, refused=0, released=0, adopted=0)
+    rules = deps.runtime().batch
+    try:
+        _take_up_abandoned(deps, counts)
+        for _ in range(rules.batches_per_run):
+            queued = deps.store.queued_jobs(rules.jobs_per_batch)
+            if not queued:
+                break
+            _submit(deps, queued, counts)
+    except ProviderDownError as problem:
+        # Everything that could not be sent is back in the queue or under a lease; the next tick goes on.
+        log.warning(log.Event.BATCH_DELAYED, cause=str(problem))
+    return dict(counts)
+
+
+def _submit(deps: Deps, queued: Sequence[StoredJob], counts: Counter[str]) -> None:
+    now = deps.clock()
+    batch = Batch(
+        batch_id=deps.new_id(),
+        state=BatchState.BUILDING,
+        created_at=now,
+        due_at=now + _lease(deps),
+        model=deps.settings.openai_model,
+    )
+    version = deps.store.create_batch(batch)
+    members = deps.store.claim_jobs(batch.batch_id, queued)
+    if not members:
+        deps.store.delete_batch(batch.batch_id)
+        return
+    sent = _write_files(deps, batch.batch_id, members, counts)
+    if not sent:
+        _close_unsent(deps, batch, version, "none of its photos could be sent")
+        return
+    try:
+        with deps.files.read_input(batch.batch_id) as file:
+            file_id = deps.provider.upload_input(f"{batch.batch_id}.jsonl", file)
+    except (ProviderDownError, ProviderRejectedError) as problem:
+        counts["released"] += _give_back(deps, sent, str(problem))
+        _close_unsent(deps, batch, version, str(problem))
+        raise ProviderDownError(str(problem)) from problem
+    uploaded = {"state": BatchState.UPLOADED, "inputFileId": file_id, "jobCount": len(sent)}
+    uploaded_version = deps.store.update_batch(batch.batch_id, version, uploaded)
+    if uploaded_version is None:
+        return  # the lease ran out while we were uploading: another run has given the jobs back
+    _create(deps, batch.model_copy(update={"input_file_id": file_id}), uploaded_version)
+    counts["batches"] += 1
+    counts["jobs"] += len(sent)
+
+
+def _create(deps: Deps, batch: Batch, version: datetime) -> None:
+    """Create an uploaded batch at OpenAI and record it. If the reply is lost, the lease decides when to look for it."""
+    try:
+        created = deps.provider.create_batch(batch.batch_id, batch.input_file_id or "")
+    except ProviderRejectedError as problem:
+        _give_back(deps, deps.files.read_members(batch.batch_id), str(problem))
+        _close_unsent(deps, batch, version, str(problem))
+        raise ProviderDownError(str(problem)) from problem
+    _record(deps, batch, version, created)
+
+
+def _record(deps: Deps, batch: Batch, version: datetime, created: ProviderBatch) -> None:
+    fields = {
+        "state": BatchState.SUBMITTED,
+        "openaiBatchId": created.openai_batch_id,
+        "dueAt": deps.clock() + POLL_FIRST,
+    }
+    deps.store.update_batch(batch.batch_id, version, fields)
+    log.info(log.Event.BATCH_SUBMITTED, batchId=batch.batch_id, openaiBatchId=created.openai_batch_id)
+
+
+def _write_files(deps: Deps, batch_id: str, members: Sequence[BatchMember], counts: Counter[str]) -> list[BatchMember]:
+    """Stream the input file and store the list of jobs. Returns the jobs that are in them.
+
+    A photo that is gone or broken by now fails its own job, with a refund. What does not fit goes back to the queue.
+    """
+    sent: list[BatchMember] = []
+    left: list[BatchMember] = []
+    size = 0
+    with deps.files.write_input(batch_id) as file:
+        for member, line in _lines(deps, members):
+            if isinstance(line, JobError):
+                _refuse(deps, batch_id, member, line)
+                counts["refused"] += 1
+            elif size + len(line) > INPUT_BYTES_MAX:
+                left.append(member)
+            else:
+                file.write(line)
+                size += len(line)
+                sent.append(member)
+    if sent:
+        deps.files.write_members(batch_id, sent)
+    counts["released"] += _give_back(deps, left, "the batch file is full")
+    return sent
+
+
+def _lines(deps: Deps, members: Sequence[BatchMember]) -> Iterator[tuple[BatchMember, bytes | JobError]]:
+    """Prepare the photos side by side, in chunks, so that only a few are held at a time."""
+    with ThreadPoolExecutor(PHOTO_THREADS) as pool:
+        for start in range(0, len(members), 4 * PHOTO_THREADS):
+            chunk = members[start : start + 4 * PHOTO_THREADS]
+            yield from zip(chunk, pool.map(lambda member: _line(deps, member), chunk), strict=True)
+
+
+def _line(deps: Deps, member: BatchMember) -> bytes | JobError:
+    try:
+        photo = deps.prepare_photo(deps.files.read_photo(member.image_path), deps.runtime().images)
+    except ImageNotFound:
+        return JobError(code=Failure.IMAGE_NOT_FOUND, message="The photo was removed before its turn came.")
+    except InvalidImage as problem:
+        return JobError(code=Failure.INVALID_IMAGE, message=problem.message)
+    body = completion_request(deps.settings.openai_model, image_data_url(photo), member.region, member.language)
+    return batch_line(member.job_id, body)
+
+
+def _refuse(deps: Deps, batch_id: str, member: BatchMember, error: JobError) -> None:
+    decision = refunding(lambda job: job.batch_id == batch_id, error, member.cost_micros, deps.clock())
+    deps.store.close_job(member.job_id, member.uid, decision)
+
+
+def _give_back(deps: Deps, members: Sequence[BatchMember], reason: str) -> int:
+    """Put jobs that were not sent back into the queue. This was no attempt at them."""
+    error = JobError(code=Failure.PROVIDER_UNAVAILABLE, message=f"not sent yet: {reason}")
+    deps.store.update_jobs([(m.job_id, m.updated_at, requeued(error, attempts=m.attempts - 1)) for m in members])
+    return len(members)
+
+
+def _close_unsent(deps: Deps, batch: Batch, version: datetime, reason: str) -> None:
+    deps.store.update_batch(batch.batch_id, version, {"state": BatchState.FAILED, "error": reason})
+    deps.files.delete_batch_files(batch.batch_id)
+    log.warning(log.Event.BATCH_RELEASED, batchId=batch.batch_id, cause=reason)
+
+
+def _take_up_abandoned(deps: Deps, counts: Counter[str]) -> None:
+    """Finish what runs that died have left half done."""
+    abandoned = deps.store.due_batches([BatchState.BUILDING, BatchState.UPLOADED], deps.clock(), ABANDONED_MAX)
+    for stored in abandoned:
+        batch = stored.batch
+        version = deps.store.update_batch(batch.batch_id, stored.version, {"dueAt": deps.clock() + _lease(deps)})
+        if version is None:
+            continue  # another run was faster
+        if batch.state is BatchState.BUILDING:
+            counts["released"] += _release(deps, batch.batch_id)
+            _close_unsent(deps, batch, version, "its submitter died while building it")
+            continue
+        found = deps.provider.find_batch(batch.batch_id, batch.created_at)
+        if found is None:
+            _create(deps, batch, version)
+            continue
+        log.info(log.Event.BATCH_ADOPTED, batchId=batch.batch_id, openaiBatchId=found.openai_batch_id)
+        _record(deps, batch, version, found)
+        counts["adopted"] += 1
+
+
+def _release(deps: Deps, batch_id: str) -> int:
+    """Give back every job that a batch has claimed, though nothing tells which it had."""
+    error = JobError(code=Failure.PROVIDER_UNAVAILABLE, message="not sent yet: the submitter died")
+    released = 0
+    while held := deps.store.jobs_of_batch(batch_id, limit=500):
+        changes = [(s.job.job_id, s.version, requeued(error, attempts=s.job.attempts - 1)) for s in held]
+        deps.store.update_jobs(changes)
+        released += len(held)
+    return released
+
+
+def _lease(deps: Deps) -> timedelta:
+    return timedelta(minutes=deps.runtime().batch.lease_minutes)

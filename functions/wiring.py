@@ -1,0 +1,120 @@
+"""What a use case needs from outside, built once a process and only as far as it is used.
+
+A function that only reads a wallet never loads the OpenAI client or the image library: each part is imported when it is
+first asked for, which keeps discovery and cold starts short.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
+
+from functions import log
+from functions.config import Settings, load_settings
+from functions.core.runtime import RuntimeConfig
+
+if TYPE_CHECKING:
+    from functions.adapters.firestore import FirestoreStore
+    from functions.adapters.openai import OpenAIProvider
+    from functions.adapters.storage import StorageFiles
+    from functions.core.runtime import ImageRules
+    from functions.core.usage import ModelPrice
+
+Clock = Callable[[], datetime]
+
+RUNTIME_CONFIG_AGE_MAX = timedelta(seconds=30)
+"""How long a process may keep using the runtime config that it has read."""
+
+
+class Deps:
+    """The adapters, the clock and the settings of one process. Safe to share between threads."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.settings = settings
+        self.clock = clock
+        self._runtime: tuple[datetime, RuntimeConfig] | None = None
+
+    @cached_property
+    def store(self) -> FirestoreStore:
+        """Firestore."""
+        from google.cloud.firestore import Client
+
+        from functions.adapters.firestore import FirestoreStore
+
+        return FirestoreStore(Client(project=self.settings.project))
+
+    @cached_property
+    def files(self) -> StorageFiles:
+        """Cloud Storage."""
+        from google.cloud.storage import Client
+
+        from functions.adapters.storage import StorageFiles
+
+        return StorageFiles(Client(project=self.settings.project), self.settings.bucket)
+
+    @cached_property
+    def provider(self) -> OpenAIProvider:
+        """The AI provider."""
+        from openai import OpenAI
+
+        from functions.adapters.openai import OpenAIProvider
+
+        client = OpenAI(api_key=self.settings.openai_api_key, base_url=self.settings.openai_base_url)
+        return OpenAIProvider(client)
+
+    def prepare_photo(self, data: bytes, rules: ImageRules) -> bytes:
+        """Check a photo and make it small; see `adapters.images.prepare`."""
+        from functions.adapters.images import prepare
+
+        return prepare(data, rules.side_max, rules.jpeg_quality)
+
+    def model_price(self) -> ModelPrice:
+        """Return today's price of the model; see `adapters.prices.model_price`."""
+        from functions.adapters.prices import model_price
+
+        return model_price(self.settings.openai_model, self.clock())
+
+    def new_id(self) -> str:
+        """Return a new random id."""
+        return uuid.uuid4().hex
+
+    def runtime(self) -> RuntimeConfig:
+        """Return the runtime config, at most 30 s old. One read when it is read anew.
+
+        A document that is out of range is reported, and the last good config, or the defaults, stay in force: a slip
+        in a document must not stop the service, and must not set a price.
+        """
+        now = self.clock()
+        if self._runtime is None or now - self._runtime[0] > RUNTIME_CONFIG_AGE_MAX:
+            last = self._runtime[1] if self._runtime else RuntimeConfig()
+            self._runtime = (now, self._read_runtime(last))
+        return self._runtime[1]
+
+    def _read_runtime(self, last: RuntimeConfig) -> RuntimeConfig:
+        from pydantic import ValidationError
+
+        try:
+            return RuntimeConfig.model_validate(self.store.runtime_document() or {})
+        except ValidationError as error:
+            problems = [f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()]
+            log.error(log.Event.CONFIG_INVALID, document="config/runtime", problems=problems)
+            return last
+
+
+_clock: Clock = lambda: datetime.now(UTC)  # noqa: E731  (a value that install_clock replaces, not a function of ours)
+
+
+def install_clock(clock: Clock) -> None:
+    """Use another clock than the machine's. The local cloud calls it before the first request."""
+    global _clock  # noqa: PLW0603  (set once, at start-up)
+    _clock = clock
+    deps.cache_clear()
+
+
+@cache
+def deps() -> Deps:
+    """Return this process's dependencies."""
+    return Deps(load_settings(), _clock)
