@@ -17,6 +17,7 @@ from http import HTTPStatus
 from http.server import ThreadingHTTPServer
 from io import BytesIO
 from typing import IO
+from urllib.parse import quote
 
 from gcp_storage_emulator.handlers.buckets import create_bucket
 from gcp_storage_emulator.server import RequestHandler, _read_raw_data
@@ -70,6 +71,15 @@ class _MemoryStorage(Storage):  # type: ignore[misc]  # published without types
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
         self.lock = threading.Lock()
+
+    def create_file(
+        self, bucket_name: str, file_name: str, content: bytes, file_obj: dict[str, str], file_id: str | None = None
+    ) -> None:
+        """Store an object, under a download link that survives a `?`, `#` or `%` in its name."""
+        root, _, _ = file_obj["mediaLink"].partition("/download/")
+        path = f"/download/storage/v1/b/{bucket_name}/o/{quote(file_name, safe='')}"
+        file_obj["mediaLink"] = f"{root}{path}?generation={file_obj['generation']}&alt=media"
+        super().create_file(bucket_name, file_name, content, file_obj, file_id)
 
     def _write_config_to_file(self) -> None:
         """Keep nothing: the index lives as long as the process."""

@@ -147,8 +147,12 @@ def test_custom_claims_are_in_the_next_token(auth: AuthServer, app: firebase_adm
 
 @pytest.mark.parametrize(
     ("attributes", "message"),
-    [("no json", "INVALID_CLAIMS"), ("[1]", "INVALID_CLAIMS"), ('{"sub": "x"}', "FORBIDDEN_CLAIM : sub")]
-    + [(json.dumps({"long": "x" * 1000}), "CLAIMS_TOO_LARGE")],
+    [
+        ("no json", "INVALID_CLAIMS"),
+        ("[1]", "INVALID_CLAIMS"),
+        ('{"sub": "x"}', "FORBIDDEN_CLAIM : sub"),
+        (json.dumps({"long": "x" * 1000}), "CLAIMS_TOO_LARGE"),
+    ],
 )
 def test_bad_claims_are_refused(auth: AuthServer, attributes: str, message: str) -> None:
     """Claims that Google would refuse are refused, though a client might send them past firebase-admin."""
