@@ -29,39 +29,63 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "Glass": Kind(
-        "Dry Waste", "Glass bottle", ("glass",), "recycle",
+        "Dry Waste",
+        "Glass bottle",
+        ("glass",),
+        "recycle",
         ("Empty and rinse it", "Take off the lid or cork", "Put it into the glass container, by colour"),
-        "Deposit bottles go back to the shop.", warning="Broken glass cuts: wrap it before you carry it.",
+        "Deposit bottles go back to the shop.",
+        warning="Broken glass cuts: wrap it before you carry it.",
     ),
     "Metal": Kind(
-        "Dry Waste", "Metal can", ("aluminium", "steel"), "recycle",
+        "Dry Waste",
+        "Metal can",
+        ("aluminium", "steel"),
+        "recycle",
         ("Empty and rinse it", "Push sharp edges inwards", "Put it into the recycling bin for metal"),
         "Crushed cans take less room in the bin.",
     ),
     "Paper": Kind(
-        "Dry Waste", "Paper or cardboard", ("paper", "cardboard"), "recycle",
+        "Dry Waste",
+        "Paper or cardboard",
+        ("paper", "cardboard"),
+        "recycle",
         ("Take off tape and plastic windows", "Fold it flat", "Put it dry into the paper bin"),
         "Greasy or wet paper belongs with the compost instead.",
     ),
     "Plastic": Kind(
-        "Dry Waste", "Plastic bottle", ("PET",), "recycle",
+        "Dry Waste",
+        "Plastic bottle",
+        ("PET",),
+        "recycle",
         ("Empty and rinse it", "Press it flat and put the cap back on", "Put it into the recycling bin for plastic"),
-        "Look for the number in the triangle on the bottom.", recycling_code=1,
+        "Look for the number in the triangle on the bottom.",
+        recycling_code=1,
     ),
     "Garden Waste": Kind(
-        "Wet Waste", "Leaves or cuttings", ("plant matter",), "compost",
+        "Wet Waste",
+        "Leaves or cuttings",
+        ("plant matter",),
+        "compost",
         ("Shake off soil and stones", "Cut long branches", "Put them on the compost or into the organic bin"),
         "Leaves also protect flower beds in winter.",
     ),
     "Food Waste": Kind(
-        "Wet Waste", "Fruit or vegetable scraps", ("food",), "compost",
+        "Wet Waste",
+        "Fruit or vegetable scraps",
+        ("food",),
+        "compost",
         ("Take off stickers and packaging", "Let liquids drain", "Put the scraps into the organic bin"),
         "Wrap scraps in newspaper to keep the bin clean.",
     ),
     "Batteries": Kind(
-        "Hazardous Waste", "Household battery", ("metal", "electrolyte"), "hazardous",
+        "Hazardous Waste",
+        "Household battery",
+        ("metal", "electrolyte"),
+        "hazardous",
         ("Tape over the poles", "Keep it away from heat", "Hand it in at a collection box in a shop"),
-        "Rechargeable batteries replace hundreds of single-use ones.", hazard_level=4,
+        "Rechargeable batteries replace hundreds of single-use ones.",
+        hazard_level=4,
         warning="Never put batteries into the bin: they can catch fire.",
     ),
 }
@@ -106,7 +130,7 @@ def classification(picture: Picture | None) -> dict[str, Any]:
                 "category": KINDS[name].category,
                 "subcategory": name,
                 "confidence": round(share, 2),
-                "reason": f"Its colours and edges also fit {name.lower()}.",
+                "reason": f"Its colours also fit {name.lower()}.",
             }
             for name, share in ranking[1 : 1 + ALTERNATIVES_MAX]
         ],
@@ -135,7 +159,7 @@ def _explanation(subcategory: str, picture: Picture | None) -> str:
         return f"{LABEL} there was no picture to look at, so {subcategory.lower()} is a guess from nothing."
     seen = picture.sighting.measures
     return (
-        f"{LABEL} brightness, colour and edges of the {picture.width} x {picture.height} pixels (saturation "
-        f"{seen.saturation:.2f}, edges {seen.edges:.2f}) are closest to "
+        f"{LABEL} of all kinds compared, the {picture.width} x {picture.height} pixels (object saturation "
+        f"{seen.object_saturation:.2f}, background tint {seen.background_tint:.2f}) are closest to "
         f"{subcategory.lower()}. No model has seen this picture."
     )

@@ -133,7 +133,11 @@ class Api:
                 raise missing_parameter("file")
             if not form.get("purpose"):
                 raise missing_parameter("purpose")
-            policy = {key[len("expires_after[") : -1]: value for key, value in form.items() if key.startswith("expires_after[")}
+            policy = {
+                key[len("expires_after[") : -1]: value
+                for key, value in form.items()
+                if key.startswith("expires_after[")
+            }
             life = upload_life_seconds(form["purpose"], policy)
             upload.stream.close()
             name = Path(upload.filename or "upload").name
@@ -192,8 +196,8 @@ def _check_key(request: Request) -> None:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         message = (
-            "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth "
-            "(i.e. Authorization: Bearer YOUR_KEY)."
+            "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer "
+            "auth (i.e. Authorization: Bearer YOUR_KEY)."
         )
         raise ApiError(401, message)
 

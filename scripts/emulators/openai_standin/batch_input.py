@@ -78,7 +78,9 @@ def _check_line(result: Scan, raw: bytes, number: int, endpoint: str, seen: set[
         return None
     for name in ("custom_id", "method", "url", "body"):
         if not line.get(name):
-            result.fault("missing_required_parameter", f"Missing required parameter: '{name}'.", line=number, param=name)
+            result.fault(
+                "missing_required_parameter", f"Missing required parameter: '{name}'.", line=number, param=name
+            )
             return None
     custom_id, body = line["custom_id"], line["body"]
     if not isinstance(custom_id, str) or not isinstance(body, dict):

@@ -12,7 +12,10 @@ from scripts.emulators.openai_standin.ids import Ids
 Answer = Callable[[dict[str, Any], str], dict[str, Any]]
 """Body and custom_id of a line to the completion object; raises ApiError."""
 
-EXPIRED = {"code": "batch_expired", "message": "This request could not be executed before the completion window expired."}
+EXPIRED = {
+    "code": "batch_expired",
+    "message": "This request could not be executed before the completion window expired.",
+}
 
 
 class LineWorker:
@@ -28,7 +31,11 @@ class LineWorker:
         """Work off the lines up to the `until`-th of the batch's order, appending to its two files."""
         if batch.input_path is None or batch.done >= until:
             return
-        with batch.input_path.open("rb") as lines, batch.output_path.open("ab") as output, batch.error_path.open("ab") as errors:
+        with (
+            batch.input_path.open("rb") as lines,
+            batch.output_path.open("ab") as output,
+            batch.error_path.open("ab") as errors,
+        ):
             for index in batch.order[batch.done : until]:
                 lines.seek(batch.offsets[index])
                 self._work_line(batch, json.loads(lines.readline()), output, errors)
@@ -48,7 +55,9 @@ class LineWorker:
         custom_id, endpoint = line["custom_id"], f"BATCH {batch.endpoint}"
         struck = {fault.kind: fault for fault in self._faults.strike_all("line", endpoint, custom_id)}
         if broken := struck.get("line_error"):
-            trouble = ApiError(broken.status, "The server had an error while processing your request.", kind="server_error")
+            trouble = ApiError(
+                broken.status, "The server had an error while processing your request.", kind="server_error"
+            )
             result, status = trouble.body(), broken.status
         else:
             result, status = self._outcome(line["body"], custom_id)

@@ -21,8 +21,8 @@ _WORKED_OFF = 0.9
 class Timetable:
     """When a batch gets where, in seconds since 1970; infinity for never.
 
-        created      in_progress_at              worked_off_at   finalizing_at   completed_at        expires_at
-           |-- validating --|------- lines, evenly -------|-- stuck --|-- finalizing --|   ...           |
+    created      in_progress_at              worked_off_at   finalizing_at   completed_at        expires_at
+       |-- validating --|------- lines, evenly -------|-- stuck --|-- finalizing --|   ...           |
     """
 
     in_progress_at: float
@@ -35,7 +35,7 @@ class Timetable:
 
 
 def timetable(created_at: int, batch_minutes: float, dice: random.Random, faults: tuple[Fault, ...]) -> Timetable:
-    """Return the timetable of a batch that takes between half of `batch_minutes` and all of it, with its faults applied."""
+    """Return the timetable of a batch that takes half of `batch_minutes` to all of it, with its faults applied."""
     seconds = batch_minutes * 60 * dice.uniform(0.5, 1.0)
     stuck = {"validating": 0.0, "in_progress": 0.0, "finalizing": 0.0}
     share, cancels_itself = 1.0, False
@@ -121,9 +121,18 @@ class Batch:
             "error_file_id": self.error_file_id,
             "created_at": self.created_at,
             "expires_at": int(self.times.expires_at),
-            **{f"{status}_at": self.reached_at.get(status) for status in (
-                "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled",
-            )},
+            **{
+                f"{status}_at": self.reached_at.get(status)
+                for status in (
+                    "in_progress",
+                    "finalizing",
+                    "completed",
+                    "failed",
+                    "expired",
+                    "cancelling",
+                    "cancelled",
+                )
+            },
             "request_counts": {"total": self.total, "completed": self.completed, "failed": self.failed},
             "usage": {
                 "input_tokens": self.input_tokens,

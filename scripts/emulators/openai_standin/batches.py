@@ -8,7 +8,7 @@ from typing import Any
 from scripts.emulators.openai_standin import batch_input
 from scripts.emulators.openai_standin.batch_lines import LineWorker
 from scripts.emulators.openai_standin.batch_state import CANCELLING_SECONDS_MAX, FINAL, Batch, timetable
-from scripts.emulators.openai_standin.chat_request import check_metadata
+from scripts.emulators.openai_standin.chat_options import check_metadata
 from scripts.emulators.openai_standin.errors import ApiError, invalid, missing_parameter, no_such
 from scripts.emulators.openai_standin.faults import Faults
 from scripts.emulators.openai_standin.files import Files, life_seconds, page_of
@@ -28,7 +28,14 @@ class Batches:
     """All batches. Safe to use from several threads; time is handed into every call as seconds since 1970."""
 
     def __init__(
-        self, settings: Settings, files: Files, faults: Faults, ids: Ids, gallery: Gallery, worker: LineWorker, announce: Announce
+        self,
+        settings: Settings,
+        files: Files,
+        faults: Faults,
+        ids: Ids,
+        gallery: Gallery,
+        worker: LineWorker,
+        announce: Announce,
     ) -> None:
         """Start without batches; `announce` is called when one becomes final."""
         self._settings = settings
@@ -138,7 +145,9 @@ class Batches:
                 self._worker.work(batch, batch.due(min(now, times.expires_at)))
                 self._on_time(batch, now, times.finalizing_at, self._finish_work)
             else:
-                self._on_time(batch, now, times.completed_at, lambda each, moment: self._close(each, "completed", moment))
+                self._on_time(
+                    batch, now, times.completed_at, lambda each, moment: self._close(each, "completed", moment)
+                )
             if batch.status == before:
                 return
 
@@ -164,12 +173,14 @@ class Batches:
         if broken := kinds.get("batch_invalid_line"):
             found.fault("invalid_json_line", "This line is not parseable as valid JSON.", line=broken.line)
         waiting = sum(
-            other.enqueued_tokens for other in self._batches.values() if other.status not in FINAL and other.model == found.model
+            other.enqueued_tokens
+            for other in self._batches.values()
+            if other.status not in FINAL and other.model == found.model
         )
         if "batch_token_limit" in kinds or (limit is not None and waiting + found.prompt_tokens > limit):
             message = (
-                f"Enqueued token limit reached for {found.model} in organization org-standin. Limit: {limit or 0:,} enqueued "
-                "tokens. Please try again once some in_progress batches have been completed."
+                f"Enqueued token limit reached for {found.model} in organization org-standin. Limit: {limit or 0:,} "
+                "enqueued tokens. Please try again once some in_progress batches have been completed."
             )
             found.fault("token_limit_exceeded", message)
         if found.errors:
@@ -201,7 +212,9 @@ class Batches:
 
     def _begin_to_cancel(self, batch: Batch, moment: float) -> None:
         batch.enter("cancelling", moment)
-        batch.cancelled_due = moment + min(CANCELLING_SECONDS_MAX, self._settings.batch_minutes * 60 * batch.dice.uniform(0.1, 0.5))
+        batch.cancelled_due = moment + min(
+            CANCELLING_SECONDS_MAX, self._settings.batch_minutes * 60 * batch.dice.uniform(0.1, 0.5)
+        )
 
     def _close(self, batch: Batch, status: str, moment: float) -> None:
         batch.enter(status, moment)

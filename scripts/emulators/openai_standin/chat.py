@@ -19,7 +19,13 @@ REFUSAL = "I'm sorry, but I can't help with that."
 
 
 def complete(
-    body: object, gallery: Gallery, *, completion_id: str, created: int, cached_tokens: int = 0, fault: Fault | None = None
+    body: object,
+    gallery: Gallery,
+    *,
+    completion_id: str,
+    created: int,
+    cached_tokens: int = 0,
+    fault: Fault | None = None,
 ) -> dict[str, Any]:
     """Return a `chat.completion` object.
 
@@ -40,7 +46,7 @@ def complete(
     finish_reason = "stop"
     if request.tokens_max is not None and text_tokens(len(content)) > request.tokens_max:
         content, finish_reason = content[: request.tokens_max * CHARACTERS_PER_TOKEN], "length"
-    message = {"role": "assistant", "content": content, "refusal": None, "annotations": []}
+    message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None, "annotations": []}
     choices: list[dict[str, Any]] = [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}]
     if fault is not None:
         choices = _spoilt(fault, choices)

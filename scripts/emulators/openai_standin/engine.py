@@ -42,7 +42,9 @@ class Engine:
         self.webhooks = Webhooks(settings, self.faults, self.ids, send, signing_time)
         self._gallery = Gallery(fetch)
         worker = LineWorker(self._answer_line, self.faults, self.ids)
-        self.batches = Batches(settings, self.files, self.faults, self.ids, self._gallery, worker, self.webhooks.announce)
+        self.batches = Batches(
+            settings, self.files, self.faults, self.ids, self._gallery, worker, self.webhooks.announce
+        )
 
     def now(self) -> int:
         """Return the time by the clock handed in, in whole seconds since 1970."""

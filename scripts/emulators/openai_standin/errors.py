@@ -1,6 +1,7 @@
 """Errors in the shape OpenAI answers with: `{"error": {"message", "type", "param", "code"}}`.
 
-Codes for images are those of `openai.types.responses.ResponseError`; the others are as the service is seen to send them.
+Codes for images are those of `openai.types.responses.ResponseError`; the others are as the service is seen to send
+them.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """Faults on request: what goes wrong, where, how often; deterministic from a seed.
 
-A fault is consulted at one of the points in `KINDS`. It fires there when its selectors match, after `skip` matches, with
-`probability`, at most `count` times (None: without end).
+A fault is consulted at one of the points in `KINDS`. It fires there when its selectors match, after `skip` matches,
+with `probability`, at most `count` times (None: without end).
 """
 
 import random
@@ -51,7 +51,9 @@ class Fault:
 
     kind: str
     id: str = ""
-    endpoint: str = "*"  # pattern on "POST /v1/chat/completions"; for batches, lines and events on "BATCH /v1/..." (see README)
+    endpoint: str = (
+        "*"  # pattern on "POST /v1/chat/completions"; for batches, lines and events on "BATCH /v1/..." (see README)
+    )
     custom_id: str = "*"  # pattern, for lines and the answers in them
     count: int | None = 1
     skip: int = 0
@@ -131,7 +133,9 @@ class Faults:
         """Return the first fault that fires at this point, or None."""
         return next(iter(self.strike_all(point, endpoint, custom_id, first_only=True)), None)
 
-    def strike_all(self, point: str, endpoint: str, custom_id: str = "", *, first_only: bool = False) -> tuple[Fault, ...]:
+    def strike_all(
+        self, point: str, endpoint: str, custom_id: str = "", *, first_only: bool = False
+    ) -> tuple[Fault, ...]:
         """Return every fault that fires at this point."""
         if not self._faults:  # the common case takes no lock
             return ()
@@ -146,7 +150,11 @@ class Faults:
 
 
 def _fires(fault: Fault, point: str, endpoint: str, custom_id: str) -> bool:
-    if KINDS[fault.kind][0] != point or not fnmatchcase(endpoint, fault.endpoint) or not fnmatchcase(custom_id, fault.custom_id):
+    if (
+        KINDS[fault.kind][0] != point
+        or not fnmatchcase(endpoint, fault.endpoint)
+        or not fnmatchcase(custom_id, fault.custom_id)
+    ):
         return False
     if fault.count is not None and fault.fired >= fault.count:
         return False

@@ -133,13 +133,16 @@ def life_seconds(policy: dict[str, Any] | None, name: str) -> int | None:
     if not policy:
         return None
     if policy.get("anchor") != "created_at":
-        raise invalid(f"Invalid value for '{name}.anchor': expected 'created_at'.", param=f"{name}.anchor", code="invalid_value")
+        raise invalid(
+            f"Invalid value for '{name}.anchor': expected 'created_at'.", param=f"{name}.anchor", code="invalid_value"
+        )
     try:
         seconds = int(policy.get("seconds", ""))
     except (TypeError, ValueError) as error:
         raise missing_parameter(f"{name}.seconds") from error
     if seconds not in EXPIRY_SECONDS:
-        message = f"Invalid '{name}.seconds': expected {EXPIRY_SECONDS[0]} to {EXPIRY_SECONDS[-1]}, but got {seconds} instead."
+        least, most = EXPIRY_SECONDS[0], EXPIRY_SECONDS[-1]
+        message = f"Invalid '{name}.seconds': expected {least} to {most}, but got {seconds} instead."
         raise invalid(message, param=f"{name}.seconds", code="integer_out_of_range")
     return seconds
 

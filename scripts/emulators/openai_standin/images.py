@@ -31,8 +31,8 @@ _UNSUPPORTED = (
     "formats: ['png', 'jpeg', 'gif', 'webp']."
 )
 _NOT_AN_IMAGE = (
-    "The image data you provided does not represent a valid image. Please check your input and try again with one of the "
-    "supported image formats: ['image/jpeg', 'image/png', 'image/gif', 'image/webp']."
+    "The image data you provided does not represent a valid image. Please check your input and try again with one of "
+    "the supported image formats: ['image/jpeg', 'image/png', 'image/gif', 'image/webp']."
 )
 
 

@@ -90,7 +90,12 @@ def _is_a(value: object, name: str) -> bool:
     if isinstance(value, bool):
         return name == "boolean"
     expected: dict[str, type | tuple[type, ...]] = {
-        "object": dict, "array": (list, tuple), "string": str, "integer": int, "number": (int, float), "null": type(None),
+        "object": dict,
+        "array": (list, tuple),
+        "string": str,
+        "integer": int,
+        "number": (int, float),
+        "null": type(None),
     }
     return isinstance(value, expected.get(name, ()))
 

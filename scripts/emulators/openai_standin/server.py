@@ -1,6 +1,7 @@
-"""A small threaded HTTP/1.1 server for a WSGI application: keep-alive, streamed uploads, and connections that can be cut.
+"""A small threaded HTTP/1.1 server for a WSGI application: keep-alive, streamed uploads, connections that can be cut.
 
-Werkzeug's own development server closes every connection after one answer, which would cost the callers a new one each time.
+Werkzeug's own development server closes every connection after one answer, which would cost callers a new one each
+time.
 """
 
 import socket

@@ -95,7 +95,7 @@ class OpenAIStandIn:
 
     @property
     def base_url(self) -> str:
-        """What to give the OpenAI client as `base_url`. In process any host will do; this one is reserved for examples."""
+        """What to give the OpenAI client as `base_url`; in process, a host that is reserved for examples."""
         return f"{self._origin}/v1"
 
     @property

@@ -1,7 +1,7 @@
 """The rules that a JSON schema must obey to be used with `strict: true`.
 
-Source: https://developers.openai.com/api/docs/guides/structured-outputs#supported-schemas. Messages follow the service's
-("In context=('properties', 'x'), 'additionalProperties' is required to be supplied and to be false.").
+Source: https://developers.openai.com/api/docs/guides/structured-outputs#supported-schemas. Messages follow the
+service's ("In context=('properties', 'x'), 'additionalProperties' is required to be supplied and to be false.").
 """
 
 import re
@@ -32,7 +32,9 @@ _Path = tuple[str, ...]
 def check_name(name: object) -> str:
     """Return the name of a response format, or raise the 400 that says what names may be."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        message = "Invalid 'response_format.json_schema.name': expected 1 to 64 of a-z, A-Z, 0-9, underscores and dashes."
+        message = (
+            "Invalid 'response_format.json_schema.name': expected 1 to 64 of a-z, A-Z, 0-9, underscores and dashes."
+        )
         raise invalid(message, param="response_format.json_schema.name", code="invalid_value")
     return name
 
@@ -55,7 +57,9 @@ class StrictRules:
             ApiError: 400 with `param` response_format, for the first rule that is broken.
         """
         if self._schema.get("type") != "object" or "anyOf" in self._schema:
-            raise self._broken((), f"schema must be a JSON Schema of 'type: \"object\"', got 'type: {self._schema.get('type')!r}'.")
+            raise self._broken(
+                (), f"schema must be a JSON Schema of 'type: \"object\"', got 'type: {self._schema.get('type')!r}'."
+            )
         self._visit(self._schema, (), 0)
         if self._properties > PROPERTIES_MAX:
             raise self._broken((), f"the schema has {self._properties} properties, more than {PROPERTIES_MAX}.")
@@ -74,6 +78,7 @@ class StrictRules:
         if not node.keys() & {"type", "enum", "const", "anyOf", "$ref"}:
             raise self._broken(path, "schema must have a 'type' key.")
         self._check_reference(node, path)
+        self._count_values(node)
         types = self._types(node, path)
         if "object" in types or "properties" in node:
             self._visit_object(node, path, depth)
@@ -81,7 +86,9 @@ class StrictRules:
             if "items" not in node:
                 raise self._broken(path, "array schema missing items.")
             self._visit(node["items"], (*path, "items"), depth + 1)
-        self._count_values(node)
+        self._visit_parts(node, path, depth)
+
+    def _visit_parts(self, node: dict[str, Any], path: _Path, depth: int) -> None:
         for number, branch in enumerate(node.get("anyOf", [])):
             self._visit(branch, (*path, "anyOf", str(number)), depth)
         for group in ("$defs", "definitions"):
@@ -99,7 +106,8 @@ class StrictRules:
             extra = [name for name in required if name not in properties]
             hint = f"Missing '{missing[0]}'." if missing else f"Extra required key '{(extra or required)[0]}' supplied."
             raise self._broken(
-                path, f"'required' is required to be supplied and to be an array including every key in properties. {hint}"
+                path,
+                f"'required' is required to be supplied and to be an array including every key in properties. {hint}",
             )
         self._properties += len(properties)
         for name, child in properties.items():
@@ -110,7 +118,7 @@ class StrictRules:
         declared = node.get("type", [])
         types = {declared} if isinstance(declared, str) else set(declared)
         if wrong := types - TYPES:
-            raise self._broken(path, f"{sorted(wrong)[0]!r} is not a valid type.")
+            raise self._broken(path, f"{min(wrong)!r} is not a valid type.")
         if node.get("format", "date") not in FORMATS:
             raise self._broken(path, f"'{node['format']}' is not a valid format.")
         return types

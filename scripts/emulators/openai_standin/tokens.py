@@ -3,13 +3,14 @@
 The product has a table of its own on purpose: an estimate that is checked against itself would prove nothing.
 
 Sources
-    Tiles and patches: https://developers.openai.com/api/docs/guides/images-vision#calculating-costs, read in November 2026.
-    Text: https://help.openai.com/en/articles/4936856 gives "one token is about four characters of English"; the overhead of
-    three tokens a message and three for the reply is the OpenAI cookbook's ("How to count tokens with tiktoken").
+    Tiles and patches: https://developers.openai.com/api/docs/guides/images-vision#calculating-costs
+    Text: https://help.openai.com/en/articles/4936856, "one token is about four characters of English"; the overhead of
+    three tokens a message and three for the reply is that of the OpenAI cookbook, "How to count tokens with tiktoken".
 
-Not documented, and held at what costs most: the factor of gpt-5.6-luna and gpt-6-luna (the largest documented one, 2.46), and
-`detail: low` on patch models (no effect). Measurements in OpenAI's forum found smaller factors than the documentation's for
-gpt-5-mini, gpt-5-nano and gpt-5.4-mini; the documented ones stay here.
+Not documented, and held at what costs most: the factor of gpt-5.6-luna and gpt-6-luna (the largest documented one,
+2.46), `detail: low` on patch models (no effect), and the JSON schema of a request (counted as text). Measurements in
+OpenAI's forum (community.openai.com/t/1377015) found smaller factors than the documented ones for gpt-5-mini,
+gpt-5-nano and the gpt-5.4 models; the documented ones stay here.
 """
 
 import math

@@ -1,8 +1,9 @@
 """Signed events about batches, as OpenAI sends them: Standard Webhooks, tried again until the receiver says yes.
 
-Signature: base64 of HMAC-SHA256 over `{webhook-id}.{webhook-timestamp}.{body}` with the decoded part of `whsec_...`, as
-`openai.lib._webhooks` checks it. That check compares the timestamp with the machine's time, not with ours, so the timestamp
-is the one thing here that is not read from the clock handed in; `signing_time` replaces it where the receiver's time moves too.
+Signature: base64 of HMAC-SHA256 over `{webhook-id}.{webhook-timestamp}.{body}` with the decoded part of `whsec_...`,
+as `openai.lib._webhooks` checks it. That check compares the timestamp with the machine's time, not with ours, so the
+timestamp is the one thing here that is not read from the clock handed in; `signing_time` replaces it where the
+receiver's time moves too.
 """
 
 import base64
@@ -39,7 +40,9 @@ class Delivery:
 class Webhooks:
     """The events that are still to be delivered. Safe to use from several threads."""
 
-    def __init__(self, settings: Settings, faults: Faults, ids: Ids, send: Send, signing_time: Callable[[], float]) -> None:
+    def __init__(
+        self, settings: Settings, faults: Faults, ids: Ids, send: Send, signing_time: Callable[[], float]
+    ) -> None:
         """Send to `settings.webhook_url`, if one is set, signed with `settings.webhook_secret`."""
         self._settings = settings
         self._faults = faults
