@@ -1,0 +1,75 @@
+"""What all calls share: the databases with their transactions and locks, the clock, the bill and the index rules."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from .bill import Bill
+from .indexes import IndexRules
+from .locks import Owner
+from .paths import check_database
+from .protos import Message
+from .store import Database, Ticker
+from .transactions import Timing, Transaction, Transactions
+
+
+def utc_now() -> datetime:
+    """Return the machine's time."""
+    return datetime.now(UTC)
+
+
+class Session:
+    """One database with its open transactions."""
+
+    def __init__(self, name: str, timing: Timing, seconds: Callable[[], float]) -> None:
+        self.database = Database(name)
+        self.transactions = Transactions(self.database, timing, seconds)
+
+
+@dataclass(eq=False, slots=True)
+class Call:
+    """One RPC being served, over all the times it is blocked and run again."""
+
+    rpc: str
+    patient: bool = True  # False once it has waited for long enough
+    transaction: Transaction | None = None  # begun by this call
+    owner: Owner | None = None  # of a commit outside of any transaction
+    session: Session | None = None
+    done: list[Message] = field(default_factory=list)  # results of a batch's writes that are already applied
+
+
+class Engine:
+    """The state of a server. Everything but the bill is used under `mutex`."""
+
+    def __init__(
+        self,
+        *,
+        rules: IndexRules,
+        clock: Callable[[], datetime] = utc_now,
+        timing: Timing | None = None,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.mutex = threading.Lock()
+        self.rules = rules
+        self.bill = Bill()
+        self.timing = timing or Timing()
+        self.seconds = seconds
+        self.tick = Ticker(clock)
+        self.sessions: dict[str, Session] = {}
+
+    def session(self, database: str) -> Session:
+        """Return the session of a database, which exists from its first use on; any project and database id will do.
+
+        Raises:
+            FirestoreError: INVALID_ARGUMENT when `database` is not a database's full name.
+        """
+        found = self.sessions.get(database)
+        if found is None:
+            found = self.sessions[check_database(database)] = Session(database, self.timing, self.seconds)
+        return found
+
+    def clear(self) -> None:
+        """Drop all databases, open transactions included."""
+        self.sessions.clear()

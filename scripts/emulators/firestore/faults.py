@@ -1,0 +1,111 @@
+"""Faults on request: calls that fail, are slow, or take effect without the client hearing of it.
+
+A rule picks calls by RPC name and by the paths they touch, skips some, and strikes a number of times, each with a probability drawn from
+a generator of its own seed, so that a run can be repeated exactly.
+"""
+
+import random
+import threading
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+KINDS = ("abort", "delay", "unavailable", "reply_lost")
+
+
+@dataclass(slots=True)
+class FaultRule:
+    """One fault.
+
+    Attributes:
+        kind: `abort` (ABORTED, nothing done), `delay` (done after `delay_ms`), `unavailable` (UNAVAILABLE, nothing done) or
+            `reply_lost` (done, but the client gets UNAVAILABLE).
+        rpc: the RPC's name with `*` and `?` as wildcards, such as `Commit`.
+        path: a pattern for a document's or collection's path under the database; `*` spans slashes. One match will do.
+        count: how often to strike; None for ever.
+        skip: how many matching calls to let pass first.
+        probability: of striking when its turn has come.
+        delay_ms: for `delay`.
+        seed: for the generator behind `probability`.
+    """
+
+    kind: str
+    rpc: str = "*"
+    path: str = "*"
+    count: int | None = 1
+    skip: int = 0
+    probability: float = 1.0
+    delay_ms: int = 0
+    seed: int = 0
+    struck: int = 0
+    _chance: random.Random = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f'kind is one of {", ".join(KINDS)}, not "{self.kind}"')
+        if not 0 <= self.probability <= 1:
+            raise ValueError("probability lies between 0 and 1")
+        if self.delay_ms < 0 or self.skip < 0 or (self.count is not None and self.count < 0):
+            raise ValueError("delay_ms, skip and count are not negative")
+        self._chance = random.Random(self.seed)  # noqa: S311 - repeatable on purpose
+
+    def strikes(self, rpc: str, paths: Iterable[str]) -> bool:
+        """Tell whether the rule hits this call, and count it."""
+        if self.count is not None and self.struck >= self.count:
+            return False
+        if not fnmatchcase(rpc, self.rpc) or not (self.path == "*" or any(fnmatchcase(path, self.path) for path in paths)):
+            return False
+        if self.skip:
+            self.skip -= 1
+            return False
+        if self._chance.random() >= self.probability:
+            return False
+        self.struck += 1
+        return True
+
+
+class Faults:
+    """The rules in force. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._rules: list[FaultRule] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._rules)
+
+    def add(self, kind: str, **options: Any) -> FaultRule:
+        """Add a rule made of `FaultRule`'s attributes and return it; its `struck` counts what it did.
+
+        Raises:
+            ValueError: an attribute is unknown or out of range.
+        """
+        try:
+            rule = FaultRule(kind, **options)
+        except TypeError as error:
+            raise ValueError(f"not a fault rule: {error}") from error
+        with self._mutex:
+            self._rules.append(rule)
+        return rule
+
+    def clear(self) -> None:
+        """Remove all rules."""
+        with self._mutex:
+            self._rules.clear()
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """Return the rules as JSON."""
+        with self._mutex:
+            return [{key: value for key, value in asdict(rule).items() if not key.startswith("_")} for rule in self._rules]
+
+    def strike(self, rpc: str, paths: Iterable[str]) -> list[FaultRule]:
+        """Return the rules that hit a call: all matching delays and the first other one."""
+        touched = list(paths)
+        hits: list[FaultRule] = []
+        with self._mutex:
+            for rule in self._rules:
+                decided = any(hit.kind != "delay" for hit in hits)
+                if (rule.kind == "delay" or not decided) and rule.strikes(rpc, touched):
+                    hits.append(rule)
+        return hits

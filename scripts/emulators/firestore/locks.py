@@ -1,0 +1,193 @@
+"""Document locks: who may commit now, who waits, and in which order.
+
+Safety rests on one rule. A transaction that has read a document keeps a read lock on it until it ends, and a commit goes ahead only
+when nobody else holds a read lock on a document it writes. A commit is applied in one step under the service's mutex, so there are no
+write locks to hold: only commits that wait.
+
+Order rests on courtesy. When a commit has to wait for a document, a line forms there, with that commit at its head, and transactions
+that want to read the document stand in it, first come first served, instead of reading a value that is about to change under them. This
+is what lets many clients count on one document without aborting each other:
+
+    A reads  B reads  A commits: B holds a read lock, A waits, a line [A] forms
+                      B commits: A and B wait for each other, B aborts, A is through
+                      B tries again, C and D come: line [B, C, D], each reads when the one before has committed
+
+A head that leaves without having written shows that the line was needless, so all in it are let in. Reading out of line is always
+safe; a reader is never aborted to solve a deadlock, because the client library repeats a transaction only when its commit fails.
+"""
+
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from .errors import aborted
+
+CONTENTION = "Too much contention on these documents. Please try again."
+
+
+@dataclass(eq=False, slots=True)
+class Owner:
+    """Who holds locks and waits: a transaction, or one commit outside of any."""
+
+    seniority: int  # of two in a deadlock the one with the larger number gives way
+    held: set[str] = field(default_factory=set)
+    lines: set[str] = field(default_factory=set)
+    waiting_to_read: str | None = None
+    waiting_to_write: tuple[str, ...] = ()
+    excused: bool = False  # from standing in line, because that would close a cycle
+    doomed: bool = False
+    wake: threading.Event = field(default_factory=threading.Event)
+
+
+class Blocked(Exception):  # noqa: N818 - not an error: the operation is to be run again when its owner wakes
+    """The operation has to wait. Nothing was changed; run it again after `owner.wake` is set or time is up."""
+
+    def __init__(self, owner: Owner) -> None:
+        super().__init__("waiting for a document lock")
+        self.owner = owner
+
+
+class LockTable:
+    """The read locks and lines of one database. Not thread-safe: used under the service's mutex."""
+
+    def __init__(self) -> None:
+        self._readers: dict[str, set[Owner]] = {}
+        self._lines: dict[str, list[Owner]] = {}
+
+    def read(self, owner: Owner, path: str, *, patient: bool) -> None:
+        """Take a read lock, after standing in line if there is one and `patient`.
+
+        Raises:
+            Blocked: it is not this owner's turn yet.
+        """
+        owner.waiting_to_read = None
+        if path in owner.held:
+            return
+        line = self._lines.get(path)
+        if line and line[0] is not owner and patient and not owner.excused:
+            if owner not in line:
+                line.append(owner)
+                owner.lines.add(path)
+            owner.waiting_to_read = path
+            if self._cycle(owner) is None:
+                owner.wake.clear()
+                raise Blocked(owner)
+            owner.waiting_to_read = None
+        self._readers.setdefault(path, set()).add(owner)
+        owner.held.add(path)
+
+    def admit_commit(self, owner: Owner, paths: Iterable[str], *, patient: bool) -> None:
+        """Return when nobody else holds a read lock on any of `paths`.
+
+        Raises:
+            Blocked: somebody does, and `patient`.
+            FirestoreError: ABORTED, when waiting would be in vain or too long.
+        """
+        owner.waiting_to_write = ()
+        if owner.doomed:
+            raise aborted(CONTENTION)
+        contested = tuple(path for path in paths if self.readers(path, owner))
+        if not contested:
+            return
+        if not patient:
+            raise aborted(CONTENTION)
+        self._stand_in_front(owner, contested)
+        owner.waiting_to_write = contested
+        self._break_cycles(owner)
+        owner.wake.clear()
+        raise Blocked(owner)
+
+    def readers(self, path: str, other_than: Owner) -> set[Owner]:
+        """Return who holds a read lock on a document, apart from one owner."""
+        holders = self._readers.get(path)
+        return holders - {other_than} if holders else set()
+
+    def release(self, owner: Owner, written: Iterable[str] = ()) -> None:
+        """End an owner's locks and waits; `written` are the documents it has just committed."""
+        done = frozenset(written)
+        for path in owner.held:
+            holders = self._readers[path]
+            holders.discard(owner)
+            if not holders:
+                del self._readers[path]
+            for waiting in self._lines.get(path, ()):
+                if waiting.waiting_to_write:
+                    waiting.wake.set()
+        for path in owner.lines:
+            self._leave_line(owner, path, wrote=path in done)
+        owner.held.clear()
+        owner.lines.clear()
+        owner.waiting_to_read, owner.waiting_to_write = None, ()
+
+    def blockers(self, owner: Owner) -> Iterator[Owner]:
+        """Yield those an owner waits for."""
+        for path in owner.waiting_to_write:
+            yield from self.readers(path, owner)
+        if owner.waiting_to_read is not None:
+            for ahead in self._lines.get(owner.waiting_to_read, ()):
+                if ahead is owner:
+                    return
+                yield ahead
+
+    def idle(self) -> bool:
+        """Tell whether there is not a single lock or line."""
+        return not self._readers and not self._lines
+
+    def _stand_in_front(self, owner: Owner, paths: Iterable[str]) -> None:
+        """Put a waiting commit into the lines: ahead of readers if it has the document locked, since they wait for it anyway."""
+        for path in paths:
+            line = self._lines.setdefault(path, [])
+            if owner not in line:
+                line.insert(0 if path in owner.held else len(line), owner)
+                owner.lines.add(path)
+
+    def _leave_line(self, owner: Owner, path: str, *, wrote: bool) -> None:
+        line = self._lines[path]
+        was_head = line[0] is owner
+        line.remove(owner)
+        if not was_head:
+            return
+        if wrote and line:
+            line[0].wake.set()
+            return
+        del self._lines[path]
+        for waiting in line:
+            waiting.lines.discard(path)
+            waiting.wake.set()
+
+    def _break_cycles(self, owner: Owner) -> None:
+        """Resolve every deadlock that this commit's wait closes: excuse a reader from its line, or abort the youngest commit.
+
+        Raises:
+            FirestoreError: ABORTED, when this owner is the youngest.
+        """
+        while (cycle := self._cycle(owner)) is not None:
+            reader = next((member for member in cycle if member.waiting_to_read is not None), None)
+            if reader is not None:
+                reader.excused = True
+                reader.waiting_to_read = None
+                reader.wake.set()
+                continue
+            youngest = max(cycle, key=lambda member: member.seniority)
+            if youngest is owner:
+                raise aborted(CONTENTION)
+            youngest.doomed = True
+            youngest.waiting_to_write = ()
+            youngest.wake.set()
+
+    def _cycle(self, start: Owner) -> list[Owner] | None:
+        """Return the owners on a cycle of waiting through `start`, or None."""
+        came_from: dict[Owner, Owner] = {}
+        pending = [start]
+        while pending:
+            current = pending.pop()
+            for blocker in self.blockers(current):
+                if blocker is start:
+                    cycle = [current]
+                    while cycle[-1] is not start:
+                        cycle.append(came_from[cycle[-1]])
+                    return cycle
+                if blocker not in came_from:
+                    came_from[blocker] = current
+                    pending.append(blocker)
+        return None

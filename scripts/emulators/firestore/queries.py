@@ -1,0 +1,92 @@
+"""The RPCs that run queries: RunQuery and RunAggregationQuery."""
+
+from .aggregate import aggregate, read_aggregations
+from .bill import INDEX_ENTRIES_PER_READ, reads_for
+from .engine import Call, Engine, Session
+from .errors import unimplemented
+from .ordered_index import NAME
+from .protos import Message, rpc_types
+from .query import Plan, Results, make_plan, run_plan
+from .reads import masked, read_document, snapshot_of, transaction_of
+from .transactions import Transaction
+from .wire import counted, framed, timestamp
+
+_, RunAggregationQueryResponse = rpc_types("RunAggregationQuery")
+
+
+def run_query(engine: Engine, request: Message, call: Call) -> list[bytes]:
+    """Serve RunQuery: one answer per document, and one without a document when there is none."""
+    if request.HasField("explain_options"):
+        raise unimplemented("Explaining a query")
+    name, plan = make_plan(request.parent, request.structured_query)
+    engine.rules.check(plan)
+    session = engine.session(name)
+    transaction = transaction_of(engine, session, request, call)
+    results = run_plan(session.database, plan, snapshot_of(transaction))
+    if transaction is not None and not transaction.read_only:
+        _lock_results(session, transaction, plan, results, call)
+    _bill_query(engine, call, plan, results)
+    return _answers(engine, transaction, plan, results, call)
+
+
+def run_aggregation_query(engine: Engine, request: Message, call: Call) -> list[bytes]:
+    """Serve RunAggregationQuery. Inside a transaction the figures must still hold when it commits."""
+    if request.HasField("explain_options"):
+        raise unimplemented("Explaining a query")
+    query = request.structured_aggregation_query
+    wanted = read_aggregations(query)
+    name, plan = make_plan(request.parent, query.structured_query)
+    engine.rules.check(plan, aggregated=[each.field for each in wanted if each.field is not None])
+    session = engine.session(name)
+    database = session.database
+    transaction = transaction_of(engine, session, request, call)
+    figures, entries = aggregate(database, plan, wanted, snapshot_of(transaction))
+    if transaction is not None and not transaction.read_only:
+        transaction.checks.append(lambda: aggregate(database, plan, wanted, None)[0] == figures)
+    engine.bill.read(call.rpc, _billed_to(plan), max(1, reads_for(entries, INDEX_ENTRIES_PER_READ)))
+    response = RunAggregationQueryResponse(read_time=timestamp(snapshot_of(transaction) or engine.tick()))
+    if call.transaction is not None:
+        response.transaction = call.transaction.id
+    for alias, value in figures.items():
+        response.result.aggregate_fields[alias].CopyFrom(value)
+    return [response.SerializeToString()]
+
+
+def _lock_results(session: Session, transaction: Transaction, plan: Plan, results: Results, call: Call) -> None:
+    """Lock what was found, and have the result itself checked again at the commit: a lock cannot hold what is not there yet."""
+    for path, _ in results.rows:
+        read_document(session, path, transaction, call)
+    database = session.database
+    seen_at = database.changed(plan.scope)
+    expected = [(path, stored.updated) for path, stored in results.rows]
+
+    def holds() -> bool:
+        if database.changed(plan.scope) == seen_at:
+            return True
+        return [(path, stored.updated) for path, stored in run_plan(database, plan).rows] == expected
+
+    transaction.checks.append(holds)
+
+
+def _bill_query(engine: Engine, call: Call, plan: Plan, results: Results) -> None:
+    reads = max(1, len(results.rows) + results.skipped)
+    if len(plan.inequality_fields - {NAME}) > 1:
+        reads += reads_for(results.entries, INDEX_ENTRIES_PER_READ)
+    engine.bill.read(call.rpc, _billed_to(plan), reads)
+
+
+def _billed_to(plan: Plan) -> str:
+    return plan.scope.group or (plan.scope.collection or "").rpartition("/")[2]
+
+
+def _answers(
+    engine: Engine, transaction: Transaction | None, plan: Plan, results: Results, call: Call
+) -> list[bytes]:
+    read_time = framed(3, timestamp(snapshot_of(transaction) or engine.tick()).SerializeToString())
+    begun = framed(2, call.transaction.id) if call.transaction is not None else b""
+    skipped = counted(4, results.skipped) if results.skipped else b""
+    answers = [framed(1, masked(stored, plan.select)) + read_time for _, stored in results.rows]
+    if not answers:
+        return [begun + read_time + skipped]
+    answers[0] += skipped
+    return [begun, *answers] if begun else answers

@@ -1,0 +1,267 @@
+"""Structured queries: read one into a plan, run a plan against a database.
+
+A plan's branches are scanned on one ordered index each and merged by order key, so a query with a limit touches little more than
+what it returns. Order of steps: filter, order, cursors, offset, limit (`StructuredQuery` in the protocol's own documentation).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from heapq import merge
+from itertools import islice
+from typing import NamedTuple
+
+from .errors import invalid
+from .filters import INEQUALITIES, Branch, Condition, Op, branches_of, encode_operand, type_tags
+from .ordered_index import NAME, FieldPath, OrderedIndex, Order, Shape
+from .paths import check_id, check_segments, parse_field_path, split_name
+from .protos import QueryPb, StructuredQuery
+from .store import Database, Scope, StoredDocument
+from .values import NULL, complement, successor
+
+
+class Boundary(NamedTuple):
+    """A place between ascending encoded values: right before, or right after, all that start with `prefix`."""
+
+    prefix: bytes
+    after: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One branch of a plan: which slice of which index, and the conditions the slice does not settle."""
+
+    branch: Branch
+    shape: Shape
+    prefix: bytes
+    low: bytes
+    high: bytes | None
+    rest: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A query, checked and normalized."""
+
+    scope: Scope
+    ancestor: str  # results lie below this document path; empty: anywhere in the scope
+    orders: tuple[Order, ...]  # the last one is by name
+    scans: tuple[Scan, ...]
+    offset: int = 0
+    limit: int | None = None
+    select: tuple[FieldPath, ...] | None = None
+    inequality_fields: frozenset[FieldPath] = field(default_factory=frozenset)
+
+
+@dataclass(slots=True)
+class Results:
+    """What a query found, and what finding it cost."""
+
+    rows: list[tuple[str, StoredDocument]]
+    skipped: int  # rows passed over by the offset
+    entries: int  # index entries visited
+
+
+def make_plan(parent: str, query: QueryPb) -> tuple[str, Plan]:
+    """Read a query below `parent` (a document's full name or the root). Return the database's name and the plan.
+
+    Raises:
+        FirestoreError: INVALID_ARGUMENT, for anything malformed or beyond a documented limit.
+    """
+    database, ancestor = split_name(parent)
+    if ancestor:
+        check_segments(ancestor.split("/"), parent)
+    scope, below = _scope(query, ancestor)
+    branches = branches_of(query.where if query.HasField("where") else None, database)
+    inequalities = _inequality_fields(branches)
+    orders = _orders(query, inequalities)
+    low, high = _cursor_range(query, orders, database)
+    if query.offset < 0:
+        raise invalid("The offset must not be negative.")
+    if query.HasField("limit") and query.limit.value < 0:
+        raise invalid("The limit must not be negative.")
+    scans = tuple(_scan(branch, orders, low, high) for branch in branches)
+    select = tuple(parse_field_path(chosen.field_path) for chosen in query.select.fields) if query.HasField("select") else None
+    return database, Plan(
+        scope=scope,
+        ancestor=below,
+        orders=orders,
+        scans=scans,
+        offset=query.offset,
+        limit=query.limit.value if query.HasField("limit") else None,
+        select=select,
+        inequality_fields=frozenset(inequalities),
+    )
+
+
+def run_plan(database: Database, plan: Plan, at: int | None = None) -> Results:
+    """Run a plan on the current state, or on the open snapshot `at`."""
+    visited = [0]
+    paths = _paths(database, plan, at, visited)
+    skipped = sum(1 for _ in islice(paths, plan.offset))
+    chosen = list(paths if plan.limit is None else islice(paths, plan.limit))
+    rows = []
+    for path in chosen:
+        stored = database.get(path, at)
+        if stored is not None:
+            rows.append((path, stored))
+    return Results(rows, skipped, visited[0])
+
+
+def count_plan(database: Database, plan: Plan, up_to: int | None = None, at: int | None = None) -> tuple[int, int]:
+    """Return how many documents a plan finds (counting no further than `up_to`) and how many index entries it took."""
+    bounds = [bound for bound in (plan.limit, up_to) if bound is not None]
+    most = min(bounds) if bounds else None
+    if len(plan.scans) == 1 and not plan.scans[0].rest and not plan.ancestor:
+        scan = plan.scans[0]
+        total = max(0, database.index(plan.scope, scan.shape, at).count(scan.prefix, scan.low, scan.high) - plan.offset)
+        total = total if most is None else min(total, most)
+        return total, total + plan.offset
+    visited = [0]
+    paths = islice(_paths(database, plan, at, visited), plan.offset, None)
+    return sum(1 for _ in islice(paths, most)), visited[0]
+
+
+def _paths(database: Database, plan: Plan, at: int | None, visited: list[int]) -> Iterator[str]:
+    streams = [_scan_entries(database, plan, scan, at, visited) for scan in plan.scans]
+    last = None
+    for _, path in streams[0] if len(streams) == 1 else merge(*streams):
+        if path != last:  # a document found by several branches has the same order key in each, so it comes up in a row
+            yield path
+        last = path
+
+
+def _scan_entries(
+    database: Database, plan: Plan, scan: Scan, at: int | None, visited: list[int]
+) -> Iterator[tuple[bytes, str]]:
+    index: OrderedIndex = database.index(plan.scope, scan.shape, at)
+    below = f"{plan.ancestor}/"
+    for key, path in index.scan(scan.prefix, scan.low, scan.high):
+        visited[0] += 1
+        if plan.ancestor and not path.startswith(below):
+            continue
+        if scan.rest:
+            stored = database.get(path, at)
+            if stored is None:
+                continue
+            document = stored.parse()
+            if not all(condition.matches(path, document) for condition in scan.rest):
+                continue
+        yield key, path
+
+
+def _scope(query: QueryPb, ancestor: str) -> tuple[Scope, str]:
+    selectors = query.from_
+    if len(selectors) != 1:
+        raise invalid("A query reads from exactly one collection selector.")
+    chosen = selectors[0]
+    if chosen.collection_id:
+        check_id(chosen.collection_id, chosen.collection_id)
+    if chosen.all_descendants:
+        return Scope(group=chosen.collection_id or None), ancestor
+    if not chosen.collection_id:
+        raise invalid("A collection selector needs a collection id unless it selects all descendants.")
+    return Scope(collection=f"{ancestor}/{chosen.collection_id}" if ancestor else chosen.collection_id), ""
+
+
+def _inequality_fields(branches: Iterable[Branch]) -> list[FieldPath]:
+    """Return the fields compared by inequality, in the order in which the query is sorted by them when it names none."""
+    found = {condition.field for branch in branches for condition in branch if condition.op in INEQUALITIES}
+    return sorted(found, key=lambda names: (names == NAME, names))
+
+
+def _orders(query: QueryPb, inequalities: list[FieldPath]) -> tuple[Order, ...]:
+    """Complete the orders with the fields compared by inequality and the name, in the last direction given."""
+    orders: list[Order] = []
+    for order in query.order_by:
+        path = parse_field_path(order.field.field_path)
+        if any(path == earlier.field for earlier in orders):
+            raise invalid(f'The query orders by "{order.field.field_path}" more than once.')
+        orders.append(Order(path, order.direction == StructuredQuery.DESCENDING))
+    last = orders[-1].descending if orders else False
+    for path in [*inequalities, NAME]:
+        if all(path != earlier.field for earlier in orders):
+            orders.append(Order(path, last))
+    named = next(position for position, order in enumerate(orders) if order.field == NAME)
+    return tuple(orders[: named + 1])
+
+
+def _cursor_range(query: QueryPb, orders: tuple[Order, ...], database: str) -> tuple[bytes, bytes | None]:
+    """Return the order keys [low, high) that the cursors leave; None is no upper bound."""
+    low, high = b"", None
+    if query.HasField("start_at"):
+        prefix = _cursor_key(query.start_at.values, orders, database)
+        low = prefix if query.start_at.before else successor(prefix) or b"\xff"
+    if query.HasField("end_at"):
+        prefix = _cursor_key(query.end_at.values, orders, database)
+        high = prefix if query.end_at.before else successor(prefix)
+    return low, high
+
+
+def _cursor_key(values: Iterable[object], orders: tuple[Order, ...], database: str) -> bytes:
+    given = list(values)
+    if len(given) > len(orders):
+        raise invalid("Cursor has too many values.")
+    parts = []
+    for value, (path, descending) in zip(given, orders, strict=False):
+        encoded = encode_operand(path, value, database)
+        parts.append(complement(encoded) if descending else encoded)
+    return b"".join(parts)
+
+
+def _scan(branch: Branch, orders: tuple[Order, ...], low: bytes, high: bytes | None) -> Scan:
+    """Lay a branch onto an index: equalities into the prefix, conditions on the first order into the range, others to be checked."""
+    equal: dict[FieldPath, bytes] = {}
+    contains: Condition | None = None
+    lower, upper = Boundary(b"", after=False), Boundary(b"", after=True)
+    rest: list[Condition] = []
+    for condition in branch:
+        if condition.op is Op.EQUAL and condition.field not in equal:
+            equal[condition.field] = condition.value
+        elif condition.op is Op.CONTAINS and contains is None:
+            contains = condition
+        elif condition.field == orders[0].field and condition.op in INEQUALITIES:
+            first, last = _boundaries(condition)
+            lower, upper = max(lower, first, key=_position), min(upper, last, key=_position)
+            if condition.op in {Op.NOT_EQUAL, Op.NOT_IN}:
+                rest.append(condition)
+        else:
+            rest.append(condition)
+    fields = sorted(equal)
+    range_low, range_high = _key_range(lower, upper, descending=orders[0].descending)
+    return Scan(
+        branch=branch,
+        shape=Shape(tuple(fields), contains.field if contains else None, orders),
+        prefix=b"".join(equal[name] for name in fields) + (contains.value if contains else b""),
+        low=max(low, range_low),
+        high=range_high if high is None else high if range_high is None else min(high, range_high),
+        rest=tuple(rest),
+    )
+
+
+def _boundaries(condition: Condition) -> tuple[Boundary, Boundary]:
+    """Return where the values that may satisfy an inequality begin and end."""
+    value = condition.value
+    if condition.op in {Op.NOT_EQUAL, Op.NOT_IN}:
+        return Boundary(bytes([NULL]), after=True), Boundary(b"", after=True)
+    lowest, highest = type_tags(value)
+    match condition.op:
+        case Op.GREATER | Op.GREATER_OR_EQUAL:
+            return Boundary(value, after=condition.op is Op.GREATER), Boundary(bytes([highest]), after=True)
+        case _:
+            return Boundary(bytes([lowest]), after=False), Boundary(value, after=condition.op is Op.LESS_OR_EQUAL)
+
+
+def _position(boundary: Boundary) -> bytes:
+    """Return the byte string at a boundary, for comparing two of them."""
+    return (successor(boundary.prefix) or b"\xff") if boundary.after else boundary.prefix
+
+
+def _key_range(lower: Boundary, upper: Boundary, *, descending: bool) -> tuple[bytes, bytes | None]:
+    """Turn boundaries between ascending values into a range of order keys, which mirrors for a descending field."""
+    if descending:
+        lower, upper = (
+            Boundary(complement(upper.prefix), not upper.after),
+            Boundary(complement(lower.prefix), not lower.after),
+        )
+    high = successor(upper.prefix) if upper.after else upper.prefix
+    return _position(lower), high

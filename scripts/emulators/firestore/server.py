@@ -1,0 +1,141 @@
+"""The server: the service on a gRPC port, with its admin port beside it."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from .bill import Bill
+from .engine import Engine, utc_now
+from .errors import FirestoreError
+from .faults import Faults
+from .indexes import IndexRules
+from .locks import Owner
+from .service import REQUEST_BYTES_MAX, RPCS, UNSERVED, Service, Wait
+from .transactions import Timing
+
+SERVICE_NAME = "google.firestore.v1.Firestore"
+
+# A blocked call keeps its thread, and the commit it waits for needs one too; threads are started only when needed.
+THREADS_MAX = 512
+
+_OPTIONS = [
+    ("grpc.max_receive_message_length", 2 * REQUEST_BYTES_MAX),  # so that the service itself can refuse with a clear text
+    ("grpc.max_send_message_length", -1),
+    ("grpc.so_reuseport", 0),
+]
+
+
+class FirestoreServer:
+    """An in-memory Firestore for server clients.
+
+    Args:
+        port: of the gRPC service on 127.0.0.1; 0 picks a free one.
+        admin_port: of the admin HTTP service; 0 picks a free one.
+        indexes: the `firestore.indexes.json` to enforce. Without it, or while it does not exist, there are only automatic indexes.
+        clock: returns the time as an aware datetime; commit times come from it but always rise.
+        enforce_indexes: False serves queries that production would refuse for lack of an index.
+        timing: how long transactions live and commits wait.
+        seconds: the running time that `timing` is measured in.
+    """
+
+    def __init__(
+        self,
+        port: int = 0,
+        admin_port: int = 0,
+        *,
+        indexes: Path | None = None,
+        clock: Callable[[], datetime] = utc_now,
+        enforce_indexes: bool = True,
+        timing: Timing | None = None,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        rules = IndexRules(indexes, enforced=enforce_indexes)
+        self.engine = Engine(rules=rules, clock=clock, timing=timing, seconds=seconds)
+        self.service = Service(self.engine)
+        self._port, self._admin_port = port, admin_port
+        self._grpc: Any = None
+
+    @property
+    def bill(self) -> Bill:
+        """What was billed since the last reset."""
+        return self.engine.bill
+
+    @property
+    def faults(self) -> Faults:
+        """The faults to inject."""
+        return self.service.faults
+
+    @property
+    def host(self) -> str:
+        """The value for FIRESTORE_EMULATOR_HOST, such as `127.0.0.1:8080`."""
+        return f"127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Serve until `stop`.
+
+        Raises:
+            RuntimeError: a port is taken.
+        """
+        self._grpc = grpc.server(ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="firestore"), options=_OPTIONS)
+        self._grpc.add_generic_rpc_handlers((_Handlers(self.service),))
+        self._port = self._grpc.add_insecure_port(self.host)
+        self._grpc.start()
+
+    def stop(self) -> None:
+        """Stop serving; calls under way are cancelled. The documents are kept, so that `start` resumes."""
+        if self._grpc is not None:
+            self._grpc.stop(grace=None).wait()
+            self._grpc = None
+
+
+class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc carries no types
+    """Hands every RPC of the service to `Service`, as bytes in and bytes out."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._handlers = {f"/{SERVICE_NAME}/{rpc}": self._handler(rpc) for rpc in [*RPCS, *UNSERVED]}
+
+    def service(self, handler_call_details: Any) -> Any:
+        return self._handlers.get(handler_call_details.method)
+
+    def _handler(self, rpc: str) -> Any:
+        if rpc in RPCS and not RPCS[rpc].streams:
+            return grpc.unary_unary_rpc_method_handler(lambda raw, context: self._answers(rpc, raw, context)[0])
+        if rpc in {"Listen", "Write"}:
+            return grpc.stream_stream_rpc_method_handler(lambda _, context: self._stream(rpc, b"", context))
+        if rpc == "PartitionQuery":
+            return grpc.unary_unary_rpc_method_handler(lambda raw, context: self._answers(rpc, raw, context)[0])
+        return grpc.unary_stream_rpc_method_handler(lambda raw, context: self._stream(rpc, raw, context))
+
+    def _stream(self, rpc: str, raw: bytes, context: Any) -> Iterator[bytes]:
+        return iter(self._answers(rpc, raw, context))
+
+    def _answers(self, rpc: str, raw: bytes, context: Any) -> list[bytes]:
+        try:
+            return self._service.answer_bytes(rpc, raw, self._wait(context))
+        except FirestoreError as error:
+            context.abort(error.code, error.message)
+            raise  # unreachable: abort raises
+
+    def _wait(self, context: Any) -> Wait:
+        timing = self._service.engine.timing
+        deadline: list[float] = []
+
+        def wait(owner: Owner, at_most: float) -> bool:
+            now = time.monotonic()
+            if not deadline:
+                deadline.append(now + timing.lock_wait_seconds)
+                context.add_callback(owner.wake.set)
+            if now >= deadline[0]:
+                return False
+            owner.wake.wait(min(at_most + 0.001, deadline[0] - now))
+            if not context.is_active():
+                raise FirestoreError(grpc.StatusCode.CANCELLED, "The client has gone.")
+            return True
+
+        return wait

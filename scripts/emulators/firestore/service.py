@@ -1,0 +1,145 @@
+"""The RPCs by name, and what is done around each: size limit, parsing, faults, waiting for locks, cleaning up."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from . import commits, queries, reads
+from .engine import Call, Engine
+from .errors import FirestoreError, invalid, unimplemented
+from .faults import Faults
+from .locks import Blocked, Owner
+from .protos import (
+    CreateDocumentRequest,
+    DeleteDocumentRequest,
+    GetDocumentRequest,
+    Message,
+    RollbackRequest,
+    UpdateDocumentRequest,
+    rpc_types,
+)
+from .writes import target_name
+
+REQUEST_BYTES_MAX = 10 * 1024 * 1024
+
+Handler = Callable[[Engine, Message, Call], list[bytes]]
+Wait = Callable[[Owner, float], bool]
+"""How a blocked call passes the time: told who waits and after how many seconds to look again, returns False to give up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rpc:
+    """One served RPC."""
+
+    request: Message
+    streams: bool
+    handle: Handler
+
+
+RPCS: dict[str, Rpc] = {
+    "GetDocument": Rpc(GetDocumentRequest, False, reads.get_document),
+    "ListDocuments": Rpc(rpc_types("ListDocuments")[0], False, reads.list_documents),
+    "CreateDocument": Rpc(CreateDocumentRequest, False, commits.create_document),
+    "UpdateDocument": Rpc(UpdateDocumentRequest, False, commits.update_document),
+    "DeleteDocument": Rpc(DeleteDocumentRequest, False, commits.delete_document),
+    "BatchGetDocuments": Rpc(rpc_types("BatchGetDocuments")[0], True, reads.batch_get_documents),
+    "BeginTransaction": Rpc(rpc_types("BeginTransaction")[0], False, reads.begin_transaction),
+    "Commit": Rpc(rpc_types("Commit")[0], False, commits.commit),
+    "Rollback": Rpc(RollbackRequest, False, reads.rollback),
+    "RunQuery": Rpc(rpc_types("RunQuery")[0], True, queries.run_query),
+    "RunAggregationQuery": Rpc(rpc_types("RunAggregationQuery")[0], True, queries.run_aggregation_query),
+    "BatchWrite": Rpc(rpc_types("BatchWrite")[0], False, commits.batch_write),
+    "ListCollectionIds": Rpc(rpc_types("ListCollectionIds")[0], False, reads.list_collection_ids),
+}
+
+UNSERVED = ("Listen", "Write", "PartitionQuery", "ExecutePipeline")
+
+
+class Service:
+    """Answers RPCs given as bytes or as messages, whatever carried them here."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.faults = Faults()
+
+    def answer_bytes(self, rpc: str, raw: bytes, wait: Wait) -> list[bytes]:
+        """Answer a request in its wire form. See `answer` for errors; malformed bytes are INVALID_ARGUMENT."""
+        if rpc not in RPCS:
+            raise unimplemented(f"The RPC {rpc}")
+        if len(raw) > REQUEST_BYTES_MAX:
+            raise invalid(f"Request payload size exceeds the limit: {REQUEST_BYTES_MAX} bytes.")
+        try:
+            request = RPCS[rpc].request.FromString(raw)
+        except DecodeError as error:
+            raise invalid(f"The request is not a valid {rpc} message: {error}") from error
+        return self.answer(rpc, request, wait)
+
+    def answer(self, rpc: str, request: Message, wait: Wait) -> list[bytes]:
+        """Run one RPC and return its answers in wire form: exactly one unless the RPC streams.
+
+        Raises:
+            FirestoreError: the RPC's status and text.
+        """
+        hits = self.faults.strike(rpc, _touched_paths(request)) if self.faults else []
+        for rule in hits:
+            if rule.kind == "delay":
+                time.sleep(rule.delay_ms / 1000)
+            elif rule.kind == "abort":
+                raise FirestoreError(grpc.StatusCode.ABORTED, "Aborted on request.")
+            elif rule.kind == "unavailable":
+                raise FirestoreError(grpc.StatusCode.UNAVAILABLE, "Unavailable on request.")
+        answers = self._run(RPCS[rpc].handle, request, Call(rpc), wait)
+        if any(rule.kind == "reply_lost" for rule in hits):
+            raise FirestoreError(grpc.StatusCode.UNAVAILABLE, "The reply was lost on request; the call took effect.")
+        return answers
+
+    def _run(self, handle: Handler, request: Message, call: Call, wait: Wait) -> list[bytes]:
+        """Run a handler under the mutex, again and again while it is blocked; waiting happens outside the mutex."""
+        try:
+            while True:
+                try:
+                    with self.engine.mutex:
+                        return handle(self.engine, request, call)
+                except Blocked as blocked:
+                    if not wait(blocked.owner, self._look_again(blocked.owner)):
+                        call.patient = False
+        finally:
+            if call.owner is not None and call.session is not None:
+                with self.engine.mutex:
+                    call.session.transactions.locks.release(call.owner)
+
+    def _look_again(self, owner: Owner) -> float:
+        """End what has expired, and return the seconds until the next of those waited for may."""
+        with self.engine.mutex:
+            for session in self.engine.sessions.values():
+                session.transactions.expire()
+            return min(
+                (session.transactions.seconds_to_expiry(owner) for session in self.engine.sessions.values()), default=0.0
+            )
+
+
+def _touched_paths(request: Message) -> Iterable[str]:
+    """Yield the paths, relative to the database, of the documents or collections a request names."""
+    for name in _touched_names(request):
+        parts = name.split("/", 5)
+        yield parts[5] if len(parts) == 6 else ""
+
+
+def _touched_names(request: Message) -> Iterable[str]:
+    fields = type(request).DESCRIPTOR.fields_by_name
+    if "writes" in fields:
+        yield from (target_name(write) for write in request.writes)
+    elif "documents" in fields:
+        yield from request.documents
+    elif "document" in fields and "parent" not in fields:
+        yield request.document.name
+    elif "name" in fields:
+        yield request.name
+    elif "structured_query" in fields or "structured_aggregation_query" in fields:
+        query = request.structured_query if "structured_query" in fields else request.structured_aggregation_query.structured_query
+        yield from (f"{request.parent}/{selector.collection_id}" for selector in query.from_)
+    elif "parent" in fields:
+        yield "/".join(filter(None, [request.parent, getattr(request, "collection_id", ""), getattr(request, "document_id", "")]))
