@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wrappers import Request, Response
 
 from scripts.emulators.openai_standin.admin import Admin
@@ -40,11 +40,27 @@ class Reply:
 
 
 class Upload(Request):
-    """A multipart request whose files go straight to disk, into the engine's directory."""
+    """A request whose uploaded file goes straight to disk, into the engine's directory."""
 
     max_content_length = UPLOAD_BYTES_MAX
     new_path: Callable[[], Path]
-    spooled: Path | None = None
+    _spooled: IO[bytes] | None = None
+
+    def take(self) -> Path:
+        """Return the path of the uploaded file, complete on disk and from now on the caller's."""
+        if self._spooled is None:
+            raise missing_parameter("file")
+        path = Path(self._spooled.name)
+        self._spooled.close()
+        self._spooled = None
+        return path
+
+    def discard(self) -> None:
+        """Remove what was uploaded and not taken."""
+        if self._spooled is not None:
+            self._spooled.close()
+            Path(self._spooled.name).unlink()
+            self._spooled = None
 
     def _get_file_stream(
         self,
@@ -53,8 +69,9 @@ class Upload(Request):
         filename: str | None = None,  # noqa: ARG002
         content_length: int | None = None,  # noqa: ARG002
     ) -> IO[bytes]:
-        self.spooled = self.new_path()
-        return self.spooled.open("w+b")
+        self.discard()  # of several files, the last counts
+        self._spooled = self.new_path().open("w+b")
+        return self._spooled
 
 
 class Api:
@@ -85,12 +102,19 @@ class Api:
         """Answer one request."""
         request = Upload(environ)
         request.new_path = self._engine.files.new_path
+        with request:  # closes what was uploaded
+            return self._respond(request, environ[CONNECTION])(environ, start_response)
+
+    def _respond(self, request: Upload, connection: Connection) -> Response:
         if request.path.startswith("/__/"):
             status, body = self._admin.answer(request)
-            return _json_response(Reply(body, status=status))(environ, start_response)
-        response = self._answer(request, environ[CONNECTION])
+            return _json_response(Reply(body, status=status))
+        try:
+            response = self._answer(request, connection)
+        except ClientDisconnected:
+            connection.reset()
         response.headers["x-request-id"] = self._engine.ids.new("req_")
-        return response(environ, start_response)
+        return response
 
     def _answer(self, request: Upload, connection: Connection) -> Response:
         try:
@@ -125,28 +149,25 @@ class Api:
 
     def _create_file(self, request: Upload) -> Reply:
         try:
-            form, upload = request.form, request.files.get("file")
+            return self._keep_upload(request)
         except RequestEntityTooLarge as error:
-            raise ApiError(413, f"The file is larger than the maximum of {UPLOAD_BYTES_MAX} bytes.") from error
-        try:
-            if upload is None or request.spooled is None:
-                raise missing_parameter("file")
-            if not form.get("purpose"):
-                raise missing_parameter("purpose")
-            policy = {
-                key[len("expires_after[") : -1]: value
-                for key, value in form.items()
-                if key.startswith("expires_after[")
-            }
-            life = upload_life_seconds(form["purpose"], policy)
-            upload.stream.close()
-            name = Path(upload.filename or "upload").name
-            file = self._engine.files.add(request.spooled, name, form["purpose"], self._engine.now(), life)
-        except ApiError:
-            if request.spooled is not None:
-                request.spooled.unlink()
-            raise
-        return Reply(file.public())
+            message = f"The file is larger than the maximum of {UPLOAD_BYTES_MAX} bytes."
+            raise ApiError(413, message) from error
+        finally:
+            request.discard()
+
+    def _keep_upload(self, request: Upload) -> Reply:
+        form, upload = request.form, request.files.get("file")
+        if upload is None:
+            raise missing_parameter("file")
+        if not form.get("purpose"):
+            raise missing_parameter("purpose")
+        policy = {
+            key[len("expires_after[") : -1]: value for key, value in form.items() if key.startswith("expires_after[")
+        }
+        life = upload_life_seconds(form["purpose"], policy)
+        name = Path(upload.filename or "upload").name
+        return Reply(self._engine.files.add(request.take(), name, form["purpose"], self._engine.now(), life).public())
 
     def _list_files(self, request: Request) -> Reply:
         self._move_on()
@@ -207,7 +228,7 @@ def _json_body(request: Request) -> Any:
         raise ApiError(413, f"The request body is larger than the maximum of {JSON_BODY_BYTES_MAX} bytes.")
     try:
         return json.loads(request.get_data())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise invalid("We could not parse the JSON body of your request.") from error
 
 
@@ -250,7 +271,7 @@ def _refuse(fault: Fault, connection: Connection) -> Response:
 
 
 def _json_response(reply: Reply) -> Response:
-    text = json.dumps(reply.body, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(reply.body, separators=(",", ":"))
     return Response(text, reply.status, headers=reply.headers, content_type="application/json")
 
 

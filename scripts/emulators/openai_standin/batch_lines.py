@@ -88,7 +88,7 @@ class LineWorker:
 
 
 def _write(file: IO[bytes], line: dict[str, Any]) -> None:
-    file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+    file.write(json.dumps(line).encode() + b"\n")
 
 
 def _add_usage(batch: Batch, usage: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from scripts.emulators.openai_standin.batch_state import CANCELLING_SECONDS_MAX,
 from scripts.emulators.openai_standin.chat_options import check_metadata
 from scripts.emulators.openai_standin.errors import ApiError, invalid, missing_parameter, no_such
 from scripts.emulators.openai_standin.faults import Faults
-from scripts.emulators.openai_standin.files import Files, life_seconds, page_of
+from scripts.emulators.openai_standin.files import Files, StoredFile, life_seconds, page_of
 from scripts.emulators.openai_standin.ids import Ids
 from scripts.emulators.openai_standin.images import Gallery
 from scripts.emulators.openai_standin.settings import BATCH_FILE_LIFE_SECONDS, COMPLETION_WINDOW, Settings
@@ -122,7 +122,7 @@ class Batches:
             raise no_such("Batch", batch_id)
         return batch
 
-    def _input_file(self, file_id: str, now: int) -> Any:
+    def _input_file(self, file_id: str, now: int) -> StoredFile:
         try:
             file = self._files.get(file_id, now)
         except ApiError as error:
@@ -161,48 +161,51 @@ class Batches:
             self._close(batch, "expired", expires_at)
 
     def _validate(self, batch: Batch, moment: float) -> None:
-        limit = self._settings.enqueued_token_limit
-        try:
-            path = self._files.get(batch.input_file_id, int(moment)).path
-            found = self._scan(path, batch)
-        except ApiError as error:
-            found = batch_input.Scan()
-            found.fault("invalid_file_id", error.message, param="input_file_id")
-            path = None
-        kinds = {fault.kind: fault for fault in batch.faults}
-        if broken := kinds.get("batch_invalid_line"):
-            found.fault("invalid_json_line", "This line is not parseable as valid JSON.", line=broken.line)
-        waiting = sum(
-            other.enqueued_tokens
-            for other in self._batches.values()
-            if other.status not in FINAL and other.model == found.model
-        )
-        if "batch_token_limit" in kinds or (limit is not None and waiting + found.prompt_tokens > limit):
-            message = (
-                f"Enqueued token limit reached for {found.model} in organization org-standin. Limit: {limit or 0:,} "
-                "enqueued tokens. Please try again once some in_progress batches have been completed."
-            )
-            found.fault("token_limit_exceeded", message)
+        found = self._scan(batch, moment)
+        self._check_queue(batch, found)
+        for fault in batch.faults:
+            if fault.kind == "batch_invalid_line":
+                found.fault("invalid_json_line", "This line is not parseable as valid JSON.", line=fault.line)
+        batch.model = found.model
         if found.errors:
             batch.errors = found.errors
-            batch.enter("failed", moment)
-            self._announce("batch.failed", batch.id, int(moment))
+            self._close(batch, "failed", moment)
             return
-        batch.input_path, batch.model, batch.offsets = path, found.model, found.offsets
+        batch.offsets = found.offsets
         batch.enqueued_tokens = found.prompt_tokens
         batch.order = list(range(batch.total))
         batch.dice.shuffle(batch.order)
         batch.enter("in_progress", moment)
 
-    def _scan(self, path: Path, batch: Batch) -> batch_input.Scan:
-        limited = self._settings.enqueued_token_limit is not None
+    def _scan(self, batch: Batch, moment: float) -> batch_input.Scan:
+        try:
+            batch.input_path = self._files.link(batch.input_file_id, int(moment))
+        except ApiError as error:
+            found = batch_input.Scan()
+            found.fault("invalid_file_id", error.message, param="input_file_id")
+            return found
         return batch_input.scan(
-            path,
+            batch.input_path,
             batch.endpoint,
             lines_max=self._settings.batch_lines_max,
             bytes_max=self._settings.batch_bytes_max,
-            count_tokens=self._gallery if limited else None,
+            count_tokens=None if self._settings.enqueued_token_limit is None else self._gallery,
         )
+
+    def _check_queue(self, batch: Batch, found: batch_input.Scan) -> None:
+        limit = self._settings.enqueued_token_limit
+        waiting = sum(
+            other.enqueued_tokens
+            for other in self._batches.values()
+            if other.status not in FINAL and other.model == found.model
+        )
+        forced = any(fault.kind == "batch_token_limit" for fault in batch.faults)
+        if forced or (limit is not None and waiting + found.prompt_tokens > limit):
+            message = (
+                f"Enqueued token limit reached for {found.model} in organization org-standin. Limit: {limit or 0:,} "
+                "enqueued tokens. Please try again once some in_progress batches have been completed."
+            )
+            found.fault("token_limit_exceeded", message)
 
     def _finish_work(self, batch: Batch, moment: float) -> None:
         if batch.times.cancels_itself:
@@ -218,9 +221,12 @@ class Batches:
 
     def _close(self, batch: Batch, status: str, moment: float) -> None:
         batch.enter(status, moment)
+        if batch.input_path is not None:
+            batch.input_path.unlink()
         batch.output_file_id = self._keep(batch, batch.output_path, "output", moment)
         batch.error_file_id = self._keep(batch, batch.error_path, "error", moment)
-        if batch.error_file_id is None and batch.dice.random() < self._settings.blank_error_file_share:
+        clean = status == "completed" and batch.error_file_id is None
+        if clean and batch.dice.random() < self._settings.blank_error_file_share:
             batch.error_file_id = ""  # the service is seen to do this
         self._announce(f"batch.{status}", batch.id, int(moment))
 

@@ -9,7 +9,7 @@ from openai.types.chat.completion_create_params import CompletionCreateParamsNon
 
 from scripts.emulators.openai_standin import chat_options
 from scripts.emulators.openai_standin.errors import invalid, missing_parameter, unknown_model, wrong_type
-from scripts.emulators.openai_standin.strict_schema import StrictRules, check_name
+from scripts.emulators.openai_standin.strict_schema import check_name, check_schema
 from scripts.emulators.openai_standin.tokens import PatchModel, TileModel, find_model
 
 # What the installed client can send is what exists: its types are generated from OpenAI's specification.
@@ -137,18 +137,17 @@ def _read_format(request: ChatRequest, wanted: object) -> None:
     if not isinstance(schema, dict):
         raise missing_parameter("response_format.json_schema.schema")
     text = json.dumps(schema, separators=(",", ":"))
-    if details.get("strict"):
-        _check_once(name, schema, text)
+    _check_once(name, schema, text, strict=bool(details.get("strict")))
     request.schema = schema
     request.schema_characters = len(text)
 
 
-def _check_once(name: str, schema: dict[str, Any], text: str) -> None:
+def _check_once(name: str, schema: dict[str, Any], text: str, *, strict: bool) -> None:
     # Every line of a batch carries the same schema: it is walked the first time only.
-    key = f"{name}:{text}"
+    key = f"{name}:{strict}:{text}"
     if key in _checked_schemas:
         return
-    StrictRules(name, schema).check()
+    check_schema(name, schema, strict=strict)
     _checked_schemas[key] = None
     if len(_checked_schemas) > _CHECKED_SCHEMAS_MAX:
         _checked_schemas.popitem(last=False)

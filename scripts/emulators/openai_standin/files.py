@@ -75,6 +75,20 @@ class Files:
             raise no_such("File", file_id)
         return file
 
+    def link(self, file_id: str, now: int) -> Path:
+        """Return a second path to a file's content, which outlives the file; the caller removes it.
+
+        Raises:
+            ApiError: 404; there is no such file, or not any more.
+        """
+        path = self.new_path()
+        file = self.get(file_id, now)
+        with self._lock:
+            if file_id not in self._files:
+                raise no_such("File", file_id)
+            path.hardlink_to(file.path)
+        return path
+
     def delete(self, file_id: str, now: int) -> dict[str, Any]:
         """Delete a file and return OpenAI's confirmation.
 

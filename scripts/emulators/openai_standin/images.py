@@ -61,7 +61,7 @@ class Gallery:
             ApiError: 400 with the code that says what is wrong with the address or the image.
         """
         if url.startswith("data:"):
-            return self._remembered(url.encode(), lambda: _inline_bytes(url))
+            return self._remembered(url.encode(errors="replace"), lambda: _inline_bytes(url))
         if url.startswith(("http://", "https://")):
             content = self._fetch(url)  # every time: what is behind an address may change
             return self._remembered(content, lambda: content)

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from scripts.emulators.openai_standin.errors import invalid
 from scripts.emulators.openai_standin.strict_schema import resolve
 
 _EXAMPLES = {
@@ -16,7 +17,8 @@ _EXAMPLES = {
     "ipv6": "2001:db8::1",
     "uuid": "00000000-0000-4000-8000-000000000000",
 }
-_DEPTH_MAX = 12  # a schema that refers to itself ends with the emptiest branch here
+_DEPTH_MAX = 12  # a schema that refers to itself takes its emptiest branches from here
+_DEPTH_LIMIT = 100  # and one that has none is refused here
 
 
 def fill(schema: dict[str, Any], wish: object = None) -> Any:
@@ -24,6 +26,9 @@ def fill(schema: dict[str, Any], wish: object = None) -> Any:
 
     `wish` is any JSON value; an object's members are handed down to the properties of the same name. `pattern` is not
     honoured: the wish, or a generic text, is returned as it is.
+
+    Raises:
+        ApiError: 400; the schema refers to itself without an end.
     """
     return _Filler(schema).value(schema, wish, 0)
 
@@ -33,6 +38,8 @@ class _Filler:
         self._root = root
 
     def value(self, schema: dict[str, Any], wish: object, depth: int) -> Any:
+        if depth > _DEPTH_LIMIT:
+            raise invalid("The schema of response_format has no finite instance.", param="response_format")
         if "$ref" in schema:
             return self.value(resolve(self._root, schema["$ref"]) or {}, wish, depth + 1)
         if "const" in schema:
@@ -56,8 +63,8 @@ class _Filler:
     def _takes(self, branch: dict[str, Any], wish: object) -> bool:
         if "$ref" in branch:
             branch = resolve(self._root, branch["$ref"]) or {}
-        if "enum" in branch:
-            return wish in branch["enum"]
+        if "const" in branch or "enum" in branch:
+            return wish in branch.get("enum", [branch.get("const")])
         declared = branch.get("type", [])
         return any(_is_a(wish, name) for name in ([declared] if isinstance(declared, str) else declared))
 
@@ -101,7 +108,7 @@ def _is_a(value: object, name: str) -> bool:
 
 
 def _text(schema: dict[str, Any], wish: object) -> str:
-    if "format" in schema:
+    if schema.get("format") in _EXAMPLES:
         return _EXAMPLES[schema["format"]]
     return wish if isinstance(wish, str) else "stand-in"
 

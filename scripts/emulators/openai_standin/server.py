@@ -4,6 +4,7 @@ Werkzeug's own development server closes every connection after one answer, whic
 time.
 """
 
+import contextlib
 import socket
 import struct
 import sys
@@ -38,9 +39,25 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Handler)
         self.application = application
         self.stopping = threading.Event()
+        self._open: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a new connection, and remember it to end it when the server stops."""
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def stop(self) -> None:
+        """Stop listening, end every connection and every answer that hangs. Needs `serve_forever` in another thread."""
+        self.stopping.set()
+        self.shutdown()
+        self.server_close()
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):  # its caller may have ended it at this moment
+                connection.shutdown(socket.SHUT_RDWR)
 
     def shutdown_request(self, request: Any) -> None:
         """Close without the usual half-close first, which would turn a reset into a polite end."""
+        self._open.discard(request)
         self.close_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:

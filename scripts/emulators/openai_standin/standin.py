@@ -116,9 +116,7 @@ class OpenAIStandIn:
     def stop(self) -> None:
         """Stop listening, end answers that hang, and remove the files. Safe to call twice."""
         if self._server is not None:
-            self._server.stopping.set()
-            self._server.shutdown()
-            self._server.server_close()
+            self._server.stop()
             for thread in self._threads:
                 thread.join()
             self._server = None

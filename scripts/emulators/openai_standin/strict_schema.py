@@ -7,6 +7,9 @@ service's ("In context=('properties', 'x'), 'additionalProperties' is required t
 import re
 from typing import Any
 
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+
 from scripts.emulators.openai_standin.errors import ApiError, invalid
 
 PROPERTIES_MAX = 5000
@@ -39,7 +42,24 @@ def check_name(name: object) -> str:
     return name
 
 
-class StrictRules:
+def check_schema(name: str, schema: dict[str, Any], *, strict: bool) -> None:
+    """Check that a response format's schema is a JSON schema and, with `strict`, that it obeys the rules above.
+
+    Raises:
+        ApiError: 400 with `param` response_format.
+    """
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        where = tuple(str(part) for part in error.absolute_path)
+        raise _broken(name, where, f"{error.message}.") from error
+    except RecursionError as error:
+        raise _broken(name, (), f"the schema is nested deeper than {NESTING_MAX} levels.") from error
+    if strict:
+        _StrictRules(name, schema).check()
+
+
+class _StrictRules:
     """Checks one schema; `name` is the response format's and appears in every message."""
 
     def __init__(self, name: str, schema: dict[str, Any]) -> None:
@@ -133,8 +153,11 @@ class StrictRules:
         self._strings_length += sum(len(value) for value in [*values, node.get("const")] if isinstance(value, str))
 
     def _broken(self, path: _Path, rule: str) -> ApiError:
-        message = f"Invalid schema for response_format '{self._name}': In context={path}, {rule}"
-        return invalid(message, param="response_format")
+        return _broken(self._name, path, rule)
+
+
+def _broken(name: str, path: _Path, rule: str) -> ApiError:
+    return invalid(f"Invalid schema for response_format '{name}': In context={path}, {rule}", param="response_format")
 
 
 def resolve(root: dict[str, Any], reference: object) -> dict[str, Any] | None:

@@ -50,7 +50,8 @@ class Webhooks:
         self._send = send
         self._signing_time = signing_time
         self._waiting: list[Delivery] = []
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # for the list
+        self._delivering = threading.Lock()  # so that whoever asks for delivery finds it done, not begun by another
 
     def announce(self, event: str, batch_id: str, moment: int) -> None:
         """Queue an event such as `batch.completed`; nothing is sent before `deliver_due`."""
@@ -69,11 +70,15 @@ class Webhooks:
 
     def deliver_due(self, now: int) -> int:
         """Send what is due and return how many events were accepted. What was not is tried again later."""
+        with self._delivering:
+            return self._deliver(now)
+
+    def _deliver(self, now: int) -> int:
         with self._lock:
             due = [delivery for delivery in self._waiting if delivery.due <= now]
             self._waiting = [delivery for delivery in self._waiting if delivery.due > now]
         accepted = 0
-        for delivery in due:  # not under the lock: the receiver may well call back
+        for delivery in due:  # not under the lock: batches go on while the receiver thinks, and it may well call back
             if self._attempt(delivery):
                 accepted += 1
             elif delivery.attempts <= len(RETRY_SECONDS):
