@@ -98,12 +98,14 @@ def decode(content: bytes) -> Picture:
             image = Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError as error:
         raise invalid(_UNSUPPORTED, code="invalid_image_format") from error
-    except (Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
+    except Image.DecompressionBombError as error:
+        raise _too_large() from error
+    except (OSError, ValueError, SyntaxError) as error:
         raise invalid(_NOT_AN_IMAGE, code="image_parse_error") from error
     with image:
         width, height = image.size
         if width * height > IMAGE_PIXELS_MAX:
-            raise invalid(f"The image has more than {IMAGE_PIXELS_MAX} pixels.", code="image_too_large")
+            raise _too_large()
         try:
             sighting = look(image)
         except (OSError, ValueError, SyntaxError) as error:
@@ -134,6 +136,10 @@ def download(url: str) -> bytes:
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise _not_downloaded(f"Error while downloading {url}.") from error
     return bytes(content)
+
+
+def _too_large() -> ApiError:
+    return invalid(f"The image has more than the maximum of {IMAGE_PIXELS_MAX} pixels.", code="image_too_large")
 
 
 def _not_downloaded(message: str) -> ApiError:
