@@ -233,7 +233,8 @@ class LocalCloud:
         # The client takes the emulator's address from the environment alone.
         with _ENVIRONMENT_LOCK, mock.patch.dict(os.environ, FIRESTORE_EMULATOR_HOST=self.firestore.host):
             client = FirestoreClient(self.project, _nobody())
-        self._clients.callback(client.close)
+        # Its own close() leaves the gRPC channel open, which then complains when the server goes.
+        self._clients.callback(client._firestore_api.transport.close)  # noqa: SLF001
         return client
 
     def storage_client(self) -> StorageClient:
