@@ -5,8 +5,9 @@ from typing import Any
 from firebase_functions import https_fn, options, scheduler_fn
 
 from functions import config
-from functions.boundary import run_cron, serve_call
+from functions.boundary import connect_firebase, run_cron, serve_call
 
+connect_firebase()
 options.set_global_options(
     region=config.REGION,  # type: ignore[arg-type]  # params are resolved by the deploy; the annotation forgot them
     max_instances=20,

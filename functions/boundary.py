@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import firebase_admin
 from firebase_functions.https_fn import CallableRequest, FunctionsErrorCode, HttpsError
 from firebase_functions.scheduler_fn import ScheduledEvent
 
@@ -42,6 +44,12 @@ _UID = re.compile(r"(?!__.*__$)(?!\.{1,2}$)[^/\x00-\x1f\x7f]{1,128}")
 
 class CronError(Exception):
     """A scheduled run failed. The platform puts this text into its response, so it says no more than where to look."""
+
+
+@cache
+def connect_firebase() -> None:
+    """Make the app that firebase-functions verifies tokens with. Loads no credentials: those are taken when used."""
+    firebase_admin.initialize_app()
 
 
 def serve_call(

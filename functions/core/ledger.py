@@ -29,9 +29,14 @@ class Reason(StrEnum):
 
 
 class LedgerEntry(Record):
-    """One change of a balance, in tokens. Never edited: what was wrong is answered by a further entry."""
+    """One change of a balance, in tokens. Never edited: what was wrong is answered by a further entry.
+
+    `seq` numbers a wallet's entries from 1 without a gap: it is their order where times are equal, and the cursor of
+    pages.
+    """
 
     entry_id: str
+    seq: int = Field(ge=1)
     delta: int
     reason: Reason
     ref: str | None
@@ -45,6 +50,7 @@ class Wallet(Record):
     balance: int = Field(ge=0)
     total_earned: int = Field(ge=0)
     total_spent: int = Field(ge=0)
+    entry_count: int = Field(ge=0)
     recent: tuple[LedgerEntry, ...] = ()
     created_at: datetime
     updated_at: datetime
@@ -62,6 +68,7 @@ class Account:
         wallet = self.wallet
         entry = LedgerEntry(
             entry_id=reason if ref is None else f"{reason}:{ref}",
+            seq=wallet.entry_count + 1,
             delta=delta,
             reason=reason,
             ref=ref,
@@ -75,6 +82,7 @@ class Account:
                 "balance": entry.balance_after,
                 "total_earned": wallet.total_earned + delta + spent,
                 "total_spent": wallet.total_spent + spent,
+                "entry_count": entry.seq,
                 "recent": (entry, *wallet.recent)[:RECENT_ENTRIES_MAX],
                 "updated_at": now,
             }
@@ -91,7 +99,7 @@ def open_account(wallet: Wallet | None, welcome_tokens: int, now: datetime) -> A
 
 def empty_wallet(now: datetime) -> Wallet:
     """Return a wallet that nothing has been posted to."""
-    return Wallet(balance=0, total_earned=0, total_spent=0, created_at=now, updated_at=now)
+    return Wallet(balance=0, total_earned=0, total_spent=0, entry_count=0, created_at=now, updated_at=now)
 
 
 def charge(account: Account, job_id: str, price: int, now: datetime) -> Account:

@@ -1,0 +1,38 @@
+# Everything runs from the virtual environment in venv/, which is where the Firebase CLI looks for it too.
+PYTHON ?= python3
+BIN = venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo dev test check format clean
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+venv/.installed: requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Ecolane needs Python 3.11 or newer; set PYTHON=python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv venv
+	@echo "Installing into venv/ ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+install: venv/.installed  ## Install everything into venv/
+
+demo: venv/.installed  ## Run the main job end to end: make demo [PHOTOS=folder] [FIRESTORE=official]
+	@$(BIN)/python -m scripts.demo $(if $(PHOTOS),--photos "$(PHOTOS)")
+
+dev: venv/.installed  ## Keep the local cloud running: make dev [FIRESTORE=official]
+	@$(BIN)/python -m scripts.dev $(if $(FIRESTORE),--firestore "$(FIRESTORE)")
+
+test: venv/.installed check  ## Lint, types, and all tests with coverage of the core
+	@$(BIN)/python -m pytest --cov=functions --cov-report=term
+
+check: venv/.installed  ## Lint and types only
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+
+format: venv/.installed  ## Format the code
+	@$(BIN)/ruff format --quiet .
+
+clean:  ## Remove everything that is made here
+	rm -rf venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov

@@ -1,0 +1,85 @@
+"""A few drawn photos for those who have none at hand: enough for the demo and the tests to have something to classify."""
+
+from collections.abc import Callable
+from io import BytesIO
+
+from PIL import Image, ImageDraw, ImageFilter
+
+Draw = ImageDraw.ImageDraw
+
+
+def drawn_photos() -> dict[str, bytes]:
+    """Return the drawings as JPEG bytes, by file name."""
+    items = {
+        "bottle.jpg": _bottle,
+        "can.jpg": _can,
+        "newspaper.jpg": _newspaper,
+        "banana.jpg": _banana,
+        "battery.jpg": _battery,
+        "carton.jpg": _carton,
+        "jar.jpg": _jar,
+        "leaves.jpg": _leaves,
+    }
+    return {name: _photo(item) for name, item in items.items()}
+
+
+def _photo(item: Callable[[Draw], None]) -> bytes:
+    image = Image.new("RGB", (640, 480), (214, 208, 198))
+    item(ImageDraw.Draw(image))
+    out = BytesIO()
+    image.filter(ImageFilter.GaussianBlur(1.2)).save(out, "JPEG", quality=88)
+    return out.getvalue()
+
+
+def _bottle(draw: Draw) -> None:
+    draw.rounded_rectangle((250, 150, 390, 450), 40, fill=(90, 170, 215), outline=(60, 130, 180), width=4)
+    draw.rectangle((295, 70, 345, 160), fill=(120, 190, 230))
+    draw.rectangle((290, 45, 350, 80), fill=(30, 80, 190))
+    draw.rectangle((250, 250, 390, 340), fill=(240, 70, 60))
+
+
+def _can(draw: Draw) -> None:
+    draw.rectangle((230, 110, 410, 400), fill=(168, 172, 178))
+    draw.ellipse((230, 80, 410, 140), fill=(205, 208, 212), outline=(120, 124, 130), width=4)
+    draw.ellipse((230, 370, 410, 430), fill=(140, 144, 150))
+    for x in range(240, 410, 24):
+        draw.line((x, 125, x, 400), fill=(226, 228, 232), width=5)
+
+
+def _newspaper(draw: Draw) -> None:
+    draw.polygon([(110, 100), (520, 70), (550, 390), (130, 420)], fill=(238, 234, 224))
+    draw.polygon([(140, 125), (500, 98), (503, 140), (143, 168)], fill=(70, 70, 70))
+    for row in range(185, 395, 16):
+        draw.line((150, row, 320, row - 12), fill=(150, 148, 142), width=5)
+        draw.line((345, row - 14, 515, row - 26), fill=(150, 148, 142), width=5)
+
+
+def _banana(draw: Draw) -> None:
+    draw.arc((140, -60, 540, 390), 20, 160, fill=(238, 200, 40), width=70)
+    draw.arc((150, -40, 530, 380), 40, 120, fill=(120, 80, 30), width=8)
+
+
+def _battery(draw: Draw) -> None:
+    draw.rounded_rectangle((160, 190, 480, 290), 14, fill=(35, 35, 38))
+    draw.rectangle((400, 190, 480, 290), fill=(205, 150, 60))
+    draw.rectangle((480, 222, 502, 258), fill=(190, 192, 196))
+    draw.line((430, 240, 460, 240), fill=(30, 30, 30), width=8)
+    draw.line((445, 225, 445, 255), fill=(30, 30, 30), width=8)
+
+
+def _carton(draw: Draw) -> None:
+    draw.polygon([(150, 190), (330, 130), (510, 190), (330, 260)], fill=(196, 152, 100))
+    draw.polygon([(150, 190), (330, 260), (330, 440), (150, 360)], fill=(170, 126, 78))
+    draw.polygon([(510, 190), (330, 260), (330, 440), (510, 360)], fill=(182, 138, 88))
+
+
+def _jar(draw: Draw) -> None:
+    draw.rounded_rectangle((220, 130, 420, 430), 50, fill=(196, 214, 202), outline=(150, 178, 160), width=6)
+    draw.rectangle((230, 90, 410, 140), fill=(158, 160, 150))
+    draw.line((260, 180, 260, 380), fill=(238, 246, 240), width=14)
+
+
+def _leaves(draw: Draw) -> None:
+    for x, y, green in [(160, 150, 120), (290, 110, 150), (390, 210, 105), (230, 270, 135), (350, 320, 90)]:
+        draw.ellipse((x, y, x + 150, y + 80), fill=(60, green, 40))
+        draw.line((x + 8, y + 40, x + 142, y + 40), fill=(40, green - 40, 25), width=5)
