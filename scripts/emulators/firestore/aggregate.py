@@ -1,6 +1,7 @@
 """Aggregations over a query's results: count, sum and average.
 
-Integers are added exactly; a sum beyond 64 bits, or one with a double in it, is a double; fields that are not numbers are left out.
+Integers are added exactly; a sum beyond 64 bits, or one with a double in it, is a double; fields that are not numbers
+are left out.
 Source: the protocol's own documentation of `StructuredAggregationQuery`.
 """
 
@@ -33,7 +34,8 @@ def read_aggregations(query: QueryPb) -> list[Aggregation]:
     """Read the aggregations of a `StructuredAggregationQuery`; those without an alias are called field_1, field_2, ...
 
     Raises:
-        FirestoreError: INVALID_ARGUMENT for none, more than five, or ones without a kind, a proper field or a limit above zero.
+        FirestoreError: INVALID_ARGUMENT for none, more than five, or ones without a kind, a proper field or a limit
+            above zero.
     """
     if not 1 <= len(query.aggregations) <= AGGREGATIONS_MAX:
         raise invalid(f"An aggregation query needs one to {AGGREGATIONS_MAX} aggregations.")
@@ -50,7 +52,9 @@ def read_aggregations(query: QueryPb) -> list[Aggregation]:
     return found
 
 
-def aggregate(database: Database, plan: Plan, wanted: list[Aggregation], at: int | None) -> tuple[dict[str, ValuePb], int]:
+def aggregate(
+    database: Database, plan: Plan, wanted: list[Aggregation], at: int | None
+) -> tuple[dict[str, ValuePb], int]:
     """Return the figures by alias, and how many index entries were read for them."""
     fields = {each.field for each in wanted if each.field is not None}
     if not fields:

@@ -1,9 +1,10 @@
 """What the calls would cost: reads, writes and deletes by the published rules.
 
-Rules (https://firebase.google.com/docs/firestore/pricing): one read per document returned, or skipped by an offset, and at least one
-per query; a missing document looked up by name is a read; an aggregation is one read per 1,000 index entries or part of that; a vector
-search is one per 100 vectors looked at on top of its documents; a query with inequalities on several fields is one more per 1,000 index
-entries; each document written or deleted by a commit is one write or delete, even if nothing changed. What fails costs no writes.
+Rules (https://firebase.google.com/docs/firestore/pricing): one read per document returned, or skipped by an offset,
+and at least one per query; a missing document looked up by name is a read; an aggregation is one read per 1,000 index
+entries or part of that; a vector search is one per 100 vectors looked at on top of its documents; a query with
+inequalities on several fields is one more per 1,000 index entries; each document written or deleted by a commit is
+one write or delete, even if nothing changed. What fails costs no writes.
 """
 
 import threading
@@ -44,14 +45,18 @@ class Bill:
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
-        self.reset()
+        self._by_rpc: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._by_collection: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._busyness: defaultdict[str, _Busyness] = defaultdict(_Busyness)
 
-    def reset(self) -> None:
-        """Start counting from nothing."""
+    def reset(self) -> dict[str, Any]:
+        """Start counting from nothing, and return the bill up to now."""
         with self._mutex:
-            self._by_rpc: defaultdict[str, Counter[str]] = defaultdict(Counter)
-            self._by_collection: defaultdict[str, Counter[str]] = defaultdict(Counter)
-            self._busyness: defaultdict[str, _Busyness] = defaultdict(_Busyness)
+            until_now = self._snapshot()
+            self._by_rpc.clear()
+            self._by_collection.clear()
+            self._busyness.clear()
+        return until_now
 
     def read(self, rpc: str, collection: str, count: int = 1) -> None:
         """Bill reads to an RPC and to the collection id (empty: several or none) they came from."""
@@ -70,17 +75,20 @@ class Bill:
     def snapshot(self) -> dict[str, Any]:
         """Return the counts as JSON: `totals`, `by_rpc`, `by_collection`, and `hot_documents`, busiest first."""
         with self._mutex:
-            totals = sum(self._by_rpc.values(), Counter[str]())
-            hottest = sorted(self._busyness.items(), key=lambda item: (-item[1].busiest_second, -item[1].writes, item[0]))
-            return {
-                "totals": _row(totals),
-                "by_rpc": {rpc: _row(counts) for rpc, counts in sorted(self._by_rpc.items())},
-                "by_collection": {name: _row(counts) for name, counts in sorted(self._by_collection.items())},
-                "hot_documents": [
-                    {"path": path, "writes": busy.writes, "max_writes_per_second": busy.busiest_second}
-                    for path, busy in hottest[:HOT_DOCUMENTS_SHOWN]
-                ],
-            }
+            return self._snapshot()
+
+    def _snapshot(self) -> dict[str, Any]:
+        totals = sum(self._by_rpc.values(), Counter[str]())
+        hottest = sorted(self._busyness.items(), key=lambda item: (-item[1].busiest_second, -item[1].writes, item[0]))
+        return {
+            "totals": _row(totals),
+            "by_rpc": {rpc: _row(counts) for rpc, counts in sorted(self._by_rpc.items())},
+            "by_collection": {name: _row(counts) for name, counts in sorted(self._by_collection.items())},
+            "hot_documents": [
+                {"path": path, "writes": busy.writes, "max_writes_per_second": busy.busiest_second}
+                for path, busy in hottest[:HOT_DOCUMENTS_SHOWN]
+            ],
+        }
 
     def _count(self, what: str, rpc: str, collection: str, count: int) -> None:
         with self._mutex:

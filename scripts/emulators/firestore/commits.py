@@ -135,14 +135,13 @@ class _Draft:
     """A document as a commit is about to leave it."""
 
     def __init__(self, stored: StoredDocument | None) -> None:
-        self.stored = stored
         self.document: DocumentPb | None = stored.parse() if stored else None
         self.created = stored.created if stored else 0
         self.updated = stored.updated if stored else None
         self.changed = False
 
     def follow(self, after: DocumentPb | None, tick: int) -> None:
-        """Take over the state after a write. One that changes nothing leaves the update time as it was, as documented."""
+        """Take over the state after a write. One that changes nothing leaves the update time as it was."""
         if after is None:
             self.document, self.updated, self.changed = None, None, True
             return
@@ -150,6 +149,8 @@ class _Draft:
             return
         if self.document is None:
             self.created = tick
+        after.create_time.CopyFrom(timestamp(self.created))
+        after.update_time.CopyFrom(timestamp(tick))
         self.document, self.updated, self.changed = after, tick, True
 
 
@@ -174,18 +175,10 @@ def _apply(
         results.append(result)
     for path, draft in drafts.items():
         if draft.changed:
-            _store(session, path, draft, tick)
+            session.database.put(path, draft.document, tick)
     for write, path in zip(writes, paths, strict=True):
         if write.WhichOneof("operation") == "delete":
             engine.bill.delete(call.rpc, collection_id(path))
         else:
             engine.bill.write(call.rpc, collection_id(path), path, tick)
     return tick, results
-
-
-def _store(session: Session, path: str, draft: _Draft, tick: int) -> None:
-    document = draft.document
-    if document is not None:
-        document.create_time.CopyFrom(timestamp(draft.created))
-        document.update_time.CopyFrom(timestamp(tick))
-    session.database.put(path, document, tick, draft.created, draft.stored)

@@ -1,7 +1,7 @@
 """Faults on request: calls that fail, are slow, or take effect without the client hearing of it.
 
-A rule picks calls by RPC name and by the paths they touch, skips some, and strikes a number of times, each with a probability drawn from
-a generator of its own seed, so that a run can be repeated exactly.
+A rule picks calls by RPC name and by the paths they touch, skips some, and strikes a number of times, each with a
+probability drawn from a generator of its own seed, so that a run can be repeated exactly.
 """
 
 import random
@@ -19,8 +19,8 @@ class FaultRule:
     """One fault.
 
     Attributes:
-        kind: `abort` (ABORTED, nothing done), `delay` (done after `delay_ms`), `unavailable` (UNAVAILABLE, nothing done) or
-            `reply_lost` (done, but the client gets UNAVAILABLE).
+        kind: `abort` (ABORTED, nothing done), `delay` (done after `delay_ms`), `unavailable` (UNAVAILABLE, nothing
+            done) or `reply_lost` (done, but the client gets UNAVAILABLE).
         rpc: the RPC's name with `*` and `?` as wildcards, such as `Commit`.
         path: a pattern for a document's or collection's path under the database; `*` spans slashes. One match will do.
         count: how often to strike; None for ever.
@@ -54,7 +54,9 @@ class FaultRule:
         """Tell whether the rule hits this call, and count it."""
         if self.count is not None and self.struck >= self.count:
             return False
-        if not fnmatchcase(rpc, self.rpc) or not (self.path == "*" or any(fnmatchcase(path, self.path) for path in paths)):
+        if not fnmatchcase(rpc, self.rpc) or not (
+            self.path == "*" or any(fnmatchcase(path, self.path) for path in paths)
+        ):
             return False
         if self.skip:
             self.skip -= 1
@@ -97,7 +99,9 @@ class Faults:
     def snapshot(self) -> list[dict[str, Any]]:
         """Return the rules as JSON."""
         with self._mutex:
-            return [{key: value for key, value in asdict(rule).items() if not key.startswith("_")} for rule in self._rules]
+            return [
+                {key: value for key, value in asdict(rule).items() if not key.startswith("_")} for rule in self._rules
+            ]
 
     def strike(self, rpc: str, paths: Iterable[str]) -> list[FaultRule]:
         """Return the rules that hit a call: all matching delays and the first other one."""

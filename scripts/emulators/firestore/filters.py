@@ -1,10 +1,12 @@
 """Filters: from the tree a client sends to a list of branches, each a conjunction that one index scan can serve.
 
-The branches are the tree's disjunctive normal form, in which `in` and `array-contains-any` stand for an OR. Operators compare within one
-type only; `!=` and `not-in` skip null and absent fields. Rules and limits: https://firebase.google.com/docs/firestore/query-data/queries
+The branches are the tree's disjunctive normal form, in which `in` and `array-contains-any` stand for an OR. Operators
+compare within one type only; `!=` and `not-in` skip null and absent fields. Rules and limits:
+https://firebase.google.com/docs/firestore/query-data/queries
 """
 
-from collections.abc import Iterable
+import operator
+from collections.abc import Callable, Iterable
 from enum import Enum
 from itertools import product
 from typing import NamedTuple
@@ -33,6 +35,12 @@ class Op(Enum):
     CONTAINS = "array-contains"
 
 
+_COMPARISONS: dict[Op, Callable[[bytes, bytes], bool]] = {
+    Op.LESS: operator.lt,
+    Op.LESS_OR_EQUAL: operator.le,
+    Op.GREATER: operator.gt,
+    Op.GREATER_OR_EQUAL: operator.ge,
+}
 INEQUALITIES = {Op.NOT_EQUAL, Op.LESS, Op.LESS_OR_EQUAL, Op.GREATER, Op.GREATER_OR_EQUAL, Op.NOT_IN}
 
 
@@ -59,22 +67,11 @@ class Condition(NamedTuple):
         return found is not None and self._holds(encode(found))
 
     def _holds(self, found: bytes) -> bool:
-        match self.op:
-            case Op.EQUAL:
-                return found == self.value
-            case Op.NOT_EQUAL | Op.NOT_IN:
-                return found[0] != NULL and found not in self.values
-        if not same_type(found, self.value):
-            return False
-        match self.op:
-            case Op.LESS:
-                return found < self.value
-            case Op.LESS_OR_EQUAL:
-                return found <= self.value
-            case Op.GREATER:
-                return found > self.value
-            case _:
-                return found >= self.value
+        if self.op is Op.EQUAL:
+            return found == self.value
+        if self.op in {Op.NOT_EQUAL, Op.NOT_IN}:
+            return found[0] != NULL and found not in self.values
+        return same_type(found, self.value) and _COMPARISONS[self.op](found, self.value)
 
 
 def same_type(one: bytes, other: bytes) -> bool:
@@ -83,7 +80,7 @@ def same_type(one: bytes, other: bytes) -> bool:
 
 
 def type_tags(encoded: bytes) -> tuple[int, int]:
-    """Return the lowest and highest first byte of the values an encoded value is compared with by `<` and `>`."""
+    """Return the lowest and highest first byte of the values that `<` and `>` compare an encoded value with."""
     tag = encoded[0]
     return BOOLEAN_TAGS if tag in BOOLEAN_TAGS else (tag, tag)
 
@@ -95,7 +92,8 @@ def branches_of(where: FilterPb | None, database: str) -> list[Branch]:
     """Return the disjunctive normal form of a filter; no filter is one branch without conditions.
 
     Raises:
-        FirestoreError: INVALID_ARGUMENT for a malformed filter, more than 30 branches, or operators that may not be combined.
+        FirestoreError: INVALID_ARGUMENT for a malformed filter, more than 30 branches, or operators that may not be
+            combined.
     """
     if where is None:
         return [()]
@@ -133,7 +131,7 @@ def _product_size(parts: list[list[Branch]]) -> int:
 def _check_count(count: int) -> None:
     if count > DISJUNCTIONS_MAX:
         raise invalid(
-            f"The query has {count} disjunctions after normalization (each value of 'in' and 'array-contains-any' is one); "
+            f"The query has {count} disjunctions after normalization (each value of 'in' counts); "
             f"the maximum is {DISJUNCTIONS_MAX}."
         )
 
@@ -192,7 +190,7 @@ def _unary_condition(where: FilterPb) -> Condition:
 
 
 def encode_operand(field: FieldPath, value: ValuePb, database: str) -> bytes:
-    """Return the bytes of a value that a filter or cursor compares `field` with; for a document's name that is its path."""
+    """Return the bytes of a value to compare `field` with; a document's name is compared by its path."""
     if field != NAME:
         return encode(value)
     if not value.HasField("reference_value"):

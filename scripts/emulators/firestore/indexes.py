@@ -2,8 +2,8 @@
 
 Rules (https://firebase.google.com/docs/firestore/query-data/index-overview):
 
-- Every field has ascending, descending and array-contains indexes of collection scope, unless a `fieldOverrides` entry says otherwise.
-  Collection group scope exists only where an override declares it.
+- Every field has ascending, descending and array-contains indexes of collection scope, unless a `fieldOverrides`
+  entry says otherwise. Collection group scope exists only where an override declares it.
 - Equalities (array-contains among them) without an order are served by any indexes that cover them together.
 - With an order, each index used must end in exactly that order, and together they must cover the equalities.
 - A vector search needs an index that ends in the vector field, with the vector's dimension.
@@ -24,6 +24,7 @@ from .query import Plan
 COLLECTION, COLLECTION_GROUP = "COLLECTION", "COLLECTION_GROUP"
 ASCENDING, DESCENDING, CONTAINS = "ASCENDING", "DESCENDING", "CONTAINS"
 
+_ADVICE = 'The query requires an index. Add this to "{}" in firestore.indexes.json: {}'
 _AUTOMATIC = frozenset({(COLLECTION, ASCENDING), (COLLECTION, DESCENDING), (COLLECTION, CONTAINS)})
 
 
@@ -61,7 +62,7 @@ class _Declared:
 
 
 class IndexRules:
-    """The rules as the index file has them now; the file is read again when it changes. No file: no composite indexes."""
+    """The rules as the index file has them, read again when it changes. No file: no composite indexes."""
 
     def __init__(self, path: Path | None = None, *, enforced: bool = True) -> None:
         self._path = path
@@ -70,7 +71,9 @@ class IndexRules:
         self._declared = _Declared()
         self._approved: set[tuple[object, ...]] = set()
 
-    def check(self, plan: Plan, aggregated: Sequence[FieldPath] = (), vector: tuple[FieldPath, int] | None = None) -> None:
+    def check(
+        self, plan: Plan, aggregated: Sequence[FieldPath] = (), vector: tuple[FieldPath, int] | None = None
+    ) -> None:
         """Check that every branch of a plan is served by indexes.
 
         Args:
@@ -146,7 +149,11 @@ class IndexRules:
 
     def _advice(self, need: Need) -> str:
         parts = [*sorted(need.equal), *need.suffix]
-        if not need.vector and parts[-1].field == NAME and (len(parts) == 1 or parts[-1].mode == _direction(parts[-2].mode)):
+        if (
+            not need.vector
+            and parts[-1].field == NAME
+            and (len(parts) == 1 or parts[-1].mode == _direction(parts[-2].mode))
+        ):
             parts.pop()
         fields = [_field_json(part) for part in parts]
         if len(fields) == 1 and not need.vector and parts[0].field != NAME:
@@ -156,9 +163,9 @@ class IndexRules:
                 "fieldPath": fields[0]["fieldPath"],
                 "indexes": [{**mode, "queryScope": need.scope}],
             }
-            return f'The query requires an index. Add this to "fieldOverrides" in firestore.indexes.json: {json.dumps(entry)}'
+            return _ADVICE.format("fieldOverrides", json.dumps(entry))
         entry = {"collectionGroup": need.group, "queryScope": need.scope, "fields": fields}
-        return f'The query requires an index. Add this to "indexes" in firestore.indexes.json: {json.dumps(entry)}'
+        return _ADVICE.format("indexes", json.dumps(entry))
 
 
 def _need(plan: Plan, branch: Branch, aggregated: Sequence[FieldPath], vector: tuple[FieldPath, int] | None) -> Need:

@@ -1,19 +1,20 @@
 """Document locks: who may commit now, who waits, and in which order.
 
-Safety rests on one rule. A transaction that has read a document keeps a read lock on it until it ends, and a commit goes ahead only
-when nobody else holds a read lock on a document it writes. A commit is applied in one step under the service's mutex, so there are no
-write locks to hold: only commits that wait.
+Safety rests on one rule. A transaction that has read a document keeps a read lock on it until it ends, and a commit
+goes ahead only when nobody else holds a read lock on a document it writes. A commit is applied in one step under the
+service's mutex, so there are no write locks to hold: only commits that wait.
 
-Order rests on courtesy. When a commit has to wait for a document, a line forms there, with that commit at its head, and transactions
-that want to read the document stand in it, first come first served, instead of reading a value that is about to change under them. This
-is what lets many clients count on one document without aborting each other:
+Order rests on courtesy. When a commit has to wait for a document, a line forms there, with that commit at its head,
+and transactions that want to read the document stand in it, first come first served, instead of reading a value that
+is about to change under them. This is what lets many clients count on one document without aborting each other:
 
     A reads  B reads  A commits: B holds a read lock, A waits, a line [A] forms
                       B commits: A and B wait for each other, B aborts, A is through
                       B tries again, C and D come: line [B, C, D], each reads when the one before has committed
 
-A head that leaves without having written shows that the line was needless, so all in it are let in. Reading out of line is always
-safe; a reader is never aborted to solve a deadlock, because the client library repeats a transaction only when its commit fails.
+A head that leaves without having written shows that the line was needless, so all in it are let in. Reading out of
+line is always safe; a reader is never aborted to solve a deadlock, because the client library repeats a transaction
+only when its commit fails.
 """
 
 import threading
@@ -39,7 +40,7 @@ class Owner:
     wake: threading.Event = field(default_factory=threading.Event)
 
 
-class Blocked(Exception):  # noqa: N818 - not an error: the operation is to be run again when its owner wakes
+class Blocked(Exception):
     """The operation has to wait. Nothing was changed; run it again after `owner.wake` is set or time is up."""
 
     def __init__(self, owner: Owner) -> None:
@@ -134,7 +135,7 @@ class LockTable:
         return not self._readers and not self._lines
 
     def _stand_in_front(self, owner: Owner, paths: Iterable[str]) -> None:
-        """Put a waiting commit into the lines: ahead of readers if it has the document locked, since they wait for it anyway."""
+        """Put a waiting commit into the lines, at the front if it has the document locked."""
         for path in paths:
             line = self._lines.setdefault(path, [])
             if owner not in line:
@@ -156,7 +157,7 @@ class LockTable:
             waiting.wake.set()
 
     def _break_cycles(self, owner: Owner) -> None:
-        """Resolve every deadlock that this commit's wait closes: excuse a reader from its line, or abort the youngest commit.
+        """Resolve the deadlocks this commit's wait closes: excuse a reader from its line, or abort the youngest commit.
 
         Raises:
             FirestoreError: ABORTED, when this owner is the youngest.

@@ -1,7 +1,7 @@
 """One physical index: the documents of a collection or collection group in the order a query shape needs.
 
-An entry's key is the encoded values of the fields compared by equality, then of the fields ordered by, then the document's
-name. A query is one slice of it, found by two binary searches, however many documents there are.
+An entry's key is the encoded values of the fields compared by equality, then of the fields ordered by, then the
+document's name. A query is one slice of it, found by two binary searches, however many documents there are.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ class Order(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What an index holds: a document has an entry if it has all of the fields, one per element of the array `contains`."""
+    """What an index holds: an entry per document that has all of the fields, or per element of its array `contains`."""
 
     equal: tuple[FieldPath, ...]
     contains: FieldPath | None
@@ -39,7 +39,9 @@ def lookup(document: DocumentPb, field: FieldPath) -> ValuePb | None:
         if name not in fields or not fields[name].HasField("map_value"):
             return None
         fields = fields[name].map_value.fields
-    return fields[field[-1]] if field[-1] in fields else None
+    if field[-1] not in fields:  # reading an absent key of a protobuf map would create it
+        return None
+    return fields[field[-1]]
 
 
 def order_key(path: str, document: DocumentPb, orders: Iterable[Order]) -> bytes | None:
@@ -79,7 +81,7 @@ class OrderedIndex:
             self._entries.add((key, path))
 
     def scan(self, prefix: bytes, low: bytes, high: bytes | None) -> Iterator[tuple[bytes, str]]:
-        """Yield (order key, path) of the entries under `prefix` whose order key lies in [low, high); None is no upper bound."""
+        """Yield (order key, path) of the entries under `prefix` with order keys in [low, high), None being no bound."""
         cut = len(prefix)
         start, stop = self._bounds(prefix, low, high)
         for key, path in self._entries.islice(start, stop):
@@ -94,7 +96,7 @@ class OrderedIndex:
         start = self._entries.bisect_left((prefix + low,))
         if high is not None:
             return start, self._entries.bisect_left((prefix + high,))
-        # No byte of an encoded name is 0xFF at the start, so this lies above every key under the prefix.
+        # No order key starts with 0xFF, so this lies above every key under the prefix.
         return start, self._entries.bisect_left((prefix + b"\xff",))
 
     def _keys(self, path: str, document: DocumentPb) -> set[bytes]:

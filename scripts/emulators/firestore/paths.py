@@ -1,7 +1,8 @@
 """Names of databases, documents, collections and fields: taking apart, checking, putting together.
 
-Inside the server a document is known by its path relative to the database, such as `users/u1/ledger/welcome`; on the wire by its
-full name, `projects/P/databases/D/documents/users/u1/ledger/welcome`. Limits: https://firebase.google.com/docs/firestore/quotas
+Inside the server a document is known by its path relative to the database, such as `users/u1/ledger/welcome`; on the
+wire by its full name, `projects/P/databases/D/documents/users/u1/ledger/welcome`. Limits:
+https://firebase.google.com/docs/firestore/quotas
 """
 
 import re
@@ -29,8 +30,16 @@ def split_name(name: str) -> tuple[str, str]:
         FirestoreError: INVALID_ARGUMENT when it is not such a name.
     """
     parts = name.split("/", 5)
-    if len(parts) < 5 or parts[0] != "projects" or parts[2] != "databases" or parts[4] != "documents" or not (parts[1] and parts[3]):
-        raise invalid(f'"{name}" is not a document name: it must start with "projects/PROJECT/databases/DATABASE/documents".')
+    if (
+        len(parts) < 5
+        or parts[0] != "projects"
+        or parts[2] != "databases"
+        or parts[4] != "documents"
+        or not (parts[1] and parts[3])
+    ):
+        raise invalid(
+            f'"{name}" is not a document name: it must start with "projects/PROJECT/databases/DATABASE/documents".'
+        )
     return f"projects/{parts[1]}/databases/{parts[3]}", parts[5] if len(parts) == 6 else ""
 
 
@@ -63,7 +72,9 @@ def check_document_path(path: str, name: str) -> None:
     """Raise INVALID_ARGUMENT unless `path` has an even number of valid segments; `name` is how the caller wrote it."""
     segments = path.split("/")
     if len(segments) % 2:
-        raise invalid(f'Document name "{name}" lacks "/" at index {len(name)}: a document path has an even number of segments.')
+        raise invalid(
+            f'Document name "{name}" lacks "/" at index {len(name)}: a document path has an even number of segments.'
+        )
     check_segments(segments, name)
 
 

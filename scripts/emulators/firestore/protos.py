@@ -1,7 +1,8 @@
 """The protocol's raw protobuf types, taken from inside google-cloud-firestore.
 
-The client library wraps every message in a proto-plus class, which costs ten times the message itself. The server works on
-the plain messages underneath. They carry no static types, hence the aliases to `Any` that only say what is meant.
+The client library wraps every message in a proto-plus class, which costs ten times the message itself. The server
+works on the plain messages underneath. They carry no static types, hence the aliases to `Any` that only say what is
+meant.
 """
 
 from typing import Any, TypeAlias

@@ -1,14 +1,15 @@
 """The RPCs that run queries: RunQuery and RunAggregationQuery."""
 
 from .aggregate import aggregate, read_aggregations
-from .bill import INDEX_ENTRIES_PER_READ, reads_for
+from .bill import INDEX_ENTRIES_PER_READ, VECTORS_PER_READ, reads_for
 from .engine import Call, Engine, Session
-from .errors import unimplemented
+from .errors import invalid, unimplemented
 from .ordered_index import NAME
 from .protos import Message, rpc_types
 from .query import Plan, Results, make_plan, run_plan
 from .reads import masked, read_document, snapshot_of, transaction_of
 from .transactions import Transaction
+from .vector import find_nearest, read_nearest
 from .wire import counted, framed, timestamp
 
 _, RunAggregationQueryResponse = rpc_types("RunAggregationQuery")
@@ -19,8 +20,10 @@ def run_query(engine: Engine, request: Message, call: Call) -> list[bytes]:
     if request.HasField("explain_options"):
         raise unimplemented("Explaining a query")
     name, plan = make_plan(request.parent, request.structured_query)
-    engine.rules.check(plan)
     session = engine.session(name)
+    if request.structured_query.HasField("find_nearest"):
+        return _run_vector_query(engine, session, plan, request, call)
+    engine.rules.check(plan)
     transaction = transaction_of(engine, session, request, call)
     results = run_plan(session.database, plan, snapshot_of(transaction))
     if transaction is not None and not transaction.read_only:
@@ -52,8 +55,20 @@ def run_aggregation_query(engine: Engine, request: Message, call: Call) -> list[
     return [response.SerializeToString()]
 
 
+def _run_vector_query(engine: Engine, session: Session, plan: Plan, request: Message, call: Call) -> list[bytes]:
+    wanted = read_nearest(request.structured_query)
+    engine.rules.check(plan, vector=(wanted.field, len(wanted.vector)))
+    transaction = transaction_of(engine, session, request, call)
+    if transaction is not None and not transaction.read_only:
+        raise invalid("A vector search is not supported in a read-write transaction.")
+    rows, looked_at = find_nearest(session.database, plan, wanted, snapshot_of(transaction))
+    results = Results(rows, skipped=0, entries=looked_at)
+    engine.bill.read(call.rpc, _billed_to(plan), max(1, len(rows) + reads_for(looked_at, VECTORS_PER_READ)))
+    return _answers(engine, transaction, plan, results, call)
+
+
 def _lock_results(session: Session, transaction: Transaction, plan: Plan, results: Results, call: Call) -> None:
-    """Lock what was found, and have the result itself checked again at the commit: a lock cannot hold what is not there yet."""
+    """Lock what was found and have the commit check the result again: a lock cannot hold what is not there yet."""
     for path, _ in results.rows:
         read_document(session, path, transaction, call)
     database = session.database
@@ -79,9 +94,7 @@ def _billed_to(plan: Plan) -> str:
     return plan.scope.group or (plan.scope.collection or "").rpartition("/")[2]
 
 
-def _answers(
-    engine: Engine, transaction: Transaction | None, plan: Plan, results: Results, call: Call
-) -> list[bytes]:
+def _answers(engine: Engine, transaction: Transaction | None, plan: Plan, results: Results, call: Call) -> list[bytes]:
     read_time = framed(3, timestamp(snapshot_of(transaction) or engine.tick()).SerializeToString())
     begun = framed(2, call.transaction.id) if call.transaction is not None else b""
     skipped = counted(4, results.skipped) if results.skipped else b""

@@ -1,7 +1,8 @@
 """Structured queries: read one into a plan, run a plan against a database.
 
-A plan's branches are scanned on one ordered index each and merged by order key, so a query with a limit touches little more than
-what it returns. Order of steps: filter, order, cursors, offset, limit (`StructuredQuery` in the protocol's own documentation).
+A plan's branches are scanned on one ordered index each and merged by order key, so a query with a limit touches
+little more than what it returns. Order of steps: filter, order, cursors, offset, limit (`StructuredQuery` in the
+protocol's own documentation).
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 from .errors import invalid
 from .filters import INEQUALITIES, Branch, Condition, Op, branches_of, encode_operand, type_tags
-from .ordered_index import NAME, FieldPath, OrderedIndex, Order, Shape
+from .ordered_index import NAME, FieldPath, Order, OrderedIndex, Shape
 from .paths import check_id, check_segments, parse_field_path, split_name
 from .protos import QueryPb, StructuredQuery
 from .store import Database, Scope, StoredDocument
@@ -80,7 +81,11 @@ def make_plan(parent: str, query: QueryPb) -> tuple[str, Plan]:
     if query.HasField("limit") and query.limit.value < 0:
         raise invalid("The limit must not be negative.")
     scans = tuple(_scan(branch, orders, low, high) for branch in branches)
-    select = tuple(parse_field_path(chosen.field_path) for chosen in query.select.fields) if query.HasField("select") else None
+    select = (
+        tuple(parse_field_path(chosen.field_path) for chosen in query.select.fields)
+        if query.HasField("select")
+        else None
+    )
     return database, Plan(
         scope=scope,
         ancestor=below,
@@ -164,7 +169,7 @@ def _scope(query: QueryPb, ancestor: str) -> tuple[Scope, str]:
 
 
 def _inequality_fields(branches: Iterable[Branch]) -> list[FieldPath]:
-    """Return the fields compared by inequality, in the order in which the query is sorted by them when it names none."""
+    """Return the fields compared by inequality, in the order the query is sorted by them when it names none."""
     found = {condition.field for branch in branches for condition in branch if condition.op in INEQUALITIES}
     return sorted(found, key=lambda names: (names == NAME, names))
 
@@ -209,7 +214,7 @@ def _cursor_key(values: Iterable[object], orders: tuple[Order, ...], database: s
 
 
 def _scan(branch: Branch, orders: tuple[Order, ...], low: bytes, high: bytes | None) -> Scan:
-    """Lay a branch onto an index: equalities into the prefix, conditions on the first order into the range, others to be checked."""
+    """Lay a branch onto an index: equalities make the prefix, conditions on the first order the range."""
     equal: dict[FieldPath, bytes] = {}
     contains: Condition | None = None
     lower, upper = Boundary(b"", after=False), Boundary(b"", after=True)

@@ -7,11 +7,12 @@ from .engine import Call, Engine, Session
 from .errors import invalid, not_found, unimplemented
 from .ordered_index import FieldPath, lookup
 from .paths import check_id, check_segments, collection_id, document_path, parse_field_path, split_name
-from .protos import Document, DocumentPb, Message, rpc_types
+from .protos import Document, Message, rpc_types
 from .store import Scope, StoredDocument
 from .transactions import Transaction
 from .values import encode_path
 from .wire import framed, timestamp
+from .writes import set_field
 
 PAGE_SIZE_DEFAULT = 300
 
@@ -71,7 +72,9 @@ def masked(stored: StoredDocument, fields: tuple[FieldPath, ...] | None) -> byte
     whole = stored.parse()
     part = Document(name=whole.name, create_time=whole.create_time, update_time=whole.update_time)
     for field in fields:
-        _take(whole, part, field)
+        value = lookup(whole, field)
+        if value is not None:
+            set_field(part.fields, field, value)
     return bytes(part.SerializeToString())
 
 
@@ -148,7 +151,7 @@ def list_documents(engine: Engine, request: Message, call: Call) -> list[bytes]:
 
 
 def list_collection_ids(engine: Engine, request: Message, call: Call) -> list[bytes]:
-    """Serve ListCollectionIds. Billed as one read, as the price list has it for requests that are not about single documents."""
+    """Serve ListCollectionIds. Billed as one read: the price list has it so for requests for ids alone."""
     if request.WhichOneof("consistency_selector") is not None:
         raise unimplemented("A read in the past (read_time)")
     name, parent = split_name(request.parent)
@@ -163,17 +166,6 @@ def list_collection_ids(engine: Engine, request: Message, call: Call) -> list[by
         response.next_page_token = _encode_token(page[-1].encode())
     engine.bill.read(call.rpc, "")
     return [response.SerializeToString()]
-
-
-def _take(whole: DocumentPb, part: DocumentPb, field: FieldPath) -> None:
-    value = lookup(whole, field)
-    if value is None:
-        return
-    fields = part.fields
-    for name in field[:-1]:
-        fields[name].map_value.SetInParent()
-        fields = fields[name].map_value.fields
-    fields[field[-1]].CopyFrom(value)
 
 
 def _encode_token(key: bytes) -> str:

@@ -1,5 +1,6 @@
 """The server: the service on a gRPC port, with its admin port beside it."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ from typing import Any
 
 import grpc
 
+from .admin import AdminServer
 from .bill import Bill
 from .engine import Engine, utc_now
 from .errors import FirestoreError
@@ -24,7 +26,10 @@ SERVICE_NAME = "google.firestore.v1.Firestore"
 THREADS_MAX = 512
 
 _OPTIONS = [
-    ("grpc.max_receive_message_length", 2 * REQUEST_BYTES_MAX),  # so that the service itself can refuse with a clear text
+    (
+        "grpc.max_receive_message_length",
+        2 * REQUEST_BYTES_MAX,
+    ),  # so that the service itself can refuse with a clear text
     ("grpc.max_send_message_length", -1),
     ("grpc.so_reuseport", 0),
 ]
@@ -36,7 +41,8 @@ class FirestoreServer:
     Args:
         port: of the gRPC service on 127.0.0.1; 0 picks a free one.
         admin_port: of the admin HTTP service; 0 picks a free one.
-        indexes: the `firestore.indexes.json` to enforce. Without it, or while it does not exist, there are only automatic indexes.
+        indexes: the `firestore.indexes.json` to enforce. Without it, or while it does not exist, there are only
+            automatic indexes.
         clock: returns the time as an aware datetime; commit times come from it but always rise.
         enforce_indexes: False serves queries that production would refuse for lack of an index.
         timing: how long transactions live and commits wait.
@@ -59,6 +65,7 @@ class FirestoreServer:
         self.service = Service(self.engine)
         self._port, self._admin_port = port, admin_port
         self._grpc: Any = None
+        self._admin: AdminServer | None = None
 
     @property
     def bill(self) -> Bill:
@@ -75,22 +82,35 @@ class FirestoreServer:
         """The value for FIRESTORE_EMULATOR_HOST, such as `127.0.0.1:8080`."""
         return f"127.0.0.1:{self._port}"
 
+    @property
+    def admin_url(self) -> str:
+        """Where the admin requests go, such as `http://127.0.0.1:8081`."""
+        return f"http://127.0.0.1:{self._admin_port}"
+
     def start(self) -> None:
         """Serve until `stop`.
 
         Raises:
-            RuntimeError: a port is taken.
+            OSError: the admin port is taken.
+            RuntimeError: the gRPC port is taken.
         """
+        self._admin = AdminServer(self._admin_port, self.service, lambda: self.host)
+        self._admin_port = self._admin.server_address[1]
         self._grpc = grpc.server(ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="firestore"), options=_OPTIONS)
         self._grpc.add_generic_rpc_handlers((_Handlers(self.service),))
         self._port = self._grpc.add_insecure_port(self.host)
         self._grpc.start()
+        threading.Thread(target=self._admin.serve_forever, args=(0.05,), name="firestore-admin", daemon=True).start()
 
     def stop(self) -> None:
         """Stop serving; calls under way are cancelled. The documents are kept, so that `start` resumes."""
         if self._grpc is not None:
             self._grpc.stop(grace=None).wait()
             self._grpc = None
+        if self._admin is not None:
+            self._admin.shutdown()
+            self._admin.server_close()
+            self._admin = None
 
 
 class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc carries no types

@@ -27,7 +27,7 @@ REQUEST_BYTES_MAX = 10 * 1024 * 1024
 
 Handler = Callable[[Engine, Message, Call], list[bytes]]
 Wait = Callable[[Owner, float], bool]
-"""How a blocked call passes the time: told who waits and after how many seconds to look again, returns False to give up."""
+"""How a blocked call passes the time: told who waits and when to look again (seconds); returns False to give up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,8 @@ class Service:
             for session in self.engine.sessions.values():
                 session.transactions.expire()
             return min(
-                (session.transactions.seconds_to_expiry(owner) for session in self.engine.sessions.values()), default=0.0
+                (session.transactions.seconds_to_expiry(owner) for session in self.engine.sessions.values()),
+                default=0.0,
             )
 
 
@@ -139,7 +140,13 @@ def _touched_names(request: Message) -> Iterable[str]:
     elif "name" in fields:
         yield request.name
     elif "structured_query" in fields or "structured_aggregation_query" in fields:
-        query = request.structured_query if "structured_query" in fields else request.structured_aggregation_query.structured_query
+        query = (
+            request.structured_query
+            if "structured_query" in fields
+            else request.structured_aggregation_query.structured_query
+        )
         yield from (f"{request.parent}/{selector.collection_id}" for selector in query.from_)
     elif "parent" in fields:
-        yield "/".join(filter(None, [request.parent, getattr(request, "collection_id", ""), getattr(request, "document_id", "")]))
+        yield "/".join(
+            filter(None, [request.parent, getattr(request, "collection_id", ""), getattr(request, "document_id", "")])
+        )

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from .ordered_index import OrderedIndex, Shape
 from .paths import collection_id, collection_of, full_name
 from .protos import Document, DocumentPb
+from .wire import tick_of
 
 SHAPES_PER_SCOPE_MAX = 32  # least recently used ones are dropped and built again when asked for
 
@@ -33,7 +34,7 @@ class Ticker:
 
 
 class StoredDocument(NamedTuple):
-    """A document at rest. `data` is the wire form of the whole `Document` message, ready to be sent; times are ticks."""
+    """A document at rest: the wire form of the whole `Document` message, ready to be sent, and its times as ticks."""
 
     data: bytes
     created: int
@@ -61,7 +62,8 @@ class Database:
         self.name = name
         self._collections: dict[str, dict[str, StoredDocument]] = {}
         self._group_members: defaultdict[str, set[str]] = defaultdict(set)
-        # For each document path, present or not, the ids of collections under it with how many documents they hold at any depth.
+        # For each document path, present or not, the ids of collections under it with how many documents they hold at
+        # any depth.
         self._children: dict[str, dict[str, int]] = {}
         self._indexes: dict[Scope, OrderedDict[Shape, OrderedIndex]] = {}
         self._changed: dict[Scope, int] = {}
@@ -76,8 +78,9 @@ class Database:
                     return before
         return self._collections.get(collection_of(path), {}).get(path)
 
-    def put(self, path: str, document: DocumentPb | None, tick: int, created: int, old: StoredDocument | None) -> None:
-        """Make `document` (None: nothing) what is at `path` from `tick` on; `old` is what was there."""
+    def put(self, path: str, document: DocumentPb | None, tick: int) -> None:
+        """Make `document`, which carries its times, what is at `path` from `tick` on; None deletes."""
+        old = self.get(path)
         if self._snapshots:
             self._history.setdefault(path, []).append((tick, old))
         if document is None:
@@ -85,7 +88,10 @@ class Database:
                 return
             self._remove(path)
         else:
-            self._insert(path, StoredDocument(document.SerializeToString(), created, tick), is_new=old is None)
+            stored = StoredDocument(
+                document.SerializeToString(), tick_of(document.create_time), tick_of(document.update_time)
+            )
+            self._insert(path, stored, is_new=old is None)
         self._index(path, old, document, tick)
 
     def documents(self, scope: Scope, at: int | None = None) -> Iterator[tuple[str, StoredDocument]]:
@@ -101,7 +107,7 @@ class Database:
                 yield path, document
 
     def index(self, scope: Scope, shape: Shape, at: int | None = None) -> OrderedIndex:
-        """Return the index of a shape, building it on first use; a snapshot that the scope has moved past gets its own."""
+        """Return the index of a shape, built on first use; a snapshot that the scope has moved past gets its own."""
         if at is not None and self.changed(scope) > at:
             return self._build(scope, shape, at)
         kept = self._indexes.setdefault(scope, OrderedDict())

@@ -1,8 +1,9 @@
 """Transactions: beginning, finding, expiring and ending them.
 
-A read-write transaction holds read locks (see `locks`); a read-only one reads from a snapshot and locks nothing. Queries inside a
-read-write transaction are run once more before the commit: if another result would come out, somebody added or removed a match in
-between, and the transaction aborts. Source: https://firebase.google.com/docs/firestore/transaction-data-contention
+A read-write transaction holds read locks (see `locks`); a read-only one reads from a snapshot and locks nothing.
+Queries inside a read-write transaction are run once more before the commit: if another result would come out,
+somebody added or removed a match in between, and the transaction aborts. Source:
+https://firebase.google.com/docs/firestore/transaction-data-contention
 """
 
 import secrets
@@ -18,7 +19,9 @@ from .store import Database
 IDLE_SECONDS = 60.0
 TOTAL_SECONDS = 270.0
 
-_ID = struct.Struct(">QQ8s")  # serial number, seniority, and chance, so that ids of an earlier run are not mistaken for ours
+_ID = struct.Struct(
+    ">QQ8s"
+)  # serial number, seniority, and chance, so that ids of an earlier run are not mistaken for ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,8 @@ class Transactions:
         """Start a transaction as asked by `TransactionOptions`.
 
         Raises:
-            FirestoreError: INVALID_ARGUMENT for a retried transaction that is not one of ours; UNIMPLEMENTED for reads in the past.
+            FirestoreError: INVALID_ARGUMENT for a retried transaction that is not one of ours; UNIMPLEMENTED for
+                reads in the past.
         """
         self.expire()
         self._serial += 1
@@ -104,7 +108,7 @@ class Transactions:
             raise aborted(CONTENTION)
 
     def rollback(self, transaction_id: bytes) -> None:
-        """End a transaction without effect. One that has ended already is fine: clients roll back what failed to commit."""
+        """End a transaction without effect. One that has ended is fine: clients roll back what failed to commit."""
         found = self._open.get(transaction_id)
         if found is None:
             self._unpack(transaction_id)

@@ -1,10 +1,12 @@
 """Field values: their order across types, equality, size and validity.
 
-Every value has one byte string whose plain byte order is Firestore's value order, and which is equal exactly for values that
-Firestore calls equal (1 and 1.0). Comparing, sorting, searching and merging are then done by C code on bytes. The encoding of a
-value is never a prefix of another's, so encodings can be put one after the other, and a descending field is the complement of its bytes.
+Every value has one byte string whose plain byte order is Firestore's value order, and which is equal exactly for
+values that Firestore calls equal (1 and 1.0). Comparing, sorting, searching and merging are then done by C code on
+bytes. The encoding of a value is never a prefix of another's, so encodings can be put one after the other, and a
+descending field is the complement of its bytes.
 
-Order: null < false < true < NaN < numbers < timestamps < strings < bytes < references < geo points < arrays < vectors < maps
+Order: null < false < true < NaN < numbers < timestamps < strings < bytes < references < geo points < arrays < vectors
+    < maps
 (https://firebase.google.com/docs/firestore/manage-data/data-types#value_type_ordering).
 """
 
@@ -21,7 +23,8 @@ FIELD_NAME_BYTES_MAX = 1500
 VECTOR_DIMENSIONS_MAX = 2048
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 
-# First byte of each type's encoding. END sorts before every type and closes arrays, maps and names, so a shorter one comes first.
+# First byte of each type's encoding. END sorts before every type and closes arrays, maps and names, so a shorter one
+# comes first.
 END = 0x01
 NULL, FALSE, TRUE, NAN, NUMBER, TIMESTAMP, STRING, BYTES, REFERENCE, GEO_POINT, ARRAY, VECTOR, MAP = range(0x10, 0x1D)
 BOOLEAN_TAGS = (FALSE, TRUE)
@@ -115,8 +118,8 @@ def check_fields(fields: Mapping[str, ValuePb], depth: int = 1) -> None:
     """Check what is about to be stored.
 
     Raises:
-        FirestoreError: INVALID_ARGUMENT for reserved, empty or overlong field names, nesting deeper than 20, arrays within
-            arrays, values without a type, malformed vectors, or numbers out of a geo point's range.
+        FirestoreError: INVALID_ARGUMENT for reserved, empty or overlong field names, nesting deeper than 20, arrays
+            within arrays, values without a type, malformed vectors, or numbers out of a geo point's range.
     """
     for name, value in fields.items():
         if not name:
@@ -142,7 +145,10 @@ def _check_value(name: str, value: ValuePb, depth: int) -> None:
         _check_nesting(name, depth)
         for item in value.array_value.values:
             if item.HasField("array_value"):
-                raise invalid(f'Property "{name}" contains an invalid nested entity: Cannot convert an array value in an array value.')
+                raise invalid(
+                    f'Property "{name}" contains an invalid nested entity: '
+                    "Cannot convert an array value in an array value."
+                )
             _check_value(name, item, depth + 1)
     elif kind == "geo_point_value":
         point = value.geo_point_value
@@ -152,7 +158,9 @@ def _check_value(name: str, value: ValuePb, depth: int) -> None:
 
 def _check_nesting(name: str, depth: int) -> None:
     if depth > NESTING_MAX:
-        raise invalid(f'Property "{name}" is nested too deeply: maps and arrays may be nested at most {NESTING_MAX} levels deep.')
+        raise invalid(
+            f'Property "{name}" is nested too deeply: maps and arrays may be nested at most {NESTING_MAX} levels deep.'
+        )
 
 
 def _check_vector(name: str, value: ValuePb) -> None:
@@ -161,7 +169,9 @@ def _check_vector(name: str, value: ValuePb) -> None:
     if not parts or not all(is_number(part) for part in parts):
         raise invalid(f'Field "{name}": a vector has at least one component and all of them are numbers.')
     if len(parts) > VECTOR_DIMENSIONS_MAX:
-        raise invalid(f'Field "{name}": a vector has at most {VECTOR_DIMENSIONS_MAX} dimensions, this one has {len(parts)}.')
+        raise invalid(
+            f'Field "{name}": a vector has at most {VECTOR_DIMENSIONS_MAX} dimensions, this one has {len(parts)}.'
+        )
 
 
 def _as_float(value: ValuePb) -> float:
@@ -186,7 +196,7 @@ def _ordered_double(number: float) -> bytes:
 
 def _encode_integer(value: ValuePb) -> bytes:
     # The nearest double orders integers among doubles; what the rounding took away (at most 512) orders them exactly.
-    number = value.integer_value
+    number: int = value.integer_value
     nearest = float(number)
     return b"\x14" + _ordered_double(nearest) + (number - int(nearest) + 0x8000).to_bytes(2, "big")
 
@@ -199,8 +209,9 @@ def _encode_double(value: ValuePb) -> bytes:
 
 
 def _encode_timestamp(value: ValuePb) -> bytes:
-    moment = value.timestamp_value
-    return b"\x15" + (moment.seconds + 2**63).to_bytes(8, "big") + moment.nanos.to_bytes(4, "big")
+    seconds: int = value.timestamp_value.seconds
+    nanos: int = value.timestamp_value.nanos
+    return b"\x15" + (seconds + 2**63).to_bytes(8, "big") + nanos.to_bytes(4, "big")
 
 
 def _encode_geo_point(value: ValuePb) -> bytes:

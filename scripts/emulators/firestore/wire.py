@@ -1,4 +1,4 @@
-"""Answers put together as bytes, so that a stored document goes out as it lies in the store, without being parsed and built again."""
+"""Answers put together as bytes: a stored document goes out as it lies in the store, not parsed and built again."""
 
 from google.protobuf.timestamp_pb2 import Timestamp
 

@@ -16,7 +16,8 @@ from .wire import tick_of
 DOCUMENT_BYTES_MAX = 1024 * 1024
 TRANSFORMS_MAX = 500  # on one document
 
-# A document that is this small on the wire cannot be over the limit: no value counts for more than four times its wire size.
+# A document that is this small on the wire cannot be over the limit: no value counts for more than four times its
+# wire size.
 _SURELY_SMALL_BYTES = DOCUMENT_BYTES_MAX // 4
 
 
@@ -59,7 +60,9 @@ def check_precondition(precondition: Message, updated: int | None, name: str) ->
             )
 
 
-def apply_write(write: WritePb, name: str, before: DocumentPb | None, moment: Message) -> tuple[DocumentPb | None, Message]:
+def apply_write(
+    write: WritePb, name: str, before: DocumentPb | None, moment: Message
+) -> tuple[DocumentPb | None, Message]:
     """Return the document after a write (None: deleted) and the `WriteResult`, whose update time is left to the caller.
 
     `moment` is the commit's time as a timestamp message; it becomes the value of server timestamps.
@@ -82,7 +85,7 @@ def apply_write(write: WritePb, name: str, before: DocumentPb | None, moment: Me
     for transform in transforms:
         field = parse_field_path(transform.field_path)
         value, shown = _transformed(transform, lookup(after, field), moment)
-        _set_field(after.fields, field, value)
+        set_field(after.fields, field, value)
         result.transform_results.append(shown)
     _check_document(after)
     return after, result
@@ -105,12 +108,13 @@ def _copy_field(source: DocumentPb, target: DocumentPb, field: FieldPath) -> Non
     """Give `target` what `source` has at a field path, which may be nothing."""
     value = lookup(source, field)
     if value is not None:
-        _set_field(target.fields, field, value)
+        set_field(target.fields, field, value)
     else:
         _delete_field(target.fields, field)
 
 
-def _set_field(fields: Message, field: FieldPath, value: ValuePb) -> None:
+def set_field(fields: Message, field: FieldPath, value: ValuePb) -> None:
+    """Put a value at a field path, making maps of what lies on the way."""
     for name in field[:-1]:
         parent = fields[name]
         if not parent.HasField("map_value"):
@@ -192,7 +196,9 @@ def _difference(current: ValuePb | None, removed: Iterable[ValuePb]) -> ValuePb:
     gone = {encode(item) for item in removed}
     value = Value()
     value.array_value.SetInParent()
-    value.array_value.values.extend(item for item in _array_or_empty(current).array_value.values if encode(item) not in gone)
+    value.array_value.values.extend(
+        item for item in _array_or_empty(current).array_value.values if encode(item) not in gone
+    )
     return value
 
 
