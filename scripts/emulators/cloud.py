@@ -132,7 +132,7 @@ class LocalCloud:
         self.firestore = choose_firestore(
             settings.firestore, settings.source.parent, self.clock, free_port(settings.ports.firestore)
         )
-        _run(stack, self.firestore.server)
+        _run(stack, self.firestore)
         storage_server = StorageServer(self.bucket, settings.ports.storage)
         _run(stack, storage_server)
         self.storage_host = storage_server.host

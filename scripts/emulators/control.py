@@ -65,7 +65,7 @@ class ControlServer:
     def _fire(self) -> Response:
         name = _body().get("name")
         schedules = self._cloud.cron.schedules
-        if name not in schedules:
+        if not isinstance(name, str) or name not in schedules:
             raise BadRequest(f'send {{"name": ...}} with one of: {", ".join(schedules)}')
         return jsonify(_shown(self._cloud.cron.fire(name)))
 

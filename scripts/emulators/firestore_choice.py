@@ -3,13 +3,9 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from scripts.emulators.clock import MovableClock
-from scripts.emulators.firestore import FirestoreServer
-
-if TYPE_CHECKING:
-    from scripts.emulators.firestore import OfficialFirestore
+from scripts.emulators.firestore import FirestoreServer, OfficialFirestore, find_official
 
 KINDS = ("auto", "embedded", "official")
 
@@ -24,12 +20,27 @@ class LocalFirestore:
 
     kind: str  # embedded or official
     why: str
-    server: "FirestoreServer | OfficialFirestore"
+    server: FirestoreServer | OfficialFirestore
 
     @property
     def host(self) -> str:
         """What `FIRESTORE_EMULATOR_HOST` is set to: `127.0.0.1:PORT`."""
         return self.server.host
+
+    def start(self) -> None:
+        """Begin to serve.
+
+        Raises:
+            FirestoreChoiceError: it does not start; the message says why.
+        """
+        try:
+            self.server.start()
+        except RuntimeError as error:
+            raise FirestoreChoiceError(f"the {self.kind} Firestore does not start: {error}") from error
+
+    def stop(self) -> None:
+        """Stop serving."""
+        self.server.stop()
 
     @property
     def embedded(self) -> FirestoreServer:
@@ -52,22 +63,17 @@ def choose_firestore(wanted: str | None, root: Path, clock: MovableClock, port: 
     Raises:
         FirestoreChoiceError: `wanted` is no kind, or the official one is wanted and not on this machine.
     """
-    source = "FIRESTORE" if wanted is None else "--firestore"
     kind = wanted or os.environ.get("FIRESTORE") or "auto"
     if kind not in KINDS:
-        raise FirestoreChoiceError(f"{source} is {kind!r}; it can be {', '.join(KINDS)}")
+        raise FirestoreChoiceError(f"there is no Firestore {kind!r}; FIRESTORE can be {', '.join(KINDS)}")
     if kind == "official":
-        from scripts.emulators.firestore import OfficialFirestore, find_official  # noqa: PLC0415  # until it is needed
-
-        found = find_official()
-        if found is None:
+        install, how = find_official()
+        if install is None:
             raise FirestoreChoiceError(
-                "the official Firestore emulator was not found: install it with 'gcloud components install "
-                "cloud-firestore-emulator' (and Java), or run with FIRESTORE=embedded"
+                f"no official Firestore emulator: {how.rstrip('.')}; FIRESTORE=embedded needs none"
             )
-        return LocalFirestore(
-            "official", f"asked for; {found}", OfficialFirestore(_existing(root / "firestore.rules"), port)
-        )
+        official = OfficialFirestore(_existing(root / "firestore.rules"), port)
+        return LocalFirestore("official", f"asked for; {how}", official)
     why = "asked for" if kind == "embedded" else "the default: no Java needed, and it keeps the bill"
     indexes = _existing(root / "firestore.indexes.json")
     return LocalFirestore("embedded", why, FirestoreServer(port=port, indexes=indexes, clock=clock))
