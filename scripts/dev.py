@@ -87,6 +87,8 @@ def _run(settings: CloudSettings, control_port: int) -> None:
 def _show(cloud: LocalCloud, control_url: str) -> None:
     console = Console(highlight=False)
     table = Table(title="Ecolane's local cloud", title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
     for part, where in _parts(cloud, control_url).items():
         table.add_row(part, where, style=None)
     console.print(table)

@@ -19,7 +19,7 @@ import random
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -185,7 +185,8 @@ class CronClock:
                     if due is not None:
                         self._on_step()
                     while due is not None:
-                        pool.submit(self._deliver, due)
+                        # A fault of ours in the thread must not stay in its future: as a callback's it is logged.
+                        pool.submit(self._deliver, due).add_done_callback(Future.result)
                         due = self._take_due(until=self.clock())
 
     def _move_to(self, moment: datetime) -> None:

@@ -130,15 +130,16 @@ class FunctionsProcess:
 
     def _wait_until_healthy(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + _START_SECONDS_MAX
-        while time.monotonic() < deadline:
-            if process.poll() is not None:
-                raise FunctionsStartError(self._story(f"ended with status {process.returncode}"))
-            try:
-                httpx.get(f"{self.url}/__/healthz", timeout=1).raise_for_status()
-            except httpx.TransportError:  # not listening yet
-                time.sleep(0.02)
-            else:
-                return
+        with httpx.Client(timeout=1) as client:
+            while time.monotonic() < deadline:
+                if process.poll() is not None:
+                    raise FunctionsStartError(self._story(f"ended with status {process.returncode}"))
+                try:
+                    client.get(f"{self.url}/__/healthz").raise_for_status()
+                except httpx.TransportError:  # not listening yet
+                    time.sleep(0.02)
+                else:
+                    return
         raise FunctionsStartError(self._story(f"did not answer within {_START_SECONDS_MAX} s"))
 
     def _story(self, what_happened: str) -> str:

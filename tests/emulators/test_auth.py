@@ -82,6 +82,7 @@ def test_email_and_password_sign_in(auth: AuthServer, app: firebase_admin.App) -
     [
         ("signUp", {"email": "taken@example.org", "password": "sixsix"}, "EMAIL_EXISTS"),
         ("signUp", {"email": "nobody", "password": "sixsix"}, "INVALID_EMAIL"),
+        ("signUp", {"email": 5, "password": "sixsix"}, "INVALID_EMAIL"),
         ("signUp", {"email": "a@example.org"}, "MISSING_PASSWORD"),
         ("signUp", {"password": "sixsix"}, "MISSING_EMAIL"),
         (

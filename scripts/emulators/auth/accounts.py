@@ -154,16 +154,16 @@ class Accounts:
         self._by_uid.clear()
 
     def _checked_email(self, account: Account, changes: dict[str, Any]) -> str | None:
-        email = changes.get("email")
-        if email is None:
+        if changes.get("email") is None:
             return None
-        name, at, domain = str(email).partition("@")
+        email = str(changes["email"]).lower()
+        name, at, domain = email.partition("@")
         if not (name and at and domain) or "@" in domain or " " in email:
             raise AuthError("INVALID_EMAIL")
         holder = self.find_by_email(email)
         if holder is not None and holder is not account:
             raise AuthError("EMAIL_EXISTS")
-        return str(email).lower()
+        return email
 
 
 def _checked_password(changes: dict[str, Any]) -> str | None:
