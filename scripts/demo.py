@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from scripts.drawings import drawn_photos
+from scripts.emulators.callables import CallableError
 from scripts.emulators.cloud import LocalCloud, SignedIn
 from scripts.emulators.firestore_choice import FirestoreChoiceError
 
@@ -146,7 +147,10 @@ def _send(cloud: LocalCloud, user: SignedIn, photos: list[Photo], meter: Meter, 
         bucket.blob(path).upload_from_string(photo.data, content_type="image/jpeg")
         request = {"requestId": uuid.uuid4().hex, "imagePath": path, "mode": photo.lane}
         with meter.running():
-            photo.job = cloud.call("classify_image", request, user.id_token)
+            try:
+                photo.job = cloud.call("classify_image", request, user.id_token)
+            except CallableError as refusal:
+                raise DemoError(f"{photo.name}: {refusal.message}") from refusal
         progress.advance(task)
 
 

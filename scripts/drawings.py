@@ -1,4 +1,5 @@
-"""A few drawn photos for those who have none at hand: enough for the demo and the tests to have something to classify."""
+"""A few drawn photos for those who have none at hand: enough for the demo and the tests to have something to
+classify."""
 
 from collections.abc import Callable
 from io import BytesIO

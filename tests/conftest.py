@@ -1,10 +1,13 @@
 """The local cloud for whole-product tests: one for the session, and a fresh user for each test."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from scripts.emulators.cloud import LocalCloud, SignedIn
+from tests.app import App
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +21,41 @@ def cloud() -> Iterator[LocalCloud]:
 def user(cloud: LocalCloud) -> SignedIn:
     """A user that nobody has used before, signed in: `user.uid` and `user.id_token`."""
     return cloud.sign_up()
+
+
+@pytest.fixture
+def app(cloud: LocalCloud, user: SignedIn) -> App:
+    """The app of a fresh user."""
+    return App(cloud, user)
+
+
+@pytest.fixture
+def other_app(cloud: LocalCloud) -> App:
+    """The app of another fresh user."""
+    return App(cloud, cloud.sign_up())
+
+
+@pytest.fixture(autouse=True)
+def no_faults_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Take back the faults and settings that a test asked of the shared cloud."""
+    yield
+    if "cloud" in request.fixturenames:
+        cloud: LocalCloud = request.getfixturevalue("cloud")
+        if cloud.openai is not None:
+            cloud.openai.faults.clear()
+
+
+Configure = Callable[[dict[str, Any]], None]
+
+
+@pytest.fixture
+def configure(cloud: LocalCloud) -> Iterator[Configure]:
+    """Set `config/runtime` for this test; functions see it at once, because the clock moves past their cache."""
+    document = cloud.firestore_client().document("config/runtime")
+
+    def write(config: dict[str, Any]) -> None:
+        document.set(config)
+        cloud.clock.advance(timedelta(seconds=31))
+
+    yield write
+    write({})

@@ -1,7 +1,8 @@
 """One clock for every process of the local cloud, which can be moved forward.
 
-The product never asks the machine for the time: it is handed a clock. Here the clock is the machine's plus an offset that
-lives in a small shared file, so that the functions, the OpenAI stand-in and the cron clock agree at once when it moves.
+The product never asks the machine for the time: it is handed a clock. Here the clock is the machine's plus an offset
+that lives in a small shared file, so that the functions, the OpenAI stand-in and the cron clock agree at once when
+it moves.
 """
 
 import mmap
@@ -43,7 +44,8 @@ class MovableClock:
             ValueError: `moment` lies in this clock's past; leases and slots rest on time that does not go back.
         """
         if moment < self():
-            raise ValueError(f"the clock shows {self():%Y-%m-%d %H:%M:%S} and does not go back to {moment:%Y-%m-%d %H:%M:%S}")
+            raise ValueError(f"the clock shows {self():%Y-%m-%d %H:%M:%S} and does not go back to {moment:%Y-%m-%d
+            %H:%M:%S}")
         _OFFSET.pack_into(self._shared, 0, (moment - datetime.now(UTC)).total_seconds())
 
     def advance(self, step: timedelta) -> None:

@@ -1,0 +1,64 @@
+"""`make demo`, as a new user runs it."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PHOTOS = ROOT.parent / "shared" / "photos"
+
+
+def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the demo in a wide terminal and return what it printed."""
+    return subprocess.run(  # noqa: S603  (our own command)
+        [sys.executable, "-m", "scripts.demo", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"COLUMNS": "120"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_demo_runs_the_main_job() -> None:
+    """Drawn photos go through both lanes; every one has a result, and the bill is less than all instant."""
+    demo = run_demo()
+    assert demo.returncode == 0, demo.stderr
+    assert "8/8" in demo.stdout
+    assert "5/5" in demo.stdout
+    assert "not by a model" in demo.stdout
+    assert len(re.findall(r"│ (?:instant|batch) +│ .+ │ (?:Wet|Dry|Hazardous|Medical|Non-)\s?Waste", demo.stdout)) == 8
+    assert "9 ledger entries; their sum is 10" in demo.stdout
+    assert re.search(r"saved \d\d%", demo.stdout)
+    assert re.search(r"Firestore: \d+ reads, \d+ writes, 0 deletes", demo.stdout)
+
+
+def test_the_demo_takes_a_folder_of_photos() -> None:
+    """Twenty-four real photos go through."""
+    if not PHOTOS.is_dir():
+        pytest.skip(f"the real photos are not here: {PHOTOS}")
+    demo = run_demo("--photos", str(PHOTOS))
+    assert demo.returncode == 0, demo.stderr
+    assert "24/24" in demo.stdout
+    assert "21/21" in demo.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "is no folder"), ("empty", "holds no .jpg"), ("broken", "broken.jpg: ")]
+)
+def test_a_wrong_folder_is_one_clear_line(tmp_path: Path, content: str | None, message: str) -> None:
+    """A folder that cannot be used is named in one line, without a traceback."""
+    folder = tmp_path / "photos"
+    if content is not None:
+        folder.mkdir()
+    if content == "broken":
+        (folder / "broken.jpg").write_bytes(b"no photo")
+    demo = run_demo("--photos", str(folder))
+    assert demo.returncode == 1
+    assert message in demo.stdout.replace("\n", "")
+    assert "Traceback" not in demo.stdout + demo.stderr
