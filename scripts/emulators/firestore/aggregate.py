@@ -1,18 +1,19 @@
 """Aggregations over a query's results: count, sum and average.
 
-Integers are added exactly; a sum beyond 64 bits, or one with a double in it, is a double; fields that are not numbers
-are left out.
+Integers are added exactly; a sum beyond 64 bits, or one with a double in it, is a double; values that are not numbers
+are left out. A document must have all the fields aggregated, even to be counted: one index serves all figures.
 Source: the protocol's own documentation of `StructuredAggregationQuery`.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
 from .errors import invalid
 from .ordered_index import FieldPath, lookup
 from .paths import parse_field_path
-from .protos import QueryPb, Value, ValuePb
+from .protos import DocumentPb, QueryPb, Value, ValuePb
 from .query import Plan, count_plan, run_plan
 from .store import Database
 from .values import INT_MAX, INT_MIN, is_number, number_of
@@ -62,16 +63,22 @@ def aggregate(
         total, entries = count_plan(database, plan, up_to, at)
         return {each.alias: _count(total, each) for each in wanted}, entries
     results = run_plan(database, plan, at)
-    documents = [stored.parse() for _, stored in results.rows]
+    rows = [_values(stored.parse(), fields) for _, stored in results.rows]
+    complete = [row for row in rows if len(row) == len(fields)]
     figures = {}
     for each in wanted:
         if each.field is None:
-            figures[each.alias] = _count(len(documents), each)
+            figures[each.alias] = _count(len(complete), each)
             continue
-        values = [value for document in documents if (value := lookup(document, each.field)) is not None]
-        numbers = [number_of(value) for value in values if is_number(value)]
+        numbers = [number_of(row[each.field]) for row in complete if is_number(row[each.field])]
         figures[each.alias] = _sum(numbers) if each.kind == "sum" else _average(numbers)
-    return figures, max(results.entries, results.skipped + len(documents))
+    return figures, results.entries
+
+
+def _values(document: DocumentPb, fields: Iterable[FieldPath]) -> dict[FieldPath, ValuePb]:
+    """Return a document's values at the fields it has."""
+    found = ((field, lookup(document, field)) for field in fields)
+    return {field: value for field, value in found if value is not None}
 
 
 def _read(asked: QueryPb, alias: str) -> Aggregation:

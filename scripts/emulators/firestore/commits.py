@@ -17,8 +17,6 @@ from .transactions import Transaction
 from .wire import timestamp
 from .writes import apply_write, check_precondition, target_name
 
-BATCH_WRITES_MAX = 500
-
 _, CommitResponse = rpc_types("Commit")
 _, BatchWriteResponse = rpc_types("BatchWrite")
 _ID_ALPHABET = string.ascii_letters + string.digits
@@ -43,8 +41,6 @@ def batch_write(engine: Engine, request: Message, call: Call) -> list[bytes]:
     """Serve BatchWrite: every write for itself, in no promised order, none twice on one document."""
     session = engine.session(request.database)
     paths = _paths(session, request.writes)
-    if len(paths) > BATCH_WRITES_MAX:
-        raise invalid(f"Cannot write more than {BATCH_WRITES_MAX} entities in a single call.")
     if len(set(paths)) < len(paths):
         raise invalid("A document cannot be written to multiple times in the same batch.")
     response = BatchWriteResponse()

@@ -45,7 +45,7 @@ INEQUALITIES = {Op.NOT_EQUAL, Op.LESS, Op.LESS_OR_EQUAL, Op.GREATER, Op.GREATER_
 
 
 class Condition(NamedTuple):
-    """A field compared with encoded values (several for `not-in`, else one)."""
+    """A field compared with encoded values (any number for `not-in`, else one)."""
 
     field: FieldPath
     op: Op
@@ -131,8 +131,8 @@ def _product_size(parts: list[list[Branch]]) -> int:
 def _check_count(count: int) -> None:
     if count > DISJUNCTIONS_MAX:
         raise invalid(
-            f"The query has {count} disjunctions after normalization (each value of 'in' counts); "
-            f"the maximum is {DISJUNCTIONS_MAX}."
+            f"Too many disjunctions after normalization. Result had {count} disjunctions "
+            f"which is more than the maximum of {DISJUNCTIONS_MAX}"
         )
 
 
@@ -154,6 +154,8 @@ _LISTS = {
     StructuredQuery.FieldFilter.ARRAY_CONTAINS_ANY: Op.CONTAINS,
     StructuredQuery.FieldFilter.NOT_IN: Op.NOT_IN,
 }
+_NEGATIONS = {"NOT_EQUAL", "NOT_IN", "IS_NOT_NAN", "IS_NOT_NULL"}
+_DISJUNCTIVE = {"IN", "ARRAY_CONTAINS_ANY", "OR"}
 _UNARY = {
     StructuredQuery.UnaryFilter.IS_NULL: (Op.EQUAL, NULL),
     StructuredQuery.UnaryFilter.IS_NAN: (Op.EQUAL, NAN),
@@ -168,18 +170,27 @@ def _field_conditions(where: FilterPb, database: str) -> Iterable[Condition]:
         return [Condition(field, _BINARY[where.op], (encode_operand(field, where.value, database),))]
     if where.op not in _LISTS:
         raise invalid("A field filter must have an operator.")
+    return _list_conditions(field, where, database)
+
+
+def _list_conditions(field: FieldPath, where: FilterPb, database: str) -> list[Condition]:
+    """Return one condition per value of an `in` or `array-contains-any`, and a single one for a `not-in`.
+
+    Null and NaN equal nothing here, as documented: in an `in` they match nothing, a `not-in` with null matches nothing at all.
+    """
     name = StructuredQuery.FieldFilter.Operator.Name(where.op)
     values = where.value.array_value.values
     if not where.value.HasField("array_value") or not values:
-        raise invalid(f"'{name}' requires a non-empty ArrayValue.")
+        raise invalid(f"'{name}' requires an non-empty ArrayValue.")
     op = _LISTS[where.op]
     limit = NOT_IN_MAX if op is Op.NOT_IN else DISJUNCTIONS_MAX
     if len(values) > limit:
         raise invalid(f"'{name}' supports up to {limit} comparison values.")
-    encoded = [encode_operand(field, value, database) for value in values]
+    encoded = list(dict.fromkeys(encode_operand(field, value, database) for value in values))
+    comparable = [value for value in encoded if value[0] not in {NULL, NAN}]
     if op is Op.NOT_IN:
-        return [Condition(field, op, tuple(encoded))]
-    return [Condition(field, op, (value,)) for value in dict.fromkeys(encoded)]
+        return [Condition(field, op, tuple(comparable))] if bytes([NULL]) not in encoded else []
+    return [Condition(field, op, (value,)) for value in comparable]
 
 
 def _unary_condition(where: FilterPb) -> Condition:
@@ -216,10 +227,7 @@ def _operators(where: FilterPb, depth: int) -> Iterable[str]:
 
 
 def _check_combination(operators: list[str]) -> None:
-    if "NOT_IN" not in operators:
-        return
-    if operators.count("NOT_IN") > 1:
-        raise invalid("Only a single 'NOT_IN' filter allowed per query.")
-    for other in ("NOT_EQUAL", "IS_NOT_NULL", "IS_NOT_NAN", "IN", "ARRAY_CONTAINS_ANY", "OR"):
-        if other in operators:
-            raise invalid(f"'NOT_IN' cannot be used in the same query with '{other}'.")
+    if sum(operator in _NEGATIONS for operator in operators) > 1:
+        raise invalid("Only a single 'NOT_EQUAL', 'NOT_IN', 'IS_NOT_NAN', or 'IS_NOT_NULL' filter allowed per query.")
+    if "NOT_IN" in operators and _DISJUNCTIVE.intersection(operators):
+        raise invalid("'NOT_IN' cannot be used in the same query with 'IN', 'ARRAY_CONTAINS_ANY' or 'OR'.")

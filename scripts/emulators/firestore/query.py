@@ -11,7 +11,7 @@ from heapq import merge
 from itertools import islice
 from typing import NamedTuple
 
-from .errors import invalid
+from .errors import failed_precondition, invalid
 from .filters import INEQUALITIES, Branch, Condition, Op, branches_of, encode_operand, type_tags
 from .ordered_index import NAME, FieldPath, Order, OrderedIndex, Shape
 from .paths import check_id, check_segments, parse_field_path, split_name
@@ -66,7 +66,8 @@ def make_plan(parent: str, query: QueryPb) -> tuple[str, Plan]:
     """Read a query below `parent` (a document's full name or the root). Return the database's name and the plan.
 
     Raises:
-        FirestoreError: INVALID_ARGUMENT, for anything malformed or beyond a documented limit.
+        FirestoreError: INVALID_ARGUMENT, for anything malformed or beyond a documented limit; FAILED_PRECONDITION for
+            the one order that no index can serve: by name alone, descending.
     """
     database, ancestor = split_name(parent)
     if ancestor:
@@ -77,9 +78,11 @@ def make_plan(parent: str, query: QueryPb) -> tuple[str, Plan]:
     orders = _orders(query, inequalities)
     low, high = _cursor_range(query, orders, database)
     if query.offset < 0:
-        raise invalid("The offset must not be negative.")
+        raise invalid("offset is negative")
     if query.HasField("limit") and query.limit.value < 0:
-        raise invalid("The limit must not be negative.")
+        raise invalid("limit is negative")
+    if orders[0] == Order(NAME, descending=True) and not all(map(_has_equality, branches)):
+        raise failed_precondition("Firestore does not support descending key scans")
     scans = tuple(_scan(branch, orders, low, high) for branch in branches)
     select = (
         tuple(parse_field_path(chosen.field_path) for chosen in query.select.fields)
@@ -168,6 +171,10 @@ def _scope(query: QueryPb, ancestor: str) -> tuple[Scope, str]:
     return Scope(collection=f"{ancestor}/{chosen.collection_id}" if ancestor else chosen.collection_id), ""
 
 
+def _has_equality(branch: Branch) -> bool:
+    return any(condition.op in {Op.EQUAL, Op.CONTAINS} and condition.field != NAME for condition in branch)
+
+
 def _inequality_fields(branches: Iterable[Branch]) -> list[FieldPath]:
     """Return the fields compared by inequality, in the order the query is sorted by them when it names none."""
     found = {condition.field for branch in branches for condition in branch if condition.op in INEQUALITIES}
@@ -180,14 +187,15 @@ def _orders(query: QueryPb, inequalities: list[FieldPath]) -> tuple[Order, ...]:
     for order in query.order_by:
         path = parse_field_path(order.field.field_path)
         if any(path == earlier.field for earlier in orders):
-            raise invalid(f'The query orders by "{order.field.field_path}" more than once.')
+            raise invalid(f"order by clause cannot contain duplicate fields {order.field.field_path}")
         orders.append(Order(path, order.direction == StructuredQuery.DESCENDING))
     last = orders[-1].descending if orders else False
     for path in [*inequalities, NAME]:
         if all(path != earlier.field for earlier in orders):
             orders.append(Order(path, last))
-    named = next(position for position, order in enumerate(orders) if order.field == NAME)
-    return tuple(orders[: named + 1])
+    if orders[-1].field != NAME:
+        raise invalid("order by clause cannot contain more fields after the key")
+    return tuple(orders)
 
 
 def _cursor_range(query: QueryPb, orders: tuple[Order, ...], database: str) -> tuple[bytes, bytes | None]:
@@ -245,9 +253,10 @@ def _scan(branch: Branch, orders: tuple[Order, ...], low: bytes, high: bytes | N
 
 def _boundaries(condition: Condition) -> tuple[Boundary, Boundary]:
     """Return where the values that may satisfy an inequality begin and end."""
-    value = condition.value
     if condition.op in {Op.NOT_EQUAL, Op.NOT_IN}:
-        return Boundary(bytes([NULL]), after=True), Boundary(b"", after=True)
+        lowest_but_null = Boundary(b"", after=False) if condition.field == NAME else Boundary(bytes([NULL]), after=True)
+        return lowest_but_null, Boundary(b"", after=True)
+    value = condition.value
     lowest, highest = type_tags(value)
     match condition.op:
         case Op.GREATER | Op.GREATER_OR_EQUAL:

@@ -42,6 +42,8 @@ def read_nearest(query: QueryPb) -> Nearest:
         FirestoreError: INVALID_ARGUMENT for a missing or overlong vector, an unknown measure or a limit outside 1 to
             1,000.
     """
+    if query.HasField("limit"):
+        raise invalid("A query limit cannot be used with FindNearest")
     asked = query.find_nearest
     vector = vector_of(asked.query_vector)
     if not vector:
@@ -67,8 +69,7 @@ def find_nearest(
 ) -> tuple[list[tuple[str, StoredDocument]], int]:
     """Return the nearest documents, nearest first, and how many vectors were looked at.
 
-    Documents without a vector of the query's dimension are passed over, as are those at no distance (a zero vector
-    has no angle).
+    Documents without a vector of the query's dimension are passed over. A zero vector has no angle: it comes last.
     """
     measured = []
     looked_at = 0
@@ -79,10 +80,10 @@ def find_nearest(
             continue
         looked_at += 1
         distance = _DISTANCES[wanted.measure](wanted.vector, vector)
-        if not math.isnan(distance) and _within(distance, wanted):
+        if _within(distance, wanted):
             measured.append((distance, path, stored))
     sign = -1 if wanted.measure == _Measure.DOT_PRODUCT else 1  # the largest product is the nearest
-    nearest = heapq.nsmallest(wanted.limit, measured, key=lambda row: (sign * row[0], row[1]))
+    nearest = heapq.nsmallest(wanted.limit, measured, key=lambda row: (math.isnan(row[0]), sign * row[0], row[1]))
     return [(path, _with_distance(stored, wanted, distance)) for distance, path, stored in nearest], looked_at
 
 

@@ -51,12 +51,10 @@ def check_precondition(precondition: Message, updated: int | None, name: str) ->
         if not precondition.exists and updated is not None:
             raise already_exists(f"Document already exists: {name}")
     elif kind == "update_time":
-        if updated is None:
-            raise not_found(f"No document to update: {name}")
         expected = tick_of(precondition.update_time)
         if expected != updated:
             raise failed_precondition(
-                f"The stored version ({updated}) does not match the required base version ({expected}): {name}"
+                f"The stored version ({updated or 0}) does not match the required base version ({expected}): {name}"
             )
 
 
