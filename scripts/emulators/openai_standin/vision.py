@@ -14,6 +14,7 @@ from PIL import Image, ImageChops, ImageStat
 THUMBNAIL_PX = 96
 BORDER_PX = 6  # what the edge of the picture shows is taken for the background
 OBJECT_DIFFERENCE = 30  # of 255, in any colour: more than this from the background is the object
+VIVID_SATURATION = 140  # of 255; cardboard stays below
 VIVID_SHARE = 0.6  # of the object in one vivid colour: colour then says more than the prototypes
 
 
@@ -65,7 +66,7 @@ def look(image: Image.Image) -> Sighting:
         brown_share=_mean(brown),
     )
     weights = {name: _closeness(measures, prototype) for name, prototype in PROTOTYPES.items()}
-    vivid = _where(saturation, lambda s: s > 110)
+    vivid = _where(saturation, lambda s: s > VIVID_SATURATION)
     for name, hues in VIVID_COLOURS.items():
         share = _mean(_both(vivid, _where(hue, hues.__contains__)), subject)
         weights[name] = _loud(share)

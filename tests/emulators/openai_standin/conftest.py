@@ -1,4 +1,4 @@
-"""What the stand-in's tests share: a clock to move, a client in process and one over a socket, pictures and batch lines."""
+"""What the stand-in's tests share: a clock to move, clients in process and over a socket, pictures, batch lines."""
 
 import base64
 import io
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from openai import OpenAI
@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 
 from scripts.emulators.openai_standin import OpenAIStandIn
 
-ENDPOINT = "/v1/chat/completions"
+ENDPOINT: Final = "/v1/chat/completions"
 MODEL = "gpt-6-luna"
 
 Answer = dict[str, Any]

@@ -113,8 +113,9 @@ def test_answer_is_cut_at_the_limit(world: Any, limit: str) -> None:
 def test_harmless_parameters_are_accepted(world: Any) -> None:
     """Parameters that change nothing here are accepted as the service accepts them."""
     options = {
-        "temperature": 0.2, "seed": 7, "user": "u", "metadata": {"a": "b"}, "n": 1, "prompt_cache_key": "k", "store": False,
-        "reasoning_effort": "low", "top_p": 1, "service_tier": "auto", "verbosity": "low", "max_completion_tokens": 900,
+        "temperature": 0.2, "seed": 7, "user": "u", "metadata": {"a": "b"}, "n": 1, "prompt_cache_key": "k",
+        "store": False, "reasoning_effort": "low", "top_p": 1, "service_tier": "auto", "verbosity": "low",
+        "max_completion_tokens": 900,
     }  # fmt: skip
     assert world.client.chat.completions.create(**world.body(**options)).choices
 
@@ -218,12 +219,12 @@ def _bomb(kit: Any) -> bytes:
         (lambda kit: kit.data_url(b"\xff\xd8" + bytes(20 * 1024 * 1024)), "image_file_too_large"),
         (lambda kit: kit.data_url(_bomb(kit), "image/png"), "image_too_large"),
         (lambda kit: kit.data_url(kit.picture(size=(8000, 7000), kind="PNG"), "image/png"), "image_too_large"),
-        (lambda kit: "data:image/jpeg;base64,%%%", "invalid_base64_image"),
-        (lambda kit: "data:image/jpeg;base64,\ud800", "invalid_base64_image"),
-        (lambda kit: "data:image/jpeg,plain", "invalid_image_url"),
-        (lambda kit: "file:///etc/passwd", "invalid_image_url"),
-        (lambda kit: "http://127.0.0.1:1/x.jpg", "failed_to_download_image"),
-        (lambda kit: "http://[bad", "failed_to_download_image"),
+        (lambda _: "data:image/jpeg;base64,%%%", "invalid_base64_image"),
+        (lambda _: "data:image/jpeg;base64,\ud800", "invalid_base64_image"),
+        (lambda _: "data:image/jpeg,plain", "invalid_image_url"),
+        (lambda _: "file:///etc/passwd", "invalid_image_url"),
+        (lambda _: "http://127.0.0.1:1/x.jpg", "failed_to_download_image"),
+        (lambda _: "http://[bad", "failed_to_download_image"),
     ],
 )
 def test_bad_images(world: Any, kit: Any, make_url: Callable[[Any], str], code: str) -> None:
