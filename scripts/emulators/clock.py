@@ -43,9 +43,10 @@ class MovableClock:
         Raises:
             ValueError: `moment` lies in this clock's past; leases and slots rest on time that does not go back.
         """
-        if moment < self():
-            raise ValueError(f"the clock shows {self():%Y-%m-%d %H:%M:%S} and does not go back to {moment:%Y-%m-%d
-            %H:%M:%S}")
+        now = self()
+        if moment < now:
+            shown, wanted = (f"{time:%Y-%m-%d %H:%M:%S}" for time in (now, moment))
+            raise ValueError(f"the clock shows {shown} and does not go back to {wanted}")
         _OFFSET.pack_into(self._shared, 0, (moment - datetime.now(UTC)).total_seconds())
 
     def advance(self, step: timedelta) -> None:
