@@ -1,0 +1,152 @@
+"""What many tests start from: one good example of each thing, and the changes that a test is about."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from functions.core.answers import Completion, parse_answer
+from functions.core.batches import Batch, BatchMember, BatchState
+from functions.core.classification import Answer, Classification, classify_as
+from functions.core.jobs import Job, Lane, Status
+from functions.core.ledger import Account, empty_wallet
+from functions.core.usage import ModelPrice, Usage
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+PRICE = ModelPrice(input=Decimal("0.4"), cached=Decimal("0.04"), cache_write=Decimal("0.5"), output=Decimal("1.6"))
+"""Dollars a million tokens, or micro-dollars a token."""
+
+USAGE = Usage(input_tokens=1_000, output_tokens=200)
+
+USAGE_REPORTED = {
+    "prompt_tokens": USAGE.input_tokens,
+    "completion_tokens": USAGE.output_tokens,
+    "prompt_tokens_details": {"cached_tokens": 0},
+}
+"""`USAGE` in the provider's words."""
+
+
+def answer_json(**changes: Any) -> dict[str, Any]:
+    """Return what a well-behaved model writes about a bottle, with other values for these fields."""
+    return {
+        "itemName": "Water bottle",
+        "category": "Dry Waste",
+        "subcategory": "Plastic",
+        "explanation": "A clear PET bottle, see https://example.org/pet.",
+        "confidence": 0.93,
+        "needsReview": False,
+        "materials": ["PET", "HDPE"],
+        "recyclingCode": 1,
+        "isRecyclable": True,
+        "isCompostable": False,
+        "requiresSpecialDisposal": False,
+        "hazardLevel": 1,
+        "disposal": disposal_json(),
+        "alternatives": [
+            {"category": "Non-Waste", "subcategory": "Reusable", "confidence": 0.05, "reason": "It can be refilled."}
+        ],
+        **changes,
+    }
+
+
+def disposal_json(**changes: Any) -> dict[str, Any]:
+    """Return the disposal part of `answer_json`, with other values for these fields."""
+    return {
+        "primaryMethod": "recycle",
+        "steps": ["Empty it.", "Put it into the recycling bin."],
+        "timeframe": "Next collection",
+        "location": None,
+        "warnings": [],
+        "tips": ["Keep the cap on."],
+        "urgent": False,
+        **changes,
+    }
+
+
+def answer_text(**changes: Any) -> str:
+    """Return the model's answer as the text that it sends."""
+    return json.dumps(answer_json(**changes))
+
+
+def answer(**changes: Any) -> Answer:
+    """Return a checked answer."""
+    return parse_answer(Completion(answer_text(**changes), None, USAGE))
+
+
+def classification(**changes: Any) -> Classification:
+    """Return a result as the app gets it."""
+    return classify_as(answer(**changes), region="IN", language="hi-IN", model="gpt-test", prompt_version="v1", now=NOW)
+
+
+def completion_body(
+    content: object = None, *, finish_reason: str = "stop", usage: object = None, **message: Any
+) -> dict[str, Any]:
+    """Return the body of a chat completion as the provider sends it."""
+    text = answer_text() if content is None else content
+    return {
+        "id": "chatcmpl-1",
+        "choices": [{"index": 0, "finish_reason": finish_reason, "message": {"content": text, **message}}],
+        "usage": USAGE_REPORTED if usage is None else usage,
+    }
+
+
+def output_line(custom_id: str, body: Mapping[str, Any] | None = None, status: int = 200) -> dict[str, Any]:
+    """Return a line of a batch's output file."""
+    response = {"status_code": status, "body": completion_body() if body is None else body}
+    return {"id": "line-1", "custom_id": custom_id, "response": response, "error": None}
+
+
+def job(**changes: Any) -> Job:
+    """Return a queued batch job."""
+    fields: dict[str, Any] = {
+        "job_id": "0" * 32,
+        "uid": "ana",
+        "image_path": "users/ana/uploads/bottle.jpg",
+        "requested_mode": Lane.BATCH,
+        "mode": Lane.BATCH,
+        "region": "IN",
+        "language": "hi-IN",
+        "status": Status.QUEUED,
+        "tokens_cost": 1,
+        "created_at": NOW,
+        "estimated_completion": NOW + timedelta(hours=4),
+        "opened_by": "invocation-1",
+        "expire_at": NOW + timedelta(days=90),
+    }
+    return Job(**{**fields, **changes})
+
+
+def batch(**changes: Any) -> Batch:
+    """Return a submitted batch that is due now."""
+    fields: dict[str, Any] = {
+        "batch_id": "batch-1",
+        "state": BatchState.SUBMITTED,
+        "created_at": NOW,
+        "due_at": NOW,
+        "model": "gpt-test",
+        "openai_batch_id": "batch_abc",
+    }
+    return Batch(**{**fields, **changes})
+
+
+def member(**changes: Any) -> BatchMember:
+    """Return a job as its batch remembers it."""
+    fields: dict[str, Any] = {
+        "job_id": "0" * 32,
+        "uid": "ana",
+        "image_path": "users/ana/uploads/bottle.jpg",
+        "region": "IN",
+        "language": "hi-IN",
+        "tokens_cost": 1,
+        "attempts": 1,
+        "cost_micros": 0,
+        "updated_at": NOW,
+    }
+    return BatchMember(**{**fields, **changes})
+
+
+def account() -> Account:
+    """Return an account that nothing has been posted to."""
+    return Account(empty_wallet(NOW))

@@ -1,0 +1,130 @@
+"""A job's identity, its changes, and what the app sees of it."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.core import jobs
+from functions.core.errors import KeyReused
+from functions.core.jobs import FINAL, RETRYABLE, Failure, Job, JobError, Lane, Status, job_id_for, job_view
+from tests.builders import NOW, USAGE, classification, job
+
+ERROR = JobError(code=Failure.LINE_MISSING, message="the provider lost this photo's answer")
+
+keys = st.text(st.characters(categories=["L", "N"], include_characters="_-"), min_size=1, max_size=64)
+
+
+@given(uid=keys, other_uid=keys, key=keys, other_key=keys)
+def test_one_key_of_one_user_is_one_job(uid: str, other_uid: str, key: str, other_key: str) -> None:
+    """The id follows from user and key alone, is safe in a path, and no two pairs share one."""
+    assert re.fullmatch(r"[0-9a-f]{32}", job_id_for(uid, key))
+    assert (job_id_for(uid, key) == job_id_for(other_uid, other_key)) == ((uid, key) == (other_uid, other_key))
+
+
+def test_the_border_between_user_and_key_counts() -> None:
+    """User `a` with key `bc` is not user `ab` with key `c`."""
+    assert job_id_for("a", "bc") != job_id_for("ab", "c")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"image_path": "users/ana/uploads/can.jpg"}, "imagePath"),
+        ({"requested_mode": Lane.INSTANT}, "mode"),
+        ({"region": "DE"}, "region"),
+        ({"language": "de"}, "language"),
+        ({"image_path": "users/ana/uploads/can.jpg", "region": "DE", "language": "de"}, "imagePath"),
+    ],
+)
+def test_a_key_that_comes_with_another_payload_names_the_field(change: dict[str, Any], field: str) -> None:
+    """A requestId stands for one request for ever; the first field that differs is named."""
+    with pytest.raises(KeyReused, match=field) as refused:
+        jobs.require_same_request(job(), job(**change))
+    assert refused.value.details == {"field": field}
+
+
+@pytest.mark.parametrize(
+    "progress",
+    [
+        {},
+        {"status": Status.DONE, "attempts": 2, "result": classification()},
+        {"mode": Lane.INSTANT, "tokens_cost": 5},
+        {"opened_by": "invocation-2", "created_at": NOW + timedelta(days=1)},
+    ],
+)
+def test_the_same_payload_is_the_same_request_however_far_the_job_is(progress: dict[str, Any]) -> None:
+    """What happened to a job since, an upgrade included, does not make its own request a foreign one."""
+    jobs.require_same_request(job(**progress), job())
+
+
+def test_done_comes_with_everything_that_the_app_shows() -> None:
+    """One write makes the job done and carries result, usage, cost and time; no error and no lease stay behind."""
+    waiting = job(status=Status.PROCESSING, error=ERROR, lease_until=NOW, attempts=2)
+    finished = jobs.with_fields(waiting, jobs.done(classification(), USAGE, 720, NOW))
+    assert (finished.status, finished.result, finished.usage) == (Status.DONE, classification(), USAGE)
+    assert (finished.cost_micros, finished.completed_at) == (720, NOW)
+    assert (finished.error, finished.lease_until) == (None, None)
+
+
+def test_a_failed_job_says_why_and_keeps_its_cost() -> None:
+    """A final failure stores its error, what was spent on it and when it ended."""
+    ended = jobs.with_fields(job(status=Status.PROCESSING, lease_until=NOW), jobs.failed(ERROR, 55, NOW))
+    assert (ended.status, ended.error, ended.cost_micros) == (Status.FAILED, ERROR, 55)
+    assert (ended.completed_at, ended.lease_until, ended.result) == (NOW, None, None)
+
+
+def test_a_claim_counts_as_an_attempt_and_names_its_batch() -> None:
+    """The submitter's claim moves a job to processing for exactly one batch."""
+    taken = jobs.with_fields(job(attempts=1), jobs.claimed("batch-7", attempts=1))
+    assert (taken.status, taken.batch_id, taken.attempts) == (Status.PROCESSING, "batch-7", 2)
+
+
+def test_a_requeued_job_belongs_to_no_batch_and_keeps_its_age() -> None:
+    """Back in the queue, a job can be claimed by any batch and stands where its age puts it."""
+    waiting = job(status=Status.PROCESSING, batch_id="batch-7", attempts=2)
+    again = jobs.with_fields(waiting, jobs.requeued(ERROR, attempts=2))
+    assert (again.status, again.batch_id, again.attempts, again.error) == (Status.QUEUED, None, 2, ERROR)
+    assert again.created_at == waiting.created_at
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        jobs.done(classification(), USAGE, 720, NOW),
+        jobs.failed(ERROR, 0, NOW),
+        jobs.claimed("b", 0),
+        jobs.requeued(ERROR, attempts=1),
+    ],
+    ids=["done", "failed", "claimed", "requeued"],
+)
+def test_every_change_names_fields_that_a_job_has(fields: jobs.Fields) -> None:
+    """A misspelt field would be stored and never read again."""
+    assert set(fields) <= {field.alias for field in Job.model_fields.values()}
+
+
+def test_the_app_sees_json_and_nothing_internal() -> None:
+    """The view holds what the app shows, times as ISO text in UTC, and no provider cost, lease or owner."""
+    view = job_view(job(status=Status.DONE, result=classification(), completed_at=NOW, cost_micros=720, usage=USAGE))
+    assert view["jobId"] == "0" * 32
+    assert (view["status"], view["mode"], view["tokensCost"]) == ("done", "batch", 1)
+    assert (view["createdAt"], view["completedAt"]) == ("2026-11-21T12:00:00Z", "2026-11-21T12:00:00Z")
+    assert view["result"]["itemName"] == "Water bottle"
+    hidden = {"uid", "imagePath", "costMicros", "usage", "batchId", "openedBy", "leaseUntil", "expireAt", "priority"}
+    assert hidden.isdisjoint(view)
+
+
+def test_another_attempt_is_made_only_where_it_may_help() -> None:
+    """A photo that is gone, broken or rejected fails the same way again; everything else may pass."""
+    final = {Failure.IMAGE_NOT_FOUND, Failure.INVALID_IMAGE, Failure.PROVIDER_REJECTED}
+    assert final.isdisjoint(RETRYABLE)
+    assert {Failure.ANSWER_UNUSABLE, Failure.BATCH_EXPIRED, Failure.LINE_MISSING} <= RETRYABLE
+    assert RETRYABLE | final == set(Failure)
+
+
+def test_final_states_are_those_that_nothing_leaves() -> None:
+    """Done, failed and cancelled are final; queued and processing are on their way."""
+    assert set(Status) - FINAL == {Status.QUEUED, Status.PROCESSING}

@@ -1,0 +1,61 @@
+"""The two manners at the edge: lenient with what we stored ourselves, exact with what a client sends."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from functions.core.records import Record, Request
+
+
+class Stored(Record):
+    """Something kept."""
+
+    tokens_cost: int
+    opened_by: str = "nobody"
+
+
+class Asked(Request):
+    """Something asked for."""
+
+    job_count: int
+    is_urgent: bool = False
+
+
+def test_names_are_snake_case_inside_and_camel_case_outside() -> None:
+    """A record is read from, and written to, camelCase; in Python it can be made by its own names."""
+    assert Stored.model_validate({"tokensCost": 1, "openedBy": "me"}) == Stored(tokens_cost=1, opened_by="me")
+    assert Stored(tokens_cost=1).model_dump(by_alias=True) == {"tokensCost": 1, "openedBy": "nobody"}
+
+
+def test_a_record_of_a_newer_version_can_be_read() -> None:
+    """During a deploy two versions share the documents: a field that this one does not know is no error."""
+    assert Stored.model_validate({"tokensCost": 1, "colour": "green"}) == Stored(tokens_cost=1)
+
+
+@pytest.mark.parametrize("record", [Stored(tokens_cost=1), Asked.model_validate({"jobCount": 1})])
+def test_neither_changes_once_it_is_made(record: Stored | Asked) -> None:
+    """What was checked stays what it was: a change is a new record."""
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(record, next(iter(type(record).model_fields)), 2)
+
+
+@pytest.mark.parametrize(
+    ("sent", "field"),
+    [
+        ({}, "jobCount"),
+        ({"jobCount": "1"}, "jobCount"),
+        ({"jobCount": 1.0}, "jobCount"),
+        ({"jobCount": True}, "jobCount"),
+        ({"jobCount": None}, "jobCount"),
+        ({"jobCount": 1, "isUrgent": 1}, "isUrgent"),
+        ({"jobCount": 1, "isUrgent": "yes"}, "isUrgent"),
+        ({"jobCount": 1, "urgent": True}, "urgent"),
+        ({"job_count": 1}, "jobCount"),
+    ],
+)
+def test_a_request_is_exact(sent: dict[str, Any], field: str) -> None:
+    """A missing, misspelt or mistyped option is an error that names it, never a default."""
+    with pytest.raises(ValidationError) as refused:
+        Asked.model_validate(sent)
+    assert refused.value.errors()[0]["loc"] == (field,)
