@@ -16,6 +16,14 @@ options.set_global_options(
 OPENAI = [config.OPENAI_API_KEY]
 
 
+@https_fn.on_call(memory=options.MemoryOption.MB_512, timeout_sec=60)
+def quote(call: https_fn.CallableRequest[Any]) -> dict[str, Any]:
+    """What each lane costs now and how long it takes, and which one suits the caller."""
+    from functions import quote as use_case
+
+    return serve_call(call, use_case.Quote, use_case.quote)
+
+
 @https_fn.on_call(memory=options.MemoryOption.GB_1, timeout_sec=120, secrets=OPENAI)
 def classify_image(call: https_fn.CallableRequest[Any]) -> dict[str, Any]:
     """Charge, then classify now (instant) or queue (batch)."""
@@ -40,6 +48,46 @@ def get_wallet(call: https_fn.CallableRequest[Any]) -> dict[str, Any]:
     return serve_call(call, use_case.GetWallet, use_case.get_wallet)
 
 
+@https_fn.on_call(memory=options.MemoryOption.MB_512, timeout_sec=60)
+def list_ledger(call: https_fn.CallableRequest[Any]) -> dict[str, Any]:
+    """The caller's whole history, newest first, in pages."""
+    from functions import list_ledger as use_case
+
+    return serve_call(call, use_case.ListLedger, use_case.list_ledger)
+
+
+@https_fn.on_call(memory=options.MemoryOption.MB_512, timeout_sec=60)
+def claim_daily_bonus(call: https_fn.CallableRequest[Any]) -> dict[str, Any]:
+    """A few tokens for coming back, once a UTC day."""
+    from functions import claim_daily_bonus as use_case
+
+    return serve_call(call, use_case.ClaimDailyBonus, use_case.claim_daily_bonus)
+
+
+@https_fn.on_call(memory=options.MemoryOption.MB_512, timeout_sec=60)
+def convert_points(call: https_fn.CallableRequest[Any]) -> dict[str, Any]:
+    """Lifetime points into tokens, a few a day."""
+    from functions import convert_points as use_case
+
+    return serve_call(call, use_case.ConvertPoints, use_case.convert_points)
+
+
+@https_fn.on_call(memory=options.MemoryOption.MB_512, timeout_sec=60)
+def record_manual_classification(call: https_fn.CallableRequest[Any]) -> dict[str, Any]:
+    """A user says what a thing is, and is rewarded for it."""
+    from functions import record_manual_classification as use_case
+
+    return serve_call(call, use_case.RecordManualClassification, use_case.record_manual_classification)
+
+
+@https_fn.on_call(memory=options.MemoryOption.MB_512, timeout_sec=60)
+def register_device(call: https_fn.CallableRequest[Any]) -> dict[str, Any]:
+    """Where to push to, and what the user wants."""
+    from functions import register_device as use_case
+
+    return serve_call(call, use_case.RegisterDevice, use_case.register_device)
+
+
 @scheduler_fn.on_schedule(schedule="*/5 * * * *", memory=options.MemoryOption.GB_1, timeout_sec=540, secrets=OPENAI)
 def submit_batches(event: scheduler_fn.ScheduledEvent) -> None:
     """Queued jobs into OpenAI batches."""
@@ -54,3 +102,11 @@ def poll_batches(event: scheduler_fn.ScheduledEvent) -> None:
     from functions import poll_batches as use_case
 
     run_cron(event, use_case.poll_batches)
+
+
+@https_fn.on_call(memory=options.MemoryOption.MB_512, timeout_sec=60)
+def admin_set_config(call: https_fn.CallableRequest[Any]) -> dict[str, Any]:
+    """Operators change the runtime config."""
+    from functions import admin_set_config as use_case
+
+    return serve_call(call, use_case.AdminSetConfig, use_case.admin_set_config, admin=True)

@@ -30,6 +30,12 @@ CODES: dict[type[errors.EcolaneError], FunctionsErrorCode] = {
     errors.InvalidRequest: FunctionsErrorCode.INVALID_ARGUMENT,
     errors.KeyReused: FunctionsErrorCode.ALREADY_EXISTS,
     errors.InsufficientTokens: FunctionsErrorCode.FAILED_PRECONDITION,
+    errors.PriceChanged: FunctionsErrorCode.FAILED_PRECONDITION,
+    errors.DailyLimit: FunctionsErrorCode.RESOURCE_EXHAUSTED,
+    errors.ConversionLimit: FunctionsErrorCode.RESOURCE_EXHAUSTED,
+    errors.RateLimited: FunctionsErrorCode.RESOURCE_EXHAUSTED,
+    errors.InstantClosed: FunctionsErrorCode.FAILED_PRECONDITION,
+    errors.NotAdmin: FunctionsErrorCode.PERMISSION_DENIED,
     errors.InvalidImage: FunctionsErrorCode.INVALID_ARGUMENT,
     errors.ImageNotFound: FunctionsErrorCode.NOT_FOUND,
     errors.NotYourImage: FunctionsErrorCode.PERMISSION_DENIED,
@@ -53,15 +59,21 @@ def connect_firebase() -> None:
 
 
 def serve_call(
-    call: CallableRequest[Any], request_type: type[R], handle: Callable[[R, str, Deps], dict[str, Any]]
+    call: CallableRequest[Any],
+    request_type: type[R],
+    handle: Callable[[R, str, Deps], dict[str, Any]],
+    *,
+    admin: bool = False,
 ) -> dict[str, Any]:
     """Serve one callable: authenticate, check the request, handle it, translate what goes wrong.
+
+    With `admin`, only for callers whose token carries the custom claim `admin: true`.
 
     Raises:
         HttpsError: with `details.reason`, a constant, and the details that the error's class documents.
     """
     try:
-        uid = _authenticated(call)
+        uid = _authenticated(call, admin=admin)
         return handle(_checked(call.data, request_type), uid, _deps())
     except errors.EcolaneError as error:
         log.info(log.Event.CALL_REFUSED, function=handle.__name__, reason=error.reason)
@@ -92,10 +104,12 @@ def _deps() -> Deps:
     return deps()
 
 
-def _authenticated(call: CallableRequest[Any]) -> str:
+def _authenticated(call: CallableRequest[Any], *, admin: bool) -> str:
     uid = call.auth.uid if call.auth else None
-    if uid is None or _UID.fullmatch(uid) is None:
+    if call.auth is None or uid is None or _UID.fullmatch(uid) is None:
         raise errors.Unauthenticated("Sign in first: this call needs a Firebase ID token.")
+    if admin and call.auth.token.get("admin") is not True:
+        raise errors.NotAdmin("This call is for operators.")
     return uid
 
 

@@ -17,7 +17,8 @@ from functions import log
 from functions.adapters.openai import ProviderDownError, ProviderRejectedError
 from functions.core import ledger
 from functions.core.attempts import Attempt, Terms, answered, failed_attempt, judge
-from functions.core.errors import EcolaneError, InvalidImage, ProviderUnavailable
+from functions.core.earning import streak
+from functions.core.errors import EcolaneError, InstantClosed, InvalidImage, ProviderUnavailable
 from functions.core.jobs import (
     JOB_LIFETIME,
     Failure,
@@ -30,8 +31,11 @@ from functions.core.jobs import (
     require_same_request,
     with_fields,
 )
+from functions.core.ledger import Account, Wallet
+from functions.core.limits import admit
+from functions.core.pricing import Prices, prices_now, require_within
 from functions.core.prompts import completion_request, image_data_url
-from functions.core.records import Request
+from functions.core.records import LanguageTag, Request, RequestId
 from functions.core.settlement import refunding
 from functions.core.uploads import PATH_CHARACTERS_MAX, own_upload
 
@@ -41,40 +45,43 @@ if TYPE_CHECKING:
 
 
 class ClassifyImage(Request):
-    """One photo, and how soon it is wanted. `request_id` is the idempotency key: the app makes a new one per photo."""
+    """One photo, and how soon it is wanted.
 
-    request_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
+    `request_id` is the idempotency key: the app makes a new one per photo. `max_tokens` is the most it may cost.
+    """
+
+    request_id: RequestId
     image_path: Annotated[str, StringConstraints(min_length=1, max_length=PATH_CHARACTERS_MAX)]
     mode: Annotated[Lane, Field(strict=False)]
     region: Annotated[str, StringConstraints(pattern=r"^[\w ,.'()-]{2,64}$")] | None = None
-    language: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")] | None = None
+    language: LanguageTag | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    allow_batch: bool = True
 
 
 def classify_image(request: ClassifyImage, uid: str, deps: Deps) -> dict[str, Any]:
     """Return the job as JSON, and the `balance` left when this call charged for it.
 
-    A repeated `requestId` gets the stored job again and nothing is charged.
+    A repeated `requestId` gets the stored job again and nothing is charged. While the instant lane is closed, an
+    instant photo is served as a batch one, at that price, unless `allowBatch` is false: `mode` then differs from
+    `requestedMode`.
 
     Raises:
         NotYourImage, ImageNotFound, InvalidImage: about the photo; nothing is charged or stored.
-        InsufficientTokens: nothing is charged or stored.
+        InstantClosed, PriceChanged, RateLimited, DailyLimit, InsufficientTokens: nothing is charged or stored.
         KeyReused: the key belongs to another request.
         ProviderUnavailable: the instant lane's provider failed; the charge is refunded.
     """
     runtime = deps.runtime()
-    job = _new_job(request, uid, deps, runtime)
+    prices = prices_now(runtime.tokens, deps.queue().queued)
+    job = _new_job(request, uid, deps, prices)
     try:
+        if job.mode is not request.mode and not request.allow_batch:
+            raise InstantClosed("The instant lane is closed now. Take the batch lane, or try again later.")
         own_upload(uid, request.image_path)
         photo = deps.prepare_photo(deps.files.read_photo(request.image_path), runtime.images)
-        opened = deps.store.open_job(
-            job,
-            lambda wallet: ledger.charge(
-                ledger.open_account(wallet, runtime.tokens.welcome, job.created_at),
-                job.job_id,
-                job.tokens_cost,
-                job.created_at,
-            ),
-        )
+        require_within(job.tokens_cost, request.max_tokens, prices)
+        opened = deps.store.open_job(job, lambda wallet: _charged(wallet, job, runtime))
     except EcolaneError:
         # A refusal stands only if the key is new: the photo may be gone and the tokens spent since the first call.
         stored = deps.store.get_job(job.job_id)
@@ -83,24 +90,37 @@ def classify_image(request: ClassifyImage, uid: str, deps: Deps) -> dict[str, An
         opened = None
     if opened is None:
         return _answer_again(job, deps)
+    job = opened.job
     if job.mode is Lane.INSTANT:
         job = _classify_now(job, photo, opened.version, deps, runtime)
     return {**job_view(job), "balance": opened.balance}
 
 
-def _new_job(request: ClassifyImage, uid: str, deps: Deps, runtime: RuntimeConfig) -> Job:
-    now = deps.clock()
-    instant = request.mode is Lane.INSTANT
+def _charged(wallet: Wallet | None, job: Job, runtime: RuntimeConfig) -> tuple[Account, Job]:
+    """Decide whether this user may have this job now, what is left then, and where it stands in the queue."""
+    rules, now = runtime.tokens, job.created_at
+    account = ledger.open_account(wallet, rules.welcome, now)
+    plan = runtime.plans.of(account.wallet.plan)
+    loyal = streak(account.wallet, now) >= rules.streak_days_for_priority
+    account = admit(account, job.mode, plan, now)
+    account = ledger.charge(account, job.job_id, job.tokens_cost, now, points=job.points)
+    return account, job.model_copy(update={"priority": plan.priority + int(loyal)})
+
+
+def _new_job(request: ClassifyImage, uid: str, deps: Deps, prices: Prices) -> Job:
+    runtime, now = deps.runtime(), deps.clock()
+    instant = request.mode is Lane.INSTANT and runtime.instant.open
     return Job(
         job_id=job_id_for(uid, request.request_id),
         uid=uid,
         image_path=request.image_path,
         requested_mode=request.mode,
-        mode=request.mode,
+        mode=Lane.INSTANT if instant else Lane.BATCH,
         region=request.region or runtime.default_region,
         language=request.language or runtime.default_language,
         status=Status.PROCESSING if instant else Status.QUEUED,
-        tokens_cost=runtime.tokens.instant_price if instant else runtime.tokens.batch_price,
+        tokens_cost=prices.of(Lane.INSTANT if instant else Lane.BATCH),
+        points=runtime.tokens.points_per_classification,
         created_at=now,
         estimated_completion=None if instant else now + timedelta(minutes=runtime.batch.expected_minutes),
         attempts=1 if instant else 0,

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.core.ledger import open_account
+from functions.core.earning import streak
+from functions.core.ledger import Today, open_account, today_of
 from functions.core.records import Request
 
 if TYPE_CHECKING:
+    from functions.core.runtime import PlanRules, TokenRules
     from functions.wiring import Deps
+
+_PRIVATE = {"today", "rate_minute", "rate_count", "entry_count", "converted_points"}
+"""Fields that are bookkeeping, or are shown in another form."""
 
 
 class GetWallet(Request):
@@ -16,10 +21,27 @@ class GetWallet(Request):
 
 
 def get_wallet(_request: GetWallet, uid: str, deps: Deps) -> dict[str, Any]:
-    """Return the wallet as JSON: `balance`, `totalEarned`, `totalSpent`, the last 20 entries in `recent`."""
+    """Return the wallet as JSON: `balance`, `totalEarned`, `totalSpent`, `points`, the last 20 entries in `recent`, and
+    under `today` what is used of each daily limit, as `{used, limit}`.
+    """
+    now, runtime = deps.clock(), deps.runtime()
     wallet = deps.store.get_wallet(uid)
     if wallet is None:
-        welcome = deps.runtime().tokens.welcome
-        now = deps.clock()
+        welcome = runtime.tokens.welcome
         wallet = deps.store.open_wallet(uid, lambda stored: open_account(stored, welcome, now))
-    return wallet.model_dump(by_alias=True, mode="json")
+    return {
+        **wallet.model_dump(by_alias=True, mode="json", exclude=_PRIVATE),
+        "streakDays": streak(wallet, now),
+        "pointsAvailable": max(wallet.points - wallet.converted_points, 0),
+        "today": _used_today(today_of(wallet, now), runtime.plans.of(wallet.plan), runtime.tokens),
+    }
+
+
+def _used_today(today: Today, plan: PlanRules, rules: TokenRules) -> dict[str, Any]:
+    return {
+        "day": today.day,
+        "instant": {"used": today.instant, "limit": plan.instant_per_day},
+        "batch": {"used": today.batch, "limit": plan.batch_per_day},
+        "manual": {"used": today.manual, "limit": plan.manual_per_day},
+        "convertedTokens": {"used": today.converted, "limit": rules.conversion_tokens_per_day},
+    }

@@ -20,6 +20,7 @@ from functions.adapters.openai import ProviderDownError, ProviderRejectedError
 from functions.core.batches import INPUT_BYTES_MAX, POLL_FIRST, Batch, BatchMember, BatchState, ProviderBatch
 from functions.core.errors import ImageNotFound, InvalidImage
 from functions.core.jobs import Failure, JobError, requeued
+from functions.core.pricing import QueueStats
 from functions.core.prompts import batch_line, completion_request, image_data_url
 from functions.core.settlement import refunding
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 PHOTO_THREADS = 8
 """Photos fetched and prepared side by side: enough to hide Storage's latency, few enough to hold in memory."""
+
+QUEUE_COUNTED_MAX = 100_000
+"""Counting further would cost more reads and change no price."""
 
 ABANDONED_MAX = 20
 """Half-built batches that one run takes up."""
@@ -50,6 +54,7 @@ def submit_batches(deps: Deps) -> dict[str, int]:
     except ProviderDownError as problem:
         # Everything that could not be sent is back in the queue or under a lease; the next tick goes on.
         log.warning(log.Event.BATCH_DELAYED, cause=str(problem))
+    deps.store.write_queue_stats(QueueStats(queued=deps.store.count_queued(QUEUE_COUNTED_MAX)))
     return dict(counts)
 
 

@@ -10,10 +10,11 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from functions import log
 from functions.config import Settings, load_settings
+from functions.core.pricing import QueueStats
 from functions.core.runtime import RuntimeConfig
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Deps:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
         self.clock = clock
-        self._runtime: tuple[datetime, RuntimeConfig] | None = None
+        self._runtime: tuple[datetime, tuple[RuntimeConfig, QueueStats]] | None = None
 
     @cached_property
     def store(self) -> FirestoreStore:
@@ -82,22 +83,30 @@ class Deps:
         return uuid.uuid4().hex
 
     def runtime(self) -> RuntimeConfig:
-        """Return the runtime config, at most 30 s old. One read when it is read anew.
+        """Return the runtime config, at most 30 s old. Two reads when it is read anew, shared with `queue`.
 
         A document that is out of range is reported, and the last good config, or the defaults, stay in force: a slip
         in a document must not stop the service, and must not set a price.
         """
+        return self._current()[0]
+
+    def queue(self) -> QueueStats:
+        """Return the state of the batch queue as the last submitter saw it, at most 30 s old."""
+        return self._current()[1]
+
+    def _current(self) -> tuple[RuntimeConfig, QueueStats]:
         now = self.clock()
         if self._runtime is None or now - self._runtime[0] > RUNTIME_CONFIG_AGE_MAX:
-            last = self._runtime[1] if self._runtime else RuntimeConfig()
-            self._runtime = (now, self._read_runtime(last))
+            last = self._runtime[1][0] if self._runtime else RuntimeConfig()
+            config, queue = self.store.runtime_documents()
+            self._runtime = (now, (self._checked(config, last), QueueStats.model_validate(queue)))
         return self._runtime[1]
 
-    def _read_runtime(self, last: RuntimeConfig) -> RuntimeConfig:
+    def _checked(self, document: dict[str, Any], last: RuntimeConfig) -> RuntimeConfig:
         from pydantic import ValidationError
 
         try:
-            return RuntimeConfig.model_validate(self.store.runtime_document() or {})
+            return RuntimeConfig.model_validate(document)
         except ValidationError as error:
             problems = [f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()]
             log.error(log.Event.CONFIG_INVALID, document="config/runtime", problems=problems)

@@ -5,6 +5,12 @@
     ├── InvalidRequest        correct the named field
     ├── KeyReused             a requestId names one request for ever: take a new one
     ├── InsufficientTokens    earn or wait; `balance` and `price` say how many are missing
+    ├── PriceChanged          show the new price and ask again
+    ├── DailyLimit            come back at `resetsAt`
+    ├── ConversionLimit       convert less
+    ├── RateLimited           call again after `retryAfter` seconds
+    ├── InstantClosed         take the batch lane, or wait
+    ├── NotAdmin              this is for operators
     ├── InvalidImage          choose another photo
     ├── ImageNotFound         upload first
     ├── NotYourImage          upload to your own folder
@@ -50,6 +56,42 @@ class InsufficientTokens(EcolaneError):
     """The balance does not cover the price. Details: `balance`, `price`."""
 
     reason = "INSUFFICIENT_TOKENS"
+
+
+class PriceChanged(EcolaneError):
+    """The price is above the caller's `maxTokens`. Details: `price`, `maxTokens`, `priceVersion`."""
+
+    reason = "PRICE_CHANGED"
+
+
+class DailyLimit(EcolaneError):
+    """The user or the device has had enough for today. Details: `limit`, and `resetsAt`, ISO 8601 in UTC."""
+
+    reason = "DAILY_LIMIT"
+
+
+class ConversionLimit(EcolaneError):
+    """More points than can be converted now. Details: `tokensLeftToday`, `pointsAvailable`, `room`."""
+
+    reason = "CONVERSION_LIMIT"
+
+
+class RateLimited(EcolaneError):
+    """Too many calls at once. Detail: `retryAfter`, in seconds."""
+
+    reason = "RATE_LIMITED"
+
+
+class InstantClosed(EcolaneError):
+    """The instant lane is closed, and the caller does not want the batch lane instead."""
+
+    reason = "INSTANT_CLOSED"
+
+
+class NotAdmin(EcolaneError):
+    """The call needs a token with the custom claim `admin`."""
+
+    reason = "NOT_ADMIN"
 
 
 class InvalidImage(EcolaneError):

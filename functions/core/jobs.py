@@ -90,6 +90,7 @@ class Job(Record):
     status: Status
     priority: int = 0
     tokens_cost: int
+    points: int = 0
     created_at: datetime
     estimated_completion: datetime | None
     attempts: int = 0
@@ -106,6 +107,7 @@ class Job(Record):
 
 _SHOWN = {
     "job_id",
+    "requested_mode",
     "mode",
     "status",
     "tokens_cost",
@@ -139,17 +141,26 @@ def require_same_request(stored: Job, wanted: Job) -> None:
     Raises:
         KeyReused: names the first field that differs.
     """
-    for field, name in (
-        ("image_path", "imagePath"),
-        ("requested_mode", "mode"),
-        ("region", "region"),
-        ("language", "language"),
-    ):
-        if getattr(stored, field) != getattr(wanted, field):
+    payload = {"image_path", "requested_mode", "region", "language"}
+    require_same_payload(stored.model_dump(include=payload), wanted.model_dump(include=payload))
+
+
+def require_same_payload(stored: Mapping[str, object], wanted: Mapping[str, object]) -> None:
+    """Check that what a key was first used with is what it comes with again.
+
+    Raises:
+        KeyReused: names the first field that differs, as the client spells it.
+    """
+    for name, value in wanted.items():
+        if stored.get(name) != value:
+            field = _SENT_AS.get(name, name)
             raise KeyReused(
-                f"This requestId was used before with another {name}. Use a new requestId for a new request.",
-                field=name,
+                f"This requestId was used before with another {field}. Use a new requestId for a new request.",
+                field=field,
             )
+
+
+_SENT_AS = {"image_path": "imagePath", "requested_mode": "mode"}
 
 
 def done(result: Classification, usage: Usage, cost_micros: int, now: datetime) -> Fields:

@@ -1,7 +1,15 @@
 """The two kinds of data that cross the edge: records that we keep, and requests that a client sends."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
+
+RequestId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
+"""An idempotency key: the app makes a new one for every new request, and repeats it when it repeats the request."""
+
+LanguageTag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
+"""A language as BCP 47 writes it."""
 
 
 class Record(BaseModel):

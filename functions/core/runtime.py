@@ -4,8 +4,9 @@ Every value has a range, so that a slip of the hand is an error and not a bill. 
 unit.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -15,6 +16,13 @@ FUNCTION_TIMEOUT = timedelta(seconds=540)
 """The longest a scheduled function may run (main.py asks for it); leases have to outlive it."""
 
 
+class SurgeStep(Record):
+    """Above this many queued jobs a batch photo costs this many percent of its price."""
+
+    queued_above: Annotated[int, Field(ge=1, le=10_000_000)]
+    percent: Annotated[int, Field(ge=100, le=1_000)]
+
+
 class TokenRules(Record):
     """What tokens cost and bring."""
 
@@ -22,12 +30,53 @@ class TokenRules(Record):
     instant_price: Annotated[int, Field(ge=1, le=1_000)] = 5
     batch_price: Annotated[int, Field(ge=1, le=1_000)] = 1
     balance_cap: Annotated[int, Field(ge=1, le=100_000)] = 200
+    daily_bonus: Annotated[int, Field(ge=0, le=1_000)] = 2
+    manual_reward: Annotated[int, Field(ge=0, le=1_000)] = 1
+    points_per_classification: Annotated[int, Field(ge=0, le=10_000)] = 10
+    points_per_token: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    conversion_tokens_per_day: Annotated[int, Field(ge=0, le=1_000)] = 5
+    instant_recommended_scans: Annotated[int, Field(ge=0, le=1_000)] = 3
+    streak_days_for_priority: Annotated[int, Field(ge=1, le=365)] = 7
+    bonuses_per_device: Annotated[int, Field(ge=1, le=1_000)] = 3
+    manual_per_device: Annotated[int, Field(ge=1, le=10_000)] = 20
+    surge: Annotated[tuple[SurgeStep, ...], Field(max_length=20)] = ()
 
     @model_validator(mode="after")
     def _payable(self) -> "TokenRules":
         if max(self.instant_price, self.batch_price, self.welcome) > self.balance_cap:
             raise ValueError("prices and the welcome bonus must not exceed balanceCap: nobody could ever hold enough")
+        if self.batch_price > self.instant_price:
+            raise ValueError("batchPrice must not exceed instantPrice: the slow lane is the cheap one")
         return self
+
+
+class PlanRules(Record):
+    """What one plan allows. `priority` moves a user's photos forward in the batch queue."""
+
+    instant_per_day: Annotated[int, Field(ge=0, le=100_000)]
+    batch_per_day: Annotated[int, Field(ge=0, le=100_000)]
+    manual_per_day: Annotated[int, Field(ge=0, le=10_000)]
+    calls_per_minute: Annotated[int, Field(ge=1, le=10_000)]
+    priority: Annotated[int, Field(ge=0, le=10)]
+
+
+class Plans(Record):
+    """The plans there are. A wallet that names another one is on the free plan."""
+
+    free: PlanRules = PlanRules(
+        instant_per_day=20, batch_per_day=100, manual_per_day=5, calls_per_minute=60, priority=0
+    )
+    plus: PlanRules = PlanRules(
+        instant_per_day=60, batch_per_day=300, manual_per_day=10, calls_per_minute=60, priority=1
+    )
+    pro: PlanRules = PlanRules(
+        instant_per_day=200, batch_per_day=1_000, manual_per_day=20, calls_per_minute=120, priority=2
+    )
+
+    def of(self, plan: str) -> PlanRules:
+        """Return the rules of a wallet's plan."""
+        rules: PlanRules = getattr(self, plan) if plan in type(self).model_fields else self.free
+        return rules
 
 
 class ImageRules(Record):
@@ -38,8 +87,9 @@ class ImageRules(Record):
 
 
 class InstantRules(Record):
-    """How long an instant call waits for the provider, and what it tells the app when the provider is down."""
+    """Whether the instant lane is open, how long it waits for the provider, and what it says when that is down."""
 
+    open: bool = True
     provider_timeout_seconds: Annotated[float, Field(ge=0.1, le=50)] = 25
     lease_seconds: Annotated[int, Field(ge=60, le=3_600)] = 180
     retry_after_seconds: Annotated[int, Field(ge=1, le=3_600)] = 30
@@ -72,8 +122,37 @@ class RuntimeConfig(Record):
     """The whole document. An absent document, section or field means its default."""
 
     tokens: TokenRules = TokenRules()
+    plans: Plans = Plans()
     images: ImageRules = ImageRules()
     instant: InstantRules = InstantRules()
     batch: BatchRules = BatchRules()
     default_region: Annotated[str, Field(min_length=2, max_length=64)] = "US"
     default_language: Annotated[str, Field(min_length=2, max_length=35)] = "en"
+
+
+def merged(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a document with these changes, section by section. None takes a field out, back to its default."""
+    result = dict(document)
+    for name, value in changes.items():
+        before = result.get(name)
+        if value is None:
+            result.pop(name, None)
+        elif isinstance(value, Mapping):
+            result[name] = merged(before if isinstance(before, Mapping) else {}, value)
+        else:
+            result[name] = value
+    return result
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[dict[str, Any]]:
+    """Return what differs between two documents, as `{field, before, after}` by dotted name; None is the default."""
+    found: list[dict[str, Any]] = []
+    for name in sorted({*before, *after}):
+        old, new = before.get(name), after.get(name)
+        if isinstance(old, Mapping) or isinstance(new, Mapping):
+            found += differences(
+                old if isinstance(old, Mapping) else {}, new if isinstance(new, Mapping) else {}, f"{prefix}{name}."
+            )
+        elif old != new:
+            found.append({"field": prefix + name, "before": old, "after": new})
+    return found

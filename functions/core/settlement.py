@@ -5,6 +5,7 @@ from datetime import datetime
 
 from functions.core.jobs import Fields, Job, JobError, Status, failed
 from functions.core.ledger import Account, Wallet, empty_wallet, refund
+from functions.core.limits import readmit
 
 Decision = Callable[[Wallet | None, Job], tuple[Account, Fields] | None]
 """Looks at a wallet and a job as they are now. None: this job is not, or no longer, the caller's to end."""
@@ -22,6 +23,7 @@ def refunding(held: Callable[[Job], bool], error: JobError, cost_micros: int, no
             return None
         # A refund finds its way even if the wallet was removed meanwhile: the tokens were the user's.
         account = Account(wallet or empty_wallet(now))
-        return refund(account, job.job_id, job.tokens_cost, now), failed(error, cost_micros, now)
+        account = refund(account, job.job_id, job.tokens_cost, now, points=job.points)
+        return readmit(account, job.mode, job.created_at, now), failed(error, cost_micros, now)
 
     return decide

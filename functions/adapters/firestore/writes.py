@@ -27,6 +27,17 @@ BULK_WRITES_MAX = 100
 _BULK_ANSWERED = (code_pb2.OK, code_pb2.FAILED_PRECONDITION, code_pb2.NOT_FOUND)
 """What a write in a bulk call may come to: done, or refused because the document is not as it was."""
 
+OUTCOME_UNKNOWN = (
+    exceptions.AlreadyExists,
+    exceptions.FailedPrecondition,
+    exceptions.ServiceUnavailable,
+    exceptions.DeadlineExceeded,
+    exceptions.InvalidArgument,
+)
+"""What a commit that may have happened can end with. The client library repeats commits on UNAVAILABLE by itself,
+and the second one then meets what the first one wrote, or a transaction that is closed. So a refusal does not prove
+that somebody else was faster: the document is read again and asked whose it is."""
+
 T = TypeVar("T")
 
 

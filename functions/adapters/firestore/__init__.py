@@ -1,0 +1,11 @@
+"""The documents. The only package that names a collection; what is written, and when, is decided in `core`."""
+
+from functions.adapters.firestore.batches import BatchDocuments, StoredBatch
+from functions.adapters.firestore.jobs import JobDocuments, Opened, StoredJob
+from functions.adapters.firestore.settings import SettingsDocuments
+
+__all__ = ["FirestoreStore", "Opened", "StoredBatch", "StoredJob"]
+
+
+class FirestoreStore(JobDocuments, BatchDocuments, SettingsDocuments):
+    """Everything that Ecolane stores in Firestore, over one client."""

@@ -1,0 +1,40 @@
+"""What operators set and crons measure: `config/runtime` with its audit entries, and `stats/*`."""
+
+from collections.abc import Callable
+from typing import Any
+
+from google.cloud.firestore import Client, Transaction
+
+from functions.adapters.firestore.writes import RPC_TIMEOUT_SECONDS, run_transaction
+from functions.core.jobs import Fields
+from functions.core.pricing import QueueStats
+
+
+class SettingsDocuments:
+    """Reads and writes of settings and statistics."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def runtime_documents(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Read `config/runtime` and `stats/queue`. Two reads; the caller keeps them for a while."""
+        refs = [self._client.document("config/runtime"), self._client.document("stats/queue")]
+        found = self._client.get_all(refs, timeout=RPC_TIMEOUT_SECONDS)
+        by_path = {snapshot.reference.path: snapshot.to_dict() or {} for snapshot in found}
+        return by_path[refs[0].path], by_path[refs[1].path]
+
+    def change_runtime(self, audit_id: str, decide: Callable[[dict[str, Any]], tuple[dict[str, Any], Fields]]) -> None:
+        """Store what `decide` makes of `config/runtime`, and its audit entry, in one transaction."""
+        ref = self._client.document("config/runtime")
+
+        def body(transaction: Transaction) -> None:
+            stored = ref.get(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS).to_dict() or {}
+            document, audit = decide(stored)
+            transaction.set(ref, document)
+            transaction.create(ref.collection("audit").document(audit_id), dict(audit))
+
+        run_transaction(self._client.transaction(), body)
+
+    def write_queue_stats(self, stats: QueueStats) -> None:
+        """Store the state of the queue. One write."""
+        self._client.document("stats/queue").set(stats.model_dump(by_alias=True), timeout=RPC_TIMEOUT_SECONDS)

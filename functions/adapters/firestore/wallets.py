@@ -1,0 +1,148 @@
+"""Wallets with their ledger, the devices that earn, and profiles: `users/{uid}` and below, and `devices/{hash}`."""
+
+from collections.abc import Callable
+from typing import Any
+
+from google.cloud.firestore import (
+    Client,
+    CollectionReference,
+    DocumentReference,
+    DocumentSnapshot,
+    FieldFilter,
+    Query,
+    Transaction,
+)
+
+from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, RPC_TIMEOUT_SECONDS, run_transaction
+from functions.core.errors import EcolaneError
+from functions.core.ledger import Account, LedgerEntry, Reason, Wallet, entry_id, reopened_account
+from functions.core.limits import DeviceDay
+from functions.core.profile import Profile
+
+LEDGER_READ_MAX = 5_000
+"""Entries read to make a lost wallet anew: years of daily use."""
+
+
+class WalletDocuments:
+    """Reads and writes of wallets. Every change of a balance is a transaction that writes its ledger entry too."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def get_wallet(self, uid: str) -> Wallet | None:
+        """Read a wallet. One read."""
+        return as_wallet(self._wallet_ref(uid).get(timeout=RPC_TIMEOUT_SECONDS))
+
+    def open_wallet(self, uid: str, decide: Callable[[Wallet | None], Account]) -> Wallet:
+        """Store what `decide` makes of the wallet, in one transaction; for the first contact and nothing else."""
+
+        def body(transaction: Transaction) -> Wallet:
+            account = decide(self._wallet_in(transaction, uid))
+            self._write_account(transaction, uid, account)
+            return account.wallet
+
+        try:
+            return run_transaction(self._client.transaction(), body)
+        except OUTCOME_UNKNOWN:
+            wallet = self.get_wallet(uid)
+            if wallet is None:
+                raise
+            return wallet
+
+    def post_entry(
+        self,
+        uid: str,
+        key: str,
+        decide: Callable[[Wallet | None, DeviceDay | None], tuple[Account, DeviceDay | None]],
+        device_id: str | None = None,
+    ) -> LedgerEntry:
+        """Post an entry once, in one transaction: a read, and a write for wallet and entry each; the same for the
+        device.
+
+        `key` is the entry's id. If it exists it is returned as it is, whatever `decide` says to a second one.
+        """
+        device_ref = self._client.collection("devices").document(device_id) if device_id else None
+
+        def body(transaction: Transaction) -> LedgerEntry:
+            wallet = self._wallet_in(transaction, uid)
+            device = _device(device_ref, transaction) if device_ref else None
+            account, used = decide(wallet, device)
+            self._write_account(transaction, uid, account)
+            if device_ref is not None and used is not None:
+                transaction.set(device_ref, used.model_dump(by_alias=True))
+            return account.new_entries[-1]
+
+        try:
+            return run_transaction(self._client.transaction(), body)
+        except (*OUTCOME_UNKNOWN, EcolaneError):
+            # A refusal stands only if the key is new; a commit whose reply was lost has made the entry.
+            snapshot = self._ledger(uid).document(key).get(timeout=RPC_TIMEOUT_SECONDS)
+            if not snapshot.exists:
+                raise
+            return _entry(snapshot)
+
+    def list_entries(self, uid: str, before_seq: int | None, limit: int) -> list[LedgerEntry]:
+        """Read a page of the ledger, newest first. A read each, one if there are none."""
+        query = self._ledger(uid).order_by("seq", direction=Query.DESCENDING).limit(limit)
+        if before_seq is not None:
+            query = query.where(filter=FieldFilter("seq", "<", before_seq))
+        return [_entry(snapshot) for snapshot in query.stream(timeout=RPC_TIMEOUT_SECONDS)]
+
+    def update_profile(self, uid: str, decide: Callable[[Profile], Profile]) -> Profile:
+        """Store what `decide` makes of a profile, in one transaction: one read, one write. Safe to repeat."""
+        ref = self._client.collection("users").document(uid)
+
+        def body(transaction: Transaction) -> Profile:
+            stored = ref.get(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS).to_dict()
+            profile = decide(Profile.model_validate(stored or {}))
+            transaction.set(ref, profile.model_dump(by_alias=True), merge=True)
+            return profile
+
+        return run_transaction(self._client.transaction(), body)
+
+    def _ledger(self, uid: str) -> CollectionReference:
+        ledger: CollectionReference = self._client.collection("users", uid, "ledger")
+        return ledger
+
+    def _wallet_ref(self, uid: str) -> DocumentReference:
+        ref: DocumentReference = self._client.document("users", uid, "wallet", "main")
+        return ref
+
+    def _wallet_in(self, transaction: Transaction, uid: str) -> Wallet | None:
+        """Read a wallet in a transaction. One that was removed is made anew from the ledger: welcome comes once.
+
+        None on first contact, which is known by one further read: there is no welcome entry.
+        """
+        wallet = as_wallet(self._wallet_ref(uid).get(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS))
+        if wallet is not None:
+            return wallet
+        welcome = self._ledger(uid).document(entry_id(Reason.WELCOME, None))
+        if not welcome.get(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS).exists:
+            return None
+        query = self._ledger(uid).order_by("seq").limit(LEDGER_READ_MAX)
+        entries = [_entry(found) for found in query.stream(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS)]
+        if len(entries) == LEDGER_READ_MAX:
+            raise RuntimeError(f"the wallet of {uid} is gone and its ledger too long to make it anew here")
+        return reopened_account(entries, entries[-1].ts).wallet
+
+    def _write_account(self, transaction: Transaction, uid: str, account: Account) -> None:
+        """Write the wallet and its new entries. An entry is created: a second one with the same id fails the whole."""
+        transaction.set(self._wallet_ref(uid), account.wallet.model_dump(by_alias=True))
+        for entry in account.new_entries:
+            ref = self._ledger(uid).document(entry.entry_id)
+            transaction.create(ref, entry.model_dump(by_alias=True, exclude={"entry_id"}))
+
+
+def _device(ref: DocumentReference, transaction: Transaction) -> DeviceDay | None:
+    data = ref.get(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS).to_dict()
+    return None if data is None else DeviceDay.model_validate(data)
+
+
+def _entry(snapshot: DocumentSnapshot[Any]) -> LedgerEntry:
+    return LedgerEntry(entry_id=snapshot.id, **(snapshot.to_dict() or {}))
+
+
+def as_wallet(snapshot: DocumentSnapshot[Any]) -> Wallet | None:
+    """Return the wallet in a snapshot, None if there is none."""
+    data = snapshot.to_dict()
+    return None if data is None else Wallet.model_validate(data)

@@ -1,0 +1,48 @@
+"""`admin_set_config`: an operator changes the runtime config; what was changed, by whom and when stays on record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from functions.core.errors import InvalidRequest
+from functions.core.records import Request
+from functions.core.runtime import RuntimeConfig, differences, merged
+
+if TYPE_CHECKING:
+    from functions.core.jobs import Fields
+    from functions.wiring import Deps
+
+
+class AdminSetConfig(Request):
+    """The sections and fields to change, nested as in the document; `null` takes a field back to its default."""
+
+    changes: dict[str, Any]
+
+
+def admin_set_config(request: AdminSetConfig, uid: str, deps: Deps) -> dict[str, Any]:
+    """Return the whole `config` in force and what `changed`: a list of `{field, before, after}`.
+
+    Functions that are running see it within 30 seconds.
+
+    Raises:
+        InvalidRequest: an unknown field, or a value out of range; nothing is changed.
+    """
+    audit_id = deps.new_id()
+    outcome: dict[str, Any] = {}
+
+    def decide(stored: dict[str, Any]) -> tuple[dict[str, Any], Fields]:
+        document = merged(stored, request.changes)
+        try:
+            config = RuntimeConfig.model_validate(document, extra="forbid")
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False)[0]
+            field = ".".join(str(part) for part in problem["loc"]) or "changes"
+            raise InvalidRequest(f"{field}: {problem['msg']}.", field=field) from error
+        changed = differences(stored, document)
+        outcome.update(config=config.model_dump(by_alias=True, mode="json"), changed=changed)
+        return document, {"by": uid, "at": deps.clock(), "changed": changed}
+
+    deps.store.change_runtime(audit_id, decide)
+    return outcome

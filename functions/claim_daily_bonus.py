@@ -1,0 +1,36 @@
+"""`claim_daily_bonus`: a few tokens for coming back, once a UTC day; days in a row make a streak."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from functions.core import earning, ledger
+from functions.core.limits import DeviceDay, count_on_device
+from functions.core.profile import DeviceId, device_key
+from functions.core.records import Request
+
+if TYPE_CHECKING:
+    from functions.wiring import Deps
+
+
+class ClaimDailyBonus(Request):
+    """On which device: a device earns for a few users a day at most."""
+
+    device_id: DeviceId
+
+
+def claim_daily_bonus(request: ClaimDailyBonus, uid: str, deps: Deps) -> dict[str, Any]:
+    """Return the `entry` of today's bonus as JSON. Claiming again the same day returns the same entry.
+
+    Raises:
+        DailyLimit: this device has claimed for enough users today.
+    """
+    now, rules = deps.clock(), deps.runtime().tokens
+
+    def decide(wallet: ledger.Wallet | None, device: DeviceDay | None) -> tuple[ledger.Account, DeviceDay]:
+        account = earning.daily_bonus(ledger.open_account(wallet, rules.welcome, now), rules, now)
+        return account, count_on_device(device, "bonus", rules.bonuses_per_device, now)
+
+    entry_id = ledger.entry_id(ledger.Reason.BONUS, ledger.day_of(now))
+    entry = deps.store.post_entry(uid, entry_id, decide, device_key(request.device_id))
+    return {"entry": entry.model_dump(by_alias=True, mode="json")}

@@ -1,0 +1,42 @@
+"""`convert_points`: lifetime points into tokens, a few a day."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from functions.core import earning, ledger
+from functions.core.jobs import require_same_payload
+from functions.core.records import Request, RequestId
+
+if TYPE_CHECKING:
+    from functions.core.limits import DeviceDay
+    from functions.wiring import Deps
+
+
+class ConvertPoints(Request):
+    """How many points. `request_id` is the idempotency key."""
+
+    request_id: RequestId
+    points: Annotated[int, Field(ge=1, le=1_000_000_000)]
+
+
+def convert_points(request: ConvertPoints, uid: str, deps: Deps) -> dict[str, Any]:
+    """Return the `entry` of the conversion as JSON; a repeated key gets the same entry.
+
+    Raises:
+        InvalidRequest: `points` is no multiple of what a token takes.
+        ConversionLimit: more than can be converted now.
+        KeyReused: the key belongs to another number of points.
+    """
+    now, rules = deps.clock(), deps.runtime().tokens
+
+    def decide(wallet: ledger.Wallet | None, _device: DeviceDay | None) -> tuple[ledger.Account, None]:
+        account = ledger.open_account(wallet, rules.welcome, now)
+        return earning.convert_points(account, request.request_id, request.points, rules, now), None
+
+    entry_id = ledger.entry_id(ledger.Reason.CONVERT, request.request_id)
+    entry = deps.store.post_entry(uid, entry_id, decide)
+    require_same_payload(entry.detail or {}, {"points": str(request.points)})
+    return {"entry": entry.model_dump(by_alias=True, mode="json")}

@@ -1,0 +1,75 @@
+"""How much one user, and one device, may do. Counted in documents that the same transaction writes anyway."""
+
+from datetime import datetime, timedelta
+
+from functions.core.errors import DailyLimit, RateLimited
+from functions.core.jobs import Lane
+from functions.core.ledger import Account, day_of, today_of
+from functions.core.records import Record
+from functions.core.runtime import PlanRules
+
+DEVICE_DAY_LIFETIME = timedelta(days=2)
+"""After this a device's counters are of no use to anybody."""
+
+
+class DeviceDay(Record):
+    """What one device has earned on one UTC day, over all its users. Stored in `devices/{hash}`."""
+
+    day: str
+    bonus: int = 0
+    manual: int = 0
+    expire_at: datetime
+
+
+def admit(account: Account, lane: Lane, plan: PlanRules, now: datetime) -> Account:
+    """Count one paid call.
+
+    Raises:
+        RateLimited: too many in this minute; detail `retryAfter`, in seconds.
+        DailyLimit: the plan's photos of this lane are used up today; details `limit` and `resetsAt`.
+    """
+    wallet = account.wallet
+    minute = max(int(now.timestamp()) // 60, wallet.rate_minute)
+    count = wallet.rate_count + 1 if minute == wallet.rate_minute else 1
+    if count > plan.calls_per_minute:
+        wait = 60 - int(now.timestamp()) % 60
+        raise RateLimited(f"At most {plan.calls_per_minute} photos a minute. Wait {wait} seconds.", retryAfter=wait)
+    today = today_of(wallet, now)
+    used = getattr(today, lane)
+    limit = plan.instant_per_day if lane is Lane.INSTANT else plan.batch_per_day
+    if used >= limit:
+        raise daily_limit(f"{lane} photos", limit, now)
+    return account.having(rate_minute=minute, rate_count=count, today=today.model_copy(update={lane.value: used + 1}))
+
+
+def readmit(account: Account, lane: Lane, counted_at: datetime, now: datetime) -> Account:
+    """Take back the count of a photo that came to nothing, if it was counted today."""
+    today = today_of(account.wallet, now)
+    used = getattr(today, lane)
+    if day_of(counted_at) != today.day or used == 0:
+        return account
+    return account.having(today=today.model_copy(update={lane.value: used - 1}))
+
+
+def count_on_device(device: DeviceDay | None, what: str, limit: int, now: datetime) -> DeviceDay:
+    """Count one earning (`bonus` or `manual`) on a device.
+
+    Raises:
+        DailyLimit: this device has earned enough today, whoever uses it; details `limit` and `resetsAt`.
+    """
+    day = day_of(now)
+    current = device if device is not None and device.day >= day else DeviceDay(day=day, expire_at=now)
+    used = getattr(current, what)
+    if used >= limit:
+        raise daily_limit(f"{what} rewards on this device", limit, now)
+    return current.model_copy(update={what: used + 1, "expire_at": now + DEVICE_DAY_LIFETIME})
+
+
+def daily_limit(what: str, limit: int, now: datetime) -> DailyLimit:
+    """Return the error for something that is used up until midnight UTC."""
+    resets_at = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return DailyLimit(
+        f"At most {limit} {what} a day. The next day begins at midnight UTC.",
+        limit=limit,
+        resetsAt=resets_at.isoformat().replace("+00:00", "Z"),
+    )

@@ -1,0 +1,51 @@
+"""What a user has told us about themselves: devices to push to, and preferences."""
+
+import hashlib
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from functions.core.records import Record
+
+DEVICES_MAX = 10
+"""A user's devices that get pushes; the one not seen for longest makes room."""
+
+
+DeviceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{8,128}$")]
+"""What the app knows its installation by. A client can make one up, so it limits honest devices and slows others
+down."""
+
+
+class Device(Record):
+    """One installation of the app."""
+
+    push_token: str
+    platform: str
+    seen_at: datetime
+
+
+class Preferences(Record):
+    """What the user wants."""
+
+    notifications: bool = True
+    language: str | None = None
+
+
+class Profile(Record):
+    """The part of `users/{uid}` that functions write. `devices` by device id."""
+
+    devices: dict[str, Device] = Field(default_factory=dict)
+    preferences: Preferences = Preferences()
+
+
+def device_key(device_id: str) -> str:
+    """Return what a device is stored under: a hash, because the id itself may tell who it belongs to."""
+    return hashlib.sha256(device_id.encode()).hexdigest()[:32]
+
+
+def with_device(profile: Profile, device_id: str, device: Device) -> Profile:
+    """Return the profile with this device, and at most the ten that were seen last."""
+    devices = {**profile.devices, device_id: device}
+    latest = sorted(devices, key=lambda name: devices[name].seen_at, reverse=True)[:DEVICES_MAX]
+    return profile.model_copy(update={"devices": {name: devices[name] for name in latest}})

@@ -1,0 +1,50 @@
+"""`quote`: what each lane costs now and how long it takes, and which one suits the caller."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from functions.core.pricing import prices_now, recommended_lane
+from functions.core.records import Request
+
+if TYPE_CHECKING:
+    from functions.wiring import Deps
+
+
+class Quote(Request):
+    """No parameters."""
+
+
+def quote(_request: Quote, uid: str, deps: Deps) -> dict[str, Any]:
+    """Return prices (tokens), waits (minutes), balance, queue position and the recommended lane.
+
+    The price shown is the price paid when `maxTokens` is sent along with the photo.
+    """
+    runtime, queued = deps.runtime(), deps.queue().queued
+    rules = runtime.tokens
+    wallet = deps.store.get_wallet(uid)
+    balance = wallet.balance if wallet else rules.welcome
+    prices = prices_now(rules, queued)
+    recommended = recommended_lane(
+        prices,
+        balance,
+        wallet.scans if wallet else 0,
+        rules.instant_recommended_scans,
+        instant_open=runtime.instant.open,
+    )
+    return {
+        "balance": balance,
+        "priceVersion": prices.version,
+        "recommended": recommended,
+        "instant": {
+            "price": prices.instant,
+            "open": runtime.instant.open,
+            "closedBecause": None if runtime.instant.open else "OPERATOR",
+            "waitMinutes": 0,
+        },
+        "batch": {
+            "price": prices.batch,
+            "queuePosition": queued + 1,
+            "waitMinutes": runtime.batch.expected_minutes,
+        },
+    }
