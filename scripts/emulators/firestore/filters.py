@@ -176,7 +176,7 @@ def _field_conditions(where: FilterPb, database: str) -> Iterable[Condition]:
 def _list_conditions(field: FieldPath, where: FilterPb, database: str) -> list[Condition]:
     """Return one condition per value of an `in` or `array-contains-any`, and a single one for a `not-in`.
 
-    Null and NaN equal nothing here, as documented: in an `in` they match nothing, a `not-in` with null matches nothing at all.
+    Null and NaN equal nothing here, as documented; a `not-in` with null matches nothing at all.
     """
     name = StructuredQuery.FieldFilter.Operator.Name(where.op)
     values = where.value.array_value.values

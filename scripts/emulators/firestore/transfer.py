@@ -10,6 +10,7 @@ that several databases fit), `fields`, `createTime` and `updateTime`:
 
 import json
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
@@ -58,6 +59,24 @@ def import_lines(engine: Engine, lines: Iterable[str]) -> int:
         for database, path, document in documents:
             _store(engine, database, path, document)
     return len(documents)
+
+
+def export_to(engine: Engine, path: Path) -> int:
+    """Write an export to a file and return the number of documents. The file is whole or not there at all."""
+    partial = path.with_name(f"{path.name}.partial")
+    count = -1  # the header is no document
+    with partial.open("w") as file:
+        for line in export_lines(engine):
+            file.write(line)
+            count += 1
+    partial.replace(path)
+    return count
+
+
+def import_from(engine: Engine, path: Path) -> int:
+    """Import a file, see `import_lines`."""
+    with path.open() as file:
+        return import_lines(engine, file)
 
 
 def _check_header(content: Any) -> None:
