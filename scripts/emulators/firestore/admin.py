@@ -104,7 +104,7 @@ def _add_faults(server: AdminServer, body: str) -> Any:
     for rule in content if isinstance(content, list) else [content]:
         if not isinstance(rule, dict):
             raise ValueError("a fault rule is a JSON object")  # noqa: TRY004 - what the body holds, not a caller's mistake
-        server.service.faults.add(**rule)
+        server.service.faults.add(rule.pop("kind", ""), **rule)
     return server.service.faults.snapshot()
 
 

@@ -5,6 +5,7 @@ import string
 from collections.abc import Iterable, Sequence
 
 from google.rpc.status_pb2 import Status
+from grpc import StatusCode
 
 from .engine import Call, Engine, Session
 from .errors import FirestoreError, invalid
@@ -31,7 +32,9 @@ def commit(engine: Engine, request: Message, call: Call) -> list[bytes]:
         transaction = session.transactions.get(request.transaction)
         try:
             tick, results = _commit_transaction(engine, session, transaction, request.writes, call)
-        except FirestoreError:
+        except FirestoreError as error:
+            if error.code is StatusCode.ABORTED:
+                session.transactions.note_conflict(transaction)
             session.transactions.end(transaction)
             raise
     return [CommitResponse(write_results=results, commit_time=timestamp(tick)).SerializeToString()]
@@ -103,11 +106,11 @@ def _commit_alone(engine: Engine, session: Session, writes: Sequence[WritePb], c
     if call.owner is None:
         call.owner, call.session = Owner(seniority=engine.tick()), session
     locks = session.transactions.locks
-    locks.admit_commit(call.owner, dict.fromkeys(paths), patient=call.patient)
+    locks.admit_commit(call.owner, paths, patient=call.patient)
     try:
         return _apply(engine, session, writes, paths, call)
     finally:
-        locks.release(call.owner, paths)
+        locks.release(call.owner)
 
 
 def _commit_transaction(
@@ -116,10 +119,10 @@ def _commit_transaction(
     if transaction.read_only and writes:
         raise invalid("Cannot modify entities in a read-only transaction.")
     paths = _paths(session, writes)
-    session.transactions.locks.admit_commit(transaction, dict.fromkeys(paths), patient=call.patient)
+    session.transactions.locks.admit_commit(transaction, paths, patient=call.patient)
     session.transactions.check_results(transaction)
     outcome = _apply(engine, session, writes, paths, call)
-    session.transactions.end(transaction, frozenset(paths))
+    session.transactions.end(transaction)
     return outcome
 
 

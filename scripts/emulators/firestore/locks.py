@@ -12,9 +12,11 @@ is about to change under them. This is what lets many clients count on one docum
                       B commits: A and B wait for each other, B aborts, A is through
                       B tries again, C and D come: line [B, C, D], each reads when the one before has committed
 
-A head that leaves without having written shows that the line was needless, so all in it are let in. Reading out of
-line is always safe; a reader is never aborted to solve a deadlock, because the client library repeats a transaction
-only when its commit fails.
+A transaction that starts over knows what it wanted to write: before reading anything it stands in the lines of all
+those documents, one after the other in the order of their names, so that such transactions never block each other in
+a circle. A head that leaves without having tried to write shows that the line was needless, so all in it are let in.
+Reading out of line is always safe; a reader is never aborted to solve a deadlock, because the client library repeats
+a transaction only when its commit fails.
 """
 
 import threading
@@ -35,6 +37,8 @@ class Owner:
     lines: set[str] = field(default_factory=set)
     waiting_to_read: str | None = None
     waiting_to_write: tuple[str, ...] = ()
+    writes: frozenset[str] = frozenset()  # what its commit was about, successful or not
+    intends: list[str] = field(default_factory=list)  # what an earlier attempt wanted to write, in order
     excused: bool = False  # from standing in line, because that would close a cycle
     doomed: bool = False
     wake: threading.Event = field(default_factory=threading.Event)
@@ -64,16 +68,12 @@ class LockTable:
         owner.waiting_to_read = None
         if path in owner.held:
             return
-        line = self._lines.get(path)
-        if line and line[0] is not owner and patient and not owner.excused:
-            if owner not in line:
-                line.append(owner)
-                owner.lines.add(path)
-            owner.waiting_to_read = path
-            if self._cycle(owner) is None:
-                owner.wake.clear()
-                raise Blocked(owner)
-            owner.waiting_to_read = None
+        if patient:
+            while owner.intends:
+                self._stand_in_line(owner, owner.intends[0])
+                owner.intends.pop(0)
+            if path in self._lines:
+                self._stand_in_line(owner, path)
         self._readers.setdefault(path, set()).add(owner)
         owner.held.add(path)
 
@@ -87,7 +87,8 @@ class LockTable:
         owner.waiting_to_write = ()
         if owner.doomed:
             raise aborted(CONTENTION)
-        contested = tuple(path for path in paths if self.readers(path, owner))
+        owner.writes = frozenset(paths)
+        contested = tuple(path for path in owner.writes if self.readers(path, owner))
         if not contested:
             return
         if not patient:
@@ -103,9 +104,8 @@ class LockTable:
         holders = self._readers.get(path)
         return holders - {other_than} if holders else set()
 
-    def release(self, owner: Owner, written: Iterable[str] = ()) -> None:
-        """End an owner's locks and waits; `written` are the documents it has just committed."""
-        done = frozenset(written)
+    def release(self, owner: Owner) -> None:
+        """End an owner's locks and waits."""
         for path in owner.held:
             holders = self._readers[path]
             holders.discard(owner)
@@ -115,7 +115,7 @@ class LockTable:
                 if waiting.waiting_to_write:
                     waiting.wake.set()
         for path in owner.lines:
-            self._leave_line(owner, path, wrote=path in done)
+            self._leave_line(owner, path)
         owner.held.clear()
         owner.lines.clear()
         owner.waiting_to_read, owner.waiting_to_write = None, ()
@@ -134,6 +134,31 @@ class LockTable:
         """Tell whether there is not a single lock or line."""
         return not self._readers and not self._lines
 
+    def _stand_in_line(self, owner: Owner, path: str) -> None:
+        """Return when an owner is the head of a document's line, or is excused from it.
+
+        Raises:
+            Blocked: others are ahead.
+        """
+        line = self._lines.setdefault(path, [])
+        if owner not in line:
+            line.append(owner)
+            owner.lines.add(path)
+        while line[0] is not owner and not owner.excused:
+            owner.waiting_to_read = path
+            cycle = self._cycle(owner)
+            if cycle is None:
+                owner.wake.clear()
+                raise Blocked(owner)
+            # Best excused is who has locks already: one without any cannot get into a conflict by waiting longer.
+            self._excuse(next((member for member in cycle if member.waiting_to_read and member.held), owner))
+        owner.waiting_to_read = None
+
+    def _excuse(self, reader: Owner) -> None:
+        reader.excused = True
+        reader.waiting_to_read = None
+        reader.wake.set()
+
     def _stand_in_front(self, owner: Owner, paths: Iterable[str]) -> None:
         """Put a waiting commit into the lines, at the front if it has the document locked."""
         for path in paths:
@@ -142,13 +167,13 @@ class LockTable:
                 line.insert(0 if path in owner.held else len(line), owner)
                 owner.lines.add(path)
 
-    def _leave_line(self, owner: Owner, path: str, *, wrote: bool) -> None:
+    def _leave_line(self, owner: Owner, path: str) -> None:
         line = self._lines[path]
         was_head = line[0] is owner
         line.remove(owner)
         if not was_head:
             return
-        if wrote and line:
+        if line and path in owner.writes:
             line[0].wake.set()
             return
         del self._lines[path]
@@ -165,9 +190,7 @@ class LockTable:
         while (cycle := self._cycle(owner)) is not None:
             reader = next((member for member in cycle if member.waiting_to_read is not None), None)
             if reader is not None:
-                reader.excused = True
-                reader.waiting_to_read = None
-                reader.wake.set()
+                self._excuse(reader)
                 continue
             youngest = max(cycle, key=lambda member: member.seniority)
             if youngest is owner:

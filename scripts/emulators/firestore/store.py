@@ -135,6 +135,11 @@ class Database:
         if not self._snapshots:
             self._history.clear()
 
+    @property
+    def versions_kept(self) -> int:
+        """How many replaced versions are kept for open snapshots."""
+        return sum(map(len, self._history.values()))
+
     def collection_ids(self, parent: str) -> list[str]:
         """Return the sorted ids of the collections directly under a document path, or under the root (empty path)."""
         return sorted(self._children.get(parent, ()))

@@ -18,6 +18,7 @@ from .store import Database
 
 IDLE_SECONDS = 60.0
 TOTAL_SECONDS = 270.0
+INTENTIONS_MAX = 1000  # of aborted transactions whose clients have not come back
 
 _ID = struct.Struct(
     ">QQ8s"
@@ -58,6 +59,7 @@ class Transactions:
         self._timing = timing
         self._seconds = seconds
         self._open: dict[bytes, Transaction] = {}
+        self._intentions: dict[int, list[str]] = {}  # by seniority, which all attempts of one transaction share
         self._serial = 0
         self._run = secrets.token_bytes(8)
 
@@ -73,12 +75,11 @@ class Transactions:
         """
         self.expire()
         self._serial += 1
-        seniority = self._serial
         retried = options.read_write.retry_transaction
-        if retried:
-            seniority = self._unpack(retried)[1]
+        seniority = self._unpack(retried)[1] if retried else self._serial
         now = self._seconds()
         started = Transaction(seniority=seniority, id=_ID.pack(self._serial, seniority, self._run), began=now, used=now)
+        started.intends = self._intentions.pop(seniority, [])
         if options.HasField("read_only"):
             started.snapshot = tick
             self._database.open_snapshot(tick)
@@ -107,6 +108,12 @@ class Transactions:
         if not all(holds() for holds in transaction.checks):
             raise aborted(CONTENTION)
 
+    def note_conflict(self, transaction: Transaction) -> None:
+        """Remember what an aborted transaction wanted to write, for when its client starts over."""
+        self._intentions[transaction.seniority] = sorted(transaction.writes)
+        if len(self._intentions) > INTENTIONS_MAX:
+            del self._intentions[next(iter(self._intentions))]
+
     def rollback(self, transaction_id: bytes) -> None:
         """End a transaction without effect. One that has ended is fine: clients roll back what failed to commit."""
         found = self._open.get(transaction_id)
@@ -115,11 +122,11 @@ class Transactions:
         else:
             self.end(found)
 
-    def end(self, transaction: Transaction, written: frozenset[str] = frozenset()) -> None:
-        """Forget a transaction and let go of its locks; `written` are the documents it has just committed."""
+    def end(self, transaction: Transaction) -> None:
+        """Forget a transaction and let go of its locks."""
         if self._open.pop(transaction.id, None) is None:
             return
-        self.locks.release(transaction, written)
+        self.locks.release(transaction)
         if transaction.snapshot is not None:
             self._database.close_snapshot(transaction.snapshot)
 
