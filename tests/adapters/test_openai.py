@@ -1,0 +1,397 @@
+"""The provider over the wire: what it answers, and the two kinds of trouble that a caller can act on."""
+
+import io
+import json
+import socket
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from openai import OpenAI
+
+from functions.adapters import openai as adapter
+from functions.adapters.openai import OpenAIProvider, ProviderDownError, ProviderRejectedError
+from functions.core.answers import parse_answer
+from functions.core.batches import ProviderState
+from functions.core.classification import Category
+from functions.core.prompts import SYSTEM_PROMPT, batch_line, completion_request, image_data_url
+from scripts.drawings import drawn_photos
+from scripts.emulators.openai_standin import OpenAIStandIn
+
+MODEL = "gpt-6-luna"
+KEY = "sk-very-secret"
+CHAT, UPLOAD, CREATE = "POST /v1/chat/completions", "POST /v1/files", "POST /v1/batches"
+
+
+class Clock:
+    """Time that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock at noon."""
+    return Clock()
+
+
+@pytest.fixture
+def standin(clock: Clock) -> Iterator[OpenAIStandIn]:
+    """OpenAI's stand-in behind a socket; a batch takes twenty minutes."""
+    with OpenAIStandIn(clock=clock) as standin:
+        yield standin
+
+
+@pytest.fixture
+def provider(standin: OpenAIStandIn) -> Iterator[OpenAIProvider]:
+    """The adapter, over a client as the product makes it: with its own repeats, which the adapter must turn off."""
+    with closing(OpenAI(api_key=KEY, base_url=standin.base_url)) as client:
+        yield OpenAIProvider(client)
+
+
+PHOTO = image_data_url(drawn_photos()["can.jpg"])
+
+
+def request() -> dict[str, Any]:
+    """Return the body that classifies a photo."""
+    return completion_request(MODEL, PHOTO, "US", "en")
+
+
+def input_file(*custom_ids: str) -> io.BytesIO:
+    """Return a batch's input with a text question for each job."""
+    body = {"model": MODEL, "messages": [{"role": "user", "content": "What is it?"}]}
+    return io.BytesIO(b"".join(batch_line(custom_id, body) for custom_id in custom_ids))
+
+
+def provider_answering(handler: Callable[[httpx2.Request], httpx2.Response]) -> OpenAIProvider:
+    """Return the adapter before a server that answers whatever a test wants."""
+    http = httpx2.Client(transport=httpx2.MockTransport(handler))
+    return OpenAIProvider(OpenAI(api_key=KEY, base_url="http://openai.example/v1", http_client=http))
+
+
+CALLS: dict[str, Callable[[OpenAIProvider], object]] = {
+    "complete": lambda provider: provider.complete(request(), 5),
+    "upload_input": lambda provider: provider.upload_input("b.jsonl", input_file("job-1")),
+    "create_batch": lambda provider: provider.create_batch("batch-1", "file-1"),
+    "find_batch": lambda provider: provider.find_batch("batch-1", datetime(2026, 11, 21, tzinfo=UTC)),
+    "retrieve_batch": lambda provider: provider.retrieve_batch("batch_abc"),
+    "read_lines": lambda provider: list(provider.read_lines("file-1")),
+}
+every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+
+
+# Completions
+
+
+def test_a_photo_is_classified(provider: OpenAIProvider) -> None:
+    """The request goes through OpenAI's own checks, and the answer comes with its cost."""
+    completion = provider.complete(request(), 10)
+    assert parse_answer(completion).category in Category
+    assert completion.usage is not None
+    assert completion.usage.input_tokens > 200
+    assert completion.usage.output_tokens > 20
+
+
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [("refusal", "refused"), ("cut_answer", "cut at the token limit"), ("empty_choices", "no choices")],
+)
+def test_an_answer_that_is_none_is_a_problem_and_no_error(
+    provider: OpenAIProvider, standin: OpenAIStandIn, fault: str, problem: str
+) -> None:
+    """The provider answered and bills it: that is no outage."""
+    standin.faults.add(kind=fault)
+    completion = provider.complete(request(), 10)
+    assert completion.text is None
+    assert problem in (completion.problem or "")
+    assert completion.usage is not None
+
+
+@pytest.mark.parametrize("body", [[], "text", 7, None], ids=repr)
+def test_json_that_is_no_completion_is_a_problem_and_no_crash(body: object) -> None:
+    """Any JSON is read; what has no choices has no answer."""
+    completion = provider_answering(lambda _: httpx2.Response(200, json=body)).complete(request(), 5)
+    assert completion.problem == "the answer has no choices"
+
+
+# Trouble
+
+
+@pytest.mark.parametrize(
+    ("fault", "words", "retry_after"),
+    [
+        ({"kind": "rate_limited", "retry_after": 7}, "status 429", 7),
+        ({"kind": "insufficient_quota"}, "status 429", None),
+        ({"kind": "server_error"}, "status 500", None),
+        ({"kind": "bad_gateway"}, "status 502", None),
+        ({"kind": "unavailable"}, "status 503", None),
+        ({"kind": "connection_reset"}, "no answer", None),
+        ({"kind": "malformed_json", "endpoint": CHAT}, "unreadable answer", None),
+        ({"kind": "reply_lost"}, "no answer", None),
+    ],
+    ids=lambda value: value["kind"] if isinstance(value, dict) else "",
+)
+def test_a_provider_in_trouble_is_down(
+    provider: OpenAIProvider, standin: OpenAIStandIn, fault: dict[str, Any], words: str, retry_after: int | None
+) -> None:
+    """Overload, outage, lost and unreadable answers are one decision for the caller: later. Nothing is repeated."""
+    standin.faults.add(**fault)
+    with pytest.raises(ProviderDownError, match=words) as down:
+        provider.complete(request(), 5)
+    assert down.value.retry_after_seconds == retry_after
+    assert standin.requests[CHAT] == 1
+
+
+@every_call
+@pytest.mark.parametrize("fault", ["server_error", "rate_limited", "connection_reset"])
+def test_no_call_is_ever_repeated_by_the_client(
+    provider: OpenAIProvider, standin: OpenAIStandIn, call: Callable[[OpenAIProvider], object], fault: str
+) -> None:
+    """A repeated POST can be paid for twice: whatever fails, one request was sent."""
+    standin.faults.add(kind=fault, count=None)
+    with pytest.raises(ProviderDownError):
+        call(provider)
+    assert sum(standin.requests.values()) == 1
+
+
+def test_a_provider_that_takes_too_long_is_down(provider: OpenAIProvider, standin: OpenAIStandIn) -> None:
+    """The caller's limit is kept, not the client's own of ten minutes."""
+    standin.faults.add(kind="timeout", seconds=30)
+    with pytest.raises(ProviderDownError, match="APITimeoutError"):
+        provider.complete(request(), 0.3)
+
+
+@every_call
+def test_a_provider_that_nobody_serves_is_down(call: Callable[[OpenAIProvider], object]) -> None:
+    """A refused connection is an outage for every call."""
+    with closing(socket.socket()) as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
+    with closing(OpenAI(api_key=KEY, base_url=url)) as client, pytest.raises(ProviderDownError, match="no answer"):
+        call(OpenAIProvider(client))
+
+
+@every_call
+@pytest.mark.parametrize("status", [401, 403, 408, 409, 429, 500, 503])
+def test_what_is_not_the_photos_fault_is_down(call: Callable[[OpenAIProvider], object], status: int) -> None:
+    """The operator's key, the moment or the provider: the same request may pass later."""
+    with pytest.raises(ProviderDownError, match=str(status)):
+        call(provider_answering(lambda _: httpx2.Response(status, json={"error": {"message": "x", "code": "y"}})))
+
+
+@every_call
+@pytest.mark.parametrize("status", [400, 404, 413, 422])
+def test_what_would_be_refused_again_is_rejected(call: Callable[[OpenAIProvider], object], status: int) -> None:
+    """The provider understood and said no."""
+    with pytest.raises(ProviderRejectedError, match=f"status {status}, code image_too_small"):
+        call(provider_answering(lambda _: httpx2.Response(status, json={"error": {"code": "image_too_small"}})))
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("7", 7), ("0", 1), ("999999", 3_600), ("1.5", None), ("soon", None), ("-1", None), ("", None)],
+)
+def test_the_wait_that_the_provider_asks_for_is_bounded(header: str, seconds: int | None) -> None:
+    """Between one second and an hour; what is no whole number of seconds is left to our own setting."""
+    limited = provider_answering(lambda _: httpx2.Response(429, headers={"retry-after": header}, json={}))
+    with pytest.raises(ProviderDownError) as down:
+        limited.complete(request(), 5)
+    assert down.value.retry_after_seconds == seconds
+
+
+def test_an_error_tells_no_secrets() -> None:
+    """Key, prompt and photo are in no message, also where the provider quotes them: messages end up in logs and
+    documents."""
+    quoting = f"Incorrect API key {KEY}: {SYSTEM_PROMPT} {PHOTO}"
+    for status in (400, 401, 429, 500):
+        broken = provider_answering(lambda _, s=status: httpx2.Response(s, json={"error": {"message": quoting}}))  # type: ignore[misc]
+        with pytest.raises((ProviderDownError, ProviderRejectedError)) as trouble:
+            broken.complete(request(), 5)
+        assert not any(secret in str(trouble.value) for secret in (KEY, SYSTEM_PROMPT[:40], PHOTO))
+        assert len(str(trouble.value)) < 100
+
+
+def test_a_defect_of_ours_is_not_taken_for_an_outage() -> None:
+    """Only the provider's errors are translated: a bug must not look like a provider that is down."""
+
+    def broken(_: httpx2.Request) -> httpx2.Response:
+        raise ZeroDivisionError
+
+    with pytest.raises(Exception) as raised:  # noqa: PT011 (the client may wrap it in its own error)
+        provider_answering(broken).retrieve_batch("batch_abc")
+    assert "ZeroDivisionError" in "".join(traceback.format_exception(raised.value))
+
+
+# Batches
+
+
+def test_a_batch_goes_through_from_input_to_lines(
+    provider: OpenAIProvider, standin: OpenAIStandIn, clock: Clock
+) -> None:
+    """Upload, create, retrieve, read: each line answers the job that it was sent for."""
+    file_id = provider.upload_input("b.jsonl", input_file("job-1", "job-2"))
+    created = provider.create_batch("batch-1", file_id)
+    assert created.state is ProviderState.VALIDATING
+    clock.now += timedelta(hours=1)
+    done = provider.retrieve_batch(created.openai_batch_id)
+    assert (done.state, done.completed_lines, done.error_file_id, done.problem) == (
+        ProviderState.COMPLETED,
+        2,
+        None,
+        None,
+    )
+    assert done.output_file_id is not None
+    lines = list(provider.read_lines(done.output_file_id))
+    assert sorted(line["custom_id"] for line in lines) == ["job-1", "job-2"]
+    assert all(line["response"]["status_code"] == 200 for line in lines)
+
+
+def test_a_failed_batch_says_why(provider: OpenAIProvider, standin: OpenAIStandIn, clock: Clock) -> None:
+    """OpenAI's own reason comes with the state: creating succeeded and proved nothing."""
+    standin.faults.add(kind="batch_token_limit")
+    created = provider.create_batch("batch-1", provider.upload_input("b.jsonl", input_file("job-1")))
+    clock.now += timedelta(hours=1)
+    failed = provider.retrieve_batch(created.openai_batch_id)
+    assert (failed.state, failed.output_file_id, failed.error_file_id) == (ProviderState.FAILED, None, None)
+    assert (failed.problem or "").startswith("token_limit_exceeded: ")
+
+
+def test_a_batch_whose_reply_was_lost_is_found_by_our_id(
+    provider: OpenAIProvider, standin: OpenAIStandIn, clock: Clock
+) -> None:
+    """Created, but nobody heard of it: the batch that carries our id is adopted, not created again."""
+    file_id = provider.upload_input("b.jsonl", input_file("job-1"))
+    standin.faults.add(kind="reply_lost", endpoint=CREATE)
+    with pytest.raises(ProviderDownError):
+        provider.create_batch("batch-1", file_id)
+    for other in range(3):
+        provider.create_batch(f"other-{other}", file_id)
+
+    found = provider.find_batch("batch-1", clock.now)
+    assert found is not None
+    assert standin.requests[CREATE] == 4
+    assert provider.find_batch("batch-2", clock.now) is None
+
+
+def test_a_lost_batch_is_looked_for_on_every_page(
+    provider: OpenAIProvider, standin: OpenAIStandIn, clock: Clock
+) -> None:
+    """The list comes in pages of a hundred, newest first; ours may be on the second."""
+    file_id = provider.upload_input("b.jsonl", input_file("job-1"))
+    ours = provider.create_batch("batch-1", file_id)
+    for other in range(105):
+        provider.create_batch(f"other-{other}", file_id)
+    found = provider.find_batch("batch-1", clock.now)
+    assert found is not None
+    assert found.openai_batch_id == ours.openai_batch_id
+    assert standin.requests["GET /v1/batches"] == 2
+
+
+def test_the_search_ends_where_ours_cannot_be(provider: OpenAIProvider, clock: Clock) -> None:
+    """A batch from long before ours was built is not ours, whatever it carries; nor is every old page read."""
+    provider.create_batch("batch-1", provider.upload_input("b.jsonl", input_file("job-1")))
+    assert provider.find_batch("batch-1", clock.now + timedelta(hours=2)) is None
+    assert provider.find_batch("batch-1", clock.now + timedelta(minutes=59)) is not None
+
+
+def batch_object(**changes: Any) -> dict[str, Any]:
+    """Return a batch as OpenAI shows it."""
+    return {
+        "id": "batch_abc",
+        "object": "batch",
+        "endpoint": "/v1/chat/completions",
+        "input_file_id": "file-1",
+        "completion_window": "24h",
+        "created_at": 1_795_262_400,
+        "status": "completed",
+        **changes,
+    }
+
+
+def test_a_state_that_we_do_not_know_raises() -> None:
+    """OpenAI adds a state: nobody guesses what it means."""
+    paused = provider_answering(lambda _: httpx2.Response(200, json=batch_object(status="paused")))
+    with pytest.raises(ValueError, match="paused"):
+        paused.retrieve_batch("batch_abc")
+
+
+def test_a_missing_file_is_none_however_it_is_written() -> None:
+    """OpenAI writes null, nothing at all, or an empty text."""
+    answers = iter([batch_object(), batch_object(output_file_id=None, error_file_id="")])
+    provider = provider_answering(lambda _: httpx2.Response(200, json=next(answers)))
+    for _ in range(2):
+        shown = provider.retrieve_batch("batch_abc")
+        assert (shown.output_file_id, shown.error_file_id, shown.completed_lines) == (None, None, 0)
+
+
+def test_files_and_batches_do_not_stay_at_the_provider_for_ever() -> None:
+    """Input and output files are given a lifetime: photos of our users are in them."""
+    sent: list[httpx2.Request] = []
+
+    def keep(request: httpx2.Request) -> httpx2.Response:
+        request.read()
+        sent.append(request)
+        return httpx2.Response(200, json={**batch_object(), "bytes": 1, "filename": "b", "purpose": "batch"})
+
+    provider = provider_answering(keep)
+    provider.upload_input("b.jsonl", input_file("job-1"))
+    provider.create_batch("batch-1", "file-1")
+    lifetime = int(adapter.FILE_LIFETIME.total_seconds())
+    assert b'name="expires_after[seconds]"\r\n\r\n%d' % lifetime in sent[0].content
+    created = json.loads(sent[1].content)
+    assert created["output_expires_after"] == {"anchor": "created_at", "seconds": lifetime}
+    assert (created["metadata"], created["completion_window"]) == ({"batchId": "batch-1"}, "24h")
+
+
+def test_lines_that_name_nobody_are_left_out() -> None:
+    """Blank lines, fragments, other JSON and absurdly long lines end no job and no run."""
+    long = json.dumps({"custom_id": "long", "text": "x" * adapter.LINE_BYTES_MAX})
+    noise = ["", "{", "[]", "7", "null", long, "[" * 100_000]
+    content = "\n".join(['{"custom_id": "a"}', *noise, '{"custom_id": "b"}'])
+    provider = provider_answering(lambda _: httpx2.Response(200, text=content))
+    assert [line["custom_id"] for line in provider.read_lines("file-1")] == ["a", "b"]
+
+
+@pytest.mark.parametrize("text", ["a\u2028b", "a\u0085b", "a\x0bb", "a\x1cb"], ids=ascii)
+def test_a_line_ends_only_at_a_newline(text: str) -> None:
+    """A text with a rare line separator in it does not tear its line apart: the answer would be lost and paid again."""
+    line = {"custom_id": "a", "text": text}
+    content = json.dumps(line, ensure_ascii=False) + "\n" + json.dumps({"custom_id": "b"})
+    provider = provider_answering(lambda _: httpx2.Response(200, text=content))
+    assert list(provider.read_lines("file-1")) == [line, {"custom_id": "b"}]
+
+
+def test_a_download_that_breaks_off_is_an_outage(torn_download: str) -> None:
+    """The connection dies within the file: the lines so far are right, and the rest is worth another attempt."""
+    with closing(OpenAI(api_key=KEY, base_url=torn_download)) as client:
+        lines = OpenAIProvider(client).read_lines("file-1")
+        assert next(lines) == {"custom_id": "a"}
+        with pytest.raises(ProviderDownError):
+            list(lines)
+
+
+@pytest.fixture
+def torn_download() -> Iterator[str]:
+    """A server that promises a long file, sends its first line, and hangs up."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65_536)
+                line = b'{"custom_id": "a"}\n'
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + line + b'{"custom')
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/v1"
+        thread.join(timeout=5)
