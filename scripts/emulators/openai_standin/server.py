@@ -5,6 +5,7 @@ time.
 """
 
 import contextlib
+import select
 import socket
 import struct
 import sys
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 IDLE_SECONDS_MAX = 120.0
 DRAIN_BYTES_MAX = 16 * 1024 * 1024  # an unread rest that is longer ends the connection instead
+_PEER_CLOSED = getattr(select, "POLLRDHUP", 0)  # Linux only; elsewhere an empty read tells
 CHECK_SECONDS = 0.1  # how often a hanging answer looks whether its caller has left
 
 
@@ -93,12 +95,14 @@ class SocketConnection:
         raise ConnectionResetError("reset on request of a fault")
 
     def _caller_left(self) -> bool:
-        try:
-            return self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-        except BlockingIOError:
-            return False
-        except ConnectionError:
-            return True
+        # Asked of the poller, for recv would wait for the socket's own timeout even with MSG_DONTWAIT.
+        poller = select.poll()
+        poller.register(self._socket, select.POLLIN | _PEER_CLOSED)
+        for _, event in poller.poll(0):
+            if event & (_PEER_CLOSED | select.POLLHUP | select.POLLERR):
+                return True
+            return self._socket.recv(1, socket.MSG_PEEK) == b""
+        return False
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -101,9 +101,12 @@ def test_reply_lost_after_the_effect(either: Any, create: str) -> None:
         "completion_window": "24h",
         "metadata": {"batchId": "ours"},
     }
-    call = (lambda: either.upload(b"x")) if create == "file" else (lambda: either.client.batches.create(**request))
+    calls: dict[str, Callable[[], Any]] = {
+        "file": lambda: either.upload(b"x"),
+        "batch": lambda: either.client.batches.create(**request),
+    }
     with pytest.raises(openai.APIConnectionError):
-        call()
+        calls[create]()
     if create == "file":
         assert len(either.client.files.list().data) == 2
     else:
