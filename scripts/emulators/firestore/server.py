@@ -94,11 +94,12 @@ class FirestoreServer:
             OSError: the admin port is taken.
             RuntimeError: the gRPC port is taken.
         """
+        server = grpc.server(ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="firestore"), options=_OPTIONS)
+        server.add_generic_rpc_handlers((_Handlers(self.service),))
+        self._port = server.add_insecure_port(self.host)
         self._admin = AdminServer(self._admin_port, self.service, lambda: self.host)
         self._admin_port = self._admin.server_address[1]
-        self._grpc = grpc.server(ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="firestore"), options=_OPTIONS)
-        self._grpc.add_generic_rpc_handlers((_Handlers(self.service),))
-        self._port = self._grpc.add_insecure_port(self.host)
+        self._grpc = server
         self._grpc.start()
         threading.Thread(target=self._admin.serve_forever, args=(0.05,), name="firestore-admin", daemon=True).start()
 

@@ -88,6 +88,9 @@ class Service:
             if rule.kind == "delay":
                 time.sleep(rule.delay_ms / 1000)
             elif rule.kind == "abort":
+                with self.engine.mutex:
+                    for session in self.engine.sessions.values():
+                        session.transactions.abort(getattr(request, "transaction", b""))
                 raise FirestoreError(grpc.StatusCode.ABORTED, "Aborted on request.")
             elif rule.kind == "unavailable":
                 raise FirestoreError(grpc.StatusCode.UNAVAILABLE, "Unavailable on request.")

@@ -122,6 +122,12 @@ class Transactions:
         else:
             self.end(found)
 
+    def abort(self, transaction_id: bytes) -> None:
+        """End a transaction if it is one of this database's: ABORTED means that it is over, and its locks are free."""
+        found = self._open.get(transaction_id)
+        if found is not None:
+            self.end(found)
+
     def end(self, transaction: Transaction) -> None:
         """Forget a transaction and let go of its locks."""
         if self._open.pop(transaction.id, None) is None:
