@@ -193,6 +193,38 @@ def test_stopping_ends_everything(clock: Any) -> None:
     assert "openai-standin" not in {thread.name for thread in threading.enumerate()}
 
 
+def test_stopping_ends_idle_connections(clock: Any) -> None:
+    """A kept connection that waits for its next request is closed when the stand-in stops."""
+    standin = OpenAIStandIn(clock=clock).start()
+    port = httpx2.URL(standin.base_url).port or 0
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(b"GET /__/healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        standin.stop()
+        assert connection.recv(1) == b""
+
+
+def test_a_reset_is_a_reset(wire: Any) -> None:
+    """A connection cut by a fault ends with a TCP reset, not with a polite end."""
+    wire.standin.faults.add(kind="connection_reset")
+    with socket.create_connection(("127.0.0.1", _port(wire)), timeout=5) as connection:
+        connection.sendall(b"GET /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\n\r\n")
+        with pytest.raises(ConnectionResetError):
+            connection.recv(1)
+
+
+def test_hanging_answers_end_with_their_callers(wire: Any) -> None:
+    """When the caller of a hanging answer leaves, the thread that kept it waiting ends soon after."""
+    idle = threading.active_count()
+    wire.standin.faults.add(kind="timeout", seconds=60)
+    with pytest.raises(openai.APITimeoutError):
+        wire.client.with_options(timeout=0.2).files.list()
+    deadline = time.monotonic() + 5
+    while threading.active_count() > idle and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert threading.active_count() == idle
+
+
 def _call(client: OpenAI, failures: list[Exception]) -> None:
     try:
         client.files.list()
