@@ -16,6 +16,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from functions import log
+from functions.adapters.firestore.writes import BULK_WRITES_MAX
 from functions.adapters.openai import ProviderDownError, ProviderRejectedError
 from functions.core.batches import INPUT_BYTES_MAX, POLL_FIRST, Batch, BatchMember, BatchState, ProviderBatch
 from functions.core.errors import ImageNotFound, InvalidImage
@@ -200,10 +201,12 @@ def _release(deps: Deps, batch_id: str) -> int:
     """Give back every job that a batch has claimed, though nothing tells which it had."""
     error = JobError(code=Failure.PROVIDER_UNAVAILABLE, message="not sent yet: the submitter died")
     released = 0
-    while held := deps.store.jobs_of_batch(batch_id, limit=500):
+    while held := deps.store.held_jobs(batch_id, BULK_WRITES_MAX):
         changes = [(s.job.job_id, s.version, requeued(error, attempts=s.job.attempts - 1)) for s in held]
-        deps.store.update_jobs(changes)
-        released += len(held)
+        given_back = sum(version is not None for version in deps.store.update_jobs(changes))
+        if not given_back:
+            raise RuntimeError(f"batch {batch_id} holds jobs that cannot be given back")
+        released += given_back
     return released
 
 

@@ -114,9 +114,14 @@ class JobDocuments(WalletDocuments):
         query = self._jobs.where(filter=FieldFilter("status", "==", Status.QUEUED)).order_by("createdAt").limit(limit)
         return _all_jobs(query)
 
-    def jobs_of_batch(self, batch_id: str, limit: int) -> list[StoredJob]:
-        """Read jobs that a batch holds, while it is not yet known which ones it took."""
-        return _all_jobs(self._jobs.where(filter=FieldFilter("batchId", "==", batch_id)).limit(limit))
+    def held_jobs(self, batch_id: str, limit: int) -> list[StoredJob]:
+        """Read jobs that a batch has claimed and not ended, while it is not yet known which ones it took."""
+        query = (
+            self._jobs.where(filter=FieldFilter("batchId", "==", batch_id))
+            .where(filter=FieldFilter("status", "==", Status.PROCESSING))
+            .limit(limit)
+        )
+        return _all_jobs(query)
 
     def claim_jobs(self, batch_id: str, queued: Sequence[StoredJob]) -> list[BatchMember]:
         """Take queued jobs into a batch, each one only if nobody changed it since it was read. A write a job.

@@ -54,8 +54,11 @@ def run_transaction(transaction: Transaction, body: Callable[[Transaction], T]) 
         try:
             result: T = transactional(body)(transaction)
         except ValueError as error:
-            if isinstance(error.__cause__, exceptions.Aborted):
-                raise error.__cause__ from error
+            # The client raises this when its own attempts are used up, and also, by its failing rollback, over the
+            # error of a transaction that could not even begin. What counts is the error underneath.
+            cause = error.__cause__ or error.__context__
+            if isinstance(cause, exceptions.GoogleAPICallError):
+                raise cause from error
             raise
         return result
 

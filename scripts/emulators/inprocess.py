@@ -1,0 +1,124 @@
+"""The whole product in one process, without a socket: real use cases, real clients, our Firestore and OpenAI stand-in.
+
+For what has to be fast and repeatable: property tests, benchmarks of cost, simulations. The clock stands still until
+it is moved; only Cloud Storage is replaced, by a dictionary with the adapter's own interface.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any
+
+from openai import OpenAI
+
+from functions.adapters.firestore import FirestoreStore
+from functions.adapters.openai import OpenAIProvider
+from functions.config import Settings
+from functions.core.batches import BatchMember
+from functions.core.errors import ImageNotFound
+from functions.core.runtime import ImageRules
+from functions.wiring import Deps
+from scripts.emulators.firestore import FirestoreServer, in_process_client
+from scripts.emulators.openai_standin import OpenAIStandIn
+
+_INDEXES = Path(__file__).resolve().parents[2] / "firestore.indexes.json"
+
+
+class StillClock:
+    """A clock that moves only when it is told to, in either direction."""
+
+    def __init__(self, now: datetime = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        """Return the time."""
+        return self.now
+
+    def advance(self, step: timedelta) -> None:
+        """Move by `step`, which may be negative."""
+        self.now += step
+
+
+class MemoryFiles:
+    """Cloud Storage's part in `functions.adapters.storage.StorageFiles`, in a dictionary by object path."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    def read_photo(self, path: str) -> bytes:
+        """Return an uploaded photo, or raise ImageNotFound."""
+        if path not in self.objects:
+            raise ImageNotFound("There is no photo at imagePath. Upload it first.")
+        return self.objects[path]
+
+    @contextmanager
+    def write_input(self, batch_id: str) -> Iterator[IO[bytes]]:
+        """Open a batch's input file for writing; it appears when the block ends without an error."""
+        file = BytesIO()
+        yield file
+        self.objects[f"batches/{batch_id}/input.jsonl"] = file.getvalue()
+
+    @contextmanager
+    def read_input(self, batch_id: str) -> Iterator[IO[bytes]]:
+        """Open a batch's input file for reading."""
+        yield BytesIO(self.objects[f"batches/{batch_id}/input.jsonl"])
+
+    def write_members(self, batch_id: str, members: list[BatchMember]) -> None:
+        """Store a batch's list of jobs."""
+        lines = "".join(member.model_dump_json(by_alias=True) + "\n" for member in members)
+        self.objects[f"batches/{batch_id}/jobs.jsonl"] = lines.encode()
+
+    def read_members(self, batch_id: str) -> list[BatchMember]:
+        """Return a batch's list of jobs."""
+        lines = self.objects[f"batches/{batch_id}/jobs.jsonl"].splitlines()
+        return [BatchMember.model_validate_json(line) for line in lines]
+
+    def delete_batch_files(self, batch_id: str) -> None:
+        """Remove a batch's files, as far as they are there."""
+        for name in ("input", "jobs"):
+            self.objects.pop(f"batches/{batch_id}/{name}.jsonl", None)
+
+
+class InProcessCloud:
+    """Everything a use case needs, in `deps`, and the handles to watch and disturb it."""
+
+    def __init__(self, **standin: Any) -> None:
+        """`standin` are arguments of OpenAIStandIn."""
+        self.clock = StillClock()
+        self.firestore = FirestoreServer(indexes=_INDEXES, clock=self.clock)
+        self.openai = OpenAIStandIn(clock=self.clock, **standin)
+        self.files = MemoryFiles()
+        self.client = in_process_client(self.firestore)
+        self.deps = self.new_process()
+
+    def new_process(self) -> Deps:
+        """Return dependencies as a newly started process has them: nothing is remembered from before."""
+        settings = Settings("demo-ecolane", "demo-bucket", "gpt-6-luna", "http://openai.local/v1", "stand-in")
+        deps = _InProcessDeps(settings, self.clock)
+        deps.__dict__["store"] = FirestoreStore(self.client)
+        deps.__dict__["files"] = self.files
+        deps.__dict__["provider"] = OpenAIProvider(
+            OpenAI(api_key="stand-in", base_url=settings.openai_base_url, http_client=self.openai.http_client())
+        )
+        return deps
+
+    def upload(self, uid: str, name: str, data: bytes) -> str:
+        """Store a photo in a user's folder and return its path."""
+        path = f"users/{uid}/uploads/{name}"
+        self.files.objects[path] = data
+        return path
+
+    def configure(self, config: dict[str, Any]) -> None:
+        """Set `config/runtime`, and have it seen at once."""
+        self.client.document("config/runtime").set(config)
+        self.clock.advance(timedelta(seconds=31))
+
+
+class _InProcessDeps(Deps):
+    """Deps that take photos as they are: they were prepared once, which is a matter of other tests."""
+
+    def prepare_photo(self, data: bytes, rules: ImageRules) -> bytes:
+        del rules
+        return data
