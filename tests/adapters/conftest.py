@@ -1,0 +1,29 @@
+"""The embedded Firestore, with the product's own indexes, for the tests of the adapters."""
+
+from pathlib import Path
+
+import pytest
+from google.cloud.firestore import Client
+
+from functions.adapters.firestore import FirestoreStore
+from scripts.emulators.firestore import FirestoreServer, in_process_client
+
+INDEXES = Path(__file__).parents[2] / "firestore.indexes.json"
+
+
+@pytest.fixture
+def firestore() -> FirestoreServer:
+    """An empty Firestore that enforces `firestore.indexes.json`, keeps a bill and takes faults."""
+    return FirestoreServer(indexes=INDEXES)
+
+
+@pytest.fixture
+def client(firestore: FirestoreServer) -> Client:
+    """A real client of it, in process: no socket, no waiting."""
+    return in_process_client(firestore)
+
+
+@pytest.fixture
+def store(client: Client) -> FirestoreStore:
+    """The adapter over it."""
+    return FirestoreStore(client)

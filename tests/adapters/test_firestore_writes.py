@@ -1,0 +1,233 @@
+"""The three ways of writing: each does all of it, or tells that it did not."""
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from google.api_core import exceptions
+from google.auth.credentials import AnonymousCredentials
+from google.cloud.firestore import Client, DocumentReference, Transaction
+from google.cloud.firestore_v1.bulk_batch import BulkWriteBatch
+from google.rpc import code_pb2, status_pb2
+
+from functions.adapters.firestore import writes
+from functions.adapters.firestore.writes import BULK_WRITES_MAX, guarded_bulk, guarded_update, run_transaction
+from scripts.emulators.firestore import FirestoreServer, Timing, in_process_client
+
+
+def stored(client: Client, path: str, **fields: Any) -> tuple[DocumentReference, Any]:
+    """Store a document. Returns its reference and version."""
+    ref = client.document(path)
+    return ref, ref.set(fields).update_time
+
+
+def value(ref: DocumentReference) -> Any:
+    """Return the field that these tests change."""
+    return ref.get().get("value")
+
+
+def add_one(ref: DocumentReference, transaction: Transaction) -> int:
+    """Count up, as a charge counts down: read, decide, write."""
+    before: int = ref.get(transaction=transaction).get("value")
+    transaction.update(ref, {"value": before + 1})
+    return before + 1
+
+
+# Transactions
+
+
+def test_a_transaction_returns_what_its_body_decided(client: Client) -> None:
+    """The caller gets the body's result once it is written."""
+    ref, _ = stored(client, "things/a", value=1)
+    assert run_transaction(client.transaction(), lambda transaction: add_one(ref, transaction)) == 2
+    assert value(ref) == 2
+
+
+@pytest.mark.parametrize("losses", [1, 4, 7])
+def test_a_transaction_that_loses_to_others_is_repeated(losses: int) -> None:
+    """The client gives up after five attempts; we go on, and the effect is there exactly once."""
+    firestore = FirestoreServer(timing=Timing(idle_seconds=0.1))  # so that an attempt that lost lets go of its locks
+    client = in_process_client(firestore)
+    ref, _ = stored(client, "things/a", value=1)
+    rule = firestore.faults.add("abort", rpc="Commit", count=losses)
+    run_transaction(client.transaction(), lambda transaction: add_one(ref, transaction))
+    assert (value(ref), rule.struck) == (2, losses)
+
+
+def test_a_transaction_that_never_wins_ends(
+    client: Client, firestore: FirestoreServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is a limit to trying, and nothing is written beyond it."""
+    monkeypatch.setattr(writes, "CONTENTION_SECONDS", 0.3)
+    ref, _ = stored(client, "things/a", value=1)
+    firestore.faults.add("abort", rpc="Commit", count=None)
+    with pytest.raises(exceptions.RetryError):
+        run_transaction(client.transaction(), lambda transaction: add_one(ref, transaction))
+    assert value(ref) == 1
+
+
+@pytest.mark.parametrize("error", [ValueError, LookupError, KeyError])
+def test_an_error_in_the_body_writes_nothing_and_comes_through(client: Client, error: type[Exception]) -> None:
+    """A refusal is the caller's to see, and is not repeated."""
+    ref, _ = stored(client, "things/a", value=1)
+    runs: list[int] = []
+
+    def body(transaction: Transaction) -> None:
+        runs.append(add_one(ref, transaction))
+        raise error("no")
+
+    with pytest.raises(error, match="no"):
+        run_transaction(client.transaction(), body)
+    assert (value(ref), len(runs)) == (1, 1)
+
+
+@pytest.fixture
+def served(firestore: FirestoreServer) -> Iterator[Client]:
+    """A client over a socket, for calls that wait for each other."""
+    firestore.start()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("FIRESTORE_EMULATOR_HOST", firestore.host)
+        client = Client(project="demo-ecolane", credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
+        yield client
+        client.close()  # type: ignore[no-untyped-call]
+    firestore.stop()
+
+
+def test_of_many_at_once_none_is_lost(served: Client) -> None:
+    """Eight threads count up five times each: forty."""
+    ref, _ = stored(served, "things/a", value=0)
+
+    def count() -> None:
+        for _ in range(5):
+            run_transaction(served.transaction(), lambda transaction: add_one(ref, transaction))
+
+    threads = [threading.Thread(target=count) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert value(ref) == 40
+
+
+# One document under its version
+
+
+def test_a_guarded_update_changes_the_named_fields_and_returns_the_new_version(client: Client) -> None:
+    """Other fields stay, and the returned version guards the next write."""
+    ref, version = stored(client, "things/a", value=1, other="stays")
+    second = guarded_update(client, ref, version, {"value": 2})
+    assert second is not None
+    assert guarded_update(client, ref, second, {"value": 3}) is not None
+    assert ref.get().to_dict() == {"value": 3, "other": "stays"}
+
+
+def test_whoever_read_an_older_version_is_refused(client: Client) -> None:
+    """Two read the same version: the first writes, the second hears that somebody was faster."""
+    ref, version = stored(client, "things/a", value=1)
+    assert guarded_update(client, ref, version, {"value": 2}) is not None
+    assert guarded_update(client, ref, version, {"value": 3}) is None
+    assert value(ref) == 2
+
+
+def test_a_document_that_is_gone_is_not_brought_back(client: Client) -> None:
+    """An update of what was deleted changes nothing."""
+    ref, version = stored(client, "things/a", value=1)
+    ref.delete()
+    assert guarded_update(client, ref, version, {"value": 2}) is None
+    assert not ref.get().exists
+
+
+def test_a_store_that_is_down_is_no_refusal(client: Client, firestore: FirestoreServer) -> None:
+    """ "Somebody was faster" is only said when it is so."""
+    ref, version = stored(client, "things/a", value=1)
+    firestore.faults.add("abort", rpc="Commit", count=None)
+    with pytest.raises(exceptions.Aborted):
+        guarded_update(client, ref, version, {"value": 2})
+    assert value(ref) == 1
+
+
+# Many documents, each under its version
+
+
+def test_in_bulk_each_write_succeeds_or_is_refused_alone(client: Client) -> None:
+    """A stale and a deleted document among good ones: they are refused, in place, and the others are written."""
+    refs, versions = zip(*(stored(client, f"things/{number}", value=0) for number in range(4)), strict=True)
+    refs[1].update({"value": 9})
+    refs[2].delete()
+    changes = [(ref, version, {"value": 1}) for ref, version in zip(refs, versions, strict=True)]
+    done = guarded_bulk(client, changes)
+    assert [version is not None for version in done] == [True, False, False, True]
+    assert (value(refs[0]), value(refs[1]), value(refs[3])) == (1, 9, 1)
+    assert not refs[2].get().exists
+
+
+def test_bulk_versions_guard_the_next_write(client: Client) -> None:
+    """The versions that come back are those of the documents."""
+    ref, version = stored(client, "things/a", value=0)
+    (second,) = guarded_bulk(client, [(ref, version, {"value": 1})])
+    assert second == ref.get().update_time
+
+
+def test_nothing_to_write_is_no_call(client: Client, firestore: FirestoreServer) -> None:
+    """An empty list costs nothing."""
+    firestore.faults.add("unavailable", rpc="BatchWrite", count=None)
+    assert guarded_bulk(client, []) == []
+
+
+def test_bulk_writes_go_in_calls_of_a_limited_size(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any number of writes is split into calls that stay within Firestore's request size, in order."""
+    sizes: list[int] = []
+    commit = BulkWriteBatch.commit
+
+    def counted(bulk: BulkWriteBatch, **options: Any) -> Any:
+        sizes.append(len(bulk))
+        return commit(bulk, **options)
+
+    monkeypatch.setattr(BulkWriteBatch, "commit", counted)
+    pairs = [stored(client, f"things/{number}", value=0) for number in range(2 * BULK_WRITES_MAX + 1)]
+    done = guarded_bulk(client, [(ref, version, {"value": n}) for n, (ref, version) in enumerate(pairs)])
+    assert sizes == [BULK_WRITES_MAX, BULK_WRITES_MAX, 1]
+    assert [value(ref) for ref, _ in pairs] == list(range(len(pairs)))
+    assert None not in done
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        (code_pb2.UNAVAILABLE, exceptions.ServiceUnavailable),
+        (code_pb2.ABORTED, exceptions.Aborted),
+        (code_pb2.RESOURCE_EXHAUSTED, exceptions.ResourceExhausted),
+        (code_pb2.INTERNAL, exceptions.InternalServerError),
+    ],
+)
+def test_a_bulk_write_that_was_neither_done_nor_refused_raises(
+    client: Client, monkeypatch: pytest.MonkeyPatch, code: int, error: type[Exception]
+) -> None:
+    """An entry that failed for another reason than its guard must not pass for "somebody was faster"."""
+    ref, version = stored(client, "things/a", value=0)
+    commit = BulkWriteBatch.commit
+
+    def failing(bulk: BulkWriteBatch, **options: Any) -> Any:
+        response = commit(bulk, **options)
+        response.status[0] = status_pb2.Status(code=code, message="not now")
+        return response
+
+    monkeypatch.setattr(BulkWriteBatch, "commit", failing)
+    with pytest.raises(error, match="not now"):
+        guarded_bulk(client, [(ref, version, {"value": 1})])
+
+
+def test_a_bulk_call_whose_reply_was_lost_has_written_once(client: Client, firestore: FirestoreServer) -> None:
+    """The client repeats the call, and the repeated writes meet their own guards."""
+    ref, version = stored(client, "things/a", value=0)
+    rule = firestore.faults.add("reply_lost", rpc="BatchWrite")
+    assert guarded_bulk(client, [(ref, version, {"value": 1})]) == [None]
+    assert (value(ref), rule.struck) == (1, 1)
+
+
+def test_the_limits_fit_together() -> None:
+    """A call is shorter than a transaction's contention allows for, and both are far below a function's limit."""
+    assert timedelta(seconds=writes.CONTENTION_SECONDS + 2 * writes.RPC_TIMEOUT_SECONDS) < timedelta(seconds=60)
+    assert BULK_WRITES_MAX <= 500
