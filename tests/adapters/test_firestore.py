@@ -1,0 +1,442 @@
+"""The documents: what a transaction brings about, what a lost reply leaves, and what a query may cost."""
+
+import ast
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.auth.credentials import AnonymousCredentials
+from google.cloud.firestore import Client
+
+from functions.adapters.firestore import FirestoreStore, StoredJob
+from functions.adapters.firestore import jobs as jobs_module
+from functions.core.batches import BatchState
+from functions.core.errors import InsufficientTokens
+from functions.core.jobs import Failure, Job, JobError, Status
+from functions.core.ledger import Account, Wallet, charge, open_account
+from functions.core.pricing import QueueStats
+from functions.core.settlement import Decision, refunding
+from scripts.emulators.firestore import FirestoreServer
+from tests.builders import NOW, batch, job
+
+LOST = JobError(code=Failure.LINE_MISSING, message="the provider lost this photo's answer")
+BATCH_ID = "batch-1"
+
+
+def numbered(number: int, **changes: Any) -> Job:
+    """Return one of many jobs; the higher its number, the later it came."""
+    return job(job_id=f"{number:032x}", created_at=NOW + timedelta(seconds=number), **changes)
+
+
+def paying(wanted: Job, welcome: int = 10) -> Callable[[Wallet | None], tuple[Account, Job]]:
+    """Return the decision to open an account, and to charge for a job."""
+
+    def decide(wallet: Wallet | None) -> tuple[Account, Job]:
+        account = open_account(wallet, welcome, NOW)
+        return charge(account, wanted.job_id, wanted.tokens_cost, NOW), wanted
+
+    return decide
+
+
+def opened(store: FirestoreStore, wanted: Job) -> StoredJob:
+    """Charge for a job, store it and read it."""
+    assert store.open_job(wanted, paying(wanted)) is not None
+    stored = store.get_job(wanted.job_id)
+    assert stored is not None
+    return stored
+
+
+def wallet_of(store: FirestoreStore, uid: str = "ana") -> Wallet:
+    """Return a wallet that must be there."""
+    wallet = store.get_wallet(uid)
+    assert wallet is not None
+    return wallet
+
+
+def statement(client: Client, uid: str = "ana") -> list[tuple[str, int, int]]:
+    """Return the stored ledger as lines: what for, tokens, balance."""
+    entries = client.collection("users", uid, "ledger").order_by("seq").stream()
+    return [(entry.id, entry.get("delta"), entry.get("balanceAfter")) for entry in entries]
+
+
+def failing(stored: Job) -> Decision:
+    """Return the decision to fail a job and give its price back."""
+    return refunding(lambda now: now.batch_id == stored.batch_id, LOST, 0, NOW)
+
+
+# Wallets and jobs
+
+
+def test_charge_entry_and_job_are_there_together(store: FirestoreStore, client: Client) -> None:
+    """One transaction: the wallet, its ledger entries and the job, which reads back as it was opened."""
+    wanted = job(tokens_cost=5)
+    done = store.open_job(wanted, paying(wanted))
+    stored = store.get_job(wanted.job_id)
+    assert done is not None
+    assert stored is not None
+    assert (done.balance, done.job, done.version) == (5, wanted, stored.version)
+    assert stored.job == wanted
+    assert statement(client) == [("welcome", 10, 10), (f"charge:{wanted.job_id}", -5, 5)]
+    assert wallet_of(store).balance == 5
+
+
+def test_a_refusal_writes_nothing(store: FirestoreStore, client: Client) -> None:
+    """Whoever cannot pay gets no job, no entry and no wallet."""
+    dear = job(tokens_cost=11)
+    with pytest.raises(InsufficientTokens):
+        store.open_job(dear, paying(dear))
+    assert store.get_job(dear.job_id) is None
+    assert (store.get_wallet("ana"), statement(client)) == (None, [])
+
+
+def test_a_job_that_another_call_opened_is_not_paid_again(store: FirestoreStore, client: Client) -> None:
+    """The second call with the same key charges nothing and is told so."""
+    first = job()
+    opened(store, first)
+    second = first.model_copy(update={"opened_by": "invocation-2"})
+    assert store.open_job(second, paying(second)) is None
+    assert statement(client) == [("welcome", 10, 10), (f"charge:{first.job_id}", -1, 9)]
+
+
+def test_a_wallet_is_opened_once(store: FirestoreStore, client: Client) -> None:
+    """A second opening finds the first: one welcome."""
+    for _ in range(2):
+        store.open_wallet("ana", lambda wallet: open_account(wallet, 10, NOW))
+    assert statement(client) == [("welcome", 10, 10)]
+
+
+def test_users_have_wallets_of_their_own(store: FirestoreStore) -> None:
+    """What one spends, the other keeps."""
+    opened(store, job(uid="ana"))
+    store.open_wallet("bob", lambda wallet: open_account(wallet, 10, NOW))
+    assert (wallet_of(store, "ana").balance, wallet_of(store, "bob").balance) == (9, 10)
+
+
+def test_failure_and_refund_are_one(store: FirestoreStore, client: Client) -> None:
+    """The job ends, its price comes back, and the ledger shows both."""
+    held = opened(store, job(status=Status.PROCESSING)).job
+    ended = store.close_job(held.job_id, "ana", failing(held))
+    assert (ended.status, ended.error) == (Status.FAILED, LOST)
+    assert statement(client)[1:] == [(f"charge:{held.job_id}", -1, 9), (f"refund:{held.job_id}", 1, 10)]
+
+
+def test_a_job_is_refunded_once_however_often_it_is_closed(store: FirestoreStore, client: Client) -> None:
+    """A replay sees the job as it is and changes nothing."""
+    held = opened(store, job(status=Status.PROCESSING)).job
+    for _ in range(3):
+        assert store.close_job(held.job_id, "ana", failing(held)).status is Status.FAILED
+    assert [delta for _, delta, _ in statement(client)] == [10, -1, 1]
+
+
+def test_a_job_that_the_decision_leaves_alone_is_returned_as_it_is(store: FirestoreStore, client: Client) -> None:
+    """Nothing is written when nothing is decided."""
+    waiting = opened(store, job(status=Status.QUEUED)).job
+    assert store.close_job(waiting.job_id, "ana", failing(waiting)) == waiting
+    assert len(statement(client)) == 2
+
+
+def test_a_job_that_does_not_exist_cannot_be_closed(store: FirestoreStore) -> None:
+    """That is a defect, and no refund."""
+    with pytest.raises(LookupError):
+        store.close_job("f" * 32, "ana", failing(job()))
+
+
+def test_a_guarded_job_is_written_once(store: FirestoreStore) -> None:
+    """Of two writes under the same version the second is refused."""
+    stored = opened(store, job())
+    assert store.update_job(stored.job.job_id, stored.version, {"priority": 1})
+    assert not store.update_job(stored.job.job_id, stored.version, {"priority": 2})
+    again = store.get_job(stored.job.job_id)
+    assert again is not None
+    assert again.job.priority == 1
+
+
+@pytest.fixture
+def served(firestore: FirestoreServer) -> Iterator[FirestoreStore]:
+    """The adapter over a socket, where transactions wait for each other."""
+    firestore.start()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("FIRESTORE_EMULATOR_HOST", firestore.host)
+        client = Client(project="demo-ecolane", credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
+        yield FirestoreStore(client)
+        client.close()  # type: ignore[no-untyped-call]
+    firestore.stop()
+
+
+def test_with_one_token_left_two_threads_make_one_spend(served: FirestoreStore, client: Client) -> None:
+    """Ten times: of two calls at once one gets the photo, the other hears that the tokens are gone."""
+    outcomes: list[str] = []
+
+    def spend(wanted: Job, start: threading.Barrier) -> None:
+        start.wait()
+        try:
+            served.open_job(wanted, paying(wanted, welcome=1))
+            outcomes.append("paid")
+        except InsufficientTokens:
+            outcomes.append("refused")
+
+    for round_ in range(10):
+        uid, start = f"user-{round_}", threading.Barrier(2)
+        wanted = [numbered(2 * round_ + which, uid=uid) for which in (0, 1)]
+        threads = [threading.Thread(target=spend, args=(one, start)) for one in wanted]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [balance for _, _, balance in statement(client, uid)] == [1, 0]
+        assert sum(served.get_job(one.job_id) is not None for one in wanted) == 1
+    assert sorted(outcomes) == ["paid"] * 10 + ["refused"] * 10
+
+
+def test_one_key_in_two_threads_is_one_job(served: FirestoreStore, client: Client) -> None:
+    """The same request sent twice at once: one call opens it, the other is told that it exists."""
+    results: list[object] = []
+
+    def send(invocation: str) -> None:
+        wanted = job(opened_by=invocation)
+        results.append(served.open_job(wanted, paying(wanted)))
+
+    threads = [threading.Thread(target=send, args=(f"invocation-{number}",)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(result is not None for result in results) == 1
+    assert [delta for _, delta, _ in statement(client)] == [10, -1]
+
+
+# Lost replies
+
+
+@pytest.fixture(params=[1, 3], ids=["reply lost once", "reply lost three times"])
+def reply_lost(firestore: FirestoreServer, request: pytest.FixtureRequest) -> Callable[[], None]:
+    """From the call on, commits take effect and their replies are lost, so many times."""
+
+    def lose() -> None:
+        for rpc in ("Commit", "BatchWrite"):
+            firestore.faults.add("reply_lost", rpc=rpc, count=request.param)
+
+    return lose
+
+
+def test_a_lost_reply_opens_one_wallet(store: FirestoreStore, client: Client, reply_lost: Callable[[], None]) -> None:
+    """The welcome came once, and the caller gets the wallet."""
+    reply_lost()
+    assert store.open_wallet("ana", lambda wallet: open_account(wallet, 10, NOW)).balance == 10
+    assert statement(client) == [("welcome", 10, 10)]
+
+
+def test_a_lost_reply_opens_one_job(store: FirestoreStore, client: Client, reply_lost: Callable[[], None]) -> None:
+    """Charged once, and the caller recognises the job as its own: balance, version and all."""
+    reply_lost()
+    wanted = job()
+    done = store.open_job(wanted, paying(wanted))
+    stored = store.get_job(wanted.job_id)
+    assert done is not None
+    assert stored is not None
+    assert (done.job, done.balance, done.version) == (wanted, 9, stored.version)
+    assert statement(client) == [("welcome", 10, 10), (f"charge:{wanted.job_id}", -1, 9)]
+
+
+def test_a_lost_reply_refunds_once(store: FirestoreStore, client: Client, reply_lost: Callable[[], None]) -> None:
+    """The job has failed, its price is back once, and the caller gets the ended job."""
+    held = opened(store, job(status=Status.PROCESSING)).job
+    reply_lost()
+    assert store.close_job(held.job_id, "ana", failing(held)).status is Status.FAILED
+    assert [delta for _, delta, _ in statement(client)] == [10, -1, 1]
+
+
+def test_a_lost_reply_claims_jobs_for_the_batch_that_asked(
+    store: FirestoreStore, reply_lost: Callable[[], None]
+) -> None:
+    """The repeated claim is refused by its own guards; the jobs are the batch's all the same, each claimed once."""
+    queued = [opened(store, numbered(number)) for number in range(3)]
+    reply_lost()
+    members = store.claim_jobs(BATCH_ID, queued)
+    assert [member.job_id for member in members] == [stored.job.job_id for stored in queued]
+    held = {stored.job.job_id: stored for stored in store.held_jobs(BATCH_ID, 10)}
+    assert {stored.job.attempts for stored in held.values()} == {1}
+    assert [member.updated_at for member in members] == [held[member.job_id].version for member in members]
+
+
+def test_a_lost_reply_writes_a_job_once_and_the_job_says_so(
+    store: FirestoreStore, reply_lost: Callable[[], None]
+) -> None:
+    """`update_job` cannot tell its own write from another's; the document can."""
+    stored = opened(store, job())
+    reply_lost()
+    store.update_job(stored.job.job_id, stored.version, {"status": Status.DONE, "costMicros": 7})
+    after = store.get_job(stored.job.job_id)
+    assert after is not None
+    assert (after.job.status, after.job.cost_micros) == (Status.DONE, 7)
+
+
+def test_a_lost_reply_creates_one_batch(store: FirestoreStore, reply_lost: Callable[[], None]) -> None:
+    """The batch is there, and its submitter holds the version to go on with."""
+    reply_lost()
+    version = store.create_batch(batch(batch_id=BATCH_ID))
+    assert store.update_batch(BATCH_ID, version, {"polls": 1}) is not None
+
+
+def test_a_store_that_is_down_is_an_error_and_no_answer(store: FirestoreStore, firestore: FirestoreServer) -> None:
+    """Whoever cannot reach the store does not take a job for opened, nor for another's."""
+    firestore.faults.add("abort", rpc="BatchGetDocuments", count=None)
+    with pytest.raises(Exception, match=r"(?i)abort"):
+        store.get_job("0" * 32)
+
+
+# Batches
+
+
+def test_a_claim_takes_only_what_nobody_else_has_changed(store: FirestoreStore) -> None:
+    """A job that was cancelled, or claimed by another batch, since it was read is left out."""
+    queued = [opened(store, numbered(number)) for number in range(4)]
+    store.update_job(queued[1].job.job_id, queued[1].version, {"status": Status.CANCELLED})
+    store.claim_jobs("another", [queued[2]])
+    members = store.claim_jobs(BATCH_ID, queued)
+    assert [member.job_id for member in members] == [queued[0].job.job_id, queued[3].job.job_id]
+    assert {stored.job.job_id for stored in store.held_jobs(BATCH_ID, 10)} == {m.job_id for m in members}
+
+
+def test_a_member_knows_its_job_and_can_end_it_without_reading_it(store: FirestoreStore) -> None:
+    """What the batch remembers is the job as it was claimed, under the version of the claim."""
+    stored = opened(store, job(attempts=1, cost_micros=700, tokens_cost=2))
+    (member,) = store.claim_jobs(BATCH_ID, [stored])
+    assert (member.uid, member.image_path, member.region) == ("ana", stored.job.image_path, "IN")
+    assert (member.attempts, member.cost_micros, member.tokens_cost) == (2, 700, 2)
+    assert store.update_job(member.job_id, member.updated_at, {"status": Status.DONE})
+
+
+def test_two_submitters_share_the_queue(store: FirestoreStore) -> None:
+    """Both read the same jobs: every job is claimed by exactly one of them."""
+    for number in range(6):
+        opened(store, numbered(number))
+    seen = store.queued_jobs(6)
+    claims = [
+        {member.job_id for member in store.claim_jobs(name, part)} for name, part in (("a", seen[:4]), ("b", seen))
+    ]
+    assert claims[0].isdisjoint(claims[1])
+    assert len(claims[0] | claims[1]) == 6
+    assert store.queued_jobs(10) == []
+
+
+def test_the_oldest_jobs_come_first_and_no_more_than_asked_for(store: FirestoreStore) -> None:
+    """The queue is read by age, whatever the order of the ids."""
+    for number in (3, 1, 2, 0):
+        opened(store, numbered(number))
+    assert [stored.job.created_at for stored in store.queued_jobs(3)] == [
+        NOW + timedelta(seconds=number) for number in range(3)
+    ]
+
+
+def test_a_batch_is_due_by_its_time_and_in_its_state(store: FirestoreStore) -> None:
+    """Longest due first; those of other states, or not yet due, wait; no more than asked for."""
+    for name, minutes, state in (
+        ("later", 1, BatchState.SUBMITTED),
+        ("now", 0, BatchState.SUBMITTED),
+        ("long ago", -9, BatchState.COLLECTING),
+        ("over", -5, BatchState.DONE),
+    ):
+        store.create_batch(batch(batch_id=name, state=state, due_at=NOW + timedelta(minutes=minutes)))
+    states = [BatchState.SUBMITTED, BatchState.COLLECTING]
+    assert [stored.batch.batch_id for stored in store.due_batches(states, NOW, 10)] == ["long ago", "now"]
+    assert [stored.batch.batch_id for stored in store.due_batches(states, NOW, 1)] == ["long ago"]
+
+
+def test_a_batch_is_taken_by_one_of_two(store: FirestoreStore) -> None:
+    """Two pollers read the same version: one gets the lease."""
+    version = store.create_batch(batch(batch_id=BATCH_ID))
+    taken = store.update_batch(BATCH_ID, version, {"state": BatchState.COLLECTING})
+    assert taken is not None
+    assert store.update_batch(BATCH_ID, version, {"state": BatchState.COLLECTING}) is None
+    assert store.update_batch(BATCH_ID, taken, {"state": BatchState.DONE}) is not None
+
+
+def test_a_batch_reads_back_as_it_was_stored(store: FirestoreStore) -> None:
+    """Every field survives, under its own id."""
+    store.create_batch(batch(batch_id=BATCH_ID, job_count=3, error="why"))
+    (stored,) = store.due_batches([BatchState.SUBMITTED], NOW, 1)
+    assert stored.batch == batch(batch_id=BATCH_ID, job_count=3, error="why")
+    store.delete_batch(BATCH_ID)
+    assert store.due_batches([BatchState.SUBMITTED], NOW, 1) == []
+
+
+# Settings
+
+
+def test_settings_that_are_absent_are_empty(store: FirestoreStore, client: Client) -> None:
+    """A new project has no documents; both come with one call."""
+    assert store.runtime_documents() == ({}, {})
+    client.document("config/runtime").set({"tokens": {"instantPrice": 6}})
+    store.write_queue_stats(QueueStats(queued=7))
+    config, queue = store.runtime_documents()
+    assert (config, QueueStats.model_validate(queue)) == ({"tokens": {"instantPrice": 6}}, QueueStats(queued=7))
+
+
+# What a query may need and cost
+
+
+QUERIES: dict[str, Callable[[FirestoreStore], object]] = {
+    "queued_jobs": lambda store: store.queued_jobs(5),
+    "held_jobs": lambda store: store.held_jobs(BATCH_ID, 5),
+    "count_queued": lambda store: store.count_queued(5),
+    "due_batches": lambda store: store.due_batches([BatchState.BUILDING, BatchState.UPLOADED], NOW, 5),
+    "list_entries": lambda store: store.list_entries("ana", None, 5),
+    "list_entries, next page": lambda store: store.list_entries("ana", 3, 5),
+}
+
+
+@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES.keys())
+def test_every_query_has_its_index_and_an_empty_one_costs_a_read(
+    store: FirestoreStore, firestore: FirestoreServer, query: Callable[[FirestoreStore], object]
+) -> None:
+    """Nothing is asked that `firestore.indexes.json` does not answer: production would refuse it."""
+    assert bill(firestore, lambda: query(store)) == (1, 0)
+
+
+def test_the_tests_ask_every_query_that_the_adapter_makes() -> None:
+    """A query that is added to the adapter is added above."""
+    modules = [ast.parse(path.read_text()) for path in Path(jobs_module.__file__).parent.glob("*.py")]
+    functions = [node for module in modules for node in ast.walk(module) if isinstance(node, ast.FunctionDef)]
+    querying = {function.name for function in functions if ".limit(" in ast.unparse(function)}
+    asked = {name.partition(",")[0] for name in QUERIES}
+    assert {name for name in querying if not name.startswith("_")} == asked
+
+
+def test_a_wallet_that_was_removed_comes_back_from_its_ledger(store: FirestoreStore, client: Client) -> None:
+    """The ledger is the truth: the same tokens as before, and no second welcome."""
+    opened(store, job(tokens_cost=4))
+    client.document("users/ana/wallet/main").delete()
+    assert store.open_wallet("ana", lambda wallet: open_account(wallet, 10, NOW)).balance == 6
+    assert [delta for _, delta, _ in statement(client)] == [10, -4]
+
+
+# The bill
+
+
+def bill(firestore: FirestoreServer, work: Callable[[], object]) -> tuple[int, int]:
+    """Return the reads and writes that this work is billed."""
+    firestore.bill.reset()
+    work()
+    total = firestore.bill.reset()["totals"]
+    return total["reads"], total["writes"]
+
+
+def test_each_step_costs_what_its_docstring_says(store: FirestoreStore, firestore: FirestoreServer) -> None:
+    """Reads and writes of the hot paths: a photo charged, claimed, finished and looked at."""
+    store.open_wallet("ana", lambda wallet: open_account(wallet, 10, NOW))
+    wanted = job()
+    assert bill(firestore, lambda: store.open_job(wanted, paying(wanted))) == (1, 3)
+    assert bill(firestore, lambda: store.queued_jobs(100)) == (1, 0)
+    queued = store.queued_jobs(100)
+    assert bill(firestore, lambda: store.claim_jobs(BATCH_ID, queued)) == (0, 1)
+    held = store.get_job(wanted.job_id)
+    assert held is not None
+    assert bill(firestore, lambda: store.close_job(wanted.job_id, "ana", failing(held.job))) == (2, 3)
+    assert bill(firestore, lambda: store.get_job(wanted.job_id)) == (1, 0)
+    assert bill(firestore, lambda: store.get_wallet("ana")) == (1, 0)
+    assert bill(firestore, lambda: store.queued_jobs(100)) == (1, 0)
+    assert bill(firestore, lambda: store.due_batches([BatchState.SUBMITTED], NOW, 100)) == (1, 0)
