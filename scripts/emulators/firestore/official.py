@@ -55,15 +55,15 @@ def find_official() -> tuple[OfficialInstall | None, str]:
     java, version = _find_java()
     if java is None:
         return None, "Google's emulator needs Java, and none was found (JAVA_HOME, PATH)."
-    reasons = []
+    reasons: dict[str, None] = {}  # several old jars give one reason
     for origin, jar, needed in _jars():
         if version >= needed:
             how = f"{origin} at {jar}, with Java {version}"
             return OfficialInstall(how, java=java, jar=jar), how
-        reasons.append(f"{origin} needs Java {needed}, found {version}")
-    return None, "; ".join(
-        reasons
-    ) or "neither the gcloud component cloud-firestore-emulator nor a jar of firebase-tools was found."
+        reasons[f"{origin} needs Java {needed}, found {version}"] = None
+    if reasons:
+        return None, "; ".join(reasons)
+    return None, "neither the gcloud component cloud-firestore-emulator nor a jar of firebase-tools was found"
 
 
 class OfficialFirestore:

@@ -110,9 +110,7 @@ def test_write_skew_is_impossible(strict: Client) -> None:
             doctor.set({"on": True})
         together = threading.Barrier(2)
 
-        def leave(
-            index: int, doctors: list[Any] = doctors, together: threading.Barrier = together
-        ) -> None:
+        def leave(index: int, doctors: list[Any] = doctors, together: threading.Barrier = together) -> None:
             met: list[bool] = []
 
             def body(transaction: Transaction) -> None:

@@ -108,7 +108,13 @@ def test_chance_is_repeatable() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"kind": "explode"}, {"kind": "abort", "probability": 2}, {"kind": "abort", "skip": -1}, {"kind": "abort", "colour": 1}]
+    "wrong",
+    [
+        {"kind": "explode"},
+        {"kind": "abort", "probability": 2},
+        {"kind": "abort", "skip": -1},
+        {"kind": "abort", "colour": 1},
+    ],
 )
 def test_senseless_rules_are_refused(wrong: dict[str, Any]) -> None:
     """A rule with an unknown kind or attribute, or one out of range, is a ValueError."""

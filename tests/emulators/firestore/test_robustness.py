@@ -138,7 +138,9 @@ def _varint(number: int) -> bytes:
 
 def test_deep_filters_are_refused(server: FirestoreServer) -> None:
     """A filter tree nested without end is INVALID_ARGUMENT."""
-    tree: dict[str, Any] = {"field_filter": {"field": {"field_path": "a"}, "op": "EQUAL", "value": {"integer_value": 1}}}
+    tree: dict[str, Any] = {
+        "field_filter": {"field": {"field_path": "a"}, "op": "EQUAL", "value": {"integer_value": 1}}
+    }
     for _ in range(25):
         tree = {"composite_filter": {"op": "AND", "filters": [tree]}}
     query = {"from_": [{"collection_id": "a"}], "where": tree}
@@ -228,7 +230,13 @@ def test_a_server_can_be_started_again(server: FirestoreServer, strict: Client) 
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/nothing", 404), ("GET", "/import", 405), ("POST", "/bill", 405), ("POST", "/faults", 400), ("POST", "/import", 400)],
+    [
+        ("GET", "/nothing", 404),
+        ("GET", "/import", 405),
+        ("POST", "/bill", 405),
+        ("POST", "/faults", 400),
+        ("POST", "/import", 400),
+    ],
 )
 def test_bad_admin_requests(server: FirestoreServer, method: str, path: str, status: int) -> None:
     """Unknown paths, wrong methods and malformed bodies are answered in JSON with the right status."""

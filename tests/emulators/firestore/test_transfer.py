@@ -87,7 +87,9 @@ BAD: dict[str, tuple[list[Any], str]] = {
 def test_a_bad_import_changes_nothing(strict: Client, server: FirestoreServer, lines: list[Any], text: str) -> None:
     """An import with a bad line is refused as a whole, naming the line."""
     good = {"name": "projects/p/databases/d/documents/a/good"}
-    given = [json.dumps(line) for line in [*lines[:1], good, *lines[1:]]] if lines[0] == HEADER else [json.dumps(lines[0])]
+    given = (
+        [json.dumps(line) for line in [*lines[:1], good, *lines[1:]]] if lines[0] == HEADER else [json.dumps(lines[0])]
+    )
     with pytest.raises(ValueError, match=text.replace("line 2", "line 3")):
         import_lines(server.engine, given)
     assert contents(server) == [json.dumps(HEADER, sort_keys=True)]

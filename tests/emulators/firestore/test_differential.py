@@ -1,0 +1,230 @@
+"""Random documents and queries: the embedded server finds what the official one finds, or else a plain evaluation does.
+
+The plain evaluation shares nothing with the server: it compares Python values, and sorts and slices lists.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from google.cloud.firestore import Client
+from google.cloud.firestore_v1.base_query import BaseCompositeFilter, FieldFilter
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from scripts.emulators.firestore import FirestoreServer, find_official, in_process_client
+from tests.emulators.firestore.support import connect
+
+Content = dict[str, Any]
+
+FIELDS = ["a", "b", "c.d"]
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from([0.5, -0.0, 2.0, math.inf]), st.sampled_from(["", "a", "ab", "é"]),
+    st.sampled_from([b"", b"a\x00"]),
+)  # fmt: skip
+VALUES = st.one_of(SCALARS, st.lists(SCALARS, max_size=3), st.dictionaries(st.sampled_from("xy"), SCALARS, max_size=2))
+DOCUMENTS = st.lists(
+    st.fixed_dictionaries(
+        {}, optional={"a": VALUES, "b": VALUES, "c": st.fixed_dictionaries({}, optional={"d": VALUES})}
+    ),
+    max_size=8,
+)
+NOT_NULL = VALUES.filter(lambda value: value is not None)
+RANGES = st.tuples(st.sampled_from(FIELDS), st.sampled_from(["<", "<=", ">", ">="]), NOT_NULL)
+EQUALITIES = st.one_of(
+    st.tuples(st.sampled_from(FIELDS), st.just("=="), VALUES),
+    st.tuples(st.sampled_from(FIELDS), st.just("in"), st.lists(NOT_NULL, min_size=1, max_size=3)),
+)
+NEGATIONS = st.one_of(
+    st.tuples(st.sampled_from(FIELDS), st.just("!="), VALUES),
+    st.tuples(st.sampled_from(FIELDS), st.just("array_contains"), SCALARS.filter(lambda value: value is not None)),
+)
+Condition = tuple[str, str, Any]
+
+
+@st.composite
+def queries(draw: st.DrawFn) -> Content:
+    """Draw a query: conditions joined by AND or OR, orders, an offset and a limit."""
+    conditions = draw(st.lists(st.one_of(EQUALITIES, RANGES), max_size=2)) + draw(st.lists(NEGATIONS, max_size=1))
+    fields = draw(st.lists(st.sampled_from(FIELDS), unique=True, max_size=2))
+    directions = draw(st.lists(st.booleans(), min_size=2, max_size=2))
+    return {
+        "join": draw(st.sampled_from(["AND", "OR"])),
+        "conditions": conditions,
+        "orders": list(zip(fields, directions, strict=False)),
+        "offset": draw(st.integers(0, 2)),
+        "limit": draw(st.one_of(st.none(), st.integers(1, 5))),
+    }
+
+
+def run(client: Client, collection: str, asked: Content) -> list[str]:
+    """Run a drawn query and return the ids found."""
+    query: Any = client.collection(collection)
+    filters = [FieldFilter(*condition) for condition in asked["conditions"]]
+    if len(filters) > 1:
+        query = query.where(filter=BaseCompositeFilter(asked["join"], filters))
+    elif filters:
+        query = query.where(filter=filters[0])
+    for field, descending in asked["orders"]:
+        query = query.order_by(field, direction="DESCENDING" if descending else "ASCENDING")
+    query = query.offset(asked["offset"])
+    if asked["limit"] is not None:
+        query = query.limit(asked["limit"])
+    return [snapshot.id for snapshot in query.stream()]
+
+
+RANKS: list[tuple[type, ...]] = [(type(None),), (bool,), (int, float), (str,), (bytes,), (list,), (dict,)]
+
+
+def rank(value: Any) -> int:
+    """Return a value's place in the order of types."""
+    return next(place for place, kinds in enumerate(RANKS) if type(value) in kinds)
+
+
+def compare(one: Any, other: Any) -> int:
+    """Compare two values as Firestore orders them: negative, zero or positive."""
+    if rank(one) != rank(other):
+        return rank(one) - rank(other)
+    if one is None:
+        return 0
+    if isinstance(one, str):
+        one, other = one.encode(), other.encode()
+    if isinstance(one, dict):
+        one, other = (sum(map(list, sorted(each.items())), []) for each in (one, other))
+    if isinstance(one, list):
+        for left, right in zip(one, other, strict=False):
+            if difference := compare(left, right):
+                return difference
+        return len(one) - len(other)
+    return int(one > other) - int(one < other)
+
+
+def lookup(content: Content, field: str) -> Any:
+    """Return the value at a field path, or the missing one."""
+    found: Any = content
+    for name in field.split("."):
+        if not isinstance(found, dict) or name not in found:
+            return MISSING
+        found = found[name]
+    return found
+
+
+MISSING = object()
+COMPARISONS: dict[str, Callable[[int], bool]] = {
+    "<": lambda difference: difference < 0,
+    "<=": lambda difference: difference <= 0,
+    ">": lambda difference: difference > 0,
+    ">=": lambda difference: difference >= 0,
+}
+
+
+def holds(content: Content, condition: Condition) -> bool:
+    """Tell whether a document meets a condition."""
+    field, op, value = condition
+    found = lookup(content, field)
+    if found is MISSING:
+        return False
+    if op == "in":
+        return any(compare(found, each) == 0 for each in value)
+    if op == "array_contains":
+        return isinstance(found, list) and any(compare(each, value) == 0 for each in found)
+    if op == "==":
+        return compare(found, value) == 0
+    if op == "!=":
+        return found is not None and compare(found, value) != 0
+    return rank(found) == rank(value) and COMPARISONS[op](compare(found, value))
+
+
+def evaluate(documents: list[Content], asked: Content) -> list[str]:
+    """Return the ids a query finds, by the plainest means."""
+    inequalities = sorted(
+        {field for field, op, _ in asked["conditions"] if op in COMPARISONS or op == "!="}, key=lambda f: f.split(".")
+    )
+    orders = list(asked["orders"])
+    last = orders[-1][1] if orders else False
+    orders += [(field, last) for field in inequalities if field not in dict(orders)]
+
+    def matches(content: Content) -> bool:
+        results = [holds(content, condition) for condition in asked["conditions"]]
+        wanted = not results or (all(results) if asked["join"] == "AND" or len(results) == 1 else any(results))
+        return wanted and all(lookup(content, field) is not MISSING for field, _ in orders)
+
+    def before(one: tuple[str, Content], other: tuple[str, Content]) -> int:
+        for field, descending in orders:
+            if difference := compare(lookup(one[1], field), lookup(other[1], field)):
+                return -difference if descending else difference
+        difference = int(one[0] > other[0]) - int(one[0] < other[0])
+        return -difference if last or (orders and orders[-1][1]) else difference
+
+    found = [(f"d{number}", content) for number, content in enumerate(documents) if matches(content)]
+    ordered = [name for name, _ in sorted(found, key=functools.cmp_to_key(before))]
+    end = None if asked["limit"] is None else asked["offset"] + asked["limit"]
+    return ordered[asked["offset"] : end]
+
+
+@pytest.fixture(scope="module")
+def embedded() -> Client:
+    """A client of an embedded server that asks for no indexes."""
+    return in_process_client(FirestoreServer(enforce_indexes=False))
+
+
+@pytest.fixture(scope="module")
+def official(request: pytest.FixtureRequest) -> Iterator[Client | None]:
+    """A client of the official emulator, None where it is not found."""
+    install, _ = find_official()
+    client = connect(request.getfixturevalue("official_host")) if install is not None else None
+    yield client
+    if client is not None:
+        client.close()
+
+
+def fill(client: Client, collection: str, documents: list[Content]) -> None:
+    """Make a collection hold exactly these documents."""
+    batch = client.batch()
+    for number in range(8):
+        reference = client.document(f"{collection}/d{number}")
+        if number < len(documents):
+            batch.set(reference, documents[number])
+        else:
+            batch.delete(reference)
+    batch.commit()
+
+
+QUICK = settings(
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate, Phase.shrink],
+)
+
+
+@settings(QUICK, max_examples=250)
+@given(documents=DOCUMENTS, asked=st.lists(queries(), min_size=1, max_size=4))
+def test_random_queries_find_what_a_plain_evaluation_finds(
+    embedded: Client, documents: list[Content], asked: list[Content]
+) -> None:
+    """Whatever the documents and the query, the result is the plain evaluation's, also while documents change."""
+    fill(embedded, "plain", documents)
+    for query in asked:
+        assert run(embedded, "plain", query) == evaluate(documents, query), query
+    changed = documents[1:] + documents[:1]
+    fill(embedded, "plain", changed)
+    for query in asked:
+        assert run(embedded, "plain", query) == evaluate(changed, query), query
+
+
+@settings(QUICK, max_examples=60)
+@given(documents=DOCUMENTS, asked=st.lists(queries(), min_size=1, max_size=4))
+def test_random_queries_find_what_the_official_emulator_finds(
+    embedded: Client, official: Client | None, documents: list[Content], asked: list[Content]
+) -> None:
+    """Whatever the documents and the query, both servers return the same ids in the same order."""
+    if official is None:
+        pytest.skip(find_official()[1])
+    for client in (embedded, official):
+        fill(client, "both", documents)
+    for query in asked:
+        assert run(embedded, "both", query) == run(official, "both", query), query

@@ -1,0 +1,70 @@
+"""Figures that must not get worse unnoticed. Generous, so that a busy machine does not fail them."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from scripts.emulators.firestore import FirestoreServer, in_process_client
+from scripts.emulators.firestore.protos import Document
+from tests.emulators.firestore.support import connect, filtered
+
+ROOT = Path(__file__).resolve().parents[3]
+DOCUMENTS = 100_000
+
+
+def test_the_server_is_ready_within_a_second() -> None:
+    """From starting the process to the first answer takes less than a second."""
+    command = [sys.executable, "-m", "scripts.emulators.firestore", "--port", "0", "--admin-port", "0"]
+    started = time.perf_counter()
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        assert process.stdout is not None
+        said = re.search(r"FIRESTORE_EMULATOR_HOST=(\S+)", process.stdout.readline())
+        elapsed = time.perf_counter() - started
+        assert said is not None
+        client = connect(said[1])
+        client.document("a/b").set({"n": 1})
+        client.close()
+        process.terminate()
+        assert process.wait(5) == 0
+    assert elapsed < 1
+
+
+def resident_bytes() -> int:
+    """Return the memory this process has in use."""
+    told = subprocess.run(["ps", "-o", "rss=", "-p", str(os.getpid())], capture_output=True, text=True, check=True)  # noqa: S603, S607
+    return int(told.stdout) * 1024
+
+
+def test_a_hundred_thousand_documents() -> None:
+    """100,000 documents take far less than 1 GB, and a query with a limit among them a few milliseconds while they change."""
+    server = FirestoreServer(enforce_indexes=False)
+    client = in_process_client(server)
+    before = resident_bytes()
+    database = server.engine.session("projects/demo-ecolane/databases/(default)").database
+    template = client.document("jobs/template")
+    template.set(
+        {"status": "queued", "uid": "u", "createdAt": 0, "imagePath": "users/u/uploads/photo.jpg", "attempts": 0}
+    )
+    stored = database.get("jobs/template")
+    assert stored is not None
+    for number in range(DOCUMENTS):
+        document = Document.FromString(stored.data)
+        document.name = database.full_name(f"jobs/j{number:06d}")
+        document.fields["createdAt"].integer_value = number + 1
+        database.put(f"jobs/j{number:06d}", document, server.engine.tick())
+    query = filtered(client.collection("jobs"), ("status", "==", "queued")).order_by("createdAt").limit(10)
+    assert query.get()[1].id == "j000000"
+    assert resident_bytes() - before < 400 * 1024 * 1024
+    started = time.perf_counter()
+    for number in range(50):
+        client.document(f"jobs/j{number:06d}").update({"status": "done"})
+        assert query.get()[1].id == f"j{number + 1:06d}"
+    assert (time.perf_counter() - started) / 50 < 0.02
+    started = time.perf_counter()
+    assert (
+        filtered(client.collection("jobs"), ("status", "==", "queued")).count().get()[0][0].value == DOCUMENTS + 1 - 50
+    )
+    assert time.perf_counter() - started < 3
