@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test check format clean
+.PHONY: help install demo dev test bench check format clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ dev: venv/.installed  ## Keep the local cloud running: make dev [FIRESTORE=offic
 
 test: venv/.installed check  ## Lint, types, and all tests with coverage of the core
 	@$(BIN)/python -m pytest --cov=functions --cov-report=term
+
+bench: venv/.installed  ## Measure one promise: make bench BENCH=name
+	@$(BIN)/python -m scripts.bench "$(BENCH)"
 
 check: venv/.installed  ## Lint and types only
 	@$(BIN)/ruff check .

@@ -1,0 +1,35 @@
+"""What one instant call bills in Firestore, charge and settlement together, for a user who has a wallet."""
+
+import uuid
+from collections import Counter
+from typing import Any
+
+from functions.classify_image import ClassifyImage, classify_image
+from functions.get_wallet import GetWallet, get_wallet
+from scripts.drawings import drawn_photos
+from scripts.emulators.inprocess import InProcessCloud
+
+USERS = 20
+CALLS_PER_USER = 10
+
+
+def run() -> dict[str, Any]:
+    """Return `reads_per_call` and `writes_per_call`. Settings are read anew now and then and are counted too."""
+    cloud = InProcessCloud(seed=1)
+    cloud.configure({"tokens": {"welcome": 50}})
+    photo = next(iter(drawn_photos().values()))
+    users = [f"user-{number}" for number in range(USERS)]
+    for user in users:
+        get_wallet(GetWallet(), user, cloud.deps)
+    cloud.firestore.bill.reset()
+    statuses: Counter[str] = Counter()
+    for user in users:
+        for _ in range(CALLS_PER_USER):
+            path = cloud.upload(user, "photo.jpg", photo)
+            request = {"requestId": uuid.uuid4().hex, "imagePath": path, "mode": "instant"}
+            statuses[classify_image(ClassifyImage.model_validate(request), user, cloud.deps)["status"]] += 1
+    calls = USERS * CALLS_PER_USER
+    if statuses["done"] != calls:
+        raise RuntimeError(f"not every call ended well: {dict(statuses)}")
+    totals = cloud.firestore.bill.snapshot()["totals"]
+    return {"reads_per_call": round(totals["reads"] / calls, 3), "writes_per_call": round(totals["writes"] / calls, 3)}
