@@ -7,7 +7,7 @@ import pytest
 from google.cloud.firestore import Client
 
 from scripts.emulators.firestore import FirestoreServer, OfficialFirestore, Timing, find_official
-from tests.emulators.firestore.support import DIFFERENCES, connect
+from tests.emulators.firestore.support import DIFFERENCES, close, connect
 
 Connect = Callable[[], Client]
 
@@ -73,4 +73,4 @@ def strict(server: FirestoreServer) -> Iterator[Client]:
 
 def _closing(client: Client) -> Iterator[Client]:
     yield client
-    client.close()
+    close(client)

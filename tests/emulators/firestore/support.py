@@ -47,6 +47,16 @@ def connect(host: str, project: str | None = None, kind: type[AnyClient] = Clien
         return kind(project=project or f"demo-{uuid.uuid4().hex[:12]}", credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
 
 
+def close(client: Any) -> None:
+    """Let go of a client's connection."""
+    client.close()
+
+
+def count(query: Any) -> int:
+    """Return how many documents a query counts."""
+    return int(query.count().get()[0][0].value)
+
+
 def documents_root(client: Client) -> str:
     """Return the name on the wire that all document names of a client's database start with."""
     return f"{client._database_string}/documents"  # noqa: SLF001 - the client has no public name for it

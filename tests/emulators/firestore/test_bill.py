@@ -17,7 +17,7 @@ from scripts.emulators.firestore import FirestoreServer
 from scripts.emulators.firestore.bill import Bill
 from tests.emulators.firestore.support import filtered
 
-Use = Callable[[Client], Any]
+Use = Callable[[Any], Any]
 
 
 def add(client: Client, count: int, collection: str = "a") -> None:
@@ -31,7 +31,7 @@ def add(client: Client, count: int, collection: str = "a") -> None:
     batch.commit()
 
 
-def in_transaction(client: Client, body: Callable[[Transaction], Any]) -> Any:
+def in_transaction(client: Client, body: Callable[[Any], Any]) -> Any:
     """Run a function as a transaction."""
     return transactional(body)(client.transaction())
 

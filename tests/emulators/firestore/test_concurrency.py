@@ -11,7 +11,7 @@ from google.api_core.exceptions import Aborted, InvalidArgument
 from google.cloud.firestore import Client, Increment, Transaction, transactional
 
 from scripts.emulators.firestore import FirestoreServer, Timing
-from tests.emulators.firestore.support import connect, filtered
+from tests.emulators.firestore.support import close, connect, filtered
 
 THREADS = 8
 
@@ -77,7 +77,12 @@ def test_eight_clients_count_on_one_document(strict: Client, server: FirestoreSe
 def test_one_hot_document_takes_a_hundred_transactions_a_second(strict: Client) -> None:
     """When all 8 clients want one document the server makes at least 100 transactions a second."""
     started = time.perf_counter()
-    in_threads(lambda _: [increment(strict, "counters/one") for _ in range(25)])
+
+    def work(_: int) -> None:
+        for _ in range(25):
+            increment(strict, "counters/one")
+
+    in_threads(work)
     assert value(strict, "counters/one") == 200
     assert 200 / (time.perf_counter() - started) > 100
 
@@ -103,7 +108,7 @@ def test_transfers_keep_the_total(strict: Client) -> None:
 
 
 def test_write_skew_is_impossible(strict: Client) -> None:
-    """Two transactions that read the same two documents and each write another of them cannot both go by what they read."""
+    """Two transactions that read two documents and each write another of them cannot both go by what they read."""
     for attempt in range(10):
         doctors = [strict.document(f"duty{attempt}/{name}") for name in "ab"]
         for doctor in doctors:
@@ -220,7 +225,8 @@ def test_a_phantom_aborts_the_transaction(strict: Client) -> None:
 def test_a_count_that_changes_aborts_the_transaction(strict: Client) -> None:
     """An aggregation inside a transaction must still hold at the commit."""
     transaction = begun(strict)
-    strict.collection("q").count().get(transaction=transaction)
+    query: Any = strict.collection("q")
+    query.count().get(transaction=transaction)
     strict.document("q/new").set({})
     transaction.set(strict.document("totals/q"), {"n": 0})
     with pytest.raises(Aborted):
@@ -228,7 +234,7 @@ def test_a_count_that_changes_aborts_the_transaction(strict: Client) -> None:
 
 
 def test_concurrent_claims_take_every_job_once(strict: Client) -> None:
-    """Workers that query for queued jobs and claim them in one transaction share them out without a loss or a repeat."""
+    """Workers that query for jobs and claim them in one transaction share them out without loss or repeat."""
     batch = strict.batch()
     for number in range(40):
         batch.set(strict.document(f"jobs/j{number:02d}"), {"status": "queued"})
@@ -291,7 +297,7 @@ def test_the_locks_of_a_vanished_client_expire(hasty: FirestoreServer) -> None:
     vanished._rollback()  # noqa: SLF001
     assert document.get().to_dict() == {"n": 1}
     assert open_transactions(hasty) == 0
-    client.close()
+    close(client)
 
 
 def test_a_transaction_has_a_longest_life(hasty: FirestoreServer) -> None:
@@ -302,7 +308,7 @@ def test_a_transaction_has_a_longest_life(hasty: FirestoreServer) -> None:
         for _ in range(20):
             client.document("d/one").get(transaction=transaction)
             time.sleep(0.05)
-    client.close()
+    close(client)
 
 
 def test_forgotten_transactions_do_not_pile_up(hasty: FirestoreServer) -> None:
@@ -314,7 +320,7 @@ def test_forgotten_transactions_do_not_pile_up(hasty: FirestoreServer) -> None:
     time.sleep(0.25)
     begun(client)
     assert open_transactions(hasty) == 1
-    client.close()
+    close(client)
 
 
 def test_a_wait_is_bounded(index_file: Any) -> None:
@@ -331,7 +337,7 @@ def test_a_wait_is_bounded(index_file: Any) -> None:
     holder.update(document, {"n": 2})
     holder._commit()  # noqa: SLF001
     assert document.get().to_dict() == {"n": 2}
-    client.close()
+    close(client)
     server.stop()
 
 

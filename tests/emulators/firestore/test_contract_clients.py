@@ -1,7 +1,8 @@
-"""Contract: every way the client libraries have of talking to Firestore works on the embedded and the official server."""
+"""Contract: every way the client libraries talk to Firestore works on the embedded and the official server."""
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import firebase_admin
 import pytest
@@ -11,7 +12,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud.firestore import AsyncClient, AsyncTransaction, Client, Increment, async_transactional
 from google.cloud.firestore_v1.bulk_writer import BulkWriterOptions, SendMode
 
-from tests.emulators.firestore.support import connect, emulator_host, filtered, ids
+from tests.emulators.firestore.support import close, connect, count, emulator_host, filtered, ids
 
 
 def test_the_async_client(host: str) -> None:
@@ -32,7 +33,8 @@ def test_the_async_client(host: str) -> None:
             snapshot.to_dict() async for snapshot in filtered(client.collection("counters"), ("n", ">", 1)).stream()
         ]
         assert found == [{"n": 2}]
-        assert [row[0].value for row in await client.collection("counters").count().get()] == [1]
+        counters: Any = client.collection("counters")
+        assert [row[0].value for row in await counters.count().get()] == [1]
         assert [collection.id async for collection in client.collections()] == ["counters"]
         await client._firestore_api.transport.close()  # noqa: SLF001 - the asynchronous client has no close
 
@@ -43,13 +45,13 @@ def test_the_async_client(host: str) -> None:
 def test_the_bulk_writer(client: Client, mode: SendMode) -> None:
     """Hundreds of writes through the bulk writer all arrive, and a failing one is reported alone."""
     failed: list[str] = []
-    writer = client.bulk_writer(options=BulkWriterOptions(mode=mode))
+    writer: Any = client.bulk_writer(options=BulkWriterOptions(mode=mode))
     writer.on_write_error(lambda failure, _: failed.append(failure.operation.reference.id))
     for number in range(120):
         writer.set(client.document(f"bulk/d{number}"), {"n": number})
     writer.update(client.document("bulk/absent"), {"n": Increment(1)})
     writer.close()
-    assert client.collection("bulk").count().get()[0][0].value == 120
+    assert count(client.collection("bulk")) == 120
     assert failed == ["absent"]
 
 
@@ -81,7 +83,7 @@ def test_pages_by_chunks(client: Client) -> None:
     assert pages == [["d0", "d2", "d4"], ["d6", "d1", "d3"], ["d5"]]
 
 
-class NoCredential(credentials.Base):
+class NoCredential(credentials.Base):  # type: ignore[misc] # firebase_admin carries no types
     """What firebase-admin needs where nobody has an account."""
 
     def get_credential(self) -> AnonymousCredentials:
@@ -97,7 +99,7 @@ def admin(host: str) -> Iterator[Client]:
         client = admin_firestore.client(app)
         client.document("admin/one").delete()
         yield client
-    client.close()
+    close(client)
     firebase_admin.delete_app(app)
 
 
@@ -113,4 +115,4 @@ def test_named_databases_are_apart(host: str) -> None:
     one.document("a/x").set({"n": 1})
     assert not two.document("a/x").get().exists
     for client in (one, two):
-        client.close()
+        close(client)

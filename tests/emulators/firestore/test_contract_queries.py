@@ -13,7 +13,7 @@ from google.cloud.firestore_v1.base_query import And, Or
 from google.cloud.firestore_v1.base_vector_query import DistanceMeasure
 from google.cloud.firestore_v1.vector import Vector
 
-from tests.emulators.firestore.support import call, connect, documents_root, filtered, ids, where
+from tests.emulators.firestore.support import call, close, connect, documents_root, filtered, ids, where
 
 # Values of every type in Firestore's order; those in one group are equal to each other, so their ids decide.
 IN_ORDER: list[list[tuple[str, Any]]] = [
@@ -65,7 +65,7 @@ def connections() -> Iterator[dict[str, Client]]:
     opened: dict[str, Client] = {}
     yield opened
     for client in opened.values():
-        client.close()
+        close(client)
 
 
 @pytest.fixture
@@ -95,7 +95,8 @@ def _fill(client: Client) -> None:
     batch.set(client.document("top/t/middle/m/parts/z"), {"q": 3})
     for name, vector in {"east": [1, 0], "north": [0, 1], "far": [3, 4], "west": [-1, 0], "zero": [0, 0]}.items():
         batch.set(
-            client.document(f"places/{name}"), {"at": Vector(map(float, vector)), "green": name in {"east", "far"}}
+            client.document(f"places/{name}"),
+            {"at": Vector([float(part) for part in vector]), "green": name in {"east", "far"}},
         )
     batch.set(client.document("places/solid"), {"at": Vector([1.0, 2.0, 3.0]), "green": True})
     batch.set(client.document("places/nowhere"), {"green": True})
@@ -121,7 +122,7 @@ def test_values_of_all_types_are_in_firestores_order(data: Client) -> None:
 
 @pytest.mark.parametrize("name", SORTED_IDS)
 def test_every_operator_against_every_value(data: Client, name: str) -> None:
-    """Comparisons stay within the value's type, equality is exact across integers and doubles, != skips null and absent."""
+    """Comparisons stay within a type, equality is exact across integers and doubles, != skips null and absent."""
     values, value = data.collection("values"), VALUES[name]
     position = next(index for index, group in enumerate(IN_ORDER) if name in dict(group))
     equal = [other for other, _ in IN_ORDER[position]]
@@ -312,7 +313,8 @@ def test_a_descending_scan_by_name_alone_is_refused(data: Client) -> None:
 
 def test_a_query_names_its_collection(data: Client) -> None:
     """A query without a collection, or with an empty selector, is INVALID_ARGUMENT."""
-    for query in ({}, {"from_": [{}]}):
+    empty: list[dict[str, Any]] = [{}, {"from_": [{}]}]
+    for query in empty:
         with pytest.raises(InvalidArgument):
             list(call(data, "run_query", parent=documents_root(data), structured_query=query))
 
@@ -374,7 +376,7 @@ def test_a_count_can_stop_early(data: Client) -> None:
 
 
 def test_sums_and_averages(data: Client) -> None:
-    """Sums of integers are integers, averages doubles; other values are left out (the client shows a null average as 0)."""
+    """Sums of integers are integers, averages doubles; others are left out (the client shows a null average as 0)."""
     assert figures(plain(data).sum("b", "s").avg("b", "a")) == {"s": 66, "a": 5.5}
     assert figures(plain(data).sum("half", "s").avg("half", "a")) == {"s": 31.5, "a": 31.5 / 11}
     assert figures(plain(data).sum("tags", "s").avg("tags", "a")) == {"s": 0, "a": 0}
@@ -451,7 +453,7 @@ def test_nearest_vectors(
     ids=["1001", "0", "2049", "empty"],
 )
 def test_limits_of_a_vector_search(data: Client, vector: list[float], limit: int) -> None:
-    """A search for more than 1,000 results, none, or with a vector of no or over 2048 dimensions is INVALID_ARGUMENT."""
+    """A search for over 1,000 or no results, or a vector of over 2048 or no dimensions, is INVALID_ARGUMENT."""
     with pytest.raises(InvalidArgument):
         ids(
             data.collection("places").find_nearest(

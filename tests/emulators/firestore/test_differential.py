@@ -10,20 +10,24 @@ from typing import Any
 
 import pytest
 from google.cloud.firestore import Client
-from google.cloud.firestore_v1.base_query import BaseCompositeFilter, FieldFilter
+from google.cloud.firestore_v1.base_query import BaseCompositeFilter, BaseFilter, FieldFilter
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from scripts.emulators.firestore import FirestoreServer, find_official, in_process_client
-from tests.emulators.firestore.support import connect
+from tests.emulators.firestore.support import close, connect
 
 Content = dict[str, Any]
 
 FIELDS = ["a", "b", "c.d"]
 SCALARS = st.one_of(
-    st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from([0.5, -0.0, 2.0, math.inf]), st.sampled_from(["", "a", "ab", "é"]),
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 3),
+    st.sampled_from([0.5, -0.0, 2.0, math.inf]),
+    st.sampled_from(["", "a", "ab", "é"]),
     st.sampled_from([b"", b"a\x00"]),
-)  # fmt: skip
+)
 VALUES = st.one_of(SCALARS, st.lists(SCALARS, max_size=3), st.dictionaries(st.sampled_from("xy"), SCALARS, max_size=2))
 DOCUMENTS = st.lists(
     st.fixed_dictionaries(
@@ -62,7 +66,7 @@ def queries(draw: st.DrawFn) -> Content:
 def run(client: Client, collection: str, asked: Content) -> list[str]:
     """Run a drawn query and return the ids found."""
     query: Any = client.collection(collection)
-    filters = [FieldFilter(*condition) for condition in asked["conditions"]]
+    filters: list[BaseFilter] = [FieldFilter(*condition) for condition in asked["conditions"]]
     if len(filters) > 1:
         query = query.where(filter=BaseCompositeFilter(asked["join"], filters))
     elif filters:
@@ -92,7 +96,7 @@ def compare(one: Any, other: Any) -> int:
     if isinstance(one, str):
         one, other = one.encode(), other.encode()
     if isinstance(one, dict):
-        one, other = (sum(map(list, sorted(each.items())), []) for each in (one, other))
+        one, other = ([part for item in sorted(each.items()) for part in item] for each in (one, other))
     if isinstance(one, list):
         for left, right in zip(one, other, strict=False):
             if difference := compare(left, right):
@@ -177,7 +181,7 @@ def official(request: pytest.FixtureRequest) -> Iterator[Client | None]:
     client = connect(request.getfixturevalue("official_host")) if install is not None else None
     yield client
     if client is not None:
-        client.close()
+        close(client)
 
 
 def fill(client: Client, collection: str, documents: list[Content]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from google.api_core.exceptions import FailedPrecondition
 from google.cloud.firestore import Client
-from google.cloud.firestore_v1.base_query import Or
+from google.cloud.firestore_v1.base_query import BaseFilter, Or
 from google.cloud.firestore_v1.base_vector_query import DistanceMeasure
 from google.cloud.firestore_v1.vector import Vector
 
@@ -94,8 +94,8 @@ COMPOSITE: dict[str, tuple[Find, dict[str, Any]]] = {
 def test_the_error_names_the_index_that_helps(
     strict: Client, index_file: Path, find: Find, needed: dict[str, Any]
 ) -> None:
-    """A refused query names its index as JSON; pasted into the file, which is read again at once, it serves the query."""
-    with pytest.raises(FailedPrecondition, match='Add this to "indexes" in firestore.indexes.json') as refusal:
+    """A refused query names its index as JSON; pasted into the file, which is read again, it serves the query."""
+    with pytest.raises(FailedPrecondition, match='Add this to "indexes" in firestore') as refusal:
         find(strict).get()
     advised = advice(refusal.value)
     assert advised == needed
@@ -216,7 +216,7 @@ def test_a_vector_search_needs_its_index(strict: Client, index_file: Path) -> No
 def test_one_unserved_branch_is_enough(strict: Client, index_file: Path) -> None:
     """Every branch of an OR needs its index."""
     index_file.write_text(json.dumps({"indexes": [index(("a", UP), ("n", UP))]}))
-    branches = [where("a", "==", 1), where("b", "==", 1)]
+    branches: list[BaseFilter] = [where("a", "==", 1), where("b", "==", 1)]
     with pytest.raises(FailedPrecondition) as refusal:
         ids(strict.collection("jobs").where(filter=Or(branches)).order_by("n"))
     assert advice(refusal.value) == index(("b", UP), ("n", UP))

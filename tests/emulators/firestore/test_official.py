@@ -12,7 +12,7 @@ import pytest
 
 from scripts.emulators.firestore import FirestoreServer, OfficialFirestore, find_official, official
 from scripts.emulators.firestore.official import HOST_VARIABLE
-from tests.emulators.firestore.support import connect
+from tests.emulators.firestore.support import close, connect
 
 JAR = "platform/cloud-firestore-emulator/cloud-firestore-emulator.jar"
 ROOT = Path(__file__).resolve().parents[3]
@@ -129,7 +129,7 @@ def test_it_serves_with_rules_and_leaves_no_process(official_host: str, tmp_path
     client = connect(one.host)
     client.document("a/b").set({"n": 1})
     assert client.document("a/b").get().exists
-    client.close()
+    close(client)
     port = one.host.rpartition(":")[2]
     assert processes_of(port)
     one.stop()

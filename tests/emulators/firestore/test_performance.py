@@ -9,7 +9,7 @@ from pathlib import Path
 
 from scripts.emulators.firestore import FirestoreServer, in_process_client
 from scripts.emulators.firestore.protos import Document
-from tests.emulators.firestore.support import connect, filtered
+from tests.emulators.firestore.support import close, connect, filtered
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENTS = 100_000
@@ -26,7 +26,7 @@ def test_the_server_is_ready_within_a_second() -> None:
         assert said is not None
         client = connect(said[1])
         client.document("a/b").set({"n": 1})
-        client.close()
+        close(client)
         process.terminate()
         assert process.wait(5) == 0
     assert elapsed < 1
@@ -39,7 +39,7 @@ def resident_bytes() -> int:
 
 
 def test_a_hundred_thousand_documents() -> None:
-    """100,000 documents take far less than 1 GB, and a query with a limit among them a few milliseconds while they change."""
+    """100,000 documents take far less than 1 GB, and a query with a limit a few milliseconds while they change."""
     server = FirestoreServer(enforce_indexes=False)
     client = in_process_client(server)
     before = resident_bytes()

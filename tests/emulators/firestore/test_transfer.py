@@ -21,10 +21,19 @@ def source() -> FirestoreServer:
     """A server with two databases and a value of every kind."""
     server = FirestoreServer()
     content: dict[str, Any] = {
-        "nothing": None, "yes": True, "big": 2**62, "half": 0.5, "infinite": math.inf, "text": "line\u2028break \U0001f333",
-        "raw": b"\x00\xff", "at": datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC), "where": firestore.GeoPoint(1.5, -2),
-        "list": [1, {"a": []}], "map": {"odd.name": {}}, "vector": Vector([1.0, 2.5]),
-    }  # fmt: skip
+        "nothing": None,
+        "yes": True,
+        "big": 2**62,
+        "half": 0.5,
+        "infinite": math.inf,
+        "text": "line\u2028break \U0001f333",
+        "raw": b"\x00\xff",
+        "at": datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
+        "where": firestore.GeoPoint(1.5, -2),
+        "list": [1, {"a": []}],
+        "map": {"odd.name": {}},
+        "vector": Vector([1.0, 2.5]),
+    }
     in_process_client(server).document("users/u1/deep/d").set(content)
     in_process_client(server, "demo-other").document("users/u2").set({"n": 1})
     return server
@@ -72,15 +81,14 @@ def test_transfer_over_http(source: FirestoreServer) -> None:
     source.stop()
 
 
+NAME = "projects/p/databases/d/documents/a/b"
 BAD: dict[str, tuple[list[Any], str]] = {
     "no header": ([{"name": "x"}], "line 1: an export starts with"),
     "no name": ([HEADER, {"fields": {}}], "line 2"),
-    "unknown key": ([HEADER, {"name": "projects/p/databases/d/documents/a/b", "colour": 1}], "line 2.*colour"),
+    "unknown key": ([HEADER, {"name": NAME, "colour": 1}], "line 2.*colour"),
     "bad name": ([HEADER, {"name": "projects/p/databases/d/documents/a"}], "line 2"),
-    "reserved field": (
-        [HEADER, {"name": "projects/p/databases/d/documents/a/b", "fields": {"__x__": {"nullValue": None}}}], "line 2.*reserved",
-    ),
-}  # fmt: skip
+    "reserved field": ([HEADER, {"name": NAME, "fields": {"__x__": {"nullValue": None}}}], "line 2.*reserved"),
+}
 
 
 @pytest.mark.parametrize(("lines", "text"), BAD.values(), ids=BAD)
