@@ -29,7 +29,7 @@ USERS = ("ann", "bob")
 KEYS = tuple(f"request-{number}" for number in range(6))
 DEVICES = ("device-one", "device-two")
 PHOTO = photo(64)
-CAP, MANUAL_PER_DAY, CONVERTED_PER_DAY = 24, 3, 2
+CAP, MANUAL_PER_DAY, CONVERTED_PER_DAY = 12, 3, 2
 CONFIG = {
     "tokens": {"balanceCap": CAP, "pointsPerClassification": 60, "conversionTokensPerDay": CONVERTED_PER_DAY},
     "plans": {
