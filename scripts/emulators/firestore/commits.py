@@ -103,7 +103,7 @@ def _write_one(engine: Engine, write: WritePb, request: Message, call: Call) -> 
 def _commit_alone(engine: Engine, session: Session, writes: Sequence[WritePb], call: Call) -> tuple[int, list[Message]]:
     """Commit writes outside of any transaction."""
     paths = _paths(session, writes)
-    if call.owner is None:
+    if call.owner is None or call.session is not session:  # all sessions are new after the server has been cleared
         call.owner, call.session = Owner(seniority=engine.tick()), session
     locks = session.transactions.locks
     locks.admit_commit(call.owner, paths, patient=call.patient)

@@ -71,5 +71,7 @@ class Engine:
         return found
 
     def clear(self) -> None:
-        """Drop all databases, open transactions included."""
+        """Drop all databases; open transactions end, and who waited for them goes on."""
+        for session in self.sessions.values():
+            session.transactions.end_all()
         self.sessions.clear()

@@ -47,9 +47,10 @@ class Owner:
 class Blocked(Exception):
     """The operation has to wait. Nothing was changed; run it again after `owner.wake` is set or time is up."""
 
-    def __init__(self, owner: Owner) -> None:
+    def __init__(self, owner: Owner, table: "LockTable") -> None:
         super().__init__("waiting for a document lock")
         self.owner = owner
+        self.table = table
 
 
 class LockTable:
@@ -97,12 +98,16 @@ class LockTable:
         owner.waiting_to_write = contested
         self._break_cycles(owner)
         owner.wake.clear()
-        raise Blocked(owner)
+        raise Blocked(owner, self)
 
     def readers(self, path: str, other_than: Owner) -> set[Owner]:
         """Return who holds a read lock on a document, apart from one owner."""
         holders = self._readers.get(path)
         return holders - {other_than} if holders else set()
+
+    def stop_waiting(self, owner: Owner) -> None:
+        """Take back a wait whose call has been given up; locks and places in line stay until the owner is released."""
+        owner.waiting_to_read, owner.waiting_to_write = None, ()
 
     def release(self, owner: Owner) -> None:
         """End an owner's locks and waits."""
@@ -118,7 +123,7 @@ class LockTable:
             self._leave_line(owner, path)
         owner.held.clear()
         owner.lines.clear()
-        owner.waiting_to_read, owner.waiting_to_write = None, ()
+        self.stop_waiting(owner)
 
     def blockers(self, owner: Owner) -> Iterator[Owner]:
         """Yield those an owner waits for."""
@@ -149,7 +154,7 @@ class LockTable:
             cycle = self._cycle(owner)
             if cycle is None:
                 owner.wake.clear()
-                raise Blocked(owner)
+                raise Blocked(owner, self)
             # Best excused is who has locks already: one without any cannot get into a conflict by waiting longer.
             self._excuse(next((member for member in cycle if member.waiting_to_read and member.held), owner))
         owner.waiting_to_read = None

@@ -107,22 +107,26 @@ class Service:
                     with self.engine.mutex:
                         return handle(self.engine, request, call)
                 except Blocked as blocked:
-                    if not wait(blocked.owner, self._look_again(blocked.owner)):
-                        call.patient = False
+                    call.patient = self._wait(blocked, wait)
         finally:
             if call.owner is not None and call.session is not None:
                 with self.engine.mutex:
                     call.session.transactions.locks.release(call.owner)
 
-    def _look_again(self, owner: Owner) -> float:
-        """End what has expired, and return the seconds until the next of those waited for may."""
+    def _wait(self, blocked: Blocked, wait: Wait) -> bool:
+        """Wait outside the mutex, at most until one of those waited for may have expired. Return False to give up."""
         with self.engine.mutex:
+            look_again = 0.0
             for session in self.engine.sessions.values():
-                session.transactions.expire()
-            return min(
-                (session.transactions.seconds_to_expiry(owner) for session in self.engine.sessions.values()),
-                default=0.0,
-            )
+                if session.transactions.locks is blocked.table:
+                    session.transactions.expire()
+                    look_again = session.transactions.seconds_to_expiry(blocked.owner)
+        try:
+            return wait(blocked.owner, look_again)
+        except BaseException:
+            with self.engine.mutex:
+                blocked.table.stop_waiting(blocked.owner)
+            raise
 
 
 def _touched_paths(request: Message) -> Iterable[str]:

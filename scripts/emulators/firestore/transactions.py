@@ -136,6 +136,11 @@ class Transactions:
         if transaction.snapshot is not None:
             self._database.close_snapshot(transaction.snapshot)
 
+    def end_all(self) -> None:
+        """End every open transaction."""
+        for transaction in list(self._open.values()):
+            self.end(transaction)
+
     def expire(self) -> None:
         """End all transactions that were idle, or open, for too long."""
         now = self._seconds()

@@ -62,9 +62,10 @@ def documents_root(client: Client) -> str:
     return f"{client._database_string}/documents"  # noqa: SLF001 - the client has no public name for it
 
 
-def call(client: Client, method: str, **request: Any) -> Any:
+def call(client: Client, method: str, timeout: float = 10.0, **request: Any) -> Any:
     """Make one RPC through the client's own transport, for requests its public methods never make."""
-    return getattr(client._firestore_api, method)(request=request, metadata=client._rpc_metadata)  # noqa: SLF001
+    method_of_client = getattr(client._firestore_api, method)  # noqa: SLF001
+    return method_of_client(request=request, metadata=client._rpc_metadata, timeout=timeout)  # noqa: SLF001
 
 
 def ids(query: Any) -> list[str]:

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from google.api_core.exceptions import Aborted, InvalidArgument
+from google.api_core.exceptions import Aborted, DeadlineExceeded, InvalidArgument
 from google.cloud.firestore import Client, Increment, Transaction, transactional
 
 from scripts.emulators.firestore import FirestoreServer, Timing
-from tests.emulators.firestore.support import close, connect, filtered
+from tests.emulators.firestore.support import call, close, connect, filtered
 
 THREADS = 8
 
@@ -365,3 +365,38 @@ def test_snapshots_of_the_past_are_forgotten(strict: Client, server: FirestoreSe
     assert session.database.versions_kept == 1
     reader._rollback()  # noqa: SLF001
     assert session.database.versions_kept == 0
+
+
+def test_a_transaction_whose_commit_is_given_up_expires_too(hasty: FirestoreServer) -> None:
+    """A client that vanishes while its commit waits does not keep its locks: they expire like any other's."""
+    client = connect(hasty.host)
+    one, two = client.document("d/one"), client.document("d/two")
+    holder, vanishing = begun(client), begun(client)
+    one.get(transaction=holder)
+    two.get(transaction=vanishing)
+    vanishing.set(one, {"n": 1})
+    write = vanishing._write_pbs  # noqa: SLF001
+    with pytest.raises(DeadlineExceeded):
+        call(client, "commit", 0.05, database=client._database_string, transaction=vanishing.id, writes=write)  # noqa: SLF001
+    two.set({"n": 2})
+    assert one.get().exists is False
+    holder._rollback()  # noqa: SLF001
+    time.sleep(0.25)
+    begun(client)
+    assert open_transactions(hasty) == 1
+    close(client)
+
+
+def test_clearing_the_server_frees_those_who_wait(strict: Client, server: FirestoreServer) -> None:
+    """A write that waits for a transaction goes through when everything is dropped."""
+    document = strict.document("d/one")
+    holder = begun(strict)
+    document.get(transaction=holder)
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(document.set, {"n": 1})
+        time.sleep(0.1)
+        with server.engine.mutex:
+            server.engine.clear()
+        writing.result(1)
+    assert document.get().to_dict() == {"n": 1}
+    assert locks_of(server).idle()
