@@ -18,9 +18,12 @@ def cloud() -> Iterator[LocalCloud]:
 
 
 @pytest.fixture
-def user(cloud: LocalCloud) -> SignedIn:
-    """A user that nobody has used before, signed in: `user.uid` and `user.id_token`."""
-    return cloud.sign_up()
+def user(cloud: LocalCloud) -> Iterator[SignedIn]:
+    """A user that nobody has used before, signed in: `user.uid` and `user.id_token`. Faults asked for end with the
+    test."""
+    yield cloud.sign_up()
+    if cloud.openai is not None:
+        cloud.openai.faults.clear()
 
 
 @pytest.fixture
@@ -33,16 +36,6 @@ def app(cloud: LocalCloud, user: SignedIn) -> App:
 def other_app(cloud: LocalCloud) -> App:
     """The app of another fresh user."""
     return App(cloud, cloud.sign_up())
-
-
-@pytest.fixture(autouse=True)
-def no_faults_left(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Take back the faults and settings that a test asked of the shared cloud."""
-    yield
-    if "cloud" in request.fixturenames:
-        cloud: LocalCloud = request.getfixturevalue("cloud")
-        if cloud.openai is not None:
-            cloud.openai.faults.clear()
 
 
 Configure = Callable[[dict[str, Any]], None]
