@@ -1,0 +1,317 @@
+"""The rules of the house, read from the source: layers, limits and sizes; and what `main.py` deploys."""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from firebase_functions.private.serving import get_functions
+
+ROOT = Path(__file__).parents[1]
+FUNCTIONS = ROOT / "functions"
+MODULES = sorted(FUNCTIONS.rglob("*.py"))
+CORE = [path for path in MODULES if path.parent.name == "core"]
+ADAPTERS = [path for path in MODULES if (FUNCTIONS / "adapters") in path.parents]
+FIRESTORE = [path for path in ADAPTERS if "firestore" in path.relative_to(FUNCTIONS).as_posix()]
+EDGE = {"__init__", "boundary", "config", "log", "wiring"}
+USE_CASES = [path for path in MODULES if path.parent == FUNCTIONS and path.stem not in EDGE]
+
+LINES_MAX = {"main": 120, "use case": 220, "core": 220, "adapter": 300, "edge": 130}
+FUNCTION_LINES_MAX = 60
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def name_of(path: Path) -> str:
+    """Return a file's path in the project."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def every(paths: list[Path]) -> pytest.MarkDecorator:
+    """Run a test for each of these files."""
+    return pytest.mark.parametrize("path", paths, ids=name_of)
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    """Return a file's syntax tree."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(path: Path) -> set[str]:
+    """Return the modules that a file imports, anywhere in it; of `from a import b` both `a` and `a.b`."""
+    found: set[str] = set()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name_of(path)}: relative imports hide which layer is meant"
+            found |= {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def texts(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield each text in the code with its line, docstrings left out; of an f-string its fixed parts."""
+    nodes = list(ast.walk(tree(path)))
+    told = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told:
+            yield node.lineno, node.value
+
+
+def calls(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield each call with its line, as `datetime.now` or `open`."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Call):
+            yield node.lineno, ast.unparse(node.func)
+
+
+# Layers
+
+
+@every(CORE)
+def test_the_core_knows_only_the_standard_library_pydantic_and_itself(path: Path) -> None:
+    """Rules that import nothing can be tested, simulated and trusted by themselves."""
+    for module in imports(path):
+        top = module.partition(".")[0]
+        assert top in {"pydantic", *sys.stdlib_module_names} or module.startswith("functions.core"), module
+
+
+IMPURE_MODULES = {
+    "asyncio",
+    "io",
+    "os",
+    "pathlib",
+    "random",
+    "secrets",
+    "socket",
+    "subprocess",
+    "tempfile",
+    "threading",
+}
+IMPURE_MODULES |= {"time", "urllib", "http", "uuid"}
+IMPURE_CALLS = re.compile(r"open|input|print|(?:.*\.)?(?:now|utcnow|today|urandom|getenv|read_text|write_text)")
+
+
+@every(CORE)
+def test_the_core_asks_nobody(path: Path) -> None:
+    """No clock, no chance, no environment, no file: time, ids and randomness are arguments."""
+    assert {module.partition(".")[0] for module in imports(path)} & (IMPURE_MODULES - {"http"}) == set()
+    assert [call for call in calls(path) if IMPURE_CALLS.fullmatch(call[1])] == []
+
+
+@every(USE_CASES)
+def test_no_use_case_imports_another(path: Path) -> None:
+    """What two share lives in the core or in an adapter."""
+    others = {f"functions.{other.stem}" for other in USE_CASES if other != path}
+    assert imports(path) & others == set()
+
+
+@every(ADAPTERS)
+def test_adapters_know_the_core_and_each_other_at_most(path: Path) -> None:
+    """An adapter that knew a use case, or the wiring, could not be replaced."""
+    ours = {module for module in imports(path) if module.startswith("functions.")}
+    assert all(module.startswith(("functions.core", "functions.adapters")) for module in ours), ours
+
+
+@every(USE_CASES)
+def test_use_cases_talk_to_the_world_through_adapters(path: Path) -> None:
+    """A use case orders the steps; no client library is imported in it."""
+    outside = ("google", "openai", "PIL", "firebase_admin", "firebase_functions", "genai_prices", "requests", "httpx")
+    assert [module for module in imports(path) if module.startswith(outside)] == []
+
+
+@every([path for path in MODULES if path.stem != "config"] + [ROOT / "main.py"])
+def test_only_the_config_reads_the_environment(path: Path) -> None:
+    """Settings are declared once, typed and checked."""
+    assert imports(path) & {"os", "os.environ", "os.getenv", "dotenv"} == set()
+
+
+# Documents
+
+
+@cache
+def collections() -> set[str]:
+    """Return the collections that the Firestore adapter names: every other part of a path."""
+    paths: set[str] = set()
+    for path in FIRESTORE:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                fixed = [part.value for part in node.args if isinstance(part, ast.Constant)]
+                if (
+                    node.func.attr in {"collection", "document"}
+                    and fixed
+                    and ast.unparse(node.func.value) == "self._client"
+                ):
+                    paths |= {str(part).partition("/")[0] for part in fixed}
+    return paths - {"main"}
+
+
+def test_the_adapter_names_the_documents_of_the_design() -> None:
+    """The next test rests on finding the names; these are known to be there."""
+    assert {"aiJobs", "batches", "users", "ledger", "wallet", "config"} <= collections()
+
+
+@every([path for path in MODULES if path not in FIRESTORE])
+def test_only_the_firestore_adapter_names_a_collection(path: Path) -> None:
+    """Where documents live is known in one place: elsewhere no collection is asked for, and none is spelled out."""
+    assert [call for call in calls(path) if re.search(r"\.(collection|document|collection_group)$", call[1])] == []
+    if path.name in {"storage.py", "uploads.py"}:
+        return  # Cloud Storage has folders of the same names
+    log_calls = [
+        node for node in ast.walk(tree(path)) if isinstance(node, ast.Call) and "log." in ast.unparse(node.func)
+    ]
+    logged = {node.value for call in log_calls for node in ast.walk(call) if isinstance(node, ast.Constant)}
+    distinct = {name for name in collections() if name not in {"batches", "users", "devices", "config", "stats"}}
+    spelled = [
+        (line, text)
+        for line, text in texts(path)
+        if text not in logged and (text in distinct or text.startswith(tuple(f"{name}/" for name in collections())))
+    ]
+    assert spelled == []
+
+
+@every(FIRESTORE)
+def test_every_query_has_a_limit(path: Path) -> None:
+    """A collection that grows must not be read in whole: whatever is filtered or ordered is limited."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, Function) and re.search(r"\.(where|order_by|stream|count)\(", ast.unparse(node)):
+            limited = ".limit(" in ast.unparse(node)
+            handed_in = any("Query" in ast.unparse(arg.annotation) for arg in node.args.args if arg.annotation)
+            assert limited or handed_in, f"{name_of(path)}:{node.lineno} {node.name}"
+
+
+@every(FIRESTORE)
+def test_every_call_to_firestore_has_a_time_limit(path: Path) -> None:
+    """A client that hangs would hold a function until the platform ends it."""
+    waiting = re.compile(r".*\.(get|get_all|stream|set|create|delete|commit)")
+    for node in ast.walk(tree(path)):
+        if not isinstance(node, ast.Call) or not waiting.fullmatch(ast.unparse(node.func)):
+            continue
+        receiver = ast.unparse(node.func).rpartition(".")[0]
+        if receiver == "transaction" or not re.search(
+            r"ref|_client|query|document\(|welcome|bulk|batch|counting", receiver
+        ):
+            continue  # buffered in a transaction, or a dictionary
+        assert "timeout" in {keyword.arg for keyword in node.keywords}, f"{name_of(path)}:{node.lineno}"
+
+
+# Sizes and words
+
+
+def layer(path: Path) -> str:
+    """Return the layer that a file belongs to."""
+    if path.name == "main.py":
+        return "main"
+    if path in CORE:
+        return "core"
+    if path in ADAPTERS:
+        return "adapter"
+    return "use case" if path in USE_CASES else "edge"
+
+
+@every([*MODULES, ROOT / "main.py"])
+def test_files_stay_readable(path: Path) -> None:
+    """A file is read in one sitting."""
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LINES_MAX[layer(path)]
+
+
+@every([*MODULES, ROOT / "main.py"])
+def test_functions_stay_readable(path: Path) -> None:
+    """A function fits on a screen."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, Function):
+            assert (node.end_lineno or 0) - node.lineno < FUNCTION_LINES_MAX, (
+                f"{name_of(path)}:{node.lineno} {node.name}"
+            )
+
+
+@every([*MODULES, ROOT / "main.py"])
+def test_everything_public_says_what_it_is(path: Path) -> None:
+    """Each module, and each public class, function and method in it, has a docstring."""
+    module = tree(path)
+    assert ast.get_docstring(module), name_of(path)
+    for node in public(module):
+        if not is_protocol_stub(node):
+            assert ast.get_docstring(node), f"{name_of(path)}:{node.lineno} {node.name}"
+
+
+def public(parent: ast.Module | ast.ClassDef) -> Iterator[Function | ast.ClassDef]:
+    """Yield public classes and functions, and what is public in public classes."""
+    for node in parent.body:
+        if isinstance(node, Function | ast.ClassDef) and not node.name.startswith("_"):
+            yield node
+            if isinstance(node, ast.ClassDef):
+                yield from public(node)
+
+
+def is_protocol_stub(node: Function | ast.ClassDef) -> bool:
+    """Tell whether this is a line of a protocol, `def name(self) -> str: ...`."""
+    return isinstance(node, Function) and ast.unparse(node.body[-1]) == "..."
+
+
+@every(CORE)
+def test_each_core_module_has_its_tests(path: Path) -> None:
+    """tests/core mirrors functions/core."""
+    if path.stem != "__init__":
+        assert (ROOT / "tests" / "core" / f"test_{path.stem}.py").exists()
+
+
+# What is deployed
+
+CALL_512 = ("callable", 512, 60, ())
+CALL_OPENAI = ("callable", 1024, 120, ("OPENAI_API_KEY",))
+EVERY_5_MINUTES = ("*/5 * * * *", 1024, 540, ("OPENAI_API_KEY",))
+
+MANIFEST = {
+    "quote": CALL_512,
+    "classify_image": CALL_OPENAI,
+    "get_job": CALL_512,
+    "get_wallet": CALL_512,
+    "list_ledger": CALL_512,
+    "claim_daily_bonus": CALL_512,
+    "convert_points": CALL_512,
+    "record_manual_classification": CALL_512,
+    "register_device": CALL_512,
+    "submit_batches": EVERY_5_MINUTES,
+    "poll_batches": EVERY_5_MINUTES,
+    "admin_set_config": CALL_512,
+}
+"""Every deployed function: its trigger (or schedule), megabytes, seconds, secrets. A change here is a change of the
+deploy."""
+
+
+@pytest.fixture(scope="module")
+def deployed() -> dict[str, tuple[str, int, int, tuple[str, ...]]]:
+    """What Firebase's own discovery finds in main.py."""
+    with pytest.MonkeyPatch.context() as directory:
+        directory.chdir(ROOT)
+        found = get_functions()  # type: ignore[no-untyped-call]
+    table = {}
+    for name, function in found.items():
+        endpoint = function.__firebase_endpoint__
+        assert endpoint.entryPoint == name
+        schedule = (endpoint.scheduleTrigger or {}).get("schedule")
+        trigger = schedule or ("callable" if endpoint.callableTrigger is not None else "https")
+        secrets = tuple(secret["key"] for secret in endpoint.secretEnvironmentVariables or [])
+        table[name] = (str(trigger), endpoint.availableMemoryMb, endpoint.timeoutSeconds, secrets)
+    return table
+
+
+def test_what_is_deployed_is_what_is_listed(deployed: dict[str, tuple[str, int, int, tuple[str, ...]]]) -> None:
+    """Names, triggers, schedules, memory, time limits and secrets, in one table."""
+    assert deployed == MANIFEST
+
+
+def test_schedules_are_in_unix_cron(deployed: dict[str, tuple[str, int, int, tuple[str, ...]]]) -> None:
+    """Only then does Scheduler send the schedule's own time, by which a repeated tick is known."""
+    for trigger, *_ in deployed.values():
+        assert trigger in {"callable", "https"} or len(trigger.split()) == 5
+
+
+def test_the_contents_page_lists_each_use_case_once() -> None:
+    """A function's name is its use case's file, and nothing is left undeployed."""
+    assert set(MANIFEST) == {path.stem for path in USE_CASES}

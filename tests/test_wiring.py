@@ -1,0 +1,175 @@
+"""What a process holds: built once and late, and a runtime config that is neither stale nor asked for all the time."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from functions import log, wiring
+from functions.adapters.prices import UnknownPriceError
+from functions.config import Settings
+from functions.core.runtime import RuntimeConfig
+from functions.wiring import RUNTIME_CONFIG_AGE_MAX, Deps
+from scripts.emulators.inprocess import InProcessCloud, StillClock
+
+SETTINGS = Settings("demo", "demo-bucket", "gpt-4o-mini", "http://openai.example/v1", "sk-secret")
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def product() -> InProcessCloud:
+    """The product in one process."""
+    return InProcessCloud()
+
+
+def stored(product: InProcessCloud, **config: Any) -> None:
+    """Write `config/runtime` without telling anybody."""
+    product.client.document("config/runtime").set(config)
+
+
+# The runtime config
+
+
+def test_without_a_document_the_defaults_are_in_force(product: InProcessCloud) -> None:
+    """A new project works before anybody has set anything."""
+    assert product.deps.runtime() == RuntimeConfig()
+    assert product.deps.queue().queued == 0
+
+
+def test_the_config_is_read_once_in_thirty_seconds(product: InProcessCloud) -> None:
+    """However often it is asked for, by however many use cases; then it is read anew."""
+    product.deps.runtime()
+    product.firestore.bill.reset()
+    stored(product, tokens={"instantPrice": 7})
+    product.clock.advance(RUNTIME_CONFIG_AGE_MAX)
+    for _ in range(100):
+        assert product.deps.runtime().tokens.instant_price == 5
+    assert product.firestore.bill.reset()["totals"]["reads"] == 0
+
+    product.clock.advance(SECOND)
+    assert product.deps.runtime().tokens.instant_price == 7
+    assert product.firestore.bill.reset()["totals"]["reads"] <= 2
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        {"tokens": {"instantPrice": 0}},
+        {"tokens": 5},
+        {"batch": {"leaseMinutes": 1}},
+        {"instant": {"leaseSeconds": "x"}},
+    ],
+    ids=str,
+)
+def test_a_slip_keeps_the_last_good_config_and_is_reported(
+    product: InProcessCloud, slip: dict[str, Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """An invalid document sets no price and stops nothing; the log names the field; the next good one counts."""
+    stored(product, tokens={"instantPrice": 7})
+    assert product.deps.runtime().tokens.instant_price == 7
+
+    stored(product, **slip)
+    product.clock.advance(RUNTIME_CONFIG_AGE_MAX + SECOND)
+    for _ in range(3):
+        assert product.deps.runtime().tokens.instant_price == 7
+    (entry,) = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert (entry["message"], entry["severity"]) == (log.Event.CONFIG_INVALID, "ERROR")
+    assert all(next(iter(slip)) in problem for problem in entry["problems"])
+
+    stored(product, tokens={"instantPrice": 8})
+    product.clock.advance(RUNTIME_CONFIG_AGE_MAX + SECOND)
+    assert product.deps.runtime().tokens.instant_price == 8
+
+
+def test_a_process_that_starts_with_a_slip_uses_the_defaults(product: InProcessCloud) -> None:
+    """There is no last good config yet."""
+    stored(product, tokens={"instantPrice": -5})
+    assert product.deps.runtime() == RuntimeConfig()
+
+
+def test_a_clock_that_goes_back_does_not_freeze_the_config(product: InProcessCloud) -> None:
+    """A config read in what is now the future is soon read again."""
+    product.deps.runtime()
+    stored(product, tokens={"instantPrice": 7})
+    product.clock.advance(timedelta(days=-1))
+    product.deps.runtime()
+    product.clock.advance(RUNTIME_CONFIG_AGE_MAX + SECOND)
+    assert product.deps.runtime().tokens.instant_price == 7
+
+
+# The parts
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A process with settings, and none made yet."""
+    monkeypatch.setenv("GCLOUD_PROJECT", "demo")
+    monkeypatch.delenv("FIREBASE_CONFIG", raising=False)
+    wiring.deps.cache_clear()
+    monkeypatch.setattr(wiring, "_clock", StillClock())
+    yield
+    wiring.deps.cache_clear()
+
+
+def test_a_process_has_one_set_of_dependencies(environment: None) -> None:
+    """Clients and caches are shared by all calls of a process."""
+    assert wiring.deps() is wiring.deps()
+
+
+def test_the_local_cloud_can_put_in_its_own_clock(environment: None) -> None:
+    """A clock that is installed is used by what is made after."""
+    clock = StillClock()
+    before = wiring.deps()
+    wiring.install_clock(clock)
+    assert wiring.deps() is not before
+    assert wiring.deps().clock is clock
+
+
+def test_each_part_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections are reused by every call that a process serves."""
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "127.0.0.1:1")
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:1")
+    deps = Deps(SETTINGS, StillClock())
+    assert deps.store is deps.store
+    assert deps.files is deps.files
+    assert deps.provider is deps.provider
+
+
+def test_what_a_photo_costs_follows_the_settings() -> None:
+    """The model's price is that of the model which is asked; an unknown one is an error."""
+    assert Deps(SETTINGS, StillClock()).model_price().input > 0
+    unknown = Settings("demo", "demo-bucket", "gpt-99", "http://openai.example/v1", "sk")
+    with pytest.raises(UnknownPriceError):
+        Deps(unknown, StillClock()).model_price()
+
+
+def test_ids_are_new_and_safe_in_a_path() -> None:
+    """Random, and plain letters and digits."""
+    ids = {Deps(SETTINGS, StillClock()).new_id() for _ in range(100)}
+    assert len(ids) == 100
+    assert all(one.isalnum() for one in ids)
+
+
+@pytest.mark.parametrize(
+    "module", ["google.cloud.firestore", "google.cloud.storage", "openai", "PIL", "genai_prices", "pydantic"]
+)
+def test_discovery_loads_nothing_heavy(module: str) -> None:
+    """Importing main.py, which every deploy and cold start does, leaves the heavy libraries for when they are used."""
+    assert module not in loaded_by_main()
+
+
+def loaded_by_main() -> set[str]:
+    """Return the modules that importing main.py alone brings in."""
+    if not _LOADED:
+        script = "import json, sys, main; print(json.dumps(sorted(sys.modules)))"
+        command = [sys.executable, "-c", script]
+        ran = subprocess.run(command, capture_output=True, check=True, timeout=30, text=True)  # noqa: S603 (our own)
+        _LOADED.update(json.loads(ran.stdout))
+    return _LOADED
+
+
+_LOADED: set[str] = set()
