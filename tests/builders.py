@@ -142,6 +142,7 @@ def member(**changes: Any) -> BatchMember:
         "tokens_cost": 1,
         "attempts": 1,
         "cost_micros": 0,
+        "created_at": NOW,
         "updated_at": NOW,
     }
     return BatchMember(**{**fields, **changes})

@@ -18,6 +18,7 @@ from functions.core.errors import InsufficientTokens
 from functions.core.jobs import Failure, Job, JobError, Status
 from functions.core.ledger import Account, Wallet, charge, open_account
 from functions.core.pricing import QueueStats
+from functions.core.profile import DEVICES_MAX, Device, device_key, with_device
 from functions.core.settlement import Decision, refunding
 from scripts.emulators.firestore import FirestoreServer
 from tests.builders import NOW, batch, job
@@ -412,6 +413,17 @@ def test_a_wallet_that_was_removed_comes_back_from_its_ledger(store: FirestoreSt
     client.document("users/ana/wallet/main").delete()
     assert store.open_wallet("ana", lambda wallet: open_account(wallet, 10, NOW)).balance == 6
     assert [delta for _, delta, _ in statement(client)] == [10, -4]
+
+
+def test_a_profile_keeps_the_devices_seen_last_in_storage_too(store: FirestoreStore, client: Client) -> None:
+    """A device that made room is gone from the document: it gets no more pushes, and the document does not grow."""
+    client.document("users/ana").set({"name": "Ana"})
+    for number in range(DEVICES_MAX + 3):
+        device = Device(push_token="token", platform="ios", seen_at=NOW + timedelta(minutes=number))
+        store.update_profile("ana", lambda profile, n=number, d=device: with_device(profile, device_key(str(n)), d))  # type: ignore[misc]
+    stored = client.document("users/ana").get().to_dict() or {}
+    assert set(stored["devices"]) == {device_key(str(number)) for number in range(3, DEVICES_MAX + 3)}
+    assert stored["name"] == "Ana"
 
 
 # The bill

@@ -1,6 +1,6 @@
 """Bank statements: what is posted, what it leads to, and what is refused."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -13,11 +13,16 @@ from functions.core.ledger import (
     Account,
     LedgerEntry,
     Reason,
+    Today,
     Wallet,
     charge,
     empty_wallet,
+    entry_id,
     open_account,
     refund,
+    reopened_account,
+    today_of,
+    upgrade,
 )
 from tests.builders import NOW, account
 
@@ -74,6 +79,70 @@ def test_a_refund_is_never_clipped() -> None:
     """Tokens that were the user's come back in full, however many there are already."""
     rich = account().post(1_000_000, Reason.WELCOME, None, NOW)
     assert refund(rich, "bottle", 5, NOW).wallet.balance == 1_000_005
+
+
+def test_an_upgrade_takes_the_difference() -> None:
+    """A batch photo that becomes an instant one costs the rest of the price, and a refund gives both parts back."""
+    paid = upgrade(charge(open_account(None, 10, NOW), "bottle", 1, NOW), "bottle", 4, NOW)
+    back = refund(paid, "bottle", 5, NOW)
+    assert statement(back)[1:] == [
+        (2, "charge:bottle", -1, 9),
+        (3, "upgrade:bottle", -4, 5),
+        (4, "refund:bottle", +5, 10),
+    ]
+    assert (back.wallet.total_earned, back.wallet.total_spent) == (10, 0)
+    with pytest.raises(InsufficientTokens):
+        upgrade(paid, "battery", 6, NOW)
+
+
+def test_points_come_with_a_photo_and_go_with_its_refund() -> None:
+    """Who gets the tokens back has not classified anything."""
+    paid = charge(open_account(None, 10, NOW), "bottle", 5, NOW, points=10)
+    assert (paid.wallet.points, paid.wallet.scans) == (10, 1)
+    assert refund(paid, "bottle", 5, NOW, points=10).wallet.points == 0
+
+
+@pytest.mark.parametrize(("balance", "earned"), [(0, 5), (195, 5), (197, 3), (200, 0), (230, 0)])
+def test_an_earning_is_clipped_at_the_cap_and_uses_up_its_key(balance: int, earned: int) -> None:
+    """What does not fit is not granted; the entry is there all the same, so that it is not granted later."""
+    rich = account().post(balance, Reason.WELCOME, None, NOW)
+    entry = rich.earn(5, Reason.BONUS, "2026-11-21", NOW, cap=200).new_entries[-1]
+    assert (entry.entry_id, entry.delta) == ("bonus:2026-11-21", earned)
+
+
+@pytest.mark.parametrize(
+    ("reason", "ref", "expected"),
+    [(Reason.WELCOME, None, "welcome"), (Reason.CHARGE, "j", "charge:j"), (Reason.BONUS, "d", "bonus:d")],
+)
+def test_an_entry_has_the_same_id_for_every_attempt(reason: Reason, ref: str | None, expected: str) -> None:
+    """The id follows from what the entry is for: a replay meets its own."""
+    assert entry_id(reason, ref) == expected
+
+
+def test_todays_counters_begin_at_midnight_utc_and_never_go_back() -> None:
+    """New ones on a new day, wherever the caller is; the old ones while the clock is behind."""
+    wallet = account().having(today=Today(day="2026-11-21", instant=3)).wallet
+    kolkata = timezone(timedelta(hours=5, minutes=30))
+    assert today_of(wallet, datetime(2026, 11, 22, 5, 29, tzinfo=kolkata)).instant == 3
+    assert today_of(wallet, datetime(2026, 11, 22, 5, 30, tzinfo=kolkata)) == Today(day="2026-11-22")
+    assert today_of(wallet, NOW - timedelta(days=2)).instant == 3
+
+
+def test_a_lost_wallet_is_made_anew_from_its_ledger() -> None:
+    """Entries in any order lead to the same tokens, totals, points and recent entries as before."""
+    ledger = account().post(10, Reason.WELCOME, None, NOW)
+    ledger = charge(ledger, "bottle", 5, NOW, points=10)
+    ledger = refund(ledger, "bottle", 5, NOW, points=10)
+    ledger = ledger.post(1, Reason.MANUAL, "request", NOW, points=300)
+    ledger = ledger.post(2, Reason.CONVERT, "request", NOW, detail={"points": "200"}).having(converted_points=200)
+    remade = reopened_account(reversed(ledger.new_entries), NOW).wallet
+    kept = {"balance", "total_earned", "total_spent", "entry_count", "points", "converted_points", "recent"}
+    assert remade.model_dump(include=kept) == ledger.wallet.model_dump(include=kept)
+
+
+def test_a_ledger_without_entries_makes_an_empty_wallet() -> None:
+    """Nothing was ever posted."""
+    assert reopened_account([], NOW).wallet == empty_wallet(NOW)
 
 
 def test_posting_leaves_the_account_it_started_from_alone() -> None:

@@ -59,3 +59,11 @@ def test_a_request_is_exact(sent: dict[str, Any], field: str) -> None:
     with pytest.raises(ValidationError) as refused:
         Asked.model_validate(sent)
     assert refused.value.errors()[0]["loc"] == (field,)
+
+
+@pytest.mark.parametrize("kind", [Stored, Asked])
+def test_an_error_does_not_quote_the_value(kind: type[Stored | Asked]) -> None:
+    """Tracebacks are logged, and what is stored or sent may be a push token: the error names the field alone."""
+    with pytest.raises(ValidationError) as refused:
+        kind.model_validate({"tokensCost": "a-push-token", "jobCount": "a-push-token"})
+    assert "a-push-token" not in str(refused.value)

@@ -1,0 +1,99 @@
+"""How much a user and a device may do, and when they may go on."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from functions.core.errors import DailyLimit, RateLimited
+from functions.core.jobs import Lane
+from functions.core.ledger import Account, today_of
+from functions.core.limits import DEVICE_DAY_LIFETIME, DeviceDay, admit, count_on_device, readmit
+from functions.core.runtime import PlanRules
+from tests.builders import NOW, account
+
+PLAN = PlanRules(instant_per_day=2, batch_per_day=3, manual_per_day=1, calls_per_minute=4, priority=0)
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+
+
+def admitted(*lanes: Lane) -> Account:
+    """Return an account after these photos, all of them now."""
+    ledger = account()
+    for lane in lanes:
+        ledger = admit(ledger, lane, PLAN, NOW)
+    return ledger
+
+
+@pytest.mark.parametrize(("lane", "limit"), [(Lane.INSTANT, 2), (Lane.BATCH, 3)])
+def test_each_lane_has_its_photos_a_day(lane: Lane, limit: int) -> None:
+    """The plan's number is admitted, the next one is told when the day begins, and the other lane is free."""
+    full = admitted(*[lane] * limit)
+    with pytest.raises(DailyLimit) as limited:
+        admit(full, lane, PLAN, NOW)
+    assert limited.value.details == {"limit": limit, "resetsAt": "2026-11-22T00:00:00Z"}
+    admit(full, Lane.BATCH if lane is Lane.INSTANT else Lane.INSTANT, PLAN, NOW)
+    assert today_of(admit(full, lane, PLAN, NOW + DAY).wallet, NOW + DAY).day == "2026-11-22"
+
+
+def test_a_clock_that_goes_back_brings_no_second_day() -> None:
+    """Yesterday's counters are not opened again."""
+    with pytest.raises(DailyLimit):
+        admit(admitted(Lane.INSTANT, Lane.INSTANT), Lane.INSTANT, PLAN, NOW - DAY)
+
+
+def test_the_minute_has_its_calls() -> None:
+    """Four calls a minute, whatever the lane; the refusal says how long to wait; the next minute is free."""
+    busy = admitted(Lane.INSTANT, Lane.BATCH, Lane.BATCH, Lane.INSTANT)
+    with pytest.raises(RateLimited) as limited:
+        admit(busy, Lane.BATCH, PLAN, NOW + timedelta(seconds=15))
+    assert limited.value.details == {"retryAfter": 45}
+    admit(busy, Lane.BATCH, PLAN, NOW + MINUTE)
+    with pytest.raises(RateLimited):
+        admit(busy, Lane.BATCH, PLAN, NOW - MINUTE)
+
+
+def test_a_refused_call_is_not_counted() -> None:
+    """Whoever is refused has lost nothing."""
+    full = admitted(Lane.INSTANT, Lane.INSTANT)
+    with pytest.raises(DailyLimit):
+        admit(full, Lane.INSTANT, PLAN, NOW)
+    assert today_of(full.wallet, NOW).instant == 2
+
+
+def test_a_photo_that_came_to_nothing_does_not_count() -> None:
+    """Its place in today's photos is free again."""
+    ledger = readmit(admitted(Lane.INSTANT, Lane.INSTANT), Lane.INSTANT, NOW, NOW)
+    assert today_of(ledger.wallet, NOW).instant == 1
+    admit(ledger, Lane.INSTANT, PLAN, NOW)
+
+
+@pytest.mark.parametrize(("counted_at", "now"), [(NOW - DAY, NOW), (NOW, NOW + DAY)])
+def test_a_photo_of_another_day_gives_no_place_back_today(counted_at: datetime, now: datetime) -> None:
+    """A refund that comes a day later does not make room for one more than the plan allows."""
+    ledger = admitted(Lane.INSTANT)
+    assert readmit(ledger, Lane.INSTANT, counted_at, now) is ledger
+
+
+def test_there_is_never_less_than_nothing_to_give_back() -> None:
+    """A counter at zero stays there."""
+    ledger = account()
+    assert today_of(readmit(ledger, Lane.BATCH, NOW, NOW).wallet, NOW).batch == 0
+
+
+def test_a_device_earns_a_few_times_a_day_for_all_its_users() -> None:
+    """The limit holds for the device, per kind of reward, and starts anew the next day."""
+    device: DeviceDay | None = None
+    for _ in range(2):
+        device = count_on_device(device, "bonus", 2, NOW)
+    with pytest.raises(DailyLimit) as limited:
+        count_on_device(device, "bonus", 2, NOW)
+    assert limited.value.details["limit"] == 2
+    assert count_on_device(device, "manual", 2, NOW).manual == 1
+    tomorrow = count_on_device(device, "bonus", 2, NOW + DAY)
+    assert (tomorrow.day, tomorrow.bonus) == ("2026-11-22", 1)
+    with pytest.raises(DailyLimit):
+        count_on_device(device, "bonus", 2, NOW - DAY)
+
+
+def test_a_devices_counters_are_kept_as_long_as_they_matter() -> None:
+    """They expire by themselves after two days."""
+    assert count_on_device(None, "bonus", 1, NOW).expire_at == NOW + DEVICE_DAY_LIFETIME
