@@ -153,6 +153,25 @@ def test_a_deadlock_aborts_exactly_one(strict: Client) -> None:
     assert (two.get().to_dict(), one.get().to_dict()) == ({"n": 1}, {"n": 0})
 
 
+def test_the_younger_one_gives_way_even_if_it_waits_already(strict: Client) -> None:
+    """When the elder closes a circle of waiting, the younger's commit, which waits already, is the one aborted."""
+    one, two = strict.document("d/one"), strict.document("d/two")
+    elder, younger = begun(strict), begun(strict)
+    one.get(transaction=elder)
+    two.get(transaction=younger)
+    elder.set(two, {"n": 1})
+    younger.set(one, {"n": 2})
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(younger._commit)  # noqa: SLF001
+        time.sleep(0.1)
+        started = time.perf_counter()
+        elder._commit()  # noqa: SLF001
+        assert time.perf_counter() - started < 1
+        with pytest.raises(Aborted, match="contention"):
+            waiting.result(1)
+    assert (two.get().to_dict(), one.get().exists) == ({"n": 1}, False)
+
+
 def test_a_write_waits_for_a_reader_to_end(strict: Client) -> None:
     """A plain write to a document that an open transaction has read waits, and goes through when that one ends."""
     document = strict.document("d/one")

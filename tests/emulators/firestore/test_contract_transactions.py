@@ -116,6 +116,19 @@ def test_a_read_only_transaction_sees_one_moment(client: Client) -> None:
     assert document.get().to_dict() == {"g": 2}
 
 
+def test_each_read_only_transaction_sees_its_own_moment(client: Client) -> None:
+    """Two read-only transactions begun at different times see different states of one document."""
+    document = client.document("q/one")
+    readers = []
+    for number in range(3):
+        document.set({"n": number})
+        readers.append(begun(client, read_only=True))
+        assert document.get(transaction=readers[-1]).to_dict() == {"n": number}
+    document.delete()
+    assert [document.get(transaction=reader).to_dict() for reader in readers] == [{"n": 0}, {"n": 1}, {"n": 2}]
+    assert not document.get().exists
+
+
 def test_a_read_only_transaction_cannot_write(client: Client) -> None:
     """Writes in a read-only transaction are INVALID_ARGUMENT."""
     database = client._database_string  # noqa: SLF001
