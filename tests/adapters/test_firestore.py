@@ -275,10 +275,13 @@ def test_a_lost_reply_writes_a_job_once_and_the_job_says_so(
     assert (after.job.status, after.job.cost_micros) == (Status.DONE, 7)
 
 
-def test_a_lost_reply_creates_one_batch(store: FirestoreStore, reply_lost: Callable[[], None]) -> None:
+def test_a_lost_reply_creates_one_batch(
+    store: FirestoreStore, firestore: FirestoreServer, reply_lost: Callable[[], None]
+) -> None:
     """The batch is there, and its submitter holds the version to go on with."""
     reply_lost()
     version = store.create_batch(batch(batch_id=BATCH_ID))
+    firestore.faults.clear()
     assert store.update_batch(BATCH_ID, version, {"polls": 1}) is not None
 
 

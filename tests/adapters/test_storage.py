@@ -124,6 +124,9 @@ def unpacking_bomb() -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if "/download/" not in self.path:  # the client also asks for the bucket, in a thread of its own
+                self.send_error(404)
+                return
             self.send_response(206)
             self.send_header("Content-Encoding", "gzip")
             self.send_header("Content-Length", str(len(packed)))
