@@ -3,9 +3,10 @@
 from typing import Any
 
 from firebase_functions import https_fn, options, scheduler_fn
+from flask import Request, Response
 
 from functions import config
-from functions.boundary import connect_firebase, run_cron, serve_call
+from functions.boundary import connect_firebase, run_cron, serve_call, serve_webhook
 
 connect_firebase()
 options.set_global_options(
@@ -32,12 +33,44 @@ def classify_image(call: https_fn.CallableRequest[Any]) -> dict[str, Any]:
     return serve_call(call, use_case.ClassifyImage, use_case.classify_image)
 
 
+@https_fn.on_call(memory=options.MemoryOption.GB_1, timeout_sec=120)
+def classify_images(call: https_fn.CallableRequest[Any]) -> dict[str, Any]:
+    """Up to fifty photos into the batch lane, with one call."""
+    from functions import classify_images as use_case
+
+    return serve_call(call, use_case.ClassifyImages, use_case.classify_images)
+
+
 @https_fn.on_call(memory=options.MemoryOption.MB_512, timeout_sec=60)
 def get_job(call: https_fn.CallableRequest[Any]) -> dict[str, Any]:
     """One of the caller's own jobs."""
     from functions import get_job as use_case
 
     return serve_call(call, use_case.GetJob, use_case.get_job)
+
+
+@https_fn.on_call(memory=options.MemoryOption.MB_512, timeout_sec=60)
+def list_jobs(call: https_fn.CallableRequest[Any]) -> dict[str, Any]:
+    """The caller's own jobs, newest first, in pages."""
+    from functions import list_jobs as use_case
+
+    return serve_call(call, use_case.ListJobs, use_case.list_jobs)
+
+
+@https_fn.on_call(memory=options.MemoryOption.GB_1, timeout_sec=120, secrets=OPENAI)
+def upgrade_job(call: https_fn.CallableRequest[Any]) -> dict[str, Any]:
+    """A queued job into the instant lane, for the difference in price."""
+    from functions import upgrade_job as use_case
+
+    return serve_call(call, use_case.UpgradeJob, use_case.upgrade_job)
+
+
+@https_fn.on_call(memory=options.MemoryOption.MB_512, timeout_sec=60)
+def cancel_job(call: https_fn.CallableRequest[Any]) -> dict[str, Any]:
+    """A queued job that is not wanted any more; its price comes back."""
+    from functions import cancel_job as use_case
+
+    return serve_call(call, use_case.CancelJob, use_case.cancel_job)
 
 
 @https_fn.on_call(memory=options.MemoryOption.MB_512, timeout_sec=60)
@@ -102,6 +135,24 @@ def poll_batches(event: scheduler_fn.ScheduledEvent) -> None:
     from functions import poll_batches as use_case
 
     run_cron(event, use_case.poll_batches)
+
+
+@https_fn.on_request(
+    memory=options.MemoryOption.MB_512, timeout_sec=60, secrets=[*OPENAI, config.OPENAI_WEBHOOK_SECRET]
+)
+def openai_webhook(request: Request) -> Response:
+    """OpenAI says that a batch has ended, which brings its poll forward."""
+    from functions import openai_webhook as use_case
+
+    return serve_webhook(request, use_case.openai_webhook)
+
+
+@scheduler_fn.on_schedule(schedule="*/10 * * * *", memory=options.MemoryOption.MB_512, timeout_sec=540)
+def recover_jobs(event: scheduler_fn.ScheduledEvent) -> None:
+    """Instant calls that never came back: failed and refunded."""
+    from functions import recover_jobs as use_case
+
+    run_cron(event, use_case.recover_jobs)
 
 
 @https_fn.on_call(memory=options.MemoryOption.MB_512, timeout_sec=60)

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import firebase_admin
 from firebase_functions.https_fn import CallableRequest, FunctionsErrorCode, HttpsError
 from firebase_functions.scheduler_fn import ScheduledEvent
+from flask import Request, Response
 
 from functions import log
 from functions.core import errors
 
 if TYPE_CHECKING:
-    from functions.core.records import Request
+    from functions.core import records
     from functions.wiring import Deps
 
-R = TypeVar("R", bound="Request")
+R = TypeVar("R", bound="records.Request")
 
 CODES: dict[type[errors.EcolaneError], FunctionsErrorCode] = {
     errors.Unauthenticated: FunctionsErrorCode.UNAUTHENTICATED,
@@ -40,6 +42,8 @@ CODES: dict[type[errors.EcolaneError], FunctionsErrorCode] = {
     errors.ImageNotFound: FunctionsErrorCode.NOT_FOUND,
     errors.NotYourImage: FunctionsErrorCode.PERMISSION_DENIED,
     errors.JobNotFound: FunctionsErrorCode.NOT_FOUND,
+    errors.JobNotCancellable: FunctionsErrorCode.FAILED_PRECONDITION,
+    errors.JobNotUpgradable: FunctionsErrorCode.FAILED_PRECONDITION,
     errors.ProviderUnavailable: FunctionsErrorCode.UNAVAILABLE,
 }
 """The Firebase code of each error. The app switches on `details.reason`; the code sets the HTTP status."""
@@ -96,6 +100,16 @@ def run_cron(event: ScheduledEvent, handle: Callable[[Deps], dict[str, int]]) ->
         log.error(log.Event.CRON_CRASHED, function=handle.__name__, trace=traceback.format_exc())
         raise CronError(f"{handle.__name__} failed; its log entry {log.Event.CRON_CRASHED} says why") from error
     log.info(log.Event.CRON_FINISHED, function=handle.__name__, scheduled=event.schedule_time.isoformat(), **counts)
+
+
+def serve_webhook(request: Request, handle: Callable[[bytes, Mapping[str, str], Deps], HTTPStatus]) -> Response:
+    """Serve one webhook. The answer is a status and no word more: whoever calls may be anybody."""
+    try:
+        status = handle(request.get_data(cache=False), dict(request.headers), _deps())
+    except Exception:  # noqa: BLE001  (the sender is told to try again, and the log why)
+        log.error(log.Event.CALL_CRASHED, function=handle.__name__, trace=traceback.format_exc())
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+    return Response(status=status)
 
 
 def _deps() -> Deps:

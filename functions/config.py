@@ -19,6 +19,10 @@ OPENAI_BASE_URL = params.StringParam(
 )
 OPENAI_API_KEY = params.SecretParam("OPENAI_API_KEY", description="The key that pays for classifications.")
 
+OPENAI_WEBHOOK_SECRET = params.SecretParam(
+    "OPENAI_WEBHOOK_SECRET", description="What OpenAI signs its webhooks with (whsec_...)."
+)
+
 
 class ConfigurationError(Exception):
     """A deploy-time setting is missing or wrong. The message says which one and what it should be."""
@@ -26,13 +30,15 @@ class ConfigurationError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of this process, checked."""
+    """The settings of this process, checked. `emulated` tells that it runs in a local cloud."""
 
     project: str
     bucket: str
     openai_model: str
     openai_base_url: str
     openai_api_key: str
+    openai_webhook_secret: str = ""
+    emulated: bool = False
 
 
 def load_settings() -> Settings:
@@ -48,6 +54,8 @@ def load_settings() -> Settings:
         openai_model=OPENAI_MODEL.value,
         openai_base_url=OPENAI_BASE_URL.value,
         openai_api_key=OPENAI_API_KEY.value,
+        openai_webhook_secret=OPENAI_WEBHOOK_SECRET.value,
+        emulated=os.environ.get("FUNCTIONS_EMULATOR") == "true",
     )
     if not settings.project:
         raise ConfigurationError("GCLOUD_PROJECT is not set; Firebase sets it in functions and emulators")

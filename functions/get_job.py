@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
-
-from pydantic import StringConstraints
+from typing import TYPE_CHECKING, Any
 
 from functions.core.errors import JobNotFound
 from functions.core.jobs import job_view
-from functions.core.records import Request
+from functions.core.records import JobId, Request
+from functions.core.settlement import require_owner
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 class GetJob(Request):
     """Which job."""
 
-    job_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+    job_id: JobId
 
 
 def get_job(request: GetJob, uid: str, deps: Deps) -> dict[str, Any]:
@@ -27,6 +26,7 @@ def get_job(request: GetJob, uid: str, deps: Deps) -> dict[str, Any]:
         JobNotFound: there is no such job, or it is somebody else's.
     """
     stored = deps.store.get_job(request.job_id)
-    if stored is None or stored.job.uid != uid:
+    if stored is None:
         raise JobNotFound("You have no job with this jobId.")
+    require_owner(stored.job, uid)
     return job_view(stored.job)

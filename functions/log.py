@@ -24,6 +24,10 @@ class Event(StrEnum):
     BATCH_COLLECTED = "batch_collected"
     BATCH_DELAYED = "batch_delayed"
     BATCH_CRASHED = "batch_crashed"
+    LEASES_RECOVERED = "leases_recovered"
+    PUSH_FAILED = "push_failed"
+    WEBHOOK_REFUSED = "webhook_refused"
+    WEBHOOK_RECEIVED = "webhook_received"
 
 
 def log(event: Event, severity: LogSeverity = LogSeverity.INFO, **fields: object) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import traceback
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +20,24 @@ from functions.adapters.openai import ProviderDownError, ProviderRejectedError
 from functions.core.attempts import Attempt, Terms, answered, failed_attempt
 from functions.core.batches import (
     ENDED,
+    LOST,
+    OVER_LIMIT_PAUSE,
+    OVERDUE,
     POLL_FIRST,
     Batch,
     BatchMember,
     BatchState,
     ProviderBatch,
     ProviderState,
+    counts_as_attempt,
     next_poll,
     read_line,
+    without_line,
 )
-from functions.core.jobs import Failure, Fields, requeued
+from functions.core.jobs import Failure, Fields, backoff, requeued, waited_too_long
+from functions.core.pricing import measured
+from functions.core.profile import News
+from functions.core.runtime import FUNCTION_TIMEOUT
 from functions.core.settlement import refunding
 
 if TYPE_CHECKING:
@@ -39,16 +48,22 @@ WRITES_BUFFERED_MAX = 100
 """Results held back to be written in one call."""
 
 
+RUN_TIME = FUNCTION_TIMEOUT - timedelta(seconds=180)
+"""After this a run looks at no further batch; the margin is for the one that it is at."""
+
+
 def poll_batches(deps: Deps) -> dict[str, int]:
     """Run once. Returns counts: batches `polled`, `collected`, `delayed` (the provider) and `crashed`; jobs `done`,
-    `requeued` and `failed`.
+    `requeued` and `failed`; users `pushed`.
 
     Raises:
         RuntimeError: every batch that was due crashed: something is wrong that is not the batches'.
     """
     counts: Counter[str] = Counter(polled=0, collected=0, delayed=0, crashed=0, done=0, requeued=0, failed=0)
-    open_states = [BatchState.SUBMITTED, BatchState.COLLECTING]
+    open_states, until = [BatchState.SUBMITTED, BatchState.COLLECTING], deps.clock() + RUN_TIME
     for stored in deps.store.due_batches(open_states, deps.clock(), deps.runtime().batch.polls_per_run):
+        if deps.clock() > until:
+            break
         try:
             _advance(deps, stored, counts)
         except (ProviderDownError, ProviderRejectedError) as problem:
@@ -64,48 +79,67 @@ def poll_batches(deps: Deps) -> dict[str, int]:
 
 
 def _advance(deps: Deps, stored: StoredBatch, counts: Counter[str]) -> None:
-    batch = stored.batch
+    batch, now = stored.batch, deps.clock()
     reported = deps.provider.retrieve_batch(batch.openai_batch_id or "")
     counts["polled"] += 1
-    now = deps.clock()
-    if reported.state not in ENDED:
-        fields = {"dueAt": next_poll(batch.created_at, now), "polls": batch.polls + 1}
+    age = now - batch.created_at
+    if reported.state not in ENDED and age < LOST:
+        fields: dict[str, Any] = {"dueAt": next_poll(batch.created_at, now), "polls": batch.polls + 1}
+        if age > OVERDUE and not batch.cancel_requested:
+            deps.provider.cancel_batch(reported.openai_batch_id)
+            fields |= {"cancelRequested": True, "dueAt": now + POLL_FIRST}
         deps.store.update_batch(batch.batch_id, stored.version, fields)
         return
     lease = timedelta(minutes=deps.runtime().batch.lease_minutes)
-    version = deps.store.update_batch(
-        batch.batch_id, stored.version, {"state": BatchState.COLLECTING, "dueAt": now + lease}
-    )
+    taken = {"state": BatchState.COLLECTING, "dueAt": now + lease}
+    version = deps.store.update_batch(batch.batch_id, stored.version, taken)
     if version is None:
         return  # another poller collects it
     try:
-        collected = _Collector(deps, batch).collect(reported)
+        collector = _Collector(deps, batch)
+        ended = collector.collect(reported)
     except (ProviderDownError, ProviderRejectedError):
         deps.store.update_batch(batch.batch_id, version, {"dueAt": now + POLL_FIRST})
         raise
-    deps.store.update_batch(batch.batch_id, version, _closing_fields(reported, collected, deps.clock()))
+    closed = deps.store.update_batch(batch.batch_id, version, _closing_fields(reported, ended, deps.clock()))
     deps.files.delete_batch_files(batch.batch_id)
-    counts["collected"] += 1
-    for outcome in ("done", "requeued", "failed"):
-        counts[outcome] += collected[outcome]
-    log.info(log.Event.BATCH_COLLECTED, batchId=batch.batch_id, state=reported.state, **collected)
+    if closed is None:
+        return  # another collector, after our lease, has ended the same jobs in the same way
+    counts.update({"collected": 1, **{outcome: ended[outcome] for outcome in ("done", "requeued", "failed")}})
+    log.info(log.Event.BATCH_COLLECTED, batchId=batch.batch_id, state=reported.state, **ended)
+    if reported.state is ProviderState.COMPLETED:
+        deps.store.write_queue_stats(batch_minutes=measured(deps.queue(), age / timedelta(minutes=1)))
+    counts["pushed"] += _push(deps, collector.news)
 
 
-def _closing_fields(reported: ProviderBatch, collected: Counter[str], now: datetime) -> Fields:
+def _closing_fields(reported: ProviderBatch, ended: Counter[str], now: datetime) -> Fields:
     return {
         "state": BatchState.DONE,
-        "doneCount": collected["done"],
-        "requeuedCount": collected["requeued"],
-        "failedCount": collected["failed"],
-        "costMicros": collected["costMicros"],
+        "doneCount": ended["done"],
+        "requeuedCount": ended["requeued"],
+        "failedCount": ended["failed"],
+        "costMicros": ended["costMicros"],
         "error": reported.problem,
         "completedAt": now,
     }
 
 
+def _push(deps: Deps, news: dict[str, News]) -> int:
+    """Tell each user once what has come of their photos. A push that fails is no matter: the results are there."""
+    if not news:
+        return 0
+    try:
+        return deps.messaging.send(list(news.values()))
+    except Exception:  # noqa: BLE001  (whatever it is, results must not wait for pushes)
+        log.warning(log.Event.PUSH_FAILED, users=len(news), trace=traceback.format_exc())
+        return 0
+
+
 class _Collector:
-    """Ends every job of one batch exactly once. `ended` counts the outcomes, those of a collector that died
-    included."""
+    """Ends every job of one batch exactly once.
+
+    `ended` counts the outcomes, those that a collector that died has written included; `news` is what to tell whom.
+    """
 
     def __init__(self, deps: Deps, batch: Batch) -> None:
         self._deps = deps
@@ -113,49 +147,65 @@ class _Collector:
         self._terms = Terms(batch.model, deps.model_price(), batch=True)
         self._writes: list[tuple[str, datetime, Fields]] = []
         self.ended: Counter[str] = Counter()
+        self.news: dict[str, News] = {}
 
     def collect(self, reported: ProviderBatch) -> Counter[str]:
         """Stream both files, then see to the jobs that neither of them named."""
-        waiting = {member.job_id: member for member in self._deps.files.read_members(self._batch.batch_id)}
+        roll = self._deps.files.read_roll(self._batch.batch_id)
         for line in self._lines(reported):
             read = read_line(line)
-            # A second line for the same job, or one for a job that is not ours, finds nobody waiting.
-            member = waiting.pop(read[0], None) if read else None
+            # A second line for the same job, or one for a job that is not ours, finds nobody on the roll.
+            member = roll.take(read[0]) if read else None
             if read is None or member is None:
                 self.ended["strayLines"] += 1
             else:
                 self._end(member, read[1])
-        missing = _missing(reported)
-        for member in waiting.values():
-            self._end(member, missing)
+        for number in sorted(reported.bad_lines):
+            if member := roll.take_line(number):
+                self._end(
+                    member, failed_attempt(Failure.PROVIDER_REJECTED, "the provider cannot read this photo's line")
+                )
+        missing, counts = without_line(reported), counts_as_attempt(reported)
+        pause = OVER_LIMIT_PAUSE if reported.over_limit else None
+        for member in roll.take_rest():
+            self._end(member, missing, counts=counts, pause=pause)
         self._flush()
         return self.ended
 
     def _lines(self, reported: ProviderBatch) -> Iterator[dict[str, Any]]:
         for file_id in (reported.output_file_id, reported.error_file_id):
-            if file_id is not None:
+            if file_id is not None and reported.state in ENDED:
                 yield from self._deps.provider.read_lines(file_id)
 
-    def _end(self, member: BatchMember, attempt: Attempt) -> None:
+    def _end(
+        self, member: BatchMember, attempt: Attempt, *, counts: bool = True, pause: timedelta | None = None
+    ) -> None:
         now = self._deps.clock()
         cost = self._terms.cost_micros(attempt)
         self.ended["costMicros"] += cost
         if attempt.answer is not None:
             self._write(member, answered(attempt.answer, attempt, member, self._terms, now))
-            self.ended["done"] += 1
+            self._note(member, done=1)
             return
         error = attempt.error
         if error is None:
             raise ValueError("an attempt without an answer carries an error")
-        spent = member.cost_micros + cost
-        if attempt.retryable and member.attempts < self._deps.runtime().batch.attempts_max:
-            again = {**requeued(error, attempts=member.attempts), "costMicros": spent}
-            self._write(member, again)
+        spent, attempts = member.cost_micros + cost, member.attempts - (0 if counts else 1)
+        in_time = not waited_too_long(member.created_at, now)
+        if attempt.retryable and attempts < self._deps.runtime().batch.attempts_max and in_time:
+            again = requeued(error, attempts=attempts, at=now + (pause or backoff(attempts)))
+            self._write(member, {**again, "costMicros": spent})
             self.ended["requeued"] += 1
             return
         decision = refunding(lambda job: job.batch_id == self._batch.batch_id, error, spent, now)
-        self._deps.store.close_job(member.job_id, member.uid, decision)
-        self.ended["failed"] += 1
+        self._deps.store.settle_job(member.job_id, member.uid, decision)
+        self._note(member, failed=1)
+
+    def _note(self, member: BatchMember, done: int = 0, failed: int = 0) -> None:
+        self.ended.update(done=done, failed=failed)
+        if member.notify:
+            before = self.news.get(member.uid, News(member.notify))
+            self.news[member.uid] = replace(before, done=before.done + done, failed=before.failed + failed)
 
     def _write(self, member: BatchMember, fields: Fields) -> None:
         self._writes.append((member.job_id, member.updated_at, fields))
@@ -166,12 +216,3 @@ class _Collector:
         # A refused write is one that was made before, by this line or one like it: there is nothing left to do.
         self._deps.store.update_jobs(self._writes)
         self._writes.clear()
-
-
-def _missing(reported: ProviderBatch) -> Attempt:
-    """What it means for a job that neither file names it: a lost line, or a batch that was never processed."""
-    if reported.state is ProviderState.FAILED:
-        return failed_attempt(Failure.BATCH_FAILED, f"the batch failed validation: {reported.problem}")
-    if reported.state in {ProviderState.EXPIRED, ProviderState.CANCELLED}:
-        return failed_attempt(Failure.BATCH_EXPIRED, "the batch ended before this photo's turn")
-    return failed_attempt(Failure.LINE_MISSING, "the provider lost this photo's answer")

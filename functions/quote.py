@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.core.pricing import prices_now, recommended_lane
+from functions.core.pricing import expected_wait_minutes, prices_now, recommended_lane
 from functions.core.records import Request
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ def quote(_request: Quote, uid: str, deps: Deps) -> dict[str, Any]:
 
     The price shown is the price paid when `maxTokens` is sent along with the photo.
     """
-    runtime, queued = deps.runtime(), deps.queue().queued
+    runtime, queue = deps.runtime(), deps.queue()
     rules = runtime.tokens
     wallet = deps.store.get_wallet(uid)
     balance = wallet.balance if wallet else rules.welcome
-    prices = prices_now(rules, queued)
+    prices = prices_now(rules, queue.queued)
     recommended = recommended_lane(
         prices,
         balance,
@@ -44,7 +44,8 @@ def quote(_request: Quote, uid: str, deps: Deps) -> dict[str, Any]:
         },
         "batch": {
             "price": prices.batch,
-            "queuePosition": queued + 1,
-            "waitMinutes": runtime.batch.expected_minutes,
+            "queuePosition": queue.queued + 1,
+            "waitMinutes": expected_wait_minutes(queue, runtime.batch),
+            "health": queue.health,
         },
     }

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import StringConstraints
 
-from functions.core.profile import Device, DeviceId, Preferences, Profile, device_key, with_device
+from functions.core.ledger import Account, Wallet, open_account
+from functions.core.profile import Device, DeviceId, Preferences, Profile, device_key, push_tokens, with_device
 from functions.core.records import LanguageTag, Request
 
 if TYPE_CHECKING:
@@ -25,12 +26,16 @@ class RegisterDevice(Request):
 
 def register_device(request: RegisterDevice, uid: str, deps: Deps) -> dict[str, Any]:
     """Return the number of `devices` and the `preferences` in force. Registering again refreshes the token."""
-    device = Device(push_token=request.push_token, platform=request.platform, seen_at=deps.clock())
+    now, welcome = deps.clock(), deps.runtime().tokens.welcome
+    device = Device(push_token=request.push_token, platform=request.platform, seen_at=now)
     preferences = Preferences(notifications=request.notifications, language=request.language)
 
-    def decide(profile: Profile) -> Profile:
+    def decide(profile: Profile, wallet: Wallet | None) -> tuple[Profile, Account]:
         registered = with_device(profile, device_key(request.device_id), device)
-        return registered.model_copy(update={"preferences": preferences})
+        registered = registered.model_copy(update={"preferences": preferences})
+        # The wallet carries the tokens too, so that a job knows whom to tell at no further read.
+        account = open_account(wallet, welcome, now).having(push_tokens=push_tokens(registered))
+        return registered, account
 
     profile = deps.store.update_profile(uid, decide)
     return {"devices": len(profile.devices), "preferences": profile.preferences.model_dump(by_alias=True)}

@@ -20,10 +20,10 @@ from functions.adapters.firestore.writes import BULK_WRITES_MAX
 from functions.adapters.openai import ProviderDownError, ProviderRejectedError
 from functions.core.batches import INPUT_BYTES_MAX, POLL_FIRST, Batch, BatchMember, BatchState, ProviderBatch
 from functions.core.errors import ImageNotFound, InvalidImage
-from functions.core.jobs import Failure, JobError, requeued
-from functions.core.pricing import QueueStats
+from functions.core.jobs import QUEUE_SHARDS, Failure, JobError, requeued, waited_too_long
 from functions.core.prompts import batch_line, completion_request, image_data_url
-from functions.core.settlement import refunding
+from functions.core.runtime import FUNCTION_TIMEOUT
+from functions.core.settlement import giving_up, refunding
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -40,27 +40,53 @@ QUEUE_COUNTED_MAX = 100_000
 ABANDONED_MAX = 20
 """Half-built batches that one run takes up."""
 
+RUN_TIME = FUNCTION_TIMEOUT - timedelta(seconds=120)
+"""After this a run begins no further batch; the margin is for the one that it is at."""
+
+SHARD_GROUPS = 4
+LONG_QUEUE_BATCHES = 16
+"""A queue of this many batches is taken by quarters, each run beginning at another one, so that runs that overlap do
+not reach for the same jobs. A shorter one is taken as a whole, which makes fuller batches."""
+
 
 def submit_batches(deps: Deps) -> dict[str, int]:
-    """Run once. Returns counts: `batches`, `jobs`, `refused`, `released` and `adopted`."""
+    """Run once. Returns counts: `batches`, `jobs`, `refused`, `released`, `adopted`, and how many were `queued`."""
     counts: Counter[str] = Counter(batches=0, jobs=0, refused=0, released=0, adopted=0)
-    rules = deps.runtime().batch
+    queued = deps.store.count_queued(QUEUE_COUNTED_MAX)
     try:
         _take_up_abandoned(deps, counts)
-        for _ in range(rules.batches_per_run):
-            queued = deps.store.queued_jobs(rules.jobs_per_batch)
-            if not queued:
-                break
-            _submit(deps, queued, counts)
+        if queued:
+            _submit_queue(deps, queued, counts)
     except ProviderDownError as problem:
         # Everything that could not be sent is back in the queue or under a lease; the next tick goes on.
         log.warning(log.Event.BATCH_DELAYED, cause=str(problem))
-    deps.store.write_queue_stats(QueueStats(queued=deps.store.count_queued(QUEUE_COUNTED_MAX)))
-    return dict(counts)
+    deps.store.write_queue_stats(queued=max(queued - counts["jobs"] - counts["refused"], 0))
+    return {**counts, "queued": queued}
+
+
+def _submit_queue(deps: Deps, queued: int, counts: Counter[str]) -> None:
+    rules, until = deps.runtime().batch, deps.clock() + RUN_TIME
+    groups = _shard_groups(queued, rules.jobs_per_batch, first=int(deps.new_id(), 16))
+    for _ in range(rules.batches_per_run):
+        if not groups or deps.clock() > until:
+            return
+        jobs = deps.store.queued_jobs(deps.clock(), rules.jobs_per_batch, groups[0])
+        if jobs:
+            _submit(deps, jobs, counts)
+        if len(jobs) < rules.jobs_per_batch:
+            groups = groups[1:]  # this one is empty now
+
+
+def _shard_groups(queued: int, jobs_per_batch: int, first: int) -> list[Sequence[int]]:
+    """Return the shards to take together: all of them while that makes full batches, else a quarter at a time."""
+    if queued < LONG_QUEUE_BATCHES * jobs_per_batch:
+        return [range(QUEUE_SHARDS)]
+    return [range((first + n) % SHARD_GROUPS, QUEUE_SHARDS, SHARD_GROUPS) for n in range(SHARD_GROUPS)]
 
 
 def _submit(deps: Deps, queued: Sequence[StoredJob], counts: Counter[str]) -> None:
     now = deps.clock()
+    queued = _without_overdue(deps, queued, counts)
     batch = Batch(
         batch_id=deps.new_id(),
         state=BatchState.BUILDING,
@@ -81,16 +107,26 @@ def _submit(deps: Deps, queued: Sequence[StoredJob], counts: Counter[str]) -> No
         with deps.files.read_input(batch.batch_id) as file:
             file_id = deps.provider.upload_input(f"{batch.batch_id}.jsonl", file)
     except (ProviderDownError, ProviderRejectedError) as problem:
-        counts["released"] += _give_back(deps, sent, str(problem))
+        counts["released"] += _release(deps, batch.batch_id)
         _close_unsent(deps, batch, version, str(problem))
         raise ProviderDownError(str(problem)) from problem
-    uploaded = {"state": BatchState.UPLOADED, "inputFileId": file_id, "jobCount": len(sent)}
+    uploaded = {"state": BatchState.UPLOADED, "inputFileId": file_id, "jobCount": sent}
     uploaded_version = deps.store.update_batch(batch.batch_id, version, uploaded)
     if uploaded_version is None:
         return  # the lease ran out while we were uploading: another run has given the jobs back
     _create(deps, batch.model_copy(update={"input_file_id": file_id}), uploaded_version)
     counts["batches"] += 1
-    counts["jobs"] += len(sent)
+    counts["jobs"] += sent
+
+
+def _without_overdue(deps: Deps, queued: Sequence[StoredJob], counts: Counter[str]) -> list[StoredJob]:
+    """Fail and refund the jobs that have waited for too long, and return the others."""
+    now = deps.clock()
+    overdue = [stored.job for stored in queued if waited_too_long(stored.job.created_at, now)]
+    for job in overdue:
+        deps.store.settle_job(job.job_id, job.uid, giving_up(now))
+    counts["refused"] += len(overdue)
+    return [stored for stored in queued if not waited_too_long(stored.job.created_at, now)]
 
 
 def _create(deps: Deps, batch: Batch, version: datetime) -> None:
@@ -98,7 +134,7 @@ def _create(deps: Deps, batch: Batch, version: datetime) -> None:
     try:
         created = deps.provider.create_batch(batch.batch_id, batch.input_file_id or "")
     except ProviderRejectedError as problem:
-        _give_back(deps, deps.files.read_members(batch.batch_id), str(problem))
+        _release(deps, batch.batch_id)
         _close_unsent(deps, batch, version, str(problem))
         raise ProviderDownError(str(problem)) from problem
     _record(deps, batch, version, created)
@@ -114,60 +150,53 @@ def _record(deps: Deps, batch: Batch, version: datetime, created: ProviderBatch)
     log.info(log.Event.BATCH_SUBMITTED, batchId=batch.batch_id, openaiBatchId=created.openai_batch_id)
 
 
-def _write_files(deps: Deps, batch_id: str, members: Sequence[BatchMember], counts: Counter[str]) -> list[BatchMember]:
-    """Stream the input file and store the list of jobs. Returns the jobs that are in them.
+def _write_files(deps: Deps, batch_id: str, members: Sequence[BatchMember], counts: Counter[str]) -> int:
+    """Stream the input file and the list of jobs. Returns how many jobs are in them.
 
     A photo that is gone or broken by now fails its own job, with a refund. What does not fit goes back to the queue.
     """
-    sent: list[BatchMember] = []
     left: list[BatchMember] = []
-    size = 0
-    with deps.files.write_input(batch_id) as file:
-        for member, line in _lines(deps, members):
+    sent = size = 0
+    with deps.files.write_input(batch_id) as file, deps.files.write_roll(batch_id) as roll:
+        for member, line in _lines(deps, batch_id, members):
             if isinstance(line, JobError):
-                _refuse(deps, batch_id, member, line)
+                decision = refunding(lambda job: job.batch_id == batch_id, line, member.cost_micros, deps.clock())
+                deps.store.settle_job(member.job_id, member.uid, decision)
                 counts["refused"] += 1
             elif size + len(line) > INPUT_BYTES_MAX:
                 left.append(member)
             else:
                 file.write(line)
+                roll.write(member.model_dump_json(by_alias=True).encode() + b"\n")
                 size += len(line)
-                sent.append(member)
-    if sent:
-        deps.files.write_members(batch_id, sent)
-    counts["released"] += _give_back(deps, left, "the batch file is full")
+                sent += 1
+    full = JobError(code=Failure.PROVIDER_UNAVAILABLE, message="not sent yet: the batch file is full")
+    back = [(m.job_id, m.updated_at, requeued(full, attempts=m.attempts - 1, at=deps.clock())) for m in left]
+    deps.store.update_jobs(back)
+    counts["released"] += len(back)
     return sent
 
 
-def _lines(deps: Deps, members: Sequence[BatchMember]) -> Iterator[tuple[BatchMember, bytes | JobError]]:
+def _lines(deps: Deps, batch_id: str, members: Sequence[BatchMember]) -> Iterator[tuple[BatchMember, bytes | JobError]]:
     """Prepare the photos side by side, in chunks, so that only a few are held at a time."""
     with ThreadPoolExecutor(PHOTO_THREADS) as pool:
         for start in range(0, len(members), 4 * PHOTO_THREADS):
             chunk = members[start : start + 4 * PHOTO_THREADS]
-            yield from zip(chunk, pool.map(lambda member: _line(deps, member), chunk), strict=True)
+            yield from zip(chunk, pool.map(lambda member: _line(deps, batch_id, member), chunk), strict=True)
 
 
-def _line(deps: Deps, member: BatchMember) -> bytes | JobError:
+def _line(deps: Deps, batch_id: str, member: BatchMember) -> bytes | JobError:
+    runtime = deps.runtime()
     try:
-        photo = deps.prepare_photo(deps.files.read_photo(member.image_path), deps.runtime().images)
+        photo = deps.prepare_photo(deps.files.read_photo(member.image_path), runtime.images)
     except ImageNotFound:
         return JobError(code=Failure.IMAGE_NOT_FOUND, message="The photo was removed before its turn came.")
     except InvalidImage as problem:
         return JobError(code=Failure.INVALID_IMAGE, message=problem.message)
-    body = completion_request(deps.settings.openai_model, image_data_url(photo), member.region, member.language)
+    signed = runtime.batch.signed_urls
+    url = deps.files.put_photo(batch_id, member.job_id, photo) if signed else image_data_url(photo)
+    body = completion_request(deps.settings.openai_model, url, member.region, member.language)
     return batch_line(member.job_id, body)
-
-
-def _refuse(deps: Deps, batch_id: str, member: BatchMember, error: JobError) -> None:
-    decision = refunding(lambda job: job.batch_id == batch_id, error, member.cost_micros, deps.clock())
-    deps.store.close_job(member.job_id, member.uid, decision)
-
-
-def _give_back(deps: Deps, members: Sequence[BatchMember], reason: str) -> int:
-    """Put jobs that were not sent back into the queue. This was no attempt at them."""
-    error = JobError(code=Failure.PROVIDER_UNAVAILABLE, message=f"not sent yet: {reason}")
-    deps.store.update_jobs([(m.job_id, m.updated_at, requeued(error, attempts=m.attempts - 1)) for m in members])
-    return len(members)
 
 
 def _close_unsent(deps: Deps, batch: Batch, version: datetime, reason: str) -> None:
@@ -198,11 +227,12 @@ def _take_up_abandoned(deps: Deps, counts: Counter[str]) -> None:
 
 
 def _release(deps: Deps, batch_id: str) -> int:
-    """Give back every job that a batch has claimed, though nothing tells which it had."""
-    error = JobError(code=Failure.PROVIDER_UNAVAILABLE, message="not sent yet: the submitter died")
+    """Give every job that a batch has claimed and not sent back to the queue. This was no attempt at them."""
+    error = JobError(code=Failure.PROVIDER_UNAVAILABLE, message="not sent yet")
     released = 0
     while held := deps.store.held_jobs(batch_id, BULK_WRITES_MAX):
-        changes = [(s.job.job_id, s.version, requeued(error, attempts=s.job.attempts - 1)) for s in held]
+        now = deps.clock()
+        changes = [(s.job.job_id, s.version, requeued(error, attempts=s.job.attempts - 1, at=now)) for s in held]
         given_back = sum(version is not None for version in deps.store.update_jobs(changes))
         if not given_back:
             raise RuntimeError(f"batch {batch_id} holds jobs that cannot be given back")

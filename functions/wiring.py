@@ -19,6 +19,7 @@ from functions.core.runtime import RuntimeConfig
 
 if TYPE_CHECKING:
     from functions.adapters.firestore import FirestoreStore
+    from functions.adapters.messaging import PushMessaging
     from functions.adapters.openai import OpenAIProvider
     from functions.adapters.storage import StorageFiles
     from functions.core.runtime import ImageRules
@@ -52,9 +53,10 @@ class Deps:
         """Cloud Storage."""
         from google.cloud.storage import Client
 
-        from functions.adapters.storage import StorageFiles
+        from functions.adapters.storage import StorageFiles, emulated_url, signed_url
 
-        return StorageFiles(Client(project=self.settings.project), self.settings.bucket)
+        sign = emulated_url if self.settings.emulated else signed_url
+        return StorageFiles(Client(project=self.settings.project), self.settings.bucket, sign)
 
     @cached_property
     def provider(self) -> OpenAIProvider:
@@ -65,6 +67,13 @@ class Deps:
 
         client = OpenAI(api_key=self.settings.openai_api_key, base_url=self.settings.openai_base_url)
         return OpenAIProvider(client)
+
+    @cached_property
+    def messaging(self) -> PushMessaging:
+        """Firebase Cloud Messaging."""
+        from functions.adapters.messaging import PushMessaging
+
+        return PushMessaging()
 
     def prepare_photo(self, data: bytes, rules: ImageRules) -> bytes:
         """Check a photo and make it small; see `adapters.images.prepare`."""

@@ -64,28 +64,41 @@ def test_a_photo_removed_while_it_waited_fails_alone(app: App) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "times"),
+    "fault",
     [
-        pytest.param({"kind": "line_error", "status": 500}, 1, id="line failed with 500"),
-        pytest.param({"kind": "line_error", "status": 429, "in_output": True}, 1, id="429 in the output file"),
-        pytest.param({"kind": "missing_line"}, 1, id="line missing"),
-        pytest.param({"kind": "refusal"}, 1, id="refusal"),
-        pytest.param({"kind": "cut_answer"}, 1, id="cut answer"),
-        pytest.param({"kind": "answer_text"}, 1, id="no JSON"),
-        pytest.param({"kind": "batch_expires", "share": 0.0}, 1, id="batch expired"),
-        pytest.param({"kind": "batch_cancelled", "share": 0.0}, 1, id="batch cancelled at OpenAI"),
-        pytest.param({"kind": "batch_token_limit"}, 1, id="enqueued-token limit"),
+        pytest.param({"kind": "line_error", "status": 500}, id="line failed with 500"),
+        pytest.param({"kind": "line_error", "status": 429, "in_output": True}, id="429 in the output file"),
+        pytest.param({"kind": "missing_line"}, id="line missing"),
+        pytest.param({"kind": "refusal"}, id="refusal"),
+        pytest.param({"kind": "cut_answer"}, id="cut answer"),
+        pytest.param({"kind": "answer_text"}, id="no JSON"),
+        pytest.param({"kind": "batch_expires", "share": 0.0}, id="batch expired"),
+        pytest.param({"kind": "batch_cancelled", "share": 0.0}, id="batch cancelled at OpenAI"),
     ],
 )
-def test_what_may_succeed_later_is_tried_again(
-    app: App, openai: OpenAIStandIn, fault: dict[str, Any], times: int
-) -> None:
+def test_what_may_succeed_later_is_tried_again(app: App, openai: OpenAIStandIn, fault: dict[str, Any]) -> None:
     """A failure that another attempt may cure goes back into the queue and ends as a result, charged once."""
     job_id = app.classify()["jobId"]
-    openai.faults.add(count=times, **fault)
+    openai.faults.add(**fault)
     (job,) = app.until_final(job_id, hours=60)
     assert (job["status"], job["attempts"], job["error"]) == ("done", 2, None)
     assert app.statement() == [("welcome", 10, 10), ("charge", -1, 9)]
+
+
+@pytest.mark.parametrize("kind", ["batch_token_limit", "batch_invalid_line"])
+def test_a_batch_refused_for_anothers_fault_is_no_attempt(app: App, openai: OpenAIStandIn, kind: str) -> None:
+    """When OpenAI refuses a batch for its limit, or for one bad line, the good photos go again and lose no attempt."""
+    bad, good = app.classify()["jobId"], app.classify()["jobId"]
+    openai.faults.add(kind=kind, count=2)
+    jobs = {job["jobId"]: job for job in app.until_final(bad, good)}
+    failed = [job for job in jobs.values() if job["status"] == "failed"]
+    done = [job for job in jobs.values() if job["status"] == "done"]
+    if kind == "batch_token_limit":
+        assert [job["attempts"] for job in done] == [1, 1]
+    else:
+        assert len(failed) == 2 or [job["attempts"] for job in done] == [1]
+        assert all(job["error"]["code"] == "PROVIDER_REJECTED" for job in failed)
+    assert app.statement()[-1][2] == 10 - len(done)
 
 
 def test_attempts_are_bounded_and_the_last_one_refunds(app: App, openai: OpenAIStandIn) -> None:

@@ -5,7 +5,7 @@ repeated safely is repeated by the next run, which first looks for what the last
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import IO, Any
 
@@ -97,6 +97,25 @@ class OpenAIProvider:
         with _errors_translated():
             return _provider_batch(self._client.batches.retrieve(openai_batch_id))
 
+    def cancel_batch(self, openai_batch_id: str) -> ProviderBatch:
+        """Ask OpenAI to stop a batch; what it has finished by then comes out, and is billed."""
+        with _errors_translated():
+            return _provider_batch(self._client.batches.cancel(openai_batch_id))
+
+    def read_webhook(self, body: bytes, headers: Mapping[str, str], secret: str) -> tuple[str, str | None] | None:
+        """Return an event's type and its batch's id at OpenAI; None if it is not signed by OpenAI, and recently.
+
+        The client compares signatures in constant time and takes a timestamp of the last five minutes.
+        """
+        if not secret:
+            return None
+        try:
+            event: Any = self._client.webhooks.unwrap(body, headers, secret=secret)
+        except (openai.InvalidWebhookSignatureError, ValueError):
+            return None
+        kind = str(event.type)
+        return kind, str(event.data.id) if kind.startswith("batch.") and event.data else None
+
     def read_lines(self, file_id: str) -> Iterator[dict[str, Any]]:
         """Stream the lines of an output or error file. A line that is no JSON object is left out: it names no job."""
         with (
@@ -158,4 +177,6 @@ def _provider_batch(batch: OpenAIBatch) -> ProviderBatch:
         error_file_id=batch.error_file_id or None,
         completed_lines=batch.request_counts.completed if batch.request_counts else 0,
         problem="; ".join(f"{problem.code}: {problem.message}" for problem in problems[:3]) or None,
+        bad_lines=frozenset(problem.line for problem in problems if problem.line is not None),
+        over_limit=any(problem.code == "token_limit_exceeded" for problem in problems),
     )

@@ -5,19 +5,26 @@ batches/{batchId}/input.jsonl   what OpenAI gets, a line a job
 batches/{batchId}/jobs.jsonl    the batch's list of jobs, a BatchMember a line
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO
+from datetime import timedelta
+from typing import IO, Any
+from urllib.parse import quote
 
+import google.auth
 from google.api_core import exceptions
-from google.cloud.storage import Bucket, Client
+from google.auth.transport.requests import Request
+from google.cloud.storage import Blob, Bucket, Client
 
-from functions.core.batches import BatchMember
+from functions.core.batches import Roll
 from functions.core.errors import ImageNotFound, InvalidImage
 from functions.core.uploads import IMAGE_BYTES_MAX
 
 TIMEOUT_SECONDS = 30.0
 """For one request; a file is sent and read in chunks of one request each."""
+
+LINK_LIFETIME = timedelta(days=2)
+"""Longer than core.batches.LOST, after which nobody waits for the batch any more."""
 
 CHUNK_BYTES = 4 * 1024 * 1024
 """What a stream holds in memory at a time. Storage wants multiples of 256 KiB."""
@@ -26,7 +33,9 @@ CHUNK_BYTES = 4 * 1024 * 1024
 class StorageFiles:
     """The objects in one bucket."""
 
-    def __init__(self, client: Client, bucket: str) -> None:
+    def __init__(self, client: Client, bucket: str, sign: Callable[[Blob], str]) -> None:
+        """`sign` makes a link to an object that the provider can follow: see `signed_url`."""
+        self._sign = sign
         self._bucket: Bucket = client.bucket(bucket)
 
     def read_photo(self, path: str) -> bytes:
@@ -66,30 +75,61 @@ class StorageFiles:
         ) as file:
             yield file
 
-    def write_members(self, batch_id: str, members: list[BatchMember]) -> None:
-        """Store a batch's list of jobs."""
-        lines = "".join(member.model_dump_json(by_alias=True) + "\n" for member in members)
-        self._bucket.blob(_members_path(batch_id)).upload_from_string(
-            lines.encode(), content_type="application/jsonl", timeout=TIMEOUT_SECONDS
-        )
+    @contextmanager
+    def write_roll(self, batch_id: str) -> Iterator[IO[bytes]]:
+        """Open a batch's list of jobs for writing, a `BatchMember` a line; see `write_input`."""
+        with self._bucket.blob(_roll_path(batch_id)).open(
+            "wb", chunk_size=CHUNK_BYTES, ignore_flush=True, timeout=TIMEOUT_SECONDS
+        ) as file:
+            yield file
 
-    def read_members(self, batch_id: str) -> list[BatchMember]:
+    def read_roll(self, batch_id: str) -> Roll:
         """Return a batch's list of jobs."""
-        data: bytes = self._bucket.blob(_members_path(batch_id)).download_as_bytes(timeout=TIMEOUT_SECONDS)
-        return [BatchMember.model_validate_json(line) for line in data.splitlines()]
+        with self._bucket.blob(_roll_path(batch_id)).open(
+            "rb", chunk_size=CHUNK_BYTES, timeout=TIMEOUT_SECONDS
+        ) as file:
+            return Roll(file)
+
+    def put_photo(self, batch_id: str, job_id: str, jpeg: bytes) -> str:
+        """Store a prepared photo with its batch and return a link to it that outlives the batch."""
+        blob = self._bucket.blob(f"batches/{batch_id}/photos/{job_id}.jpg")
+        blob.upload_from_string(jpeg, content_type="image/jpeg", timeout=TIMEOUT_SECONDS)
+        return self._sign(blob)
 
     def delete_batch_files(self, batch_id: str) -> None:
         """Remove a batch's files. Those that are gone already are no error."""
-        for path in (_input_path(batch_id), _members_path(batch_id)):
+        for blob in self._bucket.list_blobs(prefix=f"batches/{batch_id}/", timeout=TIMEOUT_SECONDS):
             try:
-                self._bucket.blob(path).delete(timeout=TIMEOUT_SECONDS)
+                blob.delete(timeout=TIMEOUT_SECONDS)
             except exceptions.NotFound:
                 continue
+
+
+def signed_url(blob: Blob) -> str:
+    """Return a V4 signed link to an object, good for two days: longer than any batch is waited for.
+
+    Functions hold no private key, so the signature is asked of IAM, which wants the role
+    `roles/iam.serviceAccountTokenCreator` of the service account on itself.
+    """
+    credentials: Any = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])[0]
+    credentials.refresh(Request())
+    url: str = blob.generate_signed_url(
+        version="v4",
+        expiration=LINK_LIFETIME,
+        service_account_email=credentials.service_account_email,
+        access_token=credentials.token,
+    )
+    return url
+
+
+def emulated_url(blob: Blob) -> str:
+    """Return a plain link to an object in a Storage emulator, which asks for no signature."""
+    return f"{blob.client.api_base_url}/{blob.bucket.name}/{quote(blob.name)}"
 
 
 def _input_path(batch_id: str) -> str:
     return f"batches/{batch_id}/input.jsonl"
 
 
-def _members_path(batch_id: str) -> str:
+def _roll_path(batch_id: str) -> str:
     return f"batches/{batch_id}/jobs.jsonl"

@@ -8,7 +8,7 @@
 died is therefore found by the same query as a batch that is due.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -27,6 +27,15 @@ INPUT_BYTES_MAX = 190_000_000
 
 REPEATABLE_STATUS = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS})
 """Client errors that are about the moment and not about the photo."""
+
+OVERDUE = timedelta(hours=26)
+"""OpenAI promises 24 hours. A batch that is older is cancelled there, so that what it has finished comes out."""
+
+LOST = timedelta(hours=28)
+"""A batch that does not even end after its cancellation is given up, and its jobs are settled without it."""
+
+OVER_LIMIT_PAUSE = timedelta(minutes=15)
+"""How long jobs wait after OpenAI refused their batch because too many tokens are enqueued."""
 
 POLL_FIRST = timedelta(minutes=5)
 POLL_SLOWEST = timedelta(minutes=30)
@@ -56,6 +65,7 @@ class Batch(Record):
     input_file_id: str | None = None
     openai_batch_id: str | None = None
     polls: int = 0
+    cancel_requested: bool = False
     done_count: int = 0
     failed_count: int = 0
     requeued_count: int = 0
@@ -79,7 +89,37 @@ class BatchMember(Record):
     tokens_cost: int
     attempts: int
     cost_micros: int
+    created_at: datetime
+    notify: tuple[str, ...] = ()
     updated_at: datetime
+
+
+class Roll:
+    """The jobs of a batch that have not been accounted for, in the order of the input file.
+
+    Kept as the lines they are stored in: fifty thousand of them take a few megabytes, as objects they would take many.
+    """
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        """Take the lines of a batch's list of jobs."""
+        self._lines = {BatchMember.model_validate_json(line).job_id: line for line in lines}
+        self._order = tuple(self._lines)
+
+    def take(self, job_id: str) -> BatchMember | None:
+        """Return a job and strike it off. None if it is not on the roll, or was taken before."""
+        line = self._lines.pop(job_id, None)
+        return None if line is None else BatchMember.model_validate_json(line)
+
+    def take_line(self, number: int) -> BatchMember | None:
+        """Return the job in a line of the input file, counted from 1, and strike it off."""
+        return self.take(self._order[number - 1]) if 1 <= number <= len(self._order) else None
+
+    def take_rest(self) -> Iterator[BatchMember]:
+        """Return the jobs that are left, one after the other."""
+        for job_id in self._order:
+            member = self.take(job_id)
+            if member is not None:
+                yield member
 
 
 class ProviderState(StrEnum):
@@ -101,7 +141,11 @@ ENDED = frozenset({ProviderState.COMPLETED, ProviderState.FAILED, ProviderState.
 
 @dataclass(frozen=True)
 class ProviderBatch:
-    """A batch as OpenAI reports it. `problem` is OpenAI's own text for why a batch failed validation."""
+    """A batch as OpenAI reports it.
+
+    `problem` is OpenAI's own text for why a batch failed validation, `bad_lines` the input lines that it names, counted
+    from 1, and `over_limit` tells that it was refused for what is enqueued already, and not for what is in it.
+    """
 
     openai_batch_id: str
     state: ProviderState
@@ -109,11 +153,29 @@ class ProviderBatch:
     error_file_id: str | None
     completed_lines: int
     problem: str | None
+    bad_lines: frozenset[int] = frozenset()
+    over_limit: bool = False
 
 
 def next_poll(created_at: datetime, now: datetime) -> datetime:
     """Return when to look at a submitted batch again: after a quarter of its age, between 5 and 30 minutes."""
     return now + min(max((now - created_at) / 4, POLL_FIRST), POLL_SLOWEST)
+
+
+def without_line(reported: ProviderBatch) -> Attempt:
+    """Return what it means for a job that neither file names it: a lost line, or a batch that was not processed."""
+    match reported.state:
+        case ProviderState.FAILED:
+            return failed_attempt(Failure.BATCH_FAILED, f"the batch failed validation: {reported.problem}")
+        case ProviderState.EXPIRED | ProviderState.CANCELLED:
+            return failed_attempt(Failure.BATCH_EXPIRED, "the batch ended before this photo's turn")
+        case _:
+            return failed_attempt(Failure.LINE_MISSING, "the provider lost this photo's answer")
+
+
+def counts_as_attempt(reported: ProviderBatch) -> bool:
+    """Whether a job without a line has used up an attempt: not if its batch was refused for another one's fault."""
+    return not (reported.state is ProviderState.FAILED and (reported.bad_lines or reported.over_limit))
 
 
 def read_line(line: Mapping[str, Any]) -> tuple[str, Attempt] | None:

@@ -15,6 +15,8 @@
     ├── ImageNotFound         upload first
     ├── NotYourImage          upload to your own folder
     ├── JobNotFound           nothing there that is yours
+    ├── JobNotCancellable     too late: the answer is on its way, or there
+    ├── JobNotUpgradable      too late as well
     └── ProviderUnavailable   nothing was charged: call again after `retryAfter` seconds, with a new requestId
 
 `functions/boundary.py` maps each of them to a Firebase code; a test keeps the two lists equal.
@@ -116,6 +118,18 @@ class JobNotFound(EcolaneError):
     """No such job, or it is somebody else's: the answer is the same, so that ids cannot be probed."""
 
     reason = "JOB_NOT_FOUND"
+
+
+class JobNotCancellable(EcolaneError):
+    """The job has left the queue. Detail: `status`."""
+
+    reason = "JOB_NOT_CANCELLABLE"
+
+
+class JobNotUpgradable(EcolaneError):
+    """The job has left the queue. Detail: `status`."""
+
+    reason = "JOB_NOT_UPGRADABLE"
 
 
 class ProviderUnavailable(EcolaneError):

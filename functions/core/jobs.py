@@ -1,9 +1,12 @@
 """A job: one photo to classify, its price, and the states it passes through.
 
     instant   processing ──► done | failed
+                  ▲
+                  │ upgraded
     batch     queued ──► processing ──► done | failed
-                 ▲            │
-                 └── requeued ┘   (retryable, attempts left)
+               │ ▲            │
+               │ └─ requeued ─┘   (retryable, attempts left)
+               └──► cancelled, or failed when it waited too long
 
 `done`, `failed` and `cancelled` are final. Each change below is a set of fields that the adapter writes in one
 update, under a guard that the job is still as it was read; `done` is written together with its result.
@@ -24,6 +27,15 @@ from functions.core.usage import Usage
 
 JOB_LIFETIME = timedelta(days=90)
 """After this a job is deleted by TTL; the ledger and the totals outlive it."""
+
+WAIT_MAX = timedelta(hours=26)
+"""A batch job that has waited longer, OpenAI's 24 hours and our own trouble included, is failed and refunded."""
+
+RETRY_BACKOFF = (timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=4))
+"""How long a job stays out of the queue after its first, second and any further failed attempt."""
+
+QUEUE_SHARDS = 16
+"""The queue's index begins with a shard, because one that grows at one end takes 500 writes a second and no more."""
 
 Fields = Mapping[str, Any]
 """Stored field names (camelCase) and the values to write."""
@@ -61,9 +73,15 @@ class Failure(StrEnum):
     BATCH_EXPIRED = "BATCH_EXPIRED"
     BATCH_FAILED = "BATCH_FAILED"
     LINE_MISSING = "LINE_MISSING"
+    WAITED_TOO_LONG = "WAITED_TOO_LONG"
 
 
-RETRYABLE = frozenset(Failure) - {Failure.IMAGE_NOT_FOUND, Failure.INVALID_IMAGE, Failure.PROVIDER_REJECTED}
+RETRYABLE = frozenset(Failure) - {
+    Failure.IMAGE_NOT_FOUND,
+    Failure.INVALID_IMAGE,
+    Failure.PROVIDER_REJECTED,
+    Failure.WAITED_TOO_LONG,
+}
 """What another attempt may cure. The rest would fail again the same way and be paid for again."""
 
 
@@ -77,7 +95,9 @@ class JobError(Record):
 class Job(Record):
     """A job as stored in `aiJobs/{jobId}`. Times are UTC, money is integer micro-dollars, prices are tokens.
 
-    `opened_by` is the invocation that created the job: one whose reply was lost recognises its own work by it.
+    `opened_by` is the invocation that created or upgraded the job: one whose reply was lost recognises its own work by
+    it. `queued_at` is when the job may be taken next, and its place in the queue. `notify` are push tokens, kept
+    here so that telling the user costs no further read.
     """
 
     job_id: str
@@ -92,6 +112,9 @@ class Job(Record):
     tokens_cost: int
     points: int = 0
     created_at: datetime
+    shard: int = Field(default=0, ge=0, lt=QUEUE_SHARDS)
+    queued_at: datetime | None = None
+    notify: tuple[str, ...] = ()
     estimated_completion: datetime | None
     attempts: int = 0
     batch_id: str | None = None
@@ -173,6 +196,7 @@ def done(result: Classification, usage: Usage, cost_micros: int, now: datetime) 
         "error": None,
         "completedAt": now,
         "leaseUntil": None,
+        "queuedAt": None,
     }
 
 
@@ -184,6 +208,26 @@ def failed(error: JobError, cost_micros: int, now: datetime) -> Fields:
         "costMicros": cost_micros,
         "completedAt": now,
         "leaseUntil": None,
+        "queuedAt": None,
+    }
+
+
+def cancelled(now: datetime) -> Fields:
+    """The user has changed their mind while the job was queued; its refund goes into the same transaction."""
+    return {"status": Status.CANCELLED, "queuedAt": None, "completedAt": now}
+
+
+def upgraded(opened_by: str, tokens_cost: int, lease_until: datetime, attempts: int) -> Fields:
+    """The user pays the difference and the job leaves the queue for the instant lane."""
+    return {
+        "mode": Lane.INSTANT,
+        "status": Status.PROCESSING,
+        "openedBy": opened_by,
+        "tokensCost": tokens_cost,
+        "leaseUntil": lease_until,
+        "queuedAt": None,
+        "estimatedCompletion": None,
+        "attempts": attempts + 1,
     }
 
 
@@ -192,11 +236,27 @@ def claimed(batch_id: str, attempts: int) -> Fields:
     return {"status": Status.PROCESSING, "batchId": batch_id, "attempts": attempts + 1}
 
 
-def requeued(error: JobError, *, attempts: int) -> Fields:
-    """Back into the queue, with the place that its age gives it. `attempts` are those that count against the limit."""
+def requeued(error: JobError, *, attempts: int, at: datetime) -> Fields:
+    """Back into the queue, to be taken from `at` on. `attempts` are those that count against the limit."""
     return {
         "status": Status.QUEUED,
         "batchId": None,
         "attempts": attempts,
+        "queuedAt": at,
         "error": error.model_dump(by_alias=True, mode="json"),
     }
+
+
+def backoff(attempts: int) -> timedelta:
+    """Return how long to wait after this many failed attempts."""
+    return RETRY_BACKOFF[min(max(attempts, 1), len(RETRY_BACKOFF)) - 1]
+
+
+def shard_of(job_id: str) -> int:
+    """Return the queue shard of a job. Ids are hashes, so the shards fill evenly."""
+    return int(job_id[:4], 16) % QUEUE_SHARDS
+
+
+def waited_too_long(created_at: datetime, now: datetime) -> bool:
+    """Whether a batch job has waited longer than anybody should."""
+    return now - created_at > WAIT_MAX

@@ -81,7 +81,7 @@ class Wallet(Record):
     """A user's tokens. `balance` equals the sum of all entries, and `total_earned - total_spent`.
 
     `points` is the lifetime's, shown on the leaderboard; what can still be converted is `points - converted_points`.
-    The plan is kept here, and not only in the profile, so that a charge knows it at no further read.
+    Plan and push tokens are kept here, so that a charge knows them at no further read.
     """
 
     balance: int = Field(ge=0)
@@ -95,6 +95,7 @@ class Wallet(Record):
     streak_days: int = Field(default=0, ge=0)
     bonus_day: str = "1970-01-01"
     today: Today = Today()
+    push_tokens: tuple[str, ...] = ()
     rate_minute: int = 0
     rate_count: int = Field(default=0, ge=0)
     recent: tuple[LedgerEntry, ...] = ()

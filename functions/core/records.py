@@ -8,6 +8,9 @@ from pydantic.alias_generators import to_camel
 RequestId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 """An idempotency key: the app makes a new one for every new request, and repeats it when it repeats the request."""
 
+JobId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+"""The id of a job, as `classify_image` returned it."""
+
 LanguageTag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
 """A language as BCP 47 writes it."""
 

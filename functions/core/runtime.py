@@ -102,9 +102,11 @@ class InstantRules(Record):
 
 
 class BatchRules(Record):
-    """How queued jobs become OpenAI batches."""
+    """How queued jobs become OpenAI batches. `signed_urls` sends links to the prepared photos instead of the photos."""
 
-    jobs_per_batch: Annotated[int, Field(ge=1, le=3_000)] = 100
+    signed_urls: bool = False
+
+    jobs_per_batch: Annotated[int, Field(ge=1, le=50_000)] = 100
     batches_per_run: Annotated[int, Field(ge=1, le=100)] = 10
     polls_per_run: Annotated[int, Field(ge=1, le=1_000)] = 100
     attempts_max: Annotated[int, Field(ge=1, le=10)] = 3

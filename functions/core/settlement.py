@@ -1,14 +1,30 @@
-"""How a job that failed for good ends: its refund and its failure are one decision, for one transaction."""
+"""How a job ends that does not end with a result: its refund and its end are one decision, for one transaction."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
-from functions.core.jobs import Fields, Job, JobError, Status, failed
+from functions.core.errors import JobNotCancellable, JobNotFound, JobNotUpgradable
+from functions.core.jobs import Failure, Fields, Job, JobError, Lane, Status, cancelled, failed, upgraded
 from functions.core.ledger import Account, Wallet, empty_wallet, refund
-from functions.core.limits import readmit
+from functions.core.ledger import upgrade as pay_upgrade
+from functions.core.limits import admit, readmit
+from functions.core.pricing import Prices, require_within
+from functions.core.runtime import Plans
 
 Decision = Callable[[Wallet | None, Job], tuple[Account, Fields] | None]
 """Looks at a wallet and a job as they are now. None: this job is not, or no longer, the caller's to end."""
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """What an upgrade is bought at, by which invocation, and how long that may take."""
+
+    prices: Prices
+    plans: Plans
+    tokens_max: int | None
+    opened_by: str
+    lease_until: datetime
 
 
 def refunding(held: Callable[[Job], bool], error: JobError, cost_micros: int, now: datetime) -> Decision:
@@ -21,9 +37,84 @@ def refunding(held: Callable[[Job], bool], error: JobError, cost_micros: int, no
     def decide(wallet: Wallet | None, job: Job) -> tuple[Account, Fields] | None:
         if job.status is not Status.PROCESSING or not held(job):
             return None
-        # A refund finds its way even if the wallet was removed meanwhile: the tokens were the user's.
-        account = Account(wallet or empty_wallet(now))
-        account = refund(account, job.job_id, job.tokens_cost, now, points=job.points)
-        return readmit(account, job.mode, job.created_at, now), failed(error, cost_micros, now)
+        return _refunded(wallet, job, now), failed(error, cost_micros, now)
 
     return decide
+
+
+def giving_up(now: datetime) -> Decision:
+    """Return the decision to fail and refund a job that has waited in the queue for too long."""
+    error = JobError(code=Failure.WAITED_TOO_LONG, message="The photo could not be classified in time.")
+
+    def decide(wallet: Wallet | None, job: Job) -> tuple[Account, Fields] | None:
+        if job.status is not Status.QUEUED:
+            return None
+        return _refunded(wallet, job, now), failed(error, job.cost_micros, now)
+
+    return decide
+
+
+def cancelling(uid: str, now: datetime) -> Decision:
+    """Return the decision to cancel the user's queued job and give its price back.
+
+    A job that is cancelled already stays so.
+
+    Raises:
+        JobNotFound: it is somebody else's.
+        JobNotCancellable: it has left the queue; detail `status`.
+    """
+
+    def decide(wallet: Wallet | None, job: Job) -> tuple[Account, Fields] | None:
+        require_owner(job, uid)
+        if job.status is Status.CANCELLED:
+            return None
+        if job.status is not Status.QUEUED:
+            raise JobNotCancellable("Only a queued job can be cancelled.", status=job.status)
+        return _refunded(wallet, job, now), cancelled(now)
+
+    return decide
+
+
+def upgrading(uid: str, now: datetime, upgrade: Upgrade) -> Decision:
+    """Return the decision to take the user's queued job into the instant lane for the price difference.
+
+    A job that is in the instant lane already stays as it is.
+
+    Raises:
+        JobNotFound: it is somebody else's.
+        JobNotUpgradable: it has left the queue; detail `status`.
+        RateLimited, DailyLimit, PriceChanged, InsufficientTokens: nothing is changed.
+    """
+
+    def decide(wallet: Wallet | None, job: Job) -> tuple[Account, Fields] | None:
+        require_owner(job, uid)
+        if job.mode is Lane.INSTANT:
+            return None
+        if job.status is not Status.QUEUED or wallet is None:
+            raise JobNotUpgradable("Only a queued job can be upgraded.", status=job.status)
+        difference = max(upgrade.prices.instant - job.tokens_cost, 0)
+        require_within(difference, upgrade.tokens_max, upgrade.prices)
+        account = readmit(Account(wallet), Lane.BATCH, job.created_at, now)
+        account = admit(account, Lane.INSTANT, upgrade.plans.of(wallet.plan), now)
+        account = pay_upgrade(account, job.job_id, difference, now)
+        cost = job.tokens_cost + difference
+        return account, upgraded(upgrade.opened_by, cost, upgrade.lease_until, job.attempts)
+
+    return decide
+
+
+def require_owner(job: Job, uid: str) -> None:
+    """Check that a job is the caller's.
+
+    Raises:
+        JobNotFound: the same answer as for one that does not exist.
+    """
+    if job.uid != uid:
+        raise JobNotFound("You have no job with this jobId.")
+
+
+def _refunded(wallet: Wallet | None, job: Job, now: datetime) -> Account:
+    # A refund finds its way even if the wallet was removed meanwhile: the tokens were the user's.
+    account = Account(wallet or empty_wallet(now))
+    account = refund(account, job.job_id, job.tokens_cost, now, points=job.points)
+    return readmit(account, job.mode, job.created_at, now)

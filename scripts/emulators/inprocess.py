@@ -16,7 +16,7 @@ from openai import OpenAI
 from functions.adapters.firestore import FirestoreStore
 from functions.adapters.openai import OpenAIProvider
 from functions.config import Settings
-from functions.core.batches import BatchMember
+from functions.core.batches import Roll
 from functions.core.errors import ImageNotFound
 from functions.core.runtime import ImageRules
 from functions.wiring import Deps
@@ -65,20 +65,27 @@ class MemoryFiles:
         """Open a batch's input file for reading."""
         yield BytesIO(self.objects[f"batches/{batch_id}/input.jsonl"])
 
-    def write_members(self, batch_id: str, members: list[BatchMember]) -> None:
-        """Store a batch's list of jobs."""
-        lines = "".join(member.model_dump_json(by_alias=True) + "\n" for member in members)
-        self.objects[f"batches/{batch_id}/jobs.jsonl"] = lines.encode()
+    @contextmanager
+    def write_roll(self, batch_id: str) -> Iterator[IO[bytes]]:
+        """Open a batch's list of jobs for writing; see `write_input`."""
+        file = BytesIO()
+        yield file
+        self.objects[f"batches/{batch_id}/jobs.jsonl"] = file.getvalue()
 
-    def read_members(self, batch_id: str) -> list[BatchMember]:
+    def read_roll(self, batch_id: str) -> Roll:
         """Return a batch's list of jobs."""
-        lines = self.objects[f"batches/{batch_id}/jobs.jsonl"].splitlines()
-        return [BatchMember.model_validate_json(line) for line in lines]
+        return Roll(self.objects[f"batches/{batch_id}/jobs.jsonl"].splitlines())
+
+    def put_photo(self, batch_id: str, job_id: str, jpeg: bytes) -> str:
+        """Store a prepared photo with its batch and return a link to it."""
+        path = f"batches/{batch_id}/photos/{job_id}.jpg"
+        self.objects[path] = jpeg
+        return f"http://storage.local/{path}"
 
     def delete_batch_files(self, batch_id: str) -> None:
         """Remove a batch's files, as far as they are there."""
-        for name in ("input", "jobs"):
-            self.objects.pop(f"batches/{batch_id}/{name}.jsonl", None)
+        for path in [path for path in self.objects if path.startswith(f"batches/{batch_id}/")]:
+            del self.objects[path]
 
 
 class InProcessCloud:

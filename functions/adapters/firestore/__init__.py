@@ -1,10 +1,10 @@
 """The documents. The only package that names a collection; what is written, and when, is decided in `core`."""
 
 from functions.adapters.firestore.batches import BatchDocuments, StoredBatch
-from functions.adapters.firestore.jobs import JobDocuments, Opened, StoredJob
+from functions.adapters.firestore.jobs import JobDocuments, Opening, StoredJob
 from functions.adapters.firestore.settings import SettingsDocuments
 
-__all__ = ["FirestoreStore", "Opened", "StoredBatch", "StoredJob"]
+__all__ = ["FirestoreStore", "Opening", "StoredBatch", "StoredJob"]
 
 
 class FirestoreStore(JobDocuments, BatchDocuments, SettingsDocuments):

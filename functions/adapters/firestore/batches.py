@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from google.cloud.firestore import Client, CollectionReference, FieldFilter
+from google.cloud.firestore import Client, CollectionReference, DocumentSnapshot, FieldFilter
 
 from functions.adapters.firestore.writes import RPC_TIMEOUT_SECONDS, guarded_update
 from functions.core.batches import Batch, BatchState
@@ -45,16 +46,23 @@ class BatchDocuments:
             .order_by("dueAt")
             .limit(limit)
         )
-        return [
-            StoredBatch(Batch(batch_id=snapshot.id, **(snapshot.to_dict() or {})), snapshot.update_time)
-            for snapshot in query.stream(timeout=RPC_TIMEOUT_SECONDS)
-        ]
+        return [_batch(snapshot) for snapshot in query.stream(timeout=RPC_TIMEOUT_SECONDS)]
 
     def update_batch(self, batch_id: str, version: datetime, fields: Fields) -> datetime | None:
         """Write these fields if the batch is as it was at `version`. Returns the new version, None if somebody was
         faster."""
         return guarded_update(self._client, self._batches.document(batch_id), version, fields)
 
+    def find_batch(self, openai_batch_id: str) -> StoredBatch | None:
+        """Read the batch that carries this id at OpenAI. One read."""
+        query = self._batches.where(filter=FieldFilter("openaiBatchId", "==", openai_batch_id)).limit(1)
+        found = [_batch(snapshot) for snapshot in query.stream(timeout=RPC_TIMEOUT_SECONDS)]
+        return found[0] if found else None
+
     @property
     def _batches(self) -> CollectionReference:
         return self._client.collection("batches")
+
+
+def _batch(snapshot: DocumentSnapshot[Any]) -> StoredBatch:
+    return StoredBatch(Batch(batch_id=snapshot.id, **(snapshot.to_dict() or {})), snapshot.update_time)

@@ -1,7 +1,7 @@
 """Jobs: `aiJobs/{jobId}`. Opening and closing one moves tokens, in the same transaction."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,8 +16,8 @@ from functions.adapters.firestore.writes import (
     run_transaction,
 )
 from functions.core.batches import BatchMember
-from functions.core.jobs import FINAL, Fields, Job, Status, claimed, with_fields
-from functions.core.ledger import Account, Wallet
+from functions.core.jobs import FINAL, QUEUE_SHARDS, Fields, Job, Status, claimed, with_fields
+from functions.core.ledger import Account, Wallet, empty_wallet
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,16 @@ class StoredJob:
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A job that is charged and stored: the balance left, and the version to guard the next write with."""
+class Opening:
+    """Jobs that are charged: the account after it, the jobs as stored, and the version to guard the next write with."""
 
-    job: Job
-    balance: int
-    version: datetime
+    account: Account
+    jobs: tuple[Job, ...]
+    version: datetime | None = None
+
+
+UNPREFERRED_PERCENT = 20
+"""The share of each batch that is kept for the oldest jobs without priority."""
 
 
 class JobDocuments(WalletDocuments):
@@ -44,75 +48,128 @@ class JobDocuments(WalletDocuments):
         """Read a job. One read."""
         return _job(self._jobs.document(job_id).get(timeout=RPC_TIMEOUT_SECONDS))
 
-    def open_job(self, job: Job, decide: Callable[[Wallet | None], tuple[Account, Job]]) -> Opened | None:
-        """Charge for a job and store it, in one transaction: one read, and a write for wallet, entries and job each.
+    def get_jobs(self, job_ids: Sequence[str]) -> dict[str, StoredJob]:
+        """Read those of these jobs that exist. A read each."""
+        refs = [self._jobs.document(job_id) for job_id in job_ids]
+        found = map(_job, self._client.get_all(refs, timeout=RPC_TIMEOUT_SECONDS)) if refs else ()
+        return {stored.job.job_id: stored for stored in found if stored is not None}
 
-        `decide` returns the job as it is to be stored. Returns None if it exists and another invocation opened it.
+    def open_jobs(self, uid: str, opened_by: str, decide: Callable[[Wallet | None], Opening]) -> Opening | None:
+        """Charge for jobs and store them, in one transaction: one read, a write for the wallet and two a job.
+
+        Returns None, and nothing is stored, if one of them exists already and another invocation opened it.
         """
+        attempted: list[str] = []
 
-        def body(transaction: Transaction) -> tuple[Account, Job]:
-            account, charged = decide(self._wallet_in(transaction, job.uid))
-            self._write_account(transaction, job.uid, account)
-            transaction.create(self._jobs.document(job.job_id), _job_fields(charged))
-            return account, charged
+        def body(transaction: Transaction) -> Opening:
+            opening = decide(self._wallet_in(transaction, uid))
+            attempted[:] = [job.job_id for job in opening.jobs]
+            if opening.jobs:
+                self._write_account(transaction, uid, opening.account)
+            for job in opening.jobs:
+                transaction.create(self._jobs.document(job.job_id), _job_fields(job))
+            return opening
 
         transaction = self._client.transaction()
         try:
-            account, charged = run_transaction(transaction, body)
+            opening = run_transaction(transaction, body)
         except OUTCOME_UNKNOWN:
-            stored = self.get_job(job.job_id)
-            if stored is None:
+            stored = self.get_jobs(attempted)
+            if not stored:
                 raise
-            if stored.job.opened_by != job.opened_by:
+            if len(stored) < len(attempted) or any(s.job.opened_by != opened_by for s in stored.values()):
                 return None
-            wallet = self.get_wallet(job.uid)
-            return Opened(stored.job, wallet.balance if wallet else 0, stored.version)
+            wallet = self.get_wallet(uid)
+            account = Account(wallet) if wallet else Account(empty_wallet(next(iter(stored.values())).job.created_at))
+            jobs = tuple(stored[job_id].job for job_id in attempted)
+            return Opening(account, jobs, stored[attempted[-1]].version)
         results = transaction.write_results or []
-        return Opened(charged, account.wallet.balance, results[-1].update_time)  # the job is written last
+        # The jobs are written last; what one commit writes, it writes at one time.
+        return replace(opening, version=results[-1].update_time) if results else opening
 
     def update_job(self, job_id: str, version: datetime, fields: Fields) -> bool:
         """Write these fields if the job is as it was at `version`. One write. False if it is not, or was written
         already."""
         return guarded_update(self._client, self._jobs.document(job_id), version, fields) is not None
 
-    def close_job(
-        self, job_id: str, uid: str, decide: Callable[[Wallet | None, Job], tuple[Account, Fields] | None]
-    ) -> Job:
-        """End a job and move its tokens, in one transaction: two reads, and a write for wallet, entry and job each.
+    def settle_job(
+        self,
+        job_id: str,
+        uid: str,
+        decide: Callable[[Wallet | None, Job], tuple[Account, Fields] | None],
+        took_effect: Callable[[Job], bool] = lambda job: job.status in FINAL,
+    ) -> StoredJob | None:
+        """Change a job and move its tokens, in one transaction: two reads, and a write for wallet, entry and job each.
 
         `decide` returns None when the job is not, or no longer, in a state that allows it. Returns the job as it is
-        then.
+        then, None if there is none. `took_effect` tells from the job alone whether a commit whose reply was lost has
+        happened.
         """
         job_ref, wallet_ref = self._jobs.document(job_id), self._wallet_ref(uid)
+        transaction = self._client.transaction()
 
-        def body(transaction: Transaction) -> Job:
+        def body(transaction: Transaction) -> StoredJob | None:
             snapshots = self._client.get_all(
                 [job_ref, wallet_ref], transaction=transaction, timeout=RPC_TIMEOUT_SECONDS
             )
             read = {snapshot.reference.path: snapshot for snapshot in snapshots}
             stored = _job(read[job_ref.path])
-            if stored is None:
-                raise LookupError(f"job {job_id} does not exist")
-            decision = decide(as_wallet(read[wallet_ref.path]), stored.job)
-            if decision is None:
-                return stored.job
+            decision = decide(as_wallet(read[wallet_ref.path]), stored.job) if stored else None
+            if stored is None or decision is None:
+                return stored
             account, fields = decision
             self._write_account(transaction, uid, account)
             transaction.update(job_ref, dict(fields))
-            return with_fields(stored.job, fields)
+            return replace(stored, job=with_fields(stored.job, fields))
 
         try:
-            return run_transaction(self._client.transaction(), body)
+            settled = run_transaction(transaction, body)
         except OUTCOME_UNKNOWN:
             stored = self.get_job(job_id)
-            if stored is None or stored.job.status not in FINAL:
+            if stored is None or not took_effect(stored.job):
                 raise
-            return stored.job
+            return stored
+        results = transaction.write_results
+        return replace(settled, version=results[-1].update_time) if settled and results else settled
 
-    def queued_jobs(self, limit: int) -> list[StoredJob]:
-        """Read the oldest queued jobs. A read each, one if there are none."""
-        query = self._jobs.where(filter=FieldFilter("status", "==", Status.QUEUED)).order_by("createdAt").limit(limit)
+    def queued_jobs(self, now: datetime, limit: int, shards: Sequence[int]) -> list[StoredJob]:
+        """Read the jobs of these shards whose turn it is. A read each, and one for a kind that there is none of.
+
+        Those with priority come first, the rest by age; but a fifth of the places is for the oldest without priority,
+        so that nobody waits for ever behind others.
+        """
+        waiting = (
+            self._jobs.where(filter=FieldFilter("status", "==", Status.QUEUED))
+            .where(filter=FieldFilter("shard", "in", list(shards)))
+            .where(filter=FieldFilter("queuedAt", "<=", now))
+        )
+        without = waiting.where(filter=FieldFilter("priority", "==", 0)).order_by("queuedAt")
+        preferred = waiting.where(filter=FieldFilter("priority", ">", 0))
+        preferred = preferred.order_by("priority", direction=Query.DESCENDING).order_by("queuedAt")
+        places = limit - max(limit * UNPREFERRED_PERCENT // 100, 1)
+        first = _all_jobs(preferred.limit(places)) if places else []
+        return first + _all_jobs(without.limit(limit - len(first)))
+
+    def stale_leases(self, now: datetime, limit: int) -> list[StoredJob]:
+        """Read instant jobs whose call has not come back in time. A read each, one if there are none."""
+        query = (
+            self._jobs.where(filter=FieldFilter("shard", "in", list(range(QUEUE_SHARDS))))
+            .where(filter=FieldFilter("leaseUntil", "<=", now))
+            .order_by("leaseUntil")
+            .limit(limit)
+        )
         return _all_jobs(query)
+
+    def list_jobs(self, uid: str, before: tuple[datetime, str] | None, limit: int) -> list[StoredJob]:
+        """Read a page of a user's jobs, newest first, after the one named by its creation time and id. A read each."""
+        query = (
+            self._jobs.where(filter=FieldFilter("uid", "==", uid))
+            .order_by("createdAt", direction=Query.DESCENDING)
+            .order_by("__name__", direction=Query.DESCENDING)
+        )
+        if before is not None:
+            query = query.start_after({"createdAt": before[0], "__name__": self._jobs.document(before[1])})
+        return _all_jobs(query.limit(limit))
 
     def held_jobs(self, batch_id: str, limit: int) -> list[StoredJob]:
         """Read jobs that a batch has claimed and not ended, while it is not yet known which ones it took."""
@@ -140,11 +197,8 @@ class JobDocuments(WalletDocuments):
 
     def _claimed_by_lost_reply(self, batch_id: str, lost: Sequence[StoredJob]) -> dict[str, datetime]:
         """Of the jobs that refused the claim, those that are the batch's all the same: the call was repeated."""
-        if not lost:
-            return {}
-        refs = [self._jobs.document(stored.job.job_id) for stored in lost]
-        found = map(_job, self._client.get_all(refs, timeout=RPC_TIMEOUT_SECONDS))
-        return {s.job.job_id: s.version for s in found if s is not None and s.job.batch_id == batch_id}
+        found = self.get_jobs([stored.job.job_id for stored in lost])
+        return {job_id: stored.version for job_id, stored in found.items() if stored.job.batch_id == batch_id}
 
     def update_jobs(self, changes: Sequence[tuple[str, datetime, Fields]]) -> list[datetime | None]:
         """Write many jobs, each under its version. Returns, in order, the new version, or None where it was refused."""
@@ -185,5 +239,7 @@ def _member(job: Job, taken_at: datetime) -> BatchMember:
         tokens_cost=job.tokens_cost,
         attempts=job.attempts + 1,
         cost_micros=job.cost_micros,
+        created_at=job.created_at,
+        notify=job.notify,
         updated_at=taken_at,
     )

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from google.cloud.firestore import Client, Transaction
+from pydantic.alias_generators import to_camel
 
 from functions.adapters.firestore.writes import RPC_TIMEOUT_SECONDS, run_transaction
 from functions.core.jobs import Fields
-from functions.core.pricing import QueueStats
 
 
 class SettingsDocuments:
@@ -35,6 +35,7 @@ class SettingsDocuments:
 
         run_transaction(self._client.transaction(), body)
 
-    def write_queue_stats(self, stats: QueueStats) -> None:
-        """Store the state of the queue. One write."""
-        self._client.document("stats/queue").set(stats.model_dump(by_alias=True), timeout=RPC_TIMEOUT_SECONDS)
+    def write_queue_stats(self, **measured: float) -> None:
+        """Store what was measured of the queue, by `QueueStats`'s field names. One write."""
+        fields = {to_camel(name): value for name, value in measured.items()}
+        self._client.document("stats/queue").set(fields, merge=True, timeout=RPC_TIMEOUT_SECONDS)

@@ -88,14 +88,18 @@ class WalletDocuments:
             query = query.where(filter=FieldFilter("seq", "<", before_seq))
         return [_entry(snapshot) for snapshot in query.stream(timeout=RPC_TIMEOUT_SECONDS)]
 
-    def update_profile(self, uid: str, decide: Callable[[Profile], Profile]) -> Profile:
-        """Store what `decide` makes of a profile, in one transaction: one read, one write. Safe to repeat."""
+    def update_profile(self, uid: str, decide: Callable[[Profile, Wallet | None], tuple[Profile, Account]]) -> Profile:
+        """Store what `decide` makes of profile and wallet, in one transaction: two reads, two writes. Safe to
+        repeat."""
         ref = self._client.collection("users").document(uid)
 
         def body(transaction: Transaction) -> Profile:
             stored = ref.get(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS).to_dict()
-            profile = decide(Profile.model_validate(stored or {}))
-            transaction.set(ref, profile.model_dump(by_alias=True), merge=True)
+            profile, account = decide(Profile.model_validate(stored or {}), self._wallet_in(transaction, uid))
+            # A device is replaced as a whole, so the map is written and not merged.
+            fields = profile.model_dump(by_alias=True)
+            transaction.set(ref, fields, merge=list(fields))
+            self._write_account(transaction, uid, account)
             return profile
 
         return run_transaction(self._client.transaction(), body)

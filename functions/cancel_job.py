@@ -1,0 +1,32 @@
+"""`cancel_job`: a queued job that is not wanted any more; its price comes back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from functions.core.errors import JobNotFound
+from functions.core.jobs import job_view
+from functions.core.records import JobId, Request
+from functions.core.settlement import cancelling
+
+if TYPE_CHECKING:
+    from functions.wiring import Deps
+
+
+class CancelJob(Request):
+    """Which job."""
+
+    job_id: JobId
+
+
+def cancel_job(request: CancelJob, uid: str, deps: Deps) -> dict[str, Any]:
+    """Return the job as JSON. Cancelling it again is fine.
+
+    Raises:
+        JobNotFound: there is no such job, or it is somebody else's.
+        JobNotCancellable: it has left the queue.
+    """
+    stored = deps.store.settle_job(request.job_id, uid, cancelling(uid, deps.clock()))
+    if stored is None:
+        raise JobNotFound("You have no job with this jobId.")
+    return job_view(stored.job)

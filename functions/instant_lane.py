@@ -1,0 +1,68 @@
+"""The instant lane: ask the provider about one charged job and settle it. Shared by `classify_image` and `upgrade_job`.
+
+ask      under the job's lease, so that a crash here is found and refunded
+settle   the result, or the failure with its refund; guarded: only while the job is still as its opener left it
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from functions import log
+from functions.adapters.openai import ProviderDownError, ProviderRejectedError
+from functions.core.attempts import Attempt, Terms, answered, failed_attempt, judge
+from functions.core.errors import InvalidImage, ProviderUnavailable
+from functions.core.jobs import Failure, Job, JobError, Status, with_fields
+from functions.core.prompts import completion_request, image_data_url
+from functions.core.settlement import refunding
+
+if TYPE_CHECKING:
+    from functions.wiring import Deps
+
+
+def classify_now(job: Job, photo: bytes, version: datetime, deps: Deps) -> Job:
+    """Return the job with its result.
+
+    Raises:
+        InvalidImage: the provider does not take this photo; the charge is refunded.
+        ProviderUnavailable: it gave no usable answer; the charge is refunded. Details `retryAfter`, `jobId`.
+    """
+    attempt, retry_after = _ask(job, photo, deps)
+    terms = Terms(deps.settings.openai_model, deps.model_price(), batch=False)
+    error = attempt.error or JobError(code=Failure.PROVIDER_UNAVAILABLE, message="the answer came after the lease")
+    if attempt.answer is not None:
+        fields = answered(attempt.answer, attempt, job, terms, deps.clock())
+        if deps.store.update_job(job.job_id, version, fields):
+            return with_fields(job, fields)
+        # Written already (the reply was lost), or the lease ran out and the charge was refunded: the job says which.
+        stored = deps.store.get_job(job.job_id)
+        if stored is not None and stored.job.status is Status.DONE:
+            return stored.job
+    log.warning(log.Event.INSTANT_FAILED, jobId=job.job_id, code=error.code, cause=error.message)
+    spent = job.cost_micros + terms.cost_micros(attempt)
+    ours = refunding(lambda j: j.opened_by == job.opened_by, error, spent, deps.clock())
+    deps.store.settle_job(job.job_id, job.uid, ours)
+    if error.code is Failure.PROVIDER_REJECTED:
+        raise InvalidImage("The classifier does not take this photo. Your tokens are back; choose another photo.")
+    raise ProviderUnavailable(
+        "The classifier is not available now. Your tokens are back; try again later with a new requestId.",
+        retryAfter=retry_after,
+        jobId=job.job_id,
+    )
+
+
+def _ask(job: Job, photo: bytes, deps: Deps) -> tuple[Attempt, int]:
+    """Return the attempt, and after how many seconds another one makes sense should it have failed."""
+    rules = deps.runtime().instant
+    body = completion_request(deps.settings.openai_model, image_data_url(photo), job.region, job.language)
+    try:
+        completion = deps.provider.complete(body, rules.provider_timeout_seconds)
+    except ProviderDownError as problem:
+        attempt = failed_attempt(Failure.PROVIDER_UNAVAILABLE, str(problem))
+        return attempt, problem.retry_after_seconds or rules.retry_after_seconds
+    except ProviderRejectedError as problem:
+        return failed_attempt(Failure.PROVIDER_REJECTED, str(problem)), rules.retry_after_seconds
+    if completion.usage is None:
+        log.error(log.Event.USAGE_UNREPORTED, jobId=job.job_id)
+    return judge(completion), rules.retry_after_seconds

@@ -1,0 +1,50 @@
+"""`recover_jobs`: instant calls that never came back: their jobs are failed and refunded.
+
+What a dead submitter or collector left behind is not looked for here: its lease makes it due again, and the next run of
+`submit_batches` or `poll_batches` takes it up.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from functions import log
+from functions.core.jobs import Failure, JobError
+from functions.core.runtime import FUNCTION_TIMEOUT
+from functions.core.settlement import refunding
+
+if TYPE_CHECKING:
+    from functions.adapters.firestore import StoredJob
+    from functions.wiring import Deps
+
+PAGE = 100
+"""Jobs read at a time."""
+
+RUN_TIME = FUNCTION_TIMEOUT - timedelta(seconds=120)
+"""After this a run reads no further page."""
+
+
+def recover_jobs(deps: Deps) -> dict[str, int]:
+    """Run once. Returns counts: jobs `recovered`, and `skipped` because they ended meanwhile."""
+    counts: Counter[str] = Counter(recovered=0, skipped=0)
+    until = deps.clock() + RUN_TIME
+    while stale := deps.store.stale_leases(deps.clock(), PAGE):
+        for stored in stale:
+            counts["recovered" if _recover(deps, stored) else "skipped"] += 1
+        if len(stale) < PAGE or deps.clock() > until:
+            break
+    if counts["recovered"]:
+        log.warning(log.Event.LEASES_RECOVERED, **counts)
+    return dict(counts)
+
+
+def _recover(deps: Deps, stored: StoredJob) -> bool:
+    """Fail and refund a job whose lease has run out, if it is still under that lease."""
+    lease = stored.job.lease_until
+    error = JobError(code=Failure.PROVIDER_UNAVAILABLE, message="the call was cut off before its answer came")
+    # What the provider may have charged for is not known here; the budget keeps the estimate that was reserved.
+    decision = refunding(lambda job: job.lease_until == lease, error, stored.job.cost_micros, deps.clock())
+    settled = deps.store.settle_job(stored.job.job_id, stored.job.uid, decision)
+    return settled is not None and settled.version != stored.version

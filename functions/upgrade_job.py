@@ -1,0 +1,62 @@
+"""`upgrade_job`: a queued job that is wanted now after all, for the difference in price."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from functions.core.errors import InstantClosed, JobNotFound
+from functions.core.jobs import job_view
+from functions.core.pricing import prices_now
+from functions.core.records import JobId, Request
+from functions.core.settlement import Upgrade, require_owner, upgrading
+from functions.instant_lane import classify_now
+
+if TYPE_CHECKING:
+    from functions.wiring import Deps
+
+
+class UpgradeJob(Request):
+    """Which job, and the most that the difference may cost, in tokens."""
+
+    job_id: JobId
+    max_tokens: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+
+
+def upgrade_job(request: UpgradeJob, uid: str, deps: Deps) -> dict[str, Any]:
+    """Return the job as JSON, with its result. Upgrading it again returns it as it is by then.
+
+    Raises:
+        JobNotFound, JobNotUpgradable: about the job; nothing is changed.
+        ImageNotFound, InvalidImage: the photo is gone; the job stays queued.
+        InstantClosed, PriceChanged, RateLimited, DailyLimit, InsufficientTokens: nothing is changed.
+        ProviderUnavailable: the provider failed; all that was paid for the job is refunded.
+    """
+    runtime, now = deps.runtime(), deps.clock()
+    found = deps.store.get_job(request.job_id)
+    if found is None:
+        raise JobNotFound("You have no job with this jobId.")
+    require_owner(found.job, uid)
+    if not runtime.instant.open:
+        raise InstantClosed("The instant lane is closed now. Your photo stays in the queue.")
+    upgrade = Upgrade(
+        prices=prices_now(runtime.tokens, deps.queue().queued),
+        plans=runtime.plans,
+        tokens_max=request.max_tokens,
+        opened_by=deps.new_id(),
+        lease_until=now + timedelta(seconds=runtime.instant.lease_seconds),
+    )
+    photo = deps.prepare_photo(deps.files.read_photo(found.job.image_path), runtime.images)
+    stored = deps.store.settle_job(
+        request.job_id,
+        uid,
+        upgrading(uid, now, upgrade),
+        took_effect=lambda job: job.opened_by == upgrade.opened_by,
+    )
+    if stored is None:
+        raise JobNotFound("You have no job with this jobId.")
+    if stored.job.opened_by != upgrade.opened_by:
+        return job_view(stored.job)
+    return job_view(classify_now(stored.job, photo, stored.version, deps))
