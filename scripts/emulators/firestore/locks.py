@@ -40,7 +40,6 @@ class Owner:
     writes: frozenset[str] = frozenset()  # what its commit was about, successful or not
     intends: list[str] = field(default_factory=list)  # what an earlier attempt wanted to write, in order
     excused: bool = False  # from standing in line, because that would close a cycle
-    doomed: bool = False
     wake: threading.Event = field(default_factory=threading.Event)
 
 
@@ -86,8 +85,6 @@ class LockTable:
             FirestoreError: ABORTED, when waiting would be in vain or too long.
         """
         owner.waiting_to_write = ()
-        if owner.doomed:
-            raise aborted(CONTENTION)
         owner.writes = frozenset(paths)
         contested = tuple(path for path in owner.writes if self.readers(path, owner))
         if not contested:
@@ -200,9 +197,8 @@ class LockTable:
             youngest = max(cycle, key=lambda member: member.seniority)
             if youngest is owner:
                 raise aborted(CONTENTION)
-            youngest.doomed = True
             youngest.waiting_to_write = ()
-            youngest.wake.set()
+            youngest.wake.set()  # it looks again, finds itself the youngest of the same circle, and aborts
 
     def _cycle(self, start: Owner) -> list[Owner] | None:
         """Return the owners on a cycle of waiting through `start`, or None."""
