@@ -80,6 +80,9 @@ def poll_batches(deps: Deps) -> dict[str, int]:
 
 def _advance(deps: Deps, stored: StoredBatch, counts: Counter[str]) -> None:
     batch, now = stored.batch, deps.clock()
+    if batch.completed_at is not None:
+        _close(deps, batch, stored.version)  # a collector that was done died tidying up
+        return
     reported = deps.provider.retrieve_batch(batch.openai_batch_id or "")
     counts["polled"] += 1
     age = now - batch.created_at
@@ -101,10 +104,10 @@ def _advance(deps: Deps, stored: StoredBatch, counts: Counter[str]) -> None:
     except (ProviderDownError, ProviderRejectedError):
         deps.store.update_batch(batch.batch_id, version, {"dueAt": now + POLL_FIRST})
         raise
-    closed = deps.store.update_batch(batch.batch_id, version, _closing_fields(reported, ended, deps.clock()))
-    deps.files.delete_batch_files(batch.batch_id)
-    if closed is None:
+    version = deps.store.update_batch(batch.batch_id, version, _completing_fields(reported, ended, deps.clock()))
+    if version is None:
         return  # another collector, after our lease, has ended the same jobs in the same way
+    _close(deps, batch, version)
     counts.update({"collected": 1, **{outcome: ended[outcome] for outcome in ("done", "requeued", "failed")}})
     log.info(log.Event.BATCH_COLLECTED, batchId=batch.batch_id, state=reported.state, **ended)
     if reported.state is ProviderState.COMPLETED:
@@ -112,9 +115,14 @@ def _advance(deps: Deps, stored: StoredBatch, counts: Counter[str]) -> None:
     counts["pushed"] += _push(deps, collector.news)
 
 
-def _closing_fields(reported: ProviderBatch, ended: Counter[str], now: datetime) -> Fields:
+def _close(deps: Deps, batch: Batch, version: datetime) -> None:
+    """Tidy up after a batch whose jobs have all ended. Its files go first: nobody looks for those of a closed one."""
+    deps.files.delete_batch_files(batch.batch_id)
+    deps.store.update_batch(batch.batch_id, version, {"state": BatchState.DONE})
+
+
+def _completing_fields(reported: ProviderBatch, ended: Counter[str], now: datetime) -> Fields:
     return {
-        "state": BatchState.DONE,
         "doneCount": ended["done"],
         "requeuedCount": ended["requeued"],
         "failedCount": ended["failed"],

@@ -200,8 +200,8 @@ def _line(deps: Deps, batch_id: str, member: BatchMember) -> bytes | JobError:
 
 
 def _close_unsent(deps: Deps, batch: Batch, version: datetime, reason: str) -> None:
+    deps.files.delete_batch_files(batch.batch_id)  # first: nobody looks for those of a closed batch
     deps.store.update_batch(batch.batch_id, version, {"state": BatchState.FAILED, "error": reason})
-    deps.files.delete_batch_files(batch.batch_id)
     log.warning(log.Event.BATCH_RELEASED, batchId=batch.batch_id, cause=reason)
 
 

@@ -4,12 +4,12 @@ For what has to be fast and repeatable: property tests, benchmarks of cost, simu
 it is moved; only Cloud Storage is replaced, by a dictionary with the adapter's own interface.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from openai import OpenAI
 
@@ -18,10 +18,13 @@ from functions.adapters.openai import OpenAIProvider
 from functions.config import Settings
 from functions.core.batches import Roll
 from functions.core.errors import ImageNotFound
+from functions.core.profile import News
 from functions.core.runtime import ImageRules
 from functions.wiring import Deps
 from scripts.emulators.firestore import FirestoreServer, in_process_client
 from scripts.emulators.openai_standin import OpenAIStandIn
+
+Interrupt = Callable[[str, Literal["before", "after"]], None]
 
 _INDEXES = Path(__file__).resolve().parents[2] / "firestore.indexes.json"
 
@@ -35,6 +38,10 @@ class StillClock:
     def __call__(self) -> datetime:
         """Return the time."""
         return self.now
+
+    def seconds(self) -> float:
+        """Return the time in seconds."""
+        return self.now.timestamp()
 
     def advance(self, step: timedelta) -> None:
         """Move by `step`, which may be negative."""
@@ -88,16 +95,53 @@ class MemoryFiles:
             del self.objects[path]
 
 
+class MemoryMessaging:
+    """Firebase Cloud Messaging's part in `functions.adapters.messaging.PushMessaging`: keeps what was sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[News] = []
+
+    def send(self, news: Sequence[News]) -> int:
+        """Keep the news and return how many devices it would have reached."""
+        self.sent += news
+        return sum(len(item.push_tokens) for item in news)
+
+
+class _Interrupted:
+    """An adapter whose every call can be interrupted before and after it takes effect."""
+
+    def __init__(self, name: str, adapter: object, cloud: "InProcessCloud") -> None:
+        self._name, self._adapter, self._cloud = name, adapter, cloud
+
+    def __getattr__(self, call: str) -> Any:
+        method = getattr(self._adapter, call)
+
+        def interrupted(*args: Any, **kwargs: Any) -> Any:
+            self._cloud.interrupt(f"{self._name}.{call}", "before")
+            answer = method(*args, **kwargs)
+            self._cloud.interrupt(f"{self._name}.{call}", "after")
+            return answer
+
+        return interrupted
+
+
 class InProcessCloud:
-    """Everything a use case needs, in `deps`, and the handles to watch and disturb it."""
+    """Everything a use case needs, in `deps`, and the handles to watch and disturb it.
+
+    `interrupt` is called around every call that leaves the process, with its name and `before` or `after`; it may
+    raise, to play a crash at that point.
+    """
 
     def __init__(self, **standin: Any) -> None:
         """`standin` are arguments of OpenAIStandIn."""
         self.clock = StillClock()
-        self.firestore = FirestoreServer(indexes=_INDEXES, clock=self.clock)
+        # Locks of a process that died expire by the same clock that everything else goes by.
+        self.firestore = FirestoreServer(indexes=_INDEXES, clock=self.clock, seconds=self.clock.seconds)
         self.openai = OpenAIStandIn(clock=self.clock, **standin)
         self.files = MemoryFiles()
-        self.client = in_process_client(self.firestore)
+        self.messaging = MemoryMessaging()
+        self.interrupt: Interrupt = lambda _call, _when: None
+        self.client = in_process_client(self.firestore, intercept=self._intercept)
         self.deps = self.new_process()
 
     def new_process(self) -> Deps:
@@ -105,11 +149,19 @@ class InProcessCloud:
         settings = Settings("demo-ecolane", "demo-bucket", "gpt-6-luna", "http://openai.local/v1", "stand-in")
         deps = _InProcessDeps(settings, self.clock)
         deps.__dict__["store"] = FirestoreStore(self.client)
-        deps.__dict__["files"] = self.files
-        deps.__dict__["provider"] = OpenAIProvider(
+        provider = OpenAIProvider(
             OpenAI(api_key="stand-in", base_url=settings.openai_base_url, http_client=self.openai.http_client())
         )
+        deps.__dict__["files"] = _Interrupted("storage", self.files, self)
+        deps.__dict__["provider"] = _Interrupted("openai", provider, self)
+        deps.__dict__["messaging"] = self.messaging
         return deps
+
+    def _intercept(self, rpc: str, proceed: Callable[[], list[bytes]]) -> list[bytes]:
+        self.interrupt(f"firestore.{rpc}", "before")
+        answers = proceed()
+        self.interrupt(f"firestore.{rpc}", "after")
+        return answers
 
     def upload(self, uid: str, name: str, data: bytes) -> str:
         """Store a photo in a user's folder and return its path."""

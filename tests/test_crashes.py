@@ -1,0 +1,195 @@
+"""If it dies here: every step of every write path, interrupted before and after each call that leaves the process.
+
+A run is killed at its n-th outside call, for every n; then nothing but the crons goes on. What must be true in the
+end is the same wherever it died: every job has one outcome, every token is where it belongs, nothing was submitted
+twice, and nothing half-done is left.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+import pytest
+from openai import OpenAI
+
+from functions.cancel_job import CancelJob, cancel_job
+from functions.classify_image import ClassifyImage, classify_image
+from functions.classify_images import ClassifyImages, classify_images
+from functions.core.jobs import FINAL
+from functions.poll_batches import poll_batches
+from functions.recover_jobs import recover_jobs
+from functions.register_device import RegisterDevice, register_device
+from functions.submit_batches import submit_batches
+from functions.upgrade_job import UpgradeJob, upgrade_job
+from scripts.emulators.inprocess import InProcessCloud
+from tests.app import photo
+
+PHOTO = photo(64)
+When = Literal["before", "after"]
+
+
+class CrashError(BaseException):
+    """The process is gone: nothing in it can catch this, and nothing in it talks to anybody any more."""
+
+
+@dataclass
+class Killer:
+    """Kills the process at its n-th outside call, and keeps it dead."""
+
+    at: int
+    when: When
+    calls: int = 0
+    dead: bool = False
+    where: str = ""
+
+    def __call__(self, call: str, when: When) -> None:
+        """Count a call; die when it is the one."""
+        if self.dead:
+            raise CrashError
+        if when == self.when:
+            self.calls += 1
+            if self.calls == self.at:
+                self.dead, self.where = True, f"{self.when} {call}"
+                raise CrashError
+
+
+def queue_three(cloud: InProcessCloud) -> None:
+    """Two users have three photos in the queue; one of the photos is gone by now."""
+    for user, key in (("ann", "photo-one"), ("ann", "photo-two"), ("bob", "photo-three")):
+        classify(cloud, user, key, "batch")
+    del cloud.files.objects["users/ann/uploads/photo-two.jpg"]
+
+
+def classify(cloud: InProcessCloud, user: str, key: str, mode: str) -> dict[str, Any]:
+    """Classify one photo."""
+    path = cloud.upload(user, f"{key}.jpg", PHOTO)
+    request = ClassifyImage.model_validate({"requestId": key, "imagePath": path, "mode": mode})
+    return classify_image(request, user, cloud.deps)
+
+
+def submitted(cloud: InProcessCloud) -> None:
+    """The three are at OpenAI, which has finished with them."""
+    register_device(RegisterDevice(deviceId="device-one", pushToken="token", platform="web"), "ann", cloud.deps)
+    queue_three(cloud)
+    submit_batches(cloud.deps)
+    cloud.clock.advance(timedelta(minutes=30))
+
+
+def only_job(cloud: InProcessCloud) -> str:
+    """Return the id of the first job there is."""
+    return str(next(iter(cloud.client.collection("aiJobs").limit(1).stream())).id)
+
+
+def one_queued(cloud: InProcessCloud) -> None:
+    """One photo is in the queue."""
+    classify(cloud, "ann", "photo-one", "batch")
+
+
+def many(cloud: InProcessCloud) -> Any:
+    """Three photos in one call."""
+    images = [
+        {"requestId": f"photo-{n}", "imagePath": cloud.upload("ann", f"{n}.jpg", PHOTO)}
+        for n in ("one", "two", "three")
+    ]
+    return classify_images(ClassifyImages.model_validate({"images": images}), "ann", cloud.deps)
+
+
+SCENARIOS: dict[str, tuple[Callable[[InProcessCloud], Any], Callable[[InProcessCloud], Any]]] = {
+    "classify_image instant": (lambda _: None, lambda cloud: classify(cloud, "ann", "photo-one", "instant")),
+    "classify_image batch": (lambda _: None, lambda cloud: classify(cloud, "ann", "photo-one", "batch")),
+    "classify_images": (lambda _: None, many),
+    "upgrade_job": (one_queued, lambda cloud: upgrade_job(UpgradeJob(jobId=only_job(cloud)), "ann", cloud.deps)),
+    "cancel_job": (one_queued, lambda cloud: cancel_job(CancelJob(jobId=only_job(cloud)), "ann", cloud.deps)),
+    "submit_batches": (queue_three, lambda cloud: submit_batches(cloud.deps)),
+    "poll_batches": (submitted, lambda cloud: poll_batches(cloud.deps)),
+}
+
+
+def outside_calls(name: str, when: When) -> int:
+    """Return how many outside calls a scenario begins (`before`) or comes back from (`after`) when nothing goes
+    wrong."""
+    prepare, run = SCENARIOS[name]
+    cloud = InProcessCloud(seed=1)
+    prepare(cloud)
+    counter = Killer(at=0, when=when)
+    cloud.interrupt = counter
+    run(cloud)
+    return counter.calls
+
+
+WHENS: tuple[When, ...] = ("before", "after")
+CRASHES = [(name, at, when) for name in SCENARIOS for when in WHENS for at in range(1, outside_calls(name, when) + 1)]
+
+
+@pytest.mark.parametrize(("name", "at", "when"), CRASHES, ids=[f"{n} {w} {a}" for n, a, w in CRASHES])
+def test_a_crash_anywhere_is_recovered_from(name: str, at: int, when: When) -> None:
+    """Wherever a run dies, the crons bring everything to one good end by themselves."""
+    prepare, run = SCENARIOS[name]
+    cloud = InProcessCloud(seed=1)
+    prepare(cloud)
+    killer = Killer(at, when)
+    cloud.interrupt = killer
+    with pytest.raises(BaseException):  # noqa: B017, PT011  (a client library may cover it with an error of its own)
+        run(cloud)
+    assert killer.dead
+    restart(cloud)
+    settle(cloud)
+    examine(cloud)
+
+
+def restart(cloud: InProcessCloud) -> None:
+    """A new process takes over, which knows nothing of the old one."""
+    cloud.interrupt = lambda _call, _when: None
+    cloud.deps = cloud.new_process()
+
+
+def settle(cloud: InProcessCloud) -> None:
+    """Let the crons run until there is nothing left to do, a day and a half at most."""
+    for _ in range(36 * 12):
+        cloud.clock.advance(timedelta(minutes=5))
+        submit_batches(cloud.deps)
+        poll_batches(cloud.deps)
+        recover_jobs(cloud.deps)
+        open_jobs = [job for job in jobs(cloud).values() if job["status"] not in FINAL]
+        open_batches = [b for b in batches(cloud).values() if b["state"] not in {"done", "failed"}]
+        if not open_jobs and not open_batches:
+            return
+    raise AssertionError(f"never quiet: {open_jobs} {open_batches}")
+
+
+def jobs(cloud: InProcessCloud) -> dict[str, dict[str, Any]]:
+    """Return all jobs."""
+    return {snapshot.id: snapshot.to_dict() or {} for snapshot in cloud.client.collection("aiJobs").stream()}
+
+
+def batches(cloud: InProcessCloud) -> dict[str, dict[str, Any]]:
+    """Return all batches."""
+    return {snapshot.id: snapshot.to_dict() or {} for snapshot in cloud.client.collection("batches").stream()}
+
+
+def examine(cloud: InProcessCloud) -> None:
+    """Check what must be true of a system at rest."""
+    paid: Counter[str] = Counter()
+    for user in ("ann", "bob"):
+        entries = [e.to_dict() or {} for e in cloud.client.collection("users", user, "ledger").order_by("seq").stream()]
+        wallet = cloud.client.document("users", user, "wallet", "main").get().to_dict()
+        assert (wallet or {"balance": 0})["balance"] == sum(entry["delta"] for entry in entries)
+        for entry in entries:
+            if entry["reason"] in {"charge", "upgrade", "refund"}:
+                paid[entry["ref"]] -= entry["delta"]
+    found = jobs(cloud)
+    assert set(paid) == set(found), "a charge without a job, or a job without a charge"
+    for job_id, job in found.items():
+        assert paid[job_id] == (job["tokensCost"] if job["status"] == "done" else 0)
+        assert (job["result"] is not None) == (job["status"] == "done")
+        assert job["leaseUntil"] is None
+    openai = OpenAI(api_key="stand-in", base_url="http://openai.local/v1", http_client=cloud.openai.http_client())
+    at_openai = list(openai.batches.list())
+    sent = Counter((batch.metadata or {})["batchId"] for batch in at_openai)
+    assert all(times == 1 for times in sent.values()), "a batch was submitted twice"
+    files = [batch.output_file_id for batch in at_openai if batch.output_file_id]
+    answers = Counter(line["custom_id"] for file in files for line in cloud.deps.provider.read_lines(file))
+    assert all(count <= found[job_id]["attempts"] for job_id, count in answers.items()), "an answer was paid for twice"
+    assert [path for path in cloud.files.objects if path.startswith("batches/")] == []
