@@ -89,7 +89,7 @@ def _advance(deps: Deps, stored: StoredBatch, counts: Counter[str]) -> None:
     if reported.state not in ENDED and age < LOST:
         fields: dict[str, Any] = {"dueAt": next_poll(batch.created_at, now), "polls": batch.polls + 1}
         if age > OVERDUE and not batch.cancel_requested:
-            deps.provider.cancel_batch(reported.openai_batch_id)
+            _cancel(deps, batch)
             fields |= {"cancelRequested": True, "dueAt": now + POLL_FIRST}
         deps.store.update_batch(batch.batch_id, stored.version, fields)
         return
@@ -113,6 +113,14 @@ def _advance(deps: Deps, stored: StoredBatch, counts: Counter[str]) -> None:
     if reported.state is ProviderState.COMPLETED:
         deps.store.write_queue_stats(batch_minutes=measured(deps.queue(), age / timedelta(minutes=1)))
     counts["pushed"] += _push(deps, collector.news)
+
+
+def _cancel(deps: Deps, batch: Batch) -> None:
+    """Ask OpenAI to stop an overdue batch. One that cannot be stopped has ended, or will be given up."""
+    try:
+        deps.provider.cancel_batch(batch.openai_batch_id or "")
+    except ProviderRejectedError as problem:
+        log.warning(log.Event.BATCH_DELAYED, batchId=batch.batch_id, cause=f"not cancelled: {problem}")
 
 
 def _close(deps: Deps, batch: Batch, version: datetime) -> None:

@@ -9,6 +9,7 @@ from google.cloud.firestore import FieldFilter
 
 from scripts.emulators.openai_standin import OpenAIStandIn
 from tests.app import App
+from tests.conftest import Configure
 
 FIVE_MINUTES = timedelta(minutes=5)
 
@@ -174,6 +175,13 @@ def test_duplicate_ticks_do_no_harm(app: App, openai: OpenAIStandIn) -> None:
     assert 1 <= openai.requests["POST /v1/batches"] <= len(ids)
     assert [app.job(job_id)["attempts"] for job_id in ids] == [1] * 3
     assert app.statement()[1:] == [("charge", -1, 9), ("charge", -1, 8), ("charge", -1, 7)]
+
+
+def test_links_instead_of_photos(app: App, configure: Configure) -> None:
+    """By setting, the provider is sent links and fetches the photos by them, with the same result."""
+    configure({"batch": {"signedUrls": True}})
+    (job,) = app.until_final(app.classify()["jobId"])
+    assert job["status"] == "done"
 
 
 def test_nothing_is_left_behind(app: App) -> None:

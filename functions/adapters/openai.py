@@ -97,10 +97,17 @@ class OpenAIProvider:
         with _errors_translated():
             return _provider_batch(self._client.batches.retrieve(openai_batch_id))
 
-    def cancel_batch(self, openai_batch_id: str) -> ProviderBatch:
-        """Ask OpenAI to stop a batch; what it has finished by then comes out, and is billed."""
+    def cancel_batch(self, openai_batch_id: str) -> None:
+        """Ask OpenAI to stop a batch; what it has finished by then comes out, and is billed.
+
+        Raises:
+            ProviderRejectedError: it has ended already.
+        """
         with _errors_translated():
-            return _provider_batch(self._client.batches.cancel(openai_batch_id))
+            try:
+                self._client.batches.cancel(openai_batch_id)
+            except openai.ConflictError as error:
+                raise ProviderRejectedError("the batch has ended already") from error
 
     def read_webhook(self, body: bytes, headers: Mapping[str, str], secret: str) -> tuple[str, str | None] | None:
         """Return an event's type and its batch's id at OpenAI; None if it is not signed by OpenAI, and recently.

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import IO, Any
-from urllib.parse import quote
 
 import google.auth
 from google.api_core import exceptions
@@ -124,7 +123,8 @@ def signed_url(blob: Blob) -> str:
 
 def emulated_url(blob: Blob) -> str:
     """Return a plain link to an object in a Storage emulator, which asks for no signature."""
-    return f"{blob.client.api_base_url}/{blob.bucket.name}/{quote(blob.name)}"
+    url: str = blob.public_url
+    return url
 
 
 def _input_path(batch_id: str) -> str:

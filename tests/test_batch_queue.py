@@ -1,0 +1,320 @@
+"""The queue and the batches from the operator's side: who goes first, what waits, what is given up, who is told."""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+import uuid
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from functions.classify_image import ClassifyImage, classify_image
+from functions.core.batches import ProviderState
+from functions.core.jobs import RETRY_BACKOFF
+from functions.poll_batches import poll_batches
+from functions.quote import Quote, quote
+from functions.recover_jobs import recover_jobs
+from functions.register_device import RegisterDevice, register_device
+from functions.submit_batches import submit_batches
+from scripts.emulators.cloud import LocalCloud
+from scripts.emulators.inprocess import InProcessCloud
+from tests.app import App, photo
+
+PHOTO = photo(64)
+SECRET = "whsec_" + base64.b64encode(b"a secret that only OpenAI knows").decode()
+
+
+@pytest.fixture
+def cloud() -> InProcessCloud:
+    """A cloud of one's own, in which users have tokens enough."""
+    cloud = InProcessCloud(seed=1)
+    cloud.configure({"tokens": {"welcome": 200}, "plans": {"free": plan(0), "pro": plan(2)}})
+    return cloud
+
+
+def plan(priority: int) -> dict[str, int]:
+    """Return a plan without limits that matter here."""
+    limits = {"instantPerDay": 1_000, "batchPerDay": 10_000, "manualPerDay": 10, "callsPerMinute": 10_000}
+    return {**limits, "priority": priority}
+
+
+def enqueue(cloud: InProcessCloud, user: str, count: int = 1) -> list[str]:
+    """Queue photos of a user and return their jobs' ids."""
+    ids = []
+    for _ in range(count):
+        key = uuid.uuid4().hex
+        request = {"requestId": key, "imagePath": cloud.upload(user, f"{key}.jpg", PHOTO), "mode": "batch"}
+        ids.append(str(classify_image(ClassifyImage.model_validate(request), user, cloud.deps)["jobId"]))
+        cloud.clock.advance(timedelta(milliseconds=1))
+    return ids
+
+
+def job(cloud: InProcessCloud, job_id: str) -> dict[str, Any]:
+    """Return a job's document."""
+    return cloud.client.document(f"aiJobs/{job_id}").get().to_dict() or {}
+
+
+def statuses(cloud: InProcessCloud, job_ids: Iterable[str]) -> list[str]:
+    """Return the status of each job."""
+    return [job(cloud, job_id)["status"] for job_id in job_ids]
+
+
+def ticks(cloud: InProcessCloud, duration: timedelta) -> None:
+    """Let the crons run every five minutes for a while."""
+    end = cloud.clock() + duration
+    while cloud.clock() < end:
+        submit_batches(cloud.deps)
+        poll_batches(cloud.deps)
+        recover_jobs(cloud.deps)
+        cloud.clock.advance(timedelta(minutes=5))
+
+
+def test_priority_goes_first_and_starves_nobody(cloud: InProcessCloud) -> None:
+    """Of a batch's ten places eight go to users with priority, two to the oldest without, however many push in."""
+    cloud.configure({"batch": {"jobsPerBatch": 10, "batchesPerRun": 1}, "tokens": {"welcome": 200}, **_plans()})
+    patient = enqueue(cloud, "ann", 5)
+    cloud.client.document("users/bob/wallet/main").set(
+        cloud.client.document("users/ann/wallet/main").get().to_dict() or {}
+    )
+    cloud.client.document("users/bob/wallet/main").update({"plan": "pro"})
+    preferred = enqueue(cloud, "bob", 20)
+    submit_batches(cloud.deps)
+    assert statuses(cloud, patient) == ["processing"] * 2 + ["queued"] * 3
+    assert statuses(cloud, preferred) == ["processing"] * 8 + ["queued"] * 12
+    submit_batches(cloud.deps)
+    assert statuses(cloud, patient) == ["processing"] * 4 + ["queued"]
+
+
+def _plans() -> dict[str, Any]:
+    return {"plans": {"free": plan(0), "pro": plan(2)}}
+
+
+def test_places_that_nobody_prefers_go_to_the_others(cloud: InProcessCloud) -> None:
+    """Without users of priority, a batch is full of those without."""
+    cloud.configure({"batch": {"jobsPerBatch": 10, "batchesPerRun": 1}, "tokens": {"welcome": 200}, **_plans()})
+    ids = enqueue(cloud, "ann", 12)
+    submit_batches(cloud.deps)
+    assert statuses(cloud, ids) == ["processing"] * 10 + ["queued"] * 2
+
+
+def test_failed_attempts_wait_one_two_and_four_minutes(cloud: InProcessCloud) -> None:
+    """A job that goes back into the queue is not taken again before its backoff is over."""
+    (job_id,) = enqueue(cloud, "ann")
+    for attempt, backoff in enumerate(RETRY_BACKOFF[:2], start=1):
+        cloud.openai.faults.add(kind="missing_line")
+        submit_batches(cloud.deps)
+        cloud.clock.advance(timedelta(minutes=30))
+        poll_batches(cloud.deps)
+        assert (job(cloud, job_id)["status"], job(cloud, job_id)["attempts"]) == ("queued", attempt)
+        cloud.clock.advance(backoff - timedelta(seconds=1))
+        assert submit_batches(cloud.deps)["jobs"] == 0
+        cloud.clock.advance(timedelta(seconds=1))
+    assert submit_batches(cloud.deps)["jobs"] == 1
+
+
+def test_a_job_that_waits_for_a_day_and_two_hours_is_refunded(cloud: InProcessCloud) -> None:
+    """When OpenAI takes no batches for 26 hours, the waiting jobs are failed and refunded, and not sent any more."""
+    ids = enqueue(cloud, "ann", 3)
+    cloud.openai.faults.add(kind="server_error", endpoint="POST /v1/files", count=None)
+    ticks(cloud, timedelta(hours=25, minutes=50))
+    assert statuses(cloud, ids) == ["queued"] * 3
+    ticks(cloud, timedelta(minutes=30))
+    assert statuses(cloud, ids) == ["failed"] * 3
+    assert {job(cloud, job_id)["error"]["code"] for job_id in ids} == {"WAITED_TOO_LONG"}
+    assert (cloud.client.document("users/ann/wallet/main").get().to_dict() or {})["balance"] == 200
+
+
+def test_a_batch_that_expires_is_tried_once_more(cloud: InProcessCloud) -> None:
+    """A batch that OpenAI lets expire after 24 hours goes again, within the 26 hours that a user may have to wait."""
+    ids = enqueue(cloud, "ann", 2)
+    cloud.openai.faults.add(kind="batch_expires", share=0.0)
+    ticks(cloud, timedelta(hours=26))
+    assert statuses(cloud, ids) == ["done"] * 2
+    assert cloud.openai.requests["POST /v1/batches"] == 2
+
+
+@pytest.mark.parametrize("state", [ProviderState.VALIDATING, ProviderState.IN_PROGRESS, ProviderState.FINALIZING])
+def test_a_batch_that_never_ends_is_cancelled_and_given_up(cloud: InProcessCloud, state: ProviderState) -> None:
+    """A batch that OpenAI reports as under way for ever is cancelled after 26 hours, and its jobs refunded after 28."""
+    ids = enqueue(cloud, "ann", 2)
+    honest = cloud.deps.provider.retrieve_batch
+    vars(cloud.deps.provider)["retrieve_batch"] = lambda batch_id: replace(honest(batch_id), state=state)
+    ticks(cloud, timedelta(hours=27))
+    assert statuses(cloud, ids) == ["processing"] * 2
+    assert cloud.openai.requests["POST /v1/batches/{batch_id}/cancel"] == 1, "asked to stop, once"
+    ticks(cloud, timedelta(hours=2))
+    assert statuses(cloud, ids) == ["failed"] * 2
+    assert (cloud.client.document("users/ann/wallet/main").get().to_dict() or {})["balance"] == 200
+    assert cloud.openai.requests["POST /v1/batches"] == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_overlapping_runs_add_throughput(cloud: InProcessCloud, workers: int) -> None:
+    """N submitters at the same moment send N times the jobs, each job once; N pollers finish them."""
+    size = 5
+    cloud.configure({"batch": {"jobsPerBatch": size, "batchesPerRun": 2}, "tokens": {"welcome": 200}, **_plans()})
+    ids = enqueue(cloud, "ann", 120)
+    processes = [cloud.new_process() for _ in range(workers)]
+    with ThreadPoolExecutor(workers) as pool:
+        runs = list(pool.map(submit_batches, processes))
+    assert sum(run["jobs"] for run in runs) >= 0.75 * workers * 2 * size
+    cloud.clock.advance(timedelta(minutes=30))
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(poll_batches, processes))
+    done = [status for status in statuses(cloud, ids) if status == "done"]
+    assert len(done) == sum(run["jobs"] for run in runs)
+    sent = [line for run in runs for line in range(run["jobs"])]
+    assert len(sent) == len(done)
+
+
+def test_an_instant_call_that_never_came_back_is_refunded(cloud: InProcessCloud) -> None:
+    """A job whose call died is refunded once its lease has run out, and not before."""
+    (job_id,) = enqueue(cloud, "ann")
+    lease = cloud.clock() + timedelta(seconds=180)
+    cloud.client.document(f"aiJobs/{job_id}").update(
+        {"mode": "instant", "status": "processing", "leaseUntil": lease, "queuedAt": None}
+    )
+    assert recover_jobs(cloud.deps) == {"recovered": 0, "skipped": 0}
+    cloud.clock.advance(timedelta(seconds=180))
+    assert recover_jobs(cloud.deps) == {"recovered": 1, "skipped": 0}
+    assert (job(cloud, job_id)["status"], job(cloud, job_id)["leaseUntil"]) == ("failed", None)
+    assert recover_jobs(cloud.deps) == {"recovered": 0, "skipped": 0}
+    assert (cloud.client.document("users/ann/wallet/main").get().to_dict() or {})["balance"] == 200
+
+
+def test_waits_are_measured(cloud: InProcessCloud) -> None:
+    """The wait that users are told comes from how long batches really took, and from the queue."""
+    assert quote(Quote(), "ann", cloud.deps)["batch"]["waitMinutes"] == 5 + 240
+    enqueue(cloud, "ann", 2)
+    ticks(cloud, timedelta(hours=1))
+    measured = (cloud.client.document("stats/queue").get().to_dict() or {})["batchMinutes"]
+    assert 10 <= measured <= 30
+    assert quote(Quote(), "ann", cloud.deps)["batch"]["waitMinutes"] == 5 + round(measured)
+
+
+@pytest.mark.parametrize(
+    ("queued", "health"), [(100, "healthy"), (101, "moderate"), (501, "busy"), (1_001, "overloaded")]
+)
+def test_the_health_of_the_queue(cloud: InProcessCloud, queued: int, health: str) -> None:
+    """How busy the lane is, by the number of queued jobs; the wait grows by the runs it takes."""
+    cloud.client.document("stats/queue").set({"queued": queued})
+    cloud.clock.advance(timedelta(seconds=31))
+    batch = quote(Quote(), "ann", cloud.deps)["batch"]
+    assert (batch["health"], batch["queuePosition"]) == (health, queued + 1)
+    assert batch["waitMinutes"] == 240 + 5 * (1 + queued // 1_000)
+
+
+def test_one_push_a_user_and_batch(cloud: InProcessCloud) -> None:
+    """Whoever has a device registered is told once, with counts; whoever wants no pushes is left alone."""
+    for user, wanted in (("ann", True), ("bob", False)):
+        request = RegisterDevice(
+            deviceId="device-one", pushToken=f"{user}s-token", platform="ios", notifications=wanted
+        )
+        register_device(request, user, cloud.deps)
+    ids = enqueue(cloud, "ann", 3) + enqueue(cloud, "bob", 2) + enqueue(cloud, "eve", 1)
+    cloud.openai.faults.add(kind="line_error", status=400)
+    ticks(cloud, timedelta(hours=1))
+    told = [(news.push_tokens, news.done + news.failed) for news in cloud.messaging.sent]
+    assert told == [(("anns-token",), 3)]
+    assert statuses(cloud, ids).count("done") == 5
+
+
+def test_a_push_that_fails_blocks_nothing(cloud: InProcessCloud) -> None:
+    """When messaging is down the results are there all the same."""
+
+    def down(_news: object) -> int:
+        raise ConnectionError("messaging is not to be reached")
+
+    request = RegisterDevice(deviceId="device-one", pushToken="anns-token", platform="ios")
+    register_device(request, "ann", cloud.deps)
+    ids = enqueue(cloud, "ann", 2)
+    vars(cloud.messaging)["send"] = down
+    ticks(cloud, timedelta(hours=1))
+    assert statuses(cloud, ids) == ["done"] * 2
+
+
+def test_links_instead_of_photos(cloud: InProcessCloud) -> None:
+    """By setting, the batch file carries links to the prepared photos, which go when the batch is through."""
+    cloud.configure({"batch": {"signedUrls": True}, "tokens": {"welcome": 200}, **_plans()})
+    (job_id,) = enqueue(cloud, "ann")
+    submit_batches(cloud.deps)
+    (path,) = [path for path in cloud.files.objects if path.endswith("input.jsonl")]
+    line = json.loads(cloud.files.objects[path])
+    url = line["body"]["messages"][1]["content"][1]["image_url"]["url"]
+    assert url == f"http://storage.local/{path.removesuffix('input.jsonl')}photos/{job_id}.jpg"
+    assert len(cloud.files.objects[path]) < 5_000
+    ticks(cloud, timedelta(hours=1))
+    assert [path for path in cloud.files.objects if path.startswith("batches/")] == []
+
+
+def signed(body: bytes, secret: str = SECRET, at: float | None = None) -> dict[str, str]:
+    """Return the headers of a webhook, signed as https://www.standardwebhooks.com says."""
+    stamp = str(int(time.time() if at is None else at))
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    mac = hmac.new(key, b"wh_1." + stamp.encode() + b"." + body, hashlib.sha256).digest()
+    return {
+        "webhook-id": "wh_1",
+        "webhook-timestamp": stamp,
+        "webhook-signature": "v1," + base64.b64encode(mac).decode(),
+        "content-type": "application/json",
+    }
+
+
+def event(openai_batch_id: str, kind: str = "batch.completed") -> bytes:
+    """Return the body of a batch event."""
+    content = {"id": "evt_1", "object": "event", "created_at": 1, "type": kind, "data": {"id": openai_batch_id}}
+    return json.dumps(content).encode()
+
+
+def test_a_webhook_brings_the_poll_forward() -> None:
+    """After a signed event the next poll collects at once; doubled, late and unknown events change nothing."""
+    with LocalCloud(environment={"OPENAI_WEBHOOK_SECRET": SECRET}, standin={"batch_minutes": 240}) as cloud:
+        app = App(cloud, cloud.sign_up())
+        job_id = app.classify()["jobId"]
+        cloud.advance(timedelta(hours=3))
+        cloud.clock.advance(timedelta(hours=2))
+        assert cloud.openai is not None
+        cloud.openai.tick()
+        (batch,) = cloud.firestore_client().collection("batches").stream()
+        before = batch.to_dict() or {}
+        batch.reference.update({"dueAt": cloud.clock() + timedelta(minutes=25)})
+        body = event(before["openaiBatchId"])
+        for sent in (body, body, event("batch_of_somebody_else"), event(before["openaiBatchId"], "batch.cancelled")):
+            answer = httpx.post(cloud.url("openai_webhook"), content=sent, headers=signed(sent))
+            assert (answer.status_code, answer.text) == (200, "")
+        assert cloud.cron.fire("poll_batches").ok
+        assert app.job(job_id)["status"] == "done"
+        again = httpx.post(cloud.url("openai_webhook"), content=body, headers=signed(body))
+        assert again.status_code == 200
+
+
+def test_a_webhook_that_is_not_openais() -> None:
+    """A wrong, old or missing signature, a changed or oversized body: refused, and nothing is done."""
+    with LocalCloud(environment={"OPENAI_WEBHOOK_SECRET": SECRET}) as cloud:
+        body = event("batch_1")
+        url = cloud.url("openai_webhook")
+        other = "whsec_" + base64.b64encode(b"somebody else's secret").decode()
+        wrong = [
+            (body, signed(body, other)),
+            (body, signed(body, at=time.time() - 3_600)),
+            (body, signed(body, at=time.time() + 3_600)),
+            (body, {}),
+            (body + b" ", signed(body)),
+            (b"", signed(b"")),
+            (b"[1, 2", signed(b"[1, 2")),
+        ]
+        assert [httpx.post(url, content=sent, headers=headers).status_code for sent, headers in wrong] == [400] * 7
+        assert httpx.post(url, content=b"x" * 100_000, headers=signed(b"x")).status_code == 413
+
+
+def test_without_a_secret_every_webhook_is_refused(cloud: InProcessCloud) -> None:
+    """A deploy that has no webhook secret takes no webhooks at all."""
+    assert cloud.deps.settings.openai_webhook_secret == ""
+    assert cloud.deps.provider.read_webhook(event("batch_1"), signed(event("batch_1"), "whsec_"), "") is None
