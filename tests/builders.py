@@ -111,6 +111,7 @@ def job(**changes: Any) -> Job:
         "status": Status.QUEUED,
         "tokens_cost": 1,
         "created_at": NOW,
+        "queued_at": NOW,
         "estimated_completion": NOW + timedelta(hours=4),
         "opened_by": "invocation-1",
         "expire_at": NOW + timedelta(days=90),

@@ -165,7 +165,16 @@ def test_the_longest_side_is_bounded_and_nothing_is_enlarged(size: tuple[int, in
 
 @pytest.mark.parametrize(
     ("orientation", "red_at"),
-    [(1, (0.2, 0.5)), (2, (0.8, 0.5)), (3, (0.8, 0.5)), (4, (0.2, 0.5)), (6, (0.5, 0.2)), (8, (0.5, 0.8))],
+    [
+        (1, (0.2, 0.5)),
+        (2, (0.8, 0.5)),
+        (3, (0.8, 0.5)),
+        (4, (0.2, 0.5)),
+        (5, (0.5, 0.2)),
+        (6, (0.5, 0.2)),
+        (7, (0.5, 0.8)),
+        (8, (0.5, 0.8)),
+    ],
 )
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_the_photo_is_turned_as_the_camera_was_held(kind: str, orientation: int, red_at: tuple[float, float]) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import threading
 import tracemalloc
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +13,8 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud.storage import Bucket, Client
 
-from functions.adapters.storage import StorageFiles
+from functions.adapters.storage import StorageFiles, emulated_url
+from functions.core.batches import BatchMember
 from functions.core.errors import ImageNotFound, InvalidImage
 from functions.core.uploads import IMAGE_BYTES_MAX
 from scripts.emulators.storage import StorageServer
@@ -46,7 +48,7 @@ def anonymous_client(**options: Any) -> Client:
 @pytest.fixture
 def files(bucket: Bucket) -> StorageFiles:
     """The adapter over that bucket."""
-    return StorageFiles(bucket.client, bucket.name)
+    return StorageFiles(bucket.client, bucket.name, emulated_url)
 
 
 def names(bucket: Bucket, prefix: str) -> set[str]:
@@ -108,7 +110,7 @@ def peak_mb(work: Callable[[], None]) -> float:
 
 def test_a_compressed_upload_is_not_unpacked(unpacking_bomb: str) -> None:
     """An object stored with `Content-Encoding: gzip` counts with the bytes that it has, not those that it hides."""
-    files = StorageFiles(anonymous_client(client_options={"api_endpoint": unpacking_bomb}), "photos")
+    files = StorageFiles(anonymous_client(client_options={"api_endpoint": unpacking_bomb}), "photos", emulated_url)
 
     def read() -> None:
         with suppress(InvalidImage):
@@ -184,29 +186,45 @@ def test_writing_an_input_file_holds_only_a_little_of_it(files: StorageFiles) ->
     assert held < 8_000_000
 
 
+def write_roll(files: StorageFiles, batch_id: str, *members: BatchMember) -> None:
+    """Store a batch's list of jobs."""
+    with files.write_roll(batch_id) as roll:
+        for one in members:
+            roll.write(one.model_dump_json(by_alias=True).encode() + b"\n")
+
+
 def test_a_list_of_jobs_comes_back_as_it_was_written(files: StorageFiles) -> None:
     """Every member with every field, in order, whatever characters a path or region holds."""
     members = [
         member(job_id=f"{number:032x}", image_path="users/ana/uploads/a\u2028b 写真.jpg", region="São Tomé")
         for number in range(1_000)
     ]
-    files.write_members("batch-1", members)
-    assert files.read_members("batch-1") == members
+    write_roll(files, "batch-1", *members)
+    assert list(files.read_roll("batch-1").take_rest()) == members
 
 
 def test_a_list_that_is_written_again_replaces_the_first(files: StorageFiles) -> None:
     """A repeated step leaves one list."""
-    files.write_members("batch-4", [member(), member(job_id="1" * 32)])
-    files.write_members("batch-4", [member()])
-    assert files.read_members("batch-4") == [member()]
+    write_roll(files, "batch-4", member(), member(job_id="1" * 32))
+    write_roll(files, "batch-4", member())
+    assert list(files.read_roll("batch-4").take_rest()) == [member()]
+
+
+def test_a_prepared_photo_has_a_link_to_follow(files: StorageFiles) -> None:
+    """What is behind the link is the photo."""
+    link = files.put_photo("batch-6", "0" * 32, b"\xff\xd8 jpeg")
+    with urllib.request.urlopen(link, timeout=5) as reply:  # noqa: S310 (a link to our own server)
+        assert (reply.read(), reply.headers["content-type"]) == (b"\xff\xd8 jpeg", "image/jpeg")
 
 
 def test_the_files_of_a_batch_are_removed_and_no_others(files: StorageFiles, bucket: Bucket) -> None:
-    """Both files go; removing them again, or those of a batch without files, is no error."""
+    """Files and photos go; removing them again, or those of a batch without files, is no error."""
     for batch_id in ("batch-5", "batch-55"):
-        files.write_members(batch_id, [member()])
+        write_roll(files, batch_id, member())
+        files.put_photo(batch_id, "0" * 32, b"jpeg")
         with files.write_input(batch_id) as file:
             file.write(b"{}\n")
     for _ in range(2):
         files.delete_batch_files("batch-5")
-    assert names(bucket, "batches/batch-5") == {"batches/batch-55/input.jsonl", "batches/batch-55/jobs.jsonl"}
+    kept = {"input.jsonl", "jobs.jsonl", f"photos/{'0' * 32}.jpg"}
+    assert names(bucket, "batches/batch-5") == {f"batches/batch-55/{name}" for name in kept}

@@ -1,5 +1,6 @@
 """How a batch is polled, and how each line of its files ends a job's attempt."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -14,9 +15,13 @@ from functions.core.batches import (
     Batch,
     BatchMember,
     BatchState,
+    ProviderBatch,
     ProviderState,
+    Roll,
+    counts_as_attempt,
     next_poll,
     read_line,
+    without_line,
 )
 from functions.core.jobs import Failure
 from tests.builders import NOW, USAGE, answer, batch, completion_body, member, output_line
@@ -149,3 +154,73 @@ def test_a_batch_never_costs_less_than_nothing() -> None:
     """A negative cost is a defect that is refused where it would be stored."""
     with pytest.raises(ValidationError, match=r"cost_?[mM]icros"):
         batch(cost_micros=-1)
+
+
+# The roll
+
+
+def roll(*numbers: int) -> Roll:
+    """Return the roll of a batch with these jobs, in this order."""
+    return Roll(member(job_id=f"job-{number}").model_dump_json(by_alias=True).encode() + b"\n" for number in numbers)
+
+
+def ids(members: Iterable[BatchMember]) -> list[str]:
+    """Return the ids of these jobs."""
+    return [one.job_id for one in members]
+
+
+def test_each_job_is_accounted_for_once() -> None:
+    """A second line for the same job, or one for a job of another batch, finds nobody."""
+    jobs = roll(1, 2, 3)
+    assert jobs.take("job-2") == member(job_id="job-2")
+    assert jobs.take("job-2") is None
+    assert jobs.take("job-9") is None
+    assert ids(jobs.take_rest()) == ["job-1", "job-3"]
+    assert ids(jobs.take_rest()) == []
+
+
+def test_a_line_of_the_input_file_names_its_job() -> None:
+    """Counted from 1, as OpenAI reports bad lines; a line that there is not names nobody, nor does one taken before."""
+    jobs = roll(5, 4)
+    assert [jobs.take_line(number) for number in (0, -1, 3)] == [None, None, None]
+    taken = jobs.take_line(2)
+    assert taken is not None
+    assert (taken.job_id, jobs.take_line(2)) == ("job-4", None)
+    assert ids(jobs.take_rest()) == ["job-5"]
+
+
+def reported(state: ProviderState, **changes: Any) -> ProviderBatch:
+    """Return a batch as OpenAI reports it."""
+    return ProviderBatch("batch_abc", state, None, None, 0, changes.pop("problem", None), **changes)
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        (ProviderState.COMPLETED, Failure.LINE_MISSING),
+        (ProviderState.EXPIRED, Failure.BATCH_EXPIRED),
+        (ProviderState.CANCELLED, Failure.BATCH_EXPIRED),
+        (ProviderState.FAILED, Failure.BATCH_FAILED),
+    ],
+)
+def test_a_job_without_a_line_can_be_tried_again(state: ProviderState, code: Failure) -> None:
+    """What a missing line means follows from how the batch ended; nobody pays for it, and it is nobody's last word."""
+    attempt = without_line(reported(state, problem="invalid_json: line 3"))
+    assert attempt.error is not None
+    assert (attempt.error.code, attempt.usage, attempt.retryable) == (code, None, True)
+    assert ("line 3" in attempt.error.message) == (state is ProviderState.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("state", "changes", "counts"),
+    [
+        (ProviderState.FAILED, {"bad_lines": frozenset({3})}, False),
+        (ProviderState.FAILED, {"over_limit": True}, False),
+        (ProviderState.FAILED, {}, True),
+        (ProviderState.EXPIRED, {"over_limit": True}, True),
+        (ProviderState.COMPLETED, {}, True),
+    ],
+)
+def test_anothers_fault_uses_up_no_attempt(state: ProviderState, changes: dict[str, Any], counts: bool) -> None:
+    """A batch refused for one bad line, or for what else is enqueued, was no attempt at the other photos."""
+    assert counts_as_attempt(reported(state, **changes)) is counts

@@ -133,6 +133,7 @@ def test_a_lost_wallet_is_made_anew_from_its_ledger() -> None:
     ledger = account().post(10, Reason.WELCOME, None, NOW)
     ledger = charge(ledger, "bottle", 5, NOW, points=10)
     ledger = refund(ledger, "bottle", 5, NOW, points=10)
+    ledger = charge(ledger, "battery", 3, NOW)
     ledger = ledger.post(1, Reason.MANUAL, "request", NOW, points=300)
     ledger = ledger.post(2, Reason.CONVERT, "request", NOW, detail={"points": "200"}).having(converted_points=200)
     remade = reopened_account(reversed(ledger.new_entries), NOW).wallet

@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 
-from functions.core.profile import DEVICES_MAX, Device, Profile, device_key, with_device
+from functions.core.profile import DEVICES_MAX, Device, Preferences, Profile, device_key, push_tokens, with_device
 from tests.builders import NOW
 
 
@@ -36,3 +36,10 @@ def test_a_device_is_stored_under_a_hash() -> None:
     """The id itself may tell who it belongs to; the same id is the same device."""
     assert re.fullmatch(r"[0-9a-f]{32}", device_key("ana's phone"))
     assert device_key("a") == device_key("a") != device_key("b")
+
+
+def test_pushes_go_to_every_device_of_those_who_want_them() -> None:
+    """A token each, or none at all for a user who has switched them off."""
+    profile = with_device(with_device(Profile(), "a", device(0)), "b", device(1))
+    assert sorted(push_tokens(profile)) == ["token-0", "token-1"]
+    assert push_tokens(profile.model_copy(update={"preferences": Preferences(notifications=False)})) == ()

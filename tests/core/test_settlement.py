@@ -1,12 +1,25 @@
 """A failure and its refund are one decision, and only its holder may take it."""
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from functions.core.jobs import Failure, JobError, Status, with_fields
-from functions.core.ledger import Wallet, charge, open_account
-from functions.core.settlement import refunding
+from functions.core.errors import (
+    DailyLimit,
+    EcolaneError,
+    InsufficientTokens,
+    JobNotCancellable,
+    JobNotFound,
+    JobNotUpgradable,
+    PriceChanged,
+)
+from functions.core.jobs import Failure, JobError, Lane, Status, with_fields
+from functions.core.ledger import Today, Wallet, charge, open_account
+from functions.core.pricing import Prices
+from functions.core.runtime import Plans
+from functions.core.settlement import Upgrade, cancelling, giving_up, refunding, upgrading
 from tests.builders import NOW, job
 
 ERROR = JobError(code=Failure.LINE_MISSING, message="lost")
@@ -49,3 +62,116 @@ def test_a_wallet_that_is_gone_gets_its_refund_and_stays_readable() -> None:
     wallet = decision[0].wallet
     assert wallet.balance == HELD.tokens_cost
     assert Wallet.model_validate(wallet.model_dump()) == wallet
+
+
+# The user's own decisions
+
+
+QUEUED = HELD.model_copy(update={"status": Status.QUEUED, "batch_id": None, "tokens_cost": 1})
+UPGRADE = Upgrade(
+    prices=Prices(5, 1),
+    plans=Plans(),
+    tokens_max=None,
+    opened_by="invocation-2",
+    lease_until=LATER + timedelta(minutes=3),
+)
+
+
+def batch_wallet(**changes: Any) -> Wallet:
+    """Return the wallet from which `QUEUED` was paid."""
+    account = charge(open_account(None, 10, NOW), QUEUED.job_id, QUEUED.tokens_cost, NOW)
+    return account.having(today=Today(day="2026-11-21", batch=1)).having(**changes).wallet
+
+
+def test_a_queued_job_can_be_cancelled_for_its_whole_price() -> None:
+    """The price is back, the job has ended, and the photo does not count for today."""
+    decision = cancelling("ana", LATER)(batch_wallet(), QUEUED)
+    assert decision is not None
+    account, fields = decision
+    assert [(e.entry_id, e.delta) for e in account.new_entries] == [(f"refund:{QUEUED.job_id}", 1)]
+    assert with_fields(QUEUED, fields).status is Status.CANCELLED
+    assert account.wallet.today.batch == 0
+
+
+@pytest.mark.parametrize("status", [Status.PROCESSING, Status.DONE, Status.FAILED])
+def test_what_has_left_the_queue_can_neither_be_cancelled_nor_upgraded(status: Status) -> None:
+    """It is too late, and the answer says how far the job is."""
+    gone = QUEUED.model_copy(update={"status": status})
+    with pytest.raises(JobNotCancellable) as not_cancelled:
+        cancelling("ana", LATER)(batch_wallet(), gone)
+    with pytest.raises(JobNotUpgradable) as not_upgraded:
+        upgrading("ana", LATER, UPGRADE)(batch_wallet(), gone)
+    assert not_cancelled.value.details == not_upgraded.value.details == {"status": status}
+
+
+def test_cancelling_or_upgrading_again_changes_nothing() -> None:
+    """A repeated call finds its own effect."""
+    cancelled = QUEUED.model_copy(update={"status": Status.CANCELLED})
+    instant = QUEUED.model_copy(update={"mode": Lane.INSTANT, "status": Status.DONE})
+    assert cancelling("ana", LATER)(batch_wallet(), cancelled) is None
+    assert upgrading("ana", LATER, UPGRADE)(batch_wallet(), instant) is None
+
+
+def test_somebody_elses_job_is_not_there() -> None:
+    """The same answer as for a job that does not exist, whatever state it is in."""
+    for decide in (cancelling("bob", LATER), upgrading("bob", LATER, UPGRADE)):
+        with pytest.raises(JobNotFound):
+            decide(batch_wallet(), QUEUED)
+
+
+def test_an_upgrade_costs_the_difference_and_counts_as_instant() -> None:
+    """Four tokens more, an instant photo of today instead of a batch one, and a lease for the call."""
+    decision = upgrading("ana", LATER, UPGRADE)(batch_wallet(), QUEUED)
+    assert decision is not None
+    account, fields = decision
+    upgraded = with_fields(QUEUED, fields)
+    assert [(e.entry_id, e.delta) for e in account.new_entries] == [(f"upgrade:{QUEUED.job_id}", -4)]
+    assert (upgraded.mode, upgraded.tokens_cost, upgraded.opened_by) == (Lane.INSTANT, 5, "invocation-2")
+    assert (account.wallet.today.batch, account.wallet.today.instant) == (0, 1)
+
+
+def test_charge_upgrade_and_refund_cancel_out() -> None:
+    """An upgraded job that fails gives everything back that was paid for it."""
+    decision = upgrading("ana", LATER, UPGRADE)(batch_wallet(), QUEUED)
+    assert decision is not None
+    upgraded = with_fields(QUEUED, decision[1])
+    failed = refunding(lambda _: True, ERROR, 0, LATER)(decision[0].wallet, upgraded)
+    assert failed is not None
+    assert failed[0].wallet.balance == 10
+
+
+@pytest.mark.parametrize(
+    ("wallet", "upgrade", "error"),
+    [
+        (batch_wallet(balance=3), UPGRADE, InsufficientTokens),
+        (batch_wallet(), replace(UPGRADE, tokens_max=3), PriceChanged),
+        (batch_wallet(today=Today(day="2026-11-21", instant=20)), UPGRADE, DailyLimit),
+        (None, UPGRADE, JobNotUpgradable),
+    ],
+)
+def test_an_upgrade_that_cannot_be_had_changes_nothing(
+    wallet: Wallet | None, upgrade: Upgrade, error: type[EcolaneError]
+) -> None:
+    """Too few tokens, a higher price than agreed, no instant photos left today, no wallet."""
+    with pytest.raises(error):
+        upgrading("ana", LATER, upgrade)(wallet, QUEUED)
+
+
+def test_an_upgrade_of_a_job_that_cost_more_is_free() -> None:
+    """When the queue had raised the batch price above today's instant one, nothing is owed and nothing given back."""
+    decision = upgrading("ana", LATER, UPGRADE)(batch_wallet(), QUEUED.model_copy(update={"tokens_cost": 7}))
+    assert decision is not None
+    assert decision[0].new_entries[-1].delta == 0
+    assert decision[1]["tokensCost"] == 7
+
+
+def test_a_job_that_waited_too_long_is_given_up_and_refunded() -> None:
+    """Its cost so far stays on the books; one that is being worked on is left alone."""
+    waiting = QUEUED.model_copy(update={"cost_micros": 70})
+    decision = giving_up(LATER)(batch_wallet(), waiting)
+    assert decision is not None
+    ended = with_fields(waiting, decision[1])
+    assert ended.error is not None
+    assert (ended.status, ended.error.code, ended.cost_micros) == (Status.FAILED, Failure.WAITED_TOO_LONG, 70)
+    assert decision[0].wallet.balance == 10
+    assert giving_up(LATER)(batch_wallet(), HELD) is None

@@ -1,11 +1,13 @@
 """Which paths a user may name: own files, directly in the own folder, and nothing that only looks like it."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.core.errors import NotYourImage
-from functions.core.uploads import PATH_CHARACTERS_MAX, own_upload, upload_folder
+from functions.core.uploads import IMAGE_BYTES_MAX, PATH_CHARACTERS_MAX, own_upload, upload_folder
 
 OWN = "users/ana/uploads/"
 
@@ -83,6 +85,13 @@ def test_the_longest_path_is_taken_and_one_more_character_is_not() -> None:
     assert own_upload("ana", longest) == longest
     with pytest.raises(NotYourImage):
         own_upload("ana", longest + "a")
+
+
+def test_the_largest_upload_is_the_same_in_the_rules_and_in_the_code() -> None:
+    """Ten megabytes: what storage.rules lets in, the functions read."""
+    rules = (Path(__file__).parents[2] / "storage.rules").read_text()
+    assert "size <= 10 * 1024 * 1024" in rules
+    assert IMAGE_BYTES_MAX == 10 * 1024 * 1024
 
 
 @given(path=st.text(max_size=60) | st.builds("users/{}/uploads/{}".format, st.text(max_size=8), st.text(max_size=20)))
