@@ -66,8 +66,11 @@ def load_settings() -> Settings:
 
 def _firebase_bucket() -> str | None:
     """The bucket that Firebase names in FIREBASE_CONFIG, which is JSON or the path of a JSON file."""
-    config = os.environ.get("FIREBASE_CONFIG", "{}")
-    if not config.startswith("{"):
-        config = Path(config).read_text(encoding="utf-8")
-    bucket: str | None = json.loads(config).get("storageBucket")
+    config = os.environ.get("FIREBASE_CONFIG") or "{}"
+    try:
+        if not config.startswith("{"):
+            config = Path(config).read_text(encoding="utf-8")
+        bucket: str | None = json.loads(config).get("storageBucket")
+    except (OSError, ValueError) as error:
+        raise ConfigurationError("FIREBASE_CONFIG must be JSON, or the path of a JSON file") from error
     return bucket

@@ -83,9 +83,9 @@ def _advance(deps: Deps, stored: StoredBatch, counts: Counter[str]) -> None:
     if batch.completed_at is not None:
         _close(deps, batch, stored.version)  # a collector that was done died tidying up
         return
-    reported = deps.provider.retrieve_batch(batch.openai_batch_id or "")
-    counts["polled"] += 1
     age = now - batch.created_at
+    reported = _retrieve(deps, batch, age)
+    counts["polled"] += 1
     if reported.state not in ENDED and age < LOST:
         fields: dict[str, Any] = {"dueAt": next_poll(batch.created_at, now), "polls": batch.polls + 1}
         if age > OVERDUE and not batch.cancel_requested:
@@ -113,6 +113,17 @@ def _advance(deps: Deps, stored: StoredBatch, counts: Counter[str]) -> None:
     if reported.state is ProviderState.COMPLETED:
         deps.store.write_queue_stats(batch_minutes=measured(deps.queue(), age / timedelta(minutes=1)))
     counts["pushed"] += _push(deps, collector.news)
+
+
+def _retrieve(deps: Deps, batch: Batch, age: timedelta) -> ProviderBatch:
+    """Ask OpenAI how far a batch has come. One that OpenAI does not know any more is given up as a lost one is."""
+    openai_batch_id = batch.openai_batch_id or ""
+    try:
+        return deps.provider.retrieve_batch(openai_batch_id)
+    except ProviderRejectedError as problem:
+        if age < LOST:
+            raise
+        return ProviderBatch(openai_batch_id, ProviderState.EXPIRED, None, None, 0, str(problem))
 
 
 def _cancel(deps: Deps, batch: Batch) -> None:

@@ -167,7 +167,7 @@ def _write_files(deps: Deps, batch_id: str, members: Sequence[BatchMember], coun
                 left.append(member)
             else:
                 file.write(line)
-                roll.write(member.model_dump_json(by_alias=True).encode() + b"\n")
+                roll.write(member.to_line())
                 size += len(line)
                 sent += 1
     full = JobError(code=Failure.PROVIDER_UNAVAILABLE, message="not sent yet: the batch file is full")

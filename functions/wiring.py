@@ -105,7 +105,7 @@ class Deps:
 
     def _current(self) -> tuple[RuntimeConfig, QueueStats]:
         now = self.clock()
-        if self._runtime is None or now - self._runtime[0] > RUNTIME_CONFIG_AGE_MAX:
+        if self._runtime is None or abs(now - self._runtime[0]) > RUNTIME_CONFIG_AGE_MAX:
             last = self._runtime[1][0] if self._runtime else RuntimeConfig()
             config, queue = self.store.runtime_documents()
             self._runtime = (now, (self._checked(config, last), QueueStats.model_validate(queue)))

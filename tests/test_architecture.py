@@ -22,7 +22,8 @@ SHARED = {"instant_lane", "intake"}
 ORDERING = [path for path in MODULES if path.parent == FUNCTIONS and path.stem not in EDGE]
 USE_CASES = [path for path in ORDERING if path.stem not in SHARED]
 
-LINES_MAX = {"main": 120, "use case": 220, "core": 220, "adapter": 300, "edge": 200}
+# main.py has eight lines a trigger: it grows with the table of functions and with nothing else.
+LINES_MAX = {"main": 240, "use case": 280, "core": 280, "adapter": 300, "edge": 200}
 FUNCTION_LINES_MAX = 60
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -4,25 +4,42 @@ import struct
 import zlib
 from io import BytesIO
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from functions.core.errors import InvalidImage
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP")
-"""What phones produce. MPO is the JPEG with a second picture inside that some cameras write."""
+FORMATS = ("JPEG", "PNG", "WEBP")
+"""What phones produce. The JPEG with a second picture inside that some cameras write (MPO) is opened as a JPEG too."""
 
-PIXELS_MAX = 50_000_000
-"""Above any phone's camera in use; a decompression bomb is refused by its header, before a pixel is decoded."""
+JPEG_PIXELS_MAX = 50_000_000
+"""Above any phone's camera in use. A JPEG is decoded at a fraction of its size, so its pixels cost little memory."""
+
+PIXELS_MAX = 12_000_000
+"""For the others, which have to be decoded whole: a PNG of a few kilobytes can hold a gigabyte. Known from the
+header, before a pixel is decoded."""
 
 SIDE_MIN = 16
 """A picture smaller than this shows nothing that could be classified."""
 
-Image.MAX_IMAGE_PIXELS = None  # PIXELS_MAX is checked below, as an error; Pillow's own limit begins with a warning
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes an image upright, by its EXIF orientation."""
+
+_ORIENTATION = 0x0112
+
+Image.MAX_IMAGE_PIXELS = None  # our own limits are checked below, as errors; Pillow's begins with a warning
 
 
 def prepare(data: bytes, side_max: int, jpeg_quality: int) -> bytes:
-    """Return the photo as JPEG bytes: oriented by its EXIF, at most `side_max` pixels on its longest side, nothing
-    but pixels.
+    """Return the photo as JPEG bytes: oriented by its EXIF, at most `side_max` pixels on its longest side, nothing but
+    pixels.
 
     Raises:
         InvalidImage: the data is empty, damaged, truncated, too large, or no JPEG, PNG or WebP.
@@ -31,23 +48,39 @@ def prepare(data: bytes, side_max: int, jpeg_quality: int) -> bytes:
         raise InvalidImage("The photo is empty. Upload it again.")
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as image:
-            _check_size(*image.size)
+            _check_size(*image.size, JPEG_PIXELS_MAX if image.format in {"JPEG", "MPO"} else PIXELS_MAX)
+            turn = _TURNS.get(_orientation(image))
             image.draft("RGB", (2 * side_max, 2 * side_max))  # lets the JPEG decoder skip what would be thrown away
-            upright = ImageOps.exif_transpose(image)
-            upright.thumbnail((side_max, side_max), Image.Resampling.LANCZOS)
+            small = _eight_bit(image) if image.mode.startswith("I") else image
+            small.thumbnail((side_max, side_max), Image.Resampling.LANCZOS)
+            flat = _flattened(small)
             out = BytesIO()
-            _flattened(upright).save(out, "JPEG", quality=jpeg_quality)
+            (flat if turn is None else flat.transpose(turn)).save(out, "JPEG", quality=jpeg_quality)
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, struct.error, zlib.error) as error:
         # What Pillow's decoders raise on damaged files; UnidentifiedImageError is an OSError.
         raise InvalidImage("This is no readable JPEG, PNG or WebP photo, or it is cut off. Upload it again.") from error
     return out.getvalue()
 
 
-def _check_size(width: int, height: int) -> None:
+def _orientation(image: Image.Image) -> int:
+    """Read the EXIF orientation. Pillow's own transposition writes the EXIF anew and fails on tags of odd types."""
+    try:
+        value = image.getexif().get(_ORIENTATION)
+    except Exception:  # noqa: BLE001  (an EXIF block can be broken in any way, and that makes no photo unusable)
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """Scale 16 bits of grey down to 8: Pillow's own conversion cuts them off at white."""
+    return image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+
+
+def _check_size(width: int, height: int, pixels_max: int) -> None:
     if min(width, height) < SIDE_MIN:
         raise InvalidImage(f"The photo is {width} x {height} pixels; it needs at least {SIDE_MIN} on each side.")
-    if width * height > PIXELS_MAX:
-        raise InvalidImage(f"The photo has {width * height:,} pixels; at most {PIXELS_MAX:,} are taken.")
+    if width * height > pixels_max:
+        raise InvalidImage(f"The photo has {width * height:,} pixels; at most {pixels_max:,} are taken.")
 
 
 def _flattened(image: Image.Image) -> Image.Image:

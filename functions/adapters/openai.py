@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import IO, Any
 
+import httpx2
 import openai
 from openai import OpenAI
 from openai.types import Batch as OpenAIBatch
@@ -131,8 +132,8 @@ class OpenAIProvider:
                 file_id
             ) as response,
         ):
-            for text in response.iter_lines():
-                line = _json_or_none(text) if len(text) <= LINE_BYTES_MAX else None
+            for text in _lines(response.iter_bytes()):
+                line = _json_or_none(text)
                 if isinstance(line, dict):
                     yield line
 
@@ -144,7 +145,7 @@ class _errors_translated:  # noqa: N801  (reads as a statement: `with _errors_tr
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         match error:
-            case openai.APIConnectionError():
+            case openai.APIConnectionError() | httpx2.HTTPError():
                 raise ProviderDownError(f"no answer ({type(error).__name__})") from error
             case openai.RateLimitError() | openai.InternalServerError() | openai.ConflictError():
                 raise ProviderDownError(f"status {error.status_code}", _retry_after(error)) from error
@@ -167,7 +168,22 @@ def _retry_after(error: openai.APIStatusError) -> int | None:
     return min(max(int(value), 1), 3_600) if value.isdigit() else None
 
 
-def _json_or_none(text: str) -> object:
+def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Split at newlines and nowhere else. Of a line that is too long only the length is kept in mind."""
+    rest, skipping = b"", False
+    for chunk in chunks:
+        *ends, rest = (rest + chunk).split(b"\n")
+        for line in ends:
+            if not skipping and len(line) <= LINE_BYTES_MAX:
+                yield line
+            skipping = False
+        if len(rest) > LINE_BYTES_MAX:
+            rest, skipping = b"", True
+    if rest and not skipping:
+        yield rest
+
+
+def _json_or_none(text: bytes) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -46,7 +46,7 @@ class StorageFiles:
         """
         try:
             data: bytes = self._bucket.blob(path).download_as_bytes(
-                start=0, end=IMAGE_BYTES_MAX, timeout=TIMEOUT_SECONDS
+                start=0, end=IMAGE_BYTES_MAX, raw_download=True, timeout=TIMEOUT_SECONDS
             )
         except exceptions.NotFound as error:
             raise ImageNotFound("There is no photo at imagePath. Upload it first.") from error

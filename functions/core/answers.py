@@ -21,8 +21,9 @@ ANSWER_CHARACTERS_MAX = 20_000
 
 _WORDS = {"true": True, "yes": True, "y": True, "false": False, "no": False, "n": False}
 
-_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|/\*.*?\*/|[{}]', re.DOTALL)
-"""A string is one token, so that what looks like a comment or a brace inside it (`https://…`) is left alone."""
+_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|//[^\n]*|/\*(?:[^*]|\*(?!/))*+(?:\*/|\Z)|[{}]', re.DOTALL)
+"""A string is one token, so that what looks like a comment or a brace inside it (`https://…`) is left alone. The
+quantifiers are possessive: a hostile answer costs one pass."""
 
 
 class Unusable(Exception):
@@ -172,6 +173,8 @@ def _boolean(value: object) -> object:
 
 def _number(value: object) -> object:
     """Read a number written as text; "85%" is 0.85. A bare 85 could mean anything and is left to be refused."""
+    if isinstance(value, bool):
+        return str(value)  # true is no 1: as text it is refused
     if not isinstance(value, str):
         return value
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%?)\s*", value)
@@ -183,12 +186,14 @@ def _number(value: object) -> object:
 
 def _recycling_code(value: object) -> object:
     """Read "PET 1", "1" or "#1": text that holds exactly one digit from 1 to 7 and no other number."""
+    if isinstance(value, bool):
+        return str(value)
     if not isinstance(value, str):
         return value
     if value.strip().casefold() in {"", "null", "none", "n/a"}:
         return None
     numbers = re.findall(r"\d+", value)
-    return int(numbers[0]) if len(numbers) == 1 else value
+    return int(numbers[0]) if len(numbers) == 1 and len(numbers[0]) == 1 else value
 
 
 def _texts(value: object) -> object:

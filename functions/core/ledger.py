@@ -133,11 +133,13 @@ class Account:
             balance_after=wallet.balance + delta,
             ts=now,
         )
+        # A refund takes spending back. In a wallet made anew there may be none to take back: then it counts as earned.
+        spent = max(-delta, -wallet.total_spent) if reason in SPENDING else 0
         posted = replace(self, new_entries=(*self.new_entries, entry))
         return posted.having(
             balance=entry.balance_after,
-            total_earned=wallet.total_earned + (0 if reason in SPENDING else delta),
-            total_spent=wallet.total_spent - (delta if reason in SPENDING else 0),
+            total_earned=wallet.total_earned + delta + spent,
+            total_spent=wallet.total_spent + spent,
             entry_count=entry.seq,
             points=wallet.points + points,
             recent=(entry, *wallet.recent)[:RECENT_ENTRIES_MAX],

@@ -21,11 +21,15 @@ class Record(BaseModel):
     Unknown fields are ignored, so that a newer version's documents stay readable by an older one during a deploy.
     """
 
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
+    model_config = ConfigDict(
+        frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore", hide_input_in_errors=True
+    )
 
 
 class Request(BaseModel):
     """What a client sends: exact types and no unknown fields, so that a misspelt option is an error and not a
     default."""
 
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, extra="forbid", strict=True)
+    model_config = ConfigDict(
+        frozen=True, alias_generator=to_camel, extra="forbid", strict=True, hide_input_in_errors=True
+    )

@@ -11,14 +11,18 @@ BATCH_DISCOUNT = Decimal("0.5")
 """OpenAI bills the Batch API at half price: "Batch and Flex are billed at 50% of Standard" (model pages, pricing)."""
 
 
+TOKENS_MAX = 10_000_000
+"""Far above any model's context: a report beyond this is absurd, and is taken for none."""
+
+
 class Usage(Record):
     """Tokens of one answer as the provider billed them; `input_tokens` contains the cached and the cache-writing
     ones."""
 
-    input_tokens: int = Field(ge=0)
+    input_tokens: int = Field(ge=0, le=TOKENS_MAX)
     cached_tokens: int = Field(default=0, ge=0)
     cache_write_tokens: int = Field(default=0, ge=0)
-    output_tokens: int = Field(ge=0)
+    output_tokens: int = Field(ge=0, le=TOKENS_MAX)
 
 
 UNREPORTED = Usage(input_tokens=40_000, output_tokens=2_000)

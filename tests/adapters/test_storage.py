@@ -190,7 +190,7 @@ def write_roll(files: StorageFiles, batch_id: str, *members: BatchMember) -> Non
     """Store a batch's list of jobs."""
     with files.write_roll(batch_id) as roll:
         for one in members:
-            roll.write(one.model_dump_json(by_alias=True).encode() + b"\n")
+            roll.write(one.to_line())
 
 
 def test_a_list_of_jobs_comes_back_as_it_was_written(files: StorageFiles) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from google.api_core.exceptions import AlreadyExists
 from google.cloud.firestore import Client, CollectionReference, DocumentSnapshot, FieldFilter
 
 from functions.adapters.firestore.writes import RPC_TIMEOUT_SECONDS, guarded_update
@@ -28,10 +29,14 @@ class BatchDocuments:
 
     def create_batch(self, batch: Batch) -> datetime:
         """Store a new batch. Returns its version."""
-        result = self._batches.document(batch.batch_id).create(
-            batch.model_dump(by_alias=True, exclude={"batch_id"}), timeout=RPC_TIMEOUT_SECONDS
-        )
-        version: datetime = result.update_time
+        ref = self._batches.document(batch.batch_id)
+        fields = batch.model_dump(by_alias=True, exclude={"batch_id"})
+        version: datetime
+        try:
+            version = ref.create(fields, timeout=RPC_TIMEOUT_SECONDS).update_time
+        except AlreadyExists:
+            # The id is new with every batch: what is there is ours, and its reply was lost.
+            version = ref.get(timeout=RPC_TIMEOUT_SECONDS).update_time
         return version
 
     def delete_batch(self, batch_id: str) -> None:

@@ -114,8 +114,11 @@ class JobDocuments(WalletDocuments):
             )
             read = {snapshot.reference.path: snapshot for snapshot in snapshots}
             stored = _job(read[job_ref.path])
-            decision = decide(as_wallet(read[wallet_ref.path]), stored.job) if stored else None
-            if stored is None or decision is None:
+            if stored is None:
+                return None
+            wallet = as_wallet(read[wallet_ref.path]) or self._wallet_in(transaction, uid)
+            decision = decide(wallet, stored.job)
+            if decision is None:
                 return stored
             account, fields = decision
             self._write_account(transaction, uid, account)

@@ -1,0 +1,204 @@
+"""Building and collecting one batch file of 50,000 lines, without the store: lines a second, and what memory grows by.
+
+Each size runs in a process of its own, so that what one leaves behind does not count for the other. Photos come from
+memory and are ready to be sent; files go to disk; everything in between is the product's own code.
+"""
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from functions import submit_batches
+from functions.adapters.prices import model_price
+from functions.config import Settings
+from functions.core.batches import Batch, BatchMember, BatchState, ProviderBatch, ProviderState, Roll
+from functions.core.runtime import RuntimeConfig
+from functions.poll_batches import _Collector
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL, LARGE = 1_000, 50_000
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+PHOTO = bytes(12_000)  # what the photos of the demo come to
+
+
+def run() -> dict[str, Any]:
+    """Return the speeds at 50,000 lines, and the growth over 1,000, at its worst of links and inline photos."""
+    figures: dict[str, Any] = {"lines": LARGE}
+    growth = []
+    for mode in ("links", "inline"):
+        small, large = _measured(SMALL, mode), _measured(LARGE, mode)
+        growth.append(large["rss_mb"] - small["rss_mb"])
+        figures[f"build_lines_per_s_{mode}"] = round(large["build_lines_per_s"])
+        figures[f"collect_lines_per_s_{mode}"] = round(large["collect_lines_per_s"])
+        figures[f"rss_growth_mb_{mode}"] = round(growth[-1], 1)
+    figures["build_lines_per_s"] = min(figures["build_lines_per_s_links"], figures["build_lines_per_s_inline"])
+    figures["collect_lines_per_s"] = min(figures["collect_lines_per_s_links"], figures["collect_lines_per_s_inline"])
+    figures["rss_growth_mb_1k_to_50k"] = round(max(growth), 1)
+    return figures
+
+
+def _measured(lines: int, mode: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "scripts.benchmarks.batchfile", str(lines), mode]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603  (our own command)
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+class _DiskFiles:
+    """Storage's part, on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read_photo(self, _path: str) -> bytes:
+        return PHOTO
+
+    def put_photo(self, batch_id: str, job_id: str, _jpeg: bytes) -> str:
+        return (
+            f"https://storage.googleapis.com/bucket/batches/{batch_id}/photos/{job_id}.jpg?X-Goog-Signature={'0' * 512}"
+        )
+
+    @contextmanager
+    def write_input(self, _batch_id: str) -> Iterator[IO[bytes]]:
+        with (self._folder / "input").open("wb") as file:
+            yield file
+
+    @contextmanager
+    def write_roll(self, _batch_id: str) -> Iterator[IO[bytes]]:
+        with (self._folder / "roll").open("wb") as file:
+            yield file
+
+    def read_roll(self, _batch_id: str) -> Roll:
+        with (self._folder / "roll").open("rb") as file:
+            return Roll(file)
+
+
+class _NoStore:
+    """Firestore's part: takes every write."""
+
+    def __init__(self) -> None:
+        self.written = 0
+
+    def update_jobs(self, changes: Sequence[Any]) -> list[datetime]:
+        self.written += len(changes)
+        return [NOW] * len(changes)
+
+
+class _Provider:
+    """OpenAI's part: answers every line."""
+
+    def __init__(self, lines: int) -> None:
+        answer = {
+            "itemName": "Bottle",
+            "category": "Dry Waste",
+            "subcategory": "Plastic",
+            "explanation": "A clear plastic bottle with a blue cap. " * 4,
+            "confidence": 0.9,
+            "needsReview": False,
+            "materials": ["PET"],
+            "recyclingCode": 1,
+            "isRecyclable": True,
+            "isCompostable": False,
+            "requiresSpecialDisposal": False,
+            "hazardLevel": 1,
+            "disposal": {
+                "primaryMethod": "recycle",
+                "steps": ["Empty the bottle.", "Put the cap back on.", "Put it into the bin for packaging."],
+                "timeframe": None,
+                "location": None,
+                "warnings": [],
+                "tips": ["Crush it to save space."],
+                "urgent": False,
+            },
+            "alternatives": [],
+        }
+        self._lines = lines
+        self._body = {
+            "choices": [{"finish_reason": "stop", "message": {"content": json.dumps(answer)}}],
+            "usage": {"prompt_tokens": 1_000, "completion_tokens": 200},
+        }
+
+    def read_lines(self, _file_id: str) -> Iterator[dict[str, Any]]:
+        for number in reversed(range(self._lines)):
+            line = {"custom_id": _job_id(number), "response": {"status_code": 200, "body": self._body}, "error": None}
+            parsed: dict[str, Any] = json.loads(json.dumps(line))  # as it comes off the wire
+            yield parsed
+
+
+class _Deps:
+    """What building and collecting need of the real Deps."""
+
+    def __init__(self, lines: int, mode: str, folder: Path) -> None:
+        self.settings = Settings("project", "bucket", "gpt-6-luna", "http://openai.local", "key")
+        self.files = _DiskFiles(folder)
+        self.store = _NoStore()
+        self.provider = _Provider(lines)
+        self._runtime = RuntimeConfig.model_validate({"batch": {"signedUrls": mode == "links"}})
+
+    def clock(self) -> datetime:
+        return NOW
+
+    def runtime(self) -> RuntimeConfig:
+        return self._runtime
+
+    def prepare_photo(self, data: bytes, _rules: object) -> bytes:
+        return data
+
+    def model_price(self) -> Any:
+        return model_price("gpt-6-luna", NOW)
+
+
+def _job_id(number: int) -> str:
+    return f"{number:032x}"
+
+
+def _member(number: int) -> BatchMember:
+    return BatchMember(
+        job_id=_job_id(number),
+        uid=f"user-{number:028}",
+        image_path=f"users/user-{number:028}/uploads/photo.jpg",
+        region="US",
+        language="en",
+        tokens_cost=1,
+        attempts=1,
+        cost_micros=0,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+
+
+def _measure(lines: int, mode: str) -> dict[str, float]:
+    """Build and collect one file, and return the speeds and the most memory that this process has had."""
+    # With photos inside, and nearly with links, so many lines exceed what OpenAI takes as one file; memory is what
+    # counts here.
+    vars(submit_batches)["INPUT_BYTES_MAX"] = sys.maxsize
+    with tempfile.TemporaryDirectory() as folder:
+        deps: Any = _Deps(lines, mode, Path(folder))
+        counts: Counter[str] = Counter()
+        started = time.perf_counter()
+        sent = submit_batches._write_files(deps, "batch", [_member(number) for number in range(lines)], counts)
+        built = time.perf_counter()
+        batch = Batch(batch_id="batch", state=BatchState.COLLECTING, created_at=NOW, due_at=NOW, model="gpt-6-luna")
+        reported = ProviderBatch("batch_1", ProviderState.COMPLETED, "file_1", None, lines, None)
+        ended = _Collector(deps, batch).collect(reported)
+        collected = time.perf_counter()
+    if not sent == ended["done"] == deps.store.written == lines:
+        raise RuntimeError(f"{sent} of {lines} lines were built and {ended['done']} collected")
+    return {
+        "build_lines_per_s": lines / (built - started),
+        "collect_lines_per_s": lines / (collected - built),
+        "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(_measure(int(sys.argv[1]), sys.argv[2])))
