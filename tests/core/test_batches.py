@@ -145,9 +145,7 @@ def test_a_batch_and_its_list_of_jobs_survive_storage() -> None:
     """What was written is what is read, times and states included."""
     stored = batch(state=BatchState.COLLECTING, job_count=3, error="token_limit_exceeded: too many")
     assert Batch.model_validate(stored.model_dump(by_alias=True)) == stored
-    assert BatchMember.from_line(member(region="São\nTomé\u2028").to_line()) == member(
-        region="São\nTomé\u2028"
-    )
+    assert BatchMember.from_line(member(region="São\nTomé\u2028").to_line()) == member(region="São\nTomé\u2028")
 
 
 def test_a_batch_never_costs_less_than_nothing() -> None:
