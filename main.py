@@ -155,6 +155,22 @@ def recover_jobs(event: scheduler_fn.ScheduledEvent) -> None:
     run_cron(event, use_case.recover_jobs)
 
 
+@scheduler_fn.on_schedule(schedule="*/5 * * * *", memory=options.MemoryOption.MB_512, timeout_sec=540)
+def refresh_credits(event: scheduler_fn.ScheduledEvent) -> None:
+    """Everybody's allowance, at everybody's own minute."""
+    from functions import refresh_credits as use_case
+
+    run_cron(event, use_case.refresh_credits, event.job_name)
+
+
+@https_fn.on_call(memory=options.MemoryOption.MB_512, timeout_sec=60)
+def admin_stats(call: https_fn.CallableRequest[Any]) -> dict[str, Any]:
+    """What operators see."""
+    from functions import admin_stats as use_case
+
+    return serve_call(call, use_case.AdminStats, use_case.admin_stats, admin=True)
+
+
 @https_fn.on_call(memory=options.MemoryOption.MB_512, timeout_sec=60)
 def admin_set_config(call: https_fn.CallableRequest[Any]) -> dict[str, Any]:
     """Operators change the runtime config."""

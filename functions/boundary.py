@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from functools import cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import firebase_admin
 from firebase_functions.https_fn import CallableRequest, FunctionsErrorCode, HttpsError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from functions.core import records
     from functions.wiring import Deps
 
+P = ParamSpec("P")
 R = TypeVar("R", bound="records.Request")
 
 CODES: dict[type[errors.EcolaneError], FunctionsErrorCode] = {
@@ -88,14 +89,16 @@ def serve_call(
         raise HttpsError(FunctionsErrorCode.INTERNAL, message, {"reason": "INTERNAL"}) from error
 
 
-def run_cron(event: ScheduledEvent, handle: Callable[[Deps], dict[str, int]]) -> None:
-    """Run one scheduled function and log what it did.
+def run_cron(
+    event: ScheduledEvent, handle: Callable[Concatenate[Deps, P], dict[str, int]], *args: P.args, **kwargs: P.kwargs
+) -> None:
+    """Run one scheduled function, with these arguments after its dependencies, and log what it did.
 
     Raises:
         CronError: the run failed as a whole; Scheduler shows it as failed and the next tick tries again.
     """
     try:
-        counts = handle(_deps())
+        counts = handle(_deps(), *args, **kwargs)
     except Exception as error:
         log.error(log.Event.CRON_CRASHED, function=handle.__name__, trace=traceback.format_exc())
         raise CronError(f"{handle.__name__} failed; its log entry {log.Event.CRON_CRASHED} says why") from error

@@ -8,6 +8,7 @@ from functions.core import earning, ledger
 from functions.core.limits import DeviceDay, count_on_device
 from functions.core.profile import DeviceId, device_key
 from functions.core.records import Request
+from functions.core.refresh import contact
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -25,10 +26,11 @@ def claim_daily_bonus(request: ClaimDailyBonus, uid: str, deps: Deps) -> dict[st
     Raises:
         DailyLimit: this device has claimed for enough users today.
     """
-    now, rules = deps.clock(), deps.runtime().tokens
+    now, runtime = deps.clock(), deps.runtime()
+    rules = runtime.tokens
 
     def decide(wallet: ledger.Wallet | None, device: DeviceDay | None) -> tuple[ledger.Account, DeviceDay]:
-        account = earning.daily_bonus(ledger.open_account(wallet, rules.welcome, now), rules, now)
+        account = earning.daily_bonus(contact(wallet, uid, runtime, now), rules, now)
         return account, count_on_device(device, "bonus", rules.bonuses_per_device, now)
 
     entry_id = ledger.entry_id(ledger.Reason.BONUS, ledger.day_of(now))

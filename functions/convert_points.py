@@ -9,6 +9,7 @@ from pydantic import Field
 from functions.core import earning, ledger
 from functions.core.jobs import require_same_payload
 from functions.core.records import Request, RequestId
+from functions.core.refresh import contact
 
 if TYPE_CHECKING:
     from functions.core.limits import DeviceDay
@@ -30,10 +31,11 @@ def convert_points(request: ConvertPoints, uid: str, deps: Deps) -> dict[str, An
         ConversionLimit: more than can be converted now.
         KeyReused: the key belongs to another number of points.
     """
-    now, rules = deps.clock(), deps.runtime().tokens
+    now, runtime = deps.clock(), deps.runtime()
+    rules = runtime.tokens
 
     def decide(wallet: ledger.Wallet | None, _device: DeviceDay | None) -> tuple[ledger.Account, None]:
-        account = ledger.open_account(wallet, rules.welcome, now)
+        account = contact(wallet, uid, runtime, now)
         return earning.convert_points(account, request.request_id, request.points, rules, now), None
 
     entry_id = ledger.entry_id(ledger.Reason.CONVERT, request.request_id)

@@ -1,18 +1,32 @@
-"""`get_wallet`: the balance and the entries that led to it. The first call opens the wallet with its welcome tokens."""
+"""`get_wallet`: the balance and the entries that led to it. The first call opens the wallet with its welcome tokens.
+
+A look writes nothing, unless the user's allowance is due or the user was away for so long that it came no more.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from functions.core.earning import streak
-from functions.core.ledger import Today, open_account, today_of
+from functions.core.ledger import Today, today_of
 from functions.core.records import Request
+from functions.core.refresh import contact, in_arrears
 
 if TYPE_CHECKING:
     from functions.core.runtime import PlanRules, TokenRules
     from functions.wiring import Deps
 
-_PRIVATE = {"today", "rate_minute", "rate_count", "entry_count", "converted_points"}
+_PRIVATE = {
+    "today",
+    "rate_minute",
+    "rate_count",
+    "entry_count",
+    "converted_points",
+    "contact_at",
+    "refresh_shard",
+    "refreshed_period",
+    "refresh_failures",
+}
 """Fields that are bookkeeping, or are shown in another form."""
 
 
@@ -21,14 +35,14 @@ class GetWallet(Request):
 
 
 def get_wallet(_request: GetWallet, uid: str, deps: Deps) -> dict[str, Any]:
-    """Return the wallet as JSON: `balance`, `totalEarned`, `totalSpent`, `points`, the last 20 entries in `recent`, and
-    under `today` what is used of each daily limit, as `{used, limit}`.
+    """Return the wallet as JSON: `balance`, `totalEarned`, `totalSpent`, `points`, the last 20 entries in `recent`,
+    when the next allowance comes (`nextRefreshAt`), and under `today` what is used of each daily limit as
+    `{used, limit}`.
     """
     now, runtime = deps.clock(), deps.runtime()
     wallet = deps.store.get_wallet(uid)
-    if wallet is None:
-        welcome = runtime.tokens.welcome
-        wallet = deps.store.open_wallet(uid, lambda stored: open_account(stored, welcome, now))
+    if wallet is None or in_arrears(wallet, runtime, now):
+        wallet = deps.store.open_wallet(uid, lambda stored: contact(stored, uid, runtime, now))
     return {
         **wallet.model_dump(by_alias=True, mode="json", exclude=_PRIVATE),
         "streakDays": streak(wallet, now),

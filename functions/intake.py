@@ -30,6 +30,7 @@ from functions.core.jobs import (
 from functions.core.limits import admit
 from functions.core.pricing import Prices, expected_wait_minutes, prices_now, require_within
 from functions.core.records import LanguageTag, Request, RequestId
+from functions.core.refresh import contact
 from functions.core.uploads import PATH_CHARACTERS_MAX, own_upload
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def _decide(wallet: Wallet | None, orders: Sequence[Order], refusals: dict[str, 
     """Decide which of these jobs the user may have, what is left then, and where they stand in the queue."""
     runtime, now = deps.runtime(), orders[0].job.created_at
     rules = runtime.tokens
-    account = ledger.open_account(wallet, rules.welcome, now)
+    account = contact(wallet, orders[0].job.uid, runtime, now)
     plan = runtime.plans.of(account.wallet.plan)
     priority = plan.priority + int(streak(account.wallet, now) >= rules.streak_days_for_priority)
     changes = {

@@ -28,6 +28,11 @@ class Event(StrEnum):
     PUSH_FAILED = "push_failed"
     WEBHOOK_REFUSED = "webhook_refused"
     WEBHOOK_RECEIVED = "webhook_received"
+    REFRESH_FAILED = "refresh_failed"
+    REFRESH_STOPPED = "refresh_stopped"
+    REFRESH_SHUT = "refresh_shut"
+    REFRESH_BREAKER_LOST = "refresh_breaker_lost"
+    REFRESH_FIGURES_LOST = "refresh_figures_lost"
 
 
 def log(event: Event, severity: LogSeverity = LogSeverity.INFO, **fields: object) -> None:

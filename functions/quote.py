@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.core.pricing import expected_wait_minutes, prices_now, recommended_lane
 from functions.core.records import Request
+from functions.core.refresh import contact
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -23,7 +24,8 @@ def quote(_request: Quote, uid: str, deps: Deps) -> dict[str, Any]:
     runtime, queue = deps.runtime(), deps.queue()
     rules = runtime.tokens
     wallet = deps.store.get_wallet(uid)
-    balance = wallet.balance if wallet else rules.welcome
+    # What a contact would make of the wallet is what the next call finds; nothing is written for a look at prices.
+    balance = contact(wallet, uid, runtime, deps.clock()).wallet.balance
     prices = prices_now(rules, queue.queued)
     recommended = recommended_lane(
         prices,

@@ -12,6 +12,7 @@ from functions.core.jobs import require_same_payload
 from functions.core.limits import DeviceDay, count_on_device
 from functions.core.profile import DeviceId, device_key
 from functions.core.records import Request, RequestId
+from functions.core.refresh import contact
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -38,7 +39,7 @@ def record_manual_classification(request: RecordManualClassification, uid: str, 
     detail = {"itemName": request.item_name, "category": request.category.value}
 
     def decide(wallet: ledger.Wallet | None, device: DeviceDay | None) -> tuple[ledger.Account, DeviceDay]:
-        account = ledger.open_account(wallet, rules.welcome, now)
+        account = contact(wallet, uid, runtime, now)
         plan = runtime.plans.of(account.wallet.plan)
         account = earning.manual_classification(account, request.request_id, detail, rules, plan, now)
         return account, count_on_device(device, "manual", rules.manual_per_device, now)

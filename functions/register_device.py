@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import StringConstraints
 
-from functions.core.ledger import Account, Wallet, open_account
+from functions.core.ledger import Account, Wallet
 from functions.core.profile import Device, DeviceId, Preferences, Profile, device_key, push_tokens, with_device
 from functions.core.records import LanguageTag, Request
+from functions.core.refresh import contact
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -26,7 +27,7 @@ class RegisterDevice(Request):
 
 def register_device(request: RegisterDevice, uid: str, deps: Deps) -> dict[str, Any]:
     """Return the number of `devices` and the `preferences` in force. Registering again refreshes the token."""
-    now, welcome = deps.clock(), deps.runtime().tokens.welcome
+    now, runtime = deps.clock(), deps.runtime()
     device = Device(push_token=request.push_token, platform=request.platform, seen_at=now)
     preferences = Preferences(notifications=request.notifications, language=request.language)
 
@@ -34,7 +35,7 @@ def register_device(request: RegisterDevice, uid: str, deps: Deps) -> dict[str, 
         registered = with_device(profile, device_key(request.device_id), device)
         registered = registered.model_copy(update={"preferences": preferences})
         # The wallet carries the tokens too, so that a job knows whom to tell at no further read.
-        account = open_account(wallet, welcome, now).having(push_tokens=push_tokens(registered))
+        account = contact(wallet, uid, runtime, now).having(push_tokens=push_tokens(registered))
         return registered, account
 
     profile = deps.store.update_profile(uid, decide)

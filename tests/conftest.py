@@ -14,6 +14,7 @@ from tests.app import App
 def cloud() -> Iterator[LocalCloud]:
     """The running local cloud. Its data is shared by the session's tests: assert on your own user's."""
     with LocalCloud() as cloud:
+        cloud.firestore_client().document("config/runtime").set(QUIET)
         yield cloud
 
 
@@ -38,6 +39,9 @@ def other_app(cloud: LocalCloud) -> App:
     return App(cloud, cloud.sign_up())
 
 
+QUIET = {"refresh": {"allowances": {"free": {"kind": "add", "amount": 0, "every": "day"}}}}
+"""No allowance comes by itself: statements would depend on a random user's slot, and on the hour."""
+
 Configure = Callable[[dict[str, Any]], None]
 
 
@@ -47,7 +51,7 @@ def configure(cloud: LocalCloud) -> Iterator[Configure]:
     document = cloud.firestore_client().document("config/runtime")
 
     def write(config: dict[str, Any]) -> None:
-        document.set(config)
+        document.set({**QUIET, **config})
         cloud.clock.advance(timedelta(seconds=31))
 
     yield write

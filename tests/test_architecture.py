@@ -288,6 +288,8 @@ MANIFEST = {
     "poll_batches": EVERY_5_MINUTES,
     "openai_webhook": ("https", 512, 60, ("OPENAI_API_KEY", "OPENAI_WEBHOOK_SECRET")),
     "recover_jobs": ("*/10 * * * *", 512, 540, ()),
+    "refresh_credits": ("*/5 * * * *", 512, 540, ()),
+    "admin_stats": CALL_512,
     "admin_set_config": CALL_512,
 }
 """Every deployed function: its trigger (or schedule), megabytes, seconds, secrets. A change here is a change of the

@@ -271,7 +271,7 @@ def test_operators_change_the_config(app: App, configure: Configure) -> None:
     ]
     assert [entry["changed"] for entry in audit if entry["by"] == app.user.uid] == [answer["changed"]]
     operator.call("admin_set_config", changes={"tokens": {"instantPrice": None}})
-    assert app.cloud.firestore_client().document("config/runtime").get().to_dict() == {"tokens": {}}
+    assert app.cloud.firestore_client().document("config/runtime").get().get("tokens") == {}
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_a_config_out_of_range_is_refused(
     error = operator.refused("admin_set_config", changes=changes)
     assert error.details["reason"] == "INVALID_REQUEST"
     assert error.details["field"].startswith(field)
-    assert app.cloud.firestore_client().document("config/runtime").get().to_dict() == {"tokens": {"welcome": 11}}
+    assert app.cloud.firestore_client().document("config/runtime").get().get("tokens") == {"welcome": 11}
 
 
 @pytest.mark.parametrize("claims", [{}, {"admin": False}, {"admin": "true"}, {"admin": 1}])

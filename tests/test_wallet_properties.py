@@ -21,6 +21,7 @@ from functions.core.errors import EcolaneError
 from functions.get_wallet import GetWallet, get_wallet
 from functions.poll_batches import poll_batches
 from functions.record_manual_classification import RecordManualClassification, record_manual_classification
+from functions.refresh_credits import refresh_credits
 from functions.submit_batches import submit_batches
 from scripts.emulators.inprocess import InProcessCloud
 from tests.app import photo
@@ -29,7 +30,7 @@ USERS = ("ann", "bob")
 KEYS = tuple(f"request-{number}" for number in range(6))
 DEVICES = ("device-one", "device-two")
 PHOTO = photo(64)
-CAP, MANUAL_PER_DAY, CONVERTED_PER_DAY = 12, 3, 2
+CAP, MANUAL_PER_DAY, CONVERTED_PER_DAY, ALLOWANCE = 12, 3, 2, 3
 CONFIG = {
     "tokens": {"balanceCap": CAP, "pointsPerClassification": 60, "conversionTokensPerDay": CONVERTED_PER_DAY},
     "plans": {
@@ -41,6 +42,7 @@ CONFIG = {
             "priority": 0,
         }
     },
+    "refresh": {"allowances": {"free": {"kind": "add", "amount": ALLOWANCE, "every": "day"}}, "dormantDays": 2},
 }
 
 Operation = Callable[[InProcessCloud], Any]
@@ -78,6 +80,18 @@ def look(user: str) -> Operation:
     return lambda cloud: get_wallet(GetWallet(), user, cloud.deps)
 
 
+def refresh(worker: str) -> Operation:
+    """Let a refresh worker run; it fails as a whole if the store does."""
+
+    def run(cloud: InProcessCloud) -> Any:
+        try:
+            refresh_credits(cloud.deps, worker)
+        except RuntimeError as error:
+            assert "the store failed" in str(error)  # noqa: PT017  (most runs raise nothing)
+
+    return run
+
+
 users, keys, devices = st.sampled_from(USERS), st.sampled_from(KEYS), st.sampled_from(DEVICES)
 operations = st.one_of(
     st.builds(claim, users, devices),
@@ -85,6 +99,7 @@ operations = st.one_of(
     st.builds(sort_by_hand, users, keys, devices),
     st.builds(classify, users, keys, st.sampled_from(["instant", "batch"])),
     st.builds(look, users),
+    st.builds(refresh, st.sampled_from(["all", "x-worker-1-of-2", "x-worker-2-of-2"])),
 )
 
 
@@ -144,9 +159,10 @@ class Economy(RuleBasedStateMachine):
 
     @rule()
     def crons_run(self) -> None:
-        """The batch lane gets its turn."""
+        """The batch lane and the refresh get their turn."""
         submit_batches(self.cloud.deps)
         poll_batches(self.cloud.deps)
+        refresh_credits(self.cloud.deps)
 
     @rule(user=users)
     def wallet_is_deleted(self, user: str) -> None:
@@ -183,6 +199,8 @@ class Economy(RuleBasedStateMachine):
             counts = Counter(entry["reason"] for entry in entries)
             assert counts["welcome"] <= 1
             assert counts["bonus"] <= len(self.days)
+            refreshed = sum(entry["delta"] for entry in entries if entry["reason"] == "refresh")
+            assert refreshed <= ALLOWANCE * ((max(self.days) - min(self.days)).days + 1)
             if not self.wallet_was_deleted:
                 assert counts["manual"] <= MANUAL_PER_DAY * len(self.days)
                 converted = sum(entry["delta"] for entry in entries if entry["reason"] == "convert")

@@ -7,7 +7,7 @@ Every change is an entry with a deterministic id, created once: a replay meets i
     upgrade        upgrade:{job}  the difference to the instant lane
     refund         refund:{job}   with the job's final failure, in one transaction
 
-`core.earning` posts the entries that bring tokens.
+`core.earning` and `core.refresh` post the entries that bring tokens.
 """
 
 from collections.abc import Iterable
@@ -35,6 +35,7 @@ class Reason(StrEnum):
     BONUS = "bonus"
     CONVERT = "convert"
     MANUAL = "manual"
+    REFRESH = "refresh"
 
 
 SPENDING = frozenset({Reason.CHARGE, Reason.UPGRADE, Reason.REFUND})
@@ -81,7 +82,8 @@ class Wallet(Record):
     """A user's tokens. `balance` equals the sum of all entries, and `total_earned - total_spent`.
 
     `points` is the lifetime's, shown on the leaderboard; what can still be converted is `points - converted_points`.
-    Plan and push tokens are kept here, so that a charge knows them at no further read.
+    Plan and push tokens are kept here, so that a charge knows them at no further read;
+    what `refresh` and `contact_at` are for is told in `core.refresh`.
     """
 
     balance: int = Field(ge=0)
@@ -98,6 +100,11 @@ class Wallet(Record):
     push_tokens: tuple[str, ...] = ()
     rate_minute: int = 0
     rate_count: int = Field(default=0, ge=0)
+    contact_at: datetime | None = None
+    next_refresh_at: datetime | None = None
+    refresh_shard: int | None = None
+    refreshed_period: str = ""
+    refresh_failures: int = Field(default=0, ge=0)
     recent: tuple[LedgerEntry, ...] = ()
     created_at: datetime
     updated_at: datetime
@@ -212,6 +219,7 @@ def reopened_account(entries: Iterable[LedgerEntry], now: datetime) -> Account:
         converted_points=sum(
             int((entry.detail or {})["points"]) for entry in history if entry.reason is Reason.CONVERT
         ),
+        refreshed_period=next((entry.ref or "" for entry in reversed(history) if entry.reason is Reason.REFRESH), ""),
         recent=tuple(reversed(history))[:RECENT_ENTRIES_MAX],
     )
 

@@ -6,6 +6,7 @@ unit.
 
 from collections.abc import Mapping
 from datetime import timedelta
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
@@ -120,6 +121,49 @@ class BatchRules(Record):
         return self
 
 
+class AllowanceKind(StrEnum):
+    """How an allowance meets the balance that it finds."""
+
+    TOP_UP = "top_up"
+    ADD = "add"
+
+
+class Every(StrEnum):
+    """How often it comes."""
+
+    DAY = "day"
+    MONTH = "month"
+
+
+class Allowance(Record):
+    """Tokens that come by themselves: `amount` more of them (`add`), or as many as are missing to it (`top_up`)."""
+
+    kind: AllowanceKind
+    amount: Annotated[int, Field(ge=0, le=100_000)]
+    every: Every
+
+
+class Allowances(Record):
+    """Each plan's allowance."""
+
+    free: Allowance = Allowance(kind=AllowanceKind.TOP_UP, amount=5, every=Every.DAY)
+    plus: Allowance = Allowance(kind=AllowanceKind.ADD, amount=10, every=Every.DAY)
+    pro: Allowance = Allowance(kind=AllowanceKind.ADD, amount=30, every=Every.DAY)
+
+    def of(self, plan: str) -> Allowance | None:
+        """Return a plan's allowance, None for a plan that there is not: what it was to bring, nobody can tell."""
+        allowance: Allowance | None = getattr(self, plan) if plan in type(self).model_fields else None
+        return allowance
+
+
+class RefreshRules(Record):
+    """What comes by itself, for how long after a user's last contact, and how many users one commit takes."""
+
+    allowances: Allowances = Allowances()
+    dormant_days: Annotated[int, Field(ge=1, le=365)] = 14
+    users_per_page: Annotated[int, Field(ge=1, le=250)] = 200
+
+
 class RuntimeConfig(Record):
     """The whole document. An absent document, section or field means its default."""
 
@@ -128,6 +172,7 @@ class RuntimeConfig(Record):
     images: ImageRules = ImageRules()
     instant: InstantRules = InstantRules()
     batch: BatchRules = BatchRules()
+    refresh: RefreshRules = RefreshRules()
     default_region: Annotated[str, Field(min_length=2, max_length=64)] = "US"
     default_language: Annotated[str, Field(min_length=2, max_length=35)] = "en"
 

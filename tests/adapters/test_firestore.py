@@ -19,6 +19,7 @@ from functions.core.jobs import QUEUE_SHARDS, Failure, Job, JobError, Status
 from functions.core.ledger import Account, Wallet, charge, open_account
 from functions.core.pricing import QueueStats
 from functions.core.profile import DEVICES_MAX, Device, Profile, device_key, with_device
+from functions.core.refresh import SHARDS
 from functions.core.settlement import Decision, refunding
 from scripts.emulators.firestore import FirestoreServer
 from tests.builders import NOW, batch, job
@@ -481,6 +482,8 @@ QUERIES: dict[str, Callable[[FirestoreStore], object]] = {
     "due_batches": lambda store: store.due_batches([BatchState.BUILDING, BatchState.UPLOADED], NOW, 5),
     "list_entries": lambda store: store.list_entries("ana", None, 5),
     "list_entries, next page": lambda store: store.list_entries("ana", 3, 5),
+    "due_wallets": lambda store: store.due_wallets(range(SHARDS), NOW, 5),
+    "count_dead_letters": lambda store: store.count_dead_letters(5),
 }
 
 

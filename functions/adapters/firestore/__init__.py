@@ -2,10 +2,11 @@
 
 from functions.adapters.firestore.batches import BatchDocuments, StoredBatch
 from functions.adapters.firestore.jobs import JobDocuments, Opening, StoredJob
+from functions.adapters.firestore.refresh import RefreshDocuments
 from functions.adapters.firestore.settings import SettingsDocuments
 
 __all__ = ["FirestoreStore", "Opening", "StoredBatch", "StoredJob"]
 
 
-class FirestoreStore(JobDocuments, BatchDocuments, SettingsDocuments):
+class FirestoreStore(JobDocuments, BatchDocuments, RefreshDocuments, SettingsDocuments):
     """Everything that Ecolane stores in Firestore, over one client."""

@@ -34,7 +34,7 @@ class WalletDocuments:
         return as_wallet(self._wallet_ref(uid).get(timeout=RPC_TIMEOUT_SECONDS))
 
     def open_wallet(self, uid: str, decide: Callable[[Wallet | None], Account]) -> Wallet:
-        """Store what `decide` makes of the wallet, in one transaction; for the first contact and nothing else."""
+        """Store what `decide` makes of the wallet, in one transaction; for a contact that finds something due."""
 
         def body(transaction: Transaction) -> Wallet:
             account = decide(self._wallet_in(transaction, uid))

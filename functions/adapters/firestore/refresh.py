@@ -1,0 +1,214 @@
+"""The refresh schedule: wallets that are due, many of them in one commit; its breaker, its figures, its dead letters.
+
+Wallet and entry of a user stay together because a commit is all or nothing, and nobody's spending is overwritten
+because each wallet is written under the `update_time` that it was read with. So a page of users costs one call, and a
+commit that is refused tells that one of its users has changed; the caller finds out which by committing fewer.
+
+Calls are not repeated here, and by the client neither: the caller counts failures, and stops before it does harm.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from google.api_core import exceptions
+from google.cloud.firestore import CollectionReference, DocumentReference, DocumentSnapshot, FieldFilter, Transaction
+from google.cloud.firestore_v1.batch import WriteBatch
+from pydantic import ValidationError
+
+from functions.adapters.firestore.wallets import WalletDocuments, as_wallet
+from functions.adapters.firestore.writes import RPC_TIMEOUT_SECONDS, run_transaction
+from functions.core.breaker import Breaker
+from functions.core.jobs import Fields
+from functions.core.ledger import Account, Wallet
+from functions.core.refresh import DeadLetter
+
+REFUSALS = (
+    exceptions.FailedPrecondition,
+    exceptions.AlreadyExists,
+    exceptions.NotFound,
+    exceptions.Aborted,
+    exceptions.InvalidArgument,
+)
+"""What a commit can be answered because of what it writes. Everything else is the store's own trouble."""
+
+
+class StoreDownError(Exception):
+    """Firestore did not do its work, for a reason that lies with none of the documents."""
+
+
+@dataclass(frozen=True)
+class DueWallet:
+    """A wallet that is due, as read. `wallet` is None if the document is none, and `problem` then says why.
+
+    `failures` are the attempts at it that have failed so far, `version` guards the next write.
+    """
+
+    path: str
+    uid: str
+    wallet: Wallet | None
+    problem: str
+    failures: int
+    due_at: datetime
+    version: datetime
+
+
+class RefreshDocuments(WalletDocuments):
+    """Reads and writes of the refresh schedule."""
+
+    def due_wallets(self, shards: Sequence[int], now: datetime, limit: int) -> list[DueWallet]:
+        """Read the wallets of these shards that are due, longest due first. A read each, one if there are none.
+
+        Raises:
+            StoreDownError: Firestore did not answer.
+        """
+        query = (
+            self._client.collection_group("wallet")
+            .where(filter=FieldFilter("refreshShard", "in", list(shards)))
+            .where(filter=FieldFilter("nextRefreshAt", "<=", now))
+            .order_by("nextRefreshAt")
+            .limit(limit)
+        )
+        with _trouble_named():
+            return [_due(snapshot) for snapshot in query.stream(retry=None, timeout=RPC_TIMEOUT_SECONDS)]
+
+    def commit_refreshes(self, changes: Sequence[tuple[DueWallet, Account]]) -> bool:
+        """Write these wallets and their new entries, all of them or, if one is not as it was read, none: False.
+
+        Raises:
+            StoreDownError: Firestore did not answer; all are written, or none.
+        """
+        writes = self._client.batch()
+        for due, account in changes:
+            self._update_wallet(writes, due, _changes(due.wallet, account.wallet))
+            for entry in account.new_entries:
+                ref = self._ledger(due.uid).document(entry.entry_id)
+                writes.create(ref, entry.model_dump(by_alias=True, exclude={"entry_id"}))
+        return _committed(writes)
+
+    def refresh_alone(self, uid: str, decide: Callable[[Wallet], Account | None]) -> Account | None:
+        """Read one wallet anew and write what `decide` makes of it, in a transaction; None if there is nothing to do.
+
+        For a wallet that others are changing: it waits its turn. One read more than in a page.
+        """
+
+        def body(transaction: Transaction) -> Account | None:
+            wallet = as_wallet(self._wallet_ref(uid).get(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS))
+            account = decide(wallet) if wallet else None
+            if account is not None:
+                self._write_account(transaction, uid, account)
+            return account
+
+        return run_transaction(self._client.transaction(), body)
+
+    def postpone_refresh(self, due: DueWallet, failures: int, retry_at: datetime) -> bool:
+        """Note a failed attempt, whatever else is in the document. One write; False if it has changed since."""
+        writes = self._client.batch()
+        self._update_wallet(writes, due, {"refreshFailures": failures, "nextRefreshAt": retry_at})
+        return _committed(writes)
+
+    def give_up_refresh(self, due: DueWallet, letter: DeadLetter) -> bool:
+        """Take a wallet off the schedule and leave a dead letter about it. Two writes; False if it has changed."""
+        writes = self._client.batch()
+        self._update_wallet(writes, due, {"refreshFailures": 0, "nextRefreshAt": None})
+        writes.set(self._letters.document(letter.letter_id), letter.model_dump(by_alias=True, exclude={"letter_id"}))
+        return _committed(writes)
+
+    def read_breaker(self) -> tuple[Breaker, datetime | None]:
+        """Read the schedule's breaker, and the version to guard the next write with. One read."""
+        with _trouble_named():
+            snapshot = self._breaker.get(retry=None, timeout=RPC_TIMEOUT_SECONDS)
+        return Breaker.model_validate(snapshot.to_dict() or {}), snapshot.update_time
+
+    def write_breaker(self, breaker: Breaker, version: datetime | None = None) -> bool:
+        """Store the breaker; with `version`, only if nobody else has since: False if somebody has. One write."""
+        writes = self._client.batch()
+        fields = breaker.model_dump(by_alias=True)
+        if version is None:
+            writes.set(self._breaker, fields)
+        else:
+            writes.update(self._breaker, fields, option=self._client.write_option(last_update_time=version))
+        return _committed(writes)
+
+    def write_refresh_run(self, worker: str, figures: Fields) -> None:
+        """Store what a worker's last run came to. One write."""
+        with _trouble_named():
+            self._client.document("stats/refresh").set(
+                {"workers": {worker: dict(figures)}}, merge=True, retry=None, timeout=RPC_TIMEOUT_SECONDS
+            )
+
+    def count_dead_letters(self, limit: int) -> int:
+        """Count the dead letters, up to a limit. One read for every thousand."""
+        counting: Any = self._letters.limit(limit).count()  # its annotations leave out that it answers with lists
+        return int(counting.get(timeout=RPC_TIMEOUT_SECONDS)[0][0].value)
+
+    def operator_stats(self) -> dict[str, dict[str, Any]]:
+        """Read the stored figures, as `queue`, `refresh` and `refreshBreaker`. Three reads."""
+        stats = self._client.collection("stats")
+        refs = [stats.document(name) for name in ("queue", "refresh", "refreshBreaker")]
+        found = self._client.get_all(refs, timeout=RPC_TIMEOUT_SECONDS)
+        return {snapshot.id: snapshot.to_dict() or {} for snapshot in found}
+
+    @property
+    def _letters(self) -> CollectionReference:
+        return self._client.collection("deadLetters")
+
+    @property
+    def _breaker(self) -> DocumentReference:
+        ref: DocumentReference = self._client.document("stats/refreshBreaker")
+        return ref
+
+    def _update_wallet(self, writes: WriteBatch, due: DueWallet, fields: dict[str, Any]) -> None:
+        option = self._client.write_option(last_update_time=due.version)
+        writes.update(self._client.document(due.path), fields, option=option)
+
+
+@contextmanager
+def _trouble_named() -> Iterator[None]:
+    try:
+        yield
+    except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
+        raise StoreDownError(str(error)) from error
+
+
+def _committed(writes: WriteBatch) -> bool:
+    """Commit all or nothing. False if it was refused for what it writes."""
+    with _trouble_named():
+        try:
+            writes.commit(retry=None, timeout=RPC_TIMEOUT_SECONDS)
+        except REFUSALS:
+            return False
+    return True
+
+
+def _changes(before: Wallet | None, after: Wallet) -> dict[str, Any]:
+    """The stored fields that differ: a wallet is mostly history, and that stays as it is for most."""
+    changed = {name for name in Wallet.model_fields if before is None or getattr(before, name) != getattr(after, name)}
+    return after.model_dump(by_alias=True, include=changed)
+
+
+def _due(snapshot: DocumentSnapshot[Any]) -> DueWallet:
+    """Read a document of the schedule. It is found by two fields; all others may be missing or of another type."""
+    data = snapshot.to_dict() or {}
+    wallet, problem = None, ""
+    path: str = snapshot.reference.path
+    collection, uid, *rest = path.split("/")
+    if (collection, rest) != ("users", ["wallet", "main"]):
+        problem = "not the path of a wallet"
+    else:
+        try:
+            wallet = Wallet.model_validate(data)
+        except ValidationError as error:
+            problem = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
+    failures = data.get("refreshFailures")
+    return DueWallet(
+        path=path,
+        uid=uid,
+        wallet=wallet,
+        problem=problem,
+        failures=failures if isinstance(failures, int) and failures > 0 else 0,
+        due_at=data["nextRefreshAt"],
+        version=snapshot.update_time,
+    )
