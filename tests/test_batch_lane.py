@@ -184,6 +184,16 @@ def test_links_instead_of_photos(app: App, configure: Configure) -> None:
     assert job["status"] == "done"
 
 
+def test_openais_own_webhook_shortens_the_wait(app: App, openai: OpenAIStandIn) -> None:
+    """With webhooks a batch is collected by the next tick after it has ended, and not by the next poll in its
+    schedule."""
+    openai.faults.add(kind="batch_minutes", minutes=121)
+    job_id = app.classify()["jobId"]
+    queued_at = app.cloud.clock()
+    app.until_final(job_id)
+    assert app.cloud.clock() - queued_at < timedelta(minutes=121 + 3 * 5)
+
+
 def test_nothing_is_left_behind(app: App) -> None:
     """When a batch is through, its files are gone from Storage and no job holds a lease."""
     ids = [app.classify()["jobId"] for _ in range(2)]

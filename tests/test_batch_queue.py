@@ -275,12 +275,13 @@ def event(openai_batch_id: str, kind: str = "batch.completed") -> bytes:
 
 def test_a_webhook_brings_the_poll_forward() -> None:
     """After a signed event the next poll collects at once; doubled, late and unknown events change nothing."""
-    with LocalCloud(environment={"OPENAI_WEBHOOK_SECRET": SECRET}, standin={"batch_minutes": 240}) as cloud:
+    with LocalCloud(standin={"batch_minutes": 240, "webhook_secret": SECRET}) as cloud:
         app = App(cloud, cloud.sign_up())
+        assert cloud.openai is not None
+        cloud.openai.faults.add(kind="webhook_lost", count=None)  # ours are sent below
         job_id = app.classify()["jobId"]
         cloud.advance(timedelta(hours=3))
         cloud.clock.advance(timedelta(hours=2))
-        assert cloud.openai is not None
         cloud.openai.tick()
         (batch,) = cloud.firestore_client().collection("batches").stream()
         before = batch.to_dict() or {}
@@ -297,7 +298,7 @@ def test_a_webhook_brings_the_poll_forward() -> None:
 
 def test_a_webhook_that_is_not_openais() -> None:
     """A wrong, old or missing signature, a changed or oversized body: refused, and nothing is done."""
-    with LocalCloud(environment={"OPENAI_WEBHOOK_SECRET": SECRET}) as cloud:
+    with LocalCloud(standin={"webhook_secret": SECRET}) as cloud:
         body = event("batch_1")
         url = cloud.url("openai_webhook")
         other = "whsec_" + base64.b64encode(b"somebody else's secret").decode()

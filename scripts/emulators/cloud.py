@@ -44,6 +44,7 @@ PROJECT = "demo-ecolane"  # the prefix demo- keeps every Firebase tool from look
 REGION = "us-central1"
 _MAIN = Path(__file__).resolve().parents[2] / "main.py"
 _OPENAI = "https://api.openai.com/v1"
+_WEBHOOK = "openai_webhook"  # the function that batch events go to, where main.py has one
 _CALL_SECONDS_MAX = 120
 _ENVIRONMENT_LOCK = threading.Lock()
 
@@ -153,6 +154,8 @@ class LocalCloud:
         )
         _run(stack, self._functions)
         self.functions_url = self._functions.url
+        if self.openai is not None and any(trigger.name == _WEBHOOK for trigger in self._functions.triggers()):
+            self.openai.settings.webhook_url = self.url(_WEBHOOK)
         self.cron = CronClock(
             self.clock,
             self._functions.triggers(),
@@ -251,11 +254,15 @@ class LocalCloud:
             # A compatible server of one's own often wants no key, but the client wants one.
             self._openai_environment = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": _OPENAI, **real}
         else:
-            self.openai = OpenAIStandIn(
-                free_port(self.settings.ports.openai), clock=self.clock, **self.settings.standin
-            )
+            secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
+            arguments = {"webhook_secret": secret, **self.settings.standin}
+            self.openai = OpenAIStandIn(free_port(self.settings.ports.openai), clock=self.clock, **arguments)
             _run(stack, self.openai)
-            self._openai_environment = {"OPENAI_API_KEY": "stand-in", "OPENAI_BASE_URL": self.openai.base_url}
+            self._openai_environment = {
+                "OPENAI_API_KEY": "stand-in",
+                "OPENAI_BASE_URL": self.openai.base_url,
+                "OPENAI_WEBHOOK_SECRET": arguments["webhook_secret"],
+            }
         self.openai_base_url = self._openai_environment["OPENAI_BASE_URL"]
 
     def _tick_openai(self) -> None:
