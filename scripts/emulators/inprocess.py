@@ -6,6 +6,7 @@ it is moved; only Cloud Storage is replaced, by a dictionary with the adapter's 
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -135,6 +136,7 @@ class InProcessCloud:
     def __init__(self, **standin: Any) -> None:
         """`standin` are arguments of OpenAIStandIn."""
         self.clock = StillClock()
+        self._webhook_secret = standin.get("webhook_secret", "")
         # Locks of a process that died expire by the same clock that everything else goes by.
         self.firestore = FirestoreServer(indexes=_INDEXES, clock=self.clock, seconds=self.clock.seconds)
         self.openai = OpenAIStandIn(clock=self.clock, **standin)
@@ -147,6 +149,7 @@ class InProcessCloud:
     def new_process(self) -> Deps:
         """Return dependencies as a newly started process has them: nothing is remembered from before."""
         settings = Settings("demo-ecolane", "demo-bucket", "gpt-6-luna", "http://openai.local/v1", "stand-in")
+        settings = replace(settings, openai_webhook_secret=self._webhook_secret)
         deps = _InProcessDeps(settings, self.clock)
         deps.__dict__["store"] = FirestoreStore(self.client)
         provider = OpenAIProvider(
