@@ -41,7 +41,11 @@ EMULATOR = "CLOUD_SCHEDULER_EMULATOR_HOST"
 OURS = FieldMask(paths=["schedule", "time_zone", "attempt_deadline", "http_target"])
 SIGNS = {"create": "[green]+[/]", "update": "[yellow]~[/]", "delete": "[red]-[/]"}
 
-app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+app = typer.Typer(
+    help="Look after the Cloud Scheduler jobs that make the scheduled functions run.",
+    no_args_is_help=True,
+    add_completion=False,
+)
 console = Console(highlight=False, soft_wrap=True)
 
 Project = Annotated[str, typer.Option(envvar=["GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT"], help="Firebase project.")]

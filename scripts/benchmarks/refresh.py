@@ -1,0 +1,174 @@
+"""One day of credit refresh for 100,000 users: what it bills, how evenly it comes, what memory and time it takes.
+
+The embedded Firestore is a process of its own, and so is every worker, which is where memory and time are measured;
+they talk as in production, by gRPC. A worker runs the use case every five minutes of a moved day. Then everybody is
+made due at once, to see how many a second one worker and two workers refresh. Everybody is on the plan that adds ten
+tokens a day, and so has an entry each time; a further tenth is dormant.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from google.auth.credentials import AnonymousCredentials
+from google.cloud.firestore import Client
+
+from functions.config import Settings
+from functions.core.ledger import Plan
+from functions.core.refresh import contact
+from functions.core.runtime import RuntimeConfig
+from functions.refresh_credits import refresh_credits
+from functions.wiring import Deps
+from scripts.emulators.inprocess import StillClock
+from scripts.emulators.serving import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = "demo-ecolane"
+USERS_SMALL, USERS_LARGE = 10_000, 100_000
+DORMANT_SHARE = 10
+MIDNIGHT = datetime(2026, 11, 21, tzinfo=UTC)
+DAY, WINDOW, SECOND = timedelta(days=1), timedelta(minutes=5), timedelta(seconds=1)
+SEEDED_PER_COMMIT = 500
+START_SECONDS_MAX = 30
+WORKER_SECONDS_MAX = 1_800
+
+
+def run() -> dict[str, Any]:
+    """Return the figures. Reads and writes are all that was billed, those of the runs themselves included.
+
+    Raises:
+        RuntimeError: somebody was refreshed twice, or not at all, or a dormant user cost something.
+    """
+    with _firestore() as (host, _):
+        _seed(host, USERS_SMALL)
+        small = _workers(host, "day")[0]
+        overlapping = _workers(host, "at_once", DAY, "", "")
+        _require(sum(worker["refreshed"] for worker in overlapping), USERS_SMALL)
+    with _firestore() as (host, admin):
+        _seed(host, USERS_LARGE)
+        httpx.post(f"{admin}/bill/reset").raise_for_status()
+        large = _workers(host, "day")[0]
+        bill = httpx.get(f"{admin}/bill").raise_for_status().json()
+        _require(sum(large["windows"]), USERS_LARGE)
+        _require(bill["by_collection"]["wallet"]["writes"], USERS_LARGE)
+        one = _workers(host, "at_once", DAY, "")
+        two = _workers(host, "at_once", 2 * DAY, "x-worker-1-of-2", "x-worker-2-of-2")
+        for workers in (one, two):
+            _require(sum(worker["refreshed"] for worker in workers), USERS_LARGE)
+    return {
+        "users": USERS_LARGE,
+        "reads_per_user": round(bill["totals"]["reads"] / USERS_LARGE, 3),
+        "writes_per_user": round(bill["totals"]["writes"] / USERS_LARGE, 3),
+        "peak_to_mean": round(max(large["windows"]) * len(large["windows"]) / USERS_LARGE, 3),
+        "rss_mb_small": small["rss_mb"],
+        "rss_mb_large": large["rss_mb"],
+        "users_per_s": round(USERS_LARGE / one[0]["seconds"]),
+        "users_per_s_2_workers": round(USERS_LARGE / max(worker["seconds"] for worker in two)),
+    }
+
+
+def _require(counted: int, users: int) -> None:
+    if counted != users:
+        raise RuntimeError(f"{counted} refreshes of {users} users")
+
+
+@contextmanager
+def _firestore() -> Iterator[tuple[str, str]]:
+    """Run an empty Firestore; give its address and that of its admin port."""
+    port, admin_port = free_port(), free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "scripts.emulators.firestore",
+        "--port",
+        str(port),
+        "--admin-port",
+        str(admin_port),
+    ]
+    admin = f"http://127.0.0.1:{admin_port}"
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as server:  # noqa: S603  (our own words)
+        try:
+            _wait_for(f"{admin}/healthz")
+            yield f"127.0.0.1:{port}", admin
+        finally:
+            server.terminate()
+
+
+def _wait_for(url: str) -> None:
+    end = time.monotonic() + START_SECONDS_MAX
+    while True:
+        try:
+            httpx.get(url).raise_for_status()
+        except httpx.TransportError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
+def _client(host: str) -> Client:
+    os.environ["FIRESTORE_EMULATOR_HOST"] = host  # the client takes an emulator's address from nowhere else
+    return Client(PROJECT, AnonymousCredentials())  # type: ignore[no-untyped-call]
+
+
+def _seed(host: str, users: int) -> None:
+    """Store the wallets of users who came just before midnight, and of dormant ones beside them."""
+    client, runtime, now = _client(host), RuntimeConfig(), MIDNIGHT - 30 * SECOND
+
+    def commit(start: int) -> None:
+        batch = client.batch()
+        for number in range(start, start + SEEDED_PER_COMMIT):
+            uid = f"user-{number}"
+            wallet = contact(None, uid, runtime, now).having(plan=Plan.PLUS).wallet
+            if number >= users:
+                wallet = wallet.model_copy(update={"next_refresh_at": None})
+            batch.set(client.document("users", uid, "wallet", "main"), wallet.model_dump(by_alias=True))
+        batch.commit(timeout=60)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(commit, range(0, users + users // DORMANT_SHARE, SEEDED_PER_COMMIT)))
+
+
+def _workers(host: str, what: str, after: timedelta = timedelta(0), *jobs: str) -> list[dict[str, Any]]:
+    """Run a worker for each job name at the same time, each in a process of its own, and return what they measured."""
+    command = [sys.executable, "-m", "scripts.benchmarks.refresh", host, what, str(int(after.total_seconds()))]
+    started = [
+        subprocess.Popen([*command, job], cwd=ROOT, stdout=subprocess.PIPE, text=True)  # noqa: S603  (our own words)
+        for job in jobs or ("",)
+    ]
+    outputs = [worker.communicate(timeout=WORKER_SECONDS_MAX)[0] for worker in started]
+    return [json.loads(output.splitlines()[-1]) for output in outputs]
+
+
+def _work(host: str, what: str, after: timedelta, job: str) -> dict[str, Any]:
+    """Be a worker: run every five minutes of a day, or once when everybody is due."""
+    clock = StillClock(MIDNIGHT + after)
+    deps = Deps(Settings(PROJECT, "no-bucket", "no-model", "http://nowhere", "no-key"), clock)
+    os.environ["FIRESTORE_EMULATOR_HOST"] = host
+    started = time.perf_counter()
+    windows = []
+    for end in range(DAY // WINDOW) if what == "day" else [DAY // WINDOW - 1]:
+        clock.now = MIDNIGHT + after + (end + 1) * WINDOW - SECOND
+        windows.append(refresh_credits(deps, job)["refreshed"])
+    return {
+        "windows": windows,
+        "refreshed": sum(windows),
+        "seconds": time.perf_counter() - started,
+        "rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+    }
+
+
+if __name__ == "__main__":
+    _host, _what, _after, _job = sys.argv[1:]
+    print(json.dumps(_work(_host, _what, timedelta(seconds=int(_after)), _job)))
