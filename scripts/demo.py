@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -181,11 +182,13 @@ def _stored(cloud: LocalCloud, photos: list[Photo]) -> dict[str, dict[str, Any]]
 
 
 def _photo_table(photos: list[Photo], records: dict[str, dict[str, Any]]) -> Table:
-    table = Table(title="Photos", caption="AI cost in millionths of a dollar")
-    for heading in ("Photo", "Lane", "Item", "Category"):
-        table.add_column(heading, no_wrap=True)
+    table = Table(title="Photos", caption="AI cost in millionths of a dollar", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("Photo", no_wrap=True, max_width=16)
+    table.add_column("Lane", min_width=7)
+    table.add_column("Item")
+    table.add_column("Category", min_width=15)
     for heading in ("Sure", "Tokens", "AI cost"):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right", min_width=len(heading))
     for photo in photos:
         result = photo.job.get("result") or {}
         if result:

@@ -32,7 +32,7 @@ def test_the_demo_runs_the_main_job() -> None:
     assert "8/8" in demo.stdout
     assert "5/5" in demo.stdout
     assert "not by a model" in demo.stdout
-    assert len(re.findall(r"│ (?:instant|batch) +│ .+ │ (?:Wet|Dry|Hazardous|Medical|Non-)\s?Waste", demo.stdout)) == 8
+    assert len(re.findall(r"\.jpg +(?:instant|batch) .+ (?:Wet|Dry|Hazardous|Medical|Non-) ?Waste ", demo.stdout)) == 8
     assert "9 ledger entries; their sum is 10" in demo.stdout
     assert re.search(r"saved \d\d%", demo.stdout)
     assert re.search(r"Firestore: \d+ reads, \d+ writes, 0 deletes", demo.stdout)
