@@ -76,7 +76,7 @@ def cron_triggers() -> dict[str, CronTrigger]:
         found[name] = CronTrigger(
             name,
             endpoint.scheduleTrigger["schedule"],
-            str(zone or "UTC"),
+            zone if isinstance(zone, str) else "UTC",
             endpoint.timeoutSeconds,
         )
     return found

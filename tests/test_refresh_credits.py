@@ -468,6 +468,19 @@ def test_five_failures_open_the_breaker_for_everybody(local: InProcessCloud, rpc
     refreshed_once(local, USERS)
 
 
+def test_a_store_that_fails_later_leaves_what_was_done(local: InProcessCloud) -> None:
+    """A run that is stopped half-way ends well, with the figures of what it did; the rest waits for the next."""
+    settle(local, usersPerPage=10)
+    join(local)
+    tomorrow(local)
+    local.firestore.faults.add("unavailable", rpc="Commit", path="users*", skip=1, count=None)
+    assert refresh_credits(local.deps)["refreshed"] == 10
+    local.firestore.faults.clear()
+    local.clock.advance(OPEN_FOR)
+    assert refresh_credits(local.deps)["refreshed"] == 30
+    refreshed_once(local, USERS)
+
+
 def test_only_one_run_asks_whether_it_is_over(local: InProcessCloud) -> None:
     """Half open, a second run that has read the same state finds the place taken."""
     join(local)
