@@ -163,6 +163,19 @@ def refresh_credits(event: scheduler_fn.ScheduledEvent) -> None:
     run_cron(event, use_case.refresh_credits, event.job_name)
 
 
+@scheduler_fn.on_schedule(
+    schedule="*/15 * * * *",
+    memory=options.MemoryOption.MB_512,
+    timeout_sec=540,
+    secrets=[config.ALERT_WEBHOOK_SECRET],
+)
+def guard_budget(event: scheduler_fn.ScheduledEvent) -> None:
+    """What was spent against what may be; modes, alerts, the new day."""
+    from functions import guard_budget as use_case
+
+    run_cron(event, use_case.guard_budget)
+
+
 @https_fn.on_call(memory=options.MemoryOption.MB_512, timeout_sec=60)
 def admin_stats(call: https_fn.CallableRequest[Any]) -> dict[str, Any]:
     """What operators see."""

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from functions.core.errors import InvalidRequest
+from functions.core.ledger import day_of
 from functions.core.records import Request
 from functions.core.runtime import RuntimeConfig, differences, merged
+from functions.spending import reviewed
 
 if TYPE_CHECKING:
     from functions.core.jobs import Fields
@@ -24,7 +26,7 @@ class AdminSetConfig(Request):
 def admin_set_config(request: AdminSetConfig, uid: str, deps: Deps) -> dict[str, Any]:
     """Return the whole `config` in force and what `changed`: a list of `{field, before, after}`.
 
-    Functions that are running see it within 30 seconds.
+    Functions that are running see it within 30 seconds; a budget limit binds at once.
 
     Raises:
         InvalidRequest: an unknown field, or a value out of range; nothing is changed.
@@ -45,4 +47,6 @@ def admin_set_config(request: AdminSetConfig, uid: str, deps: Deps) -> dict[str,
         return document, {"by": uid, "at": deps.clock(), "changed": changed}
 
     deps.store.change_runtime(audit_id, decide)
+    # A limit that was lowered is in force when this returns: holds go by the shards, and these are set anew.
+    deps.store.review_day(day_of(deps.clock()), lambda document, books: reviewed(document, books, deps))
     return outcome

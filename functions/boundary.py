@@ -38,6 +38,7 @@ CODES: dict[type[errors.EcolaneError], FunctionsErrorCode] = {
     errors.ConversionLimit: FunctionsErrorCode.RESOURCE_EXHAUSTED,
     errors.RateLimited: FunctionsErrorCode.RESOURCE_EXHAUSTED,
     errors.InstantClosed: FunctionsErrorCode.FAILED_PRECONDITION,
+    errors.BudgetExhausted: FunctionsErrorCode.RESOURCE_EXHAUSTED,
     errors.NotAdmin: FunctionsErrorCode.PERMISSION_DENIED,
     errors.InvalidImage: FunctionsErrorCode.INVALID_ARGUMENT,
     errors.ImageNotFound: FunctionsErrorCode.NOT_FOUND,

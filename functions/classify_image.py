@@ -29,11 +29,12 @@ def classify_image(request: ClassifyImage, uid: str, deps: Deps) -> dict[str, An
 
     A repeated `requestId` gets the stored job again and nothing is charged. While the instant lane is closed, an
     instant photo is served as a batch one, at that price, unless `allowBatch` is false: `mode` then differs from
-    `requestedMode`.
+    `requestedMode`, and `closedBecause` is `OPERATOR` or `BUDGET`.
 
     Raises:
         NotYourImage, ImageNotFound, InvalidImage: about the photo; nothing is charged or stored.
-        InstantClosed, PriceChanged, RateLimited, DailyLimit, InsufficientTokens: nothing is charged or stored.
+        InstantClosed, BudgetExhausted, PriceChanged, RateLimited, DailyLimit, InsufficientTokens: nothing is charged or
+            stored.
         KeyReused: the key belongs to another request.
         ProviderUnavailable: the instant lane's provider failed; the charge is refunded.
     """
@@ -48,4 +49,5 @@ def classify_image(request: ClassifyImage, uid: str, deps: Deps) -> dict[str, An
     job = order.job
     if job.mode is Lane.INSTANT:
         job = classify_now(job, order.photo, order.version, deps)
-    return {**job_view(job), "balance": balance}
+    because = {"closedBecause": order.closed_because} if order.closed_because else {}
+    return {**job_view(job), "balance": balance, **because}

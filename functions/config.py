@@ -23,6 +23,13 @@ OPENAI_WEBHOOK_SECRET = params.SecretParam(
     "OPENAI_WEBHOOK_SECRET", description="What OpenAI signs its webhooks with (whsec_...)."
 )
 
+ALERT_WEBHOOK_URL = params.StringParam(
+    "ALERT_WEBHOOK_URL", default="", description="Where alerts about the budget are posted to; empty for nowhere."
+)
+ALERT_WEBHOOK_SECRET = params.SecretParam(
+    "ALERT_WEBHOOK_SECRET", description="What posted alerts are signed with; any text that the receiver knows."
+)
+
 
 class ConfigurationError(Exception):
     """A deploy-time setting is missing or wrong. The message says which one and what it should be."""
@@ -38,6 +45,8 @@ class Settings:
     openai_base_url: str
     openai_api_key: str
     openai_webhook_secret: str = ""
+    alert_webhook_url: str = ""
+    alert_webhook_secret: str = ""
     emulated: bool = False
 
 
@@ -55,12 +64,16 @@ def load_settings() -> Settings:
         openai_base_url=OPENAI_BASE_URL.value,
         openai_api_key=OPENAI_API_KEY.value,
         openai_webhook_secret=OPENAI_WEBHOOK_SECRET.value,
+        alert_webhook_url=ALERT_WEBHOOK_URL.value,
+        alert_webhook_secret=ALERT_WEBHOOK_SECRET.value,
         emulated=os.environ.get("FUNCTIONS_EMULATOR") == "true",
     )
     if not settings.project:
         raise ConfigurationError("GCLOUD_PROJECT is not set; Firebase sets it in functions and emulators")
     if not settings.openai_base_url.startswith(("https://", "http://")):
         raise ConfigurationError(f"OPENAI_BASE_URL must be an http(s) URL, not {settings.openai_base_url!r}")
+    if settings.alert_webhook_url and not settings.alert_webhook_url.startswith(("https://", "http://")):
+        raise ConfigurationError(f"ALERT_WEBHOOK_URL must be an http(s) URL, not {settings.alert_webhook_url!r}")
     return settings
 
 

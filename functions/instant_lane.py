@@ -16,6 +16,7 @@ from functions.core.errors import InvalidImage, ProviderUnavailable
 from functions.core.jobs import Failure, Job, JobError, Status, with_fields
 from functions.core.prompts import completion_request, image_data_url
 from functions.core.settlement import refunding
+from functions.spending import report_doubt
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -29,11 +30,14 @@ def classify_now(job: Job, photo: bytes, version: datetime, deps: Deps) -> Job:
         ProviderUnavailable: it gave no usable answer; the charge is refunded. Details `retryAfter`, `jobId`.
     """
     attempt, retry_after = _ask(job, photo, deps)
-    terms = Terms(deps.settings.openai_model, deps.model_price(), batch=False)
+    held = job.hold.line_micros if job.hold else 0
+    terms = Terms(deps.settings.openai_model, deps.model_price(), batch=False, most_micros=held)
+    if terms.doubts(attempt):
+        report_doubt(job.job_id, terms, attempt, deps)
     error = attempt.error or JobError(code=Failure.PROVIDER_UNAVAILABLE, message="the answer came after the lease")
     if attempt.answer is not None:
         fields = answered(attempt.answer, attempt, job, terms, deps.clock())
-        if deps.store.update_job(job.job_id, version, fields):
+        if deps.store.update_job(job, version, fields):
             return with_fields(job, fields)
         # Written already (the reply was lost), or the lease ran out and the charge was refunded: the job says which.
         stored = deps.store.get_job(job.job_id)
@@ -59,10 +63,9 @@ def _ask(job: Job, photo: bytes, deps: Deps) -> tuple[Attempt, int]:
     try:
         completion = deps.provider.complete(body, rules.provider_timeout_seconds)
     except ProviderDownError as problem:
-        attempt = failed_attempt(Failure.PROVIDER_UNAVAILABLE, str(problem))
+        unreported = problem.may_be_billed
+        attempt = failed_attempt(Failure.PROVIDER_UNAVAILABLE, str(problem), unreported=unreported)
         return attempt, problem.retry_after_seconds or rules.retry_after_seconds
     except ProviderRejectedError as problem:
         return failed_attempt(Failure.PROVIDER_REJECTED, str(problem)), rules.retry_after_seconds
-    if completion.usage is None:
-        log.error(log.Event.USAGE_UNREPORTED, jobId=job.job_id)
     return judge(completion), rules.retry_after_seconds

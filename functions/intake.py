@@ -16,8 +16,9 @@ from pydantic import Field, StringConstraints
 
 from functions.adapters.firestore import Opening
 from functions.core import ledger
+from functions.core.budget import Hold, NoRoomError
 from functions.core.earning import streak
-from functions.core.errors import EcolaneError, InstantClosed
+from functions.core.errors import EcolaneError
 from functions.core.jobs import (
     JOB_LIFETIME,
     Job,
@@ -27,11 +28,12 @@ from functions.core.jobs import (
     require_same_request,
     shard_of,
 )
-from functions.core.limits import admit
+from functions.core.limits import admit, spend
 from functions.core.pricing import Prices, expected_wait_minutes, prices_now, require_within
 from functions.core.records import LanguageTag, Request, RequestId
 from functions.core.refresh import contact
 from functions.core.uploads import PATH_CHARACTERS_MAX, own_upload
+from functions.spending import instant_closed, instant_closed_because, instant_hold, line_micros, with_hold
 
 if TYPE_CHECKING:
     from functions.core.ledger import Account, Wallet
@@ -55,7 +57,8 @@ class Options(Request):
 class Order:
     """One photo on its way in: the job that is wanted, and what became of it.
 
-    Afterwards either `error` is set, or `job` is the job as stored; `version` only if this call charged for it.
+    Afterwards either `error` is set, or `job` is the job as stored; `version` only if this call charged for it, and
+    `closed_because` if it was wanted in the instant lane.
     """
 
     job: Job
@@ -63,6 +66,8 @@ class Order:
     error: EcolaneError | None = None
     version: datetime | None = None
     replayed: bool = False
+    allow_batch: bool = True
+    closed_because: str | None = None
 
 
 def new_order(
@@ -70,32 +75,58 @@ def new_order(
 ) -> Order:
     """Return an order that nothing was done for yet. A closed instant lane makes it a batch one, if that is allowed."""
     runtime, now = deps.runtime(), deps.clock()
-    instant = lane is Lane.INSTANT and runtime.instant.open
-    prices = prices_now(runtime.tokens, deps.queue().queued)
     job_id = job_id_for(uid, request_id)
-    wait = timedelta(minutes=expected_wait_minutes(deps.queue(), runtime.batch))
     job = Job(
         job_id=job_id,
         uid=uid,
         image_path=image_path,
         requested_mode=lane,
-        mode=Lane.INSTANT if instant else Lane.BATCH,
+        mode=Lane.INSTANT,
         region=options.region or runtime.default_region,
         language=options.language or runtime.default_language,
-        status=Status.PROCESSING if instant else Status.QUEUED,
-        tokens_cost=prices.of(Lane.INSTANT if instant else Lane.BATCH),
+        status=Status.PROCESSING,
+        tokens_cost=prices_now(runtime.tokens, deps.queue().queued).instant,
         points=runtime.tokens.points_per_classification,
         created_at=now,
         shard=shard_of(job_id),
-        queued_at=None if instant else now,
-        estimated_completion=None if instant else now + wait,
-        attempts=1 if instant else 0,
+        estimated_completion=None,
+        attempts=1,
         opened_by=deps.new_id(),
-        lease_until=now + timedelta(seconds=runtime.instant.lease_seconds) if instant else None,
+        lease_until=now + timedelta(seconds=runtime.instant.lease_seconds),
         expire_at=now + JOB_LIFETIME,
     )
-    closed = InstantClosed("The instant lane is closed now. Take the batch lane, or try again later.")
-    return Order(job, error=None if job.mode is lane or allow_batch else closed)
+    if lane is Lane.BATCH:
+        return Order(_queued(job, deps))
+    order = Order(job, allow_batch=allow_batch)
+    closed = instant_closed_because(deps)
+    if closed is not None:
+        _move_to_batch(order, closed, deps)
+    return order
+
+
+def _queued(job: Job, deps: Deps) -> Job:
+    """Return the job as it is in the batch lane."""
+    queue = deps.queue()
+    wait = timedelta(minutes=expected_wait_minutes(queue, deps.runtime().batch))
+    changes = {
+        "mode": Lane.BATCH,
+        "status": Status.QUEUED,
+        "tokens_cost": prices_now(deps.runtime().tokens, queue.queued).batch,
+        "queued_at": job.created_at,
+        "estimated_completion": job.created_at + wait,
+        "attempts": 0,
+        "lease_until": None,
+        "hold": None,
+    }
+    return job.model_copy(update=changes)
+
+
+def _move_to_batch(order: Order, because: str, deps: Deps) -> None:
+    """Serve an instant order by the batch lane, which says why, or refuse it if the caller does not want that."""
+    if order.allow_batch:
+        order.job, order.closed_because = _queued(order.job, deps), because
+    else:
+        order.error = instant_closed(because, deps)
 
 
 def place(orders: Sequence[Order], options: Options, deps: Deps) -> int | None:
@@ -128,11 +159,13 @@ def _charge(orders: Sequence[Order], deps: Deps) -> int | None:
     waiting = list(orders)
     while waiting:
         refusals: dict[str, EcolaneError] = {}
-        opening = deps.store.open_jobs(
-            waiting[0].job.uid,
-            waiting[0].job.opened_by,
-            lambda wallet, waiting=waiting, refusals=refusals: _decide(wallet, waiting, refusals, deps),  # type: ignore[misc]
-        )
+        try:
+            opening = _opened(waiting, refusals, deps)
+        except NoRoomError:
+            for order in waiting:
+                _move_to_batch(order, "BUDGET", deps)
+            waiting = [order for order in waiting if order.error is None]
+            continue
         if opening is None:
             # One of the keys was used before, or is being used right now: those are answered, the others tried again.
             _answer_again(waiting, deps)
@@ -147,8 +180,33 @@ def _charge(orders: Sequence[Order], deps: Deps) -> int | None:
     return None
 
 
-def _decide(wallet: Wallet | None, orders: Sequence[Order], refusals: dict[str, EcolaneError], deps: Deps) -> Opening:
-    """Decide which of these jobs the user may have, what is left then, and where they stand in the queue."""
+def _opened(orders: Sequence[Order], refusals: dict[str, EcolaneError], deps: Deps) -> Opening | None:
+    """Store what may be stored of these orders; an instant one, which comes alone, with its hold.
+
+    Raises:
+        NoRoomError: the budget has no room for it.
+    """
+    first, micros = orders[0], line_micros(deps)
+
+    def open_jobs(hold: Hold | None) -> Opening | None:
+        first.job = first.job.model_copy(update={"hold": hold})
+        at_most = hold.micros if hold else micros
+        return deps.store.open_jobs(
+            first.job.uid, first.job.opened_by, lambda wallet: _decide(wallet, orders, refusals, at_most, deps)
+        )
+
+    if first.job.mode is Lane.BATCH:
+        return open_jobs(None)
+    return with_hold(instant_hold(first.job, first.photo, deps), open_jobs, deps)
+
+
+def _decide(
+    wallet: Wallet | None, orders: Sequence[Order], refusals: dict[str, EcolaneError], micros: int, deps: Deps
+) -> Opening:
+    """Decide which of these jobs the user may have, what is left then, and where they stand in the queue.
+
+    `micros` is the most that each of them can cost the operator, in micro-dollars.
+    """
     runtime, now = deps.runtime(), orders[0].job.created_at
     rules = runtime.tokens
     account = contact(wallet, orders[0].job.uid, runtime, now)
@@ -164,7 +222,9 @@ def _decide(wallet: Wallet | None, orders: Sequence[Order], refusals: dict[str, 
     for order in orders:
         job = order.job
         try:
-            account = _charged(admit(account, job.mode, plan, now), job, now)
+            admitted = admit(account, job.mode, plan, now)
+            admitted = spend(admitted, micros, runtime.budget.per_user_daily_micros, now)
+            account = _charged(admitted, job, now)
         except EcolaneError as error:
             refusals[job.job_id] = error
         else:

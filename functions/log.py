@@ -18,6 +18,10 @@ class Event(StrEnum):
     CONFIG_INVALID = "config_invalid"
     INSTANT_FAILED = "instant_failed"
     USAGE_UNREPORTED = "usage_unreported"
+    BUDGET_REVIEWED = "budget_reviewed"
+    BUDGET_REFUSED = "budget_refused"
+    BUDGET_ALERT = "budget_alert"
+    ALERT_UNDELIVERED = "alert_undelivered"
     BATCH_SUBMITTED = "batch_submitted"
     BATCH_ADOPTED = "batch_adopted"
     BATCH_RELEASED = "batch_released"
@@ -53,3 +57,8 @@ def warning(event: Event, **fields: object) -> None:
 def error(event: Event, **fields: object) -> None:
     """Report something that a person has to look at."""
     log(event, LogSeverity.ERROR, **fields)
+
+
+def alert(event: Event, **fields: object) -> None:
+    """Report something that a person has to look at now."""
+    log(event, LogSeverity.ALERT, **fields)

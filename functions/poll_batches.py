@@ -34,11 +34,13 @@ from functions.core.batches import (
     read_line,
     without_line,
 )
+from functions.core.budget import Hold, settled
 from functions.core.jobs import Failure, Fields, backoff, requeued, waited_too_long
 from functions.core.pricing import measured
 from functions.core.profile import News
 from functions.core.runtime import FUNCTION_TIMEOUT
 from functions.core.settlement import refunding
+from functions.spending import line_micros, report_doubt
 
 if TYPE_CHECKING:
     from functions.adapters.firestore import StoredBatch
@@ -104,7 +106,8 @@ def _advance(deps: Deps, stored: StoredBatch, counts: Counter[str]) -> None:
     except (ProviderDownError, ProviderRejectedError):
         deps.store.update_batch(batch.batch_id, version, {"dueAt": now + POLL_FIRST})
         raise
-    version = deps.store.update_batch(batch.batch_id, version, _completing_fields(reported, ended, deps.clock()))
+    hold = _settled_hold(batch, reported, ended["costMicros"])
+    version = deps.store.settle_batch(batch, version, _completing_fields(reported, ended, deps.clock()), hold)
     if version is None:
         return  # another collector, after our lease, has ended the same jobs in the same way
     _close(deps, batch, version)
@@ -140,6 +143,13 @@ def _close(deps: Deps, batch: Batch, version: datetime) -> None:
     deps.store.update_batch(batch.batch_id, version, {"state": BatchState.DONE})
 
 
+def _settled_hold(batch: Batch, reported: ProviderBatch, cost_micros: int) -> Hold | None:
+    """Settle what was held for a batch. One that never ended may be billed all the same: all of it counts as spent."""
+    if batch.hold is None:
+        return None
+    return settled(batch.hold, cost_micros if reported.state in ENDED else max(cost_micros, batch.hold.micros))
+
+
 def _completing_fields(reported: ProviderBatch, ended: Counter[str], now: datetime) -> Fields:
     return {
         "doneCount": ended["done"],
@@ -171,7 +181,8 @@ class _Collector:
     def __init__(self, deps: Deps, batch: Batch) -> None:
         self._deps = deps
         self._batch = batch
-        self._terms = Terms(batch.model, deps.model_price(), batch=True)
+        most = batch.hold.line_micros if batch.hold else line_micros(deps)
+        self._terms = Terms(batch.model, deps.model_price(), batch=True, most_micros=most)
         self._writes: list[tuple[str, datetime, Fields]] = []
         self.ended: Counter[str] = Counter()
         self.news: dict[str, News] = {}
@@ -210,6 +221,10 @@ class _Collector:
         now = self._deps.clock()
         cost = self._terms.cost_micros(attempt)
         self.ended["costMicros"] += cost
+        if self._terms.doubts(attempt):
+            self.ended["doubted"] += 1
+            if self.ended["doubted"] == 1:  # one of them says enough
+                report_doubt(member.job_id, self._terms, attempt, self._deps)
         if attempt.answer is not None:
             self._write(member, answered(attempt.answer, attempt, member, self._terms, now))
             self._note(member, done=1)

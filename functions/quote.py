@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from functions.core.budget import Mode
 from functions.core.pricing import expected_wait_minutes, prices_now, recommended_lane
 from functions.core.records import Request
 from functions.core.refresh import contact
+from functions.spending import instant_closed_because, mode, reopens_at
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -19,7 +21,9 @@ class Quote(Request):
 def quote(_request: Quote, uid: str, deps: Deps) -> dict[str, Any]:
     """Return prices (tokens), waits (minutes), balance, queue position and the recommended lane.
 
-    The price shown is the price paid when `maxTokens` is sent along with the photo.
+    The price shown is the price paid when `maxTokens` is sent along with the photo. With the budget used up,
+    `instant.closedBecause` is `BUDGET` until `instant.opensAt`; batch photos are still taken, and those that have not
+    been sent wait until `batch.pausedUntil`.
     """
     runtime, queue = deps.runtime(), deps.queue()
     rules = runtime.tokens
@@ -27,21 +31,24 @@ def quote(_request: Quote, uid: str, deps: Deps) -> dict[str, Any]:
     # What a contact would make of the wallet is what the next call finds; nothing is written for a look at prices.
     balance = contact(wallet, uid, runtime, deps.clock()).wallet.balance
     prices = prices_now(rules, queue.queued)
+    closed_because = instant_closed_because(deps)
     recommended = recommended_lane(
         prices,
         balance,
         wallet.scans if wallet else 0,
         rules.instant_recommended_scans,
-        instant_open=runtime.instant.open,
+        instant_open=closed_because is None,
     )
+    opens_at = reopens_at(deps).isoformat().replace("+00:00", "Z")
     return {
         "balance": balance,
         "priceVersion": prices.version,
         "recommended": recommended,
         "instant": {
             "price": prices.instant,
-            "open": runtime.instant.open,
-            "closedBecause": None if runtime.instant.open else "OPERATOR",
+            "open": closed_because is None,
+            "closedBecause": closed_because,
+            "opensAt": opens_at if closed_because == "BUDGET" else None,
             "waitMinutes": 0,
         },
         "batch": {
@@ -49,5 +56,6 @@ def quote(_request: Quote, uid: str, deps: Deps) -> dict[str, Any]:
             "queuePosition": queue.queued + 1,
             "waitMinutes": expected_wait_minutes(queue, runtime.batch),
             "health": queue.health,
+            "pausedUntil": opens_at if mode(deps) is Mode.CLOSED else None,
         },
     }

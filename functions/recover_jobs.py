@@ -44,7 +44,9 @@ def _recover(deps: Deps, stored: StoredJob) -> bool:
     """Fail and refund a job whose lease has run out, if it is still under that lease."""
     lease = stored.job.lease_until
     error = JobError(code=Failure.PROVIDER_UNAVAILABLE, message="the call was cut off before its answer came")
-    # What the provider may have charged for is not known here; the budget keeps the estimate that was reserved.
-    decision = refunding(lambda job: job.lease_until == lease, error, stored.job.cost_micros, deps.clock())
+    # What the provider may have charged for is not known here: what was held for it is booked as spent.
+    held = stored.job.hold.micros if stored.job.hold else 0
+    spent = stored.job.cost_micros + held
+    decision = refunding(lambda job: job.lease_until == lease, error, spent, deps.clock())
     settled = deps.store.settle_job(stored.job.job_id, stored.job.uid, decision)
     return settled is not None and settled.version != stored.version

@@ -1,7 +1,7 @@
 """`submit_batches`: queued jobs into OpenAI batches.
 
-    record the batch (building) ► claim jobs ► input file and list of jobs to Storage ► upload ► record (uploaded)
-    ► create at OpenAI, carrying our id ► record (submitted)
+    record the batch with its hold on the budget (building) ► claim jobs ► input file and list of jobs to Storage
+    ► upload ► record (uploaded) ► create at OpenAI, carrying our id ► record (submitted)
 
 A run that dies leaves a batch whose lease runs out, and the next run takes it up: one that was never uploaded gives its
 jobs back to the queue; one that was uploaded is looked for at OpenAI by our id before it is created.
@@ -19,11 +19,13 @@ from functions import log
 from functions.adapters.firestore.writes import BULK_WRITES_MAX
 from functions.adapters.openai import ProviderDownError, ProviderRejectedError
 from functions.core.batches import INPUT_BYTES_MAX, POLL_FIRST, Batch, BatchMember, BatchState, ProviderBatch
+from functions.core.budget import Mode, NoRoomError, settled, trimmed
 from functions.core.errors import ImageNotFound, InvalidImage
 from functions.core.jobs import QUEUE_SHARDS, Failure, JobError, requeued, waited_too_long
 from functions.core.prompts import batch_line, completion_request, image_data_url
 from functions.core.runtime import FUNCTION_TIMEOUT
 from functions.core.settlement import giving_up, refunding
+from functions.spending import SHARD_TRIES, hold_for_batch, mode
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -55,7 +57,7 @@ def submit_batches(deps: Deps) -> dict[str, int]:
     queued = deps.store.count_queued(QUEUE_COUNTED_MAX)
     try:
         _take_up_abandoned(deps, counts)
-        if queued:
+        if queued and mode(deps) is not Mode.CLOSED:
             _submit_queue(deps, queued, counts)
     except ProviderDownError as problem:
         # Everything that could not be sent is back in the queue or under a lease; the next tick goes on.
@@ -71,8 +73,8 @@ def _submit_queue(deps: Deps, queued: int, counts: Counter[str]) -> None:
         if not groups or deps.clock() > until:
             return
         jobs = deps.store.queued_jobs(deps.clock(), rules.jobs_per_batch, groups[0])
-        if jobs:
-            _submit(deps, jobs, counts)
+        if jobs and not _submit(deps, jobs, counts):
+            return  # there is no budget left: what is queued waits
         if len(jobs) < rules.jobs_per_batch:
             groups = groups[1:]  # this one is empty now
 
@@ -84,25 +86,23 @@ def _shard_groups(queued: int, jobs_per_batch: int, first: int) -> list[Sequence
     return [range((first + n) % SHARD_GROUPS, QUEUE_SHARDS, SHARD_GROUPS) for n in range(SHARD_GROUPS)]
 
 
-def _submit(deps: Deps, queued: Sequence[StoredJob], counts: Counter[str]) -> None:
-    now = deps.clock()
+def _submit(deps: Deps, queued: Sequence[StoredJob], counts: Counter[str]) -> bool:
+    """Send these jobs, or as many of them as the budget has room for. False if it has no room at all."""
     queued = _without_overdue(deps, queued, counts)
-    batch = Batch(
-        batch_id=deps.new_id(),
-        state=BatchState.BUILDING,
-        created_at=now,
-        due_at=now + _lease(deps),
-        model=deps.settings.openai_model,
-    )
-    version = deps.store.create_batch(batch)
-    members = deps.store.claim_jobs(batch.batch_id, queued)
+    if not queued:
+        return True
+    opened = _open_batch(deps, len(queued))
+    if opened is None:
+        return False
+    batch, version, lines = opened
+    members = deps.store.claim_jobs(batch.batch_id, queued[:lines])
     if not members:
-        deps.store.delete_batch(batch.batch_id)
-        return
+        deps.store.delete_batch(batch, version)
+        return True
     sent = _write_files(deps, batch.batch_id, members, counts)
     if not sent:
         _close_unsent(deps, batch, version, "none of its photos could be sent")
-        return
+        return True
     try:
         with deps.files.read_input(batch.batch_id) as file:
             file_id = deps.provider.upload_input(f"{batch.batch_id}.jsonl", file)
@@ -111,12 +111,37 @@ def _submit(deps: Deps, queued: Sequence[StoredJob], counts: Counter[str]) -> No
         _close_unsent(deps, batch, version, str(problem))
         raise ProviderDownError(str(problem)) from problem
     uploaded = {"state": BatchState.UPLOADED, "inputFileId": file_id, "jobCount": sent}
-    uploaded_version = deps.store.update_batch(batch.batch_id, version, uploaded)
+    hold = trimmed(batch.hold, sent) if batch.hold else None
+    uploaded_version = deps.store.settle_batch(batch, version, uploaded, hold)
     if uploaded_version is None:
-        return  # the lease ran out while we were uploading: another run has given the jobs back
-    _create(deps, batch.model_copy(update={"input_file_id": file_id}), uploaded_version)
+        return True  # the lease ran out while we were uploading: another run has given the jobs back
+    _create(deps, batch.model_copy(update={"input_file_id": file_id, "hold": hold}), uploaded_version)
     counts["batches"] += 1
     counts["jobs"] += sent
+    return True
+
+
+def _open_batch(deps: Deps, lines: int) -> tuple[Batch, datetime, int] | None:
+    """Record a batch with its hold, for as many lines as there is room for. None if that is none."""
+    now = deps.clock()
+    for _ in range(SHARD_TRIES):
+        hold, affordable = hold_for_batch(lines, deps)
+        if not affordable:
+            break
+        batch = Batch(
+            batch_id=deps.new_id(),
+            state=BatchState.BUILDING,
+            created_at=now,
+            due_at=now + _lease(deps),
+            model=deps.settings.openai_model,
+            hold=hold,
+        )
+        try:
+            return batch, deps.store.create_batch(batch), affordable
+        except NoRoomError:
+            continue  # somebody else has taken that room: look again
+    log.warning(log.Event.BUDGET_REFUSED, lines=lines)
+    return None
 
 
 def _without_overdue(deps: Deps, queued: Sequence[StoredJob], counts: Counter[str]) -> list[StoredJob]:
@@ -201,7 +226,8 @@ def _line(deps: Deps, batch_id: str, member: BatchMember) -> bytes | JobError:
 
 def _close_unsent(deps: Deps, batch: Batch, version: datetime, reason: str) -> None:
     deps.files.delete_batch_files(batch.batch_id)  # first: nobody looks for those of a closed batch
-    deps.store.update_batch(batch.batch_id, version, {"state": BatchState.FAILED, "error": reason})
+    hold = settled(batch.hold, 0) if batch.hold else None
+    deps.store.settle_batch(batch, version, {"state": BatchState.FAILED, "error": reason}, hold)
     log.warning(log.Event.BATCH_RELEASED, batchId=batch.batch_id, cause=reason)
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from functions.core.errors import InstantClosed, JobNotFound
+from functions.core.budget import Hold, NoRoomError
+from functions.core.errors import JobNotFound
 from functions.core.jobs import job_view
 from functions.core.pricing import prices_now
 from functions.core.records import JobId, Request
 from functions.core.settlement import Upgrade, require_owner, upgrading
 from functions.instant_lane import classify_now
+from functions.spending import instant_closed, instant_closed_because, instant_hold, with_hold
 
 if TYPE_CHECKING:
+    from functions.adapters.firestore import StoredJob
     from functions.wiring import Deps
 
 
@@ -31,7 +35,7 @@ def upgrade_job(request: UpgradeJob, uid: str, deps: Deps) -> dict[str, Any]:
     Raises:
         JobNotFound, JobNotUpgradable: about the job; nothing is changed.
         ImageNotFound, InvalidImage: the photo is gone; the job stays queued.
-        InstantClosed, PriceChanged, RateLimited, DailyLimit, InsufficientTokens: nothing is changed.
+        InstantClosed, BudgetExhausted, PriceChanged, RateLimited, DailyLimit, InsufficientTokens: nothing is changed.
         ProviderUnavailable: the provider failed; all that was paid for the job is refunded.
     """
     runtime, now = deps.runtime(), deps.clock()
@@ -39,8 +43,9 @@ def upgrade_job(request: UpgradeJob, uid: str, deps: Deps) -> dict[str, Any]:
     if found is None:
         raise JobNotFound("You have no job with this jobId.")
     require_owner(found.job, uid)
-    if not runtime.instant.open:
-        raise InstantClosed("The instant lane is closed now. Your photo stays in the queue.")
+    closed = instant_closed_because(deps)
+    if closed is not None:
+        raise instant_closed(closed, deps)
     upgrade = Upgrade(
         prices=prices_now(runtime.tokens, deps.queue().queued),
         plans=runtime.plans,
@@ -49,12 +54,19 @@ def upgrade_job(request: UpgradeJob, uid: str, deps: Deps) -> dict[str, Any]:
         lease_until=now + timedelta(seconds=runtime.instant.lease_seconds),
     )
     photo = deps.prepare_photo(deps.files.read_photo(found.job.image_path), runtime.images)
-    stored = deps.store.settle_job(
-        request.job_id,
-        uid,
-        upgrading(uid, now, upgrade),
-        took_effect=lambda job: job.opened_by == upgrade.opened_by,
-    )
+
+    def buy(hold: Hold) -> StoredJob | None:
+        return deps.store.settle_job(
+            request.job_id,
+            uid,
+            upgrading(uid, now, replace(upgrade, hold=hold)),
+            took_effect=lambda job: job.opened_by == upgrade.opened_by,
+        )
+
+    try:
+        stored = with_hold(instant_hold(found.job, photo, deps), buy, deps)
+    except NoRoomError as full:
+        raise instant_closed("BUDGET", deps) from full
     if stored is None:
         raise JobNotFound("You have no job with this jobId.")
     if stored.job.opened_by != upgrade.opened_by:

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from functions import log
 from functions.config import Settings, load_settings
+from functions.core.guard import BudgetState
 from functions.core.pricing import QueueStats
 from functions.core.runtime import RuntimeConfig
 
 if TYPE_CHECKING:
+    from functions.adapters.alerting import AlertWebhook
     from functions.adapters.firestore import FirestoreStore
     from functions.adapters.messaging import PushMessaging
     from functions.adapters.openai import OpenAIProvider
@@ -37,7 +39,7 @@ class Deps:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
         self.clock = clock
-        self._runtime: tuple[datetime, tuple[RuntimeConfig, QueueStats]] | None = None
+        self._runtime: tuple[datetime, tuple[RuntimeConfig, QueueStats, BudgetState]] | None = None
 
     @cached_property
     def store(self) -> FirestoreStore:
@@ -75,6 +77,13 @@ class Deps:
 
         return PushMessaging()
 
+    @cached_property
+    def alerting(self) -> AlertWebhook:
+        """The operator's webhook."""
+        from functions.adapters.alerting import AlertWebhook
+
+        return AlertWebhook(self.settings.alert_webhook_url, self.settings.alert_webhook_secret, self.clock)
+
     def prepare_photo(self, data: bytes, rules: ImageRules) -> bytes:
         """Check a photo and make it small; see `adapters.images.prepare`."""
         from functions.adapters.images import prepare
@@ -92,7 +101,8 @@ class Deps:
         return uuid.uuid4().hex
 
     def runtime(self) -> RuntimeConfig:
-        """Return the runtime config, at most 30 s old. Two reads when it is read anew, shared with `queue`.
+        """Return the runtime config, at most 30 s old. Three reads when it is read anew, shared with `queue`
+        and `budget`.
 
         A document that is out of range is reported, and the last good config, or the defaults, stay in force: a slip
         in a document must not stop the service, and must not set a price.
@@ -103,12 +113,21 @@ class Deps:
         """Return the state of the batch queue as the last submitter saw it, at most 30 s old."""
         return self._current()[1]
 
-    def _current(self) -> tuple[RuntimeConfig, QueueStats]:
+    def budget(self) -> BudgetState:
+        """Return the state of the budget as the last guard saw it, at most 30 s old."""
+        return self._current()[2]
+
+    def checked_runtime(self, document: dict[str, Any]) -> RuntimeConfig:
+        """Return the config that a document just read comes to; the one in force, if it is out of range."""
+        return self._checked(document, self.runtime())
+
+    def _current(self) -> tuple[RuntimeConfig, QueueStats, BudgetState]:
         now = self.clock()
         if self._runtime is None or abs(now - self._runtime[0]) > RUNTIME_CONFIG_AGE_MAX:
             last = self._runtime[1][0] if self._runtime else RuntimeConfig()
-            config, queue = self.store.runtime_documents()
-            self._runtime = (now, (self._checked(config, last), QueueStats.model_validate(queue)))
+            config, queue, budget = self.store.runtime_documents()
+            checked = self._checked(config, last)
+            self._runtime = (now, (checked, QueueStats.model_validate(queue), BudgetState.model_validate(budget)))
         return self._runtime[1]
 
     def _checked(self, document: dict[str, Any], last: RuntimeConfig) -> RuntimeConfig:

@@ -17,7 +17,7 @@ CORE = [path for path in MODULES if path.parent.name == "core"]
 ADAPTERS = [path for path in MODULES if (FUNCTIONS / "adapters") in path.parents]
 FIRESTORE = [path for path in ADAPTERS if "firestore" in path.relative_to(FUNCTIONS).as_posix()]
 EDGE = {"__init__", "boundary", "config", "log", "wiring"}
-SHARED = {"instant_lane", "intake"}
+SHARED = {"instant_lane", "intake", "spending"}
 """Steps that several use cases take; they order calls to adapters, so they are no part of the core."""
 ORDERING = [path for path in MODULES if path.parent == FUNCTIONS and path.stem not in EDGE]
 USE_CASES = [path for path in ORDERING if path.stem not in SHARED]
@@ -290,6 +290,7 @@ MANIFEST = {
     "recover_jobs": ("*/10 * * * *", 512, 540, ()),
     "refresh_credits": ("*/5 * * * *", 512, 540, ()),
     "admin_stats": CALL_512,
+    "guard_budget": ("*/15 * * * *", 512, 540, ("ALERT_WEBHOOK_SECRET",)),
     "admin_set_config": CALL_512,
 }
 """Every deployed function: its trigger (or schedule), megabytes, seconds, secrets. A change here is a change of the

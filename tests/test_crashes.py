@@ -193,3 +193,15 @@ def examine(cloud: InProcessCloud) -> None:
     answers = Counter(line["custom_id"] for file in files for line in cloud.deps.provider.read_lines(file))
     assert all(count <= found[job_id]["attempts"] for job_id, count in answers.items()), "an answer was paid for twice"
     assert [path for path in cloud.files.objects if path.startswith("batches/")] == []
+    examine_budget(cloud)
+
+
+def examine_budget(cloud: InProcessCloud) -> None:
+    """Check that nothing is held any more, that every cost is booked, and that no shard has passed its limit."""
+    holders = [*jobs(cloud).values(), *batches(cloud).values()]
+    holds = [holder["hold"] for holder in holders if holder["hold"]]
+    assert all(hold["micros"] == 0 and not hold["parts"] for hold in holds), "money is still held for somebody"
+    days = [snapshot.id for snapshot in cloud.client.collection("budget").list_documents()]
+    shards = [shard for day in days for shard in cloud.deps.store.budget_shards(day).values()]
+    assert all(shard.reserved == 0 and shard.spent <= shard.limit for shard in shards)
+    assert sum(shard.spent for shard in shards) == sum(hold["settled"] for hold in holds)

@@ -26,6 +26,16 @@ class PushMessaging:
             sent += int(response.success_count)
         return sent
 
+    def alert(self, tokens: Sequence[str], kind: str, day: str, text: str) -> int:
+        """Push an alert to operators' devices. Returns how many it reached.
+
+        Raises:
+            firebase_admin.exceptions.FirebaseError: messaging is not to be reached at all.
+        """
+        data = {"event": "operator_alert", "kind": kind, "day": day, "text": text}
+        messages = [messaging.Message(token=token, data=data) for token in tokens[:MESSAGES_MAX]]
+        return int(messaging.send_each(messages).success_count)
+
 
 def _message(token: str, news: News) -> messaging.Message:
     return messaging.Message(

@@ -30,12 +30,23 @@ LINE_BYTES_MAX = 1_000_000
 """No line of an output file comes near; a broken file must not fill the memory."""
 
 
-class ProviderDownError(Exception):
-    """The provider could not be reached, was too slow, or is overloaded. Whether it acted is not known."""
+NOT_REACHED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+"""No connection, so no request arrived and nothing is billed."""
 
-    def __init__(self, message: str, retry_after_seconds: int | None = None) -> None:
+NOT_BILLED_STATUS = frozenset({409, 429, 500, 503})
+"""The provider itself says that it has not done it. A gateway's 502 or 504 leaves that open."""
+
+
+class ProviderDownError(Exception):
+    """The provider could not be reached, was too slow, or is overloaded. Whether it acted is not known.
+
+    `may_be_billed` is false only where it cannot have worked: it was not reached, or it refused in its own words.
+    """
+
+    def __init__(self, message: str, retry_after_seconds: int | None = None, *, may_be_billed: bool = True) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+        self.may_be_billed = may_be_billed
 
 
 class ProviderRejectedError(Exception):
@@ -146,14 +157,18 @@ class _errors_translated:  # noqa: N801  (reads as a statement: `with _errors_tr
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         match error:
             case openai.APIConnectionError() | httpx2.HTTPError():
-                raise ProviderDownError(f"no answer ({type(error).__name__})") from error
+                billed = not isinstance(error.__cause__ or error, NOT_REACHED)
+                raise ProviderDownError(f"no answer ({type(error).__name__})", may_be_billed=billed) from error
             case openai.RateLimitError() | openai.InternalServerError() | openai.ConflictError():
-                raise ProviderDownError(f"status {error.status_code}", _retry_after(error)) from error
+                billed = error.status_code not in NOT_BILLED_STATUS
+                wait = _retry_after(error)
+                raise ProviderDownError(f"status {error.status_code}", wait, may_be_billed=billed) from error
             case openai.AuthenticationError() | openai.PermissionDeniedError():
                 # The operator's key, not the user's photo: to the caller it is the same as a provider that is down.
-                raise ProviderDownError(f"the API key was refused (status {error.status_code})") from error
+                message = f"the API key was refused (status {error.status_code})"
+                raise ProviderDownError(message, may_be_billed=False) from error
             case openai.APIStatusError() if error.status_code == 408:
-                raise ProviderDownError("status 408") from error
+                raise ProviderDownError("status 408", may_be_billed=False) from error
             case openai.APIStatusError():
                 raise ProviderRejectedError(f"status {error.status_code}, code {error.code}") from error
             case openai.OpenAIError():

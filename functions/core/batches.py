@@ -19,6 +19,7 @@ from pydantic import Field, TypeAdapter
 
 from functions.core.answers import read_completion
 from functions.core.attempts import Attempt, failed_attempt, judge
+from functions.core.budget import Hold
 from functions.core.jobs import Failure
 from functions.core.records import Record
 
@@ -78,6 +79,7 @@ class Batch(Record):
     failed_count: int = 0
     requeued_count: int = 0
     cost_micros: int = Field(default=0, ge=0)
+    hold: Hold | None = None
     error: str | None = None
     completed_at: datetime | None = None
 
@@ -194,7 +196,7 @@ def without_line(reported: ProviderBatch) -> Attempt:
         case ProviderState.EXPIRED | ProviderState.CANCELLED:
             return failed_attempt(Failure.BATCH_EXPIRED, "the batch ended before this photo's turn")
         case _:
-            return failed_attempt(Failure.LINE_MISSING, "the provider lost this photo's answer")
+            return failed_attempt(Failure.LINE_MISSING, "the provider lost this photo's answer", unreported=True)
 
 
 def counts_as_attempt(reported: ProviderBatch) -> bool:

@@ -10,6 +10,7 @@
     ├── ConversionLimit       convert less
     ├── RateLimited           call again after `retryAfter` seconds
     ├── InstantClosed         take the batch lane, or wait
+    ├── BudgetExhausted       wait until `resetsAt`; calling again before that changes nothing
     ├── NotAdmin              this is for operators
     ├── InvalidImage          choose another photo
     ├── ImageNotFound         upload first
@@ -88,6 +89,12 @@ class InstantClosed(EcolaneError):
     """The instant lane is closed, and the caller does not want the batch lane instead."""
 
     reason = "INSTANT_CLOSED"
+
+
+class BudgetExhausted(EcolaneError):
+    """The operator's budget has no room for this call. Nothing is charged. Detail: `resetsAt`, ISO 8601 in UTC."""
+
+    reason = "BUDGET_EXHAUSTED"
 
 
 class NotAdmin(EcolaneError):

@@ -20,6 +20,7 @@ from typing import Any
 
 from pydantic import Field
 
+from functions.core.budget import Hold
 from functions.core.classification import Classification
 from functions.core.errors import KeyReused
 from functions.core.records import Record
@@ -96,8 +97,8 @@ class Job(Record):
     """A job as stored in `aiJobs/{jobId}`. Times are UTC, money is integer micro-dollars, prices are tokens.
 
     `opened_by` is the invocation that created or upgraded the job: one whose reply was lost recognises its own work by
-    it. `queued_at` is when the job may be taken next, and its place in the queue. `notify` are push tokens, kept
-    here so that telling the user costs no further read.
+    it. `hold` is what the budget holds back for an instant call. `queued_at` is when the job may be taken next, and its
+    place in the queue. `notify` are push tokens, kept here so that telling the user costs no further read.
     """
 
     job_id: str
@@ -123,6 +124,7 @@ class Job(Record):
     result: Classification | None = None
     error: JobError | None = None
     usage: Usage | None = None
+    hold: Hold | None = None
     cost_micros: int = Field(default=0, ge=0)
     completed_at: datetime | None = None
     expire_at: datetime
@@ -186,12 +188,12 @@ def require_same_payload(stored: Mapping[str, object], wanted: Mapping[str, obje
 _SENT_AS = {"image_path": "imagePath", "requested_mode": "mode"}
 
 
-def done(result: Classification, usage: Usage, cost_micros: int, now: datetime) -> Fields:
+def done(result: Classification, usage: Usage | None, cost_micros: int, now: datetime) -> Fields:
     """The result has come: the one write that makes a job `done` carries everything the app shows."""
     return {
         "status": Status.DONE,
         "result": result.model_dump(by_alias=True, mode="json"),
-        "usage": usage.model_dump(by_alias=True),
+        "usage": usage.model_dump(by_alias=True) if usage else None,
         "costMicros": cost_micros,
         "error": None,
         "completedAt": now,
@@ -217,7 +219,9 @@ def cancelled(now: datetime) -> Fields:
     return {"status": Status.CANCELLED, "queuedAt": None, "completedAt": now}
 
 
-def upgraded(opened_by: str, tokens_cost: int, lease_until: datetime, attempts: int) -> Fields:
+def upgraded(
+    opened_by: str, tokens_cost: int, lease_until: datetime, attempts: int, hold: Hold | None = None
+) -> Fields:
     """The user pays the difference and the job leaves the queue for the instant lane."""
     return {
         "mode": Lane.INSTANT,
@@ -228,6 +232,7 @@ def upgraded(opened_by: str, tokens_cost: int, lease_until: datetime, attempts: 
         "queuedAt": None,
         "estimatedCompletion": None,
         "attempts": attempts + 1,
+        "hold": hold.model_dump(by_alias=True) if hold else None,
     }
 
 

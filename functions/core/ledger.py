@@ -69,13 +69,15 @@ class LedgerEntry(Record):
 
 
 class Today(Record):
-    """What a user has done on one UTC day, for the daily limits. `converted` counts tokens, the others calls."""
+    """What a user has done on one UTC day, for the daily limits. `converted` counts tokens, the
+    others calls; `held_micros` is the most that today's photos can cost the operator."""
 
     day: str = "1970-01-01"
     instant: int = Field(default=0, ge=0)
     batch: int = Field(default=0, ge=0)
     manual: int = Field(default=0, ge=0)
     converted: int = Field(default=0, ge=0)
+    held_micros: int = Field(default=0, ge=0)
 
 
 class Wallet(Record):

@@ -42,6 +42,18 @@ def admit(account: Account, lane: Lane, plan: PlanRules, now: datetime) -> Accou
     return account.having(rate_minute=minute, rate_count=count, today=today.model_copy(update={lane.value: used + 1}))
 
 
+def spend(account: Account, micros: int, micros_max: int, now: datetime) -> Account:
+    """Count what a photo can cost the operator at most, in micro-dollars. It counts whatever it comes to in the end.
+
+    Raises:
+        DailyLimit: this user has cost enough today; details `limit` (photos have none here, so 0) and `resetsAt`.
+    """
+    today = today_of(account.wallet, now)
+    if today.held_micros + micros > micros_max:
+        raise daily_limit("photos for this account's budget", 0, now)
+    return account.having(today=today.model_copy(update={"held_micros": today.held_micros + micros}))
+
+
 def readmit(account: Account, lane: Lane, counted_at: datetime, now: datetime) -> Account:
     """Take back the count of a photo that came to nothing, if it was counted today."""
     today = today_of(account.wallet, now)

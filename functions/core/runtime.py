@@ -7,9 +7,9 @@ unit.
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
 from functions.core.records import Record
 
@@ -121,6 +121,27 @@ class BatchRules(Record):
         return self
 
 
+class BudgetRules(Record):
+    """What the AI provider may cost, in micro-dollars, and from which share on a day is served by the batch lane alone.
+
+    `override_mode` sets the mode until `override_until`: it closes lanes, or opens them early; it never lifts a limit.
+    """
+
+    daily_limit_micros: Annotated[int, Field(ge=0, le=10_000_000_000)] = 10_000_000
+    monthly_limit_micros: Annotated[int, Field(ge=0, le=100_000_000_000)] = 200_000_000
+    per_user_daily_micros: Annotated[int, Field(ge=0, le=10_000_000_000)] = 2_000_000
+    batch_only_percent: Annotated[int, Field(ge=1, le=100)] = 80
+    override_mode: Literal["normal", "batch_only", "closed"] | None = None
+    override_until: AwareDatetime | None = None
+    alert_uids: Annotated[tuple[str, ...], Field(max_length=20)] = ()
+
+    @model_validator(mode="after")
+    def _override_ends(self) -> "BudgetRules":
+        if (self.override_mode is None) != (self.override_until is None):
+            raise ValueError("overrideMode and overrideUntil go together: an override that nobody ends stays for ever")
+        return self
+
+
 class AllowanceKind(StrEnum):
     """How an allowance meets the balance that it finds."""
 
@@ -172,6 +193,7 @@ class RuntimeConfig(Record):
     images: ImageRules = ImageRules()
     instant: InstantRules = InstantRules()
     batch: BatchRules = BatchRules()
+    budget: BudgetRules = BudgetRules()
     refresh: RefreshRules = RefreshRules()
     default_region: Annotated[str, Field(min_length=2, max_length=64)] = "US"
     default_language: Annotated[str, Field(min_length=2, max_length=35)] = "en"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from functions.core.budget import Hold
 from functions.core.errors import JobNotCancellable, JobNotFound, JobNotUpgradable
 from functions.core.jobs import Failure, Fields, Job, JobError, Lane, Status, cancelled, failed, upgraded
 from functions.core.ledger import Account, Wallet, empty_wallet, refund
@@ -25,6 +26,7 @@ class Upgrade:
     tokens_max: int | None
     opened_by: str
     lease_until: datetime
+    hold: Hold | None = None
 
 
 def refunding(held: Callable[[Job], bool], error: JobError, cost_micros: int, now: datetime) -> Decision:
@@ -98,7 +100,7 @@ def upgrading(uid: str, now: datetime, upgrade: Upgrade) -> Decision:
         account = admit(account, Lane.INSTANT, upgrade.plans.of(wallet.plan), now)
         account = pay_upgrade(account, job.job_id, difference, now)
         cost = job.tokens_cost + difference
-        return account, upgraded(upgrade.opened_by, cost, upgrade.lease_until, job.attempts)
+        return account, upgraded(upgrade.opened_by, cost, upgrade.lease_until, job.attempts, upgrade.hold)
 
     return decide
 

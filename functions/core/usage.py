@@ -25,10 +25,6 @@ class Usage(Record):
     output_tokens: int = Field(ge=0, le=TOKENS_MAX)
 
 
-UNREPORTED = Usage(input_tokens=40_000, output_tokens=2_000)
-"""Booked for an answer that does not say what it cost: more than any model on our list can take for one photo."""
-
-
 @dataclass(frozen=True)
 class ModelPrice:
     """Micro-dollars a token, which is the same number as dollars a million tokens."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from functions.classify_image import ClassifyImage, classify_image
 from functions.get_wallet import GetWallet, get_wallet
+from functions.guard_budget import guard_budget
 from scripts.drawings import drawn_photos
 from scripts.emulators.inprocess import InProcessCloud
 
@@ -21,6 +22,7 @@ def run() -> dict[str, Any]:
     users = [f"user-{number}" for number in range(USERS)]
     for user in users:
         get_wallet(GetWallet(), user, cloud.deps)
+    guard_budget(cloud.deps)  # opens the day, which is once a day and no call's
     cloud.firestore.bill.reset()
     statuses: Counter[str] = Counter()
     for user in users:

@@ -101,11 +101,17 @@ class MemoryMessaging:
 
     def __init__(self) -> None:
         self.sent: list[News] = []
+        self.alerts: list[tuple[tuple[str, ...], str, str, str]] = []
 
     def send(self, news: Sequence[News]) -> int:
         """Keep the news and return how many devices it would have reached."""
         self.sent += news
         return sum(len(item.push_tokens) for item in news)
+
+    def alert(self, tokens: Sequence[str], kind: str, day: str, text: str) -> int:
+        """Keep the alert and return how many devices it would have reached."""
+        self.alerts.append((tuple(tokens), kind, day, text))
+        return len(tokens)
 
 
 class _Interrupted:

@@ -171,7 +171,7 @@ def test_a_settled_job_can_be_written_on_under_its_new_version(store: FirestoreS
     held = opened(store, job(status=Status.PROCESSING)).job
     after = settled(store, held)
     assert after == read(store, held.job_id)
-    assert store.update_job(held.job_id, after.version, {"priority": 1})
+    assert store.update_job(held, after.version, {"priority": 1})
 
 
 def test_many_jobs_are_opened_together_or_not_at_all(store: FirestoreStore, client: Client) -> None:
@@ -187,8 +187,8 @@ def test_many_jobs_are_opened_together_or_not_at_all(store: FirestoreStore, clie
 def test_a_guarded_job_is_written_once(store: FirestoreStore) -> None:
     """Of two writes under the same version the second is refused."""
     stored = opened(store, job())
-    assert store.update_job(stored.job.job_id, stored.version, {"priority": 1})
-    assert not store.update_job(stored.job.job_id, stored.version, {"priority": 2})
+    assert store.update_job(stored.job, stored.version, {"priority": 1})
+    assert not store.update_job(stored.job, stored.version, {"priority": 2})
     assert read(store, stored.job.job_id).job.priority == 1
 
 
@@ -305,7 +305,7 @@ def test_a_lost_reply_writes_a_job_once_and_the_job_says_so(
     """`update_job` cannot tell its own write from another's; the document can."""
     stored = opened(store, job())
     reply_lost()
-    store.update_job(stored.job.job_id, stored.version, {"status": Status.DONE, "costMicros": 7})
+    store.update_job(stored.job, stored.version, {"status": Status.DONE, "costMicros": 7})
     after = read(store, stored.job.job_id).job
     assert (after.status, after.cost_micros) == (Status.DONE, 7)
 
@@ -333,7 +333,7 @@ def test_a_store_that_is_down_is_an_error_and_no_answer(store: FirestoreStore, f
 def test_a_claim_takes_only_what_nobody_else_has_changed(store: FirestoreStore) -> None:
     """A job that was cancelled, or claimed by another batch, since it was read is left out."""
     waiting = [opened(store, numbered(number)) for number in range(4)]
-    store.update_job(waiting[1].job.job_id, waiting[1].version, {"status": Status.CANCELLED})
+    store.update_job(waiting[1].job, waiting[1].version, {"status": Status.CANCELLED})
     store.claim_jobs("another", [waiting[2]])
     members = store.claim_jobs(BATCH_ID, waiting)
     assert [member.job_id for member in members] == [waiting[0].job.job_id, waiting[3].job.job_id]
@@ -346,7 +346,7 @@ def test_a_member_knows_its_job_and_can_end_it_without_reading_it(store: Firesto
     (member,) = store.claim_jobs(BATCH_ID, [stored])
     assert (member.uid, member.image_path, member.region) == ("ana", stored.job.image_path, "IN")
     assert (member.attempts, member.cost_micros, member.tokens_cost) == (2, 700, 2)
-    assert store.update_job(member.job_id, member.updated_at, {"status": Status.DONE})
+    assert store.update_job(job(job_id=member.job_id), member.updated_at, {"status": Status.DONE})
 
 
 def test_two_submitters_share_the_queue(store: FirestoreStore) -> None:
@@ -445,10 +445,10 @@ def test_a_batch_is_taken_by_one_of_two(store: FirestoreStore) -> None:
 
 def test_a_batch_reads_back_as_it_was_stored(store: FirestoreStore) -> None:
     """Every field survives, under its own id."""
-    store.create_batch(batch(batch_id=BATCH_ID, job_count=3, error="why"))
+    version = store.create_batch(batch(batch_id=BATCH_ID, job_count=3, error="why"))
     (stored,) = store.due_batches([BatchState.SUBMITTED], NOW, 1)
     assert stored.batch == batch(batch_id=BATCH_ID, job_count=3, error="why")
-    store.delete_batch(BATCH_ID)
+    store.delete_batch(stored.batch, version)
     assert store.due_batches([BatchState.SUBMITTED], NOW, 1) == []
 
 
@@ -457,11 +457,11 @@ def test_a_batch_reads_back_as_it_was_stored(store: FirestoreStore) -> None:
 
 def test_settings_that_are_absent_are_empty(store: FirestoreStore, client: Client) -> None:
     """A new project has no documents; both come with one call."""
-    assert store.runtime_documents() == ({}, {})
+    assert store.runtime_documents() == ({}, {}, {})
     client.document("config/runtime").set({"tokens": {"instantPrice": 6}})
     store.write_queue_stats(queued=7)
     store.write_queue_stats(batch_minutes=12.5)
-    config, queue = store.runtime_documents()
+    config, queue, _budget = store.runtime_documents()
     assert (config, QueueStats.model_validate(queue)) == (
         {"tokens": {"instantPrice": 6}},
         QueueStats(queued=7, batch_minutes=12.5),
@@ -483,6 +483,9 @@ QUERIES: dict[str, Callable[[FirestoreStore], object]] = {
     "list_entries": lambda store: store.list_entries("ana", None, 5),
     "list_entries, next page": lambda store: store.list_entries("ana", 3, 5),
     "due_wallets": lambda store: store.due_wallets(range(SHARDS), NOW, 5),
+    "day_books": lambda store: store.day_books("2026-11-01", "2026-11-30"),
+    "user_micros": lambda store: store.user_micros("ana", NOW),
+    "due_alerts": lambda store: store.due_alerts(NOW, 5),
     "count_dead_letters": lambda store: store.count_dead_letters(5),
 }
 

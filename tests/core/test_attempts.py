@@ -6,11 +6,11 @@ from functions.core.answers import Completion
 from functions.core.attempts import Attempt, Terms, answered, failed_attempt, judge
 from functions.core.jobs import RETRYABLE, Failure, JobError, Status, with_fields
 from functions.core.prompts import PROMPT_VERSION
-from functions.core.usage import UNREPORTED
+from functions.core.usage import Usage
 from tests.builders import NOW, PRICE, USAGE, answer, answer_text, job, member
 
-INSTANT = Terms("gpt-test", PRICE, batch=False)
-BATCH = Terms("gpt-test", PRICE, batch=True)
+INSTANT = Terms("gpt-test", PRICE, batch=False, most_micros=2_000)
+BATCH = Terms("gpt-test", PRICE, batch=True, most_micros=1_000)
 
 
 def test_a_good_completion_is_an_answer_with_its_usage() -> None:
@@ -30,7 +30,10 @@ def test_an_unusable_completion_can_be_tried_again_and_is_paid_for() -> None:
 @pytest.mark.parametrize("text", [answer_text(), "no JSON"])
 def test_a_completion_that_hides_its_cost_is_booked_at_the_safe_side(text: str) -> None:
     """No usage in the reply does not mean that it was free."""
-    assert judge(Completion(text, None, None)).usage == UNREPORTED
+    attempt = judge(Completion(text, None, None))
+    assert (attempt.usage, attempt.unreported) == (None, True)
+    assert (INSTANT.cost_micros(attempt), BATCH.cost_micros(attempt)) == (2_000, 1_000)
+    assert INSTANT.doubts(attempt)
 
 
 @pytest.mark.parametrize("code", Failure)
@@ -66,6 +69,24 @@ def test_useless_attempts_before_the_good_one_stay_on_the_bill() -> None:
     assert answered(answer(), attempt, member(cost_micros=1_000), BATCH, NOW)["costMicros"] == 1_360
 
 
-def test_an_attempt_without_usage_is_booked_at_the_safe_side() -> None:
-    """Should an answer ever come without usage, the job's usage still says something."""
-    assert answered(answer(), Attempt(answer()), job(), INSTANT, NOW)["usage"] == UNREPORTED.model_dump(by_alias=True)
+def test_an_answer_without_usage_is_done_without_one_and_costs_the_most() -> None:
+    """What is not known is not invented: no usage is stored, and the most that it can have cost is booked."""
+    fields = answered(answer(), Attempt(answer(), unreported=True), job(cost_micros=5), INSTANT, NOW)
+    assert (fields["usage"], fields["costMicros"]) == (None, 2_005)
+
+
+@pytest.mark.parametrize(
+    ("input_tokens", "booked", "doubted"),
+    [(5_000, 2_000, False), (5_003, 2_001, True), (20_000, 8_000, True), (20_003, 2_000, True)],
+)
+def test_a_report_is_believed_up_to_four_times_the_most(input_tokens: int, booked: int, doubted: bool) -> None:
+    """The books follow the invoice, also a little above what was held; an absurd report is booked at what was held.
+    Either way operators are told."""
+    attempt = Attempt(usage=Usage(input_tokens=input_tokens, output_tokens=0))
+    assert (INSTANT.cost_micros(attempt), INSTANT.doubts(attempt)) == (booked, doubted)
+
+
+def test_a_failed_attempt_that_may_be_billed_is_booked() -> None:
+    """A timeout says nothing of what the provider did: the safe side is that it has worked."""
+    attempt = failed_attempt(Failure.PROVIDER_UNAVAILABLE, "no answer", unreported=True)
+    assert (INSTANT.cost_micros(attempt), INSTANT.doubts(attempt)) == (2_000, True)

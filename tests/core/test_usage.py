@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from functions.core.usage import UNREPORTED, ModelPrice, Usage, cost_micros
+from functions.core.usage import ModelPrice, Usage, cost_micros
 from tests.builders import PRICE
 
 
@@ -61,12 +61,6 @@ def test_the_cost_is_a_whole_number_and_a_batch_never_costs_more(
     assert isinstance(instant, int)
     assert 0 <= batch <= instant
     assert abs(2 * batch - instant) <= 2
-
-
-def test_an_answer_that_hides_its_cost_is_booked_above_any_honest_one() -> None:
-    """An image of 512 pixels and our prompt stay far under the tokens booked for an unreported answer."""
-    assert UNREPORTED.input_tokens >= 10_000
-    assert UNREPORTED.output_tokens >= 900
 
 
 @pytest.mark.parametrize("field", ["input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens"])

@@ -1,6 +1,7 @@
 """The documents. The only package that names a collection; what is written, and when, is decided in `core`."""
 
 from functions.adapters.firestore.batches import BatchDocuments, StoredBatch
+from functions.adapters.firestore.budget import BudgetDocuments
 from functions.adapters.firestore.jobs import JobDocuments, Opening, StoredJob
 from functions.adapters.firestore.refresh import RefreshDocuments
 from functions.adapters.firestore.settings import SettingsDocuments
@@ -8,5 +9,5 @@ from functions.adapters.firestore.settings import SettingsDocuments
 __all__ = ["FirestoreStore", "Opening", "StoredBatch", "StoredJob"]
 
 
-class FirestoreStore(JobDocuments, BatchDocuments, RefreshDocuments, SettingsDocuments):
+class FirestoreStore(JobDocuments, BatchDocuments, BudgetDocuments, RefreshDocuments, SettingsDocuments):
     """Everything that Ecolane stores in Firestore, over one client."""

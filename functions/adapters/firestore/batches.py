@@ -5,11 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from google.api_core.exceptions import AlreadyExists
-from google.cloud.firestore import Client, CollectionReference, DocumentSnapshot, FieldFilter
+from google.cloud.firestore import CollectionReference, DocumentSnapshot, FieldFilter, Transaction
 
-from functions.adapters.firestore.writes import RPC_TIMEOUT_SECONDS, guarded_update
+from functions.adapters.firestore.budget import ShardDocuments
+from functions.adapters.firestore.writes import (
+    OUTCOME_UNKNOWN,
+    RPC_TIMEOUT_SECONDS,
+    guarded_update,
+    run_transaction,
+)
 from functions.core.batches import Batch, BatchState
+from functions.core.budget import Hold, bookings, settled
 from functions.core.jobs import Fields
 
 
@@ -21,27 +27,50 @@ class StoredBatch:
     version: datetime
 
 
-class BatchDocuments:
-    """Reads and writes of batches."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
+class BatchDocuments(ShardDocuments):
+    """Reads and writes of batches. What changes a batch's hold changes its shards of the budget in the same commit."""
 
     def create_batch(self, batch: Batch) -> datetime:
-        """Store a new batch. Returns its version."""
+        """Store a new batch with its hold, in one transaction: a read and a write for each shard it is held on, and a
+        write for the batch. Returns its version.
+
+        Raises:
+            DayNotOpenError, NoRoomError: nothing is stored.
+        """
+        held = bookings(None, batch.hold)
         ref = self._batches.document(batch.batch_id)
-        fields = batch.model_dump(by_alias=True, exclude={"batch_id"})
+
+        def body(transaction: Transaction) -> None:
+            self._require_room(transaction, held)
+            self._book(transaction, held)
+            transaction.create(ref, batch.model_dump(by_alias=True, exclude={"batch_id"}))
+
+        transaction = self._client.transaction()
         version: datetime
         try:
-            version = ref.create(fields, timeout=RPC_TIMEOUT_SECONDS).update_time
-        except AlreadyExists:
+            run_transaction(transaction, body)
+            version = (transaction.write_results or [])[-1].update_time  # the batch is written last
+        except OUTCOME_UNKNOWN:
             # The id is new with every batch: what is there is ours, and its reply was lost.
-            version = ref.get(timeout=RPC_TIMEOUT_SECONDS).update_time
+            stored = ref.get(timeout=RPC_TIMEOUT_SECONDS)
+            if not stored.exists:
+                raise
+            version = stored.update_time
         return version
 
-    def delete_batch(self, batch_id: str) -> None:
-        """Remove a batch that never took a job."""
-        self._batches.document(batch_id).delete(timeout=RPC_TIMEOUT_SECONDS)
+    def delete_batch(self, batch: Batch, version: datetime) -> None:
+        """Remove a batch that never took a job, and release its hold. If somebody was faster, it is gone already."""
+        released = bookings(batch.hold, settled(batch.hold, 0)) if batch.hold else ()
+        ref = self._batches.document(batch.batch_id)
+        guarded_update(self._client, ref, version, None, lambda writes: self._book(writes, released))
+
+    def settle_batch(self, batch: Batch, version: datetime, fields: Fields, hold: Hold | None) -> datetime | None:
+        """Write these fields and what became of the batch's hold, in one commit, if the batch is as it was at
+        `version`. A write for the batch and for each shard. Returns the new version, None if somebody was faster."""
+        changes = bookings(batch.hold, hold)
+        written = {**fields, "hold": hold.model_dump(by_alias=True) if hold else None}
+        ref = self._batches.document(batch.batch_id)
+        return guarded_update(self._client, ref, version, written, lambda writes: self._book(writes, changes))
 
     def due_batches(self, states: Iterable[BatchState], now: datetime, limit: int) -> list[StoredBatch]:
         """Read the batches in these states that are due, longest due first. A read each, one if there are none."""

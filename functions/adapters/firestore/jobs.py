@@ -7,6 +7,7 @@ from typing import Any
 
 from google.cloud.firestore import CollectionReference, DocumentSnapshot, FieldFilter, Query, Transaction
 
+from functions.adapters.firestore.budget import ShardDocuments
 from functions.adapters.firestore.wallets import WalletDocuments, as_wallet
 from functions.adapters.firestore.writes import (
     OUTCOME_UNKNOWN,
@@ -16,6 +17,7 @@ from functions.adapters.firestore.writes import (
     run_transaction,
 )
 from functions.core.batches import BatchMember
+from functions.core.budget import bookings, settling
 from functions.core.jobs import FINAL, QUEUE_SHARDS, Fields, Job, Status, claimed, with_fields
 from functions.core.ledger import Account, Wallet, empty_wallet
 
@@ -41,8 +43,8 @@ UNPREFERRED_PERCENT = 20
 """The share of each batch that is kept for the oldest jobs without priority."""
 
 
-class JobDocuments(WalletDocuments):
-    """Reads and writes of jobs."""
+class JobDocuments(WalletDocuments, ShardDocuments):
+    """Reads and writes of jobs. What changes a job's hold changes its shard of the budget in the same commit."""
 
     def get_job(self, job_id: str) -> StoredJob | None:
         """Read a job. One read."""
@@ -55,15 +57,22 @@ class JobDocuments(WalletDocuments):
         return {stored.job.job_id: stored for stored in found if stored is not None}
 
     def open_jobs(self, uid: str, opened_by: str, decide: Callable[[Wallet | None], Opening]) -> Opening | None:
-        """Charge for jobs and store them, in one transaction: one read, a write for the wallet and two a job.
+        """Charge for jobs and store them, in one transaction: one read, a write for the wallet and two a job; for a job
+        with a hold another read, and another write, for its shard of the budget.
 
         Returns None, and nothing is stored, if one of them exists already and another invocation opened it.
+
+        Raises:
+            DayNotOpenError, NoRoomError: there is no room for a hold; nothing is stored.
         """
         attempted: list[str] = []
 
         def body(transaction: Transaction) -> Opening:
             opening = decide(self._wallet_in(transaction, uid))
             attempted[:] = [job.job_id for job in opening.jobs]
+            held = [change for job in opening.jobs for change in bookings(None, job.hold)]
+            self._require_room(transaction, held)
+            self._book(transaction, held)
             if opening.jobs:
                 self._write_account(transaction, uid, opening.account)
             for job in opening.jobs:
@@ -87,10 +96,12 @@ class JobDocuments(WalletDocuments):
         # The jobs are written last; what one commit writes, it writes at one time.
         return replace(opening, version=results[-1].update_time) if results else opening
 
-    def update_job(self, job_id: str, version: datetime, fields: Fields) -> bool:
-        """Write these fields if the job is as it was at `version`. One write. False if it is not, or was written
-        already."""
-        return guarded_update(self._client, self._jobs.document(job_id), version, fields) is not None
+    def update_job(self, job: Job, version: datetime, fields: Fields) -> bool:
+        """Write these fields if the job is as it was at `version`, and settle its hold if they end it. One write, and
+        one for the shard. False if it is not, or was written already."""
+        fields, ref = settling(job.hold, fields, job.cost_micros), self._jobs.document(job.job_id)
+        changes = bookings(job.hold, with_fields(job, fields).hold)
+        return guarded_update(self._client, ref, version, fields, lambda w: self._book(w, changes)) is not None
 
     def settle_job(
         self,
@@ -99,7 +110,8 @@ class JobDocuments(WalletDocuments):
         decide: Callable[[Wallet | None, Job], tuple[Account, Fields] | None],
         took_effect: Callable[[Job], bool] = lambda job: job.status in FINAL,
     ) -> StoredJob | None:
-        """Change a job and move its tokens, in one transaction: two reads, and a write for wallet, entry and job each.
+        """Change a job and move its tokens, in one transaction: two reads, and a write for wallet, entry and job each;
+        and for its shard of the budget, if it has a hold.
 
         `decide` returns None when the job is not, or no longer, in a state that allows it. Returns the job as it is
         then, None if there is none. `took_effect` tells from the job alone whether a commit whose reply was lost has
@@ -121,9 +133,14 @@ class JobDocuments(WalletDocuments):
             if decision is None:
                 return stored
             account, fields = decision
+            fields = settling(stored.job.hold, fields, stored.job.cost_micros)
+            changed = with_fields(stored.job, fields)
+            changes = bookings(stored.job.hold, changed.hold)
+            self._require_room(transaction, changes)
+            self._book(transaction, changes)
             self._write_account(transaction, uid, account)
             transaction.update(job_ref, dict(fields))
-            return replace(stored, job=with_fields(stored.job, fields))
+            return replace(stored, job=changed)
 
         try:
             settled = run_transaction(transaction, body)

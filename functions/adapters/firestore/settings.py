@@ -16,12 +16,12 @@ class SettingsDocuments:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def runtime_documents(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Read `config/runtime` and `stats/queue`. Two reads; the caller keeps them for a while."""
-        refs = [self._client.document("config/runtime"), self._client.document("stats/queue")]
+    def runtime_documents(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        """Read `config/runtime`, `stats/queue` and `stats/budget`. Three reads; the caller keeps them for a while."""
+        refs = [self._client.document(path) for path in ("config/runtime", "stats/queue", "stats/budget")]
         found = self._client.get_all(refs, timeout=RPC_TIMEOUT_SECONDS)
         by_path = {snapshot.reference.path: snapshot.to_dict() or {} for snapshot in found}
-        return by_path[refs[0].path], by_path[refs[1].path]
+        return by_path[refs[0].path], by_path[refs[1].path], by_path[refs[2].path]
 
     def change_runtime(self, audit_id: str, decide: Callable[[dict[str, Any]], tuple[dict[str, Any], Fields]]) -> None:
         """Store what `decide` makes of `config/runtime`, and its audit entry, in one transaction."""

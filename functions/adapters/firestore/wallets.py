@@ -17,7 +17,7 @@ from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, RPC_TIMEOUT_SEC
 from functions.core.errors import EcolaneError
 from functions.core.ledger import Account, LedgerEntry, Reason, Wallet, entry_id, reopened_account
 from functions.core.limits import DeviceDay
-from functions.core.profile import Profile
+from functions.core.profile import Profile, push_tokens
 
 LEDGER_READ_MAX = 5_000
 """Entries read to make a lost wallet anew: years of daily use."""
@@ -103,6 +103,11 @@ class WalletDocuments:
             return profile
 
         return run_transaction(self._client.transaction(), body)
+
+    def push_tokens_of(self, uid: str) -> tuple[str, ...]:
+        """Read where to push to for a user. One read."""
+        data = self._client.collection("users").document(uid).get(timeout=RPC_TIMEOUT_SECONDS).to_dict()
+        return push_tokens(Profile.model_validate(data or {}))
 
     def _ledger(self, uid: str) -> CollectionReference:
         ledger: CollectionReference = self._client.collection("users", uid, "ledger")

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from google.api_core import exceptions
 from google.api_core.retry import Retry, if_exception_type
 from google.cloud.firestore import Client, DocumentReference, Transaction, transactional
+from google.cloud.firestore_v1.base_batch import BaseWriteBatch
 from google.cloud.firestore_v1.bulk_batch import BulkWriteBatch
 from google.rpc import code_pb2
 
@@ -38,6 +39,11 @@ OUTCOME_UNKNOWN = (
 and the second one then meets what the first one wrote, or a transaction that is closed. So a refusal does not prove
 that somebody else was faster: the document is read again and asked whose it is."""
 
+_REPEATED = Retry(
+    if_exception_type(exceptions.Aborted), initial=0.05, maximum=1.0, multiplier=2.0, timeout=CONTENTION_SECONDS
+)
+"""ABORTED means that nothing was written, because others were at the same documents: another try is safe."""
+
 T = TypeVar("T")
 
 
@@ -62,18 +68,26 @@ def run_transaction(transaction: Transaction, body: Callable[[Transaction], T]) 
             raise
         return result
 
-    aborted = if_exception_type(exceptions.Aborted)
-    return Retry(aborted, initial=0.05, maximum=1.0, multiplier=2.0, timeout=CONTENTION_SECONDS)(attempt)()
+    return _REPEATED(attempt)()
 
 
 def guarded_update(
-    client: Client, ref: DocumentReference, version: datetime, fields: Mapping[str, Any]
+    client: Client,
+    ref: DocumentReference,
+    version: datetime,
+    fields: Mapping[str, Any] | None,
+    also: Callable[[BaseWriteBatch], None] = lambda _writes: None,
 ) -> datetime | None:
-    """Update a document if it is as it was at `version`. Returns the new version, None if somebody was faster."""
-    batch = client.batch()
-    batch.update(ref, dict(fields), option=client.write_option(last_update_time=version))
+    """Update a document if it is as it was at `version`, or delete it if there are no `fields`. Returns the new
+    version, None if somebody was faster. What `also` writes goes into the same commit, or nowhere."""
+    writes, unchanged = client.batch(), client.write_option(last_update_time=version)
+    if fields is None:
+        writes.delete(ref, option=unchanged)
+    else:
+        writes.update(ref, dict(fields), option=unchanged)
+    also(writes)
     try:
-        results = batch.commit(timeout=RPC_TIMEOUT_SECONDS)
+        results = _REPEATED(writes.commit)(timeout=RPC_TIMEOUT_SECONDS)
     except (exceptions.FailedPrecondition, exceptions.NotFound):
         return None
     new_version: datetime = results[0].update_time

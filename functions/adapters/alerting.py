@@ -1,0 +1,75 @@
+"""Alerts to the operator's own address: a signed POST, repeated while the other side is not well."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable
+from datetime import datetime
+from time import sleep
+
+import requests
+
+from functions.core.guard import Alert
+
+TIMEOUT_SECONDS = 10.0
+
+BACKOFF_SECONDS = (1.0, 3.0)
+"""Waits before the second and the third try. What fails then is tried again by the next guard."""
+
+
+class AlertNotDeliveredError(Exception):
+    """The webhook did not take the alert."""
+
+
+class AlertWebhook:
+    """Posts alerts as JSON. Without a URL it does nothing: the log entry is the alert then.
+
+    The header `Ecolane-Signature` is `t={seconds},v1={hex}`: an HMAC-SHA256 over `{seconds}.{body}` with the shared
+    secret. Whoever receives it compares in constant time and refuses old timestamps.
+    """
+
+    def __init__(
+        self, url: str, secret: str, clock: Callable[[], datetime], wait: Callable[[float], None] = sleep
+    ) -> None:
+        self._url, self._secret, self._clock, self._wait = url, secret, clock, wait
+
+    def send(self, alert: Alert) -> None:
+        """Deliver an alert. It may arrive more than once; its `id` tells.
+
+        Raises:
+            AlertNotDeliveredError: it was refused, or nobody answered.
+        """
+        if not self._url:
+            return
+        body = json.dumps(
+            {"id": alert.alert_id, "kind": alert.kind, "day": alert.day, "text": alert.text}, separators=(",", ":")
+        ).encode()
+        problem = ""
+        for pause in (*BACKOFF_SECONDS, None):
+            problem = self._post(body)
+            if not problem:
+                return
+            if pause is not None:
+                self._wait(pause)
+        raise AlertNotDeliveredError(problem)
+
+    def _post(self, body: bytes) -> str:
+        """Send once. Returns what went wrong, "" if nothing did."""
+        headers = {
+            "content-type": "application/json",
+            "Ecolane-Signature": signature(self._secret, self._clock(), body),
+        }
+        try:
+            response = requests.post(
+                self._url, data=body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False
+            )
+        except requests.RequestException as error:
+            return f"no answer ({type(error).__name__})"
+        return "" if response.status_code // 100 == 2 else f"status {response.status_code}"
+
+
+def signature(secret: str, now: datetime, body: bytes) -> str:
+    """Return the value of the signature header for this body, sent at this time."""
+    seconds = int(now.timestamp())
+    digest = hmac.new(secret.encode(), f"{seconds}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={seconds},v1={digest}"

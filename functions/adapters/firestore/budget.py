@@ -1,0 +1,169 @@
+"""Money: `budget/{day}` with its shards, and `alerts/{id}`."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from google.api_core import exceptions
+from google.cloud.firestore import (
+    Client,
+    CollectionReference,
+    DocumentReference,
+    FieldFilter,
+    Increment,
+    Transaction,
+    transactional,
+)
+from google.cloud.firestore_v1.base_batch import BaseWriteBatch
+
+from functions.adapters.firestore.writes import RPC_TIMEOUT_SECONDS, guarded_update, run_transaction
+from functions.core.budget import SHARDS, Booking, Shard, require_room
+from functions.core.guard import Alert, Books, BudgetState, DayBook, Drift, Review
+from functions.core.jobs import Fields
+
+HOLDS_SUMMED_MAX = 10_000_000
+"""Calls of one day that are added up; one read for every thousand."""
+
+ROLLUP_DAYS_MAX = 400
+
+
+class ShardDocuments:
+    """What every commit needs that holds or settles money: its part in the shards."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def _require_room(self, transaction: Transaction, wanted: Iterable[Booking]) -> None:
+        """Check, and keep from changing, the shards that something is to be held on. A read each.
+
+        Raises:
+            DayNotOpenError, NoRoomError
+        """
+        holding = tuple(booking for booking in wanted if booking.reserved > 0)
+        shards = {booking.shard: self._shard_in(transaction, booking) for booking in holding}
+        require_room(shards, holding)
+
+    def _shard_in(self, transaction: Transaction, booking: Booking) -> Shard | None:
+        ref = self._shard_ref(booking.day, booking.shard)
+        data = ref.get(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS).to_dict()
+        return None if data is None else Shard.model_validate(data)
+
+    def _book(self, writes: BaseWriteBatch, changes: Iterable[Booking]) -> None:
+        """Put the change of the shards into a commit. A write each, no read: they are increments."""
+        for change in changes:
+            fields: dict[str, Any] = {"reserved": Increment(change.reserved)}
+            if change.spent:
+                fields["spent"] = Increment(change.spent)
+                fields["costs"] = {change.lane: {change.model: Increment(change.spent)}}
+            writes.set(self._shard_ref(change.day, change.shard), fields, merge=True)
+
+    def _shard_ref(self, day: str, name: str) -> DocumentReference:
+        ref: DocumentReference = self._client.document("budget", day, "shards", name)
+        return ref
+
+    def _shard_refs(self, day: str) -> list[DocumentReference]:
+        return [self._shard_ref(day, str(number)) for number in range(SHARDS)]
+
+
+class BudgetDocuments(ShardDocuments):
+    """Reads and writes of days and alerts."""
+
+    def budget_shards(self, day: str) -> dict[str, Shard]:
+        """Read the shards of a day by name; none, if it is not open yet. A read each."""
+        found = self._client.get_all(self._shard_refs(day), timeout=RPC_TIMEOUT_SECONDS)
+        return {each.id: Shard.model_validate(each.to_dict()) for each in found if each.exists}
+
+    def review_day(self, day: str, decide: Callable[[dict[str, Any], Books], Review | None]) -> Review | None:
+        """Store what `decide` makes of `config/runtime`, the budget's state and a day's shards, in one transaction.
+
+        While it runs nothing is held or settled on that day, and no other review of it succeeds.
+        """
+        config, state = self._client.document("config/runtime"), self._client.document("stats/budget")
+        book, shards = self._client.document("budget", day), self._shard_refs(day)
+
+        def body(transaction: Transaction) -> Review | None:
+            refs = [config, state, book, *shards]
+            found = self._client.get_all(refs, transaction=transaction, timeout=RPC_TIMEOUT_SECONDS)
+            read = {each.reference.path: each.to_dict() for each in found}
+            open_shards = {ref.id: Shard.model_validate(read[ref.path]) for ref in shards if read[ref.path]}
+            reviewed_at = DayBook.model_validate(read[book.path] or {}).reviewed_at
+            books = Books(day, BudgetState.model_validate(read[state.path] or {}), open_shards, reviewed_at)
+            review = decide(read[config.path] or {}, books)
+            if review is not None:
+                transaction.set(state, review.state.model_dump(by_alias=True))
+                transaction.set(book, review.book.model_dump(by_alias=True))
+                for ref in shards:
+                    transaction.set(ref, review.shards[ref.id].model_dump(by_alias=True))
+            return review
+
+        return run_transaction(self._client.transaction(), body)
+
+    def budget_drift(self, day: str) -> tuple[Drift, datetime | None]:
+        """Add up the holds of a day's calls and batches, and return by how much they differ from its shards.
+
+        Everything is read at one moment. Returned with it: when the day was last reviewed, by which the writer of a
+        repair sees that nobody else has made it. One read for every thousand calls, and one a shard.
+        """
+
+        @transactional
+        def body(transaction: Transaction) -> tuple[Drift, datetime | None]:
+            open_micros = settled_micros = 0
+            for holders in (self._client.collection("aiJobs"), self._client.collection("batches")):
+                found = _sums_of_holds(holders, day).get(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS)
+                figures = {figure.alias: int(figure.value) for figure in next(iter(found))}
+                open_micros += figures["open"]
+                settled_micros += figures["settled"]
+            refs = [self._client.document("budget", day), *self._shard_refs(day)]
+            read = list(self._client.get_all(refs, transaction=transaction, timeout=RPC_TIMEOUT_SECONDS))
+            books = [DayBook.model_validate(each.to_dict()) for each in read if each.id == day and each.exists]
+            shards = [Shard.model_validate(each.to_dict()) for each in read if each.id != day and each.exists]
+            drift = Drift(
+                open_micros - sum(shard.reserved for shard in shards),
+                settled_micros - sum(shard.spent for shard in shards),
+            )
+            return drift, books[0].reviewed_at if books else None
+
+        found: tuple[Drift, datetime | None] = body(self._client.transaction(read_only=True))
+        return found
+
+    def day_books(self, since: str, until: str) -> dict[str, DayBook]:
+        """Read the books of the days from `since` to `until`. A read each, one if there are none."""
+        days = self._client.collection("budget")
+        query = days.where(filter=FieldFilter("__name__", ">=", days.document(since)))
+        query = query.where(filter=FieldFilter("__name__", "<=", days.document(until))).limit(ROLLUP_DAYS_MAX)
+        found = query.stream(timeout=RPC_TIMEOUT_SECONDS)
+        return {each.id: DayBook.model_validate(each.to_dict()) for each in found}
+
+    def user_micros(self, uid: str, since: datetime) -> int:
+        """Add up what a user's jobs have cost that were created since. One read for every thousand."""
+        query: Any = self._client.collection("aiJobs").where(filter=FieldFilter("uid", "==", uid))
+        query = query.where(filter=FieldFilter("createdAt", ">=", since)).limit(HOLDS_SUMMED_MAX)
+        return int(query.sum("costMicros").get(timeout=RPC_TIMEOUT_SECONDS)[0][0].value)
+
+    def create_alert(self, alert: Alert) -> bool:
+        """Store an alert, due to be delivered. False if there is one like it already. One write."""
+        try:
+            self._alerts.document(alert.alert_id).create(alert.model_dump(by_alias=True), timeout=RPC_TIMEOUT_SECONDS)
+        except exceptions.AlreadyExists:
+            return False
+        return True
+
+    def due_alerts(self, now: datetime, limit: int) -> list[tuple[Alert, datetime]]:
+        """Read alerts that are to be delivered, with their versions. A read each, one if there are none."""
+        query = self._alerts.where(filter=FieldFilter("dueAt", "<=", now)).order_by("dueAt").limit(limit)
+        found = query.stream(timeout=RPC_TIMEOUT_SECONDS)
+        return [(Alert.model_validate(each.to_dict()), each.update_time) for each in found]
+
+    def update_alert(self, alert: Alert, version: datetime, fields: Fields) -> datetime | None:
+        """Write these fields if the alert is as it was at `version`. None if somebody was faster."""
+        return guarded_update(self._client, self._alerts.document(alert.alert_id), version, fields)
+
+    @property
+    def _alerts(self) -> CollectionReference:
+        return self._client.collection("alerts")
+
+
+def _sums_of_holds(holders: CollectionReference, day: str) -> Any:
+    """Return the query for what is held, as `open`, and what was spent, as `settled`, on calls of a day."""
+    query: Any = holders.where(filter=FieldFilter("hold.day", "==", day)).limit(HOLDS_SUMMED_MAX)
+    return query.sum("hold.micros", alias="open").sum("hold.settled", alias="settled")

@@ -1,0 +1,218 @@
+"""The books of a day: its limit, what is left of it, in which mode that puts us, and who has to be told.
+
+    limit of a day   the daily limit, or what the month leaves if that is less
+    limit of a shard what it uses, and an equal part of what is left; nothing at all while the day's limit is passed
+
+The month is known without adding up: the state carries, for each of its days, what that day can cost at most: its
+whole limit while it is open, what it used once it is over.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from pydantic import Field
+
+from functions.core.budget import SHARDS, Mode, Shard, next_day
+from functions.core.ledger import day_of
+from functions.core.records import Record
+from functions.core.runtime import BudgetRules
+
+OPEN_DAYS = 3
+"""Days back that still have calls in flight: a batch is given up after 28 hours."""
+
+REVIEWED_DAYS_MAX = 31
+"""However long no guard ran, the days before this month's matter to no limit."""
+
+ALERT_LIFETIME = timedelta(days=90)
+
+
+class BudgetState(Record):
+    """Where the budget stands, as processes cache it. Stored in `stats/budget`. `committed`: micro-dollars by day."""
+
+    day: str = "1970-01-01"
+    mode: Mode = Mode.NORMAL
+    reopens_at: datetime | None = None
+    committed: dict[str, int] = Field(default_factory=dict)
+
+
+class DayBook(Record):
+    """A day in sum. Stored in `budget/{day}` and kept for good: jobs are gone after 90 days, their cost is not."""
+
+    limit: int = 0
+    reserved: int = 0
+    spent: int = 0
+    costs: dict[str, dict[str, int]] = Field(default_factory=dict)
+    reviewed_at: datetime | None = None
+
+
+class AlertKind(StrEnum):
+    """What an operator is told about."""
+
+    BATCH_ONLY = "batch_only"
+    CLOSED = "closed"
+    DRIFT = "drift"
+    USAGE_UNREPORTED = "usage_unreported"
+
+
+class Alert(Record):
+    """Something to tell operators, once a day and kind. Stored in `alerts/{kind}-{day}`.
+
+    `due_at` is when it is to be delivered, or delivered again; None once it was.
+    """
+
+    kind: AlertKind
+    day: str
+    text: str
+    created_at: datetime
+    due_at: datetime | None
+    attempts: int = 0
+    expire_at: datetime
+
+    @property
+    def alert_id(self) -> str:
+        """Return the document's id: the same for every guard that finds the same."""
+        return f"{self.kind}-{self.day}"
+
+
+@dataclass(frozen=True)
+class Drift:
+    """By how much the truth is above the shards' sum, in micro-dollars."""
+
+    reserved: int = 0
+    spent: int = 0
+
+
+@dataclass(frozen=True)
+class Books:
+    """The budget of one day as read: the state, the day's shards by name, none if it is not open yet, and when it was
+    last reviewed."""
+
+    day: str
+    state: BudgetState
+    shards: Mapping[str, Shard]
+    reviewed_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Review:
+    """What one transaction writes of a day."""
+
+    state: BudgetState
+    book: DayBook
+    shards: Mapping[str, Shard]
+
+
+def review(books: Books, rules: BudgetRules, now: datetime, *, line_micros: int, drift: Drift | None = None) -> Review:
+    """Open a day, or look at an open one: repair it, give its shards their limits, and say in which mode that is.
+
+    `line_micros` is the most that the cheapest call can cost: with less than that left, the budget is used up.
+    """
+    limit = _limit(books, rules, now)
+    empty = {str(number): Shard() for number in range(SHARDS)}
+    shards = _limited(_repaired({**empty, **books.shards}, drift or Drift()), limit)
+    reserved = sum(shard.reserved for shard in shards.values())
+    spent = sum(shard.spent for shard in shards.values())
+    book = DayBook(limit=limit, reserved=reserved, spent=spent, costs=_total_costs(shards.values()), reviewed_at=now)
+    state, today = books.state, day_of(now)
+    if books.day <= today:
+        upper = max(limit, reserved + spent) if books.day == today else reserved + spent
+        month = {day: micros for day, micros in state.committed.items() if day[:7] == today[:7]}
+        state = state.model_copy(update={"committed": {**month, books.day: upper}})
+    if books.day == today:
+        mode = mode_at(book, rules, line_micros)
+        reopens = reopening(rules, state, now) if mode is not Mode.NORMAL else None
+        state = state.model_copy(update={"day": today, "mode": mode, "reopens_at": reopens})
+    return Review(state, book, shards)
+
+
+def mode_at(book: DayBook, rules: BudgetRules, line_micros: int) -> Mode:
+    """Return the mode for what is used of a day's limit."""
+    used = book.reserved + book.spent
+    if used >= book.limit or book.limit - used < line_micros:
+        return Mode.CLOSED
+    return Mode.BATCH_ONLY if used * 100 >= book.limit * rules.batch_only_percent else Mode.NORMAL
+
+
+def mode_now(state: BudgetState, rules: BudgetRules, now: datetime) -> Mode:
+    """Return the mode in force: an operator's while it lasts, else the guard's of today.
+
+    On a day that no guard has looked at yet the holds alone decide.
+    """
+    if rules.override_mode is not None and rules.override_until is not None and now < rules.override_until:
+        return Mode(rules.override_mode)
+    return state.mode if state.day == day_of(now) else Mode.NORMAL
+
+
+def reopening(rules: BudgetRules, state: BudgetState, now: datetime) -> datetime:
+    """Return when there is budget again: at the next midnight, or with the next month if this one's is used up."""
+    tomorrow = next_day(now)
+    spent = sum(micros for day, micros in state.committed.items() if day[:7] == day_of(now)[:7])
+    if spent < rules.monthly_limit_micros:
+        return tomorrow
+    return (tomorrow.replace(day=1) + timedelta(days=32)).replace(day=1) if tomorrow.day > 1 else tomorrow
+
+
+def days_to_review(state: BudgetState, now: datetime) -> list[str]:
+    """Return the days to look at, oldest first, today last: those in flight, and all that no guard has seen the end
+    of."""
+    today = now.date()
+    since = max(min(date.fromisoformat(state.day), today), today - timedelta(days=REVIEWED_DAYS_MAX))
+    first = min(since, today - timedelta(days=OPEN_DAYS))
+    return [(first + timedelta(days=number)).isoformat() for number in range((today - first).days + 1)]
+
+
+def alert(kind: AlertKind, text: str, now: datetime) -> Alert:
+    """Return a new alert, due at once."""
+    return Alert(kind=kind, day=day_of(now), text=text, created_at=now, due_at=now, expire_at=now + ALERT_LIFETIME)
+
+
+def threshold_alerts(found: Review, now: datetime) -> list[Alert]:
+    """Return what operators have to be told of the mode that a review has come to."""
+    book, mode = found.book, found.state.mode
+    used = f"{(book.reserved + book.spent) / 1e6:.2f} of {book.limit / 1e6:.2f} dollars are spent or held back"
+    told = []
+    if mode is not Mode.NORMAL:
+        told.append(alert(AlertKind.BATCH_ONLY, f"{used}: everybody is served by the batch lane.", now))
+    if mode is Mode.CLOSED:
+        until = found.state.reopens_at.isoformat() if found.state.reopens_at else "the limit is raised"
+        told.append(alert(AlertKind.CLOSED, f"{used}: nothing more is submitted until {until}.", now))
+    return told
+
+
+def _limit(books: Books, rules: BudgetRules, now: datetime) -> int:
+    """A day that is over takes no more holds: its limit is what it uses."""
+    if books.day < day_of(now):
+        return 0
+    month = {day: micros for day, micros in books.state.committed.items() if day[:7] == books.day[:7]}
+    others = sum(month.values()) - month.get(books.day, 0)
+    return max(min(rules.daily_limit_micros, rules.monthly_limit_micros - others), 0)
+
+
+def _limited(shards: Mapping[str, Shard], limit: int) -> dict[str, Shard]:
+    """Give each shard its limit. Past the day's limit that is nothing: what is released must not be held again."""
+    used = sum(shard.used for shard in shards.values())
+    left = limit - used
+    return {
+        name: shard.model_copy(update={"limit": max(shard.used + left // SHARDS, 0) if left >= 0 else 0})
+        for name, shard in shards.items()
+    }
+
+
+def _repaired(shards: Mapping[str, Shard], drift: Drift) -> dict[str, Shard]:
+    """Book a drift where there is most room, so that no shard is pushed past its limit as long as one has room."""
+    name = max(shards, key=lambda each: (shards[each].room, each))
+    shard = shards[name]
+    repaired = {"reserved": shard.reserved + drift.reserved, "spent": shard.spent + drift.spent}
+    return {**shards, name: shard.model_copy(update=repaired)}
+
+
+def _total_costs(shards: Iterable[Shard]) -> dict[str, dict[str, int]]:
+    total: dict[str, dict[str, int]] = {}
+    for shard in shards:
+        for lane, models in shard.costs.items():
+            for model, micros in models.items():
+                by_model = total.setdefault(lane, {})
+                by_model[model] = by_model.get(model, 0) + micros
+    return total

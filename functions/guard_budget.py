@@ -1,0 +1,100 @@
+"""`guard_budget`: what has been spent, held against what may be; and everybody told who has to know.
+
+    for each day in flight, today last: add up what its calls and batches hold and have cost ► review the day in one
+    transaction (repair its shards, set their limits, the mode)  ► deliver the alerts that are due
+
+The holds alone keep the bill within its limit, with or without this function. It opens the day, moves what is left
+between the shards, follows a changed limit, mends what somebody has broken by hand, and sets the mode that saves calls
+from finding out one by one that there is nothing left. It may die anywhere and run twice at once: a day is reviewed in
+one transaction, a repair is made only if nobody else has reviewed the day since it was measured, and an alert is
+created once and delivered by whoever takes its lease.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from functions import log
+from functions.core.guard import Alert, AlertKind, Books, Drift, Review, alert, days_to_review, threshold_alerts
+from functions.core.ledger import day_of
+from functions.spending import reviewed
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from functions.wiring import Deps
+
+ALERTS_PER_RUN = 20
+DELIVERY_LEASE = timedelta(minutes=10)
+"""When an alert is tried again whose delivery failed, or died."""
+
+DELIVERIES_MAX = 100
+"""Then nobody is listening: about a day of tries."""
+
+
+def guard_budget(deps: Deps) -> dict[str, int]:
+    """Run once. Returns counts: `days` reviewed and `repaired`, alerts `raised` and
+    `delivered`, and today's `limitMicros`, `reservedMicros` and `spentMicros`."""
+    counts: Counter[str] = Counter(days=0, repaired=0, raised=0, delivered=0)
+    today = day_of(deps.clock())
+    for day in days_to_review(deps.budget(), deps.clock()):
+        review = _review(day, deps, counts)
+        if review is None or day != today:
+            continue
+        for raised in threshold_alerts(review, deps.clock()):
+            counts["raised"] += deps.store.create_alert(raised)
+        book = review.book
+        counts.update(limitMicros=book.limit, reservedMicros=book.reserved, spentMicros=book.spent)
+        log.info(log.Event.BUDGET_REVIEWED, day=day, mode=review.state.mode, costs=book.costs)
+    for due, version in deps.store.due_alerts(deps.clock(), ALERTS_PER_RUN):
+        counts["delivered"] += _deliver(due, version, deps)
+    return dict(counts)
+
+
+def _review(day: str, deps: Deps, counts: Counter[str]) -> Review | None:
+    """Review a day, with its repair if its shards are not what its calls say. None for a past day that never was."""
+    drift, measured_at = deps.store.budget_drift(day)
+    found: list[Drift] = []
+
+    def decide(document: dict[str, Any], books: Books) -> Review | None:
+        found.clear()  # this runs again when the transaction does
+        if not books.shards and day < day_of(deps.clock()):
+            return None
+        ours = drift if books.reviewed_at == measured_at else Drift()
+        found.append(ours)
+        return reviewed(document, books, deps, ours)
+
+    review = deps.store.review_day(day, decide)
+    counts["days"] += review is not None
+    if review is not None and found[0] != Drift():
+        counts["repaired"] += 1
+        text = f"The shards of {day} were off by {found[0].reserved} reserved and {found[0].spent} spent micro-dollars."
+        counts["raised"] += deps.store.create_alert(alert(AlertKind.DRIFT, text, deps.clock()))
+    return review
+
+
+def _deliver(due: Alert, version: datetime, deps: Deps) -> bool:
+    """Deliver an alert by every way there is: log, webhook, push. False if it has to be tried again."""
+    again = deps.clock() + DELIVERY_LEASE if due.attempts + 1 < DELIVERIES_MAX else None
+    taken = deps.store.update_alert(due, version, {"dueAt": again, "attempts": due.attempts + 1})
+    if taken is None:
+        return False  # another guard delivers it
+    if due.attempts == 0:
+        log.alert(log.Event.BUDGET_ALERT, kind=due.kind, day=due.day, text=due.text)
+    try:
+        deps.alerting.send(due)
+        _push(due, deps)
+    except Exception:  # noqa: BLE001  (whatever it is, it is tried again, and the next alert gets its turn)
+        log.error(log.Event.ALERT_UNDELIVERED, kind=due.kind, day=due.day, trace=traceback.format_exc())
+        return False
+    deps.store.update_alert(due, taken, {"dueAt": None})
+    return True
+
+
+def _push(due: Alert, deps: Deps) -> None:
+    tokens = [token for uid in deps.runtime().budget.alert_uids for token in deps.store.push_tokens_of(uid)]
+    if tokens:
+        deps.messaging.alert(tokens, str(due.kind), due.day, due.text)

@@ -1,0 +1,124 @@
+"""Holding money back before it is spent. Shared by everything that calls the provider.
+
+A hold that finds its shard full looks at all of them once and goes where there is room; a day that has no shards yet
+is opened by whoever comes first. Both end: there are few shards, and a day is opened once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from functions import log
+from functions.core.budget import DayNotOpenError, Hold, Mode, NoRoomError, batch_hold, call_hold, exhausted, with_room
+from functions.core.errors import InstantClosed
+from functions.core.estimates import input_tokens, input_tokens_max, jpeg_size, most_micros
+from functions.core.guard import AlertKind, Books, Drift, Review, alert, mode_now, reopening, review
+from functions.core.ledger import day_of
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from functions.core.attempts import Attempt, Terms
+    from functions.core.errors import EcolaneError
+    from functions.core.jobs import Job
+    from functions.wiring import Deps
+
+T = TypeVar("T")
+
+SHARD_TRIES = 4
+"""How often a hold looks for another shard, before a race for the last of the budget is given up."""
+
+
+def mode(deps: Deps) -> Mode:
+    """Return what may be spent now. A hint, at most 30 s old; what holds is whether there is room for a hold."""
+    return mode_now(deps.budget(), deps.runtime().budget, deps.clock())
+
+
+def instant_closed_because(deps: Deps) -> Literal["OPERATOR", "BUDGET"] | None:
+    """Return why the instant lane is closed; None while it is open."""
+    if not deps.runtime().instant.open:
+        return "OPERATOR"
+    return None if mode(deps) is Mode.NORMAL else "BUDGET"
+
+
+def instant_closed(because: str, deps: Deps) -> EcolaneError:
+    """Return the error for a call that wants the instant lane and nothing else."""
+    if because == "BUDGET":
+        return exhausted(reopens_at(deps))
+    return InstantClosed("The instant lane is closed now. Take the batch lane, or try again later.")
+
+
+def reopens_at(deps: Deps) -> datetime:
+    """Return when there is budget again."""
+    return reopening(deps.runtime().budget, deps.budget(), deps.clock())
+
+
+def instant_hold(job: Job, photo: bytes, deps: Deps) -> Hold:
+    """Return a hold for an instant call about this photo, on a shard that chance picks."""
+    size = jpeg_size(photo)
+    model, side = deps.settings.openai_model, deps.runtime().images.side_max
+    tokens = input_tokens(model, job.region, job.language, size) if size else input_tokens_max(model, side)
+    micros = most_micros(tokens, deps.model_price(), batch=False)
+    return call_hold(day_of(deps.clock()), int(deps.new_id(), 16), model, micros)
+
+
+def line_micros(deps: Deps) -> int:
+    """Return the most that one line of a batch can cost."""
+    tokens = input_tokens_max(deps.settings.openai_model, deps.runtime().images.side_max)
+    return most_micros(tokens, deps.model_price(), batch=True)
+
+
+def with_hold(hold: Hold, act: Callable[[Hold], T], deps: Deps) -> T:
+    """Do something that makes a hold, on another shard if this one is full.
+
+    Raises:
+        NoRoomError: no shard has room, or others were faster too often.
+    """
+    for _ in range(SHARD_TRIES):
+        try:
+            return act(hold)
+        except DayNotOpenError as unopened:
+            open_day(unopened.day, deps)
+        except NoRoomError:
+            hold = _elsewhere(hold, deps)
+    raise NoRoomError(hold.day)
+
+
+def _elsewhere(hold: Hold, deps: Deps) -> Hold:
+    day = day_of(deps.clock())
+    found = next(with_room(deps.store.budget_shards(day), hold.micros, int(deps.new_id(), 16)), None)
+    if found is None:
+        raise NoRoomError(day)
+    return hold.model_copy(update={"day": day, "parts": {str(found): hold.micros}})
+
+
+def hold_for_batch(lines: int, deps: Deps) -> tuple[Hold, int]:
+    """Return a hold for a batch of at most so many lines, and for how many of them there is room."""
+    day = day_of(deps.clock())
+    shards = deps.store.budget_shards(day) or open_day(day, deps)
+    return batch_hold(day, deps.settings.openai_model, line_micros(deps), lines, shards)
+
+
+def open_day(day: str, deps: Deps) -> Any:
+    """Give a day its shards, if nobody has done so yet. Returns them by name."""
+
+    def decide(document: dict[str, Any], books: Books) -> Review | None:
+        return None if books.shards else reviewed(document, books, deps)
+
+    deps.store.review_day(day, decide)
+    return deps.store.budget_shards(day)
+
+
+def reviewed(document: dict[str, Any], books: Books, deps: Deps, drift: Drift | None = None) -> Review:
+    """Return the review of a day under the config as it is stored at this moment, not as it was cached."""
+    rules = deps.checked_runtime(document).budget
+    return review(books, rules, deps.clock(), line_micros=line_micros(deps), drift=drift)
+
+
+def report_doubt(job_id: str, terms: Terms, attempt: Attempt, deps: Deps) -> None:
+    """Tell operators of an answer that does not say, or not believably, what it cost. What was held is booked."""
+    usage = attempt.usage.model_dump(by_alias=True) if attempt.usage else None
+    log.error(log.Event.USAGE_UNREPORTED, jobId=job_id, usage=usage, booked=terms.cost_micros(attempt))
+    text = "An answer did not say believably what it cost; the most that it can have cost is booked."
+    deps.store.create_alert(alert(AlertKind.USAGE_UNREPORTED, text, deps.clock()))
