@@ -45,6 +45,12 @@ ABANDONED_MAX = 20
 RUN_TIME = FUNCTION_TIMEOUT - timedelta(seconds=120)
 """After this a run begins no further batch; the margin is for the one that it is at."""
 
+OVERDUE_PAGE = 500
+"""While the budget is closed nothing is sent, but whoever has waited too long gets their tokens back."""
+
+TRIES_A_BATCH = 3
+"""A run that meets others at the same jobs looks elsewhere, so often for each batch that it may send."""
+
 SHARD_GROUPS = 4
 LONG_QUEUE_BATCHES = 16
 """A queue of this many batches is taken by quarters, each run beginning at another one, so that runs that overlap do
@@ -57,7 +63,9 @@ def submit_batches(deps: Deps) -> dict[str, int]:
     queued = deps.store.count_queued(QUEUE_COUNTED_MAX)
     try:
         _take_up_abandoned(deps, counts)
-        if queued and mode(deps) is not Mode.CLOSED:
+        if queued and mode(deps) is Mode.CLOSED:
+            _without_overdue(deps, deps.store.queued_jobs(deps.clock(), OVERDUE_PAGE, range(QUEUE_SHARDS)), counts)
+        elif queued:
             _submit_queue(deps, queued, counts)
     except ProviderDownError as problem:
         # Everything that could not be sent is back in the queue or under a lease; the next tick goes on.
@@ -69,14 +77,16 @@ def submit_batches(deps: Deps) -> dict[str, int]:
 def _submit_queue(deps: Deps, queued: int, counts: Counter[str]) -> None:
     rules, until = deps.runtime().batch, deps.clock() + RUN_TIME
     groups = _shard_groups(queued, rules.jobs_per_batch, first=int(deps.new_id(), 16))
-    for _ in range(rules.batches_per_run):
-        if not groups or deps.clock() > until:
+    for _ in range(TRIES_A_BATCH * rules.batches_per_run):
+        if not groups or counts["batches"] >= rules.batches_per_run or deps.clock() > until:
             return
-        jobs = deps.store.queued_jobs(deps.clock(), rules.jobs_per_batch, groups[0])
+        jobs, sent_before = deps.store.queued_jobs(deps.clock(), rules.jobs_per_batch, groups[0]), counts["jobs"]
         if jobs and not _submit(deps, jobs, counts):
             return  # there is no budget left: what is queued waits
         if len(jobs) < rules.jobs_per_batch:
             groups = groups[1:]  # this one is empty now
+        elif counts["jobs"] - sent_before < len(jobs):
+            groups = [*groups[1:], groups[0]]  # another run is at this one: make way
 
 
 def _shard_groups(queued: int, jobs_per_batch: int, first: int) -> list[Sequence[int]]:

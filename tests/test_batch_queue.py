@@ -131,6 +131,18 @@ def test_a_job_that_waits_for_a_day_and_two_hours_is_refunded(cloud: InProcessCl
     assert (cloud.client.document("users/ann/wallet/main").get().to_dict() or {})["balance"] == 200
 
 
+def test_nobody_waits_for_ever_for_a_budget(cloud: InProcessCloud) -> None:
+    """While the budget is closed nothing is sent; whoever has waited for 26 hours is refunded all the same."""
+    closed = {"overrideMode": "closed", "overrideUntil": cloud.clock() + timedelta(days=3)}
+    cloud.configure({"budget": closed, "tokens": {"welcome": 200}, **_plans()})
+    ids = enqueue(cloud, "ann", 2)
+    ticks(cloud, timedelta(hours=26))
+    assert statuses(cloud, ids) == ["queued"] * 2
+    ticks(cloud, timedelta(minutes=10))
+    assert statuses(cloud, ids) == ["failed"] * 2
+    assert cloud.openai.requests["POST /v1/batches"] == 0
+
+
 def test_a_batch_that_expires_is_tried_once_more(cloud: InProcessCloud) -> None:
     """A batch that OpenAI lets expire after 24 hours goes again, within the 26 hours that a user may have to wait."""
     ids = enqueue(cloud, "ann", 2)
