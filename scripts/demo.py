@@ -86,15 +86,16 @@ class Meter:
 
     def __init__(self, cloud: LocalCloud) -> None:
         self._bill = cloud.firestore.embedded.bill if cloud.firestore.kind == "embedded" else None
-        self.operations: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
+        self.crons: Counter[str] = Counter()
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """Count what is billed inside this block."""
+    def counting(self, operations: Counter[str]) -> Iterator[None]:
+        """Add what is billed inside this block to one of the counters."""
         before = self._bill.snapshot()["totals"] if self._bill else {}
         yield
         after = self._bill.snapshot()["totals"] if self._bill else {}
-        self.operations.update({kind: after[kind] - before[kind] for kind in after})
+        operations.update({kind: after[kind] - before[kind] for kind in after})
 
 
 def _run(cloud: LocalCloud, photos: list[Photo]) -> None:
@@ -115,7 +116,7 @@ def _run(cloud: LocalCloud, photos: list[Photo]) -> None:
         started = cloud.clock()
         _wait(cloud, user, photos, meter, progress)
     waited = cloud.clock() - started
-    with meter.running():
+    with meter.counting(meter.calls):
         wallet = cloud.call("get_wallet", {}, user.id_token)
     records = _stored(cloud, photos)
     console.print(_photo_table(photos, records))
@@ -147,7 +148,7 @@ def _send(cloud: LocalCloud, user: SignedIn, photos: list[Photo], meter: Meter, 
         path = f"users/{user.uid}/uploads/{photo.name}"
         bucket.blob(path).upload_from_string(photo.data, content_type="image/jpeg")
         request = {"requestId": uuid.uuid4().hex, "imagePath": path, "mode": photo.lane}
-        with meter.running():
+        with meter.counting(meter.calls):
             try:
                 photo.job = cloud.call("classify_image", request, user.id_token)
             except CallableError as refusal:
@@ -161,7 +162,7 @@ def _wait(cloud: LocalCloud, user: SignedIn, photos: list[Photo], meter: Meter, 
     task = progress.add_task("Batch lane", total=len(queued))
     deadline = cloud.clock() + (WAIT_MAX if cloud.openai_is_standin else timedelta(seconds=REAL_WAIT_SECONDS))
     while queued and cloud.clock() < deadline:
-        with meter.running():
+        with meter.counting(meter.crons):
             cloud.advance(TICK)
         for photo in queued:
             photo.job = cloud.call("get_job", {"jobId": photo.job["jobId"]}, user.id_token)
@@ -233,12 +234,10 @@ def _money_panel(photos: list[Photo], records: dict[str, dict[str, Any]], meter:
         f"saved [bold green]{saved:.0%}[/]",
         f"The batch lane took {waited.total_seconds() / 60:.0f} minutes by the cron clock.",
     ]
-    if meter.operations:
-        reads, writes, deletes = (meter.operations[kind] for kind in ("reads", "writes", "deletes"))
-        lines.append(
-            f"Firestore: {reads} reads, {writes} writes, {deletes} deletes: "
-            f"{reads / len(photos):.1f} reads and {writes / len(photos):.1f} writes a photo"
-        )
+    if meter.calls:
+        for who, operations in (("the app's calls", meter.calls), ("the crons meanwhile", meter.crons)):
+            reads, writes, deletes = (operations[kind] for kind in ("reads", "writes", "deletes"))
+            lines.append(f"Firestore, {who}: {reads} reads, {writes} writes, {deletes} deletes")
     else:
         lines.append("Firestore: the official emulator keeps no bill; run with FIRESTORE=embedded to see one.")
     return Panel.fit("\n".join(lines), title="Money")
