@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-NAMES = ("batchfile", "coldstart", "instantcost", "jobcost", "refresh", "wallet")
+NAMES = ("batchfile", "budget", "coldstart", "instantcost", "jobcost", "refresh", "wallet")
 
 console = Console()
 

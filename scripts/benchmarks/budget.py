@@ -1,0 +1,153 @@
+"""A budget for 500 calls, and 2,000 requests from 200 users at once: does anything ever pass the limit, and how much of
+it is used?
+
+The whole product in one process, over the in-process Firestore. The provider takes its time, by chance; some calls
+fail, some are never heard of again. A watcher adds up the shards all the while, at one moment each time. The second
+round does the same with batches in flight, which take their part of the same budget.
+"""
+
+import random
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from google.cloud.firestore import Transaction, transactional
+
+from functions.classify_image import ClassifyImage, classify_image
+from functions.core.budget import SHARDS
+from functions.core.errors import EcolaneError
+from functions.guard_budget import guard_budget
+from functions.submit_batches import submit_batches
+from scripts.drawings import drawn_photos
+from scripts.emulators.inprocess import InProcessCloud
+
+REQUESTS = 2_000
+CONCURRENCY = 200
+CALLS_AFFORDABLE = 500
+BATCH_JOBS = 400
+SEED = 7
+LATENCY_SECONDS = (0.1, 0.8)
+FAILED_SHARE = 0.05
+CRASHED_SHARE = 0.05
+PAUSE_SECONDS = (0.0, 8.0)
+"""Between a user's requests. One Python process is the store, the provider and all functions at once: without pauses it
+would be measured how many transactions a second that serves."""
+
+UNLIMITED = {"instantPerDay": 1_000, "batchPerDay": 1_000, "manualPerDay": 5, "callsPerMinute": 1_000, "priority": 0}
+
+
+class _CrashError(BaseException):
+    """The process that served this call is gone."""
+
+
+def run() -> dict[str, Any]:
+    """Return the promised figures of both rounds, the worse of each, and the share of the budget that was used."""
+    rounds = [_Round(batch_jobs=0).run(), _Round(batch_jobs=BATCH_JOBS).run()]
+    limit = rounds[0]["limit"]
+    return {
+        "requests": REQUESTS,
+        "concurrency": CONCURRENCY,
+        "limit_micros": limit,
+        "reserved_plus_spent_micros_max": max(found["most"] for found in rounds),
+        "overshoot_micros": max(max(found["most"] - found["limit"], 0) for found in rounds),
+        "usable_share": round(rounds[0]["share"], 4),
+        "usable_share_with_batches": round(rounds[1]["share"], 4),
+        "served": rounds[0]["served"],
+        "crashed": rounds[0]["crashed"],
+        "refused": rounds[0]["refused"],
+        "batch_jobs_in_flight": rounds[1]["batched"],
+    }
+
+
+class _Round:
+    """One budget, and everybody at it."""
+
+    def __init__(self, batch_jobs: int) -> None:
+        self._cloud = InProcessCloud(seed=SEED)
+        self._chance = random.Random(SEED)  # noqa: S311  (a benchmark, which is repeatable)
+        self._photo = next(iter(drawn_photos().values()))
+        self._batch_jobs = batch_jobs
+        self._over = threading.Event()
+        self._most = 0
+
+    def run(self) -> dict[str, Any]:
+        """Return limit, the most that was ever reserved and spent, the share used, and what became of the calls."""
+        cloud = self._cloud
+        limit = CALLS_AFFORDABLE * self._held_for_a_call()
+        tokens = {"welcome": 200}
+        rules = {"dailyLimitMicros": limit, "monthlyLimitMicros": 100 * limit, "perUserDailyMicros": limit}
+        cloud.configure({"tokens": tokens, "plans": {"free": UNLIMITED}, "budget": rules})
+        for number in range(self._batch_jobs):
+            self._classify(f"batch-{number % CONCURRENCY}", number, "batch")
+        guard_budget(cloud.deps)
+        watcher = threading.Thread(target=self._watch)
+        watcher.start()
+        cloud.interrupt = self._disturb
+        with ThreadPoolExecutor(CONCURRENCY + 1) as pool:
+            submitter = pool.submit(submit_batches, cloud.deps) if self._batch_jobs else None
+            outcomes = Counter(pool.map(self._request, range(REQUESTS)))
+        cloud.interrupt = lambda _call, _when: None
+        self._over.set()
+        watcher.join()
+        used = self._used()
+        return {
+            "limit": limit,
+            "most": max(self._most, used),
+            "share": used / limit,
+            "batched": submitter.result()["jobs"] if submitter else 0,
+            **{name: outcomes[name] for name in ("served", "refused", "crashed")},
+        }
+
+    def _held_for_a_call(self) -> int:
+        probe = InProcessCloud(seed=SEED)
+        job_id = self._classify("probe", 0, "instant", probe)["jobId"]
+        hold = (probe.client.document(f"aiJobs/{job_id}").get().to_dict() or {})["hold"]
+        return int(hold["lineMicros"])
+
+    def _request(self, number: int) -> str:
+        time.sleep(self._chance.uniform(*PAUSE_SECONDS))
+        try:
+            self._classify(f"user-{number % CONCURRENCY}", number, "instant")
+        except EcolaneError as error:
+            return "refused" if error.reason == "BUDGET_EXHAUSTED" else "failed"
+        except _CrashError:
+            return "crashed"
+        return "served"
+
+    def _classify(self, user: str, number: int, mode: str, cloud: InProcessCloud | None = None) -> dict[str, Any]:
+        cloud = cloud or self._cloud
+        path = cloud.upload(user, f"{mode}-{number}.jpg", self._photo)
+        request = {"requestId": f"{mode}-request-{number}", "imagePath": path, "mode": mode}
+        allowed = {"allowBatch": False} if mode == "instant" else {}
+        return classify_image(ClassifyImage.model_validate({**request, **allowed}), user, cloud.deps)
+
+    def _disturb(self, call: str, when: str) -> None:
+        """Let the provider take its time; let some calls end there, before or after it has worked."""
+        if call != "openai.complete":
+            return
+        time.sleep(self._chance.uniform(*LATENCY_SECONDS))
+        if self._chance.random() < CRASHED_SHARE / 2:
+            raise _CrashError
+        if when == "before" and self._chance.random() < FAILED_SHARE:
+            self._cloud.openai.faults.add(kind="server_error", endpoint="POST /v1/chat/completions")
+
+    def _watch(self) -> None:
+        while not self._over.is_set():
+            self._most = max(self._most, self._used())
+            time.sleep(0.02)
+
+    def _used(self) -> int:
+        """Add up what is reserved and spent on all shards, at one moment."""
+        day = self._cloud.clock().date().isoformat()
+        client = self._cloud.client
+        refs = [client.document("budget", day, "shards", str(number)) for number in range(SHARDS)]
+
+        @transactional
+        def body(transaction: Transaction) -> int:
+            found = [each.to_dict() or {} for each in client.get_all(refs, transaction=transaction)]
+            return sum(int(each.get("reserved", 0)) + int(each.get("spent", 0)) for each in found)
+
+        used: int = body(client.transaction(read_only=True))
+        return used
