@@ -30,6 +30,10 @@ ALERT_WEBHOOK_SECRET = params.SecretParam(
     "ALERT_WEBHOOK_SECRET", description="What posted alerts are signed with; any text that the receiver knows."
 )
 
+REMOTE_CONFIG = params.BoolParam(
+    "REMOTE_CONFIG", default=False, description="Whether prices and budget may come from Firebase Remote Config."
+)
+
 
 class ConfigurationError(Exception):
     """A deploy-time setting is missing or wrong. The message says which one and what it should be."""
@@ -48,6 +52,7 @@ class Settings:
     alert_webhook_url: str = ""
     alert_webhook_secret: str = ""
     emulated: bool = False
+    remote_config: bool = False
 
 
 def load_settings() -> Settings:
@@ -66,6 +71,7 @@ def load_settings() -> Settings:
         openai_webhook_secret=OPENAI_WEBHOOK_SECRET.value,
         alert_webhook_url=ALERT_WEBHOOK_URL.value,
         alert_webhook_secret=ALERT_WEBHOOK_SECRET.value,
+        remote_config=REMOTE_CONFIG.value,
         emulated=os.environ.get("FUNCTIONS_EMULATOR") == "true",
     )
     if not settings.project:

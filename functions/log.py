@@ -16,6 +16,7 @@ class Event(StrEnum):
     CRON_FINISHED = "cron_finished"
     CRON_CRASHED = "cron_crashed"
     CONFIG_INVALID = "config_invalid"
+    REMOTE_CONFIG_FAILED = "remote_config_failed"
     INSTANT_FAILED = "instant_failed"
     USAGE_UNREPORTED = "usage_unreported"
     BUDGET_REVIEWED = "budget_reviewed"

@@ -6,6 +6,7 @@ first asked for, which keeps discovery and cold starts short.
 
 from __future__ import annotations
 
+import traceback
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from functions import log
 from functions.config import Settings, load_settings
 from functions.core.guard import BudgetState
 from functions.core.pricing import QueueStats
-from functions.core.runtime import RuntimeConfig
+from functions.core.runtime import REMOTE_KEYS, RuntimeConfig, overlaid
 
 if TYPE_CHECKING:
     from functions.adapters.alerting import AlertWebhook
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 Clock = Callable[[], datetime]
 
+REMOTE_CONFIG_AGE_MAX = timedelta(minutes=5)
+"""How long a process may keep using what it has fetched from Remote Config, which is a request and takes a while."""
+
 RUNTIME_CONFIG_AGE_MAX = timedelta(seconds=30)
 """How long a process may keep using the runtime config that it has read."""
 
@@ -39,6 +43,7 @@ class Deps:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
         self.clock = clock
+        self._remote: tuple[datetime, dict[str, str]] | None = None
         self._runtime: tuple[datetime, tuple[RuntimeConfig, QueueStats, BudgetState]] | None = None
 
     @cached_property
@@ -130,11 +135,37 @@ class Deps:
             self._runtime = (now, (checked, QueueStats.model_validate(queue), BudgetState.model_validate(budget)))
         return self._runtime[1]
 
+    def _with_remote(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Put the values of Remote Config over a document, where the deploy has it so; they are fetched now and then.
+
+        While it is not to be reached, the values that were fetched last stay in force.
+        """
+        if not self.settings.remote_config:
+            return document
+        now = self.clock()
+        if self._remote is None or abs(now - self._remote[0]) > REMOTE_CONFIG_AGE_MAX:
+            values = self._remote[1] if self._remote else {}
+            try:
+                values = self.remote_values()
+            except Exception:  # noqa: BLE001  (whatever it is, prices stay as they were)
+                log.error(log.Event.REMOTE_CONFIG_FAILED, trace=traceback.format_exc())
+            self._remote = (now, values)
+        overlay, refused = overlaid(document, self._remote[1])
+        if refused:
+            log.error(log.Event.CONFIG_INVALID, document="Remote Config", problems=refused)
+        return overlay
+
+    def remote_values(self) -> dict[str, str]:
+        """Fetch what is set in Remote Config; see `adapters.remote_config`."""
+        from functions.adapters.remote_config import remote_values
+
+        return remote_values(REMOTE_KEYS)
+
     def _checked(self, document: dict[str, Any], last: RuntimeConfig) -> RuntimeConfig:
         from pydantic import ValidationError
 
         try:
-            return RuntimeConfig.model_validate(document)
+            return RuntimeConfig.model_validate(self._with_remote(document))
         except ValidationError as error:
             problems = [f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()]
             log.error(log.Event.CONFIG_INVALID, document="config/runtime", problems=problems)

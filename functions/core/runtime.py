@@ -6,6 +6,7 @@ unit.
 
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -225,3 +226,31 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str
         elif old != new:
             found.append({"field": prefix + name, "before": old, "after": new})
     return found
+
+
+REMOTE_KEYS: Mapping[str, tuple[str, str, Decimal]] = {
+    "batch_token_price": ("tokens", "batchPrice", Decimal(1)),
+    "instant_token_price": ("tokens", "instantPrice", Decimal(1)),
+    "points_to_token_rate": ("tokens", "pointsPerToken", Decimal(1)),
+    "daily_budget_usd": ("budget", "dailyLimitMicros", Decimal(1_000_000)),
+}
+"""What may be set in Firebase Remote Config: the section and field that a key stands for, and its factor to our
+unit."""
+
+
+def overlaid(document: Mapping[str, Any], values: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """Return a document with the values of Remote Config over its own, and the keys that were left out.
+
+    Each is taken for itself, if the whole is in range with it: a slip in one price leaves the others in force.
+    """
+    result, refused = dict(document), []
+    for key in sorted(values.keys() & REMOTE_KEYS.keys()):
+        section, field, factor = REMOTE_KEYS[key]
+        try:
+            changed = merged(result, {section: {field: Decimal(values[key].strip()) * factor}})
+            RuntimeConfig.model_validate(changed)
+        except (ArithmeticError, ValueError):
+            refused.append(key)
+        else:
+            result = changed
+    return result, refused

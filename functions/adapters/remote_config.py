@@ -1,0 +1,25 @@
+"""Firebase Remote Config, as far as prices come from it: the server template of the Admin SDK."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from firebase_admin import remote_config
+from firebase_admin.remote_config import ServerTemplate
+
+FROM_CONSOLE = "remote"
+"""The source of a value that somebody has set; others are the SDK's own defaults."""
+
+
+def fetched_template() -> ServerTemplate:
+    """Return the project's server template as it is now. One request.
+
+    Raises:
+        firebase_admin.exceptions.FirebaseError: Remote Config is not to be reached, or there is no template.
+    """
+    return asyncio.run(remote_config.get_server_template())
+
+
+def remote_values(keys: Iterable[str], template: Callable[[], ServerTemplate] = fetched_template) -> dict[str, str]:
+    """Return those of these keys that are set, as the text that the console stores."""
+    config = template().evaluate()
+    return {key: config.get_string(key) for key in keys if config.get_value_source(key) == FROM_CONSOLE}

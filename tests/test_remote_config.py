@@ -1,0 +1,116 @@
+"""Prices and budget from Firebase Remote Config, where a deploy has it so."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import pytest
+from firebase_admin.remote_config import ServerTemplate, _ServerTemplateData
+
+from functions.adapters.remote_config import remote_values
+from functions.core.runtime import REMOTE_KEYS, RuntimeConfig, overlaid
+from functions.wiring import Deps
+from scripts.emulators.inprocess import InProcessCloud
+
+
+def template(**values: str) -> ServerTemplate:
+    """Return the SDK's own template, as the console would have stored it."""
+    parameters = {key: {"defaultValue": {"value": value}} for key, value in values.items()}
+    made = ServerTemplate.__new__(ServerTemplate)
+    content = {"parameters": parameters, "conditions": [], "version": {}, "etag": "1"}
+    vars(made).update(_cache=_ServerTemplateData(content), _stringified_default_config={}, _lock=mock.MagicMock())
+    assert json.loads(made.to_json())["parameters"] == parameters
+    return made
+
+
+def test_only_what_is_set_is_taken() -> None:
+    """Of our keys those that the console has, as text; other parameters are not ours."""
+    found = remote_values(REMOTE_KEYS, lambda: template(batch_token_price="2", something_else="9"))
+    assert found == {"batch_token_price": "2"}
+
+
+def test_each_key_has_its_field_and_unit() -> None:
+    """Tokens are tokens, points are points, and dollars become micro-dollars."""
+    values = {
+        "batch_token_price": "2",
+        "instant_token_price": " 7 ",
+        "points_to_token_rate": "50",
+        "daily_budget_usd": "12.5",
+    }
+    document, refused = overlaid({"tokens": {"welcome": 20}}, values)
+    config = RuntimeConfig.model_validate(document)
+    assert refused == []
+    assert (config.tokens.batch_price, config.tokens.instant_price, config.tokens.points_per_token) == (2, 7, 50)
+    assert (config.budget.daily_limit_micros, config.tokens.welcome) == (12_500_000, 20)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "five", "", "NaN", "Infinity", "1e99", "201"])
+def test_a_slip_in_one_leaves_the_others(value: str) -> None:
+    """A value that is out of range, or no number, is left out and named; the others are in force."""
+    document, refused = overlaid({}, {"instant_token_price": value, "points_to_token_rate": "50"})
+    config = RuntimeConfig.model_validate(document)
+    assert refused == ["instant_token_price"]
+    assert (config.tokens.instant_price, config.tokens.points_per_token) == (5, 50)
+
+
+@pytest.fixture
+def deps() -> Deps:
+    """A process that was deployed with Remote Config."""
+    cloud = InProcessCloud(seed=1)
+    cloud.client.document("config/runtime").set({"tokens": {"batchPrice": 3}})
+    made = cloud.new_process()
+    made.settings = replace(made.settings, remote_config=True)
+    return made
+
+
+def serve(deps: Deps, values: Mapping[str, str] | Exception) -> SimpleNamespace:
+    """Let Remote Config answer with these values, or fail, and count how often it is asked."""
+    asked = SimpleNamespace(times=0)
+
+    def answer() -> Mapping[str, str]:
+        asked.times += 1
+        if isinstance(values, Exception):
+            raise values
+        return values
+
+    vars(deps)["remote_values"] = answer
+    return asked
+
+
+def advance(deps: Deps, step: timedelta) -> None:
+    """Move the process's clock."""
+    clock: Any = deps.clock
+    clock.advance(step)
+
+
+def test_it_wins_over_the_document_and_is_asked_every_five_minutes(deps: Deps) -> None:
+    """What the console sets is in force, and is fetched anew only now and then."""
+    asked = serve(deps, {"batch_token_price": "2"})
+    for _ in range(12):
+        assert deps.runtime().tokens.batch_price == 2
+        advance(deps, timedelta(seconds=31))
+    assert asked.times == 2
+
+
+def test_while_it_is_down_its_last_values_stay(deps: Deps, capsys: pytest.CaptureFixture[str]) -> None:
+    """A failure is reported and changes no price; before a first answer the document counts."""
+    serve(deps, ConnectionError("not to be reached"))
+    assert deps.runtime().tokens.batch_price == 3
+    advance(deps, timedelta(minutes=6))
+    serve(deps, {"batch_token_price": "2"})
+    assert deps.runtime().tokens.batch_price == 2
+    advance(deps, timedelta(minutes=6))
+    serve(deps, ConnectionError("not to be reached"))
+    assert deps.runtime().tokens.batch_price == 2
+    assert "remote_config_failed" in capsys.readouterr().err
+
+
+def test_without_the_param_nothing_is_asked(deps: Deps) -> None:
+    """A deploy without Remote Config never asks for it."""
+    deps.settings = replace(deps.settings, remote_config=False)
+    asked = serve(deps, {"batch_token_price": "2"})
+    assert (deps.runtime().tokens.batch_price, asked.times) == (3, 0)
