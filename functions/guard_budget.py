@@ -56,14 +56,14 @@ def guard_budget(deps: Deps) -> dict[str, int]:
 
 def _review(day: str, deps: Deps, counts: Counter[str]) -> Review | None:
     """Review a day, with its repair if its shards are not what its calls say. None for a past day that never was."""
-    drift, measured_at = deps.store.budget_drift(day)
+    drift, reviews = deps.store.budget_drift(day)
     found: list[Drift] = []
 
     def decide(document: dict[str, Any], books: Books) -> Review | None:
         found.clear()  # this runs again when the transaction does
         if not books.shards and day < day_of(deps.clock()):
             return None
-        ours = drift if books.reviewed_at == measured_at else Drift()
+        ours = drift if books.reviews == reviews else Drift()
         found.append(ours)
         return reviewed(document, books, deps, ours)
 

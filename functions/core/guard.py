@@ -45,6 +45,7 @@ class DayBook(Record):
     spent: int = 0
     costs: dict[str, dict[str, int]] = Field(default_factory=dict)
     reviewed_at: datetime | None = None
+    reviews: int = Field(default=0, ge=0)
 
 
 class AlertKind(StrEnum):
@@ -86,13 +87,13 @@ class Drift:
 
 @dataclass(frozen=True)
 class Books:
-    """The budget of one day as read: the state, the day's shards by name, none if it is not open yet, and when it was
-    last reviewed."""
+    """The budget of one day as read: the state, the day's shards by name, none if it is not open yet, and how often it
+    was reviewed: a number, because two guards can look at the same moment."""
 
     day: str
     state: BudgetState
     shards: Mapping[str, Shard]
-    reviewed_at: datetime | None = None
+    reviews: int = 0
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,8 @@ def review(books: Books, rules: BudgetRules, now: datetime, *, line_micros: int,
     shards = _limited(_repaired({**empty, **books.shards}, drift or Drift()), limit)
     reserved = sum(shard.reserved for shard in shards.values())
     spent = sum(shard.spent for shard in shards.values())
-    book = DayBook(limit=limit, reserved=reserved, spent=spent, costs=_total_costs(shards.values()), reviewed_at=now)
+    costs = _total_costs(shards.values())
+    book = DayBook(limit=limit, reserved=reserved, spent=spent, costs=costs, reviewed_at=now, reviews=books.reviews + 1)
     state, today = books.state, day_of(now)
     if books.day <= today:
         upper = max(limit, reserved + spent) if books.day == today else reserved + spent

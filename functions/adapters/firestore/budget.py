@@ -86,8 +86,8 @@ class BudgetDocuments(ShardDocuments):
             found = self._client.get_all(refs, transaction=transaction, timeout=RPC_TIMEOUT_SECONDS)
             read = {each.reference.path: each.to_dict() for each in found}
             open_shards = {ref.id: Shard.model_validate(read[ref.path]) for ref in shards if read[ref.path]}
-            reviewed_at = DayBook.model_validate(read[book.path] or {}).reviewed_at
-            books = Books(day, BudgetState.model_validate(read[state.path] or {}), open_shards, reviewed_at)
+            reviews = DayBook.model_validate(read[book.path] or {}).reviews
+            books = Books(day, BudgetState.model_validate(read[state.path] or {}), open_shards, reviews)
             review = decide(read[config.path] or {}, books)
             if review is not None:
                 transaction.set(state, review.state.model_dump(by_alias=True))
@@ -98,15 +98,15 @@ class BudgetDocuments(ShardDocuments):
 
         return run_transaction(self._client.transaction(), body)
 
-    def budget_drift(self, day: str) -> tuple[Drift, datetime | None]:
+    def budget_drift(self, day: str) -> tuple[Drift, int]:
         """Add up the holds of a day's calls and batches, and return by how much they differ from its shards.
 
-        Everything is read at one moment. Returned with it: when the day was last reviewed, by which the writer of a
+        Everything is read at one moment. Returned with it: how often the day was reviewed, by which the writer of a
         repair sees that nobody else has made it. One read for every thousand calls, and one a shard.
         """
 
         @transactional
-        def body(transaction: Transaction) -> tuple[Drift, datetime | None]:
+        def body(transaction: Transaction) -> tuple[Drift, int]:
             open_micros = settled_micros = 0
             for holders in (self._client.collection("aiJobs"), self._client.collection("batches")):
                 found = _sums_of_holds(holders, day).get(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS)
@@ -121,9 +121,9 @@ class BudgetDocuments(ShardDocuments):
                 open_micros - sum(shard.reserved for shard in shards),
                 settled_micros - sum(shard.spent for shard in shards),
             )
-            return drift, books[0].reviewed_at if books else None
+            return drift, books[0].reviews if books else 0
 
-        found: tuple[Drift, datetime | None] = body(self._client.transaction(read_only=True))
+        found: tuple[Drift, int] = body(self._client.transaction(read_only=True))
         return found
 
     def day_books(self, since: str, until: str) -> dict[str, DayBook]:
