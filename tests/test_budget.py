@@ -469,6 +469,19 @@ def test_guards_at_once_repair_once(cloud: InProcessCloud) -> None:
     assert sum(count["delivered"] for count in counts) == 1
 
 
+def test_a_repair_measured_before_another_guards_is_not_made(cloud: InProcessCloud) -> None:
+    """A guard that measured a drift which another has repaired since, at the very same time, leaves it alone."""
+    cost = job(cloud, classify(cloud, "one"))["costMicros"]
+    guard_budget(cloud.deps)
+    cloud.client.document(f"budget/{today(cloud)}/shards/2").update({"reserved": 90_000})
+    honest = cloud.deps.store.budget_drift
+    stale = {today(cloud): honest(today(cloud))}
+    guard_budget(cloud.deps)
+    vars(cloud.deps.store)["budget_drift"] = lambda day: stale.get(day) or honest(day)
+    guard_budget(cloud.deps)
+    assert books(cloud)[1:] == (0, cost)
+
+
 def test_a_guard_that_dies_anywhere_leaves_it_to_the_next(cloud: InProcessCloud) -> None:
     """Killed before and after each of its calls: the next one ends with the same books, and the alert goes out."""
     for when in ("before", "after"):
