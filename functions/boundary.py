@@ -78,16 +78,20 @@ def serve_call(
     Raises:
         HttpsError: with `details.reason`, a constant, and the details that the error's class documents.
     """
-    try:
-        uid = _authenticated(call, admin=admin)
-        return handle(_checked(call.data, request_type), uid, _deps())
-    except errors.EcolaneError as error:
-        log.info(log.Event.CALL_REFUSED, function=handle.__name__, reason=error.reason)
-        raise HttpsError(CODES[type(error)], error.message, {"reason": error.reason, **error.details}) from error
-    except Exception as error:
-        log.error(log.Event.CALL_CRASHED, function=handle.__name__, trace=traceback.format_exc())
-        message = "Something went wrong on our side. Nothing was lost; try again with the same requestId."
-        raise HttpsError(FunctionsErrorCode.INTERNAL, message, {"reason": "INTERNAL"}) from error
+    with log.serving(handle.__name__):
+        try:
+            uid = _authenticated(call, admin=admin)
+            request = _checked(call.data, request_type)
+            if job_id := getattr(request, "job_id", None):
+                log.about(jobId=job_id)
+            return handle(request, uid, _deps())
+        except errors.EcolaneError as error:
+            log.info(log.Event.CALL_REFUSED, reason=error.reason)
+            raise HttpsError(CODES[type(error)], error.message, {"reason": error.reason, **error.details}) from error
+        except Exception as error:
+            log.error(log.Event.CALL_CRASHED, stack_trace=traceback.format_exc())
+            message = "Something went wrong on our side. Nothing was lost; try again with the same requestId."
+            raise HttpsError(FunctionsErrorCode.INTERNAL, message, {"reason": "INTERNAL"}) from error
 
 
 def run_cron(
@@ -98,21 +102,23 @@ def run_cron(
     Raises:
         CronError: the run failed as a whole; Scheduler shows it as failed and the next tick tries again.
     """
-    try:
-        counts = handle(_deps(), *args, **kwargs)
-    except Exception as error:
-        log.error(log.Event.CRON_CRASHED, function=handle.__name__, trace=traceback.format_exc())
-        raise CronError(f"{handle.__name__} failed; its log entry {log.Event.CRON_CRASHED} says why") from error
-    log.info(log.Event.CRON_FINISHED, function=handle.__name__, scheduled=event.schedule_time.isoformat(), **counts)
+    with log.serving(handle.__name__):
+        try:
+            counts = handle(_deps(), *args, **kwargs)
+        except Exception as error:
+            log.error(log.Event.CRON_CRASHED, stack_trace=traceback.format_exc())
+            raise CronError(f"{handle.__name__} failed; its log entry {log.Event.CRON_CRASHED} says why") from error
+        log.info(log.Event.CRON_FINISHED, scheduled=event.schedule_time.isoformat(), **counts)
 
 
 def serve_webhook(request: Request, handle: Callable[[bytes, Mapping[str, str], Deps], HTTPStatus]) -> Response:
     """Serve one webhook. The answer is a status and no word more: whoever calls may be anybody."""
-    try:
-        status = handle(request.get_data(cache=False), dict(request.headers), _deps())
-    except Exception:  # noqa: BLE001  (the sender is told to try again, and the log why)
-        log.error(log.Event.CALL_CRASHED, function=handle.__name__, trace=traceback.format_exc())
-        status = HTTPStatus.INTERNAL_SERVER_ERROR
+    with log.serving(handle.__name__):
+        try:
+            status = handle(request.get_data(cache=False), dict(request.headers), _deps())
+        except Exception:  # noqa: BLE001  (the sender is told to try again, and the log why)
+            log.error(log.Event.CALL_CRASHED, stack_trace=traceback.format_exc())
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
     return Response(status=status)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from functions import log
 from functions.core.jobs import Lane, job_view
 from functions.core.records import RequestId
 from functions.instant_lane import classify_now
@@ -41,6 +42,7 @@ def classify_image(request: ClassifyImage, uid: str, deps: Deps) -> dict[str, An
     order = new_order(
         uid, request.request_id, request.image_path, request.mode, request, allow_batch=request.allow_batch, deps=deps
     )
+    log.about(jobId=order.job.job_id)
     balance = place([order], request, deps)
     if order.error is not None:
         raise order.error

@@ -55,16 +55,20 @@ class Settings:
     remote_config: bool = False
 
 
+def project() -> str:
+    """Return the project that this process runs in, empty if the environment names none."""
+    return os.environ.get("GCLOUD_PROJECT") or os.environ.get("GOOGLE_CLOUD_PROJECT") or ""
+
+
 def load_settings() -> Settings:
     """Read and check the settings.
 
     Raises:
         ConfigurationError: a setting is missing or malformed.
     """
-    project = os.environ.get("GCLOUD_PROJECT") or os.environ.get("GOOGLE_CLOUD_PROJECT") or ""
     settings = Settings(
-        project=project,
-        bucket=_firebase_bucket() or f"{project}.firebasestorage.app",
+        project=project(),
+        bucket=_firebase_bucket() or f"{project()}.firebasestorage.app",
         openai_model=OPENAI_MODEL.value,
         openai_base_url=OPENAI_BASE_URL.value,
         openai_api_key=OPENAI_API_KEY.value,

@@ -88,7 +88,7 @@ def _deliver(due: Alert, version: datetime, deps: Deps) -> bool:
         deps.alerting.send(due)
         _push(due, deps)
     except Exception:  # noqa: BLE001  (whatever it is, it is tried again, and the next alert gets its turn)
-        log.error(log.Event.ALERT_UNDELIVERED, kind=due.kind, day=due.day, trace=traceback.format_exc())
+        log.error(log.Event.ALERT_UNDELIVERED, kind=due.kind, day=due.day, stack_trace=traceback.format_exc())
         return False
     deps.store.update_alert(due, taken, {"dueAt": None})
     return True

@@ -74,7 +74,7 @@ def poll_batches(deps: Deps) -> dict[str, int]:
         except Exception:  # noqa: BLE001  (whatever it is, the next batch gets its turn)
             # One batch must not hold up the others. It stays due, and is tried again when its lease has run out.
             counts["crashed"] += 1
-            log.error(log.Event.BATCH_CRASHED, batchId=stored.batch.batch_id, trace=traceback.format_exc())
+            log.error(log.Event.BATCH_CRASHED, batchId=stored.batch.batch_id, stack_trace=traceback.format_exc())
     if counts["crashed"] and not counts["polled"]:
         raise RuntimeError("every batch that was due crashed the poller")
     return dict(counts)
@@ -168,7 +168,7 @@ def _push(deps: Deps, news: dict[str, News]) -> int:
     try:
         return deps.messaging.send(list(news.values()))
     except Exception:  # noqa: BLE001  (whatever it is, results must not wait for pushes)
-        log.warning(log.Event.PUSH_FAILED, users=len(news), trace=traceback.format_exc())
+        log.warning(log.Event.PUSH_FAILED, users=len(news), stack_trace=traceback.format_exc())
         return 0
 
 

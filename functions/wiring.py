@@ -148,7 +148,7 @@ class Deps:
             try:
                 values = self.remote_values()
             except Exception:  # noqa: BLE001  (whatever it is, prices stay as they were)
-                log.error(log.Event.REMOTE_CONFIG_FAILED, trace=traceback.format_exc())
+                log.error(log.Event.REMOTE_CONFIG_FAILED, stack_trace=traceback.format_exc())
             self._remote = (now, values)
         overlay, refused = overlaid(document, self._remote[1])
         if refused:

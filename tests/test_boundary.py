@@ -185,8 +185,8 @@ def test_a_defect_tells_the_caller_nothing_and_the_log_everything(error: Excepti
     (entry,) = logs()
     assert (entry["message"], entry["severity"]) == (log.Event.CALL_CRASHED, "ERROR")
     assert entry["function"] == "failing"
-    assert type(error).__name__ in entry["trace"]
-    assert "raise error" in entry["trace"]
+    assert type(error).__name__ in entry["stack_trace"]
+    assert "raise error" in entry["stack_trace"]
 
 
 def test_a_process_without_settings_tells_the_caller_nothing(monkeypatch: pytest.MonkeyPatch, logs: Logs) -> None:
@@ -228,7 +228,7 @@ def test_a_failed_run_leaks_nothing_into_its_response(logs: Logs) -> None:
     assert str(error.value) == "crashing failed; its log entry cron_crashed says why"
     (entry,) = logs()
     assert (entry["message"], entry["severity"]) == (log.Event.CRON_CRASHED, "ERROR")
-    assert "ValueError: secret" in entry["trace"]
+    assert "ValueError: secret" in entry["stack_trace"]
 
 
 # What the logs keep to themselves
