@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from functions.core.config_changes import differences, merged
 from functions.core.errors import InvalidRequest
 from functions.core.ledger import day_of
 from functions.core.records import Request
-from functions.core.runtime import RuntimeConfig, differences, merged
+from functions.core.runtime import RuntimeConfig
 from functions.spending import reviewed
 
 if TYPE_CHECKING:
-    from functions.core.jobs import Fields
+    from functions.core.records import Fields
     from functions.wiring import Deps
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from functions.core import earning, ledger
+from functions.core.accounts import Account
 from functions.core.limits import DeviceDay, count_on_device
 from functions.core.profile import DeviceId, device_key
 from functions.core.records import Request
@@ -29,7 +30,7 @@ def claim_daily_bonus(request: ClaimDailyBonus, uid: str, deps: Deps) -> dict[st
     now, runtime = deps.clock(), deps.runtime()
     rules = runtime.tokens
 
-    def decide(wallet: ledger.Wallet | None, device: DeviceDay | None) -> tuple[ledger.Account, DeviceDay]:
+    def decide(wallet: ledger.Wallet | None, device: DeviceDay | None) -> tuple[Account, DeviceDay]:
         account = earning.daily_bonus(contact(wallet, uid, runtime, now), rules, now)
         return account, count_on_device(device, "bonus", rules.bonuses_per_device, now)
 

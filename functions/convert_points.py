@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from functions.core import earning, ledger
-from functions.core.jobs import require_same_payload
+from functions.core.accounts import Account
+from functions.core.idempotency import require_same_payload
 from functions.core.records import Request, RequestId
 from functions.core.refresh import contact
 
@@ -34,7 +35,7 @@ def convert_points(request: ConvertPoints, uid: str, deps: Deps) -> dict[str, An
     now, runtime = deps.clock(), deps.runtime()
     rules = runtime.tokens
 
-    def decide(wallet: ledger.Wallet | None, _device: DeviceDay | None) -> tuple[ledger.Account, None]:
+    def decide(wallet: ledger.Wallet | None, _device: DeviceDay | None) -> tuple[Account, None]:
         account = contact(wallet, uid, runtime, now)
         return earning.convert_points(account, request.request_id, request.points, rules, now), None
 

@@ -13,7 +13,8 @@ from functions.core.records import Request
 from functions.core.refresh import contact, in_arrears
 
 if TYPE_CHECKING:
-    from functions.core.runtime import PlanRules, TokenRules
+    from functions.core.plans import PlanRules
+    from functions.core.runtime import TokenRules
     from functions.wiring import Deps
 
 _PRIVATE = {

@@ -13,9 +13,10 @@ from functions import log
 from functions.adapters.openai import ProviderDownError, ProviderRejectedError
 from functions.core.attempts import Attempt, Terms, answered, failed_attempt, judge
 from functions.core.errors import InvalidImage, ProviderUnavailable
-from functions.core.jobs import Failure, Job, JobError, Status, with_fields
+from functions.core.jobs import Failure, Job, JobError, Status
 from functions.core.prompts import completion_request, image_data_url
 from functions.core.settlement import refunding
+from functions.core.transitions import with_fields
 from functions.spending import report_doubt
 
 if TYPE_CHECKING:

@@ -15,19 +15,12 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field, StringConstraints
 
 from functions.adapters.firestore import Opening
-from functions.core import ledger
+from functions.core.accounts import charge
 from functions.core.budget import Hold, NoRoomError
 from functions.core.earning import streak
 from functions.core.errors import EcolaneError
-from functions.core.jobs import (
-    JOB_LIFETIME,
-    Job,
-    Lane,
-    Status,
-    job_id_for,
-    require_same_request,
-    shard_of,
-)
+from functions.core.idempotency import job_id_for, require_same_request
+from functions.core.jobs import JOB_LIFETIME, Job, Lane, Status, shard_of
 from functions.core.limits import admit, spend
 from functions.core.pricing import Prices, expected_wait_minutes, prices_now, require_within
 from functions.core.records import LanguageTag, Request, RequestId
@@ -36,7 +29,8 @@ from functions.core.uploads import PATH_CHARACTERS_MAX, own_upload
 from functions.spending import instant_closed, instant_closed_because, instant_hold, line_micros, with_hold
 
 if TYPE_CHECKING:
-    from functions.core.ledger import Account, Wallet
+    from functions.core.accounts import Account
+    from functions.core.ledger import Wallet
     from functions.wiring import Deps
 
 PHOTO_THREADS = 8
@@ -233,7 +227,7 @@ def _decide(
 
 
 def _charged(account: Account, job: Job, now: datetime) -> Account:
-    return ledger.charge(account, job.job_id, job.tokens_cost, now, points=job.points)
+    return charge(account, job.job_id, job.tokens_cost, now, points=job.points)
 
 
 def _answer_again(orders: Sequence[Order], deps: Deps) -> None:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from functions import log
 from functions.adapters.openai import ProviderDownError, ProviderRejectedError
 from functions.core.attempts import Attempt, Terms, answered, failed_attempt
+from functions.core.batch_reports import ENDED, ProviderBatch, ProviderState, counts_as_attempt, read_line, without_line
 from functions.core.batches import (
-    ENDED,
     LOST,
     OVER_LIMIT_PAUSE,
     OVERDUE,
@@ -27,19 +27,16 @@ from functions.core.batches import (
     Batch,
     BatchMember,
     BatchState,
-    ProviderBatch,
-    ProviderState,
-    counts_as_attempt,
     next_poll,
-    read_line,
-    without_line,
 )
 from functions.core.budget import Hold, settled
-from functions.core.jobs import Failure, Fields, backoff, requeued, waited_too_long
+from functions.core.jobs import Failure
 from functions.core.pricing import measured
 from functions.core.profile import News
+from functions.core.records import Fields
 from functions.core.runtime import FUNCTION_TIMEOUT
 from functions.core.settlement import refunding
+from functions.core.transitions import backoff, requeued, waited_too_long
 from functions.spending import line_micros, report_doubt
 
 if TYPE_CHECKING:

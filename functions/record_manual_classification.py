@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, StringConstraints
 
 from functions.core import earning, ledger
+from functions.core.accounts import Account
 from functions.core.classification import Category
-from functions.core.jobs import require_same_payload
+from functions.core.idempotency import require_same_payload
 from functions.core.limits import DeviceDay, count_on_device
 from functions.core.profile import DeviceId, device_key
 from functions.core.records import Request, RequestId
@@ -38,7 +39,7 @@ def record_manual_classification(request: RecordManualClassification, uid: str, 
     rules = runtime.tokens
     detail = {"itemName": request.item_name, "category": request.category.value}
 
-    def decide(wallet: ledger.Wallet | None, device: DeviceDay | None) -> tuple[ledger.Account, DeviceDay]:
+    def decide(wallet: ledger.Wallet | None, device: DeviceDay | None) -> tuple[Account, DeviceDay]:
         account = contact(wallet, uid, runtime, now)
         plan = runtime.plans.of(account.wallet.plan)
         account = earning.manual_classification(account, request.request_id, detail, rules, plan, now)

@@ -23,7 +23,8 @@ from functions.core.runtime import FUNCTION_TIMEOUT
 from functions.core.workers import worker_of
 
 if TYPE_CHECKING:
-    from functions.core.ledger import Account, Wallet
+    from functions.core.accounts import Account
+    from functions.core.ledger import Wallet
     from functions.core.runtime import RuntimeConfig
     from functions.wiring import Deps
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import StringConstraints
 
-from functions.core.ledger import Account, Wallet
+from functions.core.accounts import Account
+from functions.core.ledger import Wallet
 from functions.core.profile import Device, DeviceId, Preferences, Profile, device_key, push_tokens, with_device
 from functions.core.records import LanguageTag, Request
 from functions.core.refresh import contact

@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING
 from functions import log
 from functions.adapters.firestore.writes import BULK_WRITES_MAX
 from functions.adapters.openai import ProviderDownError, ProviderRejectedError
-from functions.core.batches import INPUT_BYTES_MAX, POLL_FIRST, Batch, BatchMember, BatchState, ProviderBatch
+from functions.core.batch_reports import ProviderBatch
+from functions.core.batches import INPUT_BYTES_MAX, POLL_FIRST, Batch, BatchMember, BatchState
 from functions.core.budget import Mode, NoRoomError, settled, trimmed
 from functions.core.errors import ImageNotFound, InvalidImage
-from functions.core.jobs import QUEUE_SHARDS, Failure, JobError, requeued, waited_too_long
+from functions.core.jobs import QUEUE_SHARDS, Failure, JobError
 from functions.core.prompts import batch_line, completion_request, image_data_url
 from functions.core.runtime import FUNCTION_TIMEOUT
 from functions.core.settlement import giving_up, refunding
+from functions.core.transitions import requeued, waited_too_long
 from functions.spending import SHARD_TRIES, hold_for_batch, mode
 
 if TYPE_CHECKING:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from functions import log
 from functions.config import Settings, load_settings
+from functions.core.config_changes import REMOTE_KEYS, overlaid
 from functions.core.guard import BudgetState
 from functions.core.pricing import QueueStats
-from functions.core.runtime import REMOTE_KEYS, RuntimeConfig, overlaid
+from functions.core.runtime import RuntimeConfig
 
 if TYPE_CHECKING:
     from functions.adapters.alerting import AlertWebhook

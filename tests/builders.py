@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from functions.core.accounts import Account
 from functions.core.answers import Completion, parse_answer
 from functions.core.batches import Batch, BatchMember, BatchState
 from functions.core.classification import Answer, Classification, classify_as
 from functions.core.jobs import Job, Lane, Status
-from functions.core.ledger import Account, empty_wallet
+from functions.core.ledger import empty_wallet
 from functions.core.usage import ModelPrice, Usage
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

@@ -23,7 +23,7 @@ ORDERING = [path for path in MODULES if path.parent == FUNCTIONS and path.stem n
 USE_CASES = [path for path in ORDERING if path.stem not in SHARED]
 
 # main.py has eight lines a trigger: it grows with the table of functions and with nothing else.
-LINES_MAX = {"main": 240, "use case": 300, "core": 280, "adapter": 300, "edge": 200}
+LINES_MAX = {"main": 240, "use case": 300, "core": 220, "adapter": 300, "edge": 200}
 FUNCTION_LINES_MAX = 60
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -16,8 +16,8 @@ import httpx
 import pytest
 
 from functions.classify_image import ClassifyImage, classify_image
-from functions.core.batches import ProviderState
-from functions.core.jobs import RETRY_BACKOFF
+from functions.core.batch_reports import ProviderState
+from functions.core.transitions import RETRY_BACKOFF
 from functions.poll_batches import poll_batches
 from functions.quote import Quote, quote
 from functions.recover_jobs import recover_jobs

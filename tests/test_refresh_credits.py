@@ -12,8 +12,8 @@ from functions.admin_stats import AdminStats, admin_stats
 from functions.claim_daily_bonus import ClaimDailyBonus, claim_daily_bonus
 from functions.classify_image import ClassifyImage, classify_image
 from functions.core.breaker import OPEN_FOR
+from functions.core.plans import Every
 from functions.core.refresh import last_due, slot_of
-from functions.core.runtime import Every
 from functions.get_wallet import GetWallet, get_wallet
 from functions.quote import Quote, quote
 from functions.refresh_credits import RUN_TIME_MAX, refresh_credits

@@ -12,7 +12,7 @@ import pytest
 from firebase_admin.remote_config import ServerTemplate, _ServerTemplateData
 
 from functions.adapters.remote_config import remote_values
-from functions.core.runtime import REMOTE_KEYS, RuntimeConfig, overlaid
+from functions.core.config_changes import REMOTE_KEYS
 from functions.wiring import Deps
 from scripts.emulators.inprocess import InProcessCloud
 
@@ -31,30 +31,6 @@ def test_only_what_is_set_is_taken() -> None:
     """Of our keys those that the console has, as text; other parameters are not ours."""
     found = remote_values(REMOTE_KEYS, lambda: template(batch_token_price="2", something_else="9"))
     assert found == {"batch_token_price": "2"}
-
-
-def test_each_key_has_its_field_and_unit() -> None:
-    """Tokens are tokens, points are points, and dollars become micro-dollars."""
-    values = {
-        "batch_token_price": "2",
-        "instant_token_price": " 7 ",
-        "points_to_token_rate": "50",
-        "daily_budget_usd": "12.5",
-    }
-    document, refused = overlaid({"tokens": {"welcome": 20}}, values)
-    config = RuntimeConfig.model_validate(document)
-    assert refused == []
-    assert (config.tokens.batch_price, config.tokens.instant_price, config.tokens.points_per_token) == (2, 7, 50)
-    assert (config.budget.daily_limit_micros, config.tokens.welcome) == (12_500_000, 20)
-
-
-@pytest.mark.parametrize("value", ["0", "-1", "1.5", "five", "", "NaN", "Infinity", "1e99", "201"])
-def test_a_slip_in_one_leaves_the_others(value: str) -> None:
-    """A value that is out of range, or no number, is left out and named; the others are in force."""
-    document, refused = overlaid({}, {"instant_token_price": value, "points_to_token_rate": "50"})
-    config = RuntimeConfig.model_validate(document)
-    assert refused == ["instant_token_price"]
-    assert (config.tokens.instant_price, config.tokens.points_per_token) == (5, 50)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from openai import OpenAI
 from openai.types import Batch as OpenAIBatch
 
 from functions.core.answers import Completion, read_completion
-from functions.core.batches import ProviderBatch, ProviderState
+from functions.core.batch_reports import ProviderBatch, ProviderState
 
 CONTROL_TIMEOUT_SECONDS = 60.0
 TRANSFER_TIMEOUT_SECONDS = 300.0

@@ -7,8 +7,10 @@ from typing import Protocol
 
 from functions.core.answers import Completion, Unusable, parse_answer
 from functions.core.classification import Answer, classify_as
-from functions.core.jobs import RETRYABLE, Failure, Fields, JobError, done
+from functions.core.jobs import RETRYABLE, Failure, JobError
 from functions.core.prompts import PROMPT_VERSION
+from functions.core.records import Fields
+from functions.core.transitions import done
 from functions.core.usage import ModelPrice, Usage, cost_micros
 
 BELIEVED_TIMES = 4

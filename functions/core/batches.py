@@ -1,4 +1,4 @@
-"""A batch: many jobs in one request file, and how each of them ends.
+"""A batch: many jobs in one request file, and the roll that they are called from.
 
     building ──► uploaded ──► submitted ──► collecting ──► done
         └───────────┴─────────────┴─────────────┴────────► failed
@@ -8,34 +8,18 @@
 died is therefore found by the same query as a batch that is due.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from http import HTTPStatus
-from typing import Any
 
 from pydantic import Field, TypeAdapter
 
-from functions.core.answers import read_completion
-from functions.core.attempts import Attempt, failed_attempt, judge
 from functions.core.budget import Hold
-from functions.core.jobs import Failure
 from functions.core.records import Record
 
 INPUT_BYTES_MAX = 190_000_000
 """OpenAI takes 200 MB a file; the margin is for a line that is counted differently there."""
-
-REPEATABLE_STATUS = frozenset(
-    {
-        HTTPStatus.UNAUTHORIZED,
-        HTTPStatus.FORBIDDEN,
-        HTTPStatus.REQUEST_TIMEOUT,
-        HTTPStatus.CONFLICT,
-        HTTPStatus.TOO_MANY_REQUESTS,
-    }
-)
-"""Client errors that are about the moment, or about our key, and not about the photo."""
 
 OVERDUE = timedelta(hours=26)
 """OpenAI promises 24 hours. A batch that is older is cancelled there, so that what it has finished comes out."""
@@ -148,84 +132,6 @@ class Roll:
                 yield member
 
 
-class ProviderState(StrEnum):
-    """OpenAI's batch states. A state that is not in this list is an error, not a guess."""
-
-    VALIDATING = "validating"
-    IN_PROGRESS = "in_progress"
-    FINALIZING = "finalizing"
-    CANCELLING = "cancelling"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    EXPIRED = "expired"
-    CANCELLED = "cancelled"
-
-
-ENDED = frozenset({ProviderState.COMPLETED, ProviderState.FAILED, ProviderState.EXPIRED, ProviderState.CANCELLED})
-"""States in which the output and error files, as far as there are any, are complete."""
-
-
-@dataclass(frozen=True)
-class ProviderBatch:
-    """A batch as OpenAI reports it.
-
-    `problem` is OpenAI's own text for why a batch failed validation, `bad_lines` the input lines that it names, counted
-    from 1, and `over_limit` tells that it was refused for what is enqueued already, and not for what is in it.
-    """
-
-    openai_batch_id: str
-    state: ProviderState
-    output_file_id: str | None
-    error_file_id: str | None
-    completed_lines: int
-    problem: str | None
-    bad_lines: frozenset[int] = frozenset()
-    over_limit: bool = False
-
-
 def next_poll(created_at: datetime, now: datetime) -> datetime:
     """Return when to look at a submitted batch again: after a quarter of its age, between 5 and 30 minutes."""
     return now + min(max((now - created_at) / 4, POLL_FIRST), POLL_SLOWEST)
-
-
-def without_line(reported: ProviderBatch) -> Attempt:
-    """Return what it means for a job that neither file names it: a lost line, or a batch that was not processed."""
-    match reported.state:
-        case ProviderState.FAILED:
-            return failed_attempt(Failure.BATCH_FAILED, f"the batch failed validation: {reported.problem}")
-        case ProviderState.EXPIRED | ProviderState.CANCELLED:
-            return failed_attempt(Failure.BATCH_EXPIRED, "the batch ended before this photo's turn")
-        case _:
-            return failed_attempt(Failure.LINE_MISSING, "the provider lost this photo's answer", unreported=True)
-
-
-def counts_as_attempt(reported: ProviderBatch) -> bool:
-    """Whether a job without a line has used up an attempt: not if its batch was refused for another one's fault."""
-    return not (reported.state is ProviderState.FAILED and (reported.bad_lines or reported.over_limit))
-
-
-def read_line(line: Mapping[str, Any]) -> tuple[str, Attempt] | None:
-    """Read one line of an output or error file: which line of the input it answers, and how that attempt ended.
-
-    Returns None for a line that names no job: nothing can be concluded from it.
-    """
-    custom_id = line.get("custom_id")
-    if not isinstance(custom_id, str):
-        return None
-    response, error = line.get("response"), line.get("error")
-    if isinstance(response, Mapping) and response.get("status_code") == HTTPStatus.OK and not error:
-        body = response.get("body")
-        return custom_id, judge(read_completion(body if isinstance(body, Mapping) else {}))
-    return custom_id, _failed_line(response, error)
-
-
-def _failed_line(response: object, error: object) -> Attempt:
-    code = error.get("code") if isinstance(error, Mapping) else None
-    if code == "batch_expired":
-        return failed_attempt(Failure.BATCH_EXPIRED, "the batch ended before this photo's turn")
-    status = response.get("status_code") if isinstance(response, Mapping) else None
-    if isinstance(status, int) and 400 <= status < 500 and status not in REPEATABLE_STATUS:
-        return failed_attempt(Failure.PROVIDER_REJECTED, f"the provider rejected this photo (status {status})")
-    return failed_attempt(
-        Failure.PROVIDER_UNAVAILABLE, f"the provider failed on this photo (status {status}, code {code})"
-    )

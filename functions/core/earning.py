@@ -7,10 +7,12 @@ conversion              convert:{requestId} lifetime points into tokens; the poi
 
 from datetime import datetime, timedelta
 
+from functions.core.accounts import Account
 from functions.core.errors import ConversionLimit, InvalidRequest
-from functions.core.ledger import Account, Reason, Wallet, day_of, today_of
+from functions.core.ledger import Reason, Wallet, day_of, today_of
 from functions.core.limits import daily_limit
-from functions.core.runtime import PlanRules, TokenRules
+from functions.core.plans import PlanRules
+from functions.core.runtime import TokenRules
 
 
 def daily_bonus(account: Account, rules: TokenRules, now: datetime) -> Account:

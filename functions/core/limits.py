@@ -2,11 +2,12 @@
 
 from datetime import datetime, timedelta
 
+from functions.core.accounts import Account
 from functions.core.errors import DailyLimit, RateLimited
 from functions.core.jobs import Lane
-from functions.core.ledger import Account, day_of, today_of
+from functions.core.ledger import day_of, today_of
+from functions.core.plans import PlanRules
 from functions.core.records import Record
-from functions.core.runtime import PlanRules
 
 DEVICE_DAY_LIFETIME = timedelta(days=2)
 """After this a device's counters are of no use to anybody."""

@@ -1,6 +1,7 @@
 """The two kinds of data that cross the edge: records that we keep, and requests that a client sends."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
@@ -13,6 +14,9 @@ JobId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 
 LanguageTag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
 """A language as BCP 47 writes it."""
+
+Fields = Mapping[str, Any]
+"""Stored field names (camelCase) and the values to write: a change of a record that is stored."""
 
 
 class Record(BaseModel):

@@ -21,9 +21,11 @@ brings nothing, because the balance is high, leaves no entry.
 import hashlib
 from datetime import UTC, date, datetime, time, timedelta
 
-from functions.core.ledger import Account, Reason, Wallet, open_account
+from functions.core.accounts import Account, open_account
+from functions.core.ledger import Reason, Wallet
+from functions.core.plans import Allowance, AllowanceKind, Every
 from functions.core.records import Record
-from functions.core.runtime import Allowance, AllowanceKind, Every, RuntimeConfig
+from functions.core.runtime import RuntimeConfig
 
 SLOTS = 24 * 60
 """Minutes of a day."""

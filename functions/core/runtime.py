@@ -4,14 +4,12 @@ Every value has a range, so that a slip of the hand is an error and not a bill. 
 unit.
 """
 
-from collections.abc import Mapping
 from datetime import timedelta
-from decimal import Decimal
-from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, model_validator
 
+from functions.core.plans import Allowances, Plans
 from functions.core.records import Record
 
 FUNCTION_TIMEOUT = timedelta(seconds=540)
@@ -50,35 +48,6 @@ class TokenRules(Record):
         if self.batch_price > self.instant_price:
             raise ValueError("batchPrice must not exceed instantPrice: the slow lane is the cheap one")
         return self
-
-
-class PlanRules(Record):
-    """What one plan allows. `priority` moves a user's photos forward in the batch queue."""
-
-    instant_per_day: Annotated[int, Field(ge=0, le=100_000)]
-    batch_per_day: Annotated[int, Field(ge=0, le=100_000)]
-    manual_per_day: Annotated[int, Field(ge=0, le=10_000)]
-    calls_per_minute: Annotated[int, Field(ge=1, le=10_000)]
-    priority: Annotated[int, Field(ge=0, le=10)]
-
-
-class Plans(Record):
-    """The plans there are. A wallet that names another one is on the free plan."""
-
-    free: PlanRules = PlanRules(
-        instant_per_day=20, batch_per_day=100, manual_per_day=5, calls_per_minute=60, priority=0
-    )
-    plus: PlanRules = PlanRules(
-        instant_per_day=60, batch_per_day=300, manual_per_day=10, calls_per_minute=60, priority=1
-    )
-    pro: PlanRules = PlanRules(
-        instant_per_day=200, batch_per_day=1_000, manual_per_day=20, calls_per_minute=120, priority=2
-    )
-
-    def of(self, plan: str) -> PlanRules:
-        """Return the rules of a wallet's plan."""
-        rules: PlanRules = getattr(self, plan) if plan in type(self).model_fields else self.free
-        return rules
 
 
 class ImageRules(Record):
@@ -143,41 +112,6 @@ class BudgetRules(Record):
         return self
 
 
-class AllowanceKind(StrEnum):
-    """How an allowance meets the balance that it finds."""
-
-    TOP_UP = "top_up"
-    ADD = "add"
-
-
-class Every(StrEnum):
-    """How often it comes."""
-
-    DAY = "day"
-    MONTH = "month"
-
-
-class Allowance(Record):
-    """Tokens that come by themselves: `amount` more of them (`add`), or as many as are missing to it (`top_up`)."""
-
-    kind: AllowanceKind
-    amount: Annotated[int, Field(ge=0, le=100_000)]
-    every: Every
-
-
-class Allowances(Record):
-    """Each plan's allowance."""
-
-    free: Allowance = Allowance(kind=AllowanceKind.TOP_UP, amount=5, every=Every.DAY)
-    plus: Allowance = Allowance(kind=AllowanceKind.ADD, amount=10, every=Every.DAY)
-    pro: Allowance = Allowance(kind=AllowanceKind.ADD, amount=30, every=Every.DAY)
-
-    def of(self, plan: str) -> Allowance | None:
-        """Return a plan's allowance, None for a plan that there is not: what it was to bring, nobody can tell."""
-        allowance: Allowance | None = getattr(self, plan) if plan in type(self).model_fields else None
-        return allowance
-
-
 class RefreshRules(Record):
     """What comes by itself, for how long after a user's last contact, and how many users one commit takes."""
 
@@ -198,59 +132,3 @@ class RuntimeConfig(Record):
     refresh: RefreshRules = RefreshRules()
     default_region: Annotated[str, Field(min_length=2, max_length=64)] = "US"
     default_language: Annotated[str, Field(min_length=2, max_length=35)] = "en"
-
-
-def merged(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a document with these changes, section by section. None takes a field out, back to its default."""
-    result = dict(document)
-    for name, value in changes.items():
-        before = result.get(name)
-        if value is None:
-            result.pop(name, None)
-        elif isinstance(value, Mapping):
-            result[name] = merged(before if isinstance(before, Mapping) else {}, value)
-        else:
-            result[name] = value
-    return result
-
-
-def differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[dict[str, Any]]:
-    """Return what differs between two documents, as `{field, before, after}` by dotted name; None is the default."""
-    found: list[dict[str, Any]] = []
-    for name in sorted({*before, *after}):
-        old, new = before.get(name), after.get(name)
-        if isinstance(old, Mapping) or isinstance(new, Mapping):
-            found += differences(
-                old if isinstance(old, Mapping) else {}, new if isinstance(new, Mapping) else {}, f"{prefix}{name}."
-            )
-        elif old != new:
-            found.append({"field": prefix + name, "before": old, "after": new})
-    return found
-
-
-REMOTE_KEYS: Mapping[str, tuple[str, str, Decimal]] = {
-    "batch_token_price": ("tokens", "batchPrice", Decimal(1)),
-    "instant_token_price": ("tokens", "instantPrice", Decimal(1)),
-    "points_to_token_rate": ("tokens", "pointsPerToken", Decimal(1)),
-    "daily_budget_usd": ("budget", "dailyLimitMicros", Decimal(1_000_000)),
-}
-"""What may be set in Firebase Remote Config: the section and field that a key stands for, and its factor to our
-unit."""
-
-
-def overlaid(document: Mapping[str, Any], values: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """Return a document with the values of Remote Config over its own, and the keys that were left out.
-
-    Each is taken for itself, if the whole is in range with it: a slip in one price leaves the others in force.
-    """
-    result, refused = dict(document), []
-    for key in sorted(values.keys() & REMOTE_KEYS.keys()):
-        section, field, factor = REMOTE_KEYS[key]
-        try:
-            changed = merged(result, {section: {field: Decimal(values[key].strip()) * factor}})
-            RuntimeConfig.model_validate(changed)
-        except (ArithmeticError, ValueError):
-            refused.append(key)
-        else:
-            result = changed
-    return result, refused

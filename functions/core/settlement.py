@@ -4,14 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from functions.core.accounts import Account, refund
+from functions.core.accounts import upgrade as pay_upgrade
 from functions.core.budget import Hold
 from functions.core.errors import JobNotCancellable, JobNotFound, JobNotUpgradable
-from functions.core.jobs import Failure, Fields, Job, JobError, Lane, Status, cancelled, failed, upgraded
-from functions.core.ledger import Account, Wallet, empty_wallet, refund
-from functions.core.ledger import upgrade as pay_upgrade
+from functions.core.jobs import Failure, Job, JobError, Lane, Status
+from functions.core.ledger import Wallet, empty_wallet
 from functions.core.limits import admit, readmit
+from functions.core.plans import Plans
 from functions.core.pricing import Prices, require_within
-from functions.core.runtime import Plans
+from functions.core.records import Fields
+from functions.core.transitions import cancelled, failed, upgraded
 
 Decision = Callable[[Wallet | None, Job], tuple[Account, Fields] | None]
 """Looks at a wallet and a job as they are now. None: this job is not, or no longer, the caller's to end."""

@@ -20,7 +20,8 @@ from typing import IO, Any
 from functions import submit_batches
 from functions.adapters.prices import model_price
 from functions.config import Settings
-from functions.core.batches import Batch, BatchMember, BatchState, ProviderBatch, ProviderState, Roll
+from functions.core.batch_reports import ProviderBatch, ProviderState
+from functions.core.batches import Batch, BatchMember, BatchState, Roll
 from functions.core.runtime import RuntimeConfig
 from functions.poll_batches import _Collector
 

@@ -24,7 +24,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud.firestore import Client
 
 from functions.config import Settings
-from functions.core.ledger import Plan
+from functions.core.plans import Plan
 from functions.core.refresh import contact
 from functions.core.runtime import RuntimeConfig
 from functions.refresh_credits import refresh_credits

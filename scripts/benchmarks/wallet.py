@@ -8,7 +8,8 @@ from itertools import count
 from typing import Any
 
 from functions.adapters.firestore import FirestoreStore
-from functions.core.ledger import Account, Reason, Wallet, open_account
+from functions.core.accounts import Account, open_account
+from functions.core.ledger import Reason, Wallet
 from functions.core.limits import DeviceDay
 from scripts.emulators.cloud import LocalCloud
 

@@ -13,10 +13,11 @@ from google.cloud.firestore import Client
 
 from functions.adapters.firestore import FirestoreStore, Opening, StoredJob
 from functions.adapters.firestore import jobs as jobs_module
+from functions.core.accounts import Account, charge, open_account
 from functions.core.batches import BatchState
 from functions.core.errors import InsufficientTokens
 from functions.core.jobs import QUEUE_SHARDS, Failure, Job, JobError, Status
-from functions.core.ledger import Account, Wallet, charge, open_account
+from functions.core.ledger import Wallet
 from functions.core.pricing import QueueStats
 from functions.core.profile import DEVICES_MAX, Device, Profile, device_key, with_device
 from functions.core.refresh import SHARDS

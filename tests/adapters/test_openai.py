@@ -17,7 +17,7 @@ from openai import OpenAI
 from functions.adapters import openai as adapter
 from functions.adapters.openai import OpenAIProvider, ProviderDownError, ProviderRejectedError
 from functions.core.answers import parse_answer
-from functions.core.batches import ProviderState
+from functions.core.batch_reports import ProviderState
 from functions.core.classification import Category
 from functions.core.prompts import SYSTEM_PROMPT, batch_line, completion_request, image_data_url
 from scripts.drawings import drawn_photos

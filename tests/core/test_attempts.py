@@ -4,8 +4,9 @@ import pytest
 
 from functions.core.answers import Completion
 from functions.core.attempts import Attempt, Terms, answered, failed_attempt, judge
-from functions.core.jobs import RETRYABLE, Failure, JobError, Status, with_fields
+from functions.core.jobs import RETRYABLE, Failure, JobError, Status
 from functions.core.prompts import PROMPT_VERSION
+from functions.core.transitions import with_fields
 from functions.core.usage import Usage
 from tests.builders import NOW, PRICE, USAGE, answer, answer_text, job, member
 

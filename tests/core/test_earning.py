@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from functions.core.accounts import Account
 from functions.core.earning import convert_points, daily_bonus, manual_classification, streak
 from functions.core.errors import ConversionLimit, DailyLimit, InvalidRequest
-from functions.core.ledger import Account, Reason, today_of
-from functions.core.runtime import Plans, TokenRules
+from functions.core.ledger import Reason, today_of
+from functions.core.plans import Plans
+from functions.core.runtime import TokenRules
 from tests.builders import NOW, account
 
 RULES = TokenRules()

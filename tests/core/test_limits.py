@@ -4,11 +4,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from functions.core.accounts import Account
 from functions.core.errors import DailyLimit, RateLimited
 from functions.core.jobs import Lane
-from functions.core.ledger import Account, today_of
+from functions.core.ledger import today_of
 from functions.core.limits import DEVICE_DAY_LIFETIME, DeviceDay, admit, count_on_device, readmit
-from functions.core.runtime import PlanRules
+from functions.core.plans import PlanRules
 from tests.builders import NOW, account
 
 PLAN = PlanRules(instant_per_day=2, batch_per_day=3, manual_per_day=1, calls_per_minute=4, priority=0)

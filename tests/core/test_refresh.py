@@ -9,7 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from functions.core import refresh
-from functions.core.ledger import Account, Wallet, charge, open_account
+from functions.core.accounts import Account, charge, open_account
+from functions.core.ledger import Wallet
+from functions.core.plans import Every
 from functions.core.refresh import (
     RETRY_AFTER,
     SHARDS,
@@ -26,7 +28,7 @@ from functions.core.refresh import (
     shard_of,
     slot_of,
 )
-from functions.core.runtime import Every, RuntimeConfig
+from functions.core.runtime import RuntimeConfig
 from tests.builders import NOW
 
 UID = "ana"

@@ -1,12 +1,11 @@
 """What an operator may set, and what is a slip of the hand."""
 
-import copy
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from functions.core.runtime import FUNCTION_TIMEOUT, Plans, RuntimeConfig, differences, merged
+from functions.core.runtime import FUNCTION_TIMEOUT, RuntimeConfig
 
 
 def test_no_document_means_the_documented_defaults() -> None:
@@ -90,47 +89,3 @@ def test_the_borders_of_the_relations_are_allowed(document: dict[str, Any]) -> N
 def test_the_default_leases_outlive_the_functions() -> None:
     """A batch's lease is longer than the longest run of a scheduled function."""
     assert RuntimeConfig().batch.lease_minutes * 60 > FUNCTION_TIMEOUT.total_seconds()
-
-
-@pytest.mark.parametrize(("plan", "priority"), [("free", 0), ("plus", 1), ("pro", 2), ("gold", 0), ("of", 0), ("", 0)])
-def test_a_plan_that_there_is_not_is_the_free_one(plan: str, priority: int) -> None:
-    """A wallet may name any plan; what is not on the list gives nothing for free."""
-    assert Plans().of(plan).priority == priority
-
-
-BEFORE: dict[str, Any] = {"tokens": {"instantPrice": 5, "welcome": 3}, "defaultRegion": "IN"}
-
-
-@pytest.mark.parametrize(
-    ("changes", "after"),
-    [
-        ({}, BEFORE),
-        ({"tokens": {"instantPrice": 7}}, {"tokens": {"instantPrice": 7, "welcome": 3}, "defaultRegion": "IN"}),
-        ({"tokens": {"welcome": None}}, {"tokens": {"instantPrice": 5}, "defaultRegion": "IN"}),
-        ({"tokens": None, "other": None}, {"defaultRegion": "IN"}),
-        ({"batch": {"jobsPerBatch": 9}}, {**BEFORE, "batch": {"jobsPerBatch": 9}}),
-        ({"defaultRegion": {"a": 1}}, {**BEFORE, "defaultRegion": {"a": 1}}),
-        ({"tokens": 5}, {"tokens": 5, "defaultRegion": "IN"}),
-    ],
-)
-def test_changes_are_laid_over_the_document(changes: dict[str, Any], after: dict[str, Any]) -> None:
-    """Field by field; null takes one out, back to its default; the document itself stays as it was read."""
-    before = copy.deepcopy(BEFORE)
-    assert merged(before, changes) == after
-    assert before == BEFORE
-
-
-@pytest.mark.parametrize(
-    ("after", "found"),
-    [
-        (BEFORE, []),
-        ({**BEFORE, "defaultRegion": "DE"}, [("defaultRegion", "IN", "DE")]),
-        ({"defaultRegion": "IN"}, [("tokens.instantPrice", 5, None), ("tokens.welcome", 3, None)]),
-        ({**BEFORE, "batch": {"jobsPerBatch": 9}}, [("batch.jobsPerBatch", None, 9)]),
-    ],
-)
-def test_what_an_operator_changed_is_listed_by_name(
-    after: dict[str, Any], found: list[tuple[str, object, object]]
-) -> None:
-    """Every field that differs, with both values: the audit entry of a change."""
-    assert differences(BEFORE, after) == [{"field": f, "before": old, "after": new} for f, old, new in found]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from functions.core.accounts import charge, open_account
 from functions.core.errors import (
     DailyLimit,
     EcolaneError,
@@ -15,11 +16,12 @@ from functions.core.errors import (
     JobNotUpgradable,
     PriceChanged,
 )
-from functions.core.jobs import Failure, JobError, Lane, Status, with_fields
-from functions.core.ledger import Today, Wallet, charge, open_account
+from functions.core.jobs import Failure, JobError, Lane, Status
+from functions.core.ledger import Today, Wallet
+from functions.core.plans import Plans
 from functions.core.pricing import Prices
-from functions.core.runtime import Plans
 from functions.core.settlement import Upgrade, cancelling, giving_up, refunding, upgrading
+from functions.core.transitions import with_fields
 from tests.builders import NOW, job
 
 ERROR = JobError(code=Failure.LINE_MISSING, message="lost")

@@ -16,7 +16,7 @@ from functions.adapters.firestore.writes import (
 )
 from functions.core.batches import Batch, BatchState
 from functions.core.budget import Hold, bookings, settled
-from functions.core.jobs import Fields
+from functions.core.records import Fields
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from google.cloud.firestore_v1.base_batch import BaseWriteBatch
 from functions.adapters.firestore.writes import RPC_TIMEOUT_SECONDS, guarded_update, run_transaction
 from functions.core.budget import SHARDS, Booking, Shard, require_room
 from functions.core.guard import Alert, Books, BudgetState, DayBook, Drift, Review
-from functions.core.jobs import Fields
+from functions.core.records import Fields
 
 HOLDS_SUMMED_MAX = 10_000_000
 """Calls of one day that are added up; one read for every thousand."""

@@ -16,10 +16,13 @@ from functions.adapters.firestore.writes import (
     guarded_update,
     run_transaction,
 )
+from functions.core.accounts import Account
 from functions.core.batches import BatchMember
 from functions.core.budget import bookings, settling
-from functions.core.jobs import FINAL, QUEUE_SHARDS, Fields, Job, Status, claimed, with_fields
-from functions.core.ledger import Account, Wallet, empty_wallet
+from functions.core.jobs import FINAL, QUEUE_SHARDS, Job, Status
+from functions.core.ledger import Wallet, empty_wallet
+from functions.core.records import Fields
+from functions.core.transitions import claimed, with_fields
 
 
 @dataclass(frozen=True)

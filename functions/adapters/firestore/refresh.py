@@ -20,9 +20,10 @@ from pydantic import ValidationError
 
 from functions.adapters.firestore.wallets import WalletDocuments, as_wallet
 from functions.adapters.firestore.writes import RPC_TIMEOUT_SECONDS, run_transaction
+from functions.core.accounts import Account
 from functions.core.breaker import Breaker
-from functions.core.jobs import Fields
-from functions.core.ledger import Account, Wallet
+from functions.core.ledger import Wallet
+from functions.core.records import Fields
 from functions.core.refresh import DeadLetter
 
 REFUSALS = (

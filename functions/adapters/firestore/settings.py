@@ -7,7 +7,7 @@ from google.cloud.firestore import Client, Transaction
 from pydantic.alias_generators import to_camel
 
 from functions.adapters.firestore.writes import RPC_TIMEOUT_SECONDS, run_transaction
-from functions.core.jobs import Fields
+from functions.core.records import Fields
 
 
 class SettingsDocuments:

@@ -14,8 +14,9 @@ from google.cloud.firestore import (
 )
 
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, RPC_TIMEOUT_SECONDS, run_transaction
+from functions.core.accounts import Account, reopened_account
 from functions.core.errors import EcolaneError
-from functions.core.ledger import Account, LedgerEntry, Reason, Wallet, entry_id, reopened_account
+from functions.core.ledger import LedgerEntry, Reason, Wallet, entry_id
 from functions.core.limits import DeviceDay
 from functions.core.profile import Profile, push_tokens
 

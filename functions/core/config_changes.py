@@ -1,0 +1,63 @@
+"""Changes of `config/runtime`: laid over the document, listed for the audit, or taken from Firebase Remote Config."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from functions.core.runtime import RuntimeConfig
+
+
+def merged(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a document with these changes, section by section. None takes a field out, back to its default."""
+    result = dict(document)
+    for name, value in changes.items():
+        before = result.get(name)
+        if value is None:
+            result.pop(name, None)
+        elif isinstance(value, Mapping):
+            result[name] = merged(before if isinstance(before, Mapping) else {}, value)
+        else:
+            result[name] = value
+    return result
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[dict[str, Any]]:
+    """Return what differs between two documents, as `{field, before, after}` by dotted name; None is the default."""
+    found: list[dict[str, Any]] = []
+    for name in sorted({*before, *after}):
+        old, new = before.get(name), after.get(name)
+        if isinstance(old, Mapping) or isinstance(new, Mapping):
+            found += differences(
+                old if isinstance(old, Mapping) else {}, new if isinstance(new, Mapping) else {}, f"{prefix}{name}."
+            )
+        elif old != new:
+            found.append({"field": prefix + name, "before": old, "after": new})
+    return found
+
+
+REMOTE_KEYS: Mapping[str, tuple[str, str, Decimal]] = {
+    "batch_token_price": ("tokens", "batchPrice", Decimal(1)),
+    "instant_token_price": ("tokens", "instantPrice", Decimal(1)),
+    "points_to_token_rate": ("tokens", "pointsPerToken", Decimal(1)),
+    "daily_budget_usd": ("budget", "dailyLimitMicros", Decimal(1_000_000)),
+}
+"""What may be set in Firebase Remote Config: the section and field that a key stands for, and its factor to our
+unit."""
+
+
+def overlaid(document: Mapping[str, Any], values: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """Return a document with the values of Remote Config over its own, and the keys that were left out.
+
+    Each is taken for itself, if the whole is in range with it: a slip in one price leaves the others in force.
+    """
+    result, refused = dict(document), []
+    for key in sorted(values.keys() & REMOTE_KEYS.keys()):
+        section, field, factor = REMOTE_KEYS[key]
+        try:
+            changed = merged(result, {section: {field: Decimal(values[key].strip()) * factor}})
+            RuntimeConfig.model_validate(changed)
+        except (ArithmeticError, ValueError):
+            refused.append(key)
+        else:
+            result = changed
+    return result, refused

@@ -1,0 +1,40 @@
+"""One key, one request: the same key with the same payload gets the same answer, with another payload an error."""
+
+import hashlib
+from collections.abc import Mapping
+
+from functions.core.errors import KeyReused
+from functions.core.jobs import Job
+
+
+def job_id_for(uid: str, request_id: str) -> str:
+    """Return the id of the job that this request names: 128 bits of SHA-256, so that one key is one job, per user."""
+    return hashlib.sha256(f"{uid}\n{request_id}".encode()).hexdigest()[:32]
+
+
+def require_same_request(stored: Job, wanted: Job) -> None:
+    """Check that a repeated `requestId` carries the payload it carried first.
+
+    Raises:
+        KeyReused: names the first field that differs.
+    """
+    payload = {"image_path", "requested_mode", "region", "language"}
+    require_same_payload(stored.model_dump(include=payload), wanted.model_dump(include=payload))
+
+
+def require_same_payload(stored: Mapping[str, object], wanted: Mapping[str, object]) -> None:
+    """Check that what a key was first used with is what it comes with again.
+
+    Raises:
+        KeyReused: names the first field that differs, as the client spells it.
+    """
+    for name, value in wanted.items():
+        if stored.get(name) != value:
+            field = _SENT_AS.get(name, name)
+            raise KeyReused(
+                f"This requestId was used before with another {field}. Use a new requestId for a new request.",
+                field=field,
+            )
+
+
+_SENT_AS = {"image_path": "imagePath", "requested_mode": "mode"}

@@ -1,0 +1,99 @@
+"""How a job passes from one state to the next: the fields that each change writes, and when another try is due.
+
+Each change is a set of fields that the adapter writes in one update, under a guard that the job is still as it was
+read; `done` is written together with its result.
+"""
+
+from datetime import datetime, timedelta
+
+from functions.core.budget import Hold
+from functions.core.classification import Classification
+from functions.core.jobs import Job, JobError, Lane, Status
+from functions.core.records import Fields
+from functions.core.usage import Usage
+
+WAIT_MAX = timedelta(hours=26)
+"""A batch job that has waited longer, OpenAI's 24 hours and our own trouble included, is failed and refunded."""
+
+
+RETRY_BACKOFF = (timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=4))
+"""How long a job stays out of the queue after its first, second and any further failed attempt."""
+
+
+def with_fields(job: Job, fields: Fields) -> Job:
+    """Return the job as it is after an update of these stored fields."""
+    return Job.model_validate({**job.model_dump(by_alias=True), **fields})
+
+
+def done(result: Classification, usage: Usage | None, cost_micros: int, now: datetime) -> Fields:
+    """The result has come: the one write that makes a job `done` carries everything the app shows."""
+    return {
+        "status": Status.DONE,
+        "result": result.model_dump(by_alias=True, mode="json"),
+        "usage": usage.model_dump(by_alias=True) if usage else None,
+        "costMicros": cost_micros,
+        "error": None,
+        "completedAt": now,
+        "leaseUntil": None,
+        "queuedAt": None,
+    }
+
+
+def failed(error: JobError, cost_micros: int, now: datetime) -> Fields:
+    """The last attempt has failed; its refund goes into the same transaction. A useless answer still has its cost."""
+    return {
+        "status": Status.FAILED,
+        "error": error.model_dump(by_alias=True, mode="json"),
+        "costMicros": cost_micros,
+        "completedAt": now,
+        "leaseUntil": None,
+        "queuedAt": None,
+    }
+
+
+def cancelled(now: datetime) -> Fields:
+    """The user has changed their mind while the job was queued; its refund goes into the same transaction."""
+    return {"status": Status.CANCELLED, "queuedAt": None, "completedAt": now}
+
+
+def upgraded(
+    opened_by: str, tokens_cost: int, lease_until: datetime, attempts: int, hold: Hold | None = None
+) -> Fields:
+    """The user pays the difference and the job leaves the queue for the instant lane."""
+    return {
+        "mode": Lane.INSTANT,
+        "status": Status.PROCESSING,
+        "openedBy": opened_by,
+        "tokensCost": tokens_cost,
+        "leaseUntil": lease_until,
+        "queuedAt": None,
+        "estimatedCompletion": None,
+        "attempts": attempts + 1,
+        "hold": hold.model_dump(by_alias=True) if hold else None,
+    }
+
+
+def claimed(batch_id: str, attempts: int) -> Fields:
+    """A submitter has taken the job into its batch; the batch holds the lease for all its jobs."""
+    return {"status": Status.PROCESSING, "batchId": batch_id, "attempts": attempts + 1}
+
+
+def requeued(error: JobError, *, attempts: int, at: datetime) -> Fields:
+    """Back into the queue, to be taken from `at` on. `attempts` are those that count against the limit."""
+    return {
+        "status": Status.QUEUED,
+        "batchId": None,
+        "attempts": attempts,
+        "queuedAt": at,
+        "error": error.model_dump(by_alias=True, mode="json"),
+    }
+
+
+def backoff(attempts: int) -> timedelta:
+    """Return how long to wait after this many failed attempts."""
+    return RETRY_BACKOFF[min(max(attempts, 1), len(RETRY_BACKOFF)) - 1]
+
+
+def waited_too_long(created_at: datetime, now: datetime) -> bool:
+    """Whether a batch job has waited longer than anybody should."""
+    return now - created_at > WAIT_MAX

@@ -1,0 +1,139 @@
+"""How each line of a batch's files ends a job's attempt, and what it means that a job has none."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.core.batch_reports import ENDED, ProviderBatch, ProviderState, counts_as_attempt, read_line, without_line
+from functions.core.jobs import Failure
+from tests.builders import USAGE, answer, completion_body, output_line
+
+
+def test_a_line_with_an_answer_is_the_answer() -> None:
+    """Status 200, a completion in it: the answer and its usage, for the job that the line names."""
+    read = read_line(output_line("job-1"))
+    assert read is not None
+    custom_id, attempt = read
+    assert (custom_id, attempt.answer, attempt.usage, attempt.error) == ("job-1", answer(), USAGE, None)
+
+
+@pytest.mark.parametrize("line", [{}, {"custom_id": None}, {"custom_id": 7}, {"response": {"status_code": 200}}])
+def test_a_line_that_names_no_job_concludes_nothing(line: dict[str, Any]) -> None:
+    """Without a custom id there is nobody whose attempt could have ended."""
+    assert read_line(line) is None
+
+
+def response(status: object, body: object = None) -> dict[str, Any]:
+    """Return the part of a line that says how the provider answered."""
+    return {"response": {"status_code": status, "body": body}}
+
+
+@pytest.mark.parametrize(
+    ("rest", "code"),
+    [
+        (response(200, completion_body("no JSON")), Failure.ANSWER_UNUSABLE),
+        (response(200, {}), Failure.ANSWER_UNUSABLE),
+        (response(200, None), Failure.ANSWER_UNUSABLE),
+        (response(200, "text"), Failure.ANSWER_UNUSABLE),
+        ({**response(200, completion_body()), "error": {"code": "oops"}}, Failure.PROVIDER_UNAVAILABLE),
+        (response(400), Failure.PROVIDER_REJECTED),
+        (response(413), Failure.PROVIDER_REJECTED),
+        (response(422), Failure.PROVIDER_REJECTED),
+        (response(408), Failure.PROVIDER_UNAVAILABLE),
+        (response(409), Failure.PROVIDER_UNAVAILABLE),
+        (response(429), Failure.PROVIDER_UNAVAILABLE),
+        (response(500), Failure.PROVIDER_UNAVAILABLE),
+        (response(503), Failure.PROVIDER_UNAVAILABLE),
+        (response(401), Failure.PROVIDER_UNAVAILABLE),
+        (response(403), Failure.PROVIDER_UNAVAILABLE),
+        (response(302), Failure.PROVIDER_UNAVAILABLE),
+        (response("400"), Failure.PROVIDER_UNAVAILABLE),
+        (response(None), Failure.PROVIDER_UNAVAILABLE),
+        ({}, Failure.PROVIDER_UNAVAILABLE),
+        ({"response": None, "error": None}, Failure.PROVIDER_UNAVAILABLE),
+        ({"response": "lost", "error": "lost"}, Failure.PROVIDER_UNAVAILABLE),
+        ({"response": None, "error": {"code": "batch_expired"}}, Failure.BATCH_EXPIRED),
+        ({"response": None, "error": {"code": "server_error"}}, Failure.PROVIDER_UNAVAILABLE),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_a_line_without_an_answer_says_whose_fault_it_was(rest: dict[str, Any], code: Failure) -> None:
+    """The photo's own fault ends the job; the moment's, the operator's or the provider's leaves another attempt."""
+    read = read_line({"custom_id": "job-1", **rest})
+    assert read is not None
+    assert read[1].error is not None
+    assert (read[0], read[1].answer, read[1].error.code) == ("job-1", None, code)
+
+
+def test_only_an_answer_costs() -> None:
+    """A line that failed at the provider is not billed; one with a useless answer is."""
+    failed, useless = read_line(output_line("a", status=500)), read_line(output_line("b", completion_body("?")))
+    assert failed is not None
+    assert useless is not None
+    assert (failed[1].usage, useless[1].usage) == (None, USAGE)
+
+
+@given(
+    line=st.dictionaries(
+        st.sampled_from(["custom_id", "response", "error"]),
+        st.none()
+        | st.text(max_size=3)
+        | st.integers()
+        | st.lists(st.integers(), max_size=2)
+        | st.dictionaries(st.sampled_from(["status_code", "body", "code"]), st.none() | st.integers(190, 600)),
+    )
+)
+def test_no_line_crashes_the_collector(line: dict[str, Any]) -> None:
+    """Whatever is in a file: a job's attempt with an answer or an error, or nothing."""
+    read = read_line(line)
+    assert read is None or (read[1].answer is None) != (read[1].error is None)
+
+
+def test_the_files_of_a_batch_are_complete_only_in_its_last_states() -> None:
+    """Collecting earlier would take jobs for lost that are still being worked on."""
+    assert set(ProviderState) - ENDED == {"validating", "in_progress", "finalizing", "cancelling"}
+
+
+def test_an_unknown_provider_state_is_an_error() -> None:
+    """A state that OpenAI adds is not guessed at."""
+    with pytest.raises(ValueError, match="paused"):
+        ProviderState("paused")
+
+
+def reported(state: ProviderState, **changes: Any) -> ProviderBatch:
+    """Return a batch as OpenAI reports it."""
+    return ProviderBatch("batch_abc", state, None, None, 0, changes.pop("problem", None), **changes)
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        (ProviderState.COMPLETED, Failure.LINE_MISSING),
+        (ProviderState.EXPIRED, Failure.BATCH_EXPIRED),
+        (ProviderState.CANCELLED, Failure.BATCH_EXPIRED),
+        (ProviderState.FAILED, Failure.BATCH_FAILED),
+    ],
+)
+def test_a_job_without_a_line_can_be_tried_again(state: ProviderState, code: Failure) -> None:
+    """What a missing line means follows from how the batch ended; nobody pays for it, and it is nobody's last word."""
+    attempt = without_line(reported(state, problem="invalid_json: line 3"))
+    assert attempt.error is not None
+    assert (attempt.error.code, attempt.usage, attempt.retryable) == (code, None, True)
+    assert ("line 3" in attempt.error.message) == (state is ProviderState.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("state", "changes", "counts"),
+    [
+        (ProviderState.FAILED, {"bad_lines": frozenset({3})}, False),
+        (ProviderState.FAILED, {"over_limit": True}, False),
+        (ProviderState.FAILED, {}, True),
+        (ProviderState.EXPIRED, {"over_limit": True}, True),
+        (ProviderState.COMPLETED, {}, True),
+    ],
+)
+def test_anothers_fault_uses_up_no_attempt(state: ProviderState, changes: dict[str, Any], counts: bool) -> None:
+    """A batch refused for one bad line, or for what else is enqueued, was no attempt at the other photos."""
+    assert counts_as_attempt(reported(state, **changes)) is counts

@@ -1,0 +1,70 @@
+"""What a change of the config makes of it, whoever it comes from."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from functions.core.config_changes import differences, merged, overlaid
+from functions.core.runtime import RuntimeConfig
+
+BEFORE: dict[str, Any] = {"tokens": {"instantPrice": 5, "welcome": 3}, "defaultRegion": "IN"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "after"),
+    [
+        ({}, BEFORE),
+        ({"tokens": {"instantPrice": 7}}, {"tokens": {"instantPrice": 7, "welcome": 3}, "defaultRegion": "IN"}),
+        ({"tokens": {"welcome": None}}, {"tokens": {"instantPrice": 5}, "defaultRegion": "IN"}),
+        ({"tokens": None, "other": None}, {"defaultRegion": "IN"}),
+        ({"batch": {"jobsPerBatch": 9}}, {**BEFORE, "batch": {"jobsPerBatch": 9}}),
+        ({"defaultRegion": {"a": 1}}, {**BEFORE, "defaultRegion": {"a": 1}}),
+        ({"tokens": 5}, {"tokens": 5, "defaultRegion": "IN"}),
+    ],
+)
+def test_changes_are_laid_over_the_document(changes: dict[str, Any], after: dict[str, Any]) -> None:
+    """Field by field; null takes one out, back to its default; the document itself stays as it was read."""
+    before = copy.deepcopy(BEFORE)
+    assert merged(before, changes) == after
+    assert before == BEFORE
+
+
+@pytest.mark.parametrize(
+    ("after", "found"),
+    [
+        (BEFORE, []),
+        ({**BEFORE, "defaultRegion": "DE"}, [("defaultRegion", "IN", "DE")]),
+        ({"defaultRegion": "IN"}, [("tokens.instantPrice", 5, None), ("tokens.welcome", 3, None)]),
+        ({**BEFORE, "batch": {"jobsPerBatch": 9}}, [("batch.jobsPerBatch", None, 9)]),
+    ],
+)
+def test_what_an_operator_changed_is_listed_by_name(
+    after: dict[str, Any], found: list[tuple[str, object, object]]
+) -> None:
+    """Every field that differs, with both values: the audit entry of a change."""
+    assert differences(BEFORE, after) == [{"field": f, "before": old, "after": new} for f, old, new in found]
+
+
+def test_each_key_has_its_field_and_unit() -> None:
+    """Tokens are tokens, points are points, and dollars become micro-dollars."""
+    values = {
+        "batch_token_price": "2",
+        "instant_token_price": " 7 ",
+        "points_to_token_rate": "50",
+        "daily_budget_usd": "12.5",
+    }
+    document, refused = overlaid({"tokens": {"welcome": 20}}, values)
+    config = RuntimeConfig.model_validate(document)
+    assert refused == []
+    assert (config.tokens.batch_price, config.tokens.instant_price, config.tokens.points_per_token) == (2, 7, 50)
+    assert (config.budget.daily_limit_micros, config.tokens.welcome) == (12_500_000, 20)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "five", "", "NaN", "Infinity", "1e99", "201"])
+def test_a_slip_in_one_leaves_the_others(value: str) -> None:
+    """A value that is out of range, or no number, is left out and named; the others are in force."""
+    document, refused = overlaid({}, {"instant_token_price": value, "points_to_token_rate": "50"})
+    config = RuntimeConfig.model_validate(document)
+    assert refused == ["instant_token_price"]
+    assert (config.tokens.instant_price, config.tokens.points_per_token) == (5, 50)

@@ -1,0 +1,59 @@
+"""One key is one request, and says so when it comes with another one."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.core.errors import KeyReused
+from functions.core.idempotency import job_id_for, require_same_request
+from functions.core.jobs import Lane, Status
+from tests.builders import NOW, classification, job
+
+keys = st.text(st.characters(categories=["L", "N"], include_characters="_-"), min_size=1, max_size=64)
+
+
+@given(uid=keys, other_uid=keys, key=keys, other_key=keys)
+def test_one_key_of_one_user_is_one_job(uid: str, other_uid: str, key: str, other_key: str) -> None:
+    """The id follows from user and key alone, is safe in a path, and no two pairs share one."""
+    assert re.fullmatch(r"[0-9a-f]{32}", job_id_for(uid, key))
+    assert (job_id_for(uid, key) == job_id_for(other_uid, other_key)) == ((uid, key) == (other_uid, other_key))
+
+
+def test_the_border_between_user_and_key_counts() -> None:
+    """User `a` with key `bc` is not user `ab` with key `c`."""
+    assert job_id_for("a", "bc") != job_id_for("ab", "c")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"image_path": "users/ana/uploads/can.jpg"}, "imagePath"),
+        ({"requested_mode": Lane.INSTANT}, "mode"),
+        ({"region": "DE"}, "region"),
+        ({"language": "de"}, "language"),
+        ({"image_path": "users/ana/uploads/can.jpg", "region": "DE", "language": "de"}, "imagePath"),
+    ],
+)
+def test_a_key_that_comes_with_another_payload_names_the_field(change: dict[str, Any], field: str) -> None:
+    """A requestId stands for one request for ever; the first field that differs is named."""
+    with pytest.raises(KeyReused, match=field) as refused:
+        require_same_request(job(), job(**change))
+    assert refused.value.details == {"field": field}
+
+
+@pytest.mark.parametrize(
+    "progress",
+    [
+        {},
+        {"status": Status.DONE, "attempts": 2, "result": classification()},
+        {"mode": Lane.INSTANT, "tokens_cost": 5},
+        {"opened_by": "invocation-2", "created_at": NOW + timedelta(days=1)},
+    ],
+)
+def test_the_same_payload_is_the_same_request_however_far_the_job_is(progress: dict[str, Any]) -> None:
+    """What happened to a job since, an upgrade included, does not make its own request a foreign one."""
+    require_same_request(job(**progress), job())
