@@ -9,9 +9,12 @@ from functions import config
 from functions.boundary import connect_firebase, run_cron, serve_call, serve_webhook
 
 connect_firebase()
+config.provide_threads()
 options.set_global_options(
     region=config.REGION,  # type: ignore[arg-type]  # params are resolved by the deploy; the annotation forgot them
     max_instances=20,
+    cpu=1,  # left out, it is what the first generation gave: a fraction of one, for one caller at a time
+    concurrency=config.CALLERS_AT_ONCE,
 )
 
 OPENAI = [config.OPENAI_API_KEY]
@@ -121,7 +124,9 @@ def register_device(call: https_fn.CallableRequest[Any]) -> dict[str, Any]:
     return serve_call(call, use_case.RegisterDevice, use_case.register_device)
 
 
-@scheduler_fn.on_schedule(schedule="*/5 * * * *", memory=options.MemoryOption.GB_1, timeout_sec=540, secrets=OPENAI)
+@scheduler_fn.on_schedule(
+    schedule="*/5 * * * *", memory=options.MemoryOption.GB_1, timeout_sec=540, concurrency=1, secrets=OPENAI
+)
 def submit_batches(event: scheduler_fn.ScheduledEvent) -> None:
     """Queued jobs into OpenAI batches."""
     from functions import submit_batches as use_case
@@ -129,7 +134,9 @@ def submit_batches(event: scheduler_fn.ScheduledEvent) -> None:
     run_cron(event, use_case.submit_batches)
 
 
-@scheduler_fn.on_schedule(schedule="*/5 * * * *", memory=options.MemoryOption.GB_1, timeout_sec=540, secrets=OPENAI)
+@scheduler_fn.on_schedule(
+    schedule="*/5 * * * *", memory=options.MemoryOption.GB_1, timeout_sec=540, concurrency=1, secrets=OPENAI
+)
 def poll_batches(event: scheduler_fn.ScheduledEvent) -> None:
     """OpenAI batches that have ended into results, requeues and refunds."""
     from functions import poll_batches as use_case
@@ -147,7 +154,7 @@ def openai_webhook(request: Request) -> Response:
     return serve_webhook(request, use_case.openai_webhook)
 
 
-@scheduler_fn.on_schedule(schedule="*/10 * * * *", memory=options.MemoryOption.MB_512, timeout_sec=540)
+@scheduler_fn.on_schedule(schedule="*/10 * * * *", memory=options.MemoryOption.MB_512, timeout_sec=540, concurrency=1)
 def recover_jobs(event: scheduler_fn.ScheduledEvent) -> None:
     """Instant calls that never came back: failed and refunded."""
     from functions import recover_jobs as use_case
@@ -155,7 +162,7 @@ def recover_jobs(event: scheduler_fn.ScheduledEvent) -> None:
     run_cron(event, use_case.recover_jobs)
 
 
-@scheduler_fn.on_schedule(schedule="*/5 * * * *", memory=options.MemoryOption.MB_512, timeout_sec=540)
+@scheduler_fn.on_schedule(schedule="*/5 * * * *", memory=options.MemoryOption.MB_512, timeout_sec=540, concurrency=1)
 def refresh_credits(event: scheduler_fn.ScheduledEvent) -> None:
     """Everybody's allowance, at everybody's own minute."""
     from functions import refresh_credits as use_case
@@ -167,6 +174,7 @@ def refresh_credits(event: scheduler_fn.ScheduledEvent) -> None:
     schedule="*/15 * * * *",
     memory=options.MemoryOption.MB_512,
     timeout_sec=540,
+    concurrency=1,
     secrets=[config.ALERT_WEBHOOK_SECRET],
 )
 def guard_budget(event: scheduler_fn.ScheduledEvent) -> None:

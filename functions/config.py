@@ -35,6 +35,20 @@ REMOTE_CONFIG = params.BoolParam(
 )
 
 
+CALLERS_AT_ONCE = 16
+"""Callers that one instance of a callable serves at once; Cloud Run starts another instance for more."""
+
+
+def provide_threads() -> None:
+    """Have the functions framework start a thread for each caller that Cloud Run lets in.
+
+    By itself it starts four for each core it sees, while Cloud Run lets up to 80 callers into an instance: those
+    without a thread wait in line inside it, where no other instance can take them. The framework reads THREADS after
+    it has loaded `main.py`.
+    """
+    os.environ["THREADS"] = str(CALLERS_AT_ONCE)
+
+
 class ConfigurationError(Exception):
     """A deploy-time setting is missing or wrong. The message says which one and what it should be."""
 

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 from firebase_functions.private.serving import get_functions
+from functions_framework._http.gunicorn import GunicornApplication
+
+from functions import config
 
 ROOT = Path(__file__).parents[1]
 FUNCTIONS = ROOT / "functions"
@@ -319,6 +322,21 @@ def deployed() -> dict[str, tuple[str, int, int, tuple[str, ...]]]:
 def test_what_is_deployed_is_what_is_listed(deployed: dict[str, tuple[str, int, int, tuple[str, ...]]]) -> None:
     """Names, triggers, schedules, memory, time limits and secrets, in one table."""
     assert deployed == MANIFEST
+
+
+def test_callers_find_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No function lets more callers into an instance than the framework gives it threads; a cron run is alone there,
+    and whoever shares an instance has a whole CPU, without which Cloud Run lets nobody in beside."""
+    monkeypatch.delenv("THREADS", raising=False)
+    monkeypatch.chdir(ROOT)
+    functions = get_functions()  # type: ignore[no-untyped-call]
+    config.provide_threads()
+    threads = GunicornApplication(None, "127.0.0.1", 0, debug=False).options["threads"]  # type: ignore[no-untyped-call]
+    for name, function in functions.items():
+        endpoint = function.__firebase_endpoint__
+        assert endpoint.concurrency == (1 if endpoint.scheduleTrigger else config.CALLERS_AT_ONCE), name
+        assert 1 <= endpoint.concurrency <= threads
+        assert endpoint.cpu == 1
 
 
 def test_schedules_are_in_unix_cron(deployed: dict[str, tuple[str, int, int, tuple[str, ...]]]) -> None:

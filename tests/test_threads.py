@@ -1,0 +1,64 @@
+"""Callers and threads: what Cloud Run lets into an instance is served there and then."""
+
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from functions.config import CALLERS_AT_ONCE
+from scripts.emulators.serving import HOST, free_port
+
+ROOT = Path(__file__).parents[1]
+WAIT_SECONDS = 0.5
+STARTED_WITHIN_SECONDS = 20.0
+SOURCE = f"""
+from time import sleep
+from functions import config
+
+config.provide_threads()
+
+def waiting(request):
+    if request.path != "/healthz":
+        sleep({WAIT_SECONDS})
+    return "served"
+"""
+
+
+def test_the_framework_serves_as_many_callers_as_are_let_in(tmp_path: Path) -> None:
+    """The framework's own command, with one thread by its environment, serves a full house side by side, because
+    `main.py` says how many threads it takes."""
+    (tmp_path / "main.py").write_text(SOURCE)
+    url = f"http://{HOST}:{free_port()}"
+    command = [sys.executable, "-m", "functions_framework", "--target", "waiting", "--source", "main.py"]
+    command += ["--host", HOST, "--port", url.rpartition(":")[2]]
+    environment = {**os.environ, "THREADS": "1", "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment) as server:  # noqa: S603  (our own command)
+        try:
+            with httpx.Client(timeout=30) as http:
+                wait_until_it_answers(http, url)
+                started = time.monotonic()
+                with ThreadPoolExecutor(CALLERS_AT_ONCE) as callers:
+                    answers = list(callers.map(lambda _: http.get(f"{url}/").text, range(CALLERS_AT_ONCE)))
+                took = time.monotonic() - started
+        finally:
+            server.terminate()
+    assert answers == ["served"] * CALLERS_AT_ONCE
+    assert took < 3 * WAIT_SECONDS, "some of them waited for a thread"
+
+
+def wait_until_it_answers(http: httpx.Client, url: str) -> None:
+    """Return as soon as the server is up."""
+    end = time.monotonic() + STARTED_WITHIN_SECONDS
+    while time.monotonic() < end:
+        try:
+            http.get(f"{url}/healthz")
+        except httpx.TransportError:
+            time.sleep(0.05)
+        else:
+            return
+    pytest.fail("the functions framework did not start")
