@@ -10,7 +10,8 @@ from functions import log
 from functions.core.jobs import Lane, job_view
 from functions.core.records import RequestId
 from functions.instant_lane import classify_now
-from functions.intake import ImagePath, Options, new_order, place
+from functions.intake import place
+from functions.orders import ImagePath, Options, new_order
 
 if TYPE_CHECKING:
     from functions.wiring import Deps

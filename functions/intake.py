@@ -8,25 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
-
-from pydantic import Field, StringConstraints
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from functions.adapters.firestore import Opening
 from functions.core.accounts import charge
 from functions.core.budget import Hold, NoRoomError
 from functions.core.earning import streak
 from functions.core.errors import EcolaneError
-from functions.core.idempotency import job_id_for, require_same_request
-from functions.core.jobs import JOB_LIFETIME, Job, Lane, Status, shard_of
+from functions.core.idempotency import require_same_request
+from functions.core.jobs import Job, Lane
 from functions.core.limits import admit, spend
-from functions.core.pricing import Prices, expected_wait_minutes, prices_now, require_within
-from functions.core.records import LanguageTag, Request, RequestId
+from functions.core.pricing import Prices, prices_now, require_within
 from functions.core.refresh import contact
-from functions.core.uploads import PATH_CHARACTERS_MAX, own_upload
-from functions.spending import instant_closed, instant_closed_because, instant_hold, line_micros, with_hold
+from functions.core.uploads import own_upload
+from functions.orders import Options, Order, move_to_batch
+from functions.spending import instant_hold, line_micros, with_hold
 
 if TYPE_CHECKING:
     from functions.core.accounts import Account
@@ -35,92 +32,6 @@ if TYPE_CHECKING:
 
 PHOTO_THREADS = 8
 """Photos fetched side by side: enough to hide Storage's latency, few enough to hold in memory."""
-
-ImagePath = Annotated[str, StringConstraints(min_length=1, max_length=PATH_CHARACTERS_MAX)]
-
-
-class Options(Request):
-    """What the user wants besides: where and in which language, and the most that a photo may cost, in tokens."""
-
-    region: Annotated[str, StringConstraints(pattern=r"^[\w ,.'()-]{2,64}$")] | None = None
-    language: LanguageTag | None = None
-    max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-
-
-@dataclass
-class Order:
-    """One photo on its way in: the job that is wanted, and what became of it.
-
-    Afterwards either `error` is set, or `job` is the job as stored; `version` only if this call charged for it, and
-    `closed_because` if it was wanted in the instant lane.
-    """
-
-    job: Job
-    photo: bytes = b""
-    error: EcolaneError | None = None
-    version: datetime | None = None
-    replayed: bool = False
-    allow_batch: bool = True
-    closed_because: str | None = None
-
-
-def new_order(
-    uid: str, request_id: RequestId, image_path: str, lane: Lane, options: Options, *, allow_batch: bool, deps: Deps
-) -> Order:
-    """Return an order that nothing was done for yet. A closed instant lane makes it a batch one, if that is allowed."""
-    runtime, now = deps.runtime(), deps.clock()
-    job_id = job_id_for(uid, request_id)
-    job = Job(
-        job_id=job_id,
-        uid=uid,
-        image_path=image_path,
-        requested_mode=lane,
-        mode=Lane.INSTANT,
-        region=options.region or runtime.default_region,
-        language=options.language or runtime.default_language,
-        status=Status.PROCESSING,
-        tokens_cost=prices_now(runtime.tokens, deps.queue().queued).instant,
-        points=runtime.tokens.points_per_classification,
-        created_at=now,
-        shard=shard_of(job_id),
-        estimated_completion=None,
-        attempts=1,
-        opened_by=deps.new_id(),
-        lease_until=now + timedelta(seconds=runtime.instant.lease_seconds),
-        expire_at=now + JOB_LIFETIME,
-    )
-    if lane is Lane.BATCH:
-        return Order(_queued(job, deps))
-    order = Order(job, allow_batch=allow_batch)
-    closed = instant_closed_because(deps)
-    if closed is not None:
-        _move_to_batch(order, closed, deps)
-    return order
-
-
-def _queued(job: Job, deps: Deps) -> Job:
-    """Return the job as it is in the batch lane."""
-    queue = deps.queue()
-    wait = timedelta(minutes=expected_wait_minutes(queue, deps.runtime().batch))
-    changes = {
-        "mode": Lane.BATCH,
-        "status": Status.QUEUED,
-        "tokens_cost": prices_now(deps.runtime().tokens, queue.queued).batch,
-        "queued_at": job.created_at,
-        "estimated_completion": job.created_at + wait,
-        "attempts": 0,
-        "lease_until": None,
-        "hold": None,
-    }
-    return job.model_copy(update=changes)
-
-
-def _move_to_batch(order: Order, because: str, deps: Deps) -> None:
-    """Serve an instant order by the batch lane, which says why, or refuse it if the caller does not want that."""
-    if order.allow_batch:
-        order.job, order.closed_because = _queued(order.job, deps), because
-    else:
-        order.error = instant_closed(because, deps)
 
 
 def place(orders: Sequence[Order], options: Options, deps: Deps) -> int | None:
@@ -157,7 +68,7 @@ def _charge(orders: Sequence[Order], deps: Deps) -> int | None:
             opening = _opened(waiting, refusals, deps)
         except NoRoomError:
             for order in waiting:
-                _move_to_batch(order, "BUDGET", deps)
+                move_to_batch(order, "BUDGET", deps)
             waiting = [order for order in waiting if order.error is None]
             continue
         if opening is None:

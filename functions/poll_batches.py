@@ -1,51 +1,37 @@
 """`poll_batches`: OpenAI batches that have ended into results, requeues and refunds.
 
-One retrieve a batch, never a call a job, and less often as the batch grows older. When it has ended, the output and the
-error file are streamed once: every job of the batch ends as done, requeued, or failed and refunded, also when its
-line is missing. Every write carries the version of the job's claim, so a collector that dies, or a second one, does
-no harm: the next one streams the same lines, and what was written before refuses to be written again.
+One retrieve a batch, never a call a job, and less often as the batch grows older. When it has ended,
+`functions.collector` ends each of its jobs.
 """
 
 from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from functions import log
 from functions.adapters.openai import ProviderDownError, ProviderRejectedError
-from functions.core.attempts import Attempt, Terms, answered, failed_attempt
-from functions.core.batch_reports import ENDED, ProviderBatch, ProviderState, counts_as_attempt, read_line, without_line
+from functions.collector import Collector
+from functions.core.batch_reports import ENDED, ProviderBatch, ProviderState
 from functions.core.batches import (
     LOST,
-    OVER_LIMIT_PAUSE,
     OVERDUE,
     POLL_FIRST,
     Batch,
-    BatchMember,
     BatchState,
     next_poll,
 )
 from functions.core.budget import Hold, settled
-from functions.core.jobs import Failure
 from functions.core.pricing import measured
 from functions.core.profile import News
 from functions.core.records import Fields
 from functions.core.runtime import FUNCTION_TIMEOUT
-from functions.core.settlement import refunding
-from functions.core.transitions import backoff, requeued, waited_too_long
-from functions.spending import line_micros, report_doubt
 
 if TYPE_CHECKING:
     from functions.adapters.firestore import StoredBatch
     from functions.wiring import Deps
-
-WRITES_BUFFERED_MAX = 100
-"""Results held back to be written in one call."""
-
 
 RUN_TIME = FUNCTION_TIMEOUT - timedelta(seconds=180)
 """After this a run looks at no further batch; the margin is for the one that it is at."""
@@ -98,7 +84,7 @@ def _advance(deps: Deps, stored: StoredBatch, counts: Counter[str]) -> None:
     if version is None:
         return  # another poller collects it
     try:
-        collector = _Collector(deps, batch)
+        collector = Collector(deps, batch)
         ended = collector.collect(reported)
     except (ProviderDownError, ProviderRejectedError):
         deps.store.update_batch(batch.batch_id, version, {"dueAt": now + POLL_FIRST})
@@ -167,91 +153,3 @@ def _push(deps: Deps, news: dict[str, News]) -> int:
     except Exception:  # noqa: BLE001  (whatever it is, results must not wait for pushes)
         log.warning(log.Event.PUSH_FAILED, users=len(news), stack_trace=traceback.format_exc())
         return 0
-
-
-class _Collector:
-    """Ends every job of one batch exactly once.
-
-    `ended` counts the outcomes, those that a collector that died has written included; `news` is what to tell whom.
-    """
-
-    def __init__(self, deps: Deps, batch: Batch) -> None:
-        self._deps = deps
-        self._batch = batch
-        most = batch.hold.line_micros if batch.hold else line_micros(deps)
-        self._terms = Terms(batch.model, deps.model_price(), batch=True, most_micros=most)
-        self._writes: list[tuple[str, datetime, Fields]] = []
-        self.ended: Counter[str] = Counter()
-        self.news: dict[str, News] = {}
-
-    def collect(self, reported: ProviderBatch) -> Counter[str]:
-        """Stream both files, then see to the jobs that neither of them named."""
-        roll = self._deps.files.read_roll(self._batch.batch_id)
-        for line in self._lines(reported):
-            read = read_line(line)
-            # A second line for the same job, or one for a job that is not ours, finds nobody on the roll.
-            member = roll.take(read[0]) if read else None
-            if read is None or member is None:
-                self.ended["strayLines"] += 1
-            else:
-                self._end(member, read[1])
-        for number in sorted(reported.bad_lines):
-            if member := roll.take_line(number):
-                self._end(
-                    member, failed_attempt(Failure.PROVIDER_REJECTED, "the provider cannot read this photo's line")
-                )
-        missing, counts = without_line(reported), counts_as_attempt(reported)
-        pause = OVER_LIMIT_PAUSE if reported.over_limit else None
-        for member in roll.take_rest():
-            self._end(member, missing, counts=counts, pause=pause)
-        self._flush()
-        return self.ended
-
-    def _lines(self, reported: ProviderBatch) -> Iterator[dict[str, Any]]:
-        for file_id in (reported.output_file_id, reported.error_file_id):
-            if file_id is not None and reported.state in ENDED:
-                yield from self._deps.provider.read_lines(file_id)
-
-    def _end(
-        self, member: BatchMember, attempt: Attempt, *, counts: bool = True, pause: timedelta | None = None
-    ) -> None:
-        now = self._deps.clock()
-        cost = self._terms.cost_micros(attempt)
-        self.ended["costMicros"] += cost
-        if self._terms.doubts(attempt):
-            self.ended["doubted"] += 1
-            if self.ended["doubted"] == 1:  # one of them says enough
-                report_doubt(member.job_id, self._terms, attempt, self._deps)
-        if attempt.answer is not None:
-            self._write(member, answered(attempt.answer, attempt, member, self._terms, now))
-            self._note(member, done=1)
-            return
-        error = attempt.error
-        if error is None:
-            raise ValueError("an attempt without an answer carries an error")
-        spent, attempts = member.cost_micros + cost, member.attempts - (0 if counts else 1)
-        in_time = not waited_too_long(member.created_at, now)
-        if attempt.retryable and attempts < self._deps.runtime().batch.attempts_max and in_time:
-            again = requeued(error, attempts=attempts, at=now + (pause or backoff(attempts)))
-            self._write(member, {**again, "costMicros": spent})
-            self.ended["requeued"] += 1
-            return
-        decision = refunding(lambda job: job.batch_id == self._batch.batch_id, error, spent, now)
-        self._deps.store.settle_job(member.job_id, member.uid, decision)
-        self._note(member, failed=1)
-
-    def _note(self, member: BatchMember, done: int = 0, failed: int = 0) -> None:
-        self.ended.update(done=done, failed=failed)
-        if member.notify:
-            before = self.news.get(member.uid, News(member.notify))
-            self.news[member.uid] = replace(before, done=before.done + done, failed=before.failed + failed)
-
-    def _write(self, member: BatchMember, fields: Fields) -> None:
-        self._writes.append((member.job_id, member.updated_at, fields))
-        if len(self._writes) >= WRITES_BUFFERED_MAX:
-            self._flush()
-
-    def _flush(self) -> None:
-        # A refused write is one that was made before, by this line or one like it: there is nothing left to do.
-        self._deps.store.update_jobs(self._writes)
-        self._writes.clear()

@@ -10,23 +10,20 @@ jobs back to the queue; one that was uploaded is looked for at OpenAI by our id 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from functions import log
-from functions.adapters.firestore.writes import BULK_WRITES_MAX
 from functions.adapters.openai import ProviderDownError, ProviderRejectedError
-from functions.core.batch_reports import ProviderBatch
-from functions.core.batches import INPUT_BYTES_MAX, POLL_FIRST, Batch, BatchMember, BatchState
-from functions.core.budget import Mode, NoRoomError, settled, trimmed
-from functions.core.errors import ImageNotFound, InvalidImage
-from functions.core.jobs import QUEUE_SHARDS, Failure, JobError
-from functions.core.prompts import batch_line, completion_request, image_data_url
+from functions.batch_files import write_files
+from functions.core.batches import Batch, BatchState
+from functions.core.budget import Mode, NoRoomError, trimmed
+from functions.core.jobs import QUEUE_SHARDS
 from functions.core.runtime import FUNCTION_TIMEOUT
-from functions.core.settlement import giving_up, refunding
-from functions.core.transitions import requeued, waited_too_long
+from functions.core.settlement import giving_up
+from functions.core.transitions import waited_too_long
+from functions.handover import close_unsent, create, record, release
 from functions.spending import SHARD_TRIES, hold_for_batch, mode
 
 if TYPE_CHECKING:
@@ -34,9 +31,6 @@ if TYPE_CHECKING:
 
     from functions.adapters.firestore import StoredJob
     from functions.wiring import Deps
-
-PHOTO_THREADS = 8
-"""Photos fetched and prepared side by side: enough to hide Storage's latency, few enough to hold in memory."""
 
 QUEUE_COUNTED_MAX = 100_000
 """Counting further would cost more reads and change no price."""
@@ -111,23 +105,23 @@ def _submit(deps: Deps, queued: Sequence[StoredJob], counts: Counter[str]) -> bo
     if not members:
         deps.store.delete_batch(batch, version)
         return True
-    sent = _write_files(deps, batch.batch_id, members, counts)
+    sent = write_files(deps, batch.batch_id, members, counts)
     if not sent:
-        _close_unsent(deps, batch, version, "none of its photos could be sent")
+        close_unsent(deps, batch, version, "none of its photos could be sent")
         return True
     try:
         with deps.files.read_input(batch.batch_id) as file:
             file_id = deps.provider.upload_input(f"{batch.batch_id}.jsonl", file)
     except (ProviderDownError, ProviderRejectedError) as problem:
-        counts["released"] += _release(deps, batch.batch_id)
-        _close_unsent(deps, batch, version, str(problem))
+        counts["released"] += release(deps, batch.batch_id)
+        close_unsent(deps, batch, version, str(problem))
         raise ProviderDownError(str(problem)) from problem
     uploaded = {"state": BatchState.UPLOADED, "inputFileId": file_id, "jobCount": sent}
     hold = trimmed(batch.hold, sent) if batch.hold else None
     uploaded_version = deps.store.settle_batch(batch, version, uploaded, hold)
     if uploaded_version is None:
         return True  # the lease ran out while we were uploading: another run has given the jobs back
-    _create(deps, batch.model_copy(update={"input_file_id": file_id, "hold": hold}), uploaded_version)
+    create(deps, batch.model_copy(update={"input_file_id": file_id, "hold": hold}), uploaded_version)
     counts["batches"] += 1
     counts["jobs"] += sent
     return True
@@ -166,83 +160,6 @@ def _without_overdue(deps: Deps, queued: Sequence[StoredJob], counts: Counter[st
     return [stored for stored in queued if not waited_too_long(stored.job.created_at, now)]
 
 
-def _create(deps: Deps, batch: Batch, version: datetime) -> None:
-    """Create an uploaded batch at OpenAI and record it. If the reply is lost, the lease decides when to look for it."""
-    try:
-        created = deps.provider.create_batch(batch.batch_id, batch.input_file_id or "")
-    except ProviderRejectedError as problem:
-        _release(deps, batch.batch_id)
-        _close_unsent(deps, batch, version, str(problem))
-        raise ProviderDownError(str(problem)) from problem
-    _record(deps, batch, version, created)
-
-
-def _record(deps: Deps, batch: Batch, version: datetime, created: ProviderBatch) -> None:
-    fields = {
-        "state": BatchState.SUBMITTED,
-        "openaiBatchId": created.openai_batch_id,
-        "dueAt": deps.clock() + POLL_FIRST,
-    }
-    deps.store.update_batch(batch.batch_id, version, fields)
-    log.info(log.Event.BATCH_SUBMITTED, batchId=batch.batch_id, openaiBatchId=created.openai_batch_id)
-
-
-def _write_files(deps: Deps, batch_id: str, members: Sequence[BatchMember], counts: Counter[str]) -> int:
-    """Stream the input file and the list of jobs. Returns how many jobs are in them.
-
-    A photo that is gone or broken by now fails its own job, with a refund. What does not fit goes back to the queue.
-    """
-    left: list[BatchMember] = []
-    sent = size = 0
-    with deps.files.write_input(batch_id) as file, deps.files.write_roll(batch_id) as roll:
-        for member, line in _lines(deps, batch_id, members):
-            if isinstance(line, JobError):
-                decision = refunding(lambda job: job.batch_id == batch_id, line, member.cost_micros, deps.clock())
-                deps.store.settle_job(member.job_id, member.uid, decision)
-                counts["refused"] += 1
-            elif size + len(line) > INPUT_BYTES_MAX:
-                left.append(member)
-            else:
-                file.write(line)
-                roll.write(member.to_line())
-                size += len(line)
-                sent += 1
-    full = JobError(code=Failure.PROVIDER_UNAVAILABLE, message="not sent yet: the batch file is full")
-    back = [(m.job_id, m.updated_at, requeued(full, attempts=m.attempts - 1, at=deps.clock())) for m in left]
-    deps.store.update_jobs(back)
-    counts["released"] += len(back)
-    return sent
-
-
-def _lines(deps: Deps, batch_id: str, members: Sequence[BatchMember]) -> Iterator[tuple[BatchMember, bytes | JobError]]:
-    """Prepare the photos side by side, in chunks, so that only a few are held at a time."""
-    with ThreadPoolExecutor(PHOTO_THREADS) as pool:
-        for start in range(0, len(members), 4 * PHOTO_THREADS):
-            chunk = members[start : start + 4 * PHOTO_THREADS]
-            yield from zip(chunk, pool.map(lambda member: _line(deps, batch_id, member), chunk), strict=True)
-
-
-def _line(deps: Deps, batch_id: str, member: BatchMember) -> bytes | JobError:
-    runtime = deps.runtime()
-    try:
-        photo = deps.prepare_photo(deps.files.read_photo(member.image_path), runtime.images)
-    except ImageNotFound:
-        return JobError(code=Failure.IMAGE_NOT_FOUND, message="The photo was removed before its turn came.")
-    except InvalidImage as problem:
-        return JobError(code=Failure.INVALID_IMAGE, message=problem.message)
-    signed = runtime.batch.signed_urls
-    url = deps.files.put_photo(batch_id, member.job_id, photo) if signed else image_data_url(photo)
-    body = completion_request(deps.settings.openai_model, url, member.region, member.language)
-    return batch_line(member.job_id, body)
-
-
-def _close_unsent(deps: Deps, batch: Batch, version: datetime, reason: str) -> None:
-    deps.files.delete_batch_files(batch.batch_id)  # first: nobody looks for those of a closed batch
-    hold = settled(batch.hold, 0) if batch.hold else None
-    deps.store.settle_batch(batch, version, {"state": BatchState.FAILED, "error": reason}, hold)
-    log.warning(log.Event.BATCH_RELEASED, batchId=batch.batch_id, cause=reason)
-
-
 def _take_up_abandoned(deps: Deps, counts: Counter[str]) -> None:
     """Finish what runs that died have left half done."""
     abandoned = deps.store.due_batches([BatchState.BUILDING, BatchState.UPLOADED], deps.clock(), ABANDONED_MAX)
@@ -252,30 +169,16 @@ def _take_up_abandoned(deps: Deps, counts: Counter[str]) -> None:
         if version is None:
             continue  # another run was faster
         if batch.state is BatchState.BUILDING:
-            counts["released"] += _release(deps, batch.batch_id)
-            _close_unsent(deps, batch, version, "its submitter died while building it")
+            counts["released"] += release(deps, batch.batch_id)
+            close_unsent(deps, batch, version, "its submitter died while building it")
             continue
         found = deps.provider.find_batch(batch.batch_id, batch.created_at)
         if found is None:
-            _create(deps, batch, version)
+            create(deps, batch, version)
             continue
         log.info(log.Event.BATCH_ADOPTED, batchId=batch.batch_id, openaiBatchId=found.openai_batch_id)
-        _record(deps, batch, version, found)
+        record(deps, batch, version, found)
         counts["adopted"] += 1
-
-
-def _release(deps: Deps, batch_id: str) -> int:
-    """Give every job that a batch has claimed and not sent back to the queue. This was no attempt at them."""
-    error = JobError(code=Failure.PROVIDER_UNAVAILABLE, message="not sent yet")
-    released = 0
-    while held := deps.store.held_jobs(batch_id, BULK_WRITES_MAX):
-        now = deps.clock()
-        changes = [(s.job.job_id, s.version, requeued(error, attempts=s.job.attempts - 1, at=now)) for s in held]
-        given_back = sum(version is not None for version in deps.store.update_jobs(changes))
-        if not given_back:
-            raise RuntimeError(f"batch {batch_id} holds jobs that cannot be given back")
-        released += given_back
-    return released
 
 
 def _lease(deps: Deps) -> timedelta:

@@ -20,13 +20,13 @@ CORE = [path for path in MODULES if path.parent.name == "core"]
 ADAPTERS = [path for path in MODULES if (FUNCTIONS / "adapters") in path.parents]
 FIRESTORE = [path for path in ADAPTERS if "firestore" in path.relative_to(FUNCTIONS).as_posix()]
 EDGE = {"__init__", "boundary", "config", "log", "wiring"}
-SHARED = {"instant_lane", "intake", "spending"}
-"""Steps that several use cases take; they order calls to adapters, so they are no part of the core."""
+STEPS = {"batch_files", "collector", "handover", "instant_lane", "intake", "orders", "spending"}
+"""Steps of a use case, or of several; they order calls to adapters, so they are no part of the core."""
 ORDERING = [path for path in MODULES if path.parent == FUNCTIONS and path.stem not in EDGE]
-USE_CASES = [path for path in ORDERING if path.stem not in SHARED]
+USE_CASES = [path for path in ORDERING if path.stem not in STEPS]
 
 # main.py has eight lines a trigger: it grows with the table of functions and with nothing else.
-LINES_MAX = {"main": 240, "use case": 300, "core": 220, "adapter": 300, "edge": 200}
+LINES_MAX = {"main": 240, "use case": 220, "core": 220, "adapter": 300, "edge": 200}
 FUNCTION_LINES_MAX = 60
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

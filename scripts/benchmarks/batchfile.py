@@ -17,13 +17,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from functions import submit_batches
+from functions import batch_files
 from functions.adapters.prices import model_price
+from functions.collector import Collector
 from functions.config import Settings
 from functions.core.batch_reports import ProviderBatch, ProviderState
 from functions.core.batches import Batch, BatchMember, BatchState, Roll
 from functions.core.runtime import RuntimeConfig
-from functions.poll_batches import _Collector
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL, LARGE = 1_000, 50_000
@@ -181,16 +181,16 @@ def _measure(lines: int, mode: str) -> dict[str, float]:
     """Build and collect one file, and return the speeds and the most memory that this process has had."""
     # With photos inside, and nearly with links, so many lines exceed what OpenAI takes as one file; memory is what
     # counts here.
-    vars(submit_batches)["INPUT_BYTES_MAX"] = sys.maxsize
+    vars(batch_files)["INPUT_BYTES_MAX"] = sys.maxsize
     with tempfile.TemporaryDirectory() as folder:
         deps: Any = _Deps(lines, mode, Path(folder))
         counts: Counter[str] = Counter()
         started = time.perf_counter()
-        sent = submit_batches._write_files(deps, "batch", [_member(number) for number in range(lines)], counts)
+        sent = batch_files.write_files(deps, "batch", [_member(number) for number in range(lines)], counts)
         built = time.perf_counter()
         batch = Batch(batch_id="batch", state=BatchState.COLLECTING, created_at=NOW, due_at=NOW, model="gpt-6-luna")
         reported = ProviderBatch("batch_1", ProviderState.COMPLETED, "file_1", None, lines, None)
-        ended = _Collector(deps, batch).collect(reported)
+        ended = Collector(deps, batch).collect(reported)
         collected = time.perf_counter()
     if not sent == ended["done"] == deps.store.written == lines:
         raise RuntimeError(f"{sent} of {lines} lines were built and {ended['done']} collected")

@@ -2,12 +2,13 @@
 
 from functions.adapters.firestore.batches import BatchDocuments, StoredBatch
 from functions.adapters.firestore.budget import BudgetDocuments
-from functions.adapters.firestore.jobs import JobDocuments, Opening, StoredJob
+from functions.adapters.firestore.jobs import Opening, StoredJob
+from functions.adapters.firestore.queue import QueueDocuments
 from functions.adapters.firestore.refresh import RefreshDocuments
 from functions.adapters.firestore.settings import SettingsDocuments
 
 __all__ = ["FirestoreStore", "Opening", "StoredBatch", "StoredJob"]
 
 
-class FirestoreStore(JobDocuments, BatchDocuments, BudgetDocuments, RefreshDocuments, SettingsDocuments):
+class FirestoreStore(QueueDocuments, BatchDocuments, BudgetDocuments, RefreshDocuments, SettingsDocuments):
     """Everything that Ecolane stores in Firestore, over one client."""

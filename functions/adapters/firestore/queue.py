@@ -1,0 +1,89 @@
+"""The queue: jobs that wait for a batch, and those that a batch has taken."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from google.cloud.firestore import FieldFilter, Query
+
+from functions.adapters.firestore.jobs import JobDocuments, StoredJob, all_jobs
+from functions.adapters.firestore.writes import RPC_TIMEOUT_SECONDS
+from functions.core.batches import BatchMember
+from functions.core.jobs import Job, Status
+from functions.core.transitions import claimed
+
+UNPREFERRED_PERCENT = 20
+"""The share of each batch that is kept for the oldest jobs without priority."""
+
+
+class QueueDocuments(JobDocuments):
+    """Reads of the queue, and the claims that move jobs out of it."""
+
+    def queued_jobs(self, now: datetime, limit: int, shards: Sequence[int]) -> list[StoredJob]:
+        """Read the jobs of these shards whose turn it is. A read each, and one for a kind that there is none of.
+
+        Those with priority come first, the rest by age; but a fifth of the places is for the oldest without priority,
+        so that nobody waits for ever behind others.
+        """
+        waiting = (
+            self._jobs.where(filter=FieldFilter("status", "==", Status.QUEUED))
+            .where(filter=FieldFilter("shard", "in", list(shards)))
+            .where(filter=FieldFilter("queuedAt", "<=", now))
+        )
+        without = waiting.where(filter=FieldFilter("priority", "==", 0)).order_by("queuedAt")
+        preferred = waiting.where(filter=FieldFilter("priority", ">", 0))
+        preferred = preferred.order_by("priority", direction=Query.DESCENDING).order_by("queuedAt")
+        places = limit - max(limit * UNPREFERRED_PERCENT // 100, 1)
+        first = all_jobs(preferred.limit(places)) if places else []
+        return first + all_jobs(without.limit(limit - len(first)))
+
+    def count_queued(self, limit: int) -> int:
+        """Count the queued jobs, up to a limit. One read for every thousand."""
+        query = self._jobs.where(filter=FieldFilter("status", "==", Status.QUEUED)).limit(limit)
+        counting: Any = query.count()  # its annotations leave out that it answers with a list of lists
+        return int(counting.get(timeout=RPC_TIMEOUT_SECONDS)[0][0].value)
+
+    def claim_jobs(self, batch_id: str, queued: Sequence[StoredJob]) -> list[BatchMember]:
+        """Take queued jobs into a batch, each one only if nobody changed it since it was read. A write a job.
+
+        Returns those that are now the batch's. A job that somebody else took, cancelled or upgraded is left out.
+        """
+        versions = self.update_jobs([(s.job.job_id, s.version, claimed(batch_id, s.job.attempts)) for s in queued])
+        lost = [s for s, version in zip(queued, versions, strict=True) if version is None]
+        ours = self._claimed_by_lost_reply(batch_id, lost)
+        members = []
+        for stored, version in zip(queued, versions, strict=True):
+            taken_at = version or ours.get(stored.job.job_id)
+            if taken_at is not None:
+                members.append(_member(stored.job, taken_at))
+        return members
+
+    def _claimed_by_lost_reply(self, batch_id: str, lost: Sequence[StoredJob]) -> dict[str, datetime]:
+        """Of the jobs that refused the claim, those that are the batch's all the same: the call was repeated."""
+        found = self.get_jobs([stored.job.job_id for stored in lost])
+        return {job_id: stored.version for job_id, stored in found.items() if stored.job.batch_id == batch_id}
+
+    def held_jobs(self, batch_id: str, limit: int) -> list[StoredJob]:
+        """Read jobs that a batch has claimed and not ended, while it is not yet known which ones it took."""
+        query = (
+            self._jobs.where(filter=FieldFilter("batchId", "==", batch_id))
+            .where(filter=FieldFilter("status", "==", Status.PROCESSING))
+            .limit(limit)
+        )
+        return all_jobs(query)
+
+
+def _member(job: Job, taken_at: datetime) -> BatchMember:
+    return BatchMember(
+        job_id=job.job_id,
+        uid=job.uid,
+        image_path=job.image_path,
+        region=job.region,
+        language=job.language,
+        tokens_cost=job.tokens_cost,
+        attempts=job.attempts + 1,
+        cost_micros=job.cost_micros,
+        created_at=job.created_at,
+        notify=job.notify,
+        updated_at=taken_at,
+    )
