@@ -190,5 +190,6 @@ def _job_fields(job: Job) -> dict[str, Any]:
 
 
 def all_jobs(query: Query) -> list[StoredJob]:
+    """Read what a query finds; it has a limit."""
     found = map(_job, query.stream(timeout=RPC_TIMEOUT_SECONDS))
     return [stored for stored in found if stored is not None]
