@@ -24,7 +24,7 @@ dev: venv/.installed  ## Keep the local cloud running: make dev [FIRESTORE=offic
 	@$(BIN)/python -m scripts.dev $(if $(FIRESTORE),--firestore "$(FIRESTORE)")
 
 test: venv/.installed check  ## Lint, types, and all tests with coverage of the core
-	@$(BIN)/python -m pytest --cov=functions --cov-report=term
+	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --cov=functions --cov-report=term
 
 bench: venv/.installed  ## Measure one promise: make bench BENCH=name
 	@$(BIN)/python -m scripts.bench "$(BENCH)"

@@ -9,6 +9,7 @@ from google.cloud import scheduler_v1 as api
 from typer.testing import CliRunner, Result
 
 from functions.core.workers import worker_of
+from scripts import schedules
 from scripts.emulators.scheduler import SchedulerServer
 from scripts.schedule_plan import SCALABLE, CronTrigger, JobSpec, Place, cron_triggers, job_id, wanted
 from scripts.schedules import EMULATOR, app, spec_of
@@ -31,13 +32,13 @@ def server() -> Iterator[SchedulerServer]:
 
 
 @pytest.fixture
-def run(server: SchedulerServer) -> Run:
-    """Run the command against it."""
+def run(server: SchedulerServer, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command against it, on a terminal that is wide enough for a row to be a line."""
+    monkeypatch.setattr(schedules.console, "width", 200)
     environment = {
         EMULATOR: server.host,
         "GOOGLE_CLOUD_PROJECT": "demo-ecolane",
         "SCHEDULER_SERVICE_ACCOUNT": ACCOUNT,
-        "COLUMNS": "200",
     }
     return lambda *arguments: CliRunner().invoke(app, arguments, env=environment)
 

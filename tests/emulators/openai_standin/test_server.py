@@ -172,6 +172,7 @@ def _resident_mb() -> float:
 
 def test_stopping_ends_everything(clock: Any) -> None:
     """Stopping frees the port, ends kept connections and hanging answers, removes the files, and may be repeated."""
+    before = set(threading.enumerate())
     standin = OpenAIStandIn(clock=clock).start()
     directory = standin.engine.files.new_path().parent
     with OpenAI(api_key="x", base_url=standin.base_url, max_retries=0) as client:
@@ -190,7 +191,7 @@ def test_stopping_ends_everything(clock: Any) -> None:
         with pytest.raises(openai.APIConnectionError):
             client.files.list()
     assert not directory.exists()
-    assert "openai-standin" not in {thread.name for thread in threading.enumerate()}
+    assert "openai-standin" not in {thread.name for thread in set(threading.enumerate()) - before}
 
 
 def test_stopping_ends_idle_connections(clock: Any) -> None:
