@@ -19,6 +19,7 @@ from firebase_functions.scheduler_fn import ScheduledEvent
 from flask import Request, Response
 
 from functions import log
+from functions.config import ConfigurationError
 from functions.core import errors
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def serve_call(
             log.info(log.Event.CALL_REFUSED, reason=error.reason)
             raise HttpsError(CODES[type(error)], error.message, {"reason": error.reason, **error.details}) from error
         except Exception as error:
-            log.error(log.Event.CALL_CRASHED, stack_trace=traceback.format_exc())
+            _report(log.Event.CALL_CRASHED, error)
             message = "Something went wrong on our side. Nothing was lost; try again with the same requestId."
             raise HttpsError(FunctionsErrorCode.INTERNAL, message, {"reason": "INTERNAL"}) from error
 
@@ -106,8 +107,8 @@ def run_cron(
         try:
             counts = handle(_deps(), *args, **kwargs)
         except Exception as error:
-            log.error(log.Event.CRON_CRASHED, stack_trace=traceback.format_exc())
-            raise CronError(f"{handle.__name__} failed; its log entry {log.Event.CRON_CRASHED} says why") from error
+            entry = _report(log.Event.CRON_CRASHED, error)
+            raise CronError(f"{handle.__name__} failed; its log entry {entry} says why") from error
         log.info(log.Event.CRON_FINISHED, scheduled=event.schedule_time.isoformat(), **counts)
 
 
@@ -116,10 +117,21 @@ def serve_webhook(request: Request, handle: Callable[[bytes, Mapping[str, str], 
     with log.serving(handle.__name__):
         try:
             status = handle(request.get_data(cache=False), dict(request.headers), _deps())
-        except Exception:  # noqa: BLE001  (the sender is told to try again, and the log why)
-            log.error(log.Event.CALL_CRASHED, stack_trace=traceback.format_exc())
+        except Exception as error:  # noqa: BLE001  (the sender is told to try again, and the log why)
+            _report(log.Event.CALL_CRASHED, error)
             status = HTTPStatus.INTERNAL_SERVER_ERROR
     return Response(status=status)
+
+
+def _report(event: log.Event, error: Exception) -> log.Event:
+    """Log a defect with its traceback; a wrong setting by its message alone, which says what to do. Returns the
+    event."""
+    if isinstance(error, ConfigurationError):
+        event = log.Event.CONFIG_INVALID
+        log.error(event, document="deploy params", problems=[str(error)])
+    else:
+        log.error(event, stack_trace=traceback.format_exc())
+    return event
 
 
 def _deps() -> Deps:
