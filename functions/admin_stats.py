@@ -1,4 +1,4 @@
-"""`admin_stats`: what operators see: the queue, the refresh and its breaker, what was given up, and costs."""
+"""`admin_stats`: what operators see: budget, queue, batches, crons, the refresh and its breaker, alerts, costs."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import StringConstraints
 
-from functions.core.breaker import Admission, Breaker
+from functions.core.alerts import Alert
+from functions.core.breaker import Admission
+from functions.core.budget import Mode
 from functions.core.costs import cost_rows
 from functions.core.guard import DayBook
+from functions.core.health import cron_rows
 from functions.core.records import Record, Request
-from functions.spending import mode
+from functions.health import figures
+from functions.spending import mode, reopens_at
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
 
 
-LETTERS_COUNTED_MAX = 1_000
-"""One read counts as many; more say no more than that something is badly wrong."""
-
+ALERTS_SHOWN = 10
 
 COST_DAYS = 31
 """Days whose costs are shown, today included. Older ones stay in the books."""
@@ -37,31 +39,75 @@ class _Refresh(Record):
 
 
 class _Stats(Record):
+    budget: dict[str, Any]
     queue: dict[str, Any]
+    batches: dict[str, Any]
+    crons: dict[str, Any]
     refresh: _Refresh
     dead_letters: int
+    alerts: list[dict[str, Any]]
     costs: dict[str, Any]
 
 
 def admin_stats(request: AdminStats, _uid: str, deps: Deps) -> dict[str, Any]:
-    """Return, as JSON with times as ISO 8601 text in UTC:
+    """Return, as JSON with times as ISO 8601 text in UTC, at about 60 reads, half of them for the days of `costs`:
 
-    - `queue`: the batch queue as the last submitter measured it
+    - `budget`: `mode` in force and `because`; `reopensAt`, if it is not normal; `month`, micro-dollars that the month's
+      days can still come to, and its `monthLimit`; the operator's `override` with `until`
+    - `queue`: the batch queue as the last submitter measured it; how many `waiting` there are now, up to 10,000, and
+      since when the oldest (`oldestAt`)
+    - `batches`: how many are `open`, by state; ids of those that nobody has looked at for an hour too long (`overdue`)
+    - `crons`: of each scheduled function its last runs and `state`: `ok`, `late`, `failing` or `never`
+    - `alerts`: the newest ten; `delivered` tells whether somebody has got it
     - `refresh`: `workers`, the figures of each one's last run by its name (`2-of-3`), see `refresh_credits`; `breaker`,
       what the next run may do (`free`, `probe` or `shut`)
-    - `deadLetters`: how many there are, up to 1,000
+    - `deadLetters`: how many there are, up to 10,000
     - `costs`: `rows` of the last 31 days by day, lane and model, in micro-dollars, as of the guard's last look; `today`
       with `limit`, `reserved` and `spent`; the `mode` in force; and for `costsOf` its `user`
     """
-    stored = deps.store.operator_stats()
-    breaker = Breaker.model_validate(stored["refreshBreaker"])
+    stored, now = deps.store.operator_stats(), deps.clock()
+    found = figures(deps, stored)
     stats = _Stats(
-        queue=stored["queue"],
-        refresh=_Refresh(breaker=breaker.admits(deps.clock()), workers=stored["refresh"].get("workers", {})),
-        dead_letters=deps.store.count_dead_letters(LETTERS_COUNTED_MAX),
+        budget=_budget(deps),
+        queue={**stored["queue"], "waiting": found.queued, "oldestAt": found.oldest_queued_at},
+        batches={"open": found.batches, "overdue": found.overdue_batches},
+        crons=cron_rows(found.crons, now),
+        refresh=_Refresh(breaker=found.breaker.admits(now), workers=stored["refresh"].get("workers", {})),
+        dead_letters=found.dead_letters,
+        alerts=[_shown(each) for each in deps.store.recent_alerts(ALERTS_SHOWN)],
         costs=_costs(request.costs_of, deps),
     )
     return stats.model_dump(by_alias=True, mode="json")
+
+
+def _budget(deps: Deps) -> dict[str, Any]:
+    now, rules, state = deps.clock(), deps.runtime().budget, deps.budget()
+    in_force = mode(deps)
+    overridden = rules.override_until is not None and now < rules.override_until
+    if overridden:
+        because = "an operator's override"
+    elif state.day != now.date().isoformat():
+        because = "no guard has looked at this day yet"
+    else:
+        because = {
+            Mode.NORMAL: f"less than {rules.batch_only_percent} % of today's limit is used",
+            Mode.BATCH_ONLY: f"{rules.batch_only_percent} % of today's limit is used",
+            Mode.CLOSED: "today's limit has no room for another photo",
+        }[in_force]
+    month = sum(micros for day, micros in state.committed.items() if day[:7] == now.date().isoformat()[:7])
+    return {
+        "mode": in_force,
+        "because": because,
+        "reopensAt": None if in_force is Mode.NORMAL else reopens_at(deps),
+        "month": month,
+        "monthLimit": rules.monthly_limit_micros,
+        "override": {"mode": rules.override_mode, "until": rules.override_until} if overridden else None,
+    }
+
+
+def _shown(alert: Alert) -> dict[str, Any]:
+    shown = alert.model_dump(by_alias=True, mode="json", include={"kind", "day", "text", "created_at", "attempts"})
+    return {**shown, "delivered": alert.due_at is None}
 
 
 def _costs(uid: str | None, deps: Deps) -> dict[str, Any]:

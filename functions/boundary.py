@@ -7,6 +7,7 @@ defect: it is logged with its traceback and the caller is told nothing about it.
 from __future__ import annotations
 
 import re
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -19,7 +20,6 @@ from firebase_functions.scheduler_fn import ScheduledEvent
 from flask import Request, Response
 
 from functions import log
-from functions.config import ConfigurationError
 from functions.core import errors
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def serve_call(
             log.info(log.Event.CALL_REFUSED, reason=error.reason)
             raise HttpsError(CODES[type(error)], error.message, {"reason": error.reason, **error.details}) from error
         except Exception as error:
-            _report(log.Event.CALL_CRASHED, error)
+            log.error(log.Event.CALL_CRASHED, stack_trace=traceback.format_exc())
             message = "Something went wrong on our side. Nothing was lost; try again with the same requestId."
             raise HttpsError(FunctionsErrorCode.INTERNAL, message, {"reason": "INTERNAL"}) from error
 
@@ -104,12 +104,25 @@ def run_cron(
         CronError: the run failed as a whole; Scheduler shows it as failed and the next tick tries again.
     """
     with log.serving(handle.__name__):
+        started = time.monotonic()
         try:
             counts = handle(_deps(), *args, **kwargs)
         except Exception as error:
-            entry = _report(log.Event.CRON_CRASHED, error)
-            raise CronError(f"{handle.__name__} failed; its log entry {entry} says why") from error
+            log.error(log.Event.CRON_CRASHED, stack_trace=traceback.format_exc())
+            _record_run(handle.__name__, None)
+            raise CronError(f"{handle.__name__} failed; its log entry {log.Event.CRON_CRASHED} says why") from error
         log.info(log.Event.CRON_FINISHED, scheduled=event.schedule_time.isoformat(), **counts)
+        _record_run(handle.__name__, round((time.monotonic() - started) * 1_000))
+
+
+def _record_run(function: str, duration_ms: int | None) -> None:
+    """Leave word of a run for operators, who see by it that one is missing. None for one that failed."""
+    try:
+        now = _deps().clock()
+        fields = {"failedAt": now} if duration_ms is None else {"finishedAt": now, "durationMs": duration_ms}
+        _deps().store.write_cron_run(function, fields)
+    except Exception:  # noqa: BLE001  (the run itself has ended as it has, and the log says how)
+        log.warning(log.Event.CRON_UNRECORDED, stack_trace=traceback.format_exc())
 
 
 def serve_webhook(request: Request, handle: Callable[[bytes, Mapping[str, str], Deps], HTTPStatus]) -> Response:
@@ -117,21 +130,10 @@ def serve_webhook(request: Request, handle: Callable[[bytes, Mapping[str, str], 
     with log.serving(handle.__name__):
         try:
             status = handle(request.get_data(cache=False), dict(request.headers), _deps())
-        except Exception as error:  # noqa: BLE001  (the sender is told to try again, and the log why)
-            _report(log.Event.CALL_CRASHED, error)
+        except Exception:  # noqa: BLE001  (the sender is told to try again, and the log why)
+            log.error(log.Event.CALL_CRASHED, stack_trace=traceback.format_exc())
             status = HTTPStatus.INTERNAL_SERVER_ERROR
     return Response(status=status)
-
-
-def _report(event: log.Event, error: Exception) -> log.Event:
-    """Log a defect with its traceback; a wrong setting by its message alone, which says what to do. Returns the
-    event."""
-    if isinstance(error, ConfigurationError):
-        event = log.Event.CONFIG_INVALID
-        log.error(event, document="deploy params", problems=[str(error)])
-    else:
-        log.error(event, stack_trace=traceback.format_exc())
-    return event
 
 
 def _deps() -> Deps:

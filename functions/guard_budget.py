@@ -1,7 +1,8 @@
 """`guard_budget`: what has been spent, held against what may be; and everybody told who has to know.
 
     for each day in flight, today last: add up what its calls and batches hold and have cost ► review the day in one
-    transaction (repair its shards, set their limits, the mode)  ► deliver the alerts that are due
+    transaction (repair its shards, set their limits, the mode)  ► look at everything else that waits or fails silently
+    ► deliver the alerts that are due
 
 The holds alone keep the bill within its limit, with or without this function. It opens the day, moves what is left
 between the shards, follows a changed limit, mends what somebody has broken by hand, and sets the mode that saves calls
@@ -18,8 +19,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from functions import log
-from functions.core.guard import Alert, AlertKind, Books, Drift, Review, alert, days_to_review, threshold_alerts
+from functions.core.alerts import Alert, AlertKind, alert
+from functions.core.guard import Books, Drift, Review, days_to_review, threshold_alerts
 from functions.core.ledger import day_of
+from functions.health import raise_alerts
 from functions.spending import reviewed
 
 if TYPE_CHECKING:
@@ -49,6 +52,7 @@ def guard_budget(deps: Deps) -> dict[str, int]:
         book = review.book
         counts.update(limitMicros=book.limit, reservedMicros=book.reserved, spentMicros=book.spent)
         log.info(log.Event.BUDGET_REVIEWED, day=day, mode=review.state.mode, costs=book.costs)
+    counts["raised"] += raise_alerts(deps)
     for due, version in deps.store.due_alerts(deps.clock(), ALERTS_PER_RUN):
         counts["delivered"] += _deliver(due, version, deps)
     return dict(counts)

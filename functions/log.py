@@ -33,6 +33,7 @@ class Event(StrEnum):
     CALL_CRASHED = "call_crashed"
     CRON_FINISHED = "cron_finished"
     CRON_CRASHED = "cron_crashed"
+    CRON_UNRECORDED = "cron_unrecorded"
     CONFIG_INVALID = "config_invalid"
     REMOTE_CONFIG_FAILED = "remote_config_failed"
     INSTANT_FAILED = "instant_failed"
@@ -72,8 +73,12 @@ def serving(function: str) -> Iterator[None]:
 
 
 def about(**fields: object) -> None:
-    """Have everything that is logged from here on, until the request is served, carry these fields as well."""
-    _context.set({**_context.get(), **fields})
+    """Have everything that is logged from here on, until the request is served, carry these fields as well.
+
+    Outside of a request there is no end to it, so nothing is kept.
+    """
+    if known := _context.get():
+        _context.set({**known, **fields})
 
 
 def _trace_fields() -> dict[str, object]:

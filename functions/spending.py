@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from functions import log
+from functions.core.alerts import AlertKind, alert
 from functions.core.budget import DayNotOpenError, Hold, Mode, NoRoomError, batch_hold, call_hold, exhausted, with_room
 from functions.core.errors import InstantClosed
 from functions.core.estimates import input_tokens, input_tokens_max, jpeg_size, most_micros
-from functions.core.guard import AlertKind, Books, Drift, Review, alert, mode_now, reopening, review
+from functions.core.guard import Books, Drift, Review, mode_now, reopening, review
 from functions.core.ledger import day_of
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from functions.adapters import openai as adapter
 from functions.adapters.alerting import AlertNotDeliveredError
 from functions.admin_set_config import AdminSetConfig, admin_set_config
 from functions.classify_image import ClassifyImage, classify_image
+from functions.core.alerts import Alert
 from functions.core.answers import read_completion
 from functions.core.budget import Mode, Shard
 from functions.core.errors import BudgetExhausted, DailyLimit, EcolaneError, InvalidRequest, ProviderUnavailable
-from functions.core.guard import Alert
 from functions.guard_budget import guard_budget
 from functions.poll_batches import poll_batches
 from functions.quote import Quote, quote

@@ -612,7 +612,7 @@ def test_a_run_stores_what_it_did(local: InProcessCloud) -> None:
         "lagSeconds": (local.clock() - due).total_seconds(),
     }
     assert set(times.values()) == {local.clock()}
-    assert (stats["refresh"]["breaker"], stats["queue"], stats["deadLetters"]) == ("free", {}, 0)
+    assert (stats["refresh"]["breaker"], stats["queue"]["waiting"], stats["deadLetters"]) == ("free", 0, 0)
 
 
 # As deployed

@@ -9,7 +9,7 @@ from time import sleep
 
 import requests
 
-from functions.core.guard import Alert
+from functions.core.alerts import Alert
 
 TIMEOUT_SECONDS = 10.0
 

@@ -10,10 +10,10 @@ whole limit while it is open, what it used once it is over.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 
 from pydantic import Field
 
+from functions.core.alerts import Alert, AlertKind, alert
 from functions.core.budget import SHARDS, Mode, Shard, next_day
 from functions.core.ledger import day_of
 from functions.core.records import Record
@@ -24,8 +24,6 @@ OPEN_DAYS = 3
 
 REVIEWED_DAYS_MAX = 31
 """However long no guard ran, the days before this month's matter to no limit."""
-
-ALERT_LIFETIME = timedelta(days=90)
 
 
 class BudgetState(Record):
@@ -46,35 +44,6 @@ class DayBook(Record):
     costs: dict[str, dict[str, int]] = Field(default_factory=dict)
     reviewed_at: datetime | None = None
     reviews: int = Field(default=0, ge=0)
-
-
-class AlertKind(StrEnum):
-    """What an operator is told about."""
-
-    BATCH_ONLY = "batch_only"
-    CLOSED = "closed"
-    DRIFT = "drift"
-    USAGE_UNREPORTED = "usage_unreported"
-
-
-class Alert(Record):
-    """Something to tell operators, once a day and kind. Stored in `alerts/{kind}-{day}`.
-
-    `due_at` is when it is to be delivered, or delivered again; None once it was.
-    """
-
-    kind: AlertKind
-    day: str
-    text: str
-    created_at: datetime
-    due_at: datetime | None
-    attempts: int = 0
-    expire_at: datetime
-
-    @property
-    def alert_id(self) -> str:
-        """Return the document's id: the same for every guard that finds the same."""
-        return f"{self.kind}-{self.day}"
 
 
 @dataclass(frozen=True)
@@ -163,11 +132,6 @@ def days_to_review(state: BudgetState, now: datetime) -> list[str]:
     since = max(min(date.fromisoformat(state.day), today), today - timedelta(days=REVIEWED_DAYS_MAX))
     first = min(since, today - timedelta(days=OPEN_DAYS))
     return [(first + timedelta(days=number)).isoformat() for number in range((today - first).days + 1)]
-
-
-def alert(kind: AlertKind, text: str, now: datetime) -> Alert:
-    """Return a new alert, due at once."""
-    return Alert(kind=kind, day=day_of(now), text=text, created_at=now, due_at=now, expire_at=now + ALERT_LIFETIME)
 
 
 def threshold_alerts(found: Review, now: datetime) -> list[Alert]:

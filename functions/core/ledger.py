@@ -23,6 +23,7 @@ class Reason(StrEnum):
     CONVERT = "convert"
     MANUAL = "manual"
     REFRESH = "refresh"
+    GRANT = "grant"
 
 
 SPENDING = frozenset({Reason.CHARGE, Reason.UPGRADE, Reason.REFUND})

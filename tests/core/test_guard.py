@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.core import guard
+from functions.core.alerts import AlertKind
 from functions.core.budget import SHARDS, Mode, Shard
-from functions.core.guard import AlertKind, Books, BudgetState, Drift
+from functions.core.guard import Books, BudgetState, Drift
 from functions.core.runtime import BudgetRules
 from tests.builders import NOW
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from google.cloud.firestore import CollectionReference, DocumentSnapshot, FieldFilter, Transaction
+from google.cloud.firestore import CollectionReference, DocumentSnapshot, FieldFilter, Query, Transaction
 
 from functions.adapters.firestore.budget import ShardDocuments
 from functions.adapters.firestore.writes import (
@@ -81,6 +81,24 @@ class BatchDocuments(ShardDocuments):
             .limit(limit)
         )
         return [_batch(snapshot) for snapshot in query.stream(timeout=RPC_TIMEOUT_SECONDS)]
+
+    def count_batches(self, states: Iterable[BatchState], limit: int) -> dict[str, int]:
+        """Count the batches in each of these states, up to a limit. One read for every thousand, and one a state."""
+        counted = {}
+        for state in states:
+            counting: Any = self._batches.where(filter=FieldFilter("state", "==", state)).limit(limit).count()
+            counted[state.value] = int(counting.get(timeout=RPC_TIMEOUT_SECONDS)[0][0].value)
+        return counted
+
+    def list_batches(self, limit: int) -> list[Batch]:
+        """Read the newest batches. A read each, one if there are none."""
+        query = self._batches.order_by("createdAt", direction=Query.DESCENDING).limit(limit)
+        return [_batch(snapshot).batch for snapshot in query.stream(timeout=RPC_TIMEOUT_SECONDS)]
+
+    def get_batch(self, batch_id: str) -> StoredBatch | None:
+        """Read a batch. One read."""
+        snapshot = self._batches.document(batch_id).get(timeout=RPC_TIMEOUT_SECONDS)
+        return _batch(snapshot) if snapshot.exists else None
 
     def update_batch(self, batch_id: str, version: datetime, fields: Fields) -> datetime | None:
         """Write these fields if the batch is as it was at `version`. Returns the new version, None if somebody was

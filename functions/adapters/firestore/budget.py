@@ -11,14 +11,16 @@ from google.cloud.firestore import (
     DocumentReference,
     FieldFilter,
     Increment,
+    Query,
     Transaction,
     transactional,
 )
 from google.cloud.firestore_v1.base_batch import BaseWriteBatch
 
 from functions.adapters.firestore.writes import RPC_TIMEOUT_SECONDS, guarded_update, run_transaction
+from functions.core.alerts import Alert
 from functions.core.budget import SHARDS, Booking, Shard, require_room
-from functions.core.guard import Alert, Books, BudgetState, DayBook, Drift, Review
+from functions.core.guard import Books, BudgetState, DayBook, Drift, Review
 from functions.core.records import Fields
 
 HOLDS_SUMMED_MAX = 10_000_000
@@ -147,6 +149,11 @@ class BudgetDocuments(ShardDocuments):
         except exceptions.AlreadyExists:
             return False
         return True
+
+    def recent_alerts(self, limit: int) -> list[Alert]:
+        """Read the newest alerts. A read each, one if there are none."""
+        query = self._alerts.order_by("createdAt", direction=Query.DESCENDING).limit(limit)
+        return [Alert.model_validate(each.to_dict()) for each in query.stream(timeout=RPC_TIMEOUT_SECONDS)]
 
     def due_alerts(self, now: datetime, limit: int) -> list[tuple[Alert, datetime]]:
         """Read alerts that are to be delivered, with their versions. A read each, one if there are none."""

@@ -146,9 +146,9 @@ class RefreshDocuments(WalletDocuments):
         return int(counting.get(timeout=RPC_TIMEOUT_SECONDS)[0][0].value)
 
     def operator_stats(self) -> dict[str, dict[str, Any]]:
-        """Read the stored figures, as `queue`, `refresh` and `refreshBreaker`. Three reads."""
+        """Read the stored figures, as `queue`, `refresh`, `refreshBreaker` and `crons`. Four reads."""
         stats = self._client.collection("stats")
-        refs = [stats.document(name) for name in ("queue", "refresh", "refreshBreaker")]
+        refs = [stats.document(name) for name in ("queue", "refresh", "refreshBreaker", "crons")]
         found = self._client.get_all(refs, timeout=RPC_TIMEOUT_SECONDS)
         return {snapshot.id: snapshot.to_dict() or {} for snapshot in found}
 

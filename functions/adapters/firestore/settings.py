@@ -35,6 +35,11 @@ class SettingsDocuments:
 
         run_transaction(self._client.transaction(), body)
 
+    def write_cron_run(self, function: str, fields: Fields) -> None:
+        """Store how a scheduled function's run ended, beside the fields that are there. One write, tried once."""
+        run = {"runs": {function: dict(fields)}}
+        self._client.document("stats/crons").set(run, merge=True, retry=None, timeout=RPC_TIMEOUT_SECONDS)
+
     def write_queue_stats(self, **measured: float) -> None:
         """Store what was measured of the queue, by `QueueStats`'s field names. One write."""
         fields = {to_camel(name): value for name, value in measured.items()}

@@ -1,0 +1,100 @@
+"""What is not as it should be: work that waits, runs that did not come. Looked at by the guard and by operators.
+
+A threshold is the time after which waiting has no good reason any more: submitters and pollers run every five minutes,
+and what a dead one held is free again after its lease of at most two hours.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import Field
+
+from functions.core.alerts import AlertKind
+from functions.core.breaker import Breaker
+from functions.core.budget import Mode
+from functions.core.records import Record
+from functions.core.runtime import FUNCTION_TIMEOUT
+
+CRON_MINUTES: Mapping[str, int] = {
+    "submit_batches": 5,
+    "poll_batches": 5,
+    "recover_jobs": 10,
+    "refresh_credits": 5,
+    "guard_budget": 15,
+}
+"""How often each scheduled function runs, as main.py declares it."""
+
+QUEUE_AGE_MAX = timedelta(hours=2)
+"""A job that could have been sent for so long: several submitters have failed at it."""
+
+BATCH_OVERDUE_MAX = timedelta(hours=1)
+"""A batch that was to be looked at so long ago: pollers do not come, or do not get to it."""
+
+
+class CronRun(Record):
+    """How a scheduled function's last runs ended. Stored in `stats/crons` by the function's name.
+
+    `finished_at` and what follows is of the last run that succeeded, `failed_at` of the last that did not.
+    """
+
+    finished_at: datetime | None = None
+    duration_ms: int = Field(default=0, ge=0)
+    failed_at: datetime | None = None
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last run failed."""
+        return self.failed_at is not None and (self.finished_at is None or self.failed_at > self.finished_at)
+
+
+class Figures(Record):
+    """What is looked at: jobs `queued` and the oldest's place in the queue, batches by state and those that are
+    overdue, the crons' runs, the breaker of the refresh and how many dead letters there are."""
+
+    queued: int = 0
+    oldest_queued_at: datetime | None = None
+    batches: dict[str, int] = Field(default_factory=dict)
+    overdue_batches: tuple[str, ...] = ()
+    crons: dict[str, CronRun] = Field(default_factory=dict)
+    breaker: Breaker = Breaker()
+    dead_letters: int = 0
+
+
+def late(function: str, run: CronRun, now: datetime) -> bool:
+    """Tell whether a function should have succeeded again by now: two of its times have gone by, and the longest that
+    a run may take. One that has never run is not set up yet, which is another matter."""
+    if run.finished_at is None:
+        return run.failed_at is not None
+    return now - run.finished_at > 2 * timedelta(minutes=CRON_MINUTES[function]) + FUNCTION_TIMEOUT
+
+
+def complaints(figures: Figures, mode: Mode, now: datetime) -> dict[AlertKind, str]:
+    """Return what an operator has to be told, by kind. A queue that waits for the budget is no complaint."""
+    told: dict[AlertKind, str] = {}
+    oldest = figures.oldest_queued_at
+    if oldest is not None and now - oldest > QUEUE_AGE_MAX and mode is not Mode.CLOSED:
+        told[AlertKind.QUEUE_OLD] = f"{figures.queued} jobs are queued, the oldest since {oldest.isoformat()}."
+    if figures.overdue_batches:
+        names = ", ".join(figures.overdue_batches)
+        told[AlertKind.BATCH_STUCK] = f"Nobody has looked at these batches for over an hour: {names}."
+    missing = [name for name, run in sorted(figures.crons.items()) if name in CRON_MINUTES and late(name, run, now)]
+    if missing:
+        told[AlertKind.CRON_LATE] = f"These have not succeeded when they should have: {', '.join(missing)}."
+    if figures.breaker.open:
+        told[AlertKind.BREAKER_OPEN] = "Credit refresh has stopped: the store failed five times in a row."
+    if figures.dead_letters:
+        told[AlertKind.DEAD_LETTERS] = f"{figures.dead_letters} users were given up by the credit refresh."
+    return told
+
+
+def cron_rows(crons: Mapping[str, CronRun], now: datetime) -> dict[str, dict[str, Any]]:
+    """Return each scheduled function's last runs as operators see them, JSON with times as ISO 8601 text; `state` is
+    `ok`, `late`, `failing`, or `never` for one that has not run yet."""
+    rows = {}
+    for name, minutes in CRON_MINUTES.items():
+        run = crons.get(name, CronRun())
+        never = run.finished_at is None and run.failed_at is None
+        state = "never" if never else "failing" if run.failing else "late" if late(name, run, now) else "ok"
+        rows[name] = {**run.model_dump(by_alias=True, mode="json"), "everyMinutes": minutes, "state": state}
+    return rows

@@ -1,0 +1,94 @@
+"""What is not as it should be, and when an operator is told."""
+
+from datetime import timedelta
+
+import pytest
+
+from functions.core.alerts import AlertKind
+from functions.core.breaker import FAILURES_MAX, Breaker
+from functions.core.budget import Mode
+from functions.core.health import CRON_MINUTES, CronRun, Figures, complaints, cron_rows, late
+from tests.builders import NOW
+from tests.test_architecture import MANIFEST
+
+
+def ago(**time: int) -> CronRun:
+    """Return the runs of a function that succeeded so long ago."""
+    return CronRun(finished_at=NOW - timedelta(**time), duration_ms=5)
+
+
+def test_the_crons_that_are_watched_are_those_that_are_deployed() -> None:
+    """Each schedule of main.py in minutes, none forgotten."""
+    deployed = {name: trigger[0] for name, trigger in MANIFEST.items() if trigger[0].startswith("*/")}
+    assert {name: f"*/{minutes} * * * *" for name, minutes in CRON_MINUTES.items()} == deployed
+
+
+@pytest.mark.parametrize(
+    ("function", "run", "is_late"),
+    [
+        ("poll_batches", ago(minutes=19), False),
+        ("poll_batches", ago(minutes=20), True),
+        ("guard_budget", ago(minutes=39), False),
+        ("guard_budget", ago(minutes=40), True),
+        ("poll_batches", CronRun(), False),
+        ("poll_batches", CronRun(failed_at=NOW), True),
+    ],
+)
+def test_a_run_is_late_when_two_have_been_missed(function: str, run: CronRun, *, is_late: bool) -> None:
+    """Two of its times and the longest that a run may take; one that never ran is not set up yet."""
+    assert late(function, run, NOW) is is_late
+
+
+def test_a_quiet_day_is_no_complaint() -> None:
+    """Nothing queued too long, nothing overdue, all runs there: nobody is told anything."""
+    assert complaints(Figures(), Mode.NORMAL, NOW) == {}
+    busy = Figures(queued=5_000, oldest_queued_at=NOW - timedelta(minutes=119), crons={"poll_batches": ago(minutes=5)})
+    assert complaints(busy, Mode.NORMAL, NOW) == {}
+
+
+def test_each_trouble_is_told_with_its_names() -> None:
+    """An alert says which batch, which function, how many."""
+    figures = Figures(
+        queued=7,
+        oldest_queued_at=NOW - timedelta(hours=3),
+        overdue_batches=("batch-1", "batch-2"),
+        crons={"recover_jobs": ago(hours=1), "a_function_of_an_older_version": ago(days=9)},
+        breaker=Breaker(failures=FAILURES_MAX, open_until=NOW),
+        dead_letters=2,
+    )
+    told = complaints(figures, Mode.NORMAL, NOW)
+    assert told == {
+        AlertKind.QUEUE_OLD: "7 jobs are queued, the oldest since 2026-11-21T09:00:00+00:00.",
+        AlertKind.BATCH_STUCK: "Nobody has looked at these batches for over an hour: batch-1, batch-2.",
+        AlertKind.CRON_LATE: "These have not succeeded when they should have: recover_jobs.",
+        AlertKind.BREAKER_OPEN: "Credit refresh has stopped: the store failed five times in a row.",
+        AlertKind.DEAD_LETTERS: "2 users were given up by the credit refresh.",
+    }
+
+
+def test_a_queue_that_waits_for_the_budget_is_no_complaint() -> None:
+    """That the budget is used up has an alert of its own."""
+    waiting = Figures(queued=1, oldest_queued_at=NOW - timedelta(hours=9))
+    assert complaints(waiting, Mode.CLOSED, NOW) == {}
+    assert set(complaints(waiting, Mode.BATCH_ONLY, NOW)) == {AlertKind.QUEUE_OLD}
+
+
+def test_operators_see_every_cron_in_one_of_four_states() -> None:
+    """Also one that has never run, which is a deploy without its schedule."""
+    rows = cron_rows(
+        {
+            "submit_batches": ago(minutes=1),
+            "poll_batches": ago(hours=1),
+            "guard_budget": CronRun(finished_at=NOW - timedelta(minutes=15), failed_at=NOW),
+        },
+        NOW,
+    )
+    assert {name: row["state"] for name, row in rows.items()} == {
+        "submit_batches": "ok",
+        "poll_batches": "late",
+        "recover_jobs": "never",
+        "refresh_credits": "never",
+        "guard_budget": "failing",
+    }
+    assert rows["submit_batches"]["finishedAt"] == "2026-11-21T11:59:00Z"
+    assert rows["submit_batches"]["durationMs"] == 5
