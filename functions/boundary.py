@@ -20,6 +20,7 @@ from firebase_functions.scheduler_fn import ScheduledEvent
 from flask import Request, Response
 
 from functions import log
+from functions.config import ConfigurationError
 from functions.core import errors
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def serve_call(
             log.info(log.Event.CALL_REFUSED, reason=error.reason)
             raise HttpsError(CODES[type(error)], error.message, {"reason": error.reason, **error.details}) from error
         except Exception as error:
-            log.error(log.Event.CALL_CRASHED, stack_trace=traceback.format_exc())
+            _report(log.Event.CALL_CRASHED, error)
             message = "Something went wrong on our side. Nothing was lost; try again with the same requestId."
             raise HttpsError(FunctionsErrorCode.INTERNAL, message, {"reason": "INTERNAL"}) from error
 
@@ -104,23 +105,24 @@ def run_cron(
         CronError: the run failed as a whole; Scheduler shows it as failed and the next tick tries again.
     """
     with log.serving(handle.__name__):
-        started = time.monotonic()
+        started, deps = time.monotonic(), None
         try:
-            counts = handle(_deps(), *args, **kwargs)
+            deps = _deps()
+            counts = handle(deps, *args, **kwargs)
         except Exception as error:
-            log.error(log.Event.CRON_CRASHED, stack_trace=traceback.format_exc())
-            _record_run(handle.__name__, None)
-            raise CronError(f"{handle.__name__} failed; its log entry {log.Event.CRON_CRASHED} says why") from error
+            entry = _report(log.Event.CRON_CRASHED, error)
+            if deps is not None:
+                _record_run(deps, handle.__name__, {"failedAt": deps.clock()})
+            raise CronError(f"{handle.__name__} failed; its log entry {entry} says why") from error
         log.info(log.Event.CRON_FINISHED, scheduled=event.schedule_time.isoformat(), **counts)
-        _record_run(handle.__name__, round((time.monotonic() - started) * 1_000))
+        took = round((time.monotonic() - started) * 1_000)
+        _record_run(deps, handle.__name__, {"finishedAt": deps.clock(), "durationMs": took})
 
 
-def _record_run(function: str, duration_ms: int | None) -> None:
-    """Leave word of a run for operators, who see by it that one is missing. None for one that failed."""
+def _record_run(deps: Deps, function: str, fields: records.Fields) -> None:
+    """Leave word of a run for operators, who see by it that one is missing."""
     try:
-        now = _deps().clock()
-        fields = {"failedAt": now} if duration_ms is None else {"finishedAt": now, "durationMs": duration_ms}
-        _deps().store.write_cron_run(function, fields)
+        deps.store.write_cron_run(function, fields)
     except Exception:  # noqa: BLE001  (the run itself has ended as it has, and the log says how)
         log.warning(log.Event.CRON_UNRECORDED, stack_trace=traceback.format_exc())
 
@@ -130,10 +132,21 @@ def serve_webhook(request: Request, handle: Callable[[bytes, Mapping[str, str], 
     with log.serving(handle.__name__):
         try:
             status = handle(request.get_data(cache=False), dict(request.headers), _deps())
-        except Exception:  # noqa: BLE001  (the sender is told to try again, and the log why)
-            log.error(log.Event.CALL_CRASHED, stack_trace=traceback.format_exc())
+        except Exception as error:  # noqa: BLE001  (the sender is told to try again, and the log why)
+            _report(log.Event.CALL_CRASHED, error)
             status = HTTPStatus.INTERNAL_SERVER_ERROR
     return Response(status=status)
+
+
+def _report(event: log.Event, error: Exception) -> log.Event:
+    """Log a defect with its traceback; a wrong setting by its message alone, which says what to do. Returns the
+    event."""
+    if isinstance(error, ConfigurationError):
+        event = log.Event.CONFIG_INVALID
+        log.error(event, document="deploy params", problems=[str(error)])
+    else:
+        log.error(event, stack_trace=traceback.format_exc())
+    return event
 
 
 def _deps() -> Deps:

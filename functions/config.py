@@ -10,9 +10,14 @@ from pathlib import Path
 
 from firebase_functions import params
 
+from functions.core.image_tokens import FORMULAS
+
 REGION = params.StringParam("REGION", default="us-central1", description="Where the functions run.")
 OPENAI_MODEL = params.StringParam(
-    "OPENAI_MODEL", default="gpt-6-luna", description="The model that classifies; it must have a known price."
+    "OPENAI_MODEL",
+    default="gpt-6-luna",
+    description="The model that classifies; it must have a known price.",
+    input=params.SelectInput([params.SelectOption(model) for model in FORMULAS]),
 )
 OPENAI_BASE_URL = params.StringParam(
     "OPENAI_BASE_URL", default="https://api.openai.com/v1", description="OpenAI, or a server that speaks its API."

@@ -14,7 +14,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from functions import log
-from functions.config import Settings, load_settings
+from functions.config import ConfigurationError, Settings, load_settings
 from functions.core.config_changes import REMOTE_KEYS, overlaid
 from functions.core.guard import BudgetState
 from functions.core.pricing import QueueStats
@@ -177,13 +177,23 @@ _clock: Clock = lambda: datetime.now(UTC)  # noqa: E731  (a value that install_c
 
 
 def install_clock(clock: Clock) -> None:
-    """Use another clock than the machine's. The local cloud calls it before the first request."""
+    """Use another clock than the machine's, and check the settings. The local cloud calls it before the first
+    request."""
     global _clock  # noqa: PLW0603  (set once, at start-up)
     _clock = clock
     deps.cache_clear()
+    deps()
 
 
 @cache
 def deps() -> Deps:
-    """Return this process's dependencies."""
-    return Deps(load_settings(), _clock)
+    """Return this process's dependencies; the first thing that every call asks for. Raises ConfigurationError if a
+    setting is missing or wrong, or if nobody knows what the model costs."""
+    from functions.adapters.prices import UnknownPriceError
+
+    built = Deps(load_settings(), _clock)
+    try:
+        built.model_price()
+    except UnknownPriceError as unknown:
+        raise ConfigurationError(f"OPENAI_MODEL: {unknown}") from unknown
+    return built

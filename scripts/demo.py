@@ -21,6 +21,7 @@ from scripts.drawings import drawn_photos
 from scripts.emulators.callables import CallableError
 from scripts.emulators.cloud import LocalCloud, SignedIn
 from scripts.emulators.firestore_choice import FirestoreChoiceError
+from scripts.emulators.functions_process import FunctionsStartError
 
 INSTANT_PHOTOS = 3
 """New users are advised to take the instant lane for their first three photos, and the batch lane after that."""
@@ -54,7 +55,7 @@ def main(
         found = _load(photos)
         with LocalCloud() as cloud:
             _run(cloud, found)
-    except (DemoError, FirestoreChoiceError) as problem:
+    except (DemoError, FirestoreChoiceError, FunctionsStartError) as problem:
         console.print(f"[red]demo:[/] {problem}")
         sys.exit(1)
 

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from functions import boundary, classify_image, log, submit_batches
 from functions.boundary import CODES, CronError, run_cron, serve_call
+from functions.config import ConfigurationError
 from functions.core.errors import EcolaneError, InsufficientTokens, KeyReused, ProviderUnavailable
 from functions.core.prompts import SYSTEM_PROMPT
 from functions.core.records import Request
@@ -200,6 +201,25 @@ def test_a_process_without_settings_tells_the_caller_nothing(monkeypatch: pytest
     assert code is FunctionsErrorCode.INTERNAL
     assert "secret" not in message
     assert logs()[0]["message"] == log.Event.CALL_CRASHED
+
+
+def test_a_wrong_setting_is_logged_as_one_clear_line(monkeypatch: pytest.MonkeyPatch, logs: Logs) -> None:
+    """What to set and why, without a traceback, from calls and crons alike; the caller is told nothing of it."""
+
+    def wrong() -> Deps:
+        raise ConfigurationError("OPENAI_MODEL: the model 'gpt-99' has no known price; set OPENAI_MODEL to one")
+
+    monkeypatch.setattr("functions.wiring.deps", wrong)
+    code, message, details = refused({"jobCount": 1})
+    assert (code, details) == (FunctionsErrorCode.INTERNAL, {"reason": "INTERNAL"})
+    assert "gpt-99" not in message
+    with pytest.raises(CronError, match=log.Event.CONFIG_INVALID):
+        run_cron(TICK, lambda _deps: {})
+    for entry in logs():
+        assert entry["message"] == log.Event.CONFIG_INVALID
+        assert entry["severity"] == "ERROR"
+        assert entry["problems"] == ["OPENAI_MODEL: the model 'gpt-99' has no known price; set OPENAI_MODEL to one"]
+        assert "trace" not in entry
 
 
 # Scheduled runs

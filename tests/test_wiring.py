@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 
 from functions import log, wiring
 from functions.adapters.prices import UnknownPriceError
-from functions.config import Settings
+from functions.config import ConfigurationError, Settings
+from functions.core.image_tokens import FORMULAS
 from functions.core.runtime import RuntimeConfig
 from functions.wiring import RUNTIME_CONFIG_AGE_MAX, Deps
 from scripts.emulators.inprocess import InProcessCloud, StillClock
@@ -145,6 +147,36 @@ def test_what_a_photo_costs_follows_the_settings() -> None:
     unknown = Settings("demo", "demo-bucket", "gpt-99", "http://openai.example/v1", "sk")
     with pytest.raises(UnknownPriceError):
         Deps(unknown, StillClock()).model_price()
+
+
+@pytest.mark.parametrize("model", ["gpt-99", "", "claude-sonnet-4", "gpt-4o-2024"])
+def test_a_process_with_an_unknown_model_serves_nothing(
+    environment: None, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    """Before anything is read or charged: the first thing that a process does names the param, the model, and a way
+    out."""
+    monkeypatch.setenv("OPENAI_MODEL", model)
+    with pytest.raises(ConfigurationError, match=f"^OPENAI_MODEL: .*{model!r}.*set OPENAI_MODEL"):
+        wiring.deps()
+
+
+def test_a_model_whose_price_is_gone_serves_nothing(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that the image table knows and the price table does not, on this day."""
+    monkeypatch.setattr("functions.adapters.prices.get_snapshot", _NoPrices)
+    with pytest.raises(ConfigurationError, match="OPENAI_MODEL: the model 'gpt-6-luna' has no known price"):
+        wiring.deps()
+
+
+class _NoPrices:
+    def find_provider_model(self, *_: object) -> None:
+        """Know none."""
+        raise LookupError
+
+
+@pytest.mark.parametrize("model", FORMULAS)
+def test_every_model_that_a_deploy_offers_has_a_price(model: str) -> None:
+    """What can be selected works."""
+    Deps(replace(SETTINGS, openai_model=model), StillClock()).model_price()
 
 
 def test_ids_are_new_and_safe_in_a_path() -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import TieredPrices
 
+from functions.core.image_tokens import UnknownImageTokensError, formula_of
 from functions.core.usage import ModelPrice
 
 DOLLARS_PER_MTOK_MAX = Decimal(1_000)
@@ -21,10 +22,14 @@ def model_price(model: str, now: datetime) -> ModelPrice:
     """Return what a token of this OpenAI model costs at this time.
 
     Raises:
-        UnknownPriceError: the library does not know the model, or its price is missing or out of range. Never free.
+        UnknownPriceError: the library does not know the model, its price is missing or out of range, or nobody knows
+            how many tokens an image is to it. Never free.
     """
     try:
+        formula_of(model)
         _, info = get_snapshot().find_provider_model(model, None, "openai", None)
+    except UnknownImageTokensError as error:
+        raise UnknownPriceError(str(error)) from error
     except LookupError as error:
         raise UnknownPriceError(f"the model {model!r} has no known price; set OPENAI_MODEL to one that has") from error
     prices = info.get_prices(now)

@@ -134,7 +134,7 @@ class LocalCloud:
             settings.firestore, settings.source.parent, self.clock, free_port(settings.ports.firestore)
         )
         _run(stack, self.firestore)
-        storage_server = StorageServer(self.bucket, settings.ports.storage)
+        storage_server = StorageServer(self.bucket, settings.ports.storage, self.project)
         _run(stack, storage_server)
         self.storage_host = storage_server.host
         auth_server = AuthServer(self.project, settings.ports.auth)

@@ -117,9 +117,12 @@ def _json(start_response: "StartResponse", status: HTTPStatus, content: dict[str
 
 
 def _install_clock(path: Path) -> None:
-    """Hand the moved time to the product, which otherwise takes the machine's."""
+    """Hand the moved time to the product, which otherwise takes the machine's and looks at its settings later."""
     wiring = importlib.import_module("functions.wiring")
-    wiring.install_clock(MovableClock(path))
+    try:
+        wiring.install_clock(MovableClock(path))
+    except Exception as wrong:  # noqa: BLE001  (whatever the product finds wrong with its settings)
+        sys.exit(f"The functions do not start: {wrong}")
 
 
 def _stop_with_parent() -> None:

@@ -6,34 +6,44 @@ first uploads to a bucket at once lose one of them. So the network is parallel h
 Three more habits of the package are turned off, because they cost time or memory and nothing reads their
 result: it writes its whole index as JSON on every change, keeps deleted objects for seven days, and logs a
 warning for every plain answer.
+
+Apps are served at the same address, by the protocol of the Firebase SDKs: see `firebase_storage`.
 """
 
 import json
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from http import HTTPStatus
 from http.server import ThreadingHTTPServer
 from io import BytesIO
-from typing import IO
+from typing import IO, Any
 from urllib.parse import quote
 
 from gcp_storage_emulator.handlers.buckets import create_bucket
 from gcp_storage_emulator.server import RequestHandler, _read_raw_data
 from gcp_storage_emulator.storage import Storage
 
+from scripts.emulators.firebase_storage import PREFIX, Call, FirebaseStorage
 from scripts.emulators.serving import HOST, PortTakenError
 
 _POLL_SECONDS = 0.02
+_CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
+    "Access-Control-Allow-Headers": "*, Authorization",
+    "Access-Control-Expose-Headers": "*",
+    "Access-Control-Max-Age": "3600",
+}
 _log = logging.getLogger(__name__)
 
 
 class StorageServer:
     """Cloud Storage with one empty bucket. `STORAGE_EMULATOR_HOST` is its `host` (`http://127.0.0.1:PORT`)."""
 
-    def __init__(self, bucket: str, port: int = 0) -> None:
-        """Take the port and create `bucket`; `start` begins to answer.
+    def __init__(self, bucket: str, port: int = 0, project: str = "demo-ecolane") -> None:
+        """Take the port and create `bucket`; `start` begins to answer. Apps send ID tokens of `project`.
 
         Raises:
             PortTakenError: another program listens on `port`.
@@ -44,7 +54,7 @@ class StorageServer:
         create_bucket(bucket, store)
         store.buckets[bucket]["softDeletePolicy"]["retentionDurationSeconds"] = "0"
         try:
-            self._server = _Server((HOST, port), partial(_Handler, store))
+            self._server = _Server((HOST, port), partial(_Handler, store, FirebaseStorage(store, project)))
         except OSError as error:
             raise PortTakenError(port) from error
         self.bucket = bucket
@@ -96,6 +106,14 @@ class _Handler(RequestHandler):  # type: ignore[misc]  # published without types
     storage: _MemoryStorage
     wfile: IO[bytes]
 
+    def __init__(self, store: _MemoryStorage, for_apps: FirebaseStorage, *connection: Any) -> None:
+        self._for_apps = for_apps
+        super().__init__(store, *connection)
+
+    def do_OPTIONS(self) -> None:  # noqa: N802
+        """Let apps in browsers call: they ask first."""
+        self._send(HTTPStatus.NO_CONTENT, b"", _CORS)
+
     def do_GET(self) -> None:  # noqa: N802
         self._answer(super().do_GET)
 
@@ -113,6 +131,8 @@ class _Handler(RequestHandler):  # type: ignore[misc]  # published without types
 
     def _answer(self, handle: Callable[[], None]) -> None:
         body = _read_raw_data(self) or b""
+        if self.path.startswith(PREFIX):
+            handle = partial(self._answer_app, Call(self.command, self.path, self.headers, body))
         del self.headers["Transfer-Encoding"], self.headers["Content-Length"]
         self.headers["Content-Length"] = str(len(body))
         wire, answer = self.wfile, BytesIO()
@@ -128,11 +148,18 @@ class _Handler(RequestHandler):  # type: ignore[misc]  # published without types
         self.wfile = wire
         wire.write(answer.getvalue())
 
+    def _answer_app(self, call: Call) -> None:
+        reply = self._for_apps.answer(call)
+        self._send(reply.status, reply.body, {**reply.headers, **_CORS})
+
     def _fail(self, error: Exception) -> None:
         text = f"the storage emulator failed: {type(error).__name__}: {error}"
         body = json.dumps({"error": {"code": 500, "message": text}}).encode()
-        self.send_response(HTTPStatus.INTERNAL_SERVER_ERROR)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
+        self._send(HTTPStatus.INTERNAL_SERVER_ERROR, body, {"Content-Type": "application/json"})
+
+    def _send(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)

@@ -77,27 +77,27 @@ def test_a_price_that_is_missing_or_absurd_is_refused(monkeypatch: pytest.Monkey
     """A slip in the table is an error, not a free or ruinous photo."""
     table(monkeypatch, **listed)
     with pytest.raises(UnknownPriceError, match="missing or out of range"):
-        model_price("gpt-test", NOW)
+        model_price("gpt-4o", NOW)
 
 
 def test_cached_tokens_without_a_price_of_their_own_cost_the_full_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the table does not say is booked at the safe side."""
     table(monkeypatch, input_mtok=Decimal(2), output_mtok=Decimal(8))
-    price = model_price("gpt-test", NOW)
+    price = model_price("gpt-4o", NOW)
     assert (price.cached, price.cache_write) == (Decimal(2), Decimal(2))
 
 
 def test_a_cached_price_of_nothing_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A zero where a price should stand counts as missing."""
     table(monkeypatch, input_mtok=Decimal(2), output_mtok=Decimal(8), cache_read_mtok=Decimal(0))
-    assert model_price("gpt-test", NOW).cached == Decimal(2)
+    assert model_price("gpt-4o", NOW).cached == Decimal(2)
 
 
 def test_of_tiered_prices_a_photo_pays_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiers begin at hundreds of thousands of tokens."""
     tiered = TieredPrices(base=Decimal(2), tiers=[Tier(start=200_000, price=Decimal(4))])
     table(monkeypatch, input_mtok=tiered, output_mtok=Decimal(8))
-    assert model_price("gpt-test", NOW).input == Decimal(2)
+    assert model_price("gpt-4o", NOW).input == Decimal(2)
 
 
 def test_the_price_is_that_of_the_day(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,5 +110,5 @@ def test_the_price_is_that_of_the_day(monkeypatch: pytest.MonkeyPatch) -> None:
 
     info = SimpleNamespace(get_prices=get_prices)
     monkeypatch.setattr(prices, "get_snapshot", lambda: SimpleNamespace(find_provider_model=lambda *_: (None, info)))
-    model_price("gpt-test", datetime(2030, 1, 1, tzinfo=UTC))
+    model_price("gpt-4o", datetime(2030, 1, 1, tzinfo=UTC))
     assert asked == [datetime(2030, 1, 1, tzinfo=UTC)]
