@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from functools import cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 
 import firebase_admin
 from firebase_functions.https_fn import CallableRequest, FunctionsErrorCode, HttpsError
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from functions.core import records
     from functions.wiring import Deps
 
+Call = CallableRequest[Any]
+Answer = dict[str, Any]
+Tick = ScheduledEvent
 P = ParamSpec("P")
 R = TypeVar("R", bound="records.Request")
 
@@ -66,16 +69,11 @@ def connect_firebase() -> None:
     firebase_admin.initialize_app()
 
 
-def serve_call(
-    call: CallableRequest[Any],
-    request_type: type[R],
-    handle: Callable[[R, str, Deps], dict[str, Any]],
-    *,
-    admin: bool = False,
-) -> dict[str, Any]:
+def serve_call(call: Call, handle: Callable[[R, str, Deps], Answer], *, admin: bool = False) -> Answer:
     """Serve one callable: authenticate, check the request, handle it, translate what goes wrong.
 
-    With `admin`, only for callers whose token carries the custom claim `admin: true`.
+    What the request is checked against is the type of the handler's first parameter. With `admin`, only for callers
+    whose token carries the custom claim `admin: true`.
 
     Raises:
         HttpsError: with `details.reason`, a constant, and the details that the error's class documents.
@@ -83,7 +81,7 @@ def serve_call(
     with log.serving(handle.__name__):
         try:
             uid = _authenticated(call, admin=admin)
-            request = _checked(call.data, request_type)
+            request = _checked(call.data, _request_type(handle))
             if job_id := getattr(request, "job_id", None):
                 log.about(jobId=job_id)
             return handle(request, uid, _deps())
@@ -97,7 +95,7 @@ def serve_call(
 
 
 def run_cron(
-    event: ScheduledEvent, handle: Callable[Concatenate[Deps, P], dict[str, int]], *args: P.args, **kwargs: P.kwargs
+    event: Tick, handle: Callable[Concatenate[Deps, P], dict[str, int]], *args: P.args, **kwargs: P.kwargs
 ) -> None:
     """Run one scheduled function, with these arguments after its dependencies, and log what it did.
 
@@ -162,6 +160,13 @@ def _authenticated(call: CallableRequest[Any], *, admin: bool) -> str:
     if admin and call.auth.token.get("admin") is not True:
         raise errors.NotAdmin("This call is for operators.")
     return uid
+
+
+@cache
+def _request_type(handle: Callable[[R, str, Deps], Answer]) -> type[R]:
+    hints = get_type_hints(handle, localns={"Deps": object})  # use cases import it for type checkers alone
+    request_type: type[R] = next(iter(hints.values()))
+    return request_type
 
 
 def _checked(data: object, request_type: type[R]) -> R:

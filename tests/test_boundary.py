@@ -80,7 +80,7 @@ def refused(
 ) -> tuple[FunctionsErrorCode, str, dict[str, Any]]:
     """Make a call that is refused. Returns code, message and details."""
     with pytest.raises(HttpsError) as error:
-        serve_call(call(data, uid), Ask, handle, **options)
+        serve_call(call(data, uid), handle, **options)
     assert isinstance(error.value.details, dict)
     return error.value.code, error.value.message, error.value.details
 
@@ -90,13 +90,13 @@ def refused(
 
 def test_a_checked_request_and_a_verified_uid_reach_the_handler() -> None:
     """What the handler gets is typed and whose it is."""
-    assert serve_call(call({"jobCount": 2}), Ask, answer) == {"count": 2, "uid": "ana"}
+    assert serve_call(call({"jobCount": 2}), answer) == {"count": 2, "uid": "ana"}
 
 
 @pytest.mark.parametrize("uid", ["a", "x" * 128, "ana.b-c_d", "user@example.org", "идентификатор", "__x", "x__", "..."])
 def test_any_uid_that_can_be_a_document_id_is_served(uid: str) -> None:
     """Custom tokens carry other people's ids: up to 128 characters of almost anything."""
-    assert serve_call(call({"jobCount": 1}, uid), Ask, answer)["uid"] == uid
+    assert serve_call(call({"jobCount": 1}, uid), answer)["uid"] == uid
 
 
 @pytest.mark.parametrize(
@@ -112,9 +112,9 @@ def test_nobody_and_uids_that_are_no_document_ids_are_refused(uid: str | None) -
 def test_operators_are_those_with_the_claim(claims: dict[str, object]) -> None:
     """`admin: true` in the token, and nothing that only looks like it."""
     with pytest.raises(HttpsError) as error:
-        serve_call(call({"jobCount": 1}, claims=claims), Ask, answer, admin=True)
+        serve_call(call({"jobCount": 1}, claims=claims), answer, admin=True)
     assert (error.value.code, error.value.details) == (FunctionsErrorCode.PERMISSION_DENIED, {"reason": "NOT_ADMIN"})
-    assert serve_call(call({"jobCount": 1}, claims={"admin": True}), Ask, answer, admin=True)["count"] == 1
+    assert serve_call(call({"jobCount": 1}, claims={"admin": True}), answer, admin=True)["count"] == 1
 
 
 # What they are told
@@ -264,7 +264,7 @@ def test_no_prompt_photo_or_key_is_ever_logged(product: InProcessCloud, logs: Lo
     for mode in ("instant", "batch"):
         request = {"requestId": f"request-{mode}", "imagePath": path, "mode": mode}
         try:
-            serve_call(call(request), classify_image.ClassifyImage, classify_image.classify_image)
+            serve_call(call(request), classify_image.classify_image)
         except HttpsError as error:
             assert "INTERNAL" not in str(error.details)  # noqa: PT017 (one of the two may pass)
     run_cron(TICK, submit_batches.submit_batches)

@@ -8,8 +8,8 @@ from functions.core.alerts import AlertKind
 from functions.core.breaker import FAILURES_MAX, Breaker
 from functions.core.budget import Mode
 from functions.core.health import CRON_MINUTES, CronRun, Figures, complaints, cron_rows, late
+from scripts.schedule_plan import cron_triggers
 from tests.builders import NOW
-from tests.test_architecture import MANIFEST
 
 
 def ago(**time: int) -> CronRun:
@@ -19,7 +19,7 @@ def ago(**time: int) -> CronRun:
 
 def test_the_crons_that_are_watched_are_those_that_are_deployed() -> None:
     """Each schedule of main.py in minutes, none forgotten."""
-    deployed = {name: trigger[0] for name, trigger in MANIFEST.items() if trigger[0].startswith("*/")}
+    deployed = {name: trigger.schedule for name, trigger in cron_triggers().items()}
     assert {name: f"*/{minutes} * * * *" for name, minutes in CRON_MINUTES.items()} == deployed
 
 

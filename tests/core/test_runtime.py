@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from functions.core.runtime import FUNCTION_TIMEOUT, RuntimeConfig
+from functions.core.runtime import CALL_TIMEOUT, FUNCTION_TIMEOUT, RuntimeConfig
 
 
 def test_no_document_means_the_documented_defaults() -> None:
@@ -63,7 +63,7 @@ def test_a_value_out_of_range_is_an_error_that_names_it(document: dict[str, Any]
         ({"tokens": {"batchPrice": 300}}, "balanceCap"),
         ({"tokens": {"welcome": 201}}, "balanceCap"),
         ({"tokens": {"batchPrice": 6}}, "batchPrice"),
-        ({"instant": {"leaseSeconds": 100, "providerTimeoutSeconds": 50}}, "more than twice providerTimeoutSeconds"),
+        ({"instant": {"leaseSeconds": CALL_TIMEOUT.total_seconds()}}, "leaseSeconds"),
         ({"batch": {"leaseMinutes": 9}}, "outlive"),
     ],
 )
@@ -77,7 +77,7 @@ def test_values_that_contradict_each_other_are_refused(document: dict[str, Any],
     "document",
     [
         {"tokens": {"instantPrice": 200, "welcome": 200}},
-        {"instant": {"leaseSeconds": 101, "providerTimeoutSeconds": 50}},
+        {"instant": {"leaseSeconds": CALL_TIMEOUT.total_seconds() + 1, "providerTimeoutSeconds": 50}},
         {"batch": {"leaseMinutes": 10}},
     ],
 )

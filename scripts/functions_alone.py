@@ -1,0 +1,93 @@
+"""One function in a process of its own, started as the platform starts it: `functions-framework --target NAME`."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from scripts.emulators.serving import HOST, free_port
+
+MAIN = Path(__file__).resolve().parents[1] / "main.py"
+ANSWER_SECONDS_MAX = 60
+STOP_SECONDS_MAX = 10
+
+
+@dataclass(frozen=True)
+class FirstAnswer:
+    """What came back, milliseconds after the process was started, and the memory of the process then, in megabytes."""
+
+    status: int
+    body: str
+    milliseconds: float
+    rss_mb: float
+
+
+def first_answer(name: str, environment: Mapping[str, str], id_token: str | None = None) -> FirstAnswer:
+    """Start the function `name` of main.py alone, call it once with nothing in the request, and stop it.
+
+    Raises:
+        RuntimeError: it ended, or did not answer within a minute; the message has what it printed.
+    """
+    headers = {} if id_token is None else {"Authorization": f"Bearer {id_token}"}
+    began = time.perf_counter()
+    with _served(name, environment) as (process, url), httpx.Client(timeout=ANSWER_SECONDS_MAX) as client:
+        while time.perf_counter() - began < ANSWER_SECONDS_MAX:
+            if process.poll() is not None:
+                raise RuntimeError(f"{name} ended with status {process.returncode}: {_printed(process)}")
+            try:
+                answer = client.post(url, json={"data": {}}, headers=headers)
+            except httpx.ConnectError:  # not listening yet
+                time.sleep(0.005)
+            else:
+                took = (time.perf_counter() - began) * 1000
+                return FirstAnswer(answer.status_code, answer.text, took, _rss_mb(process.pid))
+    raise RuntimeError(f"{name} did not answer within {ANSWER_SECONDS_MAX} s")
+
+
+@contextmanager
+def _served(name: str, environment: Mapping[str, str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    port = free_port()
+    command = [sys.executable, "-m", "functions_framework", "--target", name, "--source", str(MAIN)]
+    command += ["--host", HOST, "--port", str(port)]
+    process = subprocess.Popen(  # noqa: S603  (our own interpreter and arguments)
+        command,
+        cwd=MAIN.parent,
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process, f"http://{HOST}:{port}/"
+    finally:
+        process.terminate()
+        try:
+            process.communicate(timeout=STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+def _printed(process: subprocess.Popen[str]) -> str:
+    _, errors = process.communicate()
+    return errors[-2_000:]
+
+
+def _rss_mb(pid: int) -> float:
+    """The memory of a process and those that it has started: the server has a parent and a worker.
+
+    Pages that they share count once (the proportional set size of Linux).
+    """
+    children: list[Any] = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    total_kb = 0
+    for each in [pid, *children]:
+        rollup = Path(f"/proc/{each}/smaps_rollup").read_text(encoding="ascii")
+        total_kb += next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+    return total_kb / 1024
