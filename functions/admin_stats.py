@@ -10,7 +10,7 @@ from pydantic import StringConstraints
 from functions.core.alerts import Alert
 from functions.core.breaker import Admission
 from functions.core.budget import Mode
-from functions.core.costs import cost_rows
+from functions.core.costs import cost_rows, user_rows
 from functions.core.guard import DayBook
 from functions.core.health import cron_rows
 from functions.core.records import Record, Request
@@ -62,8 +62,9 @@ def admin_stats(request: AdminStats, _uid: str, deps: Deps) -> dict[str, Any]:
     - `refresh`: `workers`, the figures of each one's last run by its name (`2-of-3`), see `refresh_credits`; `breaker`,
       what the next run may do (`free`, `probe` or `shut`)
     - `deadLetters`: how many there are, up to 10,000
-    - `costs`: `rows` of the last 31 days by day, lane and model, in micro-dollars, as of the guard's last look; `today`
-      with `limit`, `reserved` and `spent`; the `mode` in force; and for `costsOf` its `user`
+    - `costs`: `rows` of the last 31 days by day, lane and model, in micro-dollars, as of the guard's last look; `users`,
+      the same by day and user for those who cost most, at most an hour old; `today` with `limit`, `reserved` and
+      `spent`; the `mode` in force; and for `costsOf` its `user`
     """
     stored, now = deps.store.operator_stats(), deps.clock()
     found = figures(deps, stored)
@@ -119,5 +120,6 @@ def _costs(uid: str | None, deps: Deps) -> dict[str, Any]:
         "mode": mode(deps),
         "today": books.get(today.isoformat(), DayBook()).model_dump(include={"limit", "reserved", "spent"}),
         "rows": cost_rows(books),
-        "user": {"uid": uid, "micros": deps.store.user_micros(uid, midnight)} if uid else None,
+        "users": user_rows(books),
+        "user": {"uid": uid, "micros": deps.store.user_micros(uid, midnight, deps.clock())} if uid else None,
     }

@@ -1,7 +1,8 @@
 """`guard_budget`: what has been spent, held against what may be; and everybody told who has to know.
 
     for each day in flight, today last: add up what its calls and batches hold and have cost ► review the day in one
-    transaction (repair its shards, set their limits, the mode)  ► look at everything else that waits or fails silently
+    transaction (repair its shards, set their limits, the mode)  ► who has cost most that day, now and then
+    ► look at everything else that waits or fails silently
     ► deliver the alerts that are due
 
 The holds alone keep the bill within its limit, with or without this function. It opens the day, moves what is left
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions import log
 from functions.core.alerts import Alert, AlertKind, alert
+from functions.core.costs import JOBS_SAMPLED_MAX, day_bounds, most_frequent, users_due
 from functions.core.guard import Books, Drift, Review, days_to_review, threshold_alerts
 from functions.core.ledger import day_of
 from functions.health import raise_alerts
@@ -45,7 +47,11 @@ def guard_budget(deps: Deps) -> dict[str, int]:
     today = day_of(deps.clock())
     for day in days_to_review(deps.budget(), deps.clock()):
         review = _review(day, deps, counts)
-        if review is None or day != today:
+        if review is None:
+            continue
+        if users_due(day, review.book.users_at, deps.clock()):
+            _sum_users(day, deps)
+        if day != today:
             continue
         for raised in threshold_alerts(review, deps.clock()):
             counts["raised"] += deps.store.create_alert(raised)
@@ -67,7 +73,7 @@ def _review(day: str, deps: Deps, counts: Counter[str]) -> Review | None:
         found.clear()  # this runs again when the transaction does
         if not books.shards and day < day_of(deps.clock()):
             return None
-        ours = drift if books.reviews == reviews else Drift()
+        ours = drift if books.book.reviews == reviews else Drift()
         found.append(ours)
         return reviewed(document, books, deps, ours)
 
@@ -78,6 +84,14 @@ def _review(day: str, deps: Deps, counts: Counter[str]) -> Review | None:
         text = f"The shards of {day} were off by {found[0].reserved} reserved and {found[0].spent} spent micro-dollars."
         counts["raised"] += deps.store.create_alert(alert(AlertKind.DRIFT, text, deps.clock()))
     return review
+
+
+def _sum_users(day: str, deps: Deps) -> None:
+    """Write into a day's book whose photos have cost most: candidates from a sample, their costs exactly."""
+    since, until = day_bounds(day)
+    likely = most_frequent(deps.store.sampled_users(day, JOBS_SAMPLED_MAX))
+    costs = {uid: deps.store.user_micros(uid, since, until) for uid in likely}
+    deps.store.write_user_costs(day, {uid: micros for uid, micros in costs.items() if micros}, deps.clock())
 
 
 def _deliver(due: Alert, version: datetime, deps: Deps) -> bool:

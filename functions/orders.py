@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints
 from functions.core.errors import EcolaneError
 from functions.core.idempotency import job_id_for
 from functions.core.jobs import JOB_LIFETIME, Job, Lane, Status, shard_of
+from functions.core.ledger import day_of
 from functions.core.pricing import expected_wait_minutes, prices_now
 from functions.core.records import LanguageTag, Request, RequestId
 from functions.core.uploads import PATH_CHARACTERS_MAX
@@ -65,6 +66,7 @@ def new_order(
         tokens_cost=prices_now(runtime.tokens, deps.queue().queued).instant,
         points=runtime.tokens.points_per_classification,
         created_at=now,
+        day=day_of(now),
         shard=shard_of(job_id),
         estimated_completion=None,
         attempts=1,

@@ -38,6 +38,7 @@ def test_admin_stats_has_the_costs_of_the_last_days(cloud: InProcessCloud) -> No
     costs = admin_stats(AdminStats(costsOf="ann"), "root", cloud.deps)["costs"]
     micros, yesterday = cost(cloud), (cloud.clock() - timedelta(days=1)).date().isoformat()
     assert costs["rows"] == [{"day": yesterday, "lane": "instant", "model": "gpt-6-luna", "micros": micros}]
+    assert costs["users"] == [{"day": yesterday, "user": "ann", "micros": micros}]
     assert costs["user"] == {"uid": "ann", "micros": micros}
     assert (costs["mode"], costs["today"]["limit"], costs["today"]["spent"]) == ("normal", 10_000_000, 0)
 
@@ -48,4 +49,7 @@ def test_costs_as_csv(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch) ->
     printed = CliRunner().invoke(admin.app, ["costs", "--csv", "--project", "demo"])
     yesterday = (cloud.clock() - timedelta(days=1)).date().isoformat()
     assert printed.stdout.splitlines() == ["day,lane,model,micros", f"{yesterday},instant,gpt-6-luna,{cost(cloud)}"]
-    assert CliRunner().invoke(admin.app, ["costs", "--project", "demo"]).exit_code == 0
+    printed = CliRunner().invoke(admin.app, ["costs", "--csv", "--users", "--project", "demo"])
+    assert printed.stdout.splitlines() == ["day,user,micros", f"{yesterday},ann,{cost(cloud)}"]
+    for options in ([], ["--users"]):
+        assert CliRunner().invoke(admin.app, ["costs", *options, "--project", "demo"]).exit_code == 0

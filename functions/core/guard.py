@@ -36,7 +36,10 @@ class BudgetState(Record):
 
 
 class DayBook(Record):
-    """A day in sum. Stored in `budget/{day}` and kept for good: jobs are gone after 90 days, their cost is not."""
+    """A day in sum. Stored in `budget/{day}` and kept for good: jobs are gone after 90 days, their cost is not.
+
+    `users` are those whose photos of this day have cost most, in micro-dollars, as of `users_at`; see `core.costs`.
+    """
 
     limit: int = 0
     reserved: int = 0
@@ -44,6 +47,8 @@ class DayBook(Record):
     costs: dict[str, dict[str, int]] = Field(default_factory=dict)
     reviewed_at: datetime | None = None
     reviews: int = Field(default=0, ge=0)
+    users: dict[str, int] = Field(default_factory=dict)
+    users_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -56,13 +61,13 @@ class Drift:
 
 @dataclass(frozen=True)
 class Books:
-    """The budget of one day as read: the state, the day's shards by name, none if it is not open yet, and how often it
-    was reviewed: a number, because two guards can look at the same moment."""
+    """The budget of one day as read: the state, the day's shards by name, none if it is not open yet, and its book,
+    which says how often it was reviewed: a number, because two guards can look at the same moment."""
 
     day: str
     state: BudgetState
     shards: Mapping[str, Shard]
-    reviews: int = 0
+    book: DayBook = DayBook()
 
 
 @dataclass(frozen=True)
@@ -84,8 +89,8 @@ def review(books: Books, rules: BudgetRules, now: datetime, *, line_micros: int,
     shards = _limited(_repaired({**empty, **books.shards}, drift or Drift()), limit)
     reserved = sum(shard.reserved for shard in shards.values())
     spent = sum(shard.spent for shard in shards.values())
-    costs = _total_costs(shards.values())
-    book = DayBook(limit=limit, reserved=reserved, spent=spent, costs=costs, reviewed_at=now, reviews=books.reviews + 1)
+    sums = {"limit": limit, "reserved": reserved, "spent": spent, "costs": _total_costs(shards.values())}
+    book = books.book.model_copy(update={**sums, "reviewed_at": now, "reviews": books.book.reviews + 1})
     state, today = books.state, day_of(now)
     if books.day <= today:
         upper = max(limit, reserved + spent) if books.day == today else reserved + spent

@@ -83,7 +83,7 @@ class JobError(Record):
 class Job(Record):
     """A job as stored in `aiJobs/{jobId}`. Times are UTC, money is integer micro-dollars, prices are tokens.
 
-    `opened_by` is the invocation that created or upgraded the job: one whose reply was lost recognises its own work by
+    `day` is that of `created_at`, by which the costs of users are found. `opened_by` is the invocation that created or upgraded the job: one whose reply was lost recognises its own work by
     it. `hold` is what the budget holds back for an instant call. `queued_at` is when the job may be taken next, and its
     place in the queue. `notify` are push tokens, kept here so that telling the user costs no further read.
     """
@@ -100,6 +100,7 @@ class Job(Record):
     tokens_cost: int
     points: int = 0
     created_at: datetime
+    day: str = ""
     shard: int = Field(default=0, ge=0, lt=QUEUE_SHARDS)
     queued_at: datetime | None = None
     notify: tuple[str, ...] = ()

@@ -485,7 +485,8 @@ QUERIES: dict[str, Callable[[FirestoreStore], object]] = {
     "list_entries, next page": lambda store: store.list_entries("ana", 3, 5),
     "due_wallets": lambda store: store.due_wallets(range(SHARDS), NOW, 5),
     "day_books": lambda store: store.day_books("2026-11-01", "2026-11-30"),
-    "user_micros": lambda store: store.user_micros("ana", NOW),
+    "user_micros": lambda store: store.user_micros("ana", NOW, NOW),
+    "sampled_users": lambda store: store.sampled_users("2026-11-21", 10),
     "due_alerts": lambda store: store.due_alerts(NOW, 5),
     "count_dead_letters": lambda store: store.count_dead_letters(5),
 }

@@ -88,8 +88,8 @@ class BudgetDocuments(ShardDocuments):
             found = self._client.get_all(refs, transaction=transaction, timeout=RPC_TIMEOUT_SECONDS)
             read = {each.reference.path: each.to_dict() for each in found}
             open_shards = {ref.id: Shard.model_validate(read[ref.path]) for ref in shards if read[ref.path]}
-            reviews = DayBook.model_validate(read[book.path] or {}).reviews
-            books = Books(day, BudgetState.model_validate(read[state.path] or {}), open_shards, reviews)
+            stored = DayBook.model_validate(read[book.path] or {})
+            books = Books(day, BudgetState.model_validate(read[state.path] or {}), open_shards, stored)
             review = decide(read[config.path] or {}, books)
             if review is not None:
                 transaction.set(state, review.state.model_dump(by_alias=True))
@@ -136,11 +136,25 @@ class BudgetDocuments(ShardDocuments):
         found = query.stream(timeout=RPC_TIMEOUT_SECONDS)
         return {each.id: DayBook.model_validate(each.to_dict()) for each in found}
 
-    def user_micros(self, uid: str, since: datetime) -> int:
-        """Add up what a user's jobs have cost that were created since. One read for every thousand."""
+    def user_micros(self, uid: str, since: datetime, until: datetime) -> int:
+        """Add up what a user's jobs have cost that were created since, and before `until`. One read for every
+        thousand."""
         query: Any = self._client.collection("aiJobs").where(filter=FieldFilter("uid", "==", uid))
-        query = query.where(filter=FieldFilter("createdAt", ">=", since)).limit(HOLDS_SUMMED_MAX)
+        query = query.where(filter=FieldFilter("createdAt", ">=", since))
+        query = query.where(filter=FieldFilter("createdAt", "<", until)).limit(HOLDS_SUMMED_MAX)
         return int(query.sum("costMicros").get(timeout=RPC_TIMEOUT_SECONDS)[0][0].value)
+
+    def sampled_users(self, day: str, limit: int) -> list[str]:
+        """Read whose jobs these are, of up to so many of a day, by their ids, which are hashes: all of them or a fair
+        sample. A read each, one if there are none."""
+        query = self._client.collection("aiJobs").where(filter=FieldFilter("day", "==", day)).order_by("__name__")
+        found = query.select(["uid"]).limit(limit).stream(timeout=RPC_TIMEOUT_SECONDS)
+        return [str((each.to_dict() or {})["uid"]) for each in found]
+
+    def write_user_costs(self, day: str, users: dict[str, int], now: datetime) -> None:
+        """Store in a day's book who has cost how much, as of now. One write."""
+        book = self._client.document("budget", day)
+        book.update({"users": users, "usersAt": now}, timeout=RPC_TIMEOUT_SECONDS)
 
     def create_alert(self, alert: Alert) -> bool:
         """Store an alert, due to be delivered. False if there is one like it already. One write."""
