@@ -62,9 +62,9 @@ def admin_stats(request: AdminStats, _uid: str, deps: Deps) -> dict[str, Any]:
     - `refresh`: `workers`, the figures of each one's last run by its name (`2-of-3`), see `refresh_credits`; `breaker`,
       what the next run may do (`free`, `probe` or `shut`)
     - `deadLetters`: how many there are, up to 10,000
-    - `costs`: `rows` of the last 31 days by day, lane and model, in micro-dollars, as of the guard's last look; `users`,
-      the same by day and user for those who cost most, at most an hour old; `today` with `limit`, `reserved` and
-      `spent`; the `mode` in force; and for `costsOf` its `user`
+    - `costs`: `rows` of the last 31 days by day, lane and model, in micro-dollars, as of the guard's last look;
+      `users`, the same by day and user for those who cost most, at most an hour old; `today` with `limit`, `reserved`
+      and `spent`; the `mode` in force; and for `costsOf` its `user`
     """
     stored, now = deps.store.operator_stats(), deps.clock()
     found = figures(deps, stored)

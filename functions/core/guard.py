@@ -8,7 +8,7 @@ whole limit while it is open, what it used once it is over.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from pydantic import Field
@@ -67,7 +67,7 @@ class Books:
     day: str
     state: BudgetState
     shards: Mapping[str, Shard]
-    book: DayBook = DayBook()
+    book: DayBook = field(default_factory=DayBook)
 
 
 @dataclass(frozen=True)

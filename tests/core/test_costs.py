@@ -1,6 +1,19 @@
 """The operator's table of costs."""
 
-from functions.core.costs import COLUMNS, cost_rows
+from datetime import UTC, datetime
+
+import pytest
+
+from functions.core.costs import (
+    COLUMNS,
+    USER_COLUMNS,
+    USERS_MAX,
+    cost_rows,
+    day_bounds,
+    most_frequent,
+    user_rows,
+    users_due,
+)
 from functions.core.guard import DayBook
 
 
@@ -18,3 +31,55 @@ def test_a_row_for_each_day_lane_and_model() -> None:
         ("2026-11-02", "instant", "a", 3),
         ("2026-11-02", "instant", "b", 2),
     ]
+
+
+def test_a_row_for_each_day_and_dear_user() -> None:
+    """In order of days, then dearest first; ties by name."""
+    books = {
+        "2026-11-02": DayBook(users={"bob": 5, "ann": 5, "cy": 9}),
+        "2026-11-01": DayBook(users={"ann": 1}),
+        "2026-11-03": DayBook(costs={"batch": {"a": 4}}),
+    }
+    rows = [tuple(row[column] for column in USER_COLUMNS) for row in user_rows(books)]
+    assert rows == [
+        ("2026-11-01", "ann", 1),
+        ("2026-11-02", "cy", 9),
+        ("2026-11-02", "ann", 5),
+        ("2026-11-02", "bob", 5),
+    ]
+
+
+DAY = "2026-11-21"
+
+
+@pytest.mark.parametrize(
+    ("added_up", "now", "due"),
+    [
+        (None, "21T00:15", True),  # never yet
+        ("21T12:00", "21T12:45", False),
+        ("21T12:00", "21T13:00", True),  # an hour later
+        ("21T23:45", "22T00:00", True),  # the day is over
+        ("22T00:00", "22T23:45", False),
+        ("22T00:00", "23T23:45", False),
+        ("22T00:00", "24T00:00", True),  # its last batches have ended
+        ("21T09:00", "24T05:00", True),  # no guard ran for days
+        ("24T00:00", "24T23:45", False),  # for good
+    ],
+)
+def test_a_day_is_added_up_hourly_and_twice_when_it_is_over(added_up: str | None, now: str, due: bool) -> None:
+    """What it costs to know is bounded, and what is kept for good has its last batches in it."""
+    at = None if added_up is None else datetime.fromisoformat(f"2026-11-{added_up}").replace(tzinfo=UTC)
+    assert users_due(DAY, at, datetime.fromisoformat(f"2026-11-{now}").replace(tzinfo=UTC)) is due
+
+
+def test_the_most_frequent_of_a_sample_and_no_more_than_are_kept() -> None:
+    """Those with most jobs, however many have one."""
+    sample = [f"user-{number}" for number in range(200)] + ["ann"] * 3 + ["bob"] * 2
+    found = most_frequent(sample)
+    assert found[:2] == ["ann", "bob"]
+    assert len(found) == USERS_MAX
+
+
+def test_a_day_ends_where_the_next_begins() -> None:
+    """At midnight UTC."""
+    assert day_bounds(DAY) == (datetime(2026, 11, 21, tzinfo=UTC), datetime(2026, 11, 22, tzinfo=UTC))
