@@ -59,6 +59,8 @@ def new_order(
         uid=uid,
         image_path=image_path,
         requested_mode=lane,
+        requested_region=options.region,
+        requested_language=options.language,
         mode=Lane.INSTANT,
         region=options.region or runtime.default_region,
         language=options.language or runtime.default_language,

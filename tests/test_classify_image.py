@@ -119,6 +119,15 @@ def test_a_key_belongs_to_its_payload(app: App, change: dict[str, str], field: s
     assert app.statement() == [*WELCOME, ("charge", -5, 5)]
 
 
+def test_a_key_stands_for_what_was_sent_and_not_for_the_defaults_of_the_moment(app: App, configure: Configure) -> None:
+    """A call that leaves region and language out is repeated as it was, though the operator has set others since."""
+    path = app.upload()
+    first = app.classify(path, "batch", "left-to-the-default")
+    configure({"defaultRegion": "Oslo", "defaultLanguage": "nb"})
+    assert app.classify(path, "batch", "left-to-the-default")["jobId"] == first["jobId"]
+    assert app.statement() == [*WELCOME, ("charge", -1, 9)]
+
+
 def test_keys_of_different_users_are_different(app: App, other_app: App) -> None:
     """Two users may happen to use the same key; each has a job of their own."""
     mine = app.classify(request_id="shared-key")

@@ -13,28 +13,33 @@ def job_id_for(uid: str, request_id: str) -> str:
 
 
 def require_same_request(stored: Job, wanted: Job) -> None:
-    """Check that a repeated `requestId` carries the payload it carried first.
+    """Check that a repeated `requestId` carries the payload it carried first. Conditions (`maxTokens`, `allowBatch`)
+    may differ: once they were met, the job is there.
 
     Raises:
         KeyReused: names the first field that differs.
     """
-    payload = {"image_path", "requested_mode", "region", "language"}
-    require_same_payload(stored.model_dump(include=payload), wanted.model_dump(include=payload))
+    require_same_payload(_payload(stored), _payload(wanted))
+
+
+def _payload(job: Job) -> dict[str, object]:
+    return {
+        "imagePath": job.image_path,
+        "mode": job.requested_mode,
+        "region": job.requested_region,
+        "language": job.requested_language,
+    }
 
 
 def require_same_payload(stored: Mapping[str, object], wanted: Mapping[str, object]) -> None:
-    """Check that what a key was first used with is what it comes with again.
+    """Check that what a key was first used with is what it comes with again, by the names that the client sends.
 
     Raises:
-        KeyReused: names the first field that differs, as the client spells it.
+        KeyReused: names the first field that differs.
     """
-    for name, value in wanted.items():
-        if stored.get(name) != value:
-            field = _SENT_AS.get(name, name)
+    for field, value in wanted.items():
+        if stored.get(field) != value:
             raise KeyReused(
                 f"This requestId was used before with another {field}. Use a new requestId for a new request.",
                 field=field,
             )
-
-
-_SENT_AS = {"image_path": "imagePath", "requested_mode": "mode"}

@@ -33,9 +33,9 @@ def test_the_border_between_user_and_key_counts() -> None:
     [
         ({"image_path": "users/ana/uploads/can.jpg"}, "imagePath"),
         ({"requested_mode": Lane.INSTANT}, "mode"),
-        ({"region": "DE"}, "region"),
-        ({"language": "de"}, "language"),
-        ({"image_path": "users/ana/uploads/can.jpg", "region": "DE", "language": "de"}, "imagePath"),
+        ({"requested_region": "DE"}, "region"),
+        ({"requested_language": "de"}, "language"),
+        ({"image_path": "users/ana/uploads/can.jpg", "requested_region": "DE"}, "imagePath"),
     ],
 )
 def test_a_key_that_comes_with_another_payload_names_the_field(change: dict[str, Any], field: str) -> None:
@@ -51,6 +51,7 @@ def test_a_key_that_comes_with_another_payload_names_the_field(change: dict[str,
         {},
         {"status": Status.DONE, "attempts": 2, "result": classification()},
         {"mode": Lane.INSTANT, "tokens_cost": 5},
+        {"region": "DE", "language": "de"},
         {"opened_by": "invocation-2", "created_at": NOW + timedelta(days=1)},
     ],
 )
