@@ -23,7 +23,7 @@ from functions.core.jobs import QUEUE_SHARDS
 from functions.core.runtime import FUNCTION_TIMEOUT
 from functions.core.settlement import giving_up
 from functions.core.transitions import waited_too_long
-from functions.handover import close_unsent, create, record, release
+from functions.handover import create, give_back, record
 from functions.spending import SHARD_TRIES, hold_for_batch, mode
 
 if TYPE_CHECKING:
@@ -107,21 +107,20 @@ def _submit(deps: Deps, queued: Sequence[StoredJob], counts: Counter[str]) -> bo
         return True
     sent = write_files(deps, batch.batch_id, members, counts)
     if not sent:
-        close_unsent(deps, batch, version, "none of its photos could be sent")
+        give_back(deps, batch, version, "none of its photos could be sent", counts)
         return True
     try:
         with deps.files.read_input(batch.batch_id) as file:
             file_id = deps.provider.upload_input(f"{batch.batch_id}.jsonl", file)
     except (ProviderDownError, ProviderRejectedError) as problem:
-        counts["released"] += release(deps, batch.batch_id)
-        close_unsent(deps, batch, version, str(problem))
+        give_back(deps, batch, version, str(problem), counts)
         raise ProviderDownError(str(problem)) from problem
     uploaded = {"state": BatchState.UPLOADED, "inputFileId": file_id, "jobCount": sent}
     hold = trimmed(batch.hold, sent) if batch.hold else None
     uploaded_version = deps.store.settle_batch(batch, version, uploaded, hold)
     if uploaded_version is None:
         return True  # the lease ran out while we were uploading: another run has given the jobs back
-    create(deps, batch.model_copy(update={"input_file_id": file_id, "hold": hold}), uploaded_version)
+    create(deps, batch.model_copy(update={"input_file_id": file_id, "hold": hold}), uploaded_version, counts)
     counts["batches"] += 1
     counts["jobs"] += sent
     return True
@@ -169,12 +168,11 @@ def _take_up_abandoned(deps: Deps, counts: Counter[str]) -> None:
         if version is None:
             continue  # another run was faster
         if batch.state is BatchState.BUILDING:
-            counts["released"] += release(deps, batch.batch_id)
-            close_unsent(deps, batch, version, "its submitter died while building it")
+            give_back(deps, batch, version, "its submitter died while building it", counts)
             continue
         found = deps.provider.find_batch(batch.batch_id, batch.created_at)
         if found is None:
-            create(deps, batch, version)
+            create(deps, batch, version, counts)
             continue
         log.info(log.Event.BATCH_ADOPTED, batchId=batch.batch_id, openaiBatchId=found.openai_batch_id)
         record(deps, batch, version, found)

@@ -104,6 +104,21 @@ def test_places_that_nobody_prefers_go_to_the_others(cloud: InProcessCloud) -> N
     assert statuses(cloud, ids) == ["processing"] * 10 + ["queued"] * 2
 
 
+@pytest.mark.parametrize("state", ["building", "uploaded"])
+def test_a_lost_reply_while_jobs_are_given_back_stops_nothing(cloud: InProcessCloud, state: str) -> None:
+    """A batch that cannot be sent is closed at once, its jobs queued and its hold released, in the same run."""
+    ids = enqueue(cloud, "ann", 3)
+    endpoint = {"building": "POST /v1/files", "uploaded": "POST /v1/batches"}[state]
+    cloud.openai.faults.add(kind="not_found", endpoint=endpoint)
+    lost = cloud.firestore.faults.add("reply_lost", rpc="BatchWrite", skip=1)  # the first is the claim
+    counts = submit_batches(cloud.deps)
+    assert (lost.struck, counts["released"]) == (1, 3)
+    assert statuses(cloud, ids) == ["queued"] * 3
+    assert [found.get("state") for found in cloud.client.collection("batches").stream()] == ["failed"]
+    assert sum(found.get("reserved") for found in cloud.client.collection_group("shards").stream()) == 0
+    assert submit_batches(cloud.deps)["jobs"] == 3
+
+
 def test_failed_attempts_wait_one_two_and_four_minutes(cloud: InProcessCloud) -> None:
     """A job that goes back into the queue is not taken again before its backoff is over."""
     (job_id,) = enqueue(cloud, "ann")
