@@ -84,10 +84,10 @@ class Job(Record):
     """A job as stored in `aiJobs/{jobId}`. Times are UTC, money is integer micro-dollars, prices are tokens.
 
     What is `requested` is kept as it was sent, None where it was left to the default: that is what the job's key stands
-    for. `day` is that of `created_at`, by which the costs of users are found. `opened_by` is the invocation that created
-    or upgraded the job: one whose reply was lost recognises its own work by it. `hold` is what the budget holds back for
-    an instant call. `queued_at` is when the job may be taken next, and its place in the queue. `notify` are push tokens,
-    kept here so that telling the user costs no further read.
+    for. `day` is that of `created_at`, by which the costs of users are found. `opened_by` is the invocation that
+    created or upgraded the job: one whose reply was lost recognises its own work by it. `hold` is what the budget holds
+    back for an instant call. `queued_at` is when the job may be taken next, and its place in the queue. `notify` are
+    push tokens, kept here so that telling the user costs no further read.
     """
 
     job_id: str
