@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test bench check format clean
+.PHONY: help install demo dev test bench check format lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -36,6 +36,13 @@ check: venv/.installed  ## Lint and types only
 
 format: venv/.installed  ## Format the code
 	@$(BIN)/ruff format --quiet .
+
+lock: venv/.installed  ## Pin what requirements*.in bring along, with hashes: make lock [PACKAGE=to-upgrade]
+	@for name in requirements requirements-dev; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	    --custom-compile-command "make lock" $(if $(PACKAGE),--upgrade-package "$(PACKAGE)") \
+	    $$name.in --output-file $$name.txt || exit 1; \
+	done
 
 clean:  ## Remove everything that is made here
 	rm -rf venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
