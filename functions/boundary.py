@@ -1,7 +1,7 @@
 """The edge: who calls, with what, and what they are told when it goes wrong.
 
 A handler gets a checked request and a verified uid, and raises `EcolaneError`. Everything else that it raises is a
-defect: it is logged with its traceback and the caller is told nothing about it.
+defect: it is logged with its traceback and the caller is told nothing about it. `triggers.py` is the door in front.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, get_type_hints
@@ -35,6 +36,8 @@ R = TypeVar("R", bound="records.Request")
 
 CODES: dict[type[errors.EcolaneError], FunctionsErrorCode] = {
     errors.Unauthenticated: FunctionsErrorCode.UNAUTHENTICATED,
+    errors.AppNotVerified: FunctionsErrorCode.UNAUTHENTICATED,
+    errors.AuthUnavailable: FunctionsErrorCode.UNAVAILABLE,
     errors.InvalidRequest: FunctionsErrorCode.INVALID_ARGUMENT,
     errors.KeyReused: FunctionsErrorCode.ALREADY_EXISTS,
     errors.InsufficientTokens: FunctionsErrorCode.FAILED_PRECONDITION,
@@ -70,21 +73,31 @@ def connect_firebase() -> None:
 
 
 def serve_call(call: Call, handle: Callable[[R, str, Deps], Answer], *, admin: bool = False) -> Answer:
-    """Serve one callable: authenticate, check the request, handle it, translate what goes wrong.
+    """Serve one callable: see who calls, check the request, handle it.
 
     What the request is checked against is the type of the handler's first parameter. With `admin`, only for callers
     whose token carries the custom claim `admin: true`.
 
     Raises:
+        EcolaneError: what the caller is told.
+    """
+    uid = _authenticated(call, admin=admin)
+    request = _checked(call.data, _request_type(handle))
+    if job_id := getattr(request, "job_id", None):
+        log.about(jobId=job_id)
+    return handle(request, uid, process_deps())
+
+
+@contextmanager
+def told(function: str) -> Iterator[None]:
+    """Turn what goes wrong in a callable into what its caller is told, and the log.
+
+    Raises:
         HttpsError: with `details.reason`, a constant, and the details that the error's class documents.
     """
-    with log.serving(handle.__name__):
+    with log.serving(function):
         try:
-            uid = _authenticated(call, admin=admin)
-            request = _checked(call.data, _request_type(handle))
-            if job_id := getattr(request, "job_id", None):
-                log.about(jobId=job_id)
-            return handle(request, uid, _deps())
+            yield
         except errors.EcolaneError as error:
             log.info(log.Event.CALL_REFUSED, reason=error.reason)
             raise HttpsError(CODES[type(error)], error.message, {"reason": error.reason, **error.details}) from error
@@ -105,7 +118,7 @@ def run_cron(
     with log.serving(handle.__name__):
         started, deps = time.monotonic(), None
         try:
-            deps = _deps()
+            deps = process_deps()
             counts = handle(deps, *args, **kwargs)
         except Exception as error:
             entry = _report(log.Event.CRON_CRASHED, error)
@@ -129,7 +142,7 @@ def serve_webhook(request: Request, handle: Callable[[bytes, Mapping[str, str], 
     """Serve one webhook. The answer is a status and no word more: whoever calls may be anybody."""
     with log.serving(handle.__name__):
         try:
-            status = handle(request.get_data(cache=False), dict(request.headers), _deps())
+            status = handle(request.get_data(cache=False), dict(request.headers), process_deps())
         except Exception as error:  # noqa: BLE001  (the sender is told to try again, and the log why)
             _report(log.Event.CALL_CRASHED, error)
             status = HTTPStatus.INTERNAL_SERVER_ERROR
@@ -147,7 +160,8 @@ def _report(event: log.Event, error: Exception) -> log.Event:
     return event
 
 
-def _deps() -> Deps:
+def process_deps() -> Deps:
+    """Return what this process needs from outside."""
     from functions.wiring import deps
 
     return deps()

@@ -39,6 +39,15 @@ REMOTE_CONFIG = params.BoolParam(
     "REMOTE_CONFIG", default=False, description="Whether prices and budget may come from Firebase Remote Config."
 )
 
+ENFORCE_APP_CHECK = params.BoolParam(
+    "ENFORCE_APP_CHECK", default=False, description="Whether callables refuse callers without an App Check token."
+)
+CHECK_REVOKED_TOKENS = params.BoolParam(
+    "CHECK_REVOKED_TOKENS",
+    default=False,
+    description="Whether each call asks Firebase if its token was revoked: a request more. Operators' calls do anyway.",
+)
+
 
 CALLERS_AT_ONCE = 16
 """Callers that one instance of a callable serves at once; Cloud Run starts another instance for more."""
@@ -72,6 +81,8 @@ class Settings:
     alert_webhook_secret: str = ""
     emulated: bool = False
     remote_config: bool = False
+    enforce_app_check: bool = False
+    check_revoked_tokens: bool = False
 
 
 def project() -> str:
@@ -95,10 +106,15 @@ def load_settings() -> Settings:
         alert_webhook_url=ALERT_WEBHOOK_URL.value,
         alert_webhook_secret=ALERT_WEBHOOK_SECRET.value,
         remote_config=REMOTE_CONFIG.value,
+        enforce_app_check=ENFORCE_APP_CHECK.value,
+        check_revoked_tokens=CHECK_REVOKED_TOKENS.value,
         emulated=os.environ.get("FUNCTIONS_EMULATOR") == "true",
     )
     if not settings.project:
         raise ConfigurationError("GCLOUD_PROJECT is not set; Firebase sets it in functions and emulators")
+    if os.environ.get("FIREBASE_AUTH_EMULATOR_HOST") and not settings.emulated:
+        # Under this variable the Admin SDK takes unsigned tokens: anybody could be anybody.
+        raise ConfigurationError("FIREBASE_AUTH_EMULATOR_HOST is set, but this is no emulator; unset it")
     if not settings.openai_base_url.startswith(("https://", "http://")):
         raise ConfigurationError(f"OPENAI_BASE_URL must be an http(s) URL, not {settings.openai_base_url!r}")
     if settings.alert_webhook_url and not settings.alert_webhook_url.startswith(("https://", "http://")):

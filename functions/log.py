@@ -31,6 +31,8 @@ class Event(StrEnum):
 
     CALL_REFUSED = "call_refused"
     CALL_CRASHED = "call_crashed"
+    TOKEN_REFUSED = "token_refused"  # noqa: S105 (an event)
+    CRON_REFUSED = "cron_refused"
     CRON_FINISHED = "cron_finished"
     CRON_CRASHED = "cron_crashed"
     CRON_UNRECORDED = "cron_unrecorded"

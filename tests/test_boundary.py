@@ -13,7 +13,7 @@ from firebase_functions.scheduler_fn import ScheduledEvent
 from pydantic import Field
 
 from functions import boundary, classify_image, log, submit_batches
-from functions.boundary import CODES, CronError, run_cron, serve_call
+from functions.boundary import CODES, CronError, run_cron, serve_call, told
 from functions.config import ConfigurationError
 from functions.core.errors import EcolaneError, InsufficientTokens, KeyReused, ProviderUnavailable
 from functions.core.prompts import SYSTEM_PROMPT
@@ -79,7 +79,7 @@ def refused(
     data: object, uid: str | None = "ana", handle: Callable[[Ask, str, Deps], dict[str, Any]] = answer, **options: bool
 ) -> tuple[FunctionsErrorCode, str, dict[str, Any]]:
     """Make a call that is refused. Returns code, message and details."""
-    with pytest.raises(HttpsError) as error:
+    with pytest.raises(HttpsError) as error, told(handle.__name__):
         serve_call(call(data, uid), handle, **options)
     assert isinstance(error.value.details, dict)
     return error.value.code, error.value.message, error.value.details
@@ -111,7 +111,7 @@ def test_nobody_and_uids_that_are_no_document_ids_are_refused(uid: str | None) -
 @pytest.mark.parametrize("claims", [{}, {"admin": False}, {"admin": "true"}, {"admin": 1}, {"role": "admin"}])
 def test_operators_are_those_with_the_claim(claims: dict[str, object]) -> None:
     """`admin: true` in the token, and nothing that only looks like it."""
-    with pytest.raises(HttpsError) as error:
+    with pytest.raises(HttpsError) as error, told("operate"):
         serve_call(call({"jobCount": 1}, claims=claims), answer, admin=True)
     assert (error.value.code, error.value.details) == (FunctionsErrorCode.PERMISSION_DENIED, {"reason": "NOT_ADMIN"})
     assert serve_call(call({"jobCount": 1}, claims={"admin": True}), answer, admin=True)["count"] == 1
@@ -264,7 +264,8 @@ def test_no_prompt_photo_or_key_is_ever_logged(product: InProcessCloud, logs: Lo
     for mode in ("instant", "batch"):
         request = {"requestId": f"request-{mode}", "imagePath": path, "mode": mode}
         try:
-            serve_call(call(request), classify_image.classify_image)
+            with told("classify_image"):
+                serve_call(call(request), classify_image.classify_image)
         except HttpsError as error:
             assert "INTERNAL" not in str(error.details)  # noqa: PT017 (one of the two may pass)
     run_cron(TICK, submit_batches.submit_batches)
@@ -286,5 +287,4 @@ def test_firebase_is_connected_once(monkeypatch: pytest.MonkeyPatch) -> None:
     boundary.connect_firebase.cache_clear()
     for _ in range(2):
         boundary.connect_firebase()
-    boundary.connect_firebase.cache_clear()
     assert len(made) == 1

@@ -14,6 +14,8 @@ NAMES = (
     "OPENAI_MODEL",
     "OPENAI_BASE_URL",
     "OPENAI_API_KEY",
+    "FUNCTIONS_EMULATOR",
+    "FIREBASE_AUTH_EMULATOR_HOST",
 )
 
 
@@ -86,3 +88,12 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, wr
     with pytest.raises(ConfigurationError, match=name) as error:
         load_settings()
     assert "sk-secret" not in str(error.value)
+
+
+def test_a_deployed_function_never_takes_unsigned_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable that makes the Admin SDK stop verifying is refused wherever the process is no emulator's."""
+    monkeypatch.setenv("FIREBASE_AUTH_EMULATOR_HOST", "127.0.0.1:9099")
+    with pytest.raises(ConfigurationError, match="FIREBASE_AUTH_EMULATOR_HOST"):
+        load_settings()
+    monkeypatch.setenv("FUNCTIONS_EMULATOR", "true")
+    assert load_settings().emulated

@@ -2,6 +2,8 @@
 
     EcolaneError
     ├── Unauthenticated       sign in, then call again
+    ├── AppNotVerified        get a new App Check token, then call again
+    ├── AuthUnavailable       call again after `retryAfter` seconds, with the same requestId
     ├── InvalidRequest        correct the named field
     ├── KeyReused             a requestId names one request for ever: take a new one
     ├── InsufficientTokens    earn or wait; `balance` and `price` say how many are missing
@@ -41,6 +43,19 @@ class Unauthenticated(EcolaneError):
     """The call carries no valid Firebase ID token."""
 
     reason = "UNAUTHENTICATED"
+
+
+class AppNotVerified(EcolaneError):
+    """The deploy asks for App Check, and the call carries no valid token of it."""
+
+    reason = "APP_NOT_VERIFIED"
+
+
+class AuthUnavailable(EcolaneError):
+    """Firebase could not be asked whether the caller's token counts. Nothing was done. Detail: `retryAfter`, in
+    seconds."""
+
+    reason = "AUTH_UNAVAILABLE"
 
 
 class InvalidRequest(EcolaneError):

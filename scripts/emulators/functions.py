@@ -50,8 +50,8 @@ class Dispatcher:
 
     def __init__(self, apps: "dict[str, WSGIApplication]", triggers: list[dict[str, str]], prefix: str) -> None:
         """Serve `apps`, by function name, under `prefix` (`/{project}/{region}/`)."""
+        self.triggers = triggers
         self._apps = apps
-        self._triggers = triggers
         self._prefix = prefix
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
@@ -61,7 +61,7 @@ class Dispatcher:
             start_response("204 No Content", [])
             return []
         if path == "/__/functions":
-            return _json(start_response, HTTPStatus.OK, {"functions": self._triggers})
+            return _json(start_response, HTTPStatus.OK, {"functions": self.triggers})
         name, _, rest = path.removeprefix(self._prefix).partition("/")
         app = self._apps.get(name) if path.startswith(self._prefix) else None
         if app is None:

@@ -1,0 +1,167 @@
+"""The triggers: what firebase-functions declares to the deploy, behind doors of our own.
+
+`on_call` speaks the protocol of callables (https://firebase.google.com/docs/functions/callable-reference) instead of
+firebase-functions' own handler, which answers 500 to a body that is not JSON and logs bodies and tokens that it cannot
+read. What is deployed, and how browsers are let in, stays firebase-functions'.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from firebase_functions import https_fn, options, scheduler_fn
+from firebase_functions.https_fn import AppCheckData, AuthData, FunctionsErrorCode, HttpsError
+from flask import Request, Response, jsonify
+
+from functions import log
+from functions.boundary import Answer, Call, Tick, process_deps, told
+from functions.core import errors
+
+if TYPE_CHECKING:
+    from functions.wiring import Deps
+
+CALL_BYTES_MAX = 256 * 1024
+"""The largest call, fifty photos with the longest paths, takes about half of it."""
+
+RETRY_AFTER_SECONDS = 5
+"""What a caller is asked to wait while Firebase does not say who they are."""
+
+Endpoint = Callable[[Request], Response]
+CallBody = Callable[[Call], Answer]
+TickBody = Callable[[Tick], None]
+
+STATUS = {
+    FunctionsErrorCode.INVALID_ARGUMENT: HTTPStatus.BAD_REQUEST,
+    FunctionsErrorCode.FAILED_PRECONDITION: HTTPStatus.BAD_REQUEST,
+    FunctionsErrorCode.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
+    FunctionsErrorCode.PERMISSION_DENIED: HTTPStatus.FORBIDDEN,
+    FunctionsErrorCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    FunctionsErrorCode.ALREADY_EXISTS: HTTPStatus.CONFLICT,
+    FunctionsErrorCode.RESOURCE_EXHAUSTED: HTTPStatus.TOO_MANY_REQUESTS,
+    FunctionsErrorCode.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
+    FunctionsErrorCode.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""The HTTP status of each code in use, as google/rpc/code.proto has it."""
+
+
+def on_call(**settings: Any) -> Callable[[CallBody], Endpoint]:
+    """Declare a callable, with the options of `https_fn.on_call`. Its body gets a request whose tokens are verified."""
+
+    def decorate(function: CallBody) -> Endpoint:
+        anywhere = options.CorsOptions(cors_origins="*", cors_methods="POST")
+
+        @https_fn.on_request(cors=anywhere)
+        @wraps(function)
+        def serve(request: Request) -> Response:
+            try:
+                with told(function.__name__):
+                    return jsonify(result=function(_read(request, process_deps())))
+            except HttpsError as error:
+                answer = {"status": error.code.name, "message": error.message, "details": error.details}
+                response = jsonify(error=answer)
+                response.status_code = STATUS[error.code]
+                return response
+
+        declared = https_fn.on_call(**settings)(function)
+        serve.__firebase_endpoint__ = declared.__firebase_endpoint__  # type: ignore[attr-defined]
+        return serve
+
+    return decorate
+
+
+def on_schedule(**settings: Any) -> Callable[[TickBody], Endpoint]:
+    """Declare a scheduled function, with the options of `scheduler_fn.on_schedule`, that nobody but Scheduler sets off.
+
+    The platform lets in nobody who lacks the role of an invoker, which the deploy gives to Scheduler's jobs alone. The
+    headers are a second door, for a function that somebody has opened to the public by mistake.
+    """
+
+    def decorate(function: TickBody) -> Endpoint:
+        run: Endpoint = scheduler_fn.on_schedule(**settings)(function)  # type: ignore[assignment]
+
+        @wraps(run)
+        def serve(request: Request) -> Response:
+            if request.headers.get("X-CloudScheduler") != "true" or not request.headers.get("X-CloudScheduler-JobName"):
+                log.warning(log.Event.CRON_REFUSED, function=function.__name__)
+                return Response(status=HTTPStatus.FORBIDDEN)
+            return run(request)
+
+        return serve
+
+    return decorate
+
+
+def _read(request: Request, deps: Deps) -> Call:
+    """Return the call that a request holds: what is asked, and who asks by which app, both verified."""
+    data = _data(request)
+    authorization = request.headers.get("Authorization")
+    auth = None if authorization is None else _user(authorization, deps)
+    app = _app(request.headers.get("X-Firebase-AppCheck"), deps) if deps.settings.enforce_app_check else None
+    return Call(data=data, raw_request=request, auth=auth, app=app)
+
+
+def _data(request: Request) -> Any:
+    """Return the `data` of a call's body, or say what is wrong with the request. Nothing of the body is logged."""
+    if request.method != "POST":
+        _malformed("method", "a callable is called with POST")
+    if request.mimetype != "application/json":
+        _malformed("Content-Type", "a callable takes application/json")
+    if (request.content_length or 0) > CALL_BYTES_MAX:
+        _malformed("body", f"at most {CALL_BYTES_MAX} bytes are taken")
+    text = request.stream.read(CALL_BYTES_MAX + 1)
+    if len(text) > CALL_BYTES_MAX:
+        _malformed("body", f"at most {CALL_BYTES_MAX} bytes are taken")
+    try:
+        body = json.loads(text.decode(), parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        _malformed("body", "it is not JSON in UTF-8, or nested too deeply")
+    if not isinstance(body, dict) or body.keys() != {"data"}:
+        _malformed("body", 'it must be {"data": ...} and nothing else')
+    return body["data"]
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _malformed(field: str, problem: str) -> NoReturn:
+    raise errors.InvalidRequest(f"{field}: {problem}.", field=field)
+
+
+def _user(authorization: str, deps: Deps) -> AuthData:
+    from functions.adapters.identity import IdentityDownError, InvalidTokenError
+
+    scheme, _, token = authorization.partition(" ")
+    if scheme != "Bearer":
+        raise errors.Unauthenticated("Authorization must be `Bearer` and a Firebase ID token.")
+    try:
+        claims = deps.identity.user(token, check_revoked=deps.settings.check_revoked_tokens)
+    except InvalidTokenError as error:
+        log.info(log.Event.TOKEN_REFUSED, kind="ID", problem=str(error))
+        raise errors.Unauthenticated("The ID token is not valid, or not any more. Sign in again.") from error
+    except IdentityDownError as error:
+        raise _unavailable() from error
+    return AuthData(uid=claims["uid"], token=claims)
+
+
+def _app(token: str | None, deps: Deps) -> AppCheckData:
+    from functions.adapters.identity import IdentityDownError, InvalidTokenError
+
+    if not token:
+        raise errors.AppNotVerified("This call needs an App Check token.")
+    try:
+        claims = deps.identity.app(token)
+    except InvalidTokenError as error:
+        log.info(log.Event.TOKEN_REFUSED, kind="App Check", problem=str(error))
+        raise errors.AppNotVerified("The App Check token is not valid, or not any more.") from error
+    except IdentityDownError as error:
+        raise _unavailable() from error
+    return AppCheckData(app_id=claims["sub"], token=claims)
+
+
+def _unavailable() -> errors.AuthUnavailable:
+    return errors.AuthUnavailable("Who calls could not be found out. Try again.", retryAfter=RETRY_AFTER_SECONDS)
