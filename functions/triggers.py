@@ -86,7 +86,8 @@ def on_schedule(**settings: Any) -> Callable[[TickBody], Endpoint]:
         @wraps(run)
         def serve(request: Request) -> Response:
             if request.headers.get("X-CloudScheduler") != "true" or not request.headers.get("X-CloudScheduler-JobName"):
-                log.warning(log.Event.CRON_REFUSED, function=function.__name__)
+                with log.serving(function.__name__):
+                    log.warning(log.Event.CRON_REFUSED)
                 return Response(status=HTTPStatus.FORBIDDEN)
             return run(request)
 

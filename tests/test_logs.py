@@ -72,7 +72,8 @@ def test_crons_and_webhooks_are_logged_under_a_trace(cloud: LocalCloud) -> None:
     """Also what nobody calls with a token: each run, and each webhook that was refused."""
     trace = uuid.uuid4().hex
     headers = {"X-Cloud-Trace-Context": f"{trace}/1;o=1"}
-    assert httpx.post(cloud.url("recover_jobs"), headers=headers).is_success
+    schedulers = {"X-CloudScheduler": "true", "X-CloudScheduler-JobName": "tick"}
+    assert httpx.post(cloud.url("recover_jobs"), headers={**headers, **schedulers}).is_success
     assert httpx.post(cloud.url("openai_webhook"), headers=headers, content=b"{}").status_code == 400
     found = {(entry["message"], entry["function"]) for entry in traced(cloud, trace)}
     assert found == {("cron_finished", "recover_jobs"), ("webhook_refused", "openai_webhook")}
