@@ -22,7 +22,7 @@ from functions.boundary import Answer, Call, Tick, process_deps, told
 from functions.core import errors
 
 if TYPE_CHECKING:
-    from functions.wiring import Deps
+    from functions.config import Settings
 
 CALL_BYTES_MAX = 256 * 1024
 """The largest call, fifty photos with the longest paths, takes about half of it."""
@@ -48,7 +48,7 @@ STATUS = {
 """The HTTP status of each code in use, as google/rpc/code.proto has it."""
 
 
-def on_call(**settings: Any) -> Callable[[CallBody], Endpoint]:
+def on_call(**given: Any) -> Callable[[CallBody], Endpoint]:
     """Declare a callable, with the options of `https_fn.on_call`. Its body gets a request whose tokens are verified."""
 
     def decorate(function: CallBody) -> Endpoint:
@@ -59,21 +59,21 @@ def on_call(**settings: Any) -> Callable[[CallBody], Endpoint]:
         def serve(request: Request) -> Response:
             try:
                 with told(function.__name__):
-                    return jsonify(result=function(_read(request, process_deps())))
+                    return jsonify(result=function(_read(request, process_deps().settings)))
             except HttpsError as error:
                 answer = {"status": error.code.name, "message": error.message, "details": error.details}
                 response = jsonify(error=answer)
                 response.status_code = STATUS[error.code]
                 return response
 
-        declared = https_fn.on_call(**settings)(function)
+        declared = https_fn.on_call(**given)(function)
         serve.__firebase_endpoint__ = declared.__firebase_endpoint__  # type: ignore[attr-defined]
         return serve
 
     return decorate
 
 
-def on_schedule(**settings: Any) -> Callable[[TickBody], Endpoint]:
+def on_schedule(**given: Any) -> Callable[[TickBody], Endpoint]:
     """Declare a scheduled function, with the options of `scheduler_fn.on_schedule`, that nobody but Scheduler sets off.
 
     The platform lets in nobody who lacks the role of an invoker, which the deploy gives to Scheduler's jobs alone. The
@@ -81,7 +81,7 @@ def on_schedule(**settings: Any) -> Callable[[TickBody], Endpoint]:
     """
 
     def decorate(function: TickBody) -> Endpoint:
-        run: Endpoint = scheduler_fn.on_schedule(**settings)(function)  # type: ignore[assignment]
+        run: Endpoint = scheduler_fn.on_schedule(**given)(function)  # type: ignore[assignment]
 
         @wraps(run)
         def serve(request: Request) -> Response:
@@ -96,12 +96,12 @@ def on_schedule(**settings: Any) -> Callable[[TickBody], Endpoint]:
     return decorate
 
 
-def _read(request: Request, deps: Deps) -> Call:
+def _read(request: Request, settings: Settings) -> Call:
     """Return the call that a request holds: what is asked, and who asks by which app, both verified."""
     data = _data(request)
     authorization = request.headers.get("Authorization")
-    auth = None if authorization is None else _user(authorization, deps)
-    app = _app(request.headers.get("X-Firebase-AppCheck"), deps) if deps.settings.enforce_app_check else None
+    auth = None if authorization is None else _user(authorization, check_revoked=settings.check_revoked_tokens)
+    app = _app(request.headers.get("X-Firebase-AppCheck")) if settings.enforce_app_check else None
     return Call(data=data, raw_request=request, auth=auth, app=app)
 
 
@@ -133,14 +133,14 @@ def _malformed(field: str, problem: str) -> NoReturn:
     raise errors.InvalidRequest(f"{field}: {problem}.", field=field)
 
 
-def _user(authorization: str, deps: Deps) -> AuthData:
-    from functions.adapters.identity import IdentityDownError, InvalidTokenError
+def _user(authorization: str, *, check_revoked: bool) -> AuthData:
+    from functions.adapters.identity import IdentityDownError, InvalidTokenError, verified_user
 
     scheme, _, token = authorization.partition(" ")
     if scheme != "Bearer":
         raise errors.Unauthenticated("Authorization must be `Bearer` and a Firebase ID token.")
     try:
-        claims = deps.identity.user(token, check_revoked=deps.settings.check_revoked_tokens)
+        claims = verified_user(token, check_revoked=check_revoked)
     except InvalidTokenError as error:
         log.info(log.Event.TOKEN_REFUSED, kind="ID", problem=str(error))
         raise errors.Unauthenticated("The ID token is not valid, or not any more. Sign in again.") from error
@@ -149,13 +149,13 @@ def _user(authorization: str, deps: Deps) -> AuthData:
     return AuthData(uid=claims["uid"], token=claims)
 
 
-def _app(token: str | None, deps: Deps) -> AppCheckData:
-    from functions.adapters.identity import IdentityDownError, InvalidTokenError
+def _app(token: str | None) -> AppCheckData:
+    from functions.adapters.identity import IdentityDownError, InvalidTokenError, verified_app
 
     if not token:
         raise errors.AppNotVerified("This call needs an App Check token.")
     try:
-        claims = deps.identity.app(token)
+        claims = verified_app(token)
     except InvalidTokenError as error:
         log.info(log.Event.TOKEN_REFUSED, kind="App Check", problem=str(error))
         raise errors.AppNotVerified("The App Check token is not valid, or not any more.") from error

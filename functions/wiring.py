@@ -23,7 +23,6 @@ from functions.core.runtime import RuntimeConfig
 if TYPE_CHECKING:
     from functions.adapters.alerting import AlertWebhook
     from functions.adapters.firestore import FirestoreStore
-    from functions.adapters.identity import FirebaseIdentity
     from functions.adapters.messaging import PushMessaging
     from functions.adapters.openai import OpenAIProvider
     from functions.adapters.storage import StorageFiles
@@ -47,13 +46,6 @@ class Deps:
         self.clock = clock
         self._remote: tuple[datetime, dict[str, str]] | None = None
         self._runtime: tuple[datetime, tuple[RuntimeConfig, QueueStats, BudgetState]] | None = None
-
-    @cached_property
-    def identity(self) -> FirebaseIdentity:
-        """Firebase Authentication and App Check."""
-        from functions.adapters.identity import FirebaseIdentity
-
-        return FirebaseIdentity()
 
     @cached_property
     def store(self) -> FirestoreStore:

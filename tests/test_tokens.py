@@ -13,18 +13,19 @@ from cryptography.hazmat.primitives import serialization
 from google.auth.exceptions import TransportError
 from jwt import PyJWKClientConnectionError
 
-from tests.test_triggers import CALLABLES
 from tests.wire import (
     Wire,
     app_check_token,
     content,
     id_token,
     id_token_claims,
+    names,
     new_key,
     new_wire,
     signed,
 )
 
+CALLABLES = names("callable")
 UNAUTHENTICATED = (401, {"reason": "UNAUTHENTICATED"})
 NOT_VERIFIED = (401, {"reason": "APP_NOT_VERIFIED"})
 UNAVAILABLE = (503, {"reason": "AUTH_UNAVAILABLE", "retryAfter": 5})

@@ -9,11 +9,9 @@ from firebase_functions.https_fn import HttpsError
 
 from functions.boundary import CODES
 from functions.triggers import CALL_BYTES_MAX, STATUS
-from tests.test_architecture import MANIFEST
-from tests.wire import Wire, content, functions, id_token, new_wire
+from tests.wire import Wire, content, id_token, names, new_wire
 
-CALLABLES = [trigger["name"] for trigger in functions().triggers if trigger["trigger"] == "callable"]
-SCHEDULED = [trigger["name"] for trigger in functions().triggers if trigger["trigger"] == "schedule"]
+CALLABLES, SCHEDULED = names("callable"), names("schedule")
 SCHEDULERS = {"X-CloudScheduler": "true", "X-CloudScheduler-JobName": "firebase-schedule-x-us-central1"}
 JSON = "application/json"
 
@@ -142,7 +140,7 @@ def test_an_odd_schedule_time_stops_no_run(wire: Wire, at: str) -> None:
 def test_scheduled_functions_are_deployed_for_nobody_else() -> None:
     """Their manifest entry is a schedule's and no public URL's: the Firebase CLI then makes the functions' own service
     account, which the Scheduler job uses, their only invoker. Only callables and the webhook are public."""
-    endpoints = {name: endpoint(name) for name in MANIFEST}
+    endpoints = {name: endpoint(name) for name in names()}
     for name in SCHEDULED:
         assert endpoints[name].scheduleTrigger is not None
         assert endpoints[name].httpsTrigger is None

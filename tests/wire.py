@@ -122,6 +122,11 @@ def functions() -> Dispatcher:
     return load(_MAIN, PROJECT, REGION)
 
 
+def names(trigger: str | None = None) -> list[str]:
+    """Return the names of the deployed functions: all, or those of one kind (callable, schedule, https)."""
+    return [known["name"] for known in functions().triggers if trigger in {known["trigger"], None}]
+
+
 class _Credential(credentials.Base):  # type: ignore[misc]  # published without types
     def get_credential(self) -> AnonymousCredentials:
         return AnonymousCredentials()  # type: ignore[no-untyped-call]  # published without types

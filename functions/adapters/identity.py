@@ -37,41 +37,39 @@ class IdentityDownError(Exception):
     """Whether the token counts could not be found out: Google's keys, or its accounts, were not to be reached."""
 
 
-class FirebaseIdentity:
-    """Verifies tokens for the process's Firebase project."""
+def verified_user(id_token: str, *, check_revoked: bool) -> dict[str, Any]:
+    """Return the claims of an ID token, with the user's id as `uid`.
 
-    def user(self, id_token: str, *, check_revoked: bool) -> dict[str, Any]:
-        """Return the claims of an ID token, with the user's id as `uid`.
+    With `check_revoked`, and always for an operator's token, Firebase is asked whether the user has been disabled or
+    deleted or the token revoked since it was issued, up to an hour ago. One request.
 
-        With `check_revoked`, and always for an operator's token, Firebase is asked whether the user has been disabled
-        or deleted or the token revoked since it was issued, up to an hour ago. One request.
+    Raises:
+        InvalidTokenError, IdentityDownError
+    """
+    try:
+        claims: dict[str, Any] = auth.verify_id_token(id_token)
+    except NOT_TO_BE_REACHED as error:
+        raise IdentityDownError(type(error).__name__) from error
+    except Exception as error:  # noqa: BLE001  (a token is anybody's text: whatever it breaks, it proves nothing)
+        raise InvalidTokenError(type(error).__name__) from None
+    if check_revoked or claims.get("admin") is True:
+        _require_current(id_token)
+    return claims
 
-        Raises:
-            InvalidTokenError, IdentityDownError
-        """
-        try:
-            claims: dict[str, Any] = auth.verify_id_token(id_token)
-        except NOT_TO_BE_REACHED as error:
-            raise IdentityDownError(type(error).__name__) from error
-        except Exception as error:  # noqa: BLE001  (a token is anybody's text: whatever it breaks, it proves nothing)
-            raise InvalidTokenError(type(error).__name__) from None
-        if check_revoked or claims.get("admin") is True:
-            _require_current(id_token)
-        return claims
 
-    def app(self, app_check_token: str) -> dict[str, Any]:
-        """Return the claims of an App Check token; `sub` is the app's id.
+def verified_app(app_check_token: str) -> dict[str, Any]:
+    """Return the claims of an App Check token; `sub` is the app's id.
 
-        Raises:
-            InvalidTokenError, IdentityDownError
-        """
-        try:
-            claims: dict[str, Any] = app_check.verify_token(app_check_token)
-        except NOT_TO_BE_REACHED as error:
-            raise IdentityDownError(type(error).__name__) from error
-        except Exception as error:  # noqa: BLE001  (as above)
-            raise InvalidTokenError(type(error).__name__) from None
-        return claims
+    Raises:
+        InvalidTokenError, IdentityDownError
+    """
+    try:
+        claims: dict[str, Any] = app_check.verify_token(app_check_token)
+    except NOT_TO_BE_REACHED as error:
+        raise IdentityDownError(type(error).__name__) from error
+    except Exception as error:  # noqa: BLE001  (as above)
+        raise InvalidTokenError(type(error).__name__) from None
+    return claims
 
 
 def _require_current(id_token: str) -> None:
