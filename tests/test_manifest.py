@@ -1,5 +1,7 @@
 """What a deploy finds in this folder: the functions, as the Firebase CLI asks for them, against the README's table."""
 
+import importlib
+import json
 import os
 import re
 import subprocess
@@ -159,3 +161,25 @@ def test_no_instant_job_is_refunded_while_it_is_being_answered(name: str) -> Non
     assert timedelta(seconds=timeout) == CALL_TIMEOUT
     with pytest.raises(ValidationError, match="leaseSeconds"):
         RuntimeConfig.model_validate({"instant": {"leaseSeconds": timeout}})
+
+
+# Firestore
+
+LIVES = {"Job": "aiJobs", "Alert": "alerts", "DeadLetter": "deadLetters", "DeviceDay": "devices"}
+"""Records that carry `expireAt`, and their collections."""
+
+
+def test_whatever_expires_is_deleted() -> None:
+    """Each collection whose documents carry `expireAt` has a TTL policy on it, and no index that would follow time."""
+    modules = [
+        importlib.import_module(f"functions.core.{path.stem}") for path in (ROOT / "functions/core").glob("*.py")
+    ]
+    records = {value for module in modules for value in vars(module).values() if isinstance(value, type)}
+    assert {record.__name__ for record in records if "expire_at" in getattr(record, "model_fields", {})} == LIVES.keys()
+
+    overrides = json.loads((ROOT / "firestore.indexes.json").read_text(encoding="utf-8"))["fieldOverrides"]
+    policies = [override for override in overrides if override.get("ttl")]
+    assert {(override["collectionGroup"], override["fieldPath"]) for override in policies} == {
+        (collection, "expireAt") for collection in LIVES.values()
+    }
+    assert all(override["indexes"] == [] for override in policies)
