@@ -26,7 +26,7 @@ def cancel_job(request: CancelJob, uid: str, deps: Deps) -> dict[str, Any]:
         JobNotFound: there is no such job, or it is somebody else's.
         JobNotCancellable: it has left the queue.
     """
-    stored = deps.store.settle_job(request.job_id, uid, cancelling(uid, deps.clock()))
+    stored = deps.store.settle_job(request.job_id, uid, cancelling(uid, deps.runtime(), deps.clock()))
     if stored is None:
         raise JobNotFound("You have no job with this jobId.")
     return job_view(stored.job)

@@ -48,7 +48,6 @@ def upgrade_job(request: UpgradeJob, uid: str, deps: Deps) -> dict[str, Any]:
         raise instant_closed(closed, deps)
     upgrade = Upgrade(
         prices=prices_now(runtime.tokens, deps.queue().queued),
-        plans=runtime.plans,
         tokens_max=request.max_tokens,
         opened_by=deps.new_id(),
         lease_until=now + timedelta(seconds=runtime.instant.lease_seconds),
@@ -59,7 +58,7 @@ def upgrade_job(request: UpgradeJob, uid: str, deps: Deps) -> dict[str, Any]:
         return deps.store.settle_job(
             request.job_id,
             uid,
-            upgrading(uid, now, replace(upgrade, hold=hold)),
+            upgrading(uid, runtime, now, replace(upgrade, hold=hold)),
             took_effect=lambda job: job.opened_by == upgrade.opened_by,
         )
 

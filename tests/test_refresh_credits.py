@@ -9,6 +9,7 @@ import pytest
 from google.api_core.exceptions import GoogleAPICallError
 
 from functions.admin_stats import AdminStats, admin_stats
+from functions.cancel_job import CancelJob, cancel_job
 from functions.claim_daily_bonus import ClaimDailyBonus, claim_daily_bonus
 from functions.classify_image import ClassifyImage, classify_image
 from functions.core.breaker import OPEN_FOR
@@ -17,6 +18,7 @@ from functions.core.refresh import last_due, slot_of
 from functions.get_wallet import GetWallet, get_wallet
 from functions.quote import Quote, quote
 from functions.refresh_credits import RUN_TIME_MAX, refresh_credits
+from functions.upgrade_job import UpgradeJob, upgrade_job
 from scripts.emulators.firestore import in_process_client
 from scripts.emulators.inprocess import InProcessCloud
 from tests.app import App, photo
@@ -192,6 +194,24 @@ def test_a_dormant_user_costs_nothing_and_loses_nothing(local: InProcessCloud) -
     shown = get_wallet(GetWallet(), "ann", local.deps)
     assert shown["balance"] == wallet(local, "ann")["balance"] == 10 + 7 * 10
     assert wallet(local, "ann")["nextRefreshAt"] > local.clock()
+
+
+@pytest.mark.parametrize("call", ["upgrade", "cancel"])
+def test_a_user_who_upgrades_or_cancels_is_there(local: InProcessCloud, call: str) -> None:
+    """Yesterday's photo is upgraded with today's tokens; who cancels it gets these before the price comes back."""
+    local.configure({"refresh": {"allowances": {"free": ADD_TEN}}, "tokens": {"welcome": 1}})
+    request = {"requestId": "yesterdays", "imagePath": local.upload("ann", "one.jpg", photo(64)), "mode": "batch"}
+    job_id = classify_image(ClassifyImage.model_validate(request), "ann", local.deps)["jobId"]
+    tomorrow(local)
+    period = local.clock().date().isoformat()
+    if call == "upgrade":
+        assert upgrade_job(UpgradeJob(jobId=job_id), "ann", local.deps)["status"] == "done"
+        posted = [(f"refresh:{period}", 10), (f"upgrade:{job_id}", -4)]
+    else:
+        assert cancel_job(CancelJob(jobId=job_id), "ann", local.deps)["status"] == "cancelled"
+        posted = [(f"refresh:{period}", 10), (f"refund:{job_id}", 1)]
+    assert statement(local, "ann") == [("welcome", 1), (f"charge:{job_id}", -1), *posted]
+    assert wallet(local, "ann")["contactAt"] == local.clock()
 
 
 def test_a_look_costs_one_read_until_something_is_due(local: InProcessCloud) -> None:

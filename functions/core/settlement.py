@@ -11,9 +11,10 @@ from functions.core.errors import JobNotCancellable, JobNotFound, JobNotUpgradab
 from functions.core.jobs import Failure, Job, JobError, Lane, Status
 from functions.core.ledger import Wallet, empty_wallet
 from functions.core.limits import admit, readmit
-from functions.core.plans import Plans
 from functions.core.pricing import Prices, require_within
 from functions.core.records import Fields
+from functions.core.refresh import contact
+from functions.core.runtime import RuntimeConfig
 from functions.core.transitions import cancelled, failed, upgraded
 
 Decision = Callable[[Wallet | None, Job], tuple[Account, Fields] | None]
@@ -25,7 +26,6 @@ class Upgrade:
     """What an upgrade is bought at, by which invocation, and how long that may take."""
 
     prices: Prices
-    plans: Plans
     tokens_max: int | None
     opened_by: str
     lease_until: datetime
@@ -42,7 +42,7 @@ def refunding(held: Callable[[Job], bool], error: JobError, cost_micros: int, no
     def decide(wallet: Wallet | None, job: Job) -> tuple[Account, Fields] | None:
         if job.status is not Status.PROCESSING or not held(job):
             return None
-        return _refunded(wallet, job, now), failed(error, cost_micros, now)
+        return _refunded(_account(wallet, now), job, now), failed(error, cost_micros, now)
 
     return decide
 
@@ -54,13 +54,13 @@ def giving_up(now: datetime) -> Decision:
     def decide(wallet: Wallet | None, job: Job) -> tuple[Account, Fields] | None:
         if job.status is not Status.QUEUED:
             return None
-        return _refunded(wallet, job, now), failed(error, job.cost_micros, now)
+        return _refunded(_account(wallet, now), job, now), failed(error, job.cost_micros, now)
 
     return decide
 
 
-def cancelling(uid: str, now: datetime) -> Decision:
-    """Return the decision to cancel the user's queued job and give its price back.
+def cancelling(uid: str, runtime: RuntimeConfig, now: datetime) -> Decision:
+    """Return the decision to cancel the user's queued job and give its price back. What is due to them comes first.
 
     A job that is cancelled already stays so.
 
@@ -75,13 +75,15 @@ def cancelling(uid: str, now: datetime) -> Decision:
             return None
         if job.status is not Status.QUEUED:
             raise JobNotCancellable("Only a queued job can be cancelled.", status=job.status)
-        return _refunded(wallet, job, now), cancelled(now)
+        account = contact(wallet, uid, runtime, now) if wallet else _account(None, now)
+        return _refunded(account, job, now), cancelled(now)
 
     return decide
 
 
-def upgrading(uid: str, now: datetime, upgrade: Upgrade) -> Decision:
-    """Return the decision to take the user's queued job into the instant lane for the price difference.
+def upgrading(uid: str, runtime: RuntimeConfig, now: datetime, upgrade: Upgrade) -> Decision:
+    """Return the decision to take the user's queued job into the instant lane for the price difference. What is due to
+    them comes first.
 
     A job that is in the instant lane already stays as it is.
 
@@ -99,8 +101,9 @@ def upgrading(uid: str, now: datetime, upgrade: Upgrade) -> Decision:
             raise JobNotUpgradable("Only a queued job can be upgraded.", status=job.status)
         difference = max(upgrade.prices.instant - job.tokens_cost, 0)
         require_within(difference, upgrade.tokens_max, upgrade.prices)
-        account = readmit(Account(wallet), Lane.BATCH, job.created_at, now)
-        account = admit(account, Lane.INSTANT, upgrade.plans.of(wallet.plan), now)
+        account = contact(wallet, uid, runtime, now)
+        account = readmit(account, Lane.BATCH, job.created_at, now)
+        account = admit(account, Lane.INSTANT, runtime.plans.of(wallet.plan), now)
         account = pay_upgrade(account, job.job_id, difference, now)
         cost = job.tokens_cost + difference
         return account, upgraded(upgrade.opened_by, cost, upgrade.lease_until, job.attempts, upgrade.hold)
@@ -118,8 +121,11 @@ def require_owner(job: Job, uid: str) -> None:
         raise JobNotFound("You have no job with this jobId.")
 
 
-def _refunded(wallet: Wallet | None, job: Job, now: datetime) -> Account:
+def _account(wallet: Wallet | None, now: datetime) -> Account:
     # A refund finds its way even if the wallet was removed meanwhile: the tokens were the user's.
-    account = Account(wallet or empty_wallet(now))
+    return Account(wallet or empty_wallet(now))
+
+
+def _refunded(account: Account, job: Job, now: datetime) -> Account:
     account = refund(account, job.job_id, job.tokens_cost, now, points=job.points)
     return readmit(account, job.mode, job.created_at, now)

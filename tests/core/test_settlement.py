@@ -18,8 +18,8 @@ from functions.core.errors import (
 )
 from functions.core.jobs import Failure, JobError, Lane, Status
 from functions.core.ledger import Today, Wallet
-from functions.core.plans import Plans
 from functions.core.pricing import Prices
+from functions.core.runtime import RuntimeConfig
 from functions.core.settlement import Upgrade, cancelling, giving_up, refunding, upgrading
 from functions.core.transitions import with_fields
 from tests.builders import NOW, job
@@ -27,6 +27,7 @@ from tests.builders import NOW, job
 ERROR = JobError(code=Failure.LINE_MISSING, message="lost")
 HELD = job(status=Status.PROCESSING, batch_id="batch-1", tokens_cost=5)
 LATER = NOW + timedelta(hours=1)
+RUNTIME = RuntimeConfig()
 
 
 def paid_wallet() -> Wallet:
@@ -72,7 +73,6 @@ def test_a_wallet_that_is_gone_gets_its_refund_and_stays_readable() -> None:
 QUEUED = HELD.model_copy(update={"status": Status.QUEUED, "batch_id": None, "tokens_cost": 1})
 UPGRADE = Upgrade(
     prices=Prices(5, 1),
-    plans=Plans(),
     tokens_max=None,
     opened_by="invocation-2",
     lease_until=LATER + timedelta(minutes=3),
@@ -87,7 +87,7 @@ def batch_wallet(**changes: Any) -> Wallet:
 
 def test_a_queued_job_can_be_cancelled_for_its_whole_price() -> None:
     """The price is back, the job has ended, and the photo does not count for today."""
-    decision = cancelling("ana", LATER)(batch_wallet(), QUEUED)
+    decision = cancelling("ana", RUNTIME, LATER)(batch_wallet(), QUEUED)
     assert decision is not None
     account, fields = decision
     assert [(e.entry_id, e.delta) for e in account.new_entries] == [(f"refund:{QUEUED.job_id}", 1)]
@@ -95,14 +95,21 @@ def test_a_queued_job_can_be_cancelled_for_its_whole_price() -> None:
     assert account.wallet.today.batch == 0
 
 
+def test_a_wallet_that_is_gone_is_no_newcomers() -> None:
+    """Who cancels a job has been here before: the refund comes back, and no second welcome."""
+    decision = cancelling("ana", RUNTIME, LATER)(None, QUEUED)
+    assert decision is not None
+    assert [(e.entry_id, e.delta) for e in decision[0].new_entries] == [(f"refund:{QUEUED.job_id}", 1)]
+
+
 @pytest.mark.parametrize("status", [Status.PROCESSING, Status.DONE, Status.FAILED])
 def test_what_has_left_the_queue_can_neither_be_cancelled_nor_upgraded(status: Status) -> None:
     """It is too late, and the answer says how far the job is."""
     gone = QUEUED.model_copy(update={"status": status})
     with pytest.raises(JobNotCancellable) as not_cancelled:
-        cancelling("ana", LATER)(batch_wallet(), gone)
+        cancelling("ana", RUNTIME, LATER)(batch_wallet(), gone)
     with pytest.raises(JobNotUpgradable) as not_upgraded:
-        upgrading("ana", LATER, UPGRADE)(batch_wallet(), gone)
+        upgrading("ana", RUNTIME, LATER, UPGRADE)(batch_wallet(), gone)
     assert not_cancelled.value.details == not_upgraded.value.details == {"status": status}
 
 
@@ -110,20 +117,20 @@ def test_cancelling_or_upgrading_again_changes_nothing() -> None:
     """A repeated call finds its own effect."""
     cancelled = QUEUED.model_copy(update={"status": Status.CANCELLED})
     instant = QUEUED.model_copy(update={"mode": Lane.INSTANT, "status": Status.DONE})
-    assert cancelling("ana", LATER)(batch_wallet(), cancelled) is None
-    assert upgrading("ana", LATER, UPGRADE)(batch_wallet(), instant) is None
+    assert cancelling("ana", RUNTIME, LATER)(batch_wallet(), cancelled) is None
+    assert upgrading("ana", RUNTIME, LATER, UPGRADE)(batch_wallet(), instant) is None
 
 
 def test_somebody_elses_job_is_not_there() -> None:
     """The same answer as for a job that does not exist, whatever state it is in."""
-    for decide in (cancelling("bob", LATER), upgrading("bob", LATER, UPGRADE)):
+    for decide in (cancelling("bob", RUNTIME, LATER), upgrading("bob", RUNTIME, LATER, UPGRADE)):
         with pytest.raises(JobNotFound):
             decide(batch_wallet(), QUEUED)
 
 
 def test_an_upgrade_costs_the_difference_and_counts_as_instant() -> None:
     """Four tokens more, an instant photo of today instead of a batch one, and a lease for the call."""
-    decision = upgrading("ana", LATER, UPGRADE)(batch_wallet(), QUEUED)
+    decision = upgrading("ana", RUNTIME, LATER, UPGRADE)(batch_wallet(), QUEUED)
     assert decision is not None
     account, fields = decision
     upgraded = with_fields(QUEUED, fields)
@@ -134,7 +141,7 @@ def test_an_upgrade_costs_the_difference_and_counts_as_instant() -> None:
 
 def test_charge_upgrade_and_refund_cancel_out() -> None:
     """An upgraded job that fails gives everything back that was paid for it."""
-    decision = upgrading("ana", LATER, UPGRADE)(batch_wallet(), QUEUED)
+    decision = upgrading("ana", RUNTIME, LATER, UPGRADE)(batch_wallet(), QUEUED)
     assert decision is not None
     upgraded = with_fields(QUEUED, decision[1])
     failed = refunding(lambda _: True, ERROR, 0, LATER)(decision[0].wallet, upgraded)
@@ -156,12 +163,12 @@ def test_an_upgrade_that_cannot_be_had_changes_nothing(
 ) -> None:
     """Too few tokens, a higher price than agreed, no instant photos left today, no wallet."""
     with pytest.raises(error):
-        upgrading("ana", LATER, upgrade)(wallet, QUEUED)
+        upgrading("ana", RUNTIME, LATER, upgrade)(wallet, QUEUED)
 
 
 def test_an_upgrade_of_a_job_that_cost_more_is_free() -> None:
     """When the queue had raised the batch price above today's instant one, nothing is owed and nothing given back."""
-    decision = upgrading("ana", LATER, UPGRADE)(batch_wallet(), QUEUED.model_copy(update={"tokens_cost": 7}))
+    decision = upgrading("ana", RUNTIME, LATER, UPGRADE)(batch_wallet(), QUEUED.model_copy(update={"tokens_cost": 7}))
     assert decision is not None
     assert decision[0].new_entries[-1].delta == 0
     assert decision[1]["tokensCost"] == 7
