@@ -63,8 +63,8 @@ def admin_stats(request: AdminStats, _uid: str, deps: Deps) -> dict[str, Any]:
       what the next run may do (`free`, `probe` or `shut`)
     - `deadLetters`: how many there are, up to 10,000
     - `costs`: `rows` of the last 31 days by day, lane and model, in micro-dollars, as of the guard's last look;
-      `users`, the same by day and user for those who cost most, at most an hour old; `today` with `limit`, `reserved`
-      and `spent`; the `mode` in force; and for `costsOf` its `user`
+      `users`, the same by day and user for those who cost most, at most an hour old; `today` with `limit`, `reserved`,
+      `spent` and `excess`; the `mode` in force; and for `costsOf` its `user`
     """
     stored, now = deps.store.operator_stats(), deps.clock()
     found = figures(deps, stored)
@@ -87,6 +87,8 @@ def _budget(deps: Deps) -> dict[str, Any]:
     overridden = rules.override_until is not None and now < rules.override_until
     if overridden:
         because = "an operator's override"
+    elif state.closed_by_doubt(now):
+        because = f"{state.absurd} answers today said that they cost what nobody can believe"
     elif state.day != now.date().isoformat():
         because = "no guard has looked at this day yet"
     else:
@@ -118,7 +120,7 @@ def _costs(uid: str | None, deps: Deps) -> dict[str, Any]:
     midnight = datetime.combine(since, time(), UTC)
     return {
         "mode": mode(deps),
-        "today": books.get(today.isoformat(), DayBook()).model_dump(include={"limit", "reserved", "spent"}),
+        "today": books.get(today.isoformat(), DayBook()).model_dump(include={"limit", "reserved", "spent", "excess"}),
         "rows": cost_rows(books),
         "users": user_rows(books),
         "user": {"uid": uid, "micros": deps.store.user_micros(uid, midnight, deps.clock())} if uid else None,

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from functions.core.attempts import Attempt, Terms, answered, failed_attempt
+from functions.core.attempts import Attempt, Doubts, Terms, answered, failed_attempt
 from functions.core.batch_reports import ENDED, ProviderBatch, counts_as_attempt, read_line, without_line
 from functions.core.batches import OVER_LIMIT_PAUSE, Batch, BatchMember
 from functions.core.jobs import Failure
@@ -21,7 +21,7 @@ from functions.core.profile import News
 from functions.core.records import Fields
 from functions.core.settlement import refunding
 from functions.core.transitions import backoff, requeued, waited_too_long
-from functions.spending import line_micros, report_doubt
+from functions.spending import line_micros, report_doubts
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -39,8 +39,9 @@ class Collector:
     def __init__(self, deps: Deps, batch: Batch) -> None:
         self._deps = deps
         self._batch = batch
-        most = batch.hold.line_micros if batch.hold else line_micros(deps)
-        self._terms = Terms(batch.model, deps.model_price(), batch=True, most_micros=most)
+        most, percent = (batch.hold.line_micros, batch.hold.percent) if batch.hold else (line_micros(deps), 100)
+        self._terms = Terms(batch.model, deps.model_price(), batch=True, most_micros=most, percent=percent)
+        self._doubts = Doubts()
         self._writes: list[tuple[str, datetime, Fields]] = []
         self.ended: Counter[str] = Counter()
         self.news: dict[str, News] = {}
@@ -66,6 +67,7 @@ class Collector:
         for member in roll.take_rest():
             self._end(member, missing, counts=counts, pause=pause)
         self._flush()
+        report_doubts(self._doubts, self._deps)
         return self.ended
 
     def _lines(self, reported: ProviderBatch) -> Iterator[dict[str, Any]]:
@@ -79,10 +81,7 @@ class Collector:
         now = self._deps.clock()
         cost = self._terms.cost_micros(attempt)
         self.ended["costMicros"] += cost
-        if self._terms.doubts(attempt):
-            self.ended["doubted"] += 1
-            if self.ended["doubted"] == 1:  # one of them says enough
-                report_doubt(member.job_id, self._terms, attempt, self._deps)
+        self._doubts.add(member.job_id, attempt, self._terms)
         if attempt.answer is not None:
             self._write(member, answered(attempt.answer, attempt, member, self._terms, now))
             self._note(member, done=1)

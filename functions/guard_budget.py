@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions import log
 from functions.core.alerts import Alert, AlertKind, alert
+from functions.core.budget_state import BudgetState
 from functions.core.costs import JOBS_SAMPLED_MAX, day_bounds, most_frequent, users_due
 from functions.core.guard import Books, Drift, Review, days_to_review, threshold_alerts
 from functions.core.ledger import day_of
@@ -45,7 +46,7 @@ def guard_budget(deps: Deps) -> dict[str, int]:
     `delivered`, and today's `limitMicros`, `reservedMicros` and `spentMicros`."""
     counts: Counter[str] = Counter(days=0, repaired=0, raised=0, delivered=0)
     today = day_of(deps.clock())
-    for day in days_to_review(deps.budget(), deps.clock()):
+    for day in _days(deps):
         review = _review(day, deps, counts)
         if review is None:
             continue
@@ -62,6 +63,16 @@ def guard_budget(deps: Deps) -> dict[str, int]:
     for due, version in deps.store.due_alerts(deps.clock(), ALERTS_PER_RUN):
         counts["delivered"] += _deliver(due, version, deps)
     return dict(counts)
+
+
+def _days(deps: Deps) -> list[str]:
+    """Return the days to review. Of those before the state knows any, only the ones that there are: on a new project
+    none."""
+    days = days_to_review(deps.budget(), deps.clock())
+    if deps.budget() != BudgetState():
+        return days
+    opened = deps.store.day_books(days[0], days[-1])
+    return [day for day in days if day in opened or day == days[-1]]
 
 
 def _review(day: str, deps: Deps, counts: Counter[str]) -> Review | None:

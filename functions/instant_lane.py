@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from functions import log
 from functions.adapters.openai import ProviderDownError, ProviderRejectedError
-from functions.core.attempts import Attempt, Terms, answered, failed_attempt, judge
+from functions.core.attempts import Attempt, Doubts, Terms, answered, failed_attempt, judge
 from functions.core.errors import InvalidImage, ProviderUnavailable
 from functions.core.jobs import Failure, Job, JobError, Status
 from functions.core.prompts import completion_request, image_data_url
 from functions.core.settlement import refunding
 from functions.core.transitions import with_fields
-from functions.spending import report_doubt
+from functions.spending import report_doubts
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -31,10 +31,11 @@ def classify_now(job: Job, photo: bytes, version: datetime, deps: Deps) -> Job:
         ProviderUnavailable: it gave no usable answer; the charge is refunded. Details `retryAfter`, `jobId`.
     """
     attempt, retry_after = _ask(job, photo, deps)
-    held = job.hold.line_micros if job.hold else 0
-    terms = Terms(deps.settings.openai_model, deps.model_price(), batch=False, most_micros=held)
-    if terms.doubts(attempt):
-        report_doubt(job.job_id, terms, attempt, deps)
+    held, percent = (job.hold.line_micros, job.hold.percent) if job.hold else (0, 100)
+    terms = Terms(deps.settings.openai_model, deps.model_price(), batch=False, most_micros=held, percent=percent)
+    doubts = Doubts()
+    doubts.add(job.job_id, attempt, terms)
+    report_doubts(doubts, deps)
     error = attempt.error or JobError(code=Failure.PROVIDER_UNAVAILABLE, message="the answer came after the lease")
     if attempt.answer is not None:
         fields = answered(attempt.answer, attempt, job, terms, deps.clock())

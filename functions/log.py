@@ -39,7 +39,7 @@ class Event(StrEnum):
     CONFIG_INVALID = "config_invalid"
     REMOTE_CONFIG_FAILED = "remote_config_failed"
     INSTANT_FAILED = "instant_failed"
-    USAGE_UNREPORTED = "usage_unreported"
+    USAGE_DOUBTED = "usage_doubted"
     BUDGET_REVIEWED = "budget_reviewed"
     BUDGET_REFUSED = "budget_refused"
     BUDGET_ALERT = "budget_alert"

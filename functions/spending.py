@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from functions import log
 from functions.core.alerts import AlertKind, alert
 from functions.core.budget import DayNotOpenError, Hold, Mode, NoRoomError, batch_hold, call_hold, exhausted, with_room
+from functions.core.budget_state import doubted, mode_now, reopening
 from functions.core.errors import InstantClosed
-from functions.core.estimates import input_tokens, input_tokens_max, jpeg_size, most_micros
-from functions.core.guard import Books, Drift, Review, mode_now, reopening, review
+from functions.core.estimates import input_tokens, input_tokens_max, jpeg_size, most_micros, raised
+from functions.core.guard import Books, Drift, Review, review
 from functions.core.ledger import day_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from functions.core.attempts import Attempt, Terms
+    from functions.core.attempts import Doubts
     from functions.core.errors import EcolaneError
     from functions.core.jobs import Job
     from functions.wiring import Deps
@@ -60,14 +61,15 @@ def instant_hold(job: Job, photo: bytes, deps: Deps) -> Hold:
     size = jpeg_size(photo)
     model, side = deps.settings.openai_model, deps.runtime().images.side_max
     tokens = input_tokens(model, job.region, job.language, size) if size else input_tokens_max(model, side)
-    micros = most_micros(tokens, deps.model_price(), batch=False)
-    return call_hold(day_of(deps.clock()), int(deps.new_id(), 16), model, micros)
+    micros, percent = most_micros(tokens, deps.model_price(), batch=False), deps.budget().hold_percent
+    shard = int(deps.new_id(), 16)
+    return call_hold(day_of(deps.clock()), shard, model, raised(micros, percent), percent)
 
 
 def line_micros(deps: Deps) -> int:
     """Return the most that one line of a batch can cost."""
     tokens = input_tokens_max(deps.settings.openai_model, deps.runtime().images.side_max)
-    return most_micros(tokens, deps.model_price(), batch=True)
+    return raised(most_micros(tokens, deps.model_price(), batch=True), deps.budget().hold_percent)
 
 
 def with_hold(hold: Hold, act: Callable[[Hold], T], deps: Deps) -> T:
@@ -98,7 +100,8 @@ def hold_for_batch(lines: int, deps: Deps) -> tuple[Hold, int]:
     """Return a hold for a batch of at most so many lines, and for how many of them there is room."""
     day = day_of(deps.clock())
     shards = deps.store.budget_shards(day) or open_day(day, deps)
-    return batch_hold(day, deps.settings.openai_model, line_micros(deps), lines, shards)
+    hold, affordable = batch_hold(day, deps.settings.openai_model, line_micros(deps), lines, shards)
+    return hold.model_copy(update={"percent": deps.budget().hold_percent}), affordable
 
 
 def open_day(day: str, deps: Deps) -> Any:
@@ -117,9 +120,22 @@ def reviewed(document: dict[str, Any], books: Books, deps: Deps, drift: Drift | 
     return review(books, rules, deps.clock(), line_micros=line_micros(deps), drift=drift)
 
 
-def report_doubt(job_id: str, terms: Terms, attempt: Attempt, deps: Deps) -> None:
-    """Tell operators of an answer that does not say, or not believably, what it cost. What was held is booked."""
-    usage = attempt.usage.model_dump(by_alias=True) if attempt.usage else None
-    log.error(log.Event.USAGE_UNREPORTED, jobId=job_id, usage=usage, booked=terms.cost_micros(attempt))
-    text = "An answer did not say believably what it cost; the most that it can have cost is booked."
-    deps.store.create_alert(alert(AlertKind.USAGE_UNREPORTED, text, deps.clock()))
+def report_doubts(doubts: Doubts, deps: Deps) -> None:
+    """Tell operators of answers that do not say believably what they cost, and hold more for the next ones if some cost
+    more than was held for them."""
+    if not doubts:
+        return
+    log.error(log.Event.USAGE_DOUBTED, **vars(doubts))
+    now = deps.clock()
+    if doubts.unreported or doubts.absurd:
+        text = "An answer did not say believably what it cost; the most that it can have cost is booked."
+        deps.store.create_alert(alert(AlertKind.USAGE_UNREPORTED, text, now))
+    if not (doubts.absurd or doubts.percent):
+        return
+    state = deps.store.change_budget_state(lambda stored: doubted(stored, doubts, now))
+    if doubts.percent:
+        text = f"An answer cost {doubts.percent} % of its estimate: that much is held for each from now on."
+        deps.store.create_alert(alert(AlertKind.ESTIMATE_EXCEEDED, text, now))
+    if state.closed_by_doubt(now):
+        text = f"{state.absurd} answers today said that they cost what nobody can believe: nothing more is sent today."
+        deps.store.create_alert(alert(AlertKind.USAGE_ABSURD, text, now))

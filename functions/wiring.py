@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from functions import log
 from functions.config import ConfigurationError, Settings, load_settings
+from functions.core.budget_state import BudgetState
 from functions.core.config_changes import REMOTE_KEYS, overlaid
-from functions.core.guard import BudgetState
 from functions.core.pricing import QueueStats
 from functions.core.runtime import RuntimeConfig
 

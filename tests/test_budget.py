@@ -12,6 +12,7 @@ from functions.adapters import openai as adapter
 from functions.adapters.alerting import AlertNotDeliveredError
 from functions.admin_set_config import AdminSetConfig, admin_set_config
 from functions.classify_image import ClassifyImage, classify_image
+from functions.core import batch_reports
 from functions.core.alerts import Alert
 from functions.core.answers import read_completion
 from functions.core.budget import Mode, Shard
@@ -175,6 +176,92 @@ def test_a_usage_that_cannot_be_is_booked_at_the_most(
     assert (found["status"], found["costMicros"]) == ("done", found["hold"]["lineMicros"])
     assert books(cloud)[1:] == (0, found["hold"]["lineMicros"])
     assert alerts(cloud) == {f"usage_unreported-{today(cloud)}"}
+
+
+def reporting(monkeypatch: pytest.MonkeyPatch, input_tokens: int) -> None:
+    """Let the provider report so many input tokens for every answer."""
+    read = read_completion
+    usage = {"prompt_tokens": input_tokens, "completion_tokens": 200}
+    monkeypatch.setattr(adapter, "read_completion", lambda body: read({**body, "usage": usage}))
+
+
+def test_a_report_above_the_hold_is_booked_and_held_for_from_then_on(
+    cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is what the invoice will say: booked in full, told, and the next call holds as much as that came to."""
+    held = held_for_a_call(cloud)
+    reporting(monkeypatch, 8_000)
+    first = job(cloud, classify(cloud, "one"))
+    assert held < first["costMicros"] == 900 <= 2 * held
+    _, reserved, spent = books(cloud)
+    assert (reserved, spent) == (0, held)
+    guard_budget(cloud.deps)  # finds room for what was not held
+    assert books(cloud)[1:] == (0, 900)
+    assert guard_budget(cloud.deps)["repaired"] == 0
+    assert alerts(cloud) == {f"estimate_exceeded-{today(cloud)}"}
+    cloud.clock.advance(timedelta(seconds=31))
+    second = job(cloud, classify(cloud, "two"))
+    assert second["hold"]["lineMicros"] >= 900
+    assert books(cloud)[1:] == (0, 1_800)
+    assert stored(cloud, f"budget/{today(cloud)}")["costs"] == {"instant": {"gpt-6-luna": 900}}
+
+
+def test_reserved_and_spent_stay_within_the_limit_whatever_is_reported(
+    cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the last of the budget in flight, answers come to more than was held: the accounts stop at the limit, the
+    rest is on record and told, and nothing more is sent."""
+    most = held_for_a_call(cloud)
+    configure(cloud, dailyLimitMicros=16 * most + 7, monthlyLimitMicros=BIG)
+    reporting(monkeypatch, 10_000)
+    served = 0
+    for number in range(40):
+        try:
+            served += classify(cloud, str(number), user=f"user-{number}", allowBatch=False)["status"] == "done"
+        except BudgetExhausted:
+            break
+        limit, reserved, spent = books(cloud)
+        assert reserved + spent <= limit
+    guard_budget(cloud.deps)
+    book = stored(cloud, f"budget/{today(cloud)}")
+    assert book["reserved"] + book["spent"] <= book["limit"]
+    assert book["spent"] + book["excess"] == served * 1_100
+    with pytest.raises(BudgetExhausted):
+        classify(cloud, "more", allowBatch=False)
+
+
+def test_absurd_reports_close_the_day(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One is a slip; with the third nobody knows what the bill is: nothing is sent until midnight, or until an operator
+    has looked."""
+    reporting(monkeypatch, 9_000_000)
+    for key in ("one", "two", "three"):
+        assert classify(cloud, key)["status"] == "done"
+    cloud.clock.advance(timedelta(seconds=31))
+    with pytest.raises(BudgetExhausted) as refused:
+        classify(cloud, "four", allowBatch=False)
+    assert refused.value.details == {"resetsAt": MIDNIGHT}
+    assert alerts(cloud) == {f"usage_unreported-{today(cloud)}", f"usage_absurd-{today(cloud)}"}
+    until = (cloud.clock() + timedelta(hours=1)).isoformat()
+    changes = {"budget": {"overrideMode": "normal", "overrideUntil": until}}
+    admin_set_config(AdminSetConfig(changes=changes), "root", cloud.deps)
+    cloud.clock.advance(timedelta(seconds=31))
+    assert classify(cloud, "five", allowBatch=False)["status"] == "done"
+
+
+def test_a_batch_whose_lines_cost_more_than_was_held(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Booked in full, told once, and lines of the next batch are held at what these came to."""
+    answers = [classify(cloud, str(number), "batch") for number in range(5)]
+    submit_batches(cloud.deps)
+    held = batch_hold(cloud)
+    read = read_completion
+    usage = {"prompt_tokens": 8_000, "completion_tokens": 200}
+    monkeypatch.setattr(batch_reports, "read_completion", lambda body: read({**body, "usage": usage}))
+    ticks(cloud, timedelta(hours=1))
+    costs = sum(job(cloud, answer)["costMicros"] for answer in answers)
+    assert costs == 5 * 450 > held["micros"]
+    assert books(cloud)[1:] == (0, costs)
+    assert alerts(cloud) == {f"estimate_exceeded-{today(cloud)}"}
+    assert stored(cloud, "stats/budget")["holdPercent"] == -(-100 * 450 // held["lineMicros"])
 
 
 def test_an_upgrade_holds_and_settles_like_an_instant_call(cloud: InProcessCloud) -> None:
@@ -547,6 +634,23 @@ def guard_reads(cloud: InProcessCloud) -> int:
     cloud.firestore.bill.reset()
     guard_budget(cloud.deps)
     return int(cloud.firestore.bill.reset()["totals"]["reads"])
+
+
+def test_the_first_look_at_a_new_project_is_cheap(cloud: InProcessCloud) -> None:
+    """There are no days to look back at, and it does not read through a month to find that out."""
+    assert guard_reads(cloud) < 60
+
+
+def test_a_lost_state_is_made_anew_from_the_days_that_there_are(cloud: InProcessCloud) -> None:
+    """Whoever deletes `stats/budget` does not reopen the month: its days are found and counted again."""
+    cost = job(cloud, classify(cloud, "one"))["costMicros"]
+    day = today(cloud)
+    cloud.clock.advance(timedelta(days=9))
+    guard_budget(cloud.deps)
+    cloud.client.document("stats/budget").delete()
+    cloud.clock.advance(timedelta(seconds=31))
+    guard_budget(cloud.deps)
+    assert stored(cloud, "stats/budget")["committed"][day] == cost
 
 
 def killed(cloud: InProcessCloud, at: int, when: str, run: Callable[[Any], Any]) -> bool:

@@ -8,14 +8,14 @@ from typing import Protocol
 from functions.core.answers import Completion, Unusable, parse_answer
 from functions.core.classification import Answer, classify_as
 from functions.core.jobs import RETRYABLE, Failure, JobError
-from functions.core.prompts import PROMPT_VERSION
+from functions.core.prompts import OUTPUT_TOKENS_MAX, PROMPT_VERSION
 from functions.core.records import Fields
 from functions.core.transitions import done
 from functions.core.usage import ModelPrice, Usage, cost_micros
 
 BELIEVED_TIMES = 4
-"""Beyond this many times the most that a call can cost, what the provider reports is taken for a slip and not for a
-bill. Up to it a report is believed, whatever was held: the books follow the invoice."""
+"""Beyond this many times what was held, or with more output than the request allows, what the provider reports is taken
+for a slip and not for a bill: what was held is booked. Up to it a report is believed: the books follow the invoice."""
 
 
 @dataclass(frozen=True)
@@ -36,26 +36,59 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Terms:
-    """What an answer is bought at; `most_micros` is the most that it can cost, which is held back for it."""
+    """What an answer is bought at; `most_micros` is the most that it can cost, which is held back for it: `percent` of
+    its estimate."""
 
     model: str
     price: ModelPrice
     batch: bool
     most_micros: int
+    percent: int = 100
 
     def cost_micros(self, attempt: Attempt) -> int:
         """Return what an attempt cost, useless ones included. One that does not say so, or not believably, is booked at
         the most that it can have cost."""
         if attempt.usage is None:
             return self.most_micros if attempt.unreported else 0
-        cost = cost_micros(attempt.usage, self.price, batch=self.batch)
-        return cost if cost <= BELIEVED_TIMES * self.most_micros else self.most_micros
+        return self.most_micros if self.finds_absurd(attempt.usage) else self.reported_micros(attempt.usage)
 
-    def doubts(self, attempt: Attempt) -> bool:
-        """Whether an operator should look at what this attempt is said to have cost."""
+    def finds_absurd(self, usage: Usage) -> bool:
+        """Whether this cannot be what an answer took."""
+        too_dear = self.reported_micros(usage) > BELIEVED_TIMES * self.most_micros
+        return too_dear or usage.output_tokens > OUTPUT_TOKENS_MAX
+
+    def reported_micros(self, usage: Usage) -> int:
+        """Return what an answer cost if its report is true."""
+        return cost_micros(usage, self.price, batch=self.batch)
+
+
+@dataclass
+class Doubts:
+    """What an operator should know of the costs of some answers: how many had none reported, or an absurd one; and how
+    many percent of its estimate the dearest came to that is believed, 0 if none was above what was held. `job_id` is
+    one of them."""
+
+    unreported: int = 0
+    absurd: int = 0
+    percent: int = 0
+    job_id: str = ""
+
+    def add(self, job_id: str, attempt: Attempt, terms: Terms) -> None:
+        """Look at one more answer."""
+        percent = 0
         if attempt.usage is None:
-            return attempt.unreported
-        return cost_micros(attempt.usage, self.price, batch=self.batch) > self.most_micros
+            self.unreported += attempt.unreported
+        elif terms.finds_absurd(attempt.usage):
+            self.absurd += 1
+        elif terms.reported_micros(attempt.usage) > terms.most_micros:
+            percent = -(-terms.percent * terms.reported_micros(attempt.usage) // max(terms.most_micros, 1))
+        self.percent = max(self.percent, percent)
+        if self and not self.job_id:
+            self.job_id = job_id
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self.unreported or self.absurd or self.percent)
 
 
 class Photo(Protocol):

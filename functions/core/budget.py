@@ -36,7 +36,8 @@ class Hold(Record):
     """What is held back for one instant call or one batch, and what it came to. Money is integer micro-dollars.
 
     `parts` is what is held on each shard of the day, `micros` their sum, `settled` what was spent. The day is that on
-    which the hold was made, also when the call comes back on the next. `line_micros` is the most for one answer.
+    which the hold was made, also when the call comes back on the next. `line_micros` is the most for one answer:
+    `percent` of its estimate, which is more than 100 once an answer has cost more than was held for it.
     """
 
     day: str
@@ -46,24 +47,26 @@ class Hold(Record):
     micros: int = Field(ge=0)
     settled: int = Field(default=0, ge=0)
     line_micros: int = Field(ge=0)
+    percent: int = Field(default=100, ge=100)
 
 
 class Shard(Record):
     """A part of a day's budget. Stored in `budget/{day}/shards/{n}`; `costs` by lane and model for the day's report.
 
     `reserved` and `spent` of one shard may fall below zero when a repair was booked on another: their sum is what
-    counts.
+    counts. `excess` is what answers cost beyond what was held for them, until the guard finds room for it.
     """
 
     limit: int = Field(default=0, ge=0)
     reserved: int = 0
     spent: int = 0
+    excess: int = 0
     costs: dict[str, dict[str, int]] = Field(default_factory=dict)
 
     @property
     def used(self) -> int:
         """Return what is spoken for."""
-        return self.reserved + self.spent
+        return self.reserved + self.spent + self.excess
 
     @property
     def room(self) -> int:
@@ -73,7 +76,7 @@ class Shard(Record):
 
 @dataclass(frozen=True)
 class Booking:
-    """A change of one shard: by how much what is reserved and what is spent grow."""
+    """A change of one shard: by how much what is reserved, what is spent, and what is spent unheld, grow."""
 
     day: str
     shard: str
@@ -81,6 +84,7 @@ class Booking:
     model: str
     reserved: int
     spent: int
+    excess: int = 0
 
 
 class NoRoomError(Exception):
@@ -95,10 +99,11 @@ class DayNotOpenError(Exception):
         self.day = day
 
 
-def call_hold(day: str, shard: int, model: str, micros: int) -> Hold:
+def call_hold(day: str, shard: int, model: str, micros: int, percent: int = 100) -> Hold:
     """Return the hold of an instant call, on the shard that a number of any size comes to."""
     parts = {str(shard % SHARDS): micros}
-    return Hold(day=day, lane="instant", model=model, parts=parts, micros=micros, line_micros=micros)
+    hold = Hold(day=day, lane="instant", model=model, parts=parts, micros=micros, line_micros=micros)
+    return hold.model_copy(update={"percent": percent})
 
 
 def batch_hold(day: str, model: str, line_micros: int, lines: int, shards: Mapping[str, Shard]) -> tuple[Hold, int]:
@@ -138,30 +143,23 @@ def trimmed(hold: Hold, lines: int) -> Hold:
 def bookings(before: Hold | None, after: Hold | None) -> tuple[Booking, ...]:
     """Return what has to be booked on the shards when a hold changes, or comes into being.
 
-    A cost is booked where it was held; what goes beyond it, on the last of those shards.
+    A cost is booked as spent where it was held, and never more than was held there: so no settlement can push a shard
+    past its limit. What goes beyond it is booked as excess, on the last of those shards.
     """
     hold = after or before
     if hold is None or before == after:
         return ()
     held, kept = before.parts if before else {}, after.parts if after else {}
     cost = (after.settled if after else 0) - (before.settled if before else 0)
-    spent = _allotted(cost, held or kept)
-    found = []
-    for name in sorted({*held, *kept}):
+    names, found = sorted({*held, *kept}), []
+    for name in names:
         change = kept.get(name, 0) - held.get(name, 0)
-        if change or spent.get(name):
-            found.append(Booking(hold.day, name, hold.lane, hold.model, change, spent.get(name, 0)))
+        spent = min(cost, held.get(name, 0))
+        cost -= spent
+        excess = cost if name == names[-1] else 0
+        if change or spent or excess:
+            found.append(Booking(hold.day, name, hold.lane, hold.model, change, spent, excess))
     return tuple(found)
-
-
-def _allotted(cost: int, parts: Mapping[str, int]) -> dict[str, int]:
-    allotted: dict[str, int] = {}
-    for name in sorted(parts):
-        allotted[name] = min(cost, parts[name])
-        cost -= allotted[name]
-    if cost and allotted:
-        allotted[max(allotted)] += cost
-    return allotted
 
 
 def require_room(shards: Mapping[str, Shard | None], wanted: tuple[Booking, ...]) -> None:

@@ -50,6 +50,11 @@ def most_micros(input_tokens: int, price: ModelPrice, *, batch: bool) -> int:
     return cost_micros(bound, safe, batch=batch) + 1  # that was rounded half up, and may have been rounded down
 
 
+def raised(micros: int, percent: int) -> int:
+    """Return so many percent of an amount, rounded up."""
+    return -(-micros * percent // 100)
+
+
 def jpeg_size(data: bytes) -> tuple[int, int] | None:
     """Return width and height of a JPEG, from its frame header; None if it has none."""
     position = 2

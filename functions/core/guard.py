@@ -1,10 +1,7 @@
 """The books of a day: its limit, what is left of it, in which mode that puts us, and who has to be told.
 
-    limit of a day   the daily limit, or what the month leaves if that is less
-    limit of a shard what it uses, and an equal part of what is left; nothing at all while the day's limit is passed
-
-The month is known without adding up: the state carries, for each of its days, what that day can cost at most: its
-whole limit while it is open, what it used once it is over.
+limit of a day   the daily limit, or what the month leaves if that is less
+limit of a shard what it uses, and an equal part of what is left; nothing at all while the day's limit is passed
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,7 +11,8 @@ from datetime import date, datetime, timedelta
 from pydantic import Field
 
 from functions.core.alerts import Alert, AlertKind, alert
-from functions.core.budget import SHARDS, Mode, Shard, next_day
+from functions.core.budget import SHARDS, Mode, Shard
+from functions.core.budget_state import BudgetState, reopening
 from functions.core.ledger import day_of
 from functions.core.records import Record
 from functions.core.runtime import BudgetRules
@@ -26,15 +24,6 @@ REVIEWED_DAYS_MAX = 31
 """However long no guard ran, the days before this month's matter to no limit."""
 
 
-class BudgetState(Record):
-    """Where the budget stands, as processes cache it. Stored in `stats/budget`. `committed`: micro-dollars by day."""
-
-    day: str = "1970-01-01"
-    mode: Mode = Mode.NORMAL
-    reopens_at: datetime | None = None
-    committed: dict[str, int] = Field(default_factory=dict)
-
-
 class DayBook(Record):
     """A day in sum. Stored in `budget/{day}` and kept for good: jobs are gone after 90 days, their cost is not.
 
@@ -44,11 +33,17 @@ class DayBook(Record):
     limit: int = 0
     reserved: int = 0
     spent: int = 0
+    excess: int = 0
     costs: dict[str, dict[str, int]] = Field(default_factory=dict)
     reviewed_at: datetime | None = None
     reviews: int = Field(default=0, ge=0)
     users: dict[str, int] = Field(default_factory=dict)
     users_at: datetime | None = None
+
+    @property
+    def used(self) -> int:
+        """Return what is spoken for."""
+        return self.reserved + self.spent + self.excess
 
 
 @dataclass(frozen=True)
@@ -84,16 +79,17 @@ def review(books: Books, rules: BudgetRules, now: datetime, *, line_micros: int,
 
     `line_micros` is the most that the cheapest call can cost: with less than that left, the budget is used up.
     """
-    limit = _limit(books, rules, now)
-    empty = {str(number): Shard() for number in range(SHARDS)}
-    shards = _limited(_repaired({**empty, **books.shards}, drift or Drift()), limit)
-    reserved = sum(shard.reserved for shard in shards.values())
-    spent = sum(shard.spent for shard in shards.values())
-    sums = {"limit": limit, "reserved": reserved, "spent": spent, "costs": _total_costs(shards.values())}
-    book = books.book.model_copy(update={**sums, "reviewed_at": now, "reviews": books.book.reviews + 1})
     state, today = books.state, day_of(now)
+    over = books.day < today
+    limit = books.book.limit if over else _limit(books, rules)
+    empty = {str(number): Shard() for number in range(SHARDS)}
+    shards = _absorbed(_repaired({**empty, **books.shards}, drift or Drift()), limit)
+    shards = _limited(shards, 0 if over else limit)  # a day that is over takes no more holds
+    sums = {name: sum(getattr(shard, name) for shard in shards.values()) for name in ("reserved", "spent", "excess")}
+    changes = {**sums, "limit": limit, "costs": _total_costs(shards.values()), "reviewed_at": now}
+    book = books.book.model_copy(update={**changes, "reviews": books.book.reviews + 1})
     if books.day <= today:
-        upper = max(limit, reserved + spent) if books.day == today else reserved + spent
+        upper = book.used if over else max(limit, book.used)
         month = {day: micros for day, micros in state.committed.items() if day[:7] == today[:7]}
         state = state.model_copy(update={"committed": {**month, books.day: upper}})
     if books.day == today:
@@ -105,29 +101,9 @@ def review(books: Books, rules: BudgetRules, now: datetime, *, line_micros: int,
 
 def mode_at(book: DayBook, rules: BudgetRules, line_micros: int) -> Mode:
     """Return the mode for what is used of a day's limit."""
-    used = book.reserved + book.spent
-    if used >= book.limit or book.limit - used < line_micros:
+    if book.used >= book.limit or book.limit - book.used < line_micros:
         return Mode.CLOSED
-    return Mode.BATCH_ONLY if used * 100 >= book.limit * rules.batch_only_percent else Mode.NORMAL
-
-
-def mode_now(state: BudgetState, rules: BudgetRules, now: datetime) -> Mode:
-    """Return the mode in force: an operator's while it lasts, else the guard's of today.
-
-    On a day that no guard has looked at yet the holds alone decide.
-    """
-    if rules.override_mode is not None and rules.override_until is not None and now < rules.override_until:
-        return Mode(rules.override_mode)
-    return state.mode if state.day == day_of(now) else Mode.NORMAL
-
-
-def reopening(rules: BudgetRules, state: BudgetState, now: datetime) -> datetime:
-    """Return when there is budget again: at the next midnight, or with the next month if this one's is used up."""
-    tomorrow = next_day(now)
-    spent = sum(micros for day, micros in state.committed.items() if day[:7] == day_of(now)[:7])
-    if spent < rules.monthly_limit_micros:
-        return tomorrow
-    return (tomorrow.replace(day=1) + timedelta(days=32)).replace(day=1) if tomorrow.day > 1 else tomorrow
+    return Mode.BATCH_ONLY if book.used * 100 >= book.limit * rules.batch_only_percent else Mode.NORMAL
 
 
 def days_to_review(state: BudgetState, now: datetime) -> list[str]:
@@ -142,8 +118,11 @@ def days_to_review(state: BudgetState, now: datetime) -> list[str]:
 def threshold_alerts(found: Review, now: datetime) -> list[Alert]:
     """Return what operators have to be told of the mode that a review has come to."""
     book, mode = found.book, found.state.mode
-    used = f"{(book.reserved + book.spent) / 1e6:.2f} of {book.limit / 1e6:.2f} dollars are spent or held back"
+    used = f"{book.used / 1e6:.2f} of {book.limit / 1e6:.2f} dollars are spent or held back"
     told = []
+    if book.excess:
+        text = f"Answers cost {book.excess / 1e6:.4f} dollars more than was held for them, beyond the day's limit."
+        told.append(alert(AlertKind.LIMIT_PASSED, text, now))
     if mode is not Mode.NORMAL:
         told.append(alert(AlertKind.BATCH_ONLY, f"{used}: everybody is served by the batch lane.", now))
     if mode is Mode.CLOSED:
@@ -152,13 +131,21 @@ def threshold_alerts(found: Review, now: datetime) -> list[Alert]:
     return told
 
 
-def _limit(books: Books, rules: BudgetRules, now: datetime) -> int:
-    """A day that is over takes no more holds: its limit is what it uses."""
-    if books.day < day_of(now):
-        return 0
+def _limit(books: Books, rules: BudgetRules) -> int:
     month = {day: micros for day, micros in books.state.committed.items() if day[:7] == books.day[:7]}
     others = sum(month.values()) - month.get(books.day, 0)
     return max(min(rules.daily_limit_micros, rules.monthly_limit_micros - others), 0)
+
+
+def _absorbed(shards: Mapping[str, Shard], limit: int) -> dict[str, Shard]:
+    """Book as spent what was spent unheld, as far as the day has room: reserved and spent never pass its limit."""
+    left = max(limit - sum(shard.reserved + shard.spent for shard in shards.values()), 0)
+    absorbed = {}
+    for name, shard in shards.items():
+        part = min(shard.excess, left)
+        left -= part
+        absorbed[name] = shard.model_copy(update={"spent": shard.spent + part, "excess": shard.excess - part})
+    return absorbed
 
 
 def _limited(shards: Mapping[str, Shard], limit: int) -> dict[str, Shard]:

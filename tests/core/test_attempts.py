@@ -1,11 +1,13 @@
 """One attempt at one photo: what it is worth, and what it costs."""
 
+from dataclasses import replace
+
 import pytest
 
 from functions.core.answers import Completion
-from functions.core.attempts import Attempt, Terms, answered, failed_attempt, judge
+from functions.core.attempts import Attempt, Doubts, Terms, answered, failed_attempt, judge
 from functions.core.jobs import RETRYABLE, Failure, JobError, Status
-from functions.core.prompts import PROMPT_VERSION
+from functions.core.prompts import OUTPUT_TOKENS_MAX, PROMPT_VERSION
 from functions.core.transitions import with_fields
 from functions.core.usage import Usage
 from tests.builders import NOW, PRICE, USAGE, answer, answer_text, job, member
@@ -34,7 +36,7 @@ def test_a_completion_that_hides_its_cost_is_booked_at_the_safe_side(text: str) 
     attempt = judge(Completion(text, None, None))
     assert (attempt.usage, attempt.unreported) == (None, True)
     assert (INSTANT.cost_micros(attempt), BATCH.cost_micros(attempt)) == (2_000, 1_000)
-    assert INSTANT.doubts(attempt)
+    assert doubts(attempt) == Doubts(unreported=1, job_id="job-1")
 
 
 @pytest.mark.parametrize("code", Failure)
@@ -77,17 +79,53 @@ def test_an_answer_without_usage_is_done_without_one_and_costs_the_most() -> Non
 
 
 @pytest.mark.parametrize(
-    ("input_tokens", "booked", "doubted"),
-    [(5_000, 2_000, False), (5_003, 2_001, True), (20_000, 8_000, True), (20_003, 2_000, True)],
+    ("input_tokens", "output_tokens", "booked", "absurd", "percent"),
+    [
+        (5_000, 0, 2_000, 0, 0),
+        (5_003, 0, 2_001, 0, 101),
+        (20_000, 0, 8_000, 0, 400),
+        (20_003, 0, 2_000, 1, 0),
+        (5, OUTPUT_TOKENS_MAX, 1_442, 0, 0),
+        (5, OUTPUT_TOKENS_MAX + 1, 2_000, 1, 0),
+    ],
 )
-def test_a_report_is_believed_up_to_four_times_the_most(input_tokens: int, booked: int, doubted: bool) -> None:
-    """The books follow the invoice, also a little above what was held; an absurd report is booked at what was held.
-    Either way operators are told."""
-    attempt = Attempt(usage=Usage(input_tokens=input_tokens, output_tokens=0))
-    assert (INSTANT.cost_micros(attempt), INSTANT.doubts(attempt)) == (booked, doubted)
+def test_a_report_is_believed_up_to_four_times_the_most(
+    input_tokens: int, output_tokens: int, booked: int, absurd: int, percent: int
+) -> None:
+    """The books follow the invoice, also above what was held, and the next holds follow it; a report of more, or of
+    more output than was allowed, is absurd and booked at what was held. Either way operators are told."""
+    attempt = Attempt(usage=Usage(input_tokens=input_tokens, output_tokens=output_tokens))
+    assert INSTANT.cost_micros(attempt) == booked
+    doubtful = bool(absurd or percent)
+    assert doubts(attempt) == Doubts(absurd=absurd, percent=percent, job_id="job-1" if doubtful else "")
+
+
+def test_the_percentage_is_of_the_estimate_and_not_of_what_was_held() -> None:
+    """A hold that was raised to 150 % before, and passed by a tenth, makes 165 %."""
+    raised = replace(INSTANT, percent=150)
+    attempt = Attempt(usage=Usage(input_tokens=5_500, output_tokens=0))
+    assert doubts(attempt, terms=raised).percent == 165
+
+
+def test_doubts_of_many_answers_add_up() -> None:
+    """As those of a batch do: counts, the dearest, and one job to look at."""
+    found = Doubts()
+    assert not found
+    for number, tokens in enumerate([100, 5_500, 90_000, 6_000]):
+        attempt = Attempt(usage=Usage(input_tokens=tokens, output_tokens=0))
+        found.add(f"job-{number}", attempt, INSTANT)
+    found.add("job-9", failed_attempt(Failure.PROVIDER_UNAVAILABLE, "no answer"), INSTANT)
+    assert found == Doubts(absurd=1, percent=120, job_id="job-1")
+
+
+def doubts(attempt: Attempt, terms: Terms = INSTANT) -> Doubts:
+    """Return what an operator should know of one answer."""
+    found = Doubts()
+    found.add("job-1", attempt, terms)
+    return found
 
 
 def test_a_failed_attempt_that_may_be_billed_is_booked() -> None:
     """A timeout says nothing of what the provider did: the safe side is that it has worked."""
     attempt = failed_attempt(Failure.PROVIDER_UNAVAILABLE, "no answer", unreported=True)
-    assert (INSTANT.cost_micros(attempt), INSTANT.doubts(attempt)) == (2_000, True)
+    assert (INSTANT.cost_micros(attempt), doubts(attempt).unreported) == (2_000, 1)

@@ -20,9 +20,9 @@ def batch_hold(**parts: int) -> Hold:
     return Hold(day=DAY, lane="batch", model="gpt-test", parts=held, micros=sum(held.values()), line_micros=100)
 
 
-def booked(shard: str, reserved: int, spent: int = 0, lane: str = "instant") -> Booking:
+def booked(shard: str, reserved: int, spent: int = 0, lane: str = "instant", excess: int = 0) -> Booking:
     """Return a change of one shard."""
-    return Booking(DAY, shard, lane, "gpt-test", reserved, spent)
+    return Booking(DAY, shard, lane, "gpt-test", reserved, spent, excess)
 
 
 def test_the_life_of_a_call_reads_like_a_statement() -> None:
@@ -33,20 +33,19 @@ def test_the_life_of_a_call_reads_like_a_statement() -> None:
     assert budget.bookings(CALL, CALL) == budget.bookings(None, None) == ()
 
 
-def test_a_cost_above_what_was_held_is_booked_all_the_same() -> None:
-    """The books follow the invoice."""
-    assert budget.bookings(CALL, budget.settled(CALL, 700)) == (booked("3", -600, +700),)
+def test_a_cost_above_what_was_held_is_booked_but_not_as_spent() -> None:
+    """The books follow the invoice; reserved and spent together never grow by a settlement."""
+    assert budget.bookings(CALL, budget.settled(CALL, 700)) == (booked("3", -600, +600, excess=100),)
 
 
 def test_a_batch_settles_where_it_was_held() -> None:
-    """Shard by shard up to what each held; what goes beyond all of them, on the last."""
+    """Shard by shard up to what each held; what goes beyond all of them, as excess on the last."""
     hold = batch_hold(s1=300, s4=200)
-    change = {"lane": "batch"}
     assert budget.bookings(hold, budget.settled(hold, 350)) == (
-        booked("1", -300, 300, **change),
-        booked("4", -200, 50, **change),
+        booked("1", -300, 300, lane="batch"),
+        booked("4", -200, 50, lane="batch"),
     )
-    assert budget.bookings(hold, budget.settled(hold, 600))[-1] == booked("4", -200, 300, **change)
+    assert budget.bookings(hold, budget.settled(hold, 600))[-1] == booked("4", -200, 200, excess=100, lane="batch")
 
 
 def test_lines_that_were_not_sent_are_released_before_the_rest() -> None:
@@ -60,8 +59,9 @@ def test_lines_that_were_not_sent_are_released_before_the_rest() -> None:
 
 
 def test_a_shard_has_room_for_what_is_left_of_its_limit() -> None:
-    """Reserved and spent count alike; a shard past its limit has no room, and not less than none."""
+    """Reserved, spent and spent unheld count alike; a shard past its limit has no room, and not less than none."""
     assert Shard(limit=1_000, reserved=300, spent=500).room == 200
+    assert Shard(limit=1_000, reserved=300, spent=500, excess=150).room == 50
     assert Shard(limit=1_000, reserved=800, spent=500).room == 0
 
 
@@ -101,7 +101,8 @@ def test_whatever_happens_to_a_hold_the_shards_end_with_its_cost(
     changes = [change for before, after in steps for change in budget.bookings(before, after)]
     for name in shards:
         assert sum(change.reserved for change in changes if change.shard == name) == 0
-    assert sum(change.spent for change in changes) == (cost if trimmed.parts else 0)
+        assert sum(change.spent for change in changes if change.shard == name) <= hold.parts.get(name, 0)
+    assert sum(change.spent + change.excess for change in changes) == (cost if trimmed.parts else 0)
 
 
 def test_only_what_ends_a_job_settles_its_hold() -> None:

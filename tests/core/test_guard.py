@@ -1,6 +1,6 @@
 """The day's books: limits of days, months and shards, modes, repairs and alerts."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from functions.core import guard
 from functions.core.alerts import AlertKind
 from functions.core.budget import SHARDS, Mode, Shard
-from functions.core.guard import Books, BudgetState, Drift
+from functions.core.budget_state import BudgetState
+from functions.core.guard import Books, Drift
 from functions.core.runtime import BudgetRules
 from tests.builders import NOW
 
@@ -48,8 +49,6 @@ def test_a_month_that_is_used_up_leaves_nothing_until_the_next() -> None:
     opened = look(books(state=BudgetState(committed={"2026-11-20": 60_000})))
     assert (opened.book.limit, opened.state.mode) == (0, Mode.CLOSED)
     assert opened.state.reopens_at == datetime(2026, 12, 1, tzinfo=UTC)
-    last = datetime(2026, 11, 30, 12, tzinfo=UTC)
-    assert guard.reopening(RULES, opened.state, last) == datetime(2026, 12, 1, tzinfo=UTC)
 
 
 def test_what_is_left_is_spread_anew() -> None:
@@ -117,6 +116,45 @@ def test_a_drift_is_booked_where_there_is_room() -> None:
     assert (repaired.book.reserved, repaired.book.spent) == (0, 750)
 
 
+def with_excess(*excess: int, spent: int) -> Books:
+    """Return a day whose first shard has spent this much, and whose shards have this much spent unheld."""
+    found = books((0, spent), *[(0, 0)] * 7)
+    shards = {name: found.shards[name].model_copy(update={"excess": micros}) for name, micros in named(excess)}
+    return Books(DAY, BudgetState(), {**found.shards, **shards})
+
+
+def named(values: tuple[int, ...]) -> list[tuple[str, int]]:
+    """Return values with the names of shards."""
+    return [(str(number), value) for number, value in enumerate(values)]
+
+
+def test_what_was_spent_unheld_is_booked_where_the_day_has_room() -> None:
+    """It was no shard's to spend; once it is booked it is spent like any other."""
+    found = look(with_excess(30, 50, spent=1_000))
+    assert (found.book.spent, found.book.excess, found.book.limit) == (1_080, 0, 8_000)
+    assert sum(shard.excess for shard in found.shards.values()) == 0
+    assert sum(shard.limit for shard in found.shards.values()) == 8_000
+
+
+def test_what_no_day_has_room_for_is_told_and_counts_against_the_month() -> None:
+    """Reserved and spent stop at the limit; the rest is on record, closes the day and is the month's."""
+    found = look(with_excess(30, 50, spent=7_950))
+    assert (found.book.spent, found.book.excess, found.book.used) == (8_000, 30, 8_030)
+    assert all(shard.room == 0 for shard in found.shards.values())
+    assert found.state.mode is Mode.CLOSED
+    assert found.state.committed == {DAY: 8_030}
+    kinds = [told.kind for told in guard.threshold_alerts(found, NOW)]
+    assert kinds == [AlertKind.LIMIT_PASSED, AlertKind.BATCH_ONLY, AlertKind.CLOSED]
+
+
+def test_a_day_that_is_over_keeps_the_limit_it_had() -> None:
+    """Its books still say what it might have cost, and take what came late as far as there was room."""
+    found = with_excess(30, spent=1_000)
+    past = look(Books("2026-11-20", BudgetState(day=DAY), found.shards, guard.DayBook(limit=8_000)))
+    assert (past.book.limit, past.book.spent, past.book.excess) == (8_000, 1_030, 0)
+    assert all(shard.room == 0 for shard in past.shards.values())
+
+
 def test_costs_are_added_up_by_lane_and_model() -> None:
     """Over all shards, for the day's report."""
     shards = {str(n): Shard(costs={"instant": {"a": 5, "b.1": 1}, "batch": {"a": n}}) for n in range(3)}
@@ -138,17 +176,6 @@ def test_no_hold_after_a_review_passes_the_limit(used: list[tuple[int, int]], da
     ]
     room = sum(shard.room for shard in after)
     assert room == 0 or sum(shard.used for shard in after) + room <= daily
-
-
-def test_an_operators_mode_is_in_force_while_it_lasts() -> None:
-    """Then the guard's, if it is of today; on a day that nobody has looked at, the holds alone decide."""
-    state = BudgetState(day=DAY, mode=Mode.CLOSED)
-    until = NOW + timedelta(hours=1)
-    override = BudgetRules(override_mode="batch_only", override_until=until)
-    assert guard.mode_now(state, override, NOW) is Mode.BATCH_ONLY
-    assert guard.mode_now(state, override, until) is Mode.CLOSED
-    assert guard.mode_now(state, RULES, NOW) is Mode.CLOSED
-    assert guard.mode_now(state, RULES, NOW + timedelta(days=1)) is Mode.NORMAL
 
 
 def test_the_days_to_look_at_are_those_in_flight_and_those_nobody_saw() -> None:

@@ -20,7 +20,8 @@ from google.cloud.firestore_v1.base_batch import BaseWriteBatch
 from functions.adapters.firestore.writes import RPC_TIMEOUT_SECONDS, guarded_update, run_transaction
 from functions.core.alerts import Alert
 from functions.core.budget import SHARDS, Booking, Shard, require_room
-from functions.core.guard import Books, BudgetState, DayBook, Drift, Review
+from functions.core.budget_state import BudgetState
+from functions.core.guard import Books, DayBook, Drift, Review
 from functions.core.records import Fields
 
 HOLDS_SUMMED_MAX = 10_000_000
@@ -54,9 +55,9 @@ class ShardDocuments:
         """Put the change of the shards into a commit. A write each, no read: they are increments."""
         for change in changes:
             fields: dict[str, Any] = {"reserved": Increment(change.reserved)}
-            if change.spent:
-                fields["spent"] = Increment(change.spent)
-                fields["costs"] = {change.lane: {change.model: Increment(change.spent)}}
+            if change.spent or change.excess:
+                fields |= {"spent": Increment(change.spent), "excess": Increment(change.excess)}
+                fields["costs"] = {change.lane: {change.model: Increment(change.spent + change.excess)}}
             writes.set(self._shard_ref(change.day, change.shard), fields, merge=True)
 
     def _shard_ref(self, day: str, name: str) -> DocumentReference:
@@ -100,6 +101,18 @@ class BudgetDocuments(ShardDocuments):
 
         return run_transaction(self._client.transaction(), body)
 
+    def change_budget_state(self, change: Callable[[BudgetState], BudgetState]) -> BudgetState:
+        """Store what `change` makes of the budget's state, in one transaction: a read and a write."""
+        ref = self._client.document("stats/budget")
+
+        def body(transaction: Transaction) -> BudgetState:
+            stored = ref.get(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS).to_dict()
+            state = change(BudgetState.model_validate(stored or {}))
+            transaction.set(ref, state.model_dump(by_alias=True))
+            return state
+
+        return run_transaction(self._client.transaction(), body)
+
     def budget_drift(self, day: str) -> tuple[Drift, int]:
         """Add up the holds of a day's calls and batches, and return by how much they differ from its shards.
 
@@ -121,7 +134,7 @@ class BudgetDocuments(ShardDocuments):
             shards = [Shard.model_validate(each.to_dict()) for each in read if each.id != day and each.exists]
             drift = Drift(
                 open_micros - sum(shard.reserved for shard in shards),
-                settled_micros - sum(shard.spent for shard in shards),
+                settled_micros - sum(shard.spent + shard.excess for shard in shards),
             )
             return drift, books[0].reviews if books else 0
 

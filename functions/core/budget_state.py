@@ -1,0 +1,67 @@
+"""Where the budget stands, in one small document that every process has at hand: the mode, the month, and doubts.
+
+The month is known without adding up: the state carries, for each of its days, what that day can cost at most: its
+whole limit while it is open, what it used once it is over.
+"""
+
+from datetime import datetime, timedelta
+
+from pydantic import Field
+
+from functions.core.attempts import Doubts
+from functions.core.budget import Mode, next_day
+from functions.core.ledger import day_of
+from functions.core.records import Record
+from functions.core.runtime import BudgetRules
+
+ABSURD_MAX = 3
+"""So many absurd answers on one day are no slip: what the bill is then, nobody knows, and nothing more is sent."""
+
+
+class BudgetState(Record):
+    """Where the budget stands, as processes cache it. Stored in `stats/budget`. `committed`: micro-dollars by day.
+
+    `hold_percent` of an estimate is held, since an answer has cost more than its estimate; so many `absurd` answers,
+    whose cost nobody can believe, have come on `doubted_day`.
+    """
+
+    day: str = "1970-01-01"
+    mode: Mode = Mode.NORMAL
+    reopens_at: datetime | None = None
+    committed: dict[str, int] = Field(default_factory=dict)
+    hold_percent: int = Field(default=100, ge=100)
+    doubted_day: str = ""
+    absurd: int = Field(default=0, ge=0)
+
+    def closed_by_doubt(self, now: datetime) -> bool:
+        """Whether too many answers today said that they cost what nobody can believe."""
+        return self.doubted_day == day_of(now) and self.absurd >= ABSURD_MAX
+
+
+def mode_now(state: BudgetState, rules: BudgetRules, now: datetime) -> Mode:
+    """Return the mode in force: an operator's while it lasts; closed on a day of absurd answers; else the guard's.
+
+    On a day that no guard has looked at yet the holds alone decide.
+    """
+    if rules.override_mode is not None and rules.override_until is not None and now < rules.override_until:
+        return Mode(rules.override_mode)
+    if state.closed_by_doubt(now):
+        return Mode.CLOSED
+    return state.mode if state.day == day_of(now) else Mode.NORMAL
+
+
+def doubted(state: BudgetState, doubts: Doubts, now: datetime) -> BudgetState:
+    """Return the state after answers that cost more than was held for them: the next ones hold as much as that."""
+    today = day_of(now)
+    absurd = doubts.absurd + (state.absurd if state.doubted_day == today else 0)
+    percent = max(state.hold_percent, doubts.percent)
+    return state.model_copy(update={"hold_percent": percent, "doubted_day": today, "absurd": absurd})
+
+
+def reopening(rules: BudgetRules, state: BudgetState, now: datetime) -> datetime:
+    """Return when there is budget again: at the next midnight, or with the next month if this one's is used up."""
+    tomorrow = next_day(now)
+    spent = sum(micros for day, micros in state.committed.items() if day[:7] == day_of(now)[:7])
+    if spent < rules.monthly_limit_micros:
+        return tomorrow
+    return (tomorrow.replace(day=1) + timedelta(days=32)).replace(day=1) if tomorrow.day > 1 else tomorrow
