@@ -19,7 +19,7 @@ from firebase_functions.private import serving
 from functions_framework._http.gunicorn import GunicornApplication
 from pydantic import ValidationError
 
-from functions import config
+from functions import capacity, config
 from functions.capacity import INSTANCES_MAX
 from functions.core.runtime import CALL_TIMEOUT, FUNCTION_TIMEOUT, RuntimeConfig
 from functions.core.workers import WORKERS_MAX
@@ -101,15 +101,19 @@ def test_schedules_are_in_unix_cron() -> None:
     assert all(len(schedule.split()) == 5 for schedule in schedules)
 
 
-def test_every_param_is_described_where_it_is_set() -> None:
-    """`.env.example` has a line for each param, with the default that applies without it; secrets go elsewhere."""
+def test_every_param_has_a_line_in_the_example() -> None:
+    """`.env.example` has each param with its default, so that a copy of it is a deploy that asks nothing."""
     lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
-    examples = dict(line.lstrip("# ").split("=", 1) for line in lines if re.match(r"# ?[A-Z_]+=", line))
-    params = {param["name"]: param for param in discovered()["params"]}
-    open_ones = {name: str(param["default"]) for name, param in params.items() if param["type"] != "secret"}
-    assert {name: value.lower() for name, value in examples.items()} == {
-        name: value.lower() for name, value in open_ones.items()
-    }
+    example = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    params = [param for param in discovered()["params"] if param["type"] != "secret"]
+    assert example == {param["name"]: str(param["default"]).replace("False", "false") for param in params}
+
+
+def test_every_secret_is_set_before_the_deploy() -> None:
+    """docs/deploy.md names the command for each: a deploy stops at a secret that is missing."""
+    told = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+    secrets = {param["name"] for param in discovered()["params"] if param["type"] == "secret"}
+    assert set(re.findall(r"functions:secrets:set ([A-Z_]+)", told)) == secrets
 
 
 # Capacity
@@ -140,6 +144,21 @@ def test_every_function_is_bounded_and_none_is_kept_warm() -> None:
         assert 1 <= endpoint["maxInstances"] <= INSTANCES_MAX, name
         assert endpoint["minInstances"] is None, name
         assert endpoint["region"] == ["{{ params.REGION }}"], name
+
+
+def test_the_table_of_capacities_is_true() -> None:
+    """docs/deploy.md has a row for each kind of functions/capacity.py, with its figures."""
+    rows = re.findall(
+        r"^\| ([A-Z]+) \|.*\| (\d+) ([MG])B \| (\d+) s \| (\d+) \| (\d+) \|$",
+        (ROOT / "docs/deploy.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    told = {kind: (int(size) * {"M": 1, "G": 1024}[unit], *map(int, others)) for kind, size, unit, *others in rows}
+    assert told == {
+        kind: (options["memory"], options["timeout_sec"], options["concurrency"], options["max_instances"])
+        for kind, options in vars(capacity).items()
+        if kind.isupper() and not kind.startswith("_") and isinstance(options, dict)
+    }
 
 
 def test_a_cron_runs_as_long_as_its_leases_allow() -> None:
