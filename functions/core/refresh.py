@@ -128,15 +128,14 @@ def _tokens(allowance: Allowance, balance: int, cap: int, count: int) -> int:
 
 
 def contact(wallet: Wallet | None, uid: str, runtime: RuntimeConfig, now: datetime) -> Account:
-    """Return the account of a user who is here: opened on first contact, on the schedule, with all that is due to it.
+    """Return the account of a user who is here: opened on first contact, on the schedule, with all that is due."""
+    return up_to_date(open_account(wallet, runtime.tokens.welcome, now).having(contact_at=now), uid, runtime, now)
 
-    A plan that the config does not know brings nothing until it does.
-    """
-    account = open_account(wallet, runtime.tokens.welcome, now).having(contact_at=now)
+
+def up_to_date(account: Account, uid: str, runtime: RuntimeConfig, now: datetime) -> Account:
+    """Credit what the wallet's plan owes by now. A plan that the config does not know brings nothing until it does."""
     allowance = runtime.refresh.allowances.of(account.wallet.plan)
-    if allowance is None:
-        return account
-    return credited(account, uid, allowance, runtime.tokens.balance_cap, now)
+    return credited(account, uid, allowance, runtime.tokens.balance_cap, now) if allowance else account
 
 
 def in_arrears(wallet: Wallet, runtime: RuntimeConfig, now: datetime) -> bool:

@@ -487,6 +487,9 @@ QUERIES: dict[str, Callable[[FirestoreStore], object]] = {
     "day_books": lambda store: store.day_books("2026-11-01", "2026-11-30"),
     "user_micros": lambda store: store.user_micros("ana", NOW, NOW),
     "sampled_users": lambda store: store.sampled_users("2026-11-21", 10),
+    "recent_alerts": lambda store: store.recent_alerts(5),
+    "count_batches": lambda store: store.count_batches([BatchState.BUILDING, BatchState.UPLOADED], 5),
+    "list_batches": lambda store: store.list_batches(5),
     "due_alerts": lambda store: store.due_alerts(NOW, 5),
     "count_dead_letters": lambda store: store.count_dead_letters(5),
 }
