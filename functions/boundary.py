@@ -1,7 +1,6 @@
-"""The edge: who calls, with what, and what they are told when it goes wrong.
+"""The edge: who calls, and with what. A handler gets a checked request and a verified uid.
 
-A handler gets a checked request and a verified uid, and raises `EcolaneError`. Everything else that it raises is a
-defect: it is logged with its traceback and the caller is told nothing about it. `triggers.py` is the door in front.
+`triggers.py` is the door in front, `refusals.py` what is said there when something goes wrong.
 """
 
 from __future__ import annotations
@@ -9,20 +8,20 @@ from __future__ import annotations
 import re
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 
 import firebase_admin
-from firebase_functions.https_fn import CallableRequest, FunctionsErrorCode, HttpsError
+from firebase_functions.https_fn import CallableRequest
 from firebase_functions.scheduler_fn import ScheduledEvent
 from flask import Request, Response
 
-from functions import log
-from functions.config import ConfigurationError
+from functions import config, log
+from functions.adapters.patience import waiting_at_most
 from functions.core import errors
+from functions.refusals import report
 
 if TYPE_CHECKING:
     from functions.core import records
@@ -34,32 +33,12 @@ Tick = ScheduledEvent
 P = ParamSpec("P")
 R = TypeVar("R", bound="records.Request")
 
-CODES: dict[type[errors.EcolaneError], FunctionsErrorCode] = {
-    errors.Unauthenticated: FunctionsErrorCode.UNAUTHENTICATED,
-    errors.AppNotVerified: FunctionsErrorCode.UNAUTHENTICATED,
-    errors.AuthUnavailable: FunctionsErrorCode.UNAVAILABLE,
-    errors.InvalidRequest: FunctionsErrorCode.INVALID_ARGUMENT,
-    errors.KeyReused: FunctionsErrorCode.ALREADY_EXISTS,
-    errors.InsufficientTokens: FunctionsErrorCode.FAILED_PRECONDITION,
-    errors.PriceChanged: FunctionsErrorCode.FAILED_PRECONDITION,
-    errors.DailyLimit: FunctionsErrorCode.RESOURCE_EXHAUSTED,
-    errors.ConversionLimit: FunctionsErrorCode.RESOURCE_EXHAUSTED,
-    errors.RateLimited: FunctionsErrorCode.RESOURCE_EXHAUSTED,
-    errors.InstantClosed: FunctionsErrorCode.FAILED_PRECONDITION,
-    errors.BudgetExhausted: FunctionsErrorCode.RESOURCE_EXHAUSTED,
-    errors.NotAdmin: FunctionsErrorCode.PERMISSION_DENIED,
-    errors.InvalidImage: FunctionsErrorCode.INVALID_ARGUMENT,
-    errors.ImageNotFound: FunctionsErrorCode.NOT_FOUND,
-    errors.NotYourImage: FunctionsErrorCode.PERMISSION_DENIED,
-    errors.JobNotFound: FunctionsErrorCode.NOT_FOUND,
-    errors.JobNotCancellable: FunctionsErrorCode.FAILED_PRECONDITION,
-    errors.JobNotUpgradable: FunctionsErrorCode.FAILED_PRECONDITION,
-    errors.ProviderUnavailable: FunctionsErrorCode.UNAVAILABLE,
-}
-"""The Firebase code of each error. The app switches on `details.reason`; the code sets the HTTP status."""
-
 _UID = re.compile(r"(?!__.*__$)(?!\.{1,2}$)[^/\x00-\x1f\x7f]{1,128}")
 """What can be a document id: a custom token may carry any text as uid, and it becomes part of paths here."""
+
+STORE_PATIENCE_SECONDS = 25.0
+"""What one call waits for Firestore, over all that it asks: with Storage and the provider beside it less than any
+callable has, so that in an outage the app hears from us and not from the platform."""
 
 
 class CronError(Exception):
@@ -69,7 +48,7 @@ class CronError(Exception):
 @cache
 def connect_firebase() -> None:
     """Make the app that firebase-functions verifies tokens with. Loads no credentials: those are taken when used."""
-    firebase_admin.initialize_app()
+    firebase_admin.initialize_app(options=config.firebase_options())
 
 
 def serve_call(call: Call, handle: Callable[[R, str, Deps], Answer], *, admin: bool = False) -> Answer:
@@ -85,26 +64,8 @@ def serve_call(call: Call, handle: Callable[[R, str, Deps], Answer], *, admin: b
     request = _checked(call.data, _request_type(handle))
     if job_id := getattr(request, "job_id", None):
         log.about(jobId=job_id)
-    return handle(request, uid, process_deps())
-
-
-@contextmanager
-def told(function: str) -> Iterator[None]:
-    """Turn what goes wrong in a callable into what its caller is told, and the log.
-
-    Raises:
-        HttpsError: with `details.reason`, a constant, and the details that the error's class documents.
-    """
-    with log.serving(function):
-        try:
-            yield
-        except errors.EcolaneError as error:
-            log.info(log.Event.CALL_REFUSED, reason=error.reason)
-            raise HttpsError(CODES[type(error)], error.message, {"reason": error.reason, **error.details}) from error
-        except Exception as error:
-            _report(log.Event.CALL_CRASHED, error)
-            message = "Something went wrong on our side. Nothing was lost; try again with the same requestId."
-            raise HttpsError(FunctionsErrorCode.INTERNAL, message, {"reason": "INTERNAL"}) from error
+    with waiting_at_most(STORE_PATIENCE_SECONDS):
+        return handle(request, uid, process_deps())
 
 
 def run_cron(
@@ -121,7 +82,7 @@ def run_cron(
             deps = process_deps()
             counts = handle(deps, *args, **kwargs)
         except Exception as error:
-            entry = _report(log.Event.CRON_CRASHED, error)
+            entry = report(log.Event.CRON_CRASHED, error)
             if deps is not None:
                 _record_run(deps, handle.__name__, {"failedAt": deps.clock()})
             raise CronError(f"{handle.__name__} failed; its log entry {entry} says why") from error
@@ -144,20 +105,9 @@ def serve_webhook(request: Request, handle: Callable[[bytes, Mapping[str, str], 
         try:
             status = handle(request.get_data(cache=False), dict(request.headers), process_deps())
         except Exception as error:  # noqa: BLE001  (the sender is told to try again, and the log why)
-            _report(log.Event.CALL_CRASHED, error)
+            report(log.Event.CALL_CRASHED, error)
             status = HTTPStatus.INTERNAL_SERVER_ERROR
     return Response(status=status)
-
-
-def _report(event: log.Event, error: Exception) -> log.Event:
-    """Log a defect with its traceback; a wrong setting by its message alone, which says what to do. Returns the
-    event."""
-    if isinstance(error, ConfigurationError):
-        event = log.Event.CONFIG_INVALID
-        log.error(event, document="deploy params", problems=[str(error)])
-    else:
-        log.error(event, stack_trace=traceback.format_exc())
-    return event
 
 
 def process_deps() -> Deps:

@@ -7,6 +7,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from firebase_functions import params
 
@@ -48,6 +49,9 @@ CHECK_REVOKED_TOKENS = params.BoolParam(
     description="Whether each call asks Firebase if its token was revoked: a request more. Operators' calls do anyway.",
 )
 
+
+FIREBASE_TIMEOUT_SECONDS = 5
+"""For a request to Firebase's own services, made twice by the Admin SDK if it has to; its default is two minutes."""
 
 CALLERS_AT_ONCE = 16
 """Callers that one instance of a callable serves at once; Cloud Run starts another instance for more."""
@@ -98,7 +102,7 @@ def load_settings() -> Settings:
     """
     settings = Settings(
         project=project(),
-        bucket=_firebase_bucket() or f"{project()}.firebasestorage.app",
+        bucket=_firebase_config().get("storageBucket") or f"{project()}.firebasestorage.app",
         openai_model=OPENAI_MODEL.value,
         openai_base_url=OPENAI_BASE_URL.value,
         openai_api_key=OPENAI_API_KEY.value,
@@ -122,13 +126,19 @@ def load_settings() -> Settings:
     return settings
 
 
-def _firebase_bucket() -> str | None:
-    """The bucket that Firebase names in FIREBASE_CONFIG, which is JSON or the path of a JSON file."""
+def firebase_options() -> dict[str, Any]:
+    """Return the options of the Firebase app: what FIREBASE_CONFIG says, and for how long Messaging, Remote Config and
+    the keys that tokens are signed with are waited for."""
+    return {**_firebase_config(), "httpTimeout": FIREBASE_TIMEOUT_SECONDS}
+
+
+def _firebase_config() -> dict[str, Any]:
+    """What Firebase names in FIREBASE_CONFIG, which is JSON or the path of a JSON file."""
     config = os.environ.get("FIREBASE_CONFIG") or "{}"
     try:
         if not config.startswith("{"):
             config = Path(config).read_text(encoding="utf-8")
-        bucket: str | None = json.loads(config).get("storageBucket")
+        found: dict[str, Any] = json.loads(config)
     except (OSError, ValueError) as error:
         raise ConfigurationError("FIREBASE_CONFIG must be JSON, or the path of a JSON file") from error
-    return bucket
+    return found

@@ -25,6 +25,7 @@ from functions.core.budget_state import BudgetState
 from functions.core.costs import JOBS_SAMPLED_MAX, day_bounds, most_frequent, users_due
 from functions.core.guard import Books, Drift, Review, days_to_review, threshold_alerts
 from functions.core.ledger import day_of
+from functions.core.runtime import FUNCTION_TIMEOUT
 from functions.health import raise_alerts
 from functions.spending import reviewed
 
@@ -37,6 +38,9 @@ ALERTS_PER_RUN = 20
 DELIVERY_LEASE = timedelta(minutes=10)
 """When an alert is tried again whose delivery failed, or died."""
 
+RUN_TIME = FUNCTION_TIMEOUT - timedelta(seconds=120)
+"""After this a run begins to deliver no further alert: one whose receiver does not answer takes a minute."""
+
 DELIVERIES_MAX = 100
 """Then nobody is listening: about a day of tries."""
 
@@ -45,7 +49,7 @@ def guard_budget(deps: Deps) -> dict[str, int]:
     """Run once. Returns counts: `days` reviewed and `repaired`, alerts `raised` and
     `delivered`, and today's `limitMicros`, `reservedMicros` and `spentMicros`."""
     counts: Counter[str] = Counter(days=0, repaired=0, raised=0, delivered=0)
-    today = day_of(deps.clock())
+    today, until = day_of(deps.clock()), deps.clock() + RUN_TIME
     for day in _days(deps):
         review = _review(day, deps, counts)
         if review is None:
@@ -61,7 +65,8 @@ def guard_budget(deps: Deps) -> dict[str, int]:
         log.info(log.Event.BUDGET_REVIEWED, day=day, mode=review.state.mode, costs=book.costs)
     counts["raised"] += raise_alerts(deps)
     for due, version in deps.store.due_alerts(deps.clock(), ALERTS_PER_RUN):
-        counts["delivered"] += _deliver(due, version, deps)
+        if deps.clock() <= until:
+            counts["delivered"] += _deliver(due, version, deps)
     return dict(counts)
 
 

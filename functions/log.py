@@ -31,6 +31,7 @@ class Event(StrEnum):
 
     CALL_REFUSED = "call_refused"
     CALL_CRASHED = "call_crashed"
+    STORE_UNAVAILABLE = "store_unavailable"
     TOKEN_REFUSED = "token_refused"  # noqa: S105 (an event)
     CRON_REFUSED = "cron_refused"
     CRON_FINISHED = "cron_finished"
@@ -51,6 +52,7 @@ class Event(StrEnum):
     BATCH_DELAYED = "batch_delayed"
     BATCH_CRASHED = "batch_crashed"
     LEASES_RECOVERED = "leases_recovered"
+    LEASE_CRASHED = "lease_crashed"
     PUSH_FAILED = "push_failed"
     WEBHOOK_REFUSED = "webhook_refused"
     WEBHOOK_RECEIVED = "webhook_received"

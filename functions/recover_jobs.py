@@ -6,6 +6,7 @@ What a dead submitter or collector left behind is not looked for here: its lease
 
 from __future__ import annotations
 
+import traceback
 from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -23,21 +24,37 @@ PAGE = 100
 """Jobs read at a time."""
 
 RUN_TIME = FUNCTION_TIMEOUT - timedelta(seconds=120)
-"""After this a run reads no further page."""
+"""After this a run begins with no further job."""
 
 
 def recover_jobs(deps: Deps) -> dict[str, int]:
-    """Run once. Returns counts: jobs `recovered`, and `skipped` because they ended meanwhile."""
-    counts: Counter[str] = Counter(recovered=0, skipped=0)
-    until = deps.clock() + RUN_TIME
-    while stale := deps.store.stale_leases(deps.clock(), PAGE):
+    """Run once. Returns counts: jobs `recovered`, `skipped` because they ended meanwhile, and `crashed`.
+
+    Raises:
+        RuntimeError: every job crashed: something is wrong that is not the jobs'.
+    """
+    counts: Counter[str] = Counter(recovered=0, skipped=0, crashed=0)
+    until, more = deps.clock() + RUN_TIME, True
+    while more:
+        stale = deps.store.stale_leases(deps.clock(), PAGE)
         for stored in stale:
-            counts["recovered" if _recover(deps, stored) else "skipped"] += 1
-        if len(stale) < PAGE or deps.clock() > until:
-            break
+            if deps.clock() <= until:
+                counts[_outcome(deps, stored)] += 1
+        # Whoever crashed comes first again, and would be read again and again.
+        more = len(stale) == PAGE and not counts["crashed"] and deps.clock() <= until
     if counts["recovered"]:
         log.warning(log.Event.LEASES_RECOVERED, **counts)
+    if counts["crashed"] and not counts["recovered"] + counts["skipped"]:
+        raise RuntimeError("every job that was to be recovered crashed")
     return dict(counts)
+
+
+def _outcome(deps: Deps, stored: StoredJob) -> str:
+    try:
+        return "recovered" if _recover(deps, stored) else "skipped"
+    except Exception:  # noqa: BLE001  (whatever it is, the next user gets their tokens back)
+        log.error(log.Event.LEASE_CRASHED, jobId=stored.job.job_id, stack_trace=traceback.format_exc())
+        return "crashed"
 
 
 def _recover(deps: Deps, stored: StoredJob) -> bool:

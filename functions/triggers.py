@@ -18,8 +18,9 @@ from firebase_functions.https_fn import AppCheckData, AuthData, FunctionsErrorCo
 from flask import Request, Response, jsonify
 
 from functions import log
-from functions.boundary import Answer, Call, Tick, process_deps, told
+from functions.boundary import Answer, Call, Tick, process_deps
 from functions.core import errors
+from functions.refusals import told
 
 if TYPE_CHECKING:
     from functions.config import Settings

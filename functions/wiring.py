@@ -50,11 +50,9 @@ class Deps:
     @cached_property
     def store(self) -> FirestoreStore:
         """Firestore."""
-        from google.cloud.firestore import Client
+        from functions.adapters.firestore import BoundedClient, FirestoreStore
 
-        from functions.adapters.firestore import FirestoreStore
-
-        return FirestoreStore(Client(project=self.settings.project))
+        return FirestoreStore(BoundedClient(project=self.settings.project))
 
     @cached_property
     def files(self) -> StorageFiles:

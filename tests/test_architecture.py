@@ -16,7 +16,7 @@ MODULES = sorted(FUNCTIONS.rglob("*.py"))
 CORE = [path for path in MODULES if path.parent.name == "core"]
 ADAPTERS = [path for path in MODULES if (FUNCTIONS / "adapters") in path.parents]
 FIRESTORE = [path for path in ADAPTERS if "firestore" in path.relative_to(FUNCTIONS).as_posix()]
-EDGE = {"__init__", "boundary", "capacity", "config", "log", "triggers", "wiring"}
+EDGE = {"__init__", "boundary", "capacity", "config", "log", "refusals", "triggers", "wiring"}
 STEPS = {"batch_files", "collector", "handover", "health", "instant_lane", "intake", "orders", "spending"}
 """Steps of a use case, or of several; they order calls to adapters, so they are no part of the core."""
 ORDERING = [path for path in MODULES if path.parent == FUNCTIONS and path.stem not in EDGE]

@@ -13,11 +13,12 @@ from firebase_functions.scheduler_fn import ScheduledEvent
 from pydantic import Field
 
 from functions import boundary, classify_image, log, submit_batches
-from functions.boundary import CODES, CronError, run_cron, serve_call, told
+from functions.boundary import CronError, run_cron, serve_call
 from functions.config import ConfigurationError
 from functions.core.errors import EcolaneError, InsufficientTokens, KeyReused, ProviderUnavailable
 from functions.core.prompts import SYSTEM_PROMPT
 from functions.core.records import Request
+from functions.refusals import CODES, told
 from functions.wiring import Deps
 from scripts.drawings import drawn_photos
 from scripts.emulators.inprocess import InProcessCloud
@@ -281,10 +282,13 @@ def test_no_prompt_photo_or_key_is_ever_logged(product: InProcessCloud, logs: Lo
 
 
 def test_firebase_is_connected_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second import of main.py in one process makes no second app."""
-    made: list[None] = []
-    monkeypatch.setattr("firebase_admin.initialize_app", lambda: made.append(None))
+    """A second import of main.py in one process makes no second app; what it connects to is Firebase's to say, and how
+    long its services are waited for is ours."""
+    made: list[dict[str, Any]] = []
+    monkeypatch.setenv("FIREBASE_CONFIG", '{"projectId": "demo-ecolane"}')
+    monkeypatch.setattr("firebase_admin.initialize_app", lambda **given: made.append(given["options"]))
     boundary.connect_firebase.cache_clear()
     for _ in range(2):
         boundary.connect_firebase()
-    assert len(made) == 1
+    boundary.connect_firebase.cache_clear()
+    assert made == [{"projectId": "demo-ecolane", "httpTimeout": 5}]

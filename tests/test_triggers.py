@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from firebase_functions.https_fn import HttpsError
 
-from functions.boundary import CODES
+from functions.refusals import CODES
 from functions.triggers import CALL_BYTES_MAX, STATUS
 from tests.wire import Wire, content, id_token, names, new_wire
 

@@ -17,8 +17,11 @@ from openai.types import Batch as OpenAIBatch
 from functions.core.answers import Completion, read_completion
 from functions.core.batch_reports import ProviderBatch, ProviderState
 
-CONTROL_TIMEOUT_SECONDS = 60.0
-TRANSFER_TIMEOUT_SECONDS = 300.0
+CONTROL_TIMEOUT_SECONDS = 30.0
+"""For a small request: to connect, and between two parts of the answer."""
+
+TRANSFER_TIMEOUT_SECONDS = 90.0
+"""The same for a file. It is less than a run keeps for the batch that it is at: see `RUN_TIME` in the crons."""
 
 FILE_LIFETIME = timedelta(days=3)
 """How long OpenAI keeps our files: past the batch window and a long weekend of trouble, well under its 30 days."""

@@ -14,16 +14,25 @@ import google.auth
 from google.api_core import exceptions
 from google.auth.transport.requests import Request
 from google.cloud.storage import Blob, Bucket, Client
+from google.cloud.storage.retry import DEFAULT_RETRY
 
 from functions.core.batches import Roll
 from functions.core.errors import ImageNotFound, InvalidImage
 from functions.core.uploads import IMAGE_BYTES_MAX
 
-TIMEOUT_SECONDS = 30.0
-"""For one request; a file is sent and read in chunks of one request each."""
+TIMEOUT_SECONDS = 10.0
+"""For one request to begin to be answered; a file is sent and read in chunks of one request each."""
+
+REPEATED_SECONDS = 15.0
+"""How long a request that fails is repeated; the library's own two minutes are more than a callable has."""
+
+PHOTO_SECONDS = REPEATED_SECONDS + TIMEOUT_SECONDS
+"""What a photo can take, the last try included."""
 
 LINK_LIFETIME = timedelta(days=2)
 """Longer than core.batches.LOST, after which nobody waits for the batch any more."""
+
+_LIMITS: dict[str, Any] = {"timeout": TIMEOUT_SECONDS, "retry": DEFAULT_RETRY.with_timeout(REPEATED_SECONDS)}
 
 CHUNK_BYTES = 4 * 1024 * 1024
 """What a stream holds in memory at a time. Storage wants multiples of 256 KiB."""
@@ -46,7 +55,7 @@ class StorageFiles:
         """
         try:
             data: bytes = self._bucket.blob(path).download_as_bytes(
-                start=0, end=IMAGE_BYTES_MAX, raw_download=True, timeout=TIMEOUT_SECONDS
+                start=0, end=IMAGE_BYTES_MAX, raw_download=True, **_LIMITS
             )
         except exceptions.NotFound as error:
             raise ImageNotFound("There is no photo at imagePath. Upload it first.") from error
@@ -62,44 +71,40 @@ class StorageFiles:
     def write_input(self, batch_id: str) -> Iterator[IO[bytes]]:
         """Open a batch's input file for writing. The object appears when the block ends without an error."""
         with self._bucket.blob(_input_path(batch_id)).open(
-            "wb", chunk_size=CHUNK_BYTES, ignore_flush=True, timeout=TIMEOUT_SECONDS
+            "wb", chunk_size=CHUNK_BYTES, ignore_flush=True, **_LIMITS
         ) as file:
             yield file
 
     @contextmanager
     def read_input(self, batch_id: str) -> Iterator[IO[bytes]]:
         """Open a batch's input file for reading."""
-        with self._bucket.blob(_input_path(batch_id)).open(
-            "rb", chunk_size=CHUNK_BYTES, timeout=TIMEOUT_SECONDS
-        ) as file:
+        with self._bucket.blob(_input_path(batch_id)).open("rb", chunk_size=CHUNK_BYTES, **_LIMITS) as file:
             yield file
 
     @contextmanager
     def write_roll(self, batch_id: str) -> Iterator[IO[bytes]]:
         """Open a batch's list of jobs for writing, a `BatchMember` a line; see `write_input`."""
         with self._bucket.blob(_roll_path(batch_id)).open(
-            "wb", chunk_size=CHUNK_BYTES, ignore_flush=True, timeout=TIMEOUT_SECONDS
+            "wb", chunk_size=CHUNK_BYTES, ignore_flush=True, **_LIMITS
         ) as file:
             yield file
 
     def read_roll(self, batch_id: str) -> Roll:
         """Return a batch's list of jobs."""
-        with self._bucket.blob(_roll_path(batch_id)).open(
-            "rb", chunk_size=CHUNK_BYTES, timeout=TIMEOUT_SECONDS
-        ) as file:
+        with self._bucket.blob(_roll_path(batch_id)).open("rb", chunk_size=CHUNK_BYTES, **_LIMITS) as file:
             return Roll(file)
 
     def put_photo(self, batch_id: str, job_id: str, jpeg: bytes) -> str:
         """Store a prepared photo with its batch and return a link to it that outlives the batch."""
         blob = self._bucket.blob(f"batches/{batch_id}/photos/{job_id}.jpg")
-        blob.upload_from_string(jpeg, content_type="image/jpeg", timeout=TIMEOUT_SECONDS)
+        blob.upload_from_string(jpeg, content_type="image/jpeg", **_LIMITS)
         return self._sign(blob)
 
     def delete_batch_files(self, batch_id: str) -> None:
         """Remove a batch's files. Those that are gone already are no error."""
-        for blob in self._bucket.list_blobs(prefix=f"batches/{batch_id}/", timeout=TIMEOUT_SECONDS):
+        for blob in self._bucket.list_blobs(prefix=f"batches/{batch_id}/", **_LIMITS):
             try:
-                blob.delete(timeout=TIMEOUT_SECONDS)
+                blob.delete(**_LIMITS)
             except exceptions.NotFound:
                 continue
 

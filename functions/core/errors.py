@@ -20,9 +20,10 @@
     ├── JobNotFound           nothing there that is yours
     ├── JobNotCancellable     too late: the answer is on its way, or there
     ├── JobNotUpgradable      too late as well
+    ├── StoreUnavailable      call again after `retryAfter` seconds, with the same requestId
     └── ProviderUnavailable   nothing was charged: call again after `retryAfter` seconds, with a new requestId
 
-`functions/boundary.py` maps each of them to a Firebase code; a test keeps the two lists equal.
+`functions/refusals.py` maps each of them to a Firebase code; a test keeps the two lists equal.
 """
 
 from typing import ClassVar
@@ -152,6 +153,13 @@ class JobNotUpgradable(EcolaneError):
     """The job has left the queue. Detail: `status`."""
 
     reason = "JOB_NOT_UPGRADABLE"
+
+
+class StoreUnavailable(EcolaneError):
+    """Firestore or Storage did not answer in time, or too many calls were at the same documents. Whether the call took
+    effect is not known; repeating it charges nothing twice. Detail: `retryAfter`, in seconds."""
+
+    reason = "STORE_UNAVAILABLE"
 
 
 class ProviderUnavailable(EcolaneError):

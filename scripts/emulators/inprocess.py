@@ -14,7 +14,7 @@ from typing import IO, Any, Literal
 
 from openai import OpenAI
 
-from functions.adapters.firestore import FirestoreStore
+from functions.adapters.firestore import BoundedTransport, FirestoreStore
 from functions.adapters.openai import OpenAIProvider
 from functions.config import Settings
 from functions.core.batches import Roll
@@ -149,7 +149,7 @@ class InProcessCloud:
         self.files = MemoryFiles()
         self.messaging = MemoryMessaging()
         self.interrupt: Interrupt = lambda _call, _when: None
-        self.client = in_process_client(self.firestore, intercept=self._intercept)
+        self.client = in_process_client(self.firestore, intercept=self._intercept, transport=BoundedTransport)
         self.deps = self.new_process()
 
     def new_process(self) -> Deps:

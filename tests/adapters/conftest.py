@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from google.cloud.firestore import Client
 
-from functions.adapters.firestore import FirestoreStore
+from functions.adapters.firestore import BoundedTransport, FirestoreStore
 from scripts.emulators.firestore import FirestoreServer, in_process_client
 
 INDEXES = Path(__file__).parents[2] / "firestore.indexes.json"
@@ -20,7 +20,7 @@ def firestore() -> FirestoreServer:
 @pytest.fixture
 def client(firestore: FirestoreServer) -> Client:
     """A real client of it, in process: no socket, no waiting."""
-    return in_process_client(firestore)
+    return in_process_client(firestore, transport=BoundedTransport)
 
 
 @pytest.fixture

@@ -4,8 +4,10 @@ import random
 import struct
 import subprocess
 import sys
+import time
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -310,3 +312,23 @@ for path in sys.argv[1:]:
         pass  # refused by its header: costs nothing
 print(peak_mb() - before)
 """
+
+
+def test_photos_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen callers in an instance hold sixteen photos, and the memory of one that is being decoded."""
+    at_once, most = 0, 0
+    thumbnail = Image.Image.thumbnail
+
+    def watched(image: Image.Image, *args: Any, **kwargs: Any) -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        time.sleep(0.01)
+        thumbnail(image, *args, **kwargs)
+        at_once -= 1
+
+    monkeypatch.setattr(Image.Image, "thumbnail", watched)
+    data = encoded(Image.new("RGB", (1_000, 800)))
+    with ThreadPoolExecutor(8) as callers:
+        list(callers.map(lambda _: prepare(data, 512, 80), range(8)))
+    assert most == 1

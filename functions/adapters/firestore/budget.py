@@ -13,10 +13,10 @@ from google.cloud.firestore import (
     Increment,
     Query,
     Transaction,
-    transactional,
 )
 from google.cloud.firestore_v1.base_batch import BaseWriteBatch
 
+from functions.adapters.firestore.client import SUM_SECONDS
 from functions.adapters.firestore.writes import RPC_TIMEOUT_SECONDS, guarded_update, run_transaction
 from functions.core.alerts import Alert
 from functions.core.budget import SHARDS, Booking, Shard, require_room
@@ -120,11 +120,10 @@ class BudgetDocuments(ShardDocuments):
         repair sees that nobody else has made it. One read for every thousand calls, and one a shard.
         """
 
-        @transactional
         def body(transaction: Transaction) -> tuple[Drift, int]:
             open_micros = settled_micros = 0
             for holders in (self._client.collection("aiJobs"), self._client.collection("batches")):
-                found = _sums_of_holds(holders, day).get(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS)
+                found = _sums_of_holds(holders, day).get(transaction=transaction, timeout=SUM_SECONDS)
                 figures = {figure.alias: int(figure.value) for figure in next(iter(found))}
                 open_micros += figures["open"]
                 settled_micros += figures["settled"]
@@ -138,8 +137,7 @@ class BudgetDocuments(ShardDocuments):
             )
             return drift, books[0].reviews if books else 0
 
-        found: tuple[Drift, int] = body(self._client.transaction(read_only=True))
-        return found
+        return run_transaction(self._client.transaction(read_only=True), body)
 
     def day_books(self, since: str, until: str) -> dict[str, DayBook]:
         """Read the books of the days from `since` to `until`. A read each, one if there are none."""

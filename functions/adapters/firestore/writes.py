@@ -16,8 +16,10 @@ from google.cloud.firestore_v1.base_batch import BaseWriteBatch
 from google.cloud.firestore_v1.bulk_batch import BulkWriteBatch
 from google.rpc import code_pb2
 
-RPC_TIMEOUT_SECONDS = 20.0
-"""Every call has a limit of its own, far below the functions' own."""
+from functions.adapters.firestore.client import RPC_SECONDS
+
+RPC_TIMEOUT_SECONDS = RPC_SECONDS
+"""For one attempt at a call; `client.py` has the limits of a call with its repetitions."""
 
 CONTENTION_SECONDS = 15.0
 """How long a transaction that loses to others is repeated before the caller is told."""
@@ -33,6 +35,7 @@ OUTCOME_UNKNOWN = (
     exceptions.FailedPrecondition,
     exceptions.ServiceUnavailable,
     exceptions.DeadlineExceeded,
+    exceptions.InternalServerError,
     exceptions.InvalidArgument,
 )
 """What a commit that may have happened can end with. The client library repeats commits on UNAVAILABLE by itself,

@@ -1,0 +1,47 @@
+"""How long Firestore is waited for: each call with all its repetitions, and everything that one invocation asks.
+
+The client library repeats a call that fails for up to five minutes, which is longer than any callable has: in an
+outage the platform would end it, without a word to the app. So a call ends by a limit of its own, and all the calls of
+an invocation share what patience its edge has given them.
+
+This module is light: the edge imports it in every process.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from math import inf
+from time import monotonic
+
+_left: ContextVar[list[float] | None] = ContextVar("patience left", default=None)
+_end: ContextVar[float] = ContextVar("end of the call", default=inf)
+
+
+@contextmanager
+def waiting_at_most(seconds: float) -> Iterator[None]:
+    """Let whatever is asked of Firestore inside take so many seconds in all. Other work does not count."""
+    before = _left.set([seconds])
+    try:
+        yield
+    finally:
+        _left.reset(before)
+
+
+@contextmanager
+def one_call(seconds: float) -> Iterator[None]:
+    """Limit one call with its repetitions to so many seconds, or what patience is left."""
+    patience = _left.get()
+    started = monotonic()
+    end = started + (seconds if patience is None else min(seconds, patience[0]))
+    before = _end.set(min(end, _end.get()))
+    try:
+        yield
+    finally:
+        _end.reset(before)
+        if patience is not None:
+            patience[0] -= monotonic() - started
+
+
+def seconds_left() -> float:
+    """Return how long the call under way may still take; infinitely long outside of one."""
+    return _end.get() - monotonic()
