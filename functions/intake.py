@@ -8,22 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from functions.adapters.firestore import Opening
 from functions.core.accounts import charge
 from functions.core.budget import Hold, NoRoomError
 from functions.core.earning import streak
-from functions.core.errors import EcolaneError
+from functions.core.errors import EcolaneError, RateLimited
 from functions.core.idempotency import require_same_request
 from functions.core.jobs import Job, Lane
-from functions.core.limits import admit, spend
+from functions.core.limits import Recount, admit, recounted, spend
 from functions.core.pricing import Prices, prices_now, require_within
 from functions.core.refresh import contact
 from functions.core.uploads import own_upload
 from functions.orders import Options, Order, move_to_batch
-from functions.spending import instant_hold, line_micros, with_hold
+from functions.spending import instant_hold, line_micros, with_hold, within_cap
 
 if TYPE_CHECKING:
     from functions.core.accounts import Account
@@ -71,6 +73,10 @@ def _charge(orders: Sequence[Order], deps: Deps) -> int | None:
                 move_to_batch(order, "BUDGET", deps)
             waiting = [order for order in waiting if order.error is None]
             continue
+        except RateLimited as busy:
+            for order in waiting:
+                order.error = busy
+            return None
         if opening is None:
             # One of the keys was used before, or is being used right now: those are answered, the others tried again.
             _answer_again(waiting, deps)
@@ -90,31 +96,39 @@ def _opened(orders: Sequence[Order], refusals: dict[str, EcolaneError], deps: De
 
     Raises:
         NoRoomError: the budget has no room for it.
+        RateLimited: see `functions.spending.within_cap`.
     """
     first, micros = orders[0], line_micros(deps)
 
-    def open_jobs(hold: Hold | None) -> Opening | None:
+    def open_jobs(hold: Hold | None, recount: Recount | None) -> Opening | None:
         first.job = first.job.model_copy(update={"hold": hold})
-        at_most = hold.micros if hold else micros
+        most = Most(hold.micros if hold else micros, recount)
         return deps.store.open_jobs(
-            first.job.uid, first.job.opened_by, lambda wallet: _decide(wallet, orders, refusals, at_most, deps)
+            first.job.uid, first.job.opened_by, lambda wallet: _decide(wallet, orders, refusals, most, deps)
         )
 
     if first.job.mode is Lane.BATCH:
-        return open_jobs(None)
-    return with_hold(instant_hold(first.job, first.photo, deps), open_jobs, deps)
+        return within_cap(first.job.uid, partial(open_jobs, None), deps)
+    return with_hold(instant_hold(first.job, first.photo, deps), first.job.uid, open_jobs, deps)
+
+
+@dataclass(frozen=True)
+class Most:
+    """The most that each photo can cost the operator, in micro-dollars, and what today's have come to, if it was added
+    up."""
+
+    micros: int
+    recount: Recount | None
 
 
 def _decide(
-    wallet: Wallet | None, orders: Sequence[Order], refusals: dict[str, EcolaneError], micros: int, deps: Deps
+    wallet: Wallet | None, orders: Sequence[Order], refusals: dict[str, EcolaneError], most: Most, deps: Deps
 ) -> Opening:
-    """Decide which of these jobs the user may have, what is left then, and where they stand in the queue.
-
-    `micros` is the most that each of them can cost the operator, in micro-dollars.
-    """
+    """Decide which of these jobs the user may have, what is left then, and where they stand in the queue."""
     runtime, now = deps.runtime(), orders[0].job.created_at
-    rules = runtime.tokens
+    rules, cap = runtime.tokens, runtime.budget.per_user_daily_micros
     account = contact(wallet, orders[0].job.uid, runtime, now)
+    account = recounted(account, len(orders) * most.micros, cap, now, most.recount)
     plan = runtime.plans.of(account.wallet.plan)
     priority = plan.priority + int(streak(account.wallet, now) >= rules.streak_days_for_priority)
     changes = {
@@ -127,8 +141,7 @@ def _decide(
     for order in orders:
         job = order.job
         try:
-            admitted = admit(account, job.mode, plan, now)
-            admitted = spend(admitted, micros, runtime.budget.per_user_daily_micros, now)
+            admitted = admit(spend(account, most.micros, cap, now), job.mode, plan, now)
             account = _charged(admitted, job, now)
         except EcolaneError as error:
             refusals[job.job_id] = error

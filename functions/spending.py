@@ -7,16 +7,19 @@ is opened by whoever comes first. Both end: there are few shards, and a day is o
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from functions import log
 from functions.core.alerts import AlertKind, alert
 from functions.core.budget import DayNotOpenError, Hold, Mode, NoRoomError, batch_hold, call_hold, exhausted, with_room
 from functions.core.budget_state import doubted, mode_now, reopening
-from functions.core.errors import InstantClosed
+from functions.core.costs import day_bounds
+from functions.core.errors import InstantClosed, RateLimited
 from functions.core.estimates import input_tokens, input_tokens_max, jpeg_size, most_micros, raised
 from functions.core.guard import Books, Drift, Review, review
 from functions.core.ledger import day_of
+from functions.core.limits import Recount, RecountNeededError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from functions.wiring import Deps
 
 T = TypeVar("T")
+
+RECOUNT_TRIES = 3
+"""How often a user's day is looked at before other calls of the same user are given way."""
 
 SHARD_TRIES = 4
 """How often a hold looks for another shard, before a race for the last of the budget is given up."""
@@ -72,20 +78,46 @@ def line_micros(deps: Deps) -> int:
     return raised(most_micros(tokens, deps.model_price(), batch=True), deps.budget().hold_percent)
 
 
-def with_hold(hold: Hold, act: Callable[[Hold], T], deps: Deps) -> T:
-    """Do something that makes a hold, on another shard if this one is full.
+def with_hold(hold: Hold, uid: str, act: Callable[[Hold, Recount | None], T], deps: Deps) -> T:
+    """Do something for a user that makes a hold, on another shard if this one is full.
 
     Raises:
         NoRoomError: no shard has room, or others were faster too often.
+        RateLimited: see `within_cap`.
     """
     for _ in range(SHARD_TRIES):
         try:
-            return act(hold)
+            return within_cap(uid, partial(act, hold), deps)
         except DayNotOpenError as unopened:
             open_day(unopened.day, deps)
         except NoRoomError:
             hold = _elsewhere(hold, deps)
     raise NoRoomError(hold.day)
+
+
+def within_cap(uid: str, act: Callable[[Recount | None], T], deps: Deps) -> T:
+    """Do something that counts against what a user may cost in a day. If what the day's photos are counted at leaves no
+    room, what they have come to is added up first: three reads, or a few more, that only such a user causes.
+
+    Raises:
+        RateLimited: whenever they are added up, others of this user have been counted meanwhile.
+    """
+    recount = None
+    for _ in range(RECOUNT_TRIES):
+        try:
+            return act(recount)
+        except RecountNeededError as needed:
+            recount = _recount(uid, needed, deps)
+    raise RateLimited("Too many photos at once. Wait a second.", retryAfter=1)
+
+
+def _recount(uid: str, needed: RecountNeededError, deps: Deps) -> Recount:
+    """Add up what a user's photos of a day have come to: what the answers cost, and the most that open ones can."""
+    since, until = day_bounds(needed.day)
+    settled, still_open = deps.store.user_micros(uid, since, until), deps.store.count_open_jobs(uid, needed.day)
+    tokens = input_tokens_max(deps.settings.openai_model, deps.runtime().images.side_max)
+    most = raised(most_micros(tokens, deps.model_price(), batch=False), deps.budget().hold_percent)
+    return Recount(needed.day, needed.counted_micros, settled + still_open * most)
 
 
 def _elsewhere(hold: Hold, deps: Deps) -> Hold:

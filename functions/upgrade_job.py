@@ -11,6 +11,7 @@ from pydantic import Field
 from functions.core.budget import Hold, NoRoomError
 from functions.core.errors import JobNotFound
 from functions.core.jobs import job_view
+from functions.core.limits import Recount
 from functions.core.pricing import prices_now
 from functions.core.records import JobId, Request
 from functions.core.settlement import Upgrade, require_owner, upgrading
@@ -46,24 +47,25 @@ def upgrade_job(request: UpgradeJob, uid: str, deps: Deps) -> dict[str, Any]:
     closed = instant_closed_because(deps)
     if closed is not None:
         raise instant_closed(closed, deps)
+    photo = deps.prepare_photo(deps.files.read_photo(found.job.image_path), runtime.images)
     upgrade = Upgrade(
         prices=prices_now(runtime.tokens, deps.queue().queued),
         tokens_max=request.max_tokens,
         opened_by=deps.new_id(),
         lease_until=now + timedelta(seconds=runtime.instant.lease_seconds),
+        hold=instant_hold(found.job, photo, deps),
     )
-    photo = deps.prepare_photo(deps.files.read_photo(found.job.image_path), runtime.images)
 
-    def buy(hold: Hold) -> StoredJob | None:
+    def buy(hold: Hold, recount: Recount | None) -> StoredJob | None:
         return deps.store.settle_job(
             request.job_id,
             uid,
-            upgrading(uid, runtime, now, replace(upgrade, hold=hold)),
+            upgrading(uid, runtime, now, replace(upgrade, hold=hold, recount=recount)),
             took_effect=lambda job: job.opened_by == upgrade.opened_by,
         )
 
     try:
-        stored = with_hold(instant_hold(found.job, photo, deps), buy, deps)
+        stored = with_hold(upgrade.hold, uid, buy, deps)
     except NoRoomError as full:
         raise instant_closed("BUDGET", deps) from full
     if stored is None:

@@ -1,6 +1,7 @@
 """The budget through the functions: what is held, what it comes to, what users see, and what nobody can break."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -378,14 +379,57 @@ def test_a_batch_sends_as_many_lines_as_there_is_room_for(cloud: InProcessCloud)
 def test_one_users_photos_cost_so_much_a_day(cloud: InProcessCloud) -> None:
     """The cap is of each user, counts both lanes, and begins anew at midnight."""
     most = held_for_a_call(cloud)
-    configure(cloud, perUserDailyMicros=2 * most + most // 2)
-    for key in ("one", "two"):
-        assert classify(cloud, key)["status"] == "done"
-    with pytest.raises(DailyLimit):
-        classify(cloud, "three")
-    assert classify(cloud, "four", user="bob")["status"] == "done"
+    cap = 4 * most
+    configure(cloud, perUserDailyMicros=cap)
+    classify(cloud, "queued", "batch")
+    costs: list[int] = []
+    refused: DailyLimit | None = None
+    while refused is None:
+        try:
+            costs.append(job(cloud, classify(cloud, str(len(costs))))["costMicros"])
+        except DailyLimit as error:
+            refused = error
+    assert sum(costs) <= cap - most  # the queued one may still cost something
+    assert len(costs) > cap // most  # what the answers did not cost was given back
+    assert refused.details == {"limit": len(costs) + 1, "resetsAt": MIDNIGHT}
+    assert classify(cloud, "another", user="bob")["status"] == "done"
     cloud.clock.advance(timedelta(days=1))
-    assert classify(cloud, "five")["status"] == "done"
+    assert classify(cloud, "tomorrow")["status"] == "done"
+
+
+def test_only_a_user_at_the_cap_pays_for_a_recount(cloud: InProcessCloud) -> None:
+    """Two reads a call, until what was held comes to the cap; then three more, for adding up."""
+    most = held_for_a_call(cloud)
+    configure(cloud, perUserDailyMicros=2 * most)
+    guard_budget(cloud.deps)
+    classify(cloud, "first")
+    reads = []
+    for key in ("second", "third"):
+        cloud.firestore.bill.reset()
+        classify(cloud, key)
+        reads.append(cloud.firestore.bill.reset()["totals"]["reads"])
+    assert reads == [2, 2 + 1 + 1 + 1]
+
+
+def test_calls_at_once_never_pass_a_users_cap(cloud: InProcessCloud) -> None:
+    """Held, open and settled ones together; each of the others is told to wait a second, or until tomorrow."""
+    most = held_for_a_call(cloud)
+    configure(cloud, perUserDailyMicros=3 * most)
+    guard_budget(cloud.deps)
+    cloud.openai.faults.add(kind="reply_lost", endpoint="POST /v1/chat/completions", count=None)
+
+    def attempt(number: int) -> str:
+        try:
+            classify(cloud, str(number))
+        except EcolaneError as error:
+            return error.reason
+        return "served"
+
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = Counter(pool.map(attempt, range(12)))
+    assert set(outcomes) <= {"PROVIDER_UNAVAILABLE", "DAILY_LIMIT", "RATE_LIMITED"}
+    assert outcomes["PROVIDER_UNAVAILABLE"] == 3
+    assert books(cloud)[1:] == (0, 3 * most)
 
 
 @pytest.mark.parametrize(

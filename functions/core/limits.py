@@ -1,5 +1,6 @@
 """How much one user, and one device, may do. Counted in documents that the same transaction writes anyway."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from functions.core.accounts import Account
@@ -43,15 +44,52 @@ def admit(account: Account, lane: Lane, plan: PlanRules, now: datetime) -> Accou
     return account.having(rate_minute=minute, rate_count=count, today=today.model_copy(update={lane.value: used + 1}))
 
 
-def spend(account: Account, micros: int, micros_max: int, now: datetime) -> Account:
-    """Count what a photo can cost the operator at most, in micro-dollars. It counts whatever it comes to in the end.
+@dataclass(frozen=True)
+class Recount:
+    """What a user's photos of a day have come to by now, in micro-dollars, added up after they were counted at so
+    much."""
+
+    day: str
+    counted_micros: int
+    micros: int
+
+
+class RecountNeededError(Exception):
+    """What a user's photos are counted at leaves no room for more, and what they have come to is not known."""
+
+    def __init__(self, day: str, counted_micros: int) -> None:
+        super().__init__(day)
+        self.day, self.counted_micros = day, counted_micros
+
+
+def recounted(account: Account, micros: int, micros_max: int, now: datetime, recount: Recount | None) -> Account:
+    """Return the account with today's photos counted at what they have come to, if there is no room for more else.
+
+    A settlement that gave back to the wallet what its call did not cost would be one write more for every call; so what
+    photos have cost is added up only for users who seem to have cost enough, and then counts in place of the most that
+    they could have.
 
     Raises:
-        DailyLimit: this user has cost enough today; details `limit` (photos have none here, so 0) and `resetsAt`.
+        RecountNeededError: it has to be added up first, or again, because something was counted meanwhile.
+    """
+    today = today_of(account.wallet, now)
+    if today.held_micros + micros <= micros_max:
+        return account
+    if recount is None or (recount.day, recount.counted_micros) != (today.day, today.held_micros):
+        raise RecountNeededError(today.day, today.held_micros)
+    return account.having(today=today.model_copy(update={"held_micros": recount.micros}))
+
+
+def spend(account: Account, micros: int, micros_max: int, now: datetime) -> Account:
+    """Count what a photo can cost the operator at most, in micro-dollars; see `recounted` for what it comes to.
+
+    Raises:
+        DailyLimit: this user has cost enough today; details `limit`, the photos it has come to today, and `resetsAt`.
     """
     today = today_of(account.wallet, now)
     if today.held_micros + micros > micros_max:
-        raise daily_limit("photos for this account's budget", 0, now)
+        had = today.instant + today.batch
+        raise daily_limit("photos like these, by what they cost,", had, now)
     return account.having(today=today.model_copy(update={"held_micros": today.held_micros + micros}))
 
 

@@ -10,7 +10,7 @@ from functions.core.budget import Hold
 from functions.core.errors import JobNotCancellable, JobNotFound, JobNotUpgradable
 from functions.core.jobs import Failure, Job, JobError, Lane, Status
 from functions.core.ledger import Wallet, empty_wallet
-from functions.core.limits import admit, readmit
+from functions.core.limits import Recount, admit, readmit, recounted, spend
 from functions.core.pricing import Prices, require_within
 from functions.core.records import Fields
 from functions.core.refresh import contact
@@ -29,7 +29,8 @@ class Upgrade:
     tokens_max: int | None
     opened_by: str
     lease_until: datetime
-    hold: Hold | None = None
+    hold: Hold
+    recount: Recount | None = None
 
 
 def refunding(held: Callable[[Job], bool], error: JobError, cost_micros: int, now: datetime) -> Decision:
@@ -91,7 +92,9 @@ def upgrading(uid: str, runtime: RuntimeConfig, now: datetime, upgrade: Upgrade)
         JobNotFound: it is somebody else's.
         JobNotUpgradable: it has left the queue; detail `status`.
         RateLimited, DailyLimit, PriceChanged, InsufficientTokens: nothing is changed.
+        RecountNeededError: see `core.limits`; nothing is changed.
     """
+    cap, most = runtime.budget.per_user_daily_micros, upgrade.hold.micros
 
     def decide(wallet: Wallet | None, job: Job) -> tuple[Account, Fields] | None:
         require_owner(job, uid)
@@ -102,6 +105,7 @@ def upgrading(uid: str, runtime: RuntimeConfig, now: datetime, upgrade: Upgrade)
         difference = max(upgrade.prices.instant - job.tokens_cost, 0)
         require_within(difference, upgrade.tokens_max, upgrade.prices)
         account = contact(wallet, uid, runtime, now)
+        account = spend(recounted(account, most, cap, now, upgrade.recount), most, cap, now)
         account = readmit(account, Lane.BATCH, job.created_at, now)
         account = admit(account, Lane.INSTANT, runtime.plans.of(wallet.plan), now)
         account = pay_upgrade(account, job.job_id, difference, now)

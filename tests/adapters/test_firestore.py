@@ -479,6 +479,7 @@ QUERIES: dict[str, Callable[[FirestoreStore], object]] = {
     "list_jobs, next page": lambda store: store.list_jobs("ana", (NOW, "0" * 32), 5),
     "find_batch": lambda store: store.find_batch("batch_abc"),
     "held_jobs": lambda store: store.held_jobs(BATCH_ID, 5),
+    "count_open_jobs": lambda store: store.count_open_jobs("ana", "2026-11-21"),
     "count_queued": lambda store: store.count_queued(5),
     "due_batches": lambda store: store.due_batches([BatchState.BUILDING, BatchState.UPLOADED], NOW, 5),
     "list_entries": lambda store: store.list_entries("ana", None, 5),

@@ -8,7 +8,17 @@ from functions.core.accounts import Account
 from functions.core.errors import DailyLimit, RateLimited
 from functions.core.jobs import Lane
 from functions.core.ledger import today_of
-from functions.core.limits import DEVICE_DAY_LIFETIME, DeviceDay, admit, count_on_device, readmit
+from functions.core.limits import (
+    DEVICE_DAY_LIFETIME,
+    DeviceDay,
+    Recount,
+    RecountNeededError,
+    admit,
+    count_on_device,
+    readmit,
+    recounted,
+    spend,
+)
 from functions.core.plans import PlanRules
 from tests.builders import NOW, account
 
@@ -98,3 +108,36 @@ def test_a_device_earns_a_few_times_a_day_for_all_its_users() -> None:
 def test_a_devices_counters_are_kept_as_long_as_they_matter() -> None:
     """They expire by themselves after two days."""
     assert count_on_device(None, "bonus", 1, NOW).expire_at == NOW + DEVICE_DAY_LIFETIME
+
+
+def held(micros: int) -> Account:
+    """Return an account whose photos of today are counted at so much."""
+    return spend(account(), micros, micros, NOW)
+
+
+def test_what_photos_may_cost_is_counted_up_to_the_cap() -> None:
+    """The last micro-dollar can be spent, one more cannot; the refusal says how many photos it came to, and until
+    when."""
+    counted = admit(spend(held(600), 400, 1_000, NOW), Lane.BATCH, PLAN, NOW)
+    assert today_of(counted.wallet, NOW).held_micros == 1_000
+    with pytest.raises(DailyLimit) as refused:
+        spend(counted, 1, 1_000, NOW)
+    assert refused.value.details == {"limit": 1, "resetsAt": "2026-11-22T00:00:00Z"}
+    assert today_of(spend(counted, 1_000, 1_000, NOW + DAY).wallet, NOW + DAY).held_micros == 1_000
+
+
+def test_what_photos_have_come_to_is_asked_for_at_the_cap_alone() -> None:
+    """With room nobody is asked; without, what they have come to counts instead of the most that they could have."""
+    assert recounted(held(600), 400, 1_000, NOW, None) == held(600)
+    with pytest.raises(RecountNeededError) as needed:
+        recounted(held(600), 401, 1_000, NOW, None)
+    assert (needed.value.day, needed.value.counted_micros) == ("2026-11-21", 600)
+    known = Recount("2026-11-21", counted_micros=600, micros=250)
+    assert today_of(recounted(held(600), 401, 1_000, NOW, known).wallet, NOW).held_micros == 250
+
+
+@pytest.mark.parametrize("stale", [Recount("2026-11-21", 599, 250), Recount("2026-11-20", 600, 250)], ids=str)
+def test_a_recount_that_others_have_overtaken_is_made_again(stale: Recount) -> None:
+    """What was counted meanwhile is not in it."""
+    with pytest.raises(RecountNeededError):
+        recounted(held(600), 401, 1_000, NOW, stale)

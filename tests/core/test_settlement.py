@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from functions.core.accounts import charge, open_account
+from functions.core.budget import call_hold
 from functions.core.errors import (
     DailyLimit,
     EcolaneError,
@@ -18,8 +19,9 @@ from functions.core.errors import (
 )
 from functions.core.jobs import Failure, JobError, Lane, Status
 from functions.core.ledger import Today, Wallet
+from functions.core.limits import Recount, RecountNeededError
 from functions.core.pricing import Prices
-from functions.core.runtime import RuntimeConfig
+from functions.core.runtime import BudgetRules, RuntimeConfig
 from functions.core.settlement import Upgrade, cancelling, giving_up, refunding, upgrading
 from functions.core.transitions import with_fields
 from tests.builders import NOW, job
@@ -76,6 +78,7 @@ UPGRADE = Upgrade(
     tokens_max=None,
     opened_by="invocation-2",
     lease_until=LATER + timedelta(minutes=3),
+    hold=call_hold("2026-11-21", 0, "gpt-test", 600),
 )
 
 
@@ -83,6 +86,20 @@ def batch_wallet(**changes: Any) -> Wallet:
     """Return the wallet from which `QUEUED` was paid."""
     account = charge(open_account(None, 10, NOW), QUEUED.job_id, QUEUED.tokens_cost, NOW)
     return account.having(today=Today(day="2026-11-21", batch=1)).having(**changes).wallet
+
+
+def test_an_upgrade_counts_against_what_the_user_may_cost() -> None:
+    """Its most, until it is known what it came to; over the cap it is refused, and the job stays queued."""
+    decision = upgrading("ana", RUNTIME, LATER, UPGRADE)(batch_wallet(), QUEUED)
+    assert decision is not None
+    account, _ = decision
+    assert account.wallet.today.held_micros == 600
+    capped = RUNTIME.model_copy(update={"budget": BudgetRules(per_user_daily_micros=599)})
+    with pytest.raises(RecountNeededError):
+        upgrading("ana", capped, LATER, UPGRADE)(batch_wallet(), QUEUED)
+    known = replace(UPGRADE, recount=Recount("2026-11-21", counted_micros=0, micros=0))
+    with pytest.raises(DailyLimit):
+        upgrading("ana", capped, LATER, known)(batch_wallet(), QUEUED)
 
 
 def test_a_queued_job_can_be_cancelled_for_its_whole_price() -> None:

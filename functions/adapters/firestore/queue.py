@@ -12,6 +12,9 @@ from functions.core.batches import BatchMember
 from functions.core.jobs import Job, Status
 from functions.core.transitions import claimed
 
+OPEN_COUNTED_MAX = 10_000
+"""More than any plan allows in a day."""
+
 UNPREFERRED_PERCENT = 20
 """The share of each batch that is kept for the oldest jobs without priority."""
 
@@ -41,6 +44,13 @@ class QueueDocuments(JobDocuments):
         """Count the queued jobs, up to a limit. One read for every thousand."""
         query = self._jobs.where(filter=FieldFilter("status", "==", Status.QUEUED)).limit(limit)
         counting: Any = query.count()  # its annotations leave out that it answers with a list of lists
+        return int(counting.get(timeout=RPC_TIMEOUT_SECONDS)[0][0].value)
+
+    def count_open_jobs(self, uid: str, day: str) -> int:
+        """Count a user's jobs of a day that have not ended. One read for every thousand."""
+        open_ones = self._jobs.where(filter=FieldFilter("uid", "==", uid)).where(filter=FieldFilter("day", "==", day))
+        waiting = open_ones.where(filter=FieldFilter("status", "in", [Status.QUEUED, Status.PROCESSING]))
+        counting: Any = waiting.limit(OPEN_COUNTED_MAX).count()
         return int(counting.get(timeout=RPC_TIMEOUT_SECONDS)[0][0].value)
 
     def claim_jobs(self, batch_id: str, queued: Sequence[StoredJob]) -> list[BatchMember]:
