@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import sys
+from collections.abc import Iterator, Mapping
 from contextlib import redirect_stdout
 from typing import Annotated, Any
 
@@ -26,10 +27,19 @@ def main(name: Annotated[str, typer.Argument(help=f"One of: {', '.join(NAMES)}."
     table = Table(title=name)
     table.add_column("figure")
     table.add_column("value", justify="right")
-    for key, value in figures.items():
-        table.add_row(key, f"{value:,}" if isinstance(value, int | float) else str(value))
+    for row, figure in _rows(figures):
+        table.add_row(row, f"{figure:,}" if isinstance(figure, int | float) else str(figure))
     console.print(table)
     print(json.dumps(figures))
+
+
+def _rows(figures: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """Yield the rows of the table: a figure that has parts has a row for each."""
+    for key, value in figures.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{key} {part}", of) for part, of in value.items())
+        else:
+            yield key, value
 
 
 if __name__ == "__main__":
