@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test bench check format lock clean
+.PHONY: help install demo dev test test-client bench check format lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -26,6 +26,9 @@ dev: venv/.installed  ## Keep the local cloud running: make dev [FIRESTORE=offic
 test: venv/.installed check  ## Lint, types, and all tests with coverage of the core
 	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --cov=functions --cov-report=term
 
+test-client: venv/.installed  ## The app's SDK against Google's emulators; needs Node and Java: make test-client [IF_MISSING=skip]
+	@$(BIN)/python -m scripts.client_test $(if $(IF_MISSING),--if-missing "$(IF_MISSING)")
+
 bench: venv/.installed  ## Measure one promise: make bench BENCH=name
 	@$(BIN)/python -m scripts.bench "$(BENCH)"
 
@@ -45,4 +48,4 @@ lock: venv/.installed  ## Pin what requirements*.in bring along, with hashes: ma
 	done
 
 clean:  ## Remove everything that is made here
-	rm -rf venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
+	rm -rf venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov tests/client/node_modules

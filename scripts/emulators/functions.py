@@ -83,13 +83,18 @@ def load(source: Path, project: str, region: str) -> Dispatcher:
     sys.path.insert(0, str(source.parent))
     os.environ["ECOLANE_MAIN_MODULE"] = source.stem
     module = importlib.import_module(source.stem)
-    triggers = [_trigger(value) for value in vars(module).values() if hasattr(value, "__firebase_endpoint__")]
+    triggers = triggers_of(module)
     if not triggers:
         raise LookupError(f"{source} declares no function: nothing in it carries a firebase_functions decorator")
     names = [trigger["name"] for trigger in triggers]
     apps = {name: create_app(name, str(_SOURCE)) for name in names}  # type: ignore[no-untyped-call]
     os.environ.pop("FUNCTION_TARGET")  # the framework leaves the last name there, which is true of no request
     return Dispatcher(apps, triggers, f"/{project}/{region}/")
+
+
+def triggers_of(module: types.ModuleType) -> list[dict[str, str]]:
+    """Return every function that `module` declares as `GET /__/functions` shows it, in its order there."""
+    return [_trigger(value) for value in vars(module).values() if hasattr(value, "__firebase_endpoint__")]
 
 
 def _trigger(function: types.FunctionType) -> dict[str, str]:

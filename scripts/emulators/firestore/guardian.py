@@ -10,8 +10,11 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 GRACE_SECONDS = 5.0
+POLL_SECONDS = 0.02
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def main(command: list[str]) -> int:
@@ -20,17 +23,26 @@ def main(command: list[str]) -> int:
         command, stdin=subprocess.DEVNULL, start_new_session=True
     )
     threading.Thread(target=_end_with_parent, args=(child,), daemon=True).start()
-    return child.wait()
+    code = child.wait()
+    _end_group(child.pid)  # what it has started may outlive it
+    return code
 
 
 def _end_with_parent(child: subprocess.Popen[bytes]) -> None:
-    sys.stdin.buffer.read()
-    for strength in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):  # it has ended by itself
-            os.killpg(child.pid, strength)
-        with contextlib.suppress(subprocess.TimeoutExpired):  # asked nicely first, then not
-            child.wait(GRACE_SECONDS)
-            return
+    # Not through sys.stdin, whose lock a thread must not hold when Python ends. Nobody writes: this waits for the end.
+    os.read(sys.stdin.fileno(), 1)
+    _end_group(child.pid)
+
+
+def _end_group(group: int) -> None:
+    """Ask every process of the group to end, and kill those that have not after a grace."""
+    with _ONE_AT_A_TIME, contextlib.suppress(ProcessLookupError):  # raised as soon as nobody is left
+        os.killpg(group, signal.SIGTERM)
+        deadline = time.monotonic() + GRACE_SECONDS
+        while time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+            os.killpg(group, 0)
+        os.killpg(group, signal.SIGKILL)
 
 
 if __name__ == "__main__":

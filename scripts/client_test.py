@@ -1,0 +1,184 @@
+"""`make test-client`: the app's own SDK, under Node, against Google's emulators.
+
+    the firebase JS SDK ──► Google's functions, auth and Firestore emulators, and our Storage
+      tests/client                  │
+                                    └──► OpenAI stand-in ──webhook──► the functions emulator
+
+The protocols are those of FlutterFire. What has no emulator here: Google's Storage emulator needs a download at its
+first start, so Storage is the local cloud's, which speaks the same protocol under the same rules.
+"""
+
+import base64
+import importlib
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from functions.refusals import CODES
+from scripts.drawings import drawn_photos
+from scripts.emulators.firebase_suite import FirebaseSuite
+from scripts.emulators.firestore import OfficialFirestore, find_official
+from scripts.emulators.functions import triggers_of
+from scripts.emulators.functions_process import FunctionsStartError
+from scripts.emulators.openai_standin import OpenAIStandIn
+from scripts.emulators.serving import free_port
+from scripts.emulators.storage import StorageServer
+
+ROOT = Path(__file__).resolve().parents[1]
+CLIENT = ROOT / "tests" / "client"
+CLI = CLIENT / "node_modules" / "firebase-tools" / "lib" / "bin" / "firebase.js"
+NODE_MAJOR_MIN = 20
+BATCH_MINUTES = 0.02  # how long the stand-in takes for a batch: about a second
+_REGION = "us-central1"
+_ERRORS_SHOWN = 10
+_INSTALL = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+
+
+def client_test(
+    if_missing: Annotated[str, typer.Option(help="what to do where something is missing: fail, or skip")] = "fail",
+) -> None:
+    """Install what the test needs from npm, start the emulators, run the test."""
+    if if_missing not in {"fail", "skip"}:
+        _end(f"--if-missing is fail or skip, not {if_missing!r}", 2)
+    missing = whats_missing()
+    if missing is not None and if_missing == "skip":
+        _end(f"skipped: {missing}", 0)
+    if missing is not None:
+        _end(missing, 2)
+    console = Console(stderr=True)
+    try:
+        with console.status("Installing the SDK and the Firebase CLI from npm"):
+            install()
+        with ExitStack() as stack:
+            with console.status("Starting Google's emulators"):
+                facts, suite = start(stack)
+            status = _run_node(facts)
+            if status:
+                print(f"\nWhat the functions logged as errors:\n{_errors(suite.log())}", file=sys.stderr)
+    except (FunctionsStartError, RuntimeError) as error:
+        _end(str(error), 1)
+    raise typer.Exit(status)
+
+
+def whats_missing() -> str | None:
+    """Return what this machine lacks and what to do about it, in one line; None if the test can run."""
+    node = shutil.which("node")
+    told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout if node else ""  # noqa: S603
+    version = re.match(r"v(\d+)", told)
+    if version is None or int(version[1]) < NODE_MAJOR_MIN or shutil.which("npm") is None:
+        return f"Node {NODE_MAJOR_MIN} or newer with npm is needed (found: {told.strip() or 'none'}); install it"
+    runtime = json.loads((ROOT / "firebase.json").read_text(encoding="utf-8"))["functions"][0]["runtime"]
+    python = f"python{runtime[6]}.{runtime[7:]}"
+    if not (ROOT / "venv" / "bin" / python).exists():
+        return f"the Firebase CLI wants {python} in venv/: run make clean, then make install PYTHON={python}"
+    install, how = find_official()
+    if install is None:
+        return (
+            f"Google's Firestore emulator is needed: {how.rstrip('.')}; install Java 21 and run"
+            " 'npx firebase-tools setup:emulators:firestore', or 'gcloud components install cloud-firestore-emulator'"
+        )
+    return None
+
+
+def install() -> None:
+    """Install the packages of tests/client, unless they are there as the lock file has them.
+
+    Raises:
+        RuntimeError: npm failed; the message is what it said.
+    """
+    lock, done = CLIENT / "package-lock.json", CLIENT / "node_modules" / ".installed"
+    if done.exists() and done.read_bytes() == lock.read_bytes():
+        return
+    # Without the packages' install scripts: none is needed, and one of them downloads.
+    ended = subprocess.run(_INSTALL, cwd=CLIENT, capture_output=True, text=True, check=False)  # noqa: S603
+    if ended.returncode:
+        raise RuntimeError(f"npm could not install the packages of tests/client:\n{ended.stderr.strip()}")
+    done.write_bytes(lock.read_bytes())
+
+
+def start(stack: ExitStack) -> tuple[dict[str, Any], FirebaseSuite]:
+    """Start everything, to be stopped with `stack`; return what the test has to know, and the suite.
+
+    Raises:
+        FunctionsStartError, RuntimeError: something does not start; the message says what and why.
+    """
+    firestore = OfficialFirestore(ROOT / "firestore.rules")
+    stack.callback(firestore.stop)
+    firestore.start()
+    openai_port = free_port()
+    webhook_secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
+    storage_port = free_port()
+    suite = FirebaseSuite(
+        CLI,
+        {"FIRESTORE_EMULATOR_HOST": firestore.host, "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{storage_port}"},
+        {
+            "OPENAI_BASE_URL": f"http://127.0.0.1:{openai_port}/v1",
+            "OPENAI_API_KEY": "stand-in",
+            "OPENAI_WEBHOOK_SECRET": webhook_secret,
+        },
+    )
+    storage = StorageServer(suite.bucket, storage_port, suite.project)
+    stack.callback(storage.stop)
+    storage.start()
+    stack.callback(suite.stop)
+    suite.start()
+    webhook = f"http://{suite.functions_host}/{suite.project}/{_REGION}/openai_webhook"
+    openai = OpenAIStandIn(openai_port, batch_minutes=BATCH_MINUTES, webhook_secret=webhook_secret, webhook_url=webhook)
+    stack.callback(openai.stop)
+    openai.start()
+    photos = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ecolane-photos-")))
+    for name, photo in drawn_photos().items():
+        (photos / name).write_bytes(photo)
+    facts = {
+        "project": suite.project,
+        "region": _REGION,
+        "bucket": suite.bucket,
+        "functions": suite.functions_host,
+        "auth": suite.auth_host,
+        "firestore": firestore.host,
+        "storage": storage.host.removeprefix("http://"),
+        "openai": openai.admin_url,
+        "photos": str(photos),
+        "discovered": [[trigger.name, trigger.kind, trigger.schedule] for trigger in suite.triggers()],
+        "declared": declared(),
+        "reasons": {error.reason: code.value for error, code in CODES.items()},
+    }
+    return facts, suite
+
+
+def declared() -> list[list[str | None]]:
+    """Return every function that main.py declares: name, kind and schedule."""
+    sys.path.insert(0, str(ROOT))
+    rows = triggers_of(importlib.import_module("main"))
+    return [[row["name"], row["trigger"], row.get("schedule")] for row in rows]
+
+
+def _run_node(facts: dict[str, Any]) -> int:
+    environment = {**os.environ, "ECOLANE_CLIENT_TEST": json.dumps(facts)}
+    node = ["node", "--test", "--test-reporter=spec", "client.test.mjs"]
+    return subprocess.run(node, cwd=CLIENT, env=environment, check=False).returncode  # noqa: S603
+
+
+def _errors(log: str) -> str:
+    found = [line for line in log.splitlines() if '"severity": "ERROR"' in line or "Traceback" in line]
+    return "\n".join(found[-_ERRORS_SHOWN:]) or "none"
+
+
+def _end(reason: str, status: int) -> None:
+    print(f"make test-client: {reason}", file=sys.stderr)
+    raise typer.Exit(status)
+
+
+if __name__ == "__main__":
+    typer.run(client_test)

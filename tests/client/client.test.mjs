@@ -1,0 +1,361 @@
+// The app's SDK against Google's emulators: what a user of the app does, and every refusal that it can meet.
+
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+
+import { collection, doc, getDoc, limit, orderBy, query, setDoc, Timestamp, where } from "firebase/firestore";
+import { deleteObject, getDownloadURL, getMetadata, listAll, ref, uploadBytesResumable } from "firebase/storage";
+
+import {
+  App, breakProvider, closeAll, eventually, facts, Listener, operatorSets, photoBytes, provokedReasons, refused,
+  tick,
+} from "./app.mjs";
+
+const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
+const isTime = (value) => ISO.test(value);
+const CALLABLES = facts.declared.filter(([, kind]) => kind === "callable").map(([name]) => name);
+
+const CONFIG = {
+  tokens: { pointsPerToken: 10, bonusesPerDevice: 1 },
+  plans: { plus: { instantPerDay: 60, batchPerDay: 300, manualPerDay: 10, callsPerMinute: 1, priority: 1 } },
+  refresh: { allowances: { free: { kind: "add", amount: 0, every: "day" } } },
+};
+
+let admin;
+
+before(async () => {
+  admin = await App.ofAdmin();
+  const { changed } = await admin.call("admin_set_config", { changes: CONFIG });
+  assert.ok(changed.some(({ field, after }) => field === "tokens.pointsPerToken" && after === 10));
+});
+
+after(closeAll);
+
+describe("the official CLI", () => {
+  test("discovers every function that main.py declares, with its trigger and schedule", () => {
+    assert.deepEqual(facts.discovered.toSorted(), facts.declared.toSorted());
+    assert.ok(facts.discovered.length > 20);
+  });
+});
+
+describe("signing in", () => {
+  test("nobody may call anything: every callable answers UNAUTHENTICATED", async () => {
+    const nobody = new App();
+    await Promise.all(CALLABLES.map((name) => refused(nobody.call(name), "UNAUTHENTICATED")));
+  });
+
+  test("a first call opens the wallet with its welcome tokens", async () => {
+    const app = await App.signedIn();
+    const wallet = await app.call("get_wallet");
+    assert.equal(wallet.balance, 10);
+    assert.deepEqual(wallet.recent.map(({ reason, delta }) => [reason, delta]), [["welcome", 10]]);
+    assert.ok(isTime(wallet.createdAt));
+  });
+
+  test("operators' calls are for operators", async () => {
+    const app = await App.signedIn();
+    await refused(app.call("admin_stats"), "NOT_ADMIN");
+    await refused(app.call("admin_set_config", { changes: {} }), "NOT_ADMIN");
+    const stats = await admin.call("admin_stats");
+    assert.ok("queue" in stats && "costs" in stats);
+  });
+});
+
+describe("uploading", () => {
+  test("a photo goes up, in one request or in pieces, shows its metadata, has a link, and can be deleted", async () => {
+    const app = await App.signedIn();
+    const path = await app.upload("can.jpg");
+    const photo = await photoBytes("can.jpg");
+    const metadata = await getMetadata(ref(app.storage, path));
+    assert.deepEqual([metadata.size, metadata.contentType], [photo.length, "image/jpeg"]);
+    const link = await fetch(await getDownloadURL(ref(app.storage, path)));
+    assert.deepEqual(Buffer.from(await link.arrayBuffer()), photo);
+    await deleteObject(ref(app.storage, path));
+    await assert.rejects(getMetadata(ref(app.storage, path)), { code: "storage/object-not-found" });
+
+    const large = Buffer.concat([photo, Buffer.alloc(3 * 1024 * 1024)]);
+    const task = uploadBytesResumable(ref(app.storage, path), large, { contentType: "image/jpeg" });
+    const progress = [];
+    task.on("state_changed", ({ bytesTransferred }) => progress.push(bytesTransferred));
+    assert.equal((await task).metadata.size, large.length);
+    assert.ok(progress.length > 2, `progress was told ${progress.length} times`);
+  });
+
+  test("another user's folder, another type and a list are refused", async () => {
+    const [app, other] = [await App.signedIn(), await App.signedIn()];
+    const denied = { code: "storage/unauthorized" };
+    await assert.rejects(app.upload("can.jpg", { path: `users/${other.uid}/uploads/p.jpg` }), denied);
+    await assert.rejects(app.upload("can.jpg", { contentType: "text/html" }), denied);
+    await assert.rejects(app.upload("can.jpg", { content: Buffer.alloc(10 * 1024 * 1024 + 1) }), denied);
+    await assert.rejects(getMetadata(ref(app.storage, await other.upload())), denied);
+    await assert.rejects(listAll(ref(app.storage, `users/${app.uid}/uploads`)), denied);
+  });
+});
+
+describe("the instant lane", () => {
+  test("a quote, a photo, an answer; the wallet's listener sees the price", async () => {
+    const app = await App.signedIn();
+    const quote = await app.call("quote");
+    assert.deepEqual([quote.balance, quote.recommended, quote.instant.price, quote.batch.price], [10, "instant", 5, 1]);
+    assert.deepEqual([quote.instant.open, quote.instant.closedBecause], [true, null]);
+
+    const wallet = await Listener.on(doc(app.db, `users/${app.uid}/wallet/main`));
+    const job = await app.classify("instant", { maxTokens: quote.instant.price, region: "Germany", language: "de" });
+    assert.deepEqual([job.status, job.mode, job.tokensCost, job.balance], ["done", "instant", 5, 5]);
+    assert.deepEqual([job.result.region, job.result.language], ["Germany", "de"]);
+    assert.ok(job.result.disposal.steps.length > 0);
+    assert.ok(isTime(job.createdAt) && isTime(job.completedAt) && isTime(job.result.classifiedAt));
+
+    const seen = await wallet.until(({ balance }) => balance === 5, "the price to leave the wallet");
+    assert.ok(seen.updatedAt instanceof Timestamp, "times are Timestamps in documents");
+    assert.deepEqual([seen.points, seen.recent[0].reason], [10, "charge"]);
+    wallet.stop();
+    const stored = await app.call("get_job", { jobId: job.jobId });
+    assert.deepEqual([stored.status, stored.result], ["done", job.result]);
+  });
+
+  test("a call whose answer was lost is repeated with its requestId: the same job, charged once", async () => {
+    const app = await App.signedIn();
+    const request = { requestId: randomUUID(), imagePath: await app.upload() };
+    const [first, again] = [await app.classify("instant", request), await app.classify("instant", request)];
+    assert.equal(again.jobId, first.jobId);
+    assert.equal("balance" in again, false, "nothing was charged");
+    assert.equal((await app.call("get_wallet")).balance, 5);
+    const another = { ...request, imagePath: await app.upload("jar.jpg") };
+    await refused(app.classify("instant", another), "KEY_REUSED", { field: "imagePath" });
+  });
+
+  test("a provider that is down costs nothing", async () => {
+    const app = await App.signedIn();
+    await breakProvider("unavailable");
+    const more = { retryAfter: (seconds) => seconds > 0, jobId: (id) => /^[0-9a-f]{32}$/.test(id) };
+    const { details } = await refused(app.classify("instant"), "PROVIDER_UNAVAILABLE", more);
+    assert.equal((await app.call("get_wallet")).balance, 10);
+    assert.equal((await app.call("get_job", { jobId: details.jobId })).status, "failed");
+  });
+});
+
+describe("the batch lane", () => {
+  test("the listener sees a photo queue, leave, and come back with its result; then it is too late to change", async () => {
+    const app = await App.signedIn();
+    const job = await app.classify("batch", { imagePath: await app.upload("battery.jpg") });
+    assert.deepEqual([job.status, job.mode, job.tokensCost, job.balance], ["queued", "batch", 1, 9]);
+    assert.ok(isTime(job.estimatedCompletion));
+
+    const own = await Listener.on(doc(app.db, `aiJobs/${job.jobId}`));
+    const recent = query(
+      collection(app.db, "aiJobs"), where("uid", "==", app.uid), orderBy("createdAt", "desc"), limit(20),
+    );
+    const list = await Listener.on(recent);
+    await own.until(({ status }) => status === "queued", "the job to be queued");
+    await tick("submit_batches");
+    await own.until(({ status }) => status === "processing", "the job to leave the queue");
+    // OpenAI's webhook brings the poll forward; the cron clock does the rest.
+    const done = await eventually(async () => {
+      await tick("poll_batches");
+      return own.seen.find(({ status }) => status === "done");
+    }, "the result");
+
+    assert.ok(done.completedAt instanceof Timestamp && done.createdAt instanceof Timestamp);
+    assert.ok(isTime(done.result.classifiedAt), "inside a result, times are text");
+    assert.deepEqual(own.seen.map(({ status }) => status), ["queued", "processing", "done"]);
+    await list.until((jobs) => jobs.some(({ status }) => status === "done"), "the list to show it");
+    own.stop();
+    list.stop();
+    const shown = await app.call("get_job", { jobId: job.jobId });
+    assert.deepEqual([shown.status, shown.result.itemName], ["done", done.result.itemName]);
+    await refused(app.call("cancel_job", { jobId: job.jobId }), "JOB_NOT_CANCELLABLE", { status: "done" });
+    await refused(app.call("upgrade_job", { jobId: job.jobId }), "JOB_NOT_UPGRADABLE", { status: "done" });
+  });
+
+  test("a queued photo is upgraded for the difference", async () => {
+    const app = await App.signedIn();
+    const { jobId } = await app.classify("batch");
+    const own = await Listener.on(doc(app.db, `aiJobs/${jobId}`));
+    await own.until(({ status }) => status === "queued", "the job to be queued");
+    const job = await app.call("upgrade_job", { jobId, maxTokens: 4 });
+    assert.deepEqual([job.status, job.mode, job.requestedMode, job.tokensCost], ["done", "instant", "batch", 5]);
+    await own.until(({ status, mode }) => status === "done" && mode === "instant", "the listener to see the result");
+    own.stop();
+    assert.equal((await app.call("get_wallet")).balance, 5);
+  });
+
+  test("a queued photo is cancelled, and the wallet's listener sees its price come back", async () => {
+    const app = await App.signedIn();
+    const { jobId } = await app.classify("batch");
+    const wallet = await Listener.on(doc(app.db, `users/${app.uid}/wallet/main`));
+    await wallet.until(({ balance }) => balance === 9, "the price to be there");
+    const job = await app.call("cancel_job", { jobId });
+    assert.equal(job.status, "cancelled");
+    await wallet.until(({ balance, recent }) => balance === 10 && recent[0].reason === "refund", "the refund");
+    wallet.stop();
+    assert.equal((await app.call("cancel_job", { jobId })).status, "cancelled", "cancelling again is fine");
+  });
+
+  test("many photos go in with one call; one that is missing keeps nobody back", async () => {
+    const app = await App.signedIn();
+    const paths = [await app.upload(), `users/${app.uid}/uploads/missing.jpg`, await app.upload("can.jpg")];
+    const images = paths.map((imagePath) => ({ requestId: randomUUID(), imagePath }));
+    const { results, balance } = await app.call("classify_images", { images });
+    assert.equal(balance, 8);
+    const outcomes = results.map(({ job, error }) => job?.status ?? error.reason);
+    assert.deepEqual(outcomes, ["queued", "IMAGE_NOT_FOUND", "queued"]);
+    assert.deepEqual(results.map(({ requestId }) => requestId), images.map(({ requestId }) => requestId));
+  });
+});
+
+describe("tokens", () => {
+  test("points are converted, a bonus is claimed, a classification of one's own is rewarded", async () => {
+    const app = await App.signedIn();
+    await app.classify("batch");
+    const { entry } = await app.call("convert_points", { requestId: randomUUID(), points: 10 });
+    assert.deepEqual([entry.reason, entry.delta, entry.balanceAfter], ["convert", 1, 10]);
+    const limits = { tokensLeftToday: 4, pointsAvailable: 0, room: 190 };
+    const tooMany = app.call("convert_points", { requestId: randomUUID(), points: 1000 });
+    await refused(tooMany, "CONVERSION_LIMIT", limits);
+
+    const bonus = await app.call("claim_daily_bonus", { deviceId: `device-${app.uid}` });
+    assert.deepEqual([bonus.entry.reason, bonus.entry.delta], ["bonus", 2]);
+    const again = await app.call("claim_daily_bonus", { deviceId: `device-${app.uid}` });
+    assert.deepEqual(again, bonus, "claiming again the same day brings the same entry");
+    const friend = await App.signedIn();
+    const sameDevice = friend.call("claim_daily_bonus", { deviceId: `device-${app.uid}` });
+    await refused(sameDevice, "DAILY_LIMIT", { limit: 1, resetsAt: isTime });
+
+    const manual = await app.call("record_manual_classification", {
+      requestId: randomUUID(), deviceId: `device-${app.uid}`, itemName: "Milk carton", category: "Dry Waste",
+    });
+    assert.deepEqual([manual.entry.reason, manual.entry.delta, manual.entry.balanceAfter], ["manual", 1, 13]);
+
+    const wallet = await app.call("get_wallet");
+    assert.deepEqual([wallet.balance, wallet.points, wallet.pointsAvailable, wallet.streakDays], [13, 20, 10, 1]);
+    assert.deepEqual(wallet.today.convertedTokens, { used: 1, limit: 5 });
+  });
+
+  test("jobs and the ledger come in pages", async () => {
+    const app = await App.signedIn();
+    const jobs = [await app.classify("batch"), await app.classify("batch"), await app.classify("batch")];
+    const asked = { limit: 2, fields: ["status", "createdAt"] };
+    const pages = await allPages((cursor) => app.call("list_jobs", { ...asked, cursor }));
+    const listed = pages.flatMap((page) => page.jobs);
+    assert.deepEqual(listed.map(({ jobId }) => jobId), jobs.map(({ jobId }) => jobId).reverse());
+    assert.deepEqual(Object.keys(listed[0]).sort(), ["createdAt", "jobId", "status"]);
+
+    const ledger = await allPages((cursor) => app.call("list_ledger", { limit: 3, cursor }));
+    assert.deepEqual(ledger.map(({ entries }) => entries.length), [3, 1]);
+    assert.deepEqual(ledger.flatMap(({ entries }) => entries).map(({ seq }) => seq), [4, 3, 2, 1]);
+  });
+
+  test("a device is registered for pushes", async () => {
+    const app = await App.signedIn();
+    const answer = await app.call("register_device", {
+      deviceId: `device-${app.uid}`, pushToken: "a-token-of-messaging", platform: "android", language: "de",
+    });
+    assert.deepEqual(answer, { devices: 1, preferences: { notifications: true, language: "de" } });
+    const profile = await getDoc(doc(app.db, `users/${app.uid}`));
+    assert.deepEqual(profile.data().preferences, { notifications: true, language: "de" });
+  });
+});
+
+describe("the rules", () => {
+  test("another user's wallet, ledger and jobs are closed to listeners, and nothing can be written", async () => {
+    const [app, other] = [await App.signedIn(), await App.signedIn()];
+    const { jobId } = await other.classify("batch");
+    const jobsOfOthers = query(collection(app.db, "aiJobs"), where("uid", "==", other.uid));
+    const closed = [
+      doc(app.db, `users/${other.uid}/wallet/main`),
+      collection(app.db, `users/${other.uid}/ledger`),
+      doc(app.db, `aiJobs/${jobId}`),
+      jobsOfOthers,
+      collection(app.db, "aiJobs"),
+      doc(app.db, "config/runtime"),
+    ];
+    for (const what of closed) {
+      assert.equal((await Listener.on(what)).error?.code, "permission-denied");
+    }
+    const denied = { code: "permission-denied" };
+    await assert.rejects(setDoc(doc(app.db, `users/${app.uid}/wallet/main`), { balance: 1000 }), denied);
+    await assert.rejects(setDoc(doc(app.db, `aiJobs/${jobId}`), { status: "done" }, { merge: true }), denied);
+    await refused(app.call("get_job", { jobId }), "JOB_NOT_FOUND");
+    await refused(app.call("cancel_job", { jobId }), "JOB_NOT_FOUND");
+    await refused(app.call("upgrade_job", { jobId }), "JOB_NOT_FOUND");
+  });
+});
+
+describe("refusals", () => {
+  test("a wrong field is named", async () => {
+    const app = await App.signedIn();
+    await refused(app.classify("slow"), "INVALID_REQUEST", { field: "mode" });
+    await refused(app.call("get_job", { jobId: "../x" }), "INVALID_REQUEST", { field: "jobId" });
+    await refused(app.call("quote", { extra: true }), "INVALID_REQUEST", { field: "extra" });
+  });
+
+  test("a photo that is missing, another's or none is not charged for", async () => {
+    const [app, other] = [await App.signedIn(), await App.signedIn()];
+    const missing = { imagePath: `users/${app.uid}/uploads/missing.jpg` };
+    await refused(app.classify("instant", missing), "IMAGE_NOT_FOUND");
+    await refused(app.classify("batch", { imagePath: await other.upload() }), "NOT_YOUR_IMAGE");
+    const text = await app.upload("", { content: Buffer.from("not a photo"), contentType: "image/png" });
+    await refused(app.classify("instant", { imagePath: text }), "INVALID_IMAGE");
+    assert.equal((await app.call("get_wallet")).balance, 10);
+  });
+
+  test("a price above the one agreed to is asked about, and one above the balance refused", async () => {
+    const app = await App.signedIn();
+    const agreed = { price: 5, maxTokens: 4, priceVersion: "5-1" };
+    await refused(app.classify("instant", { maxTokens: 4 }), "PRICE_CHANGED", agreed);
+    await app.classify("instant");
+    await app.classify("instant");
+    await refused(app.classify("instant"), "INSUFFICIENT_TOKENS", { balance: 0, price: 5 });
+  });
+
+  test("too many photos in a minute are slowed down", async () => {
+    const app = await App.signedIn();
+    await app.call("get_wallet");
+    await operatorSets(`users/${app.uid}/wallet/main`, "plan", "plus"); // here: one a minute
+    const photos = { imagePath: await app.upload() };
+    await app.classify("batch", photos);
+    // If a new minute begins between the first and the second call, none does before the third.
+    const second = await app.classify("batch", photos).catch((error) => error);
+    const refusal = second instanceof Error ? Promise.reject(second) : app.classify("batch", photos);
+    await refused(refusal, "RATE_LIMITED", { retryAfter: (seconds) => seconds > 0 && seconds <= 60 });
+  });
+
+  test("a budget that is used up closes the instant lane at once, and says until when", async () => {
+    const app = await App.signedIn();
+    await admin.call("admin_set_config", { changes: { budget: { dailyLimitMicros: 0 } } });
+    try {
+      await refused(app.classify("instant", { allowBatch: false }), "BUDGET_EXHAUSTED", { resetsAt: isTime });
+      const job = await app.classify("instant");
+      assert.deepEqual([job.mode, job.requestedMode, job.tokensCost, job.closedBecause], ["batch", "instant", 1, "BUDGET"]);
+    } finally {
+      await admin.call("admin_set_config", { changes: { budget: { dailyLimitMicros: null } } });
+    }
+  });
+
+  test("an operator closes the instant lane; running functions see it within half a minute", async () => {
+    const app = await App.signedIn();
+    await admin.call("admin_set_config", { changes: { instant: { open: false } } });
+    // Nothing is charged while it is still open: one token is too little.
+    const imagePath = await app.upload();
+    const attempt = () => app.classify("instant", { allowBatch: false, maxTokens: 1, imagePath });
+    await eventually(() => attempt().catch(({ details }) => details.reason === "INSTANT_CLOSED"), "the lane to close");
+    await refused(attempt(), "INSTANT_CLOSED");
+    assert.equal((await app.call("get_wallet")).balance, 10);
+  });
+});
+
+test("no reason of functions/core/errors.py was left out", () => {
+  assert.deepEqual(provokedReasons(), Object.keys(facts.reasons).sort());
+});
+
+async function allPages(ask) {
+  const pages = [];
+  let cursor;
+  do {
+    pages.push(await ask(cursor));
+    cursor = pages.at(-1).nextCursor ?? undefined;
+  } while (cursor);
+  return pages;
+}
