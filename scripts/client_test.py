@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
@@ -116,23 +117,27 @@ def start(stack: ExitStack) -> tuple[dict[str, Any], FirebaseSuite]:
     firestore = OfficialFirestore(ROOT / "firestore.rules")
     stack.callback(firestore.stop)
     firestore.start()
-    openai_port = free_port()
+    openai_port, storage_port = free_port(), free_port()
     webhook_secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
-    storage_port = free_port()
-    suite = FirebaseSuite(
-        CLI,
-        {"FIRESTORE_EMULATOR_HOST": firestore.host, "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{storage_port}"},
-        {
-            "OPENAI_BASE_URL": f"http://127.0.0.1:{openai_port}/v1",
-            "OPENAI_API_KEY": "stand-in",
-            "OPENAI_WEBHOOK_SECRET": webhook_secret,
-        },
-    )
+    around = {"FIRESTORE_EMULATOR_HOST": firestore.host, "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{storage_port}"}
+    settings = {
+        "OPENAI_BASE_URL": f"http://127.0.0.1:{openai_port}/v1",
+        "OPENAI_API_KEY": "stand-in",
+        "OPENAI_WEBHOOK_SECRET": webhook_secret,
+    }
+    suite = FirebaseSuite(CLI, around, settings)
+    # Two refusals belong to other deploys, and two to bad days, which the same emulators could not have in between.
+    here = {**around, "FIREBASE_AUTH_EMULATOR_HOST": suite.auth_host}
+    strict = FirebaseSuite(CLI, here, {**settings, "ENFORCE_APP_CHECK": "true"}, auth=False)
+    nowhere = dict.fromkeys(("FIRESTORE_EMULATOR_HOST", "FIREBASE_AUTH_EMULATOR_HOST"), f"127.0.0.1:{free_port()}")
+    cut_off = FirebaseSuite(CLI, {**around, **nowhere}, settings, auth=False)
     storage = StorageServer(suite.bucket, storage_port, suite.project)
     stack.callback(storage.stop)
     storage.start()
-    stack.callback(suite.stop)
-    suite.start()
+    with ThreadPoolExecutor() as pool:
+        for one in (suite, strict, cut_off):
+            stack.callback(one.stop)
+        list(pool.map(FirebaseSuite.start, (suite, strict, cut_off)))
     webhook = f"http://{suite.functions_host}/{suite.project}/{_REGION}/openai_webhook"
     openai = OpenAIStandIn(openai_port, batch_minutes=BATCH_MINUTES, webhook_secret=webhook_secret, webhook_url=webhook)
     stack.callback(openai.stop)
@@ -145,6 +150,8 @@ def start(stack: ExitStack) -> tuple[dict[str, Any], FirebaseSuite]:
         "region": _REGION,
         "bucket": suite.bucket,
         "functions": suite.functions_host,
+        "strict": strict.functions_host,
+        "cutOff": cut_off.functions_host,
         "auth": suite.auth_host,
         "firestore": firestore.host,
         "storage": storage.host.removeprefix("http://"),

@@ -35,13 +35,21 @@ class FirebaseSuite:
     """The suite as one process of ours, for as long as it is wanted. Scheduled functions do not fire by themselves."""
 
     def __init__(
-        self, cli: Path, environment: Mapping[str, str], settings: Mapping[str, str], project: str = "demo-ecolane"
+        self,
+        cli: Path,
+        environment: Mapping[str, str],
+        settings: Mapping[str, str],
+        *,
+        auth: bool = True,
+        project: str = "demo-ecolane",
     ) -> None:
         """Prepare to run the JavaScript file `cli` of firebase-tools with Node.
 
         `environment` reaches the functions as it is; `settings` are params and secrets of a deploy, by name. Those that
-        are left out have their defaults, and secrets the text "none".
+        are left out have their defaults, and secrets the text "none". Without `auth` only the functions are served:
+        their Auth is what FIREBASE_AUTH_EMULATOR_HOST in `environment` says.
         """
+        self._only = "functions,auth" if auth else "functions"
         self.project = project
         self.bucket = f"{project}.appspot.com"  # what the CLI says of every project that begins with demo-
         self.functions_port, self.auth_port = free_port(), free_port()
@@ -73,7 +81,7 @@ class FirebaseSuite:
             "CI": "1",
             "NO_UPDATE_NOTIFIER": "1",
         }
-        command = ["node", str(self._cli), "emulators:start", "--only", "functions,auth", "--project", self.project]
+        command = ["node", str(self._cli), "emulators:start", "--only", self._only, "--project", self.project]
         self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and arguments
             [sys.executable, str(_GUARDIAN), *command],
             cwd=source,

@@ -12,7 +12,7 @@ import { connectFunctionsEmulator, getFunctions, httpsCallable } from "firebase/
 import { connectStorageEmulator, getStorage, ref, uploadBytes } from "firebase/storage";
 
 export const facts = JSON.parse(process.env.ECOLANE_CLIENT_TEST);
-const WAIT_SECONDS = 35;
+const WAIT_SECONDS = 60;
 const CUSTOM_TOKEN_AUDIENCE =
   "https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit";
 
@@ -21,7 +21,8 @@ const provoked = new Set();
 
 /** One installation of the app. Nobody is signed in yet. */
 export class App {
-  constructor() {
+  /** `functions` is the address of the deploy that this app calls. */
+  constructor(functions = facts.functions) {
     this.app = initializeApp(
       { apiKey: "local", projectId: facts.project, storageBucket: facts.bucket, appId: "client-test" },
       randomUUID(),
@@ -32,21 +33,21 @@ export class App {
     this.storage = getStorage(this.app);
     connectAuthEmulator(this.auth, `http://${facts.auth}`, { disableWarnings: true });
     connectFirestoreEmulator(this.db, ...address(facts.firestore));
-    connectFunctionsEmulator(this.functions, ...address(facts.functions));
+    connectFunctionsEmulator(this.functions, ...address(functions));
     connectStorageEmulator(this.storage, ...address(facts.storage));
     apps.push(this);
   }
 
   /** A fresh anonymous user's app. */
-  static async signedIn() {
-    const app = new App();
+  static async signedIn(functions) {
+    const app = new App(functions);
     await signInAnonymously(app.auth);
     return app;
   }
 
   /** An operator's app: a custom token brings the claim. Emulators take unsigned ones. */
-  static async ofAdmin() {
-    const app = new App();
+  static async ofAdmin(functions) {
+    const app = new App(functions);
     const part = (content) => Buffer.from(JSON.stringify(content)).toString("base64url");
     const content = { aud: CUSTOM_TOKEN_AUDIENCE, uid: `admin-${randomUUID()}`, claims: { admin: true } };
     const token = `${part({ alg: "none", typ: "JWT" })}.${part(content)}.`;
@@ -150,6 +151,7 @@ export async function tick(name) {
       method: "POST",
       headers: {
         "User-Agent": "Google-Cloud-Scheduler",
+        "X-CloudScheduler": "true",
         "X-CloudScheduler-JobName": `firebase-schedule-${name}-${facts.region}`,
         "X-CloudScheduler-ScheduleTime": `${now.slice(0, 19)}Z`,
       },

@@ -1,0 +1,90 @@
+"""`make test-client` itself: what it says where it cannot run, and that a failing test fails it."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import typer
+
+from scripts import client_test
+from scripts.client_test import client_test as command
+
+NODE = shutil.which("node")
+
+
+@pytest.fixture
+def ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that has everything, with nothing to install and nothing to start."""
+    monkeypatch.setattr(client_test, "whats_missing", lambda: None)
+    monkeypatch.setattr(client_test, "install", lambda: None)
+    monkeypatch.setattr(client_test, "start", lambda _stack: ({}, SimpleNamespace(log=lambda: "")))
+
+
+def status(**options: Any) -> int:
+    """Run the command and return its exit status."""
+    with pytest.raises(typer.Exit) as ended:
+        command(**options)
+    return ended.value.exit_code
+
+
+@pytest.mark.skipif(NODE is None, reason="Node is not installed")
+@pytest.mark.parametrize(("assertion", "expected"), [("1, 1", 0), ("1, 2", 1)])
+def test_a_failing_assertion_fails_the_command(
+    ready: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, assertion: str, expected: int
+) -> None:
+    """The status is the test's: 0 only if every assertion holds."""
+    imports = 'import assert from "node:assert"; import { test } from "node:test";'
+    (tmp_path / "client.test.mjs").write_text(f'{imports} test("t", () => assert.equal({assertion}));')
+    monkeypatch.setattr(client_test, "CLIENT", tmp_path)
+
+    assert status(if_missing="fail") == expected
+
+
+@pytest.mark.parametrize(("if_missing", "expected"), [("fail", 2), ("skip", 0)])
+def test_what_is_missing_is_said_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], if_missing: str, expected: int
+) -> None:
+    """Without Java the reason and the remedy are named; it is a failure unless the caller has asked for a skip."""
+    monkeypatch.setattr(
+        client_test, "find_official", lambda: (None, "Google's emulator needs Java, and none was found.")
+    )
+    monkeypatch.setattr(shutil, "which", lambda name: NODE if name == "node" else f"/usr/bin/{name}")
+    if NODE is None:
+        pytest.skip("Node is not installed")
+
+    assert status(if_missing=if_missing) == expected
+
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 1
+    assert "needs Java" in told[0]
+    assert "install Java 21" in told[0]
+    assert ("skipped" in told[0]) == (if_missing == "skip")
+
+
+def test_without_node_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A machine without Node is told which one is needed."""
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
+
+    assert status(if_missing="fail") == 2
+    assert "Node 20 or newer with npm is needed (found: none)" in capsys.readouterr().err
+
+
+def test_an_unknown_wish_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """A misspelt IF_MISSING is no skip."""
+    assert status(if_missing="ignore") == 2
+    assert "fail or skip, not 'ignore'" in capsys.readouterr().err
+
+
+def test_npm_speaks_for_itself_when_it_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What npm says is the message, and nothing counts as installed."""
+    (tmp_path / "package-lock.json").write_text("{}")
+    failed = subprocess.CompletedProcess([], 1, stderr="npm error network: no answer\n")
+    monkeypatch.setattr(client_test, "CLIENT", tmp_path)
+    monkeypatch.setattr(subprocess, "run", lambda *_args, **_options: failed)
+
+    with pytest.raises(RuntimeError, match="no answer"):
+        client_test.install()
+    assert not (tmp_path / "node_modules" / ".installed").exists()
