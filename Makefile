@@ -17,8 +17,8 @@ venv/.installed: requirements.txt requirements-dev.txt
 
 install: venv/.installed  ## Install everything into venv/
 
-demo: venv/.installed  ## Run the main job end to end: make demo [PHOTOS=folder] [FIRESTORE=official]
-	@$(BIN)/python -m scripts.demo $(if $(PHOTOS),--photos "$(PHOTOS)")
+demo: venv/.installed  ## Run the main job end to end: make demo [PHOTOS=folder] [FIRESTORE=official] [PICTURE=file.svg]
+	@$(BIN)/python -m scripts.demo $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(PICTURE),--picture "$(PICTURE)")
 
 dev: venv/.installed  ## Keep the local cloud running: make dev [FIRESTORE=official]
 	@$(BIN)/python -m scripts.dev $(if $(FIRESTORE),--firestore "$(FIRESTORE)")

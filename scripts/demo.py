@@ -1,5 +1,6 @@
 """The main job, end to end, on this machine: photos in, both lanes, results, wallet, money saved."""
 
+import re
 import sys
 import uuid
 from collections import Counter
@@ -49,13 +50,17 @@ class Photo:
 
 def main(
     photos: Annotated[Path | None, typer.Option(help="A folder of photos; without it a few are drawn.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="An SVG file for what is printed, like docs/demo.svg.")] = None,
 ) -> None:
     """Run the demo and print what the user and the operator see."""
+    console.record = picture is not None
     try:
         found = _load(photos)
         with LocalCloud() as cloud:
             _run(cloud, found)
-    except (DemoError, FirestoreChoiceError, FunctionsStartError) as problem:
+        if picture is not None:
+            picture.write_text(_svg(), encoding="utf-8")
+    except (DemoError, FirestoreChoiceError, FunctionsStartError, OSError) as problem:
         console.print(f"[red]demo:[/] {problem}")
         sys.exit(1)
 
@@ -117,6 +122,8 @@ def _run(cloud: LocalCloud, photos: list[Photo]) -> None:
         started = cloud.clock()
         _wait(cloud, user, photos, meter, progress)
     waited = cloud.clock() - started
+    if console.record:
+        console.print(progress.get_renderable())
     with meter.counting(meter.calls):
         wallet = cloud.call("get_wallet", {}, user.id_token)
     records = _stored(cloud, photos)
@@ -130,7 +137,13 @@ def _run(cloud: LocalCloud, photos: list[Photo]) -> None:
 
 def _progress() -> Progress:
     columns = (TextColumn("{task.description:<32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console)
+    return Progress(*columns, console=console, disable=console.record)  # a recording would keep every frame
+
+
+def _svg() -> str:
+    """Draw what was printed. No font is fetched from elsewhere: the viewer's own fixed-width one will do."""
+    svg = console.export_svg(title="make demo", unique_id="demo")
+    return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
 
 
 def _fund(cloud: LocalCloud, photos: list[Photo]) -> None:

@@ -5,8 +5,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
+
+from scripts.drawings import drawn_photos
 
 ROOT = Path(__file__).resolve().parents[1]
 PHOTOS = ROOT.parent / "shared" / "photos"
@@ -47,6 +50,19 @@ def test_the_demo_takes_a_folder_of_photos() -> None:
     assert demo.returncode == 0, demo.stderr
     assert "24/24" in demo.stdout
     assert "21/21" in demo.stdout
+
+
+def test_the_demo_draws_a_picture_of_what_it_prints(tmp_path: Path) -> None:
+    """The README's picture is the command's own: an SVG with its words, which fetches nothing."""
+    (tmp_path / "bottle.jpg").write_bytes(drawn_photos()["bottle.jpg"])
+    demo = run_demo("--photos", str(tmp_path), "--picture", str(tmp_path / "demo.svg"))
+    assert demo.returncode == 0, demo.stderr
+    picture = ET.parse(tmp_path / "demo.svg")  # noqa: S314  (made a moment ago)
+    words = " ".join(picture.getroot().itertext()).replace("\N{NO-BREAK SPACE}", " ")
+    assert "bottle.jpg" in words
+    assert "AI bill" in words
+    assert "1/1" in words
+    assert "url(http" not in words
 
 
 @pytest.mark.parametrize(
