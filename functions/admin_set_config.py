@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from functions.core.config_changes import differences, merged
 from functions.core.errors import InvalidRequest
-from functions.core.ledger import day_of
+from functions.core.moments import day_of
 from functions.core.records import Request
 from functions.core.runtime import RuntimeConfig
 from functions.spending import reviewed

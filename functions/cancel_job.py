@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.core.errors import JobNotFound
 from functions.core.jobs import job_view
 from functions.core.records import JobId, Request
-from functions.core.settlement import cancelling
+from functions.core.settlement import cancelling, own
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -27,6 +26,4 @@ def cancel_job(request: CancelJob, uid: str, deps: Deps) -> dict[str, Any]:
         JobNotCancellable: it has left the queue.
     """
     stored = deps.store.settle_job(request.job_id, uid, cancelling(uid, deps.runtime(), deps.clock()))
-    if stored is None:
-        raise JobNotFound("You have no job with this jobId.")
-    return job_view(stored.job)
+    return job_view(own(stored.job if stored else None, uid))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from functions.core import earning, ledger
 from functions.core.accounts import Account
 from functions.core.limits import DeviceDay, count_on_device
+from functions.core.moments import day_of
 from functions.core.profile import DeviceId, device_key
 from functions.core.records import Request
 from functions.core.refresh import contact
@@ -34,6 +35,6 @@ def claim_daily_bonus(request: ClaimDailyBonus, uid: str, deps: Deps) -> dict[st
         account = earning.daily_bonus(contact(wallet, uid, runtime, now), rules, now)
         return account, count_on_device(device, "bonus", rules.bonuses_per_device, now)
 
-    entry_id = ledger.entry_id(ledger.Reason.BONUS, ledger.day_of(now))
+    entry_id = ledger.entry_id(ledger.Reason.BONUS, day_of(now))
     entry = deps.store.post_entry(uid, entry_id, decide, device_key(request.device_id))
     return {"entry": entry.model_dump(by_alias=True, mode="json")}

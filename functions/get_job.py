@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.core.errors import JobNotFound
 from functions.core.jobs import job_view
 from functions.core.records import JobId, Request
-from functions.core.settlement import require_owner
+from functions.core.settlement import own
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -26,7 +25,4 @@ def get_job(request: GetJob, uid: str, deps: Deps) -> dict[str, Any]:
         JobNotFound: there is no such job, or it is somebody else's.
     """
     stored = deps.store.get_job(request.job_id)
-    if stored is None:
-        raise JobNotFound("You have no job with this jobId.")
-    require_owner(stored.job, uid)
-    return job_view(stored.job)
+    return job_view(own(stored.job if stored else None, uid))

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 from functions import log
 from functions.core.alerts import Alert, AlertKind, alert
 from functions.core.budget_state import BudgetState
-from functions.core.costs import JOBS_SAMPLED_MAX, day_bounds, most_frequent, users_due
+from functions.core.costs import JOBS_SAMPLED_MAX, most_frequent, users_due
 from functions.core.guard import Books, Drift, Review, days_to_review, threshold_alerts
-from functions.core.ledger import day_of
+from functions.core.moments import day_bounds, day_of
 from functions.core.runtime import FUNCTION_TIMEOUT
 from functions.health import raise_alerts
 from functions.spending import reviewed

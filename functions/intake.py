@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,6 @@ from functions.orders import Options, Order, move_to_batch
 from functions.spending import instant_hold, line_micros, with_hold, within_cap
 
 if TYPE_CHECKING:
-    from functions.core.accounts import Account
     from functions.core.ledger import Wallet
     from functions.wiring import Deps
 
@@ -142,16 +140,12 @@ def _decide(
         job = order.job
         try:
             admitted = admit(spend(account, most.micros, cap, now), job.mode, plan, now)
-            account = _charged(admitted, job, now)
+            account = charge(admitted, job.job_id, job.tokens_cost, now, points=job.points)
         except EcolaneError as error:
             refusals[job.job_id] = error
         else:
             jobs.append(job.model_copy(update=changes))
     return Opening(account, tuple(jobs))
-
-
-def _charged(account: Account, job: Job, now: datetime) -> Account:
-    return charge(account, job.job_id, job.tokens_cost, now, points=job.points)
 
 
 def _answer_again(orders: Sequence[Order], deps: Deps) -> None:

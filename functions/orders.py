@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints
 from functions.core.errors import EcolaneError
 from functions.core.idempotency import job_id_for
 from functions.core.jobs import JOB_LIFETIME, Job, Lane, Status, shard_of
-from functions.core.ledger import day_of
+from functions.core.moments import day_of
 from functions.core.pricing import expected_wait_minutes, prices_now
 from functions.core.records import LanguageTag, Request, RequestId
 from functions.core.uploads import PATH_CHARACTERS_MAX

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from functions.core.budget import Mode
+from functions.core.moments import iso_text
 from functions.core.pricing import expected_wait_minutes, prices_now, recommended_lane
 from functions.core.records import Request
 from functions.core.refresh import contact
@@ -39,7 +40,7 @@ def quote(_request: Quote, uid: str, deps: Deps) -> dict[str, Any]:
         rules.instant_recommended_scans,
         instant_open=closed_because is None,
     )
-    opens_at = reopens_at(deps).isoformat().replace("+00:00", "Z")
+    opens_at = iso_text(reopens_at(deps))
     return {
         "balance": balance,
         "priceVersion": prices.version,

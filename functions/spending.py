@@ -14,12 +14,11 @@ from functions import log
 from functions.core.alerts import AlertKind, alert
 from functions.core.budget import DayNotOpenError, Hold, Mode, NoRoomError, batch_hold, call_hold, exhausted, with_room
 from functions.core.budget_state import doubted, mode_now, reopening
-from functions.core.costs import day_bounds
 from functions.core.errors import InstantClosed, RateLimited
 from functions.core.estimates import input_tokens, input_tokens_max, jpeg_size, most_micros, raised
 from functions.core.guard import Books, Drift, Review, review
-from functions.core.ledger import day_of
 from functions.core.limits import Recount, RecountNeededError
+from functions.core.moments import day_bounds, day_of
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -14,7 +14,7 @@ from functions.core.jobs import job_view
 from functions.core.limits import Recount
 from functions.core.pricing import prices_now
 from functions.core.records import JobId, Request
-from functions.core.settlement import Upgrade, require_owner, upgrading
+from functions.core.settlement import Upgrade, own, upgrading
 from functions.instant_lane import classify_now
 from functions.spending import instant_closed, instant_closed_because, instant_hold, with_hold
 
@@ -41,19 +41,17 @@ def upgrade_job(request: UpgradeJob, uid: str, deps: Deps) -> dict[str, Any]:
     """
     runtime, now = deps.runtime(), deps.clock()
     found = deps.store.get_job(request.job_id)
-    if found is None:
-        raise JobNotFound("You have no job with this jobId.")
-    require_owner(found.job, uid)
+    job = own(found.job if found else None, uid)
     closed = instant_closed_because(deps)
     if closed is not None:
         raise instant_closed(closed, deps)
-    photo = deps.prepare_photo(deps.files.read_photo(found.job.image_path), runtime.images)
+    photo = deps.prepare_photo(deps.files.read_photo(job.image_path), runtime.images)
     upgrade = Upgrade(
         prices=prices_now(runtime.tokens, deps.queue().queued),
         tokens_max=request.max_tokens,
         opened_by=deps.new_id(),
         lease_until=now + timedelta(seconds=runtime.instant.lease_seconds),
-        hold=instant_hold(found.job, photo, deps),
+        hold=instant_hold(job, photo, deps),
     )
 
     def buy(hold: Hold, recount: Recount | None) -> StoredJob | None:

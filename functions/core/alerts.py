@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from functions.core.ledger import day_of
+from functions.core.moments import day_of
 from functions.core.records import Record
 
 ALERT_LIFETIME = timedelta(days=90)

@@ -11,13 +11,14 @@ know that there is room, and no number of racing calls can pass the sum.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from pydantic import Field
 
 from functions.core.errors import BudgetExhausted
+from functions.core.moments import iso_text
 from functions.core.records import Record
 
 SHARDS = 8
@@ -195,10 +196,5 @@ def with_room(shards: Mapping[str, Shard], micros: int, first: int) -> Iterator[
 
 def exhausted(reopens_at: datetime) -> BudgetExhausted:
     """Return the error for a call that the budget has no room for."""
-    at = reopens_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    at = iso_text(reopens_at)
     return BudgetExhausted(f"The classifier has worked off its budget. It opens again at {at}.", resetsAt=at)
-
-
-def next_day(now: datetime) -> datetime:
-    """Return the next midnight UTC."""
-    return (now.astimezone(UTC) + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from pydantic import Field
 
 from functions.core.attempts import Doubts
-from functions.core.budget import Mode, next_day
-from functions.core.ledger import day_of
+from functions.core.budget import Mode
+from functions.core.moments import day_of, next_day
 from functions.core.records import Record
 from functions.core.runtime import BudgetRules
 

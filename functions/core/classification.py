@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, StringConstraints
 
+from functions.core.moments import iso_text
 from functions.core.records import Record
 
 TEXT_CHARACTERS_MAX = 2_000
@@ -103,7 +104,7 @@ def classify_as(
         language=language,
         model=model,
         prompt_version=prompt_version,
-        classified_at=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        classified_at=iso_text(now),
     )
 
 

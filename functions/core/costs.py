@@ -9,10 +9,11 @@ day in twenty, who makes one in thirty-three one day in ten thousand.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from functions.core.guard import OPEN_DAYS, DayBook
+from functions.core.moments import day_bounds
 
 COLUMNS = ("day", "lane", "model", "micros")
 
@@ -59,9 +60,3 @@ def users_due(day: str, users_at: datetime | None, now: datetime) -> bool:
 def most_frequent(users: Iterable[str]) -> list[str]:
     """Return those who come up most often, at most USERS_MAX of them."""
     return [user for user, _ in Counter(users).most_common(USERS_MAX)]
-
-
-def day_bounds(day: str) -> tuple[datetime, datetime]:
-    """Return when a UTC day begins, and when the next one does."""
-    since = datetime.fromisoformat(day).replace(tzinfo=UTC)
-    return since, since + timedelta(days=1)

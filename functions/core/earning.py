@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 
 from functions.core.accounts import Account
 from functions.core.errors import ConversionLimit, InvalidRequest
-from functions.core.ledger import Reason, Wallet, day_of, today_of
+from functions.core.ledger import Reason, Wallet, today_of
 from functions.core.limits import daily_limit
+from functions.core.moments import day_of
 from functions.core.plans import PlanRules
 from functions.core.runtime import TokenRules
 

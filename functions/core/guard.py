@@ -13,7 +13,7 @@ from pydantic import Field
 from functions.core.alerts import Alert, AlertKind, alert
 from functions.core.budget import SHARDS, Mode, Shard
 from functions.core.budget_state import BudgetState, reopening
-from functions.core.ledger import day_of
+from functions.core.moments import day_of
 from functions.core.records import Record
 from functions.core.runtime import BudgetRules
 

@@ -3,11 +3,12 @@
 `core.accounts` posts entries.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from pydantic import Field
 
+from functions.core.moments import day_of
 from functions.core.plans import Plan
 from functions.core.records import Record
 
@@ -95,11 +96,6 @@ class Wallet(Record):
 def entry_id(reason: Reason, ref: str | None) -> str:
     """Return the id of an entry, the same for every attempt at it."""
     return reason.value if ref is None else f"{reason}:{ref}"
-
-
-def day_of(moment: datetime) -> str:
-    """Return the UTC day of a moment as ISO 8601 text."""
-    return moment.astimezone(UTC).date().isoformat()
 
 
 def today_of(wallet: Wallet, now: datetime) -> Today:

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from functions.core.accounts import Account
 from functions.core.errors import DailyLimit, RateLimited
 from functions.core.jobs import Lane
-from functions.core.ledger import day_of, today_of
+from functions.core.ledger import today_of
+from functions.core.moments import day_of, iso_text, next_day
 from functions.core.plans import PlanRules
 from functions.core.records import Record
 
@@ -118,9 +119,8 @@ def count_on_device(device: DeviceDay | None, what: str, limit: int, now: dateti
 
 def daily_limit(what: str, limit: int, now: datetime) -> DailyLimit:
     """Return the error for something that is used up until midnight UTC."""
-    resets_at = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     return DailyLimit(
         f"At most {limit} {what} a day. The next day begins at midnight UTC.",
         limit=limit,
-        resetsAt=resets_at.isoformat().replace("+00:00", "Z"),
+        resetsAt=iso_text(next_day(now)),
     )

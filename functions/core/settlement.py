@@ -71,7 +71,7 @@ def cancelling(uid: str, runtime: RuntimeConfig, now: datetime) -> Decision:
     """
 
     def decide(wallet: Wallet | None, job: Job) -> tuple[Account, Fields] | None:
-        require_owner(job, uid)
+        own(job, uid)
         if job.status is Status.CANCELLED:
             return None
         if job.status is not Status.QUEUED:
@@ -97,7 +97,7 @@ def upgrading(uid: str, runtime: RuntimeConfig, now: datetime, upgrade: Upgrade)
     cap, most = runtime.budget.per_user_daily_micros, upgrade.hold.micros
 
     def decide(wallet: Wallet | None, job: Job) -> tuple[Account, Fields] | None:
-        require_owner(job, uid)
+        own(job, uid)
         if job.mode is Lane.INSTANT:
             return None
         if job.status is not Status.QUEUED or wallet is None:
@@ -115,14 +115,15 @@ def upgrading(uid: str, runtime: RuntimeConfig, now: datetime, upgrade: Upgrade)
     return decide
 
 
-def require_owner(job: Job, uid: str) -> None:
-    """Check that a job is the caller's.
+def own(job: Job | None, uid: str) -> Job:
+    """Return a job that is the caller's.
 
     Raises:
-        JobNotFound: the same answer as for one that does not exist.
+        JobNotFound: there is none, or it is somebody else's: the answer is the same.
     """
-    if job.uid != uid:
+    if job is None or job.uid != uid:
         raise JobNotFound("You have no job with this jobId.")
+    return job
 
 
 def _account(wallet: Wallet | None, now: datetime) -> Account:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from functions.core import budget
 from functions.core.budget import Booking, DayNotOpenError, Hold, NoRoomError, Shard
+from functions.core.moments import next_day
 from tests.builders import NOW
 
 DAY = "2026-11-21"
@@ -124,5 +125,5 @@ def test_a_full_shard_sends_on_to_one_with_room() -> None:
 
 def test_the_error_says_when_to_come_back() -> None:
     """In UTC, as ISO 8601."""
-    error = budget.exhausted(budget.next_day(datetime(2026, 12, 31, 23, 59, tzinfo=UTC)))
+    error = budget.exhausted(next_day(datetime(2026, 12, 31, 23, 59, tzinfo=UTC)))
     assert (error.reason, error.details) == ("BUDGET_EXHAUSTED", {"resetsAt": "2027-01-01T00:00:00Z"})

@@ -4,16 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from functions.core.costs import (
-    COLUMNS,
-    USER_COLUMNS,
-    USERS_MAX,
-    cost_rows,
-    day_bounds,
-    most_frequent,
-    user_rows,
-    users_due,
-)
+from functions.core.costs import COLUMNS, USER_COLUMNS, USERS_MAX, cost_rows, most_frequent, user_rows, users_due
 from functions.core.guard import DayBook
 
 
@@ -78,8 +69,3 @@ def test_the_most_frequent_of_a_sample_and_no_more_than_are_kept() -> None:
     found = most_frequent(sample)
     assert found[:2] == ["ann", "bob"]
     assert len(found) == USERS_MAX
-
-
-def test_a_day_ends_where_the_next_begins() -> None:
-    """At midnight UTC."""
-    assert day_bounds(DAY) == (datetime(2026, 11, 21, tzinfo=UTC), datetime(2026, 11, 22, tzinfo=UTC))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from functions.core.estimates import input_tokens, input_tokens_max, jpeg_size, most_micros
+from functions.core.estimates import input_tokens, input_tokens_max, jpeg_size, most_micros, raised
 from functions.core.image_tokens import FORMULAS
 from functions.core.prompts import OUTPUT_TOKENS_MAX, completion_request, image_data_url
 from functions.core.usage import ModelPrice, Usage, cost_micros
@@ -65,6 +65,11 @@ def test_the_arithmetic_of_the_default_model() -> None:
     price = ModelPrice(Decimal("0.1"), Decimal("0.01"), Decimal("0.125"), Decimal("0.5"))
     assert most_micros(1_457, price, batch=False) == 632 + 1
     assert most_micros(1_457, price, batch=True) == 316 + 1
+
+
+def test_what_is_held_above_an_estimate_is_rounded_up() -> None:
+    """A part of a micro-dollar is held as a whole one."""
+    assert [raised(633, percent) for percent in (100, 101, 250)] == [633, 640, 1_583]
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"comment": b"x" * 500}, {"dpi": (300, 300)}], ids=str)

@@ -65,6 +65,8 @@ def test_a_value_out_of_range_is_an_error_that_names_it(document: dict[str, Any]
         ({"tokens": {"batchPrice": 6}}, "batchPrice"),
         ({"instant": {"leaseSeconds": CALL_TIMEOUT.total_seconds()}}, "leaseSeconds"),
         ({"batch": {"leaseMinutes": 9}}, "outlive"),
+        ({"budget": {"overrideMode": "closed"}}, "go together"),
+        ({"budget": {"overrideUntil": "2026-11-22T00:00:00Z"}}, "go together"),
     ],
 )
 def test_values_that_contradict_each_other_are_refused(document: dict[str, Any], words: str) -> None:
@@ -79,6 +81,7 @@ def test_values_that_contradict_each_other_are_refused(document: dict[str, Any],
         {"tokens": {"instantPrice": 200, "welcome": 200}},
         {"instant": {"leaseSeconds": CALL_TIMEOUT.total_seconds() + 1, "providerTimeoutSeconds": 50}},
         {"batch": {"leaseMinutes": 10}},
+        {"budget": {"overrideMode": "closed", "overrideUntil": "2026-11-22T00:00:00Z"}},
     ],
 )
 def test_the_borders_of_the_relations_are_allowed(document: dict[str, Any]) -> None:
