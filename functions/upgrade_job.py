@@ -10,7 +10,7 @@ from pydantic import Field
 
 from functions.core.budget import Hold, NoRoomError
 from functions.core.errors import JobNotFound
-from functions.core.jobs import job_view
+from functions.core.jobs import Lane, job_view
 from functions.core.limits import Recount
 from functions.core.pricing import prices_now
 from functions.core.records import JobId, Request
@@ -42,6 +42,8 @@ def upgrade_job(request: UpgradeJob, uid: str, deps: Deps) -> dict[str, Any]:
     runtime, now = deps.runtime(), deps.clock()
     found = deps.store.get_job(request.job_id)
     job = own(found.job if found else None, uid)
+    if job.mode is Lane.INSTANT:
+        return job_view(job)
     closed = instant_closed_because(deps)
     if closed is not None:
         raise instant_closed(closed, deps)

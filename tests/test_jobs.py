@@ -144,6 +144,17 @@ def test_an_upgrade_costs_the_difference_and_answers_at_once(app: App) -> None:
     assert app.statement() == [WELCOME, ("charge", -1, 9), ("upgrade", -4, 5)]
 
 
+def test_a_repeated_upgrade_is_answered_when_it_could_not_be_had_any_more(app: App, configure: Configure) -> None:
+    """Whoever lost the answer gets it, though the photo is gone and the lane is closed by then."""
+    path = app.upload()
+    job_id = app.classify(path)["jobId"]
+    job = app.call("upgrade_job", jobId=job_id)
+    app.cloud.storage_client().bucket(app.cloud.bucket).blob(path).delete()
+    assert app.call("upgrade_job", jobId=job_id) == job
+    configure({"instant": {"open": False}})
+    assert app.call("upgrade_job", jobId=job_id) == job
+
+
 def test_an_upgrade_that_fails_gives_everything_back(app: App) -> None:
     """When the provider is down, price and difference come back together."""
     job_id = app.classify()["jobId"]
