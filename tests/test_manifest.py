@@ -116,6 +116,23 @@ def test_every_secret_is_set_before_the_deploy() -> None:
     assert set(re.findall(r"functions:secrets:set ([A-Z_]+)", told)) == secrets
 
 
+def test_one_python_everywhere() -> None:
+    """What is deployed, checked on every push and developed with is the same version of Python."""
+    runtime = json.loads((ROOT / "firebase.json").read_text(encoding="utf-8"))["functions"][0]["runtime"]
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+    container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text(encoding="utf-8"))
+    steps = workflow["jobs"]["checks"]["steps"]
+    (version,) = [step["with"]["python-version"] for step in steps if "setup-python" in step.get("uses", "")]
+    assert runtime == "python" + version.replace(".", "")
+    assert container["image"].endswith(f"python:{version}")
+
+
+def test_a_push_is_checked_as_a_change_is() -> None:
+    """The workflow runs .ci/run and has no checks of its own."""
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+    assert [step["run"] for step in workflow["jobs"]["checks"]["steps"] if "run" in step] == [".ci/run"]
+
+
 # Capacity
 
 
