@@ -109,7 +109,7 @@ def _retrieve(deps: Deps, batch: Batch, age: timedelta) -> ProviderBatch:
     except ProviderRejectedError as problem:
         if age < LOST:
             raise
-        return ProviderBatch(openai_batch_id, ProviderState.EXPIRED, None, None, 0, str(problem))
+        return ProviderBatch(openai_batch_id, ProviderState.EXPIRED, problem=str(problem))
 
 
 def _cancel(deps: Deps, batch: Batch) -> None:

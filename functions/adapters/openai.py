@@ -32,7 +32,6 @@ LISTED_BATCHES_MAX = 2_000
 LINE_BYTES_MAX = 1_000_000
 """No line of an output file comes near; a broken file must not fill the memory."""
 
-
 NOT_REACHED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 """No connection, so no request arrived and nothing is billed."""
 
@@ -216,7 +215,6 @@ def _provider_batch(batch: OpenAIBatch) -> ProviderBatch:
         state=ProviderState(batch.status),
         output_file_id=batch.output_file_id or None,
         error_file_id=batch.error_file_id or None,
-        completed_lines=batch.request_counts.completed if batch.request_counts else 0,
         problem="; ".join(f"{problem.code}: {problem.message}" for problem in problems[:3]) or None,
         bad_lines=frozenset(problem.line for problem in problems if problem.line is not None),
         over_limit=any(problem.code == "token_limit_exceeded" for problem in problems),

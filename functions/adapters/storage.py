@@ -6,7 +6,7 @@ batches/{batchId}/jobs.jsonl    the batch's list of jobs, a BatchMember a line
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import IO, Any
 
@@ -67,31 +67,21 @@ class StorageFiles:
             raise InvalidImage(f"The photo is larger than {IMAGE_BYTES_MAX // 1024**2} MB.")
         return data
 
-    @contextmanager
-    def write_input(self, batch_id: str) -> Iterator[IO[bytes]]:
+    def write_input(self, batch_id: str) -> AbstractContextManager[IO[bytes]]:
         """Open a batch's input file for writing. The object appears when the block ends without an error."""
-        with self._bucket.blob(_input_path(batch_id)).open(
-            "wb", chunk_size=CHUNK_BYTES, ignore_flush=True, **_LIMITS
-        ) as file:
-            yield file
+        return self._writing(_input_path(batch_id))
 
-    @contextmanager
-    def read_input(self, batch_id: str) -> Iterator[IO[bytes]]:
+    def read_input(self, batch_id: str) -> AbstractContextManager[IO[bytes]]:
         """Open a batch's input file for reading."""
-        with self._bucket.blob(_input_path(batch_id)).open("rb", chunk_size=CHUNK_BYTES, **_LIMITS) as file:
-            yield file
+        return self._reading(_input_path(batch_id))
 
-    @contextmanager
-    def write_roll(self, batch_id: str) -> Iterator[IO[bytes]]:
+    def write_roll(self, batch_id: str) -> AbstractContextManager[IO[bytes]]:
         """Open a batch's list of jobs for writing, a `BatchMember` a line; see `write_input`."""
-        with self._bucket.blob(_roll_path(batch_id)).open(
-            "wb", chunk_size=CHUNK_BYTES, ignore_flush=True, **_LIMITS
-        ) as file:
-            yield file
+        return self._writing(_roll_path(batch_id))
 
     def read_roll(self, batch_id: str) -> Roll:
         """Return a batch's list of jobs."""
-        with self._bucket.blob(_roll_path(batch_id)).open("rb", chunk_size=CHUNK_BYTES, **_LIMITS) as file:
+        with self._reading(_roll_path(batch_id)) as file:
             return Roll(file)
 
     def put_photo(self, batch_id: str, job_id: str, jpeg: bytes) -> str:
@@ -107,6 +97,17 @@ class StorageFiles:
                 blob.delete(**_LIMITS)
             except exceptions.NotFound:
                 continue
+
+    @contextmanager
+    def _writing(self, path: str) -> Iterator[IO[bytes]]:
+        blob = self._bucket.blob(path)
+        with blob.open("wb", chunk_size=CHUNK_BYTES, ignore_flush=True, timeout=TIMEOUT_SECONDS) as file:
+            yield file
+
+    @contextmanager
+    def _reading(self, path: str) -> Iterator[IO[bytes]]:
+        with self._bucket.blob(path).open("rb", chunk_size=CHUNK_BYTES, timeout=TIMEOUT_SECONDS) as file:
+            yield file
 
 
 def signed_url(blob: Blob) -> str:

@@ -49,10 +49,9 @@ class ProviderBatch:
 
     openai_batch_id: str
     state: ProviderState
-    output_file_id: str | None
-    error_file_id: str | None
-    completed_lines: int
-    problem: str | None
+    output_file_id: str | None = None
+    error_file_id: str | None = None
+    problem: str | None = None
     bad_lines: frozenset[int] = frozenset()
     over_limit: bool = False
 

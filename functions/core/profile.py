@@ -12,7 +12,6 @@ from functions.core.records import Record
 DEVICES_MAX = 10
 """A user's devices that get pushes; the one not seen for longest makes room."""
 
-
 PUSHED_DEVICES_MAX = 3
 """Devices that a push goes to; their tokens travel with every job."""
 

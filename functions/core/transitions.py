@@ -15,7 +15,6 @@ from functions.core.usage import Usage
 WAIT_MAX = timedelta(hours=26)
 """A batch job that has waited longer, OpenAI's 24 hours and our own trouble included, is failed and refunded."""
 
-
 RETRY_BACKOFF = (timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=4))
 """How long a job stays out of the queue after its first, second and any further failed attempt."""
 

@@ -10,7 +10,6 @@ from functions.core.records import Record
 BATCH_DISCOUNT = Decimal("0.5")
 """OpenAI bills the Batch API at half price: "Batch and Flex are billed at 50% of Standard" (model pages, pricing)."""
 
-
 TOKENS_MAX = 10_000_000
 """Far above any model's context: a report beyond this is absurd, and is taken for none."""
 

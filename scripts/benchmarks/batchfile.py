@@ -189,7 +189,7 @@ def _measure(lines: int, mode: str) -> dict[str, float]:
         sent = batch_files.write_files(deps, "batch", [_member(number) for number in range(lines)], counts)
         built = time.perf_counter()
         batch = Batch(batch_id="batch", state=BatchState.COLLECTING, created_at=NOW, due_at=NOW, model="gpt-6-luna")
-        reported = ProviderBatch("batch_1", ProviderState.COMPLETED, "file_1", None, lines, None)
+        reported = ProviderBatch("batch_1", ProviderState.COMPLETED, "file_1")
         ended = Collector(deps, batch).collect(reported)
         collected = time.perf_counter()
     if not sent == ended["done"] == deps.store.written == lines:

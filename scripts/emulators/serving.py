@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from socketserver import BaseServer
 from typing import TYPE_CHECKING
 
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -54,22 +55,13 @@ class _Handler(WSGIRequestHandler):
         """Print nothing."""
 
 
-class BackgroundServer:
-    """A WSGI application served on this machine by one thread per request, until it is stopped."""
+class Background:
+    """A server that answers in a thread of its own, until it is stopped."""
 
-    def __init__(self, app: "WSGIApplication", name: str, port: int = 0) -> None:
-        """Take the port now; `name` is the thread's.
-
-        Raises:
-            PortTakenError: another program listens on `port`.
-        """
-        with listen(port) as listener:
-            # Given the socket, because make_server ends the whole program when it finds the port taken.
-            self._server = make_server(HOST, 0, app, threaded=True, request_handler=_Handler, fd=listener.fileno())
-        self.port = self._server.port
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(_POLL_SECONDS,), name=name, daemon=True
-        )
+    def __init__(self, server: BaseServer, name: str) -> None:
+        """Take a server that has its port; `name` is the thread's."""
+        self._server = server
+        self._thread = threading.Thread(target=server.serve_forever, args=(_POLL_SECONDS,), name=name, daemon=True)
 
     def start(self) -> None:
         """Begin to answer."""
@@ -81,3 +73,19 @@ class BackgroundServer:
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()
+
+
+class BackgroundServer(Background):
+    """A WSGI application served on this machine by one thread per request."""
+
+    def __init__(self, app: "WSGIApplication", name: str, port: int = 0) -> None:
+        """Take the port now; `name` is the thread's.
+
+        Raises:
+            PortTakenError: another program listens on `port`.
+        """
+        with listen(port) as listener:
+            # Given the socket, because make_server ends the whole program when it finds the port taken.
+            server = make_server(HOST, 0, app, threaded=True, request_handler=_Handler, fd=listener.fileno())
+        super().__init__(server, name)
+        self.port = server.port

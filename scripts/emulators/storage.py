@@ -26,9 +26,8 @@ from gcp_storage_emulator.server import RequestHandler, _read_raw_data
 from gcp_storage_emulator.storage import Storage
 
 from scripts.emulators.firebase_storage import PREFIX, Call, FirebaseStorage
-from scripts.emulators.serving import HOST, PortTakenError
+from scripts.emulators.serving import HOST, Background, PortTakenError
 
-_POLL_SECONDS = 0.02
 _CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
@@ -39,7 +38,7 @@ _CORS = {
 _log = logging.getLogger(__name__)
 
 
-class StorageServer:
+class StorageServer(Background):
     """Cloud Storage with one empty bucket. `STORAGE_EMULATOR_HOST` is its `host` (`http://127.0.0.1:PORT`)."""
 
     def __init__(self, bucket: str, port: int = 0, project: str = "demo-ecolane") -> None:
@@ -54,25 +53,12 @@ class StorageServer:
         create_bucket(bucket, store)
         store.buckets[bucket]["softDeletePolicy"]["retentionDurationSeconds"] = "0"
         try:
-            self._server = _Server((HOST, port), partial(_Handler, store, FirebaseStorage(store, project)))
+            server = _Server((HOST, port), partial(_Handler, store, FirebaseStorage(store, project)))
         except OSError as error:
             raise PortTakenError(port) from error
         self.bucket = bucket
-        self.host = f"http://{HOST}:{self._server.server_port}"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(_POLL_SECONDS,), name="storage-emulator", daemon=True
-        )
-
-    def start(self) -> None:
-        """Begin to answer."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop answering and forget every object."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-        self._server.server_close()
+        self.host = f"http://{HOST}:{server.server_port}"
+        super().__init__(server, "storage-emulator")
 
 
 class _MemoryStorage(Storage):  # type: ignore[misc]  # published without types

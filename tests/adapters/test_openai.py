@@ -243,9 +243,8 @@ def test_a_batch_goes_through_from_input_to_lines(
     assert created.state is ProviderState.VALIDATING
     clock.now += timedelta(hours=1)
     done = provider.retrieve_batch(created.openai_batch_id)
-    assert (done.state, done.completed_lines, done.error_file_id, done.problem) == (
+    assert (done.state, done.error_file_id, done.problem) == (
         ProviderState.COMPLETED,
-        2,
         None,
         None,
     )
@@ -330,7 +329,7 @@ def test_a_missing_file_is_none_however_it_is_written() -> None:
     provider = provider_answering(lambda _: httpx2.Response(200, json=next(answers)))
     for _ in range(2):
         shown = provider.retrieve_batch("batch_abc")
-        assert (shown.output_file_id, shown.error_file_id, shown.completed_lines) == (None, None, 0)
+        assert (shown.output_file_id, shown.error_file_id) == (None, None)
 
 
 def test_files_and_batches_do_not_stay_at_the_provider_for_ever() -> None:

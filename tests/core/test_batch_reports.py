@@ -104,7 +104,7 @@ def test_an_unknown_provider_state_is_an_error() -> None:
 
 def reported(state: ProviderState, **changes: Any) -> ProviderBatch:
     """Return a batch as OpenAI reports it."""
-    return ProviderBatch("batch_abc", state, None, None, 0, changes.pop("problem", None), **changes)
+    return ProviderBatch("batch_abc", state, **changes)
 
 
 @pytest.mark.parametrize(

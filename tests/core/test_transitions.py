@@ -11,7 +11,6 @@ from tests.builders import NOW, USAGE, classification, job
 
 LATER = NOW + timedelta(minutes=4)
 
-
 ERROR = JobError(code=Failure.LINE_MISSING, message="the provider lost this photo's answer")
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import grpc
 from google.auth.credentials import AnonymousCredentials
-from google.cloud.firestore import AsyncClient, Client
+from google.cloud.firestore import AsyncClient, Client, Transaction, transactional
 from google.cloud.firestore_v1.base_query import FieldFilter
 
 from scripts.emulators.firestore.protos import Message, rpc_types
@@ -95,3 +95,15 @@ def raw_call(host: str, rpc: str, payload: bytes, timeout: float = 10) -> bytes:
 def request_of(rpc: str, **fields: Any) -> Message:
     """Return a raw request message."""
     return rpc_types(rpc)[0](**fields)
+
+
+def begun(client: Client, *, read_only: bool = False) -> Transaction:
+    """Return a transaction that has begun, for taking its steps one by one."""
+    transaction = client.transaction(read_only=read_only)
+    transaction._begin()  # noqa: SLF001 - the public way runs all steps at once
+    return transaction
+
+
+def run(client: Client, body: Callable[[Transaction], Any]) -> Any:
+    """Run a function as a transaction, with the client's own five attempts."""
+    return transactional(body)(client.transaction())

@@ -8,24 +8,12 @@ from typing import Any
 
 import pytest
 from google.api_core.exceptions import Aborted, DeadlineExceeded, InvalidArgument
-from google.cloud.firestore import Client, Increment, Transaction, transactional
+from google.cloud.firestore import Client, Increment, Transaction
 
 from scripts.emulators.firestore import FirestoreServer, Timing
-from tests.emulators.firestore.support import call, close, connect, filtered
+from tests.emulators.firestore.support import begun, call, close, connect, filtered, run
 
 THREADS = 8
-
-
-def begun(client: Client, *, read_only: bool = False) -> Transaction:
-    """Return a transaction that has begun."""
-    transaction = client.transaction(read_only=read_only)
-    transaction._begin()  # noqa: SLF001 - the public way runs all steps at once
-    return transaction
-
-
-def run(client: Client, body: Callable[[Transaction], Any]) -> Any:
-    """Run a function as a transaction, with the client's own five attempts."""
-    return transactional(body)(client.transaction())
 
 
 def in_threads(work: Callable[[int], Any], threads: int = THREADS) -> list[Any]:

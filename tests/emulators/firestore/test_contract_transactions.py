@@ -1,25 +1,13 @@
 """Contract: transactions are serializable on the embedded and the official server. Nothing here makes anybody wait."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from google.api_core.exceptions import AlreadyExists, InvalidArgument, NotFound
-from google.cloud.firestore import Client, Transaction, transactional
+from google.cloud.firestore import Client, Transaction
 
-from tests.emulators.firestore.support import call, documents_root, filtered
-
-
-def begun(client: Client, *, read_only: bool = False) -> Transaction:
-    """Return a transaction that has begun, for taking its steps one by one."""
-    transaction = client.transaction(read_only=read_only)
-    transaction._begin()  # noqa: SLF001 - the public way runs all steps at once
-    return transaction
-
-
-def run(client: Client, body: Callable[[Transaction], Any]) -> Any:
-    """Run a function as a transaction, with the client's own retries."""
-    return transactional(body)(client.transaction())
+from tests.emulators.firestore.support import begun, call, documents_root, filtered, run
 
 
 def test_a_transaction_reads_then_writes(client: Client) -> None:
