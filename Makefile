@@ -30,8 +30,8 @@ test: venv/.installed check  ## Lint, types, and all tests; every line and branc
 test-client: venv/.installed  ## The app's SDK against Google's emulators; needs Node and Java: make test-client [IF_MISSING=skip]
 	@$(BIN)/python -m scripts.client_test $(if $(IF_MISSING),--if-missing "$(IF_MISSING)")
 
-bench: venv/.installed  ## Measure one promise: make bench BENCH=name
-	@$(BIN)/python -m scripts.bench "$(BENCH)"
+bench: venv/.installed  ## Measure one promise: make bench BENCH=name [REQUESTS=n, for BENCH=instant]
+	@$(BIN)/python -m scripts.bench "$(BENCH)" $(if $(REQUESTS),--requests "$(REQUESTS)")
 
 check: venv/.installed  ## Lint and types only
 	@$(BIN)/ruff check .

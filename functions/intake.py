@@ -40,8 +40,11 @@ def place(orders: Sequence[Order], options: Options, deps: Deps) -> int | None:
     A refusal stands only if the key is new: the photo may be gone and the tokens spent since the first call with it.
     """
     prices = prices_now(deps.runtime().tokens, deps.queue().queued)
-    with ThreadPoolExecutor(min(PHOTO_THREADS, len(orders))) as pool:
-        list(pool.map(lambda order: _fetch(order, options.max_tokens, prices, deps), orders))
+    if len(orders) == 1:
+        _fetch(orders[0], options.max_tokens, prices, deps)
+    else:
+        with ThreadPoolExecutor(min(PHOTO_THREADS, len(orders))) as pool:
+            list(pool.map(lambda order: _fetch(order, options.max_tokens, prices, deps), orders))
     balance = _charge([order for order in orders if order.error is None], deps)
     refused = [order for order in orders if order.error is not None]
     _answer_again(refused, deps)

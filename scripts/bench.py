@@ -12,18 +12,25 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-NAMES = ("batchfile", "budget", "coldstart", "instantcost", "jobcost", "refresh", "wallet")
+NAMES = ("batchfile", "budget", "coldstart", "instant", "instantcost", "jobcost", "refresh", "wallet")
 
 console = Console()
 
 
-def main(name: Annotated[str, typer.Argument(help=f"One of: {', '.join(NAMES)}.")] = "") -> None:
+def main(
+    name: Annotated[str, typer.Argument(help=f"One of: {', '.join(NAMES)}.")] = "",
+    requests: Annotated[int | None, typer.Option(min=1_000, help="How many, for BENCH=instant.")] = None,
+) -> None:
     """Run one benchmark."""
     if name not in NAMES:
         console.print(f"[red]bench:[/] BENCH={name or '?'} is not known; it can be {', '.join(NAMES)}")
         sys.exit(1)
+    if requests is not None and name != "instant":
+        console.print("[red]bench:[/] REQUESTS goes with BENCH=instant alone")
+        sys.exit(1)
+    options = {} if requests is None else {"requests": requests}
     with console.status(f"Measuring {name} ..."), open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # noqa: PTH123
-        figures: dict[str, Any] = importlib.import_module(f"scripts.benchmarks.{name}").run()
+        figures: dict[str, Any] = importlib.import_module(f"scripts.benchmarks.{name}").run(**options)
     table = Table(title=name)
     table.add_column("figure")
     table.add_column("value", justify="right")

@@ -6,12 +6,13 @@ It is called with something that it can do, by a new user of the local cloud, so
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 
@@ -72,6 +73,48 @@ def sample_call(name: str, cloud: LocalCloud) -> SampleCall:
     return SampleCall(token, data.get(name, {}))
 
 
+@dataclass(frozen=True)
+class Served:
+    """One function's server: its process, and its URL, which does not answer at once."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log: IO[bytes]
+
+    def printed(self) -> str:
+        """Return the end of what it has printed as errors."""
+        self.log.seek(0)
+        return self.log.read()[-2_000:].decode(errors="replace")
+
+    def rss_mb(self) -> float:
+        """Return the memory of the server, in megabytes.
+
+        Pages that its processes share count once (the proportional set size of Linux).
+        """
+        total_kb = 0
+        for pid in self._pids():
+            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+            total_kb += next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+        return total_kb / 1024
+
+    def cpu_seconds(self) -> float:
+        """Return what the server has computed so far."""
+        return sum(cpu_seconds(pid) for pid in self._pids())
+
+    def _pids(self) -> list[int]:
+        """The server has a parent and a worker."""
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+        return [pid, *map(int, children)]
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process has had so far, in all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    ticks = int(fields[11]) + int(fields[12])  # utime and stime, see proc(5)
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def first_answer(name: str, environment: Mapping[str, str], call: SampleCall | None = None) -> FirstAnswer:
     """Start the function `name` of main.py alone, call it once, and stop it. Without a call, nobody sends nothing.
 
@@ -83,59 +126,46 @@ def first_answer(name: str, environment: Mapping[str, str], call: SampleCall | N
         headers["Authorization"] = f"Bearer {call.id_token}"
     body = {"data": {} if call is None else dict(call.data)}
     began = time.perf_counter()
-    with _served(name, environment) as (process, url), httpx.Client(timeout=ANSWER_SECONDS_MAX) as client:
-        while time.perf_counter() - began < ANSWER_SECONDS_MAX:
-            if process.poll() is not None:
-                raise RuntimeError(f"{name} ended with status {process.returncode}: {_printed(process)}")
+    with served(name, environment) as server:
+        answer = answered(server, body, headers)
+        took = (time.perf_counter() - began) * 1000
+        return FirstAnswer(answer.status_code, answer.text, took, server.rss_mb())
+
+
+def answered(server: Served, body: object, headers: Mapping[str, str]) -> httpx.Response:
+    """Wait until a server answers this request.
+
+    Raises:
+        RuntimeError: it ended, or did not answer within a minute; the message has what it printed.
+    """
+    end = time.monotonic() + ANSWER_SECONDS_MAX
+    with httpx.Client(timeout=ANSWER_SECONDS_MAX) as client:
+        while time.monotonic() < end:
+            if server.process.poll() is not None:
+                raise RuntimeError(f"it ended with status {server.process.returncode}: {server.printed()}")
             try:
-                answer = client.post(url, json=body, headers=headers)
+                return client.post(server.url, json=body, headers=dict(headers))
             except httpx.ConnectError:  # not listening yet
                 time.sleep(0.005)
-            else:
-                took = (time.perf_counter() - began) * 1000
-                return FirstAnswer(answer.status_code, answer.text, took, _rss_mb(process.pid))
-    raise RuntimeError(f"{name} did not answer within {ANSWER_SECONDS_MAX} s")
+    raise RuntimeError(f"it did not answer within {ANSWER_SECONDS_MAX} s: {server.printed()}")
 
 
 @contextmanager
-def _served(name: str, environment: Mapping[str, str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def served(name: str, environment: Mapping[str, str], source: Path = MAIN) -> Iterator[Served]:
+    """Start the function `name` of a source file, and stop it at the end."""
     port = free_port()
-    command = [sys.executable, "-m", "functions_framework", "--target", name, "--source", str(MAIN)]
+    command = [sys.executable, "-m", "functions_framework", "--target", name, "--source", str(source)]
     command += ["--host", HOST, "--port", str(port)]
-    process = subprocess.Popen(  # noqa: S603  (our own interpreter and arguments)
-        command,
-        cwd=MAIN.parent,
-        env={**os.environ, **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process, f"http://{HOST}:{port}/"
-    finally:
-        process.terminate()
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(  # noqa: S603  (our own interpreter and arguments)
+            command, cwd=MAIN.parent, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=log
+        )
         try:
-            process.communicate(timeout=STOP_SECONDS_MAX)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-
-
-def _printed(process: subprocess.Popen[str]) -> str:
-    _, errors = process.communicate()
-    return errors[-2_000:]
-
-
-def _rss_mb(pid: int) -> float:
-    """The memory of a process and those that it has started: the server has a parent and a worker.
-
-    Pages that they share count once (the proportional set size of Linux).
-    """
-    if not Path("/proc").is_dir():
-        return 0.0
-    children: list[Any] = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    total_kb = 0
-    for each in [pid, *children]:
-        rollup = Path(f"/proc/{each}/smaps_rollup").read_text(encoding="ascii")
-        total_kb += next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
-    return total_kb / 1024
+            yield Served(process, f"http://{HOST}:{port}/", log)
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS_MAX)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

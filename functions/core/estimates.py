@@ -10,6 +10,7 @@ quarter of it, and what it did not take is free again as soon as the call is set
 import json
 import math
 import struct
+from functools import lru_cache
 
 from functions.core.image_tokens import formula_of, image_tokens, image_tokens_max
 from functions.core.prompts import OUTPUT_TOKENS_MAX, completion_request
@@ -67,6 +68,7 @@ def jpeg_size(data: bytes) -> tuple[int, int] | None:
     return None
 
 
+@lru_cache(maxsize=256)
 def _text_tokens(model: str, region: str, language: str) -> int:
     body = completion_request(model, "", region, language)
     system, user = body["messages"]

@@ -1,0 +1,204 @@
+"""64 users at once in the instant lane, over HTTP, while the provider takes 200 ms: what do we add to that?
+
+Everything is real but Google and OpenAI: `classify_image` under the functions framework, four instances of it with 16
+callers each, which is what Cloud Run would start for 64; ID tokens, Storage, Firestore, settled holds. Each user has a
+wallet and calls again as soon as the answer is there. The users, each instance and the provider have processes of their
+own; Firestore, which is ours and in Python, and Storage share one.
+
+All of that shares this machine's cores, which production does not. So next to the figures stand two others that say how
+much of it is the machine: a function that answers at once, behind the same framework with the same users, and the same
+calls without the provider's 200 ms.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from statistics import quantiles
+from typing import Any, NamedTuple
+
+from functions.config import CALLERS_AT_ONCE
+from scripts.drawings import drawn_photos
+from scripts.emulators.cloud import LocalCloud
+from scripts.functions_alone import Served, answered, cpu_seconds, served
+
+ROOT = Path(__file__).resolve().parents[2]
+ECHO = Path(__file__).with_name("echo_function.py")
+
+USERS = 64
+UPSTREAM_MS = 200
+REQUESTS = 20_000
+WARM_UP_PER_USER = 5
+COMPARED_REQUESTS = 2_000
+
+QUEUE_UPSTREAM_MS = 1_000
+QUEUE_REQUESTS = 160
+"""To see callers wait for a thread, the provider takes longer than the machine needs."""
+
+FEW_THREADS = 4
+"""What the framework starts by itself for one core."""
+
+UNBOUNDED = {
+    "tokens": {"welcome": 1_000, "balanceCap": 100_000, "instantPrice": 1},
+    "plans": {
+        "free": {
+            "instantPerDay": 100_000,
+            "batchPerDay": 100_000,
+            "manualPerDay": 5,
+            "callsPerMinute": 10_000,
+            "priority": 0,
+        }
+    },
+    "budget": {
+        "dailyLimitMicros": 10_000_000_000,
+        "monthlyLimitMicros": 100_000_000_000,
+        "perUserDailyMicros": 10_000_000_000,
+    },
+}
+"""Limits, prices and budget as an operator may set them, out of the way of a user who never stops."""
+
+
+class Measured(NamedTuple):
+    """What a crowd has seen: calls a second, within how many milliseconds half and 99 in 100 of them were answered, and
+    what went wrong."""
+
+    rps: float
+    p50: float
+    p99: float
+    others: dict[str, int]
+
+
+def run(requests: int = REQUESTS) -> dict[str, Any]:
+    """Return the promised figures, memory before and after, who computed how much, and what the machine alone takes."""
+    with LocalCloud(firestore="embedded") as cloud:
+        users = _users(cloud)
+        figures = _main(cloud, users, requests)
+        with _lane(cloud, users, latency_ms=0, instances=4) as (crowd, _):
+            figures |= _named("without_upstream", crowd(COMPARED_REQUESTS))
+        for threads in (FEW_THREADS, CALLERS_AT_ONCE):
+            few = users[:CALLERS_AT_ONCE]
+            with _lane(cloud, few, QUEUE_UPSTREAM_MS, instances=1, threads=threads) as (crowd, _):
+                figures |= _named(f"one_instance_{threads}_threads", crowd(QUEUE_REQUESTS))
+    with _instances("echo", {}, 4, ECHO) as instances:
+        figures |= _named("echo", _crowd(_spread([{"headers": {}, "data": {}}] * USERS, instances), COMPARED_REQUESTS))
+    return figures
+
+
+def _main(cloud: LocalCloud, users: list[dict[str, Any]], requests: int) -> dict[str, Any]:
+    with _lane(cloud, users, UPSTREAM_MS, instances=4) as (crowd, servers):
+        memory, computed = _rss_mb(servers.functions), servers.cpu_seconds()
+        found = crowd(requests)
+        last = _rss_mb(servers.functions)
+        cpu = {
+            f"cpu_ms_per_call_{name}": round((seconds - computed[name]) * 1000 / requests, 1)
+            for name, seconds in servers.cpu_seconds().items()
+        }
+    return {
+        "rps": round(found.rps, 1),
+        "added_ms_p50": round(found.p50 - UPSTREAM_MS, 1),
+        "added_ms_p99": round(found.p99 - UPSTREAM_MS, 1),
+        "errors": sum(found.others.values()),
+        "concurrency": USERS,
+        "requests": requests,
+        "rss_mb_first": round(memory, 1),
+        "rss_mb_last": round(last, 1),
+        **cpu,
+        "machine_load": round(os.getloadavg()[0], 1),
+        **({"errors_seen": found.others} if found.others else {}),
+    }
+
+
+def _named(name: str, found: Measured) -> dict[str, float]:
+    return {f"{name}_rps": round(found.rps, 1), f"{name}_ms_p50": round(found.p50), f"{name}_ms_p99": round(found.p99)}
+
+
+class Servers(NamedTuple):
+    """Who computes: the instances, the provider, and this process, which has Firestore and Storage."""
+
+    functions: list[Served]
+    provider: int
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """Return what each has computed so far."""
+        return {
+            "functions": sum(each.cpu_seconds() for each in self.functions),
+            "firestore_and_storage": cpu_seconds(os.getpid()),
+            "provider": cpu_seconds(self.provider),
+        }
+
+
+@contextmanager
+def _lane(
+    cloud: LocalCloud, users: list[dict[str, Any]], latency_ms: int, instances: int, threads: int = CALLERS_AT_ONCE
+) -> Iterator[tuple[Callable[[int], Measured], Servers]]:
+    """Serve `classify_image` with a provider that takes so long. Yields a function that lets the users, who are warm,
+    make so many calls, and the servers."""
+    with _upstream(latency_ms) as (provider, base_url):
+        environment = {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": "stand-in", "BENCH_THREADS": str(threads)}
+        with _instances("classify_image", {**cloud.environment, **environment}, instances, ECHO) as served_by:
+            spread = _spread(users, served_by)
+            _crowd(spread, WARM_UP_PER_USER * len(users))
+            yield (lambda calls: _crowd(spread, calls)), Servers(served_by, provider)
+
+
+def _users(cloud: LocalCloud) -> list[dict[str, Any]]:
+    """Sign users up, each with a photo, in a project whose limits are out of the way."""
+    cloud.firestore_client().document("config/runtime").set(UNBOUNDED)
+    bucket, photos = cloud.storage_client().bucket(cloud.bucket), list(drawn_photos().values())
+    users = []
+    for number in range(USERS):
+        user = cloud.sign_up()
+        path = f"users/{user.uid}/uploads/photo.jpg"
+        bucket.blob(path).upload_from_string(photos[number % len(photos)], content_type="image/jpeg")
+        data = {"imagePath": path, "mode": "instant", "allowBatch": False}
+        users.append({"headers": {"Authorization": f"Bearer {user.id_token}"}, "data": data})
+    return users
+
+
+def _spread(users: list[dict[str, Any]], instances: list[Served]) -> list[dict[str, Any]]:
+    """Send each user to an instance, as Cloud Run does: no more to any than it serves at once."""
+    return [{**user, "url": instances[number % len(instances)].url} for number, user in enumerate(users)]
+
+
+def _crowd(users: list[dict[str, Any]], calls: int) -> Measured:
+    command = [sys.executable, "-m", "scripts.benchmarks.users"]
+    plan = json.dumps({"calls": calls, "users": users})
+    done = subprocess.run(command, cwd=ROOT, input=plan, capture_output=True, text=True, check=True)  # noqa: S603  (ours)
+    found = json.loads(done.stdout)
+    if len(found["milliseconds"]) < calls / 2:
+        raise RuntimeError(f"most calls failed: {found['others']}")
+    cuts = quantiles(found["milliseconds"], n=100)
+    return Measured(len(found["milliseconds"]) / found["seconds"], cuts[49], cuts[98], found["others"])
+
+
+@contextmanager
+def _instances(
+    name: str, environment: Mapping[str, str], count: int, source: Path = ROOT / "main.py"
+) -> Iterator[list[Served]]:
+    """Start instances of a function, and wait until they answer."""
+    with ExitStack() as stack:
+        instances = [stack.enter_context(served(name, environment, source)) for _ in range(count)]
+        with ThreadPoolExecutor(count) as pool:
+            list(pool.map(lambda each: answered(each, {"data": {}}, {}), instances))
+        yield instances
+
+
+def _rss_mb(instances: list[Served]) -> float:
+    """Return the memory of the largest instance."""
+    return max(instance.rss_mb() for instance in instances)
+
+
+@contextmanager
+def _upstream(latency_ms: int) -> Iterator[tuple[int, str]]:
+    """Run the OpenAI stand-in in a process of its own. Yields the process's id and its base URL."""
+    command = [sys.executable, "-m", "scripts.emulators.openai_standin", "--latency-ms", str(latency_ms)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  (ours)
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            yield process.pid, line.partition("OPENAI_BASE_URL=")[2].split()[0]
+        finally:
+            process.terminate()

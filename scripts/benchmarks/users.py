@@ -1,0 +1,77 @@
+"""Users in a closed loop, in a process of their own so that they do not take from what they measure.
+
+Each has a connection and calls again as soon as it is answered. Reads a JSON object from standard input, `calls` and
+`users` (`url`, `headers`, and `data`, to which a new `requestId` is added each time), and prints another: `seconds`,
+`milliseconds` of each call that was answered with 200, and what the `others` were.
+"""
+
+import json
+import sys
+import threading
+import time
+import uuid
+from collections import Counter
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+from urllib.parse import urlsplit
+
+CALL_SECONDS_MAX = 120
+
+
+class Crowd:
+    """All the users, and what they have seen."""
+
+    def __init__(self, calls: int) -> None:
+        self._left = calls
+        self._mutex = threading.Lock()
+        self.milliseconds: list[float] = []
+        self.others: Counter[str] = Counter()
+
+    def run(self, users: list[dict[str, Any]]) -> float:
+        """Let them call until all calls are made. Returns the seconds that it took."""
+        threads = [threading.Thread(target=self._use, args=(user,)) for user in users]
+        started = time.perf_counter()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return time.perf_counter() - started
+
+    def _use(self, user: dict[str, Any]) -> None:
+        place = urlsplit(user["url"])
+        connection = HTTPConnection(place.hostname or "", place.port, timeout=CALL_SECONDS_MAX)
+        headers = {"Content-Type": "application/json", **user["headers"]}
+        while self._one_more():
+            data = {**user["data"], "requestId": uuid.uuid4().hex}
+            started = time.perf_counter()
+            try:
+                connection.request("POST", place.path, json.dumps({"data": data}), headers)
+                answer = connection.getresponse()
+                body, status = answer.read(), str(answer.status)
+            except (OSError, HTTPException) as error:
+                connection.close()
+                body, status = b"", type(error).__name__
+            took = (time.perf_counter() - started) * 1000
+            with self._mutex:
+                if status == "200":
+                    self.milliseconds.append(took)
+                else:
+                    self.others[f"{status} {body[:300].decode(errors='replace')}"] += 1
+        connection.close()
+
+    def _one_more(self) -> bool:
+        with self._mutex:
+            self._left -= 1
+            return self._left >= 0
+
+
+def main() -> None:
+    """Read what to do, do it, print what came of it."""
+    plan = json.load(sys.stdin)
+    crowd = Crowd(plan["calls"])
+    seconds = crowd.run(plan["users"])
+    print(json.dumps({"seconds": seconds, "milliseconds": crowd.milliseconds, "others": crowd.others}))
+
+
+if __name__ == "__main__":
+    main()
