@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from functions.core.config_changes import differences, merged
-from functions.core.errors import InvalidRequest
 from functions.core.moments import day_of
-from functions.core.records import Request
+from functions.core.records import Request, first_problem
 from functions.core.runtime import RuntimeConfig
 from functions.spending import reviewed
 
@@ -40,9 +39,7 @@ def admin_set_config(request: AdminSetConfig, uid: str, deps: Deps) -> dict[str,
         try:
             config = RuntimeConfig.model_validate(document, extra="forbid")
         except ValidationError as error:
-            problem = error.errors(include_url=False, include_input=False)[0]
-            field = ".".join(str(part) for part in problem["loc"]) or "changes"
-            raise InvalidRequest(f"{field}: {problem['msg']}.", field=field) from error
+            raise first_problem(error, "changes") from error
         changed = differences(stored, document)
         outcome.update(config=config.model_dump(by_alias=True, mode="json"), changed=changed)
         return document, {"by": uid, "at": deps.clock(), "changed": changed}

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
-
-from pydantic import StringConstraints
+from typing import TYPE_CHECKING, Any
 
 from functions.core.alerts import Alert
 from functions.core.breaker import Admission
@@ -13,7 +11,7 @@ from functions.core.budget import Mode
 from functions.core.costs import cost_rows, user_rows
 from functions.core.guard import DayBook
 from functions.core.health import cron_rows
-from functions.core.records import Record, Request
+from functions.core.records import Record, Request, Uid
 from functions.health import figures
 from functions.spending import mode, reopens_at
 
@@ -30,7 +28,7 @@ COST_DAYS = 31
 class AdminStats(Request):
     """Whose costs to add up, if anybody's."""
 
-    costs_of: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^/]+$")] | None = None
+    costs_of: Uid | None = None
 
 
 class _Refresh(Record):

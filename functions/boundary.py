@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ import firebase_admin
 from firebase_functions.https_fn import CallableRequest
 from firebase_functions.scheduler_fn import ScheduledEvent
 from flask import Request, Response
+from werkzeug.exceptions import ClientDisconnected
 
 from functions import config, log
 from functions.adapters.patience import waiting_at_most
@@ -33,12 +33,14 @@ Tick = ScheduledEvent
 P = ParamSpec("P")
 R = TypeVar("R", bound="records.Request")
 
-_UID = re.compile(r"(?!__.*__$)(?!\.{1,2}$)[^/\x00-\x1f\x7f]{1,128}")
-"""What can be a document id: a custom token may carry any text as uid, and it becomes part of paths here."""
-
 STORE_PATIENCE_SECONDS = 25.0
 """What one call waits for Firestore, over all that it asks: with Storage and the provider beside it less than any
 callable has, so that in an outage the app hears from us and not from the platform."""
+
+WEBHOOK_BYTES_MAX = 64 * 1024
+"""Events of batches take a few hundred."""
+
+PIECE_BYTES = 64 * 1024
 
 
 class CronError(Exception):
@@ -103,11 +105,32 @@ def serve_webhook(request: Request, handle: Callable[[bytes, Mapping[str, str], 
     """Serve one webhook. The answer is a status and no word more: whoever calls may be anybody."""
     with log.serving(handle.__name__):
         try:
-            status = handle(request.get_data(cache=False), dict(request.headers), process_deps())
+            body = body_of(request, WEBHOOK_BYTES_MAX)
+            if body is None:
+                status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            else:
+                status = handle(body, dict(request.headers), process_deps())
         except Exception as error:  # noqa: BLE001  (the sender is told to try again, and the log why)
             report(log.Event.CALL_CRASHED, error)
             status = HTTPStatus.INTERNAL_SERVER_ERROR
     return Response(status=status)
+
+
+def body_of(request: Request, bytes_max: int) -> bytes | None:
+    """Return the body of a request, or None if it is longer than this, or was cut off.
+
+    What is longer is read and dropped, a piece at a time: the framework reads whatever is left of a body into memory
+    before it answers, and a few callers with the platform's 32 MB each would fill an instance.
+    """
+    try:
+        body = request.stream.read(bytes_max + 1)
+        if len(body) <= bytes_max:
+            return body
+        while request.stream.read(PIECE_BYTES):
+            pass
+    except ClientDisconnected:
+        pass  # nobody is left to be told
+    return None
 
 
 def process_deps() -> Deps:
@@ -118,8 +141,10 @@ def process_deps() -> Deps:
 
 
 def _authenticated(call: CallableRequest[Any], *, admin: bool) -> str:
+    from functions.core.records import is_uid
+
     uid = call.auth.uid if call.auth else None
-    if call.auth is None or uid is None or _UID.fullmatch(uid) is None:
+    if call.auth is None or uid is None or not is_uid(uid):
         raise errors.Unauthenticated("Sign in first: this call needs a Firebase ID token.")
     if admin and call.auth.token.get("admin") is not True:
         raise errors.NotAdmin("This call is for operators.")
@@ -137,9 +162,9 @@ def _checked(data: object, request_type: type[R]) -> R:
     """Turn what the client sent into a request, or name the first field that is wrong with it."""
     from pydantic import ValidationError
 
+    from functions.core.records import first_problem
+
     try:
         return request_type.model_validate({} if data is None else data)
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in problem["loc"]) or "data"
-        raise errors.InvalidRequest(f"{field}: {problem['msg']}.", field=field) from error
+        raise first_problem(error, "data") from error

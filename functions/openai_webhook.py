@@ -17,15 +17,10 @@ if TYPE_CHECKING:
 
     from functions.wiring import Deps
 
-BODY_BYTES_MAX = 64 * 1024
-"""Events of batches take a few hundred."""
-
 
 def openai_webhook(body: bytes, headers: Mapping[str, str], deps: Deps) -> HTTPStatus:
     """Return what to answer: 200 for an event that was taken or means nothing to us, 400 for one that is not
     OpenAI's."""
-    if len(body) > BODY_BYTES_MAX:
-        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     event = deps.provider.read_webhook(body, headers, deps.settings.openai_webhook_secret)
     if event is None:
         log.warning(log.Event.WEBHOOK_REFUSED)

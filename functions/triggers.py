@@ -18,7 +18,7 @@ from firebase_functions.https_fn import AppCheckData, AuthData, FunctionsErrorCo
 from flask import Request, Response, jsonify
 
 from functions import log
-from functions.boundary import Answer, Call, Tick, process_deps
+from functions.boundary import Answer, Call, Tick, body_of, process_deps
 from functions.core import errors
 from functions.refusals import told
 
@@ -108,14 +108,12 @@ def _read(request: Request, settings: Settings) -> Call:
 
 def _data(request: Request) -> Any:
     """Return the `data` of a call's body, or say what is wrong with the request. Nothing of the body is logged."""
+    text = body_of(request, CALL_BYTES_MAX)
     if request.method != "POST":
         _malformed("method", "a callable is called with POST")
     if request.mimetype != "application/json":
         _malformed("Content-Type", "a callable takes application/json")
-    if (request.content_length or 0) > CALL_BYTES_MAX:
-        _malformed("body", f"at most {CALL_BYTES_MAX} bytes are taken")
-    text = request.stream.read(CALL_BYTES_MAX + 1)
-    if len(text) > CALL_BYTES_MAX:
+    if text is None:
         _malformed("body", f"at most {CALL_BYTES_MAX} bytes are taken")
     try:
         body = json.loads(text.decode(), parse_constant=_no_number)

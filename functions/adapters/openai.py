@@ -131,11 +131,16 @@ class OpenAIProvider:
         if not secret:
             return None
         try:
-            event: Any = self._client.webhooks.unwrap(body, headers, secret=secret)
-        except (openai.InvalidWebhookSignatureError, ValueError):
-            return None
-        kind = str(event.type)
-        return kind, str(event.data.id) if kind.startswith("batch.") and event.data else None
+            self._client.webhooks.verify_signature(body, headers, secret=secret)
+            event = json.loads(body)
+        except (openai.InvalidWebhookSignatureError, ValueError, TypeError, RecursionError):
+            return None  # TypeError: the client compares a signature only if it is ASCII
+        match event:
+            case {"type": str(kind), "data": {"id": str(batch_id)}} if kind.startswith("batch."):
+                return kind, batch_id
+            case {"type": str(kind)}:
+                return kind, None
+        return None
 
     def read_lines(self, file_id: str) -> Iterator[dict[str, Any]]:
         """Stream the lines of an output or error file. A line that is no JSON object is left out: it names no job."""

@@ -1,10 +1,13 @@
 """The two kinds of data that cross the edge: records that we keep, and requests that a client sends."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
+
+from functions.core.errors import InvalidRequest
 
 RequestId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 """An idempotency key: the app makes a new one for every new request, and repeats it when it repeats the request."""
@@ -14,6 +17,24 @@ JobId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 
 LanguageTag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
 """A language as BCP 47 writes it."""
+
+_UID = re.compile(r"(?!__.*__$)(?!\.{1,2}$)[^/\x00-\x1f\x7f\ud800-\udfff]{1,128}")
+
+
+def is_uid(text: str) -> bool:
+    """Tell whether this can be a user's id. It becomes a part of paths here, so it has to be fit for a document's id: a
+    custom token may carry any text."""
+    return _UID.fullmatch(text) is not None
+
+
+def _require_uid(text: str) -> str:
+    if not is_uid(text):
+        raise ValueError("this is no user's id")
+    return text
+
+
+Uid = Annotated[str, AfterValidator(_require_uid)]
+"""The id of a user, as an operator writes it."""
 
 Fields = Mapping[str, Any]
 """Stored field names (camelCase) and the values to write: a change of a record that is stored."""
@@ -37,3 +58,15 @@ class Request(BaseModel):
     model_config = ConfigDict(
         frozen=True, alias_generator=to_camel, extra="forbid", strict=True, hide_input_in_errors=True
     )
+
+
+FIELD_CHARACTERS_MAX = 64
+"""Of the name of a field that does not exist, which is the caller's and can be as long as the request."""
+
+
+def first_problem(error: ValidationError, whole: str) -> InvalidRequest:
+    """Return what a caller is told of data that does not fit: the first field that is wrong, or `whole`, and why.
+    What was sent is not repeated."""
+    problem = error.errors(include_url=False, include_input=False)[0]
+    field = ".".join(str(part) for part in problem["loc"])[:FIELD_CHARACTERS_MAX] or whole
+    return InvalidRequest(f"{field}: {problem['msg']}.", field=field)

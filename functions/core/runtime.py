@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, model_validator
 
 from functions.core.plans import Allowances, Plans
-from functions.core.records import Record
+from functions.core.records import Record, Uid
 
 FUNCTION_TIMEOUT = timedelta(seconds=540)
 """The longest a scheduled function may run (functions/capacity.py asks for it); leases have to outlive it."""
@@ -100,7 +100,7 @@ class BudgetRules(Record):
     batch_only_percent: Annotated[int, Field(ge=1, le=100)] = 80
     override_mode: Literal["normal", "batch_only", "closed"] | None = None
     override_until: AwareDatetime | None = None
-    alert_uids: Annotated[tuple[str, ...], Field(max_length=20)] = ()
+    alert_uids: Annotated[tuple[Uid, ...], Field(max_length=20)] = ()
 
     @model_validator(mode="after")
     def _override_ends(self) -> "BudgetRules":

@@ -9,7 +9,10 @@ IMAGE_BYTES_MAX = 10 * 1024 * 1024
 
 PATH_CHARACTERS_MAX = 512
 
-_FILE_NAME = re.compile(r"[^/\\\x00-\x1f\x7f]+")
+PATH_BYTES_MAX = 1024
+"""Cloud Storage's own limit, in UTF-8: https://cloud.google.com/storage/docs/objects#naming"""
+
+_FILE_NAME = re.compile(r"[^/\\\x00-\x1f\x7f\ud800-\udfff]+")
 """One path segment. Storage has no folders, so `..` climbs nowhere, but it has no business in an upload either."""
 
 
@@ -27,6 +30,7 @@ def own_upload(uid: str, image_path: str) -> str:
     folder = upload_folder(uid)
     name = image_path.removeprefix(folder)
     plain = _FILE_NAME.fullmatch(name) is not None and name not in {".", ".."}
-    if name == image_path or not plain or len(image_path) > PATH_CHARACTERS_MAX:
+    short = len(image_path) <= PATH_CHARACTERS_MAX and len(image_path.encode(errors="replace")) <= PATH_BYTES_MAX
+    if name == image_path or not plain or not short:
         raise NotYourImage(f"imagePath must name a file directly in your own folder, {folder}")
     return image_path

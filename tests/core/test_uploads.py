@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.core.errors import NotYourImage
-from functions.core.uploads import IMAGE_BYTES_MAX, PATH_CHARACTERS_MAX, own_upload, upload_folder
+from functions.core.uploads import IMAGE_BYTES_MAX, PATH_BYTES_MAX, PATH_CHARACTERS_MAX, own_upload, upload_folder
 
 OWN = "users/ana/uploads/"
 
@@ -70,7 +70,9 @@ def test_a_file_in_the_own_folder_is_taken_as_it_is(name: str) -> None:
         OWN + "a\x00.jpg",
         OWN + "bottle.jpg\n",
         OWN + "a\x7f.jpg",
+        OWN + "a\ud800.jpg",
         OWN + "a" * PATH_CHARACTERS_MAX,
+        OWN + "\U0001f4a5" * (PATH_BYTES_MAX // 4),
     ],
 )
 def test_every_other_path_is_refused(path: str) -> None:
