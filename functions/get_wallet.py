@@ -17,18 +17,20 @@ if TYPE_CHECKING:
     from functions.core.runtime import TokenRules
     from functions.wiring import Deps
 
-_PRIVATE = {
-    "today",
-    "rate_minute",
-    "rate_count",
-    "entry_count",
-    "converted_points",
-    "contact_at",
-    "refresh_shard",
-    "refreshed_period",
-    "refresh_failures",
+_SHOWN = {
+    "balance",
+    "total_earned",
+    "total_spent",
+    "recent",
+    "plan",
+    "points",
+    "scans",
+    "bonus_day",
+    "next_refresh_at",
+    "created_at",
+    "updated_at",
 }
-"""Fields that are bookkeeping, or are shown in another form."""
+"""What is shown of a wallet as it is stored. The rest is bookkeeping, or is shown in another form."""
 
 
 class GetWallet(Request):
@@ -45,7 +47,7 @@ def get_wallet(_request: GetWallet, uid: str, deps: Deps) -> dict[str, Any]:
     if wallet is None or in_arrears(wallet, runtime, now):
         wallet = deps.store.open_wallet(uid, lambda stored: contact(stored, uid, runtime, now))
     return {
-        **wallet.model_dump(by_alias=True, mode="json", exclude=_PRIVATE),
+        **wallet.model_dump(by_alias=True, mode="json", include=_SHOWN),
         "streakDays": streak(wallet, now),
         "pointsAvailable": max(wallet.points - wallet.converted_points, 0),
         "today": _used_today(today_of(wallet, now), runtime.plans.of(wallet.plan), runtime.tokens),

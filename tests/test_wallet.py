@@ -153,6 +153,17 @@ def test_nobody_names_another_users_wallet(app: App, other_app: App, function: s
     assert error.details == {"reason": "INVALID_REQUEST", "field": "uid"}
 
 
+def test_a_wallet_shows_what_is_the_users_and_no_bookkeeping(app: App) -> None:
+    """These fields and no others: push tokens are secrets of the user's devices, and stay where they are."""
+    token = uuid.uuid4().hex
+    app.call("register_device", deviceId="telephone", pushToken=token, platform="ios")
+    wallet = app.call("get_wallet")
+    assert token not in str(wallet)
+    tokens = {"balance", "totalEarned", "totalSpent", "recent", "plan", "nextRefreshAt"}
+    points = {"points", "pointsAvailable", "scans", "streakDays", "bonusDay"}
+    assert set(wallet) == {*tokens, *points, "today", "createdAt", "updatedAt"}
+
+
 def test_a_quote_recommends_instant_to_new_users(app: App) -> None:
     """The first three scans are recommended instant, as far as the tokens go; after that batch."""
     quote = app.call("quote")
