@@ -10,8 +10,8 @@ help:  ## Show this list
 
 venv/.installed: requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Ecolane needs Python 3.11 or newer; set PYTHON=python3.11")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv venv
-	@echo "Installing into venv/ ..."
+	@test -x $(BIN)/pip || { rm -rf venv && $(PYTHON) -m venv venv; }
+	@echo "Installing into venv/, which takes half a minute or so ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
