@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from functions.core.config_changes import differences, merged
+from functions.core.config_changes import proposed
 from functions.core.moments import day_of
-from functions.core.records import Request, first_problem
-from functions.core.runtime import RuntimeConfig
+from functions.core.records import Request
 from functions.spending import reviewed
 
 if TYPE_CHECKING:
@@ -35,14 +32,9 @@ def admin_set_config(request: AdminSetConfig, uid: str, deps: Deps) -> dict[str,
     outcome: dict[str, Any] = {}
 
     def decide(stored: dict[str, Any]) -> tuple[dict[str, Any], Fields]:
-        document = merged(stored, request.changes)
-        try:
-            config = RuntimeConfig.model_validate(document, extra="forbid")
-        except ValidationError as error:
-            raise first_problem(error, "changes") from error
-        changed = differences(stored, document)
-        outcome.update(config=config.model_dump(by_alias=True, mode="json"), changed=changed)
-        return document, {"by": uid, "at": deps.clock(), "changed": changed}
+        new = proposed(stored, request.changes)
+        outcome.update(config=new.config.model_dump(by_alias=True, mode="json"), changed=new.changed)
+        return new.document, {"by": uid, "at": deps.clock(), "changed": new.changed}
 
     deps.store.change_runtime(audit_id, decide)
     # A limit that was lowered is in force when this returns: holds go by the shards, and these are set anew.

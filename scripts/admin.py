@@ -1,50 +1,39 @@
-"""`python -m scripts.admin`: what operators ask from a shell. With Admin credentials, or `FIRESTORE_EMULATOR_HOST`."""
+"""`python -m scripts.admin`: what operators ask, and change, from a shell. docs/operations.md says when.
 
-import csv
+With Google's application-default credentials, or `FIRESTORE_EMULATOR_HOST`. It runs the functions' own code in this
+process: the figures are those of `admin_stats`, a change of the config that of `admin_set_config`.
+"""
+
 import sys
-from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from collections.abc import Callable
+from pathlib import Path
+
+if __package__ in {None, ""}:  # started as a file: what it imports lies beside its folder
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import typer
-from google.cloud.firestore import Client
-from rich.console import Console
-from rich.table import Table
 
-from functions.adapters.firestore import FirestoreStore
-from functions.core.costs import COLUMNS, USER_COLUMNS, cost_rows, user_rows
+from scripts.operators import letters, money, overview, people, prices, settings
 
-app = typer.Typer(no_args_is_help=True, add_completion=False)
-console = Console()
+app = typer.Typer(help="Ecolane for operators. Every command takes --json.", no_args_is_help=True, add_completion=False)
 
+LOOKS: tuple[Callable[..., None], ...] = (
+    overview.status,
+    overview.queue,
+    overview.batches,
+    overview.budget,
+    overview.costs,
+    people.user,
+    prices.simulate_price,
+)
+CHANGES: tuple[Callable[..., None], ...] = (money.grant, money.refund, letters.retry)
 
-@app.callback()
-def main() -> None:
-    """Ecolane for operators."""
-
-
-@app.command()
-def costs(
-    project: Annotated[str, typer.Option(envvar="GCLOUD_PROJECT", help="The Firebase project.")],
-    days: Annotated[int, typer.Option(min=1, max=366, help="How many days back, today included.")] = 31,
-    as_csv: Annotated[bool, typer.Option("--csv", help="CSV with micro-dollars instead of a table.")] = False,
-    users: Annotated[bool, typer.Option("--users", help="By day and user: the 50 dearest of each day.")] = False,
-) -> None:
-    """What the AI provider cost, by day, lane and model: at most 15 minutes old; by user: at most an hour."""
-    today = datetime.now(UTC).date()
-    since = today - timedelta(days=days - 1)
-    books = FirestoreStore(Client(project=project)).day_books(since.isoformat(), today.isoformat())
-    rows, columns = (user_rows(books), USER_COLUMNS) if users else (cost_rows(books), COLUMNS)
-    if as_csv:
-        writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        return
-    table = Table(*columns[:-1])
-    table.add_column("dollars", justify="right")
-    for row in rows:
-        table.add_row(*(row[column] for column in columns[:-1]), f"{row['micros'] / 1e6:.6f}")
-    console.print(table)
-
+for command in LOOKS:
+    app.command(rich_help_panel="Look")(command)
+for command in CHANGES:
+    app.command(rich_help_panel="Change")(command)
+app.add_typer(letters.app, name="letters", rich_help_panel="Change")
+app.add_typer(settings.app, name="config", rich_help_panel="Change")
 
 if __name__ == "__main__":
     app()

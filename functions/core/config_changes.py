@@ -1,9 +1,15 @@
 """Changes of `config/runtime`: laid over the document, listed for the audit, or taken from Firebase Remote Config."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
+from functions.core.errors import InvalidRequest
+from functions.core.records import first_problem
 from functions.core.runtime import RuntimeConfig
 
 
@@ -33,6 +39,55 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str
         elif old != new:
             found.append({"field": prefix + name, "before": old, "after": new})
     return found
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A change of the config that is in range: the document as it would be stored, what that comes to, and what
+    `differences` finds."""
+
+    document: dict[str, Any]
+    config: RuntimeConfig
+    changed: list[dict[str, Any]]
+
+
+def proposed(stored: Mapping[str, Any], changes: Mapping[str, Any]) -> Proposal:
+    """Lay changes over a stored document, and check the whole.
+
+    Raises:
+        InvalidRequest: an unknown field, with the nearest that there is, or a value out of range.
+    """
+    document = merged(stored, changes)
+    try:
+        config = RuntimeConfig.model_validate(document, extra="forbid")
+    except ValidationError as error:
+        problem = first_problem(error, "changes")
+        if error.errors()[0]["type"] == "extra_forbidden":
+            field = str(problem.details["field"])
+            problem = InvalidRequest(unknown_field(field), field=field)
+        raise problem from error
+    return Proposal(document, config, differences(stored, document))
+
+
+def known_fields(model: type[BaseModel] = RuntimeConfig, prefix: str = "") -> Iterator[str]:
+    """Yield every field that can be set, by dotted name."""
+    for name, field in model.model_fields.items():
+        dotted = prefix + (field.alias or name)
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from known_fields(inner, f"{dotted}.")
+        else:
+            yield dotted
+
+
+def unknown_field(field: str) -> str:
+    """Return what to say about a field that there is not."""
+    fields = list(known_fields())
+    # A name without its section, or with another one, is found by its last part.
+    last = {name.rpartition(".")[2]: name for name in fields}
+    near = get_close_matches(field, fields, 1) or get_close_matches(field.rpartition(".")[2], last, 1)
+    hint = f"; the nearest is {last.get(near[0], near[0])}" if near else ""
+    return f"{field}: there is no such field{hint}."
 
 
 REMOTE_KEYS: Mapping[str, tuple[str, str, Decimal]] = {

@@ -186,6 +186,7 @@ class LocalCloud:
             "FIRESTORE_EMULATOR_HOST": self.firestore.host,
             "STORAGE_EMULATOR_HOST": self.storage_host,
             "FIREBASE_AUTH_EMULATOR_HOST": self.auth_host,
+            "ECOLANE_CLOCK": str(self.clock.path),  # the operators' command goes by the moved time, too
             **self._openai_environment,
             **self.settings.environment,
         }

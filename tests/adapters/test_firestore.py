@@ -492,6 +492,9 @@ QUERIES: dict[str, Callable[[FirestoreStore], object]] = {
     "count_batches": lambda store: store.count_batches([BatchState.BUILDING, BatchState.UPLOADED], 5),
     "list_batches": lambda store: store.list_batches(5),
     "due_alerts": lambda store: store.due_alerts(NOW, 5),
+    "list_letters": lambda store: store.list_letters(5),
+    "list_letters, next page": lambda store: store.list_letters(5, "refresh:users:ana:wallet:main"),
+    "list_audit": lambda store: store.list_audit(5),
     "count_dead_letters": lambda store: store.count_dead_letters(5),
 }
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from functions.core.config_changes import differences, merged, overlaid
+from functions.core.config_changes import differences, known_fields, merged, overlaid, proposed, unknown_field
+from functions.core.errors import InvalidRequest
 from functions.core.runtime import RuntimeConfig
 
 BEFORE: dict[str, Any] = {"tokens": {"instantPrice": 5, "welcome": 3}, "defaultRegion": "IN"}
@@ -68,3 +69,33 @@ def test_a_slip_in_one_leaves_the_others(value: str) -> None:
     config = RuntimeConfig.model_validate(document)
     assert refused == ["instant_token_price"]
     assert (config.tokens.instant_price, config.tokens.points_per_token) == (5, 50)
+
+
+@pytest.mark.parametrize(
+    ("field", "nearest"),
+    [
+        ("tokens.batchPrce", "; the nearest is tokens.batchPrice."),
+        ("batchPrice", "; the nearest is tokens.batchPrice."),
+        ("budget.batchPrice", "; the nearest is tokens.batchPrice."),
+        ("refresh.allowances.free.amont", "; the nearest is refresh.allowances.free.amount."),
+        ("x", "."),
+    ],
+)
+def test_an_unknown_field_is_told_with_its_nearest(field: str, nearest: str) -> None:
+    """A slip in a name is answered with the name that was meant, also one without its section."""
+    assert unknown_field(field) == f"{field}: there is no such field{nearest}"
+    assert field not in set(known_fields())
+
+
+def test_a_proposal_is_checked_as_a_whole() -> None:
+    """What is stored already counts: the document, what it comes to, and what would change."""
+    new = proposed({"tokens": {"instantPrice": 7}}, {"tokens": {"batchPrice": 3}})
+    assert new.document == {"tokens": {"instantPrice": 7, "batchPrice": 3}}
+    assert (new.config.tokens.instant_price, new.config.tokens.batch_price) == (7, 3)
+    assert new.changed == [{"field": "tokens.batchPrice", "before": None, "after": 3}]
+    for changes, text in (
+        ({"tokens": {"batchPrice": 8}}, "tokens: Value error, batchPrice must not exceed instantPrice"),
+        ({"tokens": {"batchPrce": 8}}, "tokens.batchPrce: there is no such field; the nearest is tokens.batchPrice"),
+    ):
+        with pytest.raises(InvalidRequest, match=text):
+            proposed({"tokens": {"instantPrice": 7}}, changes)

@@ -80,14 +80,14 @@ class WalletDocuments:
             snapshot = self._ledger(uid).document(key).get(timeout=RPC_TIMEOUT_SECONDS)
             if not snapshot.exists:
                 raise
-            return _entry(snapshot)
+            return as_entry(snapshot)
 
     def list_entries(self, uid: str, before_seq: int | None, limit: int) -> list[LedgerEntry]:
         """Read a page of the ledger, newest first. A read each, one if there are none."""
         query = self._ledger(uid).order_by("seq", direction=Query.DESCENDING).limit(limit)
         if before_seq is not None:
             query = query.where(filter=FieldFilter("seq", "<", before_seq))
-        return [_entry(snapshot) for snapshot in query.stream(timeout=RPC_TIMEOUT_SECONDS)]
+        return [as_entry(snapshot) for snapshot in query.stream(timeout=RPC_TIMEOUT_SECONDS)]
 
     def update_profile(self, uid: str, decide: Callable[[Profile, Wallet | None], tuple[Profile, Account]]) -> Profile:
         """Store what `decide` makes of profile and wallet, in one transaction: two reads, two writes. Safe to
@@ -130,7 +130,7 @@ class WalletDocuments:
         if not welcome.get(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS).exists:
             return None
         query = self._ledger(uid).order_by("seq").limit(LEDGER_READ_MAX)
-        entries = [_entry(found) for found in query.stream(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS)]
+        entries = [as_entry(found) for found in query.stream(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS)]
         if len(entries) == LEDGER_READ_MAX:
             raise RuntimeError(f"the wallet of {uid} is gone and its ledger too long to make it anew here")
         return reopened_account(entries, entries[-1].ts).wallet
@@ -148,7 +148,8 @@ def _device(ref: DocumentReference, transaction: Transaction) -> DeviceDay | Non
     return None if data is None else DeviceDay.model_validate(data)
 
 
-def _entry(snapshot: DocumentSnapshot[Any]) -> LedgerEntry:
+def as_entry(snapshot: DocumentSnapshot[Any]) -> LedgerEntry:
+    """Return the entry in a snapshot that exists."""
     return LedgerEntry(entry_id=snapshot.id, **(snapshot.to_dict() or {}))
 
 

@@ -1,0 +1,62 @@
+"""What an operator does by hand, and the record of it.
+
+    granted      grant:{key}    tokens given with a reason; not clipped at the cap: what was promised is what arrives
+    reimbursed   refund:{job}   the price of a job, and its points taken back: the entry that the functions would write,
+                                so that whoever comes second finds it there
+
+Neither is a contact of the user's: a dormant user stays so.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from functions.core.accounts import Account, refund
+from functions.core.errors import JobNotCancellable
+from functions.core.jobs import Job, Status
+from functions.core.ledger import Reason, Wallet, empty_wallet
+from functions.core.limits import readmit
+from functions.core.records import Fields, Record
+from functions.core.transitions import cancelled
+
+GRANT_TOKENS_MAX = 10_000
+"""The most that one grant may bring: a slip of a digit or two is an error and not a gift."""
+
+
+class AuditEntry(Record):
+    """What an operator has changed by hand. Stored in `audit/{auditId}`, for good, in the commit that changes it.
+
+    `by` is who the operator said to be; Cloud Audit Logs know whose credentials they were. `changed` lists
+    `{field, before, after}`.
+    """
+
+    audit_id: str
+    action: str
+    target: str
+    by: str
+    why: str
+    at: datetime
+    changed: tuple[dict[str, Any], ...] = ()
+
+
+def granted(wallet: Wallet, key: str, tokens: int, why: str, now: datetime) -> Account:
+    """Give tokens. The user sees the reason in the ledger; the key is bound to reason and number."""
+    detail = {"why": why, "tokens": str(tokens)}
+    return Account(wallet).post(tokens, Reason.GRANT, key, now, detail=detail)
+
+
+def reimbursed(wallet: Wallet | None, job: Job, now: datetime) -> tuple[Account, Fields]:
+    """Give the price of a job back that has ended, or is still queued, which cancels it.
+
+    Raises:
+        JobNotCancellable: it is being processed; detail `status`.
+    """
+    if job.status is Status.PROCESSING:
+        raise JobNotCancellable(
+            "The job is being processed. It ends by itself, done, or failed and refunded; ask again then.",
+            status=job.status,
+        )
+    account = refund(Account(wallet or empty_wallet(now)), job.job_id, job.tokens_cost, now, points=job.points)
+    if job.status is Status.QUEUED:
+        return readmit(account, job.mode, job.created_at, now), cancelled(now)
+    # What the photo used of the day's limit stays used: there was an answer to it.
+    return account, {}

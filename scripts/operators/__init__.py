@@ -1,0 +1,1 @@
+"""The commands of `scripts/admin.py`, a file a subject."""

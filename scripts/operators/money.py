@@ -1,0 +1,164 @@
+"""`grant` and `refund`: tokens by hand, each once, asked for and on record."""
+
+import uuid
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from functions.core.accounts import Account
+from functions.core.errors import JobNotFound
+from functions.core.idempotency import require_same_payload
+from functions.core.jobs import Job
+from functions.core.ledger import LedgerEntry, Reason, Wallet, entry_id
+from functions.core.operations import GRANT_TOKENS_MAX, AuditEntry, granted, reimbursed
+from functions.core.records import Fields
+from functions.wiring import Deps
+from scripts.operators.session import (
+    AsJson,
+    By,
+    Project,
+    RefusedError,
+    Why,
+    Yes,
+    ask,
+    change,
+    connected,
+    operator,
+    show,
+)
+
+Key = Annotated[
+    str | None,
+    typer.Option("--key", help="Names this grant: the same key gives once. A new one without it.", show_default=False),
+]
+
+
+def grant(
+    uid: Annotated[str, typer.Argument(help="Whose wallet.")],
+    tokens: Annotated[int, typer.Argument(min=1, max=GRANT_TOKENS_MAX, help="How many tokens.")],
+    project: Project,
+    why: Why,
+    key: Key = None,
+    by: By = "",
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give a user tokens, beyond the balance cap if need be. Run again with the same --key it gives nothing more."""
+    with connected(project) as deps:
+        wallet = known_wallet(uid, deps)
+        key = key or uuid.uuid4().hex
+        name = entry_id(Reason.GRANT, _checked_key(key))
+        wanted = {"why": why, "tokens": str(tokens)}
+        stored = deps.store.get_entry(uid, name)
+        if stored is None:
+            changed = (change("balance", wallet.balance, wallet.balance + tokens),)
+            ask(changed, f"{tokens} tokens for {uid}: {why}", yes=yes, as_json=as_json)
+            now = deps.clock()
+
+            def decide(wallet: Wallet | None, _job: Job | None) -> tuple[Account, Fields]:
+                if wallet is None:
+                    raise RefusedError(f"{uid} has no wallet any more")
+                return granted(wallet, key, tokens, why, now), {}
+
+            audit = AuditEntry(
+                audit_id=f"{uid}:{name}",
+                action="grant",
+                target=uid,
+                by=by or operator(),
+                why=why,
+                at=now,
+                changed=changed,
+            )
+            entry, posted = deps.store.post_by_hand(uid, name, decide, audit)
+        else:
+            entry, posted = stored, False
+        require_same_payload(entry.detail or {}, wanted)
+        _tell(entry, posted, f"--key {key}", as_json=as_json)
+
+
+def refund(
+    job_id: Annotated[str, typer.Argument(help="The job, as the app or `user` shows it.")],
+    project: Project,
+    why: Why,
+    by: By = "",
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give the price of a job back, and take its points: once, whoever does it. A queued job is cancelled with it."""
+    with connected(project) as deps:
+        stored_job = deps.store.get_job(document_id(job_id))
+        if stored_job is None:
+            raise RefusedError(f"there is no job {job_id}. Jobs are kept for 90 days; for an older one use `grant`.")
+        job = stored_job.job
+        name = entry_id(Reason.REFUND, job_id)
+        stored = deps.store.get_entry(job.uid, name)
+        if stored is None:
+            wallet = deps.store.get_wallet(job.uid)
+            account, fields = reimbursed(wallet, job, deps.clock())
+            before = (wallet.balance, wallet.points) if wallet else (0, 0)
+            changed = [change("balance", before[0], account.wallet.balance)]
+            changed += [change("points", before[1], account.wallet.points)] if job.points else []
+            changed += [change("status", job.status, fields["status"])] if fields else []
+            title = f"Refund of a {job.mode} job ({job.status}) of {job.uid}: {why}"
+            ask(changed, title, yes=yes, as_json=as_json)
+            entry, posted = _refunded(deps, job, name, (by or operator(), why), tuple(changed))
+        else:
+            entry, posted = stored, False
+        _tell(entry, posted, f"job {job_id}", as_json=as_json)
+
+
+def _refunded(
+    deps: Deps, job: Job, name: str, who_and_why: tuple[str, str], changed: tuple[dict[str, Any], ...]
+) -> tuple[LedgerEntry, bool]:
+    now = deps.clock()
+
+    def decide(wallet: Wallet | None, job: Job | None) -> tuple[Account, Fields]:
+        if job is None:
+            raise JobNotFound("The job is gone.")
+        return reimbursed(wallet, job, now)
+
+    by, why = who_and_why
+    audit = AuditEntry(
+        audit_id=f"{job.uid}:{name}", action="refund", target=job.job_id, by=by, why=why, at=now, changed=changed
+    )
+    return deps.store.post_by_hand(job.uid, name, decide, audit, job.job_id)
+
+
+def _tell(entry: LedgerEntry, posted: bool, what: str, *, as_json: bool) -> None:
+    def render(console: Console) -> None:
+        if posted:
+            console.print(f"Done: {entry.delta:+} tokens, the balance is {entry.balance_after} ({what}).")
+        else:
+            console.print(f"Nothing was changed: {entry.delta:+} tokens were given on {entry.ts:%Y-%m-%d %H:%M} UTC.")
+
+    show({"posted": posted, "entry": entry.model_dump(by_alias=True, mode="json")}, render, as_json=as_json)
+
+
+def known_wallet(uid: str, deps: Deps) -> Wallet:
+    """Return a user's wallet.
+
+    Raises:
+        RefusedError: nobody with this uid has one.
+    """
+    wallet = deps.store.get_wallet(document_id(uid))
+    if wallet is None:
+        raise RefusedError(f"nobody with the uid {uid} has a wallet; the app's first call opens it")
+    return wallet
+
+
+def document_id(text: str) -> str:
+    """Return an id that is safe in a path.
+
+    Raises:
+        RefusedError: it is none.
+    """
+    if not text or "/" in text or text in {".", ".."} or len(text) > 1_500:
+        raise RefusedError(f"{text!r} is no id")
+    return text
+
+
+def _checked_key(key: str) -> str:
+    if not 8 <= len(key) <= 64 or not key.replace("-", "").replace("_", "").isalnum() or not key.isascii():
+        raise RefusedError("--key takes 8 to 64 letters, digits, - and _")
+    return key

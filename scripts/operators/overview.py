@@ -1,0 +1,239 @@
+"""`status`, `queue`, `batches`, `budget`, `costs`: what there is to see, at a few reads each."""
+
+import csv
+import sys
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.panel import Panel
+
+from functions.admin_stats import AdminStats, admin_stats
+from functions.core.batches import Batch
+from functions.core.costs import COLUMNS, USER_COLUMNS, cost_rows, user_rows
+from functions.core.guard import DayBook
+from functions.core.jobs import QUEUE_SHARDS, Job
+from functions.core.moments import day_of
+from functions.core.pricing import expected_wait_minutes, prices_now
+from functions.health import OPEN_STATES
+from functions.wiring import Deps
+from scripts.operators.money import document_id
+from scripts.operators.session import AsJson, Project, RefusedError, age, connected, dollars, show, table, when
+
+BAR = 30
+COLOURS = {"normal": "green", "batch_only": "yellow", "closed": "red"}
+STATES = {"ok": "green", "late": "red", "failing": "red", "never": "yellow"}
+FAR = timedelta(days=3_650)
+
+Limit = Annotated[int, typer.Option(min=1, max=500, help="How many. A read each.")]
+
+
+def status(project: Project, as_json: AsJson = False) -> None:
+    """One screen: is everything as it should be? What admin_stats says; about 60 reads."""
+    with connected(project) as deps:
+        stats = admin_stats(AdminStats(), "operator", deps)
+        now = deps.clock()
+        show(stats, lambda console: _status(console, stats, now, project), as_json=as_json)
+
+
+def _status(console: Console, stats: Mapping[str, Any], now: datetime, project: str) -> None:
+    budget, today = stats["budget"], stats["costs"]["today"]
+    colour = COLOURS[budget["mode"]]
+    reopens = f", reopens {budget['reopensAt'][:16]} UTC" if budget["reopensAt"] else ""
+    month = f"Month {bar(budget['month'], 0, budget['monthLimit'])}"
+    text = f"[{colour}]{budget['mode']}[/]: {budget['because']}{reopens}\nToday {_day_bar(today)}\n{month}"
+    console.print(Panel.fit(text, title=f"{project}, {now:%Y-%m-%d %H:%M} UTC: budget"))
+    queue, batches = stats["queue"], stats["batches"]
+    oldest = age(when(queue["oldestAt"]), now)
+    open_batches = ", ".join(f"{count} {state}" for state, count in batches["open"].items() if count) or "none"
+    overdue = f"; [red]overdue: {', '.join(batches['overdue'])}[/]" if batches["overdue"] else ""
+    console.print(f"Queue    {queue['waiting']} jobs, oldest {oldest}")
+    console.print(f"Batches  {open_batches}{overdue}")
+    letters, breaker = stats["deadLetters"], stats["refresh"]["breaker"]
+    letters_colour, breaker_colour = "red" if letters else "green", "green" if breaker == "free" else "red"
+    console.print(
+        f"Refresh  breaker [{breaker_colour}]{breaker}[/], dead letters [{letters_colour}]{letters}[/]",
+    )
+    console.print(_crons(stats["crons"], now))
+    alerts = [each for each in stats["alerts"] if each["day"] >= (now - timedelta(days=1)).date().isoformat()]
+    for each in alerts:
+        sent = "" if each["delivered"] else " [red](not delivered)[/]"
+        console.print(f"[red]![/] {each['day']} {each['kind']}: {each['text']}{sent}")
+    if not alerts:
+        console.print("No alert since yesterday.")
+
+
+def _crons(crons: Mapping[str, Any], now: datetime) -> Any:
+    made = table("cron", "every", "last success", "took", "last failure", "state", rows=[])
+    for name, run in crons.items():
+        took = f"{run['durationMs'] / 1e3:.1f} s" if run["finishedAt"] else ""
+        finished, failed = age(when(run["finishedAt"]), now), age(when(run["failedAt"]), now)
+        state = f"[{STATES[run['state']]}]{run['state']}[/]"
+        made.add_row(name, f"{run['everyMinutes']} min", finished, took, failed, state)
+    return made
+
+
+def bar(spent: int, reserved: int, limit: int) -> str:
+    """Return a bar of what is spent, what is held back, and what is left of a limit."""
+    full = max(limit, spent + reserved, 1)
+    spent_cells = spent * BAR // full
+    held_cells = (spent + reserved) * BAR // full - spent_cells
+    left = BAR - spent_cells - held_cells
+    cells = f"[red]{'█' * spent_cells}[/][yellow]{'▒' * held_cells}[/][dim]{'·' * left}[/]"
+    held = f" + {dollars(reserved)} held" if reserved else ""
+    return f"{cells} {dollars(spent)} spent{held} of {dollars(limit)}"
+
+
+def _day_bar(book: Mapping[str, int]) -> str:
+    return bar(book["spent"], book["reserved"], book["limit"])
+
+
+def queue(project: Project, limit: Limit = 20, as_json: AsJson = False) -> None:
+    """The jobs that are sent next, and what a photo costs and waits now. Also reads the jobs' number."""
+    with connected(project) as deps:
+        now, runtime, stats = deps.clock(), deps.runtime(), deps.queue()
+        waiting = deps.store.count_queued(100_000)
+        jobs = [stored.job for stored in deps.store.queued_jobs(now, limit, range(QUEUE_SHARDS))]
+        prices = prices_now(runtime.tokens, stats.queued)
+        data = {
+            "waiting": waiting,
+            "health": stats.health,
+            "expectedMinutes": expected_wait_minutes(stats, runtime.batch),
+            "batchMinutes": stats.batch_minutes,
+            "prices": {"instant": prices.instant, "batch": prices.batch},
+            "jobs": [_queued(job) for job in jobs],
+        }
+
+        def render(console: Console) -> None:
+            console.print(f"{waiting} jobs are queued ({stats.health}); an answer takes {data['expectedMinutes']} min.")
+            console.print(f"A photo costs {prices.batch} tokens here, {prices.instant} in the instant lane.")
+            rows = [
+                (job.job_id, job.uid, job.priority, job.attempts, age(job.created_at, now), age(job.queued_at, now))
+                for job in jobs
+            ]
+            if rows:
+                console.print(table("job", "user", ">priority", ">attempts", "asked", "in turn since", rows=rows))
+
+        show(data, render, as_json=as_json)
+
+
+def _queued(job: Job) -> dict[str, Any]:
+    shown = {"job_id", "uid", "priority", "attempts", "tokens_cost", "created_at", "queued_at", "error"}
+    return job.model_dump(by_alias=True, mode="json", include=shown)
+
+
+def batches(
+    project: Project,
+    batch_id: Annotated[str | None, typer.Argument(help="One batch, in full.", show_default=False)] = None,
+    everything: Annotated[bool, typer.Option("--all", help="The newest, ended ones too.")] = False,
+    limit: Limit = 20,
+    as_json: AsJson = False,
+) -> None:
+    """The open batches, the most urgent first; or one."""
+    with connected(project) as deps:
+        now = deps.clock()
+        if batch_id is not None:
+            _one_batch(batch_id, deps, as_json=as_json)
+            return
+        found = deps.store.list_batches(limit) if everything else _open_batches(deps, now, limit)
+
+        def render(console: Console) -> None:
+            rows = [
+                (
+                    batch.batch_id,
+                    batch.state,
+                    age(batch.created_at, now),
+                    age(batch.due_at, now) if batch.completed_at is None else "-",
+                    batch.job_count,
+                    f"{batch.done_count}/{batch.requeued_count}/{batch.failed_count}",
+                    dollars(batch.cost_micros),
+                )
+                for batch in found
+            ]
+            columns = ("batch", "state", "made", "due", ">jobs", "done/requeued/failed", ">cost")
+            console.print(table(*columns, rows=rows) if rows else "There are none.")
+
+        show({"batches": [_shown(batch) for batch in found]}, render, as_json=as_json)
+
+
+def _open_batches(deps: Deps, now: datetime, limit: int) -> list[Batch]:
+    return [stored.batch for stored in deps.store.due_batches(OPEN_STATES, now + FAR, limit)]
+
+
+def _one_batch(batch_id: str, deps: Deps, *, as_json: bool) -> None:
+    stored = deps.store.get_batch(document_id(batch_id))
+    if stored is None:
+        raise RefusedError(f"there is no batch {batch_id}")
+    data = _shown(stored.batch)
+    show(data, lambda console: console.print(table("", "", rows=list(data.items()))), as_json=as_json)
+
+
+def _shown(batch: Batch) -> dict[str, Any]:
+    return batch.model_dump(by_alias=True, mode="json")
+
+
+def budget(project: Project, as_json: AsJson = False) -> None:
+    """Today's budget, shard by shard, the month, and the mode. About 50 reads.
+
+    An override: config set budget.overrideMode=closed budget.overrideUntil=+2h
+    """
+    with connected(project) as deps:
+        today = day_of(deps.clock())
+        stats = admin_stats(AdminStats(), "operator", deps)
+        shards = deps.store.budget_shards(today)
+        rules, state = deps.runtime().budget, deps.budget()
+        sums = {name: sum(getattr(shard, name) for shard in shards.values()) for name in ("limit", "reserved", "spent")}
+        named = sorted(shards.items())
+        data = {
+            **stats["budget"],
+            "day": today,
+            **sums,
+            "batchOnlyPercent": rules.batch_only_percent,
+            "perUserDaily": rules.per_user_daily_micros,
+            "shards": {name: shard.model_dump(by_alias=True) for name, shard in named},
+            "committed": dict(sorted(state.committed.items())),
+        }
+
+        def render(console: Console) -> None:
+            colour = COLOURS[data["mode"]]
+            console.print(f"[{colour}]{data['mode']}[/]: {data['because']}")
+            console.print(f"Today {_day_bar(sums)}\nMonth {bar(data['month'], 0, data['monthLimit'])}")
+            rows = [(name, *map(dollars, (each.limit, each.reserved, each.spent, each.room))) for name, each in named]
+            if rows:
+                console.print(table("shard", ">limit", ">held", ">spent", ">room", rows=rows))
+            else:
+                console.print("The day is not open yet: its first photo, or the guard, opens it.")
+
+        show(data, render, as_json=as_json)
+
+
+def costs(
+    project: Project,
+    days: Annotated[int, typer.Option(min=1, max=366, help="How many days back, today included. A read each.")] = 31,
+    users: Annotated[bool, typer.Option("--users", help="By day and user: the 50 dearest of each day.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV with micro-dollars instead of a table.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """What the AI provider cost, by day, lane and model: at most 15 minutes old; by user: at most an hour."""
+    with connected(project) as deps:
+        books = _books(deps, days)
+        rows, columns = (user_rows(books), USER_COLUMNS) if users else (cost_rows(books), COLUMNS)
+        if as_csv:
+            writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+            return
+
+        def render(console: Console) -> None:
+            lines = [(*(row[name] for name in columns[:-1]), dollars(row["micros"])) for row in rows]
+            console.print(table(*columns[:-1], ">dollars", rows=lines))
+            console.print(f"Together {dollars(sum(row['micros'] for row in rows))}.")
+
+        show({"rows": rows}, render, as_json=as_json)
+
+
+def _books(deps: Deps, days: int) -> dict[str, DayBook]:
+    today = deps.clock().date()
+    return deps.store.day_books((today - timedelta(days=days - 1)).isoformat(), today.isoformat())

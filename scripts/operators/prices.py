@@ -1,0 +1,88 @@
+"""`simulate-price`: what a change of prices, plans or the model would mean, with the arithmetic."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from functions.adapters.prices import model_price
+from functions.core.config_changes import proposed
+from functions.core.runtime import RuntimeConfig
+from scripts.operators.projection import Assumptions, Line, projection
+from scripts.operators.session import AsJson, changes_table, connected, dollars, show, table
+from scripts.operators.settings import assigned, dumped
+
+Users = Annotated[int, typer.Option(min=0, max=1_000_000_000)]
+
+
+def simulate_price(  # noqa: PLR0913, PLR0917  (the options of a command)
+    project: Annotated[
+        str | None,
+        typer.Option(
+            envvar=["GCLOUD_PROJECT", "GOOGLE_CLOUD_PROJECT"],
+            help="Take the config of this project; the defaults without one.",
+            show_default=False,
+        ),
+    ] = None,
+    changes: Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="See config set.")] = None,
+    model: Annotated[str | None, typer.Option(help="Another model than the deployed one.", show_default=False)] = None,
+    width: Annotated[int, typer.Option(min=1, max=20_000, help="Of the user's photo, in pixels.")] = 4_000,
+    height: Annotated[int, typer.Option(min=1, max=20_000)] = 3_000,
+    answer_tokens: Annotated[int, typer.Option(min=1, max=900, help="A usual answer.")] = 230,
+    free: Users = 10_000,
+    plus: Users = 0,
+    pro: Users = 0,
+    photos_per_day: Annotated[float, typer.Option(min=0, max=10_000, help="That a user wishes to classify.")] = 1.0,
+    instant_percent: Annotated[int, typer.Option(min=0, max=100, help="Of the photos.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the prices in force with others: cost of a photo, tokens given away, cost of a user, photos a day.
+
+    Nothing is changed. Three reads with a project, none without.
+    """
+    with connected(project or "none") as deps:
+        now = deps.runtime() if project else RuntimeConfig()
+        after = proposed(dumped(now), assigned(changes or [], now, deps.clock()))
+        name = model or deps.settings.openai_model
+        given = Assumptions(
+            model=name,
+            price=model_price(name, deps.clock()),
+            size=(width, height),
+            answer_tokens=answer_tokens,
+            users={"free": free, "plus": plus, "pro": pro},
+            photos_per_day=photos_per_day,
+            instant_percent=instant_percent,
+        )
+        before_lines, after_lines = projection(now, given), projection(after.config, given)
+        data = {
+            "model": name,
+            "changed": after.changed,
+            "figures": [_row(old, new) for old, new in zip(before_lines, after_lines, strict=True)],
+        }
+
+        def render(console: Console) -> None:
+            if after.changed:
+                console.print(changes_table(after.changed, "What would change"))
+            title = f"{name}: {given.price.input} in, {given.price.output} out, dollars a million tokens"
+            cells = [_cells(old, new) for old, new in zip(before_lines, after_lines, strict=True)]
+            if after.changed:
+                console.print(table("figure", ">now", ">then", "how it comes about", rows=cells, title=title))
+            else:
+                rows = [(figure, value, how) for figure, value, _, how in cells]
+                console.print(table("figure", ">now", "how it comes about", rows=rows, title=title))
+
+        show(data, render, as_json=as_json)
+
+
+def _row(old: Line, new: Line) -> dict[str, Any]:
+    return {"name": old.name, "unit": old.unit, "now": old.value, "then": new.value, "arithmetic": new.arithmetic}
+
+
+def _cells(old: Line, new: Line) -> tuple[str, str, str, str]:
+    return old.name, _told(old), _told(new), new.arithmetic
+
+
+def _told(line: Line) -> str:
+    if line.unit == "micros":
+        return f"{line.value} µ$" if line.value < 10_000 else dollars(line.value)
+    return f"{line.value:,}"

@@ -1,0 +1,186 @@
+"""What every command of an operator shares: the way to the project, how answers are printed, how money is asked for."""
+
+import getpass
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from google.api_core import exceptions
+from google.auth.exceptions import GoogleAuthError
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from functions.adapters.prices import UnknownPriceError
+from functions.config import ConfigurationError, load_settings
+from functions.core.errors import EcolaneError
+from functions.core.image_tokens import UnknownImageTokensError
+from functions.wiring import Clock, Deps
+
+Project = Annotated[
+    str, typer.Option(envvar=["GCLOUD_PROJECT", "GOOGLE_CLOUD_PROJECT"], help="Firebase project.", show_default=False)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+By = Annotated[
+    str,
+    typer.Option("--by", envvar="ECOLANE_OPERATOR", help="Who you are, for the audit.", show_default="login name"),
+]
+Why = Annotated[str, typer.Option("--why", help="The reason, for the audit; users see that of a grant.", min=1)]
+
+_PARAMS = {"OPENAI_MODEL", "OPENAI_BASE_URL", "REMOTE_CONFIG"}
+"""Params of the deploy that figures depend on; `firebase deploy` keeps them in .env files."""
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+class RefusedError(Exception):
+    """A command cannot do what was asked. The message is one line that says why."""
+
+
+def connect(project: str) -> Deps:
+    """Return the dependencies of a process of this project: the functions' own, with the operator's credentials."""
+    os.environ["GCLOUD_PROJECT"] = project
+    for name, value in _deployed_params(project).items():
+        os.environ.setdefault(name, value)
+    return Deps(load_settings(), _clock())
+
+
+def _deployed_params(project: str) -> dict[str, str]:
+    """Read the params that were deployed, from the files in which the Firebase CLI keeps them."""
+    found: dict[str, str] = {}
+    for path in (_ROOT / ".env", _ROOT / f".env.{project}"):
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+        found |= {name.strip(): value.strip().strip("\"'") for name, value in pairs if name.strip() in _PARAMS}
+    return found
+
+
+def _clock() -> Clock:
+    """The machine's time; in a local cloud whose clock was moved, that one."""
+    moved = os.environ.get("ECOLANE_CLOCK")
+    if moved and Path(moved).exists():
+        from scripts.emulators.clock import MovableClock  # noqa: PLC0415  (there is none in production)
+
+        return MovableClock(Path(moved))
+    return lambda: datetime.now(UTC)
+
+
+def operator() -> str:
+    """Return the login name, for an audit that was given no other."""
+    return getpass.getuser()
+
+
+@contextmanager
+def connected(project: str) -> Iterator[Deps]:
+    """Connect, and turn what goes wrong into one clear line and exit status 1."""
+    try:
+        yield connect(project)
+    except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
+        _fail(f"Firestore of {project}: {_first_line(getattr(error, 'message', '') or error)}")
+    except GoogleAuthError as error:
+        _fail(f"no Google credentials: {_first_line(error)} Try: gcloud auth application-default login")
+    except (RefusedError, ConfigurationError, UnknownPriceError, UnknownImageTokensError) as error:
+        _fail(_first_line(error.args[0]))
+    except EcolaneError as error:
+        _fail(error.message)
+
+
+def _first_line(text: object) -> str:
+    return (str(text).splitlines() or [type(text).__name__])[0]
+
+
+def _fail(reason: str) -> None:
+    print(f"admin: {reason}", file=sys.stderr)
+    raise typer.Exit(1)
+
+
+def screen(*, as_json: bool = False) -> Console:
+    """Return where to print for people: beside the JSON, if that is asked for."""
+    return Console(highlight=False, stderr=as_json)
+
+
+def show(data: Any, render: Callable[[Console], None], *, as_json: bool) -> None:
+    """Print an answer: as JSON, or for people."""
+    if as_json:
+        print(json.dumps(data, indent=2, default=_jsonable, ensure_ascii=False))
+    else:
+        render(screen())
+
+
+def _jsonable(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return str(value)
+
+
+def table(*columns: str, rows: Sequence[Sequence[object]], title: str | None = None) -> Table:
+    """Return a table. A column whose name begins with `>` is set to the right."""
+    made = Table(title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        made.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
+    for row in rows:
+        made.add_row(*[escape("" if cell is None else str(cell)) for cell in row])
+    return made
+
+
+def changes_table(changed: Sequence[Mapping[str, Any]], title: str) -> Table:
+    """Return what changes, as before and after, in the colours of a diff."""
+    made = Table("field", "before", "after", title=title, title_justify="left", title_style="bold")
+    for change in changed:
+        cells = [_told(change[name]) for name in ("before", "after")]
+        made.add_row(escape(str(change["field"])), f"[red]{cells[0]}[/]", f"[green]{cells[1]}[/]")
+    return made
+
+
+def _told(value: object) -> str:
+    if value is None:
+        return "(default)"
+    return escape(value if isinstance(value, str) else json.dumps(value, default=_jsonable))
+
+
+def change(field: str, before: object, after: object) -> dict[str, Any]:
+    """Return one line of what changes."""
+    return {"field": field, "before": before, "after": after}
+
+
+def ask(changed: Sequence[Mapping[str, Any]], title: str, *, yes: bool, as_json: bool) -> None:
+    """Show what would change, and go on only if the operator says so. Ends the command if not."""
+    screen(as_json=as_json).print(changes_table(changed, title))
+    if yes:
+        return
+    try:
+        agreed = typer.confirm("Do it?", err=as_json)
+    except typer.Abort:
+        agreed = False
+    if not agreed:
+        print("admin: nothing was changed", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def dollars(micros: int) -> str:
+    """Return micro-dollars as people read them."""
+    return f"${micros / 1e6:,.2f}" if abs(micros) >= 1_000_000 else f"${micros / 1e6:.6f}".rstrip("0").rstrip(".")
+
+
+def age(moment: datetime | None, now: datetime) -> str:
+    """Return how long ago a moment was, or how far it is, in the two largest units."""
+    if moment is None:
+        return "-"
+    seconds = int((now - moment) / timedelta(seconds=1))
+    parts = [(abs(seconds) // 86_400, "d"), (abs(seconds) // 3_600 % 24, "h"), (abs(seconds) // 60 % 60, "m")]
+    parts.append((abs(seconds) % 60, "s"))
+    first = next((n for n, (count, _) in enumerate(parts) if count), 3)
+    text = " ".join(f"{count}{unit}" for count, unit in parts[first : first + 2] if count) or "0s"
+    return f"in {text}" if seconds < 0 else f"{text} ago"
+
+
+def when(text: str | None) -> datetime | None:
+    """Read a time as the functions write it."""
+    return None if text is None else datetime.fromisoformat(text)

@@ -1,0 +1,199 @@
+"""`config get`, `config set`, `config unset`, `config history`: the runtime config, with its audit."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel
+from rich.console import Console
+
+from functions.admin_set_config import AdminSetConfig, admin_set_config
+from functions.core.config_changes import known_fields, proposed, unknown_field
+from functions.core.runtime import RuntimeConfig
+from functions.wiring import Deps
+from scripts.operators.session import AsJson, By, Project, RefusedError, Yes, ask, connected, operator, show, table
+
+app = typer.Typer(help="The runtime config: prices, limits, plans, budgets.", no_args_is_help=True)
+
+_AHEAD = re.compile(r"\+(\d{1,4})([mhd])")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+Assignments = Annotated[list[str], typer.Argument(help="FIELD=VALUE, as in tokens.batchPrice=2", metavar="FIELD=VALUE")]
+Fields = Annotated[list[str], typer.Argument(help="Fields or sections, as in tokens.batchPrice or plans.free.")]
+
+
+@app.command("get")
+def get_config(
+    project: Project,
+    fields: Annotated[list[str] | None, typer.Argument(help="Fields or sections; all without one.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the config in force, and which values are not the defaults. Three reads."""
+    with connected(project) as deps:
+        config, defaults = flat(dumped(deps.runtime())), flat(dumped(RuntimeConfig()))
+        chosen = {name: value for name, value in config.items() if not fields or _below(name, fields)}
+        for field in fields or []:
+            if not any(_below(name, [field]) for name in config):
+                raise RefusedError(unknown_field(field))
+
+        def render(console: Console) -> None:
+            rows = [
+                (name, json.dumps(value), "" if value == defaults[name] else f"default {json.dumps(defaults[name])}")
+                for name, value in chosen.items()
+            ]
+            console.print(table("field", "value", "", rows=rows))
+
+        show(chosen, render, as_json=as_json)
+
+
+@app.command("set")
+def set_config(
+    assignments: Assignments,
+    project: Project,
+    by: By = "",
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Change fields, all or none of them, on record. VALUE is JSON or text; a time may be +30m, +2h or +1d.
+
+    A mode by hand: config set budget.overrideMode=closed budget.overrideUntil=+2h
+    """
+    with connected(project) as deps:
+        changes = assigned(assignments, deps.runtime(), deps.clock())
+        _change(deps, changes, by, yes=yes, as_json=as_json)
+
+
+@app.command("unset")
+def unset_config(fields: Fields, project: Project, by: By = "", yes: Yes = False, as_json: AsJson = False) -> None:
+    """Take fields or whole sections back to their defaults, on record."""
+    with connected(project) as deps:
+        changes: dict[str, Any] = {}
+        for field in fields:
+            if not any(_below(name, [field]) for name in known_fields()):
+                raise RefusedError(unknown_field(field))
+            _put(changes, field, None)
+        _change(deps, changes, by, yes=yes, as_json=as_json)
+
+
+@app.command("history")
+def history(
+    project: Project,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many entries.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Print who changed what and when: the config, and what was done by hand. A read an entry, or two."""
+    with connected(project) as deps:
+        entries = deps.store.list_audit(limit)
+
+        def render(console: Console) -> None:
+            rows = [
+                (f"{entry['at']:%Y-%m-%d %H:%M}", entry["by"], entry.get("action", "config"), _summary(entry))
+                for entry in entries
+            ]
+            console.print(table("when (UTC)", "who", "what", "how", rows=rows))
+
+        show({"entries": entries}, render, as_json=as_json)
+
+
+def _summary(entry: Mapping[str, Any]) -> str:
+    changes = [f"{each['field']}: {each['before']} → {each['after']}" for each in entry.get("changed", ())]
+    about = [str(entry[name]) for name in ("target", "why") if entry.get(name)]
+    return "; ".join([*about, *changes])
+
+
+def _change(deps: Deps, changes: dict[str, Any], by: str, *, yes: bool, as_json: bool) -> None:
+    stored, _, _ = deps.store.runtime_documents()
+    new = proposed(stored, changes)
+
+    def unchanged(console: Console) -> None:
+        console.print("Nothing to do: it is so already.")
+
+    if not new.changed:
+        show({"changed": []}, unchanged, as_json=as_json)
+        return
+    ask(new.changed, "config/runtime", yes=yes, as_json=as_json)
+    done = admin_set_config(AdminSetConfig(changes=changes), by or operator(), deps)
+
+    def render(console: Console) -> None:
+        console.print("Done. Functions see it within 30 seconds; a budget limit binds at once.")
+
+    show({"changed": done["changed"]}, render, as_json=as_json)
+
+
+def assigned(assignments: Sequence[str], config: RuntimeConfig, now: datetime) -> dict[str, Any]:
+    """Return assignments as nested changes.
+
+    Raises:
+        RefusedError: one is not FIELD=VALUE, or names no field; the nearest one is told.
+    """
+    changes: dict[str, Any] = {}
+    for assignment in assignments:
+        field, equals, text = assignment.partition("=")
+        if not equals:
+            raise RefusedError(f"{assignment}: write FIELD=VALUE")
+        if field not in known_fields():
+            raise RefusedError(unknown_field(field))
+        for name, value in _complete(config, field).items():
+            _put(changes, name, value, keep=True)
+        _put(changes, field, _value(text, now))
+    return changes
+
+
+def _value(text: str, now: datetime) -> Any:
+    if ahead := _AHEAD.fullmatch(text):
+        until = now + timedelta(**{_UNITS[ahead[2]]: int(ahead[1])})
+        return until.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _complete(config: RuntimeConfig, field: str) -> dict[str, Any]:
+    """Return the section of a field as it is in force, where a section is stored as a whole or not at all: a plan, an
+    allowance."""
+    section: BaseModel = config
+    *parents, _ = field.split(".")
+    for part in parents:
+        section = getattr(section, _attribute(type(section), part))
+    if not any(each.is_required() for each in type(section).model_fields.values()):
+        return {}
+    prefix = ".".join(parents)
+    return {f"{prefix}.{name}": value for name, value in section.model_dump(by_alias=True, mode="json").items()}
+
+
+def _attribute(model: type[BaseModel], alias: str) -> str:
+    return next(name for name, field in model.model_fields.items() if (field.alias or name) == alias)
+
+
+def _put(changes: dict[str, Any], field: str, value: Any, *, keep: bool = False) -> None:
+    *parents, last = field.split(".")
+    for part in parents:
+        changes = changes.setdefault(part, {})
+    if not keep or last not in changes:
+        changes[last] = value
+
+
+def _below(name: str, fields: Sequence[str]) -> bool:
+    return any(name == field or name.startswith(f"{field}.") for field in fields)
+
+
+def dumped(config: RuntimeConfig) -> dict[str, Any]:
+    """Return a config as JSON."""
+    return config.model_dump(by_alias=True, mode="json")
+
+
+def flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return a config's values by dotted name."""
+
+    def pairs() -> Iterator[tuple[str, Any]]:
+        for name, value in document.items():
+            if isinstance(value, Mapping):
+                yield from flat(value, f"{prefix}{name}.").items()
+            else:
+                yield prefix + name, value
+
+    return dict(pairs())

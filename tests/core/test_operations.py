@@ -1,0 +1,54 @@
+"""What operators do by hand, read like a bank statement."""
+
+import pytest
+
+from functions.core.accounts import Account, charge
+from functions.core.errors import JobNotCancellable
+from functions.core.jobs import Status
+from functions.core.ledger import Reason, Wallet, empty_wallet
+from functions.core.operations import granted, reimbursed
+from tests.builders import NOW, job
+
+
+def wallet(balance: int) -> Wallet:
+    """Return a wallet with a balance, and ten points."""
+    return Account(empty_wallet(NOW)).post(balance, Reason.WELCOME, None, NOW, points=10).wallet
+
+
+def test_a_grant_passes_the_cap() -> None:
+    """What was promised arrives; the entry says why, and its key is bound to that."""
+    account = granted(wallet(199), "sorry-2026", 50, "outage", NOW)
+    (entry,) = account.new_entries
+    assert (entry.entry_id, entry.delta, entry.balance_after) == ("grant:sorry-2026", 50, 249)
+    assert entry.detail == {"why": "outage", "tokens": "50"}
+    assert (account.wallet.total_earned, account.wallet.total_spent) == (249, 0)
+
+
+def test_a_refund_of_a_photo_that_was_answered() -> None:
+    """Price and points go back where they came from; the day's count stays, since there was an answer."""
+    paid = charge(Account(wallet(8)), "0" * 32, 5, NOW, points=10).wallet
+    account, fields = reimbursed(paid, job(status=Status.DONE, tokens_cost=5, points=10, queued_at=None), NOW)
+    (entry,) = account.new_entries
+    assert (entry.entry_id, entry.delta, entry.points) == (f"refund:{'0' * 32}", 5, -10)
+    assert (account.wallet.balance, account.wallet.points, account.wallet.total_spent) == (8, 10, 0)
+    assert fields == {}
+
+
+def test_a_refund_of_a_queued_photo_cancels_it() -> None:
+    """What is paid back is not sent any more, and does not count today."""
+    spent = wallet(3).model_copy(update={"today": wallet(3).today.model_copy(update={"day": "2026-11-21", "batch": 2})})
+    account, fields = reimbursed(spent, job(status=Status.QUEUED), NOW)
+    assert fields["status"] is Status.CANCELLED
+    assert account.wallet.today.batch == 1
+
+
+def test_a_photo_that_is_being_answered_is_not_refunded() -> None:
+    """It ends by itself, and may end with a refund of its own."""
+    with pytest.raises(JobNotCancellable, match="ends by itself"):
+        reimbursed(wallet(3), job(status=Status.PROCESSING), NOW)
+
+
+def test_a_refund_finds_its_way_to_a_wallet_that_is_gone() -> None:
+    """The tokens were the user's."""
+    account, _ = reimbursed(None, job(status=Status.FAILED, queued_at=None), NOW)
+    assert account.wallet.balance == 1

@@ -1,0 +1,396 @@
+"""The operators' command, run as a person runs it, against the product in one process."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from google.cloud.firestore import FieldFilter
+from typer.testing import CliRunner, Result
+
+from functions.classify_image import ClassifyImage, classify_image
+from functions.core.health import CRON_MINUTES
+from functions.get_wallet import GetWallet, get_wallet
+from functions.guard_budget import guard_budget
+from functions.poll_batches import poll_batches
+from functions.refresh_credits import refresh_credits
+from functions.submit_batches import submit_batches
+from scripts.admin import app
+from scripts.emulators.inprocess import InProcessCloud
+from scripts.operators import session
+from tests.app import photo
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> InProcessCloud:
+    """An empty cloud, which the command takes for the project."""
+    cloud = InProcessCloud(seed=1)
+    monkeypatch.setattr(session, "connect", lambda _project: cloud.deps)
+    return cloud
+
+
+@pytest.fixture
+def run(cloud: InProcessCloud) -> Run:
+    """Run the command; `answer` is what is typed."""
+    environment = {"GCLOUD_PROJECT": "demo-ecolane", "ECOLANE_OPERATOR": "mia", "COLUMNS": "200"}
+
+    def invoke(*arguments: str, answer: str = "") -> Result:
+        return CliRunner().invoke(app, arguments, input=answer, env=environment)
+
+    return invoke
+
+
+def classify(cloud: InProcessCloud, key: str, mode: str = "batch", uid: str = "ann") -> str:
+    """Classify a photo and return its job."""
+    path = cloud.upload(uid, f"{key}.jpg", photo(64))
+    request = {"requestId": key, "imagePath": path, "mode": mode}
+    return str(classify_image(ClassifyImage.model_validate(request), uid, cloud.deps)["jobId"])
+
+
+def balance(cloud: InProcessCloud, uid: str = "ann") -> int:
+    """Return a user's balance; the first look opens the wallet."""
+    return int(get_wallet(GetWallet(), uid, cloud.deps)["balance"])
+
+
+def statement(cloud: InProcessCloud, uid: str = "ann") -> list[tuple[str, int, int]]:
+    """Return the ledger like a bank statement."""
+    entries = cloud.client.collection("users", uid, "ledger").order_by("seq").stream()
+    return [(each.id, (each.to_dict() or {})["delta"], (each.to_dict() or {})["balanceAfter"]) for each in entries]
+
+
+def audit(cloud: InProcessCloud) -> list[dict[str, Any]]:
+    """Return what is on record of what was done by hand."""
+    return [each.to_dict() or {} for each in cloud.client.collection("audit").stream()]
+
+
+def give_up(cloud: InProcessCloud, uid: str = "ann") -> str:
+    """Damage a user's wallet until the refresh gives it up. Returns the dead letter's id."""
+    balance(cloud, uid)
+    wallet = cloud.client.document("users", uid, "wallet", "main")
+    wallet.update({"plan": "gold", "nextRefreshAt": cloud.clock()})
+    for _ in range(4):
+        refresh_credits(cloud.deps)
+        cloud.clock.advance(timedelta(minutes=5))
+    letters = cloud.client.collection("deadLetters").where(filter=FieldFilter("uid", "==", uid)).stream()
+    return str(next(iter(letters)).id)
+
+
+# Money
+
+
+def test_a_grant_asks_gives_and_is_on_record(cloud: InProcessCloud, run: Run) -> None:
+    """Before and after are shown first; the user sees the reason, the audit who it was."""
+    assert balance(cloud) == 10
+    result = run("grant", "ann", "30", "--why", "outage", "--key", "outage-ann", answer="y\n")
+    assert result.exit_code == 0, result.output
+    assert "10" in result.output
+    assert "40" in result.output
+    assert statement(cloud) == [("welcome", 10, 10), ("grant:outage-ann", 30, 40)]
+    (entry,) = audit(cloud)
+    assert (entry["by"], entry["action"], entry["target"], entry["why"]) == ("mia", "grant", "ann", "outage")
+    assert entry["changed"] == [{"field": "balance", "before": 10, "after": 40}]
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\n", ""])
+def test_without_a_yes_no_money_moves(cloud: InProcessCloud, run: Run, answer: str) -> None:
+    """No, nothing, or nobody there to answer: nothing is changed, and the status says so."""
+    job = classify(cloud, "photo-one", "instant")
+    before = statement(cloud)
+    for command in (("grant", "ann", "30", "--why", "outage"), ("refund", job, "--why", "wrong")):
+        result = run(*command, answer=answer)
+        assert result.exit_code == 1
+        assert "nothing was changed" in result.output
+    assert statement(cloud) == before
+    assert audit(cloud) == []
+
+
+def test_the_same_key_gives_once(cloud: InProcessCloud, run: Run) -> None:
+    """Run twice, from two shells or after a lost connection: one entry. Another number under the key is an error."""
+    balance(cloud)
+    for posted in (True, False):
+        result = run("grant", "ann", "30", "--why", "outage", "--key", "outage-ann", "--yes", "--json")
+        assert json.loads(result.stdout)["posted"] is posted
+    assert balance(cloud) == 40
+    result = run("grant", "ann", "31", "--why", "outage", "--key", "outage-ann", "--yes")
+    assert (result.exit_code, balance(cloud)) == (1, 40)
+    assert "tokens" in result.stderr
+    assert len(audit(cloud)) == 1
+
+
+def test_a_grant_whose_reply_is_lost_is_given_once(cloud: InProcessCloud, run: Run) -> None:
+    """The commit happened: it is recognised, and told as done."""
+    balance(cloud)
+    lost = cloud.firestore.faults.add(kind="reply_lost", rpc="Commit")
+    result = run("grant", "ann", "30", "--why", "outage", "--key", "outage-ann", "--yes", "--json")
+    assert lost.struck == 1
+    assert json.loads(result.stdout)["posted"] is True
+    assert statement(cloud)[1:] == [("grant:outage-ann", 30, 40)]
+
+
+def test_a_grant_passes_the_cap(cloud: InProcessCloud, run: Run) -> None:
+    """What was promised is what arrives; it is what a person decided, not an earning."""
+    balance(cloud)
+    assert run("grant", "ann", "500", "--why", "prize", "--yes").exit_code == 0
+    assert balance(cloud) == 510
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (("grant", "nobody", "5", "--why", "x", "--yes"), "nobody with the uid nobody has a wallet"),
+        (("grant", "a/b", "5", "--why", "x", "--yes"), "'a/b' is no id"),
+        (("grant", "ann", "5", "--why", "x", "--key", "short", "--yes"), "--key takes 8 to 64"),
+        (("refund", "0" * 32, "--why", "x", "--yes"), "there is no job 0000"),
+        (("user", "nobody"), "nobody with the uid nobody has a wallet"),
+        (("user", "ann", "--after", "0" * 32), "ann has no job 0000"),
+        (("retry", "what"), "there is no dead letter, batch or job what"),
+        (("letters", "show", "what"), "there is no dead letter what"),
+        (("letters", "retry"), "name one letter, or --all"),
+        (("batches", "what"), "there is no batch what"),
+        (("config", "get", "tokens.batchPrce"), "the nearest is tokens.batchPrice"),
+        (("config", "set", "tokens.batchPrce=2"), "the nearest is tokens.batchPrice"),
+        (("config", "unset", "prices"), "there is no such field"),
+        (("config", "set", "tokens.batchPrice"), "write FIELD=VALUE"),
+        (("config", "set", "tokens.batchPrice=0"), "tokens.batchPrice: Input should be greater than or equal to 1"),
+        (("simulate-price", "--model", "gpt-unheard-of"), "gpt-unheard-of"),
+    ],
+)
+def test_what_cannot_be_done_is_one_clear_line(cloud: InProcessCloud, run: Run, command: Any, says: str) -> None:
+    """Status 1 and a line that names what was wrong, on standard error; no traceback, nothing changed."""
+    balance(cloud)
+    result = run(*command)
+    assert result.exit_code == 1
+    assert says in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stdout == ""
+    assert (statement(cloud), audit(cloud)) == ([("welcome", 10, 10)], [])
+
+
+@pytest.mark.parametrize("tokens", ["0", "-5", "10001", "five"])
+def test_a_slip_in_the_number_is_no_gift(cloud: InProcessCloud, run: Run, tokens: str) -> None:
+    """The range is checked before anything is read."""
+    assert run("grant", "--why", "x", "--yes", "ann", "--", tokens).exit_code == 2
+    assert balance(cloud) == 10
+
+
+def test_a_photo_that_was_answered_is_refunded_once(cloud: InProcessCloud, run: Run) -> None:
+    """Tokens and points go back, whoever asks how often."""
+    job = classify(cloud, "photo-one", "instant")
+    assert get_wallet(GetWallet(), "ann", cloud.deps)["points"] == 10
+    for posted in (True, False):
+        result = run("refund", job, "--why", "wrong answer", "--yes", "--json")
+        assert json.loads(result.stdout)["posted"] is posted
+    assert statement(cloud) == [("welcome", 10, 10), (f"charge:{job}", -5, 5), (f"refund:{job}", 5, 10)]
+    assert get_wallet(GetWallet(), "ann", cloud.deps)["points"] == 0
+    assert [entry["why"] for entry in audit(cloud)] == ["wrong answer"]
+
+
+def test_a_queued_photo_is_cancelled_with_its_refund(cloud: InProcessCloud, run: Run) -> None:
+    """It is not sent afterwards, and the preview says what becomes of it."""
+    job = classify(cloud, "photo-one")
+    result = run("refund", job, "--why", "by mistake", answer="y\n")
+    assert "cancelled" in result.output
+    assert submit_batches(cloud.deps)["jobs"] == 0
+    assert balance(cloud) == 10
+
+
+def test_a_photo_at_the_provider_is_not_refunded(cloud: InProcessCloud, run: Run) -> None:
+    """It ends by itself, and whoever refunds it then refunds it once."""
+    job = classify(cloud, "photo-one")
+    submit_batches(cloud.deps)
+    result = run("refund", job, "--why", "slow", "--yes")
+    assert result.exit_code == 1
+    assert "ends by itself" in result.stderr
+    cloud.clock.advance(timedelta(minutes=30))
+    cloud.openai.tick()
+    poll_batches(cloud.deps)
+    assert run("refund", job, "--why", "slow", "--yes").exit_code == 0
+    assert balance(cloud) == 10
+
+
+def test_a_photo_that_failed_was_refunded_already(cloud: InProcessCloud, run: Run) -> None:
+    """The functions' own refund is the operator's: there is one entry for it."""
+    job = classify(cloud, "photo-one")
+    del cloud.files.objects["users/ann/uploads/photo-one.jpg"]
+    submit_batches(cloud.deps)
+    result = run("refund", job, "--why", "failed", "--yes")
+    assert result.exit_code == 0
+    assert "Nothing was changed" in result.output
+    assert statement(cloud)[-1] == (f"refund:{job}", 1, 10)
+    assert len(statement(cloud)) == 3
+    assert "asks anew" not in run("retry", job).stderr
+    assert "its tokens went back" in run("retry", job).stderr
+
+
+# Dead letters and batches
+
+
+def test_a_dead_letter_is_shown_repaired_and_retried(cloud: InProcessCloud, run: Run) -> None:
+    """While the wallet is damaged a retry is refused; then the user is back, with what was missed."""
+    letter = give_up(cloud)
+    shown = json.loads(run("letters", "show", letter, "--json").stdout)
+    assert (shown["uid"], shown["problem"]) == ("ann", "the config knows no plan 'gold'")
+    refused = run("letters", "retry", letter, "--yes")
+    assert (refused.exit_code, "still damaged" in refused.stderr) == (1, True)
+
+    cloud.client.document("users/ann/wallet/main").update({"plan": "plus"})
+    cloud.clock.advance(timedelta(days=1))
+    assert run("retry", letter, answer="n\n").exit_code == 1
+    lost = cloud.firestore.faults.add(kind="reply_lost", rpc="Commit")
+    assert json.loads(run("retry", letter, "--yes", "--json").stdout) == {"changed": True}
+    assert lost.struck == 1
+    assert refresh_credits(cloud.deps)["refreshed"] == 1
+    assert json.loads(run("letters", "list", "--json").stdout) == {"letters": [], "after": None}
+    assert [entry["action"] for entry in audit(cloud)] == ["retry_letter"]
+
+
+def test_all_sound_letters_are_retried_and_the_rest_is_listed(cloud: InProcessCloud, run: Run) -> None:
+    """One damaged wallet keeps nobody else; run again, it is all that is left."""
+    for uid in ("ann", "bob", "eve"):
+        give_up(cloud, uid)
+    for uid in ("ann", "bob"):
+        cloud.client.document("users", uid, "wallet", "main").update({"plan": "free"})
+    result = json.loads(run("letters", "retry", "--all", "--yes", "--json").stdout)
+    assert (result["retried"], [each["problem"] for each in result["left"]]) == (2, ["the config knows no plan 'gold'"])
+    assert json.loads(run("letters", "retry", "--all", "--yes", "--json").stdout)["retried"] == 0
+
+
+def test_a_letter_is_dropped(cloud: InProcessCloud, run: Run) -> None:
+    """For a wallet that will not come back; a second time there is nothing to drop."""
+    letter = give_up(cloud)
+    assert run("letters", "drop", letter, "--yes").exit_code == 0
+    assert run("letters", "drop", letter, "--yes").exit_code == 1
+    assert list(cloud.client.collection("deadLetters").stream()) == []
+
+
+def test_letters_come_in_pages(cloud: InProcessCloud, run: Run) -> None:
+    """Each once, by the last one of the page before."""
+    letters = sorted(give_up(cloud, uid) for uid in ("ann", "bob", "eve"))
+    first = json.loads(run("letters", "list", "--limit", "2", "--json").stdout)
+    rest = json.loads(run("letters", "list", "--limit", "2", "--after", first["after"], "--json").stdout)
+    assert [each["letterId"] for each in first["letters"] + rest["letters"]] == letters
+    assert rest["after"] is None
+
+
+def test_a_batch_is_looked_at_sooner(cloud: InProcessCloud, run: Run) -> None:
+    """Its next poll is brought forward, on record; one that is due, or through, needs no help."""
+    classify(cloud, "photo-one")
+    submit_batches(cloud.deps)
+    (batch,) = json.loads(run("batches", "--json").stdout)["batches"]
+    assert (batch["state"], batch["jobCount"]) == ("submitted", 1)
+    assert poll_batches(cloud.deps)["polled"] == 0
+    assert json.loads(run("retry", batch["batchId"], "--yes", "--json").stdout) == {"changed": True}
+    assert "is due since" in run("retry", batch["batchId"], "--yes").stderr
+    assert poll_batches(cloud.deps)["polled"] == 1
+    assert [entry["action"] for entry in audit(cloud)] == ["hasten_batch"]
+
+
+# Config
+
+
+def test_the_config_is_changed_as_the_callable_changes_it(cloud: InProcessCloud, run: Run) -> None:
+    """A diff, a question, the same document and the same audit; then it is in force."""
+    assert run("config", "set", "tokens.batchPrice=2", answer="n\n").exit_code == 1
+    assert cloud.client.document("config/runtime").get().exists is False
+    result = run("config", "set", "tokens.batchPrice=2", "plans.free.instantPerDay=3", answer="y\n")
+    assert result.exit_code == 0, result.output
+    cloud.clock.advance(timedelta(seconds=31))
+    shown = json.loads(run("config", "get", "tokens.batchPrice", "plans.free", "--json").stdout)
+    assert (shown["tokens.batchPrice"], shown["plans.free.instantPerDay"], shown["plans.free.batchPerDay"]) == (
+        2,
+        3,
+        100,
+    )
+    (entry,) = json.loads(run("config", "history", "--json").stdout)["entries"]
+    assert entry["by"] == "mia"
+    assert {"field": "tokens.batchPrice", "before": None, "after": 2} in entry["changed"]
+    assert json.loads(run("config", "set", "tokens.batchPrice=2", "--json").stdout) == {"changed": []}
+
+
+def test_a_field_goes_back_to_its_default(cloud: InProcessCloud, run: Run) -> None:
+    """Alone, or with its whole section."""
+    run("config", "set", "tokens.batchPrice=2", "plans.free.instantPerDay=3", "--yes")
+    assert run("config", "unset", "tokens.batchPrice", "plans.free", "--yes").exit_code == 0
+    cloud.clock.advance(timedelta(seconds=31))
+    shown = json.loads(run("config", "get", "tokens.batchPrice", "plans.free.instantPerDay", "--json").stdout)
+    assert shown == {"tokens.batchPrice": 1, "plans.free.instantPerDay": 20}
+
+
+def test_an_override_ends_by_itself(cloud: InProcessCloud, run: Run) -> None:
+    """A time may be told from now on; without one the config refuses the mode."""
+    assert run("config", "set", "budget.overrideMode=closed", "--yes").exit_code == 1
+    run("config", "set", "budget.overrideMode=closed", "budget.overrideUntil=+2h", "--yes")
+    cloud.clock.advance(timedelta(seconds=31))
+    shown = json.loads(run("status", "--json").stdout)["budget"]
+    assert (shown["mode"], shown["because"]) == ("closed", "an operator's override")
+    cloud.clock.advance(timedelta(hours=2))
+    assert json.loads(run("status", "--json").stdout)["budget"]["mode"] == "normal"
+
+
+# Looking
+
+
+def test_every_look_is_json_and_a_screen(cloud: InProcessCloud, run: Run) -> None:
+    """Each command's --json is one document, and without it there is something to read. Nothing is changed by it."""
+    job = classify(cloud, "photo-one")
+    classify(cloud, "photo-two", "instant")
+    submit_batches(cloud.deps)
+    classify(cloud, "photo-three")
+    guard_budget(cloud.deps)
+    batch = json.loads(run("batches", "--json").stdout)["batches"][0]["batchId"]
+    letter = give_up(cloud, "bob")
+    looks = [
+        ("status",),
+        ("queue",),
+        ("batches",),
+        ("batches", "--all"),
+        ("batches", batch),
+        ("budget",),
+        ("costs",),
+        ("costs", "--users"),
+        ("user", "ann"),
+        ("letters", "list"),
+        ("letters", "show", letter),
+        ("config", "get"),
+        ("config", "history"),
+        ("simulate-price",),
+        ("simulate-price", "--set", "tokens.batchPrice=2", "--free", "500"),
+    ]
+    before = [cloud.client.document(path).get().to_dict() for path in (f"aiJobs/{job}", "users/ann/wallet/main")]
+    for look in looks:
+        printed = run(*look)
+        assert (printed.exit_code, len(printed.stdout) > 20, printed.stderr) == (0, True, ""), look
+        answer = run(*look, "--json")
+        assert isinstance(json.loads(answer.stdout), dict), look
+    after = [cloud.client.document(path).get().to_dict() for path in (f"aiJobs/{job}", "users/ann/wallet/main")]
+    assert before == after
+
+
+def test_status_is_one_screen(cloud: InProcessCloud, run: Run) -> None:
+    """Mode and why, what is spent, queue, batches, every cron, breaker, dead letters, alerts."""
+    classify(cloud, "photo-one")
+    cloud.clock.advance(timedelta(hours=3))
+    guard_budget(cloud.deps)
+    cloud.clock.advance(timedelta(seconds=31))
+    printed = run("status").stdout
+    assert len(printed.splitlines()) <= 24
+    for text in ("normal", "less than 80 %", "1 jobs, oldest 3h", "breaker free", "never", "queue_old", *CRON_MINUTES):
+        assert text in printed, text
+
+
+def test_a_users_history_comes_in_pages(cloud: InProcessCloud, run: Run) -> None:
+    """Ledger and jobs each go on where the page before ended."""
+    jobs = [classify(cloud, f"photo-no-{number}") for number in range(3)]
+    first = json.loads(run("user", "ann", "--entries", "2", "--jobs", "2", "--json").stdout)
+    rest = json.loads(
+        run(
+            "user", "ann", "--entries", "2", "--before", str(first["before"]), "--after", first["after"], "--json"
+        ).stdout
+    )
+    assert [entry["seq"] for entry in first["entries"] + rest["entries"]] == [4, 3, 2, 1]
+    assert {job["jobId"] for job in first["jobs"] + rest["jobs"]} == set(jobs)
+    assert first["wallet"]["balance"] == 7
+    assert "pushTokens" not in first["wallet"]
