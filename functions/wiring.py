@@ -18,6 +18,7 @@ from functions.config import ConfigurationError, Settings, load_settings
 from functions.core.budget_state import BudgetState
 from functions.core.config_changes import REMOTE_KEYS, overlaid
 from functions.core.pricing import QueueStats
+from functions.core.records import problems
 from functions.core.runtime import RuntimeConfig
 
 if TYPE_CHECKING:
@@ -166,8 +167,8 @@ class Deps:
         try:
             return RuntimeConfig.model_validate(self._with_remote(document))
         except ValidationError as error:
-            problems = [f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()]
-            log.error(log.Event.CONFIG_INVALID, document="config/runtime", problems=problems)
+            told = [": ".join(problem) for problem in problems(error)]
+            log.error(log.Event.CONFIG_INVALID, document="config/runtime", problems=told)
             return last
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from functions.core.classification import Answer, Category, DisposalMethod
+from functions.core.records import problems
 from functions.core.usage import Usage
 
 ANSWER_CHARACTERS_MAX = 20_000
@@ -90,7 +91,7 @@ def parse_answer(completion: Completion) -> Answer:
     try:
         return Answer.model_validate(_repaired(data))
     except ValidationError as error:
-        fields = sorted({".".join(str(part) for part in problem["loc"]) for problem in error.errors()})
+        fields = sorted({field for field, _ in problems(error)})
         raise Unusable(f"the answer's fields are not usable: {', '.join(fields[:5])}") from error
 
 

@@ -67,6 +67,13 @@ FIELD_CHARACTERS_MAX = 64
 def first_problem(error: ValidationError, whole: str) -> InvalidRequest:
     """Return what a caller is told of data that does not fit: the first field that is wrong, or `whole`, and why.
     What was sent is not repeated."""
-    problem = error.errors(include_url=False, include_input=False)[0]
-    field = ".".join(str(part) for part in problem["loc"])[:FIELD_CHARACTERS_MAX] or whole
-    return InvalidRequest(f"{field}: {problem['msg']}.", field=field)
+    name, why = problems(error)[0]
+    field = name[:FIELD_CHARACTERS_MAX] or whole
+    return InvalidRequest(f"{field}: {why}.", field=field)
+
+
+def problems(error: ValidationError) -> list[tuple[str, str]]:
+    """Return what is wrong with a record or a request: the dotted name of each field, empty for the whole, and why.
+    What the field held is not told: it may be anybody's."""
+    found = error.errors(include_url=False, include_input=False)
+    return [(".".join(str(part) for part in each["loc"]), each["msg"]) for each in found]

@@ -23,7 +23,7 @@ from functions.adapters.firestore.writes import RPC_TIMEOUT_SECONDS, run_transac
 from functions.core.accounts import Account
 from functions.core.breaker import Breaker
 from functions.core.ledger import Wallet
-from functions.core.records import Fields
+from functions.core.records import Fields, problems
 from functions.core.refresh import DeadLetter
 
 REFUSALS = (
@@ -202,7 +202,7 @@ def _due(snapshot: DocumentSnapshot[Any]) -> DueWallet:
         try:
             wallet = Wallet.model_validate(data)
         except ValidationError as error:
-            problem = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
+            problem = "; ".join(": ".join(each) for each in problems(error))
     failures = data.get("refreshFailures")
     return DueWallet(
         path=path,
