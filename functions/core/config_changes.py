@@ -85,8 +85,10 @@ def unknown_field(field: str) -> str:
     fields = list(known_fields())
     # A name without its section, or with another one, is found by its last part.
     last = {name.rpartition(".")[2]: name for name in fields}
-    near = get_close_matches(field, fields, 1) or get_close_matches(field.rpartition(".")[2], last, 1)
-    hint = f"; the nearest is {last.get(near[0], near[0])}" if near else ""
+    own = field.rpartition(".")[2]
+    near = [last[own]] if own in last else get_close_matches(field, fields, 1)
+    near = near or [last[name] for name in get_close_matches(own, last, 1)]
+    hint = f"; the nearest is {near[0]}" if near else ""
     return f"{field}: there is no such field{hint}."
 
 
