@@ -66,6 +66,11 @@ def audit(cloud: InProcessCloud) -> list[dict[str, Any]]:
     return [each.to_dict() or {} for each in cloud.client.collection("audit").stream()]
 
 
+def wallet(cloud: InProcessCloud, uid: str = "ann") -> dict[str, Any]:
+    """Return a stored wallet."""
+    return cloud.client.document("users", uid, "wallet", "main").get().to_dict() or {}
+
+
 def give_up(cloud: InProcessCloud, uid: str = "ann") -> str:
     """Damage a user's wallet until the refresh gives it up. Returns the dead letter's id."""
     balance(cloud, uid)
@@ -130,6 +135,45 @@ def test_a_grant_whose_reply_is_lost_is_given_once(cloud: InProcessCloud, run: R
     assert statement(cloud)[1:] == [("grant:outage-ann", 30, 40)]
 
 
+# Plans
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_plan_is_set_once_and_on_record(cloud: InProcessCloud, run: Run, lost: bool) -> None:
+    """Also if the reply is lost; run again it changes nothing. The month that was paid for comes at once."""
+    cloud.configure({"refresh": {"allowances": {"pro": {"kind": "add", "amount": 100, "every": "month"}}}})
+    balance(cloud)
+    rule = cloud.firestore.faults.add(kind="reply_lost", rpc="Commit") if lost else None
+    for changed in (True, False):
+        result = run("set-plan", "ann", "pro", "--why", "subscribed", "--yes", "--json")
+        assert json.loads(result.stdout) == {"changed": changed, "plan": "pro", "balance": 110}
+    assert rule is None or rule.struck == 1
+    assert statement(cloud) == [("welcome", 10, 10), ("refresh:2026-11", 100, 110)]
+    (entry,) = audit(cloud)
+    assert (entry["by"], entry["action"], entry["target"], entry["why"]) == ("mia", "set-plan", "ann", "subscribed")
+    plan = {"field": "plan", "before": "free", "after": "pro"}
+    assert entry["changed"] == [plan, {"field": "balance", "before": 10, "after": 110}]
+
+
+def test_a_plan_is_set_after_a_yes(cloud: InProcessCloud, run: Run) -> None:
+    """What would change is shown first."""
+    balance(cloud)
+    assert run("set-plan", "ann", "plus", "--why", "subscribed", answer="n\n").exit_code == 1
+    assert (wallet(cloud)["plan"], audit(cloud)) == ("free", [])
+    shown = run("set-plan", "ann", "plus", "--why", "subscribed", answer="y\n").output
+    assert "free" in shown
+    assert "ann is on plus" in shown
+    assert wallet(cloud)["plan"] == "plus"
+
+
+def test_a_plan_that_there_is_not_is_mended_by_setting_one(cloud: InProcessCloud, run: Run) -> None:
+    """The refresh had given the user up; the wallet is on its schedule again."""
+    give_up(cloud)
+    assert wallet(cloud)["nextRefreshAt"] is None
+    assert run("set-plan", "ann", "free", "--why", "a plan that there is not", "--yes").exit_code == 0
+    assert wallet(cloud)["nextRefreshAt"] > cloud.clock()
+
+
 def test_a_grant_passes_the_cap(cloud: InProcessCloud, run: Run) -> None:
     """What was promised is what arrives; it is what a person decided, not an earning."""
     balance(cloud)
@@ -141,6 +185,7 @@ def test_a_grant_passes_the_cap(cloud: InProcessCloud, run: Run) -> None:
     ("command", "says"),
     [
         (("grant", "nobody", "5", "--why", "x", "--yes"), "nobody with the uid nobody has a wallet"),
+        (("set-plan", "nobody", "pro", "--why", "x", "--yes"), "nobody with the uid nobody has a wallet"),
         (("grant", "a/b", "5", "--why", "x", "--yes"), "'a/b' is no id"),
         (("grant", "ann", "5", "--why", "x", "--key", "short", "--yes"), "--key takes 8 to 64"),
         (("refund", "0" * 32, "--why", "x", "--yes"), "there is no job 0000"),

@@ -74,6 +74,24 @@ class OperationDocuments(JobDocuments, BatchDocuments, RefreshDocuments):
                 raise
             return entry, entry.ts == audit.at  # ours, if it is of the same moment: its reply was lost
 
+    def change_wallet(self, uid: str, decide: Callable[[Wallet | None], Account], audit: AuditEntry) -> Wallet:
+        """Store what `decide` makes of a wallet, with its audit entry, in one transaction. Returns the wallet."""
+        audit_ref = self._audit.document(audit.audit_id)
+
+        def body(transaction: Transaction) -> Wallet:
+            account = decide(self._wallet_in(transaction, uid))
+            self._write_account(transaction, uid, account)
+            self._record(transaction, audit)
+            return account.wallet
+
+        try:
+            return run_transaction(self._client.transaction(), body)
+        except OUTCOME_UNKNOWN:
+            wallet = self.get_wallet(uid)
+            if wallet is None or not audit_ref.get(timeout=RPC_TIMEOUT_SECONDS).exists:
+                raise
+            return wallet  # it was done, and its reply was lost
+
     def list_letters(self, limit: int, after: str | None = None) -> list[DeadLetter]:
         """Read dead letters by id, which begins with the user's path. A read each, one if there are none."""
         query = self._letters.order_by("__name__").limit(limit)
