@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from functions.adapters.openai import ProviderRejectedError
 from functions.core.attempts import Attempt, Doubts, Terms, answered, failed_attempt
 from functions.core.batch_reports import ENDED, ProviderBatch, counts_as_attempt, read_line, without_line
 from functions.core.batches import OVER_LIMIT_PAUSE, Batch, BatchMember
@@ -46,10 +47,20 @@ class Collector:
         self.ended: Counter[str] = Counter()
         self.news: dict[str, News] = {}
 
-    def collect(self, reported: ProviderBatch) -> Counter[str]:
-        """Stream both files, then see to the jobs that neither of them named."""
+    def collect(self, reported: ProviderBatch, *, give_up: bool = False) -> Counter[str]:
+        """Stream both files, then see to the jobs that neither of them named.
+
+        With `give_up` a file that OpenAI does not have any more is taken for one that says nothing.
+
+        Raises:
+            ProviderDownError, ProviderRejectedError: a file could not be read; what was not written is still open.
+        """
         roll = self._deps.files.read_roll(self._batch.batch_id)
-        for line in self._lines(reported):
+        forgotten = reported.forgotten
+        for line in self._lines(reported, give_up=give_up):
+            if line is None:
+                forgotten = True
+                continue
             read = read_line(line)
             # A second line for the same job, or one for a job that is not ours, finds nobody on the roll.
             member = roll.take(read[0]) if read else None
@@ -62,7 +73,7 @@ class Collector:
                 self._end(
                     member, failed_attempt(Failure.PROVIDER_REJECTED, "the provider cannot read this photo's line")
                 )
-        missing, counts = without_line(reported), counts_as_attempt(reported)
+        missing, counts = without_line(replace(reported, forgotten=forgotten)), counts_as_attempt(reported)
         pause = OVER_LIMIT_PAUSE if reported.over_limit else None
         for member in roll.take_rest():
             self._end(member, missing, counts=counts, pause=pause)
@@ -70,10 +81,17 @@ class Collector:
         report_doubts(self._doubts, self._deps)
         return self.ended
 
-    def _lines(self, reported: ProviderBatch) -> Iterator[dict[str, Any]]:
+    def _lines(self, reported: ProviderBatch, *, give_up: bool) -> Iterator[dict[str, Any] | None]:
+        """Yield the lines of both files; None for one that is gone and given up."""
         for file_id in (reported.output_file_id, reported.error_file_id):
-            if file_id is not None and reported.state in ENDED:
+            if file_id is None or reported.state not in ENDED:
+                continue
+            try:
                 yield from self._deps.provider.read_lines(file_id)
+            except ProviderRejectedError:
+                if not give_up:
+                    raise
+                yield None
 
     def _end(
         self, member: BatchMember, attempt: Attempt, *, counts: bool = True, pause: timedelta | None = None

@@ -85,7 +85,7 @@ def _advance(deps: Deps, stored: StoredBatch, counts: Counter[str]) -> None:
         return  # another poller collects it
     try:
         collector = Collector(deps, batch)
-        ended = collector.collect(reported)
+        ended = collector.collect(reported, give_up=age >= LOST)
     except (ProviderDownError, ProviderRejectedError):
         deps.store.update_batch(batch.batch_id, version, {"dueAt": now + POLL_FIRST})
         raise
@@ -109,7 +109,7 @@ def _retrieve(deps: Deps, batch: Batch, age: timedelta) -> ProviderBatch:
     except ProviderRejectedError as problem:
         if age < LOST:
             raise
-        return ProviderBatch(openai_batch_id, ProviderState.EXPIRED, problem=str(problem))
+        return ProviderBatch(openai_batch_id, ProviderState.EXPIRED, problem=str(problem), forgotten=True)
 
 
 def _cancel(deps: Deps, batch: Batch) -> None:

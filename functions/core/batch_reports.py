@@ -45,6 +45,7 @@ class ProviderBatch:
 
     `problem` is OpenAI's own text for why a batch failed validation, `bad_lines` the input lines that it names, counted
     from 1, and `over_limit` tells that it was refused for what is enqueued already, and not for what is in it.
+    `forgotten`: OpenAI keeps it, or its files, no more.
     """
 
     openai_batch_id: str
@@ -54,10 +55,13 @@ class ProviderBatch:
     problem: str | None = None
     bad_lines: frozenset[int] = frozenset()
     over_limit: bool = False
+    forgotten: bool = False
 
 
 def without_line(reported: ProviderBatch) -> Attempt:
     """Return what it means for a job that neither file names it: a lost line, or a batch that was not processed."""
+    if reported.forgotten:  # it may have been answered, and billed
+        return failed_attempt(Failure.BATCH_EXPIRED, "the provider keeps this photo's answer no more", unreported=True)
     match reported.state:
         case ProviderState.FAILED:
             return failed_attempt(Failure.BATCH_FAILED, f"the batch failed validation: {reported.problem}")
