@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from functions import log
 from functions.adapters.firestore.writes import BULK_WRITES_MAX
 from functions.adapters.openai import ProviderDownError, ProviderRejectedError
-from functions.core.batches import POLL_FIRST, Batch, BatchState
+from functions.core.batches import CREATE_MARGIN, POLL_FIRST, Batch, BatchState
 from functions.core.budget import settled
 from functions.core.jobs import Failure, JobError
 from functions.core.transitions import requeued
@@ -21,18 +21,23 @@ if TYPE_CHECKING:
     from functions.wiring import Deps
 
 
-def create(deps: Deps, batch: Batch, version: datetime, counts: Counter[str]) -> None:
+def create(deps: Deps, batch: Batch, version: datetime, counts: Counter[str]) -> bool:
     """Create an uploaded batch at OpenAI and record it. If the reply is lost, the lease decides when to look for it.
+
+    False, and nothing is done, if the lease is as good as over: the next run looks first whether it is there.
 
     Raises:
         ProviderDownError: OpenAI does not take it; if it says so, the jobs are back in the queue.
     """
+    if deps.clock() > batch.due_at - CREATE_MARGIN:
+        return False
     try:
         created = deps.provider.create_batch(batch.batch_id, batch.input_file_id or "")
     except ProviderRejectedError as problem:
         give_back(deps, batch, version, str(problem), counts)
         raise ProviderDownError(str(problem)) from problem
     record(deps, batch, version, created)
+    return True
 
 
 def record(deps: Deps, batch: Batch, version: datetime, created: ProviderBatch) -> None:
@@ -53,6 +58,17 @@ def give_back(deps: Deps, batch: Batch, version: datetime, reason: str, counts: 
     hold = settled(batch.hold, 0) if batch.hold else None
     deps.store.settle_batch(batch, version, {"state": BatchState.FAILED, "error": reason}, hold)
     log.warning(log.Event.BATCH_RELEASED, batchId=batch.batch_id, cause=reason)
+
+
+def withdraw(deps: Deps, batch: Batch, counts: Counter[str]) -> None:
+    """Undo what a run has done to its batch after its lease had run out, and another run had begun to close it.
+
+    If the batch has got further all the same, its record's reply was lost: then it is found by its lease.
+    """
+    stored = deps.store.get_batch(batch.batch_id)
+    if stored is None or stored.batch.state in {BatchState.BUILDING, BatchState.FAILED}:
+        _release_jobs(deps, batch.batch_id, counts)
+        deps.files.delete_batch_files(batch.batch_id)
 
 
 def _release_jobs(deps: Deps, batch_id: str, counts: Counter[str]) -> None:

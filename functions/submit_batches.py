@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 from functions import log
 from functions.adapters.openai import ProviderDownError, ProviderRejectedError
 from functions.batch_files import write_files
-from functions.core.batches import Batch, BatchState
+from functions.core.batches import JOB_LEASE, Batch, BatchState
 from functions.core.budget import Mode, NoRoomError, trimmed
 from functions.core.jobs import QUEUE_SHARDS
 from functions.core.runtime import FUNCTION_TIMEOUT
 from functions.core.settlement import giving_up
 from functions.core.transitions import waited_too_long
-from functions.handover import create, give_back, record
+from functions.handover import create, give_back, record, withdraw
 from functions.spending import SHARD_TRIES, hold_for_batch, mode
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _submit(deps: Deps, queued: Sequence[StoredJob], counts: Counter[str]) -> bo
     if opened is None:
         return False
     batch, version, lines = opened
-    members = deps.store.claim_jobs(batch.batch_id, queued[:lines])
+    members = deps.store.claim_jobs(batch.batch_id, queued[:lines], deps.clock() + JOB_LEASE)
     if not members:
         deps.store.delete_batch(batch, version)
         return True
@@ -119,10 +119,11 @@ def _submit(deps: Deps, queued: Sequence[StoredJob], counts: Counter[str]) -> bo
     hold = trimmed(batch.hold, sent) if batch.hold else None
     uploaded_version = deps.store.settle_batch(batch, version, uploaded, hold)
     if uploaded_version is None:
-        return True  # the lease ran out while we were uploading: another run has given the jobs back
-    create(deps, batch.model_copy(update={"input_file_id": file_id, "hold": hold}), uploaded_version, counts)
-    counts["batches"] += 1
-    counts["jobs"] += sent
+        withdraw(deps, batch, counts)
+        return True
+    if create(deps, batch.model_copy(update={"input_file_id": file_id, "hold": hold}), uploaded_version, counts):
+        counts["batches"] += 1
+        counts["jobs"] += sent
     return True
 
 
@@ -164,7 +165,8 @@ def _take_up_abandoned(deps: Deps, counts: Counter[str]) -> None:
     abandoned = deps.store.due_batches([BatchState.BUILDING, BatchState.UPLOADED], deps.clock(), ABANDONED_MAX)
     for stored in abandoned:
         batch = stored.batch
-        version = deps.store.update_batch(batch.batch_id, stored.version, {"dueAt": deps.clock() + _lease(deps)})
+        due_at = deps.clock() + _lease(deps)
+        version = deps.store.update_batch(batch.batch_id, stored.version, {"dueAt": due_at})
         if version is None:
             continue  # another run was faster
         if batch.state is BatchState.BUILDING:
@@ -172,7 +174,7 @@ def _take_up_abandoned(deps: Deps, counts: Counter[str]) -> None:
             continue
         found = deps.provider.find_batch(batch.batch_id, batch.created_at)
         if found is None:
-            create(deps, batch, version, counts)
+            create(deps, batch.model_copy(update={"due_at": due_at}), version, counts)
             continue
         log.info(log.Event.BATCH_ADOPTED, batchId=batch.batch_id, openaiBatchId=found.openai_batch_id)
         record(deps, batch, version, found)

@@ -96,6 +96,15 @@ def _plans() -> dict[str, Any]:
     return {"plans": {"free": plan(0), "pro": plan(2)}}
 
 
+def test_a_batch_of_one_starves_nobody(cloud: InProcessCloud) -> None:
+    """Its only place is for those without priority; where there are none of them, the others have it."""
+    plans = {"free": plan(2)}
+    cloud.configure({"tokens": {"welcome": 200}, "plans": plans, "batch": {"jobsPerBatch": 1, "batchesPerRun": 3}})
+    waiting = enqueue(cloud, "ann", 3)
+    ticks(cloud, timedelta(hours=1))
+    assert statuses(cloud, waiting) == ["done"] * 3
+
+
 def test_places_that_nobody_prefers_go_to_the_others(cloud: InProcessCloud) -> None:
     """Without users of priority, a batch is full of those without."""
     cloud.configure({"batch": {"jobsPerBatch": 10, "batchesPerRun": 1}, "tokens": {"welcome": 200}, **_plans()})
@@ -180,6 +189,20 @@ def test_a_batch_that_never_ends_is_cancelled_and_given_up(cloud: InProcessCloud
     assert statuses(cloud, ids) == ["failed"] * 2
     assert (cloud.client.document("users/ann/wallet/main").get().to_dict() or {})["balance"] == 200
     assert cloud.openai.requests["POST /v1/batches"] == 1
+
+
+def test_answers_that_openai_keeps_no_more_are_given_up(cloud: InProcessCloud) -> None:
+    """Its files go after three days. Whoever polls then fails and refunds the jobs, and books what they may have
+    cost."""
+    waiting = enqueue(cloud, "ann", 2)
+    submit_batches(cloud.deps)
+    cloud.clock.advance(timedelta(days=3, hours=12))
+    poll_batches(cloud.deps)
+    assert statuses(cloud, waiting) == ["failed", "failed"]
+    (batch,) = [snapshot.to_dict() or {} for snapshot in cloud.client.collection("batches").stream()]
+    line = batch["hold"]["lineMicros"]
+    assert (batch["state"], batch["hold"]["micros"], batch["hold"]["settled"]) == ("done", 0, 2 * line)
+    assert [job(cloud, job_id)["costMicros"] for job_id in waiting] == [line, line]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])

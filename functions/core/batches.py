@@ -27,6 +27,15 @@ OVERDUE = timedelta(hours=26)
 LOST = timedelta(hours=28)
 """A batch that does not even end after its cancellation is given up, and its jobs are settled without it."""
 
+JOB_LEASE = timedelta(days=4)
+"""After this a job that its batch has not ended is failed and refunded by whoever recovers jobs; OpenAI has deleted its
+answer by then. That comes about where a run stood still past its lease, claimed jobs for a batch that was closed
+meanwhile, and died."""
+
+CREATE_MARGIN = timedelta(minutes=2)
+"""How much of a batch's lease must be left to create it at OpenAI: more than the request's own time limit, so that it
+does not arrive when another run has looked for the batch and not found it."""
+
 OVER_LIMIT_PAUSE = timedelta(minutes=15)
 """How long jobs wait after OpenAI refused their batch because too many tokens are enqueued."""
 

@@ -72,9 +72,10 @@ def upgraded(
     }
 
 
-def claimed(batch_id: str, attempts: int) -> Fields:
-    """A submitter has taken the job into its batch; the batch holds the lease for all its jobs."""
-    return {"status": Status.PROCESSING, "batchId": batch_id, "attempts": attempts + 1}
+def claimed(batch_id: str, attempts: int, lease_until: datetime) -> Fields:
+    """A submitter has taken the job into its batch. The batch has leases of its own, one for each step; the job's is
+    for the case that its batch loses sight of it."""
+    return {"status": Status.PROCESSING, "batchId": batch_id, "attempts": attempts + 1, "leaseUntil": lease_until}
 
 
 def requeued(error: JobError, *, attempts: int, at: datetime) -> Fields:
@@ -82,6 +83,7 @@ def requeued(error: JobError, *, attempts: int, at: datetime) -> Fields:
     return {
         "status": Status.QUEUED,
         "batchId": None,
+        "leaseUntil": None,
         "attempts": attempts,
         "queuedAt": at,
         "error": error.model_dump(by_alias=True, mode="json"),

@@ -27,6 +27,7 @@ from tests.builders import NOW, batch, job
 
 LOST = JobError(code=Failure.LINE_MISSING, message="the provider lost this photo's answer")
 BATCH_ID = "batch-1"
+LEASE = NOW + timedelta(days=4)
 
 
 def numbered(number: int, **changes: Any) -> Job:
@@ -293,7 +294,7 @@ def test_a_lost_reply_claims_jobs_for_the_batch_that_asked(
     """The repeated claim is refused by its own guards; the jobs are the batch's all the same, each claimed once."""
     waiting = [opened(store, numbered(number)) for number in range(3)]
     reply_lost()
-    members = store.claim_jobs(BATCH_ID, waiting)
+    members = store.claim_jobs(BATCH_ID, waiting, LEASE)
     assert [member.job_id for member in members] == [stored.job.job_id for stored in waiting]
     held = {stored.job.job_id: stored for stored in store.held_jobs(BATCH_ID, 10)}
     assert {stored.job.attempts for stored in held.values()} == {1}
@@ -335,8 +336,8 @@ def test_a_claim_takes_only_what_nobody_else_has_changed(store: FirestoreStore) 
     """A job that was cancelled, or claimed by another batch, since it was read is left out."""
     waiting = [opened(store, numbered(number)) for number in range(4)]
     store.update_job(waiting[1].job, waiting[1].version, {"status": Status.CANCELLED})
-    store.claim_jobs("another", [waiting[2]])
-    members = store.claim_jobs(BATCH_ID, waiting)
+    store.claim_jobs("another", [waiting[2]], LEASE)
+    members = store.claim_jobs(BATCH_ID, waiting, LEASE)
     assert [member.job_id for member in members] == [waiting[0].job.job_id, waiting[3].job.job_id]
     assert {stored.job.job_id for stored in store.held_jobs(BATCH_ID, 10)} == {m.job_id for m in members}
 
@@ -344,7 +345,7 @@ def test_a_claim_takes_only_what_nobody_else_has_changed(store: FirestoreStore) 
 def test_a_member_knows_its_job_and_can_end_it_without_reading_it(store: FirestoreStore) -> None:
     """What the batch remembers is the job as it was claimed, under the version of the claim."""
     stored = opened(store, job(attempts=1, cost_micros=700, tokens_cost=2))
-    (member,) = store.claim_jobs(BATCH_ID, [stored])
+    (member,) = store.claim_jobs(BATCH_ID, [stored], LEASE)
     assert (member.uid, member.image_path, member.region) == ("ana", stored.job.image_path, "IN")
     assert (member.attempts, member.cost_micros, member.tokens_cost) == (2, 700, 2)
     assert store.update_job(job(job_id=member.job_id), member.updated_at, {"status": Status.DONE})
@@ -356,7 +357,8 @@ def test_two_submitters_share_the_queue(store: FirestoreStore) -> None:
         opened(store, numbered(number))
     seen = queued(store, 6)
     claims = [
-        {member.job_id for member in store.claim_jobs(name, part)} for name, part in (("a", seen[:4]), ("b", seen))
+        {member.job_id for member in store.claim_jobs(name, part, LEASE)}
+        for name, part in (("a", seen[:4]), ("b", seen))
     ]
     assert claims[0].isdisjoint(claims[1])
     assert len(claims[0] | claims[1]) == 6
@@ -559,7 +561,7 @@ def test_each_step_costs_what_its_docstring_says(store: FirestoreStore, firestor
     assert bill(firestore, lambda: open_jobs(store, wanted)) == (1, 3)
     assert bill(firestore, lambda: queued(store, 100)) == (2, 0)
     waiting = queued(store, 100)
-    assert bill(firestore, lambda: store.claim_jobs(BATCH_ID, waiting)) == (0, 1)
+    assert bill(firestore, lambda: store.claim_jobs(BATCH_ID, waiting, LEASE)) == (0, 1)
     held = read(store, wanted.job_id).job
     assert bill(firestore, lambda: settled(store, held)) == (2, 3)
     assert bill(firestore, lambda: store.get_job(wanted.job_id)) == (1, 0)

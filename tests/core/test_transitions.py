@@ -70,7 +70,7 @@ def test_nobody_waits_for_ever() -> None:
 
 def test_a_claim_counts_as_an_attempt_and_names_its_batch() -> None:
     """The submitter's claim moves a job to processing for exactly one batch."""
-    taken = transitions.with_fields(job(attempts=1), transitions.claimed("batch-7", attempts=1))
+    taken = transitions.with_fields(job(attempts=1), transitions.claimed("batch-7", attempts=1, lease_until=LATER))
     assert (taken.status, taken.batch_id, taken.attempts) == (Status.PROCESSING, "batch-7", 2)
 
 
@@ -87,7 +87,7 @@ def test_a_requeued_job_belongs_to_no_batch_and_keeps_its_age() -> None:
     [
         transitions.done(classification(), USAGE, 720, NOW),
         transitions.failed(ERROR, 0, NOW),
-        transitions.claimed("b", 0),
+        transitions.claimed("b", 0, NOW),
         transitions.cancelled(NOW),
         transitions.upgraded("invocation-2", 5, NOW, 0),
         transitions.requeued(ERROR, attempts=1, at=NOW),

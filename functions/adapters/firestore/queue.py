@@ -38,7 +38,9 @@ class QueueDocuments(JobDocuments):
         preferred = preferred.order_by("priority", direction=Query.DESCENDING).order_by("queuedAt")
         places = limit - max(limit * UNPREFERRED_PERCENT // 100, 1)
         first = all_jobs(preferred.limit(places)) if places else []
-        return first + all_jobs(without.limit(limit - len(first)))
+        rest = all_jobs(without.limit(limit - len(first)))
+        # A batch of one job has a single place, and nobody without priority may want it.
+        return first + rest if places or rest else all_jobs(preferred.limit(limit))
 
     def count_queued(self, limit: int) -> int:
         """Count the queued jobs, up to a limit. One read for every thousand."""
@@ -53,12 +55,14 @@ class QueueDocuments(JobDocuments):
         counting: Any = waiting.limit(OPEN_COUNTED_MAX).count()
         return int(counting.get(timeout=RPC_TIMEOUT_SECONDS)[0][0].value)
 
-    def claim_jobs(self, batch_id: str, queued: Sequence[StoredJob]) -> list[BatchMember]:
+    def claim_jobs(self, batch_id: str, queued: Sequence[StoredJob], lease_until: datetime) -> list[BatchMember]:
         """Take queued jobs into a batch, each one only if nobody changed it since it was read. A write a job.
 
         Returns those that are now the batch's. A job that somebody else took, cancelled or upgraded is left out.
         """
-        versions = self.update_jobs([(s.job.job_id, s.version, claimed(batch_id, s.job.attempts)) for s in queued])
+        versions = self.update_jobs(
+            [(s.job.job_id, s.version, claimed(batch_id, s.job.attempts, lease_until)) for s in queued]
+        )
         lost = [s for s, version in zip(queued, versions, strict=True) if version is None]
         ours = self._claimed_by_lost_reply(batch_id, lost)
         members = []

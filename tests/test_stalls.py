@@ -1,0 +1,143 @@
+"""A run that stands still past its lease, while others take over, and then goes on as if nothing had happened.
+
+The platform gives an instance no CPU once a request's time is up, and may give it some again much later: then the run
+goes on in the middle of what it did.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Literal
+
+import pytest
+
+from functions.classify_image import ClassifyImage, classify_image
+from functions.poll_batches import poll_batches
+from functions.recover_jobs import recover_jobs
+from functions.submit_batches import submit_batches
+from scripts.emulators.inprocess import InProcessCloud
+from tests.app import photo
+
+PHOTO = photo(64)
+PAST_THE_LEASE = timedelta(minutes=20)
+When = Literal["before", "after"]
+
+
+class CrashError(BaseException):
+    """The process is gone."""
+
+
+def with_two_queued() -> InProcessCloud:
+    """Return a cloud in which two photos are queued."""
+    cloud = InProcessCloud(seed=1)
+    for key in ("photo-one", "photo-two"):
+        path = cloud.upload("ann", f"{key}.jpg", PHOTO)
+        request = {"requestId": key, "imagePath": path, "mode": "batch"}
+        classify_image(ClassifyImage.model_validate(request), "ann", cloud.deps)
+    return cloud
+
+
+@pytest.fixture
+def cloud() -> InProcessCloud:
+    """A cloud in which two photos are queued."""
+    return with_two_queued()
+
+
+def submit_standing_still(cloud: InProcessCloud, at: str, number: int, meanwhile: Callable[[], None]) -> None:
+    """Run a submitter that stands still when the `number`-th call of this name has come back."""
+    calls = 0
+
+    def stand_still(call: str, when: When) -> None:
+        nonlocal calls
+        calls += (call, when) == (at, "after")
+        if calls == number:
+            calls += 1
+            cloud.clock.advance(PAST_THE_LEASE)
+            meanwhile()
+
+    cloud.interrupt = stand_still
+    submit_batches(cloud.deps)
+    cloud.interrupt = lambda _call, _when: None
+
+
+def statuses(cloud: InProcessCloud) -> list[str]:
+    """Return the status of each job."""
+    return [snapshot.get("status") for snapshot in cloud.client.collection("aiJobs").stream()]
+
+
+def commits_until(state: str) -> int:
+    """Return which of a submitter's commits brings its batch into a state."""
+    cloud = with_two_queued()
+    commits = found = 0
+
+    def watch(call: str, when: When) -> None:
+        nonlocal commits, found
+        if (call, when) == ("firestore.Commit", "after"):
+            commits += 1
+            states = [snapshot.get("state") for snapshot in cloud.client.collection("batches").stream()]
+            found = found or (commits if state in states else 0)
+
+    cloud.interrupt = watch
+    submit_batches(cloud.deps)
+    cloud.interrupt = lambda _call, _when: None
+    return found
+
+
+def everything_ends_well(cloud: InProcessCloud) -> None:
+    """Let the crons go on for a few hours: all is done, nothing is left, nothing was sent or paid for twice."""
+    for _ in range(60):
+        cloud.clock.advance(timedelta(minutes=5))
+        submit_batches(cloud.deps)
+        poll_batches(cloud.deps)
+    assert statuses(cloud) == ["done", "done"]
+    assert [path for path in cloud.files.objects if path.startswith("batches/")] == []
+    states = Counter(snapshot.get("state") for snapshot in cloud.client.collection("batches").stream())
+    assert states["done"] == 1
+    assert states.keys() <= {"done", "failed"}
+    assert cloud.openai.requests["POST /v1/batches"] == 1
+
+
+@pytest.mark.parametrize("commit", ["building", "uploaded"])
+@pytest.mark.parametrize("others", [1, 2])
+def test_a_submitter_that_stood_still_sends_nothing_twice(cloud: InProcessCloud, commit: str, others: int) -> None:
+    """Its batch was taken over meanwhile: what it goes on to do is undone, or is not done."""
+
+    def take_over() -> None:
+        for _ in range(others):
+            submit_batches(cloud.new_process())
+
+    submit_standing_still(cloud, "firestore.Commit", commits_until(commit), take_over)
+    everything_ends_well(cloud)
+
+
+def test_files_written_after_the_batch_was_closed_are_removed(cloud: InProcessCloud) -> None:
+    """A submitter that stood still over a photo finds its batch closed, and tidies up what it has written since."""
+
+    def take_over() -> None:
+        submit_batches(cloud.new_process())
+
+    submit_standing_still(cloud, "storage.read_photo", 2, take_over)
+    everything_ends_well(cloud)
+
+
+def test_jobs_that_a_dead_batch_has_claimed_are_refunded(cloud: InProcessCloud) -> None:
+    """A run stands still, its batch is closed, it claims jobs for it, and dies: nobody else knows of these jobs, but
+    they have a lease of their own."""
+
+    def die(call: str, when: When) -> None:
+        if (call, when) == ("firestore.BatchWrite", "after"):
+            raise CrashError
+
+    def take_over() -> None:
+        batch = next(iter(cloud.client.collection("batches").stream()))
+        batch.reference.update({"state": "failed"})
+        cloud.interrupt = die
+
+    with pytest.raises(CrashError):
+        submit_standing_still(cloud, "firestore.Commit", commits_until("building"), take_over)
+    cloud.interrupt = lambda _call, _when: None
+    assert statuses(cloud) == ["processing", "processing"]
+    cloud.clock.advance(timedelta(days=4))
+    recover_jobs(cloud.new_process())
+    assert statuses(cloud) == ["failed", "failed"]
+    assert cloud.client.document("users/ann/wallet/main").get().get("balance") == 10
