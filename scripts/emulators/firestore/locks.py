@@ -33,11 +33,12 @@ class Owner:
     """Who holds locks and waits: a transaction, or one commit outside of any."""
 
     seniority: int  # of two in a deadlock the one with the larger number gives way
-    held: set[str] = field(default_factory=set)
-    lines: set[str] = field(default_factory=set)
+    # Dictionaries serve as sets that keep their order: who is woken or aborted first must not depend on hashes.
+    held: dict[str, None] = field(default_factory=dict)
+    lines: dict[str, None] = field(default_factory=dict)
     waiting_to_read: str | None = None
     waiting_to_write: tuple[str, ...] = ()
-    writes: frozenset[str] = frozenset()  # what its commit was about, successful or not
+    writes: tuple[str, ...] = ()  # what its commit was about, successful or not
     intends: list[str] = field(default_factory=list)  # what an earlier attempt wanted to write, in order
     excused: bool = False  # from standing in line, because that would close a cycle
     wake: threading.Event = field(default_factory=threading.Event)
@@ -56,7 +57,7 @@ class LockTable:
     """The read locks and lines of one database. Not thread-safe: used under the service's mutex."""
 
     def __init__(self) -> None:
-        self._readers: dict[str, set[Owner]] = {}
+        self._readers: dict[str, dict[Owner, None]] = {}
         self._lines: dict[str, list[Owner]] = {}
 
     def read(self, owner: Owner, path: str, *, patient: bool) -> None:
@@ -74,8 +75,8 @@ class LockTable:
                 owner.intends.pop(0)
             if path in self._lines:
                 self._stand_in_line(owner, path)
-        self._readers.setdefault(path, set()).add(owner)
-        owner.held.add(path)
+        self._readers.setdefault(path, {})[owner] = None
+        owner.held[path] = None
 
     def admit_commit(self, owner: Owner, paths: Iterable[str], *, patient: bool) -> None:
         """Return when nobody else holds a read lock on any of `paths`.
@@ -85,7 +86,7 @@ class LockTable:
             FirestoreError: ABORTED, when waiting would be in vain or too long.
         """
         owner.waiting_to_write = ()
-        owner.writes = frozenset(paths)
+        owner.writes = tuple(dict.fromkeys(paths))
         contested = tuple(path for path in owner.writes if self.readers(path, owner))
         if not contested:
             return
@@ -97,10 +98,9 @@ class LockTable:
         owner.wake.clear()
         raise Blocked(owner, self)
 
-    def readers(self, path: str, other_than: Owner) -> set[Owner]:
+    def readers(self, path: str, other_than: Owner) -> list[Owner]:
         """Return who holds a read lock on a document, apart from one owner."""
-        holders = self._readers.get(path)
-        return holders - {other_than} if holders else set()
+        return [holder for holder in self._readers.get(path, ()) if holder is not other_than]
 
     def stop_waiting(self, owner: Owner) -> None:
         """Take back a wait whose call has been given up; locks and places in line stay until the owner is released."""
@@ -110,7 +110,7 @@ class LockTable:
         """End an owner's locks and waits."""
         for path in owner.held:
             holders = self._readers[path]
-            holders.discard(owner)
+            holders.pop(owner, None)
             if not holders:
                 del self._readers[path]
             for waiting in self._lines.get(path, ()):
@@ -145,7 +145,7 @@ class LockTable:
         line = self._lines.setdefault(path, [])
         if owner not in line:
             line.append(owner)
-            owner.lines.add(path)
+            owner.lines[path] = None
         while line[0] is not owner and not owner.excused:
             owner.waiting_to_read = path
             cycle = self._cycle(owner)
@@ -167,7 +167,7 @@ class LockTable:
             line = self._lines.setdefault(path, [])
             if owner not in line:
                 line.insert(0 if path in owner.held else len(line), owner)
-                owner.lines.add(path)
+                owner.lines[path] = None
 
     def _leave_line(self, owner: Owner, path: str) -> None:
         line = self._lines[path]
@@ -180,7 +180,7 @@ class LockTable:
             return
         del self._lines[path]
         for waiting in line:
-            waiting.lines.discard(path)
+            waiting.lines.pop(path, None)
             waiting.wake.set()
 
     def _break_cycles(self, owner: Owner) -> None:

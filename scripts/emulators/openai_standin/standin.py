@@ -134,7 +134,11 @@ class OpenAIStandIn:
 
     def http_client(self) -> httpx2.Client:
         """Return a client for `OpenAI(http_client=...)` that calls the stand-in in process, in the caller's thread."""
-        return httpx2.Client(transport=httpx2.WSGITransport(app=self._in_process), base_url=self.base_url)
+        return httpx2.Client(transport=self.transport(), base_url=self.base_url)
+
+    def transport(self) -> httpx2.BaseTransport:
+        """Return what `http_client` sends with, for a client that puts something of its own in between."""
+        return httpx2.WSGITransport(app=self._in_process)
 
     @property
     def _origin(self) -> str:
