@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test test-client bench check format lock clean
+.PHONY: help install demo dev test test-client bench simulate check format lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ test-client: venv/.installed  ## The app's SDK against Google's emulators; needs
 
 bench: venv/.installed  ## Measure one promise: make bench BENCH=name [REQUESTS=n, for BENCH=instant]
 	@$(BIN)/python -m scripts.bench "$(BENCH)" $(if $(REQUESTS),--requests "$(REQUESTS)")
+
+simulate: venv/.installed  ## Many users, several days, everything going wrong: make simulate [HISTORIES=n] [SEED=s]
+	@$(BIN)/python -m scripts.simulate $(if $(HISTORIES),--histories "$(HISTORIES)") $(if $(SEED),--seed "$(SEED)")
 
 check: venv/.installed  ## Lint and types only
 	@$(BIN)/ruff check .

@@ -1,0 +1,73 @@
+"""`make simulate HISTORIES=n SEED=s`: run seeded histories of the whole product, and check what each of them leaves.
+
+History i has the seed s + i, so that a failure is replayed alone by `HISTORIES=1 SEED=` and the seed that it names.
+The last line is one JSON object; the exit status is 1 if a promise was broken.
+"""
+
+import json
+import sys
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from time import monotonic
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from scripts.simulation.history import history
+from scripts.simulation.report import coverage_tables, figures, figures_table, show_failure
+from scripts.simulation.run import Result, run
+from scripts.simulation.shrink import shortest
+
+SHOWN_MAX = 3
+"""Failures that are cut down and shown; of the others the seed."""
+
+
+def main(
+    histories: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many histories.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="The seed of the first one; the next one has the next seed.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Processes side by side.")] = 2,
+) -> None:
+    """Simulate."""
+    console, began = Console(), monotonic()
+    results = _run_all(range(seed, seed + histories), jobs, console)
+    for table in coverage_tables(sum((result.covered for result in results), Counter[str]())):
+        console.print(table)
+    failed = [result for result in results if result.violations]
+    for result in failed[:SHOWN_MAX]:
+        show_failure(*shortest(history(result.seed), run(history(result.seed))), console)
+    for result in failed[SHOWN_MAX:]:
+        console.print(
+            f"[red]Seed {result.seed}[/]: {result.violations[0].kind}: {result.violations[0].text}", soft_wrap=True
+        )
+    found = figures(results)
+    console.print(figures_table(found, monotonic() - began))
+    print(json.dumps(found))
+    sys.exit(1 if failed else 0)
+
+
+def _run_all(seeds: range, jobs: int, console: Console) -> list[Result]:
+    columns = (TextColumn("Simulating"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[broken]}"))
+    results = []
+    with (
+        ProcessPoolExecutor(min(jobs, len(seeds)), mp_context=get_context("spawn")) as pool,
+        Progress(*columns, TimeRemainingColumn(), console=console) as progress,
+    ):
+        task = progress.add_task("", total=len(seeds), broken="")
+        for result in pool.map(_simulate, seeds, chunksize=4):
+            results.append(result)
+            broken = sum(bool(each.violations) for each in results)
+            progress.update(task, advance=1, broken=f"[red]{broken} broken" if broken else "")
+    return results
+
+
+def _simulate(seed: int) -> Result:
+    result = run(history(seed))
+    result.trace.clear()  # long, and only a failure's is of use, which is run again
+    return result
+
+
+if __name__ == "__main__":
+    typer.run(main)

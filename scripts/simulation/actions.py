@@ -1,0 +1,173 @@
+"""How each action of a history calls the product: as the app, Cloud Scheduler, an operator or fate does."""
+
+import hashlib
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+from PIL import Image, ImageDraw
+
+from functions.admin_set_config import AdminSetConfig, admin_set_config
+from functions.cancel_job import CancelJob, cancel_job
+from functions.claim_daily_bonus import ClaimDailyBonus, claim_daily_bonus
+from functions.classify_image import ClassifyImage, classify_image
+from functions.classify_images import ClassifyImages, classify_images
+from functions.convert_points import ConvertPoints, convert_points
+from functions.core.classification import Category
+from functions.get_wallet import GetWallet, get_wallet
+from functions.guard_budget import guard_budget
+from functions.poll_batches import poll_batches
+from functions.record_manual_classification import RecordManualClassification, record_manual_classification
+from functions.recover_jobs import recover_jobs
+from functions.refresh_credits import refresh_credits
+from functions.register_device import RegisterDevice, register_device
+from functions.submit_batches import submit_batches
+from functions.upgrade_job import UpgradeJob, upgrade_job
+from functions.wiring import Deps
+from scripts.simulation.history import Action
+from scripts.simulation.world import World, photo_text
+
+Call = Callable[[Deps], Any]
+
+CRON_CALLS: dict[str, Call] = {
+    "submit": submit_batches,
+    "poll": poll_batches,
+    "recover": recover_jobs,
+    "guard": guard_budget,
+}
+
+
+def _drawing() -> bytes:
+    image = Image.new("RGB", (48, 48), (220, 215, 205))
+    ImageDraw.Draw(image).ellipse((12, 12, 36, 36), fill=(40, 140, 60))
+    out = BytesIO()
+    image.save(out, "JPEG")
+    return out.getvalue()
+
+
+_DRAWING = _drawing()
+"""Small, because the stand-in looks at every pixel."""
+
+
+def perform(action: Action, world: World, key: str | None = None) -> None:
+    """Have an action happen now; `key` names its invocation, by default the action's number."""
+    if action.kind in FATE:
+        FATE[action.kind](world, **action.details)
+        return
+    if action.kind in CRON_CALLS:
+        call = CRON_CALLS[action.kind]
+    elif action.kind == "refresh":
+        worker = action.details["worker"]
+        call = lambda deps: refresh_credits(deps, worker)  # noqa: E731  (a call among calls)
+    else:
+        call = APP[action.kind](world, **action.details)
+    world.begin(key or str(action.number), action.kind, call)
+
+
+def job_id_of(user: str, key: str) -> str:
+    """Return the id that a job has to have, as docs and clients know it: a hash of who asks and their key."""
+    return hashlib.sha256(f"{user}\n{key}".encode()).hexdigest()[:32]
+
+
+def photo_path(user: str, key: str) -> str:
+    """Return where a user's photo for a request lies."""
+    return f"users/{user}/uploads/{key}.jpg"
+
+
+def upload(world: World, user: str, key: str) -> str:
+    """Store the photo for a request, different from all others by a comment in it, and return its path."""
+    path = photo_path(user, key)
+    comment = path.encode()
+    data = _DRAWING[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + _DRAWING[2:]
+    world.photos[photo_text(data)] = path
+    world.uploads[path] = data
+    world.files.objects[path] = data
+    return path
+
+
+def _classify(world: World, user: str, key: str, mode: str, **options: Any) -> Call:
+    request = {"requestId": key, "imagePath": _uploaded(world, user, key), "mode": mode, **options}
+    return lambda deps: classify_image(ClassifyImage.model_validate(request), user, deps)
+
+
+def _classify_many(world: World, user: str, keys: list[str]) -> Call:
+    images = [{"requestId": key, "imagePath": _uploaded(world, user, key)} for key in keys]
+    return lambda deps: classify_images(ClassifyImages.model_validate({"images": images}), user, deps)
+
+
+def _uploaded(world: World, user: str, key: str) -> str:
+    """Upload a photo the first time that it is asked about: an app that asks again does not upload again."""
+    path = photo_path(user, key)
+    return path if path in world.uploads else upload(world, user, key)
+
+
+def _upgrade(_world: World, user: str, key: str) -> Call:
+    return lambda deps: upgrade_job(UpgradeJob(jobId=job_id_of(user, key)), user, deps)
+
+
+def _cancel(_world: World, user: str, key: str) -> Call:
+    return lambda deps: cancel_job(CancelJob(jobId=job_id_of(user, key)), user, deps)
+
+
+def _bonus(_world: World, user: str, device: str) -> Call:
+    return lambda deps: claim_daily_bonus(ClaimDailyBonus(deviceId=device), user, deps)
+
+
+def _convert(_world: World, user: str, key: str, points: int) -> Call:
+    return lambda deps: convert_points(ConvertPoints(requestId=key, points=points), user, deps)
+
+
+def _manual(_world: World, user: str, key: str, device: str) -> Call:
+    request = RecordManualClassification(requestId=key, deviceId=device, itemName="Can", category=Category.DRY)
+    return lambda deps: record_manual_classification(request, user, deps)
+
+
+def _look(_world: World, user: str) -> Call:
+    return lambda deps: get_wallet(GetWallet(), user, deps)
+
+
+def _register(_world: World, user: str, device: str) -> Call:
+    request = RegisterDevice(deviceId=device, pushToken=f"token-{user}-{device}", platform="android")
+    return lambda deps: register_device(request, user, deps)
+
+
+def _configure(_world: World, changes: dict[str, Any]) -> Call:
+    return lambda deps: admin_set_config(AdminSetConfig(changes=changes), "operator", deps)
+
+
+APP: dict[str, Callable[..., Call]] = {
+    "classify": _classify,
+    "classify_many": _classify_many,
+    "upgrade": _upgrade,
+    "cancel": _cancel,
+    "bonus": _bonus,
+    "convert": _convert,
+    "manual": _manual,
+    "look": _look,
+    "register": _register,
+    "configure": _configure,
+}
+
+
+def _remove_photo(world: World, user: str, key: str) -> None:
+    world.files.objects.pop(photo_path(user, key), None)
+
+
+def _openai(world: World, trouble: dict[str, Any]) -> None:
+    world.openai.faults.add(**trouble)
+
+
+def _outage(world: World, service: str, seconds: float) -> None:
+    world.outages[service] = world.scheduler.seconds + seconds
+
+
+def _restart(world: World, process: int) -> None:
+    world.restart(process)
+
+
+FATE: dict[str, Callable[..., None]] = {
+    "remove_photo": _remove_photo,
+    "openai": _openai,
+    "outage": _outage,
+    "restart": _restart,
+}

@@ -1,0 +1,355 @@
+"""What must be true when all is quiet. Nothing here asks the product: the checks read documents, Storage, and what
+OpenAI has made and charged for, and work the rest out by themselves.
+"""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from scripts.simulation.actions import job_id_of, photo_path
+from scripts.simulation.documents import Documents, Fields
+from scripts.simulation.schema import problems
+from scripts.simulation.world import Billed, World
+
+FINAL = {"done", "failed", "cancelled"}
+PAYING = {"charge", "upgrade", "refund"}
+
+PRICES = {"gpt-6-luna": (Decimal("0.10"), Decimal("0.50"))}
+"""Micro-dollars for an input and an output token; half of that in a batch."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """Something that must not be: which promise it breaks, and how."""
+
+    kind: str
+    text: str
+
+
+Check = Callable[["Books"], Iterator[Violation]]
+
+
+class Books:
+    """What the checks look at: the documents, sorted by what they belong to."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.documents: Documents = world.documents()
+        self.jobs = self._in("aiJobs")
+        self.batches = self._in("batches")
+        self.ledgers: dict[str, list[Fields]] = defaultdict(list)
+        self.wallets: dict[str, Fields] = {}
+        self.shards: dict[str, dict[str, Fields]] = defaultdict(dict)
+        for path, fields in self.documents.items():
+            parts = path.split("/")
+            if parts[0] == "users" and parts[2:3] == ["ledger"]:
+                self.ledgers[parts[1]].append({**fields, "id": parts[3]})
+            if parts[0] == "users" and parts[2:3] == ["wallet"]:
+                self.wallets[parts[1]] = fields
+            if parts[0] == "budget" and len(parts) == 4:
+                self.shards[parts[1]][parts[3]] = fields
+        for entries in self.ledgers.values():
+            entries.sort(key=lambda entry: entry["seq"])
+        self.billed: dict[str, list[Billed]] = defaultdict(list)
+        by_photo = {job["imagePath"]: job_id for job_id, job in self.jobs.items()}
+        for answer in world.billed:
+            self.billed[answer.job_id or by_photo.get(answer.photo, f"photo {answer.photo}")].append(answer)
+
+    def _in(self, collection: str) -> dict[str, Fields]:
+        return {
+            path.partition("/")[2]: fields
+            for path, fields in self.documents.items()
+            if path.startswith(f"{collection}/") and path.count("/") == 1
+        }
+
+
+def jobs_end_once(books: Books) -> Iterator[Violation]:
+    """Every job is final, with exactly one outcome, and nothing of its way there is left."""
+    for job_id, job in books.jobs.items():
+        if job["status"] not in FINAL:
+            yield Violation("lost_jobs", f"job {job_id} is {job['status']} for ever (batch {job['batchId']})")
+            continue
+        outcome = (job["result"] is not None, job["completedAt"] is not None, job["leaseUntil"], job["queuedAt"])
+        if outcome != (job["status"] == "done", True, None, None):
+            yield Violation("outcomes", f"job {job_id} is {job['status']}, but {outcome}")
+        if (job["status"] == "failed" and job["error"] is None) or (job["status"] == "done" and job["error"]):
+            yield Violation("outcomes", f"job {job_id} is {job['status']} with error {job['error']}")
+        if job_id != job_id_of(job["uid"], job["imagePath"].rpartition("/")[2].removesuffix(".jpg")):
+            yield Violation("outcomes", f"job {job_id} is under another id than its request's")
+    for batch_id, batch in books.batches.items():
+        if batch["state"] not in {"done", "failed"}:
+            yield Violation("lost_jobs", f"batch {batch_id} is {batch['state']} for ever")
+
+
+def tokens_are_conserved(books: Books) -> Iterator[Violation]:
+    """A job that is done is paid for once, at its price; any other costs nothing. Points go with the price."""
+    paid, points = Counter[str](), Counter[str]()
+    for uid, entries in books.ledgers.items():
+        for entry in entries:
+            if entry["reason"] in PAYING:
+                paid[entry["ref"]] -= entry["delta"]
+                points[entry["ref"]] += entry["points"]
+                owner = books.jobs.get(entry["ref"], {}).get("uid")
+                if owner != uid:
+                    yield Violation("lost_jobs", f"{uid} has {entry['id']} for a job of {owner}")
+    for job_id, job in books.jobs.items():
+        price = job["tokensCost"] if job["status"] == "done" else 0
+        earned = job["points"] if job["status"] == "done" else 0
+        if job["status"] in FINAL and (paid[job_id], points[job_id]) != (price, earned):
+            found = f"paid {paid[job_id]}, not {price}; points {points[job_id]}, not {earned}"
+            text = f"job {job_id} is {job['status']}: {found}"
+            yield Violation("double_charges", text)
+
+
+def wallets_balance(books: Books) -> Iterator[Violation]:
+    """The balance is the sum of the ledger, which has no gap, never falls below zero, and welcomes once."""
+    for uid in books.wallets.keys() | books.ledgers.keys():
+        wallet, entries = books.wallets.get(uid), books.ledgers[uid]
+        balance = points = 0
+        for number, entry in enumerate(entries, 1):
+            balance, points = balance + entry["delta"], points + entry["points"]
+            if (entry["seq"], entry["balanceAfter"]) != (number, balance) or balance < 0:
+                yield Violation("unbalanced_wallets", f"{uid}: entry {entry['id']} does not follow: {entry}")
+            ref = entry["ref"]
+            if entry["id"] != (entry["reason"] if ref is None else f"{entry['reason']}:{ref}"):
+                yield Violation("unbalanced_wallets", f"{uid}: entry {entry['id']} under a wrong id")
+        if wallet is None:
+            yield Violation("unbalanced_wallets", f"{uid} has a ledger and no wallet")
+            continue
+        kept = (wallet["balance"], wallet["totalEarned"] - wallet["totalSpent"], wallet["points"], wallet["entryCount"])
+        if kept != (balance, balance, points, len(entries)):
+            yield Violation("unbalanced_wallets", f"{uid}: the wallet says {kept}, the ledger {balance}, {points}")
+        recent = [f"{e['seq']}" for e in wallet["recent"]]
+        if recent != [f"{e['seq']}" for e in reversed(entries)][:20]:
+            yield Violation("unbalanced_wallets", f"{uid}: recent entries are {recent}")
+        converted = sum(int(entry["detail"]["points"]) for entry in entries if entry["reason"] == "convert")
+        if converted != wallet["convertedPoints"]:
+            yield Violation(
+                "unbalanced_wallets", f"{uid}: {converted} points converted, not {wallet['convertedPoints']}"
+            )
+        if Counter(entry["reason"] for entry in entries)["welcome"] != 1:
+            yield Violation("unbalanced_wallets", f"{uid} was not welcomed once")
+
+
+def submitted_once(books: Books) -> Iterator[Violation]:
+    """No batch is created twice at OpenAI, and none is there that nobody collects."""
+    sent = Counter(created.batch_id for created in books.world.created)
+    for created in books.world.created:
+        batch = books.batches.get(created.batch_id)
+        if sent[created.batch_id] > 1:
+            yield Violation(
+                "double_submissions", f"batch {created.batch_id} was created {sent[created.batch_id]} times"
+            )
+        elif batch is None or batch["openaiBatchId"] != created.openai_id:
+            yield Violation(
+                "double_submissions", f"{created.openai_id} was created for {created.batch_id}, which is {batch}"
+            )
+    for batch_id, batch in books.batches.items():
+        if batch["state"] == "done" and not sent[batch_id]:
+            yield Violation("lost_jobs", f"batch {batch_id} is done and was never created")
+
+
+def answers_are_paid_once(books: Books) -> Iterator[Violation]:
+    """OpenAI makes at most one answer for each attempt recorded, and what it charges is on the job's books."""
+    given_up = _given_up(books)
+    for job_id, answers in books.billed.items():
+        job = books.jobs.get(job_id)
+        if job is None:
+            yield Violation("double_submissions", f"{len(answers)} answers were bought for {job_id}, which is no job")
+            continue
+        if len(answers) > job["attempts"]:
+            text = f"job {job_id} has {job['attempts']} attempts, and {len(answers)} answers were paid for"
+            yield Violation("double_submissions", text)
+        cost = sum(map(cost_micros, answers))
+        if job["costMicros"] < cost and job_id not in given_up:
+            yield Violation("budget", f"job {job_id} cost {cost} micro-dollars, and {job['costMicros']} are booked")
+
+
+def _given_up(books: Books) -> set[str]:
+    """Return the jobs of batches that were given up: what they cost is on the batch's books, as the most possible."""
+    lost = {batch_id for batch_id, batch in books.batches.items() if batch["error"] and batch["state"] == "done"}
+    return {job for created in books.world.created if created.batch_id in lost for job in created.jobs}
+
+
+def cost_micros(answer: Billed) -> int:
+    """Return what OpenAI charges for an answer, in micro-dollars."""
+    per_input, per_output = PRICES[answer.model]
+    whole = answer.usage["prompt_tokens"] * per_input + answer.usage["completion_tokens"] * per_output
+    return int((whole / 2 if answer.batch else whole).quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def budget_is_settled(books: Books) -> Iterator[Violation]:
+    """Nothing is held any more, all that was settled is booked, and what OpenAI charges is covered by it."""
+    holds = [(name, each["hold"]) for name, each in [*books.jobs.items(), *books.batches.items()] if each["hold"]]
+    settled = Counter[str]()
+    for name, hold in holds:
+        settled[hold["day"]] += hold["settled"]
+        if hold["micros"] or hold["parts"]:
+            yield Violation("budget", f"{hold['micros']} micro-dollars are held for {name} for ever")
+    for day in settled.keys() | books.shards.keys():
+        shards = books.shards[day].values()
+        reserved = sum(each["reserved"] for each in shards)
+        spent = sum(each["spent"] + each["excess"] for each in shards)
+        if (reserved, spent) != (0, settled[day]):
+            yield Violation("budget", f"{day}: shards hold {reserved} and spent {spent}; holds settled {settled[day]}")
+        by_model = sum(cost for each in shards for models in each["costs"].values() for cost in models.values())
+        if by_model != spent:
+            yield Violation("budget", f"{day}: {by_model} by lane and model, {spent} in all")
+    billed = sum(cost_micros(answer) for answers in books.billed.values() for answer in answers)
+    if billed > sum(settled.values()):
+        yield Violation("budget", f"OpenAI charges {billed} micro-dollars, {sum(settled.values())} are booked")
+    for path in books.documents:
+        if path.startswith("alerts/drift"):
+            yield Violation("budget", f"the guard has found shards that were not what the calls say: {path}")
+
+
+def everybody_is_refreshed(books: Books) -> Iterator[Violation]:
+    """Whoever is on the schedule has had every period that fell due, once, and no more than it brings."""
+    now, allowance = books.world.clock(), books.world.history.config["refresh"]["allowances"]["free"]
+    given_up = {fields["uid"] for path, fields in books.documents.items() if path.startswith("deadLetters/")}
+    for uid, wallet in books.wallets.items():
+        slot = int.from_bytes(hashlib.sha256(uid.encode()).digest()[:8]) % 1_440
+        late = wallet["nextRefreshAt"] is not None and wallet["nextRefreshAt"] <= now - timedelta(hours=2)
+        if late and uid not in given_up:
+            yield Violation("refresh", f"{uid} was due at {wallet['nextRefreshAt']} and is still")
+        refs = [entry["ref"] for entry in books.ledgers[uid] if entry["reason"] == "refresh"]
+        if sorted(set(refs)) != refs:
+            yield Violation("refresh", f"{uid} was refreshed for {refs}")
+        if wallet["nextRefreshAt"] is None:
+            continue
+        due = _period(now - timedelta(hours=2), slot, allowance["every"])
+        if wallet["refreshedPeriod"] < due and uid not in given_up:
+            yield Violation("refresh", f"{uid} has had {wallet['refreshedPeriod']}, and {due} is due")
+        yield from _allowance_is_exact(uid, books, allowance, slot)
+
+
+def _allowance_is_exact(uid: str, books: Books, allowance: dict[str, Any], slot: int) -> Iterator[Violation]:
+    """A daily allowance that adds, in a wallet far from its cap, comes to its amount for each day."""
+    wallet, entries = books.wallets[uid], books.ledgers[uid]
+    far = max(entry["balanceAfter"] for entry in entries) + allowance["amount"] <= 60
+    if allowance["kind"] != "add" or allowance["every"] != "day" or not far:
+        return
+    first = datetime.fromisoformat(_period(wallet["createdAt"], slot, "day"))
+    last = datetime.fromisoformat(wallet["refreshedPeriod"])
+    wanted = (last - first).days * allowance["amount"]
+    brought = sum(entry["delta"] for entry in entries if entry["reason"] == "refresh")
+    if brought != wanted:
+        yield Violation("refresh", f"{uid} was to have {wanted} tokens from {first:%F} to {last:%F}, and had {brought}")
+
+
+def _period(now: datetime, slot: int, every: str) -> str:
+    """Return the day or month that fell due last for a slot."""
+    moment = now - timedelta(minutes=slot)
+    return moment.strftime("%Y-%m-%d" if every == "day" else "%Y-%m")
+
+
+def storage_is_tidy(books: Books) -> Iterator[Violation]:
+    """Nothing is left of any batch, and no photo is missing that its user did not remove."""
+    world = books.world
+    for path in world.files.objects:
+        if path.startswith("batches/"):
+            yield Violation("storage", f"{path} is left in Storage")
+    removed = {
+        photo_path(action.details["user"], action.details["key"])
+        for action in world.history.actions
+        if action.kind == "remove_photo"
+    }
+    for path in world.uploads.keys() - world.files.objects.keys() - removed:
+        yield Violation("storage", f"the photo {path} is gone")
+
+
+def documents_fit(books: Books) -> Iterator[Violation]:
+    """No document is outside the schema."""
+    for problem in problems(books.documents):
+        yield Violation("schema", problem)
+
+
+def answers_hold(books: Books) -> Iterator[Violation]:
+    """What a caller was told is what is stored, and what was refused has left nothing."""
+    actions = {str(action.number): action for action in books.world.history.actions}
+    for outcome in books.world.outcomes:
+        action = actions.get(outcome.key)
+        if action is None or outcome.how != "ok":
+            continue
+        user = action.details.get("user", "")
+        match action.kind:
+            case "classify" | "upgrade" | "cancel":
+                told = [outcome.value]
+            case "classify_many":
+                told = [result["job"] for result in outcome.value["results"] if "job" in result]
+            case "bonus" | "convert" | "manual":
+                told = []
+                entry = outcome.value["entry"]
+                ids = {each["id"]: each for each in books.ledgers[user]}
+                stored = ids.get(entry["entryId"])
+                if stored is None or stored["delta"] != entry["delta"]:
+                    yield Violation("answers", f"{user} was told of {entry['entryId']}, and stored is {stored}")
+            case _:
+                told = []
+        for job in told:
+            yield from _answer_holds(job, action.kind, action.details, books)
+
+
+def _answer_holds(told: Fields, kind: str, details: Any, books: Books) -> Iterator[Violation]:
+    job = books.jobs.get(told["jobId"])
+    if job is None:
+        yield Violation("lost_jobs", f"{details['user']} was told of job {told['jobId']}, which is not there")
+        return
+    if told["status"] in FINAL and job["status"] != told["status"]:
+        yield Violation("answers", f"job {told['jobId']} was {told['status']} and is {job['status']}")
+    if told["result"] is not None and (job["result"] or {}).get("itemName") != told["result"]["itemName"]:
+        yield Violation("answers", f"job {told['jobId']} was answered with another result than is stored")
+    if kind == "cancel" and told["status"] != "cancelled":
+        yield Violation("answers", f"cancelling {told['jobId']} was answered with {told['status']}")
+    if kind == "classify" and details.get("maxTokens", 1_000) < told["tokensCost"]:
+        yield Violation("double_charges", f"job {told['jobId']} cost {told['tokensCost']}, more than {details}")
+
+
+EXPECTED = (
+    "GoogleAPICallError",
+    "RetryError",
+    "StoreDownError",
+    "ServerError",
+    "ServiceUnavailable",
+    "DeadlineExceeded",
+    "Aborted",
+)
+"""What a use case may fail with when the store does; everything else is a fault of ours."""
+
+
+def nothing_crashes(books: Books) -> Iterator[Violation]:
+    """A use case fails only if something outside did; and once nothing fails any more, none of them does."""
+    for outcome in books.world.outcomes:
+        if outcome.how != "failed":
+            continue
+        names = {cls.__name__ for cls in type(outcome.error).__mro__}
+        known = (
+            names & set(EXPECTED) or "the store failed" in str(outcome.error) or "was due crashed" in str(outcome.error)
+        )
+        if not known or outcome.key.startswith(("quiet", "back")):
+            yield Violation("crashes", f"{outcome.key} {outcome.what} failed with {outcome.error!r}")
+
+
+CHECKS: tuple[Check, ...] = (
+    jobs_end_once,
+    tokens_are_conserved,
+    wallets_balance,
+    submitted_once,
+    answers_are_paid_once,
+    budget_is_settled,
+    everybody_is_refreshed,
+    storage_is_tidy,
+    documents_fit,
+    answers_hold,
+    nothing_crashes,
+)
+
+
+def examine(world: World) -> list[Violation]:
+    """Return everything that must not be."""
+    books = Books(world)
+    return [violation for check in CHECKS for violation in check(books)]

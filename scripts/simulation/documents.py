@@ -1,0 +1,30 @@
+"""Firestore's documents as plain values, decoded without the client library: the checks look with eyes of their own."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias
+
+Fields: TypeAlias = dict[str, Any]
+Documents: TypeAlias = dict[str, Fields]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def decoded(document: Any) -> Fields:
+    """Return the fields of a document's protocol message."""
+    return {name: _value(value) for name, value in document.fields.items()}
+
+
+def _value(value: Any) -> Any:
+    kind = value.WhichOneof("value_type")
+    match kind:
+        case "null_value":
+            return None
+        case "timestamp_value":
+            moment = value.timestamp_value
+            return _EPOCH + timedelta(seconds=moment.seconds, microseconds=moment.nanos // 1000)
+        case "array_value":
+            return [_value(each) for each in value.array_value.values]
+        case "map_value":
+            return {name: _value(each) for name, each in sorted(value.map_value.fields.items())}
+        case _:
+            return getattr(value, kind)

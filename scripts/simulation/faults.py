@@ -1,0 +1,91 @@
+"""What may befall an outside call, and which calls it befalls.
+
+    crash_before   the process dies before the call is made, and with it whatever else runs in it
+    crash_after    it dies when the call has taken effect, before it hears of that
+    unavailable    the call does nothing and fails
+    reply_lost     it takes effect and fails
+    abort          Firestore gives it up for contention: nothing is done, and its transaction is over
+    slow           its answer takes seconds, within every time limit
+    stall          the process stands still when the answer has come: for minutes or hours, past its leases
+    late_effect    the caller's time is up and it is told so; the call takes effect after that
+
+Which calls are struck follows from the seed, the invocation and the number of the call, so that a history that is cut
+down keeps the faults of what is left; or from a list, when a failure is cut down to the faults that it needs.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from random import Random
+
+
+class Kind(StrEnum):
+    """What may happen to a call."""
+
+    CRASH_BEFORE = "crash_before"
+    CRASH_AFTER = "crash_after"
+    UNAVAILABLE = "unavailable"
+    REPLY_LOST = "reply_lost"
+    ABORT = "abort"
+    SLOW = "slow"
+    STALL = "stall"
+    LATE_EFFECT = "late_effect"
+
+
+READS = frozenset({"BatchGetDocuments", "RunQuery", "RunAggregationQuery", "BeginTransaction", "Rollback"})
+READS_SHARE = 0.3
+"""How much seldomer a call is struck that changes nothing."""
+
+STALL_SECONDS = (70.0, 200.0, 600.0, 1_000.0, 2_000.0, 12_000.0)
+"""Past an idle transaction, an instant lease, a function's time, a batch's lease, and much longer."""
+
+LATE_SECONDS = (1.0, 30.0, 200.0)
+"""How long after its caller's time is up a request still arrives."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault: at which call of which invocation, and how long it takes, where it takes time."""
+
+    key: str
+    call: int
+    kind: Kind
+    seconds: float = 0.0
+    name: str = ""
+
+    def __str__(self) -> str:
+        lasting = f" {self.seconds:.0f} s" if self.seconds else ""
+        return f"{self.key}, call {self.call} ({self.name}): {self.kind}{lasting}"
+
+
+class FaultPlan:
+    """The faults of one history: drawn with a rate, or those of a list and no others."""
+
+    def __init__(self, rate: float, only: frozenset[tuple[str, int]] | None = None) -> None:
+        """`rate` is the share of outside calls that are struck; `only` names the struck ones by key and number."""
+        self._rate, self._only = rate, only
+        self.active = True
+
+    def draw(self, dice: Random, key: str, number: int, name: str) -> Fault | None:
+        """Return what befalls this call. Throws the same dice whatever comes of it."""
+        chance = self._rate * (READS_SHARE if name.rpartition(".")[2] in READS else 1.0)
+        struck, kinds = dice.random() < chance, possible(name)
+        kind = dice.choice(kinds)
+        seconds = {
+            Kind.SLOW: dice.uniform(2.0, 9.0),
+            Kind.STALL: dice.choice(STALL_SECONDS) * dice.uniform(0.9, 1.2),
+            Kind.LATE_EFFECT: dice.choice(LATE_SECONDS) * dice.uniform(0.9, 1.2),
+        }.get(kind, 0.0)
+        if not self.active or not struck or (self._only is not None and (key, number) not in self._only):
+            return None
+        return Fault(key, number, kind, seconds, name)
+
+
+def possible(name: str) -> list[Kind]:
+    """Return what may befall a call of this name, such as `firestore.Commit`."""
+    service, _, call = name.partition(".")
+    kinds = [Kind.CRASH_BEFORE, Kind.CRASH_AFTER, Kind.UNAVAILABLE, Kind.REPLY_LOST, Kind.SLOW, Kind.STALL]
+    if service == "firestore" and call != "Rollback":
+        kinds.append(Kind.ABORT)
+    if call in {"Commit", "BatchWrite"} or call.startswith("POST"):
+        kinds.append(Kind.LATE_EFFECT)
+    return kinds

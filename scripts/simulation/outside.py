@@ -1,0 +1,147 @@
+"""What the functions talk to, each call of which goes through the world's gate at the moment when it takes effect."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from typing import IO, Any, Protocol, TypeVar
+
+import grpc
+import httpx2
+from google.api_core import exceptions
+
+from functions.core.batches import Roll
+from functions.core.profile import News
+from scripts.emulators.firestore.errors import FirestoreError
+from scripts.emulators.inprocess import MemoryFiles, MemoryMessaging
+from scripts.simulation.faults import Kind
+from scripts.simulation.scheduler import Scheduler
+
+T = TypeVar("T")
+
+
+class Gate(Protocol):
+    """See `World.outside`."""
+
+    def __call__(self, name: str, proceed: Callable[[], T], fail: Callable[[Kind], Exception]) -> T: ...
+
+
+class Wire(httpx2.BaseTransport):
+    """The network between the OpenAI client and the stand-in."""
+
+    def __init__(self, gate: Gate, inner: httpx2.BaseTransport) -> None:
+        self._gate = gate
+        self._inner = inner
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        request.read()  # all of it: a request that arrives late must not find its file closed
+        parts = request.url.path.removeprefix("/v1/").split("/")
+        name = f"openai.{request.method} {'/'.join('*' if '_' in part or '-' in part else part for part in parts)}"
+
+        def fail(kind: Kind) -> Exception:
+            if kind is Kind.UNAVAILABLE:
+                return httpx2.ConnectError("refused", request=request)
+            return httpx2.ReadTimeout("no answer", request=request)
+
+        return self._gate(name, lambda: self._inner.handle_request(request), fail)
+
+
+class Files(MemoryFiles):
+    """Storage, each of whose calls goes through the gate at the moment when it takes effect."""
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__()
+        self._gate = gate
+
+    def _call(self, name: str, proceed: Callable[[], T]) -> T:
+        return self._gate(f"storage.{name}", proceed, storage_error)
+
+    def read_photo(self, path: str) -> bytes:
+        return self._call("read_photo", lambda: super(Files, self).read_photo(path))
+
+    @contextmanager
+    def write_input(self, batch_id: str) -> Iterator[IO[bytes]]:
+        with self._written("write_input", f"batches/{batch_id}/input.jsonl") as file:
+            yield file
+
+    @contextmanager
+    def write_roll(self, batch_id: str) -> Iterator[IO[bytes]]:
+        with self._written("write_roll", f"batches/{batch_id}/jobs.jsonl") as file:
+            yield file
+
+    @contextmanager
+    def _written(self, name: str, path: str) -> Iterator[IO[bytes]]:
+        file = BytesIO()
+        yield file
+        data = file.getvalue()
+        self._call(name, lambda: self.objects.__setitem__(path, data))
+
+    @contextmanager
+    def read_input(self, batch_id: str) -> Iterator[IO[bytes]]:
+        yield BytesIO(self._call("read_input", lambda: self._stored(f"batches/{batch_id}/input.jsonl")))
+
+    def read_roll(self, batch_id: str) -> Any:
+        return self._call("read_roll", lambda: Roll(self._stored(f"batches/{batch_id}/jobs.jsonl").splitlines()))
+
+    def put_photo(self, batch_id: str, job_id: str, jpeg: bytes) -> str:
+        return self._call("put_photo", lambda: super(Files, self).put_photo(batch_id, job_id, jpeg))
+
+    def delete_batch_files(self, batch_id: str) -> None:
+        self._call("delete_batch_files", lambda: super(Files, self).delete_batch_files(batch_id))
+
+    def _stored(self, path: str) -> bytes:
+        if path not in self.objects:
+            raise exceptions.NotFound(f"no object {path}")  # type: ignore[no-untyped-call]
+        return self.objects[path]
+
+
+class Messaging(MemoryMessaging):
+    """Pushes and the operators' webhook."""
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__()
+        self._gate = gate
+
+    def send(self, news: Any) -> int:
+        if isinstance(news, Sequence) and all(isinstance(item, News) for item in news):
+            return self._gate("messaging.send", lambda: super(Messaging, self).send(news), storage_error)
+        return self._gate("alerting.send", lambda: 1, storage_error)
+
+
+class LibraryTime:
+    """The `time` module as client libraries that try again see it."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    def monotonic(self) -> float:
+        return self._scheduler.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self._scheduler.pause(seconds)
+        me = self._scheduler.current()
+        if me is not None:
+            me.require_alive()
+
+
+class InLine:
+    """A thread pool without threads: one after the other, in their order."""
+
+    def __init__(self, _threads: int) -> None: ...
+
+    def __enter__(self) -> "InLine":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def map(self, act: Callable[..., T], *items: Any) -> Iterator[T]:
+        return iter([act(*each) for each in zip(*items, strict=True)])
+
+
+def firestore_error(kind: Kind) -> Exception:
+    if kind is Kind.LATE_EFFECT:
+        return FirestoreError(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline exceeded.")
+    return FirestoreError(grpc.StatusCode.UNAVAILABLE, "Unavailable.")
+
+
+def storage_error(_: Kind) -> Exception:
+    return exceptions.ServiceUnavailable("Unavailable.")  # type: ignore[no-untyped-call]

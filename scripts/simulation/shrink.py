@@ -1,0 +1,63 @@
+"""Cutting a history that fails down to what it needs to fail: first its faults, then its actions, then both once more.
+
+Delta debugging (Zeller, Hildebrandt: Simplifying and Isolating Failure-Inducing Input): leave out half, a quarter, an
+eighth ... and keep every cut after which the same promise is still broken. Chance goes by the number of an action and
+of a call, so what is left falls the same.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from time import monotonic
+from typing import TypeVar
+
+from scripts.simulation.history import Action, History
+from scripts.simulation.run import Result, run
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+SECONDS_MAX = 120.0
+"""A shorter history is a convenience; nobody should wait for the shortest."""
+
+
+def shortest(history: History, failed: Result) -> tuple[History, Result]:
+    """Return the shortest history found that breaks the same promise, and what it comes to."""
+    kind, until = failed.violations[0].kind, monotonic() + SECONDS_MAX
+    best = [(history, failed)]
+
+    def fails(actions: list[Action], faults: list[tuple[str, int]]) -> bool:
+        if monotonic() > until:
+            return False
+        tried = replace(history, actions=tuple(actions))
+        result = run(tried, frozenset(faults))
+        if any(violation.kind == kind for violation in result.violations):
+            best[0] = (tried, result)
+            return True
+        return False
+
+    faults = [(fault.key, fault.call) for fault in failed.struck]
+    actions = list(history.actions)
+    for _ in range(2):
+        faults = _fewest(faults, partial(fails, actions))
+        actions = _fewest(actions, partial(_turned(fails), faults))
+    return best[0]
+
+
+def _turned(test: Callable[[list[T], list[S]], bool]) -> Callable[[list[S], list[T]], bool]:
+    return lambda second, first: test(first, second)
+
+
+def _fewest(items: list[T], fails: Callable[[list[T]], bool]) -> list[T]:
+    """Return a part of these items that still fails, from which no single one can be left out."""
+    size = len(items)
+    while size >= 1:
+        start, cut = 0, False
+        while start < len(items):
+            rest = items[:start] + items[start + size :]
+            if fails(rest):
+                items, cut = rest, True
+            else:
+                start += size
+        size = size // 2 if size > 1 else (1 if cut else 0)
+    return items

@@ -1,0 +1,443 @@
+"""Everything outside the functions, and the gate that each call to it goes through.
+
+Firestore is the embedded one behind the real client, OpenAI the stand-in behind the real client, Storage and messaging
+are dictionaries. The gate lets others run before a call takes effect, strikes it with its fault if it has one, and
+writes it into the trace. Beside that the world keeps what the checks want to know and no document tells: what OpenAI
+created and billed, and by how much a day's budget was ever used.
+"""
+
+import base64
+import hashlib
+import json
+import random
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+from unittest import mock
+
+import httpx2
+from google.api_core.retry import retry_base, retry_streaming, retry_unary
+from openai import OpenAI
+
+from functions import log
+from functions.adapters import patience
+from functions.adapters.firestore import FirestoreStore, client
+from functions.adapters.firestore.client import BoundedTransport
+from functions.adapters.openai import OpenAIProvider
+from functions.config import Settings
+from functions.core.errors import EcolaneError
+from functions.core.runtime import ImageRules
+from functions.openai_webhook import openai_webhook
+from functions.wiring import Deps
+from scripts.emulators.firestore import FirestoreServer, in_process_client
+from scripts.emulators.firestore.errors import FirestoreError
+from scripts.emulators.firestore.locks import Owner
+from scripts.emulators.firestore.store import EVERYWHERE
+from scripts.emulators.inprocess import StillClock
+from scripts.emulators.openai_standin import OpenAIStandIn
+from scripts.simulation.documents import Documents, decoded
+from scripts.simulation.faults import Fault, FaultPlan, Kind
+from scripts.simulation.history import History
+from scripts.simulation.outside import Files, InLine, LibraryTime, Messaging, Wire, firestore_error
+from scripts.simulation.scheduler import CrashError, Invocation, OverrunError, Process, Scheduler
+
+T = TypeVar("T")
+
+PROCESSES = 3
+"""Instances that share the calls. Each remembers the settings it has read for 30 seconds, as in production."""
+
+FIRESTORE_TIMEOUT_SECONDS = 10.0
+OPENAI_TIMEOUT_SECONDS = 60.0
+
+STEPS_MAX = 40_000
+"""Outside calls of one history; the longest sound ones take a tenth of that."""
+
+SECRET = "whsec_c2ltdWxhdGlvbg=="  # noqa: S105  (of a webhook that nobody can reach)
+
+_INDEXES = Path(__file__).resolve().parents[2] / "firestore.indexes.json"
+
+
+@dataclass(frozen=True)
+class Billed:
+    """One answer that OpenAI has made and charges for. `job_id` of a batch line, `photo` of an instant call."""
+
+    job_id: str
+    photo: str
+    model: str
+    usage: Mapping[str, Any]
+    batch: bool
+    answered: bool
+
+
+@dataclass(frozen=True)
+class Created:
+    """One batch that OpenAI has taken."""
+
+    openai_id: str
+    batch_id: str
+    jobs: tuple[str, ...]
+    at: datetime
+
+
+@dataclass
+class Outcome:
+    """How one call of a use case ended: `ok`, `refused` (an error of ours), `failed` (any other) or `crashed`."""
+
+    key: str
+    what: str
+    began: datetime
+    ended: datetime
+    how: str
+    value: Any = None
+    error: BaseException | None = None
+    faults: int = 0
+
+
+class World:
+    """One history's cloud."""
+
+    def __init__(self, history: History, only: frozenset[tuple[str, int]] | None = None) -> None:
+        """`only` names the faults that are struck, by key and number of the call; None for all that are drawn."""
+        self.history = history
+        self.clock = StillClock(history.start)
+        self.scheduler = Scheduler(self.clock)
+        self.plan = FaultPlan(history.fault_rate, only)
+        self.firestore = FirestoreServer(indexes=_INDEXES, clock=self.clock, seconds=self.clock.seconds)
+        self.openai = OpenAIStandIn(
+            clock=self.clock,
+            seed=history.seed,
+            fetch=self._fetch,
+            send_webhook=self._send_webhook,
+            webhook_url="http://functions.local/openai_webhook",
+            webhook_secret=SECRET,
+            batch_minutes=history.batch_minutes,
+        )
+        self.files = Files(self.outside)
+        self.messaging = Messaging(self.outside)
+        self.steps = 0
+        self.struck: list[Fault] = []
+        self.events: Counter[str] = Counter()
+        self.outcomes: list[Outcome] = []
+        self.billed: list[Billed] = []
+        self.created: list[Created] = []
+        self.outages: dict[str, float] = {}
+        self.photos: dict[str, str] = {}
+        self.uploads: dict[str, bytes] = {}
+        self.trace: list[str] = []
+        self.watch: Callable[[str], None] = lambda _call: None
+        self._hash = hashlib.sha256()
+        self._hooks = 0
+        connection = in_process_client(
+            self.firestore, wait=self._wait_for_lock, intercept=self._intercept, transport=BoundedTransport
+        )
+        self._store = FirestoreStore(connection)
+        http = httpx2.Client(transport=Wire(self.outside, self.openai.transport()), base_url=self.openai.base_url)
+        self._provider = OpenAIProvider(OpenAI(api_key="stand-in", base_url="http://openai.local/v1", http_client=http))
+        self._processes = [self._new_process(number) for number in range(PROCESSES)]
+        self._started = PROCESSES
+        self._record_openai()
+
+    # What invocations see
+
+    def _new_process(self, number: int) -> Process:
+        settings = Settings("demo-ecolane", "demo-bucket", "gpt-6-luna", "http://openai.local/v1", "stand-in")
+        deps = _SimulatedDeps(replace(settings, openai_webhook_secret=SECRET), self)
+        parts = {
+            "store": self._store,
+            "files": self.files,
+            "provider": self._provider,
+            "messaging": self.messaging,
+            "alerting": self.messaging,
+        }
+        deps.__dict__.update(parts)
+        return Process(number, deps)
+
+    def begin(self, key: str, what: str, call: Callable[[Deps], Any], at: float | None = None) -> None:
+        """Have a use case called at this time, or now, in one of the processes that live then."""
+        now = self.scheduler.seconds
+
+        def start() -> None:
+            dice = self.dice(key)
+            process = self._processes[dice.randrange(PROCESSES)]
+            invocation = Invocation(key, what, process)
+            self.scheduler.start(self.scheduler.seconds, invocation, lambda: self._run(invocation, call))
+
+        self.scheduler.at(now if at is None else at, start)
+
+    def _run(self, invocation: Invocation, call: Callable[[Deps], Any]) -> None:
+        began = self.clock()
+        how, value, error = "ok", None, None
+        try:
+            value = call(invocation.process.deps)
+            invocation.require_alive()
+        except CrashError:
+            how, value = "crashed", None
+        except Exception as problem:  # noqa: BLE001  (what may be raised is for the checks to say)
+            how, error = ("refused" if isinstance(problem, EcolaneError) else "failed"), problem
+            if not invocation.process.alive:
+                how, error = "crashed", None
+        outcome = Outcome(invocation.key, invocation.what, began, self.clock(), how, value, error, invocation.faults)
+        self.outcomes.append(outcome)
+        self._note(f"{invocation.key} {invocation.what} ends: {how} {error!r}" if error else f"{invocation.key} {how}")
+
+    def crash(self, process: Process) -> None:
+        """End a process and all that runs in it; a new one takes its place."""
+        process.alive = False
+        if process in self._processes:
+            self._processes[self._processes.index(process)] = self._new_process(self._started)
+            self._started += 1
+
+    def restart(self, number: int) -> None:
+        """End one of the processes, as the platform does when it likes to."""
+        self.crash(self._processes[number % PROCESSES])
+
+    # The gate
+
+    def dice(self, *names: object) -> random.Random:
+        """Return dice that always fall the same for the same history and names."""
+        return random.Random(f"{self.history.seed}:{':'.join(map(str, names))}")  # noqa: S311  (repeatable, not secret)
+
+    def outside(self, name: str, proceed: Callable[[], T], fail: Callable[[Kind], Exception]) -> T:
+        """Let one outside call happen: others run first, then it takes effect, or what its fault makes of that.
+
+        `fail` makes the error that the caller sees when the call fails.
+        """
+        me = self.scheduler.current()
+        if me is None:
+            return proceed()
+        me.require_alive()
+        me.calls += 1
+        me.waits_since = None
+        self._count_step()
+        dice = self.dice(me.key, me.calls)
+        latency = 10 ** dice.uniform(-3.0, 0.5 if name.startswith("openai") else -0.5)
+        fault = self.plan.draw(dice, me.key, me.calls, name)
+        if fault:
+            me.faults += 1
+            self.struck.append(fault)
+        self.scheduler.pause(latency + (fault.seconds if fault and fault.kind is Kind.SLOW else 0.0))
+        me.require_alive()
+        self._note(f"{me.key} {me.what} {me.calls} {name}{f' {fault.kind}' if fault else ''}")
+        if fault:
+            return self._struck(fault, me, proceed, fail)
+        self._require_no_outage(name, me, fail)
+        answer = self._effect(name, proceed)
+        me.require_alive()
+        return answer
+
+    def _struck(self, fault: Fault, me: Invocation, proceed: Callable[[], T], fail: Callable[[Kind], Exception]) -> T:
+        match fault.kind:
+            case Kind.CRASH_BEFORE:
+                self.crash(me.process)
+                raise CrashError
+            case Kind.UNAVAILABLE:
+                raise fail(fault.kind)
+            case Kind.ABORT:
+                self.firestore.faults.add("abort")
+                return proceed()
+            case Kind.LATE_EFFECT:
+                limit = FIRESTORE_TIMEOUT_SECONDS if fault.name.startswith("firestore") else OPENAI_TIMEOUT_SECONDS
+                self.scheduler.at(self.scheduler.seconds + limit + fault.seconds, lambda: self._late(fault, proceed))
+                self.scheduler.pause(limit)
+                me.require_alive()
+                raise fail(fault.kind)
+        answer = self._effect(fault.name, proceed)
+        me.require_alive()
+        if fault.kind is Kind.CRASH_AFTER:
+            self.crash(me.process)
+            raise CrashError
+        if fault.kind is Kind.REPLY_LOST:
+            raise fail(fault.kind)
+        if fault.kind is Kind.STALL:
+            self.scheduler.pause(fault.seconds)
+            me.require_alive()
+        return answer
+
+    def _effect(self, name: str, proceed: Callable[[], T]) -> T:
+        try:
+            return proceed()
+        finally:
+            self.scheduler.wake_sleepers()
+            self.watch(name)
+
+    def _late(self, fault: Fault, proceed: Callable[[], Any]) -> None:
+        """Let a request arrive whose sender waits no more. Whatever it comes to, nobody hears of it."""
+        try:
+            self._effect(fault.name, proceed)
+        except (FirestoreError, httpx2.HTTPError):
+            self._note(f"{fault.key} {fault.name} arrives late and is refused")
+        else:
+            self._note(f"{fault.key} {fault.name} arrives late")
+
+    def _require_no_outage(self, name: str, me: Invocation, fail: Callable[[Kind], Exception]) -> None:
+        if self.outages.get(name.partition(".")[0], 0.0) > self.scheduler.seconds:
+            me.faults += 1
+            raise fail(Kind.UNAVAILABLE)
+
+    def _count_step(self) -> None:
+        self.steps += 1
+        if self.steps > STEPS_MAX:
+            raise OverrunError(f"more than {STEPS_MAX} outside calls")
+
+    def _note(self, text: str) -> None:
+        line = f"{self.scheduler.seconds:.6f} {text}"
+        self.trace.append(line)
+        self._hash.update(line.encode() + b"\n")
+
+    def fingerprint(self) -> str:
+        """Return a hash of all that has happened, in its order, and of what every document has come to."""
+        found = self._hash.copy()
+        for path, fields in sorted(self.documents().items()):
+            found.update(f"{path} {sorted(fields.items())!r}\n".encode())
+        return found.hexdigest()
+
+    def _intercept(self, rpc: str, proceed: Callable[[], list[bytes]]) -> list[bytes]:
+        return self.outside(f"firestore.{rpc}", proceed, firestore_error)
+
+    def _wait_for_lock(self, owner: Owner, at_most: float) -> bool:
+        me = self.scheduler.current()
+        if me is None:
+            return False
+        now = self.scheduler.seconds
+        me.waits_since = now if me.waits_since is None else me.waits_since
+        left = FIRESTORE_TIMEOUT_SECONDS - (now - me.waits_since)
+        if left <= 0:
+            raise firestore_error(Kind.LATE_EFFECT)
+        self.scheduler.pause(min(at_most + 0.001, left), owner.wake)
+        me.require_alive()
+        return True
+
+    # OpenAI's side
+
+    def _record_openai(self) -> None:
+        engine = self.openai.engine
+        chat, create = engine.chat, engine.batches.create
+
+        def recording_chat(
+            body: object, *, endpoint: str = "POST /v1/chat/completions", custom_id: str = ""
+        ) -> dict[str, Any]:
+            answer = chat(body, endpoint=endpoint, custom_id=custom_id)
+            batch = endpoint.startswith("BATCH")
+            photo = "" if batch else self.photos.get(_image_of(body), "?")
+            self.billed.append(
+                Billed(custom_id, photo, answer["model"], answer["usage"], batch, bool(answer["choices"]))
+            )
+            return answer
+
+        def recording_create(body: Any, now: int) -> dict[str, Any]:
+            batch = create(body, now)
+            lines = engine.files.get(body["input_file_id"], now).path.read_bytes().splitlines()
+            jobs = tuple(str(_json(line)["custom_id"]) for line in lines)
+            ours = (batch["metadata"] or {}).get("batchId", "")
+            self.created.append(Created(batch["id"], ours, jobs, self.clock()))
+            return batch
+
+        engine.chat = recording_chat  # type: ignore[method-assign]
+        engine.batches.create = recording_create  # type: ignore[method-assign]
+
+    def _fetch(self, url: str) -> bytes:
+        path = url.removeprefix("http://storage.local/")
+        return self.files.objects[path]
+
+    def _send_webhook(self, _url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """Take an event from OpenAI. It reaches us later, how much later follows from the seed; some never do."""
+        self._hooks += 1
+        key = f"hook{self._hooks}"
+        dice = self.dice(key)
+        delay = dice.choice((0.0, 1.0, 60.0, 1_000.0, 20_000.0)) * dice.uniform(0.5, 1.0)
+        if self.plan.active and dice.random() < 0.1:
+            return 200
+        self.begin(
+            key, "openai_webhook", lambda deps: openai_webhook(body, headers, deps), self.scheduler.seconds + delay
+        )
+        return 200
+
+    # What the checks look at
+
+    def documents(self) -> Documents:
+        """Return every document there is, by path, as plain values: read past client, locks and gate."""
+        sessions = self.firestore.engine.sessions.values()
+        return {
+            path: decoded(stored.parse())
+            for session in sessions
+            for path, stored in session.database.documents(EVERYWHERE)
+        }
+
+    def document(self, path: str) -> dict[str, Any] | None:
+        """Return one document as plain values, None if there is none."""
+        for session in self.firestore.engine.sessions.values():
+            stored = session.database.get(path)
+            if stored is not None:
+                return decoded(stored.parse())
+        return None
+
+    def set_document(self, path: str, fields: dict[str, Any]) -> None:
+        """Write a document as an operator does by hand, past the gate."""
+        self._store._client.document(path).set(fields)  # noqa: SLF001  (the only client there is)
+
+    # Time
+
+    @contextmanager
+    def in_force(self) -> Iterator[None]:
+        """Have client libraries wait by the simulated clock, chance fall by the seed, and logs be counted here."""
+        random.seed(self.history.seed)
+        with ExitStack() as patches:
+            for module in (retry_base, retry_streaming, retry_unary):
+                patches.enter_context(mock.patch.object(module, "time", LibraryTime(self.scheduler)))
+            library = LibraryTime(self.scheduler)
+            patches.enter_context(mock.patch.object(client, "sleep", library.sleep))
+            patches.enter_context(mock.patch.object(patience, "monotonic", library.monotonic))
+            patches.enter_context(mock.patch.object(log, "write", self._log))
+            for name, loaded in sorted(sys.modules.items()):
+                if name.startswith("functions.") and hasattr(loaded, "ThreadPoolExecutor"):
+                    patches.enter_context(mock.patch.object(loaded, "ThreadPoolExecutor", InLine))
+            yield
+
+    def _log(self, entry: Mapping[str, Any]) -> None:
+        self.events[str(entry["message"])] += 1
+        self._note(f"logs {entry['message']}")
+
+
+class _SimulatedDeps(Deps):
+    """Deps whose ids follow from the seed, and that take photos as they are: they were prepared once."""
+
+    def __init__(self, settings: Settings, world: World) -> None:
+        super().__init__(settings, world.clock)
+        self._world = world
+
+    def new_id(self) -> str:
+        me = self._world.scheduler.current()
+        if me is None:
+            raise RuntimeError("only invocations ask for ids")
+        me.ids += 1
+        return f"{self._world.dice(me.key, 'id', me.ids).getrandbits(128):032x}"
+
+    def prepare_photo(self, data: bytes, rules: ImageRules) -> bytes:
+        del rules
+        return data
+
+
+def _image_of(body: object) -> str:
+    """Return the base64 text of the photo in a chat completion's body."""
+    text = json.dumps(body)
+    start = text.index("base64,") + len("base64,")
+    return text[start : text.index('"', start)]
+
+
+def _json(line: bytes) -> Any:
+    return json.loads(line)
+
+
+def simulated(seconds: float) -> datetime:
+    """Return a time in seconds since 1970 as a datetime."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+
+
+def photo_text(data: bytes) -> str:
+    """Return a photo as it appears in a request to OpenAI."""
+    return base64.b64encode(data).decode()
