@@ -1,0 +1,61 @@
+"""`operator`: the claim of operators given and taken, as a person does it, against the local cloud's Auth."""
+
+from collections.abc import Callable
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from scripts.admin import app as command
+from scripts.emulators.callables import CallableError
+from scripts.emulators.cloud import LocalCloud, SignedIn
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(cloud: LocalCloud) -> Run:
+    """Run the command; `answer` is what is typed."""
+    return lambda *arguments, answer="": CliRunner().invoke(
+        command, ["operator", *arguments], input=answer, env=cloud.environment
+    )
+
+
+def admitted(cloud: LocalCloud, uid: str) -> bool:
+    """Tell whether the user's next token opens what is for operators."""
+    try:
+        cloud.call("admin_stats", {}, cloud.sign_in(uid).id_token)
+    except CallableError as refusal:
+        if refusal.details != {"reason": "NOT_ADMIN"}:
+            raise
+        return False
+    return True
+
+
+def test_a_user_becomes_an_operator_and_stops_being_one(cloud: LocalCloud, user: SignedIn, run: Run) -> None:
+    """The first operator of a project is made from a shell; doing it again changes nothing and is no error."""
+    assert not admitted(cloud, user.uid)
+    for _ in range(2):
+        done = run(user.uid, "--yes")
+        assert done.exit_code == 0, done.output
+        assert f"{user.uid} is an operator" in done.output.replace("\n", " ")
+        assert admitted(cloud, user.uid)
+    assert run(user.uid, "--remove", "--yes").exit_code == 0
+    assert not admitted(cloud, user.uid)
+
+
+def test_nothing_is_given_without_a_yes(cloud: LocalCloud, user: SignedIn, run: Run) -> None:
+    """What would change is shown first."""
+    asked = run(user.uid, answer="n\n")
+    assert asked.exit_code == 1
+    assert "true" in asked.output
+    assert not admitted(cloud, user.uid)
+
+
+def test_an_unknown_user_is_one_clear_line(run: Run) -> None:
+    """A wrong uid is named."""
+    refused = run("nobody", "--yes")
+    assert refused.exit_code == 1
+    assert (
+        refused.stderr
+        == "admin: Firebase Auth of demo-ecolane: No user record found for the provided user ID: nobody.\n"
+    )
