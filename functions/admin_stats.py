@@ -11,6 +11,7 @@ from functions.core.budget import Mode
 from functions.core.costs import cost_rows, user_rows
 from functions.core.guard import DayBook
 from functions.core.health import cron_rows
+from functions.core.moments import day_of
 from functions.core.records import Record, Request, Uid
 from functions.health import figures
 from functions.spending import mode, reopens_at
@@ -87,7 +88,7 @@ def _budget(deps: Deps) -> dict[str, Any]:
         because = "an operator's override"
     elif state.closed_by_doubt(now):
         because = f"{state.absurd} answers today said that they cost what nobody can believe"
-    elif state.day != now.date().isoformat():
+    elif state.day != day_of(now):
         because = "no guard has looked at this day yet"
     else:
         because = {
@@ -95,12 +96,11 @@ def _budget(deps: Deps) -> dict[str, Any]:
             Mode.BATCH_ONLY: f"{rules.batch_only_percent} % of today's limit is used",
             Mode.CLOSED: "today's limit has no room for another photo",
         }[in_force]
-    month = sum(micros for day, micros in state.committed.items() if day[:7] == now.date().isoformat()[:7])
     return {
         "mode": in_force,
         "because": because,
         "reopensAt": None if in_force is Mode.NORMAL else reopens_at(deps),
-        "month": month,
+        "month": sum(state.month_of(day_of(now)).values()),
         "monthLimit": rules.monthly_limit_micros,
         "override": {"mode": rules.override_mode, "until": rules.override_until} if overridden else None,
     }

@@ -5,6 +5,7 @@ somebody (subject), and if it is not from the future and has not expired. Only w
 does the SDK take unsigned ones; `load_settings` refuses that variable outside of an emulator.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from firebase_admin import app_check, auth
@@ -46,12 +47,7 @@ def verified_user(id_token: str, *, check_revoked: bool) -> dict[str, Any]:
     Raises:
         InvalidTokenError, IdentityDownError
     """
-    try:
-        claims: dict[str, Any] = auth.verify_id_token(id_token)
-    except NOT_TO_BE_REACHED as error:
-        raise IdentityDownError(type(error).__name__) from error
-    except Exception as error:  # noqa: BLE001  (a token is anybody's text: whatever it breaks, it proves nothing)
-        raise InvalidTokenError(type(error).__name__) from None
+    claims = _claims(auth.verify_id_token, id_token)
     if check_revoked or claims.get("admin") is True:
         _require_current(id_token)
     return claims
@@ -63,13 +59,16 @@ def verified_app(app_check_token: str) -> dict[str, Any]:
     Raises:
         InvalidTokenError, IdentityDownError
     """
+    return _claims(app_check.verify_token, app_check_token)
+
+
+def _claims(verify: Callable[[str], dict[str, Any]], token: str) -> dict[str, Any]:
     try:
-        claims: dict[str, Any] = app_check.verify_token(app_check_token)
+        return verify(token)
     except NOT_TO_BE_REACHED as error:
         raise IdentityDownError(type(error).__name__) from error
-    except Exception as error:  # noqa: BLE001  (as above)
+    except Exception as error:  # noqa: BLE001  (a token is anybody's text: whatever it breaks, it proves nothing)
         raise InvalidTokenError(type(error).__name__) from None
-    return claims
 
 
 def _require_current(id_token: str) -> None:

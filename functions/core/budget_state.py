@@ -33,6 +33,10 @@ class BudgetState(Record):
     doubted_day: str = ""
     absurd: int = Field(default=0, ge=0)
 
+    def month_of(self, day: str) -> dict[str, int]:
+        """Return what the days of this day's month can cost at most, as far as they are known."""
+        return {each: micros for each, micros in self.committed.items() if each[:7] == day[:7]}
+
     def closed_by_doubt(self, now: datetime) -> bool:
         """Whether too many answers today said that they cost what nobody can believe."""
         return self.doubted_day == day_of(now) and self.absurd >= ABSURD_MAX
@@ -61,7 +65,6 @@ def doubted(state: BudgetState, doubts: Doubts, now: datetime) -> BudgetState:
 def reopening(rules: BudgetRules, state: BudgetState, now: datetime) -> datetime:
     """Return when there is budget again: at the next midnight, or with the next month if this one's is used up."""
     tomorrow = next_day(now)
-    spent = sum(micros for day, micros in state.committed.items() if day[:7] == day_of(now)[:7])
-    if spent < rules.monthly_limit_micros:
+    if sum(state.month_of(day_of(now)).values()) < rules.monthly_limit_micros:
         return tomorrow
     return (tomorrow.replace(day=1) + timedelta(days=32)).replace(day=1) if tomorrow.day > 1 else tomorrow

@@ -90,8 +90,7 @@ def review(books: Books, rules: BudgetRules, now: datetime, *, line_micros: int,
     book = books.book.model_copy(update={**changes, "reviews": books.book.reviews + 1})
     if books.day <= today:
         upper = book.used if over else max(limit, book.used)
-        month = {day: micros for day, micros in state.committed.items() if day[:7] == today[:7]}
-        state = state.model_copy(update={"committed": {**month, books.day: upper}})
+        state = state.model_copy(update={"committed": {**state.month_of(today), books.day: upper}})
     if books.day == today:
         mode = mode_at(book, rules, line_micros)
         reopens = reopening(rules, state, now) if mode is not Mode.NORMAL else None
@@ -132,7 +131,7 @@ def threshold_alerts(found: Review, now: datetime) -> list[Alert]:
 
 
 def _limit(books: Books, rules: BudgetRules) -> int:
-    month = {day: micros for day, micros in books.state.committed.items() if day[:7] == books.day[:7]}
+    month = books.state.month_of(books.day)
     others = sum(month.values()) - month.get(books.day, 0)
     return max(min(rules.daily_limit_micros, rules.monthly_limit_micros - others), 0)
 

@@ -24,7 +24,7 @@ from functions.core.accounts import Account
 from functions.core.jobs import Job
 from functions.core.ledger import LedgerEntry, Wallet
 from functions.core.operations import AuditEntry
-from functions.core.records import Fields
+from functions.core.records import Fields, problems
 from functions.core.refresh import DeadLetter, shard_of
 
 
@@ -111,7 +111,7 @@ class OperationDocuments(JobDocuments, BatchDocuments, RefreshDocuments):
         try:
             wallet = as_wallet(snapshot)
         except ValidationError as error:
-            return None, "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
+            return None, "; ".join(": ".join(each) for each in problems(error))
         return wallet, "" if wallet else "there is no document"
 
     def requeue_letter(self, letter: DeadLetter, audit: AuditEntry) -> bool:
