@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from functions.core.attempts import Doubts
+    from functions.core.budget import Shard
     from functions.core.errors import EcolaneError
     from functions.core.jobs import Job
     from functions.wiring import Deps
@@ -88,7 +89,8 @@ def with_hold(hold: Hold, uid: str, act: Callable[[Hold, Recount | None], T], de
         try:
             return within_cap(uid, partial(act, hold), deps)
         except DayNotOpenError as unopened:
-            open_day(unopened.day, deps)
+            if not open_day(unopened.day, deps).keys() >= hold.parts.keys():
+                hold = _elsewhere(hold, deps)  # an open day without this shard: the guard will find out why
         except NoRoomError:
             hold = _elsewhere(hold, deps)
     raise NoRoomError(hold.day)
@@ -135,7 +137,7 @@ def hold_for_batch(lines: int, deps: Deps) -> tuple[Hold, int]:
     return hold.model_copy(update={"percent": deps.budget().hold_percent}), affordable
 
 
-def open_day(day: str, deps: Deps) -> Any:
+def open_day(day: str, deps: Deps) -> dict[str, Shard]:
     """Give a day its shards, if nobody has done so yet. Returns them by name."""
 
     def decide(document: dict[str, Any], books: Books) -> Review | None:

@@ -8,21 +8,27 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from firebase_functions.https_fn import FunctionsErrorCode, HttpsError
+from google.api_core import exceptions
+from google.api_core.retry import Retry, if_exception_type
+from google.cloud.firestore import Transaction, transactional
 
 from functions.adapters import openai as adapter
 from functions.adapters.alerting import AlertNotDeliveredError
+from functions.adapters.firestore import writes
 from functions.admin_set_config import AdminSetConfig, admin_set_config
 from functions.classify_image import ClassifyImage, classify_image
 from functions.core import batch_reports
 from functions.core.alerts import Alert
 from functions.core.answers import read_completion
-from functions.core.budget import Mode, Shard
+from functions.core.budget import SHARDS, Mode, Shard
 from functions.core.errors import BudgetExhausted, DailyLimit, EcolaneError, InvalidRequest, ProviderUnavailable
 from functions.core.idempotency import job_id_for
 from functions.guard_budget import guard_budget
 from functions.poll_batches import poll_batches
 from functions.quote import Quote, quote
 from functions.recover_jobs import recover_jobs
+from functions.refusals import STORE_RETRY_SECONDS, told
 from functions.register_device import RegisterDevice, register_device
 from functions.submit_batches import submit_batches
 from functions.upgrade_job import UpgradeJob, upgrade_job
@@ -587,6 +593,42 @@ def test_shards_that_were_deleted_come_back(cloud: InProcessCloud) -> None:
         cloud.client.document(f"budget/{today(cloud)}/shards/{number}").delete()
     guard_budget(cloud.deps)
     assert books(cloud) == (10_000_000 - (10_000_000 - cost) % 8, 0, cost)
+
+
+def test_calls_go_round_a_shard_that_is_missing(cloud: InProcessCloud) -> None:
+    """They are served from the others; what was spent on it comes back with the guard, so nothing is spent twice."""
+    costs = job(cloud, classify(cloud, "one"))["costMicros"]
+    cloud.client.document(f"budget/{today(cloud)}/shards/5").delete()
+    for number in range(24):
+        answer = classify(cloud, str(number), user=f"user-{number}")
+        assert answer["mode"] == "instant"
+        costs += job(cloud, answer)["costMicros"]
+    guard_budget(cloud.deps)
+    assert books(cloud)[1:] == (0, costs)
+
+
+def test_a_burst_that_the_shards_cannot_take_is_told_to_come_back(
+    cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503 with `retryAfter`, never INTERNAL: nothing is charged or held, and the same request works afterwards."""
+    classify(cloud, "one")
+    before, wallet = books(cloud), stored(cloud, "users/ann/wallet/main")
+    impatient = Retry(if_exception_type(exceptions.Aborted), initial=0.01, timeout=0.1)
+    monkeypatch.setattr(writes, "_REPEATED", impatient)
+
+    @transactional
+    def crowded(crowd: Transaction) -> HttpsError:
+        for number in range(SHARDS):
+            cloud.client.document(f"budget/{today(cloud)}/shards/{number}").get(transaction=crowd)
+        with pytest.raises(HttpsError) as refused, told("classify_image"):
+            classify(cloud, "two")
+        return refused.value
+
+    refusal: HttpsError = crowded(cloud.client.transaction())
+    assert refusal.code is FunctionsErrorCode.UNAVAILABLE
+    assert refusal.details == {"reason": "STORE_UNAVAILABLE", "retryAfter": STORE_RETRY_SECONDS}
+    assert (books(cloud), stored(cloud, "users/ann/wallet/main")) == (before, wallet)
+    assert classify(cloud, "two")["status"] == "done"
 
 
 def test_guards_at_once_repair_once(cloud: InProcessCloud) -> None:

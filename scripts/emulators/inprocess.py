@@ -23,6 +23,7 @@ from functions.core.profile import News
 from functions.core.runtime import ImageRules
 from functions.wiring import Deps
 from scripts.emulators.firestore import FirestoreServer, in_process_client
+from scripts.emulators.firestore.service import Wait
 from scripts.emulators.openai_standin import OpenAIStandIn
 
 Interrupt = Callable[[str, Literal["before", "after"]], None]
@@ -139,8 +140,9 @@ class InProcessCloud:
     raise, to play a crash at that point.
     """
 
-    def __init__(self, **standin: Any) -> None:
-        """`standin` are arguments of OpenAIStandIn."""
+    def __init__(self, wait: Wait | None = None, **standin: Any) -> None:
+        """`wait` is how a call waits for a lock of Firestore's, see `in_process_client`; `standin` are arguments of
+        OpenAIStandIn."""
         self.clock = StillClock()
         self._webhook_secret = standin.get("webhook_secret", "")
         # Locks of a process that died expire by the same clock that everything else goes by.
@@ -149,7 +151,9 @@ class InProcessCloud:
         self.files = MemoryFiles()
         self.messaging = MemoryMessaging()
         self.interrupt: Interrupt = lambda _call, _when: None
-        self.client = in_process_client(self.firestore, intercept=self._intercept, transport=BoundedTransport)
+        self.client = in_process_client(
+            self.firestore, wait=wait, intercept=self._intercept, transport=BoundedTransport
+        )
         self.deps = self.new_process()
 
     def new_process(self) -> Deps:
