@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from functions.core.alerts import Alert
 from functions.core.breaker import Admission
 from functions.core.budget import Mode
+from functions.core.budget_state import overridden_until
 from functions.core.costs import cost_rows, user_rows
 from functions.core.guard import DayBook
 from functions.core.health import cron_rows
@@ -83,7 +84,7 @@ def admin_stats(request: AdminStats, _uid: str, deps: Deps) -> dict[str, Any]:
 def _budget(deps: Deps) -> dict[str, Any]:
     now, rules, state = deps.clock(), deps.runtime().budget, deps.budget()
     in_force = mode(deps)
-    overridden = rules.override_until is not None and now < rules.override_until
+    overridden = overridden_until(rules, now) is not None
     if overridden:
         because = "an operator's override"
     elif state.closed_by_doubt(now):

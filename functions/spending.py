@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from functions import log
 from functions.core.alerts import AlertKind, alert
 from functions.core.budget import DayNotOpenError, Hold, Mode, NoRoomError, batch_hold, call_hold, exhausted, with_room
-from functions.core.budget_state import doubted, mode_now, reopening
+from functions.core.budget_state import doubted, lifting, mode_now
 from functions.core.errors import InstantClosed, RateLimited
 from functions.core.estimates import input_tokens, input_tokens_max, jpeg_size, most_micros, raised
 from functions.core.guard import Books, Drift, Review, review
@@ -59,7 +59,7 @@ def instant_closed(because: str, deps: Deps) -> EcolaneError:
 
 def reopens_at(deps: Deps) -> datetime:
     """Return when there is budget again."""
-    return reopening(deps.runtime().budget, deps.budget(), deps.clock())
+    return lifting(deps.runtime().budget, deps.budget(), deps.clock())
 
 
 def instant_hold(job: Job, photo: bytes, deps: Deps) -> Hold:

@@ -47,8 +47,17 @@ def mode_now(state: BudgetState, rules: BudgetRules, now: datetime) -> Mode:
 
     On a day that no guard has looked at yet the holds alone decide.
     """
-    if rules.override_mode is not None and rules.override_until is not None and now < rules.override_until:
+    if rules.override_mode is not None and overridden_until(rules, now) is not None:
         return Mode(rules.override_mode)
+    return _guarded_mode(state, now)
+
+
+def overridden_until(rules: BudgetRules, now: datetime) -> datetime | None:
+    """Return until when an operator's mode is in force, None if there is none."""
+    return rules.override_until if rules.override_until is not None and now < rules.override_until else None
+
+
+def _guarded_mode(state: BudgetState, now: datetime) -> Mode:
     if state.closed_by_doubt(now):
         return Mode.CLOSED
     return state.mode if state.day == day_of(now) else Mode.NORMAL
@@ -60,6 +69,14 @@ def doubted(state: BudgetState, doubts: Doubts, now: datetime) -> BudgetState:
     absurd = doubts.absurd + (state.absurd if state.doubted_day == today else 0)
     percent = max(state.hold_percent, doubts.percent)
     return state.model_copy(update={"hold_percent": percent, "doubted_day": today, "absurd": absurd})
+
+
+def lifting(rules: BudgetRules, state: BudgetState, now: datetime) -> datetime:
+    """Return when the mode in force ends: an operator's when it was said to, unless the guard's own goes on longer."""
+    until = overridden_until(rules, now)
+    if until is None or _guarded_mode(state, now) is not Mode.NORMAL:
+        return max(until or now, reopening(rules, state, now))
+    return until
 
 
 def reopening(rules: BudgetRules, state: BudgetState, now: datetime) -> datetime:

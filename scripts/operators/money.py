@@ -100,7 +100,7 @@ def refund(
             changed = [change("balance", before[0], account.wallet.balance)]
             changed += [change("points", before[1], account.wallet.points)] if job.points else []
             changed += [change("status", job.status, fields["status"])] if fields else []
-            title = f"Refund of a {job.mode} job ({job.status}) of {job.uid}: {why}"
+            title = f"Refund for {job.uid}, {job.mode} lane, {job.status}: {why}"
             ask(changed, title, yes=yes, as_json=as_json)
             entry, posted = _refunded(deps, job, name, (by or operator(), why), tuple(changed))
         else:

@@ -20,7 +20,7 @@ from functions.core.pricing import expected_wait_minutes, prices_now
 from functions.health import OPEN_STATES
 from functions.wiring import Deps
 from scripts.operators.money import document_id
-from scripts.operators.session import AsJson, Project, RefusedError, age, connected, dollars, show, table, when
+from scripts.operators.session import AsJson, Project, RefusedError, age, connected, dollars, listing, show, table, when
 
 BAR = 30
 COLOURS = {"normal": "green", "batch_only": "yellow", "closed": "red"}
@@ -42,7 +42,7 @@ def _status(console: Console, stats: Mapping[str, Any], now: datetime, project: 
     budget, today = stats["budget"], stats["costs"]["today"]
     colour = COLOURS[budget["mode"]]
     reopens = f", reopens {budget['reopensAt'][:16]} UTC" if budget["reopensAt"] else ""
-    month = f"Month {bar(budget['month'], 0, budget['monthLimit'])}"
+    month = f"Month {bar(budget['month'], 0, budget['monthLimit'], 'committed')}"
     text = f"[{colour}]{budget['mode']}[/]: {budget['because']}{reopens}\nToday {_day_bar(today)}\n{month}"
     console.print(Panel.fit(text, title=f"{project}, {now:%Y-%m-%d %H:%M} UTC: budget"))
     queue, batches = stats["queue"], stats["batches"]
@@ -75,7 +75,7 @@ def _crons(crons: Mapping[str, Any], now: datetime) -> Any:
     return made
 
 
-def bar(spent: int, reserved: int, limit: int) -> str:
+def bar(spent: int, reserved: int, limit: int, word: str = "spent") -> str:
     """Return a bar of what is spent, what is held back, and what is left of a limit."""
     full = max(limit, spent + reserved, 1)
     spent_cells = spent * BAR // full
@@ -83,7 +83,7 @@ def bar(spent: int, reserved: int, limit: int) -> str:
     left = BAR - spent_cells - held_cells
     cells = f"[red]{'█' * spent_cells}[/][yellow]{'▒' * held_cells}[/][dim]{'·' * left}[/]"
     held = f" + {dollars(reserved)} held" if reserved else ""
-    return f"{cells} {dollars(spent)} spent{held} of {dollars(limit)}"
+    return f"{cells} {dollars(spent)} {word}{held} of {dollars(limit)}"
 
 
 def _day_bar(book: Mapping[str, int]) -> str:
@@ -114,7 +114,7 @@ def queue(project: Project, limit: Limit = 20, as_json: AsJson = False) -> None:
                 for job in jobs
             ]
             if rows:
-                console.print(table("job", "user", ">priority", ">attempts", "asked", "in turn since", rows=rows))
+                console.print(table("=job", "=user", ">priority", ">attempts", "asked", "in turn since", rows=rows))
 
         show(data, render, as_json=as_json)
 
@@ -152,7 +152,7 @@ def batches(
                 )
                 for batch in found
             ]
-            columns = ("batch", "state", "made", "due", ">jobs", "done/requeued/failed", ">cost")
+            columns = ("=batch", "state", "made", "due", ">jobs", "done/requeued/failed", ">cost")
             console.print(table(*columns, rows=rows) if rows else "There are none.")
 
         show({"batches": [_shown(batch) for batch in found]}, render, as_json=as_json)
@@ -167,7 +167,7 @@ def _one_batch(batch_id: str, deps: Deps, *, as_json: bool) -> None:
     if stored is None:
         raise RefusedError(f"there is no batch {batch_id}")
     data = _shown(stored.batch)
-    show(data, lambda console: console.print(table("", "", rows=list(data.items()))), as_json=as_json)
+    show(data, lambda console: console.print(listing(data.items())), as_json=as_json)
 
 
 def _shown(batch: Batch) -> dict[str, Any]:
@@ -199,7 +199,7 @@ def budget(project: Project, as_json: AsJson = False) -> None:
         def render(console: Console) -> None:
             colour = COLOURS[data["mode"]]
             console.print(f"[{colour}]{data['mode']}[/]: {data['because']}")
-            console.print(f"Today {_day_bar(sums)}\nMonth {bar(data['month'], 0, data['monthLimit'])}")
+            console.print(f"Today {_day_bar(sums)}\nMonth {bar(data['month'], 0, data['monthLimit'], 'committed')}")
             rows = [(name, *map(dollars, (each.limit, each.reserved, each.spent, each.room))) for name, each in named]
             if rows:
                 console.print(table("shard", ">limit", ">held", ">spent", ">room", rows=rows))

@@ -12,7 +12,7 @@ from functions.core.ledger import LedgerEntry, Wallet, today_of
 from functions.core.refresh import in_arrears
 from functions.wiring import Deps
 from scripts.operators.money import document_id, known_wallet
-from scripts.operators.session import AsJson, Project, RefusedError, age, connected, dollars, show, table
+from scripts.operators.session import AsJson, Project, RefusedError, age, connected, dollars, listing, show, table
 
 
 def user(
@@ -68,7 +68,8 @@ def _render(
         ("last contact", age(wallet.contact_at, now)),
         ("since", f"{wallet.created_at:%Y-%m-%d}, {wallet.scans} photos, {data['devices']} devices"),
     ]
-    console.print(table("", "", rows=rows, title=data["uid"]))
+    console.print(data["uid"], style="bold", markup=False)
+    console.print(listing(rows))
     if ledger:
         lines = [
             (each.seq, f"{each.ts:%Y-%m-%d %H:%M}", each.reason, f"{each.delta:+}", each.balance_after, _about(each))
@@ -79,7 +80,7 @@ def _render(
             console.print(f"Older ones: --before {data['before']}")
     if jobs:
         photos = [(each.job_id, f"{each.created_at:%m-%d %H:%M}", *_job_cells(each)) for each in jobs]
-        console.print(table("job", "asked (UTC)", "lane", "status", ">tokens", ">cost", rows=photos))
+        console.print(table("=job", "asked (UTC)", "lane", "status", ">tokens", ">cost", rows=photos))
         if data["after"]:
             console.print(f"Older ones: --after {data['after']}")
 

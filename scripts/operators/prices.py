@@ -62,14 +62,15 @@ def simulate_price(  # noqa: PLR0913, PLR0917  (the options of a command)
 
         def render(console: Console) -> None:
             if after.changed:
-                console.print(changes_table(after.changed, "What would change"))
+                console.print(changes_table(after.changed))
             title = f"{name}: {given.price.input} in, {given.price.output} out, dollars a million tokens"
             cells = [_cells(old, new) for old, new in zip(before_lines, after_lines, strict=True)]
+            console.print(title, style="bold")
             if after.changed:
-                console.print(table("figure", ">now", ">then", "how it comes about", rows=cells, title=title))
+                console.print(table("figure", ">now", ">then", "how it comes about", rows=cells))
             else:
                 rows = [(figure, value, how) for figure, value, _, how in cells]
-                console.print(table("figure", ">now", "how it comes about", rows=rows, title=title))
+                console.print(table("figure", ">now", "how it comes about", rows=rows))
 
         show(data, render, as_json=as_json)
 

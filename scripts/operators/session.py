@@ -4,15 +4,16 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from google.api_core import exceptions
 from google.auth.exceptions import GoogleAuthError
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -120,19 +121,33 @@ def _jsonable(value: object) -> object:
     return str(value)
 
 
-def table(*columns: str, rows: Sequence[Sequence[object]], title: str | None = None) -> Table:
-    """Return a table. A column whose name begins with `>` is set to the right."""
-    made = Table(title=title, title_justify="left", title_style="bold")
+def table(*columns: str, rows: Sequence[Sequence[object]]) -> Table:
+    """Return a table. A column whose name begins with `>` is set to the right; one with `=` holds ids, which are never
+    cut or broken: they are there to be copied."""
+    made = Table(box=SIMPLE_HEAD)
     for column in columns:
-        made.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
+        whole = column.startswith("=")
+        justify: Literal["left", "right"] = "right" if column.startswith(">") else "left"
+        made.add_column(column.lstrip(">="), justify=justify, no_wrap=whole, overflow="fold")
     for row in rows:
         made.add_row(*[escape("" if cell is None else str(cell)) for cell in row])
+    for number, column in enumerate(columns):
+        if column.startswith("="):
+            made.columns[number].min_width = max((len(str(row[number])) for row in rows), default=0)
     return made
 
 
-def changes_table(changed: Sequence[Mapping[str, Any]], title: str) -> Table:
+def listing(pairs: Iterable[tuple[str, object]]) -> Table:
+    """Return names with their values, one below the other."""
+    made = Table(box=None, show_header=False)
+    for name, value in pairs:
+        made.add_row(escape(name), escape("" if value is None else str(value)))
+    return made
+
+
+def changes_table(changed: Sequence[Mapping[str, Any]]) -> Table:
     """Return what changes, as before and after, in the colours of a diff."""
-    made = Table("field", "before", "after", title=title, title_justify="left", title_style="bold")
+    made = Table("field", "before", "after", box=SIMPLE_HEAD)
     for change in changed:
         cells = [_told(change[name]) for name in ("before", "after")]
         made.add_row(escape(str(change["field"])), f"[red]{cells[0]}[/]", f"[green]{cells[1]}[/]")
@@ -152,7 +167,9 @@ def change(field: str, before: object, after: object) -> dict[str, Any]:
 
 def ask(changed: Sequence[Mapping[str, Any]], title: str, *, yes: bool, as_json: bool) -> None:
     """Show what would change, and go on only if the operator says so. Ends the command if not."""
-    screen(as_json=as_json).print(changes_table(changed, title))
+    console = screen(as_json=as_json)
+    console.print(escape(title), style="bold", soft_wrap=True)
+    console.print(changes_table(changed))
     if yes:
         return
     try:

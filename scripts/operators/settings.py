@@ -14,7 +14,19 @@ from functions.admin_set_config import AdminSetConfig, admin_set_config
 from functions.core.config_changes import known_fields, proposed, unknown_field
 from functions.core.runtime import RuntimeConfig
 from functions.wiring import Deps
-from scripts.operators.session import AsJson, By, Project, RefusedError, Yes, ask, connected, operator, show, table
+from scripts.operators.session import (
+    AsJson,
+    By,
+    Project,
+    RefusedError,
+    Yes,
+    ask,
+    connected,
+    dollars,
+    operator,
+    show,
+    table,
+)
 
 app = typer.Typer(help="The runtime config: prices, limits, plans, budgets.", no_args_is_help=True)
 
@@ -40,10 +52,7 @@ def get_config(
                 raise RefusedError(unknown_field(field))
 
         def render(console: Console) -> None:
-            rows = [
-                (name, json.dumps(value), "" if value == defaults[name] else f"default {json.dumps(defaults[name])}")
-                for name, value in chosen.items()
-            ]
+            rows = [(name, _told(name, value), _default(value, defaults[name])) for name, value in chosen.items()]
             console.print(table("field", "value", "", rows=rows))
 
         show(chosen, render, as_json=as_json)
@@ -96,6 +105,15 @@ def history(
             console.print(table("when (UTC)", "who", "what", "how", rows=rows))
 
         show({"entries": entries}, render, as_json=as_json)
+
+
+def _told(name: str, value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return f"{text} ({dollars(value)})" if name.endswith("Micros") else text
+
+
+def _default(value: Any, default: Any) -> str:
+    return "" if value == default else f"default {json.dumps(default)}"
 
 
 def _summary(entry: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from functions.core.attempts import Doubts
 from functions.core.budget import Mode
-from functions.core.budget_state import ABSURD_MAX, BudgetState, doubted, mode_now, reopening
+from functions.core.budget_state import ABSURD_MAX, BudgetState, doubted, lifting, mode_now, reopening
 from functions.core.runtime import BudgetRules
 from tests.builders import NOW
 
@@ -59,3 +59,14 @@ def test_so_many_absurd_answers_close_the_day_unless_an_operator_opens_it() -> N
     assert mode_now(state, override, NOW) is Mode.NORMAL
     assert mode_now(state, RULES, NOW + timedelta(days=1)) is Mode.NORMAL
     assert doubted(state, Doubts(absurd=1), NOW + timedelta(days=1)).absurd == 1
+
+
+def test_a_mode_set_by_hand_ends_when_it_was_said_to() -> None:
+    """Whoever waits for it is told that time; if the guard is closed as well, what comes later."""
+    until = NOW + timedelta(hours=1)
+    override = BudgetRules(override_mode="closed", override_until=until)
+    assert lifting(override, BudgetState(day=DAY), NOW) == until
+    assert lifting(override, BudgetState(day=DAY, mode=Mode.CLOSED), NOW) == datetime(2026, 11, 22, tzinfo=UTC)
+    assert lifting(RULES, BudgetState(day=DAY, mode=Mode.CLOSED), NOW) == datetime(2026, 11, 22, tzinfo=UTC)
+    far = BudgetRules(override_mode="closed", override_until=NOW + timedelta(days=3))
+    assert lifting(far, BudgetState(day=DAY, mode=Mode.CLOSED), NOW) == NOW + timedelta(days=3)
