@@ -53,7 +53,7 @@ def list_letters(
                 console.print("There are no dead letters.")
                 return
             rows = [(each.letter_id, f"{each.at:%Y-%m-%d %H:%M}", each.reason) for each in found]
-            console.print(table("=letter", "since (UTC)", "reason", rows=rows))
+            console.print(table("letter", "since (UTC)", "~reason", rows=rows))
 
         more = found[-1].letter_id if len(found) == limit else None
         show({"letters": [_shown(each) for each in found], "after": more}, render, as_json=as_json)
@@ -188,7 +188,7 @@ def _retry_all(deps: Deps, by: str, *, yes: bool, as_json: bool) -> None:
     def render(console: Console) -> None:
         console.print(f"{retried} are back on the schedule, {len(left)} are left.")
         if left:
-            console.print(table("=letter", "wrong with the wallet", rows=[tuple(each.values()) for each in left]))
+            console.print(table("letter", "~wrong with the wallet", rows=[tuple(each.values()) for each in left]))
 
     show({"retried": retried, "left": left}, render, as_json=as_json)
 

@@ -114,7 +114,7 @@ def queue(project: Project, limit: Limit = 20, as_json: AsJson = False) -> None:
                 for job in jobs
             ]
             if rows:
-                console.print(table("=job", "=user", ">priority", ">attempts", "asked", "in turn since", rows=rows))
+                console.print(table("job", "user", ">priority", ">attempts", "asked", "in turn since", rows=rows))
 
         show(data, render, as_json=as_json)
 
@@ -147,12 +147,13 @@ def batches(
                     age(batch.created_at, now),
                     age(batch.due_at, now) if batch.completed_at is None else "-",
                     batch.job_count,
-                    f"{batch.done_count}/{batch.requeued_count}/{batch.failed_count}",
+                    batch.done_count,
+                    batch.failed_count,
                     dollars(batch.cost_micros),
                 )
                 for batch in found
             ]
-            columns = ("=batch", "state", "made", "due", ">jobs", "done/requeued/failed", ">cost")
+            columns = ("batch", "state", "made", "due", ">jobs", ">done", ">failed", ">cost")
             console.print(table(*columns, rows=rows) if rows else "There are none.")
 
         show({"batches": [_shown(batch) for batch in found]}, render, as_json=as_json)

@@ -75,12 +75,12 @@ def _render(
             (each.seq, f"{each.ts:%Y-%m-%d %H:%M}", each.reason, f"{each.delta:+}", each.balance_after, _about(each))
             for each in ledger
         ]
-        console.print(table(">no", "when (UTC)", "reason", ">tokens", ">balance", "about", rows=lines))
+        console.print(table(">no", "when (UTC)", "reason", ">tokens", ">balance", "~about", rows=lines))
         if data["before"]:
             console.print(f"Older ones: --before {data['before']}")
     if jobs:
         photos = [(each.job_id, f"{each.created_at:%m-%d %H:%M}", *_job_cells(each)) for each in jobs]
-        console.print(table("=job", "asked (UTC)", "lane", "status", ">tokens", ">cost", rows=photos))
+        console.print(table("job", "asked (UTC)", "lane", "status", ">tokens", ">cost", rows=photos))
         if data["after"]:
             console.print(f"Older ones: --after {data['after']}")
 

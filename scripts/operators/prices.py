@@ -67,10 +67,10 @@ def simulate_price(  # noqa: PLR0913, PLR0917  (the options of a command)
             cells = [_cells(old, new) for old, new in zip(before_lines, after_lines, strict=True)]
             console.print(title, style="bold")
             if after.changed:
-                console.print(table("figure", ">now", ">then", "how it comes about", rows=cells))
+                console.print(table("figure", ">now", ">then", "~how it comes about", rows=cells))
             else:
                 rows = [(figure, value, how) for figure, value, _, how in cells]
-                console.print(table("figure", ">now", "how it comes about", rows=rows))
+                console.print(table("figure", ">now", "~how it comes about", rows=rows))
 
         show(data, render, as_json=as_json)
 

@@ -41,6 +41,10 @@ _PARAMS = {"OPENAI_MODEL", "OPENAI_BASE_URL", "REMOTE_CONFIG"}
 _ROOT = Path(__file__).resolve().parents[2]
 
 
+WIDTH_MIN = 110
+"""What two ids and their figures take. A narrower terminal breaks the line, which can still be copied."""
+
+
 class RefusedError(Exception):
     """A command cannot do what was asked. The message is one line that says why."""
 
@@ -104,7 +108,9 @@ def _fail(reason: str) -> None:
 
 def screen(*, as_json: bool = False) -> Console:
     """Return where to print for people: beside the JSON, if that is asked for."""
-    return Console(highlight=False, stderr=as_json)
+    console = Console(highlight=False, stderr=as_json)
+    console.width = max(console.width, WIDTH_MIN)
+    return console
 
 
 def show(data: Any, render: Callable[[Console], None], *, as_json: bool) -> None:
@@ -122,18 +128,14 @@ def _jsonable(value: object) -> object:
 
 
 def table(*columns: str, rows: Sequence[Sequence[object]]) -> Table:
-    """Return a table. A column whose name begins with `>` is set to the right; one with `=` holds ids, which are never
-    cut or broken: they are there to be copied."""
-    made = Table(box=SIMPLE_HEAD)
+    """Return a table. A column whose name begins with `>` is set to the right, one with `~` holds text of any length
+    and may be broken; ids and figures are kept whole, to be copied and compared."""
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for column in columns:
-        whole = column.startswith("=")
         justify: Literal["left", "right"] = "right" if column.startswith(">") else "left"
-        made.add_column(column.lstrip(">="), justify=justify, no_wrap=whole, overflow="fold")
+        made.add_column(column.lstrip(">~"), justify=justify, no_wrap=not column.startswith("~"), overflow="fold")
     for row in rows:
         made.add_row(*[escape("" if cell is None else str(cell)) for cell in row])
-    for number, column in enumerate(columns):
-        if column.startswith("="):
-            made.columns[number].min_width = max((len(str(row[number])) for row in rows), default=0)
     return made
 
 
@@ -147,7 +149,7 @@ def listing(pairs: Iterable[tuple[str, object]]) -> Table:
 
 def changes_table(changed: Sequence[Mapping[str, Any]]) -> Table:
     """Return what changes, as before and after, in the colours of a diff."""
-    made = Table("field", "before", "after", box=SIMPLE_HEAD)
+    made = Table("field", "before", "after", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for change in changed:
         cells = [_told(change[name]) for name in ("before", "after")]
         made.add_row(escape(str(change["field"])), f"[red]{cells[0]}[/]", f"[green]{cells[1]}[/]")

@@ -53,7 +53,7 @@ def get_config(
 
         def render(console: Console) -> None:
             rows = [(name, _told(name, value), _default(value, defaults[name])) for name, value in chosen.items()]
-            console.print(table("field", "value", "", rows=rows))
+            console.print(table("field", "~value", "", rows=rows))
 
         show(chosen, render, as_json=as_json)
 
@@ -102,7 +102,7 @@ def history(
                 (f"{entry['at']:%Y-%m-%d %H:%M}", entry["by"], entry.get("action", "config"), _summary(entry))
                 for entry in entries
             ]
-            console.print(table("when (UTC)", "who", "what", "how", rows=rows))
+            console.print(table("when (UTC)", "who", "what", "~how", rows=rows))
 
         show({"entries": entries}, render, as_json=as_json)
 
