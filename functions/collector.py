@@ -2,21 +2,23 @@
 
 The output and the error file are streamed once; what neither of them names is seen to after that. Every write carries
 the version of the job's claim, so a collector that dies, or a second one, does no harm: the next one streams the same
-lines, and what was written before refuses to be written again.
+lines, and what was written before refuses to be written again. One that runs out of time strikes off what it has ended,
+for whoever goes on: the same lines again would take the same time again.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from functions.adapters.openai import ProviderRejectedError
 from functions.core.attempts import Attempt, Doubts, Terms, answered, failed_attempt
 from functions.core.batch_reports import ENDED, ProviderBatch, counts_as_attempt, read_line, without_line
-from functions.core.batches import OVER_LIMIT_PAUSE, Batch, BatchMember
+from functions.core.batches import OVER_LIMIT_PAUSE, Batch, BatchMember, Roll
 from functions.core.jobs import Failure
 from functions.core.profile import News
 from functions.core.records import Fields
@@ -34,21 +36,31 @@ WRITES_BUFFERED_MAX = 100
 class Collector:
     """Ends every job of one batch exactly once.
 
-    `ended` counts the outcomes, those that a collector that died has written included; `news` is what to tell whom.
+    `ended` counts the outcomes, those included that an earlier collector has written; `ours` is what this one adds to
+    them, and `news` is what to tell whom about it.
     """
 
-    def __init__(self, deps: Deps, batch: Batch) -> None:
+    def __init__(self, deps: Deps, batch: Batch, until: datetime) -> None:
+        """Take a batch; `until` is when to stop, wherever that is."""
         self._deps = deps
         self._batch = batch
+        self._until = until
         most, percent = (batch.hold.line_micros, batch.hold.percent) if batch.hold else (line_micros(deps), 100)
         self._terms = Terms(batch.model, deps.model_price(), batch=True, most_micros=most, percent=percent)
         self._doubts = Doubts()
         self._writes: list[tuple[str, datetime, Fields]] = []
         self.ended: Counter[str] = Counter()
+        self._before: Counter[str] = Counter()
         self.news: dict[str, News] = {}
 
-    def collect(self, reported: ProviderBatch, *, give_up: bool = False) -> Counter[str]:
-        """Stream both files, then see to the jobs that neither of them named.
+    @property
+    def ours(self) -> Counter[str]:
+        """What this collector has counted."""
+        return self.ended - self._before
+
+    def collect(self, reported: ProviderBatch, *, give_up: bool = False) -> bool:
+        """Stream both files, then see to the jobs that neither of them named. False if time ran out: what is left is
+        stored, and to be collected by calling again.
 
         With `give_up` a file that OpenAI does not have any more is taken for one that says nothing.
 
@@ -56,6 +68,22 @@ class Collector:
             ProviderDownError, ProviderRejectedError: a file could not be read; what was not written is still open.
         """
         roll = self._deps.files.read_roll(self._batch.batch_id)
+        self.ended, self._before = Counter(roll.ended), Counter(roll.ended)
+        complete = True
+        for end in self._endings(reported, roll, give_up=give_up):
+            end()
+            if self._deps.clock() >= self._until:
+                complete = False
+                break
+        self._flush()
+        report_doubts(self._doubts, self._deps)
+        if not complete:
+            with self._deps.files.write_roll(self._batch.batch_id) as file:
+                file.writelines(roll.to_lines(self.ended))
+        return complete
+
+    def _endings(self, reported: ProviderBatch, roll: Roll, *, give_up: bool) -> Iterator[Callable[[], None]]:
+        """Yield what ends each job that is left, in an order that serves; the job is struck off by then."""
         forgotten = reported.forgotten
         for line in self._lines(reported, give_up=give_up):
             if line is None:
@@ -65,21 +93,17 @@ class Collector:
             # A second line for the same job, or one for a job that is not ours, finds nobody on the roll.
             member = roll.take(read[0]) if read else None
             if read is None or member is None:
-                self.ended["strayLines"] += 1
+                self.ended["strayLines"] += not roll.ended  # else it may be one that an earlier collector took
             else:
-                self._end(member, read[1])
+                yield partial(self._end, member, read[1])
         for number in sorted(reported.bad_lines):
             if member := roll.take_line(number):
-                self._end(
-                    member, failed_attempt(Failure.PROVIDER_REJECTED, "the provider cannot read this photo's line")
-                )
+                error = failed_attempt(Failure.PROVIDER_REJECTED, "the provider cannot read this photo's line")
+                yield partial(self._end, member, error)
         missing, counts = without_line(replace(reported, forgotten=forgotten)), counts_as_attempt(reported)
         pause = OVER_LIMIT_PAUSE if reported.over_limit else None
         for member in roll.take_rest():
-            self._end(member, missing, counts=counts, pause=pause)
-        self._flush()
-        report_doubts(self._doubts, self._deps)
-        return self.ended
+            yield partial(self._end, member, missing, counts=counts, pause=pause)
 
     def _lines(self, reported: ProviderBatch, *, give_up: bool) -> Iterator[dict[str, Any] | None]:
         """Yield the lines of both files; None for one that is gone and given up."""

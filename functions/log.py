@@ -49,6 +49,7 @@ class Event(StrEnum):
     BATCH_ADOPTED = "batch_adopted"
     BATCH_RELEASED = "batch_released"
     BATCH_COLLECTED = "batch_collected"
+    BATCH_PAUSED = "batch_paused"
     BATCH_DELAYED = "batch_delayed"
     BATCH_CRASHED = "batch_crashed"
     LEASES_RECOVERED = "leases_recovered"

@@ -34,23 +34,24 @@ if TYPE_CHECKING:
     from functions.wiring import Deps
 
 RUN_TIME = FUNCTION_TIMEOUT - timedelta(seconds=180)
-"""After this a run looks at no further batch; the margin is for the one that it is at."""
+"""After this a run looks at no further batch, and ends no further job of the one that it is at; the margin is for
+storing how far it has come."""
 
 
 def poll_batches(deps: Deps) -> dict[str, int]:
-    """Run once. Returns counts: batches `polled`, `collected`, `delayed` (the provider) and `crashed`; jobs `done`,
-    `requeued` and `failed`; users `pushed`.
+    """Run once. Returns counts: batches `polled`, `collected`, `paused` (for the next run), `delayed` (the provider)
+    and `crashed`; jobs `done`, `requeued` and `failed`; users `pushed`.
 
     Raises:
         RuntimeError: every batch that was due crashed: something is wrong that is not the batches'.
     """
-    counts: Counter[str] = Counter(polled=0, collected=0, delayed=0, crashed=0, done=0, requeued=0, failed=0)
+    counts: Counter[str] = Counter(polled=0, collected=0, paused=0, delayed=0, crashed=0, done=0, requeued=0, failed=0)
     open_states, until = [BatchState.SUBMITTED, BatchState.COLLECTING], deps.clock() + RUN_TIME
     for stored in deps.store.due_batches(open_states, deps.clock(), deps.runtime().batch.polls_per_run):
         if deps.clock() > until:
             break
         try:
-            _advance(deps, stored, counts)
+            _advance(deps, stored, until, counts)
         except (ProviderDownError, ProviderRejectedError) as problem:
             counts["delayed"] += 1
             log.warning(log.Event.BATCH_DELAYED, batchId=stored.batch.batch_id, cause=str(problem))
@@ -63,7 +64,7 @@ def poll_batches(deps: Deps) -> dict[str, int]:
     return dict(counts)
 
 
-def _advance(deps: Deps, stored: StoredBatch, counts: Counter[str]) -> None:
+def _advance(deps: Deps, stored: StoredBatch, until: datetime, counts: Counter[str]) -> None:
     batch, now = stored.batch, deps.clock()
     if batch.completed_at is not None:
         _close(deps, batch, stored.version)  # a collector that was done died tidying up
@@ -83,22 +84,34 @@ def _advance(deps: Deps, stored: StoredBatch, counts: Counter[str]) -> None:
     version = deps.store.update_batch(batch.batch_id, stored.version, taken)
     if version is None:
         return  # another poller collects it
+    collector = Collector(deps, batch, until)
     try:
-        collector = Collector(deps, batch)
-        ended = collector.collect(reported, give_up=age >= LOST)
+        complete = collector.collect(reported, give_up=age >= LOST)
     except (ProviderDownError, ProviderRejectedError):
         deps.store.update_batch(batch.batch_id, version, {"dueAt": now + POLL_FIRST})
         raise
-    hold = _settled_hold(batch, reported, ended["costMicros"])
-    version = deps.store.settle_batch(batch, version, _completing_fields(reported, ended, deps.clock()), hold)
-    if version is None:
+    if complete and not _completed(deps, batch, version, reported, collector.ended):
         return  # another collector, after our lease, has ended the same jobs in the same way
-    _close(deps, batch, version)
-    counts.update({"collected": 1, **{outcome: ended[outcome] for outcome in ("done", "requeued", "failed")}})
+    if not complete:
+        log.info(log.Event.BATCH_PAUSED, batchId=batch.batch_id, **collector.ended)
+        deps.store.update_batch(batch.batch_id, version, {"dueAt": deps.clock()})
+    counts["collected" if complete else "paused"] += 1
+    counts.update({outcome: collector.ours[outcome] for outcome in ("done", "requeued", "failed")})
+    counts["pushed"] += _push(deps, collector.news)
+
+
+def _completed(deps: Deps, batch: Batch, version: datetime, reported: ProviderBatch, ended: Counter[str]) -> bool:
+    """Close a batch whose jobs have all ended. False if somebody else was faster."""
+    hold = _settled_hold(batch, reported, ended["costMicros"])
+    age, fields = deps.clock() - batch.created_at, _completing_fields(reported, ended, deps.clock())
+    settled_at = deps.store.settle_batch(batch, version, fields, hold)
+    if settled_at is None:
+        return False
+    _close(deps, batch, settled_at)
     log.info(log.Event.BATCH_COLLECTED, batchId=batch.batch_id, state=reported.state, **ended)
     if reported.state is ProviderState.COMPLETED:
         deps.store.write_queue_stats(batch_minutes=measured(deps.queue(), age / timedelta(minutes=1)))
-    counts["pushed"] += _push(deps, collector.news)
+    return True
 
 
 def _retrieve(deps: Deps, batch: Batch, age: timedelta) -> ProviderBatch:

@@ -17,6 +17,7 @@ import pytest
 
 from functions.classify_image import ClassifyImage, classify_image
 from functions.core.batch_reports import ProviderState
+from functions.core.runtime import FUNCTION_TIMEOUT
 from functions.core.transitions import RETRY_BACKOFF
 from functions.poll_batches import poll_batches
 from functions.quote import Quote, quote
@@ -222,6 +223,37 @@ def test_overlapping_runs_add_throughput(cloud: InProcessCloud, workers: int) ->
     assert len(done) == sum(run["jobs"] for run in runs)
     sent = [line for run in runs for line in range(run["jobs"])]
     assert len(sent) == len(done)
+
+
+def test_a_batch_that_takes_longer_than_a_run_is_collected_by_several(cloud: InProcessCloud) -> None:
+    """A run ends in time, wherever it is; the next one goes on there, and writes nothing a second time."""
+    job_ids = enqueue(cloud, "ann", 30)
+    submit_batches(cloud.deps)
+    cloud.clock.advance(timedelta(minutes=30))
+    calls: list[str] = []
+
+    def slow(call: str, when: str) -> None:
+        if when == "after" and call in {"firestore.Commit", "firestore.BatchWrite"}:
+            calls.append(call)
+            cloud.clock.advance(timedelta(seconds=70))
+
+    cloud.interrupt = slow
+    runs: list[dict[str, int]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("functions.collector.WRITES_BUFFERED_MAX", 4)
+        while not runs or runs[-1]["paused"]:
+            began = cloud.clock()
+            runs.append(poll_batches(cloud.deps))
+            assert cloud.clock() - began <= FUNCTION_TIMEOUT
+    cloud.interrupt = lambda _call, _when: None
+    assert [run["collected"] for run in runs] == [0, 1]
+    assert sum(run["done"] for run in runs) == 30 == statuses(cloud, job_ids).count("done")
+    assert calls.count("firestore.BatchWrite") == 8, "a result was written twice"
+    (batch,) = [found.to_dict() or {} for found in cloud.client.collection("batches").stream()]
+    spent = sum(job(cloud, job_id)["costMicros"] for job_id in job_ids)
+    assert (batch["state"], batch["doneCount"], batch["costMicros"]) == ("done", 30, spent)
+    assert batch["hold"]["settled"] == spent
+    assert [path for path in cloud.files.objects if path.startswith("batches/")] == []
 
 
 def test_an_instant_call_that_never_came_back_is_refunded(cloud: InProcessCloud) -> None:

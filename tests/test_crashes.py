@@ -96,6 +96,13 @@ def many(cloud: InProcessCloud) -> Any:
     return classify_images(ClassifyImages.model_validate({"images": images}), "ann", cloud.deps)
 
 
+def poll_in_haste(cloud: InProcessCloud) -> None:
+    """A run whose time is over when the first job has ended."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("functions.poll_batches.RUN_TIME", timedelta(0))
+        poll_batches(cloud.deps)
+
+
 SCENARIOS: dict[str, tuple[Callable[[InProcessCloud], Any], Callable[[InProcessCloud], Any]]] = {
     "classify_image instant": (lambda _: None, lambda cloud: classify(cloud, "ann", "photo-one", "instant")),
     "classify_image batch": (lambda _: None, lambda cloud: classify(cloud, "ann", "photo-one", "batch")),
@@ -103,6 +110,7 @@ SCENARIOS: dict[str, tuple[Callable[[InProcessCloud], Any], Callable[[InProcessC
     "upgrade_job": (one_queued, lambda cloud: upgrade_job(UpgradeJob(jobId=only_job(cloud)), "ann", cloud.deps)),
     "cancel_job": (one_queued, lambda cloud: cancel_job(CancelJob(jobId=only_job(cloud)), "ann", cloud.deps)),
     "submit_batches": (queue_three, lambda cloud: submit_batches(cloud.deps)),
+    "poll_batches, out of time": (submitted, poll_in_haste),
     "poll_batches": (submitted, lambda cloud: poll_batches(cloud.deps)),
 }
 

@@ -8,7 +8,7 @@
 died is therefore found by the same query as a batch that is due.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -117,12 +117,31 @@ class Roll:
     """The jobs of a batch that have not been accounted for, in the order of the input file.
 
     Kept as the lines they are stored in: fifty thousand of them take a few megabytes, as objects they would take many.
+    A collector that runs out of time stores the roll again, as `to_lines`: whoever goes on finds the jobs that are
+    left, and in `ended` what became of the others.
     """
 
     def __init__(self, lines: Iterable[bytes]) -> None:
         """Take the lines of a batch's list of jobs."""
-        self._lines = {BatchMember.from_line(line).job_id: line for line in lines}
-        self._order = tuple(self._lines)
+        self.ended: dict[str, int] = {}
+        self._lines: dict[str, bytes] = {}
+        order: list[str | None] = []
+        for line in map(bytes.strip, lines):
+            if line.startswith(_ENDED):
+                self.ended = _COUNTS.validate_json(line.removeprefix(_ENDED))
+                continue
+            job_id = BatchMember.from_line(line).job_id if line else None
+            order.append(job_id)
+            if job_id is not None:
+                self._lines[job_id] = line
+        self._order = tuple(order)
+
+    def to_lines(self, ended: Mapping[str, int]) -> Iterator[bytes]:
+        """Yield what is left as it is stored: an empty line for a job that was taken, so that the others keep the
+        numbers of their lines, and at last what became of those."""
+        for job_id in self._order:
+            yield self._lines.get(job_id or "", b"") + b"\n"
+        yield _ENDED + _COUNTS.dump_json(dict(ended)) + b"\n"
 
     def take(self, job_id: str) -> BatchMember | None:
         """Return a job and strike it off. None if it is not on the roll, or was taken before."""
@@ -131,14 +150,18 @@ class Roll:
 
     def take_line(self, number: int) -> BatchMember | None:
         """Return the job in a line of the input file, counted from 1, and strike it off."""
-        return self.take(self._order[number - 1]) if 1 <= number <= len(self._order) else None
+        return self.take(self._order[number - 1] or "") if 1 <= number <= len(self._order) else None
 
     def take_rest(self) -> Iterator[BatchMember]:
         """Return the jobs that are left, one after the other."""
         for job_id in self._order:
-            member = self.take(job_id)
+            member = self.take(job_id or "")
             if member is not None:
                 yield member
+
+
+_ENDED = b"#"
+_COUNTS = TypeAdapter(dict[str, int])
 
 
 def next_poll(created_at: datetime, now: datetime) -> datetime:

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
@@ -54,33 +54,44 @@ def _measured(lines: int, mode: str) -> dict[str, float]:
     return figures
 
 
-class _DiskFiles:
+class DiskFiles:
     """Storage's part, on disk."""
 
     def __init__(self, folder: Path) -> None:
+        """Keep everything in this folder."""
         self._folder = folder
 
     def read_photo(self, _path: str) -> bytes:
+        """Return a photo."""
         return PHOTO
 
     def put_photo(self, batch_id: str, job_id: str, _jpeg: bytes) -> str:
+        """Return a link as long as a signed one."""
         return (
             f"https://storage.googleapis.com/bucket/batches/{batch_id}/photos/{job_id}.jpg?X-Goog-Signature={'0' * 512}"
         )
 
     @contextmanager
     def write_input(self, _batch_id: str) -> Iterator[IO[bytes]]:
+        """Open the input file for writing."""
         with (self._folder / "input").open("wb") as file:
             yield file
 
     @contextmanager
     def write_roll(self, _batch_id: str) -> Iterator[IO[bytes]]:
+        """Open the list of jobs for writing."""
         with (self._folder / "roll").open("wb") as file:
             yield file
 
     def read_roll(self, _batch_id: str) -> Roll:
+        """Return the list of jobs."""
         with (self._folder / "roll").open("rb") as file:
             return Roll(file)
+
+    def delete_batch_files(self, _batch_id: str) -> None:
+        """Remove what was written."""
+        for path in self._folder.iterdir():
+            path.unlink()
 
 
 class _NoStore:
@@ -94,10 +105,11 @@ class _NoStore:
         return [NOW] * len(changes)
 
 
-class _Provider:
+class Answers:
     """OpenAI's part: answers every line."""
 
     def __init__(self, lines: int) -> None:
+        """Answer so many."""
         answer = {
             "itemName": "Bottle",
             "category": "Dry Waste",
@@ -129,8 +141,9 @@ class _Provider:
         }
 
     def read_lines(self, _file_id: str) -> Iterator[dict[str, Any]]:
+        """Stream the output file, in an order of its own."""
         for number in reversed(range(self._lines)):
-            line = {"custom_id": _job_id(number), "response": {"status_code": 200, "body": self._body}, "error": None}
+            line = {"custom_id": job_id_of(number), "response": {"status_code": 200, "body": self._body}, "error": None}
             parsed: dict[str, Any] = json.loads(json.dumps(line))  # as it comes off the wire
             yield parsed
 
@@ -140,9 +153,9 @@ class _Deps:
 
     def __init__(self, lines: int, mode: str, folder: Path) -> None:
         self.settings = Settings("project", "bucket", "gpt-6-luna", "http://openai.local", "key")
-        self.files = _DiskFiles(folder)
+        self.files = DiskFiles(folder)
         self.store = _NoStore()
-        self.provider = _Provider(lines)
+        self.provider = Answers(lines)
         self._runtime = RuntimeConfig.model_validate({"batch": {"signedUrls": mode == "links"}})
 
     def clock(self) -> datetime:
@@ -158,13 +171,14 @@ class _Deps:
         return model_price("gpt-6-luna", NOW)
 
 
-def _job_id(number: int) -> str:
+def job_id_of(number: int) -> str:
+    """Return the id of a line's job."""
     return f"{number:032x}"
 
 
 def _member(number: int) -> BatchMember:
     return BatchMember(
-        job_id=_job_id(number),
+        job_id=job_id_of(number),
         uid=f"user-{number:028}",
         image_path=f"users/user-{number:028}/uploads/photo.jpg",
         region="US",
@@ -190,7 +204,9 @@ def _measure(lines: int, mode: str) -> dict[str, float]:
         built = time.perf_counter()
         batch = Batch(batch_id="batch", state=BatchState.COLLECTING, created_at=NOW, due_at=NOW, model="gpt-6-luna")
         reported = ProviderBatch("batch_1", ProviderState.COMPLETED, "file_1")
-        ended = Collector(deps, batch).collect(reported)
+        collector = Collector(deps, batch, until=NOW + timedelta(minutes=6))
+        collector.collect(reported)
+        ended = collector.ended
         collected = time.perf_counter()
     if not sent == ended["done"] == deps.store.written == lines:
         raise RuntimeError(f"{sent} of {lines} lines were built and {ended['done']} collected")

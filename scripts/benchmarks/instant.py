@@ -5,9 +5,12 @@ callers each, which is what Cloud Run would start for 64; ID tokens, Storage, Fi
 wallet and calls again as soon as the answer is there. The users, each instance and the provider have processes of their
 own; Firestore, which is ours and in Python, and Storage share one.
 
-All of that shares this machine's cores, which production does not. So next to the figures stand two others that say how
-much of it is the machine: a function that answers at once, behind the same framework with the same users, and the same
-calls without the provider's 200 ms.
+All of that shares this machine's cores, which production does not. So next to the figures stand others that say how
+much of it is the machine: who computes how long for a call, what a user adds who is alone, the same calls without the
+provider's 200 ms, and a function that answers at once, behind the same framework with the same users.
+
+At last one instance has 16 callers and a slower provider, with as many threads and with four: callers who wait for a
+thread wait inside the instance, where no other one can take them.
 """
 
 import json
@@ -34,6 +37,8 @@ UPSTREAM_MS = 200
 REQUESTS = 20_000
 WARM_UP_PER_USER = 5
 COMPARED_REQUESTS = 2_000
+
+ALONE_REQUESTS = 100
 
 QUEUE_UPSTREAM_MS = 1_000
 QUEUE_REQUESTS = 160
@@ -79,6 +84,9 @@ def run(requests: int = REQUESTS) -> dict[str, Any]:
         figures = _main(cloud, users, requests)
         with _lane(cloud, users, latency_ms=0, instances=4) as (crowd, _):
             figures |= _named("without_upstream", crowd(COMPARED_REQUESTS))
+        with _lane(cloud, users[:1], UPSTREAM_MS, instances=1) as (crowd, _):
+            alone = crowd(ALONE_REQUESTS)
+            figures |= {"one_user_added_ms_p50": round(alone.p50 - UPSTREAM_MS, 1)}
         for threads in (FEW_THREADS, CALLERS_AT_ONCE):
             few = users[:CALLERS_AT_ONCE]
             with _lane(cloud, few, QUEUE_UPSTREAM_MS, instances=1, threads=threads) as (crowd, _):

@@ -77,3 +77,21 @@ def test_a_line_of_the_input_file_names_its_job() -> None:
     assert taken is not None
     assert (taken.job_id, jobs.take_line(2)) == ("job-4", None)
     assert ids(jobs.take_rest()) == ["job-5"]
+
+
+def test_a_roll_that_was_begun_goes_on_where_it_was() -> None:
+    """Stored in between it has the jobs that are left, under the numbers of their lines, and what became of others."""
+    lines = [member(job_id=name).to_line() for name in ("one", "two", "three", "four")]
+    roll = Roll(lines)
+    roll.take("three")
+    roll.take("one")
+    stored = list(roll.to_lines({"done": 2, "costMicros": 40}))
+    assert len(stored) == len(lines) + 1
+    for again in (Roll(stored), Roll(list(Roll(stored).to_lines({"done": 2, "costMicros": 40})))):
+        assert again.ended == {"done": 2, "costMicros": 40}
+        assert again.take("one") is None
+        assert again.take_line(1) is None
+        second = again.take_line(2)
+        assert second is not None
+        assert second.job_id == "two"
+        assert [left.job_id for left in again.take_rest()] == ["four"]

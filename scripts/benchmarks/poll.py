@@ -1,0 +1,208 @@
+"""One batch of 50,000 results, collected by `poll_batches` into the embedded Firestore: how long, how much memory, and
+what it bills.
+
+Firestore has a process of its own and is spoken to over gRPC; OpenAI's file is made as it is read, and files go to
+disk. The same batch is collected a second time by runs that have only a few seconds each: a batch that does not fit
+into one run is ended by several.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from google.auth.credentials import AnonymousCredentials
+
+from functions import poll_batches
+from functions.adapters.firestore import BoundedClient, FirestoreStore
+from functions.config import Settings
+from functions.core.batch_reports import ProviderBatch, ProviderState
+from functions.core.batches import Batch, BatchMember, BatchState
+from functions.core.jobs import JOB_LIFETIME, Job, Lane, Status
+from functions.core.runtime import FUNCTION_TIMEOUT
+from functions.spending import hold_for_batch, open_day
+from functions.wiring import Deps
+from scripts.benchmarks.batchfile import LARGE, ROOT, SMALL, Answers, DiskFiles, job_id_of
+from scripts.emulators.inprocess import MemoryMessaging
+
+PAGE = 500
+SHORT_RUN = poll_batches.RUN_TIME / 40
+
+
+def run() -> dict[str, Any]:
+    """Return seconds, reads and writes for 50,000 results, and what memory grows by over 1,000."""
+    small, large, short = _collected(SMALL), _collected(LARGE), _collected(LARGE, SHORT_RUN)
+    return {
+        "lines": LARGE,
+        "seconds": round(large["seconds"], 1),
+        "lines_per_s": round(LARGE / large["seconds"]),
+        "runs": large["runs"],
+        "function_timeout_s": round(FUNCTION_TIMEOUT.total_seconds()),
+        "rss_growth_mb_1k_to_50k": round(large["rss_mb"] - small["rss_mb"], 1),
+        "reads": large["reads"],
+        "writes": large["writes"],
+        "short_run_s": round(SHORT_RUN.total_seconds()),
+        "short_runs": short["runs"],
+        "short_runs_longest_s": round(short["longest"], 1),
+        "short_runs_seconds": round(short["seconds"], 1),
+        "short_runs_writes": short["writes"],
+    }
+
+
+def _collected(lines: int, run_time: timedelta = poll_batches.RUN_TIME) -> dict[str, float]:
+    with _firestore() as (host, admin_url):
+        command = [
+            sys.executable,
+            "-m",
+            "scripts.benchmarks.poll",
+            str(lines),
+            str(run_time.total_seconds()),
+            admin_url,
+        ]
+        environment = {**os.environ, "FIRESTORE_EMULATOR_HOST": host}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)  # noqa: S603  (ours)
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+@contextmanager
+def _firestore() -> Iterator[tuple[str, str]]:
+    """Run the embedded Firestore in a process of its own. Yields its host and the URL of its bill."""
+    command = [sys.executable, "-m", "scripts.emulators.firestore", "--port", "0", "--admin-port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  (ours)
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            words = dict(word.partition("=")[::2] for word in line.split())
+            yield words["FIRESTORE_EMULATOR_HOST"], words["admin"]
+        finally:
+            process.terminate()
+
+
+class _Provider(Answers):
+    """OpenAI's part: one batch, which has ended."""
+
+    def __init__(self, lines: int) -> None:
+        super().__init__(lines)
+        self._ended = ProviderBatch("batch_1", ProviderState.COMPLETED, "file_1", None)
+
+    def retrieve_batch(self, _openai_batch_id: str) -> ProviderBatch:
+        return self._ended
+
+
+def _deps(lines: int, folder: Path) -> Deps:
+    settings = Settings("demo-ecolane", "bucket", "gpt-6-luna", "http://openai.local", "key")
+    deps = Deps(settings, lambda: datetime.now(UTC))
+    client = BoundedClient(project=settings.project, credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
+    deps.__dict__["store"] = FirestoreStore(client)
+    deps.__dict__["files"] = DiskFiles(folder)
+    deps.__dict__["provider"] = _Provider(lines)
+    deps.__dict__["messaging"] = MemoryMessaging()
+    client.document("config/runtime").set(
+        {"budget": {"dailyLimitMicros": 10_000_000_000, "monthlyLimitMicros": 100_000_000_000}}
+    )
+    return deps
+
+
+def _store_batch(lines: int, deps: Deps) -> None:
+    """Leave a submitted batch behind, with its jobs, its hold and its list of jobs."""
+    now = deps.clock()
+    open_day(f"{now:%Y-%m-%d}", deps)
+    hold, room = hold_for_batch(lines, deps)
+    if room < lines:
+        raise RuntimeError(f"there is budget for {room} lines")
+    batch = Batch(
+        batch_id="batch",
+        state=BatchState.SUBMITTED,
+        created_at=now - timedelta(hours=1),
+        due_at=now,
+        model="gpt-6-luna",
+    )
+    deps.store.create_batch(batch.model_copy(update={"job_count": lines, "openai_batch_id": "batch_1", "hold": hold}))
+    client = deps.store._client
+    with deps.files.write_roll("batch") as roll:
+        for start in range(0, lines, PAGE):
+            jobs = [_job(number, now) for number in range(start, min(start + PAGE, lines))]
+            writes = client.batch()
+            for job in jobs:
+                writes.create(
+                    client.document(f"aiJobs/{job.job_id}"), job.model_dump(by_alias=True, exclude={"job_id"})
+                )
+            written = writes.commit()
+            roll.writelines(
+                _member(job, result.update_time).to_line() for job, result in zip(jobs, written, strict=True)
+            )
+
+
+def _job(number: int, now: datetime) -> Job:
+    return Job(
+        job_id=job_id_of(number),
+        uid=f"user-{number % 5_000:028}",
+        image_path=f"users/user-{number % 5_000:028}/uploads/photo.jpg",
+        requested_mode=Lane.BATCH,
+        mode=Lane.BATCH,
+        region="US",
+        language="en",
+        status=Status.PROCESSING,
+        tokens_cost=1,
+        attempts=1,
+        batch_id="batch",
+        created_at=now,
+        estimated_completion=now,
+        opened_by="benchmark",
+        expire_at=now + JOB_LIFETIME,
+    )
+
+
+def _member(job: Job, claimed_at: datetime) -> BatchMember:
+    return BatchMember(
+        job_id=job.job_id,
+        uid=job.uid,
+        image_path=job.image_path,
+        region=job.region,
+        language=job.language,
+        tokens_cost=job.tokens_cost,
+        attempts=job.attempts,
+        cost_micros=0,
+        created_at=job.created_at,
+        updated_at=claimed_at,
+    )
+
+
+def _measure(lines: int, run_time: timedelta, admin_url: str) -> dict[str, float]:
+    """Collect one batch. Returns its figures, and the most memory that this process has had."""
+    vars(poll_batches)["RUN_TIME"] = run_time
+    with tempfile.TemporaryDirectory() as folder:
+        deps = _deps(lines, Path(folder))
+        _store_batch(lines, deps)
+        httpx.post(f"{admin_url}/bill/reset").raise_for_status()
+        counts: Counter[str] = Counter()
+        took = []
+        while not counts["collected"]:
+            started = time.perf_counter()
+            counts.update(poll_batches.poll_batches(deps))
+            took.append(time.perf_counter() - started)
+        if counts["done"] != lines:
+            raise RuntimeError(f"{counts['done']} of {lines} results were collected")
+        bill = httpx.get(f"{admin_url}/bill").json()["totals"]
+    return {
+        "seconds": sum(took),
+        "longest": max(took),
+        "runs": len(took),
+        "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "reads": bill["reads"],
+        "writes": bill["writes"],
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(_measure(int(sys.argv[1]), timedelta(seconds=float(sys.argv[2])), sys.argv[3])))
