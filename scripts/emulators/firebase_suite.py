@@ -29,6 +29,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _GUARDIAN = Path(__file__).with_name("firestore") / "guardian.py"
 _NOT_OURS = ("GOOGLE_APPLICATION_CREDENTIALS", "FIREBASE_TOKEN", "OPENAI_API_KEY", "OPENAI_BASE_URL", "FIREBASE_CONFIG")
 _LOG_LINES_SHOWN = 30
+_SOURCE, _SETTINGS = "source", ".env.local"
 
 
 class FirebaseSuite:
@@ -67,7 +68,7 @@ class FirebaseSuite:
         """
         self._folder = tempfile.TemporaryDirectory(prefix="ecolane-suite-")
         home = Path(self._folder.name)
-        source = home / "source"
+        source = home / _SOURCE
         _copy_source(source)
         _write_settings(source, self._settings)
         ports = {"functions": self.functions_port, "auth": self.auth_port, "hub": free_port(), "logging": free_port()}
@@ -112,6 +113,13 @@ class FirebaseSuite:
         answer = httpx.get(f"http://{self.functions_host}/backends", timeout=30)
         answer.raise_for_status()
         return [_trigger(found) for backend in answer.json()["backends"] for found in backend["functionTriggers"]]
+
+    @property
+    def settings_file(self) -> Path:
+        """Where the params are: a function that was not called yet starts with what is there when it is."""
+        if self._folder is None:
+            raise RuntimeError("the suite is not running")
+        return Path(self._folder.name) / _SOURCE / _SETTINGS
 
     def log(self) -> str:
         """Return what the CLI and the functions have printed so far."""
@@ -158,7 +166,7 @@ def _write_settings(source: Path, settings: Mapping[str, str]) -> None:
     declared = list(vars(config).values())
     plain = {param.name: _default(param) for param in declared if isinstance(param, params.Param)}
     lines = [f"{name}={settings.get(name, default)}" for name, default in plain.items()]
-    (source / ".env.local").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (source / _SETTINGS).write_text("\n".join(lines) + "\n", encoding="utf-8")
     secrets = [param.name for param in declared if isinstance(param, params.SecretParam)]
     lines = [f"{name}={settings.get(name, 'none')}" for name in secrets]
     (source / ".secret.local").write_text("\n".join(lines) + "\n", encoding="utf-8")
