@@ -94,7 +94,7 @@ def _object(schema: Schema, known: Known, definitions: Schema) -> SearchStrategy
 def _scalar(schema: Schema, known: Sequence[str]) -> SearchStrategy[Json]:
     least, most = schema.get("minimum", schema.get("exclusiveMinimum")), schema.get("maximum")
     kinds: dict[str, Callable[[], SearchStrategy[Json]]] = {
-        "integer": lambda: st.integers(least, most),
+        "integer": lambda: st.one_of(st.integers(least, most), st.integers(0, 9).map(lambda more: (least or 0) + more)),
         "number": lambda: st.floats(least, most, allow_nan=False),
         "boolean": st.booleans,
         "null": st.none,

@@ -40,7 +40,8 @@ ANSWER_BYTES_MAX = 2_000
 UIDS = ["ann", "bob", "user@example.org", "идентификатор", "x" * 128, "__x", "ann.b-c_d", "root"]
 SCHEDULERS = {"X-CloudScheduler": "true", "X-CloudScheduler-JobName": "tick"}
 ROOM = {
-    "tokens": {"welcome": 200, "balanceCap": 100_000, "bonusesPerDevice": 1_000, "manualPerDevice": 10_000},
+    "tokens": {"welcome": 200, "balanceCap": 100_000, "pointsPerClassification": 10_000, "pointsPerToken": 1}
+    | {"conversionTokensPerDay": 1_000, "bonusesPerDevice": 1_000, "manualPerDevice": 10_000},
     "plans": {
         "free": {"instantPerDay": 10_000, "batchPerDay": 10_000, "manualPerDay": 1_000, "callsPerMinute": 10_000}
         | {"priority": 0}
@@ -127,10 +128,10 @@ def requests(name: str, known: Known) -> SearchStrategy[object]:
 
 
 def callers(name: str) -> SearchStrategy[tuple[str, str | None]]:
-    """Return who calls and with which token: mostly somebody with a good one."""
-    good = st.sampled_from(["root"] * 9 + UIDS if name.startswith("admin") else UIDS).map(lambda uid: (uid, "good"))
-    forged = st.sampled_from([("ann", made()) for made in FORGED.values()])
-    return st.one_of([good] * 9 + [forged, st.just(("ann", None))])
+    """Return who calls and with which token: nine of ten times somebody with a good one."""
+    welcome = ["root"] * 7 + ["ann"] if name.startswith("admin") else UIDS
+    forged: list[tuple[str, str | None]] = [("ann", made()) for made in FORGED.values()]
+    return st.sampled_from([*[(uid, "good") for uid in welcome] * 40, *forged, ("ann", None)])
 
 
 def require_well_told(answer: TestResponse, method: str) -> None:
@@ -172,9 +173,8 @@ def test_a_callable_withstands_whatever_it_is_sent(town: Town, name: str) -> Non
     withstands()
     town.tick()
     town.examine()
-    assert town.statuses[200] > town.calls / 50, "hardly any request got through: what was tried are closed doors"
-    assert town.statuses[400] > town.calls / 10
-    assert town.statuses[401] > town.calls / 50
+    reached = {status: town.statuses[status] >= 5 for status in (200, 400, 401)}
+    assert all(reached.values()), f"what was tried were closed doors: {town.statuses}"
 
 
 # What others call
