@@ -124,6 +124,14 @@ def test_a_job_without_a_line_can_be_tried_again(state: ProviderState, code: Fai
     assert ("line 3" in attempt.error.message) == (state is ProviderState.FAILED)
 
 
+@pytest.mark.parametrize("state", [ProviderState.COMPLETED, ProviderState.EXPIRED])
+def test_an_answer_that_is_kept_no_more_may_have_been_billed(state: ProviderState) -> None:
+    """It is booked at what was held for it, and the photo can be tried again."""
+    attempt = without_line(reported(state, forgotten=True))
+    assert attempt.error is not None
+    assert (attempt.error.code, attempt.unreported, attempt.retryable) == (Failure.BATCH_EXPIRED, True, True)
+
+
 @pytest.mark.parametrize(
     ("state", "changes", "counts"),
     [

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from functions.core.records import Record, Request
+from functions.core.records import FIELD_CHARACTERS_MAX, Record, Request, Uid, first_problem, problems
 
 
 class Stored(Record):
@@ -67,3 +67,36 @@ def test_an_error_does_not_quote_the_value(kind: type[Stored | Asked]) -> None:
     with pytest.raises(ValidationError) as refused:
         kind.model_validate({"tokensCost": "a-push-token", "jobCount": "a-push-token"})
     assert "a-push-token" not in str(refused.value)
+
+
+class AskedFor(Request):
+    """Something about a user."""
+
+    user: Uid
+
+
+@pytest.mark.parametrize("uid", ["ann", "Ann_1-2:3@example.org", "_", "__", "a" * 128, "अन्न", "..."])
+def test_a_uid_is_what_can_name_a_document(uid: str) -> None:
+    """Firebase takes any text of up to 128 characters; nearly all of it can be a part of a path."""
+    assert AskedFor(user=uid).user == uid
+
+
+@pytest.mark.parametrize("uid", ["", ".", "..", "a/b", "__ann__", "a" * 129, "a\nb", "a\x00", "\ud800"])
+def test_a_text_that_would_lead_elsewhere_is_no_uid(uid: str) -> None:
+    """It would be another path, or none: refused by the name of the field, and not repeated."""
+    with pytest.raises(ValidationError) as refused:
+        AskedFor(user=uid)
+    ((field, why),) = problems(refused.value)
+    assert field == "user"
+    assert "no user's id" in why or "unicode" in why
+
+
+def test_the_first_problem_is_told_by_its_field_or_as_the_whole() -> None:
+    """A field's name may be the caller's own text, so it is cut; data that is no object has none."""
+    with pytest.raises(ValidationError) as unknown:
+        Asked.model_validate({"jobCount": 1, "x" * 1_000: 1})
+    told = first_problem(unknown.value, "data")
+    assert told.details == {"field": "x" * FIELD_CHARACTERS_MAX}
+    with pytest.raises(ValidationError) as whole:
+        Asked.model_validate("text")
+    assert first_problem(whole.value, "data").details == {"field": "data"}
