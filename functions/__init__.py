@@ -33,6 +33,9 @@ else:
 
     def __getattr__(name: str) -> ModuleType:
         """Load a module of this package: Python asks here for a name that the package does not have yet."""
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return import_module(f"functions.{name}")
+        try:
+            return import_module(f"{__name__}.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"{__name__}.{name}":
+                raise  # the module is there and lacks something
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import main
 from functions import log, wiring
 from functions.adapters.prices import UnknownPriceError
 from functions.config import ConfigurationError, Settings
@@ -186,22 +187,30 @@ def test_ids_are_new_and_safe_in_a_path() -> None:
     assert all(one.isalnum() for one in ids)
 
 
-@pytest.mark.parametrize(
-    "module", ["google.cloud.firestore", "google.cloud.storage", "openai", "PIL", "genai_prices", "pydantic"]
-)
-def test_discovery_loads_nothing_heavy(module: str) -> None:
+HEAVY = ("google.cloud.firestore", "google.cloud.storage", "openai", "PIL", "genai_prices", "pydantic")
+
+
+def test_discovery_loads_nothing_heavy() -> None:
     """Importing main.py, which every deploy and cold start does, leaves the heavy libraries for when they are used."""
-    assert module not in loaded_by_main()
+    assert loaded_by("import main") & {*HEAVY} == set()
 
 
-def loaded_by_main() -> set[str]:
-    """Return the modules that importing main.py alone brings in."""
-    if not _LOADED:
-        script = "import json, sys, main; print(json.dumps(sorted(sys.modules)))"
-        command = [sys.executable, "-c", script]
-        ran = subprocess.run(command, capture_output=True, check=True, timeout=30, text=True)  # noqa: S603 (our own)
-        _LOADED.update(json.loads(ran.stdout))
-    return _LOADED
+def test_a_use_case_loads_no_client_before_it_uses_one() -> None:
+    """The provider's client is with those that ask the provider, and nobody decodes photos or talks to Storage before
+    there is a photo: each process loads what its function comes to."""
+    use_cases = {
+        name: [secret["key"] for secret in value.__firebase_endpoint__.secretEnvironmentVariables]
+        for name, value in vars(main).items()
+        if hasattr(value, "__firebase_endpoint__")
+    }
+    others = [name for name, secrets in use_cases.items() if "OPENAI_API_KEY" not in secrets]
+    loaded = loaded_by("import functions; " + "; ".join(f"functions.{name}" for name in others))
+    assert {f"functions.{name}" for name in others} <= loaded
+    assert loaded & {*HEAVY} <= {"pydantic", "google.cloud.firestore"}
 
 
-_LOADED: set[str] = set()
+def loaded_by(code: str) -> set[str]:
+    """Return the modules that a new process has loaded after this code."""
+    command = [sys.executable, "-c", f"import json, sys; {code}; print(json.dumps(sorted(sys.modules)))"]
+    ran = subprocess.run(command, capture_output=True, check=True, timeout=30, text=True)  # noqa: S603 (our own)
+    return set(json.loads(ran.stdout))

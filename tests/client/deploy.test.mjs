@@ -1,0 +1,58 @@
+// What `firebase deploy` does before it talks to Google, by the official CLI's own code: it needs no account.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join, relative } from "node:path";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const require = createRequire(import.meta.url);
+const cli = (module) => require(`firebase-tools/lib/${module}`);
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const { declared } = JSON.parse(process.env.ECOLANE_CLIENT_TEST);
+const text = (name) => readFileSync(join(ROOT, name), "utf8");
+const functions = JSON.parse(text("firebase.json")).functions[0];
+
+describe("firebase deploy, as far as it goes without an account", () => {
+  test("finds every function and accepts what each asks of the platform, with the settings of .env.example", async () => {
+    const { Delegate } = cli("deploy/functions/runtimes/python");
+    const { toBackend } = cli("deploy/functions/build");
+    const { allEndpoints, empty } = cli("deploy/functions/backend");
+    const { resolveCpuAndConcurrency } = cli("deploy/functions/prepare");
+    const { endpointsAreValid } = cli("deploy/functions/validate");
+    const { ParamValue } = cli("deploy/functions/params");
+
+    const build = await new Delegate("my-ecolane", ROOT, functions.runtime).discoverBuild({}, {});
+    const settings = cli("functions/env").parseStrict(text(".env.example"));
+    const asked = build.params.filter(({ type }) => type !== "secret").map(({ name }) => name);
+    assert.deepEqual(asked.filter((name) => !(name in settings)), [], "deploys without a terminal stop at these");
+
+    const types = { string: true, number: true, boolean: true };
+    const values = Object.fromEntries(asked.map((name) => [name, new ParamValue(settings[name], false, types)]));
+    const wanted = toBackend(build, values);
+    resolveCpuAndConcurrency(wanted);
+    endpointsAreValid(wanted, empty());
+
+    const endpoints = allEndpoints(wanted);
+    assert.deepEqual(endpoints.map(({ id }) => id).toSorted(), declared.map(([name]) => name).toSorted());
+    for (const { id, cpu, concurrency, region, scheduleTrigger } of endpoints) {
+      assert.deepEqual([cpu, region], [1, settings.REGION], id);
+      assert.equal(concurrency > 1, !scheduleTrigger, id);
+    }
+  });
+
+  test("uploads main.py, functions/ and the locked requirements, and nothing else", async () => {
+    const { readdirRecursive } = cli("fsAsync");
+    const files = await readdirRecursive({ path: ROOT, ignoreStrings: functions.ignore });
+    const names = files.map(({ name }) => relative(ROOT, name)).filter((name) => !/^functions\/.*\.py$/.test(name));
+    assert.deepEqual(names.toSorted(), ["main.py", "requirements.txt"]);
+  });
+
+  test("accepts the indexes and the TTL policies", () => {
+    const { FirestoreApi } = cli("firestore/api");
+    const indexes = JSON.parse(text("firestore.indexes.json"));
+    new FirestoreApi().validateSpec(indexes);
+    assert.equal(indexes.fieldOverrides.filter(({ ttl }) => ttl).length, 4);
+  });
+});
