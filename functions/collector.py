@@ -24,7 +24,7 @@ from functions.core.profile import News
 from functions.core.records import Fields
 from functions.core.settlement import refunding
 from functions.core.transitions import backoff, requeued, waited_too_long
-from functions.spending import line_micros, report_doubts
+from functions.spending import known_price, line_micros, report_doubts
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -46,7 +46,7 @@ class Collector:
         self._batch = batch
         self._until = until
         most, percent = (batch.hold.line_micros, batch.hold.percent) if batch.hold else (line_micros(deps), 100)
-        self._terms = Terms(batch.model, deps.model_price(), batch=True, most_micros=most, percent=percent)
+        self._terms = Terms(batch.model, known_price(batch.model, deps), batch=True, most_micros=most, percent=percent)
         self._doubts = Doubts()
         self._writes: list[tuple[str, datetime, Fields]] = []
         self.ended: Counter[str] = Counter()

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from functions import log
+from functions.adapters.prices import UnknownPriceError
 from functions.core.alerts import AlertKind, alert
 from functions.core.budget import DayNotOpenError, Hold, Mode, NoRoomError, batch_hold, call_hold, exhausted, with_room
 from functions.core.budget_state import doubted, lifting, mode_now
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from functions.core.budget import Shard
     from functions.core.errors import EcolaneError
     from functions.core.jobs import Job
+    from functions.core.usage import ModelPrice
     from functions.wiring import Deps
 
 T = TypeVar("T")
@@ -78,6 +80,14 @@ def line_micros(deps: Deps) -> int:
     return raised(most_micros(tokens, deps.model_price(), batch=True), deps.budget().hold_percent)
 
 
+def known_price(model: str, deps: Deps) -> ModelPrice | None:
+    """Return the price of the model that a batch was sent to; None if nobody knows it any more."""
+    try:
+        return deps.model_price(model)
+    except UnknownPriceError:
+        return None
+
+
 def with_hold(hold: Hold, uid: str, act: Callable[[Hold, Recount | None], T], deps: Deps) -> T:
     """Do something for a user that makes a hold, on another shard if this one is full.
 
@@ -115,7 +125,9 @@ def within_cap(uid: str, act: Callable[[Recount | None], T], deps: Deps) -> T:
 def _recount(uid: str, needed: RecountNeededError, deps: Deps) -> Recount:
     """Add up what a user's photos of a day have come to: what the answers cost, and the most that open ones can."""
     since, until = day_bounds(needed.day)
-    settled, still_open = deps.store.user_micros(uid, since, until), deps.store.count_open_jobs(uid, needed.day)
+    # In this order: what is settled in between is counted twice, the other way round it would not be counted at all.
+    still_open = deps.store.count_open_jobs(uid, needed.day)
+    settled = deps.store.user_micros(uid, since, until)
     tokens = input_tokens_max(deps.settings.openai_model, deps.runtime().images.side_max)
     most = raised(most_micros(tokens, deps.model_price(), batch=False), deps.budget().hold_percent)
     return Recount(needed.day, needed.counted_micros, settled + still_open * most)

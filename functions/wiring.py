@@ -95,11 +95,11 @@ class Deps:
 
         return prepare(data, rules.side_max, rules.jpeg_quality)
 
-    def model_price(self) -> ModelPrice:
-        """Return today's price of the model; see `adapters.prices.model_price`."""
+    def model_price(self, model: str | None = None) -> ModelPrice:
+        """Return today's price of a model, or of the one that is asked now; see `adapters.prices.model_price`."""
         from functions.adapters.prices import model_price
 
-        return model_price(self.settings.openai_model, self.clock())
+        return model_price(model or self.settings.openai_model, self.clock())
 
     def new_id(self) -> str:
         """Return a new random id."""

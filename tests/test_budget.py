@@ -4,7 +4,9 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from google.cloud.firestore import Transaction, transactional
 from functions.adapters import openai as adapter
 from functions.adapters.alerting import AlertNotDeliveredError
 from functions.adapters.firestore import writes
+from functions.adapters.prices import UnknownPriceError
 from functions.admin_set_config import AdminSetConfig, admin_set_config
 from functions.classify_image import ClassifyImage, classify_image
 from functions.core import batch_reports
@@ -327,6 +330,67 @@ def test_a_day_that_changes_in_mid_flight(cloud: InProcessCloud) -> None:
     guard_budget(cloud.deps)
     assert cloud.deps.store.budget_shards(day)["0"].room == 0
     assert stored(cloud, "stats/budget")["committed"] == {day: cost, today(cloud): 10_000_000}
+
+
+def test_a_batch_that_ends_on_the_next_day(cloud: InProcessCloud) -> None:
+    """What it held and what it cost are of the day on which it was sent; the new day starts with nothing."""
+    answers = [classify(cloud, str(number), "batch") for number in range(3)]
+    cloud.clock.now = cloud.clock.now.replace(hour=23, minute=58)
+    submit_batches(cloud.deps)
+    day = today(cloud)
+    ticks(cloud, timedelta(hours=3))
+    costs = sum(job(cloud, answer)["costMicros"] for answer in answers)
+    assert (books(cloud, day)[1:], books(cloud)[1:]) == ((0, costs), (0, 0))
+    assert stored(cloud, f"budget/{day}")["costs"] == {"batch": {"gpt-6-luna": costs}}
+
+
+def deployed_with(cloud: InProcessCloud, model: str) -> None:
+    """Let a new process serve that asks another model."""
+    settings = replace(cloud.deps.settings, openai_model=model)
+    cloud.deps = cloud.new_process()
+    cloud.deps.settings = settings
+
+
+def test_a_batch_costs_the_price_of_the_model_that_it_was_sent_to(cloud: InProcessCloud) -> None:
+    """Also when another one, forty times as dear, is deployed while it is under way."""
+    answers = [classify(cloud, str(number), "batch") for number in range(3)]
+    submit_batches(cloud.deps)
+    held = batch_hold(cloud)
+    deployed_with(cloud, "gpt-4o")
+    ticks(cloud, timedelta(hours=1))
+    costs = sum(job(cloud, answer)["costMicros"] for answer in answers)
+    assert 0 < costs < held["micros"]
+    assert stored(cloud, f"budget/{today(cloud)}")["costs"] == {"batch": {"gpt-6-luna": costs}}
+
+
+def test_a_price_that_goes_missing_stops_what_would_be_spent(
+    cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a process serves: nothing is charged, held or sent; what is under way comes to the most, and is told."""
+    under_way = classify(cloud, "under-way", "batch")
+    submit_batches(cloud.deps)
+    held = batch_hold(cloud)["micros"]
+    wallet = stored(cloud, "users/ann/wallet/main")
+    monkeypatch.setattr("functions.adapters.prices.get_snapshot", _no_prices)
+    for mode in ("instant", "batch"):
+        with pytest.raises(UnknownPriceError):
+            classify(cloud, mode, mode)
+    assert stored(cloud, "users/ann/wallet/main") == wallet
+    assert books(cloud)[1:] == (held, 0)
+    cloud.clock.advance(timedelta(hours=1))
+    poll_batches(cloud.deps)
+    assert (job(cloud, under_way)["status"], job(cloud, under_way)["costMicros"]) == ("done", held)
+    assert books(cloud)[1:] == (0, held)
+    assert alerts(cloud) == {f"usage_unreported-{today(cloud)}"}
+
+
+def _no_prices() -> Any:
+    """Return a table that knows nothing."""
+
+    def unknown(*_: object) -> None:
+        raise LookupError
+
+    return SimpleNamespace(find_provider_model=unknown)
 
 
 # Limits

@@ -37,10 +37,10 @@ class Attempt:
 @dataclass(frozen=True)
 class Terms:
     """What an answer is bought at; `most_micros` is the most that it can cost, which is held back for it: `percent` of
-    its estimate."""
+    its estimate. Without a `price`, which was known when it was asked for and is not now, that is what it costs."""
 
     model: str
-    price: ModelPrice
+    price: ModelPrice | None
     batch: bool
     most_micros: int
     percent: int = 100
@@ -59,7 +59,7 @@ class Terms:
 
     def reported_micros(self, usage: Usage) -> int:
         """Return what an answer cost if its report is true."""
-        return cost_micros(usage, self.price, batch=self.batch)
+        return cost_micros(usage, self.price, batch=self.batch) if self.price else self.most_micros
 
 
 @dataclass
@@ -78,6 +78,8 @@ class Doubts:
         percent = 0
         if attempt.usage is None:
             self.unreported += attempt.unreported
+        elif terms.price is None:
+            self.unreported += 1
         elif terms.finds_absurd(attempt.usage):
             self.absurd += 1
         elif terms.reported_micros(attempt.usage) > terms.most_micros:

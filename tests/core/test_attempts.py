@@ -107,6 +107,14 @@ def test_the_percentage_is_of_the_estimate_and_not_of_what_was_held() -> None:
     assert doubts(attempt, terms=raised).percent == 165
 
 
+def test_an_answer_whose_price_is_gone_is_booked_at_the_most() -> None:
+    """It was known when the batch was sent. Operators are told."""
+    unpriced = replace(BATCH, price=None)
+    attempt = Attempt(answer=answer(), usage=USAGE)
+    assert unpriced.cost_micros(attempt) == 1_000
+    assert doubts(attempt, terms=unpriced) == Doubts(unreported=1, job_id="job-1")
+
+
 def test_doubts_of_many_answers_add_up() -> None:
     """As those of a batch do: counts, the dearest, and one job to look at."""
     found = Doubts()
