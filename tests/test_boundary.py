@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -255,8 +256,7 @@ def test_firebase_is_connected_once(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[dict[str, Any]] = []
     monkeypatch.setenv("FIREBASE_CONFIG", '{"projectId": "demo-ecolane"}')
     monkeypatch.setattr("firebase_admin.initialize_app", lambda **given: made.append(given["options"]))
-    boundary.connect_firebase.cache_clear()
+    monkeypatch.setattr(boundary, "connect_firebase", cache(boundary.connect_firebase.__wrapped__))
     for _ in range(2):
         boundary.connect_firebase()
-    boundary.connect_firebase.cache_clear()
     assert made == [{"projectId": "demo-ecolane", "httpTimeout": 5}]

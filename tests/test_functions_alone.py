@@ -16,6 +16,13 @@ CRONS = set(cron_triggers())
 
 
 @pytest.fixture(scope="module")
+def cloud() -> Iterator[LocalCloud]:
+    """A local cloud of their own, as a new project has it; and what is called here changes it for everybody."""
+    with LocalCloud() as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="module")
 def answers(cloud: LocalCloud) -> Iterator[dict[str, Future[FirstAnswer]]]:
     """The first answer of each function, to a call that it can serve; a few processes at a time."""
     calls = {name: sample_call(name, cloud) for name in NAMES}
