@@ -195,6 +195,11 @@ class LocalCloud:
         """Return the address of a function, as the Firebase emulator would have it."""
         return self._functions.function_url(name)
 
+    def crash_functions(self) -> None:
+        """Kill the functions' processes, whatever they are at, and start them anew; everything else goes on."""
+        self._functions.kill()
+        self._functions.start()
+
     def triggers(self) -> list[Trigger]:
         """Return every function of main.py, in its order there."""
         return self._functions.triggers()

@@ -1,6 +1,7 @@
 """The functions server seen from the local cloud: started as a process of its own, waited for, stopped."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -108,6 +109,16 @@ class FunctionsProcess:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
+
+    def kill(self) -> None:
+        """End the server and its workers at once, whatever they are at: a crash. `start` begins anew."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        os.killpg(process.pid, signal.SIGKILL)  # it leads a group of its own, see `start`
+        process.wait()
         if process.stdin is not None:
             process.stdin.close()
 
