@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import IO, Any
 
 from functions import batch_files
-from functions.adapters.prices import model_price
 from functions.collector import Collector
 from functions.config import Settings
 from functions.core.batch_reports import ProviderBatch, ProviderState
 from functions.core.batches import Batch, BatchMember, BatchState, Roll
-from functions.core.runtime import RuntimeConfig
+from functions.wiring import Deps
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL, LARGE = 1_000, 50_000
+MODEL = "gpt-6-luna"
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 PHOTO = bytes(12_000)  # what the photos of the demo come to
 
@@ -95,10 +95,14 @@ class DiskFiles:
 
 
 class _NoStore:
-    """Firestore's part: takes every write."""
+    """Firestore's part: has a config, and takes every write."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: dict[str, Any]) -> None:
+        self._config = config
         self.written = 0
+
+    def runtime_documents(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        return self._config, {}, {}
 
     def update_jobs(self, changes: Sequence[Any]) -> list[datetime]:
         self.written += len(changes)
@@ -148,27 +152,16 @@ class Answers:
             yield parsed
 
 
-class _Deps:
-    """What building and collecting need of the real Deps."""
+class _Deps(Deps):
+    """The real one, over photos from memory, files on disk, no store and a provider that has answered."""
 
     def __init__(self, lines: int, mode: str, folder: Path) -> None:
-        self.settings = Settings("project", "bucket", "gpt-6-luna", "http://openai.local", "key")
-        self.files = DiskFiles(folder)
-        self.store = _NoStore()
-        self.provider = Answers(lines)
-        self._runtime = RuntimeConfig.model_validate({"batch": {"signedUrls": mode == "links"}})
-
-    def clock(self) -> datetime:
-        return NOW
-
-    def runtime(self) -> RuntimeConfig:
-        return self._runtime
+        super().__init__(Settings("project", "bucket", MODEL, "http://openai.local", "key"), lambda: NOW)
+        store = _NoStore({"batch": {"signedUrls": mode == "links"}})
+        vars(self).update(files=DiskFiles(folder), store=store, provider=Answers(lines))
 
     def prepare_photo(self, data: bytes, _rules: object) -> bytes:
         return data
-
-    def model_price(self) -> Any:
-        return model_price("gpt-6-luna", NOW)
 
 
 def job_id_of(number: int) -> str:
@@ -197,18 +190,18 @@ def _measure(lines: int, mode: str) -> dict[str, float]:
     # counts here.
     vars(batch_files)["INPUT_BYTES_MAX"] = sys.maxsize
     with tempfile.TemporaryDirectory() as folder:
-        deps: Any = _Deps(lines, mode, Path(folder))
+        deps = _Deps(lines, mode, Path(folder))
         counts: Counter[str] = Counter()
         started = time.perf_counter()
         sent = batch_files.write_files(deps, "batch", [_member(number) for number in range(lines)], counts)
         built = time.perf_counter()
-        batch = Batch(batch_id="batch", state=BatchState.COLLECTING, created_at=NOW, due_at=NOW, model="gpt-6-luna")
+        batch = Batch(batch_id="batch", state=BatchState.COLLECTING, created_at=NOW, due_at=NOW, model=MODEL)
         reported = ProviderBatch("batch_1", ProviderState.COMPLETED, "file_1")
         collector = Collector(deps, batch, until=NOW + timedelta(minutes=6))
         collector.collect(reported)
         ended = collector.ended
         collected = time.perf_counter()
-    if not sent == ended["done"] == deps.store.written == lines:
+    if not sent == ended["done"] == vars(deps)["store"].written == lines:
         raise RuntimeError(f"{sent} of {lines} lines were built and {ended['done']} collected")
     return {
         "build_lines_per_s": lines / (built - started),
