@@ -117,7 +117,7 @@ def _deliver(due: Alert, version: datetime, deps: Deps) -> bool:
     if taken is None:
         return False  # another guard delivers it
     if due.attempts == 0:
-        log.alert(log.Event.BUDGET_ALERT, kind=due.kind, day=due.day, text=due.text)
+        log.alert(log.Event.OPERATOR_ALERT, kind=due.kind, day=due.day, text=due.text)
     try:
         deps.alerting.send(due)
         _push(due, deps)

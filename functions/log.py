@@ -43,7 +43,7 @@ class Event(StrEnum):
     USAGE_DOUBTED = "usage_doubted"
     BUDGET_REVIEWED = "budget_reviewed"
     BUDGET_REFUSED = "budget_refused"
-    BUDGET_ALERT = "budget_alert"
+    OPERATOR_ALERT = "operator_alert"
     ALERT_UNDELIVERED = "alert_undelivered"
     BATCH_SUBMITTED = "batch_submitted"
     BATCH_ADOPTED = "batch_adopted"

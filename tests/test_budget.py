@@ -840,7 +840,7 @@ def test_alerts_go_to_the_log_the_webhook_and_the_operators_devices(
         (("token-1",), "batch_only"),
         (("token-1",), "closed"),
     ]
-    logged = [json.loads(line) for line in capfd.readouterr().out.splitlines() if "budget_alert" in line]
+    logged = [json.loads(line) for line in capfd.readouterr().out.splitlines() if "operator_alert" in line]
     assert [(entry["severity"], entry["kind"]) for entry in logged] == [("ALERT", "batch_only"), ("ALERT", "closed")]
 
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from functions.core.accounts import Account, refund
 from functions.core.errors import JobNotCancellable
-from functions.core.jobs import Job, Status
+from functions.core.jobs import Failure, Job, JobError, Status
 from functions.core.ledger import Reason, Wallet, empty_wallet
 from functions.core.limits import readmit
 from functions.core.records import Fields, Record
-from functions.core.transitions import cancelled
+from functions.core.transitions import cancelled, failed
 
 GRANT_TOKENS_MAX = 10_000
 """The most that one grant may bring: a slip of a digit or two is an error and not a gift."""
@@ -44,13 +44,15 @@ def granted(wallet: Wallet, key: str, tokens: int, why: str, now: datetime) -> A
     return Account(wallet).post(tokens, Reason.GRANT, key, now, detail=detail)
 
 
-def reimbursed(wallet: Wallet | None, job: Job, now: datetime) -> tuple[Account, Fields]:
+def reimbursed(wallet: Wallet | None, job: Job, now: datetime, *, stranded: bool = False) -> tuple[Account, Fields]:
     """Give the price of a job back that has ended, or is still queued, which cancels it.
+
+    `stranded` tells that the job's batch has ended without it, as after a restored backup: then it fails with this.
 
     Raises:
         JobNotCancellable: it is being processed; detail `status`.
     """
-    if job.status is Status.PROCESSING:
+    if job.status is Status.PROCESSING and not stranded:
         raise JobNotCancellable(
             "The job is being processed. It ends by itself, done, or failed and refunded; ask again then.",
             status=job.status,
@@ -58,5 +60,8 @@ def reimbursed(wallet: Wallet | None, job: Job, now: datetime) -> tuple[Account,
     account = refund(Account(wallet or empty_wallet(now)), job.job_id, job.tokens_cost, now, points=job.points)
     if job.status is Status.QUEUED:
         return readmit(account, job.mode, job.created_at, now), cancelled(now)
+    if job.status is Status.PROCESSING:
+        error = JobError(code=Failure.LINE_MISSING, message="The batch of this photo has ended without it.")
+        return readmit(account, job.mode, job.created_at, now), failed(error, job.cost_micros, now)
     # What the photo used of the day's limit stays used: there was an answer to it.
     return account, {}

@@ -7,9 +7,10 @@ import typer
 from rich.console import Console
 
 from functions.core.accounts import Account
+from functions.core.batches import BatchState
 from functions.core.errors import JobNotFound
 from functions.core.idempotency import require_same_payload
-from functions.core.jobs import Job
+from functions.core.jobs import Job, Status
 from functions.core.ledger import LedgerEntry, Reason, Wallet, entry_id
 from functions.core.operations import GRANT_TOKENS_MAX, AuditEntry, granted, reimbursed
 from functions.core.records import Fields
@@ -95,28 +96,43 @@ def refund(
         stored = deps.store.get_entry(job.uid, name)
         if stored is None:
             wallet = deps.store.get_wallet(job.uid)
-            account, fields = reimbursed(wallet, job, deps.clock())
+            stranded = _is_stranded(job, deps)
+            account, fields = reimbursed(wallet, job, deps.clock(), stranded=stranded)
             before = (wallet.balance, wallet.points) if wallet else (0, 0)
             changed = [change("balance", before[0], account.wallet.balance)]
             changed += [change("points", before[1], account.wallet.points)] if job.points else []
             changed += [change("status", job.status, fields["status"])] if fields else []
             title = f"Refund for {job.uid}, {job.mode} lane, {job.status}: {why}"
             ask(changed, title, yes=yes, as_json=as_json)
-            entry, posted = _refunded(deps, job, name, (by or operator(), why), tuple(changed))
+            entry, posted = _refunded(deps, job, name, (by or operator(), why), tuple(changed), stranded=stranded)
         else:
             entry, posted = stored, False
         _tell(entry, posted, f"job {job_id}", as_json=as_json)
 
 
+def _is_stranded(job: Job, deps: Deps) -> bool:
+    """Whether a job's batch has ended without it, so that nobody will end the job."""
+    if job.status is not Status.PROCESSING or job.batch_id is None:
+        return False
+    stored = deps.store.get_batch(job.batch_id)
+    return stored is None or stored.batch.state in {BatchState.DONE, BatchState.FAILED}
+
+
 def _refunded(
-    deps: Deps, job: Job, name: str, who_and_why: tuple[str, str], changed: tuple[dict[str, Any], ...]
+    deps: Deps,
+    job: Job,
+    name: str,
+    who_and_why: tuple[str, str],
+    changed: tuple[dict[str, Any], ...],
+    *,
+    stranded: bool,
 ) -> tuple[LedgerEntry, bool]:
     now = deps.clock()
 
-    def decide(wallet: Wallet | None, job: Job | None) -> tuple[Account, Fields]:
-        if job is None:
+    def decide(wallet: Wallet | None, found: Job | None) -> tuple[Account, Fields]:
+        if found is None:
             raise JobNotFound("The job is gone.")
-        return reimbursed(wallet, job, now)
+        return reimbursed(wallet, found, now, stranded=stranded and found.batch_id == job.batch_id)
 
     by, why = who_and_why
     audit = AuditEntry(

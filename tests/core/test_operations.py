@@ -48,6 +48,12 @@ def test_a_photo_that_is_being_answered_is_not_refunded() -> None:
         reimbursed(wallet(3), job(status=Status.PROCESSING), NOW)
 
 
+def test_a_photo_whose_batch_has_ended_without_it_fails_with_its_refund() -> None:
+    """Nobody else will end it."""
+    account, fields = reimbursed(wallet(3), job(status=Status.PROCESSING, batch_id="b"), NOW, stranded=True)
+    assert (account.wallet.balance, fields["status"], fields["error"]["code"]) == (4, Status.FAILED, "LINE_MISSING")
+
+
 def test_a_refund_finds_its_way_to_a_wallet_that_is_gone() -> None:
     """The tokens were the user's."""
     account, _ = reimbursed(None, job(status=Status.FAILED, queued_at=None), NOW)

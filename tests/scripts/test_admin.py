@@ -256,6 +256,22 @@ def test_a_photo_at_the_provider_is_not_refunded(cloud: InProcessCloud, run: Run
     assert balance(cloud) == 10
 
 
+def test_a_photo_that_its_batch_has_lost_is_refunded(cloud: InProcessCloud, run: Run) -> None:
+    """After a restored backup no collector recognises its claim: the batch ends, and the job stays."""
+    job = classify(cloud, "photo-one")
+    submit_batches(cloud.deps)
+    stored = cloud.client.document(f"aiJobs/{job}")
+    kept = stored.get().to_dict() or {}
+    stored.delete()
+    cloud.clock.advance(timedelta(minutes=30))
+    stored.set(kept)  # imported: the same document, and another version
+    cloud.openai.tick()
+    poll_batches(cloud.deps)
+    assert (stored.get().to_dict() or {})["status"] == "processing"
+    assert run("refund", job, "--why", "restored", "--yes").exit_code == 0
+    assert ((stored.get().to_dict() or {})["status"], balance(cloud)) == ("failed", 10)
+
+
 def test_a_photo_that_failed_was_refunded_already(cloud: InProcessCloud, run: Run) -> None:
     """The functions' own refund is the operator's: there is one entry for it."""
     job = classify(cloud, "photo-one")
