@@ -414,6 +414,20 @@ def test_a_budget_for_so_many_calls_serves_so_many(cloud: InProcessCloud, calls:
     assert reserved + spent == calls * 8 * most <= limit
 
 
+@pytest.mark.parametrize("limit", ["dailyLimitMicros", "monthlyLimitMicros"])
+def test_a_limit_of_nothing_spends_nothing(cloud: InProcessCloud, limit: str) -> None:
+    """From the first moment of a new project: no call of either lane leaves, and operators are told that it is so."""
+    configure(cloud, **{limit: 0})
+    with pytest.raises(BudgetExhausted):
+        classify(cloud, "one", allowBatch=False)
+    queued = classify(cloud, "two", "batch")
+    cloud.openai.requests.reset()
+    ticks(cloud, timedelta(hours=2))
+    assert (job(cloud, queued)["status"], sum(cloud.openai.requests.values())) == ("queued", 0)
+    assert books(cloud) == (0, 0, 0)
+    assert f"closed-{today(cloud)}" in alerts(cloud)
+
+
 def test_without_room_an_instant_photo_is_queued_and_told_why(cloud: InProcessCloud) -> None:
     """At the batch price, with the reason; nothing is sent that day, and it is answered on the next."""
     configure(cloud, dailyLimitMicros=100, monthlyLimitMicros=BIG)

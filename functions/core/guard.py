@@ -117,10 +117,10 @@ def days_to_review(state: BudgetState, now: datetime) -> list[str]:
 def threshold_alerts(found: Review, now: datetime) -> list[Alert]:
     """Return what operators have to be told of the mode that a review has come to."""
     book, mode = found.book, found.state.mode
-    used = f"{book.used / 1e6:.2f} of {book.limit / 1e6:.2f} dollars are spent or held back"
+    used = f"{_dollars(book.used)} of {_dollars(book.limit)} dollars are spent or held back"
     told = []
     if book.excess:
-        text = f"Answers cost {book.excess / 1e6:.4f} dollars more than was held for them, beyond the day's limit."
+        text = f"Answers cost {_dollars(book.excess)} dollars more than was held for them, beyond the day's limit."
         told.append(alert(AlertKind.LIMIT_PASSED, text, now))
     if mode is not Mode.NORMAL:
         told.append(alert(AlertKind.BATCH_ONLY, f"{used}: everybody is served by the batch lane.", now))
@@ -128,6 +128,10 @@ def threshold_alerts(found: Review, now: datetime) -> list[Alert]:
         until = found.state.reopens_at.isoformat() if found.state.reopens_at else "the limit is raised"
         told.append(alert(AlertKind.CLOSED, f"{used}: nothing more is submitted until {until}.", now))
     return told
+
+
+def _dollars(micros: int) -> str:
+    return f"{micros / 1e6:,.2f}" if micros >= 1_000_000 else f"{micros / 1e6:.6f}"
 
 
 def _limit(books: Books, rules: BudgetRules) -> int:

@@ -193,6 +193,6 @@ def test_each_threshold_has_its_alert_of_the_day() -> None:
         (AlertKind.BATCH_ONLY, f"batch_only-{DAY}"),
         (AlertKind.CLOSED, f"closed-{DAY}"),
     ]
-    assert "0.01 of 0.01 dollars" in closed[0].text
+    assert "0.008000 of 0.008000 dollars" in closed[0].text
     assert "2026-11-22" in closed[1].text
     assert guard.threshold_alerts(look(books()), NOW) == []
