@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test test-client bench simulate check format lock clean
+.PHONY: help install demo dev test test-client bench simulate check format audit lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ check: venv/.installed  ## Lint and types only
 
 format: venv/.installed  ## Format the code
 	@$(BIN)/ruff format --quiet .
+
+audit: venv/.installed  ## Ask PyPI for vulnerabilities of what is locked: make audit [IF_MISSING=skip]
+	@$(BIN)/python -m scripts.audit $(if $(IF_MISSING),--if-missing "$(IF_MISSING)")
 
 lock: venv/.installed  ## Pin what requirements*.in bring along, with hashes: make lock [PACKAGE=to-upgrade]
 	@for name in requirements requirements-dev; do \

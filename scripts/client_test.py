@@ -169,7 +169,13 @@ def declared() -> list[list[str | None]]:
 
 def _run_node(facts: dict[str, Any]) -> int:
     environment = {**os.environ, "ECOLANE_CLIENT_TEST": json.dumps(facts)}
-    node = ["node", "--test", "--test-reporter=spec", *sorted(file.name for file in CLIENT.glob("*.test.mjs"))]
+    node = [
+        "node",
+        "--test",
+        "--test-reporter=spec",
+        "--test-concurrency=1",
+        *sorted(file.name for file in CLIENT.glob("*.test.mjs")),
+    ]
     return subprocess.run(node, cwd=CLIENT, env=environment, check=False).returncode  # noqa: S603
 
 

@@ -13,7 +13,7 @@ from functions.config import project
 from scripts.emulators.cloud import LocalCloud
 from tests.app import App
 
-TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"  # pragma: allowlist secret (W3C's example)
 TRACE_FIELD = "logging.googleapis.com/trace"
 EVENTS = set(log.Event)
 

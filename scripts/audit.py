@@ -1,0 +1,71 @@
+"""`make audit`: does PyPI know a vulnerability of a version that is locked?
+
+Asks PyPI's advisories (pip-audit) about every package of the locks. It says "clean" only if each of them was looked up:
+behind a mirror without advisories, or without a network, it ends with what could not be found out.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+ROOT = Path(__file__).resolve().parents[1]
+LOCKS = ("requirements.txt", "requirements-dev.txt")
+PATIENCE_SECONDS = 300
+VULNERABLE, UNKNOWN = 1, 2
+
+
+def audit(
+    if_missing: Annotated[str, typer.Option(help="what to do where PyPI does not say: fail, or skip")] = "fail",
+) -> None:
+    """Look up every locked package. Ends with 1 for a known vulnerability, with 2 if it could not be found out."""
+    if if_missing not in {"fail", "skip"}:
+        _end(f"--if-missing is fail or skip, not {if_missing!r}", UNKNOWN)
+    with Console(stderr=True).status("Asking PyPI about every locked package"):
+        found = [package for lock in LOCKS for package in looked_up(lock)]
+    vulnerable = {
+        f"{package['name']} {package['version']}: {advisory['id']}, fixed in {advisory['fix_versions'] or 'none'}"
+        for package in found
+        for advisory in package.get("vulns", [])
+    }
+    if vulnerable:
+        _end("\n".join([*sorted(vulnerable), "Upgrade: make lock PACKAGE=name"]), VULNERABLE)
+    names = {package["name"] for package in found}
+    unknown = {package["name"] for package in found if "skip_reason" in package}
+    if unknown or not names:
+        problem = f"not audited: PyPI's advisories were not to be had for {len(unknown)} of {len(names)} packages"
+        _end(f"{'skipped: ' if if_missing == 'skip' else ''}{problem}", 0 if if_missing == "skip" else UNKNOWN)
+    _end(f"clean: no known vulnerability in {len(names)} packages", 0)
+
+
+def looked_up(lock: str) -> list[dict[str, Any]]:
+    """Return pip-audit's findings about each package of a lock; nothing if it could not ask at all."""
+    command = [
+        sys.executable,
+        "-m",
+        "pip_audit",
+        "--requirement",
+        str(ROOT / lock),
+        "--require-hashes",
+        "--disable-pip",
+    ]
+    command += ["--vulnerability-service", "pypi", "--format", "json", "--progress-spinner", "off"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)  # noqa: S603
+    try:
+        dependencies: list[dict[str, Any]] = json.loads(ran.stdout)["dependencies"]
+    except (ValueError, KeyError, TypeError):
+        return []
+    return dependencies
+
+
+def _end(text: str, status: int) -> NoReturn:
+    print(text, file=sys.stderr if status else sys.stdout)
+    raise SystemExit(status)
+
+
+if __name__ == "__main__":
+    typer.run(audit)

@@ -1,0 +1,59 @@
+// firestore.rules by the table that test_rules.py reads too, here as the app's SDK meets them.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+
+import {
+  collection, collectionGroup, deleteDoc, doc, getDoc, getDocs, query, setDoc, updateDoc, where,
+} from "firebase/firestore";
+
+import { App, closeAll, operatorSets } from "./app.mjs";
+
+const table = JSON.parse(await readFile(new URL("../rules_table.json", import.meta.url)));
+const callers = {};
+
+before(async () => {
+  callers.owner = await App.signedIn();
+  callers.other = await App.signedIn();
+  callers.nobody = new App();
+  callers.admin = await App.ofAdmin();
+  for (const path of Object.keys(table.documents)) {
+    await operatorSets(ofOwner(path), "uid", callers.owner.uid);
+  }
+});
+
+after(closeAll);
+
+const ofOwner = (path) => path.replace("{owner}", callers.owner.uid);
+
+const operations = {
+  get: (db, path) => getDoc(doc(db, path)),
+  list: (db, path) => getDocs(collection(db, parent(path))),
+  listOwn: (db, path) => getDocs(query(collection(db, parent(path)), where("uid", "==", callers.owner.uid))),
+  group: (db, path) => getDocs(query(collectionGroup(db, name(path)), where("uid", "==", callers.owner.uid))),
+  create: (db, path) => setDoc(doc(db, `${path}-new`), { uid: callers.owner.uid }),
+  update: (db, path) => updateDoc(doc(db, path), { balance: 1000 }),
+  delete: (db, path) => deleteDoc(doc(db, path)),
+};
+const parent = (path) => path.split("/").slice(0, -1).join("/");
+const name = (path) => path.split("/").at(-2);
+
+describe("the rules' table", () => {
+  test("has the operations and callers of this test", () => {
+    assert.deepEqual(Object.keys(operations).toSorted(), table.operations.toSorted());
+    assert.deepEqual(Object.keys(callers).toSorted(), table.callers.toSorted());
+  });
+
+  for (const [path, allowed] of Object.entries(table.documents)) {
+    test(path, async () => {
+      for (const [operation, attempt] of Object.entries(operations)) {
+        for (const [caller, { db }] of Object.entries(callers)) {
+          const code = await attempt(db, ofOwner(path)).then(() => "allowed", (error) => error.code);
+          const expected = allowed[operation]?.includes(caller) ? "allowed" : "permission-denied";
+          assert.equal(code, expected, `${operation} by ${caller}`);
+        }
+      }
+    });
+  }
+});
