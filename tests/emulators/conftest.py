@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from google.auth.credentials import AnonymousCredentials
+from google.cloud.storage import Bucket, Client
 
 from scripts.emulators.auth import AuthServer
 from scripts.emulators.clock import MovableClock
 from scripts.emulators.functions_process import FunctionsProcess
+from scripts.emulators.storage import StorageServer
 
 PROJECT = "demo-sample"
 REGION = "europe-west1"
@@ -110,3 +113,21 @@ def functions(sample: Path, auth: AuthServer, clock: MovableClock) -> Iterator[F
     process.start()
     yield process
     process.stop()
+
+
+@pytest.fixture(scope="module")
+def storage() -> Iterator[StorageServer]:
+    """A running Storage emulator with one bucket, `photos.example`."""
+    server = StorageServer("photos.example", project="demo-ecolane")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def bucket(storage: StorageServer) -> Iterator[Bucket]:
+    """Its bucket, as functions see it: through the real client."""
+    nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]
+    client = Client("demo-ecolane", nobody, client_options={"api_endpoint": storage.host})
+    yield client.bucket(storage.bucket)
+    client.close()

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from google.auth.credentials import AnonymousCredentials
-from google.cloud.storage import Bucket, Client
+from google.cloud.storage import Bucket
 
 from functions.core.uploads import IMAGE_BYTES_MAX
 from scripts.emulators.auth.accounts import Account
@@ -20,47 +19,29 @@ PHOTO = b"\xff\xd8\xff\xe0 \r\n--photo--\r\n\r\n"
 RULES = Path(__file__).resolve().parents[2] / "storage.rules"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[StorageServer]:
-    """A running Storage emulator."""
-    server = StorageServer(BUCKET, project="demo-ecolane")
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def bucket(server: StorageServer) -> Iterator[Bucket]:
-    """The same bucket as functions see it."""
-    nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]
-    client = Client("demo-ecolane", nobody, client_options={"api_endpoint": server.host})
-    yield client.bucket(BUCKET)
-    client.close()
-
-
 def token(uid: str, project: str = "demo-ecolane") -> str:
     """Return an ID token as the Auth emulator gives them out."""
     return Tokens(project).id_token(Account(uid), Session(uid, "anonymous"))
 
 
 @pytest.fixture
-def ann(server: StorageServer) -> Iterator[httpx.Client]:
+def ann(storage: StorageServer) -> Iterator[httpx.Client]:
     """Ann's app."""
-    with httpx.Client(base_url=server.host, headers={"Authorization": f"Firebase {token('ann')}"}) as client:
+    with httpx.Client(base_url=storage.host, headers={"Authorization": f"Firebase {token('ann')}"}) as client:
         yield client
 
 
 @pytest.fixture
-def bob(server: StorageServer) -> Iterator[httpx.Client]:
+def bob(storage: StorageServer) -> Iterator[httpx.Client]:
     """Bob's app."""
-    with httpx.Client(base_url=server.host, headers={"Authorization": f"Firebase {token('bob')}"}) as client:
+    with httpx.Client(base_url=storage.host, headers={"Authorization": f"Firebase {token('bob')}"}) as client:
         yield client
 
 
 @pytest.fixture
-def nobody(server: StorageServer) -> Iterator[httpx.Client]:
+def nobody(storage: StorageServer) -> Iterator[httpx.Client]:
     """An app where nobody is signed in."""
-    with httpx.Client(base_url=server.host) as client:
+    with httpx.Client(base_url=storage.host) as client:
         yield client
 
 

@@ -17,24 +17,6 @@ from scripts.emulators.serving import PortTakenError
 from scripts.emulators.storage import StorageServer
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[StorageServer]:
-    """A running Storage emulator."""
-    server = StorageServer("photos.example")
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def bucket(server: StorageServer) -> Iterator[Bucket]:
-    """The bucket that is there from the start, through the real client."""
-    nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]
-    client = Client("demo-sample", nobody, client_options={"api_endpoint": server.host})
-    yield client.bucket("photos.example")
-    client.close()
-
-
 def test_what_is_uploaded_is_downloaded(bucket: Bucket) -> None:
     """Bytes, type and metadata of an object come back as they were sent."""
     blob = bucket.blob("users/u1/uploads/a b/ü?#%.jpg")
@@ -102,10 +84,10 @@ def test_large_objects_stream_both_ways(bucket: Bucket) -> None:
     assert bucket.blob("large").download_as_bytes(start=5, end=9) == lines[0][5:10]
 
 
-def test_many_callers_at_once_lose_nothing(server: StorageServer) -> None:
+def test_many_callers_at_once_lose_nothing(storage: StorageServer) -> None:
     """The first objects of a bucket, uploaded by 32 threads at once, are all there: the package alone loses some."""
     nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]
-    client = Client("demo-sample", nobody, client_options={"api_endpoint": server.host})
+    client = Client("demo-sample", nobody, client_options={"api_endpoint": storage.host})
     fresh = client.create_bucket("fresh.example")
 
     def upload(n: int) -> bool:
@@ -118,7 +100,7 @@ def test_many_callers_at_once_lose_nothing(server: StorageServer) -> None:
     client.close()
 
 
-def test_a_slow_caller_holds_nobody_up(server: StorageServer, bucket: Bucket) -> None:
+def test_a_slow_caller_holds_nobody_up(storage: StorageServer, bucket: Bucket) -> None:
     """While one upload is still on its way, others are served."""
     may_end = threading.Event()
 
@@ -127,7 +109,7 @@ def test_a_slow_caller_holds_nobody_up(server: StorageServer, bucket: Bucket) ->
         may_end.wait(10)
         yield b"last"
 
-    url = f"{server.host}/upload/storage/v1/b/photos.example/o?uploadType=media&name=slow"
+    url = f"{storage.host}/upload/storage/v1/b/photos.example/o?uploadType=media&name=slow"
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(httpx.post, url, content=slow_body())
         bucket.blob("quick").upload_from_string(b"x")
@@ -138,16 +120,16 @@ def test_a_slow_caller_holds_nobody_up(server: StorageServer, bucket: Bucket) ->
     assert bucket.blob("slow").download_as_bytes() == b"firstlast"
 
 
-def test_a_fault_of_the_package_is_a_500(server: StorageServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fault_of_the_package_is_a_500(storage: StorageServer, caplog: pytest.LogCaptureFixture) -> None:
     """A request the package trips over gets a status and a reason, is logged, and harms no later one."""
-    url = f"{server.host}/upload/storage/v1/b/photos.example/o?uploadType=resumable"
+    url = f"{storage.host}/upload/storage/v1/b/photos.example/o?uploadType=resumable"
 
     answer = httpx.post(url, content=b"{ no json", headers={"Content-Type": "application/json"})
 
     assert answer.status_code == 500
     assert "JSONDecodeError" in answer.json()["error"]["message"]
     assert "uploadType=resumable" in caplog.text
-    assert httpx.get(server.host).is_success
+    assert httpx.get(storage.host).is_success
 
 
 def test_the_package_keeps_quiet(bucket: Bucket, caplog: pytest.LogCaptureFixture) -> None:
@@ -158,9 +140,9 @@ def test_the_package_keeps_quiet(bucket: Bucket, caplog: pytest.LogCaptureFixtur
     assert caplog.text == ""
 
 
-def test_a_taken_port_is_named(server: StorageServer) -> None:
+def test_a_taken_port_is_named(storage: StorageServer) -> None:
     """Asking for a port that is in use is an error that names it."""
-    port = int(server.host.rsplit(":", 1)[1])
+    port = int(storage.host.rsplit(":", 1)[1])
 
     with pytest.raises(PortTakenError, match=f"port {port} is in use"):
         StorageServer("other.example", port)
