@@ -1,5 +1,6 @@
 """`operator`: the claim of operators given and taken, as a person does it, against the local cloud's Auth."""
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -32,15 +33,20 @@ def admitted(cloud: LocalCloud, uid: str) -> bool:
 
 
 def test_a_user_becomes_an_operator_and_stops_being_one(cloud: LocalCloud, user: SignedIn, run: Run) -> None:
-    """The first operator of a project is made from a shell; doing it again changes nothing and is no error."""
+    """The first operator of a project is made from a shell; doing it again changes nothing and is no error. A token
+    that is out when the claim is taken away opens nothing any more."""
     assert not admitted(cloud, user.uid)
     for _ in range(2):
         done = run(user.uid, "--yes")
         assert done.exit_code == 0, done.output
         assert f"{user.uid} is an operator" in done.output.replace("\n", " ")
         assert admitted(cloud, user.uid)
+    token = cloud.sign_in(user.uid).id_token
+    time.sleep(1)  # tokens and their end are told in whole seconds
     assert run(user.uid, "--remove", "--yes").exit_code == 0
     assert not admitted(cloud, user.uid)
+    with pytest.raises(CallableError, match="UNAUTHENTICATED"):
+        cloud.call("admin_stats", {}, token)
 
 
 def test_nothing_is_given_without_a_yes(cloud: LocalCloud, user: SignedIn, run: Run) -> None:
