@@ -3,8 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from functions.core.ledger import Wallet
+from functions.core.accounts import Account
+from functions.core.ledger import Reason, Wallet
 from functions.core.plans import Allowance, AllowanceKind, Allowances, Every, Plan
 from functions.core.refresh import contact, refreshed, slot_of
 from functions.core.runtime import RefreshRules, RuntimeConfig
@@ -80,3 +83,23 @@ def test_a_plan_that_there_is_not_owes_nothing_and_can_be_left() -> None:
 def test_a_change_of_plan_is_no_contact() -> None:
     """A user who stays away stays dormant, whatever an operator does."""
     assert put_on(opened(), Plan.PRO, days=20)[0].contact_at == NOW
+
+
+@given(
+    uid=st.sampled_from(["ann", "bob", "eve", "joe"]),
+    steps=st.lists(st.tuples(st.integers(0, 40 * 24), st.sampled_from([*Plan, None])), max_size=25),
+)
+def test_no_change_of_plans_brings_a_period_twice(uid: str, steps: list[tuple[int, Plan | None]]) -> None:
+    """Whenever an operator changes plans (or the user comes, None): each entry is new, and no day is paid by two."""
+    now, account = NOW, contact(None, uid, RUNTIME, NOW)
+    for hours, plan in steps:
+        now += timedelta(hours=hours)
+        wallet = account.wallet
+        step = contact(wallet, uid, RUNTIME, now) if plan is None else with_plan(wallet, uid, plan, RUNTIME, now)
+        account = Account(step.wallet, (*account.new_entries, *step.new_entries))
+    periods = [entry.ref or "" for entry in account.new_entries if entry.reason is Reason.REFRESH]
+    assert len(set(periods)) == len(periods)
+    months = {period for period in periods if len(period) == len("2026-11")}
+    for later, period in enumerate(periods):
+        paid_before = {each for each in periods[:later] if each in months}
+        assert period[:7] not in paid_before
