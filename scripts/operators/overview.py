@@ -91,7 +91,10 @@ def _day_bar(book: Mapping[str, int]) -> str:
 
 
 def queue(project: Project, limit: Limit = 20, as_json: AsJson = False) -> None:
-    """The jobs that are sent next, and what a photo costs and waits now. Also reads the jobs' number."""
+    """The jobs that are sent next, and what a photo costs and waits now.
+
+    A read for each that is shown and for each thousand that are queued, and three.
+    """
     with connected(project) as deps:
         now, runtime, stats = deps.clock(), deps.runtime(), deps.queue()
         waiting = deps.store.count_queued(100_000)

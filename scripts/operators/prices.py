@@ -1,5 +1,6 @@
 """`simulate-price`: what a change of prices, plans or the model would mean, with the arithmetic."""
 
+from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
@@ -8,6 +9,7 @@ from rich.console import Console
 from functions.adapters.prices import model_price
 from functions.core.config_changes import proposed
 from functions.core.runtime import RuntimeConfig
+from functions.core.usage import ModelPrice
 from scripts.operators.projection import Assumptions, Line, projection
 from scripts.operators.session import AsJson, changes_table, connected, dollars, show, table
 from scripts.operators.settings import assigned, dumped
@@ -28,6 +30,12 @@ def simulate_price(  # noqa: PLR0913, PLR0917  (the options of a command)
     model: Annotated[str | None, typer.Option(help="Another model than the deployed one.", show_default=False)] = None,
     width: Annotated[int, typer.Option(min=1, max=20_000, help="Of the user's photo, in pixels.")] = 4_000,
     height: Annotated[int, typer.Option(min=1, max=20_000)] = 3_000,
+    input_price: Annotated[
+        float | None, typer.Option(min=0.0001, max=1_000, help="Dollars a million tokens.", show_default=False)
+    ] = None,
+    output_price: Annotated[
+        float | None, typer.Option(min=0.0001, max=1_000, help="The same of the answer.", show_default=False)
+    ] = None,
     answer_tokens: Annotated[int, typer.Option(min=1, max=900, help="A usual answer.")] = 230,
     free: Users = 10_000,
     plus: Users = 0,
@@ -46,7 +54,7 @@ def simulate_price(  # noqa: PLR0913, PLR0917  (the options of a command)
         name = model or deps.settings.openai_model
         given = Assumptions(
             model=name,
-            price=model_price(name, deps.clock()),
+            price=_price(model_price(name, deps.clock()), input_price, output_price),
             size=(width, height),
             answer_tokens=answer_tokens,
             users={"free": free, "plus": plus, "pro": pro},
@@ -73,6 +81,17 @@ def simulate_price(  # noqa: PLR0913, PLR0917  (the options of a command)
                 console.print(table("figure", ">now", "~how it comes about", rows=rows))
 
         show(data, render, as_json=as_json)
+
+
+def _price(known: ModelPrice, input_price: float | None, output_price: float | None) -> ModelPrice:
+    """Return the price of the model, with others in its place if they are given."""
+    paid = Decimal(str(input_price)) if input_price else None
+    return ModelPrice(
+        input=paid or known.input,
+        cached=paid or known.cached,
+        cache_write=paid or known.cache_write,
+        output=Decimal(str(output_price)) if output_price else known.output,
+    )
 
 
 def _row(old: Line, new: Line) -> dict[str, Any]:

@@ -52,15 +52,15 @@ class RefusedError(Exception):
 def connect(project: str) -> Deps:
     """Return the dependencies of a process of this project: the functions' own, with the operator's credentials."""
     os.environ["GCLOUD_PROJECT"] = project
-    for name, value in _deployed_params(project).items():
+    for name, value in deployed_params(project).items():
         os.environ.setdefault(name, value)
     return Deps(load_settings(), _clock())
 
 
-def _deployed_params(project: str) -> dict[str, str]:
-    """Read the params that were deployed, from the files in which the Firebase CLI keeps them."""
+def deployed_params(project: str, folder: Path = _ROOT) -> dict[str, str]:
+    """Read the params that were deployed, from the files in which the Firebase CLI keeps them; a project's own win."""
     found: dict[str, str] = {}
-    for path in (_ROOT / ".env", _ROOT / f".env.{project}"):
+    for path in (folder / ".env", folder / f".env.{project}"):
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
         found |= {name.strip(): value.strip().strip("\"'") for name, value in pairs if name.strip() in _PARAMS}

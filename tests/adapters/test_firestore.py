@@ -3,6 +3,7 @@
 import ast
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from functions.core.accounts import Account, charge, open_account
 from functions.core.batches import BatchState
 from functions.core.errors import InsufficientTokens
 from functions.core.jobs import QUEUE_SHARDS, Failure, Job, JobError, Status
-from functions.core.ledger import Wallet
+from functions.core.ledger import Wallet, empty_wallet
+from functions.core.operations import AuditEntry, granted
 from functions.core.pricing import QueueStats
 from functions.core.profile import DEVICES_MAX, Device, Profile, device_key, with_device
 from functions.core.refresh import SHARDS
@@ -568,3 +570,25 @@ def test_each_step_costs_what_its_docstring_says(store: FirestoreStore, firestor
     assert bill(firestore, lambda: store.get_wallet("ana")) == (1, 0)
     assert bill(firestore, lambda: queued(store, 100)) == (2, 0)
     assert bill(firestore, lambda: store.due_batches([BatchState.SUBMITTED], NOW, 100)) == (1, 0)
+
+
+def test_two_operators_give_what_one_key_names_once(store: FirestoreStore, client: Client) -> None:
+    """At the same moment, from two shells: one entry, one audit entry, and one of them is told that it was there."""
+    store.open_wallet("ana", lambda wallet: open_account(wallet, 10, NOW))
+
+    def grant(number: int) -> bool:
+        now = NOW + timedelta(microseconds=number)
+        who = {"by": f"operator-{number}", "why": "sorry", "at": now}
+        audit = AuditEntry(audit_id="ana:grant:key", action="grant", target="ana", **who)
+
+        def decide(wallet: Wallet | None, _job: Job | None) -> tuple[Account, dict[str, Any]]:
+            return granted(wallet or empty_wallet(now), "key", 5, "sorry", now), {}
+
+        return store.post_by_hand("ana", "grant:key", decide, audit)[1]
+
+    with ThreadPoolExecutor(4) as pool:
+        posted = list(pool.map(grant, range(1, 5)))
+    assert sorted(posted) == [False, False, False, True]
+    assert [delta for _, delta, _ in statement(client)] == [10, 5]
+    (entry,) = store.list_audit(5)
+    assert entry["by"] == f"operator-{posted.index(True) + 1}"

@@ -1,0 +1,83 @@
+"""The operators' command started as a program, over the wire: the ways to start it, and what it says when it cannot."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from scripts.emulators.cloud import LocalCloud
+from scripts.emulators.serving import free_port
+from scripts.operators.session import deployed_params
+from tests.app import App
+
+ROOT = Path(__file__).resolve().parents[2]
+FILE = ("scripts/admin.py",)
+MODULE = ("-m", "scripts.admin")
+GOOGLES = ("GCLOUD_PROJECT", "GOOGLE_CLOUD_PROJECT", "FIRESTORE_EMULATOR_HOST", "GOOGLE_APPLICATION_CREDENTIALS")
+
+
+def run(start: tuple[str, ...], *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the program with nothing of Google's in its environment but this."""
+    clean = {name: value for name, value in os.environ.items() if name not in GOOGLES}
+    command = [sys.executable, *start, *arguments]
+    return subprocess.run(  # noqa: S603  (our own interpreter and arguments)
+        command, cwd=ROOT, env={**clean, **environment}, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+@pytest.mark.parametrize("start", [FILE, MODULE], ids=["file", "module"])
+def test_it_shows_and_changes_what_the_functions_see(app: App, start: tuple[str, ...]) -> None:
+    """Against the running cloud, as a file and as a module: a grant is in the app's wallet at once."""
+    app.call("get_wallet")
+    granted = run(
+        start, "grant", app.user.uid, "7", "--why", "welcome back", "--yes", "--json", **app.cloud.environment
+    )
+    assert json.loads(granted.stdout)["posted"] is True, granted.stderr
+    assert app.statement()[-1] == ("grant", 7, 17)
+    assert app.call("list_ledger")["entries"][0]["detail"]["why"] == "welcome back"
+
+
+def test_it_lives_in_the_clouds_moved_time(cloud: LocalCloud) -> None:
+    """Where the clock was moved, the command's day is the functions', and crons that ran then are not late."""
+    cloud.advance(timedelta(minutes=15))
+    status = json.loads(run(MODULE, "status", "--json", **cloud.environment).stdout)
+    assert {row["state"] for row in status["crons"].values()} == {"ok"}
+    assert json.loads(run(MODULE, "budget", "--json", **cloud.environment).stdout)["day"] == f"{cloud.clock():%Y-%m-%d}"
+
+
+def test_without_a_project_it_says_which_option_is_missing() -> None:
+    """Status 2, as for any command that is wrong."""
+    result = run(MODULE, "status")
+    assert result.returncode == 2
+    assert "--project" in result.stderr
+
+
+def test_without_credentials_it_says_how_to_get_them(tmp_path: Path) -> None:
+    """One line, and no traceback."""
+    home = {"HOME": str(tmp_path), "CLOUDSDK_CONFIG": str(tmp_path), "NO_GCE_CHECK": "true"}
+    result = run(MODULE, "status", "--project", "some-project", **home)
+    assert (result.returncode, result.stdout, len(result.stderr.splitlines())) == (1, "", 1)
+    assert "gcloud auth application-default login" in result.stderr
+
+
+def test_without_firestore_it_says_so(cloud: LocalCloud) -> None:
+    """Within its limit, in one line that names the project."""
+    nowhere = {**cloud.environment, "FIRESTORE_EMULATOR_HOST": f"127.0.0.1:{free_port(0)}"}
+    result = run(MODULE, "user", "ann", **nowhere)
+    assert (result.returncode, result.stdout, len(result.stderr.splitlines())) == (1, "", 1)
+    assert result.stderr.startswith(f"admin: Firestore of {cloud.project}: ")
+
+
+def test_params_come_from_where_the_deploy_keeps_them(tmp_path: Path) -> None:
+    """Those that figures depend on, the project's own before the common ones."""
+    (tmp_path / ".env").write_text("OPENAI_MODEL=gpt-5-nano\nREMOTE_CONFIG=true\n", encoding="utf-8")
+    (tmp_path / ".env.mine").write_text(
+        '# a comment\nREGION=us-central1\nOPENAI_MODEL="gpt-4o-mini"\n', encoding="utf-8"
+    )
+    assert deployed_params("mine", tmp_path) == {"OPENAI_MODEL": "gpt-4o-mini", "REMOTE_CONFIG": "true"}
+    assert deployed_params("other", tmp_path)["OPENAI_MODEL"] == "gpt-5-nano"
+    assert deployed_params("other", tmp_path / "empty") == {}
