@@ -69,7 +69,7 @@ def instant_hold(job: Job, photo: bytes, deps: Deps) -> Hold:
     size = jpeg_size(photo)
     model, side = deps.settings.openai_model, deps.runtime().images.side_max
     tokens = input_tokens(model, job.region, job.language, size) if size else input_tokens_max(model, side)
-    micros, percent = most_micros(tokens, deps.model_price(), batch=False), deps.budget().hold_percent
+    micros, percent = most_micros(tokens, deps.model_price(), batch=False), hold_percent(deps)
     shard = int(deps.new_id(), 16)
     return call_hold(day_of(deps.clock()), shard, model, raised(micros, percent), percent)
 
@@ -77,7 +77,12 @@ def instant_hold(job: Job, photo: bytes, deps: Deps) -> Hold:
 def line_micros(deps: Deps) -> int:
     """Return the most that one line of a batch can cost."""
     tokens = input_tokens_max(deps.settings.openai_model, deps.runtime().images.side_max)
-    return raised(most_micros(tokens, deps.model_price(), batch=True), deps.budget().hold_percent)
+    return raised(most_micros(tokens, deps.model_price(), batch=True), hold_percent(deps))
+
+
+def hold_percent(deps: Deps) -> int:
+    """Return how many percent of an estimate are held: more than 100 once an answer has cost more than its own."""
+    return deps.budget().hold_percent(deps.settings.openai_model)
 
 
 def known_price(model: str, deps: Deps) -> ModelPrice | None:
@@ -129,7 +134,7 @@ def _recount(uid: str, needed: RecountNeededError, deps: Deps) -> Recount:
     still_open = deps.store.count_open_jobs(uid, needed.day)
     settled = deps.store.user_micros(uid, since, until)
     tokens = input_tokens_max(deps.settings.openai_model, deps.runtime().images.side_max)
-    most = raised(most_micros(tokens, deps.model_price(), batch=False), deps.budget().hold_percent)
+    most = raised(most_micros(tokens, deps.model_price(), batch=False), hold_percent(deps))
     return Recount(needed.day, needed.counted_micros, settled + still_open * most)
 
 
@@ -146,7 +151,7 @@ def hold_for_batch(lines: int, deps: Deps) -> tuple[Hold, int]:
     day = day_of(deps.clock())
     shards = deps.store.budget_shards(day) or open_day(day, deps)
     hold, affordable = batch_hold(day, deps.settings.openai_model, line_micros(deps), lines, shards)
-    return hold.model_copy(update={"percent": deps.budget().hold_percent}), affordable
+    return hold.model_copy(update={"percent": hold_percent(deps)}), affordable
 
 
 def open_day(day: str, deps: Deps) -> dict[str, Shard]:
@@ -170,7 +175,8 @@ def report_doubts(doubts: Doubts, deps: Deps) -> None:
     more than was held for them."""
     if not doubts:
         return
-    log.error(log.Event.USAGE_DOUBTED, **vars(doubts))
+    counts = {"unreported": doubts.unreported, "absurd": doubts.absurd, "percent": doubts.percent}
+    log.error(log.Event.USAGE_DOUBTED, jobId=doubts.job_id, model=doubts.model, **counts)
     now = deps.clock()
     if doubts.unreported or doubts.absurd:
         text = "An answer did not say believably what it cost; the most that it can have cost is booked."

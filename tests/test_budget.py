@@ -271,7 +271,7 @@ def test_a_batch_whose_lines_cost_more_than_was_held(cloud: InProcessCloud, monk
     assert costs == 5 * 450 > held["micros"]
     assert books(cloud)[1:] == (0, costs)
     assert alerts(cloud) == {f"estimate_exceeded-{today(cloud)}"}
-    assert stored(cloud, "stats/budget")["holdPercent"] == -(-100 * 450 // held["lineMicros"])
+    assert stored(cloud, "stats/budget")["holdPercents"]["gpt-6-luna"] == -(-100 * 450 // held["lineMicros"])
 
 
 def test_an_upgrade_holds_and_settles_like_an_instant_call(cloud: InProcessCloud) -> None:

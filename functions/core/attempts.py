@@ -66,12 +66,13 @@ class Terms:
 class Doubts:
     """What an operator should know of the costs of some answers: how many had none reported, or an absurd one; and how
     many percent of its estimate the dearest came to that is believed, 0 if none was above what was held. `job_id` is
-    one of them."""
+    one of them, `model` the one that gave them all."""
 
     unreported: int = 0
     absurd: int = 0
     percent: int = 0
     job_id: str = ""
+    model: str = ""
 
     def add(self, job_id: str, attempt: Attempt, terms: Terms) -> None:
         """Look at one more answer."""
@@ -86,7 +87,7 @@ class Doubts:
             percent = -(-terms.percent * terms.reported_micros(attempt.usage) // max(terms.most_micros, 1))
         self.percent = max(self.percent, percent)
         if self and not self.job_id:
-            self.job_id = job_id
+            self.job_id, self.model = job_id, terms.model
 
     def __bool__(self) -> bool:
         """Whether there are any."""

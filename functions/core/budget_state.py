@@ -21,21 +21,25 @@ ABSURD_MAX = 3
 class BudgetState(Record):
     """Where the budget stands, as processes cache it. Stored in `stats/budget`. `committed`: micro-dollars by day.
 
-    `hold_percent` of an estimate is held, since an answer has cost more than its estimate; so many `absurd` answers,
-    whose cost nobody can believe, have come on `doubted_day`.
+    `hold_percents` has the models of which more than the estimate is held, since an answer has cost more; so many
+    `absurd` answers, whose cost nobody can believe, have come on `doubted_day`.
     """
 
     day: str = "1970-01-01"
     mode: Mode = Mode.NORMAL
     reopens_at: datetime | None = None
     committed: dict[str, int] = Field(default_factory=dict)
-    hold_percent: int = Field(default=100, ge=100)
+    hold_percents: dict[str, int] = Field(default_factory=dict)
     doubted_day: str = ""
     absurd: int = Field(default=0, ge=0)
 
     def month_of(self, day: str) -> dict[str, int]:
         """Return what the days of this day's month can cost at most, as far as they are known."""
         return {each: micros for each, micros in self.committed.items() if each[:7] == day[:7]}
+
+    def hold_percent(self, model: str) -> int:
+        """Return how many percent of an estimate are held for a call to this model."""
+        return max(self.hold_percents.get(model, 100), 100)
 
     def closed_by_doubt(self, now: datetime) -> bool:
         """Whether too many answers today said that they cost what nobody can believe."""
@@ -67,8 +71,10 @@ def doubted(state: BudgetState, doubts: Doubts, now: datetime) -> BudgetState:
     """Return the state after answers that cost more than was held for them: the next ones hold as much as that."""
     today = day_of(now)
     absurd = doubts.absurd + (state.absurd if state.doubted_day == today else 0)
-    percent = max(state.hold_percent, doubts.percent)
-    return state.model_copy(update={"hold_percent": percent, "doubted_day": today, "absurd": absurd})
+    percents = state.hold_percents
+    if doubts.percent > state.hold_percent(doubts.model):
+        percents = {**percents, doubts.model: doubts.percent}
+    return state.model_copy(update={"hold_percents": percents, "doubted_day": today, "absurd": absurd})
 
 
 def lifting(rules: BudgetRules, state: BudgetState, now: datetime) -> datetime:

@@ -113,7 +113,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "mode": "str",
         "reopensAt": "time?",
         "committed": "map",
-        "holdPercent": "int",
+        "holdPercents": "map",
         "doubtedDay": "str",
         "absurd": "int",
     },

@@ -36,7 +36,7 @@ def test_a_completion_that_hides_its_cost_is_booked_at_the_safe_side(text: str) 
     attempt = judge(Completion(text, None, None))
     assert (attempt.usage, attempt.unreported) == (None, True)
     assert (INSTANT.cost_micros(attempt), BATCH.cost_micros(attempt)) == (2_000, 1_000)
-    assert doubts(attempt) == Doubts(unreported=1, job_id="job-1")
+    assert doubts(attempt) == Doubts(unreported=1, job_id="job-1", model="gpt-test")
 
 
 @pytest.mark.parametrize("code", Failure)
@@ -96,8 +96,8 @@ def test_a_report_is_believed_up_to_four_times_the_most(
     more output than was allowed, is absurd and booked at what was held. Either way operators are told."""
     attempt = Attempt(usage=Usage(input_tokens=input_tokens, output_tokens=output_tokens))
     assert INSTANT.cost_micros(attempt) == booked
-    doubtful = bool(absurd or percent)
-    assert doubts(attempt) == Doubts(absurd=absurd, percent=percent, job_id="job-1" if doubtful else "")
+    found = Doubts(absurd=absurd, percent=percent)
+    assert doubts(attempt) == (replace(found, job_id="job-1", model="gpt-test") if found else found)
 
 
 def test_the_percentage_is_of_the_estimate_and_not_of_what_was_held() -> None:
@@ -112,7 +112,7 @@ def test_an_answer_whose_price_is_gone_is_booked_at_the_most() -> None:
     unpriced = replace(BATCH, price=None)
     attempt = Attempt(answer=answer(), usage=USAGE)
     assert unpriced.cost_micros(attempt) == 1_000
-    assert doubts(attempt, terms=unpriced) == Doubts(unreported=1, job_id="job-1")
+    assert doubts(attempt, terms=unpriced) == Doubts(unreported=1, job_id="job-1", model="gpt-test")
 
 
 def test_doubts_of_many_answers_add_up() -> None:
@@ -123,7 +123,7 @@ def test_doubts_of_many_answers_add_up() -> None:
         attempt = Attempt(usage=Usage(input_tokens=tokens, output_tokens=0))
         found.add(f"job-{number}", attempt, INSTANT)
     found.add("job-9", failed_attempt(Failure.PROVIDER_UNAVAILABLE, "no answer"), INSTANT)
-    assert found == Doubts(absurd=1, percent=120, job_id="job-1")
+    assert found == Doubts(absurd=1, percent=120, job_id="job-1", model="gpt-test")
 
 
 def doubts(attempt: Attempt, terms: Terms = INSTANT) -> Doubts:

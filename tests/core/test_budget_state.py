@@ -42,11 +42,21 @@ def test_it_reopens_with_the_next_day_or_month(committed: dict[str, int], now: d
 
 def test_what_is_held_follows_the_dearest_answer_and_stays() -> None:
     """A cheaper one after it, or another day, lowers nothing: the estimate was wrong and still is."""
-    state = doubted(BudgetState(), Doubts(percent=130), NOW)
-    assert state.hold_percent == 130
-    state = doubted(state, Doubts(percent=115), NOW + timedelta(days=1))
-    assert (state.hold_percent, state.absurd) == (130, 0)
-    assert doubted(state, Doubts(absurd=1), NOW).hold_percent == 130
+    state = doubted(BudgetState(), Doubts(percent=130, model="gpt-4.1"), NOW)
+    assert state.hold_percent("gpt-4.1") == 130
+    state = doubted(state, Doubts(percent=115, model="gpt-4.1"), NOW + timedelta(days=1))
+    assert (state.hold_percent("gpt-4.1"), state.absurd) == (130, 0)
+    assert doubted(state, Doubts(absurd=1, model="gpt-4.1"), NOW).hold_percent("gpt-4.1") == 130
+
+
+def test_an_estimate_that_was_wrong_says_nothing_of_other_models() -> None:
+    """Each has its own formula, and what is under way when another is deployed raises its own."""
+    state = doubted(BudgetState(), Doubts(percent=130, model="gpt-4.1"), NOW)
+    assert state.hold_percent("gpt-6-luna") == 100
+    assert doubted(state, Doubts(percent=120, model="gpt-6-luna"), NOW).hold_percents == {
+        "gpt-4.1": 130,
+        "gpt-6-luna": 120,
+    }
 
 
 def test_so_many_absurd_answers_close_the_day_unless_an_operator_opens_it() -> None:
