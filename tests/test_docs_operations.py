@@ -72,20 +72,24 @@ def commands(prefix: str) -> list[str]:
     return sorted(set(re.findall(rf"(?:^ {{4}}|`|for it |-m ){prefix} ([^`\n]+)", TEXT, re.MULTILINE)))
 
 
-def options_of(app: typer.Typer, words: list[str]) -> tuple[set[str], list[str]]:
-    """Return the options of the command that words begin with, and the words after its name."""
+def parsed(app: typer.Typer, words: list[str]) -> tuple[set[str], set[str], list[str]]:
+    """Return the options of the command that words begin with, those it must have (the project is in the environment),
+    and the words after its name."""
     command: Any = typer.main.get_command(app)
     while hasattr(command, "commands") and words:
         assert words[0] in command.commands, f"{words[0]} is no command of {command.name}"
         command, words = command.commands[words[0]], words[1:]
-    return {name for param in command.params for name in param.opts}, words
+    required = {param.opts[0] for param in command.params if param.required and param.opts[0].startswith("--")}
+    return {name for param in command.params for name in param.opts}, required - {"--project"}, words
 
 
 @pytest.mark.parametrize("use", commands("admin"))
 def test_each_command_of_an_operator_exists(use: str) -> None:
-    """Its name and its options, wherever the document tells somebody to run it."""
-    options, words = options_of(admin_app, use.split("  #", maxsplit=1)[0].split())
-    assert {word for word in words if word.startswith("--")} <= options, use
+    """Its name and its options, wherever the document tells somebody to run it; with arguments, all that it needs."""
+    options, required, words = parsed(admin_app, use.split("  #", maxsplit=1)[0].split())
+    given = {word for word in words if word.startswith("--")}
+    assert given <= options, use
+    assert not words or required <= given, use
     fields = {word.partition("=")[0] for word in words if "=" in word and word != "FIELD=VALUE"}
     assert fields <= set(known_fields()), use
 
@@ -93,7 +97,7 @@ def test_each_command_of_an_operator_exists(use: str) -> None:
 @pytest.mark.parametrize("use", commands("scripts.schedules"))
 def test_each_command_about_schedules_exists(use: str) -> None:
     """The same for Cloud Scheduler's jobs."""
-    options_of(schedules_app, use.split())
+    parsed(schedules_app, use.split())
 
 
 def test_the_commands_are_found() -> None:

@@ -74,7 +74,7 @@ def complaints(figures: Figures, mode: Mode, now: datetime) -> dict[AlertKind, s
     told: dict[AlertKind, str] = {}
     oldest = figures.oldest_queued_at
     if oldest is not None and now - oldest > QUEUE_AGE_MAX and mode is not Mode.CLOSED:
-        told[AlertKind.QUEUE_OLD] = f"{figures.queued} jobs are queued, the oldest since {oldest.isoformat()}."
+        told[AlertKind.QUEUE_OLD] = f"Jobs queued: {figures.queued}, the oldest since {oldest.isoformat()}."
     if figures.overdue_batches:
         names = ", ".join(figures.overdue_batches)
         told[AlertKind.BATCH_STUCK] = f"Nobody has looked at these batches for over an hour: {names}."
@@ -84,7 +84,7 @@ def complaints(figures: Figures, mode: Mode, now: datetime) -> dict[AlertKind, s
     if figures.breaker.open:
         told[AlertKind.BREAKER_OPEN] = "Credit refresh has stopped: the store failed five times in a row."
     if figures.dead_letters:
-        told[AlertKind.DEAD_LETTERS] = f"{figures.dead_letters} users were given up by the credit refresh."
+        told[AlertKind.DEAD_LETTERS] = f"Users whom the credit refresh has given up: {figures.dead_letters}."
     return told
 
 

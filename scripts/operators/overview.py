@@ -49,7 +49,7 @@ def _status(console: Console, stats: Mapping[str, Any], now: datetime, project: 
     oldest = age(when(queue["oldestAt"]), now)
     open_batches = ", ".join(f"{count} {state}" for state, count in batches["open"].items() if count) or "none"
     overdue = f"; [red]overdue: {', '.join(batches['overdue'])}[/]" if batches["overdue"] else ""
-    console.print(f"Queue    {queue['waiting']} jobs, oldest {oldest}")
+    console.print(f"Queue    {queue['waiting']}, oldest {oldest}")
     console.print(f"Batches  {open_batches}{overdue}")
     letters, breaker = stats["deadLetters"], stats["refresh"]["breaker"]
     letters_colour, breaker_colour = "red" if letters else "green", "green" if breaker == "free" else "red"
@@ -110,8 +110,8 @@ def queue(project: Project, limit: Limit = 20, as_json: AsJson = False) -> None:
         }
 
         def render(console: Console) -> None:
-            console.print(f"{waiting} jobs are queued ({stats.health}); an answer takes {data['expectedMinutes']} min.")
-            console.print(f"A photo costs {prices.batch} tokens here, {prices.instant} in the instant lane.")
+            console.print(f"Queued: {waiting} ({stats.health}). An answer takes {data['expectedMinutes']} minutes.")
+            console.print(f"Price of a photo in tokens: {prices.batch} here, {prices.instant} in the instant lane.")
             rows = [
                 (job.job_id, job.uid, job.priority, job.attempts, age(job.created_at, now), age(job.queued_at, now))
                 for job in jobs

@@ -58,11 +58,11 @@ def test_each_trouble_is_told_with_its_names() -> None:
     )
     told = complaints(figures, Mode.NORMAL, NOW)
     assert told == {
-        AlertKind.QUEUE_OLD: "7 jobs are queued, the oldest since 2026-11-21T09:00:00+00:00.",
+        AlertKind.QUEUE_OLD: "Jobs queued: 7, the oldest since 2026-11-21T09:00:00+00:00.",
         AlertKind.BATCH_STUCK: "Nobody has looked at these batches for over an hour: batch-1, batch-2.",
         AlertKind.CRON_LATE: "These have not succeeded when they should have: recover_jobs.",
         AlertKind.BREAKER_OPEN: "Credit refresh has stopped: the store failed five times in a row.",
-        AlertKind.DEAD_LETTERS: "2 users were given up by the credit refresh.",
+        AlertKind.DEAD_LETTERS: "Users whom the credit refresh has given up: 2.",
     }
 
 

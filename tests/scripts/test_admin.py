@@ -438,7 +438,15 @@ def test_status_is_one_screen(cloud: InProcessCloud, run: Run) -> None:
     cloud.clock.advance(timedelta(seconds=31))
     printed = run("status").stdout
     assert len(printed.splitlines()) <= 24
-    for text in ("normal", "less than 80 %", "1 jobs, oldest 3h", "breaker free", "never", "queue_old", *CRON_MINUTES):
+    for text in (
+        "normal",
+        "less than 80 %",
+        "Queue    1, oldest 3h",
+        "breaker free",
+        "never",
+        "queue_old",
+        *CRON_MINUTES,
+    ):
         assert text in printed, text
 
 
