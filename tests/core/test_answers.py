@@ -199,7 +199,7 @@ def test_text_that_only_looks_like_syntax_is_kept(text: str) -> None:
         ("{itemName: 1}", "not valid JSON"),
         ("{} {}", "not usable"),
         ('{"a":' * 5_000 + "1" + "}" * 5_000, "longer than|not valid JSON"),
-        ('{"a":' * 3_000 + "1" + "}" * 3_000, "not valid JSON"),
+        ('{"a":' * 3_000 + "1" + "}" * 3_000, "not valid JSON|not usable"),  # how deep is too deep depends on Python
         (answer_text() + " " * ANSWER_CHARACTERS_MAX, "longer than"),
         ('{"confidence": ' + "9" * 5_000 + "}", "not valid JSON"),
     ],
