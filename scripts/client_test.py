@@ -4,8 +4,8 @@
       tests/client                  │
                                     └──► OpenAI stand-in ──webhook──► the functions emulator
 
-The protocols are those of FlutterFire. What has no emulator here: Google's Storage emulator needs a download at its
-first start, so Storage is the local cloud's, which speaks the same protocol under the same rules.
+The protocols are those of FlutterFire. Google's Storage emulator needs a download at its first start, so Storage is the
+local cloud's, which speaks the same protocol under the same rules. The local cloud as a whole serves the same app, too.
 """
 
 import base64
@@ -27,6 +27,8 @@ from rich.console import Console
 
 from functions.refusals import CODES
 from scripts.drawings import drawn_photos
+from scripts.emulators.cloud import LocalCloud
+from scripts.emulators.control import ControlServer
 from scripts.emulators.firebase_suite import FirebaseSuite
 from scripts.emulators.firestore import OfficialFirestore, find_official
 from scripts.emulators.functions import triggers_of
@@ -42,6 +44,8 @@ NODE_MAJOR_MIN = 20
 BATCH_MINUTES = 0.02  # how long the stand-in takes for a batch: about a second
 _REGION = "us-central1"
 _ERRORS_SHOWN = 10
+_OF_OTHERS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "FIRESTORE", "FIRESTORE_EMULATOR_HOST")
+"""What a shell may have set, and would send the test elsewhere: to a model that costs money, to somebody's data."""
 _INSTALL = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
 
 
@@ -113,6 +117,18 @@ def start(stack: ExitStack) -> tuple[dict[str, Any], FirebaseSuite]:
     Raises:
         FunctionsStartError, RuntimeError: something does not start; the message says what and why.
     """
+    facts, suite = _start_official(stack)
+    facts["local"] = _start_local_cloud(stack)
+    facts["photos"] = stack.enter_context(tempfile.TemporaryDirectory(prefix="ecolane-photos-"))
+    for name, photo in drawn_photos().items():
+        (Path(facts["photos"]) / name).write_bytes(photo)
+    facts["declared"] = declared()
+    facts["reasons"] = {error.reason: code.value for error, code in CODES.items()}
+    return facts, suite
+
+
+def _start_official(stack: ExitStack) -> tuple[dict[str, Any], FirebaseSuite]:
+    """Start Google's emulators with what they need around them; return where they are, and the suite."""
     firestore = OfficialFirestore(ROOT / "firestore.rules")
     stack.callback(firestore.stop)
     firestore.start()
@@ -138,9 +154,6 @@ def start(stack: ExitStack) -> tuple[dict[str, Any], FirebaseSuite]:
     openai = OpenAIStandIn(openai_port, batch_minutes=BATCH_MINUTES, webhook_secret=webhook_secret, webhook_url=webhook)
     stack.callback(openai.stop)
     openai.start()
-    photos = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ecolane-photos-")))
-    for name, photo in drawn_photos().items():
-        (photos / name).write_bytes(photo)
     facts = {
         "project": suite.project,
         "region": _REGION,
@@ -150,14 +163,31 @@ def start(stack: ExitStack) -> tuple[dict[str, Any], FirebaseSuite]:
         "cutOffSettings": str(cut_off.settings_file),
         "auth": suite.auth_host,
         "firestore": firestore.host,
-        "storage": storage.host.removeprefix("http://"),
+        "storage": _address(storage.host),
         "openai": openai.admin_url,
-        "photos": str(photos),
         "discovered": [[trigger.name, trigger.kind, trigger.schedule] for trigger in suite.triggers()],
-        "declared": declared(),
-        "reasons": {error.reason: code.value for error, code in CODES.items()},
     }
     return facts, suite
+
+
+def _start_local_cloud(stack: ExitStack) -> dict[str, str]:
+    """Start what `make dev FIRESTORE=official` starts; return where its parts are."""
+    local = stack.enter_context(LocalCloud(firestore="official"))
+    control = ControlServer(local)
+    stack.callback(control.stop)
+    control.start()
+    return {
+        "functions": _address(local.functions_url),
+        "auth": local.auth_host,
+        "firestore": local.firestore.host,
+        "storage": _address(local.storage_host),
+        "bucket": local.bucket,
+        "control": control.url,
+    }
+
+
+def _address(url: str) -> str:
+    return url.removeprefix("http://")
 
 
 def declared() -> list[list[str | None]]:
@@ -190,4 +220,6 @@ def _end(reason: str, status: int) -> None:
 
 
 if __name__ == "__main__":
+    for name in _OF_OTHERS:
+        os.environ.pop(name, None)
     typer.run(client_test)

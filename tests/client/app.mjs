@@ -21,33 +21,34 @@ const provoked = new Set();
 
 /** One installation of the app. Nobody is signed in yet. */
 export class App {
-  /** `functions` is the address of the deploy that this app calls. */
-  constructor(functions = facts.functions) {
+  /** `cloud` has the addresses that are not those of Google's emulators. */
+  constructor(cloud = {}) {
+    const { auth, bucket, firestore, functions, storage } = { ...facts, ...cloud };
     this.app = initializeApp(
-      { apiKey: "local", projectId: facts.project, storageBucket: facts.bucket, appId: "client-test" },
+      { apiKey: "local", projectId: facts.project, storageBucket: bucket, appId: "client-test" },
       randomUUID(),
     );
     this.auth = getAuth(this.app);
     this.db = getFirestore(this.app);
     this.functions = getFunctions(this.app, facts.region);
     this.storage = getStorage(this.app);
-    connectAuthEmulator(this.auth, `http://${facts.auth}`, { disableWarnings: true });
-    connectFirestoreEmulator(this.db, ...address(facts.firestore));
+    connectAuthEmulator(this.auth, `http://${auth}`, { disableWarnings: true });
+    connectFirestoreEmulator(this.db, ...address(firestore));
     connectFunctionsEmulator(this.functions, ...address(functions));
-    connectStorageEmulator(this.storage, ...address(facts.storage));
+    connectStorageEmulator(this.storage, ...address(storage));
     apps.push(this);
   }
 
   /** A fresh anonymous user's app. */
-  static async signedIn(functions) {
-    const app = new App(functions);
+  static async signedIn(cloud) {
+    const app = new App(cloud);
     await signInAnonymously(app.auth);
     return app;
   }
 
   /** An operator's app: a custom token brings the claim. Emulators take unsigned ones. */
-  static async ofAdmin(functions) {
-    const app = new App(functions);
+  static async ofAdmin(cloud) {
+    const app = new App(cloud);
     const part = (content) => Buffer.from(JSON.stringify(content)).toString("base64url");
     const content = { aud: CUSTOM_TOKEN_AUDIENCE, uid: `admin-${randomUUID()}`, claims: { admin: true } };
     const token = `${part({ alg: "none", typ: "JWT" })}.${part(content)}.`;
@@ -158,6 +159,12 @@ export async function tick(name) {
     },
   );
   assert.equal(answer.status, 200, `${name}: ${await answer.text()}`);
+}
+
+/** Let time pass in the local cloud: its crons fire and its batches come through on the way. */
+export async function advance(minutes) {
+  const answer = await fetch(`${facts.local.control}/advance`, { method: "POST", body: JSON.stringify({ minutes }) });
+  assert.deepEqual((await answer.json()).failed, []);
 }
 
 /** Have the next call to the AI provider fail. */

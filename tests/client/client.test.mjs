@@ -5,11 +5,12 @@ import { randomUUID } from "node:crypto";
 import { appendFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 
+import { EmailAuthProvider, linkWithCredential, signInWithEmailAndPassword } from "firebase/auth";
 import { collection, doc, getDoc, limit, orderBy, query, setDoc, Timestamp, where } from "firebase/firestore";
 import { deleteObject, getDownloadURL, getMetadata, listAll, ref, uploadBytesResumable } from "firebase/storage";
 
 import {
-  App, breakProvider, closeAll, eventually, facts, Listener, operatorSets, photoBytes, provokedReasons, refused,
+  advance, App, breakProvider, closeAll, eventually, facts, Listener, operatorSets, photoBytes, provokedReasons, refused,
   tick,
 } from "./app.mjs";
 
@@ -53,6 +54,16 @@ describe("signing in", () => {
     assert.equal(wallet.balance, 10);
     assert.deepEqual(wallet.recent.map(({ reason, delta }) => [reason, delta]), [["welcome", 10]]);
     assert.ok(isTime(wallet.createdAt));
+  });
+
+  test("an anonymous user who takes an e-mail address stays the same user, on another device too", async () => {
+    const [app, other] = [await App.signedIn(), new App()];
+    await app.classify("batch");
+    const [email, password] = [`${app.uid}@example.com`, randomUUID()];
+    await linkWithCredential(app.auth.currentUser, EmailAuthProvider.credential(email, password));
+    await signInWithEmailAndPassword(other.auth, email, password);
+    assert.equal(other.uid, app.uid);
+    assert.equal((await other.call("get_wallet")).balance, 9);
   });
 
   test("operators' calls are for operators", async () => {
@@ -351,17 +362,35 @@ describe("refusals", () => {
 });
 
 describe("bad days and other deploys", () => {
+  const cutOff = { functions: facts.cutOff };
+
   test("without Auth, and without Firestore, an app is told to come back with the same requestId", async () => {
-    const [operator, app] = [await App.ofAdmin(facts.cutOff), await App.signedIn(facts.cutOff)];
+    const [operator, app] = [await App.ofAdmin(cutOff), await App.signedIn(cutOff)];
     const soon = { retryAfter: (seconds) => seconds > 0 };
     await refused(operator.call("admin_stats"), "AUTH_UNAVAILABLE", soon);
     await refused(app.call("get_wallet"), "STORE_UNAVAILABLE", soon);
   });
 
   test("a deploy that enforces App Check takes no call without its token", async () => {
-    const app = await App.signedIn(facts.cutOff);
+    const app = await App.signedIn(cutOff);
     await appendFile(facts.cutOffSettings, "ENFORCE_APP_CHECK=true\n");
     await refused(app.call("quote"), "APP_NOT_VERIFIED");
+  });
+});
+
+describe("make dev", () => {
+  test("the local cloud serves the same app: uploads, both lanes, listeners", async () => {
+    const app = await App.signedIn(facts.local);
+    const imagePath = await app.upload("battery.jpg");
+    assert.equal((await app.classify("instant", { imagePath })).status, "done");
+    const { jobId } = await app.classify("batch", { imagePath });
+    const own = await Listener.on(doc(app.db, `aiJobs/${jobId}`));
+    await advance(240);
+    const done = await own.until(({ status }) => status === "done", "the result");
+    assert.ok(done.completedAt instanceof Timestamp);
+    const stranger = await App.signedIn(facts.local);
+    const denied = await Listener.on(doc(stranger.db, `aiJobs/${jobId}`));
+    assert.equal(denied.error?.code, "permission-denied");
   });
 });
 
