@@ -19,6 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from functions.adapters.prices import UnknownPriceError
+from functions.boundary import connect_firebase
 from functions.config import ConfigurationError, load_settings
 from functions.core.errors import EcolaneError
 from functions.core.image_tokens import UnknownImageTokensError
@@ -54,7 +55,10 @@ def connect(project: str) -> Deps:
     os.environ["GCLOUD_PROJECT"] = project
     for name, value in deployed_params(project).items():
         os.environ.setdefault(name, value)
-    return Deps(load_settings(), _clock())
+    settings = load_settings()
+    if settings.remote_config:
+        connect_firebase()  # its template is fetched through the Admin SDK
+    return Deps(settings, _clock())
 
 
 def deployed_params(project: str, folder: Path = _ROOT) -> dict[str, str]:

@@ -11,6 +11,7 @@ import pytest
 
 from scripts.emulators.cloud import LocalCloud
 from scripts.emulators.serving import free_port
+from scripts.operators import session
 from scripts.operators.session import deployed_params
 from tests.app import App
 
@@ -70,6 +71,19 @@ def test_without_firestore_it_says_so(cloud: LocalCloud) -> None:
     result = run(MODULE, "user", "ann", **nowhere)
     assert (result.returncode, result.stdout, len(result.stderr.splitlines())) == (1, "", 1)
     assert result.stderr.startswith(f"admin: Firestore of {cloud.project}: ")
+
+
+def test_a_project_that_takes_prices_from_remote_config_is_asked_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command sees the prices that the functions see: the Admin SDK is connected where the deploy says so."""
+    connected: list[bool] = []
+    monkeypatch.setattr(session, "connect_firebase", lambda: connected.append(True))
+    for name in ("GCLOUD_PROJECT", "REMOTE_CONFIG"):
+        monkeypatch.setenv(name, "false")
+    session.connect("demo-one")
+    assert connected == []
+    monkeypatch.setenv("REMOTE_CONFIG", "true")
+    assert session.connect("demo-two").settings.project == "demo-two"
+    assert connected == [True]
 
 
 def test_params_come_from_where_the_deploy_keeps_them(tmp_path: Path) -> None:
