@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -78,13 +79,37 @@ def test_an_unknown_wish_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert "fail or skip, not 'ignore'" in capsys.readouterr().err
 
 
-def test_npm_speaks_for_itself_when_it_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What npm says is the message, and nothing counts as installed."""
+@pytest.fixture
+def npm_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
+    """Have npm fail with what is given, on a machine that has not installed the packages."""
     (tmp_path / "package-lock.json").write_text("{}")
-    failed = subprocess.CompletedProcess([], 1, stderr="npm error network: no answer\n")
     monkeypatch.setattr(client_test, "CLIENT", tmp_path)
-    monkeypatch.setattr(subprocess, "run", lambda *_args, **_options: failed)
+    monkeypatch.setattr(client_test, "whats_missing", lambda: None)
 
-    with pytest.raises(RuntimeError, match="no answer"):
-        client_test.install()
+    def fail(told: str) -> None:
+        failed = subprocess.CompletedProcess([], 1, stderr=told)
+        monkeypatch.setattr(subprocess, "run", lambda *_args, **_options: failed)
+
+    return fail
+
+
+def test_npm_speaks_for_itself_when_it_fails(
+    npm_fails: Callable[[str], None], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """What npm says is the message, nothing counts as installed, and a skip is no answer to it."""
+    npm_fails("npm error code EINTEGRITY\n")
+
+    assert status(if_missing="skip") == 1
+    assert "EINTEGRITY" in capsys.readouterr().err
     assert not (tmp_path / "node_modules" / ".installed").exists()
+
+
+@pytest.mark.parametrize(("if_missing", "expected"), [("fail", 2), ("skip", 0)])
+def test_without_a_network_it_says_so(
+    npm_fails: Callable[[str], None], capsys: pytest.CaptureFixture[str], if_missing: str, expected: int
+) -> None:
+    """A registry that cannot be reached is something missing."""
+    npm_fails("npm error code ENOTFOUND\nnpm error network request to https://registry.npmjs.org failed\n")
+
+    assert status(if_missing=if_missing) == expected
+    assert "ENOTFOUND" in capsys.readouterr().err
