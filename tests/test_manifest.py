@@ -1,5 +1,6 @@
 """What a deploy finds in this folder: the functions, as the Firebase CLI asks for them, against the README's table."""
 
+import ast
 import importlib
 import json
 import os
@@ -85,8 +86,10 @@ def listed() -> dict[str, Row]:
 
 
 def test_what_is_deployed_is_what_the_readme_lists() -> None:
-    """Names, triggers, schedules and secrets."""
+    """Names, triggers, schedules and secrets, in the order of main.py."""
     assert {name: row(endpoint) for name, endpoint in endpoints().items()} == listed()
+    page = ast.parse((ROOT / "main.py").read_text(encoding="utf-8"))
+    assert list(listed()) == [node.name for node in page.body if isinstance(node, ast.FunctionDef)]
 
 
 def test_a_function_is_deployed_under_its_own_name() -> None:
