@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from functions import log
-from functions.adapters.prices import UnknownPriceError
 from functions.core.alerts import AlertKind, alert
 from functions.core.budget import DayNotOpenError, Hold, Mode, NoRoomError, batch_hold, call_hold, exhausted, with_room
 from functions.core.budget_state import doubted, lifting, mode_now
@@ -20,6 +19,7 @@ from functions.core.estimates import input_tokens, input_tokens_max, jpeg_size, 
 from functions.core.guard import Books, Drift, Review, review
 from functions.core.limits import Recount, RecountNeededError
 from functions.core.moments import day_bounds, day_of
+from functions.core.usage import UnknownPriceError
 
 if TYPE_CHECKING:
     from datetime import datetime

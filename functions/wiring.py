@@ -188,7 +188,7 @@ def install_clock(clock: Clock) -> None:
 def deps() -> Deps:
     """Return this process's dependencies; the first thing that every call asks for. Raises ConfigurationError if a
     setting is missing or wrong, or if nobody knows what the model costs."""
-    from functions.adapters.prices import UnknownPriceError
+    from functions.core.usage import UnknownPriceError
 
     built = Deps(load_settings(), _clock)
     try:

@@ -18,7 +18,6 @@ from google.cloud.firestore import Transaction, transactional
 from functions.adapters import openai as adapter
 from functions.adapters.alerting import AlertNotDeliveredError
 from functions.adapters.firestore import writes
-from functions.adapters.prices import UnknownPriceError
 from functions.admin_set_config import AdminSetConfig, admin_set_config
 from functions.classify_image import ClassifyImage, classify_image
 from functions.core import batch_reports
@@ -27,6 +26,7 @@ from functions.core.answers import read_completion
 from functions.core.budget import SHARDS, Mode, Shard
 from functions.core.errors import BudgetExhausted, DailyLimit, EcolaneError, InvalidRequest, ProviderUnavailable
 from functions.core.idempotency import job_id_for
+from functions.core.usage import UnknownPriceError
 from functions.guard_budget import guard_budget
 from functions.poll_batches import poll_batches
 from functions.quote import Quote, quote

@@ -12,10 +12,10 @@ import pytest
 
 import main
 from functions import log, wiring
-from functions.adapters.prices import UnknownPriceError
 from functions.config import ConfigurationError, Settings
 from functions.core.image_tokens import FORMULAS
 from functions.core.runtime import RuntimeConfig
+from functions.core.usage import UnknownPriceError
 from functions.wiring import RUNTIME_CONFIG_AGE_MAX, Deps
 from scripts.emulators.inprocess import InProcessCloud, StillClock
 

@@ -14,6 +14,10 @@ TOKENS_MAX = 10_000_000
 """Far above any model's context: a report beyond this is absurd, and is taken for none."""
 
 
+class UnknownPriceError(Exception):
+    """The model has no price that we can rest a bill on."""
+
+
 class Usage(Record):
     """Tokens of one answer as the provider billed them; `input_tokens` contains the cached and the cache-writing
     ones."""

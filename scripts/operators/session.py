@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from functions.adapters.prices import UnknownPriceError
 from functions.boundary import connect_firebase
 from functions.config import ConfigurationError, load_settings
 from functions.core.errors import EcolaneError
 from functions.core.image_tokens import UnknownImageTokensError
+from functions.core.usage import UnknownPriceError
 from functions.wiring import Clock, Deps
 
 Project = Annotated[

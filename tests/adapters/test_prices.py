@@ -11,8 +11,8 @@ from genai_prices.types import Tier, TieredPrices
 
 from functions import config
 from functions.adapters import prices
-from functions.adapters.prices import UnknownPriceError, model_price
-from functions.core.usage import Usage, cost_micros
+from functions.adapters.prices import model_price
+from functions.core.usage import UnknownPriceError, Usage, cost_micros
 from tests.builders import NOW
 
 DEFAULT_MODEL = str(config.OPENAI_MODEL.default)
