@@ -38,6 +38,16 @@ class AuditEntry(Record):
     changed: tuple[dict[str, Any], ...] = ()
 
 
+def moved(before: Wallet | None, after: Wallet, job: Job | None, fields: Fields) -> tuple[dict[str, Any], ...]:
+    """Return what an operation changes: shown before it is done, and recorded with it as it was in the end."""
+    found = [
+        ("balance", before.balance if before else 0, after.balance),
+        ("points", before.points if before else 0, after.points),
+        ("status", job.status if job else None, fields.get("status", job.status if job else None)),
+    ]
+    return tuple({"field": name, "before": old, "after": new} for name, old, new in found if old != new)
+
+
 def granted(wallet: Wallet, key: str, tokens: int, why: str, now: datetime) -> Account:
     """Give tokens. The user sees the reason in the ledger; the key is bound to reason and number."""
     detail = {"why": why, "tokens": str(tokens)}

@@ -1,7 +1,7 @@
 """`grant` and `refund`: tokens by hand, each once, asked for and on record."""
 
 import uuid
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -12,7 +12,7 @@ from functions.core.errors import JobNotFound
 from functions.core.idempotency import require_same_payload
 from functions.core.jobs import Job, Status
 from functions.core.ledger import LedgerEntry, Reason, Wallet, entry_id
-from functions.core.operations import GRANT_TOKENS_MAX, AuditEntry, granted, reimbursed
+from functions.core.operations import GRANT_TOKENS_MAX, AuditEntry, granted, moved, reimbursed
 from functions.core.records import Fields
 from functions.wiring import Deps
 from scripts.operators.session import (
@@ -23,7 +23,6 @@ from scripts.operators.session import (
     Why,
     Yes,
     ask,
-    change,
     connected,
     operator,
     show,
@@ -53,9 +52,9 @@ def grant(
         wanted = {"why": why, "tokens": str(tokens)}
         stored = deps.store.get_entry(uid, name)
         if stored is None:
-            changed = (change("balance", wallet.balance, wallet.balance + tokens),)
-            ask(changed, f"{tokens} tokens for {uid}: {why}", yes=yes, as_json=as_json)
             now = deps.clock()
+            changes = moved(wallet, granted(wallet, key, tokens, why, now).wallet, None, {})
+            ask(changes, f"{tokens} tokens for {uid}: {why}", yes=yes, as_json=as_json)
 
             def decide(wallet: Wallet | None, _job: Job | None) -> tuple[Account, Fields]:
                 if wallet is None:
@@ -63,13 +62,7 @@ def grant(
                 return granted(wallet, key, tokens, why, now), {}
 
             audit = AuditEntry(
-                audit_id=f"{uid}:{name}",
-                action="grant",
-                target=uid,
-                by=by or operator(),
-                why=why,
-                at=now,
-                changed=changed,
+                audit_id=f"{uid}:{name}", action="grant", target=uid, by=by or operator(), why=why, at=now
             )
             entry, posted = deps.store.post_by_hand(uid, name, decide, audit)
         else:
@@ -98,13 +91,9 @@ def refund(
             wallet = deps.store.get_wallet(job.uid)
             stranded = _is_stranded(job, deps)
             account, fields = reimbursed(wallet, job, deps.clock(), stranded=stranded)
-            before = (wallet.balance, wallet.points) if wallet else (0, 0)
-            changed = [change("balance", before[0], account.wallet.balance)]
-            changed += [change("points", before[1], account.wallet.points)] if job.points else []
-            changed += [change("status", job.status, fields["status"])] if fields else []
             title = f"Refund for {job.uid}, {job.mode} lane, {job.status}: {why}"
-            ask(changed, title, yes=yes, as_json=as_json)
-            entry, posted = _refunded(deps, job, name, (by or operator(), why), tuple(changed), stranded=stranded)
+            ask(moved(wallet, account.wallet, job, fields), title, yes=yes, as_json=as_json)
+            entry, posted = _refunded(deps, job, by or operator(), why, stranded=stranded)
         else:
             entry, posted = stored, False
         _tell(entry, posted, f"job {job_id}", as_json=as_json)
@@ -118,26 +107,15 @@ def _is_stranded(job: Job, deps: Deps) -> bool:
     return stored is None or stored.batch.state in {BatchState.DONE, BatchState.FAILED}
 
 
-def _refunded(
-    deps: Deps,
-    job: Job,
-    name: str,
-    who_and_why: tuple[str, str],
-    changed: tuple[dict[str, Any], ...],
-    *,
-    stranded: bool,
-) -> tuple[LedgerEntry, bool]:
-    now = deps.clock()
+def _refunded(deps: Deps, job: Job, by: str, why: str, *, stranded: bool) -> tuple[LedgerEntry, bool]:
+    name, now = entry_id(Reason.REFUND, job.job_id), deps.clock()
 
     def decide(wallet: Wallet | None, found: Job | None) -> tuple[Account, Fields]:
         if found is None:
             raise JobNotFound("The job is gone.")
         return reimbursed(wallet, found, now, stranded=stranded and found.batch_id == job.batch_id)
 
-    by, why = who_and_why
-    audit = AuditEntry(
-        audit_id=f"{job.uid}:{name}", action="refund", target=job.job_id, by=by, why=why, at=now, changed=changed
-    )
+    audit = AuditEntry(audit_id=f"{job.uid}:{name}", action="refund", target=job.job_id, by=by, why=why, at=now)
     return deps.store.post_by_hand(job.uid, name, decide, audit, job.job_id)
 
 
@@ -158,6 +136,8 @@ def known_wallet(uid: str, deps: Deps) -> Wallet:
         RefusedError: nobody with this uid has one.
     """
     wallet = deps.store.get_wallet(document_id(uid))
+    if wallet is None and deps.store.get_entry(uid, entry_id(Reason.WELCOME, None)) is not None:
+        raise RefusedError(f"the wallet of {uid} is gone; the user's next call makes it anew from the ledger")
     if wallet is None:
         raise RefusedError(f"nobody with the uid {uid} has a wallet; the app's first call opens it")
     return wallet

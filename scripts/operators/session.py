@@ -34,7 +34,18 @@ By = Annotated[
     str,
     typer.Option("--by", envvar="ECOLANE_OPERATOR", help="Who you are, for the audit.", show_default="login name"),
 ]
-Why = Annotated[str, typer.Option("--why", help="The reason, for the audit; users see that of a grant.", min=1)]
+WHY_CHARACTERS_MAX = 200
+
+
+def _reason(text: str) -> str:
+    if not 1 <= len(text.strip()) <= WHY_CHARACTERS_MAX:
+        raise typer.BadParameter(f"say why, in at most {WHY_CHARACTERS_MAX} characters")
+    return text.strip()
+
+
+Why = Annotated[
+    str, typer.Option("--why", callback=_reason, help="The reason, for the audit; users see that of a grant.")
+]
 
 _PARAMS = {"OPENAI_MODEL", "OPENAI_BASE_URL", "REMOTE_CONFIG"}
 """Params of the deploy that figures depend on; `firebase deploy` keeps them in .env files."""

@@ -6,7 +6,7 @@ from functions.core.accounts import Account, charge
 from functions.core.errors import JobNotCancellable
 from functions.core.jobs import Status
 from functions.core.ledger import Reason, Wallet, empty_wallet
-from functions.core.operations import granted, reimbursed
+from functions.core.operations import granted, moved, reimbursed
 from tests.builders import NOW, job
 
 
@@ -22,6 +22,19 @@ def test_a_grant_passes_the_cap() -> None:
     assert (entry.entry_id, entry.delta, entry.balance_after) == ("grant:sorry-2026", 50, 249)
     assert entry.detail == {"why": "outage", "tokens": "50"}
     assert (account.wallet.total_earned, account.wallet.total_spent) == (249, 0)
+
+
+def test_what_moves_is_told_and_nothing_else() -> None:
+    """Balance, points and status, as far as they change; a wallet that was not there had nothing."""
+    before, queued = wallet(3), job(points=10)
+    account, fields = reimbursed(before, queued, NOW)
+    assert moved(before, account.wallet, queued, fields) == (
+        {"field": "balance", "before": 3, "after": 4},
+        {"field": "points", "before": 10, "after": 0},
+        {"field": "status", "before": Status.QUEUED, "after": Status.CANCELLED},
+    )
+    assert moved(None, wallet(3), None, {})[0] == {"field": "balance", "before": 0, "after": 3}
+    assert moved(before, before, queued, {}) == ()
 
 
 def test_a_refund_of_a_photo_that_was_answered() -> None:

@@ -18,7 +18,7 @@ from functions.refresh_credits import refresh_credits
 from functions.submit_batches import submit_batches
 from scripts.admin import app
 from scripts.emulators.inprocess import InProcessCloud
-from scripts.operators import session
+from scripts.operators import money, session
 from tests.app import photo
 
 Run = Callable[..., Result]
@@ -110,6 +110,31 @@ def test_without_a_yes_no_money_moves(cloud: InProcessCloud, run: Run, answer: s
         assert "nothing was changed" in result.output
     assert statement(cloud) == before
     assert audit(cloud) == []
+
+
+def test_the_record_says_what_happened_and_not_what_was_shown(
+    cloud: InProcessCloud, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user who spends while the operator thinks: the audit has the balance as it was in the end."""
+    balance(cloud)
+    asked = session.ask
+
+    def thinking(*arguments: Any, **options: Any) -> None:
+        asked(*arguments, **options)
+        classify(cloud, "photo-one", "instant")
+
+    monkeypatch.setattr(money, "ask", thinking)
+    assert run("grant", "ann", "30", "--why", "outage", "--yes").exit_code == 0
+    assert audit(cloud)[0]["changed"] == [{"field": "balance", "before": 5, "after": 35}]
+
+
+def test_a_wallet_that_is_gone_is_no_unknown_user(cloud: InProcessCloud, run: Run) -> None:
+    """The ledger is there, and the next call makes the wallet anew."""
+    balance(cloud)
+    cloud.client.document("users/ann/wallet/main").delete()
+    assert "makes it anew from the ledger" in run("user", "ann").stderr
+    assert balance(cloud) == 10
+    assert run("user", "ann").exit_code == 0
 
 
 def test_the_same_key_gives_once(cloud: InProcessCloud, run: Run) -> None:
@@ -212,6 +237,15 @@ def test_what_cannot_be_done_is_one_clear_line(cloud: InProcessCloud, run: Run, 
     assert len(result.stderr.splitlines()) == 1
     assert result.stdout == ""
     assert (statement(cloud), audit(cloud)) == ([("welcome", 10, 10)], [])
+
+
+@pytest.mark.parametrize("why", ["", "  ", "x" * 201])
+def test_nothing_is_given_without_a_reason(cloud: InProcessCloud, run: Run, why: str) -> None:
+    """An audit without one is worth nothing, and the user reads it, too."""
+    balance(cloud)
+    result = run("grant", "ann", "5", "--why", why, "--yes")
+    assert (result.exit_code, balance(cloud)) == (2, 10)
+    assert "say why" in result.stderr
 
 
 @pytest.mark.parametrize("tokens", ["0", "-5", "10001", "five"])

@@ -23,7 +23,7 @@ from functions.adapters.firestore.writes import (
 from functions.core.accounts import Account
 from functions.core.jobs import Job
 from functions.core.ledger import LedgerEntry, Wallet
-from functions.core.operations import AuditEntry
+from functions.core.operations import AuditEntry, moved
 from functions.core.records import Fields, problems
 from functions.core.refresh import DeadLetter, shard_of
 
@@ -44,7 +44,8 @@ class OperationDocuments(JobDocuments, BatchDocuments, RefreshDocuments):
         audit: AuditEntry,
         job_id: str | None = None,
     ) -> tuple[LedgerEntry, bool]:
-        """Post an entry once, with its audit entry and what it changes of a job, in one transaction.
+        """Post an entry once, with what it changes of a job, and its audit entry, which is told what has changed; in
+        one transaction.
 
         Returns the entry, and whether this call posted it; one that was there already stays as it is.
         """
@@ -59,11 +60,13 @@ class OperationDocuments(JobDocuments, BatchDocuments, RefreshDocuments):
             if job_ref is not None:
                 data = job_ref.get(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS).to_dict()
                 job = Job(job_id=job_ref.id, **data) if data else None
-            account, fields = decide(self._wallet_in(transaction, uid), job)
+            wallet = self._wallet_in(transaction, uid)
+            account, fields = decide(wallet, job)
             self._write_account(transaction, uid, account)
             if job_ref is not None and fields:
                 transaction.update(job_ref, dict(fields))
-            self._record(transaction, audit)
+            changed = moved(wallet, account.wallet, job, fields)
+            self._record(transaction, audit.model_copy(update={"changed": changed}))
             return account.new_entries[-1], True
 
         try:
