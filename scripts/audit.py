@@ -35,15 +35,16 @@ def audit(
     if vulnerable:
         _end("\n".join([*sorted(vulnerable), "Upgrade: make lock PACKAGE=name"]), VULNERABLE)
     names = {package["name"] for package in found}
-    unknown = {package["name"] for package in found if "skip_reason" in package}
+    unknown = {package["name"]: package["skip_reason"] for package in found if "skip_reason" in package}
     if unknown or not names:
         problem = f"not audited: PyPI's advisories were not to be had for {len(unknown)} of {len(names)} packages"
+        problem += "".join(f"; {why}" for why in [*unknown.values()][:1])
         _end(f"{'skipped: ' if if_missing == 'skip' else ''}{problem}", 0 if if_missing == "skip" else UNKNOWN)
     _end(f"clean: no known vulnerability in {len(names)} packages", 0)
 
 
 def looked_up(lock: str) -> list[dict[str, Any]]:
-    """Return pip-audit's findings about each package of a lock; nothing if it could not ask at all."""
+    """Return pip-audit's findings about each package of a lock, or why it could not ask at all about any."""
     command = [
         sys.executable,
         "-m",
@@ -58,7 +59,7 @@ def looked_up(lock: str) -> list[dict[str, Any]]:
     try:
         dependencies: list[dict[str, Any]] = json.loads(ran.stdout)["dependencies"]
     except (ValueError, KeyError, TypeError):
-        return []
+        return [{"name": lock, "skip_reason": (ran.stderr.strip().splitlines() or ["pip-audit says nothing"])[-1]}]
     return dependencies
 
 
