@@ -72,25 +72,25 @@ class DiskFiles:
         )
 
     @contextmanager
-    def write_input(self, _batch_id: str) -> Iterator[IO[bytes]]:
+    def write_input(self, batch_id: str) -> Iterator[IO[bytes]]:
         """Open the input file for writing."""
-        with (self._folder / "input").open("wb") as file:
+        with (self._folder / f"{batch_id}.input").open("wb") as file:
             yield file
 
     @contextmanager
-    def write_roll(self, _batch_id: str) -> Iterator[IO[bytes]]:
+    def write_roll(self, batch_id: str) -> Iterator[IO[bytes]]:
         """Open the list of jobs for writing."""
-        with (self._folder / "roll").open("wb") as file:
+        with (self._folder / f"{batch_id}.roll").open("wb") as file:
             yield file
 
-    def read_roll(self, _batch_id: str) -> Roll:
+    def read_roll(self, batch_id: str) -> Roll:
         """Return the list of jobs."""
-        with (self._folder / "roll").open("rb") as file:
+        with (self._folder / f"{batch_id}.roll").open("rb") as file:
             return Roll(file)
 
-    def delete_batch_files(self, _batch_id: str) -> None:
-        """Remove what was written."""
-        for path in self._folder.iterdir():
+    def delete_batch_files(self, batch_id: str) -> None:
+        """Remove what was written for a batch."""
+        for path in self._folder.glob(f"{batch_id}.*"):
             path.unlink()
 
 
@@ -146,10 +146,13 @@ class Answers:
 
     def read_lines(self, _file_id: str) -> Iterator[dict[str, Any]]:
         """Stream the output file, in an order of its own."""
-        for number in reversed(range(self._lines)):
-            line = {"custom_id": job_id_of(number), "response": {"status_code": 200, "body": self._body}, "error": None}
-            parsed: dict[str, Any] = json.loads(json.dumps(line))  # as it comes off the wire
-            yield parsed
+        return map(self.line, reversed(range(self._lines)))
+
+    def line(self, number: int) -> dict[str, Any]:
+        """Return a line of an output file."""
+        line = {"custom_id": job_id_of(number), "response": {"status_code": 200, "body": self._body}, "error": None}
+        parsed: dict[str, Any] = json.loads(json.dumps(line))  # as it comes off the wire
+        return parsed
 
 
 class _Deps(Deps):

@@ -1,9 +1,9 @@
-"""One batch of 50,000 results, collected by `poll_batches` into the embedded Firestore: how long, how much memory, and
-what it bills.
+"""50,000 results, collected by `poll_batches` into the embedded Firestore, from one batch and from 500: how long, how
+much memory, and what it bills.
 
 Firestore has a process of its own and is spoken to over gRPC; OpenAI's file is made as it is read, and files go to
-disk. The same batch is collected a second time by runs that have only a few seconds each: a batch that does not fit
-into one run is ended by several.
+disk. The one batch is collected a second time by runs that have only a few seconds each: what does not fit into one run
+is ended by several.
 """
 
 import json
@@ -36,12 +36,14 @@ from scripts.benchmarks.batchfile import LARGE, ROOT, SMALL, Answers, DiskFiles,
 from scripts.emulators.inprocess import MemoryMessaging
 
 PAGE = 500
+MANY_SIZE = 100
 SHORT_RUN = poll_batches.RUN_TIME / 40
 
 
 def run() -> dict[str, Any]:
     """Return seconds, reads and writes for 50,000 results, and what memory grows by over 1,000."""
-    small, large, short = _collected(SMALL), _collected(LARGE), _collected(LARGE, SHORT_RUN)
+    small, large = _collected(SMALL, SMALL), _collected(LARGE, LARGE)
+    short, many = _collected(LARGE, LARGE, SHORT_RUN), _collected(LARGE, MANY_SIZE)
     return {
         "lines": LARGE,
         "seconds": round(large["seconds"], 1),
@@ -56,16 +58,21 @@ def run() -> dict[str, Any]:
         "short_runs_longest_s": round(short["longest"], 1),
         "short_runs_seconds": round(short["seconds"], 1),
         "short_runs_writes": short["writes"],
+        "batches_of_100": LARGE // MANY_SIZE,
+        "batches_of_100_seconds": round(many["seconds"], 1),
+        "batches_of_100_runs": many["runs"],
+        "batches_of_100_writes": many["writes"],
     }
 
 
-def _collected(lines: int, run_time: timedelta = poll_batches.RUN_TIME) -> dict[str, float]:
+def _collected(lines: int, size: int, run_time: timedelta = poll_batches.RUN_TIME) -> dict[str, float]:
     with _firestore() as (host, admin_url):
         command = [
             sys.executable,
             "-m",
             "scripts.benchmarks.poll",
             str(lines),
+            str(size),
             str(run_time.total_seconds()),
             admin_url,
         ]
@@ -89,14 +96,14 @@ def _firestore() -> Iterator[tuple[str, str]]:
 
 
 class _Provider(Answers):
-    """OpenAI's part: one batch, which has ended."""
+    """OpenAI's part: batches that have ended. The id of one, and of its output file, says which lines it has."""
 
-    def __init__(self, lines: int) -> None:
-        super().__init__(lines)
-        self._ended = ProviderBatch("batch_1", ProviderState.COMPLETED, "file_1", None)
+    def retrieve_batch(self, openai_batch_id: str) -> ProviderBatch:
+        return ProviderBatch(openai_batch_id, ProviderState.COMPLETED, openai_batch_id)
 
-    def retrieve_batch(self, _openai_batch_id: str) -> ProviderBatch:
-        return self._ended
+    def read_lines(self, file_id: str) -> Iterator[dict[str, Any]]:
+        first, end = map(int, file_id.split("-"))
+        return map(self.line, reversed(range(first, end)))
 
 
 def _deps(lines: int, folder: Path) -> Deps:
@@ -113,37 +120,42 @@ def _deps(lines: int, folder: Path) -> Deps:
     return deps
 
 
-def _store_batch(lines: int, deps: Deps) -> None:
-    """Leave a submitted batch behind, with its jobs, its hold and its list of jobs."""
-    now = deps.clock()
-    open_day(f"{now:%Y-%m-%d}", deps)
-    hold, room = hold_for_batch(lines, deps)
-    if room < lines:
+def _store_batches(lines: int, size: int, deps: Deps) -> None:
+    """Leave submitted batches behind, with their jobs, holds and lists of jobs."""
+    open_day(f"{deps.clock():%Y-%m-%d}", deps)
+    for first in range(0, lines, size):
+        _store_batch(first, first + size, deps)
+
+
+def _store_batch(first: int, end: int, deps: Deps) -> None:
+    now, batch_id = deps.clock(), f"batch-{first}"
+    hold, room = hold_for_batch(end - first, deps)
+    if room < end - first:
         raise RuntimeError(f"there is budget for {room} lines")
     batch = Batch(
-        batch_id="batch",
+        batch_id=batch_id,
         state=BatchState.SUBMITTED,
         created_at=now - timedelta(hours=1),
         due_at=now,
         model="gpt-6-luna",
+        job_count=end - first,
+        openai_batch_id=f"{first}-{end}",
+        hold=hold,
     )
-    deps.store.create_batch(batch.model_copy(update={"job_count": lines, "openai_batch_id": "batch_1", "hold": hold}))
+    deps.store.create_batch(batch)
     client = deps.store._client
-    with deps.files.write_roll("batch") as roll:
-        for start in range(0, lines, PAGE):
-            jobs = [_job(number, now) for number in range(start, min(start + PAGE, lines))]
+    with deps.files.write_roll(batch_id) as roll:
+        for start in range(first, end, PAGE):
+            jobs = [_job(number, batch_id, now) for number in range(start, min(start + PAGE, end))]
             writes = client.batch()
             for job in jobs:
-                writes.create(
-                    client.document(f"aiJobs/{job.job_id}"), job.model_dump(by_alias=True, exclude={"job_id"})
-                )
-            written = writes.commit()
-            roll.writelines(
-                _member(job, result.update_time).to_line() for job, result in zip(jobs, written, strict=True)
-            )
+                ref = client.document(f"aiJobs/{job.job_id}")
+                writes.create(ref, job.model_dump(by_alias=True, exclude={"job_id"}))
+            for job, result in zip(jobs, writes.commit(), strict=True):
+                roll.write(_member(job, result.update_time).to_line())
 
 
-def _job(number: int, now: datetime) -> Job:
+def _job(number: int, batch_id: str, now: datetime) -> Job:
     return Job(
         job_id=job_id_of(number),
         uid=f"user-{number % 5_000:028}",
@@ -155,7 +167,7 @@ def _job(number: int, now: datetime) -> Job:
         status=Status.PROCESSING,
         tokens_cost=1,
         attempts=1,
-        batch_id="batch",
+        batch_id=batch_id,
         created_at=now,
         estimated_completion=now,
         opened_by="benchmark",
@@ -178,16 +190,16 @@ def _member(job: Job, claimed_at: datetime) -> BatchMember:
     )
 
 
-def _measure(lines: int, run_time: timedelta, admin_url: str) -> dict[str, float]:
-    """Collect one batch. Returns its figures, and the most memory that this process has had."""
+def _measure(lines: int, size: int, run_time: timedelta, admin_url: str) -> dict[str, float]:
+    """Collect so many lines from batches of that size. Returns the figures, and the most memory of this process."""
     vars(poll_batches)["RUN_TIME"] = run_time
     with tempfile.TemporaryDirectory() as folder:
         deps = _deps(lines, Path(folder))
-        _store_batch(lines, deps)
+        _store_batches(lines, size, deps)
         httpx.post(f"{admin_url}/bill/reset").raise_for_status()
         counts: Counter[str] = Counter()
         took = []
-        while not counts["collected"]:
+        while counts["collected"] < lines // size:
             started = time.perf_counter()
             counts.update(poll_batches.poll_batches(deps))
             took.append(time.perf_counter() - started)
@@ -205,4 +217,4 @@ def _measure(lines: int, run_time: timedelta, admin_url: str) -> dict[str, float
 
 
 if __name__ == "__main__":
-    print(json.dumps(_measure(int(sys.argv[1]), timedelta(seconds=float(sys.argv[2])), sys.argv[3])))
+    print(json.dumps(_measure(int(sys.argv[1]), int(sys.argv[2]), timedelta(seconds=float(sys.argv[3])), sys.argv[4])))

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-DEFAULT_THREADS = 80  # Cloud Run's default concurrency for an instance with a whole CPU
+DEFAULT_THREADS = 80  # one process stands for the instances of every function: five of 16 callers
 _GRACE_SECONDS = 5  # what calls under way get on SIGTERM; Cloud Run gives 10
 _KEEP_ALIVE_SECONDS = 75  # longer than clients keep idle connections, so that none writes into a closing one
 _SOURCE = Path(__file__).with_name("functions_source.py")
