@@ -59,7 +59,9 @@ def test_a_photo_is_logged_with_its_job(app: App) -> None:
     assert entry["logging.googleapis.com/trace_sampled"] is False
 
 
-@pytest.mark.parametrize("header", ["", "nonsense", "00-" + "g" * 32 + f"-{SPAN}-01", '"}\t{"severity":"ALERT'])
+@pytest.mark.parametrize(
+    "header", ["", "nonsense", f"00-{'a' * 32}-{SPAN}-01x", "00-" + "g" * 32 + f"-{SPAN}-01", '"}\t{"severity":"ALERT']
+)
 def test_a_header_that_is_no_trace_writes_nothing(app: App, header: str) -> None:
     """Headers are the caller's: what is not a trace gets into no field, and the platform's own is taken."""
     trace = uuid.uuid4().hex
