@@ -1,9 +1,11 @@
 """The provider over the wire: what it answers, and the two kinds of trouble that a caller can act on."""
 
+import base64
 import io
 import json
 import socket
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -22,6 +24,7 @@ from functions.core.classification import Category
 from functions.core.prompts import SYSTEM_PROMPT, batch_line, completion_request, image_data_url
 from scripts.drawings import drawn_photos
 from scripts.emulators.openai_standin import OpenAIStandIn
+from scripts.emulators.openai_standin.webhooks import sign
 
 MODEL = "gpt-6-luna"
 KEY = "sk-very-secret"
@@ -394,3 +397,50 @@ def torn_download() -> Iterator[str]:
         thread.start()
         yield f"http://127.0.0.1:{server.getsockname()[1]}/v1"
         thread.join(timeout=5)
+
+
+# Webhooks
+
+SECRET = "whsec_" + base64.b64encode(b"what only OpenAI knows").decode()
+EVENT = json.dumps({"type": "batch.completed", "data": {"id": "batch_1"}}).encode()
+TAKEN = ("batch.completed", "batch_1")
+
+
+def signed(body: bytes, seconds_ago: float = 0, secret: str = SECRET) -> dict[str, str]:
+    """Return the headers of an event that was signed so long ago."""
+    at = str(int(time.time() - seconds_ago))
+    return {"webhook-id": "evt_1", "webhook-timestamp": at, "webhook-signature": sign(secret, "evt_1", at, body)}
+
+
+@pytest.mark.parametrize(
+    ("seconds_ago", "taken"), [(0, True), (290, True), (310, False), (86_400, False), (-290, True), (-310, False)]
+)
+def test_an_event_is_good_for_five_minutes(provider: OpenAIProvider, seconds_ago: float, taken: bool) -> None:
+    """One that was caught and is sent again later is refused, and so is one of the future."""
+    assert provider.read_webhook(EVENT, signed(EVENT, seconds_ago), SECRET) == (TAKEN if taken else None)
+
+
+def test_signatures_are_compared_in_constant_time(provider: OpenAIProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long a refusal takes does not tell how much of a guess was right."""
+    compared: list[tuple[str, str]] = []
+
+    def refuse(ours: str, theirs: str) -> bool:
+        compared.append((ours, theirs))
+        return False
+
+    monkeypatch.setattr("hmac.compare_digest", refuse)
+    assert provider.read_webhook(EVENT, signed(EVENT), SECRET) is None, "nothing but this comparison lets one in"
+    ((ours, theirs),) = compared
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_=", "whsec_    ", "changeme", "whsec_" + "A" * 12])
+def test_a_secret_that_is_none_lets_nothing_in(provider: OpenAIProvider, secret: str) -> None:
+    """Where the deploy has no secret, or a slip for one, whoever guesses it is refused too."""
+    assert provider.read_webhook(EVENT, signed(EVENT, secret=secret), secret) is None
+
+
+def test_anothers_secret_lets_nothing_in(provider: OpenAIProvider) -> None:
+    """What is signed, and by whom, are different questions."""
+    other = "whsec_" + base64.b64encode(b"what somebody else knows").decode()
+    assert provider.read_webhook(EVENT, signed(EVENT, secret=other), SECRET) is None
