@@ -77,11 +77,12 @@ def set_config(
 
 @app.command("unset")
 def unset_config(fields: Fields, project: Project, by: By = "", yes: Yes = False, as_json: AsJson = False) -> None:
-    """Take fields or whole sections back to their defaults, on record."""
+    """Take fields or whole sections back to their defaults, on record; also what somebody has misspelt by hand."""
     with connected(project) as deps:
         changes: dict[str, Any] = {}
+        there = [*known_fields(), *flat(deps.store.runtime_documents()[0])]
         for field in fields:
-            if not any(_below(name, [field]) for name in known_fields()):
+            if not any(_below(name, [field]) for name in there):
                 raise RefusedError(unknown_field(field))
             _put(changes, field, None)
         _change(deps, changes, by, yes=yes, as_json=as_json)

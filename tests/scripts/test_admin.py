@@ -414,6 +414,15 @@ def test_a_field_goes_back_to_its_default(cloud: InProcessCloud, run: Run) -> No
     assert shown == {"tokens.batchPrice": 1, "plans.free.instantPerDay": 20}
 
 
+def test_what_was_written_by_hand_can_be_taken_out(cloud: InProcessCloud, run: Run) -> None:
+    """A section out of range, a name that means nothing: the functions go on without, and the command mends it."""
+    cloud.configure({"tokens": {"batchPrice": 0}, "tokns": {"welcome": 3}})
+    assert run("config", "set", "tokens.welcome=12", "--yes").exit_code == 1
+    assert run("config", "unset", "tokens", "tokns", "--yes").exit_code == 0
+    assert run("config", "set", "tokens.welcome=12", "--yes").exit_code == 0
+    assert cloud.client.document("config/runtime").get().to_dict() == {"tokens": {"welcome": 12}}
+
+
 def test_an_override_ends_by_itself(cloud: InProcessCloud, run: Run) -> None:
     """A time may be told from now on; without one the config refuses the mode."""
     assert run("config", "set", "budget.overrideMode=closed", "--yes").exit_code == 1
