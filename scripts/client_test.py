@@ -27,14 +27,13 @@ from rich.console import Console
 
 from functions.refusals import CODES
 from scripts.drawings import drawn_photos
-from scripts.emulators.cloud import LocalCloud
+from scripts.emulators.cloud import PROJECT, REGION, LocalCloud
 from scripts.emulators.control import ControlServer
-from scripts.emulators.firebase_suite import FirebaseSuite
+from scripts.emulators.firebase_suite import FirebaseSuite, bucket_of
 from scripts.emulators.firestore import OfficialFirestore, find_official
 from scripts.emulators.functions import triggers_of
 from scripts.emulators.functions_process import FunctionsStartError
 from scripts.emulators.openai_standin import OpenAIStandIn
-from scripts.emulators.serving import free_port
 from scripts.emulators.storage import StorageServer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,7 +41,6 @@ CLIENT = ROOT / "tests" / "client"
 CLI = CLIENT / "node_modules" / "firebase-tools" / "lib" / "bin" / "firebase.js"
 NODE_MAJOR_MIN = 20
 BATCH_MINUTES = 0.02  # how long the stand-in takes for a batch: about a second
-_REGION = "us-central1"
 _ERRORS_SHOWN = 10
 _OF_OTHERS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "FIRESTORE", "FIRESTORE_EMULATOR_HOST")
 """What a shell may have set, and would send the test elsewhere: to a model that costs money, to somebody's data."""
@@ -140,32 +138,32 @@ def _start_official(stack: ExitStack) -> tuple[dict[str, Any], FirebaseSuite]:
     firestore = OfficialFirestore(ROOT / "firestore.rules")
     stack.callback(firestore.stop)
     firestore.start()
-    openai_port, storage_port = free_port(), free_port()
+    bucket = bucket_of(PROJECT)
+    storage = StorageServer(bucket, project=PROJECT)
+    stack.callback(storage.stop)
+    storage.start()
     webhook_secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
-    around = {"FIRESTORE_EMULATOR_HOST": firestore.host, "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{storage_port}"}
+    openai = OpenAIStandIn(batch_minutes=BATCH_MINUTES, webhook_secret=webhook_secret)
+    stack.callback(openai.stop)
+    openai.start()
+    around = {"FIRESTORE_EMULATOR_HOST": firestore.host, "STORAGE_EMULATOR_HOST": storage.host}
     settings = {
-        "OPENAI_BASE_URL": f"http://127.0.0.1:{openai_port}/v1",
+        "OPENAI_BASE_URL": openai.base_url,
         "OPENAI_API_KEY": "stand-in",
         "OPENAI_WEBHOOK_SECRET": webhook_secret,
     }
-    suite = FirebaseSuite(CLI, around, settings)
+    suite = FirebaseSuite(CLI, around, settings, project=PROJECT)
     # A deploy on a bad day: neither Auth nor Firestore answers.
-    nowhere = dict.fromkeys(("FIRESTORE_EMULATOR_HOST", "FIREBASE_AUTH_EMULATOR_HOST"), f"127.0.0.1:{free_port()}")
-    cut_off = FirebaseSuite(CLI, {**around, **nowhere}, settings, auth=False)
-    storage = StorageServer(suite.bucket, storage_port, suite.project)
-    stack.callback(storage.stop)
-    storage.start()
+    nowhere = dict.fromkeys(("FIRESTORE_EMULATOR_HOST", "FIREBASE_AUTH_EMULATOR_HOST"), "127.0.0.1:1")
+    cut_off = FirebaseSuite(CLI, {**around, **nowhere}, settings, auth=False, project=PROJECT)
     for one in (suite, cut_off):  # not side by side: the CLI looks for a free port and takes it a while later
         stack.callback(one.stop)
         one.start()
-    webhook = f"http://{suite.functions_host}/{suite.project}/{_REGION}/openai_webhook"
-    openai = OpenAIStandIn(openai_port, batch_minutes=BATCH_MINUTES, webhook_secret=webhook_secret, webhook_url=webhook)
-    stack.callback(openai.stop)
-    openai.start()
+    openai.settings.webhook_url = f"http://{suite.functions_host}/{PROJECT}/{REGION}/openai_webhook"
     facts = {
-        "project": suite.project,
-        "region": _REGION,
-        "bucket": suite.bucket,
+        "project": PROJECT,
+        "region": REGION,
+        "bucket": bucket,
         "functions": suite.functions_host,
         "cutOff": cut_off.functions_host,
         "cutOffSettings": str(cut_off.settings_file),

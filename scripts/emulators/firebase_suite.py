@@ -5,9 +5,11 @@ when it stops: `main.py` and the rest without what `firebase.json` ignores, the 
 in `.env.local`, secrets in `.secret.local`. It thinks that it is at home there, too: no login, no caches, no traces.
 """
 
+import contextlib
 import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -22,13 +24,14 @@ from firebase_functions import params
 
 from functions import config
 from scripts.emulators.functions_process import FunctionsStartError, Trigger
-from scripts.emulators.serving import HOST, free_port
+from scripts.emulators.serving import HOST, PortTakenError, free_port
 
 START_SECONDS_MAX = 120.0
 _ROOT = Path(__file__).resolve().parents[2]
 _GUARDIAN = Path(__file__).with_name("firestore") / "guardian.py"
 _NOT_OURS = ("GOOGLE_APPLICATION_CREDENTIALS", "FIREBASE_TOKEN", "OPENAI_API_KEY", "OPENAI_BASE_URL", "FIREBASE_CONFIG")
 _LOG_LINES_SHOWN = 30
+_QUIET_PORTS = range(20_000, 32_000)
 _SOURCE, _SETTINGS = "source", ".env.local"
 
 
@@ -52,9 +55,7 @@ class FirebaseSuite:
         """
         self._only = "functions,auth" if auth else "functions"
         self.project = project
-        self.bucket = f"{project}.appspot.com"  # what the CLI says of every project that begins with demo-
-        self.functions_port, self.auth_port = free_port(), free_port()
-        self.functions_host, self.auth_host = f"{HOST}:{self.functions_port}", f"{HOST}:{self.auth_port}"
+        self.functions_host = self.auth_host = ""  # from `start` on
         self._cli, self._environment, self._settings = cli, environment, settings
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
@@ -71,8 +72,9 @@ class FirebaseSuite:
         source = home / _SOURCE
         _copy_source(source)
         _write_settings(source, self._settings)
-        ports = {"functions": self.functions_port, "auth": self.auth_port, "hub": free_port(), "logging": free_port()}
+        ports = {name: _quiet_port() for name in ("functions", "auth", "hub", "logging")}
         _write_firebase_json(source, ports)
+        self.functions_host, self.auth_host = f"{HOST}:{ports['functions']}", f"{HOST}:{ports['auth']}"
         self._log = (home / "log").open("w+b")
         kept = {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
         own = {
@@ -142,6 +144,19 @@ class FirebaseSuite:
         return f"the Firebase emulators {what_happened}; their last lines:\n{lines}"
 
 
+def bucket_of(project: str) -> str:
+    """Return what the CLI takes for the bucket of a project that begins with demo-."""
+    return f"{project}.appspot.com"
+
+
+def _quiet_port() -> int:
+    """Return a free port that is still free some seconds later, when the CLI takes it: outgoing connections, which take
+    any free port, take it from 32768 on."""
+    while True:
+        with contextlib.suppress(PortTakenError):
+            return free_port(_QUIET_PORTS.start + secrets.randbelow(len(_QUIET_PORTS)))
+
+
 def _firebase_json() -> dict[str, Any]:
     content: dict[str, Any] = json.loads((_ROOT / "firebase.json").read_text(encoding="utf-8"))
     return content
@@ -167,8 +182,8 @@ def _write_settings(source: Path, settings: Mapping[str, str]) -> None:
     plain = {param.name: _default(param) for param in declared if isinstance(param, params.Param)}
     lines = [f"{name}={settings.get(name, default)}" for name, default in plain.items()]
     (source / _SETTINGS).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    secrets = [param.name for param in declared if isinstance(param, params.SecretParam)]
-    lines = [f"{name}={settings.get(name, 'none')}" for name in secrets]
+    hidden = [param.name for param in declared if isinstance(param, params.SecretParam)]
+    lines = [f"{name}={settings.get(name, 'none')}" for name in hidden]
     (source / ".secret.local").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

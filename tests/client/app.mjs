@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { deleteApp, initializeApp } from "firebase/app";
 import { connectAuthEmulator, getAuth, signInAnonymously, signInWithCustomToken } from "firebase/auth";
-import { connectFirestoreEmulator, getFirestore, onSnapshot, terminate } from "firebase/firestore";
+import { connectFirestoreEmulator, getFirestore, onSnapshot, setLogLevel, terminate } from "firebase/firestore";
 import { connectFunctionsEmulator, getFunctions, httpsCallable } from "firebase/functions";
 import { connectStorageEmulator, getStorage, ref, uploadBytes } from "firebase/storage";
 
@@ -15,6 +15,8 @@ export const facts = JSON.parse(process.env.ECOLANE_CLIENT_TEST);
 const WAIT_SECONDS = 60;
 const CUSTOM_TOKEN_AUDIENCE =
   "https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit";
+
+setLogLevel("silent"); // refusals are what is tested, and the SDK warns of each
 
 const apps = [];
 const provoked = new Set();
