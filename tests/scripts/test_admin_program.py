@@ -88,7 +88,8 @@ def test_a_project_that_takes_prices_from_remote_config_is_asked_for_them(monkey
 
 def test_params_come_from_where_the_deploy_keeps_them(tmp_path: Path) -> None:
     """Those that figures depend on, the project's own before the common ones."""
-    (tmp_path / ".env").write_text("OPENAI_MODEL=gpt-5-nano\nREMOTE_CONFIG=true\n", encoding="utf-8")
+    common = "OPENAI_MODEL=gpt-5-nano\nREMOTE_CONFIG=true\n"  # pragma: allowlist secret (settings)
+    (tmp_path / ".env").write_text(common, encoding="utf-8")
     (tmp_path / ".env.mine").write_text(
         '# a comment\nREGION=us-central1\nOPENAI_MODEL="gpt-4o-mini"\n', encoding="utf-8"
     )
