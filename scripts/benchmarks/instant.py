@@ -80,16 +80,16 @@ class Measured(NamedTuple):
 def run(requests: int = REQUESTS) -> dict[str, Any]:
     """Return the promised figures, memory before and after, who computed how much, and what the machine alone takes."""
     with LocalCloud(firestore="embedded") as cloud:
-        users = _users(cloud)
+        users = signed_up(cloud)
         figures = _main(cloud, users, requests)
-        with _lane(cloud, users, latency_ms=0, instances=4) as (crowd, _):
+        with lane(cloud, users, latency_ms=0, instances=4) as (crowd, _):
             figures |= _named("without_upstream", crowd(COMPARED_REQUESTS))
-        with _lane(cloud, users[:1], UPSTREAM_MS, instances=1) as (crowd, _):
+        with lane(cloud, users[:1], UPSTREAM_MS, instances=1) as (crowd, _):
             alone = crowd(ALONE_REQUESTS)
             figures |= {"one_user_added_ms_p50": round(alone.p50 - UPSTREAM_MS, 1)}
         for threads in (FEW_THREADS, CALLERS_AT_ONCE):
             few = users[:CALLERS_AT_ONCE]
-            with _lane(cloud, few, QUEUE_UPSTREAM_MS, instances=1, threads=threads) as (crowd, _):
+            with lane(cloud, few, QUEUE_UPSTREAM_MS, instances=1, threads=threads) as (crowd, _):
                 figures |= _named(f"one_instance_{threads}_threads", crowd(QUEUE_REQUESTS))
     with _instances("echo", {}, 4, ECHO) as instances:
         figures |= _named("echo", _crowd(_spread([{"headers": {}, "data": {}}] * USERS, instances), COMPARED_REQUESTS))
@@ -97,10 +97,10 @@ def run(requests: int = REQUESTS) -> dict[str, Any]:
 
 
 def _main(cloud: LocalCloud, users: list[dict[str, Any]], requests: int) -> dict[str, Any]:
-    with _lane(cloud, users, UPSTREAM_MS, instances=4) as (crowd, servers):
-        memory, computed = _rss_mb(servers.functions), servers.cpu_seconds()
+    with lane(cloud, users, UPSTREAM_MS, instances=4) as (crowd, servers):
+        memory, computed = rss_mb(servers.functions), servers.cpu_seconds()
         found = crowd(requests)
-        last = _rss_mb(servers.functions)
+        last = rss_mb(servers.functions)
         cpu = {
             f"cpu_ms_per_call_{name}": round((seconds - computed[name]) * 1000 / requests, 1)
             for name, seconds in servers.cpu_seconds().items()
@@ -140,7 +140,7 @@ class Servers(NamedTuple):
 
 
 @contextmanager
-def _lane(
+def lane(
     cloud: LocalCloud, users: list[dict[str, Any]], latency_ms: int, instances: int, threads: int = CALLERS_AT_ONCE
 ) -> Iterator[tuple[Callable[[int], Measured], Servers]]:
     """Serve `classify_image` with a provider that takes so long. Yields a function that lets the users, who are warm,
@@ -153,7 +153,7 @@ def _lane(
             yield (lambda calls: _crowd(spread, calls)), Servers(served_by, provider)
 
 
-def _users(cloud: LocalCloud) -> list[dict[str, Any]]:
+def signed_up(cloud: LocalCloud) -> list[dict[str, Any]]:
     """Sign users up, each with a photo, in a project whose limits are out of the way."""
     cloud.firestore_client().document("config/runtime").set(UNBOUNDED)
     bucket, photos = cloud.storage_client().bucket(cloud.bucket), list(drawn_photos().values())
@@ -195,7 +195,7 @@ def _instances(
         yield instances
 
 
-def _rss_mb(instances: list[Served]) -> float:
+def rss_mb(instances: list[Served]) -> float:
     """Return the memory of the largest instance."""
     return max(instance.rss_mb() for instance in instances)
 

@@ -42,8 +42,8 @@ SHORT_RUN = poll_batches.RUN_TIME / 40
 
 def run() -> dict[str, Any]:
     """Return seconds, reads and writes for 50,000 results, and what memory grows by over 1,000."""
-    small, large = _collected(SMALL, SMALL), _collected(LARGE, LARGE)
-    short, many = _collected(LARGE, LARGE, SHORT_RUN), _collected(LARGE, MANY_SIZE)
+    small, large = collected(SMALL, SMALL), collected(LARGE, LARGE)
+    short, many = collected(LARGE, LARGE, SHORT_RUN), collected(LARGE, MANY_SIZE)
     return {
         "lines": LARGE,
         "seconds": round(large["seconds"], 1),
@@ -65,7 +65,8 @@ def run() -> dict[str, Any]:
     }
 
 
-def _collected(lines: int, size: int, run_time: timedelta = poll_batches.RUN_TIME) -> dict[str, float]:
+def collected(lines: int, size: int, run_time: timedelta = poll_batches.RUN_TIME) -> dict[str, float]:
+    """Collect so many lines from batches of that size, in processes of their own, and return the figures."""
     with _firestore() as (host, admin_url):
         command = [
             sys.executable,

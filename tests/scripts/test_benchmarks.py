@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
+from scripts.benchmarks import instant, poll
 from scripts.benchmarks.batchfile import ROOT
+from scripts.emulators.cloud import LocalCloud
 
 
 @pytest.mark.parametrize("mode", ["links", "inline"])
@@ -16,3 +18,39 @@ def test_a_small_batch_file_is_built_and_collected(mode: str) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603  (our own command)
     figures = json.loads(done.stdout.splitlines()[-1])
     assert figures["build_lines_per_s"] > 0 < figures["collect_lines_per_s"]
+
+
+def test_a_small_poll_is_measured() -> None:
+    """Two batches are collected into a Firestore of their own, and every result is billed as one write."""
+    figures = poll.collected(200, 100)
+    assert (figures["runs"], figures["seconds"] > 0) == (1, True)
+    assert 200 <= figures["writes"] <= 220
+
+
+def test_a_small_crowd_is_served() -> None:
+    """Users in a process of their own call the real function in another, and every call is answered."""
+    with LocalCloud(firestore="embedded") as cloud:
+        users = instant.signed_up(cloud)[:2]
+        with instant.lane(cloud, users, latency_ms=0, instances=1) as (crowd, servers):
+            before = servers.cpu_seconds()["functions"]
+            seen = crowd(20)
+            assert servers.cpu_seconds()["functions"] > before
+            assert instant.rss_mb(servers.functions) > 50
+    assert (seen.others, 0 < seen.p50 <= seen.p99) == ({}, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nothing"], "BENCH=nothing is not known"),
+        (["wallet", "--requests", "5000"], "REQUESTS goes with BENCH=instant alone"),
+        (["instant", "--requests", "1"], "1000"),
+    ],
+)
+def test_a_benchmark_that_cannot_be_run_says_why(arguments: list[str], said: str) -> None:
+    """One clear line, at once."""
+    command = [sys.executable, "-m", "scripts.bench", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603  (our own command)
+    assert done.returncode != 0
+    assert said in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
