@@ -51,6 +51,14 @@ def test_the_framework_serves_as_many_callers_as_are_let_in(tmp_path: Path) -> N
     assert took < 3 * WAIT_SECONDS, "some of them waited for a thread"
 
 
+def test_main_says_how_many_threads_it_takes() -> None:
+    """What the framework reads after loading `main.py` is what `main.py` has decided, whatever was there before."""
+    command = [sys.executable, "-c", "import main, os; print(os.environ['THREADS'])"]
+    environment = {**os.environ, "THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True)  # noqa: S603  (our own command)
+    assert int(done.stdout) == CALLERS_AT_ONCE
+
+
 def wait_until_it_answers(http: httpx.Client, url: str) -> None:
     """Return as soon as the server is up."""
     end = time.monotonic() + STARTED_WITHIN_SECONDS
