@@ -159,7 +159,6 @@ def test_a_callable_withstands_whatever_it_is_sent(town: Town, name: str) -> Non
 
     @settings(
         max_examples=-(-CASES // len(CALLABLES)),
-        deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
     )
     @given(bodies(requests(name, town.known)), callers(name), methods, headers)
@@ -197,7 +196,7 @@ header_texts = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n
 times = st.sampled_from([None, None, None, "", "0", "-1", "9" * 20, "9" * 5_000, "1e9", "now", "\xb2", "nan"])
 
 
-@settings(max_examples=OTHERS_CASES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=OTHERS_CASES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.one_of(events.map(as_body), st.binary(max_size=60)), signatures, st.one_of(st.none(), times), headers, methods
 )
@@ -215,7 +214,7 @@ def test_the_webhook_withstands_whatever_it_is_sent(
 
 
 @pytest.mark.parametrize("name", names("schedule"))
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.binary(max_size=60),
     st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=40),

@@ -240,7 +240,6 @@ def test_the_economy_holds() -> None:
         settings=settings(
             max_examples=60,
             stateful_step_count=30,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
             phases=(Phase.generate, Phase.shrink),  # explaining traces every line of several libraries
         ),

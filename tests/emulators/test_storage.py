@@ -29,7 +29,7 @@ def test_what_is_uploaded_is_downloaded(bucket: Bucket) -> None:
     assert (stored.content_type, stored.size, stored.metadata) == ("image/jpeg", 10, {"taken": "today"})
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(content=st.binary(max_size=300) | st.text("\r\n-=", max_size=20).map(str.encode))
 def test_no_content_is_changed_on_the_way(bucket: Bucket, content: bytes) -> None:
     """Any bytes survive, line ends and multipart boundaries' look-alikes included, and so does nothing at all."""

@@ -209,7 +209,6 @@ def fill(client: Client, collection: str, documents: list[Content]) -> None:
 
 
 QUICK = settings(
-    deadline=None,
     database=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),

@@ -134,7 +134,7 @@ def _schemas() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.dictionaries(st.sampled_from(["itemName", "confidence", "disposal", "other"]), _schemas()).map(_closed))
 def test_any_strict_schema_gets_a_valid_instance(schema: dict[str, Any]) -> None:
     """Whatever schema strict mode accepts, the answer is valid against it, wishes or none."""
