@@ -128,6 +128,13 @@ def load_settings() -> Settings:
         raise ConfigurationError(f"OPENAI_BASE_URL must be an http(s) URL, not {settings.openai_base_url!r}")
     if settings.alert_webhook_url and not settings.alert_webhook_url.startswith(("https://", "http://")):
         raise ConfigurationError(f"ALERT_WEBHOOK_URL must be an http(s) URL, not {settings.alert_webhook_url!r}")
+    key = os.environ.get("OPENAI_API_KEY")  # functions that ask the provider nothing have none
+    if key is not None and (not key or key.split() != [key]):
+        # With such a key no call leaves the process, which would be known only after a photo was charged.
+        raise ConfigurationError(
+            "OPENAI_API_KEY is empty, or holds a space or the end of a line; set it anew and deploy: "
+            "firebase functions:secrets:set OPENAI_API_KEY"
+        )
     return settings
 
 

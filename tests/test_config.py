@@ -78,6 +78,8 @@ def test_a_config_without_a_bucket_means_the_projects_own(monkeypatch: pytest.Mo
         ("OPENAI_BASE_URL", "api.openai.com/v1"),
         ("OPENAI_BASE_URL", "ftp://api.openai.com"),
         ("OPENAI_BASE_URL", ""),
+        ("OPENAI_API_KEY", ""),
+        ("OPENAI_API_KEY", "sk-secret\n"),
         ("FIREBASE_CONFIG", "{not json"),
         ("FIREBASE_CONFIG", "/no/such/file.json"),
     ],
