@@ -65,8 +65,12 @@ def without_line(reported: ProviderBatch) -> Attempt:
     match reported.state:
         case ProviderState.FAILED:
             return failed_attempt(Failure.BATCH_FAILED, f"the batch failed validation: {reported.problem}")
-        case ProviderState.EXPIRED | ProviderState.CANCELLED:
+        case ProviderState.CANCELLED:
             return failed_attempt(Failure.BATCH_EXPIRED, "the batch ended before this photo's turn")
+        case ProviderState.EXPIRED:
+            # What an expired batch has not come to is in its error file. A line that is in neither was answered, and
+            # its answer lost.
+            return failed_attempt(Failure.BATCH_EXPIRED, "the provider lost this photo's answer", unreported=True)
         case _:
             return failed_attempt(Failure.LINE_MISSING, "the provider lost this photo's answer", unreported=True)
 

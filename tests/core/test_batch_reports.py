@@ -133,6 +133,22 @@ def test_an_answer_that_is_kept_no_more_may_have_been_billed(state: ProviderStat
 
 
 @pytest.mark.parametrize(
+    ("state", "changes", "booked"),
+    [
+        (ProviderState.COMPLETED, {}, True),
+        (ProviderState.EXPIRED, {}, True),
+        (ProviderState.EXPIRED, {"forgotten": True}, True),
+        (ProviderState.CANCELLED, {}, False),
+        (ProviderState.FAILED, {}, False),
+    ],
+)
+def test_a_lost_answer_is_booked(state: ProviderState, changes: dict[str, Any], booked: bool) -> None:
+    """An answer that was lost is billed. An expired batch names what it has not come to; what it does not name is
+    lost."""
+    assert without_line(reported(state, **changes)).unreported is booked
+
+
+@pytest.mark.parametrize(
     ("state", "changes", "counts"),
     [
         (ProviderState.FAILED, {"bad_lines": frozenset({3})}, False),
