@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.core.jobs import job_view
+from functions.core.jobs import Status, job_view
 from functions.core.records import JobId, Request
 from functions.core.settlement import cancelling, own
 
@@ -25,5 +25,10 @@ def cancel_job(request: CancelJob, uid: str, deps: Deps) -> dict[str, Any]:
         JobNotFound: there is no such job, or it is somebody else's.
         JobNotCancellable: it has left the queue.
     """
-    stored = deps.store.settle_job(request.job_id, uid, cancelling(uid, deps.runtime(), deps.clock()))
+    stored = deps.store.settle_job(
+        request.job_id,
+        uid,
+        cancelling(uid, deps.runtime(), deps.clock()),
+        took_effect=lambda job: job.status is Status.CANCELLED,
+    )
     return job_view(own(stored.job if stored else None, uid))

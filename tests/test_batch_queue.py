@@ -12,9 +12,12 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import grpc
 import httpx
 import pytest
+from google.api_core import exceptions
 
+from functions.cancel_job import CancelJob, cancel_job
 from functions.classify_image import ClassifyImage, classify_image
 from functions.core.batch_reports import ProviderState
 from functions.core.runtime import FUNCTION_TIMEOUT
@@ -25,6 +28,7 @@ from functions.recover_jobs import recover_jobs
 from functions.register_device import RegisterDevice, register_device
 from functions.submit_batches import submit_batches
 from scripts.emulators.cloud import LocalCloud
+from scripts.emulators.firestore.errors import FirestoreError
 from scripts.emulators.inprocess import InProcessCloud
 from tests.app import App, photo
 
@@ -254,6 +258,24 @@ def test_a_batch_that_takes_longer_than_a_run_is_collected_by_several(cloud: InP
     assert (batch["state"], batch["doneCount"], batch["costMicros"]) == ("done", 30, spent)
     assert batch["hold"]["settled"] == spent
     assert [path for path in cloud.files.objects if path.startswith("batches/")] == []
+
+
+def test_a_result_is_not_taken_for_a_cancellation(cloud: InProcessCloud) -> None:
+    """A store that is too slow to say what became of a job leaves that open: the job's result is no answer to it."""
+    (done,) = enqueue(cloud, "ann")
+    ticks(cloud, timedelta(hours=1))
+    calls: list[str] = []
+
+    def slow_in_a_transaction(call: str, when: str) -> None:
+        if when == "after":
+            calls.append(call)
+            if calls[-2:] == ["firestore.BeginTransaction", "firestore.BatchGetDocuments"]:
+                raise FirestoreError(grpc.StatusCode.DEADLINE_EXCEEDED, "too late")
+
+    cloud.interrupt = slow_in_a_transaction
+    with pytest.raises(exceptions.DeadlineExceeded):
+        cancel_job(CancelJob(jobId=done), "ann", cloud.deps)
+    assert statuses(cloud, [done]) == ["done"]
 
 
 def test_an_instant_call_that_never_came_back_is_refunded(cloud: InProcessCloud) -> None:

@@ -83,6 +83,20 @@ def test_an_error_in_the_body_writes_nothing_and_comes_through(client: Client, e
     assert (value(ref), len(runs)) == (1, 1)
 
 
+def test_a_refusal_is_heard_although_its_rollback_fails(client: Client, firestore: FirestoreServer) -> None:
+    """What the body says counts: taken for a lost reply, a refusal could be answered as a success."""
+    ref, _ = stored(client, "things/a", value=1)
+
+    def body(transaction: Transaction) -> None:
+        add_one(ref, transaction)
+        raise LookupError("no")
+
+    firestore.faults.add("unavailable", rpc="Rollback")
+    with pytest.raises(LookupError, match="no"):
+        run_transaction(client.transaction(), body)
+    assert value(ref) == 1
+
+
 @pytest.fixture
 def served(firestore: FirestoreServer) -> Iterator[Client]:
     """A client over a socket, for calls that wait for each other."""

@@ -59,9 +59,25 @@ def run_transaction(transaction: Transaction, body: Callable[[Transaction], T]) 
         google.api_core.exceptions.RetryError: it lost for longer than CONTENTION_SECONDS.
     """
 
+    refused: list[Exception] = []
+
+    def watched(transaction: Transaction) -> T:
+        refused.clear()
+        try:
+            return body(transaction)
+        except exceptions.GoogleAPICallError:
+            raise
+        except Exception as refusal:
+            refused.append(refusal)
+            raise
+
     def attempt() -> T:
         try:
-            result: T = transactional(body)(transaction)
+            result: T = transactional(watched)(transaction)
+        except exceptions.GoogleAPICallError as error:
+            if refused:  # the rollback has failed, over what the body had to say; nothing was written
+                raise refused[0] from error
+            raise
         except ValueError as error:
             # The client raises this when its own attempts are used up, and also, by its failing rollback, over the
             # error of a transaction that could not even begin. What counts is the error underneath.
