@@ -33,8 +33,9 @@ test-client: venv/.installed  ## The app's SDK against Google's emulators; needs
 bench: venv/.installed  ## Measure one promise: make bench BENCH=name [REQUESTS=n, for BENCH=instant]
 	@$(BIN)/python -m scripts.bench "$(BENCH)" $(if $(REQUESTS),--requests "$(REQUESTS)")
 
-simulate: venv/.installed  ## Many users, several days, everything going wrong: make simulate [HISTORIES=n] [SEED=s]
-	@$(BIN)/python -m scripts.simulate $(if $(HISTORIES),--histories "$(HISTORIES)") $(if $(SEED),--seed "$(SEED)")
+simulate: venv/.installed  ## Many users, several days, everything going wrong: make simulate [HISTORIES=n] [SEED=s] [MUTATIONS=1]
+	@$(BIN)/python -m scripts.simulate $(if $(HISTORIES),--histories "$(HISTORIES)") $(if $(SEED),--seed "$(SEED)") \
+	  $(if $(MUTATIONS),--mutations)
 
 check: venv/.installed  ## Lint and types only
 	@$(BIN)/ruff check .

@@ -2,21 +2,33 @@
 
 History i has the seed s + i, so that a failure is replayed alone by `HISTORIES=1 SEED=` and the seed that it names.
 The last line is one JSON object; the exit status is 1 if a promise was broken.
+
+`make simulate MUTATIONS=1` breaks the code in known ways instead; the exit status is 1 if no check notices one of them.
 """
 
 import json
 import sys
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from multiprocessing import get_context
 from time import monotonic
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
 
 from scripts.simulation.history import history
+from scripts.simulation.mutations import MUTATIONS, hunt
 from scripts.simulation.report import coverage_tables, figures, figures_table, show_failure
 from scripts.simulation.run import Result, run
 from scripts.simulation.shrink import shortest
@@ -29,9 +41,12 @@ def main(
     histories: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many histories.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="The seed of the first one; the next one has the next seed.")] = 1,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Processes side by side.")] = 2,
+    mutations: Annotated[bool, typer.Option("--mutations", help="Break the code, and see the checks notice.")] = False,
 ) -> None:
     """Simulate."""
     console, began = Console(), monotonic()
+    if mutations:
+        sys.exit(_hunt_all(seed, jobs, console))
     results = _run_all(range(seed, seed + histories), jobs, console)
     for table in coverage_tables(sum((result.covered for result in results), Counter[str]())):
         console.print(table)
@@ -49,11 +64,10 @@ def main(
 
 
 def _run_all(seeds: range, jobs: int, console: Console) -> list[Result]:
-    columns = (TextColumn("Simulating"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[broken]}"))
     results = []
     with (
         ProcessPoolExecutor(min(jobs, len(seeds)), mp_context=get_context("spawn")) as pool,
-        Progress(*columns, TimeRemainingColumn(), console=console) as progress,
+        Progress(*_columns("Simulating"), console=console) as progress,
     ):
         task = progress.add_task("", total=len(seeds), broken="")
         for result in pool.map(_simulate, seeds, chunksize=4):
@@ -61,6 +75,31 @@ def _run_all(seeds: range, jobs: int, console: Console) -> list[Result]:
             broken = sum(bool(each.violations) for each in results)
             progress.update(task, advance=1, broken=f"[red]{broken} broken" if broken else "")
     return results
+
+
+def _hunt_all(seed: int, jobs: int, console: Console) -> int:
+    table, missed, histories = Table(title="mutations"), 0, 0
+    for name, justify in (("mutation", "left"), ("histories", "right"), ("noticed by", "left")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]  # one of rich's own words
+    with (
+        ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool,
+        Progress(*_columns("Breaking"), console=console) as progress,
+    ):
+        task = progress.add_task("", total=len(MUTATIONS), broken="")
+        for caught in pool.map(hunt, MUTATIONS, repeat(seed)):
+            missed += caught.violation is None
+            histories += caught.histories
+            noticed = f"{caught.violation.kind}: {caught.violation.text[:80]}" if caught.violation else "[red]nothing"
+            table.add_row(caught.mutation.name, str(caught.histories), noticed)
+            progress.update(task, advance=1)
+    console.print(table)
+    print(json.dumps({"mutations": len(MUTATIONS), "caught": len(MUTATIONS) - missed, "histories": histories}))
+    return 1 if missed else 0
+
+
+def _columns(what: str) -> tuple[ProgressColumn, ...]:
+    broken = TextColumn("{task.fields[broken]}")
+    return TextColumn(what), BarColumn(), MofNCompleteColumn(), broken, TimeRemainingColumn()
 
 
 def _simulate(seed: int) -> Result:

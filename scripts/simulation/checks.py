@@ -5,29 +5,27 @@ OpenAI has made and charged for, and work the rest out by themselves.
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import pairwise
 from typing import Any
 
 from scripts.simulation.actions import job_id_of, photo_path
 from scripts.simulation.documents import Documents, Fields
+from scripts.simulation.faults import Kind
 from scripts.simulation.schema import problems
-from scripts.simulation.world import Billed, World
+from scripts.simulation.violations import Violation
+from scripts.simulation.world import Billed, Outcome, World
 
 FINAL = {"done", "failed", "cancelled"}
 PAYING = {"charge", "upgrade", "refund"}
+EARNING = {"bonus", "convert", "manual", "refresh"}
+
+JOB_LEASE = timedelta(days=4)
+UNPOLLED = timedelta(hours=20)
 
 PRICES = {"gpt-6-luna": (Decimal("0.10"), Decimal("0.50"))}
 """Micro-dollars for an input and an output token; half of that in a batch."""
-
-
-@dataclass(frozen=True)
-class Violation:
-    """Something that must not be: which promise it breaks, and how."""
-
-    kind: str
-    text: str
 
 
 Check = Callable[["Books"], Iterator[Violation]]
@@ -73,6 +71,8 @@ def jobs_end_once(books: Books) -> Iterator[Violation]:
         if job["status"] not in FINAL:
             yield Violation("lost_jobs", f"job {job_id} is {job['status']} for ever (batch {job['batchId']})")
             continue
+        if _forgotten(job) and not _stood_still(books) and not _long_unpolled(books):
+            yield Violation("lost_jobs", f"job {job_id} was lost sight of, and only its lease ended it")
         outcome = (job["result"] is not None, job["completedAt"] is not None, job["leaseUntil"], job["queuedAt"])
         if outcome != (job["status"] == "done", True, None, None):
             yield Violation("outcomes", f"job {job_id} is {job['status']}, but {outcome}")
@@ -83,6 +83,69 @@ def jobs_end_once(books: Books) -> Iterator[Violation]:
     for batch_id, batch in books.batches.items():
         if batch["state"] not in {"done", "failed"}:
             yield Violation("lost_jobs", f"batch {batch_id} is {batch['state']} for ever")
+
+
+def _forgotten(job: Fields) -> bool:
+    """Tell whether a job was ended by its own lease, since its batch had not."""
+    ended = job["status"] == "failed" and job["error"]["code"] == "PROVIDER_UNAVAILABLE"
+    return bool(ended and job["mode"] == "batch" and job["completedAt"] - job["createdAt"] > JOB_LEASE)
+
+
+def _long_unpolled(books: Books) -> bool:
+    """Tell whether the crons themselves were away for so long that a batch's jobs could outlive their lease."""
+    polls = [outcome.ended for outcome in books.world.outcomes if (outcome.what, outcome.how) == ("poll", "ok")]
+    return any(later - earlier > UNPOLLED for earlier, later in pairwise([books.world.history.start, *sorted(polls)]))
+
+
+def _stood_still(books: Books) -> bool:
+    """Tell whether a submitter went on after its lease: what it claims then, and dies, only the job's lease ends."""
+    late = {Kind.STALL, Kind.LATE_EFFECT}
+    submitters = {outcome.key for outcome in books.world.outcomes if outcome.what == "submit"}
+    return any(fault.kind in late and fault.key in submitters for fault in books.world.struck)
+
+
+def limits_hold(books: Books) -> Iterator[Violation]:
+    """No job is tried too often, none costs what was never asked, nobody earns beyond a day's limits or the cap."""
+    settings = Settings(books)
+    for job_id, job in books.jobs.items():
+        upgraded = job["mode"] == "instant" and job["requestedMode"] == "batch"
+        if job["attempts"] > settings.most("batch", "attemptsMax", 3) + upgraded:
+            yield Violation("limits", f"job {job_id} was tried {job['attempts']} times")
+        if job["tokensCost"] not in settings.prices:
+            yield Violation("double_charges", f"job {job_id} costs {job['tokensCost']}, never one of {settings.prices}")
+    for uid, entries in books.ledgers.items():
+        for entry in entries:
+            if entry["delta"] > 0 and entry["reason"] in EARNING and entry["balanceAfter"] > settings.cap:
+                yield Violation("limits", f"{uid}: {entry['id']} passes the balance cap of {settings.cap}")
+        days = {entry["ts"].date() for entry in entries}
+        for day in days:
+            today = [entry for entry in entries if entry["ts"].date() == day]
+            converted = sum(entry["delta"] for entry in today if entry["reason"] == "convert")
+            by_hand = sum(entry["reason"] == "manual" for entry in today)
+            if converted > settings.converted or by_hand > settings.by_hand:
+                yield Violation("limits", f"{uid} converted {converted} and recorded {by_hand} on {day}")
+
+
+class Settings:
+    """What was in force at any time of a history: prices and limits, the loosest of each."""
+
+    def __init__(self, books: Books) -> None:
+        self._configs = books.world.watch.configs
+        batch = self._all("tokens", "batchPrice", 1)
+        instant = self._all("tokens", "instantPrice", 5)
+        surged = {min(2 * price, max(instant)) for price in batch} | {2 * price for price in batch}
+        # An upgrade pays the difference, if there is one: a job bought dearer stays at its price.
+        self.prices = batch | instant | surged
+        self.converted = max(self._all("tokens", "conversionTokensPerDay", 5))
+        self.cap = max(self._all("tokens", "balanceCap", 200))
+        self.by_hand = max(config.get("plans", {}).get("free", {}).get("manualPerDay", 5) for config in self._configs)
+
+    def most(self, section: str, name: str, default: int) -> int:
+        """Return the largest value that a setting ever had."""
+        return max(self._all(section, name, default))
+
+    def _all(self, section: str, name: str, default: int) -> set[int]:
+        return {config.get(section, {}).get(name, default) for config in self._configs}
 
 
 def tokens_are_conserved(books: Books) -> Iterator[Violation]:
@@ -165,13 +228,15 @@ def answers_are_paid_once(books: Books) -> Iterator[Violation]:
             text = f"job {job_id} has {job['attempts']} attempts, and {len(answers)} answers were paid for"
             yield Violation("double_submissions", text)
         cost = sum(map(cost_micros, answers))
-        if job["costMicros"] < cost and job_id not in given_up:
+        if job["costMicros"] < cost and job_id not in given_up and not _forgotten(job):
             yield Violation("budget", f"job {job_id} cost {cost} micro-dollars, and {job['costMicros']} are booked")
 
 
 def _given_up(books: Books) -> set[str]:
-    """Return the jobs of batches that were given up: what they cost is on the batch's books, as the most possible."""
+    """Return the jobs of batches that were given up, or cancelled: what they cost is on the batch's books, if anybody
+    knows it at all."""
     lost = {batch_id for batch_id, batch in books.batches.items() if batch["error"] and batch["state"] == "done"}
+    lost |= {each.batch_id for each in books.world.created if books.world.openai_status(each.openai_id) == "cancelled"}
     return {job for created in books.world.created if created.batch_id in lost for job in created.jobs}
 
 
@@ -273,7 +338,11 @@ def answers_hold(books: Books) -> Iterator[Violation]:
     actions = {str(action.number): action for action in books.world.history.actions}
     for outcome in books.world.outcomes:
         action = actions.get(outcome.key)
-        if action is None or outcome.how != "ok":
+        if action is None:
+            continue
+        if outcome.how == "refused":
+            yield from _refusal_holds(outcome, books)
+        if outcome.how != "ok":
             continue
         user = action.details.get("user", "")
         match action.kind:
@@ -292,6 +361,14 @@ def answers_hold(books: Books) -> Iterator[Violation]:
                 told = []
         for job in told:
             yield from _answer_holds(job, action.kind, action.details, books)
+
+
+def _refusal_holds(outcome: Outcome, books: Books) -> Iterator[Violation]:
+    """Whoever is told that the tokens are back has them at that moment."""
+    details = getattr(outcome.error, "details", {})
+    job = books.jobs.get(details.get("jobId", ""))
+    if job is not None and (job["completedAt"] is None or job["completedAt"] > outcome.ended):
+        yield Violation("answers", f"job {details['jobId']} was said to be refunded, and was not yet")
 
 
 def _answer_holds(told: Fields, kind: str, details: Any, books: Books) -> Iterator[Violation]:
@@ -327,15 +404,16 @@ def nothing_crashes(books: Books) -> Iterator[Violation]:
         if outcome.how != "failed":
             continue
         names = {cls.__name__ for cls in type(outcome.error).__mro__}
-        known = (
-            names & set(EXPECTED) or "the store failed" in str(outcome.error) or "was due crashed" in str(outcome.error)
-        )
-        if not known or outcome.key.startswith(("quiet", "back")):
+        # Locks that a process has left behind when it died can fail a whole run, too.
+        whole_run = isinstance(outcome.error, RuntimeError) and "crashed" in str(outcome.error)
+        whole_run = whole_run or "the store failed" in str(outcome.error)
+        if not (names & set(EXPECTED) or whole_run) or outcome.key.startswith(("quiet", "back")):
             yield Violation("crashes", f"{outcome.key} {outcome.what} failed with {outcome.error!r}")
 
 
 CHECKS: tuple[Check, ...] = (
     jobs_end_once,
+    limits_hold,
     tokens_are_conserved,
     wallets_balance,
     submitted_once,
@@ -352,4 +430,4 @@ CHECKS: tuple[Check, ...] = (
 def examine(world: World) -> list[Violation]:
     """Return everything that must not be."""
     books = Books(world)
-    return [violation for check in CHECKS for violation in check(books)]
+    return [*world.watch.violations, *(violation for check in CHECKS for violation in check(books))]

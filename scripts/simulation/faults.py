@@ -57,19 +57,31 @@ class Fault:
         return f"{self.key}, call {self.call} ({self.name}): {self.kind}{lasting}"
 
 
+@dataclass(frozen=True)
+class Focus:
+    """One kind of fault that strikes one call of one use case much more often: some trouble comes in droves."""
+
+    what: str
+    call: str
+    kind: Kind
+    rate: float
+
+
 class FaultPlan:
     """The faults of one history: drawn with a rate, or those of a list and no others."""
 
-    def __init__(self, rate: float, only: frozenset[tuple[str, int]] | None = None) -> None:
+    def __init__(self, rate: float, focus: Focus, only: frozenset[tuple[str, int]] | None = None) -> None:
         """`rate` is the share of outside calls that are struck; `only` names the struck ones by key and number."""
-        self._rate, self._only = rate, only
+        self._rate, self._focus, self._only = rate, focus, only
         self.active = True
 
-    def draw(self, dice: Random, key: str, number: int, name: str) -> Fault | None:
-        """Return what befalls this call. Throws the same dice whatever comes of it."""
-        chance = self._rate * (READS_SHARE if name.rpartition(".")[2] in READS else 1.0)
-        struck, kinds = dice.random() < chance, possible(name)
-        kind = dice.choice(kinds)
+    def draw(self, dice: Random, key: str, what: str, number: int, name: str) -> Fault | None:
+        """Return what befalls this call of a use case. Throws the same dice whatever comes of it."""
+        kinds, focus = possible(name), self._focus
+        kind, chance = dice.choice(kinds), self._rate * (READS_SHARE if name.rpartition(".")[2] in READS else 1.0)
+        if (what, name) == (focus.what, focus.call) and focus.kind in kinds:
+            kind, chance = focus.kind, focus.rate
+        struck = dice.random() < chance
         seconds = {
             Kind.SLOW: dice.uniform(2.0, 9.0),
             Kind.STALL: dice.choice(STALL_SECONDS) * dice.uniform(0.9, 1.2),

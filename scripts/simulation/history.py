@@ -11,8 +11,33 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-FAULT_RATES = (0.0, 0.01, 0.03, 0.03, 0.06, 0.12)
+from scripts.simulation.faults import Focus, possible
+
+FAULT_RATES = (0.0, 0.005, 0.01, 0.03, 0.03, 0.1)
 """Shares of outside calls that are struck: none, so that plain concurrency is tested too, up to hardly bearable."""
+
+FOCUSED = (
+    ("submit", "firestore.Commit"),
+    ("submit", "firestore.BatchWrite"),
+    ("submit", "storage.read_photo"),
+    ("submit", "storage.write_input"),
+    ("submit", "openai.POST files"),
+    ("submit", "openai.POST batches"),
+    ("poll", "firestore.Commit"),
+    ("poll", "firestore.BatchWrite"),
+    ("poll", "openai.GET files/*/content"),
+    ("classify", "firestore.Commit"),
+    ("classify", "openai.POST chat/completions"),
+    ("classify_many", "firestore.Commit"),
+    ("upgrade", "firestore.Commit"),
+    ("upgrade", "openai.POST chat/completions"),
+    ("cancel", "firestore.Commit"),
+    ("convert", "firestore.Commit"),
+    ("refresh", "firestore.Commit"),
+    ("recover", "firestore.Commit"),
+    ("guard", "firestore.Commit"),
+)
+"""What may be struck in droves."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +62,16 @@ class Action:
 
 @dataclass(frozen=True)
 class History:
-    """Everything that a run depends on."""
+    """Everything that a run depends on. `weaknesses` are faults of the OpenAI stand-in that last."""
 
     seed: int
     start: datetime
     config: dict[str, Any]
     users: int
     fault_rate: float
+    focus: Focus
     batch_minutes: float
+    weaknesses: tuple[dict[str, Any], ...]
     actions: tuple[Action, ...]
 
 
@@ -58,14 +85,21 @@ def history(seed: int) -> History:
         config=_config(dice),
         users=users,
         fault_rate=dice.choice(FAULT_RATES),
+        focus=_focus(dice),
         batch_minutes=dice.choice((10.0, 60.0, 240.0, 900.0)),
+        weaknesses=(dice.choice(WEAKNESSES),) if dice.random() < 0.25 else (),
         actions=tuple(_Draw(dice, users).actions()),
     )
 
 
+def _focus(dice: Random) -> Focus:
+    what, call = dice.choice(FOCUSED)
+    return Focus(what, call, dice.choice(possible(call)), dice.choice((0.0, 0.2, 0.5)))
+
+
 def _config(dice: Random) -> dict[str, Any]:
     """Draw the settings of the deployment: small limits more often than production has them, so that they are met."""
-    daily = dice.choice((10_000_000, 10_000_000, 10_000_000, 20_000, 6_000, 2_500))
+    daily = dice.choice((10_000_000, 10_000_000, 10_000_000, 20_000, 6_000, 2_500, 1_000))
     plan = {
         "instantPerDay": dice.choice((20, 3)),
         "batchPerDay": dice.choice((100, 100, 5)),
@@ -82,7 +116,8 @@ def _config(dice: Random) -> dict[str, Any]:
         "tokens": {
             "welcome": dice.choice((10, 40, 100)),
             "balanceCap": dice.choice((200, 200, 100)),
-            "pointsPerClassification": dice.choice((10, 60)),
+            "pointsPerClassification": dice.choice((10, 100, 300)),
+            "conversionTokensPerDay": dice.choice((1, 3, 5)),
             "streakDaysForPriority": dice.choice((1, 7)),
         },
         "plans": {"free": plan},
@@ -147,6 +182,16 @@ PROVIDER_TROUBLE: tuple[dict[str, Any], ...] = (
     {"kind": "webhook_delayed", "count": 2, "minutes": 100.0},
 )
 
+WEAKNESSES: tuple[dict[str, Any], ...] = (
+    {"kind": "line_error", "count": None, "probability": 0.3},
+    {"kind": "missing_line", "count": None, "probability": 0.2},
+    {"kind": "duplicate_line", "count": None, "probability": 0.3},
+    {"kind": "answer_text", "count": None, "probability": 0.3},
+    {"kind": "rate_limited", "count": None, "probability": 0.2},
+    {"kind": "batch_expires", "count": None, "probability": 0.3, "share": 0.5},
+)
+"""What OpenAI may suffer from all the time."""
+
 GAPS = (5.0, 65.0, 200.0, 310.0, 620.0, 1_000.0, 3_700.0, 14_500.0)
 """Seconds between bursts: at once, past an idle transaction, an instant lease, a first poll, a function's time, a
 batch's lease, an hour, a batch's time. Besides: up to the next midnight, and a day and more."""
@@ -158,11 +203,13 @@ DEVICES = ("device-one", "device-two")
 CRONS = ("submit", "poll", "recover", "refresh", "guard")
 USER_ACTIONS = (
     *("classify",) * 12,
-    *("again",) * 4,
+    *("again",) * 5,
     *("upgrade",) * 3,
     *("cancel",) * 3,
     *("classify_many",) * 2,
-    *("bonus", "convert", "manual", "look", "register", "remove_photo"),
+    *("convert",) * 3,
+    *("manual",) * 2,
+    *("bonus", "look", "register", "remove_photo"),
 )
 
 
@@ -180,7 +227,7 @@ class _Draw:
         """Return the actions in the order of their times."""
         dice = self._dice
         self._add("register", user=self._user(), device="device-one")
-        for _ in range(dice.randrange(4, 16)):
+        for _ in range(dice.randrange(3, 13)):
             self._burst()
             gap = dice.choice((*GAPS, -1.0, 90_000.0))
             self._at += self._to_midnight() if gap < 0 else gap * dice.uniform(1.0, 1.1)
@@ -236,11 +283,11 @@ class _Draw:
                 key = known.get("key") or dice.choice(known["keys"])
                 self._add(kind, user=known["user"], key=key)
             case "convert":
-                self._add(kind, user=user, key=self._key(), points=dice.choice((100, 200)))
+                self._ask(kind, {"user": user, "key": self._key(), "points": dice.choice((100, 200, 300))})
             case "bonus" | "register":
                 self._add(kind, user=user, device=dice.choice(DEVICES))
             case "manual":
-                self._add(kind, user=user, key=self._key(), device=dice.choice(DEVICES))
+                self._ask(kind, {"user": user, "key": self._key(), "device": dice.choice(DEVICES)})
             case _:
                 self._add("look", user=user)
 

@@ -20,7 +20,10 @@ QUIET_WITHIN = timedelta(days=6)
 """A closed budget opens at midnight, a job waits 26 hours, OpenAI is given 28 for a batch, and a job that its batch has
 lost sight of has a lease of four days."""
 
-GUARD_EVERY_TICKS = 3
+GUARD_EVERY_TICKS = 6
+
+TICKS_DOUBLED = 5
+"""Scheduler delivers a tick twice now and then; here as long as what runs have left half done is taken up."""
 
 
 def settle(world: World) -> bool:
@@ -36,7 +39,7 @@ def settle(world: World) -> bool:
         world.openai.tick()
         for cron in CRONS:
             if cron != "guard" or tick % GUARD_EVERY_TICKS == 0:
-                _run_cron(cron, tick, world)
+                _run_cron(cron, tick, world, times=2 if tick < TICKS_DOUBLED and cron in {"submit", "poll"} else 1)
         tick += 1
         state = _open(world)
         if not state and world.scheduler.idle():
@@ -46,10 +49,11 @@ def settle(world: World) -> bool:
     return False
 
 
-def _run_cron(cron: str, tick: int, world: World) -> None:
+def _run_cron(cron: str, tick: int, world: World, times: int) -> None:
     details = {"worker": "all"} if cron == "refresh" else {}
     action = Action(-1, 0.0, cron, details)
-    perform(action, world, key=f"quiet{tick}-{cron}")
+    for number in range(times):
+        perform(action, world, key=f"quiet{tick}-{cron}-{number}")
     world.scheduler.run(world.scheduler.seconds + 20.0)
 
 

@@ -50,8 +50,10 @@ def show_failure(history: History, result: Result, console: Console) -> None:
         f"\n[bold red]Seed {history.seed}[/] breaks {len(result.violations)} promises. The shortest history found:"
     )
     console.print(
-        f"  {history.users} users, batches of up to {history.batch_minutes:g} minutes, {history.config}", soft_wrap=True
+        f"  {history.users} users, batches of up to {history.batch_minutes:g} minutes, {history.config}",
+        soft_wrap=True,
     )
+    console.print(f"  {history.focus}, {history.weaknesses}", soft_wrap=True)
     for action in history.actions:
         console.print(f"  {action}", highlight=False, soft_wrap=True)
     for fault in result.struck:

@@ -4,11 +4,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from scripts.simulation.actions import perform
-from scripts.simulation.checks import Violation, examine
+from scripts.simulation.checks import examine
 from scripts.simulation.faults import Fault
 from scripts.simulation.history import Action, History
 from scripts.simulation.quiet import come_back, settle
 from scripts.simulation.scheduler import OverrunError
+from scripts.simulation.violations import Violation
 from scripts.simulation.world import World
 
 OPENAI_TICK_SECONDS = 1_800.0
@@ -31,7 +32,9 @@ def run(history: History, only: frozenset[tuple[str, int]] | None = None) -> Res
     """Run a history, with all the faults that are drawn or with those of a list alone, and examine what it leaves."""
     world = World(history, only)
     with world.in_force():
-        world.set_document("config/runtime", history.config)
+        world.deploy(history.config)
+        for weakness in history.weaknesses:
+            world.openai.faults.add(**weakness)
         violations = _play(world)
     struck = list(world.struck)
     world.openai.stop()

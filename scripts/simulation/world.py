@@ -37,14 +37,16 @@ from functions.wiring import Deps
 from scripts.emulators.firestore import FirestoreServer, in_process_client
 from scripts.emulators.firestore.errors import FirestoreError
 from scripts.emulators.firestore.locks import Owner
-from scripts.emulators.firestore.store import EVERYWHERE
+from scripts.emulators.firestore.store import EVERYWHERE, Database
 from scripts.emulators.inprocess import StillClock
 from scripts.emulators.openai_standin import OpenAIStandIn
+from scripts.emulators.openai_standin.errors import invalid
 from scripts.simulation.documents import Documents, decoded
 from scripts.simulation.faults import Fault, FaultPlan, Kind
 from scripts.simulation.history import History
 from scripts.simulation.outside import Files, InLine, LibraryTime, Messaging, Wire, firestore_error
 from scripts.simulation.scheduler import CrashError, Invocation, OverrunError, Process, Scheduler
+from scripts.simulation.watch import Watch
 
 T = TypeVar("T")
 
@@ -53,6 +55,8 @@ PROCESSES = 3
 
 FIRESTORE_TIMEOUT_SECONDS = 10.0
 OPENAI_TIMEOUT_SECONDS = 60.0
+OPENAI_LATE_SECONDS_MAX = 55.0
+"""With the time limit less than what a submitter leaves of its lease: see `core.batches.CREATE_MARGIN`."""
 
 STEPS_MAX = 40_000
 """Outside calls of one history; the longest sound ones take a tenth of that."""
@@ -106,7 +110,7 @@ class World:
         self.history = history
         self.clock = StillClock(history.start)
         self.scheduler = Scheduler(self.clock)
-        self.plan = FaultPlan(history.fault_rate, only)
+        self.plan = FaultPlan(history.fault_rate, history.focus, only)
         self.firestore = FirestoreServer(indexes=_INDEXES, clock=self.clock, seconds=self.clock.seconds)
         self.openai = OpenAIStandIn(
             clock=self.clock,
@@ -129,13 +133,13 @@ class World:
         self.photos: dict[str, str] = {}
         self.uploads: dict[str, bytes] = {}
         self.trace: list[str] = []
-        self.watch: Callable[[str], None] = lambda _call: None
+        self.watch = Watch()
         self._hash = hashlib.sha256()
         self._hooks = 0
-        connection = in_process_client(
+        self._connection = in_process_client(
             self.firestore, wait=self._wait_for_lock, intercept=self._intercept, transport=BoundedTransport
         )
-        self._store = FirestoreStore(connection)
+        self._store = FirestoreStore(self._connection)
         http = httpx2.Client(transport=Wire(self.outside, self.openai.transport()), base_url=self.openai.base_url)
         self._provider = OpenAIProvider(OpenAI(api_key="stand-in", base_url="http://openai.local/v1", http_client=http))
         self._processes = [self._new_process(number) for number in range(PROCESSES)]
@@ -216,7 +220,7 @@ class World:
         self._count_step()
         dice = self.dice(me.key, me.calls)
         latency = 10 ** dice.uniform(-3.0, 0.5 if name.startswith("openai") else -0.5)
-        fault = self.plan.draw(dice, me.key, me.calls, name)
+        fault = self.plan.draw(dice, me.key, me.what, me.calls, name)
         if fault:
             me.faults += 1
             self.struck.append(fault)
@@ -241,8 +245,10 @@ class World:
                 self.firestore.faults.add("abort")
                 return proceed()
             case Kind.LATE_EFFECT:
-                limit = FIRESTORE_TIMEOUT_SECONDS if fault.name.startswith("firestore") else OPENAI_TIMEOUT_SECONDS
-                self.scheduler.at(self.scheduler.seconds + limit + fault.seconds, lambda: self._late(fault, proceed))
+                of_firestore = fault.name.startswith("firestore")
+                limit = FIRESTORE_TIMEOUT_SECONDS if of_firestore else OPENAI_TIMEOUT_SECONDS
+                late = fault.seconds if of_firestore else min(fault.seconds, OPENAI_LATE_SECONDS_MAX)
+                self.scheduler.at(self.scheduler.seconds + limit + late, lambda: self._late(fault, proceed))
                 self.scheduler.pause(limit)
                 me.require_alive()
                 raise fail(fault.kind)
@@ -263,7 +269,8 @@ class World:
             return proceed()
         finally:
             self.scheduler.wake_sleepers()
-            self.watch(name)
+            if name.startswith("firestore"):
+                self.watch(name, self.database)
 
     def _late(self, fault: Fault, proceed: Callable[[], Any]) -> None:
         """Let a request arrive whose sender waits no more. Whatever it comes to, nobody hears of it."""
@@ -342,6 +349,8 @@ class World:
 
     def _fetch(self, url: str) -> bytes:
         path = url.removeprefix("http://storage.local/")
+        if path not in self.files.objects:
+            raise invalid("Error while downloading the image.", code="invalid_image_url")
         return self.files.objects[path]
 
     def _send_webhook(self, _url: str, body: bytes, headers: Mapping[str, str]) -> int:
@@ -359,26 +368,25 @@ class World:
 
     # What the checks look at
 
+    def openai_status(self, openai_id: str) -> str:
+        """Return what OpenAI says of a batch."""
+        engine = self.openai.engine
+        return str(engine.batches.retrieve(openai_id, engine.now())["status"])
+
     def documents(self) -> Documents:
         """Return every document there is, by path, as plain values: read past client, locks and gate."""
-        sessions = self.firestore.engine.sessions.values()
-        return {
-            path: decoded(stored.parse())
-            for session in sessions
-            for path, stored in session.database.documents(EVERYWHERE)
-        }
+        return {path: decoded(stored.parse()) for path, stored in self.database.documents(EVERYWHERE)}
 
-    def document(self, path: str) -> dict[str, Any] | None:
-        """Return one document as plain values, None if there is none."""
-        for session in self.firestore.engine.sessions.values():
-            stored = session.database.get(path)
-            if stored is not None:
-                return decoded(stored.parse())
-        return None
+    @property
+    def database(self) -> Database:
+        """The documents at rest."""
+        (session,) = self.firestore.engine.sessions.values()
+        return session.database
 
-    def set_document(self, path: str, fields: dict[str, Any]) -> None:
-        """Write a document as an operator does by hand, past the gate."""
-        self._store._client.document(path).set(fields)  # noqa: SLF001  (the only client there is)
+    def deploy(self, config: dict[str, Any]) -> None:
+        """Set the runtime config that the history begins with."""
+        self._connection.document("config/runtime").set(config)
+        self.watch("firestore.Commit", self.database)
 
     # Time
 

@@ -1,0 +1,294 @@
+"""Known ways of breaking the code. The checks have to notice each of them, or they prove nothing.
+
+A mutation replaces one piece of text in the source of one function, and puts the code that comes of it in the
+function's place while it is in force: everybody who has imported the function runs the broken one. A function that is
+gone, or that does not have the text once and no more, is an error: the mutation has to follow the code.
+"""
+
+import __future__
+
+import importlib
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from types import FunctionType
+from typing import Any
+
+from scripts.simulation.faults import Focus, Kind
+from scripts.simulation.history import History, history
+from scripts.simulation.run import run
+from scripts.simulation.violations import Violation
+
+HISTORIES_MAX = 40
+"""In which a mutation must be caught; most are in the first few."""
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """What is broken, where (`module:function` or `module:Class.method`), and the text before and after.
+
+    `given` makes of a history one in which it shows soon: with the trouble, or the settings, that it takes.
+    """
+
+    name: str
+    target: str
+    before: str
+    after: str
+    given: Callable[[History], History] = lambda drawn: drawn
+
+
+@dataclass(frozen=True)
+class Caught:
+    """After how many histories a mutation was noticed, and by what; None if it was not."""
+
+    mutation: Mutation
+    histories: int
+    violation: Violation | None
+
+
+def _struck(what: str, call: str, kind: Kind) -> Callable[[History], History]:
+    """Strike half of these calls of a use case."""
+    return lambda drawn: replace(drawn, focus=Focus(what, call, kind, 0.5))
+
+
+def _weakened(kind: str) -> Callable[[History], History]:
+    """Have OpenAI suffer from this all the time."""
+    return lambda drawn: replace(drawn, weaknesses=({"kind": kind, "count": None, "probability": 0.5},))
+
+
+def _set(section: str, **values: Any) -> Callable[[History], History]:
+    """Deploy with these settings."""
+    return lambda drawn: replace(drawn, config={**drawn.config, section: {**drawn.config[section], **values}})
+
+
+MUTATIONS: tuple[Mutation, ...] = (
+    Mutation(
+        "refund twice",
+        "functions.core.accounts:refund",
+        "account.post(price,",
+        "account.post(2 * price,",
+    ),
+    Mutation(
+        "refund without taking the points back",
+        "functions.core.accounts:refund",
+        "points=-points",
+        "points=0",
+    ),
+    Mutation(
+        "fail without a refund",
+        "functions.core.settlement:_refunded",
+        "account = refund(account, job.job_id, job.tokens_cost, now, points=job.points)",
+        "pass",
+    ),
+    Mutation(
+        "charge the whole price for an upgrade",
+        "functions.core.settlement:upgrading",
+        "pay_upgrade(account, job.job_id, difference, now)",
+        "pay_upgrade(account, job.job_id, upgrade.prices.instant, now)",
+    ),
+    Mutation(
+        "cancel what has left the queue",
+        "functions.core.settlement:cancelling",
+        "if job.status is not Status.QUEUED:",
+        "if job.status in {Status.DONE, Status.FAILED}:",
+    ),
+    Mutation(
+        "forget the lease of an abandoned batch",
+        "functions.submit_batches:_take_up_abandoned",
+        "if version is None:",
+        "version = version or stored.version\n        if version is None:",
+        _struck("submit", "openai.POST batches", Kind.UNAVAILABLE),
+    ),
+    Mutation(
+        "create again without looking",
+        "functions.submit_batches:_take_up_abandoned",
+        "found = deps.provider.find_batch(batch.batch_id, batch.created_at)",
+        "found = None",
+        _struck("submit", "openai.POST batches", Kind.REPLY_LOST),
+    ),
+    Mutation(
+        "create under a lease that has run out",
+        "functions.handover:create",
+        "if deps.clock() > batch.due_at - CREATE_MARGIN:",
+        "if False:",
+        _struck("submit", "firestore.Commit", Kind.STALL),
+    ),
+    Mutation(
+        "leave the jobs of a batch that was not sent",
+        "functions.handover:give_back",
+        "_release_jobs(deps, batch.batch_id, counts)",
+        "pass",
+        _struck("submit", "openai.POST files", Kind.UNAVAILABLE),
+    ),
+    Mutation(
+        "leave what was done after the lease",
+        "functions.handover:withdraw",
+        "if stored is None or stored.batch.state in {BatchState.BUILDING, BatchState.FAILED}:",
+        "if False:",
+        _struck("submit", "storage.read_photo", Kind.STALL),
+    ),
+    Mutation(
+        "settle a batch before its results",
+        "functions.poll_batches:_advance",
+        'taken = {"state": BatchState.COLLECTING, "dueAt": now + lease}',
+        'taken = {"state": BatchState.COLLECTING, "dueAt": now + lease, "completedAt": now}',
+        _struck("poll", "firestore.BatchWrite", Kind.CRASH_BEFORE),
+    ),
+    Mutation(
+        "forget the files of a batch",
+        "functions.poll_batches:_close",
+        "deps.files.delete_batch_files(batch.batch_id)",
+        "pass",
+    ),
+    Mutation(
+        "believe that every job has its line",
+        "functions.collector:Collector.collect",
+        "for member in roll.take_rest():",
+        "for member in ():",
+        _weakened("missing_line"),
+    ),
+    Mutation(
+        "try again without end",
+        "functions.collector:Collector._end",
+        "attempts < self._deps.runtime().batch.attempts_max",
+        "True",
+        _weakened("line_error"),
+    ),
+    Mutation(
+        "count an answer as free",
+        "functions.core.attempts:answered",
+        "photo.cost_micros + terms.cost_micros(attempt)",
+        "photo.cost_micros",
+    ),
+    Mutation(
+        "write over what others have changed",
+        "functions.adapters.firestore.writes:guarded_bulk",
+        "bulk.update(ref, dict(fields), option=client.write_option(last_update_time=version))",
+        "bulk.update(ref, dict(fields))",
+        _struck("submit", "firestore.BatchWrite", Kind.STALL),
+    ),
+    Mutation(
+        "take a lost reply for a lost race",
+        "functions.adapters.firestore.queue:QueueDocuments._claimed_by_lost_reply",
+        "if stored.job.batch_id == batch_id",
+        "if False",
+        _struck("submit", "firestore.BatchWrite", Kind.REPLY_LOST),
+    ),
+    Mutation(
+        "post an entry over another one",
+        "functions.adapters.firestore.wallets:WalletDocuments._write_account",
+        "transaction.create(ref,",
+        "transaction.set(ref,",
+    ),
+    Mutation(
+        "convert without a limit",
+        "functions.core.earning:convert_points",
+        "if tokens > left or points > available or tokens > room:",
+        "if tokens > room:",
+    ),
+    Mutation(
+        "earn beyond the cap",
+        "functions.core.refresh:_tokens",
+        "min(wanted, cap - balance)",
+        "wanted",
+        _set("tokens", welcome=30, balanceCap=31),
+    ),
+    Mutation(
+        "leave a refreshed wallet where it is on the schedule",
+        "functions.core.refresh:credited",
+        "refreshed_period=refreshed,",
+        "refreshed_period=wallet.refreshed_period or refreshed,",
+    ),
+    Mutation(
+        "hold more than there is room for",
+        "functions.core.budget:require_room",
+        "if booking.reserved > shard.room:",
+        "if False:",
+        _set("budget", dailyLimitMicros=800),
+    ),
+    Mutation(
+        "keep a hold that has ended",
+        "functions.core.budget:settling",
+        'fields.get("completedAt") is None',
+        'fields.get("result") is not None',
+    ),
+    Mutation(
+        "forget a hold on one shard of several",
+        "functions.core.budget:bookings",
+        "names, found = sorted({*held, *kept}), []",
+        "names, found = sorted({*held, *kept})[:2], []",
+        _set("budget", dailyLimitMicros=2_500),
+    ),
+    Mutation(
+        "leave an instant call that never came back",
+        "functions.recover_jobs:_recover",
+        "refunding(lambda job: job.lease_until == lease,",
+        "refunding(lambda job: False,",
+        _struck("classify", "openai.POST chat/completions", Kind.CRASH_BEFORE),
+    ),
+    Mutation(
+        "give the instant lane's tokens up with its provider",
+        "functions.instant_lane:classify_now",
+        "deps.store.settle_job(job.job_id, job.uid, ours)",
+        "ours",
+        _struck("classify", "openai.POST chat/completions", Kind.UNAVAILABLE),
+    ),
+    Mutation(
+        "take a key for new each time",
+        "functions.core.idempotency:job_id_for",
+        'f"{uid}\\n{request_id}"',
+        'f"{uid}\\n{request_id}\\n{id(object())}"',
+    ),
+)
+
+
+@contextmanager
+def in_force(mutation: Mutation) -> Iterator[None]:
+    """Break the code for a while.
+
+    Raises:
+        LookupError: the function, or the text in it, is not there any more.
+    """
+    function = _function(mutation.target)
+    source = textwrap.dedent(inspect.getsource(function))
+    if source.count(mutation.before) != 1:
+        raise LookupError(
+            f"{mutation.name}: {mutation.target} has {mutation.before!r} {source.count(mutation.before)} times"
+        )
+    scratch: dict[str, Any] = dict(function.__globals__)
+    flags = __future__.annotations.compiler_flag
+    exec(  # noqa: S102  (our own source, with one of the changes above)
+        compile(source.replace(mutation.before, mutation.after), "<mutation>", "exec", flags, dont_inherit=True),
+        scratch,
+    )
+    sound = function.__code__
+    function.__code__ = scratch[function.__name__].__code__
+    try:
+        yield
+    finally:
+        function.__code__ = sound
+
+
+def _function(target: str) -> FunctionType:
+    module, _, path = target.partition(":")
+    found: Any = importlib.import_module(module)
+    for name in path.split("."):
+        if name not in vars(found):
+            raise LookupError(f"{target}: there is no {name}")
+        found = vars(found)[name]
+    if not isinstance(found, FunctionType):
+        raise TypeError(f"{target} is no plain function")
+    return found
+
+
+def hunt(mutation: Mutation, first_seed: int = 1) -> Caught:
+    """Run histories with the code broken until a check notices."""
+    with in_force(mutation):
+        for number in range(1, HISTORIES_MAX + 1):
+            drawn = history(first_seed + number - 1)
+            violations = run(mutation.given(drawn)).violations
+            if violations:
+                return Caught(mutation, number, violations[0])
+    return Caught(mutation, HISTORIES_MAX, None)
