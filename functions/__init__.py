@@ -1,4 +1,5 @@
-"""Ecolane's Cloud Functions: one use case per file, pure rules in `core`, translators in `adapters`.
+"""Ecolane's Cloud Functions: one use case per file, what they share in `steps`, pure rules in `core`, translators in
+`adapters`.
 
 `functions.quote` and the like are loaded when they are first named, so that a process of `quote` loads no other.
 """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from functions.core.config_changes import proposed
 from functions.core.moments import day_of
 from functions.core.records import Request
-from functions.spending import reviewed
+from functions.steps.spending import reviewed
 
 if TYPE_CHECKING:
     from functions.core.records import Fields

@@ -14,8 +14,8 @@ from functions.core.guard import DayBook
 from functions.core.health import cron_rows
 from functions.core.moments import day_of
 from functions.core.records import Record, Request, Uid
-from functions.health import figures
-from functions.spending import mode, reopens_at
+from functions.steps.health import figures
+from functions.steps.spending import mode, reopens_at
 
 if TYPE_CHECKING:
     from functions.wiring import Deps

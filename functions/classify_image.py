@@ -9,9 +9,9 @@ from pydantic import Field
 from functions import log
 from functions.core.jobs import Lane, job_view
 from functions.core.records import RequestId
-from functions.instant_lane import classify_now
-from functions.intake import place
-from functions.orders import ImagePath, Options, new_order
+from functions.steps.instant_lane import classify_now
+from functions.steps.intake import place
+from functions.steps.orders import ImagePath, Options, new_order
 
 if TYPE_CHECKING:
     from functions.wiring import Deps

@@ -9,8 +9,8 @@ from pydantic import Field
 from functions.core.errors import InvalidRequest
 from functions.core.jobs import Lane, job_view
 from functions.core.records import Request, RequestId
-from functions.intake import place
-from functions.orders import ImagePath, Options, Order, new_order
+from functions.steps.intake import place
+from functions.steps.orders import ImagePath, Options, Order, new_order
 
 if TYPE_CHECKING:
     from functions.wiring import Deps

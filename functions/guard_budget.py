@@ -26,8 +26,8 @@ from functions.core.costs import JOBS_SAMPLED_MAX, most_frequent, users_due
 from functions.core.guard import Books, Drift, Review, days_to_review, threshold_alerts
 from functions.core.moments import day_bounds, day_of
 from functions.core.runtime import FUNCTION_TIMEOUT
-from functions.health import raise_alerts
-from functions.spending import reviewed
+from functions.steps.health import raise_alerts
+from functions.steps.spending import reviewed
 
 if TYPE_CHECKING:
     from datetime import datetime

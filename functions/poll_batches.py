@@ -1,7 +1,7 @@
 """`poll_batches`: OpenAI batches that have ended into results, requeues and refunds.
 
 One retrieve a batch, never a call a job, and less often as the batch grows older. When it has ended,
-`functions.collector` ends each of its jobs.
+`functions.steps.collector` ends each of its jobs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from functions import log
 from functions.adapters.openai import ProviderDownError, ProviderRejectedError
-from functions.collector import Collector
 from functions.core.batch_reports import ENDED, ProviderBatch, ProviderState
 from functions.core.batches import (
     LOST,
@@ -28,6 +27,7 @@ from functions.core.pricing import measured
 from functions.core.profile import News
 from functions.core.records import Fields
 from functions.core.runtime import FUNCTION_TIMEOUT
+from functions.steps.collector import Collector
 
 if TYPE_CHECKING:
     from functions.adapters.firestore import StoredBatch

@@ -9,7 +9,7 @@ from functions.core.moments import iso_text
 from functions.core.pricing import expected_wait_minutes, prices_now, recommended_lane
 from functions.core.records import Request
 from functions.core.refresh import contact
-from functions.spending import instant_closed_because, mode, reopens_at
+from functions.steps.spending import instant_closed_because, mode, reopens_at
 
 if TYPE_CHECKING:
     from functions.wiring import Deps

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 
 from functions import log
 from functions.adapters.openai import ProviderDownError, ProviderRejectedError
-from functions.batch_files import write_files
 from functions.core.batches import JOB_LEASE, Batch, BatchState
 from functions.core.budget import Mode, NoRoomError, trimmed
 from functions.core.jobs import QUEUE_SHARDS
 from functions.core.runtime import FUNCTION_TIMEOUT
 from functions.core.settlement import giving_up
 from functions.core.transitions import waited_too_long
-from functions.handover import create, give_back, record, withdraw
-from functions.spending import SHARD_TRIES, hold_for_batch, mode
+from functions.steps.batch_files import write_files
+from functions.steps.handover import create, give_back, record, withdraw
+from functions.steps.spending import SHARD_TRIES, hold_for_batch, mode
 
 if TYPE_CHECKING:
     from datetime import datetime

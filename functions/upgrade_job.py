@@ -15,8 +15,8 @@ from functions.core.limits import Recount
 from functions.core.pricing import prices_now
 from functions.core.records import JobId, Request
 from functions.core.settlement import Upgrade, own, upgrading
-from functions.instant_lane import classify_now
-from functions.spending import instant_closed, instant_closed_because, instant_hold, with_hold
+from functions.steps.instant_lane import classify_now
+from functions.steps.spending import instant_closed, instant_closed_because, instant_hold, with_hold
 
 if TYPE_CHECKING:
     from functions.adapters.firestore import StoredJob

@@ -17,10 +17,8 @@ CORE = [path for path in MODULES if path.parent.name == "core"]
 ADAPTERS = [path for path in MODULES if (FUNCTIONS / "adapters") in path.parents]
 FIRESTORE = [path for path in ADAPTERS if "firestore" in path.relative_to(FUNCTIONS).as_posix()]
 EDGE = {"__init__", "boundary", "capacity", "config", "log", "refusals", "triggers", "wiring"}
-STEPS = {"batch_files", "collector", "handover", "health", "instant_lane", "intake", "orders", "spending"}
-"""Steps of a use case, or of several; they order calls to adapters, so they are no part of the core."""
-ORDERING = [path for path in MODULES if path.parent == FUNCTIONS and path.stem not in EDGE]
-USE_CASES = [path for path in ORDERING if path.stem not in STEPS]
+USE_CASES = [path for path in MODULES if path.parent == FUNCTIONS and path.stem not in EDGE]
+STEPS = [path for path in MODULES if path.parent.name == "steps"]
 
 LINES_MAX = {"main": 120, "use case": 220, "core": 220, "adapter": 300, "edge": 200}
 FUNCTION_LINES_MAX = 60
@@ -106,7 +104,7 @@ def test_the_core_asks_nobody(path: Path) -> None:
     assert [call for call in calls(path) if IMPURE_CALLS.fullmatch(call[1])] == []
 
 
-@every(ORDERING)
+@every(USE_CASES + STEPS)
 def test_no_use_case_imports_another(path: Path) -> None:
     """What two share lives in the core, in an adapter, or in steps of its own that know no use case."""
     others = {f"functions.{other.stem}" for other in USE_CASES if other != path}
@@ -120,7 +118,7 @@ def test_adapters_know_the_core_and_each_other_at_most(path: Path) -> None:
     assert all(module.startswith(("functions.core", "functions.adapters")) for module in ours), ours
 
 
-@every(ORDERING)
+@every(USE_CASES + STEPS)
 def test_use_cases_talk_to_the_world_through_adapters(path: Path) -> None:
     """A use case orders the steps; no client library is imported in it."""
     outside = ("google", "openai", "PIL", "firebase_admin", "firebase_functions", "genai_prices", "requests", "httpx")
@@ -215,7 +213,7 @@ def layer(path: Path) -> str:
         return "core"
     if path in ADAPTERS:
         return "adapter"
-    return "use case" if path in ORDERING else "edge"
+    return "use case" if path in USE_CASES + STEPS else "edge"
 
 
 @every([*MODULES, MAIN])

@@ -244,7 +244,7 @@ def test_a_batch_that_takes_longer_than_a_run_is_collected_by_several(cloud: InP
     cloud.interrupt = slow
     runs: list[dict[str, int]] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("functions.collector.WRITES_BUFFERED_MAX", 4)
+        patch.setattr("functions.steps.collector.WRITES_BUFFERED_MAX", 4)
         while not runs or runs[-1]["paused"]:
             began = cloud.clock()
             runs.append(poll_batches(cloud.deps))

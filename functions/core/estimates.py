@@ -24,7 +24,7 @@ TOKENS_OF_REPLY_PRIMING = 3
 """OpenAI cookbook, "How to count tokens with tiktoken"."""
 
 REGION_CHARACTERS_MAX = 64
-"""What a request may carry (see `functions.orders.Options`), at four bytes each in the widest script."""
+"""What a request may carry (see `functions.steps.orders.Options`), at four bytes each in the widest script."""
 
 
 def input_tokens(model: str, region: str, language: str, size: tuple[int, int]) -> int:

@@ -17,11 +17,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
-from functions import batch_files
-from functions.collector import Collector
 from functions.config import Settings
 from functions.core.batch_reports import ProviderBatch, ProviderState
 from functions.core.batches import Batch, BatchMember, BatchState, Roll
+from functions.steps import batch_files
+from functions.steps.collector import Collector
 from functions.wiring import Deps
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -30,7 +30,7 @@ from functions.core.batch_reports import ProviderBatch, ProviderState
 from functions.core.batches import Batch, BatchMember, BatchState
 from functions.core.jobs import JOB_LIFETIME, Job, Lane, Status
 from functions.core.runtime import FUNCTION_TIMEOUT
-from functions.spending import hold_for_batch, open_day
+from functions.steps.spending import hold_for_batch, open_day
 from functions.wiring import Deps
 from scripts.benchmarks.batchfile import LARGE, ROOT, SMALL, Answers, DiskFiles, job_id_of
 from scripts.emulators.inprocess import MemoryMessaging

@@ -17,7 +17,7 @@ from functions.core.guard import DayBook
 from functions.core.jobs import QUEUE_SHARDS, Job
 from functions.core.moments import day_of
 from functions.core.pricing import expected_wait_minutes, prices_now
-from functions.health import OPEN_STATES
+from functions.steps.health import OPEN_STATES
 from functions.wiring import Deps
 from scripts.operators.money import document_id
 from scripts.operators.session import AsJson, Project, RefusedError, age, connected, dollars, listing, show, table, when

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from functions.adapters.images import SIDE_MIN, prepare
-from functions.batch_files import PHOTO_THREADS
 from functions.core.errors import InvalidImage
+from functions.steps.batch_files import PHOTO_THREADS
 
 SIDE_MAX = 128
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)

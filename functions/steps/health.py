@@ -9,7 +9,7 @@ from functions.core.batches import BatchState
 from functions.core.breaker import Breaker
 from functions.core.health import BATCH_OVERDUE_MAX, CronRun, Figures, complaints
 from functions.core.jobs import QUEUE_SHARDS
-from functions.spending import mode
+from functions.steps.spending import mode
 
 if TYPE_CHECKING:
     from functions.wiring import Deps

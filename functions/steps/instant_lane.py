@@ -17,7 +17,7 @@ from functions.core.jobs import Failure, Job, JobError, Status
 from functions.core.prompts import completion_request, image_data_url
 from functions.core.settlement import refunding
 from functions.core.transitions import with_fields
-from functions.spending import report_doubts
+from functions.steps.spending import report_doubts
 
 if TYPE_CHECKING:
     from functions.wiring import Deps

@@ -23,8 +23,8 @@ from functions.core.limits import Recount, admit, recounted, spend
 from functions.core.pricing import Prices, prices_now, require_within
 from functions.core.refresh import contact
 from functions.core.uploads import own_upload
-from functions.orders import Options, Order, move_to_batch
-from functions.spending import instant_hold, line_micros, with_hold, within_cap
+from functions.steps.orders import Options, Order, move_to_batch
+from functions.steps.spending import instant_hold, line_micros, with_hold, within_cap
 
 if TYPE_CHECKING:
     from functions.core.ledger import Wallet
@@ -97,7 +97,7 @@ def _opened(orders: Sequence[Order], refusals: dict[str, EcolaneError], deps: De
 
     Raises:
         NoRoomError: the budget has no room for it.
-        RateLimited: see `functions.spending.within_cap`.
+        RateLimited: see `functions.steps.spending.within_cap`.
     """
     first, micros = orders[0], line_micros(deps)
 

@@ -15,7 +15,7 @@ from functions.core.moments import day_of
 from functions.core.pricing import expected_wait_minutes, prices_now
 from functions.core.records import LanguageTag, Request, RequestId
 from functions.core.uploads import PATH_CHARACTERS_MAX
-from functions.spending import instant_closed, instant_closed_because
+from functions.steps.spending import instant_closed, instant_closed_because
 
 if TYPE_CHECKING:
     from functions.wiring import Deps

@@ -24,7 +24,7 @@ from functions.core.profile import News
 from functions.core.records import Fields
 from functions.core.settlement import refunding
 from functions.core.transitions import backoff, requeued, waited_too_long
-from functions.spending import known_price, line_micros, report_doubts
+from functions.steps.spending import known_price, line_micros, report_doubts
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
