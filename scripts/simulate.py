@@ -86,11 +86,11 @@ def _hunt_all(seed: int, jobs: int, console: Console) -> int:
         Progress(*_columns("Breaking"), console=console) as progress,
     ):
         task = progress.add_task("", total=len(MUTATIONS), broken="")
-        for caught in pool.map(hunt, MUTATIONS, repeat(seed)):
+        for caught in pool.map(hunt, range(len(MUTATIONS)), repeat(seed)):
             missed += caught.violation is None
             histories += caught.histories
             noticed = f"{caught.violation.kind}: {caught.violation.text[:80]}" if caught.violation else "[red]nothing"
-            table.add_row(caught.mutation.name, str(caught.histories), noticed)
+            table.add_row(caught.name, str(caught.histories), noticed)
             progress.update(task, advance=1)
     console.print(table)
     print(json.dumps({"mutations": len(MUTATIONS), "caught": len(MUTATIONS) - missed, "histories": histories}))

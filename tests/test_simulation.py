@@ -13,7 +13,7 @@ from rich.console import Console
 
 from scripts.simulation.faults import Fault, Kind
 from scripts.simulation.history import History, history
-from scripts.simulation.mutations import MUTATIONS, in_force
+from scripts.simulation.mutations import MUTATIONS, Mutation, in_force
 from scripts.simulation.report import show_failure
 from scripts.simulation.run import Result, run
 from scripts.simulation.schema import problems
@@ -116,6 +116,13 @@ def test_a_failure_is_shown_with_its_seed() -> None:
         "1.0 3 classify 2 firestore.Commit crash_after",
     ):
         assert text in shown
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=[mutation.name for mutation in MUTATIONS])
+def test_each_mutation_still_finds_its_place(mutation: Mutation) -> None:
+    """The function is there, and has the text that is changed in it exactly once."""
+    with in_force(mutation):
+        pass
 
 
 def test_a_mutation_follows_the_code() -> None:

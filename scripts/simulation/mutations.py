@@ -43,7 +43,7 @@ class Mutation:
 class Caught:
     """After how many histories a mutation was noticed, and by what; None if it was not."""
 
-    mutation: Mutation
+    name: str
     histories: int
     violation: Violation | None
 
@@ -144,7 +144,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "believe that every job has its line",
-        "functions.steps.collector:Collector.collect",
+        "functions.steps.collector:Collector._endings",
         "for member in roll.take_rest():",
         "for member in ():",
         _weakened("missing_line"),
@@ -283,12 +283,13 @@ def _function(target: str) -> FunctionType:
     return found
 
 
-def hunt(mutation: Mutation, first_seed: int = 1) -> Caught:
-    """Run histories with the code broken until a check notices."""
+def hunt(number: int, first_seed: int) -> Caught:
+    """Run histories with the code broken by the mutation of this number until a check notices."""
+    mutation = MUTATIONS[number]
     with in_force(mutation):
-        for number in range(1, HISTORIES_MAX + 1):
-            drawn = history(first_seed + number - 1)
+        for tried in range(1, HISTORIES_MAX + 1):
+            drawn = history(first_seed + tried - 1)
             violations = run(mutation.given(drawn)).violations
             if violations:
-                return Caught(mutation, number, violations[0])
-    return Caught(mutation, HISTORIES_MAX, None)
+                return Caught(mutation.name, tried, violations[0])
+    return Caught(mutation.name, HISTORIES_MAX, None)
