@@ -93,11 +93,20 @@ def _advance(deps: Deps, stored: StoredBatch, until: datetime, counts: Counter[s
     if complete and not _completed(deps, batch, version, reported, collector.ended):
         return  # another collector, after our lease, has ended the same jobs in the same way
     if not complete:
-        log.info(log.Event.BATCH_PAUSED, batchId=batch.batch_id, **collector.ended)
-        deps.store.update_batch(batch.batch_id, version, {"dueAt": deps.clock()})
+        _pause(deps, batch, version, collector.ended)
     counts["collected" if complete else "paused"] += 1
     counts.update({outcome: collector.ours[outcome] for outcome in ("done", "requeued", "failed")})
     counts["pushed"] += _push(deps, collector.news)
+
+
+def _pause(deps: Deps, batch: Batch, version: datetime, ended: Counter[str]) -> None:
+    """Have a batch taken on at once by the next run. If another one has closed it, after our lease, the list of jobs
+    that we have just stored is nobody's."""
+    log.info(log.Event.BATCH_PAUSED, batchId=batch.batch_id, **ended)
+    if deps.store.update_batch(batch.batch_id, version, {"dueAt": deps.clock()}) is None:
+        stored = deps.store.get_batch(batch.batch_id)
+        if stored is None or stored.batch.completed_at is not None:
+            deps.files.delete_batch_files(batch.batch_id)
 
 
 def _completed(deps: Deps, batch: Batch, version: datetime, reported: ProviderBatch, ended: Counter[str]) -> bool:

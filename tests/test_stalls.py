@@ -15,6 +15,7 @@ from functions.classify_image import ClassifyImage, classify_image
 from functions.poll_batches import poll_batches
 from functions.recover_jobs import recover_jobs
 from functions.submit_batches import submit_batches
+from functions.wiring import Deps
 from scripts.emulators.inprocess import InProcessCloud
 from tests.app import photo
 
@@ -45,6 +46,13 @@ def cloud() -> InProcessCloud:
 
 def submit_standing_still(cloud: InProcessCloud, at: str, number: int, meanwhile: Callable[[], None]) -> None:
     """Run a submitter that stands still when the `number`-th call of this name has come back."""
+    standing_still(submit_batches, cloud, at, number, meanwhile)
+
+
+def standing_still(
+    run: Callable[[Deps], object], cloud: InProcessCloud, at: str, number: int, meanwhile: Callable[[], None]
+) -> None:
+    """Run a cron that stands still when the `number`-th call of this name has come back."""
     calls = 0
 
     def stand_still(call: str, when: When) -> None:
@@ -56,7 +64,7 @@ def submit_standing_still(cloud: InProcessCloud, at: str, number: int, meanwhile
             meanwhile()
 
     cloud.interrupt = stand_still
-    submit_batches(cloud.deps)
+    run(cloud.deps)
     cloud.interrupt = lambda _call, _when: None
 
 
@@ -117,6 +125,18 @@ def test_files_written_after_the_batch_was_closed_are_removed(cloud: InProcessCl
         submit_batches(cloud.new_process())
 
     submit_standing_still(cloud, "storage.read_photo", 2, take_over)
+    everything_ends_well(cloud)
+
+
+def test_a_list_written_after_the_batch_was_collected_is_removed(cloud: InProcessCloud) -> None:
+    """A poller that stood still over a batch stores what it has no time for any more, and finds that all is done."""
+    submit_batches(cloud.deps)
+    cloud.clock.advance(timedelta(hours=1))
+
+    def take_over() -> None:
+        poll_batches(cloud.new_process())
+
+    standing_still(poll_batches, cloud, "storage.read_roll", 1, take_over)
     everything_ends_well(cloud)
 
 

@@ -6,7 +6,8 @@
     world       Firestore, OpenAI, Storage and messaging, every call to them through the scheduler and the faults
     actions     the use cases as the app, Cloud Scheduler, OpenAI's webhooks and operators call them
     quiet       afterwards: no faults any more, only the crons, until nothing is left to do
-    checks      what must be true then, from documents, Storage and OpenAI's side; `schema` is the table of fields
+    watch       what must be true at every moment: the budget, looked at after each write
+    checks      what must be true in the end, from documents, Storage and OpenAI's side; `schema` is the table of fields
     mutations   known ways of breaking the code, each of which the checks have to notice
 
 `docs/simulation.md` tells what is simulated and how to replay a seed.
