@@ -23,9 +23,9 @@ demo: venv/.installed  ## Run the main job end to end: make demo [PHOTOS=folder]
 dev: venv/.installed  ## Keep the local cloud running: make dev [FIRESTORE=official]
 	@$(BIN)/python -m scripts.dev $(if $(FIRESTORE),--firestore "$(FIRESTORE)")
 
-test: venv/.installed check  ## Lint, types, and all tests; every line and branch of the core has to be covered
-	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --cov=functions --cov-report=term
-	@$(BIN)/coverage report --include='functions/core/*' --fail-under=100 --skip-covered --show-missing
+test: venv/.installed check  ## Lint, types, and all tests; those of the core have to cover every line and branch of it
+	@$(BIN)/python -m pytest tests/core --quiet --cov=functions.core --cov-report=term:skip-covered --cov-fail-under=100
+	@$(BIN)/python -m pytest --ignore=tests/core --numprocesses=auto --dist=loadfile
 
 test-client: venv/.installed  ## The app's SDK against Google's emulators; needs Node and Java: make test-client [IF_MISSING=skip]
 	@$(BIN)/python -m scripts.client_test $(if $(IF_MISSING),--if-missing "$(IF_MISSING)")
