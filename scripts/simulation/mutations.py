@@ -89,6 +89,12 @@ MUTATIONS: tuple[Mutation, ...] = (
         "pay_upgrade(account, job.job_id, upgrade.prices.instant, now)",
     ),
     Mutation(
+        "charge more than was agreed to",
+        "functions.core.pricing:require_within",
+        "if tokens_max is not None and price > tokens_max:",
+        "if False:",
+    ),
+    Mutation(
         "cancel what has left the queue",
         "functions.core.settlement:cancelling",
         "if job.status is not Status.QUEUED:",
