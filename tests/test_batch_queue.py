@@ -196,6 +196,20 @@ def test_a_batch_that_never_ends_is_cancelled_and_given_up(cloud: InProcessCloud
     assert cloud.openai.requests["POST /v1/batches"] == 1
 
 
+def test_an_answer_that_a_cancelled_batch_has_lost_is_booked(cloud: InProcessCloud) -> None:
+    """OpenAI bills what it answered before a batch was cancelled. One such answer is in neither file: of the lines that
+    are missing, as many are booked as OpenAI counts answers too many, and the others had no turn and cost nothing."""
+    ids = enqueue(cloud, "ann", 4)
+    cloud.openai.faults.add(kind="batch_cancelled", share=0.5)
+    cloud.openai.faults.add(kind="missing_line")
+    ticks(cloud, timedelta(hours=20))
+    assert statuses(cloud, ids) == ["done"] * 4
+    first, second = (each.to_dict() or {} for each in cloud.client.collection("batches").order_by("createdAt").stream())
+    assert (first["doneCount"], first["requeuedCount"], second["doneCount"]) == (1, 3, 3)
+    (once,) = (found for each in ids if (found := job(cloud, each))["attempts"] == 1)
+    assert first["costMicros"] == first["hold"]["settled"] == once["costMicros"] + first["hold"]["lineMicros"]
+
+
 def test_answers_that_openai_keeps_no_more_are_given_up(cloud: InProcessCloud) -> None:
     """Its files go after three days. Whoever polls then fails and refunds the jobs, and books what they may have
     cost."""

@@ -225,4 +225,5 @@ def _provider_batch(batch: OpenAIBatch) -> ProviderBatch:
         problem="; ".join(f"{problem.code}: {problem.message}" for problem in problems[:3]) or None,
         bad_lines=frozenset(problem.line for problem in problems if problem.line is not None),
         over_limit=any(problem.code == "token_limit_exceeded" for problem in problems),
+        answered=batch.request_counts.completed if batch.request_counts else 0,
     )

@@ -29,6 +29,11 @@ class Attempt:
     unreported: bool = False
 
     @property
+    def billed(self) -> bool:
+        """Whether the provider bills for it, or may."""
+        return self.usage is not None or self.unreported
+
+    @property
     def retryable(self) -> bool:
         """Whether another attempt may end better."""
         return self.error is not None and self.error.code in RETRYABLE

@@ -45,7 +45,7 @@ class ProviderBatch:
 
     `problem` is OpenAI's own text for why a batch failed validation, `bad_lines` the input lines that it names, counted
     from 1, and `over_limit` tells that it was refused for what is enqueued already, and not for what is in it.
-    `forgotten`: OpenAI keeps it, or its files, no more.
+    `forgotten`: OpenAI keeps it, or its files, no more. `answered` is how many lines it has answered, by its own count.
     """
 
     openai_batch_id: str
@@ -56,18 +56,22 @@ class ProviderBatch:
     bad_lines: frozenset[int] = frozenset()
     over_limit: bool = False
     forgotten: bool = False
+    answered: int = 0
 
 
-def without_line(reported: ProviderBatch) -> Attempt:
-    """Return what it means for a job that neither file names it: a lost line, or a batch that was not processed."""
+def without_line(reported: ProviderBatch, *, answer_lost: bool = False) -> Attempt:
+    """Return what it means for a job that neither file names it: a lost line, or a batch that was not processed.
+
+    `answer_lost`: OpenAI counts more answers than its files have, and this is one of those.
+    """
     if reported.forgotten:  # it may have been answered, and billed
         return failed_attempt(Failure.BATCH_EXPIRED, "the provider keeps this photo's answer no more", unreported=True)
     match reported.state:
         case ProviderState.FAILED:
             return failed_attempt(Failure.BATCH_FAILED, f"the batch failed validation: {reported.problem}")
-        case ProviderState.CANCELLED:
+        case ProviderState.CANCELLED if not answer_lost:
             return failed_attempt(Failure.BATCH_EXPIRED, "the batch ended before this photo's turn")
-        case ProviderState.EXPIRED:
+        case ProviderState.EXPIRED | ProviderState.CANCELLED:
             # What an expired batch has not come to is in its error file. A line that is in neither was answered, and
             # its answer lost.
             return failed_attempt(Failure.BATCH_EXPIRED, "the provider lost this photo's answer", unreported=True)

@@ -95,14 +95,17 @@ class Collector:
             if read is None or member is None:
                 self.ended["strayLines"] += not roll.ended  # else it may be one that an earlier collector took
             else:
+                self.ended["answered"] += read[1].billed
                 yield partial(self._end, member, read[1])
         for number in sorted(reported.bad_lines):
             if member := roll.take_line(number):
                 error = failed_attempt(Failure.PROVIDER_REJECTED, "the provider cannot read this photo's line")
                 yield partial(self._end, member, error)
-        missing, counts = without_line(replace(reported, forgotten=forgotten)), counts_as_attempt(reported)
+        reported, counts = replace(reported, forgotten=forgotten), counts_as_attempt(reported)
         pause = OVER_LIMIT_PAUSE if reported.over_limit else None
         for member in roll.take_rest():
+            missing = without_line(reported, answer_lost=reported.answered > self.ended["answered"])
+            self.ended["answered"] += missing.billed
             yield partial(self._end, member, missing, counts=counts, pause=pause)
 
     def _lines(self, reported: ProviderBatch, *, give_up: bool) -> Iterator[dict[str, Any] | None]:

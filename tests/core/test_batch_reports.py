@@ -124,6 +124,12 @@ def test_a_job_without_a_line_can_be_tried_again(state: ProviderState, code: Fai
     assert ("line 3" in attempt.error.message) == (state is ProviderState.FAILED)
 
 
+@pytest.mark.parametrize("answer_lost", [True, False])
+def test_of_a_cancelled_batch_lost_answers_are_billed_and_the_rest_is_not(answer_lost: bool) -> None:
+    """A line that is in neither file had its turn only if OpenAI counts more answers than its files have."""
+    assert without_line(reported(ProviderState.CANCELLED), answer_lost=answer_lost).billed is answer_lost
+
+
 @pytest.mark.parametrize("state", [ProviderState.COMPLETED, ProviderState.EXPIRED])
 def test_an_answer_that_is_kept_no_more_may_have_been_billed(state: ProviderState) -> None:
     """It is booked at what was held for it, and the photo can be tried again."""
