@@ -14,6 +14,7 @@ from scripts.operators.projection import Assumptions, Line, projection
 from scripts.operators.session import AsJson, changes_table, connected, dollars, show, table
 from scripts.operators.settings import assigned, dumped
 
+Cells = list[tuple[str, str, str, str]]
 Users = Annotated[int, typer.Option(min=0, max=1_000_000_000)]
 
 
@@ -68,19 +69,22 @@ def simulate_price(  # noqa: PLR0913, PLR0917  (the options of a command)
             "figures": [_row(old, new) for old, new in zip(before_lines, after_lines, strict=True)],
         }
 
-        def render(console: Console) -> None:
-            if after.changed:
-                console.print(changes_table(after.changed))
-            title = f"{name}: {given.price.input} in, {given.price.output} out, dollars a million tokens"
-            cells = [_cells(old, new) for old, new in zip(before_lines, after_lines, strict=True)]
-            console.print(title, style="bold")
-            if after.changed:
-                console.print(table("figure", ">now", ">then", "~how it comes about", rows=cells))
-            else:
-                rows = [(figure, value, how) for figure, value, _, how in cells]
-                console.print(table("figure", ">now", "~how it comes about", rows=rows))
+        title = f"{name}: {given.price.input} in, {given.price.output} out, dollars a million tokens"
+        cells = [_cells(old, new) for old, new in zip(before_lines, after_lines, strict=True)]
+        show(data, lambda console: _render(console, title, cells, after.changed), as_json=as_json)
 
-        show(data, render, as_json=as_json)
+
+def _render(
+    console: Console, title: str, cells: list[tuple[str, str, str, str]], changed: list[dict[str, Any]]
+) -> None:
+    if changed:
+        console.print(changes_table(changed))
+    console.print(title, style="bold")
+    if changed:
+        console.print(table("figure", ">now", ">then", "~how it comes about", rows=cells))
+    else:
+        rows = [(figure, value, how) for figure, value, _, how in cells]
+        console.print(table("figure", ">now", "~how it comes about", rows=rows))
 
 
 def _price(known: ModelPrice, input_price: float | None, output_price: float | None) -> ModelPrice:
