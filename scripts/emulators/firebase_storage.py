@@ -6,7 +6,7 @@
     GET    /v0/b/{bucket}/o              list: the rules let nobody
 
 Objects are those of the server's Cloud Storage API: what an app uploads here, the functions read there. The rules are
-written out in `_require_allowed`, because the engine that reads them is Google's; a test holds it to the file.
+written out in `_require_allowed`, because the engine that reads them is Google's; a test holds both to one table.
 """
 
 import json
