@@ -1,6 +1,9 @@
 """What an operator finds in the logs: every entry under the request that it belongs to. Over the wire."""
 
 import json
+import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -95,6 +98,38 @@ def test_a_log_outside_of_a_request_has_no_trace(capsys: pytest.CaptureFixture[s
     """A command of an operator's logs the same events, and belongs to no request."""
     log.info(log.Event.CRON_FINISHED, jobs=1)
     assert json.loads(capsys.readouterr().out) == {"severity": "INFO", "message": "cron_finished", "jobs": 1}
+
+
+CROWD = """
+import threading
+from functions import log
+
+def serve(number):
+    for _ in range(100):
+        log.info(log.Event.CRON_FINISHED, number=number)
+
+threads = [threading.Thread(target=serve, args=(number,)) for number in range(16)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_entries_of_many_threads_stay_apart(unbuffered: str) -> None:
+    """Two entries on one line are text without a severity to Cloud Logging: an alert among them would go unseen."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    command = [sys.executable, "-c", CROWD]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)  # noqa: S603 (our own)
+    numbers = [json.loads(line)["number"] for line in ran.stdout.splitlines()]
+    assert sorted(numbers) == sorted([*range(16)] * 100)
+
+
+def test_what_no_encoding_knows_is_logged_all_the_same(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Half a character, which JSON from outside can hold, fails no call for its log."""
+    log.info(log.Event.CRON_FINISHED, name="\ud800ü")
+    assert json.loads(capsysbinary.readouterr().out)["name"] == "\ud800ü"
 
 
 def test_the_project_is_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
