@@ -84,6 +84,7 @@ def _advance(deps: Deps, stored: StoredBatch, until: datetime, counts: Counter[s
     version = deps.store.update_batch(batch.batch_id, stored.version, taken)
     if version is None:
         return  # another poller collects it
+    batch = batch.model_copy(update={"due_at": now + lease})
     collector = Collector(deps, batch, until)
     try:
         complete = collector.collect(reported, give_up=age >= LOST)

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 from functions import log
 from functions.adapters.openai import ProviderDownError, ProviderRejectedError
-from functions.core.batches import JOB_LEASE, Batch, BatchState
+from functions.core.batches import JOB_LEASE, Batch, BatchMember, BatchState
 from functions.core.budget import Mode, NoRoomError, trimmed
 from functions.core.jobs import QUEUE_SHARDS
 from functions.core.runtime import FUNCTION_TIMEOUT
 from functions.core.settlement import giving_up
 from functions.core.transitions import waited_too_long
-from functions.steps.batch_files import write_files
+from functions.steps.batch_files import LeaseOverError, write_files
 from functions.steps.handover import create, give_back, record, withdraw
 from functions.steps.spending import SHARD_TRIES, hold_for_batch, mode
 
@@ -101,13 +101,13 @@ def _submit(deps: Deps, queued: Sequence[StoredJob], counts: Counter[str]) -> bo
     if opened is None:
         return False
     batch, version, lines = opened
-    members = deps.store.claim_jobs(batch.batch_id, queued[:lines], deps.clock() + JOB_LEASE)
+    wanted = queued[:lines] if batch.is_ours(deps.clock()) else []
+    members = deps.store.claim_jobs(batch.batch_id, wanted, deps.clock() + JOB_LEASE)
     if not members:
         deps.store.delete_batch(batch, version)
         return True
-    sent = write_files(deps, batch.batch_id, members, counts)
+    sent = _write(deps, batch, version, members, counts)
     if not sent:
-        give_back(deps, batch, version, "none of its photos could be sent", counts)
         return True
     try:
         with deps.files.read_input(batch.batch_id) as file:
@@ -125,6 +125,18 @@ def _submit(deps: Deps, queued: Sequence[StoredJob], counts: Counter[str]) -> bo
         counts["batches"] += 1
         counts["jobs"] += sent
     return True
+
+
+def _write(deps: Deps, batch: Batch, version: datetime, members: Sequence[BatchMember], counts: Counter[str]) -> int:
+    """Write a batch's files. Returns how many jobs are in them; if that is none, the batch is undone."""
+    try:
+        sent = write_files(deps, batch, members, counts)
+    except LeaseOverError:
+        withdraw(deps, batch, counts)
+        return 0
+    if not sent:
+        give_back(deps, batch, version, "none of its photos could be sent", counts)
+    return sent
 
 
 def _open_batch(deps: Deps, lines: int) -> tuple[Batch, datetime, int] | None:

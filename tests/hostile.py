@@ -2,8 +2,6 @@
 into HTTP."""
 
 import json
-import random
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -173,26 +171,6 @@ def bodies(draw: st.DrawFn, good: SearchStrategy[Json]) -> bytes:
             )
         case _:
             return draw(st.binary(max_size=60))
-
-
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|true|false|null|\[\]|\{\}')
-_VALUES: list[Json] = [*TEXTS, *NUMBERS, None, True, [], {}]
-_ODD = [json.dumps(value).encode() for value in _VALUES]
-
-
-def variants(body: bytes, dice: random.Random, count: int) -> list[bytes]:
-    """Return a body so many times with a value, a name, or some bytes replaced: as hostile as what was drawn, and
-    cheaper."""
-    return [_varied(body, dice) for _ in range(count)]
-
-
-def _varied(body: bytes, dice: random.Random) -> bytes:
-    places = list(_TOKEN.finditer(body))
-    if places and dice.random() < 0.7:
-        place = dice.choice(places)
-        return body[: place.start()] + dice.choice(_ODD) + body[place.end() :]
-    at = dice.randrange(len(body) + 1)
-    return body[:at] + dice.randbytes(dice.choice([0, 1, 1, 3])) + body[at + dice.choice([0, 1, 1, 9]) :]
 
 
 def as_body(value: Json) -> bytes:

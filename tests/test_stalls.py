@@ -6,11 +6,13 @@ goes on in the middle of what it did.
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Literal
 
 import pytest
 
+from functions.adapters.firestore import writes
 from functions.classify_image import ClassifyImage, classify_image
 from functions.poll_batches import poll_batches
 from functions.recover_jobs import recover_jobs
@@ -91,14 +93,20 @@ def commits_until(state: str) -> int:
     return found
 
 
-def everything_ends_well(cloud: InProcessCloud) -> None:
-    """Let the crons go on for a few hours: all is done, nothing is left, nothing was sent or paid for twice."""
+def nothing_is_left(cloud: InProcessCloud) -> None:
+    """Let the crons go on for a few hours: every job ends, and no batch leaves a file."""
     for _ in range(60):
         cloud.clock.advance(timedelta(minutes=5))
         submit_batches(cloud.deps)
         poll_batches(cloud.deps)
-    assert statuses(cloud) == ["done", "done"]
+    assert set(statuses(cloud)) <= {"done", "failed"}
     assert [path for path in cloud.files.objects if path.startswith("batches/")] == []
+
+
+def everything_ends_well(cloud: InProcessCloud) -> None:
+    """Let the crons go on for a few hours: all is done, nothing is left, nothing was sent or paid for twice."""
+    nothing_is_left(cloud)
+    assert statuses(cloud) == ["done", "done"]
     states = Counter(snapshot.get("state") for snapshot in cloud.client.collection("batches").stream())
     assert states["done"] == 1
     assert states.keys() <= {"done", "failed"}
@@ -140,21 +148,88 @@ def test_a_list_written_after_the_batch_was_collected_is_removed(cloud: InProces
     everything_ends_well(cloud)
 
 
-def test_jobs_that_a_dead_batch_has_claimed_are_refunded(cloud: InProcessCloud) -> None:
-    """A run stands still, its batch is closed, it claims jobs for it, and dies: nobody else knows of these jobs, but
-    they have a lease of their own."""
+def dies(at: str, when: When) -> Callable[[str, When], None]:
+    """Return an interruption that kills the process at a call."""
 
-    def die(call: str, when: When) -> None:
-        if (call, when) == ("firestore.BatchWrite", "after"):
+    def die(call: str, moment: When) -> None:
+        if (call, moment) == (at, when):
             raise CrashError
 
+    return die
+
+
+@pytest.mark.parametrize("links", [False, True])
+def test_a_submitter_that_stood_still_writes_no_file_that_nobody_looks_for(cloud: InProcessCloud, links: bool) -> None:
+    """It would die before it tidies up, and whoever has closed the batch meanwhile does not come back to its files."""
+    cloud.configure({"batch": {"signedUrls": links}})
+
     def take_over() -> None:
-        batch = next(iter(cloud.client.collection("batches").stream()))
+        submit_batches(cloud.new_process())
+        cloud.interrupt = dies("storage.put_photo", "after") if links else dies("storage.read_input", "before")
+
+    with suppress(CrashError):
+        submit_standing_still(cloud, "storage.read_photo", 2, take_over)
+    cloud.interrupt = lambda _call, _when: None
+    nothing_is_left(cloud)
+
+
+def test_a_poller_that_stood_still_writes_no_list_that_nobody_looks_for(cloud: InProcessCloud) -> None:
+    """It has no time left for a batch that another one has closed, and dies once it has stored how far it came."""
+    submit_batches(cloud.deps)
+    cloud.clock.advance(timedelta(hours=1))
+
+    def take_over() -> None:
+        poll_batches(cloud.new_process())
+        cloud.interrupt = dies("firestore.Commit", "before")
+
+    with suppress(CrashError):
+        standing_still(poll_batches, cloud, "storage.read_roll", 1, take_over)
+    cloud.interrupt = lambda _call, _when: None
+    nothing_is_left(cloud)
+
+
+@pytest.fixture
+def claims_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each job is claimed by a request of its own, as each hundred of them are."""
+    monkeypatch.setattr(writes, "BULK_WRITES_MAX", 1)
+
+
+def close_batch(cloud: InProcessCloud) -> None:
+    """Close the batch as another run does that finds its lease over, before the next job is claimed for it."""
+    for batch in cloud.client.collection("batches").stream():
         batch.reference.update({"state": "failed"})
-        cloud.interrupt = die
+
+
+def test_nothing_is_claimed_for_a_batch_that_may_be_closed(cloud: InProcessCloud) -> None:
+    """A submitter that stood still before its claim leaves the jobs to whoever comes next: it could die with them."""
+
+    def take_over() -> None:
+        close_batch(cloud)
+        cloud.interrupt = dies("firestore.BatchWrite", "after")
+
+    with suppress(CrashError):
+        submit_standing_still(cloud, "firestore.Commit", commits_until("building"), take_over)
+    cloud.interrupt = lambda _call, _when: None
+    assert statuses(cloud) == ["queued", "queued"]
+
+
+def test_a_claim_for_a_closed_batch_is_undone(cloud: InProcessCloud, claims_one_by_one: None) -> None:
+    """A submitter that stood still in the middle of its claim gives back what it has claimed since."""
+    submit_standing_still(cloud, "firestore.BatchWrite", 1, lambda: close_batch(cloud))
+    assert statuses(cloud) == ["queued", "queued"]
+    everything_ends_well(cloud)
+
+
+def test_jobs_that_a_dead_batch_has_claimed_are_refunded(cloud: InProcessCloud, claims_one_by_one: None) -> None:
+    """A run stands still in the middle of its claim, its batch is closed, it claims more, and dies: nobody else knows
+    of these jobs, but they have a lease of their own."""
+
+    def take_over() -> None:
+        close_batch(cloud)
+        cloud.interrupt = dies("firestore.BatchWrite", "after")
 
     with pytest.raises(CrashError):
-        submit_standing_still(cloud, "firestore.Commit", commits_until("building"), take_over)
+        submit_standing_still(cloud, "firestore.BatchWrite", 1, take_over)
     cloud.interrupt = lambda _call, _when: None
     assert statuses(cloud) == ["processing", "processing"]
     cloud.clock.advance(timedelta(days=4))

@@ -29,12 +29,12 @@ LOST = timedelta(hours=28)
 
 JOB_LEASE = timedelta(days=4)
 """After this a job that its batch has not ended is failed and refunded by whoever recovers jobs; OpenAI has deleted its
-answer by then. That comes about where a run stood still past its lease, claimed jobs for a batch that was closed
-meanwhile, and died."""
+answer by then. That comes about where a run stood still past its lease between two writes of its claim, went on to
+claim jobs for a batch that was closed meanwhile, and died."""
 
-CREATE_MARGIN = timedelta(minutes=2)
-"""How much of a batch's lease must be left to create it at OpenAI: more than the request's own time limit, so that it
-does not arrive when another run has looked for the batch and not found it."""
+LEASE_MARGIN = timedelta(minutes=2)
+"""How much of a batch's lease must be left to claim jobs for it, to write a file of it, or to create it at OpenAI: more
+than a request's own time limit, so that it does not arrive when another run has closed the batch, or looked for it."""
 
 OVER_LIMIT_PAUSE = timedelta(minutes=15)
 """How long jobs wait after OpenAI refused their batch because too many tokens are enqueued."""
@@ -75,6 +75,10 @@ class Batch(Record):
     hold: Hold | None = None
     error: str | None = None
     completed_at: datetime | None = None
+
+    def is_ours(self, now: datetime) -> bool:
+        """Tell whether the lease of the run that holds the batch lasts for one more request."""
+        return now <= self.due_at - LEASE_MARGIN
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from functions.core.batches import INPUT_BYTES_MAX, BatchMember
+from functions.core.batches import INPUT_BYTES_MAX, Batch, BatchMember
 from functions.core.errors import ImageNotFound, InvalidImage
-from functions.core.jobs import Failure, JobError
+from functions.core.jobs import Failure, Job, JobError
 from functions.core.prompts import batch_line, completion_request, image_data_url
 from functions.core.settlement import refunding
 from functions.core.transitions import requeued
@@ -21,26 +21,36 @@ PHOTO_THREADS = 8
 """Photos fetched and prepared side by side: enough to hide Storage's latency, few enough to hold in memory."""
 
 
-def write_files(deps: Deps, batch_id: str, members: Sequence[BatchMember], counts: Counter[str]) -> int:
+class LeaseOverError(Exception):
+    """Another run may have closed the batch, and removed its files: what is written now would stay for ever."""
+
+
+def write_files(deps: Deps, batch: Batch, members: Sequence[BatchMember], counts: Counter[str]) -> int:
     """Stream the input file and the roll. Returns how many jobs are in them.
 
     A photo that is gone or broken by now fails its own job, with a refund. What does not fit goes back to the queue.
+
+    Raises:
+        LeaseOverError: it took too long; there may be photos in Storage, and no file.
     """
     left: list[BatchMember] = []
     sent = size = 0
-    with deps.files.write_input(batch_id) as file, deps.files.write_roll(batch_id) as roll:
-        for member, line in _lines(deps, batch_id, members):
-            if isinstance(line, JobError):
-                decision = refunding(lambda job: job.batch_id == batch_id, line, member.cost_micros, deps.clock())
-                deps.store.settle_job(member.job_id, member.uid, decision)
-                counts["refused"] += 1
-            elif size + len(line) > INPUT_BYTES_MAX:
-                left.append(member)
-            else:
-                file.write(line)
-                roll.write(member.to_line())
-                size += len(line)
-                sent += 1
+    with deps.files.write_input(batch.batch_id) as file:
+        with deps.files.write_roll(batch.batch_id) as roll:
+            for member, line in _lines(deps, batch, members):
+                if isinstance(line, JobError):
+                    decision = refunding(_in(batch), line, member.cost_micros, deps.clock())
+                    deps.store.settle_job(member.job_id, member.uid, decision)
+                    counts["refused"] += 1
+                elif size + len(line) > INPUT_BYTES_MAX:
+                    left.append(member)
+                else:
+                    file.write(line)
+                    roll.write(member.to_line())
+                    size += len(line)
+                    sent += 1
+            _require_lease(deps, batch)  # a file appears when its block ends without an error
+        _require_lease(deps, batch)
     full = JobError(code=Failure.PROVIDER_UNAVAILABLE, message="not sent yet: the batch file is full")
     back = [(m.job_id, m.updated_at, requeued(full, attempts=m.attempts - 1, at=deps.clock())) for m in left]
     deps.store.update_jobs(back)
@@ -48,15 +58,24 @@ def write_files(deps: Deps, batch_id: str, members: Sequence[BatchMember], count
     return sent
 
 
-def _lines(deps: Deps, batch_id: str, members: Sequence[BatchMember]) -> Iterator[tuple[BatchMember, bytes | JobError]]:
+def _in(batch: Batch) -> Callable[[Job], bool]:
+    return lambda job: job.batch_id == batch.batch_id
+
+
+def _require_lease(deps: Deps, batch: Batch) -> None:
+    if not batch.is_ours(deps.clock()):
+        raise LeaseOverError(batch.batch_id)
+
+
+def _lines(deps: Deps, batch: Batch, members: Sequence[BatchMember]) -> Iterator[tuple[BatchMember, bytes | JobError]]:
     """Prepare the photos side by side, in chunks, so that only a few are held at a time."""
     with ThreadPoolExecutor(PHOTO_THREADS) as pool:
         for start in range(0, len(members), 4 * PHOTO_THREADS):
             chunk = members[start : start + 4 * PHOTO_THREADS]
-            yield from zip(chunk, pool.map(lambda member: _line(deps, batch_id, member), chunk), strict=True)
+            yield from zip(chunk, pool.map(lambda member: _line(deps, batch, member), chunk), strict=True)
 
 
-def _line(deps: Deps, batch_id: str, member: BatchMember) -> bytes | JobError:
+def _line(deps: Deps, batch: Batch, member: BatchMember) -> bytes | JobError:
     runtime = deps.runtime()
     try:
         photo = deps.prepare_photo(deps.files.read_photo(member.image_path), runtime.images)
@@ -64,7 +83,10 @@ def _line(deps: Deps, batch_id: str, member: BatchMember) -> bytes | JobError:
         return JobError(code=Failure.IMAGE_NOT_FOUND, message="The photo was removed before its turn came.")
     except InvalidImage as problem:
         return JobError(code=Failure.INVALID_IMAGE, message=problem.message)
-    signed = runtime.batch.signed_urls
-    url = deps.files.put_photo(batch_id, member.job_id, photo) if signed else image_data_url(photo)
+    if runtime.batch.signed_urls:
+        _require_lease(deps, batch)
+        url = deps.files.put_photo(batch.batch_id, member.job_id, photo)
+    else:
+        url = image_data_url(photo)
     body = completion_request(deps.settings.openai_model, url, member.region, member.language)
     return batch_line(member.job_id, body)

@@ -41,7 +41,7 @@ class Collector:
     """
 
     def __init__(self, deps: Deps, batch: Batch, until: datetime) -> None:
-        """Take a batch; `until` is when to stop, wherever that is."""
+        """Take a batch under a lease; `until` is when to stop, wherever that is."""
         self._deps = deps
         self._batch = batch
         self._until = until
@@ -60,7 +60,7 @@ class Collector:
 
     def collect(self, reported: ProviderBatch, *, give_up: bool = False) -> bool:
         """Stream both files, then see to the jobs that neither of them named. False if time ran out: what is left is
-        stored, and to be collected by calling again.
+        stored, if the lease is ours still, and to be collected by calling again.
 
         With `give_up` a file that OpenAI does not have any more is taken for one that says nothing.
 
@@ -77,7 +77,7 @@ class Collector:
                 break
         self._flush()
         report_doubts(self._doubts, self._deps)
-        if not complete:
+        if not complete and self._batch.is_ours(self._deps.clock()):
             with self._deps.files.write_roll(self._batch.batch_id) as file:
                 file.writelines(roll.to_lines(self.ended))
         return complete

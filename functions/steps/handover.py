@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from functions import log
 from functions.adapters.firestore.writes import BULK_WRITES_MAX
 from functions.adapters.openai import ProviderDownError, ProviderRejectedError
-from functions.core.batches import CREATE_MARGIN, POLL_FIRST, Batch, BatchState
+from functions.core.batches import POLL_FIRST, Batch, BatchState
 from functions.core.budget import settled
 from functions.core.jobs import Failure, JobError
 from functions.core.transitions import requeued
@@ -29,7 +29,7 @@ def create(deps: Deps, batch: Batch, version: datetime, counts: Counter[str]) ->
     Raises:
         ProviderDownError: OpenAI does not take it; if it says so, the jobs are back in the queue.
     """
-    if deps.clock() > batch.due_at - CREATE_MARGIN:
+    if not batch.is_ours(deps.clock()):
         return False
     try:
         created = deps.provider.create_batch(batch.batch_id, batch.input_file_id or "")

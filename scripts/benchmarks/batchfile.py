@@ -195,10 +195,11 @@ def _measure(lines: int, mode: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         deps = _Deps(lines, mode, Path(folder))
         counts: Counter[str] = Counter()
+        leased = NOW + timedelta(minutes=15)
+        batch = Batch(batch_id="batch", state=BatchState.BUILDING, created_at=NOW, due_at=leased, model=MODEL)
         started = time.perf_counter()
-        sent = batch_files.write_files(deps, "batch", [_member(number) for number in range(lines)], counts)
+        sent = batch_files.write_files(deps, batch, [_member(number) for number in range(lines)], counts)
         built = time.perf_counter()
-        batch = Batch(batch_id="batch", state=BatchState.COLLECTING, created_at=NOW, due_at=NOW, model=MODEL)
         reported = ProviderBatch("batch_1", ProviderState.COMPLETED, "file_1")
         collector = Collector(deps, batch, until=NOW + timedelta(minutes=6))
         collector.collect(reported)

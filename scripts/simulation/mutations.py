@@ -117,7 +117,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "create under a lease that has run out",
         "functions.steps.handover:create",
-        "if deps.clock() > batch.due_at - CREATE_MARGIN:",
+        "if not batch.is_ours(deps.clock()):",
         "if False:",
         _struck("submit", "firestore.Commit", Kind.STALL),
     ),
@@ -129,11 +129,11 @@ MUTATIONS: tuple[Mutation, ...] = (
         _struck("submit", "openai.POST files", Kind.UNAVAILABLE),
     ),
     Mutation(
-        "leave what was done after the lease",
-        "functions.steps.handover:withdraw",
-        "if stored is None or stored.batch.state in {BatchState.BUILDING, BatchState.FAILED}:",
-        "if False:",
-        _struck("submit", "storage.read_photo", Kind.STALL),
+        "leave the files of a batch that was not sent",
+        "functions.steps.handover:give_back",
+        "deps.files.delete_batch_files(batch.batch_id)",
+        "pass",
+        _struck("submit", "openai.POST files", Kind.UNAVAILABLE),
     ),
     Mutation(
         "settle a batch before its results",

@@ -56,7 +56,7 @@ PROCESSES = 3
 FIRESTORE_TIMEOUT_SECONDS = 10.0
 OPENAI_TIMEOUT_SECONDS = 60.0
 OPENAI_LATE_SECONDS_MAX = 55.0
-"""With the time limit less than what a submitter leaves of its lease: see `core.batches.CREATE_MARGIN`."""
+"""With the time limit less than what a submitter leaves of its lease: see `core.batches.LEASE_MARGIN`."""
 
 STEPS_MAX = 40_000
 """Outside calls of one history; the longest sound ones take a tenth of that."""
@@ -400,15 +400,15 @@ class World:
             library = LibraryTime(self.scheduler)
             patches.enter_context(mock.patch.object(client, "sleep", library.sleep))
             patches.enter_context(mock.patch.object(patience, "monotonic", library.monotonic))
-            patches.enter_context(mock.patch.object(log, "write", self._log))
+            patches.enter_context(mock.patch.object(log, "log", self._log))
             for name, loaded in sorted(sys.modules.items()):
                 if name.startswith("functions.") and hasattr(loaded, "ThreadPoolExecutor"):
                     patches.enter_context(mock.patch.object(loaded, "ThreadPoolExecutor", InLine))
             yield
 
-    def _log(self, entry: Mapping[str, Any]) -> None:
-        self.events[str(entry["message"])] += 1
-        self._note(f"logs {entry['message']}")
+    def _log(self, event: log.Event, *_: object, **__: object) -> None:
+        self.events[event] += 1
+        self._note(f"logs {event}")
 
 
 class _SimulatedDeps(Deps):
