@@ -13,6 +13,7 @@ from google.cloud.firestore_v1.bulk_batch import BulkWriteBatch
 from google.rpc import code_pb2, status_pb2
 
 from functions.adapters.firestore import writes
+from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.writes import BULK_WRITES_MAX, guarded_bulk, guarded_update, run_transaction
 from scripts.emulators.firestore import FirestoreServer, Timing, in_process_client
 
@@ -246,5 +247,5 @@ def test_a_bulk_call_whose_reply_was_lost_has_written_once(client: Client, fires
 
 def test_the_limits_fit_together() -> None:
     """A call is shorter than a transaction's contention allows for, and both are far below a function's limit."""
-    assert timedelta(seconds=writes.CONTENTION_SECONDS + 2 * writes.RPC_TIMEOUT_SECONDS) < timedelta(seconds=60)
+    assert timedelta(seconds=writes.CONTENTION_SECONDS + 2 * RPC_SECONDS) < timedelta(seconds=60)
     assert BULK_WRITES_MAX <= 500

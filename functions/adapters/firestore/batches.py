@@ -8,12 +8,8 @@ from typing import Any
 from google.cloud.firestore import CollectionReference, DocumentSnapshot, FieldFilter, Query, Transaction
 
 from functions.adapters.firestore.budget import ShardDocuments
-from functions.adapters.firestore.writes import (
-    OUTCOME_UNKNOWN,
-    RPC_TIMEOUT_SECONDS,
-    guarded_update,
-    run_transaction,
-)
+from functions.adapters.firestore.client import RPC_SECONDS
+from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_update, run_transaction
 from functions.core.batches import Batch, BatchState
 from functions.core.budget import Hold, bookings, settled
 from functions.core.records import Fields
@@ -52,7 +48,7 @@ class BatchDocuments(ShardDocuments):
             version = (transaction.write_results or [])[-1].update_time  # the batch is written last
         except OUTCOME_UNKNOWN:
             # The id is new with every batch: what is there is ours, and its reply was lost.
-            stored = ref.get(timeout=RPC_TIMEOUT_SECONDS)
+            stored = ref.get(timeout=RPC_SECONDS)
             if not stored.exists:
                 raise
             version = stored.update_time
@@ -80,24 +76,24 @@ class BatchDocuments(ShardDocuments):
             .order_by("dueAt")
             .limit(limit)
         )
-        return [_batch(snapshot) for snapshot in query.stream(timeout=RPC_TIMEOUT_SECONDS)]
+        return [_batch(snapshot) for snapshot in query.stream(timeout=RPC_SECONDS)]
 
     def count_batches(self, states: Iterable[BatchState], limit: int) -> dict[str, int]:
         """Count the batches in each of these states, up to a limit. One read for every thousand, and one a state."""
         counted = {}
         for state in states:
             counting: Any = self._batches.where(filter=FieldFilter("state", "==", state)).limit(limit).count()
-            counted[state.value] = int(counting.get(timeout=RPC_TIMEOUT_SECONDS)[0][0].value)
+            counted[state.value] = int(counting.get(timeout=RPC_SECONDS)[0][0].value)
         return counted
 
     def list_batches(self, limit: int) -> list[Batch]:
         """Read the newest batches. A read each, one if there are none."""
         query = self._batches.order_by("createdAt", direction=Query.DESCENDING).limit(limit)
-        return [_batch(snapshot).batch for snapshot in query.stream(timeout=RPC_TIMEOUT_SECONDS)]
+        return [_batch(snapshot).batch for snapshot in query.stream(timeout=RPC_SECONDS)]
 
     def get_batch(self, batch_id: str) -> StoredBatch | None:
         """Read a batch. One read."""
-        snapshot = self._batches.document(batch_id).get(timeout=RPC_TIMEOUT_SECONDS)
+        snapshot = self._batches.document(batch_id).get(timeout=RPC_SECONDS)
         return _batch(snapshot) if snapshot.exists else None
 
     def update_batch(self, batch_id: str, version: datetime, fields: Fields) -> datetime | None:
@@ -108,7 +104,7 @@ class BatchDocuments(ShardDocuments):
     def find_batch(self, openai_batch_id: str) -> StoredBatch | None:
         """Read the batch that carries this id at OpenAI. One read."""
         query = self._batches.where(filter=FieldFilter("openaiBatchId", "==", openai_batch_id)).limit(1)
-        found = [_batch(snapshot) for snapshot in query.stream(timeout=RPC_TIMEOUT_SECONDS)]
+        found = [_batch(snapshot) for snapshot in query.stream(timeout=RPC_SECONDS)]
         return found[0] if found else None
 
     @property

@@ -16,8 +16,8 @@ from google.cloud.firestore import (
 )
 from google.cloud.firestore_v1.base_batch import BaseWriteBatch
 
-from functions.adapters.firestore.client import SUM_SECONDS
-from functions.adapters.firestore.writes import RPC_TIMEOUT_SECONDS, guarded_update, run_transaction
+from functions.adapters.firestore.client import RPC_SECONDS, SUM_SECONDS
+from functions.adapters.firestore.writes import guarded_update, run_transaction
 from functions.core.alerts import Alert
 from functions.core.budget import SHARDS, Booking, Shard, require_room
 from functions.core.budget_state import BudgetState
@@ -48,7 +48,7 @@ class ShardDocuments:
 
     def _shard_in(self, transaction: Transaction, booking: Booking) -> Shard | None:
         ref = self._shard_ref(booking.day, booking.shard)
-        data = ref.get(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS).to_dict()
+        data = ref.get(transaction=transaction, timeout=RPC_SECONDS).to_dict()
         return None if data is None else Shard.model_validate(data)
 
     def _book(self, writes: BaseWriteBatch, changes: Iterable[Booking]) -> None:
@@ -73,7 +73,7 @@ class BudgetDocuments(ShardDocuments):
 
     def budget_shards(self, day: str) -> dict[str, Shard]:
         """Read the shards of a day by name; none, if it is not open yet. A read each."""
-        found = self._client.get_all(self._shard_refs(day), timeout=RPC_TIMEOUT_SECONDS)
+        found = self._client.get_all(self._shard_refs(day), timeout=RPC_SECONDS)
         return {each.id: Shard.model_validate(each.to_dict()) for each in found if each.exists}
 
     def review_day(self, day: str, decide: Callable[[dict[str, Any], Books], Review | None]) -> Review | None:
@@ -86,7 +86,7 @@ class BudgetDocuments(ShardDocuments):
 
         def body(transaction: Transaction) -> Review | None:
             refs = [config, state, book, *shards]
-            found = self._client.get_all(refs, transaction=transaction, timeout=RPC_TIMEOUT_SECONDS)
+            found = self._client.get_all(refs, transaction=transaction, timeout=RPC_SECONDS)
             read = {each.reference.path: each.to_dict() for each in found}
             open_shards = {ref.id: Shard.model_validate(read[ref.path]) for ref in shards if read[ref.path]}
             stored = DayBook.model_validate(read[book.path] or {})
@@ -106,7 +106,7 @@ class BudgetDocuments(ShardDocuments):
         ref = self._client.document("stats/budget")
 
         def body(transaction: Transaction) -> BudgetState:
-            stored = ref.get(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS).to_dict()
+            stored = ref.get(transaction=transaction, timeout=RPC_SECONDS).to_dict()
             state = change(BudgetState.model_validate(stored or {}))
             transaction.set(ref, state.model_dump(by_alias=True))
             return state
@@ -128,7 +128,7 @@ class BudgetDocuments(ShardDocuments):
                 open_micros += figures["open"]
                 settled_micros += figures["settled"]
             refs = [self._client.document("budget", day), *self._shard_refs(day)]
-            read = list(self._client.get_all(refs, transaction=transaction, timeout=RPC_TIMEOUT_SECONDS))
+            read = list(self._client.get_all(refs, transaction=transaction, timeout=RPC_SECONDS))
             books = [DayBook.model_validate(each.to_dict()) for each in read if each.id == day and each.exists]
             shards = [Shard.model_validate(each.to_dict()) for each in read if each.id != day and each.exists]
             drift = Drift(
@@ -144,7 +144,7 @@ class BudgetDocuments(ShardDocuments):
         days = self._client.collection("budget")
         query = days.where(filter=FieldFilter("__name__", ">=", days.document(since)))
         query = query.where(filter=FieldFilter("__name__", "<=", days.document(until))).limit(ROLLUP_DAYS_MAX)
-        found = query.stream(timeout=RPC_TIMEOUT_SECONDS)
+        found = query.stream(timeout=RPC_SECONDS)
         return {each.id: DayBook.model_validate(each.to_dict()) for each in found}
 
     def user_micros(self, uid: str, since: datetime, until: datetime) -> int:
@@ -153,24 +153,24 @@ class BudgetDocuments(ShardDocuments):
         query: Any = self._client.collection("aiJobs").where(filter=FieldFilter("uid", "==", uid))
         query = query.where(filter=FieldFilter("createdAt", ">=", since))
         query = query.where(filter=FieldFilter("createdAt", "<", until)).limit(HOLDS_SUMMED_MAX)
-        return int(query.sum("costMicros").get(timeout=RPC_TIMEOUT_SECONDS)[0][0].value)
+        return int(query.sum("costMicros").get(timeout=RPC_SECONDS)[0][0].value)
 
     def sampled_users(self, day: str, limit: int) -> list[str]:
         """Read whose jobs these are, of up to so many of a day, by their ids, which are hashes: all of them or a fair
         sample. A read each, one if there are none."""
         query = self._client.collection("aiJobs").where(filter=FieldFilter("day", "==", day)).order_by("__name__")
-        found = query.select(["uid"]).limit(limit).stream(timeout=RPC_TIMEOUT_SECONDS)
+        found = query.select(["uid"]).limit(limit).stream(timeout=RPC_SECONDS)
         return [str((each.to_dict() or {})["uid"]) for each in found]
 
     def write_user_costs(self, day: str, users: dict[str, int], now: datetime) -> None:
         """Store in a day's book who has cost how much, as of now. One write."""
         book = self._client.document("budget", day)
-        book.update({"users": users, "usersAt": now}, timeout=RPC_TIMEOUT_SECONDS)
+        book.update({"users": users, "usersAt": now}, timeout=RPC_SECONDS)
 
     def create_alert(self, alert: Alert) -> bool:
         """Store an alert, due to be delivered. False if there is one like it already. One write."""
         try:
-            self._alerts.document(alert.alert_id).create(alert.model_dump(by_alias=True), timeout=RPC_TIMEOUT_SECONDS)
+            self._alerts.document(alert.alert_id).create(alert.model_dump(by_alias=True), timeout=RPC_SECONDS)
         except exceptions.AlreadyExists:
             return False
         return True
@@ -178,12 +178,12 @@ class BudgetDocuments(ShardDocuments):
     def recent_alerts(self, limit: int) -> list[Alert]:
         """Read the newest alerts. A read each, one if there are none."""
         query = self._alerts.order_by("createdAt", direction=Query.DESCENDING).limit(limit)
-        return [Alert.model_validate(each.to_dict()) for each in query.stream(timeout=RPC_TIMEOUT_SECONDS)]
+        return [Alert.model_validate(each.to_dict()) for each in query.stream(timeout=RPC_SECONDS)]
 
     def due_alerts(self, now: datetime, limit: int) -> list[tuple[Alert, datetime]]:
         """Read alerts that are to be delivered, with their versions. A read each, one if there are none."""
         query = self._alerts.where(filter=FieldFilter("dueAt", "<=", now)).order_by("dueAt").limit(limit)
-        found = query.stream(timeout=RPC_TIMEOUT_SECONDS)
+        found = query.stream(timeout=RPC_SECONDS)
         return [(Alert.model_validate(each.to_dict()), each.update_time) for each in found]
 
     def update_alert(self, alert: Alert, version: datetime, fields: Fields) -> datetime | None:

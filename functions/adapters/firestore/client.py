@@ -19,7 +19,8 @@ from google.cloud.firestore_v1.services.firestore.transports.grpc import Firesto
 from functions.adapters.patience import one_call, seconds_left
 
 RPC_SECONDS = 10.0
-"""For any call. Firestore answers within a second, or after a few more where others hold the same documents."""
+"""For one attempt at any call. Firestore answers within a second, or after a few more where others hold the same
+documents."""
 
 SUM_SECONDS = 60.0
 """For a sum or a count over many documents, which is as long as Firestore itself gives it."""

@@ -8,14 +8,9 @@ from typing import Any
 from google.cloud.firestore import CollectionReference, DocumentSnapshot, FieldFilter, Query, Transaction
 
 from functions.adapters.firestore.budget import ShardDocuments
+from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.wallets import WalletDocuments, as_wallet
-from functions.adapters.firestore.writes import (
-    OUTCOME_UNKNOWN,
-    RPC_TIMEOUT_SECONDS,
-    guarded_bulk,
-    guarded_update,
-    run_transaction,
-)
+from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_bulk, guarded_update, run_transaction
 from functions.core.accounts import Account
 from functions.core.budget import bookings, settling
 from functions.core.jobs import FINAL, QUEUE_SHARDS, Job
@@ -46,12 +41,12 @@ class JobDocuments(WalletDocuments, ShardDocuments):
 
     def get_job(self, job_id: str) -> StoredJob | None:
         """Read a job. One read."""
-        return _job(self._jobs.document(job_id).get(timeout=RPC_TIMEOUT_SECONDS))
+        return _job(self._jobs.document(job_id).get(timeout=RPC_SECONDS))
 
     def get_jobs(self, job_ids: Sequence[str]) -> dict[str, StoredJob]:
         """Read those of these jobs that exist. A read each."""
         refs = [self._jobs.document(job_id) for job_id in job_ids]
-        found = map(_job, self._client.get_all(refs, timeout=RPC_TIMEOUT_SECONDS)) if refs else ()
+        found = map(_job, self._client.get_all(refs, timeout=RPC_SECONDS)) if refs else ()
         return {stored.job.job_id: stored for stored in found if stored is not None}
 
     def open_jobs(self, uid: str, opened_by: str, decide: Callable[[Wallet | None], Opening]) -> Opening | None:
@@ -119,9 +114,7 @@ class JobDocuments(WalletDocuments, ShardDocuments):
         transaction = self._client.transaction()
 
         def body(transaction: Transaction) -> StoredJob | None:
-            snapshots = self._client.get_all(
-                [job_ref, wallet_ref], transaction=transaction, timeout=RPC_TIMEOUT_SECONDS
-            )
+            snapshots = self._client.get_all([job_ref, wallet_ref], transaction=transaction, timeout=RPC_SECONDS)
             read = {snapshot.reference.path: snapshot for snapshot in snapshots}
             stored = _job(read[job_ref.path])
             if stored is None:
@@ -191,5 +184,5 @@ def _job_fields(job: Job) -> dict[str, Any]:
 
 def all_jobs(query: Query) -> list[StoredJob]:
     """Read what a query finds; it has a limit."""
-    found = map(_job, query.stream(timeout=RPC_TIMEOUT_SECONDS))
+    found = map(_job, query.stream(timeout=RPC_SECONDS))
     return [stored for stored in found if stored is not None]

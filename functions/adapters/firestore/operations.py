@@ -11,15 +11,11 @@ from google.cloud.firestore_v1.batch import WriteBatch
 from pydantic import ValidationError
 
 from functions.adapters.firestore.batches import BatchDocuments, StoredBatch
+from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.jobs import JobDocuments
 from functions.adapters.firestore.refresh import RefreshDocuments
 from functions.adapters.firestore.wallets import as_entry, as_wallet
-from functions.adapters.firestore.writes import (
-    OUTCOME_UNKNOWN,
-    RPC_TIMEOUT_SECONDS,
-    guarded_update,
-    run_transaction,
-)
+from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_update, run_transaction
 from functions.core.accounts import Account
 from functions.core.jobs import Job
 from functions.core.ledger import LedgerEntry, Wallet
@@ -33,7 +29,7 @@ class OperationDocuments(JobDocuments, BatchDocuments, RefreshDocuments):
 
     def get_entry(self, uid: str, entry_id: str) -> LedgerEntry | None:
         """Read one entry of a ledger. One read."""
-        snapshot = self._ledger(uid).document(entry_id).get(timeout=RPC_TIMEOUT_SECONDS)
+        snapshot = self._ledger(uid).document(entry_id).get(timeout=RPC_SECONDS)
         return as_entry(snapshot) if snapshot.exists else None
 
     def post_by_hand(
@@ -53,12 +49,12 @@ class OperationDocuments(JobDocuments, BatchDocuments, RefreshDocuments):
         job_ref = self._jobs.document(job_id) if job_id else None
 
         def body(transaction: Transaction) -> tuple[LedgerEntry, bool]:
-            stored = entry_ref.get(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS)
+            stored = entry_ref.get(transaction=transaction, timeout=RPC_SECONDS)
             if stored.exists:
                 return as_entry(stored), False
             job = None
             if job_ref is not None:
-                data = job_ref.get(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS).to_dict()
+                data = job_ref.get(transaction=transaction, timeout=RPC_SECONDS).to_dict()
                 job = Job(job_id=job_ref.id, **data) if data else None
             wallet = self._wallet_in(transaction, uid)
             account, fields = decide(wallet, job)
@@ -91,7 +87,7 @@ class OperationDocuments(JobDocuments, BatchDocuments, RefreshDocuments):
             return run_transaction(self._client.transaction(), body)
         except OUTCOME_UNKNOWN:
             wallet = self.get_wallet(uid)
-            if wallet is None or not audit_ref.get(timeout=RPC_TIMEOUT_SECONDS).exists:
+            if wallet is None or not audit_ref.get(timeout=RPC_SECONDS).exists:
                 raise
             return wallet  # it was done, and its reply was lost
 
@@ -100,17 +96,17 @@ class OperationDocuments(JobDocuments, BatchDocuments, RefreshDocuments):
         query = self._letters.order_by("__name__").limit(limit)
         if after is not None:
             query = query.start_after({"__name__": self._letters.document(after)})
-        found = query.stream(timeout=RPC_TIMEOUT_SECONDS)
+        found = query.stream(timeout=RPC_SECONDS)
         return [DeadLetter(letter_id=each.id, **(each.to_dict() or {})) for each in found]
 
     def get_letter(self, letter_id: str) -> DeadLetter | None:
         """Read one dead letter. One read."""
-        data = self._letters.document(letter_id).get(timeout=RPC_TIMEOUT_SECONDS).to_dict()
+        data = self._letters.document(letter_id).get(timeout=RPC_SECONDS).to_dict()
         return None if data is None else DeadLetter(letter_id=letter_id, **data)
 
     def wallet_at(self, path: str) -> tuple[Wallet | None, str]:
         """Read a wallet that may be damaged, and say what is wrong with it, if anything. One read."""
-        snapshot = self._client.document(path).get(timeout=RPC_TIMEOUT_SECONDS)
+        snapshot = self._client.document(path).get(timeout=RPC_SECONDS)
         try:
             wallet = as_wallet(snapshot)
         except ValidationError as error:
@@ -142,7 +138,7 @@ class OperationDocuments(JobDocuments, BatchDocuments, RefreshDocuments):
         found: list[dict[str, Any]] = []
         for entries in (self._audit, self._client.collection("config", "runtime", "audit")):
             query = entries.order_by("at", direction=Query.DESCENDING).limit(limit)
-            found += [each.to_dict() or {} for each in query.stream(timeout=RPC_TIMEOUT_SECONDS)]
+            found += [each.to_dict() or {} for each in query.stream(timeout=RPC_SECONDS)]
         return sorted(found, key=_moment, reverse=True)[:limit]
 
     def _without_letter(self, letter: DeadLetter, audit: AuditEntry, also: Callable[[WriteBatch], object]) -> bool:
@@ -151,14 +147,14 @@ class OperationDocuments(JobDocuments, BatchDocuments, RefreshDocuments):
         also(writes)
         self._record(writes, audit)
         try:
-            writes.commit(timeout=RPC_TIMEOUT_SECONDS)
+            writes.commit(timeout=RPC_SECONDS)
         except (exceptions.NotFound, exceptions.FailedPrecondition):
             return self._recorded(audit)
         return True
 
     def _recorded(self, audit: AuditEntry) -> bool:
         """Whether a commit that was refused had happened before: its reply was lost, and it was repeated."""
-        found: bool = self._audit.document(audit.audit_id).get(timeout=RPC_TIMEOUT_SECONDS).exists
+        found: bool = self._audit.document(audit.audit_id).get(timeout=RPC_SECONDS).exists
         return found
 
     def _record(self, writes: BaseWriteBatch, audit: AuditEntry) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from google.cloud.firestore import FieldFilter, Query
 
+from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.jobs import JobDocuments, StoredJob, all_jobs
-from functions.adapters.firestore.writes import RPC_TIMEOUT_SECONDS
 from functions.core.batches import BatchMember
 from functions.core.jobs import Job, Status
 from functions.core.transitions import claimed
@@ -46,14 +46,14 @@ class QueueDocuments(JobDocuments):
         """Count the queued jobs, up to a limit. One read for every thousand."""
         query = self._jobs.where(filter=FieldFilter("status", "==", Status.QUEUED)).limit(limit)
         counting: Any = query.count()  # its annotations leave out that it answers with a list of lists
-        return int(counting.get(timeout=RPC_TIMEOUT_SECONDS)[0][0].value)
+        return int(counting.get(timeout=RPC_SECONDS)[0][0].value)
 
     def count_open_jobs(self, uid: str, day: str) -> int:
         """Count a user's jobs of a day that have not ended. One read for every thousand."""
         open_ones = self._jobs.where(filter=FieldFilter("uid", "==", uid)).where(filter=FieldFilter("day", "==", day))
         waiting = open_ones.where(filter=FieldFilter("status", "in", [Status.QUEUED, Status.PROCESSING]))
         counting: Any = waiting.limit(OPEN_COUNTED_MAX).count()
-        return int(counting.get(timeout=RPC_TIMEOUT_SECONDS)[0][0].value)
+        return int(counting.get(timeout=RPC_SECONDS)[0][0].value)
 
     def claim_jobs(self, batch_id: str, queued: Sequence[StoredJob], lease_until: datetime) -> list[BatchMember]:
         """Take queued jobs into a batch, each one only if nobody changed it since it was read. A write a job.

@@ -18,8 +18,9 @@ from google.cloud.firestore import CollectionReference, DocumentReference, Docum
 from google.cloud.firestore_v1.batch import WriteBatch
 from pydantic import ValidationError
 
+from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.wallets import WalletDocuments, as_wallet
-from functions.adapters.firestore.writes import RPC_TIMEOUT_SECONDS, run_transaction
+from functions.adapters.firestore.writes import run_transaction
 from functions.core.accounts import Account
 from functions.core.breaker import Breaker
 from functions.core.ledger import Wallet
@@ -73,7 +74,7 @@ class RefreshDocuments(WalletDocuments):
             .limit(limit)
         )
         with _trouble_named():
-            return [_due(snapshot) for snapshot in query.stream(retry=None, timeout=RPC_TIMEOUT_SECONDS)]
+            return [_due(snapshot) for snapshot in query.stream(retry=None, timeout=RPC_SECONDS)]
 
     def commit_refreshes(self, changes: Sequence[tuple[DueWallet, Account]]) -> bool:
         """Write these wallets and their new entries, all of them or, if one is not as it was read, none: False.
@@ -96,7 +97,7 @@ class RefreshDocuments(WalletDocuments):
         """
 
         def body(transaction: Transaction) -> Account | None:
-            wallet = as_wallet(self._wallet_ref(uid).get(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS))
+            wallet = as_wallet(self._wallet_ref(uid).get(transaction=transaction, timeout=RPC_SECONDS))
             account = decide(wallet) if wallet else None
             if account is not None:
                 self._write_account(transaction, uid, account)
@@ -120,7 +121,7 @@ class RefreshDocuments(WalletDocuments):
     def read_breaker(self) -> tuple[Breaker, datetime | None]:
         """Read the schedule's breaker, and the version to guard the next write with. One read."""
         with _trouble_named():
-            snapshot = self._breaker.get(retry=None, timeout=RPC_TIMEOUT_SECONDS)
+            snapshot = self._breaker.get(retry=None, timeout=RPC_SECONDS)
         return Breaker.model_validate(snapshot.to_dict() or {}), snapshot.update_time
 
     def write_breaker(self, breaker: Breaker, version: datetime | None = None) -> bool:
@@ -137,19 +138,19 @@ class RefreshDocuments(WalletDocuments):
         """Store what a worker's last run came to. One write."""
         with _trouble_named():
             self._client.document("stats/refresh").set(
-                {"workers": {worker: dict(figures)}}, merge=True, retry=None, timeout=RPC_TIMEOUT_SECONDS
+                {"workers": {worker: dict(figures)}}, merge=True, retry=None, timeout=RPC_SECONDS
             )
 
     def count_dead_letters(self, limit: int) -> int:
         """Count the dead letters, up to a limit. One read for every thousand."""
         counting: Any = self._letters.limit(limit).count()  # its annotations leave out that it answers with lists
-        return int(counting.get(timeout=RPC_TIMEOUT_SECONDS)[0][0].value)
+        return int(counting.get(timeout=RPC_SECONDS)[0][0].value)
 
     def operator_stats(self) -> dict[str, dict[str, Any]]:
         """Read the stored figures, as `queue`, `refresh`, `refreshBreaker` and `crons`. Four reads."""
         stats = self._client.collection("stats")
         refs = [stats.document(name) for name in ("queue", "refresh", "refreshBreaker", "crons")]
-        found = self._client.get_all(refs, timeout=RPC_TIMEOUT_SECONDS)
+        found = self._client.get_all(refs, timeout=RPC_SECONDS)
         return {snapshot.id: snapshot.to_dict() or {} for snapshot in found}
 
     @property
@@ -178,7 +179,7 @@ def _committed(writes: WriteBatch) -> bool:
     """Commit all or nothing. False if it was refused for what it writes."""
     with _trouble_named():
         try:
-            writes.commit(retry=None, timeout=RPC_TIMEOUT_SECONDS)
+            writes.commit(retry=None, timeout=RPC_SECONDS)
         except REFUSALS:
             return False
     return True

@@ -6,7 +6,8 @@ from typing import Any
 from google.cloud.firestore import Client, Transaction
 from pydantic.alias_generators import to_camel
 
-from functions.adapters.firestore.writes import RPC_TIMEOUT_SECONDS, run_transaction
+from functions.adapters.firestore.client import RPC_SECONDS
+from functions.adapters.firestore.writes import run_transaction
 from functions.core.records import Fields
 
 
@@ -19,7 +20,7 @@ class SettingsDocuments:
     def runtime_documents(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         """Read `config/runtime`, `stats/queue` and `stats/budget`. Three reads; the caller keeps them for a while."""
         refs = [self._client.document(path) for path in ("config/runtime", "stats/queue", "stats/budget")]
-        found = self._client.get_all(refs, timeout=RPC_TIMEOUT_SECONDS)
+        found = self._client.get_all(refs, timeout=RPC_SECONDS)
         by_path = {snapshot.reference.path: snapshot.to_dict() or {} for snapshot in found}
         return by_path[refs[0].path], by_path[refs[1].path], by_path[refs[2].path]
 
@@ -28,7 +29,7 @@ class SettingsDocuments:
         ref = self._client.document("config/runtime")
 
         def body(transaction: Transaction) -> None:
-            stored = ref.get(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS).to_dict() or {}
+            stored = ref.get(transaction=transaction, timeout=RPC_SECONDS).to_dict() or {}
             document, audit = decide(stored)
             transaction.set(ref, document)
             transaction.create(ref.collection("audit").document(audit_id), dict(audit))
@@ -38,9 +39,9 @@ class SettingsDocuments:
     def write_cron_run(self, function: str, fields: Fields) -> None:
         """Store how a scheduled function's run ended, beside the fields that are there. One write, tried once."""
         run = {"runs": {function: dict(fields)}}
-        self._client.document("stats/crons").set(run, merge=True, retry=None, timeout=RPC_TIMEOUT_SECONDS)
+        self._client.document("stats/crons").set(run, merge=True, retry=None, timeout=RPC_SECONDS)
 
     def write_queue_stats(self, **measured: float) -> None:
         """Store what was measured of the queue, by `QueueStats`'s field names. One write."""
         fields = {to_camel(name): value for name, value in measured.items()}
-        self._client.document("stats/queue").set(fields, merge=True, timeout=RPC_TIMEOUT_SECONDS)
+        self._client.document("stats/queue").set(fields, merge=True, timeout=RPC_SECONDS)

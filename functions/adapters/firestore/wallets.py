@@ -13,7 +13,8 @@ from google.cloud.firestore import (
     Transaction,
 )
 
-from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, RPC_TIMEOUT_SECONDS, run_transaction
+from functions.adapters.firestore.client import RPC_SECONDS
+from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, run_transaction
 from functions.core.accounts import Account, reopened_account
 from functions.core.errors import EcolaneError
 from functions.core.ledger import LedgerEntry, Reason, Wallet, entry_id
@@ -32,7 +33,7 @@ class WalletDocuments:
 
     def get_wallet(self, uid: str) -> Wallet | None:
         """Read a wallet. One read."""
-        return as_wallet(self._wallet_ref(uid).get(timeout=RPC_TIMEOUT_SECONDS))
+        return as_wallet(self._wallet_ref(uid).get(timeout=RPC_SECONDS))
 
     def open_wallet(self, uid: str, decide: Callable[[Wallet | None], Account]) -> Wallet:
         """Store what `decide` makes of the wallet, in one transaction; for a contact that finds something due."""
@@ -77,7 +78,7 @@ class WalletDocuments:
             return run_transaction(self._client.transaction(), body)
         except (*OUTCOME_UNKNOWN, EcolaneError):
             # A refusal stands only if the key is new; a commit whose reply was lost has made the entry.
-            snapshot = self._ledger(uid).document(key).get(timeout=RPC_TIMEOUT_SECONDS)
+            snapshot = self._ledger(uid).document(key).get(timeout=RPC_SECONDS)
             if not snapshot.exists:
                 raise
             return as_entry(snapshot)
@@ -87,7 +88,7 @@ class WalletDocuments:
         query = self._ledger(uid).order_by("seq", direction=Query.DESCENDING).limit(limit)
         if before_seq is not None:
             query = query.where(filter=FieldFilter("seq", "<", before_seq))
-        return [as_entry(snapshot) for snapshot in query.stream(timeout=RPC_TIMEOUT_SECONDS)]
+        return [as_entry(snapshot) for snapshot in query.stream(timeout=RPC_SECONDS)]
 
     def update_profile(self, uid: str, decide: Callable[[Profile, Wallet | None], tuple[Profile, Account]]) -> Profile:
         """Store what `decide` makes of profile and wallet, in one transaction: two reads, two writes. Safe to
@@ -95,7 +96,7 @@ class WalletDocuments:
         ref = self._client.collection("users").document(uid)
 
         def body(transaction: Transaction) -> Profile:
-            stored = ref.get(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS).to_dict()
+            stored = ref.get(transaction=transaction, timeout=RPC_SECONDS).to_dict()
             profile, account = decide(Profile.model_validate(stored or {}), self._wallet_in(transaction, uid))
             # A device is replaced as a whole, so the map is written and not merged.
             fields = profile.model_dump(by_alias=True)
@@ -107,7 +108,7 @@ class WalletDocuments:
 
     def push_tokens_of(self, uid: str) -> tuple[str, ...]:
         """Read where to push to for a user. One read."""
-        data = self._client.collection("users").document(uid).get(timeout=RPC_TIMEOUT_SECONDS).to_dict()
+        data = self._client.collection("users").document(uid).get(timeout=RPC_SECONDS).to_dict()
         return push_tokens(Profile.model_validate(data or {}))
 
     def _ledger(self, uid: str) -> CollectionReference:
@@ -123,14 +124,14 @@ class WalletDocuments:
 
         None on first contact, which is known by one further read: there is no welcome entry.
         """
-        wallet = as_wallet(self._wallet_ref(uid).get(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS))
+        wallet = as_wallet(self._wallet_ref(uid).get(transaction=transaction, timeout=RPC_SECONDS))
         if wallet is not None:
             return wallet
         welcome = self._ledger(uid).document(entry_id(Reason.WELCOME, None))
-        if not welcome.get(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS).exists:
+        if not welcome.get(transaction=transaction, timeout=RPC_SECONDS).exists:
             return None
         query = self._ledger(uid).order_by("seq").limit(LEDGER_READ_MAX)
-        entries = [as_entry(found) for found in query.stream(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS)]
+        entries = [as_entry(found) for found in query.stream(transaction=transaction, timeout=RPC_SECONDS)]
         if len(entries) == LEDGER_READ_MAX:
             raise RuntimeError(f"the wallet of {uid} is gone and its ledger too long to make it anew here")
         return reopened_account(entries, entries[-1].ts).wallet
@@ -144,7 +145,7 @@ class WalletDocuments:
 
 
 def _device(ref: DocumentReference, transaction: Transaction) -> DeviceDay | None:
-    data = ref.get(transaction=transaction, timeout=RPC_TIMEOUT_SECONDS).to_dict()
+    data = ref.get(transaction=transaction, timeout=RPC_SECONDS).to_dict()
     return None if data is None else DeviceDay.model_validate(data)
 
 

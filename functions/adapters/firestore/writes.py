@@ -18,9 +18,6 @@ from google.rpc import code_pb2
 
 from functions.adapters.firestore.client import RPC_SECONDS
 
-RPC_TIMEOUT_SECONDS = RPC_SECONDS
-"""For one attempt at a call; `client.py` has the limits of a call with its repetitions."""
-
 CONTENTION_SECONDS = 15.0
 """How long a transaction that loses to others is repeated before the caller is told."""
 
@@ -106,7 +103,7 @@ def guarded_update(
         writes.update(ref, dict(fields), option=unchanged)
     also(writes)
     try:
-        results = _REPEATED(writes.commit)(timeout=RPC_TIMEOUT_SECONDS)
+        results = _REPEATED(writes.commit)(timeout=RPC_SECONDS)
     except (exceptions.FailedPrecondition, exceptions.NotFound):
         return None
     new_version: datetime = results[0].update_time
@@ -127,7 +124,7 @@ def guarded_bulk(
         bulk = BulkWriteBatch(client)
         for ref, version, fields in changes[start : start + BULK_WRITES_MAX]:
             bulk.update(ref, dict(fields), option=client.write_option(last_update_time=version))
-        response = bulk.commit(timeout=RPC_TIMEOUT_SECONDS)
+        response = bulk.commit(timeout=RPC_SECONDS)
         for result, status in zip(response.write_results, response.status, strict=True):
             if status.code not in _BULK_ANSWERED:
                 raise exceptions.from_grpc_status(status.code, status.message)  # type: ignore[no-untyped-call]
