@@ -161,6 +161,42 @@ def test_a_charge_that_meets_an_outage_half_way_is_charged_once(cloud: InProcess
     assert called(get_wallet, {})["balance"] == 9  # type: ignore[index]
 
 
+TRANSACTIONS = [
+    (classify_image, {**IMAGE, "mode": "instant"}),
+    (classify_image, {**IMAGE, "mode": "batch"}),
+    (classify_images, {"images": [IMAGE]}),
+    (claim_daily_bonus, {"deviceId": "device-one"}),
+    (convert_points, {"requestId": "convert-one", "points": 100}),
+    (record_manual_classification, MANUAL),
+    (register_device, {"deviceId": "device-one", "pushToken": "token", "platform": "web"}),
+    (admin_set_config, {"changes": {"tokens": {"welcome": 11}}}),
+]
+
+
+@pytest.mark.parametrize("rpc", ["BeginTransaction", "BatchGetDocuments"])
+@pytest.mark.parametrize(("use_case", "data"), TRANSACTIONS, ids=lambda value: getattr(value, "__name__", ""))
+def test_a_call_that_stood_still_in_a_transaction_may_be_repeated(
+    cloud: InProcessCloud, use_case: ModuleType, data: dict[str, Any], rpc: str
+) -> None:
+    """Firestore ends a transaction that nobody has used for a minute: for the app the store was not there, and the
+    call that is repeated is served."""
+    cloud.upload("ana", "photo.jpg", photo(64))
+    cloud.configure({"tokens": {"pointsPerClassification": 1_000}})
+    called(classify_image, {**IMAGE, "requestId": "photo-zero", "mode": "batch"})
+    begun = False
+
+    def stand_still(call: str, when: str) -> None:
+        nonlocal begun
+        begun = begun or call == "firestore.BeginTransaction"
+        if begun and (call, when) == (f"firestore.{rpc}", "after"):
+            cloud.interrupt = lambda _call, _when: None
+            cloud.clock.advance(timedelta(minutes=2))
+
+    cloud.interrupt = stand_still
+    assert_store_unavailable(called(use_case, data))
+    assert isinstance(called(use_case, data), dict)
+
+
 def test_a_wallet_that_everybody_wants_is_no_defect(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever loses to others for too long is told to come back, and nothing is written."""
     monkeypatch.setattr(vars(writes)["_REPEATED"], "_timeout", SHORT)

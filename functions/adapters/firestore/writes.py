@@ -5,6 +5,7 @@ guarded_update    one document, no read: the precondition is the `update_time` t
 guarded_bulk      many documents in one call, each under its own precondition, each succeeding or failing alone
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -33,11 +34,13 @@ OUTCOME_UNKNOWN = (
     exceptions.ServiceUnavailable,
     exceptions.DeadlineExceeded,
     exceptions.InternalServerError,
-    exceptions.InvalidArgument,
 )
 """What a commit that may have happened can end with. The client library repeats commits on UNAVAILABLE by itself,
-and the second one then meets what the first one wrote, or a transaction that is closed. So a refusal does not prove
+and the second one then meets what the first one wrote, or a transaction that is over. So a refusal does not prove
 that somebody else was faster: the document is read again and asked whose it is."""
+
+_OVER = re.compile("no longer valid|invalid or closed")
+"""How Firestore, and its emulator, speak of a transaction that is over: committed, or not used for a minute."""
 
 _REPEATED = Retry(
     if_exception_type(exceptions.Aborted), initial=0.05, maximum=1.0, multiplier=2.0, timeout=CONTENTION_SECONDS
@@ -54,6 +57,7 @@ def run_transaction(transaction: Transaction, body: Callable[[Transaction], T]) 
 
     Raises:
         google.api_core.exceptions.RetryError: it lost for longer than CONTENTION_SECONDS.
+        google.api_core.exceptions.ServiceUnavailable: the transaction is over; whether it was committed is not known.
     """
 
     refused: list[Exception] = []
@@ -74,6 +78,9 @@ def run_transaction(transaction: Transaction, body: Callable[[Transaction], T]) 
         except exceptions.GoogleAPICallError as error:
             if refused:  # the rollback has failed, over what the body had to say; nothing was written
                 raise refused[0] from error
+            if isinstance(error, exceptions.InvalidArgument) and _OVER.search(str(error)):
+                # Its commit has happened, and the reply was lost; or this process stood still.
+                raise exceptions.ServiceUnavailable(str(error)) from error  # type: ignore[no-untyped-call]
             raise
         except ValueError as error:
             # The client raises this when its own attempts are used up, and also, by its failing rollback, over the
