@@ -173,6 +173,17 @@ def test_a_submitter_that_stood_still_writes_no_file_that_nobody_looks_for(cloud
     nothing_is_left(cloud)
 
 
+@pytest.mark.parametrize("written", ["storage.write_roll", "storage.write_input"])
+def test_a_submitter_that_stood_still_reads_no_file_that_is_gone(cloud: InProcessCloud, written: str) -> None:
+    """Its run goes on: a batch that others have given back, files and all, is no reason to fail."""
+
+    def take_over() -> None:
+        submit_batches(cloud.new_process())
+
+    submit_standing_still(cloud, written, 1, take_over)
+    everything_ends_well(cloud)
+
+
 def test_a_poller_that_stood_still_writes_no_list_that_nobody_looks_for(cloud: InProcessCloud) -> None:
     """It has no time left for a batch that another one has closed, and dies once it has stored how far it came."""
     submit_batches(cloud.deps)

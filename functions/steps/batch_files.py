@@ -31,7 +31,7 @@ def write_files(deps: Deps, batch: Batch, members: Sequence[BatchMember], counts
     A photo that is gone or broken by now fails its own job, with a refund. What does not fit goes back to the queue.
 
     Raises:
-        LeaseOverError: it took too long; there may be photos in Storage, and no file.
+        LeaseOverError: it took too long; photos and files that were written may have been removed.
     """
     left: list[BatchMember] = []
     sent = size = 0
@@ -51,6 +51,7 @@ def write_files(deps: Deps, batch: Batch, members: Sequence[BatchMember], counts
                     sent += 1
             _require_lease(deps, batch)  # a file appears when its block ends without an error
         _require_lease(deps, batch)
+    _require_lease(deps, batch)
     full = JobError(code=Failure.PROVIDER_UNAVAILABLE, message="not sent yet: the batch file is full")
     back = [(m.job_id, m.updated_at, requeued(full, attempts=m.attempts - 1, at=deps.clock())) for m in left]
     deps.store.update_jobs(back)

@@ -5,7 +5,7 @@ it is moved; only Cloud Storage is replaced, by a dictionary with the adapter's 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -127,10 +127,19 @@ class _Interrupted:
         def interrupted(*args: Any, **kwargs: Any) -> Any:
             self._cloud.interrupt(f"{self._name}.{call}", "before")
             answer = method(*args, **kwargs)
+            if isinstance(answer, AbstractContextManager):
+                return self._until_closed(call, answer)
             self._cloud.interrupt(f"{self._name}.{call}", "after")
             return answer
 
         return interrupted
+
+    @contextmanager
+    def _until_closed(self, call: str, file: AbstractContextManager[Any]) -> Iterator[Any]:
+        """A file that is written is there once its block has ended."""
+        with file as opened:
+            yield opened
+        self._cloud.interrupt(f"{self._name}.{call}", "after")
 
 
 class InProcessCloud:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
+from zlib import crc32
 
 from PIL import Image, ImageDraw
 
@@ -37,16 +38,16 @@ CRON_CALLS: dict[str, Call] = {
 }
 
 
-def _drawing() -> bytes:
+def _drawing(colour: tuple[int, int, int]) -> bytes:
     image = Image.new("RGB", (48, 48), (220, 215, 205))
-    ImageDraw.Draw(image).ellipse((12, 12, 36, 36), fill=(40, 140, 60))
+    ImageDraw.Draw(image).ellipse((12, 12, 36, 36), fill=colour)
     out = BytesIO()
     image.save(out, "JPEG")
     return out.getvalue()
 
 
-_DRAWING = _drawing()
-"""Small, because the stand-in looks at every pixel."""
+_DRAWINGS = [*map(_drawing, ((40, 140, 60), (240, 200, 40), (150, 150, 155), (200, 40, 40), (30, 60, 200)))]
+"""Each gets another answer. Small, because the stand-in looks at every pixel."""
 
 
 def perform(action: Action, world: World, key: str | None = None) -> None:
@@ -78,7 +79,8 @@ def upload(world: World, user: str, key: str) -> str:
     """Store the photo for a request, different from all others by a comment in it, and return its path."""
     path = photo_path(user, key)
     comment = path.encode()
-    data = _DRAWING[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + _DRAWING[2:]
+    drawing = _DRAWINGS[crc32(comment) % len(_DRAWINGS)]
+    data = drawing[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + drawing[2:]
     world.photos[photo_text(data)] = path
     world.uploads[path] = data
     world.files.objects[path] = data

@@ -3,9 +3,10 @@ OpenAI has made and charged for, and work the rest out by themselves.
 """
 
 import hashlib
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise
 from typing import Any
@@ -55,7 +56,7 @@ class Books:
         self.billed: dict[str, list[Billed]] = defaultdict(list)
         by_photo = {job["imagePath"]: job_id for job_id, job in self.jobs.items()}
         for answer in world.billed:
-            self.billed[answer.job_id or by_photo.get(answer.photo, f"photo {answer.photo}")].append(answer)
+            self.billed[by_photo.get(answer.photo, f"photo {answer.photo}")].append(answer)
 
     def _in(self, collection: str) -> dict[str, Fields]:
         return {
@@ -126,6 +127,33 @@ def limits_hold(books: Books) -> Iterator[Violation]:
                 yield Violation("limits", f"{uid} converted {converted} and recorded {by_hand} on {day}")
 
 
+def plans_hold(books: Books) -> Iterator[Violation]:
+    """Nobody is served more photos a day, or makes more paid calls a minute, than the plan allows."""
+    settings = Settings(books)
+    for uid, entries in books.ledgers.items():
+        served, calls = Counter[tuple[date, str]](), Counter[int]()
+        day, minute = date.min, 0
+        for entry in entries:
+            day = max(day, entry["ts"].date())  # a call that was slow counts where the wallet is by then
+            job = books.jobs.get(entry["ref"])
+            if job is None or entry["reason"] not in {"charge", "upgrade"}:
+                continue
+            minute = max(minute, int(entry["ts"].timestamp()) // 60)
+            calls[minute] += 1
+            upgraded = job["mode"] == "instant" and job["requestedMode"] == "batch"
+            if job["status"] == "done" and (entry["reason"] == "upgrade") is upgraded:
+                served[day, job["mode"]] += 1
+        for (day, mode), count in served.items():
+            if count > settings.plan(f"{mode}PerDay"):
+                yield Violation("limits", f"{uid} was served {count} {mode} photos on {day}")
+        if max(calls.values(), default=0) > settings.plan("callsPerMinute"):
+            yield Violation("limits", f"{uid} made {max(calls.values())} paid calls in a minute")
+
+
+PLAN = {"instantPerDay": 20, "batchPerDay": 100, "manualPerDay": 5, "callsPerMinute": 60}
+"""The free plan where the config does not say."""
+
+
 class Settings:
     """What was in force at any time of a history: prices and limits, the loosest of each."""
 
@@ -138,11 +166,16 @@ class Settings:
         self.prices = batch | instant | surged
         self.converted = max(self._all("tokens", "conversionTokensPerDay", 5))
         self.cap = max(self._all("tokens", "balanceCap", 200))
-        self.by_hand = max(config.get("plans", {}).get("free", {}).get("manualPerDay", 5) for config in self._configs)
+        self.by_hand = self.plan("manualPerDay")
 
     def most(self, section: str, name: str, default: int) -> int:
         """Return the largest value that a setting ever had."""
         return max(self._all(section, name, default))
+
+    def plan(self, name: str) -> int:
+        """Return the largest value that a limit of the free plan ever had."""
+        most: int = max(config.get("plans", {}).get("free", PLAN)[name] for config in self._configs)
+        return most
 
     def _all(self, section: str, name: str, default: int) -> set[int]:
         return {config.get(section, {}).get(name, default) for config in self._configs}
@@ -230,6 +263,25 @@ def answers_are_paid_once(books: Books) -> Iterator[Violation]:
         cost = sum(map(cost_micros, answers))
         if job["costMicros"] < cost and job_id not in given_up and not _forgotten(job):
             yield Violation("budget", f"job {job_id} cost {cost} micro-dollars, and {job['costMicros']} are booked")
+
+
+def results_are_their_own(books: Books) -> Iterator[Violation]:
+    """A job's result is an answer that OpenAI has made about its own photo, for no other job."""
+    for job_id, job in books.jobs.items():
+        answers = books.billed[job_id]
+        if others := {answer.job_id for answer in answers} - {job_id, ""}:
+            yield Violation("answers", f"the photo of job {job_id} was sent for {others}")
+        if job["status"] == "done" and not any(_says(answer.text, job["result"]) for answer in answers):
+            yield Violation("answers", f"the result of job {job_id} is no answer about its photo: {job['result']}")
+
+
+def _says(text: str, result: Fields) -> bool:
+    """Tell whether an answer, which may be cut off or empty, says what was stored."""
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        return False
+    return all(answer[name] == result[name] for name in ("itemName", "subcategory", "confidence"))
 
 
 def _given_up(books: Books) -> set[str]:
@@ -410,10 +462,12 @@ def nothing_crashes(books: Books) -> Iterator[Violation]:
 CHECKS: tuple[Check, ...] = (
     jobs_end_once,
     limits_hold,
+    plans_hold,
     tokens_are_conserved,
     wallets_balance,
     submitted_once,
     answers_are_paid_once,
+    results_are_their_own,
     budget_is_settled,
     everybody_is_refreshed,
     storage_is_tidy,

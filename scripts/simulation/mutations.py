@@ -53,6 +53,13 @@ def _struck(what: str, call: str, kind: Kind) -> Callable[[History], History]:
     return lambda drawn: replace(drawn, focus=Focus(what, call, kind, 0.5))
 
 
+def _sparing(drawn: History) -> History:
+    """Give the free plan one photo a day and lane, and tokens for many."""
+    plan = {**drawn.config["plans"]["free"], "instantPerDay": 1, "batchPerDay": 1}
+    tokens = {**drawn.config["tokens"], "welcome": 100}
+    return replace(drawn, config={**drawn.config, "plans": {"free": plan}, "tokens": tokens})
+
+
 def _weakened(kind: str) -> Callable[[History], History]:
     """Have OpenAI suffer from this all the time."""
     return lambda drawn: replace(drawn, weaknesses=({"kind": kind, "count": None, "probability": 0.5},))
@@ -240,6 +247,26 @@ MUTATIONS: tuple[Mutation, ...] = (
         "deps.store.settle_job(job.job_id, job.uid, ours)",
         "ours",
         _struck("classify", "openai.POST chat/completions", Kind.UNAVAILABLE),
+    ),
+    Mutation(
+        "send another job's photo",
+        "functions.steps.batch_files:_lines",
+        "_line(deps, batch, member), chunk)",
+        "_line(deps, batch, BatchMember.from_line(member.to_line().replace("
+        "member.image_path.encode(), chunk[0].image_path.encode()))), chunk)",
+    ),
+    Mutation(
+        "forget the limit of calls a minute",
+        "functions.core.limits:admit",
+        "if count > plan.calls_per_minute:",
+        "if False:",
+    ),
+    Mutation(
+        "forget the limit of photos a day",
+        "functions.core.limits:admit",
+        "if used >= limit:",
+        "if False:",
+        _sparing,
     ),
     Mutation(
         "take a key for new each time",

@@ -1,8 +1,9 @@
 """What must hold at every moment, looked at after every write: the budget is never passed.
 
-A day may be held and spent up to the limit in force. A lowered limit is in force once somebody has reviewed the day
+A day may be held and spent up to the limit in force. A lowered limit is in force once somebody has reviewed that day
 under it: `admin_set_config` does before it returns, and the guard does. So from a change of the config to the next
-review of the day, the old limit and the new one are both allowed; nothing else ever is.
+review of the day, the old limit and the new one are both allowed; nothing else ever is. A month's is in force with the
+review of its last day.
 """
 
 from collections import defaultdict
@@ -30,6 +31,8 @@ class Watch:
         self._used: dict[str, int] = {}
         self._daily: list[int] = []
         self._monthly: list[int] = []
+        self._reviews: dict[str, int] = {}
+        self._reviewed_under: dict[str, int] = {}  # which of the configs
 
     def __call__(self, call: str, database: Database) -> None:
         """Look at what this call has changed."""
@@ -38,7 +41,7 @@ class Watch:
         if self._changed(_CONFIG, database):
             self._take_config(database)
         if self._changed(_DAYS, database):
-            self._daily, self._monthly = self._daily[-1:], self._monthly[-1:]
+            self._take_reviews(database)
         if self._changed(_SHARDS, database):
             self._add_up(database)
 
@@ -55,6 +58,12 @@ class Watch:
         self._daily.append(rules.get("dailyLimitMicros", DAILY_LIMIT_MICROS))
         self._monthly.append(rules.get("monthlyLimitMicros", MONTHLY_LIMIT_MICROS))
 
+    def _take_reviews(self, database: Database) -> None:
+        for path, stored in database.documents(_DAYS):
+            day, reviews = path.split("/")[1], decoded(stored.parse()).get("reviews", 0)
+            if reviews > self._reviews.get(day, 0):
+                self._reviews[day], self._reviewed_under[day] = reviews, len(self.configs) - 1
+
     def _add_up(self, database: Database) -> None:
         used: dict[str, int] = defaultdict(int)
         for path, stored in database.documents(_SHARDS):
@@ -63,14 +72,18 @@ class Watch:
         for day, micros in used.items():
             if micros <= self._used.get(day, 0):
                 continue
-            month = sum(other for name, other in used.items() if name[:7] == day[:7])
-            if micros > max(self._daily):
-                self._violated(f"{micros} micro-dollars are held and spent on {day}, with a limit of {self._daily}")
-            elif month > max(self._monthly):
-                self._violated(
-                    f"{month} micro-dollars are held and spent in {day[:7]}, with a limit of {self._monthly}"
-                )
+            days = [name for name in used if name[:7] == day[:7]]
+            month = sum(used[name] for name in days)
+            daily, monthly = self._since(day, self._daily), self._since(max(days), self._monthly)
+            if micros > max(daily):
+                self._violated(f"{micros} micro-dollars are held and spent on {day}, with a limit of {daily}")
+            elif month > max(monthly):
+                self._violated(f"{month} micro-dollars are held and spent in {day[:7]}, with a limit of {monthly}")
         self._used = used
+
+    def _since(self, day: str, limits: list[int]) -> list[int]:
+        """Return the limits that were in force since a day's last review, the one that it was reviewed under first."""
+        return limits[self._reviewed_under.get(day, 0) :]
 
     def _violated(self, text: str) -> None:
         self.violations.append(Violation("budget", text))

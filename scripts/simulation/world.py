@@ -68,14 +68,15 @@ _INDEXES = Path(__file__).resolve().parents[2] / "firestore.indexes.json"
 
 @dataclass(frozen=True)
 class Billed:
-    """One answer that OpenAI has made and charges for. `job_id` of a batch line, `photo` of an instant call."""
+    """One answer that OpenAI has made and charges for: about the photo at this path, for the job of a batch's line. An
+    instant call names no job. `text` is empty for an answer that says nothing."""
 
     job_id: str
     photo: str
     model: str
     usage: Mapping[str, Any]
     batch: bool
-    answered: bool
+    text: str
 
 
 @dataclass(frozen=True)
@@ -329,11 +330,9 @@ class World:
             body: object, *, endpoint: str = "POST /v1/chat/completions", custom_id: str = ""
         ) -> dict[str, Any]:
             answer = chat(body, endpoint=endpoint, custom_id=custom_id)
-            batch = endpoint.startswith("BATCH")
-            photo = "" if batch else self.photos.get(_image_of(body), "?")
-            self.billed.append(
-                Billed(custom_id, photo, answer["model"], answer["usage"], batch, bool(answer["choices"]))
-            )
+            photo, batch = self._photo_in(body), endpoint.startswith("BATCH")
+            text = answer["choices"][0]["message"]["content"] if answer["choices"] else None
+            self.billed.append(Billed(custom_id, photo, answer["model"], answer["usage"], batch, text or ""))
             return answer
 
         def recording_create(body: Any, now: int) -> dict[str, Any]:
@@ -346,6 +345,11 @@ class World:
 
         engine.chat = recording_chat  # type: ignore[method-assign]
         engine.batches.create = recording_create  # type: ignore[method-assign]
+
+    def _photo_in(self, body: Any) -> str:
+        """Return the path of the photo that a chat completion's body shows, itself or by a link."""
+        url = next(part["image_url"]["url"] for part in body["messages"][-1]["content"] if "image_url" in part)
+        return self.photos[url.partition("base64,")[2] or photo_text(self._fetch(url))]
 
     def _fetch(self, url: str) -> bytes:
         path = url.removeprefix("http://storage.local/")
@@ -428,13 +432,6 @@ class _SimulatedDeps(Deps):
     def prepare_photo(self, data: bytes, rules: ImageRules) -> bytes:
         del rules
         return data
-
-
-def _image_of(body: object) -> str:
-    """Return the base64 text of the photo in a chat completion's body."""
-    text = json.dumps(body)
-    start = text.index("base64,") + len("base64,")
-    return text[start : text.index('"', start)]
 
 
 def _json(line: bytes) -> Any:

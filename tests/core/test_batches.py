@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from functions.core.batches import INPUT_BYTES_MAX, Batch, BatchMember, BatchState, Roll, next_poll
+from functions.core.batches import INPUT_BYTES_MAX, LEASE_MARGIN, Batch, BatchMember, BatchState, Roll, next_poll
 from tests.builders import NOW, batch, member
 
 
@@ -26,6 +26,13 @@ def test_a_batch_of_a_whole_day_is_polled_about_fifty_times() -> None:
     while now < NOW + timedelta(hours=24):
         now, polls = next_poll(NOW, now), polls + 1
     assert 45 <= polls <= 60
+
+
+def test_a_run_lets_go_of_its_batch_before_others_may_take_it() -> None:
+    """The request that is begun last arrives before the lease is over."""
+    leased = batch(due_at=NOW)
+    assert leased.is_ours(NOW - LEASE_MARGIN)
+    assert not leased.is_ours(NOW - LEASE_MARGIN + timedelta(seconds=1))
 
 
 def test_a_full_input_file_fits_openais_limit() -> None:
