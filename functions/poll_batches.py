@@ -82,9 +82,9 @@ def _advance(deps: Deps, stored: StoredBatch, until: datetime, counts: Counter[s
     lease = timedelta(minutes=deps.runtime().batch.lease_minutes)
     taken = {"state": BatchState.COLLECTING, "dueAt": now + lease}
     version = deps.store.update_batch(batch.batch_id, stored.version, taken)
-    if version is None:
-        return  # another poller collects it
     batch = batch.model_copy(update={"due_at": now + lease})
+    if version is None or not batch.is_ours(deps.clock()):
+        return  # another poller collects it
     collector = Collector(deps, batch, until)
     try:
         complete = collector.collect(reported, give_up=age >= LOST)

@@ -51,7 +51,7 @@ def write_files(deps: Deps, batch: Batch, members: Sequence[BatchMember], counts
                     sent += 1
             _require_lease(deps, batch)  # a file appears when its block ends without an error
         _require_lease(deps, batch)
-    _require_lease(deps, batch)
+    _require_lease(deps, batch)  # what comes next reads them
     full = JobError(code=Failure.PROVIDER_UNAVAILABLE, message="not sent yet: the batch file is full")
     back = [(m.job_id, m.updated_at, requeued(full, attempts=m.attempts - 1, at=deps.clock())) for m in left]
     deps.store.update_jobs(back)
