@@ -126,8 +126,8 @@ def _main(cloud: LocalCloud, users: list[dict[str, Any]], requests: int) -> dict
     with lane(cloud, users, UPSTREAM_MS, instances=4) as (crowd, servers):
         memory, computed = [rss_mb(servers.functions)], servers.cpu_seconds()
         parts = []
-        for _ in range(PARTS):
-            parts.append(crowd(requests // PARTS))
+        for number in range(PARTS):
+            parts.append(crowd(requests // PARTS + (number < requests % PARTS)))
             memory.append(rss_mb(servers.functions))
         found = sum(parts[1:], parts[0])
         cpu = {
