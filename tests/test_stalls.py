@@ -52,14 +52,19 @@ def submit_standing_still(cloud: InProcessCloud, at: str, number: int, meanwhile
 
 
 def standing_still(
-    run: Callable[[Deps], object], cloud: InProcessCloud, at: str, number: int, meanwhile: Callable[[], object]
+    run: Callable[[Deps], object],
+    cloud: InProcessCloud,
+    at: str,
+    number: int,
+    meanwhile: Callable[[], object],
+    moment: When = "after",
 ) -> None:
-    """Run a cron that stands still when the `number`-th call of this name has come back."""
+    """Run a cron that stands still when the `number`-th call of this name has come back, or is about to be made."""
     calls = 0
 
     def stand_still(call: str, when: When) -> None:
         nonlocal calls
-        calls += (call, when) == (at, "after")
+        calls += (call, when) == (at, moment)
         if calls == number:
             calls += 1
             cloud.clock.advance(PAST_THE_LEASE)
@@ -127,16 +132,30 @@ def test_a_submitter_that_stood_still_sends_nothing_twice(cloud: InProcessCloud,
 
 
 def test_files_written_after_the_batch_was_closed_are_removed(cloud: InProcessCloud) -> None:
-    """A submitter that stood still over a photo finds its batch closed, and tidies up what it has written since."""
-    submit_standing_still(cloud, "storage.read_photo", 2, lambda: submit_batches(cloud.new_process()))
-    everything_ends_well(cloud)
+    """A submitter that stood still just as it wrote a photo finds its batch closed, and tidies up."""
+    cloud.configure({"batch": {"signedUrls": True}})
+    standing_still(submit_batches, cloud, "storage.put_photo", 1, lambda: submit_batches(cloud.new_process()), "before")
+    (closed,) = (batch.id for batch in cloud.client.collection("batches").stream() if batch.get("state") == "failed")
+    assert [path for path in cloud.files.objects if path.startswith(f"batches/{closed}/")] == []
 
 
 def test_a_list_written_after_the_batch_was_collected_is_removed(cloud: InProcessCloud) -> None:
-    """A poller that stood still over a batch stores what it has no time for any more, and finds that all is done."""
+    """A poller that stood still just as it stored what it had no time for finds that all is done."""
     submit_batches(cloud.deps)
     cloud.clock.advance(timedelta(hours=1))
-    standing_still(poll_batches, cloud, "storage.read_roll", 1, lambda: poll_batches(cloud.new_process()))
+
+    def run_out_of_time(call: str, when: When) -> None:
+        if (call, when) == ("storage.read_roll", "after"):
+            cloud.clock.advance(timedelta(minutes=8))  # of a run; its lease lasts longer
+        if (call, when) == ("storage.write_roll", "before"):
+            cloud.interrupt = lambda _call, _when: None
+            cloud.clock.advance(PAST_THE_LEASE)
+            poll_batches(cloud.new_process())
+
+    cloud.interrupt = run_out_of_time
+    assert poll_batches(cloud.deps)["paused"] == 1
+    cloud.interrupt = lambda _call, _when: None
+    assert [path for path in cloud.files.objects if path.startswith("batches/")] == []
     everything_ends_well(cloud)
 
 

@@ -74,9 +74,7 @@ def simulate_price(  # noqa: PLR0913, PLR0917  (the options of a command)
         show(data, lambda console: _render(console, title, cells, after.changed), as_json=as_json)
 
 
-def _render(
-    console: Console, title: str, cells: list[tuple[str, str, str, str]], changed: list[dict[str, Any]]
-) -> None:
+def _render(console: Console, title: str, cells: Cells, changed: list[dict[str, Any]]) -> None:
     if changed:
         console.print(changes_table(changed))
     console.print(title, style="bold")

@@ -34,6 +34,7 @@ OUTCOME_UNKNOWN = (
     exceptions.ServiceUnavailable,
     exceptions.DeadlineExceeded,
     exceptions.InternalServerError,
+    exceptions.InvalidArgument,
 )
 """What a commit that may have happened can end with. The client library repeats commits on UNAVAILABLE by itself,
 and the second one then meets what the first one wrote, or a transaction that is over. So a refusal does not prove
