@@ -50,7 +50,7 @@ audit: venv/.installed  ## Ask PyPI for vulnerabilities of what is locked: make 
 
 lock: venv/.installed  ## Pin what requirements*.in bring along, with hashes: make lock [PACKAGE=to-upgrade]
 	@for name in requirements requirements-dev; do \
-	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-strip-extras \
 	    --custom-compile-command "make lock" $(if $(PACKAGE),--upgrade-package "$(PACKAGE)") \
 	    $$name.in --output-file $$name.txt || exit 1; \
 	done
