@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from functions.core.config_changes import proposed
 from functions.core.moments import day_of
 from functions.core.records import Request
-from functions.steps.spending import reviewed
+from functions.steps.spending import reviewer
 
 if TYPE_CHECKING:
     from functions.core.records import Fields
@@ -38,5 +38,6 @@ def admin_set_config(request: AdminSetConfig, uid: str, deps: Deps) -> dict[str,
 
     deps.store.change_runtime(audit_id, decide)
     # A limit that was lowered is in force when this returns: holds go by the shards, and these are set anew.
-    deps.store.review_day(day_of(deps.clock()), lambda document, books: reviewed(document, books, deps))
+    review_books = reviewer(deps)
+    deps.store.review_day(day_of(deps.clock()), lambda document, books: review_books(document, books, None))
     return outcome

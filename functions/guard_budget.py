@@ -27,7 +27,7 @@ from functions.core.guard import Books, Drift, Review, days_to_review, threshold
 from functions.core.moments import day_bounds, day_of
 from functions.core.runtime import FUNCTION_TIMEOUT
 from functions.steps.health import raise_alerts
-from functions.steps.spending import reviewed
+from functions.steps.spending import reviewer
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -83,6 +83,7 @@ def _days(deps: Deps) -> list[str]:
 def _review(day: str, deps: Deps, counts: Counter[str]) -> Review | None:
     """Review a day, with its repair if its shards are not what its calls say. None for a past day that never was."""
     drift, reviews = deps.store.budget_drift(day)
+    review_books = reviewer(deps)
     found: list[Drift] = []
 
     def decide(document: dict[str, Any], books: Books) -> Review | None:
@@ -91,7 +92,7 @@ def _review(day: str, deps: Deps, counts: Counter[str]) -> Review | None:
             return None
         ours = drift if books.book.reviews == reviews else Drift()
         found.append(ours)
-        return reviewed(document, books, deps, ours)
+        return review_books(document, books, ours)
 
     review = deps.store.review_day(day, decide)
     counts["days"] += review is not None

@@ -14,6 +14,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from functions import log
+from functions.caches import Cached
 from functions.config import ConfigurationError, Settings, load_settings
 from functions.core.budget_state import BudgetState
 from functions.core.config_changes import REMOTE_KEYS, overlaid
@@ -45,8 +46,8 @@ class Deps:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
         self.clock = clock
-        self._remote: tuple[datetime, dict[str, str]] | None = None
-        self._runtime: tuple[datetime, tuple[RuntimeConfig, QueueStats, BudgetState]] | None = None
+        self._remote = Cached(self._fetch_remote, REMOTE_CONFIG_AGE_MAX, clock)
+        self._current = Cached(self._read_current, RUNTIME_CONFIG_AGE_MAX, clock)
 
     @cached_property
     def store(self) -> FirestoreStore:
@@ -106,54 +107,49 @@ class Deps:
         return uuid.uuid4().hex
 
     def runtime(self) -> RuntimeConfig:
-        """Return the runtime config, at most 30 s old. Three reads when it is read anew, shared with `queue`
-        and `budget`.
+        """Return the runtime config, at most 30 s old, or a minute while another thread reads it anew. Three reads
+        then, shared with `queue` and `budget`.
 
         A document that is out of range is reported, and the last good config, or the defaults, stay in force: a slip
         in a document must not stop the service, and must not set a price.
         """
-        return self._current()[0]
+        return self._current.get()[0]
 
     def queue(self) -> QueueStats:
-        """Return the state of the batch queue as the last submitter saw it, at most 30 s old."""
-        return self._current()[1]
+        """Return the state of the batch queue as the last submitter saw it, as old as `runtime`."""
+        return self._current.get()[1]
 
     def budget(self) -> BudgetState:
-        """Return the state of the budget as the last guard saw it, at most 30 s old."""
-        return self._current()[2]
+        """Return the state of the budget as the last guard saw it, as old as `runtime`."""
+        return self._current.get()[2]
 
-    def checked_runtime(self, document: dict[str, Any]) -> RuntimeConfig:
-        """Return the config that a document just read comes to; the one in force, if it is out of range."""
-        return self._checked(document, self.runtime())
+    def config_check(self) -> Callable[[dict[str, Any]], RuntimeConfig]:
+        """Return what tells which config a document comes to, read later: the one in force, if it is out of range.
 
-    def _current(self) -> tuple[RuntimeConfig, QueueStats, BudgetState]:
-        now = self.clock()
-        if self._runtime is None or abs(now - self._runtime[0]) > RUNTIME_CONFIG_AGE_MAX:
-            last = self._runtime[1][0] if self._runtime else RuntimeConfig()
-            config, queue, budget = self.store.runtime_documents()
-            checked = self._checked(config, last)
-            self._runtime = (now, (checked, QueueStats.model_validate(queue), BudgetState.model_validate(budget)))
-        return self._runtime[1]
-
-    def _with_remote(self, document: dict[str, Any]) -> dict[str, Any]:
-        """Put the values of Remote Config over a document, where the deploy has it so; they are fetched now and then.
-
-        While it is not to be reached, the values that were fetched last stay in force.
+        Whatever has to be asked for outside is asked for here, and nothing when the document is there: that is in a
+        transaction, whose locks others wait for.
         """
-        if not self.settings.remote_config:
-            return document
-        now = self.clock()
-        if self._remote is None or abs(now - self._remote[0]) > REMOTE_CONFIG_AGE_MAX:
-            values = self._remote[1] if self._remote else {}
-            try:
-                values = self.remote_values()
-            except Exception:  # noqa: BLE001  (whatever it is, prices stay as they were)
-                log.error(log.Event.REMOTE_CONFIG_FAILED, stack_trace=traceback.format_exc())
-            self._remote = (now, values)
-        overlay, refused = overlaid(document, self._remote[1])
-        if refused:
-            log.error(log.Event.CONFIG_INVALID, document="Remote Config", problems=refused)
-        return overlay
+        last, remote = self.runtime(), self._remote_in_force()
+        return lambda document: self._checked(document, last, remote)
+
+    def _read_current(
+        self, before: tuple[RuntimeConfig, QueueStats, BudgetState] | None
+    ) -> tuple[RuntimeConfig, QueueStats, BudgetState]:
+        config, queue, budget = self.store.runtime_documents()
+        checked = self._checked(config, before[0] if before else RuntimeConfig(), self._remote_in_force())
+        return checked, QueueStats.model_validate(queue), BudgetState.model_validate(budget)
+
+    def _remote_in_force(self) -> dict[str, str]:
+        """Return the values of Remote Config, where the deploy has it so; they are fetched now and then."""
+        return self._remote.get() if self.settings.remote_config else {}
+
+    def _fetch_remote(self, before: dict[str, str] | None) -> dict[str, str]:
+        """Fetch the values of Remote Config. While it is not to be reached, those that were fetched last stay."""
+        try:
+            return self.remote_values()
+        except Exception:  # noqa: BLE001  (whatever it is, prices stay as they were)
+            log.error(log.Event.REMOTE_CONFIG_FAILED, stack_trace=traceback.format_exc())
+            return before or {}
 
     def remote_values(self) -> dict[str, str]:
         """Fetch what is set in Remote Config; see `adapters.remote_config`."""
@@ -161,11 +157,15 @@ class Deps:
 
         return remote_values(REMOTE_KEYS)
 
-    def _checked(self, document: dict[str, Any], last: RuntimeConfig) -> RuntimeConfig:
+    def _checked(self, document: dict[str, Any], last: RuntimeConfig, remote: dict[str, str]) -> RuntimeConfig:
+        """Return what a document comes to with the values of Remote Config over it."""
         from pydantic import ValidationError
 
+        overlay, refused = overlaid(document, remote)
+        if refused:
+            log.error(log.Event.CONFIG_INVALID, document="Remote Config", problems=refused)
         try:
-            return RuntimeConfig.model_validate(self._with_remote(document))
+            return RuntimeConfig.model_validate(overlay)
         except ValidationError as error:
             told = [": ".join(problem) for problem in problems(error)]
             log.error(log.Event.CONFIG_INVALID, document="config/runtime", problems=told)

@@ -1,7 +1,7 @@
 """Prices and budget from Firebase Remote Config, where a deploy has it so."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
@@ -13,7 +13,9 @@ from firebase_admin.remote_config import ServerTemplate, _ServerTemplateData
 
 from functions.adapters.remote_config import remote_values
 from functions.core.config_changes import REMOTE_KEYS
-from functions.wiring import Deps
+from functions.guard_budget import guard_budget
+from functions.steps.spending import open_day
+from functions.wiring import REMOTE_CONFIG_AGE_MAX, Deps
 from scripts.emulators.inprocess import InProcessCloud
 
 
@@ -34,9 +36,14 @@ def test_only_what_is_set_is_taken() -> None:
 
 
 @pytest.fixture
-def deps() -> Deps:
+def cloud() -> InProcessCloud:
+    """The product in one process."""
+    return InProcessCloud(seed=1)
+
+
+@pytest.fixture
+def deps(cloud: InProcessCloud) -> Deps:
     """A process that was deployed with Remote Config."""
-    cloud = InProcessCloud(seed=1)
     cloud.client.document("config/runtime").set({"tokens": {"batchPrice": 3}})
     made = cloud.new_process()
     made.settings = replace(made.settings, remote_config=True)
@@ -90,3 +97,27 @@ def test_without_the_param_nothing_is_asked(deps: Deps) -> None:
     deps.settings = replace(deps.settings, remote_config=False)
     asked = serve(deps, {"batch_token_price": "2"})
     assert (deps.runtime().tokens.batch_price, asked.times) == (3, 0)
+
+
+@pytest.mark.parametrize("review", [lambda deps: open_day("2026-11-21", deps), guard_budget], ids=["open", "guard"])
+def test_nobody_waits_for_it_while_a_day_is_reviewed(
+    cloud: InProcessCloud, deps: Deps, review: Callable[[Deps], object]
+) -> None:
+    """A review locks the day, which every charge needs: Remote Config, and whatever else is old by then, is asked for
+    before that, and its values count."""
+    asked = serve(deps, {"daily_budget_usd": "7"})
+    reviews: list[tuple[int, int]] = []
+
+    def watch(call: str, when: str) -> None:
+        if (call, when) == ("firestore.BeginTransaction", "before"):
+            advance(deps, REMOTE_CONFIG_AGE_MAX + timedelta(seconds=1))  # whatever was fetched is old from here on
+            reviews.append((asked.times, -1))
+        if (call, when) == ("firestore.Commit", "before"):
+            reviews[-1] = (reviews[-1][0], asked.times)
+
+    cloud.interrupt = watch
+    review(deps)
+    cloud.interrupt = lambda _call, _when: None
+    assert reviews[-1][0] >= 1
+    assert reviews[-1][0] == reviews[-1][1]
+    assert sum(shard.limit for shard in deps.store.budget_shards("2026-11-21").values()) == 7_000_000

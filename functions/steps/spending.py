@@ -156,18 +156,23 @@ def hold_for_batch(lines: int, deps: Deps) -> tuple[Hold, int]:
 
 def open_day(day: str, deps: Deps) -> dict[str, Shard]:
     """Give a day its shards, if nobody has done so yet. Returns them by name."""
-
-    def decide(document: dict[str, Any], books: Books) -> Review | None:
-        return None if books.shards else reviewed(document, books, deps)
-
-    deps.store.review_day(day, decide)
+    review_books = reviewer(deps)
+    deps.store.review_day(day, lambda document, books: None if books.shards else review_books(document, books, None))
     return deps.store.budget_shards(day)
 
 
-def reviewed(document: dict[str, Any], books: Books, deps: Deps, drift: Drift | None = None) -> Review:
-    """Return the review of a day under the config as it is stored at this moment, not as it was cached."""
-    rules = deps.checked_runtime(document).budget
-    return review(books, rules, deps.clock(), line_micros=line_micros(deps), drift=drift)
+def reviewer(deps: Deps) -> Callable[[dict[str, Any], Books, Drift | None], Review]:
+    """Return what reviews a day under the config as it is stored at that moment, and not as it was cached.
+
+    It runs in a transaction that stops every other hold and settlement of the day. So all that it needs from outside is
+    asked for here, before that: then it waits for nobody.
+    """
+    checked, micros = deps.config_check(), line_micros(deps)
+
+    def review_books(document: dict[str, Any], books: Books, drift: Drift | None) -> Review:
+        return review(books, checked(document).budget, deps.clock(), line_micros=micros, drift=drift)
+
+    return review_books
 
 
 def report_doubts(doubts: Doubts, deps: Deps) -> None:
