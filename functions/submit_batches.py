@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from functions import log
-from functions.adapters.openai import ProviderDownError, ProviderRejectedError
+from functions.adapters.openai import ProviderDownError, ProviderError
 from functions.core.batches import JOB_LEASE, Batch, BatchMember, BatchState
 from functions.core.budget import Mode, NoRoomError, trimmed
 from functions.core.jobs import QUEUE_SHARDS
@@ -112,9 +112,9 @@ def _submit(deps: Deps, queued: Sequence[StoredJob], counts: Counter[str]) -> bo
     try:
         with deps.files.read_input(batch.batch_id) as file:
             file_id = deps.provider.upload_input(f"{batch.batch_id}.jsonl", file)
-    except (ProviderDownError, ProviderRejectedError) as problem:
+    except ProviderError as problem:
         give_back(deps, batch, version, str(problem), counts)
-        raise ProviderDownError(str(problem)) from problem
+        raise problem.as_down() from problem
     uploaded = {"state": BatchState.UPLOADED, "inputFileId": file_id, "jobCount": sent}
     hold = trimmed(batch.hold, sent) if batch.hold else None
     uploaded_version = deps.store.settle_batch(batch, version, uploaded, hold)

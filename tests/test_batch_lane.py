@@ -115,7 +115,7 @@ def test_attempts_are_bounded_and_the_last_one_refunds(app: App, openai: OpenAIS
 def test_what_the_provider_rejects_is_not_tried_again(app: App, openai: OpenAIStandIn) -> None:
     """A photo that the provider will never take is failed and refunded at once."""
     job_id = app.classify()["jobId"]
-    openai.faults.add(kind="line_error", status=400)
+    openai.faults.add(kind="line_error", status=400, code="image_parse_error")
     (job,) = app.until_final(job_id)
     assert (job["status"], job["attempts"], job["error"]["code"]) == ("failed", 1, "PROVIDER_REJECTED")
     assert app.statement()[-1] == ("refund", 1, 10)

@@ -351,7 +351,7 @@ def test_one_push_a_user_and_batch(cloud: InProcessCloud) -> None:
         )
         register_device(request, user, cloud.deps)
     ids = enqueue(cloud, "ann", 3) + enqueue(cloud, "bob", 2) + enqueue(cloud, "eve", 1)
-    cloud.openai.faults.add(kind="line_error", status=400)
+    cloud.openai.faults.add(kind="line_error", status=400, code="image_parse_error")
     ticks(cloud, timedelta(hours=1))
     told = [(news.push_tokens, news.done + news.failed) for news in cloud.messaging.sent]
     assert told == [(("anns-token",), 3)]
@@ -382,7 +382,7 @@ def test_links_instead_of_photos(cloud: InProcessCloud) -> None:
     url = line["body"]["messages"][1]["content"][1]["image_url"]["url"]
     assert url == f"http://storage.local/{path.removesuffix('input.jsonl')}photos/{job_id}.jpg"
     assert len(cloud.files.objects[path]) < 5_000
-    ticks(cloud, timedelta(hours=1))
+    ticks(cloud, timedelta(hours=4))  # the stand-in follows no links: all attempts are used up
     assert [path for path in cloud.files.objects if path.startswith("batches/")] == []
 
 

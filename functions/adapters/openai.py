@@ -16,6 +16,7 @@ from openai.types import Batch as OpenAIBatch
 
 from functions.core.answers import Completion, read_completion
 from functions.core.batch_reports import ProviderBatch, ProviderState
+from functions.core.provider_errors import Trouble, code_of, trouble_of
 
 CONTROL_TIMEOUT_SECONDS = 30.0
 """For a small request: to connect, and between two parts of the answer."""
@@ -37,24 +38,51 @@ WEBHOOK_SECRET_CHARACTERS_MIN = 16
 NOT_REACHED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 """No connection, so no request arrived and nothing is billed."""
 
-NOT_BILLED_STATUS = frozenset({409, 429, 500, 503})
+NOT_BILLED_STATUS = frozenset({500, 503})
 """The provider itself says that it has not done it. A gateway's 502 or 504 leaves that open."""
 
+THING_REFUSED_STATUS = frozenset({400, 404, 422})
+"""What is said of one batch or file, with an error of the API's own form. A page in HTML is a wrong base URL."""
 
-class ProviderDownError(Exception):
-    """The provider could not be reached, was too slow, or is overloaded. Whether it acted is not known.
+
+class ProviderError(Exception):
+    """The provider did not do what was asked. `trouble` says who can do something about it; `status` and `code` are the
+    provider's, as far as there are any. The message is made of these: no word of it is the provider's own."""
+
+    def __init__(self, message: str, trouble: Trouble, status: int | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.trouble, self.status, self.code = trouble, status, code
+
+    def as_down(self) -> "ProviderDownError":
+        """Return it as what it is where it can be no photo's fault: a provider that does not take what we send."""
+        return ProviderDownError(str(self), self.trouble, self.status, self.code, may_be_billed=False)
+
+
+class ProviderDownError(ProviderError):
+    """Nothing of this kind is done now, whatever it is about: the provider is down, too slow or overloaded, or does not
+    take our key, account or settings. Later it may be.
 
     `may_be_billed` is false only where it cannot have worked: it was not reached, or it refused in its own words.
     """
 
-    def __init__(self, message: str, retry_after_seconds: int | None = None, *, may_be_billed: bool = True) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str,
+        trouble: Trouble,
+        status: int | None = None,
+        code: str | None = None,
+        *,
+        retry_after_seconds: int | None = None,
+        may_be_billed: bool = True,
+    ) -> None:
+        super().__init__(message, trouble, status, code)
         self.retry_after_seconds = retry_after_seconds
         self.may_be_billed = may_be_billed
 
 
-class ProviderRejectedError(Exception):
-    """The provider understood the request and refused it; sending it again would be refused again."""
+class ProviderRejectedError(ProviderError):
+    """The provider understood the request and refused it for what it is about: this photo, this file, this batch.
+    Sending it again would be refused again."""
 
 
 class OpenAIProvider:
@@ -69,7 +97,7 @@ class OpenAIProvider:
         Raises:
             ProviderDownError, ProviderRejectedError
         """
-        with _errors_translated():
+        with _errors_translated(about_a_photo=True):
             response = self._client.with_options(timeout=timeout_seconds).post(
                 "/chat/completions", body=body, cast_to=object
             )
@@ -123,7 +151,8 @@ class OpenAIProvider:
             try:
                 self._client.batches.cancel(openai_batch_id)
             except openai.ConflictError as error:
-                raise ProviderRejectedError("the batch has ended already") from error
+                code = code_of(error.body)
+                raise ProviderRejectedError("it has ended already", Trouble.CONFIGURATION, 409, code) from error
 
     def read_webhook(self, body: bytes, headers: Mapping[str, str], secret: str) -> tuple[str, str | None] | None:
         """Return an event's type and its batch's id at OpenAI; None if it is not signed by OpenAI, and recently.
@@ -159,31 +188,38 @@ class OpenAIProvider:
 
 
 class _errors_translated:  # noqa: N801  (reads as a statement: `with _errors_translated():`)
-    """Turn the client library's errors into the two that a caller can act on."""
+    """Turn the client library's errors into the two that a caller can act on.
+
+    What is asked `about_a_photo` is refused for its sake only in words about photos; other requests also because there
+    is no such batch or file.
+    """
+
+    def __init__(self, *, about_a_photo: bool = False) -> None:
+        self._about_a_photo = about_a_photo
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         match error:
+            case openai.APIStatusError():
+                raise self._refusal(error) from error
             case openai.APIConnectionError() | httpx2.HTTPError():
                 billed = not isinstance(error.__cause__ or error, NOT_REACHED)
-                raise ProviderDownError(f"no answer ({type(error).__name__})", may_be_billed=billed) from error
-            case openai.RateLimitError() | openai.InternalServerError() | openai.ConflictError():
-                billed = error.status_code not in NOT_BILLED_STATUS
-                wait = _retry_after(error)
-                raise ProviderDownError(f"status {error.status_code}", wait, may_be_billed=billed) from error
-            case openai.AuthenticationError() | openai.PermissionDeniedError():
-                # The operator's key, not the user's photo: to the caller it is the same as a provider that is down.
-                message = f"the API key was refused (status {error.status_code})"
-                raise ProviderDownError(message, may_be_billed=False) from error
-            case openai.APIStatusError() if error.status_code == 408:
-                raise ProviderDownError("status 408", may_be_billed=False) from error
-            case openai.APIStatusError():
-                raise ProviderRejectedError(f"status {error.status_code}, code {error.code}") from error
+                message = f"no answer ({type(error).__name__})"
+                raise ProviderDownError(message, Trouble.UNREACHABLE, may_be_billed=billed) from error
             case openai.OpenAIError():
-                raise ProviderDownError(f"unreadable answer ({type(error).__name__})") from error
+                raise ProviderDownError(f"unreadable answer ({type(error).__name__})", Trouble.UNREACHABLE) from error
             case json.JSONDecodeError():
-                raise ProviderDownError("unreadable answer (not JSON)") from error
+                raise ProviderDownError("unreadable answer (not JSON)", Trouble.UNREACHABLE) from error
+
+    def _refusal(self, error: openai.APIStatusError) -> ProviderError:
+        status, trouble, code = error.status_code, trouble_of(error.status_code, error.body), code_of(error.body)
+        message = f"status {status}, code {code}"
+        thing = status in THING_REFUSED_STATUS and trouble is Trouble.CONFIGURATION and isinstance(error.body, dict)
+        if trouble is Trouble.PHOTO or (thing and not self._about_a_photo):
+            return ProviderRejectedError(message, trouble, status, code)
+        billed, wait = status >= 500 and status not in NOT_BILLED_STATUS, _retry_after(error)
+        return ProviderDownError(message, trouble, status, code, retry_after_seconds=wait, may_be_billed=billed)
 
 
 def _retry_after(error: openai.APIStatusError) -> int | None:

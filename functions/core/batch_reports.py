@@ -9,17 +9,7 @@ from typing import Any
 from functions.core.answers import read_completion
 from functions.core.attempts import Attempt, failed_attempt, judge
 from functions.core.jobs import Failure
-
-REPEATABLE_STATUS = frozenset(
-    {
-        HTTPStatus.UNAUTHORIZED,
-        HTTPStatus.FORBIDDEN,
-        HTTPStatus.REQUEST_TIMEOUT,
-        HTTPStatus.CONFLICT,
-        HTTPStatus.TOO_MANY_REQUESTS,
-    }
-)
-"""Client errors that are about the moment, or about our key, and not about the photo."""
+from functions.core.provider_errors import Trouble, code_of, trouble_of
 
 
 class ProviderState(StrEnum):
@@ -100,12 +90,13 @@ def read_line(line: Mapping[str, Any]) -> tuple[str, Attempt] | None:
 
 
 def _failed_line(response: object, error: object) -> Attempt:
-    code = error.get("code") if isinstance(error, Mapping) else None
-    if code == "batch_expired":
+    """Say whose fault a line without an answer is. What is wrong stands beside the response, or in its body."""
+    if isinstance(error, Mapping) and error.get("code") == "batch_expired":
         return failed_attempt(Failure.BATCH_EXPIRED, "the batch ended before this photo's turn")
-    status = response.get("status_code") if isinstance(response, Mapping) else None
-    if isinstance(status, int) and 400 <= status < 500 and status not in REPEATABLE_STATUS:
-        return failed_attempt(Failure.PROVIDER_REJECTED, f"the provider rejected this photo (status {status})")
-    return failed_attempt(
-        Failure.PROVIDER_UNAVAILABLE, f"the provider failed on this photo (status {status}, code {code})"
-    )
+    answer = response if isinstance(response, Mapping) else {}
+    status, body = answer.get("status_code"), answer.get("body")
+    said = error or (body.get("error") if isinstance(body, Mapping) else None)
+    trouble, code = trouble_of(status if isinstance(status, int) else None, said), code_of(said)
+    if trouble is Trouble.PHOTO:
+        return failed_attempt(Failure.PROVIDER_REJECTED, f"the provider does not take this photo (code {code})")
+    return failed_attempt(Failure.PROVIDER_UNAVAILABLE, f"the provider did not answer (status {status}, code {code})")

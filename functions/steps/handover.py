@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from functions import log
 from functions.adapters.firestore.writes import BULK_WRITES_MAX
-from functions.adapters.openai import ProviderDownError, ProviderRejectedError
+from functions.adapters.openai import ProviderRejectedError
 from functions.core.batches import POLL_FIRST, Batch, BatchState
 from functions.core.budget import settled
 from functions.core.jobs import Failure, JobError
@@ -35,7 +35,7 @@ def create(deps: Deps, batch: Batch, version: datetime, counts: Counter[str]) ->
         created = deps.provider.create_batch(batch.batch_id, batch.input_file_id or "")
     except ProviderRejectedError as problem:
         give_back(deps, batch, version, str(problem), counts)
-        raise ProviderDownError(str(problem)) from problem
+        raise problem.as_down() from problem
     record(deps, batch, version, created)
     return True
 

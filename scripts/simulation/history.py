@@ -167,7 +167,7 @@ PROVIDER_TROUBLE: tuple[dict[str, Any], ...] = (
     {"kind": "empty_choices", "count": 2},
     {"kind": "answer_text", "count": 3},
     {"kind": "line_error", "count": 3},
-    {"kind": "line_error", "count": 1, "status": 400, "in_output": True},
+    {"kind": "line_error", "count": 1, "status": 400, "code": "image_parse_error", "in_output": True},
     {"kind": "missing_line", "count": 2},
     {"kind": "duplicate_line", "count": 3},
     {"kind": "unknown_line", "count": 2},

@@ -22,6 +22,7 @@ from functions.core.answers import parse_answer
 from functions.core.batch_reports import ProviderState
 from functions.core.classification import Category
 from functions.core.prompts import SYSTEM_PROMPT, batch_line, completion_request, image_data_url
+from functions.core.provider_errors import Trouble
 from scripts.drawings import drawn_photos
 from scripts.emulators.openai_standin import OpenAIStandIn
 from scripts.emulators.openai_standin.webhooks import sign
@@ -184,19 +185,74 @@ def test_a_provider_that_nobody_serves_is_down(call: Callable[[OpenAIProvider], 
 
 
 @every_call
-@pytest.mark.parametrize("status", [401, 403, 408, 409, 429, 500, 503])
+@pytest.mark.parametrize("status", [307, 401, 402, 403, 405, 408, 409, 415, 429, 500, 503])
 def test_what_is_not_the_photos_fault_is_down(call: Callable[[OpenAIProvider], object], status: int) -> None:
     """The operator's key, the moment or the provider: the same request may pass later."""
-    with pytest.raises(ProviderDownError, match=str(status)):
+    with pytest.raises(ProviderDownError, match=str(status)) as down:
         call(provider_answering(lambda _: httpx2.Response(status, json={"error": {"message": "x", "code": "y"}})))
+    assert (down.value.status, down.value.code, down.value.may_be_billed) == (status, "y", False)
 
 
 @every_call
-@pytest.mark.parametrize("status", [400, 404, 413, 422])
-def test_what_would_be_refused_again_is_rejected(call: Callable[[OpenAIProvider], object], status: int) -> None:
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_photo_is_rejected_in_words_about_photos(call: Callable[[OpenAIProvider], object], status: int) -> None:
     """The provider understood and said no."""
-    with pytest.raises(ProviderRejectedError, match=f"status {status}, code image_too_small"):
+    with pytest.raises(ProviderRejectedError, match=f"status {status}, code image_too_small") as rejected:
         call(provider_answering(lambda _: httpx2.Response(status, json={"error": {"code": "image_too_small"}})))
+    assert rejected.value.trouble is Trouble.PHOTO
+
+
+NO_PHOTOS_FAULT = {
+    "no such model": (404, {"error": {"code": "model_not_found"}}, Trouble.CONFIGURATION),
+    "no right to the model": (403, {"error": {"code": "model_not_found"}}, Trouble.CONFIGURATION),
+    "a value": (400, {"error": {"code": "unsupported_value", "param": "reasoning_effort"}}, Trouble.CONFIGURATION),
+    "a parameter": (400, {"error": {"code": "unsupported_parameter"}}, Trouble.CONFIGURATION),
+    "the schema": (400, {"error": {"code": None, "type": "invalid_request_error"}}, Trouble.CONFIGURATION),
+    "the method": (405, {"error": {"message": "Not allowed to POST"}}, Trouble.CONFIGURATION),
+    "the account": (400, {"error": {"code": "billing_hard_limit_reached"}}, Trouble.QUOTA),
+    "no credits": (402, {"error": {"code": 402, "message": "Insufficient credits"}}, Trouble.QUOTA),
+    "a slow download": (400, {"error": {"code": "invalid_image_url"}}, Trouble.UNREACHABLE),
+    "a download": (400, {"error": {"code": "invalid_value", "param": "url"}}, Trouble.CONFIGURATION),
+    "Gemini's key": (400, [{"error": {"code": 400, "details": [{"reason": "API_KEY_INVALID"}]}}], Trouble.KEY_REFUSED),
+    "something new": (418, {"error": {"code": "teapot"}}, Trouble.CONFIGURATION),
+    "an error that is none": (400, {"error": "no"}, Trouble.CONFIGURATION),
+}
+
+
+@pytest.mark.parametrize(("status", "body", "trouble"), NO_PHOTOS_FAULT.values(), ids=NO_PHOTOS_FAULT.keys())
+def test_a_photo_is_not_blamed_for_what_is_ours_or_theirs(status: int, body: object, trouble: Trouble) -> None:
+    """Model, parameters, account, method, a download: whoever can mend it is not the user, and nothing is billed."""
+    with pytest.raises(ProviderDownError) as down:
+        provider_answering(lambda _: httpx2.Response(status, json=body)).complete(request(), 5)
+    assert (down.value.trouble, down.value.may_be_billed) == (trouble, False)
+
+
+@every_call
+def test_a_page_is_a_wrong_base_url(call: Callable[[OpenAIProvider], object]) -> None:
+    """404 in HTML: nobody who speaks the API has answered, so nothing is said of photo, file or batch."""
+    with pytest.raises(ProviderDownError) as down:
+        call(provider_answering(lambda _: httpx2.Response(404, html="<h1>Not Found</h1>")))
+    assert (down.value.trouble, down.value.status, down.value.code) == (Trouble.CONFIGURATION, 404, None)
+
+
+@pytest.mark.parametrize("call", [CALLS["create_batch"], CALLS["retrieve_batch"], CALLS["read_lines"]])
+@pytest.mark.parametrize("status", [400, 404, 422])
+def test_a_file_or_batch_that_is_refused_is_rejected(call: Callable[[OpenAIProvider], object], status: int) -> None:
+    """There is none, or it is not as it should be: that is said of this one, and not of the provider."""
+    error = {"error": {"message": "No such File object: file-1", "type": "invalid_request_error", "code": None}}
+    with pytest.raises(ProviderRejectedError, match=f"status {status}, code invalid_request_error"):
+        call(provider_answering(lambda _: httpx2.Response(status, json=error)))
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["bad Bearer sk-1234", "sk-proj-a1b2", "9f8e7d6c5b4a39281706f5e4d3c2b1a0", "a\x1b[31m", "x" * 2_000_000, 10**9],
+)
+def test_a_code_that_is_none_is_not_repeated(code: object) -> None:
+    """What a provider puts where its code should be gets into no log and no document."""
+    with pytest.raises(ProviderDownError) as down:
+        provider_answering(lambda _: httpx2.Response(400, json={"error": {"code": code}})).complete(request(), 5)
+    assert (down.value.code, str(down.value)) == (None, "status 400, code None")
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,11 @@ def response(status: object, body: object = None) -> dict[str, Any]:
     return {"response": {"status_code": status, "body": body}}
 
 
+def refused(status: int, code: str) -> dict[str, Any]:
+    """Return the part of a line that the provider refused in so many words."""
+    return response(status, {"error": {"code": code, "message": "no", "type": "invalid_request_error"}})
+
+
 @pytest.mark.parametrize(
     ("rest", "code"),
     [
@@ -38,9 +43,17 @@ def response(status: object, body: object = None) -> dict[str, Any]:
         (response(200, None), Failure.ANSWER_UNUSABLE),
         (response(200, "text"), Failure.ANSWER_UNUSABLE),
         ({**response(200, completion_body()), "error": {"code": "oops"}}, Failure.PROVIDER_UNAVAILABLE),
-        (response(400), Failure.PROVIDER_REJECTED),
+        (refused(400, "image_parse_error"), Failure.PROVIDER_REJECTED),
+        (refused(400, "content_policy_violation"), Failure.PROVIDER_REJECTED),
+        ({"response": None, "error": {"code": "invalid_image_format"}}, Failure.PROVIDER_REJECTED),
         (response(413), Failure.PROVIDER_REJECTED),
-        (response(422), Failure.PROVIDER_REJECTED),
+        (response(400), Failure.PROVIDER_UNAVAILABLE),
+        (response(422), Failure.PROVIDER_UNAVAILABLE),
+        (response(400, {"error": "no"}), Failure.PROVIDER_UNAVAILABLE),
+        (refused(404, "model_not_found"), Failure.PROVIDER_UNAVAILABLE),
+        (refused(400, "unsupported_value"), Failure.PROVIDER_UNAVAILABLE),
+        (refused(400, "billing_hard_limit_reached"), Failure.PROVIDER_UNAVAILABLE),
+        (refused(400, "invalid_image_url"), Failure.PROVIDER_UNAVAILABLE),
         (response(408), Failure.PROVIDER_UNAVAILABLE),
         (response(409), Failure.PROVIDER_UNAVAILABLE),
         (response(429), Failure.PROVIDER_UNAVAILABLE),

@@ -265,6 +265,7 @@ def _refuse(fault: Fault, connection: Connection) -> Response:
         "server_error": ApiError(500, "The server had an error while processing your request.", kind="server_error"),
         "unavailable": ApiError(503, overloaded, kind="server_error", code="service_unavailable"),
         "not_found": ApiError(404, "No such File object", param="id"),
+        "refused": ApiError(fault.status, "This is refused, as the test wants it.", code=fault.code),
     }
     error = errors[fault.kind]
     return _json_response(Reply(error.body(), status=error.status, headers=error.headers))

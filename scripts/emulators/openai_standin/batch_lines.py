@@ -55,9 +55,8 @@ class LineWorker:
         custom_id, endpoint = line["custom_id"], f"BATCH {batch.endpoint}"
         struck = {fault.kind: fault for fault in self._faults.strike_all("line", endpoint, custom_id)}
         if broken := struck.get("line_error"):
-            trouble = ApiError(
-                broken.status, "The server had an error while processing your request.", kind="server_error"
-            )
+            said = "The server had an error while processing your request."
+            trouble = ApiError(broken.status, said, kind="server_error", code=broken.code)
             result, status = trouble.body(), broken.status
         else:
             result, status = self._outcome(line["body"], custom_id)

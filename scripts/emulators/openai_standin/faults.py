@@ -19,6 +19,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "server_error": ("request", "*", "500"),
     "bad_gateway": ("request", "*", "502 with an HTML body"),
     "unavailable": ("request", "*", "503"),
+    "refused": ("request", "*", "`status` with the error code `code`"),
     "not_found": ("request", "GET /v1/files/*", "404, as for a file that is not there yet"),
     "timeout": ("request", "*", "no answer until the caller gives up, at most `seconds`"),
     "connection_reset": ("request", "*", "connection reset before anything was done"),
@@ -29,7 +30,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "fenced_answer": ("answer", "*", "the JSON in a code fence with chatter around it"),
     "empty_choices": ("answer", "*", "no choices at all"),
     "answer_text": ("answer", "*", "`text` as the content, whatever was asked for"),
-    "line_error": ("line", "*", "the line fails with `status` (into the output file with `in_output`)"),
+    "line_error": ("line", "*", "the line fails with `status` and `code` (into the output file with `in_output`)"),
     "missing_line": ("line", "*", "the line is in neither file"),
     "duplicate_line": ("line", "*", "the line is there twice"),
     "unknown_line": ("line", "*", "one more line with a custom_id that nobody sent"),
@@ -62,6 +63,7 @@ class Fault:
     retry_after: float = 1.0
     seconds: float = 60.0
     status: int = 500
+    code: str | None = None
     in_output: bool = False
     text: str = "I cannot say."
     state: str = "in_progress"
