@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from functions.core.moments import day_of
-from functions.core.records import Record
+from functions.core.records import Open, Record
 
 ALERT_LIFETIME = timedelta(days=90)
 
@@ -32,7 +32,7 @@ class Alert(Record):
     `due_at` is when it is to be delivered, or delivered again; None once it was.
     """
 
-    kind: AlertKind
+    kind: Open[AlertKind]
     day: str
     text: str
     created_at: datetime

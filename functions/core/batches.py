@@ -16,7 +16,7 @@ from enum import StrEnum
 from pydantic import Field, TypeAdapter
 
 from functions.core.budget import Hold
-from functions.core.records import Record
+from functions.core.records import Open, Record
 
 INPUT_BYTES_MAX = 190_000_000
 """OpenAI takes 200 MB a file; the margin is for a line that is counted differently there."""
@@ -59,7 +59,7 @@ class Batch(Record):
     """A batch as stored in `batches/{batchId}`. Its jobs are listed in Storage, not here."""
 
     batch_id: str
-    state: BatchState
+    state: Open[BatchState]
     created_at: datetime
     due_at: datetime
     model: str

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from functions.core.records import Record
+from functions.core.records import Kept
 
 FAILURES_MAX = 5
 """Failures in a row that open the breaker: more than a moment's trouble makes."""
@@ -30,7 +30,7 @@ class Admission(StrEnum):
     SHUT = "shut"
 
 
-class Breaker(Record):
+class Breaker(Kept):
     """The state. `failures` are those in a row."""
 
     failures: int = Field(default=0, ge=0)
@@ -50,7 +50,8 @@ class Breaker(Record):
     def failed(self, now: datetime) -> "Breaker":
         """Return the state after one more failure. A probe's opens it again at once."""
         failures = self.failures + 1
-        return Breaker(failures=failures, open_until=now + OPEN_FOR if failures >= FAILURES_MAX else None)
+        opened = now + OPEN_FOR if failures >= FAILURES_MAX else None
+        return self.model_copy(update={"failures": failures, "open_until": opened})
 
     def probing(self, now: datetime) -> "Breaker":
         """Return the state while one run asks."""

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from functions.core.errors import BudgetExhausted
 from functions.core.moments import iso_text
-from functions.core.records import Record
+from functions.core.records import Kept
 
 SHARDS = 8
 """Each takes about one hold and one settlement a second for long (a document's sustained rate), more for a while."""
@@ -33,7 +33,7 @@ class Mode(StrEnum):
     CLOSED = "closed"
 
 
-class Hold(Record):
+class Hold(Kept):
     """What is held back for one instant call or one batch, and what it came to. Money is integer micro-dollars.
 
     `parts` is what is held on each shard of the day, `micros` their sum, `settled` what was spent. The day is that on
@@ -51,7 +51,7 @@ class Hold(Record):
     percent: int = Field(default=100, ge=100)
 
 
-class Shard(Record):
+class Shard(Kept):
     """A part of a day's budget. Stored in `budget/{day}/shards/{n}`; `costs` by lane and model for the day's report.
 
     `reserved` and `spent` of one shard may fall below zero when a repair was booked on another: their sum is what

@@ -11,14 +11,14 @@ from pydantic import Field
 from functions.core.attempts import Doubts
 from functions.core.budget import Mode
 from functions.core.moments import day_of, next_day
-from functions.core.records import Record
+from functions.core.records import Kept, Open
 from functions.core.runtime import BudgetRules
 
 ABSURD_MAX = 3
 """So many absurd answers on one day are no slip: what the bill is then, nobody knows, and nothing more is sent."""
 
 
-class BudgetState(Record):
+class BudgetState(Kept):
     """Where the budget stands, as processes cache it. Stored in `stats/budget`. `committed`: micro-dollars by day.
 
     `hold_percents` has the models of which more than the estimate is held, since an answer has cost more; so many
@@ -26,7 +26,7 @@ class BudgetState(Record):
     """
 
     day: str = "1970-01-01"
-    mode: Mode = Mode.NORMAL
+    mode: Open[Mode] = Mode.NORMAL
     reopens_at: datetime | None = None
     committed: dict[str, int] = Field(default_factory=dict)
     hold_percents: dict[str, int] = Field(default_factory=dict)
@@ -64,7 +64,9 @@ def overridden_until(rules: BudgetRules, now: datetime) -> datetime | None:
 def _guarded_mode(state: BudgetState, now: datetime) -> Mode:
     if state.closed_by_doubt(now):
         return Mode.CLOSED
-    return state.mode if state.day == day_of(now) else Mode.NORMAL
+    if state.day != day_of(now):
+        return Mode.NORMAL
+    return Mode(state.mode) if state.mode in set(Mode) else Mode.CLOSED  # one of a newer release: nothing is spent
 
 
 def doubted(state: BudgetState, doubts: Doubts, now: datetime) -> BudgetState:

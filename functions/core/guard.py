@@ -14,7 +14,7 @@ from functions.core.alerts import Alert, AlertKind, alert
 from functions.core.budget import SHARDS, Mode, Shard
 from functions.core.budget_state import BudgetState, reopening
 from functions.core.moments import day_of
-from functions.core.records import Record
+from functions.core.records import Kept
 from functions.core.runtime import BudgetRules
 
 OPEN_DAYS = 3
@@ -24,7 +24,7 @@ REVIEWED_DAYS_MAX = 31
 """However long no guard ran, the days before this month's matter to no limit."""
 
 
-class DayBook(Record):
+class DayBook(Kept):
     """A day in sum. Stored in `budget/{day}` and kept for good: jobs are gone after 90 days, their cost is not.
 
     `users` are those whose photos of this day have cost most, in micro-dollars, as of `users_at`; see `core.costs`.

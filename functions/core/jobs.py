@@ -18,8 +18,7 @@ from typing import Any
 from pydantic import Field
 
 from functions.core.budget import Hold
-from functions.core.classification import Classification
-from functions.core.records import Record
+from functions.core.records import Open, Record
 from functions.core.usage import Usage
 
 JOB_LIFETIME = timedelta(days=90)
@@ -76,7 +75,7 @@ RETRYABLE = frozenset(Failure) - {
 class JobError(Record):
     """What went wrong with a job that failed."""
 
-    code: Failure
+    code: Open[Failure]
     message: str
 
 
@@ -87,19 +86,20 @@ class Job(Record):
     for. `day` is that of `created_at`, by which the costs of users are found. `opened_by` is the invocation that
     created or upgraded the job: one whose reply was lost recognises its own work by it. `hold` is what the budget holds
     back for an instant call. `queued_at` is when the job may be taken next, and its place in the queue. `notify` are
-    push tokens, kept here so that telling the user costs no further read.
+    push tokens, kept here so that telling the user costs no further read. `result` is a `Classification` as the release
+    that wrote it knew it, and is shown as it is.
     """
 
     job_id: str
     uid: str
     image_path: str
-    requested_mode: Lane
+    requested_mode: Open[Lane]
     requested_region: str | None = None
     requested_language: str | None = None
-    mode: Lane
+    mode: Open[Lane]
     region: str
     language: str
-    status: Status
+    status: Open[Status]
     priority: int = 0
     tokens_cost: int
     points: int = 0
@@ -113,7 +113,7 @@ class Job(Record):
     batch_id: str | None = None
     opened_by: str
     lease_until: datetime | None = None
-    result: Classification | None = None
+    result: dict[str, Any] | None = None
     error: JobError | None = None
     usage: Usage | None = None
     hold: Hold | None = None

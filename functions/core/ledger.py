@@ -5,12 +5,13 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from pydantic import Field
 
 from functions.core.moments import day_of
 from functions.core.plans import Plan
-from functions.core.records import Record
+from functions.core.records import Kept, Open
 
 
 class Reason(StrEnum):
@@ -28,10 +29,11 @@ class Reason(StrEnum):
 
 
 SPENDING = frozenset({Reason.CHARGE, Reason.UPGRADE, Reason.REFUND})
-"""Entries that count as spent, or as spending taken back; all others are earned."""
+"""Entries that count as spent, or as spending taken back; all others are earned, those of a reason that only a newer
+release knows too: the balance, which is the sum of all, is right either way."""
 
 
-class LedgerEntry(Record):
+class LedgerEntry(Kept):
     """One change of a balance, in tokens. Never edited: what was wrong is answered by a further entry.
 
     `seq` numbers a wallet's entries from 1 without a gap: it is their order where times are equal, and the cursor of
@@ -42,14 +44,14 @@ class LedgerEntry(Record):
     seq: int = Field(ge=1)
     delta: int
     points: int = 0
-    reason: Reason
+    reason: Open[Reason]
     ref: str | None
-    detail: dict[str, str] | None = None
+    detail: dict[str, Any] | None = None
     balance_after: int = Field(ge=0)
     ts: datetime
 
 
-class Today(Record):
+class Today(Kept):
     """What a user has done on one UTC day, for the daily limits. `converted` counts tokens, the
     others calls; `held_micros` is the most that today's photos can cost the operator."""
 
@@ -61,7 +63,7 @@ class Today(Record):
     held_micros: int = Field(default=0, ge=0)
 
 
-class Wallet(Record):
+class Wallet(Kept):
     """A user's tokens. `balance` equals the sum of all entries, and `total_earned - total_spent`.
 
     `points` is the lifetime's, shown on the leaderboard; what can still be converted is `points - converted_points`.

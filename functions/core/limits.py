@@ -9,13 +9,13 @@ from functions.core.jobs import Lane
 from functions.core.ledger import today_of
 from functions.core.moments import day_of, iso_text, next_day
 from functions.core.plans import PlanRules
-from functions.core.records import Record
+from functions.core.records import Kept, Open
 
 DEVICE_DAY_LIFETIME = timedelta(days=2)
 """After this a device's counters are of no use to anybody."""
 
 
-class DeviceDay(Record):
+class DeviceDay(Kept):
     """What one device has earned on one UTC day, over all its users. Stored in `devices/{hash}`."""
 
     day: str
@@ -94,13 +94,13 @@ def spend(account: Account, micros: int, micros_max: int, now: datetime) -> Acco
     return account.having(today=today.model_copy(update={"held_micros": today.held_micros + micros}))
 
 
-def readmit(account: Account, lane: Lane, counted_at: datetime, now: datetime) -> Account:
-    """Take back the count of a photo that came to nothing, if it was counted today."""
+def readmit(account: Account, lane: Open[Lane], counted_at: datetime, now: datetime) -> Account:
+    """Take back the count of a photo that came to nothing, if it was counted today, and in a lane that we know."""
     today = today_of(account.wallet, now)
-    used = getattr(today, lane)
+    used = getattr(today, lane) if isinstance(lane, Lane) else 0
     if day_of(counted_at) != today.day or used == 0:
         return account
-    return account.having(today=today.model_copy(update={lane.value: used - 1}))
+    return account.having(today=today.model_copy(update={str(lane): used - 1}))
 
 
 def count_on_device(device: DeviceDay | None, what: str, limit: int, now: datetime) -> DeviceDay:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from functions.core.records import Record
+from functions.core.records import Kept, Record
 
 DEVICES_MAX = 10
 """A user's devices that get pushes; the one not seen for longest makes room."""
@@ -20,7 +20,7 @@ DeviceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{8,128}$")
 down."""
 
 
-class Device(Record):
+class Device(Kept):
     """One installation of the app."""
 
     push_token: str
@@ -37,7 +37,7 @@ class News:
     failed: int = 0
 
 
-class Preferences(Record):
+class Preferences(Kept):
     """What the user wants."""
 
     notifications: bool = True

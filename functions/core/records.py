@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 
 from functions.core.errors import InvalidRequest
@@ -39,6 +40,12 @@ Uid = Annotated[str, AfterValidator(_require_uid)]
 Fields = Mapping[str, Any]
 """Stored field names (camelCase) and the values to write: a change of a record that is stored."""
 
+_E = TypeVar("_E", bound=StrEnum)
+
+Open = Annotated[_E | str, Field(union_mode="left_to_right")]
+"""A stored constant, as in `Open[Reason]`: one of ours, or the text that a newer release has put there. Functions are
+rolled out one by one, so each reads what the next release of another one writes."""
+
 
 class Record(BaseModel):
     """Something that we store or answer with: snake_case in Python, camelCase outside.
@@ -49,6 +56,12 @@ class Record(BaseModel):
     model_config = ConfigDict(
         frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore", hide_input_in_errors=True
     )
+
+
+class Kept(Record):
+    """A record that is written back whole: what a newer release has put into it beside our fields stays in it."""
+
+    model_config = ConfigDict(extra="allow")
 
 
 class Request(BaseModel):

@@ -100,7 +100,7 @@ def upgrading(uid: str, runtime: RuntimeConfig, now: datetime, upgrade: Upgrade)
         own(job, uid)
         if job.mode is Lane.INSTANT:
             return None
-        if job.status is not Status.QUEUED or wallet is None:
+        if job.status is not Status.QUEUED or job.mode is not Lane.BATCH or wallet is None:
             raise JobNotUpgradable("Only a queued job can be upgraded.", status=job.status)
         difference = max(upgrade.prices.instant - job.tokens_cost, 0)
         require_within(difference, upgrade.tokens_max, upgrade.prices)

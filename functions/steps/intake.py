@@ -142,7 +142,7 @@ def _decide(
     for order in orders:
         job = order.job
         try:
-            admitted = admit(spend(account, most.micros, cap, now), job.mode, plan, now)
+            admitted = admit(spend(account, most.micros, cap, now), Lane(job.mode), plan, now)
             account = charge(admitted, job.job_id, job.tokens_cost, now, points=job.points)
         except EcolaneError as error:
             refusals[job.job_id] = error

@@ -11,6 +11,7 @@ from rich.progress import Progress
 from functions.core.batches import BatchState
 from functions.core.jobs import Status
 from functions.core.operations import AuditEntry
+from functions.core.records import Open
 from functions.core.refresh import DeadLetter
 from functions.wiring import Deps
 from scripts.operators.money import document_id
@@ -126,7 +127,7 @@ def retry(
         raise RefusedError(_no_retry(stored.job.status, stored.job.batch_id))
 
 
-def _no_retry(status: Status, batch_id: str | None) -> str:
+def _no_retry(status: Open[Status], batch_id: str | None) -> str:
     match status:
         case Status.QUEUED:
             return "the job is queued: the next submitter takes it when its turn has come"
@@ -136,7 +137,11 @@ def _no_retry(status: Status, batch_id: str | None) -> str:
             return "the job is being answered; recover_jobs ends it if nobody does"
         case Status.DONE:
             return "the job is done"
-    return f"the job is {status} and its tokens went back: the app classifies the photo again with a new requestId"
+        case Status.FAILED | Status.CANCELLED:
+            return (
+                f"the job is {status} and its tokens went back: the app classifies the photo again with a new requestId"
+            )
+    return f"the job is {status!r}, which only a newer release knows"
 
 
 def _hasten(batch_id: str, deps: Deps, by: str, *, yes: bool, as_json: bool) -> None:

@@ -60,9 +60,9 @@ def test_a_finished_job_shows_the_answer_in_the_users_region_and_language() -> N
     result = finished.result
     assert finished.status is Status.DONE
     assert result is not None
-    assert (result.region, result.language) == ("IN", "hi-IN")
-    assert (result.model, result.prompt_version) == ("gpt-test", PROMPT_VERSION)
-    assert result.classified_at == "2026-11-21T12:00:00Z"
+    assert (result["region"], result["language"]) == ("IN", "hi-IN")
+    assert (result["model"], result["promptVersion"]) == ("gpt-test", PROMPT_VERSION)
+    assert result["classifiedAt"] == "2026-11-21T12:00:00Z"
     assert finished.usage == USAGE
 
 

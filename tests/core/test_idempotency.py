@@ -49,7 +49,7 @@ def test_a_key_that_comes_with_another_payload_names_the_field(change: dict[str,
     "progress",
     [
         {},
-        {"status": Status.DONE, "attempts": 2, "result": classification()},
+        {"status": Status.DONE, "attempts": 2, "result": classification().model_dump(by_alias=True)},
         {"mode": Lane.INSTANT, "tokens_cost": 5},
         {"region": "DE", "language": "de"},
         {"opened_by": "invocation-2", "created_at": NOW + timedelta(days=1)},

@@ -22,7 +22,8 @@ def test_jobs_spread_over_the_shards_of_the_queue() -> None:
 
 def test_the_app_sees_json_and_nothing_internal() -> None:
     """The view holds what the app shows, times as ISO text in UTC, and no provider cost, lease or owner."""
-    view = job_view(job(status=Status.DONE, result=classification(), completed_at=NOW, cost_micros=720, usage=USAGE))
+    result = classification().model_dump(by_alias=True, mode="json")
+    view = job_view(job(status=Status.DONE, result=result, completed_at=NOW, cost_micros=720, usage=USAGE))
     assert view["jobId"] == "0" * 32
     assert (view["status"], view["mode"], view["tokensCost"]) == ("done", "batch", 1)
     assert (view["createdAt"], view["completedAt"]) == ("2026-11-21T12:00:00Z", "2026-11-21T12:00:00Z")

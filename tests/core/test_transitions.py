@@ -18,7 +18,8 @@ def test_done_comes_with_everything_that_the_app_shows() -> None:
     """One write makes the job done and carries result, usage, cost and time; no error and no lease stay behind."""
     waiting = job(status=Status.PROCESSING, error=ERROR, lease_until=NOW, attempts=2)
     finished = transitions.with_fields(waiting, transitions.done(classification(), USAGE, 720, NOW))
-    assert (finished.status, finished.result, finished.usage) == (Status.DONE, classification(), USAGE)
+    assert (finished.status, finished.usage) == (Status.DONE, USAGE)
+    assert finished.result == classification().model_dump(by_alias=True, mode="json")
     assert (finished.cost_micros, finished.completed_at) == (720, NOW)
     assert (finished.error, finished.lease_until) == (None, None)
 
