@@ -6,7 +6,7 @@ from flask import Request, Response
 import functions
 from functions import config
 from functions.boundary import Answer, Call, Tick, connect_firebase, run_cron, serve_call, serve_webhook
-from functions.capacity import BATCHES, CALL, OPERATOR, PHOTO, SWEEP, WEBHOOK, WORKERS
+from functions.capacity import BATCHES, CALL, GUARD, OPERATOR, PHOTO, SWEEP, WEBHOOK, WORKERS
 from functions.triggers import on_call, on_schedule
 
 connect_firebase()
@@ -88,7 +88,7 @@ def poll_batches(tick: Tick) -> None:  # OpenAI batches that have ended into res
     run_cron(tick, functions.poll_batches.poll_batches)
 
 
-@https_fn.on_request(**WEBHOOK, secrets=[config.OPENAI_API_KEY, config.OPENAI_WEBHOOK_SECRET])
+@https_fn.on_request(**WEBHOOK, secrets=[config.OPENAI_WEBHOOK_SECRET])
 def openai_webhook(request: Request) -> Response:  # OpenAI says that a batch has ended, which brings its poll forward
     return serve_webhook(request, functions.openai_webhook.openai_webhook)
 
@@ -103,16 +103,16 @@ def refresh_credits(tick: Tick) -> None:  # everybody's allowance, at everybody'
     run_cron(tick, functions.refresh_credits.refresh_credits, tick.job_name)
 
 
-@on_schedule(schedule="*/15 * * * *", **SWEEP, secrets=[config.ALERT_WEBHOOK_SECRET])
+@on_schedule(schedule="*/15 * * * *", **GUARD, secrets=[config.ALERT_WEBHOOK_SECRET])
 def guard_budget(tick: Tick) -> None:  # what was spent against what may be; modes, alerts, the new day
     run_cron(tick, functions.guard_budget.guard_budget)
 
 
-@on_call(**OPERATOR)
+@on_call(operators="read", **OPERATOR)
 def admin_stats(call: Call) -> Answer:  # what operators see
-    return serve_call(call, functions.admin_stats.admin_stats, admin=True)
+    return serve_call(call, functions.admin_stats.admin_stats)
 
 
-@on_call(**OPERATOR)
+@on_call(operators="write", **OPERATOR)
 def admin_set_config(call: Call) -> Answer:  # operators change the runtime config
-    return serve_call(call, functions.admin_set_config.admin_set_config, admin=True)
+    return serve_call(call, functions.admin_set_config.admin_set_config)

@@ -73,7 +73,9 @@ class Deps:
 
         from functions.adapters.openai import OpenAIProvider
 
-        client = OpenAI(api_key=self.settings.openai_api_key, base_url=self.settings.openai_base_url)
+        # The client wants a key even where it only checks a signature, in the webhook, which is given none.
+        key = self.settings.openai_api_key or "none"
+        client = OpenAI(api_key=key, base_url=self.settings.openai_base_url)
         return OpenAIProvider(client)
 
     @cached_property

@@ -36,7 +36,10 @@ describe("firebase deploy, as far as it goes without an account", () => {
 
     const endpoints = allEndpoints(wanted);
     assert.deepEqual(endpoints.map(({ id }) => id).toSorted(), declared.map(([name]) => name).toSorted());
-    for (const { id, cpu, concurrency, region, scheduleTrigger } of endpoints) {
+    const { formatServiceAccount } = cli("gcp/proto");
+    for (const { id, cpu, concurrency, region, scheduleTrigger, serviceAccount } of endpoints) {
+      const account = formatServiceAccount(serviceAccount, "my-ecolane", true);
+      assert.match(account, /^ecolane-[a-z]+@my-ecolane\.iam\.gserviceaccount\.com$/, id);
       assert.deepEqual([cpu, region], [1, settings.REGION], id);
       assert.equal(concurrency > 1, !scheduleTrigger, id);
     }
