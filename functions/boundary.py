@@ -53,16 +53,15 @@ def connect_firebase() -> None:
     firebase_admin.initialize_app(options=config.firebase_options())
 
 
-def serve_call(call: Call, handle: Callable[[R, str, Deps], Answer], *, admin: bool = False) -> Answer:
+def serve_call(call: Call, handle: Callable[[R, str, Deps], Answer]) -> Answer:
     """Serve one callable: see who calls, check the request, handle it.
 
-    What the request is checked against is the type of the handler's first parameter. With `admin`, only for callers
-    whose token carries the custom claim `admin: true`.
+    What the request is checked against is the type of the handler's first parameter.
 
     Raises:
         EcolaneError: what the caller is told.
     """
-    uid = _authenticated(call, admin=admin)
+    uid = _authenticated(call)
     request = _checked(call.data, _request_type(handle))
     if job_id := getattr(request, "job_id", None):
         log.about(jobId=job_id)
@@ -140,14 +139,12 @@ def process_deps() -> Deps:
     return deps()
 
 
-def _authenticated(call: CallableRequest[Any], *, admin: bool) -> str:
+def _authenticated(call: CallableRequest[Any]) -> str:
     from functions.core.records import is_uid
 
     uid = call.auth.uid if call.auth else None
-    if call.auth is None or uid is None or not is_uid(uid):
+    if uid is None or not is_uid(uid):
         raise errors.Unauthenticated("Sign in first: this call needs a Firebase ID token.")
-    if admin and call.auth.token.get("admin") is not True:
-        raise errors.NotAdmin("This call is for operators.")
     return uid
 
 

@@ -48,7 +48,11 @@ CHECK_REVOKED_TOKENS = params.BoolParam(
     default=False,
     description="Whether each call asks Firebase if its token was revoked: a request more. Operators' calls do anyway.",
 )
-
+OPERATOR_SECOND_FACTOR = params.BoolParam(
+    "OPERATOR_SECOND_FACTOR",
+    default=True,
+    description="Whether operators who change something have to have signed in with a second factor.",
+)
 
 FIREBASE_TIMEOUT_SECONDS = 5
 """For a request to Firebase's own services, made twice by the Admin SDK if it has to; its default is two minutes."""
@@ -92,6 +96,7 @@ class Settings:
     remote_config: bool = False
     enforce_app_check: bool = False
     check_revoked_tokens: bool = False
+    operator_second_factor: bool = True
 
 
 def project() -> str:
@@ -105,6 +110,7 @@ def load_settings() -> Settings:
     Raises:
         ConfigurationError: a setting is missing or malformed.
     """
+    emulated = os.environ.get("FUNCTIONS_EMULATOR") == "true"
     settings = Settings(
         project=project(),
         bucket=_firebase_config().get("storageBucket") or f"{project()}.firebasestorage.app",
@@ -117,7 +123,8 @@ def load_settings() -> Settings:
         remote_config=REMOTE_CONFIG.value,
         enforce_app_check=ENFORCE_APP_CHECK.value,
         check_revoked_tokens=CHECK_REVOKED_TOKENS.value,
-        emulated=os.environ.get("FUNCTIONS_EMULATOR") == "true",
+        emulated=emulated,
+        operator_second_factor=OPERATOR_SECOND_FACTOR.value and not emulated,  # sign-ins in an emulator have none
     )
     if not settings.project:
         raise ConfigurationError("GCLOUD_PROJECT is not set; Firebase sets it in functions and emulators")

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import wraps
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from firebase_functions import https_fn, options, scheduler_fn
 from firebase_functions.https_fn import AppCheckData, AuthData, FunctionsErrorCode, HttpsError
@@ -49,8 +50,11 @@ STATUS = {
 """The HTTP status of each code in use, as google/rpc/code.proto has it."""
 
 
-def on_call(**given: Any) -> Callable[[CallBody], Endpoint]:
-    """Declare a callable, with the options of `https_fn.on_call`. Its body gets a request whose tokens are verified."""
+def on_call(*, operators: Literal["read", "write"] | None = None, **given: Any) -> Callable[[CallBody], Endpoint]:
+    """Declare a callable, with the options of `https_fn.on_call`. Its body gets a request whose tokens are verified.
+
+    With `operators` it is for them alone, and says whether it changes something: see `core.operators`.
+    """
 
     def decorate(function: CallBody) -> Endpoint:
         anywhere = options.CorsOptions(cors_origins="*", cors_methods="POST")
@@ -60,7 +64,7 @@ def on_call(**given: Any) -> Callable[[CallBody], Endpoint]:
         def serve(request: Request) -> Response:
             try:
                 with told(function.__name__):
-                    return jsonify(result=function(_read(request, process_deps().settings)))
+                    return jsonify(result=function(_read(request, process_deps().settings, operators)))
             except HttpsError as error:
                 answer = {"status": error.code.name, "message": error.message, "details": error.details}
                 response = jsonify(error=answer)
@@ -97,13 +101,24 @@ def on_schedule(**given: Any) -> Callable[[TickBody], Endpoint]:
     return decorate
 
 
-def _read(request: Request, settings: Settings) -> Call:
+def _read(request: Request, settings: Settings, operators: Literal["read", "write"] | None) -> Call:
     """Return the call that a request holds: what is asked, and who asks by which app, both verified."""
     data = _data(request)
     authorization = request.headers.get("Authorization")
-    auth = None if authorization is None else _user(authorization, check_revoked=settings.check_revoked_tokens)
+    asked = settings.check_revoked_tokens or operators is not None
+    auth = None if authorization is None else _user(authorization, check_revoked=asked)
     app = _app(request.headers.get("X-Firebase-AppCheck")) if settings.enforce_app_check else None
+    if operators is not None and auth is not None:  # nobody at all is told to sign in, as by every function
+        _require_operator(auth, settings, changes=operators == "write")
     return Call(data=data, raw_request=request, auth=auth, app=app)
+
+
+def _require_operator(auth: AuthData, settings: Settings, *, changes: bool) -> None:
+    from functions.core.operators import require_operator
+
+    # By the machine's time, as tokens are verified: their times are not those of a clock that was moved.
+    now = datetime.now(UTC)
+    require_operator(auth.token, now, changes=changes, second_factor=settings.operator_second_factor)
 
 
 def _data(request: Request) -> Any:

@@ -24,7 +24,7 @@ from scripts.emulators.openai_standin.webhooks import sign
 from tests.app import photo
 from tests.hostile import TEXTS, Known, as_body, bodies, from_schema, headers, junk, methods
 from tests.test_tokens import FORGED
-from tests.wire import Wire, id_token, names, new_wire
+from tests.wire import Wire, id_token, names, new_wire, operator_token
 
 CASES = 20_000
 """Requests to all callables together, each time the tests run."""
@@ -59,7 +59,7 @@ class Town:
         self.wire = wire
         self.known = Known()
         self.jobs: dict[str, list[str]] = {uid: [] for uid in UIDS}
-        self.tokens = {uid: id_token(uid, **({"admin": True} if uid == "root" else {})) for uid in UIDS}
+        self.tokens = {uid: operator_token(uid) if uid == "root" else id_token(uid) for uid in UIDS}
         self.calls = 0
         self.statuses: Counter[int] = Counter()
         wire.cloud.configure(ROOM)

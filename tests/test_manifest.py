@@ -109,7 +109,10 @@ def test_every_param_has_a_line_in_the_example() -> None:
     lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
     example = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
     params = [param for param in discovered()["params"] if param["type"] != "secret"]
-    assert example == {param["name"]: str(param["default"]).replace("False", "false") for param in params}
+    defaults = {param["name"]: param["default"] for param in params}
+    assert example == {
+        name: str(value).lower() if value in {True, False} else value for name, value in defaults.items()
+    }
 
 
 def test_every_secret_is_set_before_the_deploy() -> None:

@@ -22,6 +22,7 @@ from tests.wire import (
     names,
     new_key,
     new_wire,
+    operator_token,
     signed,
 )
 
@@ -214,10 +215,38 @@ def test_revocation_is_asked_for_where_the_deploy_wants_it(wire: Wire, account: 
 
 def test_an_operators_token_is_always_asked_about(wire: Wire, account: SimpleNamespace) -> None:
     """A token with power is worth a request on every call: an operator who was let go is out at once."""
-    assert wire.call("admin_stats", {}, id_token("root", admin=True)).status_code == 200
+    assert wire.call("admin_stats", {}, operator_token()).status_code == 200
     assert account.asked == 1
     account.tokens_valid_after_timestamp = (NOW + 60) * 1_000
-    assert refusal(wire, id_token("root", admin=True), "admin_stats") == UNAUTHENTICATED
+    assert refusal(wire, operator_token(), "admin_stats") == UNAUTHENTICATED
+
+
+def test_a_users_call_asks_about_no_operator(wire: Wire, account: SimpleNamespace) -> None:
+    """As a user an operator is anybody: only the functions for operators run as an account that may ask Firebase."""
+    assert wire.call("get_wallet", {}, operator_token()).status_code == 200
+    assert account.asked == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"auth_time": NOW - 1_000}, "signInAgain"),
+        ({"firebase": {"sign_in_provider": "google.com"}}, "secondFactor"),
+        ({"email_verified": False}, "emailNotVerified"),
+        ({"admin": False}, None),
+    ],
+)
+def test_who_changes_the_config_has_to_be_there(
+    wire: Wire, account: SimpleNamespace, changed: dict[str, Any], problem: str | None
+) -> None:
+    """A stolen phone, or its session of last year, changes nothing, and the app is told what would help."""
+    del account
+    changes = {"changes": {"tokens": {"welcome": 11}}}
+    refused = wire.call("admin_set_config", changes, operator_token(**changed))
+    details = {"reason": "NOT_ADMIN"} | ({"problem": problem} if problem else {})
+    assert (refused.status_code, content(refused)["error"]["details"]) == (403, details)
+    assert not wire.cloud.client.document("config/runtime").get().exists
+    assert wire.call("admin_set_config", changes, operator_token()).status_code == 200
 
 
 def test_accounts_out_of_reach_let_nobody_in(wire: Wire, account: SimpleNamespace) -> None:
@@ -225,7 +254,7 @@ def test_accounts_out_of_reach_let_nobody_in(wire: Wire, account: SimpleNamespac
     from firebase_admin.exceptions import UnavailableError  # noqa: PLC0415 (this test's own)
 
     account.error = UnavailableError("down")
-    assert refusal(wire, id_token("root", admin=True), "admin_stats") == UNAVAILABLE
+    assert refusal(wire, operator_token(), "admin_stats") == UNAVAILABLE
 
 
 def gone() -> Exception:
@@ -278,7 +307,7 @@ def test_enforced_app_check_refuses_other_apps(wire: Wire, what: str, capfd: pyt
 def test_enforced_app_check_holds_for_every_callable(wire: Wire, account: SimpleNamespace, name: str) -> None:
     """None of them is left out."""
     settings(wire, enforce_app_check=True)
-    assert refusal(wire, id_token("ann", admin=True), name) == NOT_VERIFIED
+    assert refusal(wire, operator_token("ann"), name) == NOT_VERIFIED
 
 
 def test_enforced_app_check_lets_the_app_in(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,14 +41,14 @@ class IdentityDownError(Exception):
 def verified_user(id_token: str, *, check_revoked: bool) -> dict[str, Any]:
     """Return the claims of an ID token, with the user's id as `uid`.
 
-    With `check_revoked`, and always for an operator's token, Firebase is asked whether the user has been disabled or
-    deleted or the token revoked since it was issued, up to an hour ago. One request.
+    With `check_revoked` Firebase is asked whether the user has been disabled or deleted or the token revoked since it
+    was issued, up to an hour ago. One request.
 
     Raises:
         InvalidTokenError, IdentityDownError
     """
     claims = _claims(auth.verify_id_token, id_token)
-    if check_revoked or claims.get("admin") is True:
+    if check_revoked:
         _require_current(id_token)
     return claims
 

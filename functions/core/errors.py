@@ -114,7 +114,7 @@ class BudgetExhausted(EcolaneError):
 
 
 class NotAdmin(EcolaneError):
-    """The call needs a token with the custom claim `admin`."""
+    """The call needs an operator's token; see `core.operators`. Detail where there is something to do: `problem`."""
 
     reason = "NOT_ADMIN"
 
