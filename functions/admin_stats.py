@@ -87,7 +87,7 @@ def _budget(deps: Deps) -> dict[str, Any]:
     overridden = overridden_until(rules, now) is not None
     if overridden:
         because = "an operator's override"
-    elif state.closed_by_doubt(now):
+    elif state.closed_by_doubt(rules, now):
         because = f"{state.absurd} answers today said that they cost what nobody can believe"
     elif state.day != day_of(now):
         because = "no guard has looked at this day yet"

@@ -188,10 +188,10 @@ def test_a_usage_that_cannot_be_is_booked_at_the_most(
     assert alerts(cloud) == {f"usage_unreported-{today(cloud)}"}
 
 
-def reporting(monkeypatch: pytest.MonkeyPatch, input_tokens: int) -> None:
-    """Let the provider report so many input tokens for every answer."""
+def reporting(monkeypatch: pytest.MonkeyPatch, input_tokens: int, output_tokens: int = 200) -> None:
+    """Let the provider report so many tokens for every answer."""
     read = read_completion
-    usage = {"prompt_tokens": input_tokens, "completion_tokens": 200}
+    usage = {"prompt_tokens": input_tokens, "completion_tokens": output_tokens}
     monkeypatch.setattr(adapter, "read_completion", lambda body: read({**body, "usage": usage}))
 
 
@@ -256,6 +256,29 @@ def test_absurd_reports_close_the_day(cloud: InProcessCloud, monkeypatch: pytest
     admin_set_config(AdminSetConfig(changes=changes), "root", cloud.deps)
     cloud.clock.advance(timedelta(seconds=31))
     assert classify(cloud, "five", allowBatch=False)["status"] == "done"
+
+
+def test_more_output_than_was_asked_for_is_booked_and_closes_nothing(
+    cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers of 950 tokens that cost less than was held are paid for, and nobody has to be told or waits for it."""
+    reporting(monkeypatch, 500, 950)
+    for key in ("one", "two", "three", "four"):
+        assert job(cloud, classify(cloud, key, allowBatch=False))["costMicros"] == 525
+        cloud.clock.advance(timedelta(seconds=31))
+    assert alerts(cloud) == set()
+
+
+def test_absurd_reports_that_endanger_no_money_close_nothing(
+    cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is told, and booked at the most; if all of them were true, the day would still be far from its limit."""
+    reporting(monkeypatch, 100_000)
+    for key in ("one", "two", "three", "four"):
+        assert classify(cloud, key, allowBatch=False)["status"] == "done"
+        cloud.clock.advance(timedelta(seconds=31))
+    assert alerts(cloud) == {f"usage_unreported-{today(cloud)}"}
+    assert stored(cloud, "stats/budget")["absurd"] == 4
 
 
 def test_a_batch_whose_lines_cost_more_than_was_held(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,14 +8,14 @@ from typing import Protocol
 from functions.core.answers import Completion, Unusable, parse_answer
 from functions.core.classification import Answer, classify_as
 from functions.core.jobs import RETRYABLE, Failure, JobError
-from functions.core.prompts import OUTPUT_TOKENS_MAX, PROMPT_VERSION
+from functions.core.prompts import PROMPT_VERSION
 from functions.core.records import Fields
 from functions.core.transitions import done
 from functions.core.usage import ModelPrice, Usage, cost_micros
 
 BELIEVED_TIMES = 4
-"""Beyond this many times what was held, or with more output than the request allows, what the provider reports is taken
-for a slip and not for a bill: what was held is booked. Up to it a report is believed: the books follow the invoice."""
+"""Beyond this many times what was held, what the provider reports is taken for a slip and not for a bill: what was held
+is booked. Up to it a report is believed, whatever it is made of: the books follow the invoice."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,7 @@ class Terms:
 
     def finds_absurd(self, usage: Usage) -> bool:
         """Whether this cannot be what an answer took."""
-        too_dear = self.reported_micros(usage) > BELIEVED_TIMES * self.most_micros
-        return too_dear or usage.output_tokens > OUTPUT_TOKENS_MAX
+        return self.reported_micros(usage) > BELIEVED_TIMES * self.most_micros
 
     def reported_micros(self, usage: Usage) -> int:
         """Return what an answer cost if its report is true."""
@@ -69,12 +68,14 @@ class Terms:
 
 @dataclass
 class Doubts:
-    """What an operator should know of the costs of some answers: how many had none reported, or an absurd one; and how
-    many percent of its estimate the dearest came to that is believed, 0 if none was above what was held. `job_id` is
-    one of them, `model` the one that gave them all."""
+    """What an operator should know of the costs of some answers: how many had none reported, or an absurd one, and by
+    how much the absurd ones would pass what is booked for them, if they were true; and how many percent of its estimate
+    the dearest came to that is believed, 0 if none was above what was held. `job_id` is one of them, `model` the one
+    that gave them all."""
 
     unreported: int = 0
     absurd: int = 0
+    absurd_micros: int = 0
     percent: int = 0
     job_id: str = ""
     model: str = ""
@@ -88,6 +89,7 @@ class Doubts:
             self.unreported += 1
         elif terms.finds_absurd(attempt.usage):
             self.absurd += 1
+            self.absurd_micros += terms.reported_micros(attempt.usage) - terms.most_micros
         elif terms.reported_micros(attempt.usage) > terms.most_micros:
             percent = -(-terms.percent * terms.reported_micros(attempt.usage) // max(terms.most_micros, 1))
         self.percent = max(self.percent, percent)

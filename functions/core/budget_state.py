@@ -15,14 +15,19 @@ from functions.core.records import Kept, Open
 from functions.core.runtime import BudgetRules
 
 ABSURD_MAX = 3
-"""So many absurd answers on one day are no slip: what the bill is then, nobody knows, and nothing more is sent."""
+"""So many absurd answers on one day are no slip."""
+
+DANGER_PERCENT = 10
+"""Of the day's limit: when absurd answers, if they are true, have cost so much more than the books say, nothing more is
+sent that day. Less than that is no danger, and closes nothing."""
 
 
 class BudgetState(Kept):
     """Where the budget stands, as processes cache it. Stored in `stats/budget`. `committed`: micro-dollars by day.
 
     `hold_percents` has the models of which more than the estimate is held, since an answer has cost more; so many
-    `absurd` answers, whose cost nobody can believe, have come on `doubted_day`.
+    `absurd` answers, whose cost nobody can believe, have come on `doubted_day`: if they are true, they cost
+    `absurd_micros` more than what is booked for them.
     """
 
     day: str = "1970-01-01"
@@ -32,6 +37,7 @@ class BudgetState(Kept):
     hold_percents: dict[str, int] = Field(default_factory=dict)
     doubted_day: str = ""
     absurd: int = Field(default=0, ge=0)
+    absurd_micros: int = Field(default=0, ge=0)
 
     def month_of(self, day: str) -> dict[str, int]:
         """Return what the days of this day's month can cost at most, as far as they are known."""
@@ -41,19 +47,22 @@ class BudgetState(Kept):
         """Return how many percent of an estimate are held for a call to this model."""
         return max(self.hold_percents.get(model, 100), 100)
 
-    def closed_by_doubt(self, now: datetime) -> bool:
-        """Whether too many answers today said that they cost what nobody can believe."""
-        return self.doubted_day == day_of(now) and self.absurd >= ABSURD_MAX
+    def closed_by_doubt(self, rules: BudgetRules, now: datetime) -> bool:
+        """Whether too many answers today said that they cost what nobody can believe, and money is in danger if they
+        say the truth."""
+        danger = self.absurd_micros * 100 >= rules.daily_limit_micros * DANGER_PERCENT
+        return self.doubted_day == day_of(now) and self.absurd >= ABSURD_MAX and danger
 
 
 def mode_now(state: BudgetState, rules: BudgetRules, now: datetime) -> Mode:
-    """Return the mode in force: an operator's while it lasts; closed on a day of absurd answers; else the guard's.
+    """Return the mode in force: an operator's while it lasts; closed on a day of absurd answers that endanger money;
+    else the guard's.
 
     On a day that no guard has looked at yet the holds alone decide.
     """
     if rules.override_mode is not None and overridden_until(rules, now) is not None:
         return Mode(rules.override_mode)
-    return _guarded_mode(state, now)
+    return _guarded_mode(state, rules, now)
 
 
 def overridden_until(rules: BudgetRules, now: datetime) -> datetime | None:
@@ -61,8 +70,8 @@ def overridden_until(rules: BudgetRules, now: datetime) -> datetime | None:
     return rules.override_until if rules.override_until is not None and now < rules.override_until else None
 
 
-def _guarded_mode(state: BudgetState, now: datetime) -> Mode:
-    if state.closed_by_doubt(now):
+def _guarded_mode(state: BudgetState, rules: BudgetRules, now: datetime) -> Mode:
+    if state.closed_by_doubt(rules, now):
         return Mode.CLOSED
     if state.day != day_of(now):
         return Mode.NORMAL
@@ -72,17 +81,20 @@ def _guarded_mode(state: BudgetState, now: datetime) -> Mode:
 def doubted(state: BudgetState, doubts: Doubts, now: datetime) -> BudgetState:
     """Return the state after answers that cost more than was held for them: the next ones hold as much as that."""
     today = day_of(now)
-    absurd = doubts.absurd + (state.absurd if state.doubted_day == today else 0)
+    same_day = state.doubted_day == today
+    absurd = doubts.absurd + (state.absurd if same_day else 0)
+    micros = doubts.absurd_micros + (state.absurd_micros if same_day else 0)
     percents = state.hold_percents
     if doubts.percent > state.hold_percent(doubts.model):
         percents = {**percents, doubts.model: doubts.percent}
-    return state.model_copy(update={"hold_percents": percents, "doubted_day": today, "absurd": absurd})
+    changes = {"hold_percents": percents, "doubted_day": today, "absurd": absurd, "absurd_micros": micros}
+    return state.model_copy(update=changes)
 
 
 def lifting(rules: BudgetRules, state: BudgetState, now: datetime) -> datetime:
     """Return when the mode in force ends: an operator's when it was said to, unless the guard's own goes on longer."""
     until = overridden_until(rules, now)
-    if until is None or _guarded_mode(state, now) is not Mode.NORMAL:
+    if until is None or _guarded_mode(state, rules, now) is not Mode.NORMAL:
         return max(until or now, reopening(rules, state, now))
     return until
 

@@ -192,6 +192,7 @@ def report_doubts(doubts: Doubts, deps: Deps) -> None:
     if doubts.percent:
         text = f"An answer cost {doubts.percent} % of its estimate: that much is held for each from now on."
         deps.store.create_alert(alert(AlertKind.ESTIMATE_EXCEEDED, text, now))
-    if state.closed_by_doubt(now):
-        text = f"{state.absurd} answers today said that they cost what nobody can believe: nothing more is sent today."
+    if state.closed_by_doubt(deps.runtime().budget, now):
+        more = f"{state.absurd_micros / 1e6:,.2f} dollars more than is booked for them"
+        text = f"If what {state.absurd} answers today said is true, they cost {more}: nothing more is sent today."
         deps.store.create_alert(alert(AlertKind.USAGE_ABSURD, text, now))

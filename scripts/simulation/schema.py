@@ -116,6 +116,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "holdPercents": "map",
         "doubtedDay": "str",
         "absurd": "int",
+        "absurdMicros": "int",
     },
     "stats/refresh": {"workers": "map"},
     "stats/refreshBreaker": {"failures": "int", "openUntil": "time?"},

@@ -86,17 +86,19 @@ def test_an_answer_without_usage_is_done_without_one_and_costs_the_most() -> Non
         (20_000, 0, 8_000, 0, 400),
         (20_003, 0, 2_000, 1, 0),
         (5, OUTPUT_TOKENS_MAX, 1_442, 0, 0),
-        (5, OUTPUT_TOKENS_MAX + 1, 2_000, 1, 0),
+        (5, OUTPUT_TOKENS_MAX + 50, 1_522, 0, 0),
     ],
 )
 def test_a_report_is_believed_up_to_four_times_the_most(
     input_tokens: int, output_tokens: int, booked: int, absurd: int, percent: int
 ) -> None:
-    """The books follow the invoice, also above what was held, and the next holds follow it; a report of more, or of
-    more output than was allowed, is absurd and booked at what was held. Either way operators are told."""
+    """The books follow the invoice, also above what was held, and the next holds follow it; so do more output tokens
+    than were asked for, if they cost less. A report of more is absurd and booked at what was held. Whatever passes the
+    hold is told."""
     attempt = Attempt(usage=Usage(input_tokens=input_tokens, output_tokens=output_tokens))
     assert INSTANT.cost_micros(attempt) == booked
-    found = Doubts(absurd=absurd, percent=percent)
+    more = INSTANT.reported_micros(attempt.usage) - booked if attempt.usage else 0
+    found = Doubts(absurd=absurd, absurd_micros=more, percent=percent)
     assert doubts(attempt) == (replace(found, job_id="job-1", model="gpt-test") if found else found)
 
 
@@ -123,7 +125,7 @@ def test_doubts_of_many_answers_add_up() -> None:
         attempt = Attempt(usage=Usage(input_tokens=tokens, output_tokens=0))
         found.add(f"job-{number}", attempt, INSTANT)
     found.add("job-9", failed_attempt(Failure.PROVIDER_UNAVAILABLE, "no answer"), INSTANT)
-    assert found == Doubts(absurd=1, percent=120, job_id="job-1", model="gpt-test")
+    assert found == Doubts(absurd=1, absurd_micros=34_000, percent=120, job_id="job-1", model="gpt-test")
 
 
 def doubts(attempt: Attempt, terms: Terms = INSTANT) -> Doubts:

@@ -59,11 +59,28 @@ def test_an_estimate_that_was_wrong_says_nothing_of_other_models() -> None:
     }
 
 
+def test_absurd_answers_that_would_not_matter_if_they_were_true_close_nothing() -> None:
+    """A tenth of the day's limit is where money is in danger; what was counted on another day is not."""
+    state = doubted(BudgetState(day=DAY), Doubts(absurd=100, absurd_micros=799), NOW)
+    assert mode_now(state, RULES, NOW) is Mode.NORMAL
+    assert mode_now(doubted(state, Doubts(absurd=1, absurd_micros=1), NOW), RULES, NOW) is Mode.CLOSED
+    tomorrow = NOW + timedelta(days=1)
+    assert mode_now(doubted(state, Doubts(absurd=3, absurd_micros=1), tomorrow), RULES, tomorrow) is Mode.NORMAL
+
+
+def test_a_mode_that_only_a_newer_release_knows_closes() -> None:
+    """Nothing is spent on the strength of a word that nobody here understands, and the word stays as it is."""
+    state = BudgetState.model_validate({"day": DAY, "mode": "half_open"})
+    assert mode_now(state, RULES, NOW) is Mode.CLOSED
+    assert mode_now(state, RULES, NOW + timedelta(days=1)) is Mode.NORMAL
+    assert state.model_dump(by_alias=True)["mode"] == "half_open"
+
+
 def test_so_many_absurd_answers_close_the_day_unless_an_operator_opens_it() -> None:
     """One or two are slips. More of them, over any number of batches, close until midnight; an override wins."""
     state = BudgetState(day=DAY)
     for count in range(1, ABSURD_MAX + 1):
-        state = doubted(state, Doubts(absurd=1), NOW)
+        state = doubted(state, Doubts(absurd=1, absurd_micros=500), NOW)
         assert (mode_now(state, RULES, NOW) is Mode.CLOSED) == (count == ABSURD_MAX)
     override = BudgetRules(override_mode="normal", override_until=NOW + timedelta(hours=1))
     assert mode_now(state, override, NOW) is Mode.NORMAL
