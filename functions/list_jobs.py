@@ -44,8 +44,8 @@ def list_jobs(request: ListJobs, uid: str, deps: Deps) -> dict[str, Any]:
     views = [job_view(stored.job) for stored in found]
     if request.fields is not None:
         views = [{name: view[name] for name in ("jobId", *request.fields)} for view in views]
-    more = len(found) == request.limit
-    return {"jobs": views, "nextCursor": _cursor(found[-1].job) if more else None}
+    more = len(found) + len(found.damaged) == request.limit
+    return {"jobs": views, "nextCursor": _cursor(found[-1].job) if more and found else None}
 
 
 def _cursor(job: Job) -> str:

@@ -54,6 +54,7 @@ class Event(StrEnum):
     BATCH_PAUSED = "batch_paused"
     BATCH_DELAYED = "batch_delayed"
     BATCH_CRASHED = "batch_crashed"
+    DOCUMENT_DAMAGED = "document_damaged"
     LEASES_RECOVERED = "leases_recovered"
     LEASE_CRASHED = "lease_crashed"
     PUSH_FAILED = "push_failed"

@@ -28,6 +28,7 @@ from functions.core.profile import News
 from functions.core.records import Fields
 from functions.core.runtime import FUNCTION_TIMEOUT
 from functions.steps.collector import Collector
+from functions.steps.set_aside import postpone_damaged
 
 if TYPE_CHECKING:
     from functions.adapters.firestore import StoredBatch
@@ -47,7 +48,9 @@ def poll_batches(deps: Deps) -> dict[str, int]:
     """
     counts: Counter[str] = Counter(polled=0, collected=0, paused=0, delayed=0, crashed=0, done=0, requeued=0, failed=0)
     open_states, until = [BatchState.SUBMITTED, BatchState.COLLECTING], deps.clock() + RUN_TIME
-    for stored in deps.store.due_batches(open_states, deps.clock(), deps.runtime().batch.polls_per_run):
+    due = deps.store.due_batches(open_states, deps.clock(), deps.runtime().batch.polls_per_run)
+    counts["damaged"] += postpone_damaged(deps, due.damaged, "dueAt")
+    for stored in due:
         if deps.clock() > until:
             break
         try:

@@ -15,6 +15,7 @@ from functions import log
 from functions.core.jobs import Failure, JobError
 from functions.core.runtime import FUNCTION_TIMEOUT
 from functions.core.settlement import refunding
+from functions.steps.set_aside import postpone_damaged
 
 if TYPE_CHECKING:
     from functions.adapters.firestore import StoredJob
@@ -28,20 +29,22 @@ RUN_TIME = FUNCTION_TIMEOUT - timedelta(seconds=120)
 
 
 def recover_jobs(deps: Deps) -> dict[str, int]:
-    """Run once. Returns counts: jobs `recovered`, `skipped` because they ended meanwhile, and `crashed`.
+    """Run once. Returns counts: jobs `recovered`, `skipped` because they ended meanwhile, and `crashed`; documents
+    that are `damaged`.
 
     Raises:
         RuntimeError: every job crashed: something is wrong that is not the jobs'.
     """
-    counts: Counter[str] = Counter(recovered=0, skipped=0, crashed=0)
+    counts: Counter[str] = Counter(recovered=0, skipped=0, crashed=0, damaged=0)
     until, more = deps.clock() + RUN_TIME, True
     while more:
         stale = deps.store.stale_leases(deps.clock(), PAGE)
+        counts["damaged"] += postpone_damaged(deps, stale.damaged, "leaseUntil")
         for stored in stale:
             if deps.clock() <= until:
                 counts[_outcome(deps, stored)] += 1
         # Whoever crashed comes first again, and would be read again and again.
-        more = len(stale) == PAGE and not counts["crashed"] and deps.clock() <= until
+        more = len(stale) + len(stale.damaged) == PAGE and not counts["crashed"] and deps.clock() <= until
     if counts["recovered"]:
         log.warning(log.Event.LEASES_RECOVERED, **counts)
     if counts["crashed"] and not counts["recovered"] + counts["skipped"]:

@@ -24,6 +24,7 @@ from functions.core.settlement import giving_up
 from functions.core.transitions import waited_too_long
 from functions.steps.batch_files import LeaseOverError, write_files
 from functions.steps.handover import create, give_back, record, withdraw
+from functions.steps.set_aside import postpone_damaged
 from functions.steps.spending import SHARD_TRIES, hold_for_batch, mode
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def submit_batches(deps: Deps) -> dict[str, int]:
     try:
         _take_up_abandoned(deps, counts)
         if queued and mode(deps) is Mode.CLOSED:
-            _without_overdue(deps, deps.store.queued_jobs(deps.clock(), OVERDUE_PAGE, range(QUEUE_SHARDS)), counts)
+            _without_overdue(deps, _queued(deps, OVERDUE_PAGE, range(QUEUE_SHARDS), counts), counts)
         elif queued:
             _submit_queue(deps, queued, counts)
     except ProviderDownError as problem:
@@ -76,13 +77,20 @@ def _submit_queue(deps: Deps, queued: int, counts: Counter[str]) -> None:
     for _ in range(TRIES_A_BATCH * rules.batches_per_run):
         if not groups or counts["batches"] >= rules.batches_per_run or deps.clock() > until:
             return
-        jobs, sent_before = deps.store.queued_jobs(deps.clock(), rules.jobs_per_batch, groups[0]), counts["jobs"]
+        jobs, sent_before = _queued(deps, rules.jobs_per_batch, groups[0], counts), counts["jobs"]
         if jobs and not _submit(deps, jobs, counts):
             return  # there is no budget left: what is queued waits
         if len(jobs) < rules.jobs_per_batch:
             groups = groups[1:]  # this one is empty now
         elif counts["jobs"] - sent_before < len(jobs):
             groups = [*groups[1:], groups[0]]  # another run is at this one: make way
+
+
+def _queued(deps: Deps, limit: int, shards: Sequence[int], counts: Counter[str]) -> list[StoredJob]:
+    """Read the jobs whose turn it is; those that cannot be read leave the head of the queue."""
+    found = deps.store.queued_jobs(deps.clock(), limit, shards)
+    counts["damaged"] += postpone_damaged(deps, found.damaged, "queuedAt")
+    return found
 
 
 def _shard_groups(queued: int, jobs_per_batch: int, first: int) -> list[Sequence[int]]:
@@ -175,6 +183,7 @@ def _without_overdue(deps: Deps, queued: Sequence[StoredJob], counts: Counter[st
 def _take_up_abandoned(deps: Deps, counts: Counter[str]) -> None:
     """Finish what runs that died have left half done."""
     abandoned = deps.store.due_batches([BatchState.BUILDING, BatchState.UPLOADED], deps.clock(), ABANDONED_MAX)
+    counts["damaged"] += postpone_damaged(deps, abandoned.damaged, "dueAt")
     for stored in abandoned:
         batch = stored.batch
         due_at = deps.clock() + _lease(deps)

@@ -24,6 +24,7 @@ class AlertKind(StrEnum):
     CRON_LATE = "cron_late"
     BREAKER_OPEN = "breaker_open"
     DEAD_LETTERS = "dead_letters"
+    DOCUMENT_DAMAGED = "document_damaged"
 
 
 class Alert(Record):

@@ -167,7 +167,10 @@ def retry_at(failures: int, now: datetime) -> datetime | None:
 
 
 class DeadLetter(Record):
-    """Somebody who was given up, and why: for an operator. Stored in `deadLetters/{letterId}`."""
+    """Work that was given up, and why: for an operator. Stored in `deadLetters/{letterId}`.
+
+    `kind` says what it is about: the `refresh` of a user's wallet, a `document` that cannot be read, or a `job`.
+    """
 
     letter_id: str
     kind: str = "refresh"
@@ -176,6 +179,12 @@ class DeadLetter(Record):
     reason: str
     at: datetime
     expire_at: datetime
+
+
+def letter_about(kind: str, path: str, uid: str, reason: str, now: datetime) -> DeadLetter:
+    """Return the dead letter about a document: one for each, however often it is met."""
+    name = f"{kind}:{path.replace('/', ':')}"
+    return dead_letter(path, uid, reason, now).model_copy(update={"letter_id": name, "kind": kind})
 
 
 def dead_letter(path: str, uid: str, reason: str, now: datetime) -> DeadLetter:

@@ -6,10 +6,21 @@ from functions.adapters.firestore.client import BoundedClient, BoundedTransport
 from functions.adapters.firestore.jobs import Opening, StoredJob
 from functions.adapters.firestore.operations import OperationDocuments
 from functions.adapters.firestore.queue import QueueDocuments
+from functions.adapters.firestore.reading import DamagedDocument, DamagedDocumentError, Found, SetAsideDocuments
 from functions.adapters.firestore.settings import SettingsDocuments
 
-__all__ = ["BoundedClient", "BoundedTransport", "FirestoreStore", "Opening", "StoredBatch", "StoredJob"]
+__all__ = [
+    "BoundedClient",
+    "BoundedTransport",
+    "DamagedDocument",
+    "DamagedDocumentError",
+    "FirestoreStore",
+    "Found",
+    "Opening",
+    "StoredBatch",
+    "StoredJob",
+]
 
 
-class FirestoreStore(QueueDocuments, OperationDocuments, BudgetDocuments, SettingsDocuments):
+class FirestoreStore(QueueDocuments, OperationDocuments, BudgetDocuments, SettingsDocuments, SetAsideDocuments):
     """Everything that Ecolane stores in Firestore, over one client."""

@@ -9,6 +9,7 @@ from google.cloud.firestore import CollectionReference, DocumentSnapshot, FieldF
 
 from functions.adapters.firestore.budget import ShardDocuments
 from functions.adapters.firestore.client import RPC_SECONDS
+from functions.adapters.firestore.reading import Found, all_sound, sound
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_update, run_transaction
 from functions.core.batches import Batch, BatchState
 from functions.core.budget import Hold, bookings, settled
@@ -68,7 +69,7 @@ class BatchDocuments(ShardDocuments):
         ref = self._batches.document(batch.batch_id)
         return guarded_update(self._client, ref, version, written, lambda writes: self._book(writes, changes))
 
-    def due_batches(self, states: Iterable[BatchState], now: datetime, limit: int) -> list[StoredBatch]:
+    def due_batches(self, states: Iterable[BatchState], now: datetime, limit: int) -> Found[StoredBatch]:
         """Read the batches in these states that are due, longest due first. A read each, one if there are none."""
         query = (
             self._batches.where(filter=FieldFilter("state", "in", list(states)))
@@ -76,7 +77,7 @@ class BatchDocuments(ShardDocuments):
             .order_by("dueAt")
             .limit(limit)
         )
-        return [_batch(snapshot) for snapshot in query.stream(timeout=RPC_SECONDS)]
+        return all_sound(query.stream(timeout=RPC_SECONDS), _batch)
 
     def count_batches(self, states: Iterable[BatchState], limit: int) -> dict[str, int]:
         """Count the batches in each of these states, up to a limit. One read for every thousand, and one a state."""
@@ -86,15 +87,15 @@ class BatchDocuments(ShardDocuments):
             counted[state.value] = int(counting.get(timeout=RPC_SECONDS)[0][0].value)
         return counted
 
-    def list_batches(self, limit: int) -> list[Batch]:
+    def list_batches(self, limit: int) -> Found[Batch]:
         """Read the newest batches. A read each, one if there are none."""
         query = self._batches.order_by("createdAt", direction=Query.DESCENDING).limit(limit)
-        return [_batch(snapshot).batch for snapshot in query.stream(timeout=RPC_SECONDS)]
+        return all_sound(query.stream(timeout=RPC_SECONDS), lambda snapshot: _batch(snapshot).batch)
 
     def get_batch(self, batch_id: str) -> StoredBatch | None:
         """Read a batch. One read."""
         snapshot = self._batches.document(batch_id).get(timeout=RPC_SECONDS)
-        return _batch(snapshot) if snapshot.exists else None
+        return sound(snapshot, _batch) if snapshot.exists else None
 
     def update_batch(self, batch_id: str, version: datetime, fields: Fields) -> datetime | None:
         """Write these fields if the batch is as it was at `version`. Returns the new version, None if somebody was
@@ -104,8 +105,7 @@ class BatchDocuments(ShardDocuments):
     def find_batch(self, openai_batch_id: str) -> StoredBatch | None:
         """Read the batch that carries this id at OpenAI. One read."""
         query = self._batches.where(filter=FieldFilter("openaiBatchId", "==", openai_batch_id)).limit(1)
-        found = [_batch(snapshot) for snapshot in query.stream(timeout=RPC_SECONDS)]
-        return found[0] if found else None
+        return next((sound(snapshot, _batch) for snapshot in query.stream(timeout=RPC_SECONDS)), None)
 
     @property
     def _batches(self) -> CollectionReference:
@@ -113,4 +113,5 @@ class BatchDocuments(ShardDocuments):
 
 
 def _batch(snapshot: DocumentSnapshot[Any]) -> StoredBatch:
-    return StoredBatch(Batch(batch_id=snapshot.id, **(snapshot.to_dict() or {})), snapshot.update_time)
+    fields = {**(snapshot.to_dict() or {}), "batchId": snapshot.id}
+    return StoredBatch(Batch.model_validate(fields), snapshot.update_time)

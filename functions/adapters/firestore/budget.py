@@ -9,6 +9,7 @@ from google.cloud.firestore import (
     Client,
     CollectionReference,
     DocumentReference,
+    DocumentSnapshot,
     FieldFilter,
     Increment,
     Query,
@@ -17,6 +18,7 @@ from google.cloud.firestore import (
 from google.cloud.firestore_v1.base_batch import BaseWriteBatch
 
 from functions.adapters.firestore.client import RPC_SECONDS, SUM_SECONDS
+from functions.adapters.firestore.reading import all_sound
 from functions.adapters.firestore.writes import guarded_update, run_transaction
 from functions.core.alerts import Alert
 from functions.core.budget import SHARDS, Booking, Shard, require_room
@@ -48,8 +50,8 @@ class ShardDocuments:
 
     def _shard_in(self, transaction: Transaction, booking: Booking) -> Shard | None:
         ref = self._shard_ref(booking.day, booking.shard)
-        data = ref.get(transaction=transaction, timeout=RPC_SECONDS).to_dict()
-        return None if data is None else Shard.model_validate(data)
+        snapshot = ref.get(transaction=transaction, timeout=RPC_SECONDS)
+        return _sound_shards([snapshot] if snapshot.exists else []).get(booking.shard)
 
     def _book(self, writes: BaseWriteBatch, changes: Iterable[Booking]) -> None:
         """Put the change of the shards into a commit. A write each, no read: they are increments."""
@@ -72,9 +74,10 @@ class BudgetDocuments(ShardDocuments):
     """Reads and writes of days and alerts."""
 
     def budget_shards(self, day: str) -> dict[str, Shard]:
-        """Read the shards of a day by name; none, if it is not open yet. A read each."""
-        found = self._client.get_all(self._shard_refs(day), timeout=RPC_SECONDS)
-        return {each.id: Shard.model_validate(each.to_dict()) for each in found if each.exists}
+        """Read the shards of a day by name; none, if it is not open yet. One that is damaged is left out.
+        A read each."""
+        read = self._client.get_all(self._shard_refs(day), timeout=RPC_SECONDS)
+        return _sound_shards(each for each in read if each.exists)
 
     def review_day(self, day: str, decide: Callable[[dict[str, Any], Books], Review | None]) -> Review | None:
         """Store what `decide` makes of `config/runtime`, the budget's state and a day's shards, in one transaction.
@@ -86,12 +89,13 @@ class BudgetDocuments(ShardDocuments):
 
         def body(transaction: Transaction) -> Review | None:
             refs = [config, state, book, *shards]
-            found = self._client.get_all(refs, transaction=transaction, timeout=RPC_SECONDS)
-            read = {each.reference.path: each.to_dict() for each in found}
-            open_shards = {ref.id: Shard.model_validate(read[ref.path]) for ref in shards if read[ref.path]}
-            stored = DayBook.model_validate(read[book.path] or {})
-            books = Books(day, BudgetState.model_validate(read[state.path] or {}), open_shards, stored)
-            review = decide(read[config.path] or {}, books)
+            snapshots = self._client.get_all(refs, transaction=transaction, timeout=RPC_SECONDS)
+            existing = {each.reference.path: each for each in snapshots if each.exists}
+            read = {path: each.to_dict() for path, each in existing.items()}
+            open_shards = _sound_shards(existing[ref.path] for ref in shards if ref.path in existing)
+            stored = DayBook.model_validate(read.get(book.path) or {})
+            books = Books(day, BudgetState.model_validate(read.get(state.path) or {}), open_shards, stored)
+            review = decide(read.get(config.path) or {}, books)
             if review is not None:
                 transaction.set(state, review.state.model_dump(by_alias=True))
                 transaction.set(book, review.book.model_dump(by_alias=True))
@@ -130,7 +134,7 @@ class BudgetDocuments(ShardDocuments):
             refs = [self._client.document("budget", day), *self._shard_refs(day)]
             read = list(self._client.get_all(refs, transaction=transaction, timeout=RPC_SECONDS))
             books = [DayBook.model_validate(each.to_dict()) for each in read if each.id == day and each.exists]
-            shards = [Shard.model_validate(each.to_dict()) for each in read if each.id != day and each.exists]
+            shards = _sound_shards(each for each in read if each.id != day and each.exists).values()
             drift = Drift(
                 open_micros - sum(shard.reserved for shard in shards),
                 settled_micros - sum(shard.spent + shard.excess for shard in shards),
@@ -193,6 +197,11 @@ class BudgetDocuments(ShardDocuments):
     @property
     def _alerts(self) -> CollectionReference:
         return self._client.collection("alerts")
+
+
+def _sound_shards(snapshots: Iterable[DocumentSnapshot[Any]]) -> dict[str, Shard]:
+    """Return shards by name. A damaged one is as good as missing: the guard makes it anew from what was held on it."""
+    return dict(all_sound(snapshots, lambda each: (each.id, Shard.model_validate(each.to_dict()))))
 
 
 def _sums_of_holds(holders: CollectionReference, day: str) -> Any:

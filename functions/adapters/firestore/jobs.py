@@ -9,6 +9,7 @@ from google.cloud.firestore import CollectionReference, DocumentSnapshot, FieldF
 
 from functions.adapters.firestore.budget import ShardDocuments
 from functions.adapters.firestore.client import RPC_SECONDS
+from functions.adapters.firestore.reading import Found, all_sound, sound
 from functions.adapters.firestore.wallets import WalletDocuments, as_wallet
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_bulk, guarded_update, run_transaction
 from functions.core.accounts import Account
@@ -41,13 +42,13 @@ class JobDocuments(WalletDocuments, ShardDocuments):
 
     def get_job(self, job_id: str) -> StoredJob | None:
         """Read a job. One read."""
-        return _job(self._jobs.document(job_id).get(timeout=RPC_SECONDS))
+        return _job_or_none(self._jobs.document(job_id).get(timeout=RPC_SECONDS))
 
     def get_jobs(self, job_ids: Sequence[str]) -> dict[str, StoredJob]:
         """Read those of these jobs that exist. A read each."""
         refs = [self._jobs.document(job_id) for job_id in job_ids]
-        found = map(_job, self._client.get_all(refs, timeout=RPC_SECONDS)) if refs else ()
-        return {stored.job.job_id: stored for stored in found if stored is not None}
+        read = map(_job_or_none, self._client.get_all(refs, timeout=RPC_SECONDS)) if refs else ()
+        return {stored.job.job_id: stored for stored in read if stored is not None}
 
     def open_jobs(self, uid: str, opened_by: str, decide: Callable[[Wallet | None], Opening]) -> Opening | None:
         """Charge for jobs and store them, in one transaction: one read, a write for the wallet and two a job; for a job
@@ -116,7 +117,7 @@ class JobDocuments(WalletDocuments, ShardDocuments):
         def body(transaction: Transaction) -> StoredJob | None:
             snapshots = self._client.get_all([job_ref, wallet_ref], transaction=transaction, timeout=RPC_SECONDS)
             read = {snapshot.reference.path: snapshot for snapshot in snapshots}
-            stored = _job(read[job_ref.path])
+            stored = _job_or_none(read[job_ref.path])
             if stored is None:
                 return None
             wallet = as_wallet(read[wallet_ref.path]) or self._wallet_in(transaction, uid)
@@ -143,7 +144,7 @@ class JobDocuments(WalletDocuments, ShardDocuments):
         results = transaction.write_results
         return replace(settled, version=results[-1].update_time) if settled and results else settled
 
-    def stale_leases(self, now: datetime, limit: int) -> list[StoredJob]:
+    def stale_leases(self, now: datetime, limit: int) -> Found[StoredJob]:
         """Read instant jobs whose call has not come back in time. A read each, one if there are none."""
         query = (
             self._jobs.where(filter=FieldFilter("shard", "in", list(range(QUEUE_SHARDS))))
@@ -153,7 +154,7 @@ class JobDocuments(WalletDocuments, ShardDocuments):
         )
         return all_jobs(query)
 
-    def list_jobs(self, uid: str, before: tuple[datetime, str] | None, limit: int) -> list[StoredJob]:
+    def list_jobs(self, uid: str, before: tuple[datetime, str] | None, limit: int) -> Found[StoredJob]:
         """Read a page of a user's jobs, newest first, after the one named by its creation time and id. A read each."""
         query = (
             self._jobs.where(filter=FieldFilter("uid", "==", uid))
@@ -173,16 +174,20 @@ class JobDocuments(WalletDocuments, ShardDocuments):
         return self._client.collection("aiJobs")
 
 
-def _job(snapshot: DocumentSnapshot[Any]) -> StoredJob | None:
-    data = snapshot.to_dict()
-    return None if data is None else StoredJob(Job(job_id=snapshot.id, **data), snapshot.update_time)
+def as_job(snapshot: DocumentSnapshot[Any]) -> StoredJob:
+    """Return the job in a snapshot. One that is gone lacks every field."""
+    fields = {**(snapshot.to_dict() or {}), "jobId": snapshot.id}
+    return StoredJob(Job.model_validate(fields), snapshot.update_time)
+
+
+def _job_or_none(snapshot: DocumentSnapshot[Any]) -> StoredJob | None:
+    return sound(snapshot, as_job) if snapshot.exists else None
 
 
 def _job_fields(job: Job) -> dict[str, Any]:
     return job.model_dump(by_alias=True, exclude={"job_id"})
 
 
-def all_jobs(query: Query) -> list[StoredJob]:
+def all_jobs(query: Query) -> Found[StoredJob]:
     """Read what a query finds; it has a limit."""
-    found = map(_job, query.stream(timeout=RPC_SECONDS))
-    return [stored for stored in found if stored is not None]
+    return all_sound(query.stream(timeout=RPC_SECONDS), as_job)

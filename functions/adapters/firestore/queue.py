@@ -7,7 +7,8 @@ from typing import Any
 from google.cloud.firestore import FieldFilter, Query
 
 from functions.adapters.firestore.client import RPC_SECONDS
-from functions.adapters.firestore.jobs import JobDocuments, StoredJob, all_jobs
+from functions.adapters.firestore.jobs import JobDocuments, StoredJob, all_jobs, as_job
+from functions.adapters.firestore.reading import Found, all_sound
 from functions.core.batches import BatchMember
 from functions.core.jobs import Job, Status
 from functions.core.transitions import claimed
@@ -22,7 +23,7 @@ UNPREFERRED_PERCENT = 20
 class QueueDocuments(JobDocuments):
     """Reads of the queue, and the claims that move jobs out of it."""
 
-    def queued_jobs(self, now: datetime, limit: int, shards: Sequence[int]) -> list[StoredJob]:
+    def queued_jobs(self, now: datetime, limit: int, shards: Sequence[int]) -> Found[StoredJob]:
         """Read the jobs of these shards whose turn it is. A read each, and one for a kind that there is none of.
 
         Those with priority come first, the rest by age; but a fifth of the places is for the oldest without priority,
@@ -37,10 +38,10 @@ class QueueDocuments(JobDocuments):
         preferred = waiting.where(filter=FieldFilter("priority", ">", 0))
         preferred = preferred.order_by("priority", direction=Query.DESCENDING).order_by("queuedAt")
         places = limit - max(limit * UNPREFERRED_PERCENT // 100, 1)
-        first = all_jobs(preferred.limit(places)) if places else []
+        first = all_jobs(preferred.limit(places)) if places else Found[StoredJob]()
         rest = all_jobs(without.limit(limit - len(first)))
         # A batch of one job has a single place, and nobody without priority may want it.
-        return first + rest if places or rest else all_jobs(preferred.limit(limit))
+        return first + rest if places or rest else rest + all_jobs(preferred.limit(limit))
 
     def count_queued(self, limit: int) -> int:
         """Count the queued jobs, up to a limit. One read for every thousand."""
@@ -74,10 +75,11 @@ class QueueDocuments(JobDocuments):
 
     def _claimed_by_lost_reply(self, batch_id: str, lost: Sequence[StoredJob]) -> dict[str, datetime]:
         """Of the jobs that refused the claim, those that are the batch's all the same: the call was repeated."""
-        found = self.get_jobs([stored.job.job_id for stored in lost])
-        return {job_id: stored.version for job_id, stored in found.items() if stored.job.batch_id == batch_id}
+        refs = [self._jobs.document(stored.job.job_id) for stored in lost]
+        read = all_sound(self._client.get_all(refs, timeout=RPC_SECONDS), as_job) if refs else ()
+        return {stored.job.job_id: stored.version for stored in read if stored.job.batch_id == batch_id}
 
-    def held_jobs(self, batch_id: str, limit: int) -> list[StoredJob]:
+    def held_jobs(self, batch_id: str, limit: int) -> Found[StoredJob]:
         """Read jobs that a batch has claimed and not ended, while it is not yet known which ones it took."""
         query = (
             self._jobs.where(filter=FieldFilter("batchId", "==", batch_id))
