@@ -299,11 +299,11 @@ def test_an_instant_call_that_never_came_back_is_refunded(cloud: InProcessCloud)
     cloud.client.document(f"aiJobs/{job_id}").update(
         {"mode": "instant", "status": "processing", "leaseUntil": lease, "queuedAt": None}
     )
-    assert recover_jobs(cloud.deps) == {"recovered": 0, "skipped": 0, "crashed": 0}
+    assert recover_jobs(cloud.deps) == {"recovered": 0, "skipped": 0, "crashed": 0, "damaged": 0}
     cloud.clock.advance(timedelta(seconds=180))
     assert recover_jobs(cloud.deps) == {"recovered": 1, "skipped": 0, "crashed": 0}
     assert (job(cloud, job_id)["status"], job(cloud, job_id)["leaseUntil"]) == ("failed", None)
-    assert recover_jobs(cloud.deps) == {"recovered": 0, "skipped": 0, "crashed": 0}
+    assert recover_jobs(cloud.deps) == {"recovered": 0, "skipped": 0, "crashed": 0, "damaged": 0}
     assert (cloud.client.document("users/ann/wallet/main").get().to_dict() or {})["balance"] == 200
 
 
@@ -315,7 +315,7 @@ def test_one_broken_wallet_keeps_nobody_else_from_their_refund(cloud: InProcessC
         fields = {"mode": "instant", "status": "processing", "leaseUntil": cloud.clock(), "queuedAt": None}
         cloud.client.document(f"aiJobs/{job_id}").update(fields)
     cloud.client.document("users/ann/wallet/main").update({"balance": "many"})
-    assert recover_jobs(cloud.deps) == {"recovered": 2, "skipped": 0, "crashed": 1}
+    assert recover_jobs(cloud.deps) == {"recovered": 2, "skipped": 0, "crashed": 1, "damaged": 0}
     assert [job(cloud, jobs[user])["status"] for user in ("ann", "bob", "eve")] == ["processing", "failed", "failed"]
     with pytest.raises(RuntimeError, match="crashed"):
         recover_jobs(cloud.deps)

@@ -84,7 +84,7 @@ def letters(cloud: InProcessCloud) -> dict[str, str]:
 
 
 DAMAGES: dict[str, dict[str, Any]] = {
-    "a value of a newer version": {"requestedMode": "express"},
+    "a text for a time": {"createdAt": "yesterday"},
     "a text for a number": {"tokensCost": "one"},
     "a field that is gone": {"uid": None},
 }
