@@ -301,7 +301,7 @@ def test_an_instant_call_that_never_came_back_is_refunded(cloud: InProcessCloud)
     )
     assert recover_jobs(cloud.deps) == {"recovered": 0, "skipped": 0, "crashed": 0, "damaged": 0}
     cloud.clock.advance(timedelta(seconds=180))
-    assert recover_jobs(cloud.deps) == {"recovered": 1, "skipped": 0, "crashed": 0}
+    assert recover_jobs(cloud.deps) == {"recovered": 1, "skipped": 0, "crashed": 0, "damaged": 0}
     assert (job(cloud, job_id)["status"], job(cloud, job_id)["leaseUntil"]) == ("failed", None)
     assert recover_jobs(cloud.deps) == {"recovered": 0, "skipped": 0, "crashed": 0, "damaged": 0}
     assert (cloud.client.document("users/ann/wallet/main").get().to_dict() or {})["balance"] == 200
