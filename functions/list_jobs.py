@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from functions.core.jobs import Job, job_view
-from functions.core.records import Request
+from functions.core.records import NO_CURSOR, Form, Request
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -34,7 +34,7 @@ class ListJobs(Request):
     """Which page, and which fields; all of them if none are named. `cursor` is the `nextCursor` of the page before."""
 
     limit: Annotated[int, Field(ge=1, le=100)] = 20
-    cursor: Annotated[str, StringConstraints(pattern=r"^\d{1,16}-[0-9a-f]{32}$")] | None = None
+    cursor: Annotated[str, Form(r"[0-9]{1,16}-[0-9a-f]{32}", NO_CURSOR)] | None = None
     fields: Annotated[list[FieldName], Field(min_length=1, max_length=20)] | None = None
 
 

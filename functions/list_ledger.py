@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from functions.core.records import Request
+from functions.core.records import NO_CURSOR, Form, Request
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -18,7 +18,7 @@ class ListLedger(Request):
     """Which page: `cursor` is the `nextCursor` of the page before."""
 
     limit: Annotated[int, Field(ge=1, le=100)] = 20
-    cursor: Annotated[str, StringConstraints(pattern=rf"^{CURSOR_PREFIX}[1-9]\d{{0,11}}$")] | None = None
+    cursor: Annotated[str, Form(rf"{CURSOR_PREFIX}[1-9][0-9]{{0,11}}", NO_CURSOR)] | None = None
 
 
 def list_ledger(request: ListLedger, uid: str, deps: Deps) -> dict[str, Any]:

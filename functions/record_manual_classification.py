@@ -24,7 +24,7 @@ class RecordManualClassification(Request):
 
     request_id: RequestId
     device_id: DeviceId
-    item_name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=200)]
+    item_name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
     category: Annotated[Category, Field(strict=False)]
 
 

@@ -8,8 +8,9 @@ from pydantic import StringConstraints
 
 from functions.core.accounts import Account
 from functions.core.ledger import Wallet
+from functions.core.locales import LanguageTag
 from functions.core.profile import Device, DeviceId, Preferences, Profile, device_key, push_tokens, with_device
-from functions.core.records import LanguageTag, Request
+from functions.core.records import Request
 from functions.core.refresh import contact
 
 if TYPE_CHECKING:

@@ -2,7 +2,8 @@
 
 `on_call` speaks the protocol of callables (https://firebase.google.com/docs/functions/callable-reference) instead of
 firebase-functions' own handler, which answers 500 to a body that is not JSON and logs bodies and tokens that it cannot
-read. What is deployed, and how browsers are let in, stays firebase-functions'.
+read. What is deployed, and how browsers are let in, stays firebase-functions'. Numbers come as the app's SDKs write
+them, see `functions.core.wire_numbers`; answers hold plain ones, below 2^53, which every SDK reads as they are.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from flask import Request, Response, jsonify
 from functions import log
 from functions.boundary import Answer, Call, Tick, body_of, process_deps
 from functions.core import errors
+from functions.core.wire_numbers import decimal_number, unwrapped
 from functions.refusals import told
 
 if TYPE_CHECKING:
@@ -131,7 +133,7 @@ def _data(request: Request) -> Any:
     if text is None:
         _malformed("body", f"at most {CALL_BYTES_MAX} bytes are taken")
     try:
-        body = json.loads(text.decode(), parse_constant=_no_number)
+        body = json.loads(text.decode(), object_hook=unwrapped, parse_float=decimal_number, parse_constant=_no_number)
     except (ValueError, RecursionError):
         _malformed("body", "it is not JSON in UTF-8, or nested too deeply")
     if not isinstance(body, dict) or body.keys() != {"data"}:
@@ -151,8 +153,8 @@ def _user(authorization: str, *, check_revoked: bool) -> AuthData:
     from functions.adapters.identity import IdentityDownError, InvalidTokenError, verified_user
 
     scheme, _, token = authorization.partition(" ")
-    if scheme != "Bearer":
-        raise errors.Unauthenticated("Authorization must be `Bearer` and a Firebase ID token.")
+    if scheme.lower() != "bearer":
+        raise errors.Unauthenticated("Authorization must be Bearer and a Firebase ID token.")
     try:
         claims = verified_user(token, check_revoked=check_revoked)
     except InvalidTokenError as error:

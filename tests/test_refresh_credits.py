@@ -349,7 +349,7 @@ def test_a_wallet_without_its_fields_is_given_up(local: InProcessCloud) -> None:
         refresh_credits(local.deps)
     refreshed_once(local, ["ann"])
     reasons = {letter["path"]: letter["reason"] for letter in letters(local)}
-    assert "balance: Field required" in reasons["users/bob/wallet/main"]
+    assert "balance: is missing" in reasons["users/bob/wallet/main"]
     assert reasons["users/bob/wallet/other"] == reasons["wallet/stray"] == "not the path of a wallet"
 
 

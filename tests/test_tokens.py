@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from google.auth.exceptions import TransportError
@@ -167,6 +168,34 @@ def test_googles_keys_out_of_reach_are_no_sign_out(wire: Wire, monkeypatch: pyte
     assert refusal(wire, id_token("ann")) == UNAVAILABLE
 
 
+CLOCKS = {
+    "issued a few seconds from now": ({"iat": 5}, 200),
+    "issued half a minute from now": ({"iat": 30}, 401),
+    "expired a few seconds ago": ({"iat": -3_600, "exp": -5}, 200),
+    "expired half a minute ago": ({"iat": -3_600, "exp": -30}, 401),
+}
+
+
+def from_now(times: dict[str, int]) -> dict[str, int]:
+    """Return these claims with their seconds counted from now."""
+    return {claim: int(time.time()) + seconds for claim, seconds in times.items()}
+
+
+@pytest.mark.parametrize("what", CLOCKS)
+def test_clocks_may_be_a_few_seconds_apart(wire: Wire, account: SimpleNamespace, what: str) -> None:
+    """Who has signed in this second is let in though our clock is behind Google's, with and without the question
+    whether the token was revoked; a token is not much younger or older than it says."""
+    times, status = CLOCKS[what]
+    for revocation in (False, True):
+        settings(wire, check_revoked_tokens=revocation)
+        assert wire.call("get_wallet", {}, id_token("ann", **from_now(times))).status_code == status
+
+
+def test_bearer_is_written_as_anybody_likes(wire: Wire) -> None:
+    """RFC 9110: the name of the scheme is the same in capitals and in small letters."""
+    assert wire.call("get_wallet", {}, Authorization=f"bearer {id_token('ann')}").status_code == 200
+
+
 # Emulators
 
 
@@ -292,7 +321,17 @@ BAD_APPS: dict[str, Callable[[], str]] = {
     "no subject": lambda: app_check_token(sub=None),
     "an ID token": lambda: id_token("ann"),
     "algorithm none": lambda: f"{part({'alg': 'none', 'typ': 'JWT', 'kid': 'key-1'})}.{part(GOOD)}.",
+    "another type": lambda: signed(jwt.decode(app_check_token(), options={"verify_signature": False}), typ="at+jwt"),
 }
+
+
+@pytest.mark.parametrize("what", CLOCKS)
+def test_clocks_may_be_a_few_seconds_apart_for_app_check_too(wire: Wire, what: str) -> None:
+    """An app's new token counts at once, and for ten seconds longer than it says."""
+    times, status = CLOCKS[what]
+    settings(wire, enforce_app_check=True)
+    answer = wire.call("get_wallet", {}, id_token("ann"), X_Firebase_AppCheck=app_check_token(**from_now(times)))
+    assert answer.status_code == status
 
 
 @pytest.mark.parametrize("what", BAD_APPS)

@@ -1,14 +1,20 @@
-"""Who calls: Firebase Authentication's ID tokens and App Check's tokens, verified by the Admin SDK.
+"""Who calls: Firebase Authentication's ID tokens, verified by the Admin SDK, and App Check's tokens, by PyJWT.
 
 An ID token counts if Google signed it (RS256, by a key it publishes), for this project (audience and issuer), for
 somebody (subject), and if it is not from the future and has not expired. Only where FIREBASE_AUTH_EMULATOR_HOST is set
 does the SDK take unsigned ones; `load_settings` refuses that variable outside of an emulator.
+
+An App Check token counts if Google's App Check signed it (RS256), for this project, for some app, in its time
+(https://firebase.google.com/docs/app-check/custom-resource-backend). The SDK verifies them too, but takes a token for
+one from the future while this machine's clock is a second behind that of whoever issued it.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
-from firebase_admin import app_check, auth
+import jwt
+from firebase_admin import auth, get_app
 from firebase_admin.auth import CertificateFetchError
 from firebase_admin.exceptions import (
     DeadlineExceededError,
@@ -17,7 +23,18 @@ from firebase_admin.exceptions import (
     UnavailableError,
     UnknownError,
 )
-from jwt import PyJWKClientConnectionError
+from jwt import PyJWKClient, PyJWKClientConnectionError
+
+CLOCK_SKEW_SECONDS = 10
+"""How far this machine's clock and the token's issuer's may be apart. A token lives for an hour: ten seconds more are
+no risk, and without them an honest caller with a new token is nobody."""
+
+APP_CHECK_ISSUER = "https://firebaseappcheck.googleapis.com/"
+APP_CHECK_KEYS_URL = APP_CHECK_ISSUER + "v1/jwks"
+APP_CHECK_KEYS_SECONDS = 6 * 60 * 60
+"""How long its keys may be kept, by its documentation."""
+
+KEYS_TIMEOUT_SECONDS = 5
 
 NOT_TO_BE_REACHED = (
     CertificateFetchError,
@@ -47,7 +64,7 @@ def verified_user(id_token: str, *, check_revoked: bool) -> dict[str, Any]:
     Raises:
         InvalidTokenError, IdentityDownError
     """
-    claims = _claims(auth.verify_id_token, id_token)
+    claims = _claims(_user_claims, id_token)
     if check_revoked:
         _require_current(id_token)
     return claims
@@ -59,7 +76,36 @@ def verified_app(app_check_token: str) -> dict[str, Any]:
     Raises:
         InvalidTokenError, IdentityDownError
     """
-    return _claims(app_check.verify_token, app_check_token)
+    return _claims(_app_claims, app_check_token)
+
+
+def _user_claims(token: str, *, check_revoked: bool = False) -> dict[str, Any]:
+    claims: dict[str, Any] = auth.verify_id_token(
+        token, check_revoked=check_revoked, clock_skew_seconds=CLOCK_SKEW_SECONDS
+    )
+    return claims
+
+
+def _app_claims(token: str) -> dict[str, Any]:
+    audience = f"projects/{get_app().project_id}"
+    read = jwt.decode_complete(
+        token,
+        _app_check_keys().get_signing_key_from_jwt(token),
+        algorithms=["RS256"],
+        audience=audience,
+        leeway=CLOCK_SKEW_SECONDS,
+        options={"require": ["aud", "exp", "iss", "sub"]},
+    )
+    claims: dict[str, Any] = read["payload"]
+    ours = claims["iss"].startswith(APP_CHECK_ISSUER) and isinstance(claims["aud"], list) and claims["sub"]
+    if not ours or read["header"].get("typ") != "JWT":
+        raise ValueError("this is no App Check token")
+    return claims
+
+
+@cache
+def _app_check_keys() -> PyJWKClient:
+    return PyJWKClient(APP_CHECK_KEYS_URL, lifespan=APP_CHECK_KEYS_SECONDS, timeout=KEYS_TIMEOUT_SECONDS)
 
 
 def _claims(verify: Callable[[str], dict[str, Any]], token: str) -> dict[str, Any]:
@@ -74,7 +120,7 @@ def _claims(verify: Callable[[str], dict[str, Any]], token: str) -> dict[str, An
 def _require_current(id_token: str) -> None:
     """Ask Firebase about a good token. A role that is missing is no fault of the caller's, and stays a defect."""
     try:
-        auth.verify_id_token(id_token, check_revoked=True)
+        _user_claims(id_token, check_revoked=True)
     except NOT_TO_BE_REACHED as error:
         raise IdentityDownError(type(error).__name__) from error
     except (auth.RevokedIdTokenError, auth.UserDisabledError, auth.UserNotFoundError) as error:

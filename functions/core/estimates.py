@@ -13,6 +13,7 @@ import struct
 from functools import lru_cache
 
 from functions.core.image_tokens import formula_of, image_tokens, image_tokens_max
+from functions.core.locales import LANGUAGE_CHARACTERS_MAX, REGION_CHARACTERS_MAX
 from functions.core.prompts import OUTPUT_TOKENS_MAX, completion_request
 from functions.core.usage import ModelPrice, Usage, cost_micros
 
@@ -22,9 +23,6 @@ CHARACTERS_PER_TOKEN = 3.5
 TOKENS_PER_MESSAGE = 3
 TOKENS_OF_REPLY_PRIMING = 3
 """OpenAI cookbook, "How to count tokens with tiktoken"."""
-
-REGION_CHARACTERS_MAX = 64
-"""What a request may carry (see `functions.steps.orders.Options`), at four bytes each in the widest script."""
 
 
 def input_tokens(model: str, region: str, language: str, size: tuple[int, int]) -> int:
@@ -38,8 +36,8 @@ def input_tokens(model: str, region: str, language: str, size: tuple[int, int]) 
 
 def input_tokens_max(model: str, side: int) -> int:
     """Return the most that the request for any photo counts whose sides are at most `side` pixels."""
-    region = "\U0001f5fa" * REGION_CHARACTERS_MAX
-    return image_tokens_max(formula_of(model), side) + _text_tokens(model, region, "x" * 35)
+    region = "\U0001f5fa" * REGION_CHARACTERS_MAX  # at four bytes each, in the widest script
+    return image_tokens_max(formula_of(model), side) + _text_tokens(model, region, "x" * LANGUAGE_CHARACTERS_MAX)
 
 
 def most_micros(input_tokens: int, price: ModelPrice, *, batch: bool) -> int:

@@ -23,11 +23,12 @@ def require_same_request(stored: Job, wanted: Job) -> None:
 
 
 def _payload(job: Job) -> dict[str, object]:
+    language = job.requested_language
     return {
         "imagePath": job.image_path,
         "mode": job.requested_mode,
         "region": job.requested_region,
-        "language": job.requested_language,
+        "language": language and language.lower(),  # it was stored as it was sent once, `de-de` too
     }
 
 

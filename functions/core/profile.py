@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from functions.core.records import Kept, Record
+from functions.core.records import Form, Kept, Record
 
 DEVICES_MAX = 10
 """A user's devices that get pushes; the one not seen for longest makes room."""
@@ -15,7 +15,7 @@ DEVICES_MAX = 10
 PUSHED_DEVICES_MAX = 3
 """Devices that a push goes to; their tokens travel with every job."""
 
-DeviceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{8,128}$")]
+DeviceId = Annotated[str, Form(r"[A-Za-z0-9_.:-]{8,128}", "must be 8 to 128 letters, digits and _ . : -")]
 """What the app knows its installation by. A client can make one up, so it limits honest devices and slows others
 down."""
 

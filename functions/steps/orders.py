@@ -11,9 +11,10 @@ from pydantic import Field, StringConstraints
 from functions.core.errors import EcolaneError
 from functions.core.idempotency import job_id_for
 from functions.core.jobs import JOB_LIFETIME, Job, Lane, Status, shard_of
+from functions.core.locales import LanguageTag, Region
 from functions.core.moments import day_of
 from functions.core.pricing import expected_wait_minutes, prices_now
-from functions.core.records import LanguageTag, Request, RequestId
+from functions.core.records import Request, RequestId
 from functions.core.uploads import PATH_CHARACTERS_MAX
 from functions.steps.spending import instant_closed, instant_closed_because
 
@@ -26,7 +27,7 @@ ImagePath = Annotated[str, StringConstraints(min_length=1, max_length=PATH_CHARA
 class Options(Request):
     """What the user wants besides: where and in which language, and the most that a photo may cost, in tokens."""
 
-    region: Annotated[str, StringConstraints(pattern=r"^[\w ,.'()-]{2,64}$")] | None = None
+    region: Region | None = None
     language: LanguageTag | None = None
     max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
 

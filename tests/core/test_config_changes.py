@@ -94,7 +94,7 @@ def test_a_proposal_is_checked_as_a_whole() -> None:
     assert (new.config.tokens.instant_price, new.config.tokens.batch_price) == (7, 3)
     assert new.changed == [{"field": "tokens.batchPrice", "before": None, "after": 3}]
     for changes, text in (
-        ({"tokens": {"batchPrice": 8}}, "tokens: Value error, batchPrice must not exceed instantPrice"),
+        ({"tokens": {"batchPrice": 8}}, "tokens: batchPrice must not exceed instantPrice"),
         ({"tokens": {"batchPrce": 8}}, "tokens.batchPrce: there is no such field; the nearest is tokens.batchPrice"),
     ):
         with pytest.raises(InvalidRequest, match=text):

@@ -224,7 +224,7 @@ def test_a_grant_passes_the_cap(cloud: InProcessCloud, run: Run) -> None:
         (("config", "set", "tokens.batchPrce=2"), "the nearest is tokens.batchPrice"),
         (("config", "unset", "prices"), "there is no such field"),
         (("config", "set", "tokens.batchPrice"), "write FIELD=VALUE"),
-        (("config", "set", "tokens.batchPrice=0"), "tokens.batchPrice: Input should be greater than or equal to 1"),
+        (("config", "set", "tokens.batchPrice=0"), "tokens.batchPrice: must be at least 1"),
         (("simulate-price", "--model", "gpt-unheard-of"), "gpt-unheard-of"),
     ],
 )
