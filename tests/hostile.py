@@ -9,6 +9,8 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from tests.sdks import INT64, SDKS
+
 Json = Any
 Schema = Mapping[str, Any]
 
@@ -42,6 +44,9 @@ junk: SearchStrategy[Json] = st.one_of(
     st.sampled_from(TEXTS),
     st.sampled_from(NUMBERS),
     st.sampled_from([None, True, False, [], {}, [[]], {"": None}, {"seconds": 1}, {"__proto__": {"admin": True}}]),
+    st.sampled_from(["5", "", "-", "1e3", "9" * 19, "9" * 5_000, "٣", 5, None, [], {}]).map(
+        lambda value: {"@type": INT64, "value": value}
+    ),
     st.text(max_size=20),
     st.recursive(
         st.one_of(st.none(), st.integers(), st.text(max_size=4)),
@@ -148,21 +153,23 @@ def _hurt_object(draw: st.DrawFn, value: dict[str, Json]) -> Json:
 
 @st.composite
 def bodies(draw: st.DrawFn, good: SearchStrategy[Json]) -> bytes:
-    """A call's body: in form, damaged, of any JSON, or of bytes that are none."""
+    """A call's body: in form, damaged, of any JSON, or of bytes that are none; its numbers as one of the SDKs writes
+    them."""
+    spelt = SDKS[draw(st.sampled_from(sorted(SDKS)))].encoded
     kind = draw(
         st.sampled_from(["good", "good", "damaged", "damaged", "damaged", "junk", "unwrapped", "broken", "bytes"])
     )
     match kind:
         case "good":
-            return as_body({"data": draw(good)})
+            return as_body({"data": spelt(draw(good))})
         case "damaged":
-            return as_body({"data": draw(damaged(good))})
+            return as_body({"data": spelt(draw(damaged(good)))})
         case "junk":
             return as_body({"data": draw(junk)})
         case "unwrapped":
             return as_body(draw(st.one_of(junk, good, st.builds(lambda data: {"data": data, "x": data}, good))))
         case "broken":
-            text = as_body({"data": draw(good)})
+            text = as_body({"data": spelt(draw(good))})
             at = draw(st.integers(0, len(text)))
             return (
                 text[:at]

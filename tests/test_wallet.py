@@ -100,7 +100,6 @@ def test_points_become_tokens_and_stay_on_the_leaderboard(app: App, configure: C
         (0, "INVALID_REQUEST"),
         (-100, "INVALID_REQUEST"),
         (100.5, "INVALID_REQUEST"),
-        (100.5, "INVALID_REQUEST"),
         ("100", "INVALID_REQUEST"),
         (True, "INVALID_REQUEST"),
         (None, "INVALID_REQUEST"),

@@ -84,7 +84,7 @@ def operator_token(uid: str = "root", **changes: Any) -> str:
     return id_token(uid, **{"admin": True, "email_verified": True, "firebase": sign_in, **changes})
 
 
-def app_check_token(key: str = "google", **changes: Any) -> str:
+def app_check_token(key: str = "google", /, **changes: Any) -> str:
     """Return an App Check token as Google issues it."""
     now = int(time.time())
     claims = {

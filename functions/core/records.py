@@ -167,4 +167,6 @@ def problems(error: ValidationError) -> list[tuple[str, str]]:
 
 
 def _said(kind: str, details: Mapping[str, Any]) -> str:
+    if details.get("min_length") == 1:
+        return "must not be empty"
     return SAID.get(kind, f"is not valid ({kind})").format(**details)
