@@ -14,7 +14,7 @@ import functions
 from functions import boundary
 from tests.app import photo
 from tests.sdks import INT64, SDKS
-from tests.wire import Wire, content, id_token, names, new_wire
+from tests.wire import Wire, content, id_token, names, new_wire, operator_token
 
 CALLABLES = names("callable")
 PATH = "users/ann/uploads/can.jpg"
@@ -58,7 +58,7 @@ def request_of(name: str) -> type[BaseModel]:
 
 def sent(wire: Wire, name: str, data: object, sdk: str = "android", uid: str = "ann") -> TestResponse:
     """Send a call as an SDK does."""
-    headers = {"Authorization": f"Bearer {id_token(uid, admin=True)}", **SDKS[sdk].headers}
+    headers = {"Authorization": f"Bearer {operator_token(uid)}", **SDKS[sdk].headers}
     return wire.request(name, SDKS[sdk].body(data), **headers)
 
 

@@ -1,11 +1,12 @@
 """The two manners at the edge: lenient with what we stored ourselves, exact with what a client sends."""
 
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
-from functions.core.records import FIELD_CHARACTERS_MAX, Record, Request, Uid, first_problem, problems
+from functions.core.records import FIELD_CHARACTERS_MAX, Record, Request, RequestId, Uid, first_problem, problems
 
 
 class Stored(Record):
@@ -106,3 +107,47 @@ def test_the_first_problem_is_told_by_its_field_or_as_the_whole() -> None:
     with pytest.raises(ValidationError) as whole:
         Asked.model_validate("text")
     assert first_problem(whole.value, "data").details == {"field": "data"}
+
+
+class Keyed(Request):
+    """Something with a key, and at most two tags."""
+
+    key: RequestId = "request-1"
+    tags: Annotated[list[str], Field(min_length=1, max_length=2)] = Field(default_factory=list)
+    names: Annotated[list[str], Field(min_length=2)] = Field(default_factory=list)
+
+
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        ({"key": "x"}, "must be 8 to 64 letters, digits, _ and -"),
+        ({"key": "request-1\n"}, "must be 8 to 64 letters, digits, _ and -"),
+        ({"key": 1}, "must be text"),
+        ({"tags": []}, "must not be empty"),
+        ({"tags": ["a"] * 3}, "must have at most 2 items"),
+        ({"names": ["a"]}, "must have at least 2 items"),
+        ({"other": 1}, "there is no such field"),
+    ],
+)
+def test_what_is_wrong_is_said_in_words(sent: dict[str, Any], why: str) -> None:
+    """Neither a regular expression nor pydantic's own voice: the rule, so that it can be followed."""
+    with pytest.raises(ValidationError) as refused:
+        Keyed.model_validate(sent)
+    assert [text for _, text in problems(refused.value)] == [why]
+
+
+def test_the_form_of_a_text_is_in_the_schema() -> None:
+    """The fuzz test draws requests from it."""
+    assert Keyed.model_json_schema()["properties"]["key"]["pattern"] == "^[A-Za-z0-9_-]{8,64}$"
+    assert Keyed.model_validate({"key": "request-2"}).key == "request-2"
+
+
+def test_a_kind_of_error_without_words_is_named() -> None:
+    """There are a hundred; what no request and no config can have is told by its name."""
+
+    class Timed(Record):
+        at: datetime
+
+    with pytest.raises(ValidationError) as refused:
+        Timed.model_validate({"at": "soon"})
+    assert problems(refused.value) == [("at", "is not valid (datetime_from_date_parsing)")]
