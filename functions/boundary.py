@@ -16,10 +16,10 @@ import firebase_admin
 from firebase_functions.https_fn import CallableRequest
 from firebase_functions.scheduler_fn import ScheduledEvent
 from flask import Request, Response
-from werkzeug.exceptions import ClientDisconnected
 
 from functions import config, log
 from functions.adapters.patience import waiting_at_most
+from functions.bodies import read_body
 from functions.core import errors
 from functions.refusals import report
 
@@ -39,8 +39,6 @@ callable has, so that in an outage the app hears from us and not from the platfo
 
 WEBHOOK_BYTES_MAX = 64 * 1024
 """Events of batches take a few hundred."""
-
-PIECE_BYTES = 64 * 1024
 
 
 class CronError(Exception):
@@ -104,7 +102,7 @@ def serve_webhook(request: Request, handle: Callable[[bytes, Mapping[str, str], 
     """Serve one webhook. The answer is a status and no word more: whoever calls may be anybody."""
     with log.serving(handle.__name__):
         try:
-            body = body_of(request, WEBHOOK_BYTES_MAX)
+            body = read_body(request, WEBHOOK_BYTES_MAX)
             if body is None:
                 status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
             else:
@@ -113,23 +111,6 @@ def serve_webhook(request: Request, handle: Callable[[bytes, Mapping[str, str], 
             report(log.Event.CALL_CRASHED, error)
             status = HTTPStatus.INTERNAL_SERVER_ERROR
     return Response(status=status)
-
-
-def body_of(request: Request, bytes_max: int) -> bytes | None:
-    """Return the body of a request, or None if it is longer than this, or was cut off.
-
-    What is longer is read and dropped, a piece at a time: the framework reads whatever is left of a body into memory
-    before it answers, and a few callers with the platform's 32 MB each would fill an instance.
-    """
-    try:
-        body = request.stream.read(bytes_max + 1)
-        if len(body) <= bytes_max:
-            return body
-        while request.stream.read(PIECE_BYTES):
-            pass
-    except ClientDisconnected:
-        pass  # nobody is left to be told
-    return None
 
 
 def process_deps() -> Deps:

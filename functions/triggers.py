@@ -20,7 +20,8 @@ from firebase_functions.https_fn import AppCheckData, AuthData, FunctionsErrorCo
 from flask import Request, Response, jsonify
 
 from functions import log
-from functions.boundary import Answer, Call, Tick, body_of, process_deps
+from functions.bodies import leave_body, read_body
+from functions.boundary import Answer, Call, Tick, process_deps
 from functions.core import errors
 from functions.core.wire_numbers import decimal_number, unwrapped
 from functions.refusals import told
@@ -95,6 +96,7 @@ def on_schedule(**given: Any) -> Callable[[TickBody], Endpoint]:
             if request.headers.get("X-CloudScheduler") != "true" or not request.headers.get("X-CloudScheduler-JobName"):
                 with log.serving(function.__name__):
                     log.warning(log.Event.CRON_REFUSED)
+                leave_body(request)
                 return Response(status=HTTPStatus.FORBIDDEN)
             return run(request)
 
@@ -104,15 +106,33 @@ def on_schedule(**given: Any) -> Callable[[TickBody], Endpoint]:
 
 
 def _read(request: Request, settings: Settings, operators: Literal["read", "write"] | None) -> Call:
-    """Return the call that a request holds: what is asked, and who asks by which app, both verified."""
-    data = _data(request)
+    """Return the call that a request holds: what is asked, and who asks by which app, both verified.
+
+    Who asks is found out by the headers alone: nobody's body is waited for before that.
+    """
+    try:
+        auth, app = _callers(request, settings, operators)
+    except errors.EcolaneError:
+        leave_body(request)
+        raise
+    return Call(data=_data(request), raw_request=request, auth=auth, app=app)
+
+
+def _callers(
+    request: Request, settings: Settings, operators: Literal["read", "write"] | None
+) -> tuple[AuthData, AppCheckData | None]:
+    if request.method != "POST":
+        _malformed("method", "a callable is called with POST")
+    if request.mimetype != "application/json":
+        _malformed("Content-Type", "a callable takes application/json")
     authorization = request.headers.get("Authorization")
-    asked = settings.check_revoked_tokens or operators is not None
-    auth = None if authorization is None else _user(authorization, check_revoked=asked)
+    if authorization is None:
+        raise errors.Unauthenticated("Sign in first: this call needs a Firebase ID token.")
+    auth = _user(authorization, check_revoked=settings.check_revoked_tokens or operators is not None)
     app = _app(request.headers.get("X-Firebase-AppCheck")) if settings.enforce_app_check else None
-    if operators is not None and auth is not None:  # nobody at all is told to sign in, as by every function
+    if operators is not None:
         _require_operator(auth, settings, changes=operators == "write")
-    return Call(data=data, raw_request=request, auth=auth, app=app)
+    return auth, app
 
 
 def _require_operator(auth: AuthData, settings: Settings, *, changes: bool) -> None:
@@ -125,13 +145,9 @@ def _require_operator(auth: AuthData, settings: Settings, *, changes: bool) -> N
 
 def _data(request: Request) -> Any:
     """Return the `data` of a call's body, or say what is wrong with the request. Nothing of the body is logged."""
-    text = body_of(request, CALL_BYTES_MAX)
-    if request.method != "POST":
-        _malformed("method", "a callable is called with POST")
-    if request.mimetype != "application/json":
-        _malformed("Content-Type", "a callable takes application/json")
+    text = read_body(request, CALL_BYTES_MAX)
     if text is None:
-        _malformed("body", f"at most {CALL_BYTES_MAX} bytes are taken")
+        _malformed("body", f"at most {CALL_BYTES_MAX} bytes are taken, sent without a break")
     try:
         body = json.loads(text.decode(), object_hook=unwrapped, parse_float=decimal_number, parse_constant=_no_number)
     except (ValueError, RecursionError):
