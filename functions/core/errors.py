@@ -5,7 +5,7 @@
     ├── AppNotVerified        get a new App Check token, then call again
     ├── AuthUnavailable       call again after `retryAfter` seconds, with the same requestId
     ├── InvalidRequest        correct the named field
-    ├── KeyReused             a requestId names one request for ever: take a new one
+    ├── KeyReused             a requestId names one request: take a new one
     ├── InsufficientTokens    earn or wait; `balance` and `price` say how many are missing
     ├── PriceChanged          show the new price and ask again
     ├── DailyLimit            come back at `resetsAt`
@@ -66,7 +66,8 @@ class InvalidRequest(EcolaneError):
 
 
 class KeyReused(EcolaneError):
-    """The `requestId` was used before with another payload. Detail: `field`, the first that differs."""
+    """The `requestId` was used before with another payload, or so long ago that its job is not kept any more. Detail:
+    `field`, the first that differs, or `requestId`."""
 
     reason = "KEY_REUSED"
 

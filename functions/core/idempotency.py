@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 
 from functions.core.errors import KeyReused
-from functions.core.jobs import Job
+from functions.core.jobs import JOB_LIFETIME, Job
 
 
 def job_id_for(uid: str, request_id: str) -> str:
@@ -30,6 +30,16 @@ def _payload(job: Job) -> dict[str, object]:
         "region": job.requested_region,
         "language": language and language.lower(),  # it was stored as it was sent once, `de-de` too
     }
+
+
+def outlived_key() -> KeyReused:
+    """Return what is said of a key whose job is not kept any more. The ledger still shows its charge, so it cannot be
+    charged again."""
+    return KeyReused(
+        f"This requestId was used for a photo more than {JOB_LIFETIME.days} days ago, whose job is not kept any more. "
+        "Use a new requestId.",
+        field="requestId",
+    )
 
 
 def require_same_payload(stored: Mapping[str, object], wanted: Mapping[str, object]) -> None:

@@ -17,7 +17,7 @@ from functions.core.accounts import charge
 from functions.core.budget import Hold, NoRoomError
 from functions.core.earning import streak
 from functions.core.errors import EcolaneError, RateLimited
-from functions.core.idempotency import require_same_request
+from functions.core.idempotency import outlived_key, require_same_request
 from functions.core.jobs import Job, Lane
 from functions.core.limits import Recount, admit, recounted, spend
 from functions.core.pricing import Prices, prices_now, require_within
@@ -80,7 +80,8 @@ def _charge(orders: Sequence[Order], deps: Deps) -> int | None:
             return None
         if opening is None:
             # One of the keys was used before, or is being used right now: those are answered, the others tried again.
-            _answer_again(waiting, deps)
+            if not _answer_again(waiting, deps):
+                _refuse_outlived(waiting, deps)
             waiting = [order for order in waiting if not order.replayed and order.error is None]
             continue
         stored = {job.job_id: job for job in opening.jobs}
@@ -151,8 +152,9 @@ def _decide(
     return Opening(account, tuple(jobs))
 
 
-def _answer_again(orders: Sequence[Order], deps: Deps) -> None:
-    """Answer those whose key was used before with what is stored under it, or with the field that differs."""
+def _answer_again(orders: Sequence[Order], deps: Deps) -> bool:
+    """Answer those whose key was used before with what is stored under it, or with the field that differs. False if
+    nothing is stored under any of them."""
     stored = deps.store.get_jobs([order.job.job_id for order in orders])
     for order in orders:
         found = stored.get(order.job.job_id)
@@ -164,3 +166,12 @@ def _answer_again(orders: Sequence[Order], deps: Deps) -> None:
             order.error = error
         else:
             order.job, order.error, order.replayed = found.job, None, True
+    return bool(stored)
+
+
+def _refuse_outlived(orders: Sequence[Order], deps: Deps) -> None:
+    """Refuse those whose key was used so long ago that its job is not kept any more. The others are unharmed."""
+    outlived = deps.store.outlived_jobs(orders[0].job.uid, [order.job.job_id for order in orders])
+    for order in orders:
+        if order.job.job_id in outlived:
+            order.error = outlived_key()

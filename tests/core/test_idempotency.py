@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.core.errors import KeyReused
-from functions.core.idempotency import job_id_for, require_same_request
+from functions.core.idempotency import job_id_for, outlived_key, require_same_request
 from functions.core.jobs import Lane, Status
 from tests.builders import NOW, classification, job
 
@@ -58,3 +58,16 @@ def test_a_key_that_comes_with_another_payload_names_the_field(change: dict[str,
 def test_the_same_payload_is_the_same_request_however_far_the_job_is(progress: dict[str, Any]) -> None:
     """What happened to a job since, an upgrade included, does not make its own request a foreign one."""
     require_same_request(job(**progress), job())
+
+
+def test_a_key_that_has_outlived_its_job_says_so() -> None:
+    """The app takes a new key, and its developer sees why."""
+    refusal = outlived_key()
+    assert refusal.details == {"field": "requestId"}
+    assert "90 days" in refusal.message
+
+
+@pytest.mark.parametrize(("stored", "wanted"), [("de-de", "de-DE"), ("de-DE", "de-de"), (None, None)])
+def test_a_language_is_the_same_in_capitals(stored: str | None, wanted: str | None) -> None:
+    """It was stored as it was sent once, and is brought into one form now."""
+    require_same_request(job(requested_language=stored), job(requested_language=wanted))

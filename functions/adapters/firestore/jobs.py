@@ -15,7 +15,7 @@ from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_bulk, g
 from functions.core.accounts import Account
 from functions.core.budget import bookings, settling
 from functions.core.jobs import FINAL, QUEUE_SHARDS, Job
-from functions.core.ledger import Wallet, empty_wallet
+from functions.core.ledger import Reason, Wallet, empty_wallet, entry_id
 from functions.core.records import Fields
 from functions.core.transitions import with_fields
 
@@ -54,7 +54,8 @@ class JobDocuments(WalletDocuments, ShardDocuments):
         """Charge for jobs and store them, in one transaction: one read, a write for the wallet and two a job; for a job
         with a hold another read, and another write, for its shard of the budget.
 
-        Returns None, and nothing is stored, if one of them exists already and another invocation opened it.
+        Returns None, and nothing is stored, if one of them exists already and another invocation opened it, or existed
+        once and was charged for.
 
         Raises:
             DayNotOpenError, NoRoomError: there is no room for a hold; nothing is stored.
@@ -78,7 +79,7 @@ class JobDocuments(WalletDocuments, ShardDocuments):
             opening = run_transaction(transaction, body)
         except OUTCOME_UNKNOWN:
             stored = self.get_jobs(attempted)
-            if not stored:
+            if not stored and not self.outlived_jobs(uid, attempted):
                 raise
             if len(stored) < len(attempted) or any(s.job.opened_by != opened_by for s in stored.values()):
                 return None
@@ -89,6 +90,15 @@ class JobDocuments(WalletDocuments, ShardDocuments):
         results = transaction.write_results or []
         # The jobs are written last; what one commit writes, it writes at one time.
         return replace(opening, version=results[-1].update_time) if results else opening
+
+    def outlived_jobs(self, uid: str, job_ids: Sequence[str]) -> set[str]:
+        """Find those of a user's jobs that were charged for and are there no more: deleted by TTL, while the ledger
+        stays. Two reads each."""
+        entries = [self._ledger(uid).document(entry_id(Reason.CHARGE, job_id)) for job_id in job_ids]
+        charged = {entry.id for entry in self._client.get_all(entries, timeout=RPC_SECONDS) if entry.exists}
+        # The jobs are read last: one whose charge was there before was there as well.
+        used = [job_id for job_id in job_ids if entry_id(Reason.CHARGE, job_id) in charged]
+        return set(used) - self.get_jobs(used).keys()
 
     def update_job(self, job: Job, version: datetime, fields: Fields) -> bool:
         """Write these fields if the job is as it was at `version`, and settle its hold if they end it. One write, and
