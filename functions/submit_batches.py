@@ -39,7 +39,7 @@ QUEUE_COUNTED_MAX = 100_000
 ABANDONED_MAX = 20
 """Half-built batches that one run takes up."""
 
-RUN_TIME = FUNCTION_TIMEOUT - timedelta(seconds=120)
+RUN_TIME = FUNCTION_TIMEOUT - timedelta(seconds=180)
 """After this a run begins no further batch; the margin is for the one that it is at."""
 
 OVERDUE_PAGE = 500

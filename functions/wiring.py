@@ -69,14 +69,12 @@ class Deps:
     @cached_property
     def provider(self) -> OpenAIProvider:
         """The AI provider."""
-        from openai import OpenAI
-
+        from functions.adapters.bounded_http import bounded_client
         from functions.adapters.openai import OpenAIProvider
 
         # The client wants a key even where it only checks a signature, in the webhook, which is given none.
         key = self.settings.openai_api_key or "none"
-        client = OpenAI(api_key=key, base_url=self.settings.openai_base_url)
-        return OpenAIProvider(client)
+        return OpenAIProvider(bounded_client(key, self.settings.openai_base_url))
 
     @cached_property
     def messaging(self) -> PushMessaging:

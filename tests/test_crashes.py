@@ -198,7 +198,7 @@ def examine(cloud: InProcessCloud) -> None:
     sent = Counter((batch.metadata or {})["batchId"] for batch in at_openai)
     assert all(times == 1 for times in sent.values()), "a batch was submitted twice"
     files = [batch.output_file_id for batch in at_openai if batch.output_file_id]
-    answers = Counter(line["custom_id"] for file in files for line in cloud.deps.provider.read_lines(file))
+    answers = Counter(line["custom_id"] for file in files for line in cloud.deps.provider.read_lines(file, 60))
     assert all(count <= found[job_id]["attempts"] for job_id, count in answers.items()), "an answer was paid for twice"
     assert [path for path in cloud.files.objects if path.startswith("batches/")] == []
     examine_budget(cloud)

@@ -6,6 +6,7 @@ repeated safely is repeated by the next run, which first looks for what the last
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from typing import IO, Any
 
@@ -14,15 +15,24 @@ import openai
 from openai import OpenAI
 from openai.types import Batch as OpenAIBatch
 
+from functions.adapters.bounded_http import Allowance
 from functions.core.answers import Completion, read_completion
 from functions.core.batch_reports import ProviderBatch, ProviderState
 from functions.core.provider_errors import Trouble, code_of, trouble_of
 
 CONTROL_TIMEOUT_SECONDS = 30.0
-"""For a small request: to connect, and between two parts of the answer."""
+"""For all of a small request, from connecting to the last byte of the answer; also for all pages of a list together."""
 
 TRANSFER_TIMEOUT_SECONDS = 90.0
-"""The same for a file. It is less than a run keeps for the batch that it is at: see `RUN_TIME` in the crons."""
+"""For all of an upload: 190 MB at 2 MB a second. A download is worked on while it comes in: for the time between two
+parts of it, and for how long it may outlast the run's own time. It is less than a run keeps for the batch that it is
+at: see `RUN_TIME` in the crons."""
+
+ANSWER_BYTES_MAX = 8_000_000
+"""An answer has some thousand, a page of a hundred batches some hundred thousand; it is all in memory at once."""
+
+FILE_BYTES_MAX = 1_000_000_000
+"""Of an output file, which is streamed: 50,000 answers come to 150 MB."""
 
 FILE_LIFETIME = timedelta(days=3)
 """How long OpenAI keeps our files: past the batch window and a long weekend of trouble, well under its 30 days."""
@@ -92,12 +102,12 @@ class OpenAIProvider:
         self._client = client.with_options(max_retries=0, timeout=CONTROL_TIMEOUT_SECONDS)
 
     def complete(self, body: dict[str, Any], timeout_seconds: float) -> Completion:
-        """Ask for one chat completion now.
+        """Ask for one chat completion now. `timeout_seconds` are for all of it.
 
         Raises:
             ProviderDownError, ProviderRejectedError
         """
-        with _errors_translated(about_a_photo=True):
+        with _request(timeout_seconds, about_a_photo=True):
             response = self._client.with_options(timeout=timeout_seconds).post(
                 "/chat/completions", body=body, cast_to=object
             )
@@ -105,7 +115,7 @@ class OpenAIProvider:
 
     def upload_input(self, name: str, file: IO[bytes]) -> str:
         """Upload a batch's input file. Returns OpenAI's file id."""
-        with _errors_translated():
+        with _request(TRANSFER_TIMEOUT_SECONDS):
             uploaded = self._client.with_options(timeout=TRANSFER_TIMEOUT_SECONDS).files.create(
                 file=(name, file, "application/jsonl"),
                 purpose="batch",
@@ -115,7 +125,7 @@ class OpenAIProvider:
 
     def create_batch(self, batch_id: str, input_file_id: str) -> ProviderBatch:
         """Create a batch that carries our id. Not idempotent: look with `find_batch` before doing it again."""
-        with _errors_translated():
+        with _request(CONTROL_TIMEOUT_SECONDS):
             batch = self._client.batches.create(
                 input_file_id=input_file_id,
                 endpoint="/v1/chat/completions",
@@ -128,7 +138,7 @@ class OpenAIProvider:
     def find_batch(self, batch_id: str, created_after: datetime) -> ProviderBatch | None:
         """Look for a batch that carries our id among those created since. Newest first, a page of 100 at a time."""
         oldest = (created_after - timedelta(hours=1)).timestamp()
-        with _errors_translated():
+        with _request(CONTROL_TIMEOUT_SECONDS):
             for number, batch in enumerate(self._client.batches.list(limit=100)):
                 if batch.created_at < oldest or number >= LISTED_BATCHES_MAX:
                     return None
@@ -138,7 +148,7 @@ class OpenAIProvider:
 
     def retrieve_batch(self, openai_batch_id: str) -> ProviderBatch:
         """Ask how far a batch has come."""
-        with _errors_translated():
+        with _request(CONTROL_TIMEOUT_SECONDS):
             return _provider_batch(self._client.batches.retrieve(openai_batch_id))
 
     def cancel_batch(self, openai_batch_id: str) -> None:
@@ -147,7 +157,7 @@ class OpenAIProvider:
         Raises:
             ProviderRejectedError: it has ended already.
         """
-        with _errors_translated():
+        with _request(CONTROL_TIMEOUT_SECONDS):
             try:
                 self._client.batches.cancel(openai_batch_id)
             except openai.ConflictError as error:
@@ -173,18 +183,28 @@ class OpenAIProvider:
                 return kind, None
         return None
 
-    def read_lines(self, file_id: str) -> Iterator[dict[str, Any]]:
-        """Stream the lines of an output or error file. A line that is no JSON object is left out: it names no job."""
-        with (
-            _errors_translated(),
-            self._client.with_options(timeout=TRANSFER_TIMEOUT_SECONDS).files.with_streaming_response.content(
-                file_id
-            ) as response,
-        ):
-            for text in _lines(response.iter_bytes()):
+    def read_lines(self, file_id: str, run_seconds: float) -> Iterator[dict[str, Any]]:
+        """Stream the lines of an output or error file. A line that is no JSON object is left out: it names no job.
+
+        `run_seconds` is what is left of the run, below zero once it is over: all its files together may outlast it by
+        `TRANSFER_TIMEOUT_SECONDS`.
+        """
+        allowance = Allowance(run_seconds + TRANSFER_TIMEOUT_SECONDS, FILE_BYTES_MAX)
+        files = self._client.with_options(timeout=TRANSFER_TIMEOUT_SECONDS).files.with_streaming_response
+        with _errors_translated(), ExitStack() as stack:
+            with allowance.applied():
+                response = stack.enter_context(files.content(file_id))
+            for text in _lines(allowance.spent_on(response.iter_bytes())):
                 line = _json_or_none(text)
                 if isinstance(line, dict):
                     yield line
+
+
+@contextmanager
+def _request(seconds: float, *, about_a_photo: bool = False) -> Iterator[None]:
+    """Let what is asked inside take so many seconds in all, and translate its errors."""
+    with _errors_translated(about_a_photo=about_a_photo), Allowance(seconds, ANSWER_BYTES_MAX).applied():
+        yield
 
 
 class _errors_translated:  # noqa: N801  (reads as a statement: `with _errors_translated():`)

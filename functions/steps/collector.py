@@ -114,11 +114,14 @@ class Collector:
             if file_id is None or reported.state not in ENDED:
                 continue
             try:
-                yield from self._deps.provider.read_lines(file_id)
+                yield from self._deps.provider.read_lines(file_id, self._seconds_left())
             except ProviderRejectedError:
                 if not give_up:
                     raise
                 yield None
+
+    def _seconds_left(self) -> float:
+        return (self._until - self._deps.clock()).total_seconds()
 
     def _end(
         self, member: BatchMember, attempt: Attempt, *, counts: bool = True, pause: timedelta | None = None

@@ -144,7 +144,7 @@ class Answers:
             "usage": {"prompt_tokens": 1_000, "completion_tokens": 200},
         }
 
-    def read_lines(self, _file_id: str) -> Iterator[dict[str, Any]]:
+    def read_lines(self, _file_id: str, _run_seconds: float) -> Iterator[dict[str, Any]]:
         """Stream the output file, in an order of its own."""
         return map(self.line, reversed(range(self._lines)))
 

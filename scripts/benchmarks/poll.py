@@ -102,7 +102,7 @@ class _Provider(Answers):
     def retrieve_batch(self, openai_batch_id: str) -> ProviderBatch:
         return ProviderBatch(openai_batch_id, ProviderState.COMPLETED, openai_batch_id)
 
-    def read_lines(self, file_id: str) -> Iterator[dict[str, Any]]:
+    def read_lines(self, file_id: str, _run_seconds: float) -> Iterator[dict[str, Any]]:
         first, end = map(int, file_id.split("-"))
         return map(self.line, reversed(range(first, end)))
 

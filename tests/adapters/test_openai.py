@@ -88,7 +88,7 @@ CALLS: dict[str, Callable[[OpenAIProvider], object]] = {
     "create_batch": lambda provider: provider.create_batch("batch-1", "file-1"),
     "find_batch": lambda provider: provider.find_batch("batch-1", datetime(2026, 11, 21, tzinfo=UTC)),
     "retrieve_batch": lambda provider: provider.retrieve_batch("batch_abc"),
-    "read_lines": lambda provider: list(provider.read_lines("file-1")),
+    "read_lines": lambda provider: list(provider.read_lines("file-1", 60)),
 }
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 
@@ -308,7 +308,7 @@ def test_a_batch_goes_through_from_input_to_lines(
         None,
     )
     assert done.output_file_id is not None
-    lines = list(provider.read_lines(done.output_file_id))
+    lines = list(provider.read_lines(done.output_file_id, 60))
     assert sorted(line["custom_id"] for line in lines) == ["job-1", "job-2"]
     assert all(line["response"]["status_code"] == 200 for line in lines)
 
@@ -416,7 +416,7 @@ def test_lines_that_name_nobody_are_left_out() -> None:
     noise = ["", "{", "[]", "7", "null", long, "[" * 100_000]
     content = "\n".join(['{"custom_id": "a"}', *noise, '{"custom_id": "b"}'])
     provider = provider_answering(lambda _: httpx2.Response(200, text=content))
-    assert [line["custom_id"] for line in provider.read_lines("file-1")] == ["a", "b"]
+    assert [line["custom_id"] for line in provider.read_lines("file-1", 60)] == ["a", "b"]
 
 
 @pytest.mark.parametrize("text", ["a\u2028b", "a\u0085b", "a\x0bb", "a\x1cb"], ids=ascii)
@@ -425,13 +425,13 @@ def test_a_line_ends_only_at_a_newline(text: str) -> None:
     line = {"custom_id": "a", "text": text}
     content = json.dumps(line, ensure_ascii=False) + "\n" + json.dumps({"custom_id": "b"})
     provider = provider_answering(lambda _: httpx2.Response(200, text=content))
-    assert list(provider.read_lines("file-1")) == [line, {"custom_id": "b"}]
+    assert list(provider.read_lines("file-1", 60)) == [line, {"custom_id": "b"}]
 
 
 def test_a_download_that_breaks_off_is_an_outage(torn_download: str) -> None:
     """The connection dies within the file: the lines so far are right, and the rest is worth another attempt."""
     with closing(OpenAI(api_key=KEY, base_url=torn_download)) as client:
-        lines = OpenAIProvider(client).read_lines("file-1")
+        lines = OpenAIProvider(client).read_lines("file-1", 60)
         assert next(lines) == {"custom_id": "a"}
         with pytest.raises(ProviderDownError):
             list(lines)
