@@ -1,6 +1,6 @@
 """`make audit`: does PyPI know a vulnerability of a version that is locked?
 
-Asks PyPI's advisories (pip-audit) about every package of the locks. It says "clean" only if each of them was looked up:
+Asks PyPI's advisories (pip-audit) about every package of the lock. It says "clean" only if each of them was looked up:
 behind a mirror without advisories, or without a network, it ends with what could not be found out.
 """
 
@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCKS = ("requirements.txt", "requirements-dev.txt")
+LOCK = "requirements-dev.txt"  # holds what the other locks hold, at the same versions
 PATIENCE_SECONDS = 300
 VULNERABLE, UNKNOWN = 1, 2
 
@@ -26,7 +26,7 @@ def audit(
     if if_missing not in {"fail", "skip"}:
         _end(f"--if-missing is fail or skip, not {if_missing!r}", UNKNOWN)
     with Console(stderr=True).status("Asking PyPI about every locked package"):
-        found = [package for lock in LOCKS for package in looked_up(lock)]
+        found = looked_up()
     vulnerable = {
         f"{package['name']} {package['version']}: {advisory['id']}, fixed in {advisory['fix_versions'] or 'none'}"
         for package in found
@@ -43,14 +43,14 @@ def audit(
     _end(f"clean: no known vulnerability in {len(names)} packages", 0)
 
 
-def looked_up(lock: str) -> list[dict[str, Any]]:
-    """Return pip-audit's findings about each package of a lock, or why it could not ask at all about any."""
+def looked_up() -> list[dict[str, Any]]:
+    """Return pip-audit's findings about each locked package, or why it could not ask at all about any."""
     command = [
         sys.executable,
         "-m",
         "pip_audit",
         "--requirement",
-        str(ROOT / lock),
+        str(ROOT / LOCK),
         "--require-hashes",
         "--disable-pip",
     ]
@@ -59,7 +59,7 @@ def looked_up(lock: str) -> list[dict[str, Any]]:
     try:
         dependencies: list[dict[str, Any]] = json.loads(ran.stdout)["dependencies"]
     except (ValueError, KeyError, TypeError):
-        return [{"name": lock, "skip_reason": (ran.stderr.strip().splitlines() or ["pip-audit says nothing"])[-1]}]
+        return [{"name": LOCK, "skip_reason": (ran.stderr.strip().splitlines() or ["pip-audit says nothing"])[-1]}]
     return dependencies
 
 

@@ -25,7 +25,7 @@ ALSO = {
 }
 """Those of the services in use that the scanner does not know, or knows only in other forms."""
 
-NOT_OURS = {"requirements.txt", "requirements-dev.txt", "package-lock.json"}
+NOT_OURS = {"requirements.txt", "requirements-local.txt", "requirements-dev.txt", "package-lock.json"}
 """Locks: nothing but hashes of files."""
 
 
