@@ -40,6 +40,9 @@ callable has, so that in an outage the app hears from us and not from the platfo
 WEBHOOK_BYTES_MAX = 64 * 1024
 """Events of batches take a few hundred."""
 
+DOCUMENTS_A_CALL = 20
+"""A page of a list counts as a call for each of so many documents, which is how many one has by default."""
+
 
 class CronError(Exception):
     """A scheduled run failed. The platform puts this text into its response, so it says no more than where to look."""
@@ -57,10 +60,11 @@ def serve_call(call: Call, handle: Callable[[R, str, Deps], Answer]) -> Answer:
     What the request is checked against is the type of the handler's first parameter.
 
     Raises:
-        EcolaneError: what the caller is told.
+        EcolaneError: what the caller is told. RateLimited: this user has called too often; nothing was asked for.
     """
     uid = _authenticated(call)
     request = _checked(call.data, _request_type(handle))
+    _ration(f"{handle.__name__} {uid}", request)
     if job_id := getattr(request, "job_id", None):
         log.about(jobId=job_id)
     with waiting_at_most(STORE_PATIENCE_SECONDS):
@@ -127,6 +131,15 @@ def _authenticated(call: CallableRequest[Any]) -> str:
     if uid is None or not is_uid(uid):
         raise errors.Unauthenticated("Sign in first: this call needs a Firebase ID token.")
     return uid
+
+
+def _ration(caller: str, request: records.Request) -> None:
+    """Count a call, and a long page of a list as several. Nothing is read for that: it counts in this process, which
+    serves one function where it is deployed, and all of them in a local cloud."""
+    rate = process_deps().callers.calls
+    wanted = max(getattr(request, "limit", 0) // DOCUMENTS_A_CALL, 1)
+    if rate.take(caller, wanted) < wanted:
+        raise rate.exceeded("calls", wanted)
 
 
 @cache

@@ -14,9 +14,10 @@ from functions.core.jobs import Lane, job_view
 from functions.core.limits import Recount
 from functions.core.pricing import prices_now
 from functions.core.records import JobId, Request
-from functions.core.settlement import Upgrade, own, upgrading
+from functions.core.settlement import Decision, Upgrade, own, upgrade_price, upgrading
+from functions.steps.admission import admitted
 from functions.steps.instant_lane import classify_now
-from functions.steps.spending import instant_closed, instant_closed_because, instant_hold, with_hold
+from functions.steps.spending import instant_closed, instant_closed_because, instant_hold, least_hold, with_hold
 
 if TYPE_CHECKING:
     from functions.adapters.firestore import StoredJob
@@ -47,27 +48,33 @@ def upgrade_job(request: UpgradeJob, uid: str, deps: Deps) -> dict[str, Any]:
     closed = instant_closed_because(deps)
     if closed is not None:
         raise instant_closed(closed, deps)
-    photo = deps.prepare_photo(deps.files.read_photo(job.image_path), runtime.images)
     upgrade = Upgrade(
         prices=prices_now(runtime.tokens, deps.queue().queued),
         tokens_max=request.max_tokens,
         opened_by=deps.new_id(),
         lease_until=now + timedelta(seconds=runtime.instant.lease_seconds),
-        hold=instant_hold(job, photo, deps),
+        hold=least_hold(deps),
     )
+    upgrade_price(job, upgrade.prices, upgrade.tokens_max)
 
-    def buy(hold: Hold, recount: Recount | None) -> StoredJob | None:
-        return deps.store.settle_job(
-            request.job_id,
-            uid,
-            upgrading(uid, runtime, now, replace(upgrade, hold=hold, recount=recount)),
-            took_effect=lambda job: job.opened_by == upgrade.opened_by,
-        )
+    def decision(hold: Hold, recount: Recount | None) -> Decision:
+        return upgrading(uid, runtime, now, replace(upgrade, hold=hold, recount=recount))
 
-    try:
-        stored = with_hold(upgrade.hold, uid, buy, deps)
-    except NoRoomError as full:
-        raise instant_closed("BUDGET", deps) from full
+    with admitted(uid, lambda wallet, recount: decision(upgrade.hold, recount)(wallet, job), deps):
+        photo = deps.prepare_photo(deps.files.read_photo(job.image_path), runtime.images)
+
+        def buy(hold: Hold, recount: Recount | None) -> StoredJob | None:
+            return deps.store.settle_job(
+                request.job_id,
+                uid,
+                decision(hold, recount),
+                took_effect=lambda job: job.opened_by == upgrade.opened_by,
+            )
+
+        try:
+            stored = with_hold(instant_hold(job, photo, deps), uid, buy, deps)
+        except NoRoomError as full:
+            raise instant_closed("BUDGET", deps) from full
     if stored is None:
         raise JobNotFound("You have no job with this jobId.")
     if stored.job.opened_by != upgrade.opened_by:

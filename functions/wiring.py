@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions import log
 from functions.caches import Cached
+from functions.callers import Callers
 from functions.config import ConfigurationError, Settings, load_settings
 from functions.core.budget_state import BudgetState
 from functions.core.config_changes import REMOTE_KEYS, overlaid
@@ -45,7 +46,7 @@ class Deps:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
-        self.clock = clock
+        self.clock, self.callers = clock, Callers(clock)
         self._remote = Cached(self._fetch_remote, REMOTE_CONFIG_AGE_MAX, clock)
         self._current = Cached(self._read_current, RUNTIME_CONFIG_AGE_MAX, clock)
 

@@ -100,10 +100,9 @@ def upgrading(uid: str, runtime: RuntimeConfig, now: datetime, upgrade: Upgrade)
         own(job, uid)
         if job.mode is Lane.INSTANT:
             return None
-        if job.status is not Status.QUEUED or job.mode is not Lane.BATCH or wallet is None:
+        if wallet is None:
             raise JobNotUpgradable("Only a queued job can be upgraded.", status=job.status)
-        difference = max(upgrade.prices.instant - job.tokens_cost, 0)
-        require_within(difference, upgrade.tokens_max, upgrade.prices)
+        difference = upgrade_price(job, upgrade.prices, upgrade.tokens_max)
         account = contact(wallet, uid, runtime, now)
         account = spend(recounted(account, most, cap, now, upgrade.recount), most, cap, now)
         account = readmit(account, Lane.BATCH, job.created_at, now)
@@ -113,6 +112,20 @@ def upgrading(uid: str, runtime: RuntimeConfig, now: datetime, upgrade: Upgrade)
         return account, upgraded(upgrade.opened_by, cost, upgrade.lease_until, job.attempts, upgrade.hold)
 
     return decide
+
+
+def upgrade_price(job: Job, prices: Prices, tokens_max: int | None) -> int:
+    """Return what a job costs more in the instant lane, in tokens.
+
+    Raises:
+        JobNotUpgradable: it has left the queue; detail `status`.
+        PriceChanged: it is more than the caller wants to pay.
+    """
+    if job.status is not Status.QUEUED or job.mode is not Lane.BATCH:
+        raise JobNotUpgradable("Only a queued job can be upgraded.", status=job.status)
+    difference = max(prices.instant - job.tokens_cost, 0)
+    require_within(difference, tokens_max, prices)
+    return difference
 
 
 def own(job: Job | None, uid: str) -> Job:

@@ -1,13 +1,12 @@
 """Taking photos in: check, charge and store. Shared by `classify_image` and `classify_images`.
 
-check the paths, fetch and prepare the photos    nothing is charged for a photo that cannot be used
+check paths and prices, fetch the photos         nothing is charged for a photo that cannot be used
 charge + ledger entries + jobs, one transaction  a job's id follows from its key: a replay meets it and stops
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,15 +22,14 @@ from functions.core.limits import Recount, admit, recounted, spend
 from functions.core.pricing import Prices, prices_now, require_within
 from functions.core.refresh import contact
 from functions.core.uploads import own_upload
+from functions.steps import admission
 from functions.steps.orders import Options, Order, move_to_batch
 from functions.steps.spending import instant_hold, line_micros, with_hold, within_cap
 
 if TYPE_CHECKING:
+    from functions.adapters.firestore import StoredWallet
     from functions.core.ledger import Wallet
     from functions.wiring import Deps
-
-PHOTO_THREADS = 8
-"""Photos fetched side by side: enough to hide Storage's latency, few enough to hold in memory."""
 
 
 def place(orders: Sequence[Order], options: Options, deps: Deps) -> int | None:
@@ -39,40 +37,69 @@ def place(orders: Sequence[Order], options: Options, deps: Deps) -> int | None:
 
     A refusal stands only if the key is new: the photo may be gone and the tokens spent since the first call with it.
     """
+    uid = orders[0].job.uid
     prices = prices_now(deps.runtime().tokens, deps.queue().queued)
-    if len(orders) == 1:
-        _fetch(orders[0], options.max_tokens, prices, deps)
-    else:
-        with ThreadPoolExecutor(min(PHOTO_THREADS, len(orders))) as pool:
-            list(pool.map(lambda order: _fetch(order, options.max_tokens, prices, deps), orders))
-    balance = _charge([order for order in orders if order.error is None], deps)
-    refused = [order for order in orders if order.error is not None]
-    _answer_again(refused, deps)
+    for order in _without_error(orders):
+        _check(order, options.max_tokens, prices)
+    seen = _look(orders, uid, deps)
+    admission.fetch(orders, uid, deps)
+    balance = _charge(_without_error(orders), seen, deps)
+    _answer_again([order for order in orders if order.error is not None], deps)
+    admission.account_for(orders, uid, deps)
+    if balance is None and any(order.version for order in orders):
+        wallet = deps.store.get_wallet(uid)  # the reply to our own charge was lost
+        balance = wallet.balance if wallet else None
     return balance
 
 
-def _fetch(order: Order, tokens_max: int | None, prices: Prices, deps: Deps) -> None:
-    if order.error is not None:
-        return
+def _without_error(orders: Sequence[Order]) -> list[Order]:
+    return [order for order in orders if order.error is None]
+
+
+def _check(order: Order, tokens_max: int | None, prices: Prices) -> None:
+    """Refuse what can be refused without asking anybody."""
     try:
-        path = own_upload(order.job.uid, order.job.image_path)
-        order.photo = deps.prepare_photo(deps.files.read_photo(path), deps.runtime().images)
+        own_upload(order.job.uid, order.job.image_path)
         require_within(order.job.tokens_cost, tokens_max, prices)
     except EcolaneError as error:
         order.error = error
 
 
-def _charge(orders: Sequence[Order], deps: Deps) -> int | None:
+def _look(orders: Sequence[Order], uid: str, deps: Deps) -> StoredWallet | None:
+    """Refuse what the wallet does not allow, where it is worth a look before photos are fetched. Returns the wallet as
+    it was seen. See `functions.steps.admission`."""
+    waiting = _without_error(orders)
+    if not waiting or (len(orders) == 1 and not deps.callers.refused_lately(uid)):
+        return None
+    seen = deps.store.look_at_wallet(uid)
+    if seen is None:
+        return None  # on first contact there are welcome tokens
+    refusals: dict[str, EcolaneError] = {}
+    micros = line_micros(deps)
+
+    def decide(recount: Recount | None) -> Opening:
+        return _decide(seen.wallet, waiting, refusals, Most(micros, recount), deps)
+
+    try:
+        within_cap(uid, decide, deps)
+    except RateLimited as busy:
+        refusals = {order.job.job_id: busy for order in waiting}
+    for order in waiting:
+        order.error = refusals.get(order.job.job_id)
+    return seen
+
+
+def _charge(orders: Sequence[Order], seen: StoredWallet | None, deps: Deps) -> int | None:
     """Charge for as many of these orders as the wallet and its limits allow, in their order."""
     waiting = list(orders)
     while waiting:
         refusals: dict[str, EcolaneError] = {}
         try:
-            opening = _opened(waiting, refusals, deps)
+            opening = _opened(waiting, refusals, seen, deps)
         except NoRoomError:
             for order in waiting:
                 move_to_batch(order, "BUDGET", deps)
-            waiting = [order for order in waiting if order.error is None]
+            waiting = _without_error(waiting)
             continue
         except RateLimited as busy:
             for order in waiting:
@@ -82,7 +109,7 @@ def _charge(orders: Sequence[Order], deps: Deps) -> int | None:
             # One of the keys was used before, or is being used right now: those are answered, the others tried again.
             if not _answer_again(waiting, deps):
                 _refuse_outlived(waiting, deps)
-            waiting = [order for order in waiting if not order.replayed and order.error is None]
+            waiting = [order for order in _without_error(waiting) if not order.replayed]
             continue
         stored = {job.job_id: job for job in opening.jobs}
         for order in waiting:
@@ -93,7 +120,9 @@ def _charge(orders: Sequence[Order], deps: Deps) -> int | None:
     return None
 
 
-def _opened(orders: Sequence[Order], refusals: dict[str, EcolaneError], deps: Deps) -> Opening | None:
+def _opened(
+    orders: Sequence[Order], refusals: dict[str, EcolaneError], seen: StoredWallet | None, deps: Deps
+) -> Opening | None:
     """Store what may be stored of these orders; an instant one, which comes alone, with its hold.
 
     Raises:
@@ -106,7 +135,7 @@ def _opened(orders: Sequence[Order], refusals: dict[str, EcolaneError], deps: De
         first.job = first.job.model_copy(update={"hold": hold})
         most = Most(hold.micros if hold else micros, recount)
         return deps.store.open_jobs(
-            first.job.uid, first.job.opened_by, lambda wallet: _decide(wallet, orders, refusals, most, deps)
+            first.job.uid, first.job.opened_by, lambda wallet: _decide(wallet, orders, refusals, most, deps), seen
         )
 
     if first.job.mode is Lane.BATCH:
@@ -154,8 +183,12 @@ def _decide(
 
 def _answer_again(orders: Sequence[Order], deps: Deps) -> bool:
     """Answer those whose key was used before with what is stored under it, or with the field that differs. False if
-    nothing is stored under any of them."""
-    stored = deps.store.get_jobs([order.job.job_id for order in orders])
+    nothing is stored under any of them.
+
+    What this very call has stored is its own: its reply was lost, and what the charge was refused for when it was tried
+    again is what it had spent itself.
+    """
+    stored, ours = deps.store.get_jobs([order.job.job_id for order in orders]), {o.job.opened_by for o in orders}
     for order in orders:
         found = stored.get(order.job.job_id)
         if found is None:
@@ -165,7 +198,8 @@ def _answer_again(orders: Sequence[Order], deps: Deps) -> bool:
         except EcolaneError as error:
             order.error = error
         else:
-            order.job, order.error, order.replayed = found.job, None, True
+            order.replayed = found.job.opened_by not in ours
+            order.job, order.error, order.version = found.job, None, None if order.replayed else found.version
     return bool(stored)
 
 

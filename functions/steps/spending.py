@@ -74,6 +74,11 @@ def instant_hold(job: Job, photo: bytes, deps: Deps) -> Hold:
     return call_hold(day_of(deps.clock()), shard, model, raised(micros, percent), percent)
 
 
+def least_hold(deps: Deps) -> Hold:
+    """Return what is held for an instant call at the least, for a decision about a photo that nobody has seen yet."""
+    return call_hold(day_of(deps.clock()), 0, deps.settings.openai_model, line_micros(deps), hold_percent(deps))
+
+
 def line_micros(deps: Deps) -> int:
     """Return the most that one line of a batch can cost."""
     tokens = input_tokens_max(deps.settings.openai_model, deps.runtime().images.side_max)

@@ -8,6 +8,7 @@ from functions.adapters.firestore.operations import OperationDocuments
 from functions.adapters.firestore.queue import QueueDocuments
 from functions.adapters.firestore.reading import DamagedDocument, DamagedDocumentError, Found, SetAsideDocuments
 from functions.adapters.firestore.settings import SettingsDocuments
+from functions.adapters.firestore.wallets import StoredWallet
 
 __all__ = [
     "BoundedClient",
@@ -19,6 +20,7 @@ __all__ = [
     "Opening",
     "StoredBatch",
     "StoredJob",
+    "StoredWallet",
 ]
 
 

@@ -3,14 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from google.cloud.firestore import CollectionReference, DocumentSnapshot, FieldFilter, Query, Transaction
+from google.cloud.firestore_v1.base_batch import BaseWriteBatch
 
 from functions.adapters.firestore.budget import ShardDocuments
 from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.reading import Found, all_sound, sound
-from functions.adapters.firestore.wallets import WalletDocuments, as_wallet
+from functions.adapters.firestore.wallets import StoredWallet, WalletDocuments, as_wallet
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_bulk, guarded_update, run_transaction
 from functions.core.accounts import Account
 from functions.core.budget import bookings, settling
@@ -50,9 +52,14 @@ class JobDocuments(WalletDocuments, ShardDocuments):
         read = map(_job_or_none, self._client.get_all(refs, timeout=RPC_SECONDS)) if refs else ()
         return {stored.job.job_id: stored for stored in read if stored is not None}
 
-    def open_jobs(self, uid: str, opened_by: str, decide: Callable[[Wallet | None], Opening]) -> Opening | None:
+    def open_jobs(
+        self, uid: str, opened_by: str, decide: Callable[[Wallet | None], Opening], seen: StoredWallet | None = None
+    ) -> Opening | None:
         """Charge for jobs and store them, in one transaction: one read, a write for the wallet and two a job; for a job
         with a hold another read, and another write, for its shard of the budget.
+
+        Who has `seen` the wallet before need not have it read again: jobs without a hold are then stored under its
+        version, and in a transaction only if that is not the wallet's any more.
 
         Returns None, and nothing is stored, if one of them exists already and another invocation opened it, or existed
         once and was charged for.
@@ -61,22 +68,36 @@ class JobDocuments(WalletDocuments, ShardDocuments):
             DayNotOpenError, NoRoomError: there is no room for a hold; nothing is stored.
         """
         attempted: list[str] = []
+        transaction = self._client.transaction()
+
+        def decided(wallet: Wallet | None) -> Opening:
+            opening = decide(wallet)
+            attempted[:] = [job.job_id for job in opening.jobs]
+            return opening
 
         def body(transaction: Transaction) -> Opening:
-            opening = decide(self._wallet_in(transaction, uid))
-            attempted[:] = [job.job_id for job in opening.jobs]
+            opening = decided(self._wallet_in(transaction, uid))
             held = [change for job in opening.jobs for change in bookings(None, job.hold)]
             self._require_room(transaction, held)
             self._book(transaction, held)
             if opening.jobs:
-                self._write_account(transaction, uid, opening.account)
-            for job in opening.jobs:
-                transaction.create(self._jobs.document(job.job_id), _job_fields(job))
+                transaction.set(self._wallet_ref(uid), _wallet_fields(opening))
+            self._create(transaction, uid, opening)
             return opening
 
-        transaction = self._client.transaction()
-        try:
+        def committed() -> Opening:
+            if seen and (opening := decided(seen.wallet)).jobs and not any(job.hold for job in opening.jobs):
+                ref, add = self._wallet_ref(uid), partial(self._create, uid=uid, opening=opening)
+                version = guarded_update(self._client, ref, seen.version, _wallet_fields(opening), add)
+                if version is not None:
+                    return replace(opening, version=version)
             opening = run_transaction(transaction, body)
+            results = transaction.write_results or []
+            # What one commit writes, it writes at one time.
+            return replace(opening, version=results[-1].update_time) if results else opening
+
+        try:
+            return committed()
         except OUTCOME_UNKNOWN:
             stored = self.get_jobs(attempted)
             if not stored and not self.outlived_jobs(uid, attempted):
@@ -87,9 +108,13 @@ class JobDocuments(WalletDocuments, ShardDocuments):
             account = Account(wallet) if wallet else Account(empty_wallet(next(iter(stored.values())).job.created_at))
             jobs = tuple(stored[job_id].job for job_id in attempted)
             return Opening(account, jobs, stored[attempted[-1]].version)
-        results = transaction.write_results or []
-        # The jobs are written last; what one commit writes, it writes at one time.
-        return replace(opening, version=results[-1].update_time) if results else opening
+
+    def _create(self, writes: BaseWriteBatch, uid: str, opening: Opening) -> None:
+        """Put jobs and the entries that pay for them into a commit. A second one with the same id fails the whole."""
+        if opening.jobs:
+            self._write_entries(writes, uid, opening.account)
+        for job in opening.jobs:
+            writes.create(self._jobs.document(job.job_id), _job_fields(job))
 
     def outlived_jobs(self, uid: str, job_ids: Sequence[str]) -> set[str]:
         """Find those of a user's jobs that were charged for and are there no more: deleted by TTL, while the ledger
@@ -192,6 +217,10 @@ def as_job(snapshot: DocumentSnapshot[Any]) -> StoredJob:
 
 def _job_or_none(snapshot: DocumentSnapshot[Any]) -> StoredJob | None:
     return sound(snapshot, as_job) if snapshot.exists else None
+
+
+def _wallet_fields(opening: Opening) -> dict[str, Any]:
+    return opening.account.wallet.model_dump(by_alias=True)
 
 
 def _job_fields(job: Job) -> dict[str, Any]:

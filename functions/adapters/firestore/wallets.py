@@ -1,6 +1,8 @@
 """Wallets with their ledger, the devices that earn, and profiles: `users/{uid}` and below, and `devices/{hash}`."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from google.cloud.firestore import (
@@ -12,6 +14,7 @@ from google.cloud.firestore import (
     Query,
     Transaction,
 )
+from google.cloud.firestore_v1.base_batch import BaseWriteBatch
 
 from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, run_transaction
@@ -25,6 +28,14 @@ LEDGER_READ_MAX = 5_000
 """Entries read to make a lost wallet anew: years of daily use."""
 
 
+@dataclass(frozen=True)
+class StoredWallet:
+    """A wallet as read, and the version to guard the next write with."""
+
+    wallet: Wallet
+    version: datetime
+
+
 class WalletDocuments:
     """Reads and writes of wallets. Every change of a balance is a transaction that writes its ledger entry too."""
 
@@ -33,7 +44,14 @@ class WalletDocuments:
 
     def get_wallet(self, uid: str) -> Wallet | None:
         """Read a wallet. One read."""
-        return as_wallet(self._wallet_ref(uid).get(timeout=RPC_SECONDS))
+        stored = self.look_at_wallet(uid)
+        return stored.wallet if stored else None
+
+    def look_at_wallet(self, uid: str) -> StoredWallet | None:
+        """Read a wallet that may be written under its version. One read."""
+        snapshot = self._wallet_ref(uid).get(timeout=RPC_SECONDS)
+        wallet = as_wallet(snapshot)
+        return StoredWallet(wallet, snapshot.update_time) if wallet else None
 
     def open_wallet(self, uid: str, decide: Callable[[Wallet | None], Account]) -> Wallet:
         """Store what `decide` makes of the wallet, in one transaction; for a contact that finds something due."""
@@ -137,11 +155,15 @@ class WalletDocuments:
         return reopened_account(entries, entries[-1].ts).wallet
 
     def _write_account(self, transaction: Transaction, uid: str, account: Account) -> None:
-        """Write the wallet and its new entries. An entry is created: a second one with the same id fails the whole."""
+        """Write the wallet and its new entries."""
         transaction.set(self._wallet_ref(uid), account.wallet.model_dump(by_alias=True))
+        self._write_entries(transaction, uid, account)
+
+    def _write_entries(self, writes: BaseWriteBatch, uid: str, account: Account) -> None:
+        """Create the entries that are new. A second one with the same id fails the whole commit."""
         for entry in account.new_entries:
             ref = self._ledger(uid).document(entry.entry_id)
-            transaction.create(ref, entry.model_dump(by_alias=True, exclude={"entry_id"}))
+            writes.create(ref, entry.model_dump(by_alias=True, exclude={"entry_id"}))
 
 
 def _device(ref: DocumentReference, transaction: Transaction) -> DeviceDay | None:
