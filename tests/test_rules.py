@@ -57,13 +57,14 @@ def attempt(base: str, path: str, operation: str, caller: str) -> int:
     method, url = "GET", f"{base}/{path}"
     body: dict[str, Any] | None = None
     match operation:
-        case "list":
-            url = f"{base}/{parent}"
-        case "listOwn" | "group":
-            query = {"from": [{"collectionId": collection, "allDescendants": operation == "group"}]}
+        case "list" | "listOwn" | "listMore" | "listAll" | "group":
+            query: dict[str, Any] = {"from": [{"collectionId": collection, "allDescendants": operation == "group"}]}
+            if operation != "list":
+                query["where"] = {"fieldFilter": OWN}
+            if operation != "listAll":
+                query["limit"] = 101 if operation == "listMore" else 100
             at = "/".join(filter(None, [base, "" if operation == "group" else folder]))
-            method, url = "POST", f"{at}:runQuery"
-            body = {"structuredQuery": {**query, "where": {"fieldFilter": OWN}}}
+            method, url, body = "POST", f"{at}:runQuery", {"structuredQuery": query}
         case "create":
             method, url, body = "POST", f"{base}/{parent}?documentId={name}-new", FIELDS
         case "update":

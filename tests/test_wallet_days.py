@@ -8,9 +8,10 @@ import pytest
 from functions.claim_daily_bonus import ClaimDailyBonus, claim_daily_bonus
 from functions.classify_image import ClassifyImage, classify_image
 from functions.core.classification import Category
-from functions.core.errors import DailyLimit
+from functions.core.errors import DailyLimit, ProviderUnavailable
 from functions.get_wallet import GetWallet, get_wallet
 from functions.record_manual_classification import RecordManualClassification, record_manual_classification
+from functions.upgrade_job import UpgradeJob, upgrade_job
 from scripts.emulators.inprocess import InProcessCloud
 from tests.app import photo
 
@@ -76,6 +77,21 @@ def test_daily_limits_begin_anew_at_midnight_and_not_before(cloud: InProcessClou
     cloud.clock.advance(-SECOND)
     with pytest.raises(DailyLimit):
         sort_by_hand(cloud, "before-midnight-again")
+
+
+@pytest.mark.parametrize("wait", [timedelta(0), SECOND], ids=["before midnight", "after midnight"])
+def test_an_upgrade_that_fails_does_not_count_on_its_own_day(cloud: InProcessCloud, wait: timedelta) -> None:
+    """An upgrade counts on the day on which it is bought, and its place comes back there when the provider fails; the
+    photo was taken in before midnight."""
+    path = cloud.upload("ann", "photo.jpg", photo(64))
+    request = ClassifyImage.model_validate({"requestId": "upgraded", "imagePath": path, "mode": "batch"})
+    job_id = classify_image(request, "ann", cloud.deps)["jobId"]
+    cloud.clock.advance(wait)
+    cloud.openai.faults.add(kind="server_error")
+    with pytest.raises(ProviderUnavailable):
+        upgrade_job(UpgradeJob.model_validate({"jobId": job_id}), "ann", cloud.deps)
+    today = get_wallet(GetWallet(), "ann", cloud.deps)["today"]
+    assert (today["instant"]["used"], today["batch"]["used"]) == (0, 0)
 
 
 def test_a_streak_grows_by_the_day_and_breaks_when_one_is_left_out(cloud: InProcessCloud) -> None:

@@ -248,6 +248,19 @@ def test_a_long_page_counts_for_what_it_costs(wire: Wire) -> None:
     assert call(wire, "list_jobs", {})["reason"] == "RATE_LIMITED"
 
 
+def test_charging_and_cancelling_has_an_end(wire: Wire) -> None:
+    """The first ten that are cancelled give their place of the day back; with those after them the day is over, and the
+    tokens are all there."""
+    plan = {"instantPerDay": 5, "batchPerDay": 3, "manualPerDay": 5, "callsPerMinute": 500, "priority": 0}
+    wire.cloud.configure({"plans": {"free": plan}})
+    cancelled = 0
+    while "jobId" in (taken := call(wire, "classify_image", image(f"loop-{cancelled}"))):
+        call(wire, "cancel_job", {"jobId": taken["jobId"]})
+        cancelled += 1
+    assert (taken["reason"], cancelled) == ("DAILY_LIMIT", 10 + 3)
+    assert call(wire, "get_wallet", {})["balance"] == 10
+
+
 # Memory
 
 

@@ -53,13 +53,15 @@ class LedgerEntry(Kept):
 
 class Today(Kept):
     """What a user has done on one UTC day, for the daily limits. `converted` counts tokens, the
-    others calls; `held_micros` is the most that today's photos can cost the operator."""
+    others calls, `cancelled` photos that were given back; `held_micros` is the most that today's photos can cost the
+    operator."""
 
     day: str = "1970-01-01"
     instant: int = Field(default=0, ge=0)
     batch: int = Field(default=0, ge=0)
     manual: int = Field(default=0, ge=0)
     converted: int = Field(default=0, ge=0)
+    cancelled: int = Field(default=0, ge=0)
     held_micros: int = Field(default=0, ge=0)
 
 

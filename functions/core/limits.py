@@ -11,6 +11,10 @@ from functions.core.moments import day_of, iso_text, next_day
 from functions.core.plans import PlanRules
 from functions.core.records import Kept, Open
 
+CANCELLED_UNCOUNTED_MAX = 10
+"""Photos that a user may cancel in a day as if they had never been taken in. Whoever charges and cancels in a loop,
+which costs the operator a photo's work and six writes each time, comes to the day's limit by those after them."""
+
 DEVICE_DAY_LIFETIME = timedelta(days=2)
 """After this a device's counters are of no use to anybody."""
 
@@ -94,13 +98,23 @@ def spend(account: Account, micros: int, micros_max: int, now: datetime) -> Acco
     return account.having(today=today.model_copy(update={"held_micros": today.held_micros + micros}))
 
 
-def readmit(account: Account, lane: Open[Lane], counted_at: datetime, now: datetime) -> Account:
-    """Take back the count of a photo that came to nothing, if it was counted today, and in a lane that we know."""
+def readmit(account: Account, lane: Open[Lane], counted_on: str, now: datetime) -> Account:
+    """Take back the count of a photo that came to nothing, if the day that it was counted on is today, and in a lane
+    that we know."""
     today = today_of(account.wallet, now)
     used = getattr(today, lane) if isinstance(lane, Lane) else 0
-    if day_of(counted_at) != today.day or used == 0:
+    if counted_on != today.day or used == 0:
         return account
     return account.having(today=today.model_copy(update={str(lane): used - 1}))
+
+
+def readmit_cancelled(account: Account, lane: Open[Lane], counted_on: str, now: datetime) -> Account:
+    """The same for a photo that its user has cancelled: for the first few of a day."""
+    today = today_of(account.wallet, now)
+    if today.cancelled >= CANCELLED_UNCOUNTED_MAX:
+        return account
+    counted = account.having(today=today.model_copy(update={"cancelled": today.cancelled + 1}))
+    return readmit(counted, lane, counted_on, now)
 
 
 def count_on_device(device: DeviceDay | None, what: str, limit: int, now: datetime) -> DeviceDay:

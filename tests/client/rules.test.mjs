@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 
 import {
-  collection, collectionGroup, deleteDoc, doc, getDoc, getDocs, query, setDoc, updateDoc, where,
+  collection, collectionGroup, deleteDoc, doc, getDoc, getDocs, limit, query, setDoc, updateDoc, where,
 } from "firebase/firestore";
 
 import { App, closeAll, operatorSets } from "./app.mjs";
@@ -29,13 +29,16 @@ const ofOwner = (path) => path.replace("{owner}", callers.owner.uid);
 
 const operations = {
   get: (db, path) => getDoc(doc(db, path)),
-  list: (db, path) => getDocs(collection(db, parent(path))),
-  listOwn: (db, path) => getDocs(query(collection(db, parent(path)), where("uid", "==", callers.owner.uid))),
-  group: (db, path) => getDocs(query(collectionGroup(db, name(path)), where("uid", "==", callers.owner.uid))),
+  list: (db, path) => getDocs(query(collection(db, parent(path)), limit(100))),
+  listOwn: (db, path) => getDocs(query(collection(db, parent(path)), own(), limit(100))),
+  listMore: (db, path) => getDocs(query(collection(db, parent(path)), own(), limit(101))),
+  listAll: (db, path) => getDocs(query(collection(db, parent(path)), own())),
+  group: (db, path) => getDocs(query(collectionGroup(db, name(path)), own(), limit(100))),
   create: (db, path) => setDoc(doc(db, `${path}-new`), { uid: callers.owner.uid }),
   update: (db, path) => updateDoc(doc(db, path), { balance: 1000 }),
   delete: (db, path) => deleteDoc(doc(db, path)),
 };
+const own = () => where("uid", "==", callers.owner.uid);
 const parent = (path) => path.split("/").slice(0, -1).join("/");
 const name = (path) => path.split("/").at(-2);
 

@@ -9,6 +9,7 @@ from functions.core.errors import DailyLimit, RateLimited
 from functions.core.jobs import Lane
 from functions.core.ledger import today_of
 from functions.core.limits import (
+    CANCELLED_UNCOUNTED_MAX,
     DEVICE_DAY_LIFETIME,
     DeviceDay,
     Recount,
@@ -16,12 +17,16 @@ from functions.core.limits import (
     admit,
     count_on_device,
     readmit,
+    readmit_cancelled,
     recounted,
     spend,
 )
+from functions.core.moments import day_of
 from functions.core.plans import PlanRules
 from tests.builders import NOW, account
 
+TODAY = day_of(NOW)
+MANY = PlanRules(instant_per_day=100, batch_per_day=100, manual_per_day=1, calls_per_minute=100, priority=0)
 PLAN = PlanRules(instant_per_day=2, batch_per_day=3, manual_per_day=1, calls_per_minute=4, priority=0)
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 
@@ -72,22 +77,33 @@ def test_a_refused_call_is_not_counted() -> None:
 
 def test_a_photo_that_came_to_nothing_does_not_count() -> None:
     """Its place in today's photos is free again."""
-    ledger = readmit(admitted(Lane.INSTANT, Lane.INSTANT), Lane.INSTANT, NOW, NOW)
+    ledger = readmit(admitted(Lane.INSTANT, Lane.INSTANT), Lane.INSTANT, TODAY, NOW)
     assert today_of(ledger.wallet, NOW).instant == 1
     admit(ledger, Lane.INSTANT, PLAN, NOW)
 
 
-@pytest.mark.parametrize(("counted_at", "now"), [(NOW - DAY, NOW), (NOW, NOW + DAY)])
-def test_a_photo_of_another_day_gives_no_place_back_today(counted_at: datetime, now: datetime) -> None:
+@pytest.mark.parametrize(("counted_on", "now"), [(day_of(NOW - DAY), NOW), (TODAY, NOW + DAY)])
+def test_a_photo_of_another_day_gives_no_place_back_today(counted_on: str, now: datetime) -> None:
     """A refund that comes a day later does not make room for one more than the plan allows."""
     ledger = admitted(Lane.INSTANT)
-    assert readmit(ledger, Lane.INSTANT, counted_at, now) is ledger
+    assert readmit(ledger, Lane.INSTANT, counted_on, now) is ledger
 
 
 def test_there_is_never_less_than_nothing_to_give_back() -> None:
     """A counter at zero stays there."""
     ledger = account()
-    assert today_of(readmit(ledger, Lane.BATCH, NOW, NOW).wallet, NOW).batch == 0
+    assert today_of(readmit(ledger, Lane.BATCH, TODAY, NOW).wallet, NOW).batch == 0
+
+
+def test_of_the_photos_that_are_cancelled_the_first_few_do_not_count() -> None:
+    """Whoever goes on after those comes to the day's limit; the next day begins anew."""
+    ledger = account()
+    for _ in range(CANCELLED_UNCOUNTED_MAX + 2):
+        ledger = readmit_cancelled(admit(ledger, Lane.BATCH, MANY, NOW), Lane.BATCH, TODAY, NOW)
+    today = today_of(ledger.wallet, NOW)
+    assert (today.batch, today.cancelled) == (2, CANCELLED_UNCOUNTED_MAX)
+    tomorrow = readmit_cancelled(ledger, Lane.BATCH, TODAY, NOW + DAY)
+    assert today_of(tomorrow.wallet, NOW + DAY).cancelled == 1
 
 
 def test_a_device_earns_a_few_times_a_day_for_all_its_users() -> None:
