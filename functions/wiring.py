@@ -45,8 +45,7 @@ class Deps:
     """The adapters, the clock and the settings of one process. Safe to share between threads."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        self.settings = settings
-        self.clock, self.callers = clock, Callers(clock)
+        self.settings, self.clock, self.callers = settings, clock, Callers(clock)
         self._remote = Cached(self._fetch_remote, REMOTE_CONFIG_AGE_MAX, clock)
         self._current = Cached(self._read_current, RUNTIME_CONFIG_AGE_MAX, clock)
 

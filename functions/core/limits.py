@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from functions.core.accounts import Account
 from functions.core.errors import DailyLimit, RateLimited
-from functions.core.jobs import Lane
+from functions.core.jobs import Job, Lane
 from functions.core.ledger import today_of
 from functions.core.moments import day_of, iso_text, next_day
 from functions.core.plans import PlanRules
@@ -96,6 +96,11 @@ def spend(account: Account, micros: int, micros_max: int, now: datetime) -> Acco
         had = today.instant + today.batch
         raise daily_limit("photos like these, by what they cost,", had, now)
     return account.having(today=today.model_copy(update={"held_micros": today.held_micros + micros}))
+
+
+def counted_on(job: Job) -> str:
+    """Return the day on which a job counts in its lane: an upgrade, which may come after midnight, on its own."""
+    return job.hold.day if job.mode is Lane.INSTANT and job.hold else day_of(job.created_at)
 
 
 def readmit(account: Account, lane: Open[Lane], counted_on: str, now: datetime) -> Account:

@@ -14,7 +14,7 @@ from functions.core.accounts import Account, refund
 from functions.core.errors import JobNotCancellable
 from functions.core.jobs import Failure, Job, JobError, Status
 from functions.core.ledger import Reason, Wallet, empty_wallet
-from functions.core.limits import readmit
+from functions.core.limits import counted_on, readmit
 from functions.core.records import Fields, Record
 from functions.core.transitions import cancelled, failed
 
@@ -69,9 +69,9 @@ def reimbursed(wallet: Wallet | None, job: Job, now: datetime, *, stranded: bool
         )
     account = refund(Account(wallet or empty_wallet(now)), job.job_id, job.tokens_cost, now, points=job.points)
     if job.status is Status.QUEUED:
-        return readmit(account, job.mode, job.created_at, now), cancelled(now)
+        return readmit(account, job.mode, counted_on(job), now), cancelled(now)
     if job.status is Status.PROCESSING:
         error = JobError(code=Failure.LINE_MISSING, message="The batch of this photo has ended without it.")
-        return readmit(account, job.mode, job.created_at, now), failed(error, job.cost_micros, now)
+        return readmit(account, job.mode, counted_on(job), now), failed(error, job.cost_micros, now)
     # What the photo used of the day's limit stays used: there was an answer to it.
     return account, {}

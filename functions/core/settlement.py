@@ -10,8 +10,7 @@ from functions.core.budget import Hold
 from functions.core.errors import JobNotCancellable, JobNotFound, JobNotUpgradable
 from functions.core.jobs import Failure, Job, JobError, Lane, Status
 from functions.core.ledger import Wallet, empty_wallet
-from functions.core.limits import Recount, admit, readmit, readmit_cancelled, recounted, spend
-from functions.core.moments import day_of
+from functions.core.limits import Recount, admit, counted_on, readmit, readmit_cancelled, recounted, spend
 from functions.core.pricing import Prices, require_within
 from functions.core.records import Fields
 from functions.core.refresh import contact
@@ -79,7 +78,7 @@ def cancelling(uid: str, runtime: RuntimeConfig, now: datetime) -> Decision:
             raise JobNotCancellable("Only a queued job can be cancelled.", status=job.status)
         account = contact(wallet, uid, runtime, now) if wallet else _account(None, now)
         account = refund(account, job.job_id, job.tokens_cost, now, points=job.points)
-        return readmit_cancelled(account, job.mode, _counted_on(job), now), cancelled(now)
+        return readmit_cancelled(account, job.mode, counted_on(job), now), cancelled(now)
 
     return decide
 
@@ -107,7 +106,7 @@ def upgrading(uid: str, runtime: RuntimeConfig, now: datetime, upgrade: Upgrade)
         difference = upgrade_price(job, upgrade.prices, upgrade.tokens_max)
         account = contact(wallet, uid, runtime, now)
         account = spend(recounted(account, most, cap, now, upgrade.recount), most, cap, now)
-        account = readmit(account, Lane.BATCH, _counted_on(job), now)
+        account = readmit(account, Lane.BATCH, counted_on(job), now)
         account = admit(account, Lane.INSTANT, runtime.plans.of(wallet.plan), now)
         account = pay_upgrade(account, job.job_id, difference, now)
         cost = job.tokens_cost + difference
@@ -148,9 +147,4 @@ def _account(wallet: Wallet | None, now: datetime) -> Account:
 
 def _refunded(account: Account, job: Job, now: datetime) -> Account:
     account = refund(account, job.job_id, job.tokens_cost, now, points=job.points)
-    return readmit(account, job.mode, _counted_on(job), now)
-
-
-def _counted_on(job: Job) -> str:
-    """Return the day that a job counts on in its lane: an upgrade, which may come after midnight, on its own."""
-    return job.hold.day if job.mode is Lane.INSTANT and job.hold else day_of(job.created_at)
+    return readmit(account, job.mode, counted_on(job), now)
