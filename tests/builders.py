@@ -35,7 +35,7 @@ def answer_json(**changes: Any) -> dict[str, Any]:
         "itemName": "Water bottle",
         "category": "Dry Waste",
         "subcategory": "Plastic",
-        "explanation": "A clear PET bottle, see https://example.org/pet.",
+        "explanation": "A clear PET bottle.",
         "confidence": 0.93,
         "needsReview": False,
         "materials": ["PET", "HDPE"],

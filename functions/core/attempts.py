@@ -11,6 +11,7 @@ from functions.core.jobs import RETRYABLE, Failure, JobError
 from functions.core.prompts import PROMPT_VERSION
 from functions.core.records import Fields
 from functions.core.transitions import done
+from functions.core.trust import trusted
 from functions.core.usage import ModelPrice, Usage, cost_micros
 
 BELIEVED_TIMES = 4
@@ -122,7 +123,7 @@ def judge(completion: Completion) -> Attempt:
     """Return what a completion is worth. One that does not say what it cost is booked at the safe side, never free."""
     usage, unreported = completion.usage, completion.usage is None
     try:
-        return Attempt(answer=parse_answer(completion), usage=usage, unreported=unreported)
+        return Attempt(answer=trusted(parse_answer(completion)), usage=usage, unreported=unreported)
     except Unusable as problem:
         error = JobError(code=Failure.ANSWER_UNUSABLE, message=str(problem))
         return Attempt(error=error, usage=usage, unreported=unreported)

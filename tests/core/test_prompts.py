@@ -15,7 +15,7 @@ from functions.core.prompts import batch_line, completion_request, image_data_ur
 
 IMAGE = image_data_url(b"\xff\xd8jpeg")
 
-WORDINGS = {"2026-11-21": "486c3f2af7681097"}  # pragma: allowlist secret (a hash)
+WORDINGS = {"2026-11-21": "486c3f2af7681097", "2026-11-28": "137f87177aabe39e"}  # pragma: allowlist secret (a hash)
 """SHA-256 of what the model is told under each version, in the order of the versions."""
 
 
