@@ -18,6 +18,7 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 
 from functions.core.batches import Roll
 from functions.core.errors import ImageNotFound, InvalidImage
+from functions.core.photos import PhotoProblem
 from functions.core.uploads import IMAGE_BYTES_MAX
 
 TIMEOUT_SECONDS = 10.0
@@ -62,9 +63,11 @@ class StorageFiles:
         except exceptions.RequestRangeNotSatisfiable:
             data = b""  # no byte, not even the first: an empty object
         if not data:
-            raise InvalidImage("The photo is empty. Upload it again.")
+            raise InvalidImage(PhotoProblem.EMPTY, "The photo is empty. Upload it again.")
         if len(data) > IMAGE_BYTES_MAX:
-            raise InvalidImage(f"The photo is larger than {IMAGE_BYTES_MAX // 1024**2} MB.")
+            raise InvalidImage(
+                PhotoProblem.TOO_LARGE, f"The photo is larger than {IMAGE_BYTES_MAX // 1024**2} MB. Make it smaller."
+            )
         return data
 
     def write_input(self, batch_id: str) -> AbstractContextManager[IO[bytes]]:

@@ -28,6 +28,8 @@
 
 from typing import ClassVar
 
+from functions.core.photos import PhotoProblem
+
 
 class EcolaneError(Exception):
     """An answer that is not a success. The message says what was wrong and what to do; `details` are for the app."""
@@ -121,9 +123,13 @@ class NotAdmin(EcolaneError):
 
 
 class InvalidImage(EcolaneError):
-    """The object is no photo that can be classified: empty, too large, damaged or of another type."""
+    """The object is no photo that can be classified. Detail: `problem`, a `PhotoProblem` that says why."""
 
     reason = "INVALID_IMAGE"
+
+    def __init__(self, problem: PhotoProblem, message: str) -> None:
+        super().__init__(message, problem=problem.value)
+        self.problem = problem
 
 
 class ImageNotFound(EcolaneError):

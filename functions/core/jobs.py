@@ -73,10 +73,12 @@ RETRYABLE = frozenset(Failure) - {
 
 
 class JobError(Record):
-    """What went wrong with a job that failed."""
+    """What went wrong with a job that failed. `problem` is a `PhotoProblem` where the photo is the reason: text here,
+    since a newer version may know more of them."""
 
     code: Open[Failure]
     message: str
+    problem: str | None = None
 
 
 class Job(Record):

@@ -83,7 +83,7 @@ def _line(deps: Deps, batch: Batch, member: BatchMember) -> bytes | JobError:
     except ImageNotFound:
         return JobError(code=Failure.IMAGE_NOT_FOUND, message="The photo was removed before its turn came.")
     except InvalidImage as problem:
-        return JobError(code=Failure.INVALID_IMAGE, message=problem.message)
+        return JobError(code=Failure.INVALID_IMAGE, message=problem.message, problem=problem.problem)
     if runtime.batch.signed_urls:
         _require_lease(deps, batch)
         url = deps.files.put_photo(batch.batch_id, member.job_id, photo)

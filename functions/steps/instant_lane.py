@@ -14,6 +14,7 @@ from functions.adapters.openai import ProviderDownError, ProviderRejectedError
 from functions.core.attempts import Attempt, Doubts, Terms, answered, failed_attempt, judge
 from functions.core.errors import InvalidImage, ProviderUnavailable
 from functions.core.jobs import Failure, Job, JobError, Status
+from functions.core.photos import PhotoProblem
 from functions.core.prompts import completion_request, image_data_url
 from functions.core.settlement import refunding
 from functions.core.transitions import with_fields
@@ -50,7 +51,9 @@ def classify_now(job: Job, photo: bytes, version: datetime, deps: Deps) -> Job:
     ours = refunding(lambda j: j.opened_by == job.opened_by, error, spent, deps.clock())
     deps.store.settle_job(job.job_id, job.uid, ours)
     if error.code is Failure.PROVIDER_REJECTED:
-        raise InvalidImage("The classifier does not take this photo. Your tokens are back; choose another photo.")
+        raise InvalidImage(
+            PhotoProblem.REFUSED, "The classifier does not take this photo. Your tokens are back; choose another photo."
+        )
     raise ProviderUnavailable(
         "The classifier is not available now. Your tokens are back; try again later with a new requestId.",
         retryAfter=retry_after,

@@ -1,0 +1,142 @@
+"""From the bytes that a user uploaded to a small, upright JPEG without metadata; or to the reason why not.
+
+recognise    what the file is, by its content                              formats
+reduce       to what makes up the picture, within limits of number and size    jpeg, scans, png, webp, metadata
+decode       at a fraction of the size where the format can, one photo at a time in a process
+finish       transparency on white, colours as sRGB, upright, small
+
+The decoders are C; whatever they raise is an `InvalidImage`. What a photo costs at most is known before they see it:
+`files.DECODER_BYTES_MAX` of memory and about a second.
+"""
+
+import threading
+from io import BytesIO
+
+from PIL import Image, ImageCms
+
+from functions.adapters.images.files import PhotoFile, cut_off, damaged
+from functions.adapters.images.formats import read
+from functions.core.errors import InvalidImage
+from functions.core.photos import PhotoProblem
+
+SIDE_MIN = 16
+"""A picture smaller than this shows nothing that could be classified."""
+
+LENGTH_MAX = 8
+"""How many times longer than wide a picture may be. At 512 pixels its short side then has 64 left, two of the patches
+in which models look at it; a phone's panorama is 4 to 5 times as long as it is high. Beyond it are scrolled screens."""
+
+DRAFT_MARGIN = 1.125
+"""A JPEG is decoded at a half, a quarter or an eighth if this many times the size that is wanted is left. The decoder's
+own filter and the last step from there look the same as decoding it whole."""
+
+REDUCING_GAP = 2
+"""Other pictures are averaged down to this many times the size that is wanted, and filtered from there."""
+
+BAND_ROWS = 64
+"""Rows of a large picture that are brought into RGB at a time, so that it is never in memory twice."""
+
+_DECODING = threading.Lock()
+"""One photo is decoded at a time. Side by side nothing is gained on an instance's one CPU, while the largest ones take
+`files.DECODER_BYTES_MAX`: few of them would be the instance's memory."""
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes an image upright, by its EXIF orientation."""
+
+Image.MAX_IMAGE_PIXELS = None  # our own limits are checked before; Pillow's begins with a warning
+
+
+def prepare(data: bytes, side_max: int, jpeg_quality: int) -> bytes:
+    """Return the photo as JPEG bytes: upright, sRGB, at most `side_max` pixels on its longest side, nothing but pixels.
+
+    Raises:
+        InvalidImage: it cannot be used; `details.problem` says why.
+    """
+    if not data:
+        raise InvalidImage(PhotoProblem.EMPTY, "The photo is empty. Upload it again.")
+    photo = read(data)
+    _check_shape(photo.width, photo.height)
+    scale = min(1, side_max / max(photo.width, photo.height))
+    size = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
+    with _DECODING:
+        try:
+            image = _decoded(photo, size)
+        except OSError as error:
+            # What Pillow raises when the data end before the picture does; and at some other damages.
+            raise _shortage(photo, error) from error
+        except Exception as error:  # decoders raise anything on damaged files, TypeError and MemoryError among it
+            raise damaged() from error
+    turn = _TURNS.get(photo.orientation)
+    out = BytesIO()
+    (image if turn is None else image.transpose(turn)).save(out, "JPEG", quality=jpeg_quality)
+    return out.getvalue()
+
+
+def _check_shape(width: int, height: int) -> None:
+    if min(width, height) < SIDE_MIN:
+        raise InvalidImage(
+            PhotoProblem.TOO_SMALL, f"The photo is {width} x {height} pixels; it needs {SIDE_MIN} on each side."
+        )
+    if max(width, height) > LENGTH_MAX * min(width, height):
+        raise InvalidImage(
+            PhotoProblem.TOO_LONG,
+            f"The photo is {width} x {height} pixels, too long to show anything when it is made small. Crop it to what "
+            f"it is about: at most {LENGTH_MAX} times as long as wide.",
+        )
+
+
+def _shortage(photo: PhotoFile, error: OSError) -> InvalidImage:
+    if photo.kind == "JPEG" and "truncated" in str(error) and photo.gap:
+        return damaged()
+    return cut_off() if "truncated" in str(error) else damaged()
+
+
+def _decoded(photo: PhotoFile, size: tuple[int, int]) -> Image.Image:
+    """Decode a photo to this size, in sRGB."""
+    with Image.open(BytesIO(photo.data), formats=[photo.kind]) as image:
+        image.draft(None, (int(size[0] * DRAFT_MARGIN), int(size[1] * DRAFT_MARGIN)))
+        image.load()
+        small = _reduced(image, max(1, image.width // (REDUCING_GAP * size[0])))
+    if small.size != size:
+        small = small.resize(size, Image.Resampling.LANCZOS)
+    return small if photo.profile is None else _as_srgb(small, photo.profile)
+
+
+def _reduced(image: Image.Image, factor: int) -> Image.Image:
+    """Average squares of `factor` pixels to one, in RGB. The copy carries no metadata."""
+    width, height = image.size
+    whole = Image.new("RGB", (-(-width // factor), -(-height // factor)))
+    step = factor * max(1, BAND_ROWS // factor)
+    for top in range(0, height, step):
+        band = _flat(image.crop((0, top, width, min(top + step, height))))
+        whole.paste(band.reduce(factor), (0, top // factor))
+    return whole
+
+
+def _flat(image: Image.Image) -> Image.Image:
+    """Put transparency on white, and every other mode (CMYK, palette, 16 bit) into RGB."""
+    if image.mode.startswith("I"):
+        # 16 bits of grey down to 8: Pillow's own conversion cuts them off at white.
+        return image.convert("I").point(lambda value: value * (1 / 256)).convert("L").convert("RGB")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(white, layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _as_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """Convert colours from a camera's wider space. A profile that turns out to be none leaves them as they are."""
+    try:
+        source = ImageCms.getOpenProfile(BytesIO(profile))
+        return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB") or image
+    except (ImageCms.PyCMSError, OSError):
+        return image
