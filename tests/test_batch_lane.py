@@ -10,6 +10,7 @@ from google.cloud.firestore import FieldFilter
 from scripts.emulators.openai_standin import OpenAIStandIn
 from tests.app import App
 from tests.conftest import Configure
+from tests.photo_files import INTERLACED_AND_CUT_OFF
 
 FIVE_MINUTES = timedelta(minutes=5)
 
@@ -60,6 +61,19 @@ def test_a_photo_removed_while_it_waited_fails_alone(app: App) -> None:
     app.cloud.storage_client().bucket(app.cloud.bucket).blob(gone).delete()
     lost_job, kept_job = app.until_final(lost, kept)
     assert (lost_job["status"], lost_job["error"]["code"]) == ("failed", "IMAGE_NOT_FOUND")
+    assert kept_job["status"] == "done"
+    assert app.statement() == [("welcome", 10, 10), ("charge", -1, 9), ("charge", -1, 8), ("refund", 1, 9)]
+
+
+def test_a_photo_replaced_while_it_waited_fails_alone(app: App) -> None:
+    """What is uploaded over a queued photo is looked at anew; if it is none, its own job fails with a refund and the
+    reason, and the others of the batch are sent."""
+    path = app.upload()
+    lost, kept = app.classify(path)["jobId"], app.classify()["jobId"]
+    app.upload(INTERLACED_AND_CUT_OFF, path.rpartition("/")[2])
+    lost_job, kept_job = app.until_final(lost, kept)
+    assert (lost_job["status"], lost_job["error"]["code"]) == ("failed", "INVALID_IMAGE")
+    assert lost_job["error"]["problem"] == "cutOff"
     assert kept_job["status"] == "done"
     assert app.statement() == [("welcome", 10, 10), ("charge", -1, 9), ("charge", -1, 8), ("refund", 1, 9)]
 

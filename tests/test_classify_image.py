@@ -12,6 +12,7 @@ from scripts.emulators.callables import CallableError
 from scripts.emulators.cloud import LocalCloud
 from tests.app import App, photo
 from tests.conftest import Configure
+from tests.photo_files import INTERLACED_AND_CUT_OFF, encoded
 
 WELCOME = [("welcome", 10, 10)]
 
@@ -234,22 +235,25 @@ def _bomb() -> bytes:
 
 
 @pytest.mark.parametrize(
-    "data",
+    ("data", "problem"),
     [
-        pytest.param(b"", id="empty file"),
-        pytest.param(b"just some text\n" * 50, id="text named .jpg"),
-        pytest.param(photo() + b"\0" * (10 * 1024 * 1024), id="more than 10 MB"),
-        pytest.param(_bomb(), id="decompression bomb"),
-        pytest.param(photo()[:2_000], id="truncated JPEG"),
-        pytest.param(b"\xff\xd8\xff\xe0" + b"\0" * 100, id="JPEG header only"),
+        pytest.param(b"", "empty", id="empty file"),
+        pytest.param(b"just some text\n" * 50, "notAnImage", id="text named .jpg"),
+        pytest.param(photo() + b"\0" * (10 * 1024 * 1024), "tooLarge", id="more than 10 MB"),
+        pytest.param(_bomb(), "tooLarge", id="decompression bomb"),
+        pytest.param(photo()[:2_000], "cutOff", id="truncated JPEG"),
+        pytest.param(b"\xff\xd8\xff\xe0" + b"\0" * 100, "damaged", id="JPEG header only"),
+        pytest.param(INTERLACED_AND_CUT_OFF, "cutOff", id="an interlaced PNG that is cut off"),
+        pytest.param(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100), "heic", id="HEIC named .jpg"),
+        pytest.param(encoded(Image.new("RGB", (1_080, 20_000)), "JPEG"), "tooLong", id="a scrolled screen"),
     ],
 )
 @pytest.mark.parametrize("mode", ["instant", "batch"])
-def test_a_file_that_is_no_photo_costs_nothing(app: App, data: bytes, mode: str) -> None:
-    """What cannot be classified is refused in both lanes; nothing is charged and nothing stored."""
+def test_a_file_that_is_no_photo_costs_nothing(app: App, data: bytes, problem: str, mode: str) -> None:
+    """What cannot be classified is refused in both lanes with its reason; nothing is charged and nothing stored."""
     path = app.upload(data)
     error = app.refused("classify_image", requestId="a-good-key", imagePath=path, mode=mode)
-    assert (error.status, error.details) == (400, {"reason": "INVALID_IMAGE"})
+    assert (error.status, error.details) == (400, {"reason": "INVALID_IMAGE", "problem": problem})
     assert app.stored_documents() == 0
 
 

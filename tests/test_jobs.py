@@ -39,6 +39,7 @@ def test_one_bad_photo_does_not_keep_the_others_back(app: App, other_app: App) -
     results = app.call("classify_images", images=[text, good, foreign, nothing])["results"]
     reasons = [result.get("error", {}).get("reason") for result in results]
     assert reasons == ["INVALID_IMAGE", None, "NOT_YOUR_IMAGE", "IMAGE_NOT_FOUND"]
+    assert results[0]["error"]["problem"] == "notAnImage"
     assert app.statement() == [WELCOME, ("charge", -1, 9)]
 
 

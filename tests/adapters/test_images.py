@@ -5,43 +5,51 @@ import struct
 import subprocess
 import sys
 import time
-import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms, PngImagePlugin
 
 from functions.adapters.images import SIDE_MIN, prepare
+from functions.adapters.images.files import DECODER_BYTES_MAX
 from functions.core.errors import InvalidImage
-from functions.steps.batch_files import PHOTO_THREADS
+from functions.core.photos import PhotoProblem
+from tests.photo_files import (
+    BLUE,
+    INTERLACED_AND_CUT_OFF,
+    RED,
+    WHITE,
+    blank_png,
+    encoded,
+    exif_bomb,
+    first_scan_of_one_colour,
+    grey_ramp,
+    half_zeros,
+    in_pieces,
+    interlaced,
+    many_scans,
+    png_chunk,
+    png_header,
+    two_halves,
+    webp_header,
+    with_chunks,
+    with_frame,
+    with_good_checksums,
+    with_primaries,
+    with_riff_chunks,
+    zeros,
+)
 
 SIDE_MAX = 128
-RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
-
-# Pillow warns about the damage that it works around; the photo is judged by what comes out.
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 
 Colour = tuple[int, int, int]
-
-
-def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
-    """Return an image as a file."""
-    file = BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
-def two_halves(size: tuple[int, int] = (200, 100), mode: str = "RGB") -> Image.Image:
-    """Return a picture that is red on the left and blue on the right."""
-    image = Image.new("RGB", size, RED)
-    image.paste(BLUE, (size[0] // 2, 0, *size))
-    return image.convert(mode)
 
 
 def prepared(data: bytes, side_max: int = SIDE_MAX) -> Image.Image:
@@ -60,48 +68,22 @@ def pixel(image: Image.Image, across: float, down: float) -> Colour:
     return red, green, blue
 
 
-def close_to(colour: Colour) -> Any:
+def close_to(colour: Colour, by: int = 40) -> Any:
     """Return a value that equals colours which JPEG may have made of this one."""
-    return pytest.approx(colour, abs=40)
-
-
-def png_chunk(kind: bytes, data: bytes) -> bytes:
-    """Return one chunk of a PNG file."""
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def blank_png(width: int, height: int) -> bytes:
-    """Return a transparent PNG of any size, which packs into next to nothing."""
-    packer = zlib.compressobj(9)
-    rows = b"".join(packer.compress(bytes(4 * width + 1)) for _ in range(height)) + packer.flush()
-    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", rows) + png_chunk(b"IEND", b"")
-
-
-def png_header(width: int, height: int) -> bytes:
-    """Return a PNG that promises a size and holds almost nothing."""
-    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", zlib.compress(b"\0")) + png_chunk(b"IEND", b"")
-
-
-def with_good_checksums(png: bytes) -> bytes:
-    """Return a PNG whose chunks were changed with the checksums that they need now."""
-    out, at = png[:8], 8
-    while at < len(png):
-        length = int.from_bytes(png[at : at + 4])
-        out += png_chunk(png[at + 4 : at + 8], png[at + 8 : at + 8 + length])
-        at += 12 + length
-    return out
-
-
-def grey_ramp() -> Image.Image:
-    """Return a 16-bit picture that goes from black on the left to white on the right."""
-    ramp = Image.new("I;16", (256, 64))
-    ramp.putdata([column * 257 for _ in range(64) for column in range(256)])
-    return ramp
+    return pytest.approx(colour, abs=by)
 
 
 JPEG = encoded(two_halves(), "JPEG")
+WEBP = encoded(two_halves(), "WEBP")
+PROGRESSIVE = encoded(two_halves(), "JPEG", progressive=True)
+NOISE = Image.merge("RGB", [Image.effect_noise((400, 300), 60) for _ in range(3)])
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+DISPLAY_P3 = with_primaries(
+    SRGB, {b"rXYZ": (0.5151, 0.2412, -0.0011), b"gXYZ": (0.2920, 0.6922, 0.0419), b"bXYZ": (0.1571, 0.0666, 0.7841)}
+)
+JPEG_OF_NOISE = encoded(NOISE, "JPEG")
+OPTIMISED = encoded(NOISE, "JPEG", optimize=True, quality=20)
+PROGRESSIVE_OF_NOISE = encoded(NOISE, "JPEG", progressive=True)
 
 TWO_HALVES: dict[str, Callable[[], bytes]] = {
     "JPEG": lambda: encoded(two_halves(), "JPEG"),
@@ -158,7 +140,7 @@ def test_a_transparent_palette_becomes_white_too() -> None:
         ((SIDE_MAX, SIDE_MAX), (SIDE_MAX, SIDE_MAX)),
         ((400, 300), (SIDE_MAX, 96)),
         ((300, 400), (96, SIDE_MAX)),
-        ((2_000, 20), (SIDE_MAX, 1)),
+        ((1_280, 160), (SIDE_MAX, SIDE_MAX // 8)),
         ((40, 30), (40, 30)),
         ((SIDE_MIN, SIDE_MIN), (SIDE_MIN, SIDE_MIN)),
     ],
@@ -240,78 +222,117 @@ def test_a_lower_quality_is_a_smaller_file() -> None:
     assert len(prepare(noise, SIDE_MAX, 40)) < len(prepare(noise, SIDE_MAX, 90))
 
 
-def with_size(jpeg: bytes, width: int, height: int) -> bytes:
-    """Return a JPEG that claims another size."""
-    at = jpeg.index(b"\xff\xc0")
-    return jpeg[: at + 5] + struct.pack(">HH", height, width) + jpeg[at + 9 :]
-
-
-def many_scans(side: int, more: int) -> bytes:
-    """Return a progressive JPEG whose last pass is made so many times more."""
-    jpeg = encoded(Image.new("L", (side, side), 128), "JPEG", progressive=True)
-    last = jpeg[jpeg.rindex(b"\xff\xda") : -2]
-    return jpeg[:-2] + last * more + jpeg[-2:]
-
-
-def webp_header(width: int, height: int) -> bytes:
-    """Return a WebP that promises a size and holds nothing."""
-    size = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
-    chunk = b"VP8X" + struct.pack("<I", 10) + bytes(4) + size
-    return b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk
-
-
-def with_chunks(png: bytes, *chunks: bytes) -> bytes:
-    """Return a PNG with more chunks after its header."""
-    return png[:33] + b"".join(chunks) + png[33:]
-
-
-REFUSED: dict[str, bytes] = {
-    "nothing": b"",
-    "text": b"This is a text file with the name photo.jpg.",
-    "zeros": bytes(1_000),
-    "HTML": b"<html><body>502 Bad Gateway</body></html>",
-    "SVG": b'<svg xmlns="http://www.w3.org/2000/svg" width="100" height="100"/>',
-    "PDF": b"%PDF-1.7\n",
-    "GIF": encoded(two_halves(mode="P"), "GIF"),
-    "animated GIF": encoded(two_halves(mode="P"), "GIF", save_all=True, append_images=[Image.new("P", (200, 100))]),
-    "HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100),
-    "AVIF": b"\0\0\0\x1cftypavif\0\0\0\0avifmif1" + bytes(100),
-    "video": b"\0\0\0\x18ftypmp42\0\0\0\0isommp42" + bytes(100),
-    "archive": b"PK\x03\x04" + bytes(100),
-    "GIF that is JavaScript too": b"GIF89a/*" + bytes(100) + b"*/=1;alert(1)",
-    "HTML that ends in a JPEG": b"<script>alert(1)</script>" + JPEG,
-    "BMP": encoded(two_halves(), "BMP"),
-    "TIFF": encoded(two_halves(), "TIFF"),
-    "ICO": encoded(two_halves((64, 64)), "ICO"),
-    "PPM": encoded(two_halves(), "PPM"),
-    "EPS": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n",
-    "JPEG signature alone": b"\xff\xd8\xff",
-    "JPEG without its end": JPEG[: len(JPEG) // 2],
-    "PNG without its end": encoded(Image.effect_noise((64, 64), 60))[:-600],
-    "WebP without its end": encoded(two_halves(), "WEBP")[:-40],
-    "PNG without pixels": png_header(100, 100),
-    "PNG of no area": png_header(0, 100),
-    "JPEG of no area": with_size(JPEG, 0, 100),
-    "JPEG bomb": with_size(JPEG, 65_500, 65_500),
-    "JPEG in a thousand passes": many_scans(64, 1_000),
-    "WebP bomb": webp_header(16_384, 16_384),
-    "PNG bomb": png_header(50_000, 50_000),
-    "PNG bomb, long": png_header(2_000_000_000, 16),
-    "a single pixel": encoded(Image.new("RGB", (1, 1))),
-    "too narrow": encoded(Image.new("RGB", (SIDE_MIN - 1, 200))),
+REFUSED: dict[PhotoProblem, dict[str, Callable[[], bytes]]] = {
+    PhotoProblem.EMPTY: {"nothing": lambda: b""},
+    PhotoProblem.NOT_AN_IMAGE: {
+        "text": lambda: b"This is a text file with the name photo.jpg.",
+        "zeros": lambda: bytes(1_000),
+        "HTML": lambda: b"<html><body>502 Bad Gateway</body></html>",
+        "SVG": lambda: b'<svg xmlns="http://www.w3.org/2000/svg" width="100" height="100"/>',
+        "PDF": lambda: b"%PDF-1.7\n",
+        "video": lambda: b"\0\0\0\x18ftypmp42\0\0\0\0isommp42" + bytes(100),
+        "archive": lambda: b"PK\x03\x04" + bytes(100),
+        "HTML that ends in a JPEG": lambda: b"<script>alert(1)</script>" + JPEG,
+        "PPM": lambda: encoded(two_halves(), "PPM"),
+        "EPS": lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n",
+    },
+    PhotoProblem.HEIC: {
+        "HEIC of an iPhone": lambda: b"\0\0\0\x24ftypheic\0\0\0\0mif1MiHBMiHEMiPrheictmap" + bytes(100),
+        "HEIC of a Galaxy": lambda: b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100),
+        "HEIF": lambda: b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic" + bytes(100),
+        "HEIC, cut off": lambda: b"\0\0\0\x18ftypheic",
+    },
+    PhotoProblem.UNSUPPORTED_FORMAT: {
+        "AVIF": lambda: b"\0\0\0\x1cftypavif\0\0\0\0avifmif1" + bytes(100),
+        "GIF": lambda: encoded(two_halves(mode="P"), "GIF"),
+        "animated GIF": lambda: encoded(
+            two_halves(mode="P"), "GIF", save_all=True, append_images=[Image.new("P", (200, 100))]
+        ),
+        "GIF that is JavaScript too": lambda: b"GIF89a/*" + bytes(100) + b"*/=1;alert(1)",
+        "BMP": lambda: encoded(two_halves(), "BMP"),
+        "TIFF": lambda: encoded(two_halves(), "TIFF"),
+        "ICO": lambda: encoded(two_halves((64, 64)), "ICO"),
+        "JPEG of 12 bits": lambda: with_frame(JPEG, bits=12),
+        "lossless JPEG": lambda: JPEG.replace(b"\xff\xc0", b"\xff\xc3"),
+        "arithmetic JPEG": lambda: JPEG.replace(b"\xff\xc0", b"\xff\xc9"),
+    },
+    PhotoProblem.CUT_OFF: {
+        "JPEG signature alone": lambda: b"\xff\xd8\xff",
+        "JPEG in its header": lambda: JPEG[:100],
+        "JPEG without its end": lambda: JPEG[: len(JPEG) // 2],
+        "JPEG that says it ends before it does": lambda: JPEG[: len(JPEG) * 2 // 3] + JPEG[-2:],
+        "progressive JPEG without its end": lambda: PROGRESSIVE[: len(PROGRESSIVE) * 2 // 3],
+        "progressive JPEG without a word": lambda: PROGRESSIVE[:-2],
+        "progressive JPEG of one colour": lambda: first_scan_of_one_colour(PROGRESSIVE),
+        "PNG signature alone": lambda: b"\x89PNG\r\n\x1a\n",
+        "PNG in its header": lambda: encoded(two_halves())[:30],
+        "PNG without its end": lambda: encoded(Image.effect_noise((64, 64), 60))[:-600],
+        "interlaced PNG without its end": lambda: INTERLACED_AND_CUT_OFF,
+        "PNG without pixels": lambda: png_header(100, 100),
+        "WebP without its end": lambda: encoded(two_halves(), "WEBP")[:-40],
+        "WebP in its header": lambda: encoded(two_halves(), "WEBP")[:14],
+    },
+    PhotoProblem.DAMAGED: {
+        "JPEG of no area": lambda: with_frame(JPEG, width=0),
+        "JPEG without a picture": lambda: b"\xff\xd8\xff\xd9",
+        "JPEG with two frames": lambda: JPEG[:2] + JPEG[JPEG.index(b"\xff\xc0") :][:19] + JPEG[2:],
+        "JPEG with a segment of no length": lambda: JPEG[:2] + b"\xff\xfe\0\0" + JPEG[2:],
+        "JPEG of five colours": lambda: with_frame(JPEG, colours=5),
+        "JPEG with a scan of nothing": lambda: JPEG.replace(b"\xff\xda\0\x0c\x03", b"\xff\xda\0\x0c\x09"),
+        "JPEG whose second half is zeros": lambda: half_zeros(JPEG_OF_NOISE),
+        "JPEG whose second half is zeros, in its own tables": lambda: half_zeros(OPTIMISED),
+        "JPEG whose second half is zeros, in passes": lambda: half_zeros(PROGRESSIVE_OF_NOISE),
+        "PNG with a header that does not add up": lambda: png_header(100, 100).replace(b"\0\0\0\x64", b"\0\0\0\x65"),
+        "PNG without a header": lambda: encoded(two_halves())[:8] + encoded(two_halves())[33:],
+        "PNG whose second half is zeros": lambda: half_zeros(encoded(Image.effect_noise((64, 64), 60))),
+        "PNG that has nothing": lambda: encoded(two_halves())[:33] + png_chunk(b"IEND", b""),
+        "WebP that has nothing": lambda: webp_header(200, 100),
+        "WebP of noise": lambda: (
+            encoded(two_halves(), "WEBP")[:20] + bytes(range(200, 240)) + encoded(two_halves(), "WEBP")[60:]
+        ),
+    },
+    PhotoProblem.TOO_LARGE: {
+        "JPEG bomb": lambda: with_frame(JPEG, width=65_500, height=65_500),
+        "JPEG bomb in passes": lambda: with_frame(PROGRESSIVE, width=12_000, height=9_000),
+        "WebP bomb": lambda: encoded(Image.new("RGB", (5_000, 4_000)), "WEBP", method=0),
+        "PNG bomb": lambda: png_header(50_000, 50_000),
+        "PNG bomb, long": lambda: png_header(2_000_000_000, 16),
+    },
+    PhotoProblem.TOO_SMALL: {
+        "PNG of no area": lambda: png_header(0, 100),
+        "a single pixel": lambda: encoded(Image.new("RGB", (1, 1))),
+        "too narrow": lambda: encoded(Image.new("RGB", (SIDE_MIN - 1, 100))),
+    },
+    PhotoProblem.TOO_LONG: {
+        "a scrolled screen": lambda: encoded(Image.new("RGB", (1_080, 20_000)), "JPEG"),
+        "a ribbon": lambda: encoded(Image.new("RGB", (200, SIDE_MIN))),
+    },
+    PhotoProblem.TOO_COMPLEX: {
+        "JPEG in a thousand passes": lambda: many_scans(64, 1_000),
+        "JPEG whose passes take a minute": lambda: many_scans(7_000, 50),
+        "JPEG of empty segments": lambda: JPEG[:2] + b"\xff\xe5\0\x02" * 2_600_000 + JPEG[2:],
+        "PNG of empty chunks": lambda: with_chunks(encoded(two_halves()), png_chunk(b"prVt", b"") * 30_000),
+        "WebP of empty chunks": lambda: with_riff_chunks(encoded(two_halves(), "WEBP"), b"prVt" + bytes(4), 30_000),
+    },
 }
 
 
-@pytest.mark.parametrize("what", REFUSED)
-def test_what_is_no_usable_photo_is_refused(what: str) -> None:
-    """Other formats, fragments, bombs and specks are an `InvalidImage`, whatever the file is called."""
-    with pytest.raises(InvalidImage):
-        prepare(REFUSED[what], SIDE_MAX, 80)
+@pytest.mark.parametrize(("problem", "what"), [(problem, what) for problem, files in REFUSED.items() for what in files])
+def test_what_is_no_usable_photo_is_refused_with_its_reason(problem: PhotoProblem, what: str) -> None:
+    """Other formats, fragments, bombs and specks are told apart by what is in the file, whatever it is called."""
+    with pytest.raises(InvalidImage) as refusal:
+        prepare(REFUSED[problem][what](), SIDE_MAX, 80)
+    assert refusal.value.details == {"problem": problem}
+
+
+def test_each_problem_of_a_file_is_met() -> None:
+    """The table above has an example of each, but of the one that only the model can have with a photo."""
+    assert set(REFUSED) == set(PhotoProblem) - {PhotoProblem.REFUSED}
 
 
 def test_the_limit_of_pixels_is_named_before_a_pixel_is_decoded() -> None:
     """A bomb is refused by its header, and the message says what would be taken."""
-    with pytest.raises(InvalidImage, match=r"2,500,000,000 pixels; at most [0-9,]+"):
+    with pytest.raises(InvalidImage, match=r"2,500,000,000 pixels; at most 25,000,000 are taken"):
         prepare(png_header(50_000, 50_000), SIDE_MAX, 80)
 
 
@@ -326,6 +347,114 @@ def test_a_photo_with_a_damaged_exif_is_still_a_photo(kind: str) -> None:
     damaged = data.replace(maker, x_position)
     assert damaged != data
     assert prepared(with_good_checksums(damaged) if kind == "PNG" else damaged).size == (SIDE_MAX // 2, SIDE_MAX)
+
+
+def panorama() -> bytes:
+    """Return a photo as Samsung's panorama mode writes it: no end marker, a note, and a video."""
+    note = b"\0\0\x0a\x0a\x13\0\0\0MotionPanorama_Data" + b"\0\0\0\x18ftypmp42\0\0\0\0isommp42"
+    return JPEG[:-2] + note + random.Random(1).randbytes(200_000)  # noqa: S311 (repeatable, not secret)
+
+
+WHOLE: dict[str, Callable[[], bytes]] = {
+    "with a panorama's video in place of its end": panorama,
+    "without its last two bytes": lambda: JPEG[:-2],
+    "with zeros in place of its end": lambda: JPEG[:-2] + bytes(100_000),
+    "with a damaged picture behind it": lambda: JPEG + JPEG[:400],
+}
+
+
+@pytest.mark.parametrize("how", WHOLE)
+def test_a_photo_with_all_its_rows_is_whole(how: str) -> None:
+    """Whether all rows were there counts, not what stands behind them."""
+    image = prepared(WHOLE[how]())
+    assert (pixel(image, 0.2, 1), pixel(image, 0.8, 1)) == (close_to(RED), close_to(BLUE))
+
+
+@pytest.mark.parametrize("options", [{}, {"optimize": True}, {"progressive": True}, {"quality": 5, "optimize": True}])
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_a_flat_picture_is_no_damage(mode: str, options: dict[str, Any]) -> None:
+    """A file that is mostly zeros because the picture is, is taken."""
+    for side in (SIDE_MIN, 1_000):
+        assert prepared(encoded(Image.new(mode, (side, side)), "JPEG", **options)).width == min(side, SIDE_MAX)
+
+
+@pytest.mark.parametrize("options", [{}, {"optimize": True, "quality": 10}, {"progressive": True}])
+def test_zeros_where_data_was_lost_are_damage(options: dict[str, Any]) -> None:
+    """A photo that would come out grey from some row on is refused, wherever the zeros begin."""
+    photo = encoded(NOISE, "JPEG", **options)
+    for tenths in range(3, 9):
+        begin = len(photo) * tenths // 10
+        with pytest.raises(InvalidImage) as refusal:
+            prepare(photo[:begin] + bytes(len(photo) - begin), SIDE_MAX, 80)
+        assert refusal.value.problem in {PhotoProblem.DAMAGED, PhotoProblem.CUT_OFF}
+
+
+PHONES = [
+    (4_032, 3_024, "JPEG"),
+    (4_032, 3_024, "PNG"),
+    (4_032, 3_024, "WEBP"),
+    (4_096, 3_072, "WEBP"),
+    (8_160, 6_144, "JPEG"),
+    (9_248, 6_936, "JPEG"),
+    (12_000, 9_000, "JPEG"),
+    (16_382, 3_628, "JPEG"),
+    (4_032, 3_024, "progressive"),
+    (8_160, 6_144, "progressive"),
+    (9_248, 6_936, "progressive"),
+]
+
+
+@pytest.mark.parametrize(("width", "height", "kind"), PHONES)
+def test_what_phones_take_is_taken(width: int, height: int, kind: str) -> None:
+    """Photos of 12 to 108 million pixels, and panoramas, in the formats that can be decoded at that size."""
+    options = {"progressive": True} if kind == "progressive" else {"method": 0} if kind == "WEBP" else {}
+    data = encoded(two_halves((width, height)), "JPEG" if kind == "progressive" else kind, **options)
+    image = prepared(data, 512)
+    assert image.size == (512, round(512 * height / width))
+    assert (pixel(image, 0.2, 0.9), pixel(image, 0.8, 0.9)) == (close_to(RED), close_to(BLUE))
+
+
+def test_wide_colours_become_srgb() -> None:
+    """An iPhone's red, which is written in Display P3, is the same red afterwards; a broken profile does no harm."""
+    srgb_red_in_p3 = (234, 51, 35)
+    photo = Image.new("RGB", (64, 64), srgb_red_in_p3)
+    for kind in ("JPEG", "PNG", "WEBP"):
+        options = {"quality": 100} if kind == "WEBP" else {}
+        assert pixel(prepared(encoded(photo, kind, icc_profile=DISPLAY_P3, **options)), 0.5, 0.5) == close_to(RED, 8)
+        for useless in (SRGB, DISPLAY_P3[:300], DISPLAY_P3.replace(b"mntr", b"prtr"), bytes(200)):
+            data = encoded(photo, kind, icc_profile=useless, **options)
+            assert pixel(prepared(data), 0.5, 0.5) == close_to(srgb_red_in_p3, 8)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", ["H", "I", "h", "i"])
+def test_an_orientation_of_any_whole_type_counts(order: str, kind: str) -> None:
+    """Some programs write another type of number than the one that EXIF asks for."""
+    number = {"H": 3, "I": 4, "h": 8, "i": 9}[kind]
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "IHHHI", 8, 1, 0x0112, number, 1)
+    exif = head + struct.pack(order + kind, 6).ljust(4, b"\0")
+    assert prepared(encoded(two_halves(), "JPEG", exif=b"Exif\0\0" + exif)).size == (SIDE_MAX // 2, SIDE_MAX)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_the_orientation_of_an_xmp_packet_counts(kind: str) -> None:
+    """Where there is no EXIF, as in what some programs export."""
+    packet = '<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    options: dict[str, Any] = {"xmp": packet.encode()}
+    if kind == "PNG":
+        text = PngImagePlugin.PngInfo()
+        text.add_itxt("XML:com.adobe.xmp", packet)
+        options = {"pnginfo": text}
+    assert prepared(encoded(two_halves(), kind, **options)).size == (SIDE_MAX // 2, SIDE_MAX)
+
+
+def test_whatever_a_decoder_raises_is_about_the_photo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error that nobody thought of refuses this photo, and ends nothing else."""
+    for error in (TypeError(), MemoryError(), RecursionError(), UserWarning(), AssertionError()):
+        monkeypatch.setattr(Image.Image, "resize", Mock(side_effect=error))
+        with pytest.raises(InvalidImage) as refusal:
+            prepare(JPEG, SIDE_MAX, 80)
+        assert refusal.value.problem is PhotoProblem.DAMAGED
 
 
 @given(seed=st.integers(0, 2**32 - 1), kind=st.sampled_from(sorted(TWO_HALVES)))
@@ -344,14 +473,15 @@ def test_any_damage_is_an_invalid_image_or_none(seed: int, kind: str) -> None:
 
 
 HOSTILE: dict[str, Callable[[], bytes]] = {
-    "as many passes as are taken": lambda: many_scans(7_000, 50),
+    "as many passes as are taken": lambda: many_scans(4_000, 50),
     "hours of passes": lambda: many_scans(7_000, 130_000),
-    "text that unpacks to a gigabyte": lambda: with_chunks(
-        encoded(two_halves()), png_chunk(b"zTXt", b"a\0\0" + zeros(2**30))
-    ),
+    "half a million EXIF segments": lambda: JPEG[:2] + (b"\xff\xe1\0\x12Exif\0\0" + b"0123456789") * 519_000 + JPEG[2:],
     "text upon text": lambda: with_chunks(encoded(two_halves()), *[png_chunk(b"zTXt", b"a\0\0" + zeros(2**20))] * 500),
-    "a profile that unpacks to a gigabyte": lambda: with_chunks(
-        encoded(two_halves()), png_chunk(b"iCCP", b"a\0\0" + zeros(2**30))
+    "a profile that unpacks to a quarter of a gigabyte": lambda: with_chunks(
+        encoded(two_halves()), png_chunk(b"iCCP", b"a\0\0" + zeros(2**28))
+    ),
+    "profile upon profile": lambda: with_chunks(
+        encoded(two_halves()), png_chunk(b"iCCP", b"a\0\0" + zeros(2**20)) * 1_900
     ),
     "an EXIF that points at itself": lambda: with_chunks(encoded(two_halves()), png_chunk(b"eXIf", exif_bomb(60_000))),
     "an EXIF over and over": lambda: (
@@ -368,43 +498,30 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
         append_images=[Image.new("RGB", (200, 100), (i % 256, 0, 0)) for i in range(500)],
     ),
     "pixels more than it holds": lambda: encoded(Image.new("RGB", (16, 16)))[:33] + blank_png(3_000, 3_000)[33:],
+    "data in ten thousand pieces": lambda: in_pieces(encoded(Image.effect_noise((2_000, 2_000), 60)), 400),
+    "nothing but fill bytes": lambda: JPEG[:2] + b"\xff" * 9_000_000 + JPEG[2:],
+    "nothing but stuffing": lambda: JPEG[:-2] + b"\xff\0" * 4_500_000 + JPEG[-2:],
+    "runs of zeros that are almost long enough": lambda: JPEG[:-2] + (bytes(64) + b"\1") * 140_000 + JPEG[-2:],
+    "a huge JPEG": lambda: encoded(Image.new("L", (15_000, 15_000)), "JPEG"),
+    "a huge JPEG in passes": lambda: encoded(Image.new("RGB", (9_248, 6_936)), "JPEG", progressive=True),
+    "a huge PNG": lambda: blank_png(5_000, 5_000),
+    "a huge interlaced PNG": lambda: interlaced(4_999, 5_000),
+    "a huge WebP": lambda: encoded(Image.new("RGBA", (4_096, 3_072)), "WEBP", lossless=True, method=0),
 }
-
-
-def zeros(size: int) -> bytes:
-    """Return this many zeros, packed."""
-    packer = zlib.compressobj(9)
-    return b"".join(packer.compress(bytes(2**20)) for _ in range(size // 2**20)) + packer.flush()
-
-
-def exif_bomb(entries: int) -> bytes:
-    """Return an EXIF block whose every entry claims the whole block as its value."""
-    size = 8 + 2 + 12 * entries
-    rows = b"".join(struct.pack("<HHII", tag % 2**16, 7, size - 8, 8) for tag in range(1, entries + 1))
-    return b"II*\0" + struct.pack("<IH", 8, entries) + rows
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc")
 @pytest.mark.parametrize("what", HOSTILE)
 def test_a_bomb_takes_little_time_and_memory(tmp_path: Path, what: str) -> None:
-    """Whatever becomes of a hostile file of up to 10 MB, it is done within seconds and a part of the memory."""
+    """Whatever becomes of a file of up to 10 MB: a second of CPU, and no more memory than the limit and the file."""
     (tmp_path / "bomb").write_bytes(HOSTILE[what]())
-    assert (tmp_path / "bomb").stat().st_size < 10 * 1024**2
-    command = [sys.executable, "-c", PEAK_MB + "print(time.process_time())", str(tmp_path / "bomb")]
+    size = (tmp_path / "bomb").stat().st_size
+    assert size < 10 * 1024**2
+    command = [sys.executable, "-c", PEAK_MB, str(tmp_path / "bomb")]
     ran = subprocess.run(command, capture_output=True, check=True, timeout=120)  # noqa: S603 (our own script)
     peak_mb, cpu_seconds = ran.stdout.split()
-    assert int(peak_mb) < 400
-    assert float(cpu_seconds) < 8
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc")
-def test_the_largest_photos_at_once_fit_into_the_functions_memory(tmp_path: Path) -> None:
-    """What the largest photo that is taken needs, times the photos that are prepared side by side, is below 1 GB."""
-    for side in (2_000, 3_000, 4_000, 5_000, 7_000):
-        (tmp_path / f"{side}.png").write_bytes(blank_png(side, side))
-    command = [sys.executable, "-c", PEAK_MB, *map(str, tmp_path.iterdir())]
-    ran = subprocess.run(command, capture_output=True, check=True, timeout=60)  # noqa: S603 (our own script)
-    assert int(ran.stdout) * PHOTO_THREADS < 900
+    assert int(peak_mb) < DECODER_BYTES_MAX // 1024**2 + 40
+    assert float(cpu_seconds) < 3, "about one on a machine with nothing else to do"
 
 
 PEAK_MB = """
@@ -415,30 +532,31 @@ from functions.core.errors import InvalidImage
 def peak_mb():
     return int(re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]) // 1024
 
-before = peak_mb()
-for path in sys.argv[1:]:
-    try:
-        prepare(pathlib.Path(path).read_bytes(), 512, 80)
-    except InvalidImage:
-        pass  # refused by its header: costs nothing
-print(peak_mb() - before)
+data = pathlib.Path(sys.argv[1]).read_bytes()
+before, began = peak_mb(), time.process_time()
+try:
+    prepare(data, 512, 80)
+except InvalidImage:
+    pass
+print(peak_mb() - before, time.process_time() - began)
 """
 
 
 def test_photos_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sixteen callers in an instance hold sixteen photos, and the memory of one that is being decoded."""
     at_once, most = 0, 0
-    thumbnail = Image.Image.thumbnail
+    resize = Image.Image.resize
 
-    def watched(image: Image.Image, *args: Any, **kwargs: Any) -> None:
+    def watched(image: Image.Image, *args: Any, **kwargs: Any) -> Image.Image:
         nonlocal at_once, most
         at_once += 1
         most = max(most, at_once)
         time.sleep(0.01)
-        thumbnail(image, *args, **kwargs)
+        small = resize(image, *args, **kwargs)
         at_once -= 1
+        return small
 
-    monkeypatch.setattr(Image.Image, "thumbnail", watched)
+    monkeypatch.setattr(Image.Image, "resize", watched)
     data = encoded(Image.new("RGB", (1_000, 800)))
     with ThreadPoolExecutor(8) as callers:
         list(callers.map(lambda _: prepare(data, 512, 80), range(8)))

@@ -312,7 +312,7 @@ describe("refusals", () => {
     await refused(app.classify("instant", missing), "IMAGE_NOT_FOUND");
     await refused(app.classify("batch", { imagePath: await other.upload() }), "NOT_YOUR_IMAGE");
     const text = await app.upload("", { content: Buffer.from("not a photo"), contentType: "image/png" });
-    await refused(app.classify("instant", { imagePath: text }), "INVALID_IMAGE");
+    await refused(app.classify("instant", { imagePath: text }), "INVALID_IMAGE", { problem: "notAnImage" });
     assert.equal((await app.call("get_wallet")).balance, 10);
   });
 

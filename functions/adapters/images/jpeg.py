@@ -33,12 +33,12 @@ would keep an instance busy for an hour."""
 
 _SOI, _EOI, _SOS, _DQT, _DHT, _DRI = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xDD
 _APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
-_STANDALONE = {0x01, *range(0xD0, 0xD8)}
+_STANDALONE = {0x01, _SOI}
 _FRAMES = {0xC0, 0xC1, 0xC2}
 _OTHER_FRAMES = {0xC3, *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)}
 
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-"""What ends coded data: neither one of their bytes nor a restart within them."""
+"""What stands for itself: neither a byte of coded data, nor a restart within them, nor a fill byte."""
 
 _LOOKAHEAD = bytes(16)
 """The decoder asks for some bytes behind the last block before it decodes that one."""
@@ -72,7 +72,7 @@ def read(jpeg: bytes) -> PhotoFile:
         kind = _next_marker(walk)
         if kind == _EOI or kind is None:
             return _several_passes(walk, ended=kind is not None)
-        if kind in _STANDALONE or kind == _SOI:
+        if kind in _STANDALONE:
             continue
         body = _body(walk)
         if kind != _SOS:
@@ -91,13 +91,11 @@ def read(jpeg: bytes) -> PhotoFile:
 def _next_marker(walk: _Walk) -> int | None:
     """Return the next marker's kind, None at the end of the file. Fill bytes and stray ones are skipped, as all
     decoders do."""
-    at = walk.jpeg.find(b"\xff", walk.at)
-    while at >= 0 and walk.jpeg[at + 1 : at + 2] in {b"\xff", b"\0"}:
-        at = walk.jpeg.find(b"\xff", at + 1)
-    if at < 0 or at + 1 >= len(walk.jpeg):
+    found = _MARKER.search(walk.jpeg, walk.at)
+    if not found:
         return None
-    walk.at = at + 2
-    return walk.jpeg[at + 1]
+    walk.at = found.end()
+    return walk.jpeg[found.end() - 1]
 
 
 def _body(walk: _Walk) -> bytes:

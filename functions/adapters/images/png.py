@@ -74,7 +74,7 @@ def _chunk(found: _Found, name: bytes, body: memoryview, checksum: bytes) -> Non
     elif name == b"eXIf":
         found.exif = bytes(body)
     elif name == b"iCCP":
-        found.profile = _unpacked(bytes(body).partition(b"\0")[2][1:])
+        found.profile = found.profile or _unpacked(bytes(body).partition(b"\0")[2][1:])
     elif name == b"iTXt" and bytes(body[:22]) == b"XML:com.adobe.xmp\0\0\0\0\0":
         found.xmp = bytes(body)
 
