@@ -1,5 +1,6 @@
 """Photos as files, for tests: plain ones, odd ones, and ones that are made to harm."""
 
+import random
 import struct
 import zlib
 from collections.abc import Iterator
@@ -167,3 +168,54 @@ def exif_bomb(entries: int) -> bytes:
     size = 8 + 2 + 12 * entries
     rows = b"".join(struct.pack("<HHII", tag % 2**16, 7, size - 8, 8) for tag in range(1, entries + 1))
     return b"II*\0" + struct.pack("<IH", 8, entries) + rows
+
+
+def generated() -> Iterator[tuple[str, bytes]]:
+    """Yield a small photo in each form that Pillow writes, with a name: those that are taken, and others."""
+    picture = two_halves((240, 160))
+    picture.paste(Image.merge("RGB", [Image.effect_noise((90, 70), 60)] * 3), (30, 40))
+    clear = picture.convert("RGBA")
+    clear.putalpha(Image.linear_gradient("L").resize(clear.size))
+    for mode in ("L", "RGB", "CMYK"):
+        for options in ({}, {"progressive": True}, {"optimize": True}, {"quality": 5}, {"restart_marker_rows": 1}):
+            yield f"{mode}-{'-'.join(options)}.jpg", encoded(picture.convert(mode), "JPEG", **options)
+    for sampling in ("4:4:4", "4:2:2", "4:2:0"):
+        yield f"{sampling}.jpg", encoded(picture, "JPEG", subsampling=sampling)
+    for mode in ("1", "L", "LA", "P", "RGB", "RGBA"):
+        yield f"{mode}.png", encoded((clear if "A" in mode else picture).convert(mode), "PNG")
+    yield "16-bit.png", encoded(grey_ramp(), "PNG")
+    yield "interlaced.png", interlaced(120, 80)
+    yield "transparent-palette.png", encoded(picture.convert("P"), "PNG", transparency=bytes(range(200)))
+    for name, image in {"plain": picture, "clear": clear}.items():
+        for lossless in (False, True):
+            yield f"{name}-{lossless}.webp", encoded(image, "WEBP", lossless=lossless)
+    frames = {"save_all": True, "append_images": [picture.rotate(180)]}
+    for kind in ("WEBP", "PNG", "MPO", "GIF"):
+        yield f"animated-{kind}", encoded(picture, kind, **frames)
+    for kind in ("BMP", "TIFF", "AVIF", "ICO", "JPEG2000"):
+        yield f"other-{kind}", encoded(picture, kind)
+
+
+def damage(data: bytes, dice: random.Random) -> bytes:
+    """Return a file to which one of the things has happened that happen to files."""
+    photo, size = bytearray(data), len(data)
+    near_head = dice.random() < 0.5
+    at = dice.randrange(min(size, 400) if near_head else size)
+    end = min(size, at + dice.choice([1, 2, 4, 16, 300, size]))
+    match dice.choice(["cut", "change", "change", "zero", "drop", "add", "repeat", "splice"]):
+        case "cut":
+            return data[:at]
+        case "change":
+            for _ in range(dice.randint(1, 8)):
+                photo[min(size - 1, at + dice.randrange(64))] = dice.choice([0, 255, dice.randrange(256)])
+        case "zero":
+            photo[at:end] = bytes(end - at)
+        case "drop":
+            del photo[at:end]
+        case "add":
+            photo[at:at] = dice.randbytes(dice.choice([1, 2, 40]))
+        case "repeat":
+            photo[at:at] = photo[at:end] * dice.choice([1, 50])
+        case "splice":
+            photo[at:] = photo[dice.randrange(size) :]
+    return bytes(photo)

@@ -9,12 +9,16 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from functions.adapters.images import LENGTH_MAX, SIDE_MIN, jpeg, png, webp
+from functions.adapters.images.files import DECODER_BYTES_MAX
 from functions.classify_images import Image
 from functions.core import errors
 from functions.core.classification import Alternative, Category, Classification, Disposal, DisposalMethod
 from functions.core.jobs import Failure
 from functions.core.ledger import LedgerEntry, Reason
+from functions.core.photos import PhotoProblem
 from functions.core.records import Request
+from functions.core.uploads import IMAGE_BYTES_MAX
 from functions.refusals import CODES
 from scripts.dev import USUAL_PORTS
 from scripts.emulators.cloud import LocalCloud
@@ -160,6 +164,25 @@ def documented_details(error: type[errors.EcolaneError]) -> set[str]:
 def test_every_failure_of_a_job_is_named() -> None:
     """A job that fails later says why by one of these."""
     assert {*Failure} <= in_code(section("Refusals"))
+
+
+def test_every_problem_of_a_photo_is_told() -> None:
+    """The table has each one that the code knows and no other, each with what the app can do, and the limits."""
+    text = section("Why a photo is refused")
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| `")]
+    told = {row[0].strip("`"): row[1:] for row in rows if row[0] != "`problem`"}
+
+    assert set(told) == {*PhotoProblem}
+    assert all(what.strip() and advice.strip() for what, advice in told.values())
+    limits = [IMAGE_BYTES_MAX // 2**20, *(most // 10**6 for most in (jpeg.PIXELS_MAX, png.PIXELS_MAX, webp.PIXELS_MAX))]
+    progressive = DECODER_BYTES_MAX // 3 // 10**6  # three bytes of coefficients a pixel, in the usual half resolution
+    assert [int(number) for number in re.findall(r"\d+", told["tooLarge"][0])] == [
+        *limits[:2],
+        pytest.approx(progressive, abs=1),
+        *limits[2:],
+    ]
+    assert f"less than {SIDE_MIN} pixels" in told["tooSmall"][0]
+    assert f"more than {LENGTH_MAX} times" in told["tooLong"][0]
 
 
 def test_the_refusals_of_a_call_are_reasons() -> None:

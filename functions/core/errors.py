@@ -123,7 +123,7 @@ class NotAdmin(EcolaneError):
 
 
 class InvalidImage(EcolaneError):
-    """The object is no photo that can be classified. Detail: `problem`, a `PhotoProblem` that says why."""
+    """The object is no photo that can be classified. Detail: `problem`, which says why: see core.photos."""
 
     reason = "INVALID_IMAGE"
 

@@ -12,7 +12,7 @@ The decoders are C; whatever they raise is an `InvalidImage`. What a photo costs
 import threading
 from io import BytesIO
 
-from PIL import Image, ImageCms
+from PIL import Image
 
 from functions.adapters.images.files import PhotoFile, cut_off, damaged
 from functions.adapters.images.formats import read
@@ -135,6 +135,8 @@ def _flat(image: Image.Image) -> Image.Image:
 
 def _as_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     """Convert colours from a camera's wider space. A profile that turns out to be none leaves them as they are."""
+    from PIL import ImageCms  # noqa: PLC0415 (20 ms, and many photos need none)
+
     try:
         source = ImageCms.getOpenProfile(BytesIO(profile))
         return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB") or image
