@@ -215,7 +215,7 @@ def damage(data: bytes, dice: random.Random) -> bytes:
         case "add":
             photo[at:at] = dice.randbytes(dice.choice([1, 2, 40]))
         case "repeat":
-            photo[at:at] = photo[at:end] * dice.choice([1, 50])
+            photo[at:at] = photo[at : min(end, at + 300)] * dice.choice([1, 50])
         case "splice":
             photo[at:] = photo[dice.randrange(size) :]
     return bytes(photo)
