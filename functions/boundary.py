@@ -18,7 +18,7 @@ from firebase_functions.scheduler_fn import ScheduledEvent
 from flask import Request, Response
 
 from functions import config, log
-from functions.adapters.patience import waiting_at_most
+from functions.adapters.patience import STORE_PATIENCE_SECONDS, waiting_at_most
 from functions.bodies import read_body
 from functions.core import errors
 from functions.refusals import report
@@ -32,10 +32,6 @@ Answer = dict[str, Any]
 Tick = ScheduledEvent
 P = ParamSpec("P")
 R = TypeVar("R", bound="records.Request")
-
-STORE_PATIENCE_SECONDS = 25.0
-"""What one call waits for Firestore, over all that it asks: with Storage and the provider beside it less than any
-callable has, so that in an outage the app hears from us and not from the platform."""
 
 WEBHOOK_BYTES_MAX = 64 * 1024
 """Events of batches take a few hundred."""

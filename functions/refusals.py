@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from firebase_functions.https_fn import FunctionsErrorCode, HttpsError
 
 from functions import log
+from functions.adapters.patience import arriving
 from functions.config import ConfigurationError
 from functions.core import errors
 
@@ -47,12 +48,12 @@ STORE_RETRY_SECONDS = 10
 
 @contextmanager
 def told(function: str) -> Iterator[None]:
-    """Turn what goes wrong in a callable into what its caller is told, and the log.
+    """Turn what goes wrong in a callable, which arrives here, into what its caller is told, and the log.
 
     Raises:
         HttpsError: with `details.reason`, a constant, and the details that the error's class documents.
     """
-    with log.serving(function):
+    with log.serving(function), arriving():
         try:
             yield
         except errors.EcolaneError as error:

@@ -13,13 +13,35 @@ from contextvars import ContextVar
 from math import inf
 from time import monotonic
 
+STORE_PATIENCE_SECONDS = 25.0
+"""What one call waits for Firestore, over all that it asks: with Storage and the provider beside it less than any
+callable has, so that in an outage the app hears from us and not from the platform."""
+
+_arrival: ContextVar[float | None] = ContextVar("arrival of the call", default=None)
 _left: ContextVar[list[float] | None] = ContextVar("patience left", default=None)
 _end: ContextVar[float] = ContextVar("end of the call", default=inf)
 
 
 @contextmanager
+def arriving() -> Iterator[None]:
+    """Let what is done inside belong to a call that arrives now."""
+    before = _arrival.set(monotonic())
+    try:
+        yield
+    finally:
+        _arrival.reset(before)
+
+
+def since_arrival() -> float:
+    """Return how long ago the call under way has arrived, in seconds; 0 outside of one."""
+    arrival = _arrival.get()
+    return 0.0 if arrival is None else monotonic() - arrival
+
+
+@contextmanager
 def waiting_at_most(seconds: float) -> Iterator[None]:
-    """Let whatever is asked of Firestore inside take so many seconds in all. Other work does not count."""
+    """Let whatever is asked of Firestore, and of Remote Config, inside take so many seconds in all. Other work does not
+    count."""
     before = _left.set([seconds])
     try:
         yield

@@ -6,6 +6,11 @@ from collections.abc import Callable, Iterable
 from firebase_admin import remote_config
 from firebase_admin.remote_config import ServerTemplate
 
+from functions.adapters.patience import one_call
+
+REQUEST_SECONDS = 15.0
+"""What a request to Firebase takes at the most: two tries of `config.FIREBASE_TIMEOUT_SECONDS` and a pause."""
+
 FROM_CONSOLE = "remote"
 """The source of a value that somebody has set; others are the SDK's own defaults."""
 
@@ -21,5 +26,6 @@ def fetched_template() -> ServerTemplate:
 
 def remote_values(keys: Iterable[str], template: Callable[[], ServerTemplate] = fetched_template) -> dict[str, str]:
     """Return those of these keys that are set, as the text that the console stores."""
-    config = template().evaluate()
+    with one_call(REQUEST_SECONDS):  # which a call takes off what it waits for Firestore
+        config = template().evaluate()
     return {key: config.get_string(key) for key in keys if config.get_value_source(key) == FROM_CONSOLE}

@@ -5,9 +5,11 @@ batches/{batchId}/input.jsonl   what OpenAI gets, a line a job
 batches/{batchId}/jobs.jsonl    the batch's list of jobs, a BatchMember a line
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
+from functools import cache
 from typing import IO, Any
 
 import google.auth
@@ -22,18 +24,20 @@ from functions.core.photos import PhotoProblem
 from functions.core.uploads import IMAGE_BYTES_MAX
 
 TIMEOUT_SECONDS = 10.0
-"""For one request to begin to be answered; a file is sent and read in chunks of one request each."""
+"""For one request to begin to be answered, and between two parts of the answer; a file is sent and read in chunks of
+one request each."""
 
 REPEATED_SECONDS = 15.0
 """How long a request that fails is repeated; the library's own two minutes are more than a callable has."""
 
-PHOTO_SECONDS = REPEATED_SECONDS + TIMEOUT_SECONDS
-"""What a photo can take, the last try included."""
+REQUEST_SECONDS = REPEATED_SECONDS + TIMEOUT_SECONDS
+"""What a request can take, the last try included: a photo, or a chunk of a file."""
 
 LINK_LIFETIME = timedelta(days=2)
 """Longer than core.batches.LOST, after which nobody waits for the batch any more."""
 
 _LIMITS: dict[str, Any] = {"timeout": TIMEOUT_SECONDS, "retry": DEFAULT_RETRY.with_timeout(REPEATED_SECONDS)}
+"""For every request, those that a stream makes included."""
 
 CHUNK_BYTES = 4 * 1024 * 1024
 """What a stream holds in memory at a time. Storage wants multiples of 256 KiB."""
@@ -104,23 +108,27 @@ class StorageFiles:
     @contextmanager
     def _writing(self, path: str) -> Iterator[IO[bytes]]:
         blob = self._bucket.blob(path)
-        with blob.open("wb", chunk_size=CHUNK_BYTES, ignore_flush=True, timeout=TIMEOUT_SECONDS) as file:
+        with blob.open("wb", chunk_size=CHUNK_BYTES, ignore_flush=True, **_LIMITS) as file:
             yield file
 
     @contextmanager
     def _reading(self, path: str) -> Iterator[IO[bytes]]:
-        with self._bucket.blob(path).open("rb", chunk_size=CHUNK_BYTES, timeout=TIMEOUT_SECONDS) as file:
+        with self._bucket.blob(path).open("rb", chunk_size=CHUNK_BYTES, **_LIMITS) as file:
             yield file
 
 
 def signed_url(blob: Blob) -> str:
-    """Return a V4 signed link to an object, good for two days: longer than any batch is waited for.
+    """Return a V4 signed link to an object, good for up to two days: longer than any batch is waited for.
 
     Functions hold no private key, so the signature is asked of IAM, which wants the role
-    `roles/iam.serviceAccountTokenCreator` of the service account on itself.
+    `roles/iam.serviceAccountTokenCreator` of the service account on itself. IAM signs with a key of Google's that it
+    promises to keep for twelve hours (`signBlob`), whatever the link says; it has kept them for days. A link that has
+    died before its photo's turn costs the photo an attempt, and the next batch has a new one.
     """
-    credentials: Any = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])[0]
-    credentials.refresh(Request())
+    credentials = _own_credentials()
+    with _REFRESHING:  # one request an hour, by the first of the threads that prepare photos
+        if not credentials.valid:
+            credentials.refresh(Request())
     url: str = blob.generate_signed_url(
         version="v4",
         expiration=LINK_LIFETIME,
@@ -128,6 +136,15 @@ def signed_url(blob: Blob) -> str:
         access_token=credentials.token,
     )
     return url
+
+
+_REFRESHING = threading.Lock()
+
+
+@cache
+def _own_credentials() -> Any:
+    """Return the credentials of the account that this process runs as."""
+    return google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])[0]
 
 
 def emulated_url(blob: Blob) -> str:

@@ -32,7 +32,7 @@ PHOTO_THREADS = 8
 """Photos of one call fetched side by side: enough to hide Storage's latency. How many are held in memory, over all
 calls, is limited beside it: see `callers.PHOTOS_IN_MEMORY_MAX`."""
 
-PHOTOS_SECONDS = 40.0
+PHOTOS_SECONDS = 30.0
 """After this a call begins with no further photo. Those that are left are to be sent again, with their requestIds."""
 
 RETRY_AFTER_SECONDS = 10

@@ -11,17 +11,22 @@ from typing import TYPE_CHECKING
 
 from functions import log
 from functions.adapters.openai import ProviderDownError, ProviderRejectedError
+from functions.adapters.patience import STORE_PATIENCE_SECONDS, since_arrival
 from functions.core.attempts import Attempt, Doubts, Terms, answered, failed_attempt, judge
 from functions.core.errors import InvalidImage, ProviderUnavailable
 from functions.core.jobs import Failure, Job, JobError, Status
 from functions.core.photos import PhotoProblem
 from functions.core.prompts import completion_request, image_data_url
+from functions.core.runtime import CALL_TIMEOUT
 from functions.core.settlement import refunding
 from functions.core.transitions import with_fields
 from functions.steps.spending import report_doubts
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
+
+PROVIDER_SECONDS_MIN = 0.1
+"""Then the provider is as good as not asked, and the charge comes back."""
 
 
 def classify_now(job: Job, photo: bytes, version: datetime, deps: Deps) -> Job:
@@ -66,7 +71,7 @@ def _ask(job: Job, photo: bytes, deps: Deps) -> tuple[Attempt, int]:
     rules = deps.runtime().instant
     body = completion_request(deps.settings.openai_model, image_data_url(photo), job.region, job.language)
     try:
-        completion = deps.provider.complete(body, rules.provider_timeout_seconds)
+        completion = deps.provider.complete(body, min(rules.provider_timeout_seconds, _seconds_left()))
     except ProviderDownError as problem:
         unreported = problem.may_be_billed
         attempt = failed_attempt(Failure.PROVIDER_UNAVAILABLE, str(problem), unreported=unreported)
@@ -74,3 +79,9 @@ def _ask(job: Job, photo: bytes, deps: Deps) -> tuple[Attempt, int]:
     except ProviderRejectedError as problem:
         return failed_attempt(Failure.PROVIDER_REJECTED, str(problem)), rules.retry_after_seconds
     return judge(completion), rules.retry_after_seconds
+
+
+def _seconds_left() -> float:
+    """Return how long the provider may take, so that the answer, or a refund, is stored before the platform ends the
+    call: what came before, a slow body or a slow Storage, is taken off."""
+    return max(CALL_TIMEOUT.total_seconds() - STORE_PATIENCE_SECONDS - since_arrival(), PROVIDER_SECONDS_MIN)

@@ -6,15 +6,17 @@ import tracemalloc
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from google.auth.credentials import AnonymousCredentials
-from google.cloud.storage import Bucket, Client
+from google.auth.credentials import AnonymousCredentials, Credentials
+from google.cloud.storage import Blob, Bucket, Client
 
+from functions.adapters import storage as adapters_storage
 from functions.adapters.storage import StorageFiles, emulated_url
-from functions.core.batches import BatchMember
+from functions.core.batches import LOST, BatchMember
 from functions.core.errors import ImageNotFound, InvalidImage
 from functions.core.uploads import IMAGE_BYTES_MAX
 from scripts.emulators.storage import StorageServer
@@ -215,6 +217,48 @@ def test_a_prepared_photo_has_a_link_to_follow(files: StorageFiles) -> None:
     link = files.put_photo("batch-6", "0" * 32, b"\xff\xd8 jpeg")
     with urllib.request.urlopen(link, timeout=5) as reply:  # noqa: S310 (a link to our own server)
         assert (reply.read(), reply.headers["content-type"]) == (b"\xff\xd8 jpeg", "image/jpeg")
+
+
+class OwnCredentials(Credentials):
+    """The account's own, as a function has them: no key, and a token that is good for a while."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.refreshed = 0
+        self.service_account_email = "default"
+
+    def refresh(self, _request: object) -> None:
+        """Ask for a token, which also tells who one is."""
+        self.refreshed += 1
+        self.token, self.service_account_email = f"token-{self.refreshed}", "functions@demo.iam"
+        self.expiry = datetime.now(UTC).replace(tzinfo=None) + timedelta(hours=1)
+
+
+def test_many_links_are_signed_with_one_token(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The account's credentials are refreshed when they have run out, and not for each photo; a link is good for longer
+    than its batch is waited for."""
+    own = OwnCredentials()
+    signed: list[dict[str, Any]] = []
+    own_credentials = vars(adapters_storage)["_own_credentials"]
+    own_credentials.cache_clear()  # a process has them once
+
+    def sign(_blob: Blob, **terms: Any) -> str:
+        signed.append(terms)
+        return "https://link"
+
+    monkeypatch.setattr("google.auth.default", lambda **_scopes: (own, "demo"))
+    monkeypatch.setattr(Blob, "generate_signed_url", sign)
+    for _ in range(5):
+        assert adapters_storage.signed_url(bucket.blob("photo.jpg")) == "https://link"
+    assert own.refreshed == 1
+    assert {(each["access_token"], each["service_account_email"]) for each in signed} == {
+        ("token-1", "functions@demo.iam")
+    }
+    assert all(each["expiration"] > LOST for each in signed)
+    own.expiry = datetime.now(UTC).replace(tzinfo=None)
+    adapters_storage.signed_url(bucket.blob("photo.jpg"))
+    assert own.refreshed == 2
+    own_credentials.cache_clear()
 
 
 def test_the_files_of_a_batch_are_removed_and_no_others(files: StorageFiles, bucket: Bucket) -> None:
