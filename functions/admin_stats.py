@@ -70,7 +70,7 @@ def admin_stats(request: AdminStats, _uid: str, deps: Deps) -> dict[str, Any]:
     found = figures(deps, stored)
     stats = _Stats(
         budget=_budget(deps),
-        queue={**stored["queue"], "waiting": found.queued, "oldestAt": found.oldest_queued_at},
+        queue={**stored["queue"], "waiting": found.queued, "oldestAt": found.oldest_asked_at},
         batches={"open": found.batches, "overdue": found.overdue_batches},
         crons=cron_rows(found.crons, now),
         refresh=_Refresh(breaker=found.breaker.admits(now), workers=stored["refresh"].get("workers", {})),

@@ -23,7 +23,7 @@ from functions import log
 from functions.core.alerts import Alert, AlertKind, alert
 from functions.core.budget_state import BudgetState
 from functions.core.costs import JOBS_SAMPLED_MAX, most_frequent, users_due
-from functions.core.guard import Books, Drift, Review, days_to_review, threshold_alerts
+from functions.core.guard import Books, Drift, Review, days_to_review, excess_alerts, mode_held
 from functions.core.moments import day_bounds, day_of
 from functions.core.runtime import FUNCTION_TIMEOUT
 from functions.steps.health import raise_alerts
@@ -50,6 +50,7 @@ def guard_budget(deps: Deps) -> dict[str, int]:
     `delivered`, and today's `limitMicros`, `reservedMicros` and `spentMicros`."""
     counts: Counter[str] = Counter(days=0, repaired=0, raised=0, delivered=0)
     today, until = day_of(deps.clock()), deps.clock() + RUN_TIME
+    of_mode: dict[AlertKind, str] = {}
     for day in _days(deps):
         review = _review(day, deps, counts)
         if review is None:
@@ -58,12 +59,13 @@ def guard_budget(deps: Deps) -> dict[str, int]:
             _sum_users(day, deps)
         if day != today:
             continue
-        for raised in threshold_alerts(review, deps.clock()):
+        of_mode = mode_held(review)
+        for raised in excess_alerts(review, deps.clock()):
             counts["raised"] += deps.store.create_alert(raised)
         book = review.book
         counts.update(limitMicros=book.limit, reservedMicros=book.reserved, spentMicros=book.spent)
         log.info(log.Event.BUDGET_REVIEWED, day=day, mode=review.state.mode, costs=book.costs)
-    counts["raised"] += raise_alerts(deps)
+    counts["raised"] += raise_alerts(deps, of_mode)
     for due, version in deps.store.due_alerts(deps.clock(), ALERTS_PER_RUN):
         if deps.clock() <= until:
             counts["delivered"] += _deliver(due, version, deps)
@@ -117,8 +119,10 @@ def _deliver(due: Alert, version: datetime, deps: Deps) -> bool:
     taken = deps.store.update_alert(due, version, {"dueAt": again, "attempts": due.attempts + 1})
     if taken is None:
         return False  # another guard delivers it
-    if due.attempts == 0:
-        log.alert(log.Event.OPERATOR_ALERT, kind=due.kind, day=due.day, text=due.text)
+    if due.attempts == 0 and due.over_at is None:
+        log.alert(log.Event.OPERATOR_ALERT, kind=due.kind, day=due.day, text=due.told)
+    elif due.attempts == 0:
+        log.info(log.Event.OPERATOR_ALERT_OVER, kind=due.kind, day=due.day, text=due.told)
     try:
         deps.alerting.send(due)
         _push(due, deps)
@@ -132,4 +136,4 @@ def _deliver(due: Alert, version: datetime, deps: Deps) -> bool:
 def _push(due: Alert, deps: Deps) -> None:
     tokens = [token for uid in deps.runtime().budget.alert_uids for token in deps.store.push_tokens_of(uid)]
     if tokens:
-        deps.messaging.alert(tokens, str(due.kind), due.day, due.text)
+        deps.messaging.alert(tokens, str(due.kind), due.day, due.told)

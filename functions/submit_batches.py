@@ -67,7 +67,8 @@ def submit_batches(deps: Deps) -> dict[str, int]:
     except ProviderDownError as problem:
         # Everything that could not be sent is back in the queue or under a lease; the next tick goes on.
         log.warning(log.Event.BATCH_DELAYED, cause=str(problem))
-    deps.store.write_queue_stats(queued=max(queued - counts["jobs"] - counts["refused"], 0))
+    closed = {"closed_at": deps.clock()} if queued and mode(deps) is Mode.CLOSED else {}
+    deps.store.write_queue_stats(queued=max(queued - counts["jobs"] - counts["refused"], 0), **closed)
     return {**counts, "queued": queued}
 
 

@@ -70,11 +70,11 @@ class Deps:
     def provider(self) -> OpenAIProvider:
         """The AI provider."""
         from functions.adapters.bounded_http import bounded_client
-        from functions.adapters.openai import OpenAIProvider
+        from functions.steps.provider_watch import WatchedProvider
 
         # The client wants a key even where it only checks a signature, in the webhook, which is given none.
         key = self.settings.openai_api_key or "none"
-        return OpenAIProvider(bounded_client(key, self.settings.openai_base_url))
+        return WatchedProvider(bounded_client(key, self.settings.openai_base_url), self)
 
     @cached_property
     def messaging(self) -> PushMessaging:

@@ -10,6 +10,7 @@ from time import sleep
 import requests
 
 from functions.core.alerts import Alert
+from functions.core.moments import iso_text
 
 TIMEOUT_SECONDS = 10.0
 
@@ -43,7 +44,15 @@ class AlertWebhook:
         if not self._url:
             return
         body = json.dumps(
-            {"id": alert.alert_id, "kind": alert.kind, "day": alert.day, "text": alert.text}, separators=(",", ":")
+            {
+                "id": alert.alert_id,
+                "kind": alert.kind,
+                "day": alert.day,
+                "text": alert.told,
+                "since": iso_text(alert.since or alert.created_at),
+                "overAt": iso_text(alert.over_at) if alert.over_at else None,
+            },
+            separators=(",", ":"),
         ).encode()
         problem = ""
         for pause in (*BACKOFF_SECONDS, None):

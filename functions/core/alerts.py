@@ -1,12 +1,22 @@
-"""What operators are told, once a day and kind, until somebody has got it."""
+"""What operators are told, once a day and kind, until somebody has got it; and that it is over, where it can be.
 
+    open ──► over ──► open again, if it comes back the same day
+      └────► the next day's, with the same `since`, if it lasts
+
+What happened once, such as an answer without a price, is told and has no end.
+"""
+
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from functions.core.moments import day_of
-from functions.core.records import Open, Record
+from functions.core.moments import clock_text, day_of
+from functions.core.records import Fields, Open, Record
 
 ALERT_LIFETIME = timedelta(days=90)
+
+QUIET = timedelta(hours=1)
+"""What is over and comes back sooner is the same trouble: it is open again, and nobody is called a second time."""
 
 
 class AlertKind(StrEnum):
@@ -25,12 +35,39 @@ class AlertKind(StrEnum):
     BREAKER_OPEN = "breaker_open"
     DEAD_LETTERS = "dead_letters"
     DOCUMENT_DAMAGED = "document_damaged"
+    PROVIDER_DOWN = "provider_down"
+    KEY_REFUSED = "key_refused"
+    PROVIDER_REFUSES = "provider_refuses"
+
+
+_GOOD_DAY = "If this is a good day: admin config set budget.dailyLimitMicros=$20. If not: admin costs --users."
+
+TO_DO: Mapping[str, str] = {
+    AlertKind.BATCH_ONLY: _GOOD_DAY,
+    AlertKind.CLOSED: _GOOD_DAY,
+    AlertKind.DRIFT: "Find out who wrote into budget/ by hand.",
+    AlertKind.USAGE_UNREPORTED: "Once is nothing; daily, compare OpenAI's usage page with admin costs.",
+    AlertKind.ESTIMATE_EXCEEDED: "Compare OpenAI's usage page with admin costs.",
+    AlertKind.USAGE_ABSURD: "Look at OpenAI's usage page; docs/operations.md says how to reopen.",
+    AlertKind.LIMIT_PASSED: "Compare OpenAI's usage page with admin costs.",
+    AlertKind.QUEUE_OLD: "Run admin status: is submit_batches late or failing?",
+    AlertKind.BATCH_STUCK: "Run admin status: is poll_batches late or failing?",
+    AlertKind.CRON_LATE: "Run python -m scripts.schedules list, and look for cron_crashed in the log.",
+    AlertKind.BREAKER_OPEN: "Look at Google's status page. It closes by itself.",
+    AlertKind.DEAD_LETTERS: "Run admin letters list.",
+    AlertKind.DOCUMENT_DAMAGED: "Mend or remove what is named; admin repair UID makes a wallet anew.",
+    AlertKind.PROVIDER_DOWN: "Look at OpenAI's status page. It goes on by itself; docs/operations.md says what helps.",
+    AlertKind.PROVIDER_REFUSES: "Pay, or correct what the code names: docs/operations.md, provider_refuses.",
+    AlertKind.KEY_REFUSED: "Set a key that works (docs/operations.md, Keys). Photos wait 26 hours for it.",
+}
+"""What to do first, by kind. docs/operations.md has the rest."""
 
 
 class Alert(Record):
     """Something to tell operators, once a day and kind. Stored in `alerts/{kind}-{day}`.
 
-    `due_at` is when it is to be delivered, or delivered again; None once it was.
+    `due_at` is when it is to be delivered, or delivered again; None once it was. `open` as long as it holds, which
+    began at `since`; `over_at` is when it did not hold any more. What only happens is never open.
     """
 
     kind: Open[AlertKind]
@@ -40,13 +77,50 @@ class Alert(Record):
     due_at: datetime | None
     attempts: int = 0
     expire_at: datetime
+    open: bool = False
+    since: datetime | None = None
+    over_at: datetime | None = None
 
     @property
     def alert_id(self) -> str:
         """Return the document's id: the same for every guard that finds the same."""
         return f"{self.kind}-{self.day}"
 
+    @property
+    def told(self) -> str:
+        """Return all that an operator is told: since when, what, and what to do; or that it is over."""
+        since = clock_text(self.since or self.created_at)
+        if self.over_at is not None:
+            return f"Over since {clock_text(self.over_at)} (from {since}): {self.text}"
+        return f"{since}: {self.text} {TO_DO.get(self.kind, '')}".rstrip()
+
 
 def alert(kind: AlertKind, text: str, now: datetime) -> Alert:
-    """Return a new alert, due at once."""
+    """Return a new alert of something that has happened, due at once."""
     return Alert(kind=kind, day=day_of(now), text=text, created_at=now, due_at=now, expire_at=now + ALERT_LIFETIME)
+
+
+def opened(kind: AlertKind, text: str, now: datetime, since: datetime | None = None) -> Alert:
+    """Return a new alert of something that holds, and has since then."""
+    return alert(kind, text, now).model_copy(update={"open": True, "since": since or now})
+
+
+def reopened(stored: Alert, new: Alert, now: datetime) -> Fields | None:
+    """Return what changes if something that was told today, and was over, holds again. None if it never was over."""
+    if stored.over_at is None:
+        return None
+    again = {"open": True, "overAt": None, "text": new.text}
+    if now - stored.over_at < QUIET:
+        return again
+    return {**again, "since": now, "dueAt": now, "attempts": 0}
+
+
+def ended(found: Alert, held: Collection[AlertKind], now: datetime) -> Fields | None:
+    """Return what changes of an open alert when these hold; None if it goes on. It is over quietly where another one
+    says more: the next day's, or the closing of both lanes after that of one."""
+    if found.kind in held and found.day == day_of(now):
+        return None
+    over = {"open": False, "overAt": now}
+    if found.kind in held or (found.kind is AlertKind.BATCH_ONLY and AlertKind.CLOSED in held):
+        return over
+    return {**over, "dueAt": now, "attempts": 0}

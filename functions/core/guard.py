@@ -13,7 +13,7 @@ from pydantic import Field
 from functions.core.alerts import Alert, AlertKind, alert
 from functions.core.budget import SHARDS, Mode, Shard
 from functions.core.budget_state import BudgetState, reopening
-from functions.core.moments import day_of
+from functions.core.moments import clock_text, day_of
 from functions.core.records import Kept
 from functions.core.runtime import BudgetRules
 
@@ -114,20 +114,23 @@ def days_to_review(state: BudgetState, now: datetime) -> list[str]:
     return [(first + timedelta(days=number)).isoformat() for number in range((today - first).days + 1)]
 
 
-def threshold_alerts(found: Review, now: datetime) -> list[Alert]:
-    """Return what operators have to be told of the mode that a review has come to."""
+def excess_alerts(found: Review, now: datetime) -> list[Alert]:
+    """Return what operators have to be told of answers that cost more than there was room for."""
+    excess = found.book.excess
+    text = f"Answers cost {_dollars(excess)} dollars more than was held for them, beyond the day's limit."
+    return [alert(AlertKind.LIMIT_PASSED, text, now)] if excess else []
+
+
+def mode_held(found: Review) -> dict[AlertKind, str]:
+    """Return what operators have to be told of the mode that a review has come to, while it holds: the strongest."""
     book, mode = found.book, found.state.mode
     used = f"{_dollars(book.used)} of {_dollars(book.limit)} dollars are spent or held back"
-    told = []
-    if book.excess:
-        text = f"Answers cost {_dollars(book.excess)} dollars more than was held for them, beyond the day's limit."
-        told.append(alert(AlertKind.LIMIT_PASSED, text, now))
-    if mode is not Mode.NORMAL:
-        told.append(alert(AlertKind.BATCH_ONLY, f"{used}: everybody is served by the batch lane.", now))
     if mode is Mode.CLOSED:
-        until = found.state.reopens_at.isoformat() if found.state.reopens_at else "the limit is raised"
-        told.append(alert(AlertKind.CLOSED, f"{used}: nothing more is submitted until {until}.", now))
-    return told
+        until = clock_text(found.state.reopens_at) if found.state.reopens_at else "the limit is raised"
+        return {AlertKind.CLOSED: f"{used}: nothing more is sent until {until}; photos are queued meanwhile."}
+    if mode is Mode.BATCH_ONLY:
+        return {AlertKind.BATCH_ONLY: f"{used}: everybody is served by the batch lane."}
+    return {}
 
 
 def _dollars(micros: int) -> str:

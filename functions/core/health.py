@@ -11,8 +11,12 @@ from typing import Any
 from pydantic import Field
 
 from functions.core.alerts import AlertKind
+from functions.core.batches import BatchState
 from functions.core.breaker import Breaker
 from functions.core.budget import Mode
+from functions.core.moments import clock_text
+from functions.core.provider_errors import Trouble
+from functions.core.provider_outage import Door, Outage, described, standing
 from functions.core.records import Record
 from functions.core.runtime import FUNCTION_TIMEOUT
 
@@ -49,11 +53,15 @@ class CronRun(Record):
 
 
 class Figures(Record):
-    """What is looked at: jobs `queued` and the oldest's place in the queue, batches by state and those that are
-    overdue, the crons' runs, the breaker of the refresh and how many dead letters there are."""
+    """What is looked at: jobs `queued`, and when the oldest was asked for, which no release makes younger; when both
+    lanes were last closed; batches by state and those that are overdue; what the provider did not do, and of how many
+    users photos wait then; the crons' runs, the breaker of the refresh and how many dead letters there are."""
 
     queued: int = 0
-    oldest_queued_at: datetime | None = None
+    oldest_asked_at: datetime | None = None
+    closed_at: datetime | None = None
+    outages: dict[str, Outage] = Field(default_factory=dict)
+    waiting_users: int = 0
     batches: dict[str, int] = Field(default_factory=dict)
     overdue_batches: tuple[str, ...] = ()
     crons: dict[str, CronRun] = Field(default_factory=dict)
@@ -71,10 +79,11 @@ def late(function: str, run: CronRun, now: datetime) -> bool:
 
 def complaints(figures: Figures, mode: Mode, now: datetime) -> dict[AlertKind, str]:
     """Return what an operator has to be told, by kind. A queue that waits for the budget is no complaint."""
-    told: dict[AlertKind, str] = {}
-    oldest = figures.oldest_queued_at
-    if oldest is not None and now - oldest > QUEUE_AGE_MAX and mode is not Mode.CLOSED:
-        told[AlertKind.QUEUE_OLD] = f"Jobs queued: {figures.queued}, the oldest since {oldest.isoformat()}."
+    told = _provider_held(figures, now)
+    oldest, first = figures.oldest_asked_at, _could_be_sent_since(figures)
+    known_cause = mode is Mode.CLOSED or Door.SUBMIT in standing(figures.outages, now)
+    if oldest is not None and first is not None and now - first > QUEUE_AGE_MAX and not known_cause:
+        told[AlertKind.QUEUE_OLD] = f"Photos waiting: {figures.queued}, the oldest since {clock_text(oldest)}."
     if figures.overdue_batches:
         names = ", ".join(figures.overdue_batches)
         told[AlertKind.BATCH_STUCK] = f"Nobody has looked at these batches for over an hour: {names}."
@@ -86,6 +95,36 @@ def complaints(figures: Figures, mode: Mode, now: datetime) -> dict[AlertKind, s
     if figures.dead_letters:
         told[AlertKind.DEAD_LETTERS] = f"Users whom the credit refresh has given up: {figures.dead_letters}."
     return told
+
+
+_THEIRS = AlertKind.PROVIDER_DOWN
+_OURS: Mapping[str, AlertKind] = {
+    Trouble.KEY_REFUSED: AlertKind.KEY_REFUSED,
+    Trouble.QUOTA: AlertKind.PROVIDER_REFUSES,
+    Trouble.CONFIGURATION: AlertKind.PROVIDER_REFUSES,
+}
+
+
+def _provider_held(figures: Figures, now: datetime) -> dict[AlertKind, str]:
+    outages = standing(figures.outages, now)
+    touched = {
+        "waiting": figures.queued,
+        "users": figures.waiting_users,
+        "at_provider": figures.batches.get(BatchState.SUBMITTED, 0),
+    }
+    told = {}
+    for kind in (AlertKind.KEY_REFUSED, AlertKind.PROVIDER_REFUSES, AlertKind.PROVIDER_DOWN):
+        found = {door: each for door, each in outages.items() if _OURS.get(each.trouble, _THEIRS) is kind}
+        if found:
+            told[kind] = described(found, touched)
+    return told
+
+
+def _could_be_sent_since(figures: Figures) -> datetime | None:
+    """Return since when the oldest job could have been sent: since it was asked for, or both lanes were opened."""
+    if figures.oldest_asked_at is None or figures.closed_at is None:
+        return figures.oldest_asked_at
+    return max(figures.oldest_asked_at, figures.closed_at)
 
 
 def cron_rows(crons: Mapping[str, CronRun], now: datetime) -> dict[str, dict[str, Any]]:

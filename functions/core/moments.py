@@ -19,6 +19,11 @@ def day_bounds(day: str) -> tuple[datetime, datetime]:
     return since, since + timedelta(days=1)
 
 
+def clock_text(moment: datetime) -> str:
+    """Return a moment as operators read it: `2026-11-21 12:00 UTC`."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
 def iso_text(moment: datetime) -> str:
     """Return a moment as the app reads it: ISO 8601 in UTC, in whole seconds, ending in Z."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,12 +1,14 @@
 """What a photo costs a user now, in tokens, and which lane suits them."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from pydantic import Field
 
 from functions.core.errors import PriceChanged
 from functions.core.jobs import Lane
+from functions.core.provider_outage import Outage
 from functions.core.records import Record
 from functions.core.runtime import BatchRules, TokenRules
 
@@ -23,11 +25,14 @@ class QueueHealth(StrEnum):
 class QueueStats(Record):
     """The batch queue as the last submitter saw it, and how long OpenAI takes. Stored in `stats/queue`.
 
-    `batch_minutes` is a moving average from submission to result; None until a first batch was measured.
+    `batch_minutes` is a moving average from submission to result; None until a first batch was measured. `closed_at`
+    is when the last submitter found both lanes closed. `provider` has the outages, by door, that processes have met.
     """
 
     queued: int = Field(default=0, ge=0)
     batch_minutes: float | None = Field(default=None, ge=0)
+    closed_at: datetime | None = None
+    provider: dict[str, Outage] = Field(default_factory=dict)
 
     @property
     def health(self) -> QueueHealth:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from functions.core.alerts import alert
+from functions.core.alerts import AlertKind, ended, opened
 from functions.core.batches import BatchState
 from functions.core.breaker import Breaker
 from functions.core.health import BATCH_OVERDUE_MAX, CronRun, Figures, complaints
 from functions.core.jobs import QUEUE_SHARDS
+from functions.core.moments import day_of
+from functions.core.pricing import QueueStats
+from functions.core.provider_outage import Door, standing
 from functions.steps.spending import mode
 
 if TYPE_CHECKING:
@@ -22,17 +27,27 @@ wrong."""
 
 OVERDUE_SHOWN = 5
 
+WAITING_SAMPLED = 100
+"""Jobs whose users are counted while nothing can be sent: how many are touched at least."""
+
+FAR = timedelta(days=3_650)
+OPEN_ALERTS_MAX = 50
+
 
 def figures(deps: Deps, stored: dict[str, dict[str, Any]]) -> Figures:
     """Read everything that is looked at beside the stored figures. About ten reads, and one for every further thousand
-    that is counted."""
+    that is counted; while nothing can be sent to the provider, one for each of the first hundred that wait."""
     now = deps.clock()
-    # The first with priority and the first without: one of them has waited longest, or nearly so.
-    first = deps.store.queued_jobs(now, 2, range(QUEUE_SHARDS))
+    queue = QueueStats.model_validate(stored["queue"])
+    cut_off = Door.SUBMIT in standing(queue.provider, now)
+    waiting = deps.store.queued_jobs(now + FAR, WAITING_SAMPLED, range(QUEUE_SHARDS)) if cut_off else []
     overdue = deps.store.due_batches(OPEN_STATES, now - BATCH_OVERDUE_MAX, OVERDUE_SHOWN)
     return Figures(
         queued=deps.store.count_queued(COUNTED_MAX),
-        oldest_queued_at=min((each.job.queued_at for each in first if each.job.queued_at), default=None),
+        oldest_asked_at=deps.store.oldest_queued(),
+        closed_at=queue.closed_at,
+        outages=queue.provider,
+        waiting_users=len({each.job.uid for each in waiting}),
         batches=deps.store.count_batches(OPEN_STATES, COUNTED_MAX),
         overdue_batches=tuple(each.batch.batch_id for each in overdue),
         crons={name: CronRun.model_validate(run) for name, run in stored["crons"].get("runs", {}).items()},
@@ -41,7 +56,21 @@ def figures(deps: Deps, stored: dict[str, dict[str, Any]]) -> Figures:
     )
 
 
-def raise_alerts(deps: Deps) -> int:
-    """Tell operators what is not as it should be, once a day and kind. Returns how many alerts are new."""
-    told = complaints(figures(deps, deps.store.operator_stats()), mode(deps), deps.clock())
-    return sum(deps.store.create_alert(alert(kind, text, deps.clock())) for kind, text in told.items())
+def raise_alerts(deps: Deps, of_mode: Mapping[AlertKind, str]) -> int:
+    """Tell operators what is not as it should be, beside what the mode is, once a day and kind; and what is over.
+    Returns how many alerts are new, or open again."""
+    now = deps.clock()
+    held = {**of_mode, **complaints(figures(deps, deps.store.operator_stats()), mode(deps), now)}
+    known = deps.store.open_alerts(OPEN_ALERTS_MAX)
+    since = {each.kind: each.since for each, _ in known}
+    today = {each.kind for each, _ in known if each.day == day_of(now)}
+    raised = [
+        deps.store.open_alert(opened(kind, text, now, since.get(kind)))
+        for kind, text in held.items()
+        if kind not in today
+    ]
+    for each, version in known:
+        changes = ended(each, held, now)
+        if changes is not None:
+            deps.store.update_alert(each, version, changes)
+    return sum(raised)

@@ -15,12 +15,12 @@ from typing import IO, Any, Literal
 from openai import OpenAI
 
 from functions.adapters.firestore import BoundedTransport, FirestoreStore
-from functions.adapters.openai import OpenAIProvider
 from functions.config import Settings
 from functions.core.batches import Roll
 from functions.core.errors import ImageNotFound
 from functions.core.profile import News
 from functions.core.runtime import ImageRules
+from functions.steps.provider_watch import WatchedProvider
 from functions.wiring import Deps
 from scripts.emulators.firestore import FirestoreServer, in_process_client
 from scripts.emulators.firestore.service import Wait
@@ -171,8 +171,8 @@ class InProcessCloud:
         settings = replace(settings, openai_webhook_secret=self._webhook_secret)
         deps = _InProcessDeps(settings, self.clock)
         deps.__dict__["store"] = FirestoreStore(self.client)
-        provider = OpenAIProvider(
-            OpenAI(api_key="stand-in", base_url=settings.openai_base_url, http_client=self.openai.http_client())
+        provider = WatchedProvider(
+            OpenAI(api_key="stand-in", base_url=settings.openai_base_url, http_client=self.openai.http_client()), deps
         )
         deps.__dict__["files"] = _Interrupted("storage", self.files, self)
         deps.__dict__["provider"] = _Interrupted("openai", provider, self)

@@ -107,7 +107,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "images?": "map",
     },
     "config/runtime/audit/*": {"by": "str", "at": "time", "changed": "list"},
-    "stats/queue": {"queued?": "int", "batchMinutes?": "number"},
+    "stats/queue": {"queued?": "int", "batchMinutes?": "number", "closedAt?": "time", "provider?": "map"},
     "stats/budget": {
         "day": "str",
         "mode": "str",
@@ -140,6 +140,9 @@ SCHEMA: dict[str, dict[str, str]] = {
         "dueAt": "time?",
         "attempts": "int",
         "expireAt": "time",
+        "open": "bool",
+        "since": "time?",
+        "overAt": "time?",
     },
     "deadLetters/*": {"kind": "str", "path": "str", "uid": "str", "reason": "str", "at": "time", "expireAt": "time"},
 }

@@ -28,11 +28,11 @@ from functions import log
 from functions.adapters import patience
 from functions.adapters.firestore import FirestoreStore, client
 from functions.adapters.firestore.client import BoundedTransport
-from functions.adapters.openai import OpenAIProvider
 from functions.config import Settings
 from functions.core.errors import EcolaneError
 from functions.core.runtime import ImageRules
 from functions.openai_webhook import openai_webhook
+from functions.steps.provider_watch import WatchedProvider
 from functions.wiring import Deps
 from scripts.emulators.firestore import FirestoreServer, in_process_client
 from scripts.emulators.firestore.errors import FirestoreError
@@ -142,7 +142,7 @@ class World:
         )
         self._store = FirestoreStore(self._connection)
         http = httpx2.Client(transport=Wire(self.outside, self.openai.transport()), base_url=self.openai.base_url)
-        self._provider = OpenAIProvider(OpenAI(api_key="stand-in", base_url="http://openai.local/v1", http_client=http))
+        self._client = OpenAI(api_key="stand-in", base_url="http://openai.local/v1", http_client=http)
         self._processes = [self._new_process(number) for number in range(PROCESSES)]
         self._started = PROCESSES
         self._record_openai()
@@ -155,7 +155,7 @@ class World:
         parts = {
             "store": self._store,
             "files": self.files,
-            "provider": self._provider,
+            "provider": WatchedProvider(self._client, deps),
             "messaging": self.messaging,
             "alerting": self.messaging,
         }

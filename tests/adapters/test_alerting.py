@@ -75,7 +75,14 @@ def test_an_alert_arrives_as_json_with_a_signature_that_checks_out(receiver: Rec
     ((path, headers, body),) = receiver.requests
     assert path == "/hooks/budget?team=1"
     assert headers["content-type"] == "application/json"
-    assert json.loads(body) == {"id": "closed-2026-11-21", "kind": "closed", "day": "2026-11-21", "text": ALERT.text}
+    assert json.loads(body) == {
+        "id": "closed-2026-11-21",
+        "kind": "closed",
+        "day": "2026-11-21",
+        "text": ALERT.told,
+        "since": "2026-11-21T12:00:00Z",
+        "overAt": None,
+    }
     fields = dict(part.split("=", 1) for part in headers["Ecolane-Signature"].split(","))
     expected = hmac.new(SECRET.encode(), f"{fields['t']}.".encode() + body, hashlib.sha256).hexdigest()
     assert (fields["v1"], int(fields["t"])) == (expected, int(NOW.timestamp()))
@@ -176,6 +183,6 @@ def test_neither_secret_nor_address_is_ever_logged(
     counts = guard_budget(cloud.deps)
     assert counts["delivered"] == (counts["raised"] if status == 200 else 0)
     logged = "".join(capfd.readouterr())
-    assert "nothing more is submitted" in logged
+    assert "nothing more is sent" in logged
     assert ("alert_undelivered" in logged) == (status == 500)
     assert not any(hidden in logged for hidden in (SECRET, "T0K3N", receiver.url))

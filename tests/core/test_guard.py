@@ -143,8 +143,8 @@ def test_what_no_day_has_room_for_is_told_and_counts_against_the_month() -> None
     assert all(shard.room == 0 for shard in found.shards.values())
     assert found.state.mode is Mode.CLOSED
     assert found.state.committed == {DAY: 8_030}
-    kinds = [told.kind for told in guard.threshold_alerts(found, NOW)]
-    assert kinds == [AlertKind.LIMIT_PASSED, AlertKind.BATCH_ONLY, AlertKind.CLOSED]
+    assert [told.kind for told in guard.excess_alerts(found, NOW)] == [AlertKind.LIMIT_PASSED]
+    assert set(guard.mode_held(found)) == {AlertKind.CLOSED}
 
 
 def test_a_day_that_is_over_keeps_the_limit_it_had() -> None:
@@ -186,13 +186,11 @@ def test_the_days_to_look_at_are_those_in_flight_and_those_nobody_saw() -> None:
     assert guard.days_to_review(BudgetState(day="2026-11-22"), NOW)[-1] == DAY
 
 
-def test_each_threshold_has_its_alert_of_the_day() -> None:
-    """Closed says both, since it may have gone past 80 percent between two looks; a quiet day says nothing."""
-    closed = guard.threshold_alerts(look(books(*[(0, 1_000)] * 8)), NOW)
-    assert [(told.kind, told.alert_id) for told in closed] == [
-        (AlertKind.BATCH_ONLY, f"batch_only-{DAY}"),
-        (AlertKind.CLOSED, f"closed-{DAY}"),
-    ]
-    assert "0.008000 of 0.008000 dollars" in closed[0].text
-    assert "2026-11-22" in closed[1].text
-    assert guard.threshold_alerts(look(books()), NOW) == []
+def test_of_the_thresholds_only_the_strongest_is_told() -> None:
+    """Closed and batch_only contradict each other; a quiet day says nothing."""
+    closed = guard.mode_held(look(books(*[(0, 1_000)] * 8)))
+    assert set(closed) == {AlertKind.CLOSED}
+    assert "0.008000 of 0.008000 dollars" in closed[AlertKind.CLOSED]
+    assert "nothing more is sent until 2026-11-22 00:00 UTC" in closed[AlertKind.CLOSED]
+    assert set(guard.mode_held(look(books(*[(0, 1_000)] * 7)))) == {AlertKind.BATCH_ONLY}
+    assert (guard.mode_held(look(books())), guard.excess_alerts(look(books()), NOW)) == ({}, [])

@@ -20,7 +20,7 @@ from google.cloud.firestore_v1.base_batch import BaseWriteBatch
 from functions.adapters.firestore.client import RPC_SECONDS, SUM_SECONDS
 from functions.adapters.firestore.reading import all_sound
 from functions.adapters.firestore.writes import guarded_update, run_transaction
-from functions.core.alerts import Alert
+from functions.core.alerts import Alert, reopened
 from functions.core.budget import SHARDS, Booking, Shard, require_room
 from functions.core.budget_state import BudgetState
 from functions.core.guard import Books, DayBook, Drift, Review
@@ -178,6 +178,21 @@ class BudgetDocuments(ShardDocuments):
         except exceptions.AlreadyExists:
             return False
         return True
+
+    def open_alert(self, alert: Alert) -> bool:
+        """Store an alert of something that holds, or open the one of its day again. False if that is open already. A
+        write, or two and a read."""
+        if self.create_alert(alert):
+            return True
+        snapshot = self._alerts.document(alert.alert_id).get(timeout=RPC_SECONDS)
+        stored = Alert.model_validate(snapshot.to_dict())
+        fields = reopened(stored, alert, alert.created_at)
+        return fields is not None and self.update_alert(stored, snapshot.update_time, fields) is not None
+
+    def open_alerts(self, limit: int) -> list[tuple[Alert, datetime]]:
+        """Read alerts of what holds, as far as is known, with their versions. A read each, one if there are none."""
+        found = self._alerts.where(filter=FieldFilter("open", "==", True)).limit(limit).stream(timeout=RPC_SECONDS)
+        return [(Alert.model_validate(each.to_dict()), each.update_time) for each in found]
 
     def recent_alerts(self, limit: int) -> list[Alert]:
         """Read the newest alerts. A read each, one if there are none."""

@@ -10,7 +10,7 @@ from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.jobs import JobDocuments, StoredJob, all_jobs, as_job
 from functions.adapters.firestore.reading import Found, all_sound
 from functions.core.batches import BatchMember
-from functions.core.jobs import Job, Status
+from functions.core.jobs import QUEUE_SHARDS, Job, Status
 from functions.core.transitions import claimed
 
 OPEN_COUNTED_MAX = 10_000
@@ -42,6 +42,13 @@ class QueueDocuments(JobDocuments):
         rest = all_jobs(without.limit(limit - len(first)))
         # A batch of one job has a single place, and nobody without priority may want it.
         return first + rest if places or rest else rest + all_jobs(preferred.limit(limit))
+
+    def oldest_queued(self) -> datetime | None:
+        """Read when the oldest of all queued jobs was asked for. One read."""
+        waiting = self._jobs.where(filter=FieldFilter("status", "==", Status.QUEUED))
+        query = waiting.where(filter=FieldFilter("shard", "in", list(range(QUEUE_SHARDS)))).order_by("createdAt")
+        found = query.select(["createdAt"]).limit(1).stream(timeout=RPC_SECONDS)
+        return next(((each.to_dict() or {})["createdAt"] for each in found), None)
 
     def count_queued(self, limit: int) -> int:
         """Count the queued jobs, up to a limit. One read for every thousand."""

@@ -1,13 +1,15 @@
 """What operators set and crons measure: `config/runtime` with its audit entries, and `stats/*`."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
-from google.cloud.firestore import Client, Transaction
+from google.cloud.firestore import DELETE_FIELD, Client, Increment, Transaction
 from pydantic.alias_generators import to_camel
 
 from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.writes import run_transaction
+from functions.core.provider_outage import Outage
 from functions.core.records import Fields
 
 
@@ -41,7 +43,23 @@ class SettingsDocuments:
         run = {"runs": {function: dict(fields)}}
         self._client.document("stats/crons").set(run, merge=True, retry=None, timeout=RPC_SECONDS)
 
-    def write_queue_stats(self, **measured: float) -> None:
+    def note_outage(self, door: str, outage: Outage, *, known: bool) -> None:
+        """Store that the provider has failed at this door: beside what is `known` of it, or as the first word. One
+        write, tried once."""
+        fields = outage.model_dump(by_alias=True)
+        if known:
+            fields = {**fields, "failures": Increment(outage.failures)}
+            del fields["since"]
+        self._client.document("stats/queue").set(
+            {"provider": {door: fields}}, merge=True, retry=None, timeout=RPC_SECONDS
+        )
+
+    def forget_outage(self, door: str) -> None:
+        """Store that the provider has answered at this door. One write, tried once."""
+        fields = {"provider": {door: DELETE_FIELD}}
+        self._client.document("stats/queue").set(fields, merge=True, retry=None, timeout=RPC_SECONDS)
+
+    def write_queue_stats(self, **measured: float | datetime) -> None:
         """Store what was measured of the queue, by `QueueStats`'s field names. One write."""
         fields = {to_camel(name): value for name, value in measured.items()}
         self._client.document("stats/queue").set(fields, merge=True, timeout=RPC_SECONDS)

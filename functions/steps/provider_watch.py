@@ -1,0 +1,113 @@
+"""Noting what the provider does not do, where operators will see it; see `core.provider_outage`."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from functions import log
+from functions.adapters.openai import OpenAIProvider, ProviderDownError, ProviderError
+from functions.core.provider_outage import Door, Outage
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+
+    from functions.core.answers import Completion
+    from functions.core.batch_reports import ProviderBatch
+    from functions.wiring import Deps
+
+NOTED_EVERY = timedelta(seconds=30)
+"""How often one process notes failures at one door. Those in between are counted with the next note."""
+
+
+class WatchedProvider(OpenAIProvider):
+    """The provider, every call of which says how it went."""
+
+    def __init__(self, client: OpenAI, deps: Deps) -> None:
+        super().__init__(client)
+        self._watches = {door: _Watch(door, deps) for door in Door}
+
+    def complete(self, *args: Any, **kwargs: Any) -> Completion:
+        """Ask for one chat completion now."""
+        with self._watches[Door.INSTANT].call():
+            return super().complete(*args, **kwargs)
+
+    def upload_input(self, *args: Any, **kwargs: Any) -> str:
+        """Upload a batch's input file."""
+        with self._watches[Door.SUBMIT].call(succeeds=False):  # half of what a submission takes
+            return super().upload_input(*args, **kwargs)
+
+    def create_batch(self, *args: Any, **kwargs: Any) -> ProviderBatch:
+        """Create a batch that carries our id."""
+        with self._watches[Door.SUBMIT].call():
+            return super().create_batch(*args, **kwargs)
+
+    def retrieve_batch(self, *args: Any, **kwargs: Any) -> ProviderBatch:
+        """Ask how far a batch has come."""
+        with self._watches[Door.POLL].call():
+            return super().retrieve_batch(*args, **kwargs)
+
+
+class _Watch:
+    """What one process knows of one door. Its own trouble is no caller's: it is logged, and that is all."""
+
+    def __init__(self, door: Door, deps: Deps) -> None:
+        self._door, self._deps, self._lock = door, deps, Lock()
+        self._unnoted = 0
+        self._noted_at: datetime | None = None  # None once it has answered
+        self._forgotten_at: datetime | None = None
+
+    @contextmanager
+    def call(self, *, succeeds: bool = True) -> Iterator[None]:
+        """See how a call goes."""
+        try:
+            yield
+        except ProviderError as problem:
+            if self._says_no(problem):
+                self._guarded(partial(self._failed, problem))
+            raise
+        if succeeds:
+            self._guarded(self._answered)
+
+    def _guarded(self, note: Callable[[], None]) -> None:
+        try:
+            note()
+        except Exception:  # noqa: BLE001  (whatever it is, the call has gone as it has)
+            log.warning(log.Event.OUTAGE_UNRECORDED, door=self._door, stack_trace=traceback.format_exc())
+
+    def _says_no(self, problem: ProviderError) -> bool:
+        """Whether this is about more than one photo, or one batch. A submission is rejected for no photo's sake."""
+        return isinstance(problem, ProviderDownError) or self._door is Door.SUBMIT
+
+    def _failed(self, problem: ProviderError) -> None:
+        now = self._deps.clock()
+        with self._lock:
+            self._unnoted += 1
+            ours = self._noted_at
+            if ours is not None and now - ours < NOTED_EVERY:
+                return
+            failures, self._unnoted, self._noted_at = self._unnoted, 0, now
+        others = self._known(now)
+        outage = Outage(failures=failures, since=now, last_at=now, trouble=problem.trouble, problem=str(problem))
+        self._deps.store.note_outage(self._door, outage, known=ours is not None or others is not None)
+
+    def _answered(self) -> None:
+        others = self._known(self._deps.clock())
+        with self._lock:
+            if self._noted_at is None and (others is None or self._is_forgotten(others)):
+                return
+            self._noted_at, self._unnoted, self._forgotten_at = None, 0, self._deps.clock()
+        self._deps.store.forget_outage(self._door)
+
+    def _known(self, now: datetime) -> Outage | None:
+        """Return what the settings, up to 30 s old, say of failures at this door."""
+        known = self._deps.queue().provider.get(self._door)
+        return known if known is not None and known.fresh(now) and not self._is_forgotten(known) else None
+
+    def _is_forgotten(self, known: Outage) -> bool:
+        return self._forgotten_at is not None and known.last_at <= self._forgotten_at
