@@ -15,8 +15,6 @@ from functions.adapters.openai import OpenAIProvider, ProviderDownError, Provide
 from functions.core.provider_outage import Door, Outage
 
 if TYPE_CHECKING:
-    from openai import OpenAI
-
     from functions.core.answers import Completion
     from functions.core.batch_reports import ProviderBatch
     from functions.wiring import Deps
@@ -28,7 +26,8 @@ NOTED_EVERY = timedelta(seconds=30)
 class WatchedProvider(OpenAIProvider):
     """The provider, every call of which says how it went."""
 
-    def __init__(self, client: OpenAI, deps: Deps) -> None:
+    def __init__(self, client: Any, deps: Deps) -> None:
+        """Take OpenAI's client."""
         super().__init__(client)
         self._watches = {door: _Watch(door, deps) for door in Door}
 
