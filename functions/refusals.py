@@ -23,6 +23,7 @@ CODES: dict[type[errors.EcolaneError], FunctionsErrorCode] = {
     errors.AuthUnavailable: FunctionsErrorCode.UNAVAILABLE,
     errors.InvalidRequest: FunctionsErrorCode.INVALID_ARGUMENT,
     errors.KeyReused: FunctionsErrorCode.ALREADY_EXISTS,
+    errors.AccountBlocked: FunctionsErrorCode.PERMISSION_DENIED,
     errors.InsufficientTokens: FunctionsErrorCode.FAILED_PRECONDITION,
     errors.PriceChanged: FunctionsErrorCode.FAILED_PRECONDITION,
     errors.DailyLimit: FunctionsErrorCode.RESOURCE_EXHAUSTED,

@@ -13,7 +13,7 @@ if __package__ in {None, ""}:  # started as a file: what it imports lies beside 
 
 import typer
 
-from scripts.operators import claims, letters, money, overview, people, plans, prices, settings
+from scripts.operators import blocking, claims, letters, money, overview, people, plans, prices, settings
 
 app = typer.Typer(help="Ecolane for operators. Every command takes --json.", no_args_is_help=True, add_completion=False)
 
@@ -26,7 +26,15 @@ LOOKS: tuple[Callable[..., None], ...] = (
     people.user,
     prices.simulate_price,
 )
-CHANGES: tuple[Callable[..., None], ...] = (money.grant, money.refund, plans.set_plan, letters.retry, claims.operator)
+CHANGES: tuple[Callable[..., None], ...] = (
+    money.grant,
+    money.refund,
+    plans.set_plan,
+    blocking.block,
+    blocking.unblock,
+    letters.retry,
+    claims.operator,
+)
 
 for command in LOOKS:
     app.command(rich_help_panel="Look")(command)

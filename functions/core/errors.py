@@ -6,6 +6,7 @@
     ├── AuthUnavailable       call again after `retryAfter` seconds, with the same requestId
     ├── InvalidRequest        correct the named field
     ├── KeyReused             a requestId names one request: take a new one
+    ├── AccountBlocked        an operator has blocked this account: show whom to ask
     ├── InsufficientTokens    earn or wait; `balance` and `price` say how many are missing
     ├── PriceChanged          show the new price and ask again
     ├── DailyLimit            come back at `resetsAt`
@@ -72,6 +73,12 @@ class KeyReused(EcolaneError):
     `field`, the first that differs, or `requestId`."""
 
     reason = "KEY_REUSED"
+
+
+class AccountBlocked(EcolaneError):
+    """An operator takes no photos from this user any more. Nothing is charged."""
+
+    reason = "ACCOUNT_BLOCKED"
 
 
 class InsufficientTokens(EcolaneError):

@@ -70,7 +70,8 @@ class Wallet(Kept):
 
     `points` is the lifetime's, shown on the leaderboard; what can still be converted is `points - converted_points`.
     Plan and push tokens are kept here, so that a charge knows them at no further read;
-    what `refresh` and `contact_at` are for is told in `core.refresh`.
+    what `refresh` and `contact_at` are for is told in `core.refresh`. `blocked_at` is since when an operator takes no
+    photos from the user.
     """
 
     balance: int = Field(ge=0)
@@ -91,6 +92,7 @@ class Wallet(Kept):
     next_refresh_at: datetime | None = None
     refresh_shard: int | None = None
     refreshed_period: str = ""
+    blocked_at: datetime | None = None
     refresh_failures: int = Field(default=0, ge=0)
     recent: tuple[LedgerEntry, ...] = ()
     created_at: datetime

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from functions.core.accounts import Account
-from functions.core.errors import DailyLimit, RateLimited
+from functions.core.errors import AccountBlocked, DailyLimit, RateLimited
 from functions.core.jobs import Job, Lane
 from functions.core.ledger import today_of
 from functions.core.moments import day_of, iso_text, next_day
@@ -32,10 +32,13 @@ def admit(account: Account, lane: Lane, plan: PlanRules, now: datetime) -> Accou
     """Count one paid call.
 
     Raises:
+        AccountBlocked: an operator takes no photos from this user.
         RateLimited: too many in this minute; detail `retryAfter`, in seconds.
         DailyLimit: the plan's photos of this lane are used up today; details `limit` and `resetsAt`.
     """
     wallet = account.wallet
+    if wallet.blocked_at is not None:
+        raise AccountBlocked("This account is blocked: no photo is classified. Ask our support why.")
     minute = max(int(now.timestamp()) // 60, wallet.rate_minute)
     count = wallet.rate_count + 1 if minute == wallet.rate_minute else 1
     if count > plan.calls_per_minute:

@@ -15,7 +15,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from functions.core.errors import DailyLimit, EcolaneError, InsufficientTokens, RateLimited
+from functions.core.errors import AccountBlocked, DailyLimit, EcolaneError, InsufficientTokens, RateLimited
 from functions.core.jobs import Lane
 from functions.steps.spending import within_cap
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from functions.steps.orders import Order
     from functions.wiring import Deps
 
-WALLETS = (InsufficientTokens, DailyLimit, RateLimited)
+WALLETS = (AccountBlocked, InsufficientTokens, DailyLimit, RateLimited)
 """What a wallet refuses with."""
 
 PHOTO_THREADS = 8

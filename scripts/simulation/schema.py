@@ -30,6 +30,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "rateCount": "int",
         "contactAt": "time?",
         "nextRefreshAt": "time?",
+        "blockedAt": "time?",
         "refreshShard": "int?",
         "refreshedPeriod": "str",
         "refreshFailures": "int",

@@ -178,13 +178,13 @@ export async function breakProvider(kind) {
   assert.equal(answer.status, 200, await answer.text());
 }
 
-/** Set a field of a document as the project's owner, for whom there are no rules. */
-export async function operatorSets(path, field, text) {
+/** Set a field of a document, to a text or to a value in Firestore's own form, as the project's owner, for whom there are no rules. */
+export async function operatorSets(path, field, value) {
   const documents = `http://${facts.firestore}/v1/projects/${facts.project}/databases/(default)/documents`;
   const answer = await fetch(`${documents}/${path}?updateMask.fieldPaths=${field}`, {
     method: "PATCH",
     headers: { Authorization: "Bearer owner", "Content-Type": "application/json" },
-    body: JSON.stringify({ fields: { [field]: { stringValue: text } } }),
+    body: JSON.stringify({ fields: { [field]: typeof value === "string" ? { stringValue: value } : value } }),
   });
   assert.equal(answer.status, 200, await answer.text());
 }

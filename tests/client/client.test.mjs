@@ -337,6 +337,14 @@ describe("refusals", () => {
     await refused(refusal, "RATE_LIMITED", { retryAfter: (seconds) => seconds > 0 && seconds <= 60 });
   });
 
+  test("a user whom an operator has blocked keeps the wallet, and has no photo classified", async () => {
+    const app = await App.signedIn();
+    await app.call("get_wallet");
+    await operatorSets(`users/${app.uid}/wallet/main`, "blockedAt", { timestampValue: "2026-01-01T00:00:00Z" });
+    await refused(app.classify("batch"), "ACCOUNT_BLOCKED");
+    assert.equal((await app.call("get_wallet")).balance, 10);
+  });
+
   test("a budget that is used up closes the instant lane at once, and says until when", async () => {
     const app = await App.signedIn();
     await admin.call("admin_set_config", { changes: { budget: { dailyLimitMicros: 0 } } });

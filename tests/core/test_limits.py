@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from functions.core.accounts import Account
-from functions.core.errors import DailyLimit, RateLimited
+from functions.core.errors import AccountBlocked, DailyLimit, RateLimited
 from functions.core.jobs import Lane
 from functions.core.ledger import today_of
 from functions.core.limits import (
@@ -48,6 +48,15 @@ def test_each_lane_has_its_photos_a_day(lane: Lane, limit: int) -> None:
     assert limited.value.details == {"limit": limit, "resetsAt": "2026-11-22T00:00:00Z"}
     admit(full, Lane.BATCH if lane is Lane.INSTANT else Lane.INSTANT, PLAN, NOW)
     assert today_of(admit(full, lane, PLAN, NOW + DAY).wallet, NOW + DAY).day == "2026-11-22"
+
+
+@pytest.mark.parametrize("lane", list(Lane))
+def test_a_blocked_account_is_admitted_nowhere(lane: Lane) -> None:
+    """Whatever it holds, no photo of it is taken; and it may be let in again."""
+    blocked = account().having(blocked_at=NOW)
+    with pytest.raises(AccountBlocked):
+        admit(blocked, lane, PLAN, NOW)
+    assert admit(blocked.having(blocked_at=None), lane, PLAN, NOW)
 
 
 def test_a_clock_that_goes_back_brings_no_second_day() -> None:

@@ -10,6 +10,7 @@ from google.cloud.firestore import FieldFilter
 from typer.testing import CliRunner, Result
 
 from functions.classify_image import ClassifyImage, classify_image
+from functions.core.errors import AccountBlocked
 from functions.core.health import CRON_MINUTES
 from functions.get_wallet import GetWallet, get_wallet
 from functions.guard_budget import guard_budget
@@ -197,6 +198,27 @@ def test_a_plan_that_there_is_not_is_mended_by_setting_one(cloud: InProcessCloud
     assert wallet(cloud)["nextRefreshAt"] is None
     assert run("set-plan", "ann", "free", "--why", "a plan that there is not", "--yes").exit_code == 0
     assert wallet(cloud)["nextRefreshAt"] > cloud.clock()
+
+
+def test_a_blocked_user_has_no_photo_classified(cloud: InProcessCloud, run: Run) -> None:
+    """In neither lane, from now on; what waits is cancelled and refunded, once; the wallet stays. Until unblocked."""
+    job = classify(cloud, "request-1")
+    for cancelled in (1, 0):
+        result = run("block", "ann", "--why", "breaks the rules", "--yes", "--json")
+        assert json.loads(result.stdout) == {"uid": "ann", "blocked": True, "cancelled": cancelled}
+    assert statement(cloud)[1:] == [(f"charge:{job}", -1, 9), (f"refund:{job}", 1, 10)]
+    for lane in ("instant", "batch"):
+        with pytest.raises(AccountBlocked):
+            classify(cloud, f"request-of-{lane}", lane)
+    assert balance(cloud) == 10
+    assert submit_batches(cloud.deps)["jobs"] == 0
+
+    assert run("unblock", "ann", "--why", "a mistake", "--yes").exit_code == 0
+    classify(cloud, "request-2")
+    assert [(entry["action"], entry["why"]) for entry in sorted(audit(cloud), key=lambda each: each["action"])] == [
+        ("block", "breaks the rules"),
+        ("unblock", "a mistake"),
+    ]
 
 
 def test_a_grant_passes_the_cap(cloud: InProcessCloud, run: Run) -> None:
