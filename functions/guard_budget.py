@@ -27,6 +27,7 @@ from functions.core.guard import Books, Drift, Review, days_to_review, excess_al
 from functions.core.moments import day_bounds, day_of
 from functions.core.runtime import FUNCTION_TIMEOUT
 from functions.steps.health import raise_alerts
+from functions.steps.set_aside import report_damaged
 from functions.steps.spending import reviewer
 
 if TYPE_CHECKING:
@@ -86,21 +87,25 @@ def _review(day: str, deps: Deps, counts: Counter[str]) -> Review | None:
     """Review a day, with its repair if its shards are not what its calls say. None for a past day that never was."""
     drift, reviews = deps.store.budget_drift(day)
     review_books = reviewer(deps)
-    found: list[Drift] = []
+    found: list[tuple[Drift, Books]] = []
 
-    def decide(document: dict[str, Any], books: Books) -> Review | None:
+    def decide(document: dict[str, Any] | None, books: Books) -> Review | None:
         found.clear()  # this runs again when the transaction does
         if not books.shards and day < day_of(deps.clock()):
             return None
-        ours = drift if books.book.reviews == reviews else Drift()
-        found.append(ours)
+        ours = drift if books.book.reviews == reviews else None
+        found.append((ours or Drift(), books))
         return review_books(document, books, ours)
 
     review = deps.store.review_day(day, decide)
     counts["days"] += review is not None
-    if review is not None and found[0] != Drift():
+    if review is None:
+        return None
+    made, books = found[0]
+    counts["damaged"] += report_damaged(deps, books.damaged, "It was written anew from what calls hold and have cost.")
+    if made != Drift():
         counts["repaired"] += 1
-        text = f"The shards of {day} were off by {found[0].reserved} reserved and {found[0].spent} spent micro-dollars."
+        text = f"The shards of {day} were off by {made.reserved} reserved and {made.spent} spent micro-dollars."
         counts["raised"] += deps.store.create_alert(alert(AlertKind.DRIFT, text, deps.clock()))
     return review
 

@@ -6,22 +6,19 @@ first asked for, which keeps discovery and cold starts short.
 
 from __future__ import annotations
 
-import traceback
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from functions import log
-from functions.caches import Cached
 from functions.callers import Callers
 from functions.config import ConfigurationError, Settings, load_settings
 from functions.core.budget_state import BudgetState
-from functions.core.config_changes import REMOTE_KEYS, overlaid
+from functions.core.config_changes import REMOTE_KEYS
 from functions.core.pricing import QueueStats
-from functions.core.records import problems
 from functions.core.runtime import RuntimeConfig
+from functions.current import CurrentConfig
 
 if TYPE_CHECKING:
     from functions.adapters.alerting import AlertWebhook
@@ -34,20 +31,13 @@ if TYPE_CHECKING:
 
 Clock = Callable[[], datetime]
 
-REMOTE_CONFIG_AGE_MAX = timedelta(minutes=5)
-"""How long a process may keep using what it has fetched from Remote Config, which is a request and takes a while."""
-
-RUNTIME_CONFIG_AGE_MAX = timedelta(seconds=30)
-"""How long a process may keep using the runtime config that it has read."""
-
 
 class Deps:
     """The adapters, the clock and the settings of one process. Safe to share between threads."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings, self.clock, self.callers = settings, clock, Callers(clock)
-        self._remote = Cached(self._fetch_remote, REMOTE_CONFIG_AGE_MAX, clock)
-        self._current = Cached(self._read_current, RUNTIME_CONFIG_AGE_MAX, clock)
+        self.current = CurrentConfig(self, clock)
 
     @cached_property
     def store(self) -> FirestoreStore:
@@ -110,66 +100,23 @@ class Deps:
         """Return the runtime config, at most 30 s old, or a minute while another thread reads it anew. Three reads
         then, shared with `queue` and `budget`.
 
-        A document that is out of range is reported, and the last good config, or the defaults, stay in force: a slip
-        in a document must not stop the service, and must not set a price.
+        What is wrong with a document is reported, and costs the field that it is in: see `core.config_in_force`.
         """
-        return self._current.get()[0]
+        return self.current.get().config
 
     def queue(self) -> QueueStats:
         """Return the state of the batch queue as the last submitter saw it, as old as `runtime`."""
-        return self._current.get()[1]
+        return self.current.get().queue
 
     def budget(self) -> BudgetState:
         """Return the state of the budget as the last guard saw it, as old as `runtime`."""
-        return self._current.get()[2]
-
-    def config_check(self) -> Callable[[dict[str, Any]], RuntimeConfig]:
-        """Return what tells which config a document comes to, read later: the one in force, if it is out of range.
-
-        Whatever has to be asked for outside is asked for here, and nothing when the document is there: that is in a
-        transaction, whose locks others wait for.
-        """
-        last, remote = self.runtime(), self._remote_in_force()
-        return lambda document: self._checked(document, last, remote)
-
-    def _read_current(
-        self, before: tuple[RuntimeConfig, QueueStats, BudgetState] | None
-    ) -> tuple[RuntimeConfig, QueueStats, BudgetState]:
-        config, queue, budget = self.store.runtime_documents()
-        checked = self._checked(config, before[0] if before else RuntimeConfig(), self._remote_in_force())
-        return checked, QueueStats.model_validate(queue), BudgetState.model_validate(budget)
-
-    def _remote_in_force(self) -> dict[str, str]:
-        """Return the values of Remote Config, where the deploy has it so; they are fetched now and then."""
-        return self._remote.get() if self.settings.remote_config else {}
-
-    def _fetch_remote(self, before: dict[str, str] | None) -> dict[str, str]:
-        """Fetch the values of Remote Config. While it is not to be reached, those that were fetched last stay."""
-        try:
-            return self.remote_values()
-        except Exception:  # noqa: BLE001  (whatever it is, prices stay as they were)
-            log.error(log.Event.REMOTE_CONFIG_FAILED, stack_trace=traceback.format_exc())
-            return before or {}
+        return self.current.get().budget
 
     def remote_values(self) -> dict[str, str]:
         """Fetch what is set in Remote Config; see `adapters.remote_config`."""
         from functions.adapters.remote_config import remote_values
 
         return remote_values(REMOTE_KEYS)
-
-    def _checked(self, document: dict[str, Any], last: RuntimeConfig, remote: dict[str, str]) -> RuntimeConfig:
-        """Return what a document comes to with the values of Remote Config over it."""
-        from pydantic import ValidationError
-
-        overlay, refused = overlaid(document, remote)
-        if refused:
-            log.error(log.Event.CONFIG_INVALID, document="Remote Config", problems=refused)
-        try:
-            return RuntimeConfig.model_validate(overlay)
-        except ValidationError as error:
-            told = [": ".join(problem) for problem in problems(error)]
-            log.error(log.Event.CONFIG_INVALID, document="config/runtime", problems=told)
-            return last
 
 
 _clock: Clock = lambda: datetime.now(UTC)  # noqa: E731  (a value that install_clock replaces, not a function of ours)

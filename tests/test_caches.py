@@ -9,7 +9,7 @@ import pytest
 
 from functions.caches import Cached
 from functions.config import CALLERS_AT_ONCE
-from functions.wiring import RUNTIME_CONFIG_AGE_MAX
+from functions.current import RUNTIME_CONFIG_AGE_MAX
 from scripts.emulators.inprocess import InProcessCloud, StillClock
 
 AGE_MAX = timedelta(seconds=30)

@@ -13,9 +13,10 @@ from firebase_admin.remote_config import ServerTemplate, _ServerTemplateData
 
 from functions.adapters.remote_config import remote_values
 from functions.core.config_changes import REMOTE_KEYS
+from functions.current import REMOTE_CONFIG_AGE_MAX
 from functions.guard_budget import guard_budget
 from functions.steps.spending import open_day
-from functions.wiring import REMOTE_CONFIG_AGE_MAX, Deps
+from functions.wiring import Deps
 from scripts.emulators.inprocess import InProcessCloud
 
 

@@ -14,9 +14,12 @@ import main
 from functions import log, wiring
 from functions.config import ConfigurationError, Settings
 from functions.core.image_tokens import FORMULAS
+from functions.core.moments import day_of
 from functions.core.runtime import RuntimeConfig
 from functions.core.usage import UnknownPriceError
-from functions.wiring import RUNTIME_CONFIG_AGE_MAX, Deps
+from functions.current import RUNTIME_CONFIG_AGE_MAX
+from functions.guard_budget import guard_budget
+from functions.wiring import Deps
 from scripts.emulators.inprocess import InProcessCloud, StillClock
 
 SETTINGS = Settings("demo", "demo-bucket", "gpt-4o-mini", "http://openai.example/v1", "sk-secret")
@@ -75,7 +78,7 @@ def test_a_slip_keeps_the_last_good_config_and_is_reported(
     stored(product, tokens={"instantPrice": 7})
     assert product.deps.runtime().tokens.instant_price == 7
 
-    stored(product, **slip)
+    stored(product, **{"tokens": {"instantPrice": 7}, **slip})
     product.clock.advance(RUNTIME_CONFIG_AGE_MAX + SECOND)
     for _ in range(3):
         assert product.deps.runtime().tokens.instant_price == 7
@@ -88,10 +91,59 @@ def test_a_slip_keeps_the_last_good_config_and_is_reported(
     assert product.deps.runtime().tokens.instant_price == 8
 
 
-def test_a_process_that_starts_with_a_slip_uses_the_defaults(product: InProcessCloud) -> None:
-    """There is no last good config yet."""
-    stored(product, tokens={"instantPrice": -5})
-    assert product.deps.runtime() == RuntimeConfig()
+def test_a_process_that_starts_with_a_slip_uses_the_default_of_that_field(product: InProcessCloud) -> None:
+    """There is no last good one yet; the fields beside it, and the other sections, are in force."""
+    stored(product, tokens={"instantPrice": -5, "welcome": 3}, defaultRegion="DE")
+    config = product.deps.runtime()
+    assert (config.tokens.instant_price, config.tokens.welcome, config.default_region) == (5, 3, "DE")
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        {"budget": {"dailyLimitMicros": 1_000_000}, "tokens": {"instantPrice": "x"}},
+        {"budget": {"dailyLimitMicros": 1_000_000, "alertUids": ["a/b"]}},
+        {"budget": {"dailyLimitMicros": "1.000.000"}},
+        {"budget": "one dollar"},
+        None,
+    ],
+    ids=str,
+)
+def test_a_slip_never_makes_the_budget_grow(
+    product: InProcessCloud, slip: dict[str, Any] | None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A dollar a day stays a dollar in a process that starts afterwards, whichever field is damaged, or the document
+    gone; on the next day too; and operators are told."""
+    product.configure({"budget": {"dailyLimitMicros": 1_000_000}})
+    guard_budget(product.deps)
+    if slip is None:
+        product.client.document("config/runtime").delete()
+    else:
+        stored(product, **slip)
+    for _ in range(2):
+        product.clock.advance(timedelta(days=1))
+        started = product.new_process()
+        guard_budget(started)
+        limit = sum(shard.limit for shard in started.store.budget_shards(day_of(product.clock())).values())
+        assert started.runtime().budget.daily_limit_micros == limit == 1_000_000
+        assert product.client.document(f"alerts/config_invalid-{day_of(product.clock())}").get().exists
+    assert "config_invalid" in capfd.readouterr().err
+
+
+def test_a_limit_that_nobody_has_ever_read_is_nothing(product: InProcessCloud) -> None:
+    """Nothing is spent until somebody has corrected it: what was meant, nobody knows."""
+    stored(product, budget={"dailyLimitMicros": "a lot"})
+    assert product.deps.runtime().budget.daily_limit_micros == 0
+
+
+@pytest.mark.parametrize("path", ["stats/queue", "stats/budget"])
+def test_damaged_figures_stop_nobody(product: InProcessCloud, path: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """They are told, and count as absent: prices, waits and holds go on."""
+    product.client.document(path).set({"queued": -7, "committed": 5, "mode": 3})
+    assert product.deps.queue().queued == 0
+    assert product.deps.budget().committed == {}
+    entries = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert {(entry["message"], entry["path"]) for entry in entries} == {("document_damaged", path)}
 
 
 def test_a_clock_that_goes_back_does_not_freeze_the_config(product: InProcessCloud) -> None:

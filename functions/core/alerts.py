@@ -35,6 +35,7 @@ class AlertKind(StrEnum):
     BREAKER_OPEN = "breaker_open"
     DEAD_LETTERS = "dead_letters"
     DOCUMENT_DAMAGED = "document_damaged"
+    CONFIG_INVALID = "config_invalid"
     PROVIDER_DOWN = "provider_down"
     KEY_REFUSED = "key_refused"
     PROVIDER_REFUSES = "provider_refuses"
@@ -56,6 +57,7 @@ TO_DO: Mapping[str, str] = {
     AlertKind.BREAKER_OPEN: "Look at Google's status page. It closes by itself.",
     AlertKind.DEAD_LETTERS: "Run admin letters list.",
     AlertKind.DOCUMENT_DAMAGED: "Mend or remove what is named; admin repair UID makes a wallet anew.",
+    AlertKind.CONFIG_INVALID: "Run admin config history, then admin config set or unset what is named.",
     AlertKind.PROVIDER_DOWN: "Look at OpenAI's status page. It goes on by itself; docs/operations.md says what helps.",
     AlertKind.PROVIDER_REFUSES: "Pay, or correct what the code names: docs/operations.md, provider_refuses.",
     AlertKind.KEY_REFUSED: "Set a key that works (docs/operations.md, Keys). Photos wait 26 hours for it.",

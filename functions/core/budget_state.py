@@ -27,13 +27,15 @@ class BudgetState(Kept):
 
     `hold_percents` has the models of which more than the estimate is held, since an answer has cost more; so many
     `absurd` answers, whose cost nobody can believe, have come on `doubted_day`: if they are true, they cost
-    `absurd_micros` more than what is booked for them.
+    `absurd_micros` more than what is booked for them. `limits` are those of the budget that were last in force: see
+    `core.config_in_force`.
     """
 
     day: str = "1970-01-01"
     mode: Open[Mode] = Mode.NORMAL
     reopens_at: datetime | None = None
     committed: dict[str, int] = Field(default_factory=dict)
+    limits: dict[str, int] = Field(default_factory=dict)
     hold_percents: dict[str, int] = Field(default_factory=dict)
     doubted_day: str = ""
     absurd: int = Field(default=0, ge=0)

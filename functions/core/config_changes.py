@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from functions.core.config_reading import readable
 from functions.core.errors import InvalidRequest
-from functions.core.records import first_problem
+from functions.core.records import problems
 from functions.core.runtime import RuntimeConfig
 
 
@@ -52,21 +53,30 @@ class Proposal:
 
 
 def proposed(stored: Mapping[str, Any], changes: Mapping[str, Any]) -> Proposal:
-    """Lay changes over a stored document, and check the whole.
+    """Lay changes over a stored document, and check the sections that they are in. What is wrong elsewhere is left for
+    whoever corrects it, and so are fields of a newer release.
 
     Raises:
         InvalidRequest: an unknown field, with the nearest that there is, or a value out of range.
     """
     document = merged(stored, changes)
     try:
-        config = RuntimeConfig.model_validate(document, extra="forbid")
+        RuntimeConfig.model_validate(document, extra="forbid")
     except ValidationError as error:
-        problem = first_problem(error, "changes")
-        if error.errors()[0]["type"] == "extra_forbidden":
-            field = str(problem.details["field"])
-            problem = InvalidRequest(unknown_field(field), field=field)
-        raise problem from error
-    return Proposal(document, config, differences(stored, document))
+        found = error.errors(include_url=False, include_input=False)
+        for each, (field, why) in zip(found, problems(error), strict=True):
+            if each["type"] != "extra_forbidden" and each["loc"][0] in changes:
+                raise InvalidRequest(f"{field}: {why}.", field=field) from error
+            if each["type"] == "extra_forbidden" and _sets(changes, each["loc"]):
+                raise InvalidRequest(unknown_field(field), field=field) from error
+    return Proposal(document, readable(document, RuntimeConfig())[0], differences(stored, document))
+
+
+def _sets(changes: Any, path: tuple[int | str, ...]) -> bool:
+    """Whether these changes put something there, and do not take it out."""
+    for part in path:
+        changes = changes.get(part) if isinstance(changes, Mapping) else None
+    return changes is not None
 
 
 def known_fields(model: type[BaseModel] = RuntimeConfig, prefix: str = "") -> Iterator[str]:
@@ -105,16 +115,29 @@ unit."""
 def overlaid(document: Mapping[str, Any], values: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     """Return a document with the values of Remote Config over its own, and the keys that were left out.
 
-    Each is taken for itself, if the whole is in range with it: a slip in one price leaves the others in force.
+    Each is taken for itself, if it is in range, and puts nothing else out of it: a slip in one price leaves the others
+    in force, and a slip in the document all of them.
     """
     result, refused = dict(document), []
+    wrong = _wrong(result)
     for key in sorted(values.keys() & REMOTE_KEYS.keys()):
         section, field, factor = REMOTE_KEYS[key]
         try:
             changed = merged(result, {section: {field: Decimal(values[key].strip()) * factor}})
-            RuntimeConfig.model_validate(changed)
-        except (ArithmeticError, ValueError):
+        except ArithmeticError:
             refused.append(key)
+            continue
+        still_wrong = _wrong(changed)
+        if still_wrong <= wrong - {f"{section}.{field}"}:
+            result, wrong = changed, still_wrong
         else:
-            result = changed
+            refused.append(key)
     return result, refused
+
+
+def _wrong(document: Mapping[str, Any]) -> set[str]:
+    try:
+        RuntimeConfig.model_validate(document)
+    except ValidationError as error:
+        return {field for field, _ in problems(error)}
+    return set()

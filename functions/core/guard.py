@@ -13,7 +13,9 @@ from pydantic import Field
 from functions.core.alerts import Alert, AlertKind, alert
 from functions.core.budget import SHARDS, Mode, Shard
 from functions.core.budget_state import BudgetState, reopening
-from functions.core.moments import clock_text, day_of
+from functions.core.config_in_force import noted_limits
+from functions.core.damage import DamagedDocument
+from functions.core.moments import clock_text, day_bounds, day_of
 from functions.core.records import Kept
 from functions.core.runtime import BudgetRules
 
@@ -57,17 +59,23 @@ class Drift:
 @dataclass(frozen=True)
 class Books:
     """The budget of one day as read: the state, the day's shards by name, none if it is not open yet, and its book,
-    which says how often it was reviewed: a number, because two guards can look at the same moment."""
+    which says how often it was reviewed: a number, because two guards can look at the same moment.
+
+    `damaged` is what cannot be read of them, `unsure` the shards among it: more may be held and spent there than can be
+    read.
+    """
 
     day: str
     state: BudgetState
     shards: Mapping[str, Shard]
     book: DayBook = field(default_factory=DayBook)
+    unsure: frozenset[str] = frozenset()
+    damaged: tuple[DamagedDocument, ...] = ()
 
 
 @dataclass(frozen=True)
 class Review:
-    """What one transaction writes of a day."""
+    """What one transaction writes of a day; shards that are not in it stay as they are."""
 
     state: BudgetState
     book: DayBook
@@ -77,14 +85,16 @@ class Review:
 def review(books: Books, rules: BudgetRules, now: datetime, *, line_micros: int, drift: Drift | None = None) -> Review:
     """Open a day, or look at an open one: repair it, give its shards their limits, and say in which mode that is.
 
-    `line_micros` is the most that the cheapest call can cost: with less than that left, the budget is used up.
+    `line_micros` is the most that the cheapest call can cost: with less than that left, the budget is used up. `drift`
+    is None if it was not measured: while shards are damaged, nobody knows then what is left, and nothing more is held.
     """
     state, today = books.state, day_of(now)
     over = books.day < today
     limit = books.book.limit if over else _limit(books, rules)
     empty = {str(number): Shard() for number in range(SHARDS)}
     shards = _absorbed(_repaired({**empty, **books.shards}, drift or Drift()), limit)
-    shards = _limited(shards, 0 if over else limit)  # a day that is over takes no more holds
+    blind = bool(books.unsure) and drift is None
+    shards = _limited(shards, 0 if over or blind else limit)  # a day that is over takes no more holds
     sums = {name: sum(getattr(shard, name) for shard in shards.values()) for name in ("reserved", "spent", "excess")}
     changes = {**sums, "limit": limit, "costs": _total_costs(shards.values()), "reviewed_at": now}
     book = books.book.model_copy(update={**changes, "reviews": books.book.reviews + 1})
@@ -94,8 +104,18 @@ def review(books: Books, rules: BudgetRules, now: datetime, *, line_micros: int,
     if books.day == today:
         mode = mode_at(book, rules, line_micros)
         reopens = reopening(rules, state, now) if mode is not Mode.NORMAL else None
-        state = state.model_copy(update={"day": today, "mode": mode, "reopens_at": reopens})
-    return Review(state, book, shards)
+        found = {"day": today, "mode": mode, "reopens_at": reopens, "limits": noted_limits(rules)}
+        state = state.model_copy(update=found)
+    return Review(state, book, {name: shard for name, shard in shards.items() if not (blind and name in books.unsure)})
+
+
+def committed(books: Mapping[str, DayBook]) -> dict[str, int]:
+    """Return what days can cost at most, from their books: for a state that has lost it. A day that nobody has looked
+    at since it was over counts with its whole limit."""
+    return {
+        day: book.used if book.reviewed_at and book.reviewed_at >= day_bounds(day)[1] else max(book.limit, book.used)
+        for day, book in books.items()
+    }
 
 
 def mode_at(book: DayBook, rules: BudgetRules, line_micros: int) -> Mode:

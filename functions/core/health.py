@@ -36,6 +36,9 @@ BATCH_OVERDUE_MAX = timedelta(hours=1)
 """A batch that was to be looked at so long ago: pollers do not come, or do not get to it."""
 
 
+CONFIG_PROBLEMS_TOLD = 5
+
+
 class CronRun(Record):
     """How a scheduled function's last runs ended. Stored in `stats/crons` by the function's name.
 
@@ -67,6 +70,7 @@ class Figures(Record):
     crons: dict[str, CronRun] = Field(default_factory=dict)
     breaker: Breaker = Breaker()
     dead_letters: int = 0
+    config_problems: tuple[str, ...] = ()
 
 
 def late(function: str, run: CronRun, now: datetime) -> bool:
@@ -94,6 +98,9 @@ def complaints(figures: Figures, mode: Mode, now: datetime) -> dict[AlertKind, s
         told[AlertKind.BREAKER_OPEN] = "Credit refresh has stopped: the store failed five times in a row."
     if figures.dead_letters:
         told[AlertKind.DEAD_LETTERS] = f"Users whom the credit refresh has given up: {figures.dead_letters}."
+    if figures.config_problems:
+        problems = "; ".join(figures.config_problems[:CONFIG_PROBLEMS_TOLD])
+        told[AlertKind.CONFIG_INVALID] = f"The config cannot be read in full; last good values stay: {problems}."
     return told
 
 

@@ -53,6 +53,7 @@ def figures(deps: Deps, stored: dict[str, dict[str, Any]]) -> Figures:
         crons={name: CronRun.model_validate(run) for name, run in stored["crons"].get("runs", {}).items()},
         breaker=Breaker.model_validate(stored["refreshBreaker"]),
         dead_letters=deps.store.count_dead_letters(COUNTED_MAX),
+        config_problems=deps.current.problems,
     )
 
 

@@ -20,13 +20,16 @@ LOOK_AGAIN = timedelta(hours=1)
 function is deployed."""
 
 
-def report_damaged(deps: Deps, damaged: Sequence[DamagedDocument]) -> int:
+WHAT_TO_DO = "Correct the field, or remove the document; everything else goes on."
+
+
+def report_damaged(deps: Deps, damaged: Sequence[DamagedDocument], what_to_do: str = WHAT_TO_DO) -> int:
     """Tell operators, once a day, of documents that cannot be read. Returns how many there are."""
     for each in damaged:
         log.error(log.Event.DOCUMENT_DAMAGED, path=each.path, field=each.field, problem=each.problem)
     if damaged:
         others = f", and {len(damaged) - 1} more" if len(damaged) > 1 else ""
-        text = f"{damaged[0]}{others}. Correct the field, or remove the document; everything else goes on."
+        text = f"{damaged[0]}{others}. {what_to_do}"
         deps.store.create_alert(alert(AlertKind.DOCUMENT_DAMAGED, text, deps.clock()))
     return len(damaged)
 

@@ -166,15 +166,15 @@ def open_day(day: str, deps: Deps) -> dict[str, Shard]:
     return deps.store.budget_shards(day)
 
 
-def reviewer(deps: Deps) -> Callable[[dict[str, Any], Books, Drift | None], Review]:
+def reviewer(deps: Deps) -> Callable[[dict[str, Any] | None, Books, Drift | None], Review]:
     """Return what reviews a day under the config as it is stored at that moment, and not as it was cached.
 
     It runs in a transaction that stops every other hold and settlement of the day. So all that it needs from outside is
     asked for here, before that: then it waits for nobody.
     """
-    checked, micros = deps.config_check(), line_micros(deps)
+    checked, micros = deps.current.check(), line_micros(deps)
 
-    def review_books(document: dict[str, Any], books: Books, drift: Drift | None) -> Review:
+    def review_books(document: dict[str, Any] | None, books: Books, drift: Drift | None) -> Review:
         return review(books, checked(document).budget, deps.clock(), line_micros=micros, drift=drift)
 
     return review_books

@@ -17,9 +17,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
+from functions.adapters.firestore.settings import RuntimeDocuments
 from functions.config import Settings
 from functions.core.batch_reports import ProviderBatch, ProviderState
 from functions.core.batches import Batch, BatchMember, BatchState, Roll
+from functions.core.budget_state import BudgetState
+from functions.core.pricing import QueueStats
 from functions.steps import batch_files
 from functions.steps.collector import Collector
 from functions.wiring import Deps
@@ -101,8 +104,8 @@ class _NoStore:
         self._config = config
         self.written = 0
 
-    def runtime_documents(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-        return self._config, {}, {}
+    def runtime_documents(self) -> RuntimeDocuments:
+        return RuntimeDocuments(self._config, QueueStats(), BudgetState())
 
     def update_jobs(self, changes: Sequence[Any]) -> list[datetime]:
         self.written += len(changes)

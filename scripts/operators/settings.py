@@ -80,7 +80,7 @@ def unset_config(fields: Fields, project: Project, by: By = "", yes: Yes = False
     """Take fields or whole sections back to their defaults, on record; also what somebody has misspelt by hand."""
     with connected(project) as deps:
         changes: dict[str, Any] = {}
-        there = [*known_fields(), *flat(deps.store.runtime_documents()[0])]
+        there = [*known_fields(), *flat(deps.store.runtime_documents().config or {})]
         for field in fields:
             if not any(_below(name, [field]) for name in there):
                 raise RefusedError(unknown_field(field))
@@ -124,8 +124,7 @@ def _summary(entry: Mapping[str, Any]) -> str:
 
 
 def _change(deps: Deps, changes: dict[str, Any], by: str, *, yes: bool, as_json: bool) -> None:
-    stored, _, _ = deps.store.runtime_documents()
-    new = proposed(stored, changes)
+    new = proposed(deps.store.runtime_documents().config or {}, changes)
 
     def unchanged(console: Console) -> None:
         console.print("Nothing to do: it is so already.")

@@ -114,6 +114,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "mode": "str",
         "reopensAt": "time?",
         "committed": "map",
+        "limits": "map",
         "holdPercents": "map",
         "doubtedDay": "str",
         "absurd": "int",

@@ -16,6 +16,7 @@ from functions.adapters.firestore import FirestoreStore, Opening, StoredJob
 from functions.adapters.firestore import jobs as jobs_module
 from functions.core.accounts import Account, charge, open_account
 from functions.core.batches import BatchState
+from functions.core.budget_state import BudgetState
 from functions.core.errors import InsufficientTokens
 from functions.core.jobs import QUEUE_SHARDS, Failure, Job, JobError, Status
 from functions.core.ledger import Wallet, empty_wallet
@@ -462,15 +463,13 @@ def test_a_batch_reads_back_as_it_was_stored(store: FirestoreStore) -> None:
 
 def test_settings_that_are_absent_are_empty(store: FirestoreStore, client: Client) -> None:
     """A new project has no documents; both come with one call."""
-    assert store.runtime_documents() == ({}, {}, {})
+    assert store.runtime_documents() == (None, QueueStats(), BudgetState(), ())
     client.document("config/runtime").set({"tokens": {"instantPrice": 6}})
     store.write_queue_stats(queued=7)
     store.write_queue_stats(batch_minutes=12.5)
-    config, queue, _budget = store.runtime_documents()
-    assert (config, QueueStats.model_validate(queue)) == (
-        {"tokens": {"instantPrice": 6}},
-        QueueStats(queued=7, batch_minutes=12.5),
-    )
+    found = store.runtime_documents()
+    assert found.config == {"tokens": {"instantPrice": 6}}
+    assert found.queue == QueueStats(queued=7, batch_minutes=12.5)
 
 
 # What a query may need and cost

@@ -99,3 +99,18 @@ def test_a_proposal_is_checked_as_a_whole() -> None:
     ):
         with pytest.raises(InvalidRequest, match=text):
             proposed({"tokens": {"instantPrice": 7}}, changes)
+
+
+def test_a_proposal_is_not_refused_for_what_it_does_not_touch() -> None:
+    """A slip in another section, and a field of a newer release, stay for whoever put them there."""
+    stored = {"tokens": {"instantPrice": -1}, "budget": {"monthlyPercent": 3}}
+    new = proposed(stored, {"budget": {"dailyLimitMicros": 5}, "instant": {"open": False}})
+    assert new.document == {
+        **stored,
+        "budget": {"monthlyPercent": 3, "dailyLimitMicros": 5},
+        "instant": {"open": False},
+    }
+    assert (new.config.tokens.instant_price, new.config.budget.daily_limit_micros) == (5, 5)
+    assert proposed(stored, {"budget": {"monthlyPercent": None}}).document["budget"] == {}
+    with pytest.raises(InvalidRequest, match="monthlyPercent: there is no such field"):
+        proposed(stored, {"budget": {"monthlyPercent": 4}})

@@ -6,7 +6,15 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field, ValidationError
 
-from functions.core.records import FIELD_CHARACTERS_MAX, Record, Request, RequestId, Uid, first_problem, problems
+from functions.core.records import (
+    FIELD_CHARACTERS_MAX,
+    Record,
+    Request,
+    RequestId,
+    Uid,
+    first_problem,
+    problems,
+)
 
 
 class Stored(Record):

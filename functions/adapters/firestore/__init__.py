@@ -6,9 +6,10 @@ from functions.adapters.firestore.client import BoundedClient, BoundedTransport
 from functions.adapters.firestore.jobs import Opening, StoredJob
 from functions.adapters.firestore.operations import OperationDocuments
 from functions.adapters.firestore.queue import QueueDocuments
-from functions.adapters.firestore.reading import DamagedDocument, DamagedDocumentError, Found, SetAsideDocuments
+from functions.adapters.firestore.reading import DamagedDocumentError, Found, SetAsideDocuments
 from functions.adapters.firestore.settings import SettingsDocuments
 from functions.adapters.firestore.wallets import StoredWallet
+from functions.core.damage import DamagedDocument
 
 __all__ = [
     "BoundedClient",

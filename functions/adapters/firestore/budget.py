@@ -23,7 +23,8 @@ from functions.adapters.firestore.writes import guarded_update, run_transaction
 from functions.core.alerts import Alert, reopened
 from functions.core.budget import SHARDS, Booking, Shard, require_room
 from functions.core.budget_state import BudgetState
-from functions.core.guard import Books, DayBook, Drift, Review
+from functions.core.damage import DamagedDocument, salvaged
+from functions.core.guard import Books, DayBook, Drift, Review, committed
 from functions.core.records import Fields
 
 HOLDS_SUMMED_MAX = 10_000_000
@@ -70,6 +71,12 @@ class ShardDocuments:
         return [self._shard_ref(day, str(number)) for number in range(SHARDS)]
 
 
+class DayBooks(dict[str, DayBook]):
+    """The books of days by day, as far as they can be read; `damaged` tells what cannot."""
+
+    damaged: tuple[DamagedDocument, ...] = ()
+
+
 class BudgetDocuments(ShardDocuments):
     """Reads and writes of days and alerts."""
 
@@ -79,8 +86,9 @@ class BudgetDocuments(ShardDocuments):
         read = self._client.get_all(self._shard_refs(day), timeout=RPC_SECONDS)
         return _sound_shards(each for each in read if each.exists)
 
-    def review_day(self, day: str, decide: Callable[[dict[str, Any], Books], Review | None]) -> Review | None:
+    def review_day(self, day: str, decide: Callable[[dict[str, Any] | None, Books], Review | None]) -> Review | None:
         """Store what `decide` makes of `config/runtime`, the budget's state and a day's shards, in one transaction.
+        What is damaged is read as far as it goes, and written anew.
 
         While it runs nothing is held or settled on that day, and no other review of it succeeds.
         """
@@ -90,17 +98,23 @@ class BudgetDocuments(ShardDocuments):
         def body(transaction: Transaction) -> Review | None:
             refs = [config, state, book, *shards]
             snapshots = self._client.get_all(refs, transaction=transaction, timeout=RPC_SECONDS)
-            existing = {each.reference.path: each for each in snapshots if each.exists}
-            read = {path: each.to_dict() for path, each in existing.items()}
-            open_shards = _sound_shards(existing[ref.path] for ref in shards if ref.path in existing)
-            stored = DayBook.model_validate(read.get(book.path) or {})
-            books = Books(day, BudgetState.model_validate(read.get(state.path) or {}), open_shards, stored)
-            review = decide(read.get(config.path) or {}, books)
+            read = {each.reference.path: each.to_dict() for each in snapshots}
+            found_state, damaged = self._state_in(transaction, read[state.path], day)
+            found_book, wrong = salvaged(DayBook, read[book.path] or {}, book.path)
+            damaged += wrong
+            open_shards, unsure = {}, set()
+            for ref in shards:
+                if (stored := read[ref.path]) is not None:
+                    open_shards[ref.id], wrong = salvaged(Shard, stored, ref.path)
+                    damaged += wrong
+                    unsure |= {ref.id} if wrong else set()
+            books = Books(day, found_state, open_shards, found_book, frozenset(unsure), damaged)
+            review = decide(read[config.path], books)
             if review is not None:
                 transaction.set(state, review.state.model_dump(by_alias=True))
                 transaction.set(book, review.book.model_dump(by_alias=True))
-                for ref in shards:
-                    transaction.set(ref, review.shards[ref.id].model_dump(by_alias=True))
+                for name, shard in review.shards.items():
+                    transaction.set(self._shard_ref(day, name), shard.model_dump(by_alias=True))
             return review
 
         return run_transaction(self._client.transaction(), body)
@@ -111,11 +125,27 @@ class BudgetDocuments(ShardDocuments):
 
         def body(transaction: Transaction) -> BudgetState:
             stored = ref.get(transaction=transaction, timeout=RPC_SECONDS).to_dict()
-            state = change(BudgetState.model_validate(stored or {}))
-            transaction.set(ref, state.model_dump(by_alias=True))
+            before, _ = salvaged(BudgetState, stored or {}, ref.path)
+            state = change(before)
+            was, fields = before.model_dump(by_alias=True), state.model_dump(by_alias=True)
+            # What is damaged, or not there, stays so: the next review finds it and knows where it comes from.
+            changed = {name: value for name, value in fields.items() if value != was.get(name)}
+            if changed:
+                transaction.set(ref, changed, merge=True)
             return state
 
         return run_transaction(self._client.transaction(), body)
+
+    def _state_in(
+        self, transaction: Transaction, stored: dict[str, Any] | None, day: str
+    ) -> tuple[BudgetState, tuple[DamagedDocument, ...]]:
+        """Return the budget's state. One that does not know what the month has cost any more is told by its days'
+        books: a read each, once."""
+        state, damaged = salvaged(BudgetState, stored or {}, "stats/budget")
+        if "committed" not in state.model_fields_set:
+            books = self.day_books(f"{day[:7]}-01", f"{day[:7]}-31", transaction)
+            state = state.model_copy(update={"committed": committed(books)})
+        return state, damaged
 
     def budget_drift(self, day: str) -> tuple[Drift, int]:
         """Add up the holds of a day's calls and batches, and return by how much they differ from its shards.
@@ -133,23 +163,27 @@ class BudgetDocuments(ShardDocuments):
                 settled_micros += figures["settled"]
             refs = [self._client.document("budget", day), *self._shard_refs(day)]
             read = list(self._client.get_all(refs, transaction=transaction, timeout=RPC_SECONDS))
-            books = [DayBook.model_validate(each.to_dict()) for each in read if each.id == day and each.exists]
-            shards = _sound_shards(each for each in read if each.id != day and each.exists).values()
+            stored = {each.id: each.to_dict() or {} for each in read}
+            book, _ = salvaged(DayBook, stored.pop(day), "")
+            shards = [salvaged(Shard, each, "")[0] for each in stored.values()]
             drift = Drift(
                 open_micros - sum(shard.reserved for shard in shards),
                 settled_micros - sum(shard.spent + shard.excess for shard in shards),
             )
-            return drift, books[0].reviews if books else 0
+            return drift, book.reviews
 
         return run_transaction(self._client.transaction(read_only=True), body)
 
-    def day_books(self, since: str, until: str) -> dict[str, DayBook]:
+    def day_books(self, since: str, until: str, transaction: Transaction | None = None) -> DayBooks:
         """Read the books of the days from `since` to `until`. A read each, one if there are none."""
         days = self._client.collection("budget")
         query = days.where(filter=FieldFilter("__name__", ">=", days.document(since)))
         query = query.where(filter=FieldFilter("__name__", "<=", days.document(until))).limit(ROLLUP_DAYS_MAX)
-        found = query.stream(timeout=RPC_SECONDS)
-        return {each.id: DayBook.model_validate(each.to_dict()) for each in found}
+        books = DayBooks()
+        for each in query.stream(transaction=transaction, timeout=RPC_SECONDS):
+            books[each.id], damaged = salvaged(DayBook, each.to_dict() or {}, each.reference.path)
+            books.damaged += damaged
+        return books
 
     def user_micros(self, uid: str, since: datetime, until: datetime) -> int:
         """Add up what a user's jobs have cost that were created since, and before `until`. One read for every
@@ -164,7 +198,8 @@ class BudgetDocuments(ShardDocuments):
         sample. A read each, one if there are none."""
         query = self._client.collection("aiJobs").where(filter=FieldFilter("day", "==", day)).order_by("__name__")
         found = query.select(["uid"]).limit(limit).stream(timeout=RPC_SECONDS)
-        return [str((each.to_dict() or {})["uid"]) for each in found]
+        uids = [(each.to_dict() or {}).get("uid") for each in found]
+        return [uid for uid in uids if isinstance(uid, str)]
 
     def write_user_costs(self, day: str, users: dict[str, int], now: datetime) -> None:
         """Store in a day's book who has cost how much, as of now. One write."""

@@ -8,8 +8,6 @@ that is not known here.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, TypeVar
 
 from google.cloud.firestore import Client, DocumentSnapshot
@@ -17,27 +15,11 @@ from pydantic import ValidationError
 
 from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.writes import guarded_update
+from functions.core.damage import DamagedDocument
 from functions.core.records import Fields, problems
 from functions.core.refresh import DeadLetter
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class DamagedDocument:
-    """A document that cannot be read: its path, the first field that is wrong, empty for the whole, and why.
-
-    What the field holds is not told: it may be anybody's. `version` guards the write that sets it aside.
-    """
-
-    path: str
-    field: str
-    problem: str
-    version: datetime | None = None
-
-    def __str__(self) -> str:
-        """Return it in one line, for operators."""
-        return f"{self.path}: {self.field or 'the document'}: {self.problem}"
 
 
 class DamagedDocumentError(Exception):

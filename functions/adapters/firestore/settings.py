@@ -2,15 +2,28 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.cloud.firestore import DELETE_FIELD, Client, Increment, Transaction
 from pydantic.alias_generators import to_camel
 
 from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.writes import run_transaction
+from functions.core.budget_state import BudgetState
+from functions.core.damage import DamagedDocument, salvaged
+from functions.core.pricing import QueueStats
 from functions.core.provider_outage import Outage
 from functions.core.records import Fields
+
+
+class RuntimeDocuments(NamedTuple):
+    """What is read together: `config/runtime` as it is stored, None if there is none; what can be read of the figures
+    beside it, and what cannot."""
+
+    config: dict[str, Any] | None
+    queue: QueueStats
+    budget: BudgetState
+    damaged: tuple[DamagedDocument, ...] = ()
 
 
 class SettingsDocuments:
@@ -19,12 +32,15 @@ class SettingsDocuments:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def runtime_documents(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    def runtime_documents(self) -> RuntimeDocuments:
         """Read `config/runtime`, `stats/queue` and `stats/budget`. Three reads; the caller keeps them for a while."""
         refs = [self._client.document(path) for path in ("config/runtime", "stats/queue", "stats/budget")]
         found = self._client.get_all(refs, timeout=RPC_SECONDS)
-        by_path = {snapshot.reference.path: snapshot.to_dict() or {} for snapshot in found}
-        return by_path[refs[0].path], by_path[refs[1].path], by_path[refs[2].path]
+        by_path = {snapshot.reference.path: snapshot.to_dict() for snapshot in found}
+        config, queue, budget = (by_path[ref.path] for ref in refs)
+        stats, wrong = salvaged(QueueStats, queue or {}, refs[1].path)
+        state, also_wrong = salvaged(BudgetState, budget or {}, refs[2].path)
+        return RuntimeDocuments(config, stats, state, wrong + also_wrong)
 
     def change_runtime(self, audit_id: str, decide: Callable[[dict[str, Any]], tuple[dict[str, Any], Fields]]) -> None:
         """Store what `decide` makes of `config/runtime`, and its audit entry, in one transaction."""

@@ -1,0 +1,20 @@
+"""What can be read of a document that is damaged."""
+
+from pydantic import Field
+
+from functions.core.damage import DamagedDocument, salvaged
+from functions.core.records import Record
+
+
+class Figures(Record):
+    """A record whose fields all have defaults."""
+
+    count: int = 0
+    by_day: dict[str, int] = Field(default_factory=dict)
+
+
+def test_what_can_be_read_of_figures_is_kept() -> None:
+    """A field that cannot counts as absent, and is named; the others are as they are stored."""
+    assert salvaged(Figures, {"count": 3, "byDay": {"a": 1}}, "stats/x") == (Figures(count=3, by_day={"a": 1}), ())
+    read, damaged = salvaged(Figures, {"count": 3, "byDay": {"a": "x"}}, "stats/x")
+    assert (read, damaged) == (Figures(count=3), (DamagedDocument("stats/x", "byDay.a", "must be a whole number"),))
