@@ -5,7 +5,8 @@ import re
 import pytest
 
 from functions.core import errors
-from functions.core.errors import EcolaneError
+from functions.core.errors import EcolaneError, InvalidImage
+from functions.core.photos import PhotoProblem
 
 CLASSES = sorted(EcolaneError.__subclasses__(), key=lambda error: error.__name__)
 
@@ -22,7 +23,15 @@ def test_the_app_can_switch_on_the_reason(error: type[EcolaneError]) -> None:
     assert error.reason == re.sub(r"(?<!^)(?=[A-Z])", "_", error.__name__).upper()
 
 
-@pytest.mark.parametrize("error", CLASSES, ids=lambda error: error.__name__)
+def test_a_refused_photo_says_what_its_problem_is() -> None:
+    """Each refusal of a photo has one of the problems that the app knows."""
+    raised = InvalidImage(PhotoProblem.HEIC, "Convert it.")
+    assert (raised.message, raised.details) == ("Convert it.", {"problem": "heic"})
+
+
+@pytest.mark.parametrize(
+    "error", [each for each in CLASSES if each is not InvalidImage], ids=lambda error: error.__name__
+)
 def test_an_error_carries_its_message_and_details(error: type[EcolaneError]) -> None:
     """What went wrong is in the text and in the log, and the details are there for the app."""
     raised = error("Try again.", retryAfter=30)
