@@ -78,6 +78,11 @@ def register_device(call: Call) -> Answer:  # where to push to, and what the use
     return serve_call(call, functions.register_device.register_device)
 
 
+@on_call(**CALL)
+def unregister_device(call: Call) -> Answer:  # a user signs out on a device, which gets no more pushes of theirs
+    return serve_call(call, functions.unregister_device.unregister_device)
+
+
 @on_schedule(schedule="*/5 * * * *", **BATCHES, secrets=[config.OPENAI_API_KEY])
 def submit_batches(tick: Tick) -> None:  # queued jobs into OpenAI batches
     run_cron(tick, functions.submit_batches.submit_batches)

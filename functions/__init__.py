@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from functions import refresh_credits as refresh_credits
     from functions import register_device as register_device
     from functions import submit_batches as submit_batches
+    from functions import unregister_device as unregister_device
     from functions import upgrade_job as upgrade_job
 else:
 

@@ -24,10 +24,10 @@ from functions.core.batches import (
 )
 from functions.core.budget import Hold, settled
 from functions.core.pricing import measured
-from functions.core.profile import News
 from functions.core.records import Fields
 from functions.core.runtime import FUNCTION_TIMEOUT
 from functions.steps.collector import Collector
+from functions.steps.pushes import push
 from functions.steps.set_aside import postpone_damaged
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _advance(deps: Deps, stored: StoredBatch, until: datetime, counts: Counter[s
         _pause(deps, batch, version, collector.ended)
     counts["collected" if complete else "paused"] += 1
     counts.update({outcome: collector.ours[outcome] for outcome in ("done", "requeued", "failed")})
-    counts["pushed"] += _push(deps, collector.news)
+    counts["pushed"] += push(collector.news.values(), deps)
 
 
 def _pause(deps: Deps, batch: Batch, version: datetime, ended: Counter[str]) -> None:
@@ -168,14 +168,3 @@ def _completing_fields(reported: ProviderBatch, ended: Counter[str], now: dateti
         "error": reported.problem,
         "completedAt": now,
     }
-
-
-def _push(deps: Deps, news: dict[str, News]) -> int:
-    """Tell each user once what has come of their photos. A push that fails is no matter: the results are there."""
-    if not news:
-        return 0
-    try:
-        return deps.messaging.send(list(news.values()))
-    except Exception:  # noqa: BLE001  (whatever it is, results must not wait for pushes)
-        log.warning(log.Event.PUSH_FAILED, users=len(news), stack_trace=traceback.format_exc())
-        return 0

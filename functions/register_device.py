@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-from pydantic import StringConstraints
+from typing import TYPE_CHECKING, Any, Literal
 
 from functions.core.accounts import Account
 from functions.core.ledger import Wallet
 from functions.core.locales import LanguageTag
-from functions.core.profile import Device, DeviceId, Preferences, Profile, device_key, push_tokens, with_device
+from functions.core.profile import (
+    SEEN_AGAIN,
+    Device,
+    DeviceId,
+    Preferences,
+    Profile,
+    PushToken,
+    device_key,
+    with_device,
+    with_token,
+)
 from functions.core.records import Request
-from functions.core.refresh import contact
+from functions.core.refresh import contact, in_arrears
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -21,24 +29,33 @@ class RegisterDevice(Request):
     """One installation of the app and its push token."""
 
     device_id: DeviceId
-    push_token: Annotated[str, StringConstraints(min_length=1, max_length=4_096, pattern=r"^\S+$")]
+    push_token: PushToken
     platform: Literal["android", "ios", "web"]
     notifications: bool = True
     language: LanguageTag | None = None
 
 
 def register_device(request: RegisterDevice, uid: str, deps: Deps) -> dict[str, Any]:
-    """Return the number of `devices` and the `preferences` in force. Registering again refreshes the token."""
-    now, runtime = deps.clock(), deps.runtime()
+    """Return the number of `devices` and the `preferences` in force. The token is this user's from now on: whoever was
+    signed in on the device before gets no more pushes there. Registering again what is registered writes nothing.
+    """
+    now, runtime, key = deps.clock(), deps.runtime(), device_key(request.device_id)
     device = Device(push_token=request.push_token, platform=request.platform, seen_at=now)
     preferences = Preferences(notifications=request.notifications, language=request.language)
 
-    def decide(profile: Profile, wallet: Wallet | None) -> tuple[Profile, Account]:
-        registered = with_device(profile, device_key(request.device_id), device)
-        registered = registered.model_copy(update={"preferences": preferences})
+    def decide(profile: Profile, wallet: Wallet | None) -> tuple[Profile, Account] | None:
+        before = profile.devices.get(key)
+        registered = with_device(profile, key, device).model_copy(update={"preferences": preferences})
+        if wallet is not None and before is not None and not in_arrears(wallet, runtime, now):
+            same = before.model_copy(update={"seen_at": now}) == device and profile.preferences == preferences
+            pushed = request.push_token in wallet.push_tokens if request.notifications else not wallet.push_tokens
+            if same and pushed and now - before.seen_at < SEEN_AGAIN:
+                return None
+        account = contact(wallet, uid, runtime, now)
         # The wallet carries the tokens too, so that a job knows whom to tell at no further read.
-        account = contact(wallet, uid, runtime, now).having(push_tokens=push_tokens(registered))
-        return registered, account
+        replaced = before.push_token if before else None
+        tokens = with_token(account.wallet.push_tokens, request.push_token, replaced) if request.notifications else ()
+        return registered, account.having(push_tokens=tokens)
 
-    profile = deps.store.update_profile(uid, decide)
+    profile = deps.store.register_device(uid, request.push_token, now, decide)
     return {"devices": len(profile.devices), "preferences": profile.preferences.model_dump(by_alias=True)}

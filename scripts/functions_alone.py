@@ -63,6 +63,7 @@ def sample_call(name: str, cloud: LocalCloud) -> SampleCall:
             "category": "Dry Waste",
         },
         "register_device": {**device, "pushToken": "token", "platform": "web"},
+        "unregister_device": device,
         "admin_set_config": {"changes": {}},
     }
     if name in {"classify_image", "classify_images", "get_job", "cancel_job", "upgrade_job"}:

@@ -21,7 +21,10 @@ EDGE |= {"current", "wiring"}
 USE_CASES = [path for path in MODULES if path.parent == FUNCTIONS and path.stem not in EDGE]
 STEPS = [path for path in MODULES if path.parent.name == "steps"]
 
-LINES_MAX = {"main": 120, "use case": 220, "core": 220, "adapter": 300, "edge": 200}
+LINES_MAX = {"use case": 220, "core": 220, "adapter": 300, "edge": 200}
+CONTENTS_LINES_MAX, CONTENTS_LINES_PER_FUNCTION = 20, 6
+"""Of main.py: what stands above the first function; and a decorator, a name, a call and what is between, for each."""
+
 FUNCTION_LINES_MAX = 60
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -220,7 +223,15 @@ def layer(path: Path) -> str:
 @every([*MODULES, MAIN])
 def test_files_stay_readable(path: Path) -> None:
     """A file is read in one sitting."""
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= LINES_MAX[layer(path)]
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= lines_max(path)
+
+
+def lines_max(path: Path) -> int:
+    """Return how long a file may be. The contents page grows with its functions, and by nothing else."""
+    if path != MAIN:
+        return LINES_MAX[layer(path)]
+    listed = sum(isinstance(node, ast.FunctionDef) for node in tree(path).body)
+    return CONTENTS_LINES_MAX + CONTENTS_LINES_PER_FUNCTION * listed
 
 
 @every([*MODULES, MAIN])

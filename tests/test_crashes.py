@@ -22,6 +22,7 @@ from functions.poll_batches import poll_batches
 from functions.recover_jobs import recover_jobs
 from functions.register_device import RegisterDevice, register_device
 from functions.submit_batches import submit_batches
+from functions.unregister_device import UnregisterDevice, unregister_device
 from functions.upgrade_job import UpgradeJob, upgrade_job
 from scripts.emulators.inprocess import InProcessCloud
 from tests.app import photo
@@ -69,9 +70,19 @@ def classify(cloud: InProcessCloud, user: str, key: str, mode: str) -> dict[str,
     return classify_image(request, user, cloud.deps)
 
 
+def register(cloud: InProcessCloud, user: str) -> None:
+    """A user is signed in on the telephone that there is."""
+    register_device(RegisterDevice(deviceId="device-one", pushToken="token", platform="web"), user, cloud.deps)
+
+
+def sign_out(cloud: InProcessCloud, user: str) -> None:
+    """And signs out."""
+    unregister_device(UnregisterDevice(deviceId="device-one"), user, cloud.deps)
+
+
 def submitted(cloud: InProcessCloud) -> None:
     """The three are at OpenAI, which has finished with them."""
-    register_device(RegisterDevice(deviceId="device-one", pushToken="token", platform="web"), "ann", cloud.deps)
+    register(cloud, "ann")
     queue_three(cloud)
     submit_batches(cloud.deps)
     cloud.clock.advance(timedelta(minutes=30))
@@ -110,6 +121,8 @@ SCENARIOS: dict[str, tuple[Callable[[InProcessCloud], Any], Callable[[InProcessC
     "upgrade_job": (one_queued, lambda cloud: upgrade_job(UpgradeJob(jobId=only_job(cloud)), "ann", cloud.deps)),
     "cancel_job": (one_queued, lambda cloud: cancel_job(CancelJob(jobId=only_job(cloud)), "ann", cloud.deps)),
     "submit_batches": (queue_three, lambda cloud: submit_batches(cloud.deps)),
+    "register_device": (lambda cloud: register(cloud, "bob"), lambda cloud: register(cloud, "ann")),
+    "unregister_device": (lambda cloud: register(cloud, "ann"), lambda cloud: sign_out(cloud, "ann")),
     "poll_batches, out of time": (submitted, poll_in_haste),
     "poll_batches": (submitted, lambda cloud: poll_batches(cloud.deps)),
 }

@@ -43,6 +43,7 @@ from functions import (
     refresh_credits,
     register_device,
     submit_batches,
+    unregister_device,
     upgrade_job,
 )
 from functions.adapters import alerting, patience, remote_config
@@ -104,6 +105,7 @@ CALLABLES: list[tuple[ModuleType, dict[str, Any]]] = [
     (convert_points, {"requestId": "convert-one", "points": 100}),
     (record_manual_classification, MANUAL),
     (register_device, {"deviceId": "device-one", "pushToken": "token", "platform": "web"}),
+    (unregister_device, {"deviceId": "device-one"}),
     (admin_stats, {}),
     (admin_set_config, {"changes": {}}),
 ]
@@ -176,6 +178,7 @@ TRANSACTIONS = [
     (convert_points, {"requestId": "convert-one", "points": 100}),
     (record_manual_classification, MANUAL),
     (register_device, {"deviceId": "device-one", "pushToken": "token", "platform": "web"}),
+    (unregister_device, {"deviceId": "device-one"}),
     (admin_set_config, {"changes": {"tokens": {"welcome": 11}}}),
 ]
 

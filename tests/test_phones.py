@@ -34,6 +34,7 @@ CALLS: Mapping[str, dict[str, Any]] = {
     "convert_points": {"requestId": "request-1", "points": 100},
     "record_manual_classification": {"requestId": "request-1", **DEVICE, "itemName": "Can", "category": "Dry Waste"},
     "register_device": {**DEVICE, "pushToken": "token", "platform": "android"},
+    "unregister_device": DEVICE,
     "admin_stats": {},
     "admin_set_config": {"changes": {"tokens": {"welcome": 11}}},
 }

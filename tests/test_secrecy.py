@@ -73,12 +73,14 @@ def use(wire: Wire, uid: str, token: str) -> None:
     for number, mode in enumerate(["instant", "batch", "batch"]):
         request = {"requestId": f"request-{number}", "imagePath": path, "mode": mode}
         wire.call("classify_image", request, token, X_Firebase_AppCheck=app_check_token())
+    wire.call("unregister_device", {"deviceId": "device-0"}, token)
     for name in ("get_wallet", "list_jobs", "list_ledger", "quote"):
         wire.call(name, {}, token)
     for _ in range(8):
         wire.cloud.clock.advance(timedelta(hours=4))
         for name in names("schedule"):
             wire.request(name, **SCHEDULERS)
+    wire.call("unregister_device", {"deviceId": "device-1"}, token)
 
 
 @pytest.mark.parametrize("links", [False, True], ids=["photos sent", "links sent"])

@@ -1,8 +1,10 @@
 """Push notifications through Firebase Cloud Messaging."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from firebase_admin import messaging
+from firebase_admin.exceptions import InvalidArgumentError
 
 from functions.core.profile import News
 
@@ -10,21 +12,32 @@ MESSAGES_MAX = 500
 """What FCM takes in one call."""
 
 
+@dataclass(frozen=True)
+class Sent:
+    """How many devices were reached, and the tokens that lead nowhere any more, each with its user's id."""
+
+    reached: int = 0
+    dead: tuple[tuple[str, str], ...] = ()
+
+
 class PushMessaging:
     """Sends pushes. The text is the app's: a push carries counts, and the app has the user's language."""
 
-    def send(self, news: Sequence[News]) -> int:
-        """Tell users what has come of their photos. Returns how many devices it reached; a stale token is no error.
+    def send(self, news: Sequence[News]) -> Sent:
+        """Tell users what has come of their photos. A stale token is no error.
 
         Raises:
             firebase_admin.exceptions.FirebaseError: messaging is not to be reached at all.
         """
-        messages = [_message(token, item) for item in news for token in item.push_tokens]
-        sent = 0
-        for start in range(0, len(messages), MESSAGES_MAX):
-            response = messaging.send_each(messages[start : start + MESSAGES_MAX])
-            sent += int(response.success_count)
-        return sent
+        targets = [(item, token) for item in news for token in item.push_tokens]
+        reached, dead = 0, []
+        for start in range(0, len(targets), MESSAGES_MAX):
+            some = targets[start : start + MESSAGES_MAX]
+            response = messaging.send_each([_message(token, item) for item, token in some])
+            reached += int(response.success_count)
+            answers = zip(some, response.responses, strict=True)
+            dead += [(item.uid, token) for (item, token), answer in answers if _leads_nowhere(answer.exception)]
+        return Sent(reached, tuple(dead))
 
     def alert(self, tokens: Sequence[str], kind: str, day: str, text: str) -> int:
         """Push an alert to operators' devices. Returns how many it reached.
@@ -35,6 +48,18 @@ class PushMessaging:
         data = {"event": "operator_alert", "kind": kind, "day": day, "text": text}
         messages = [messaging.Message(token=token, data=data) for token in tokens[:MESSAGES_MAX]]
         return int(messaging.send_each(messages).success_count)
+
+
+def _leads_nowhere(error: Exception | None) -> bool:
+    """Tell whether a message failed for good because of its token.
+
+    The app was removed, the token has expired, or belongs to another project. INVALID_ARGUMENT may be about the message
+    as well, whose fault must cost nobody their token: only FCM's text tells.
+    https://firebase.google.com/docs/cloud-messaging/manage-tokens
+    """
+    if isinstance(error, InvalidArgumentError):
+        return "registration token" in str(error).lower()
+    return isinstance(error, messaging.UnregisteredError | messaging.SenderIdMismatchError)
 
 
 def _message(token: str, news: News) -> messaging.Message:

@@ -151,7 +151,7 @@ class Collector:
     def _note(self, member: BatchMember, done: int = 0, failed: int = 0) -> None:
         self.ended.update(done=done, failed=failed)
         if member.notify:
-            before = self.news.get(member.uid, News(member.notify))
+            before = self.news.get(member.uid, News(member.uid, member.notify))
             self.news[member.uid] = replace(before, done=before.done + done, failed=before.failed + failed)
 
     def _write(self, member: BatchMember, fields: Fields) -> None:

@@ -15,6 +15,7 @@ from typing import IO, Any, Literal
 from openai import OpenAI
 
 from functions.adapters.firestore import BoundedTransport, FirestoreStore
+from functions.adapters.messaging import Sent
 from functions.config import Settings
 from functions.core.batches import Roll
 from functions.core.errors import ImageNotFound
@@ -102,12 +103,15 @@ class MemoryMessaging:
 
     def __init__(self) -> None:
         self.sent: list[News] = []
+        self.dead_tokens: set[str] = set()
         self.alerts: list[tuple[tuple[str, ...], str, str, str]] = []
 
-    def send(self, news: Sequence[News]) -> int:
-        """Keep the news and return how many devices it would have reached."""
-        self.sent += news
-        return sum(len(item.push_tokens) for item in news)
+    def send(self, news: Sequence[News]) -> Sent:
+        """Keep the news and return how many devices it would have reached; `dead_tokens` are those of none."""
+        self.sent += [item for item in news if item.push_tokens]
+        targets = [(item.uid, token) for item in news for token in item.push_tokens]
+        dead = tuple(target for target in targets if target[1] in self.dead_tokens)
+        return Sent(len(targets) - len(dead), dead)
 
     def alert(self, tokens: Sequence[str], kind: str, day: str, text: str) -> int:
         """Keep the alert and return how many devices it would have reached."""

@@ -129,7 +129,7 @@ def _look(_world: World, user: str) -> Call:
 
 
 def _register(_world: World, user: str, device: str) -> Call:
-    request = RegisterDevice(deviceId=device, pushToken=f"token-{user}-{device}", platform="android")
+    request = RegisterDevice(deviceId=device, pushToken=f"token-{device}", platform="android")
     return lambda deps: register_device(request, user, deps)
 
 

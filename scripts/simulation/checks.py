@@ -441,6 +441,17 @@ def _answer_holds(told: Fields, kind: str, details: Any, books: Books) -> Iterat
             yield Violation("double_charges", f"job {told['jobId']} was charged {charge}, more than {details}")
 
 
+def devices_are_one_users(books: Books) -> Iterator[Violation]:
+    """No push token is in two wallets: users take turns on the same telephones here."""
+    owners: dict[str, list[str]] = defaultdict(list)
+    for user, wallet in books.wallets.items():
+        for token in wallet["pushTokens"]:
+            owners[token].append(user)
+    for token, users in owners.items():
+        if len(users) > 1:
+            yield Violation("devices", f"{token} is pushed to for each of {users}")
+
+
 EXPECTED = {"ServerError", "Aborted", "RetryError", "StoreDownError"}
 """What a use case may fail with when the store does, which the app is told to repeat; everything else is a fault of
 ours."""
@@ -473,6 +484,7 @@ CHECKS: tuple[Check, ...] = (
     storage_is_tidy,
     documents_fit,
     answers_hold,
+    devices_are_one_users,
     nothing_crashes,
 )
 

@@ -101,7 +101,7 @@ class Messaging(MemoryMessaging):
         super().__init__()
         self._gate = gate
 
-    def send(self, news: Any) -> int:
+    def send(self, news: Any) -> Any:
         if isinstance(news, Sequence) and all(isinstance(item, News) for item in news):
             return self._gate("messaging.send", lambda: super(Messaging, self).send(news), storage_error)
         return self._gate("alerting.send", lambda: 1, storage_error)

@@ -48,6 +48,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "balanceAfter": "int",
         "ts": "time",
     },
+    "releasedTokens/*": {"expireAt": "time"},
     "devices/*": {"day": "str", "bonus": "int", "manual": "int", "expireAt": "time"},
     "aiJobs/*": {
         "uid": "str",

@@ -487,6 +487,7 @@ QUERIES: dict[str, Callable[[FirestoreStore], object]] = {
     "due_batches": lambda store: store.due_batches([BatchState.BUILDING, BatchState.UPLOADED], NOW, 5),
     "list_entries": lambda store: store.list_entries("ana", None, 5),
     "list_entries, next page": lambda store: store.list_entries("ana", 3, 5),
+    "released": lambda store: store.released({("ana", "token")}),
     "due_wallets": lambda store: store.due_wallets(range(SHARDS), NOW, 5),
     "day_books": lambda store: store.day_books("2026-11-01", "2026-11-30"),
     "user_micros": lambda store: store.user_micros("ana", NOW, NOW),
@@ -537,8 +538,8 @@ def test_a_profile_keeps_the_devices_seen_last_in_storage_too(store: FirestoreSt
     """A device that made room is gone from the document: it gets no more pushes, and the document does not grow."""
     client.document("users/ana").set({"name": "Ana"})
     for number in range(DEVICES_MAX + 3):
-        device = Device(push_token="token", platform="ios", seen_at=NOW + timedelta(minutes=number))
-        store.update_profile("ana", adding(device_key(str(number)), device))
+        device = Device(push_token=f"token-{number}", platform="ios", seen_at=NOW + timedelta(minutes=number))
+        store.register_device("ana", device.push_token, NOW, adding(device_key(str(number)), device))
     stored = client.document("users/ana").get().to_dict() or {}
     assert set(stored["devices"]) == {device_key(str(number)) for number in range(3, DEVICES_MAX + 3)}
     assert stored["name"] == "Ana"

@@ -56,6 +56,6 @@ describe("firebase deploy, as far as it goes without an account", () => {
     const { FirestoreApi } = cli("firestore/api");
     const indexes = JSON.parse(text("firestore.indexes.json"));
     new FirestoreApi().validateSpec(indexes);
-    assert.equal(indexes.fieldOverrides.filter(({ ttl }) => ttl).length, 4);
+    assert.equal(indexes.fieldOverrides.filter(({ ttl }) => ttl).length, 5);
   });
 });

@@ -3,7 +3,18 @@
 import re
 from datetime import timedelta
 
-from functions.core.profile import DEVICES_MAX, Device, Preferences, Profile, device_key, push_tokens, with_device
+from functions.core.batches import JOB_LEASE
+from functions.core.profile import (
+    DEVICES_MAX,
+    RELEASE_LIFETIME,
+    Device,
+    Profile,
+    claim_id,
+    device_key,
+    with_device,
+    with_token,
+)
+from functions.core.transitions import WAIT_MAX
 from tests.builders import NOW
 
 
@@ -38,8 +49,28 @@ def test_a_device_is_stored_under_a_hash() -> None:
     assert device_key("a") == device_key("a") != device_key("b")
 
 
-def test_pushes_go_to_every_device_of_those_who_want_them() -> None:
-    """A token each, or none at all for a user who has switched them off."""
-    profile = with_device(with_device(Profile(), "a", device(0)), "b", device(1))
-    assert sorted(push_tokens(profile)) == ["token-0", "token-1"]
-    assert push_tokens(profile.model_copy(update={"preferences": Preferences(notifications=False)})) == ()
+def test_a_token_is_of_one_device() -> None:
+    """An installation that has forgotten its id comes under another one, with the same token."""
+    profile = with_device(with_device(Profile(), "a", device()), "b", device())
+    assert set(profile.devices) == {"b"}
+
+
+def test_pushes_go_to_the_devices_that_registered_last() -> None:
+    """A token comes first when it registers, takes the place of the one that its device had, and is there once."""
+    tokens: tuple[str, ...] = ()
+    for token in ("a", "b", "c", "d"):
+        tokens = with_token(tokens, token, None)
+    assert tokens == ("d", "c", "b")
+    assert with_token(tokens, "b", None) == ("b", "d", "c")
+    assert with_token(tokens, "e", "c") == ("e", "d", "b")
+
+
+def test_a_claim_is_one_users_to_one_token() -> None:
+    """The border between the two counts, and neither can be read from it."""
+    assert re.fullmatch(r"[0-9a-f]{32}", claim_id("ann", "token"))
+    assert len({claim_id("a", "bc"), claim_id("ab", "c"), claim_id("a", "bd")}) == 3
+
+
+def test_a_release_outlives_every_job_that_carries_the_token() -> None:
+    """One that is sent in the last minute of its time, and whose batch then takes all of its lease."""
+    assert RELEASE_LIFETIME > WAIT_MAX + JOB_LEASE

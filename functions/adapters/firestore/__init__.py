@@ -5,6 +5,7 @@ from functions.adapters.firestore.budget import BudgetDocuments
 from functions.adapters.firestore.client import BoundedClient, BoundedTransport
 from functions.adapters.firestore.jobs import Opening, StoredJob
 from functions.adapters.firestore.operations import OperationDocuments
+from functions.adapters.firestore.profiles import ProfileDocuments
 from functions.adapters.firestore.queue import QueueDocuments
 from functions.adapters.firestore.reading import DamagedDocumentError, Found, SetAsideDocuments
 from functions.adapters.firestore.settings import SettingsDocuments
@@ -25,5 +26,7 @@ __all__ = [
 ]
 
 
-class FirestoreStore(QueueDocuments, OperationDocuments, BudgetDocuments, SettingsDocuments, SetAsideDocuments):
+class FirestoreStore(
+    QueueDocuments, ProfileDocuments, OperationDocuments, BudgetDocuments, SettingsDocuments, SetAsideDocuments
+):
     """Everything that Ecolane stores in Firestore, over one client."""

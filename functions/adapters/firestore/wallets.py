@@ -1,4 +1,4 @@
-"""Wallets with their ledger, the devices that earn, and profiles: `users/{uid}` and below, and `devices/{hash}`."""
+"""Wallets with their ledger, and the devices that earn: what is below `users/{uid}`, and `devices/{hash}`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,6 @@ from functions.core.accounts import Account, reopened_account
 from functions.core.errors import EcolaneError
 from functions.core.ledger import LedgerEntry, Reason, Wallet, entry_id
 from functions.core.limits import DeviceDay
-from functions.core.profile import Profile, push_tokens
 
 LEDGER_READ_MAX = 5_000
 """Entries read to make a lost wallet anew: years of daily use."""
@@ -107,27 +106,6 @@ class WalletDocuments:
         if before_seq is not None:
             query = query.where(filter=FieldFilter("seq", "<", before_seq))
         return [as_entry(snapshot) for snapshot in query.stream(timeout=RPC_SECONDS)]
-
-    def update_profile(self, uid: str, decide: Callable[[Profile, Wallet | None], tuple[Profile, Account]]) -> Profile:
-        """Store what `decide` makes of profile and wallet, in one transaction: two reads, two writes. Safe to
-        repeat."""
-        ref = self._client.collection("users").document(uid)
-
-        def body(transaction: Transaction) -> Profile:
-            stored = ref.get(transaction=transaction, timeout=RPC_SECONDS).to_dict()
-            profile, account = decide(Profile.model_validate(stored or {}), self._wallet_in(transaction, uid))
-            # A device is replaced as a whole, so the map is written and not merged.
-            fields = profile.model_dump(by_alias=True)
-            transaction.set(ref, fields, merge=list(fields))
-            self._write_account(transaction, uid, account)
-            return profile
-
-        return run_transaction(self._client.transaction(), body)
-
-    def push_tokens_of(self, uid: str) -> tuple[str, ...]:
-        """Read where to push to for a user. One read."""
-        data = self._client.collection("users").document(uid).get(timeout=RPC_SECONDS).to_dict()
-        return push_tokens(Profile.model_validate(data or {}))
 
     def _ledger(self, uid: str) -> CollectionReference:
         ledger: CollectionReference = self._client.collection("users", uid, "ledger")

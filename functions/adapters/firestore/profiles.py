@@ -1,0 +1,138 @@
+"""Profiles and the devices that pushes go to: `users/{uid}`, and `releasedTokens/{hash}`.
+
+A token is in one wallet at most: whoever registers it takes it, in one transaction, from whoever had it. Somebody
+else's documents are changed as they are, field by field: that one of them is damaged is no matter of who registers.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from google.api_core import exceptions
+from google.cloud.firestore import DocumentReference, FieldFilter, Transaction
+
+from functions.adapters.firestore.client import RPC_SECONDS
+from functions.adapters.firestore.wallets import WalletDocuments
+from functions.adapters.firestore.writes import run_transaction
+from functions.core.accounts import Account
+from functions.core.ledger import Wallet
+from functions.core.profile import RELEASE_LIFETIME, Profile, Release, claim_id
+
+OWNERS_MAX = 10
+"""Wallets that hold one token. There is one at most, or two from the time before tokens were taken."""
+
+CLAIMS_PER_QUERY = 30
+"""What an `in` takes."""
+
+Devices = Mapping[str, Mapping[str, Any]]
+"""As they are stored, by their key."""
+
+
+class ProfileDocuments(WalletDocuments):
+    """Reads and writes of profiles."""
+
+    def register_device(
+        self,
+        uid: str,
+        token: str,
+        now: datetime,
+        decide: Callable[[Profile, Wallet | None], tuple[Profile, Account] | None],
+    ) -> Profile:
+        """Store what `decide` makes of profile and wallet, and take the token from whoever else has it, in one
+        transaction: three reads, two writes, and one for each token that leaves the wallet or enters it; two reads
+        where `decide` finds nothing to change. For another user who had the token a read and three writes more."""
+
+        def body(transaction: Transaction) -> Profile:
+            stored = self._profile_ref(uid).get(transaction=transaction, timeout=RPC_SECONDS).to_dict()
+            profile, wallet = Profile.model_validate(stored or {}), self._wallet_in(transaction, uid)
+            decision = decide(profile, wallet)
+            if decision is None:
+                return profile
+            registered, account = decision
+            others = self._other_owners(transaction, uid, token)
+            for other, devices, tokens in others:
+                self._release(transaction, other, devices, tokens, {token}, now)
+            # A device is replaced as a whole, so the map is written and not merged.
+            fields = registered.model_dump(by_alias=True)
+            transaction.set(self._profile_ref(uid), fields, merge=list(fields))
+            self._write_account(transaction, uid, account)
+            before = set(wallet.push_tokens) if wallet else set()
+            self._write_releases(transaction, uid, before - set(account.wallet.push_tokens), now)
+            for entering in set(account.wallet.push_tokens) - before:
+                transaction.delete(self._release_ref(uid, entering))
+            return registered
+
+        try:
+            return run_transaction(self._client.transaction(), body)
+        except exceptions.AlreadyExists:
+            # The commit was repeated, and met the entry of an allowance that it had brought itself.
+            return run_transaction(self._client.transaction(), body)
+
+    def release_tokens(self, uid: str, tokens_of: Callable[[Devices], Collection[str]], now: datetime) -> int:
+        """Take tokens from a user, in one transaction: two reads, and three writes if the user has them. Returns how
+        many devices are left. Safe to repeat."""
+
+        def body(transaction: Transaction) -> int:
+            refs = [self._profile_ref(uid), self._wallet_ref(uid)]
+            found = self._client.get_all(refs, transaction=transaction, timeout=RPC_SECONDS)
+            stored = {snapshot.reference.path: snapshot.to_dict() or {} for snapshot in found}
+            devices = stored[refs[0].path].get("devices", {})
+            pushed = stored[refs[1].path].get("pushTokens", [])
+            return self._release(transaction, uid, devices, pushed, tokens_of(devices), now)
+
+        return run_transaction(self._client.transaction(), body)
+
+    def push_tokens_of(self, uid: str) -> tuple[str, ...]:
+        """Read where to push to for a user. One read."""
+        return tuple((self._wallet_ref(uid).get(timeout=RPC_SECONDS).to_dict() or {}).get("pushTokens", ()))
+
+    def released(self, claims: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Find those of these users' tokens, each with its user's id, that were taken from them. A read for each that
+        was, and at least one for every thirty."""
+        by_id = {claim_id(uid, token): (uid, token) for uid, token in claims}
+        ids, found = sorted(by_id), set()
+        for start in range(0, len(ids), CLAIMS_PER_QUERY):
+            some = [self._client.document("releasedTokens", each) for each in ids[start : start + CLAIMS_PER_QUERY]]
+            query = self._client.collection("releasedTokens").where(filter=FieldFilter("__name__", "in", some))
+            found |= {by_id[snapshot.id] for snapshot in query.limit(CLAIMS_PER_QUERY).stream(timeout=RPC_SECONDS)}
+        return found
+
+    def _other_owners(
+        self, transaction: Transaction, uid: str, token: str
+    ) -> list[tuple[str, Devices, Collection[str]]]:
+        """Read who else has a token: their ids, their devices, and all of their tokens."""
+        query = self._client.collection_group("wallet").where(filter=FieldFilter("pushTokens", "array_contains", token))
+        wallets = query.limit(OWNERS_MAX).stream(transaction=transaction, timeout=RPC_SECONDS)
+        tokens = {wallet.reference.parent.parent.id: wallet.get("pushTokens") for wallet in wallets}
+        others = [self._profile_ref(other) for other in tokens if other != uid]
+        profiles = self._client.get_all(others, transaction=transaction, timeout=RPC_SECONDS) if others else ()
+        return [(found.id, (found.to_dict() or {}).get("devices", {}), tokens[found.id]) for found in profiles]
+
+    def _release(
+        self,
+        transaction: Transaction,
+        uid: str,
+        devices: Devices,
+        pushed: Collection[str],
+        tokens: Collection[str],
+        now: datetime,
+    ) -> int:
+        left = {key: device for key, device in devices.items() if device.get("pushToken") not in tokens}
+        if len(left) < len(devices):
+            transaction.update(self._profile_ref(uid), {"devices": left})
+        if set(pushed) & set(tokens):
+            transaction.update(self._wallet_ref(uid), {"pushTokens": [each for each in pushed if each not in tokens]})
+        self._write_releases(transaction, uid, tokens, now)
+        return len(left)
+
+    def _write_releases(self, transaction: Transaction, uid: str, tokens: Collection[str], now: datetime) -> None:
+        release = Release(expire_at=now + RELEASE_LIFETIME).model_dump(by_alias=True)
+        for token in tokens:
+            transaction.set(self._release_ref(uid, token), release)
+
+    def _profile_ref(self, uid: str) -> DocumentReference:
+        return self._client.collection("users").document(uid)
+
+    def _release_ref(self, uid: str, token: str) -> DocumentReference:
+        ref: DocumentReference = self._client.document("releasedTokens", claim_id(uid, token))
+        return ref
