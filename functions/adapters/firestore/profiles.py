@@ -73,18 +73,19 @@ class ProfileDocuments(WalletDocuments):
         many devices are left. Safe to repeat."""
 
         def body(transaction: Transaction) -> int:
-            refs = [self._profile_ref(uid), self._wallet_ref(uid)]
-            found = self._client.get_all(refs, transaction=transaction, timeout=RPC_SECONDS)
-            stored = {snapshot.reference.path: snapshot.to_dict() or {} for snapshot in found}
-            devices = stored[refs[0].path].get("devices", {})
-            pushed = stored[refs[1].path].get("pushTokens", [])
+            both = [self._profile_ref(uid), self._wallet_ref(uid)]
+            read = self._client.get_all(both, transaction=transaction, timeout=RPC_SECONDS)
+            found = {snapshot.reference.path: snapshot.to_dict() or {} for snapshot in read}
+            profile, wallet = (found[each.path] for each in both)
+            devices, pushed = profile.get("devices", {}), wallet.get("pushTokens", [])
             return self._release(transaction, uid, devices, pushed, tokens_of(devices), now)
 
         return run_transaction(self._client.transaction(), body)
 
     def push_tokens_of(self, uid: str) -> tuple[str, ...]:
         """Read where to push to for a user. One read."""
-        return tuple((self._wallet_ref(uid).get(timeout=RPC_SECONDS).to_dict() or {}).get("pushTokens", ()))
+        wallet = self._wallet_ref(uid).get(timeout=RPC_SECONDS).to_dict() or {}
+        return tuple(wallet.get("pushTokens", ()))
 
     def released(self, claims: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         """Find those of these users' tokens, each with its user's id, that were taken from them. A read for each that
