@@ -13,7 +13,19 @@ if __package__ in {None, ""}:  # started as a file: what it imports lies beside 
 
 import typer
 
-from scripts.operators import blocking, claims, letters, money, overview, people, plans, prices, settings
+from scripts.operators import (
+    blocking,
+    claims,
+    letters,
+    money,
+    overview,
+    people,
+    plans,
+    prices,
+    repair,
+    settings,
+    stories,
+)
 
 app = typer.Typer(help="Ecolane for operators. Every command takes --json.", no_args_is_help=True, add_completion=False)
 
@@ -24,14 +36,18 @@ LOOKS: tuple[Callable[..., None], ...] = (
     overview.budget,
     overview.costs,
     people.user,
+    stories.find,
+    stories.job,
     prices.simulate_price,
 )
 CHANGES: tuple[Callable[..., None], ...] = (
     money.grant,
+    money.undo_grant,
     money.refund,
     plans.set_plan,
     blocking.block,
     blocking.unblock,
+    repair.repair,
     letters.retry,
     claims.operator,
 )

@@ -1,21 +1,26 @@
 """What an operator does by hand, and the record of it.
 
     granted      grant:{key}    tokens given with a reason; not clipped at the cap: what was promised is what arrives
+    taken_back   grant:{key}:undone    what is still there of them
     reimbursed   refund:{job}   the price of a job, and its points taken back: the entry that the functions would write,
                                 so that whoever comes second finds it there
 
-Neither is a contact of the user's: a dormant user stays so.
+    remade       a wallet that is damaged or gone, from its ledger
+
+None is a contact of the user's: a dormant user stays so.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from functions.core.accounts import Account, refund
+from functions.core.accounts import Account, refund, reopened_account
 from functions.core.errors import JobNotCancellable
 from functions.core.jobs import Failure, Job, JobError, Status
-from functions.core.ledger import Reason, Wallet, empty_wallet
+from functions.core.ledger import LedgerEntry, Reason, Wallet, empty_wallet
 from functions.core.limits import counted_on, readmit
 from functions.core.records import Fields, Record
+from functions.core.refresh import shard_of
 from functions.core.transitions import cancelled, failed
 
 GRANT_TOKENS_MAX = 10_000
@@ -52,6 +57,69 @@ def granted(wallet: Wallet, key: str, tokens: int, why: str, now: datetime) -> A
     """Give tokens. The user sees the reason in the ledger; the key is bound to reason and number."""
     detail = {"why": why, "tokens": str(tokens)}
     return Account(wallet).post(tokens, Reason.GRANT, key, now, detail=detail)
+
+
+def taken_back(wallet: Wallet, key: str, tokens: int, why: str, now: datetime) -> Account:
+    """Take a grant back: as much of it as is still there, since no balance falls below nothing."""
+    detail = {"why": why, "tokens": str(tokens)}
+    return Account(wallet).post(-min(tokens, wallet.balance), Reason.GRANT, undo_key(key), now, detail=detail)
+
+
+def undo_key(key: str) -> str:
+    """Return the key under which a grant is taken back, once."""
+    return f"{key}:undone"
+
+
+def remade(stored: Mapping[str, Any], entries: Sequence[LedgerEntry], uid: str, now: datetime) -> Wallet:
+    """Make a wallet anew from its ledger, and keep of what is stored whatever the ledger does not hold and can be read:
+    plan, streak, today's counters, devices, the place on the refresh's schedule, what a newer release has put there.
+    """
+    wallet = reopened_account(entries, now).wallet
+    counted = {"scans": sum(entry.reason is Reason.CHARGE for entry in entries)}
+    began = {"createdAt": min((entry.ts for entry in entries), default=now)}
+    due = {"nextRefreshAt": now, "refreshShard": shard_of(uid)}
+    fields = {**wallet.model_dump(by_alias=True), **counted, **began, **due}
+    own = {field.alias: name for name, field in Wallet.model_fields.items()}
+    for name, value in stored.items():
+        if own.get(name) not in _FROM_LEDGER:
+            fields = _with_readable(fields, name, value)
+    return Wallet.model_validate({**fields, "refreshFailures": 0})
+
+
+_FROM_LEDGER = frozenset(
+    {
+        "balance",
+        "total_earned",
+        "total_spent",
+        "entry_count",
+        "points",
+        "converted_points",
+        "refreshed_period",
+        "refresh_failures",
+        "recent",
+        "updated_at",
+    }
+)
+
+
+def _with_readable(fields: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
+    changed = {**fields, name: value}
+    try:
+        Wallet.model_validate(changed)
+    except ValueError:
+        return fields
+    return fields if value is None else changed
+
+
+def first_gap(entries: Sequence[LedgerEntry]) -> int | None:
+    """Return the number of the first entry that is missing, or whose balance is not what the entries add up to; None if
+    there is none. A ledger with a gap is no truth to make a wallet from."""
+    balance = 0
+    for number, entry in enumerate(sorted(entries, key=lambda each: each.seq), start=1):
+        balance += entry.delta
+        if entry.seq != number or entry.balance_after != balance:
+            return number
+    return None
 
 
 def reimbursed(wallet: Wallet | None, job: Job, now: datetime, *, stranded: bool = False) -> tuple[Account, Fields]:

@@ -25,7 +25,7 @@ from scripts.operators.session import (
     ask,
     change,
     connected,
-    operator,
+    login,
     show,
 )
 
@@ -72,7 +72,7 @@ def _set(uid: str, deps: Deps, *, why: str, by: str, blocked: bool, yes: bool, a
         audit_id=f"{uid}:{action}:{uuid.uuid4().hex}",
         action=action,
         target=uid,
-        by=by or operator(),
+        by=by or login(),
         why=why,
         at=now,
         changed=tuple(changes),

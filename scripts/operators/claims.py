@@ -1,38 +1,54 @@
 """`operator`: who may call the functions for operators."""
 
+import uuid
 from typing import Annotated
 
-import firebase_admin
 import typer
 from firebase_admin import auth
-from firebase_admin.exceptions import FirebaseError
 
-from scripts.operators.session import AsJson, Project, RefusedError, Yes, ask, change, connected, show
+from functions.core.operations import AuditEntry
+from scripts.operators.session import (
+    AsJson,
+    By,
+    Project,
+    Yes,
+    ask,
+    authenticated,
+    change,
+    connected,
+    login,
+    show,
+)
 
 
 def operator(
     uid: Annotated[str, typer.Argument(help="The user's uid in Firebase Auth.")],
     project: Project,
     remove: Annotated[bool, typer.Option("--remove", help="Take it away, and end the user's sessions.")] = False,
+    by: By = "",
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Let a user call admin_stats and admin_set_config: the custom claim `admin`, in tokens issued from then on."""
-    with connected(project):
-        app = firebase_admin.initialize_app(options={"projectId": project}, name="operators")
-        try:
-            claims = auth.get_user(uid, app).custom_claims or {}
-            wanted = {name: value for name, value in claims.items() if name != "admin"}
-            wanted |= {} if remove else {"admin": True}
-            if wanted != claims:
-                changed = [change("admin", claims.get("admin", False), not remove)]
-                ask(changed, f"Custom claims of {uid}", yes=yes, as_json=as_json)
-                auth.set_custom_user_claims(uid, wanted or None, app)
-            if remove:
-                auth.revoke_refresh_tokens(uid, app)
-        except (FirebaseError, ValueError) as error:
-            raise RefusedError(f"Firebase Auth of {project}: {error}") from error
-        finally:
-            firebase_admin.delete_app(app)
+    with connected(project) as deps, authenticated(project) as app:
+        claims = auth.get_user(uid, app).custom_claims or {}
+        wanted = {name: value for name, value in claims.items() if name != "admin"}
+        wanted |= {} if remove else {"admin": True}
+        if wanted != claims:
+            changed = [change("admin", claims.get("admin", False), not remove)]
+            ask(changed, f"Custom claims of {uid}", yes=yes, as_json=as_json)
+            audit = AuditEntry(
+                audit_id=f"{uid}:operator:{uuid.uuid4().hex}",
+                action="operator",
+                target=uid,
+                by=by or login(),
+                why="taken away" if remove else "made an operator",
+                at=deps.clock(),
+                changed=tuple(changed),
+            )
+            deps.store.record(audit)  # first: nobody becomes an operator without a trace, whatever fails then
+            auth.set_custom_user_claims(uid, wanted or None, app)
+        if remove:
+            auth.revoke_refresh_tokens(uid, app)
         told = f"{uid} is {'no operator' if remove else 'an operator'}; the next token that the app fetches says so."
         show({"uid": uid, "admin": not remove}, lambda console: console.print(told), as_json=as_json)

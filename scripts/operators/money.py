@@ -12,7 +12,15 @@ from functions.core.errors import JobNotFound
 from functions.core.idempotency import require_same_payload
 from functions.core.jobs import Job, Status
 from functions.core.ledger import LedgerEntry, Reason, Wallet, entry_id
-from functions.core.operations import GRANT_TOKENS_MAX, AuditEntry, granted, moved, reimbursed
+from functions.core.operations import (
+    GRANT_TOKENS_MAX,
+    AuditEntry,
+    granted,
+    moved,
+    reimbursed,
+    taken_back,
+    undo_key,
+)
 from functions.core.records import Fields
 from functions.wiring import Deps
 from scripts.operators.session import (
@@ -24,9 +32,12 @@ from scripts.operators.session import (
     Yes,
     ask,
     connected,
-    operator,
+    login,
     show,
 )
+
+GRANT_ASKED_TWICE = 200
+"""More than a wallet holds by default: such a number is typed twice. `--yes` types it for a script."""
 
 Key = Annotated[
     str | None,
@@ -55,15 +66,14 @@ def grant(
             now = deps.clock()
             changes = moved(wallet, granted(wallet, key, tokens, why, now).wallet, None, {})
             ask(changes, f"{tokens} tokens for {uid}: {why}", yes=yes, as_json=as_json)
+            _ask_again(tokens, yes=yes, as_json=as_json)
 
             def decide(wallet: Wallet | None, _job: Job | None) -> tuple[Account, Fields]:
                 if wallet is None:
                     raise RefusedError(f"{uid} has no wallet any more")
                 return granted(wallet, key, tokens, why, now), {}
 
-            audit = AuditEntry(
-                audit_id=f"{uid}:{name}", action="grant", target=uid, by=by or operator(), why=why, at=now
-            )
+            audit = AuditEntry(audit_id=f"{uid}:{name}", action="grant", target=uid, by=by or login(), why=why, at=now)
             entry, posted = deps.store.post_by_hand(uid, name, decide, audit)
         else:
             entry, posted = stored, False
@@ -93,7 +103,7 @@ def refund(
             account, fields = reimbursed(wallet, job, deps.clock(), stranded=stranded)
             title = f"Refund for {job.uid}, {job.mode} lane, {job.status}: {why}"
             ask(moved(wallet, account.wallet, job, fields), title, yes=yes, as_json=as_json)
-            entry, posted = _refunded(deps, job, by or operator(), why, stranded=stranded)
+            entry, posted = _refunded(deps, job, by or login(), why, stranded=stranded)
         else:
             entry, posted = stored, False
         _tell(entry, posted, f"job {job_id}", as_json=as_json)
@@ -124,7 +134,7 @@ def _tell(entry: LedgerEntry, posted: bool, what: str, *, as_json: bool) -> None
         if posted:
             console.print(f"Done: {entry.delta:+} tokens, the balance is {entry.balance_after} ({what}).")
         else:
-            console.print(f"Nothing was changed: {entry.delta:+} tokens were given on {entry.ts:%Y-%m-%d %H:%M} UTC.")
+            console.print(f"Nothing was changed: {entry.delta:+} tokens were booked on {entry.ts:%Y-%m-%d %H:%M} UTC.")
 
     show({"posted": posted, "entry": entry.model_dump(by_alias=True, mode="json")}, render, as_json=as_json)
 
@@ -135,12 +145,61 @@ def known_wallet(uid: str, deps: Deps) -> Wallet:
     Raises:
         RefusedError: nobody with this uid has one.
     """
-    wallet = deps.store.get_wallet(document_id(uid))
+    wallet, problem = deps.store.wallet_of(document_id(uid))
+    if problem:
+        raise RefusedError(f"the wallet of {uid} is damaged: {problem}. Make it anew: admin repair {uid}")
     if wallet is None and deps.store.get_entry(uid, entry_id(Reason.WELCOME, None)) is not None:
         raise RefusedError(f"the wallet of {uid} is gone; the user's next call makes it anew from the ledger")
     if wallet is None:
         raise RefusedError(f"nobody with the uid {uid} has a wallet; the app's first call opens it")
     return wallet
+
+
+def undo_grant(
+    uid: Annotated[str, typer.Argument(help="Whose wallet.")],
+    key: Annotated[str, typer.Argument(help="The grant's key, as `grant` told it and `user` shows it.")],
+    project: Project,
+    why: Why,
+    by: By = "",
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take a grant back, once: as much of it as has not been spent. The user sees the reason."""
+    with connected(project) as deps:
+        wallet, now = known_wallet(uid, deps), deps.clock()
+        key = key.removeprefix(f"{Reason.GRANT}:")
+        given = deps.store.get_entry(uid, document_id(entry_id(Reason.GRANT, key)))
+        if given is None or given.delta <= 0:
+            raise RefusedError(f"{uid} was given nothing under the key {key}")
+        name = entry_id(Reason.GRANT, undo_key(key))
+        stored = deps.store.get_entry(uid, name)
+        if stored is None:
+            tokens = given.delta
+            left = f", of which {wallet.balance} are left" if wallet.balance < tokens else ""
+            changes = moved(wallet, taken_back(wallet, key, tokens, why, now).wallet, None, {})
+            ask(changes, f"{tokens} tokens of {uid} taken back{left}: {why}", yes=yes, as_json=as_json)
+
+            def decide(wallet: Wallet | None, _job: Job | None) -> tuple[Account, Fields]:
+                if wallet is None:
+                    raise RefusedError(f"{uid} has no wallet any more")
+                return taken_back(wallet, key, tokens, why, now), {}
+
+            audit = AuditEntry(
+                audit_id=f"{uid}:{name}", action="undo-grant", target=uid, by=by or login(), why=why, at=now
+            )
+            entry, posted = deps.store.post_by_hand(uid, name, decide, audit)
+        else:
+            entry, posted = stored, False
+        _tell(entry, posted, f"the grant {key} is undone", as_json=as_json)
+
+
+def _ask_again(tokens: int, *, yes: bool, as_json: bool) -> None:
+    """Have a large number typed once more. Ends the command if it is another one."""
+    if yes or tokens <= GRANT_ASKED_TWICE:
+        return
+    typed = typer.prompt(f"That is a large grant. Type the number of tokens again to give {tokens}", err=as_json)
+    if typed.strip() != str(tokens):
+        raise RefusedError(f"{typed.strip()} is not {tokens}: nothing was changed")
 
 
 def document_id(text: str) -> str:

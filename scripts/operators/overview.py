@@ -20,7 +20,20 @@ from functions.core.pricing import expected_wait_minutes, prices_now
 from functions.steps.health import OPEN_STATES
 from functions.wiring import Deps
 from scripts.operators.money import document_id
-from scripts.operators.session import AsJson, Project, RefusedError, age, connected, dollars, listing, show, table, when
+from scripts.operators.session import (
+    AsJson,
+    Project,
+    RefusedError,
+    age,
+    connected,
+    dollars,
+    listing,
+    show,
+    show_damaged,
+    table,
+    when,
+)
+from scripts.operators.stories import outcome
 
 BAR = 30
 COLOURS = {"normal": "green", "batch_only": "yellow", "closed": "red"}
@@ -98,7 +111,8 @@ def queue(project: Project, limit: Limit = 20, as_json: AsJson = False) -> None:
     with connected(project) as deps:
         now, runtime, stats = deps.clock(), deps.runtime(), deps.queue()
         waiting = deps.store.count_queued(100_000)
-        jobs = [stored.job for stored in deps.store.queued_jobs(now, limit, range(QUEUE_SHARDS))]
+        found = deps.store.queued_jobs(now, limit, range(QUEUE_SHARDS))
+        jobs = [stored.job for stored in found]
         prices = prices_now(runtime.tokens, stats.queued)
         data = {
             "waiting": waiting,
@@ -116,6 +130,7 @@ def queue(project: Project, limit: Limit = 20, as_json: AsJson = False) -> None:
                 (job.job_id, job.uid, job.priority, job.attempts, age(job.created_at, now), age(job.queued_at, now))
                 for job in jobs
             ]
+            show_damaged(console, found)
             if rows:
                 console.print(table("job", "user", ">priority", ">attempts", "asked", "in turn since", rows=rows))
 
@@ -138,9 +153,10 @@ def batches(
     with connected(project) as deps:
         now = deps.clock()
         if batch_id is not None:
-            _one_batch(batch_id, deps, as_json=as_json)
+            _one_batch(batch_id, deps, limit, as_json=as_json)
             return
-        found = deps.store.list_batches(limit) if everything else _open_batches(deps, now, limit)
+        listed = deps.store.list_batches(limit) if everything else deps.store.due_batches(OPEN_STATES, now + FAR, limit)
+        found = [each if isinstance(each, Batch) else each.batch for each in listed]
 
         def render(console: Console) -> None:
             rows = [
@@ -158,20 +174,26 @@ def batches(
             ]
             columns = ("batch", "state", "made", "due", ">jobs", ">done", ">failed", ">cost")
             console.print(table(*columns, rows=rows) if rows else "There are none.")
+            show_damaged(console, listed)
 
         show({"batches": [_shown(batch) for batch in found]}, render, as_json=as_json)
 
 
-def _open_batches(deps: Deps, now: datetime, limit: int) -> list[Batch]:
-    return [stored.batch for stored in deps.store.due_batches(OPEN_STATES, now + FAR, limit)]
-
-
-def _one_batch(batch_id: str, deps: Deps, *, as_json: bool) -> None:
+def _one_batch(batch_id: str, deps: Deps, limit: int, *, as_json: bool) -> None:
     stored = deps.store.get_batch(document_id(batch_id))
     if stored is None:
         raise RefusedError(f"there is no batch {batch_id}")
-    data = _shown(stored.batch)
-    show(data, lambda console: console.print(listing(data.items())), as_json=as_json)
+    data, jobs = _shown(stored.batch), deps.store.jobs_of_batch(batch_id, limit)
+
+    def render(console: Console) -> None:
+        console.print(listing(data.items()))
+        rows = [(each.job.job_id, each.job.uid, outcome(each.job)) for each in jobs]
+        if rows:
+            console.print(table("job", "user", "~outcome", rows=rows))
+        show_damaged(console, jobs)
+
+    shown = [{"jobId": each.job.job_id, "uid": each.job.uid, "outcome": outcome(each.job)} for each in jobs]
+    show({**data, "jobs": shown}, render, as_json=as_json)
 
 
 def _shown(batch: Batch) -> dict[str, Any]:

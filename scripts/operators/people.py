@@ -12,7 +12,19 @@ from functions.core.ledger import LedgerEntry, Wallet, today_of
 from functions.core.refresh import in_arrears
 from functions.wiring import Deps
 from scripts.operators.money import document_id, known_wallet
-from scripts.operators.session import AsJson, Project, RefusedError, age, connected, dollars, listing, show, table
+from scripts.operators.session import (
+    AsJson,
+    Project,
+    RefusedError,
+    age,
+    connected,
+    dollars,
+    listing,
+    show,
+    show_damaged,
+    table,
+)
+from scripts.operators.stories import outcome
 
 
 def user(
@@ -30,7 +42,8 @@ def user(
     with connected(project) as deps:
         wallet, now = known_wallet(uid, deps), deps.clock()
         ledger = deps.store.list_entries(uid, before, entries) if entries else []
-        found = [stored.job for stored in deps.store.list_jobs(uid, _after(after, uid, deps), jobs)] if jobs else []
+        stored = deps.store.list_jobs(uid, _after(after, uid, deps), jobs) if jobs else []
+        found = [each.job for each in stored]
         data = {
             "uid": uid,
             "wallet": wallet.model_dump(by_alias=True, mode="json", exclude={"recent", "push_tokens"}),
@@ -38,10 +51,19 @@ def user(
             "inArrears": in_arrears(wallet, deps.runtime(), now),
             "entries": [entry.model_dump(by_alias=True, mode="json") for entry in ledger],
             "before": ledger[-1].seq if ledger and ledger[-1].seq > 1 else None,
-            "jobs": [{**job_view(job), "costMicros": job.cost_micros, "batchId": job.batch_id} for job in found],
+            "jobs": [_shown(job) for job in found],
             "after": found[-1].job_id if len(found) == jobs and found else None,
         }
-        show(data, lambda console: _render(console, data, wallet, ledger, found, now), as_json=as_json)
+
+        def render(console: Console) -> None:
+            _render(console, data, wallet, ledger, found, now)
+            show_damaged(console, stored)
+
+        show(data, render, as_json=as_json)
+
+
+def _shown(job: Job) -> dict[str, Any]:
+    return {**job_view(job), "costMicros": job.cost_micros, "batchId": job.batch_id, "outcome": outcome(job)}
 
 
 def _after(job_id: str | None, uid: str, deps: Deps) -> tuple[datetime, str] | None:
@@ -80,13 +102,13 @@ def _render(
             console.print(f"Older ones: --before {data['before']}")
     if jobs:
         photos = [(each.job_id, f"{each.created_at:%m-%d %H:%M}", *_job_cells(each)) for each in jobs]
-        console.print(table("job", "asked (UTC)", "lane", "status", ">tokens", ">cost", rows=photos))
+        console.print(table("job", "asked (UTC)", "lane", "status", ">tokens", ">cost", "~outcome", rows=photos))
         if data["after"]:
             console.print(f"Older ones: --after {data['after']}")
 
 
 def _job_cells(job: Job) -> tuple[object, ...]:
-    return job.mode, job.status, job.tokens_cost, dollars(job.cost_micros)
+    return job.mode, job.status, job.tokens_cost, dollars(job.cost_micros), outcome(job)
 
 
 def _allowance(wallet: Wallet, now: datetime, *, in_arrears: bool) -> str:

@@ -22,7 +22,7 @@ from scripts.operators.session import (
     ask,
     change,
     connected,
-    operator,
+    login,
     show,
 )
 
@@ -56,7 +56,7 @@ def set_plan(
                 audit_id=f"{uid}:plan:{uuid.uuid4().hex}",
                 action="set-plan",
                 target=uid,
-                by=by or operator(),
+                by=by or login(),
                 why=why,
                 at=now,
                 changed=tuple(changes),

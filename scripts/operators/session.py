@@ -10,18 +10,24 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import firebase_admin
 import typer
+from firebase_admin.exceptions import FirebaseError
 from google.api_core import exceptions
 from google.auth.exceptions import GoogleAuthError
+from pydantic import ValidationError
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from functions.adapters.firestore import DamagedDocument, DamagedDocumentError
 from functions.boundary import connect_firebase
 from functions.config import ConfigurationError, load_settings
 from functions.core.errors import EcolaneError
 from functions.core.image_tokens import UnknownImageTokensError
+from functions.core.plain_text import cleaned
+from functions.core.records import problems
 from functions.core.usage import UnknownPriceError
 from functions.wiring import Clock, Deps
 
@@ -92,7 +98,7 @@ def _clock() -> Clock:
     return lambda: datetime.now(UTC)
 
 
-def operator() -> str:
+def login() -> str:
     """Return the login name, for an audit that was given no other."""
     return getpass.getuser()
 
@@ -110,6 +116,38 @@ def connected(project: str) -> Iterator[Deps]:
         _fail(_first_line(error.args[0]))
     except EcolaneError as error:
         _fail(error.message)
+    except DamagedDocumentError as error:
+        _fail(damaged_line(error.damaged))
+    except ValidationError as error:
+        _fail(f"a document is damaged: {'; '.join(': '.join(each) for each in problems(error)[:1])}. {TO_MEND}")
+
+
+TO_MEND = "Correct the field in the console, or remove the document if it is of no use."
+
+
+def damaged_line(damaged: DamagedDocument) -> str:
+    """Return what is wrong with a document, and what to do about it, in one line."""
+    users, uid, *_ = damaged.path.split("/")
+    is_wallet = users == "users" and damaged.path.endswith("/wallet/main")
+    return cleaned(f"{damaged}. {f'Make it anew: admin repair {uid}' if is_wallet else TO_MEND}")
+
+
+def show_damaged(console: Console, found: Sequence[object]) -> None:
+    """Print a line for each document of a list that cannot be read."""
+    for each in getattr(found, "damaged", ()):
+        console.print(f"[red]damaged[/] {escape(damaged_line(each))}")
+
+
+@contextmanager
+def authenticated(project: str) -> Iterator[firebase_admin.App]:
+    """Connect to the project's Firebase Auth."""
+    app = firebase_admin.initialize_app(options={"projectId": project}, name="operators")
+    try:
+        yield app
+    except (FirebaseError, ValueError) as error:
+        raise RefusedError(f"Firebase Auth of {project}: {error}") from error
+    finally:
+        firebase_admin.delete_app(app)
 
 
 def _first_line(text: object) -> str:
@@ -150,7 +188,7 @@ def table(*columns: str, rows: Sequence[Sequence[object]]) -> Table:
         justify: Literal["left", "right"] = "right" if column.startswith(">") else "left"
         made.add_column(column.lstrip(">~"), justify=justify, no_wrap=not column.startswith("~"), overflow="fold")
     for row in rows:
-        made.add_row(*[escape("" if cell is None else str(cell)) for cell in row])
+        made.add_row(*[escape("" if cell is None else cleaned(str(cell))) for cell in row])
     return made
 
 
@@ -158,7 +196,7 @@ def listing(pairs: Iterable[tuple[str, object]]) -> Table:
     """Return names with their values, one below the other."""
     made = Table(box=None, show_header=False)
     for name, value in pairs:
-        made.add_row(escape(name), escape("" if value is None else str(value)))
+        made.add_row(escape(name), escape("" if value is None else cleaned(str(value))))
     return made
 
 
@@ -173,8 +211,8 @@ def changes_table(changed: Sequence[Mapping[str, Any]]) -> Table:
 
 def _told(value: object) -> str:
     if value is None:
-        return "(default)"
-    return escape(value if isinstance(value, str) else json.dumps(value, default=_jsonable))
+        return "(none)"
+    return escape(cleaned(value if isinstance(value, str) else json.dumps(value, default=_jsonable)))
 
 
 def change(field: str, before: object, after: object) -> dict[str, Any]:
@@ -182,10 +220,16 @@ def change(field: str, before: object, after: object) -> dict[str, Any]:
     return {"field": field, "before": before, "after": after}
 
 
+def place() -> str:
+    """Return where a command acts: in which project, and whether that is an emulator's."""
+    project, emulator = os.environ.get("GCLOUD_PROJECT", ""), os.environ.get("FIRESTORE_EMULATOR_HOST")
+    return f"Emulator at {emulator}, project {project}" if emulator else f"Project {project}"
+
+
 def ask(changed: Sequence[Mapping[str, Any]], title: str, *, yes: bool, as_json: bool) -> None:
     """Show what would change, and go on only if the operator says so. Ends the command if not."""
     console = screen(as_json=as_json)
-    console.print(escape(title), style="bold", soft_wrap=True)
+    console.print(escape(f"{place()}: {cleaned(title)}"), style="bold", soft_wrap=True)
     console.print(changes_table(changed))
     if yes:
         return

@@ -23,7 +23,7 @@ from scripts.operators.session import (
     ask,
     connected,
     dollars,
-    operator,
+    login,
     show,
     table,
 )
@@ -133,7 +133,7 @@ def _change(deps: Deps, changes: dict[str, Any], by: str, *, yes: bool, as_json:
         show({"changed": []}, unchanged, as_json=as_json)
         return
     ask(new.changed, "config/runtime", yes=yes, as_json=as_json)
-    done = admin_set_config(AdminSetConfig(changes=changes), by or operator(), deps)
+    done = admin_set_config(AdminSetConfig(changes=changes), by or login(), deps)
 
     def render(console: Console) -> None:
         console.print("Done. Functions see it within 30 seconds; a budget limit binds at once.")

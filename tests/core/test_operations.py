@@ -5,8 +5,8 @@ import pytest
 from functions.core.accounts import Account, charge
 from functions.core.errors import JobNotCancellable
 from functions.core.jobs import Status
-from functions.core.ledger import Reason, Wallet, empty_wallet
-from functions.core.operations import granted, moved, reimbursed
+from functions.core.ledger import LedgerEntry, Reason, Wallet, empty_wallet
+from functions.core.operations import first_gap, granted, moved, reimbursed, remade, taken_back
 from tests.builders import NOW, job
 
 
@@ -71,3 +71,36 @@ def test_a_refund_finds_its_way_to_a_wallet_that_is_gone() -> None:
     """The tokens were the user's."""
     account, _ = reimbursed(None, job(status=Status.FAILED, queued_at=None), NOW)
     assert account.wallet.balance == 1
+
+
+def posted(*deltas: int) -> list[LedgerEntry]:
+    """Return a ledger of these entries."""
+    account = Account(empty_wallet(NOW))
+    for number, delta in enumerate(deltas):
+        account = account.post(delta, Reason.GRANT, f"key-{number}", NOW)
+    return list(account.new_entries)
+
+
+def test_a_wallet_is_made_anew_from_its_ledger_and_what_can_be_read() -> None:
+    """Field by field: what is damaged begins anew, the rest stays, what the ledger holds comes from the ledger."""
+    entries = posted(10, 5)
+    stored = {"balance": 99, "plan": "pro", "streakDays": -1, "bonusDay": None, "refreshFailures": 3, "scans": "x"}
+    made = remade(stored, entries, "ann", NOW)
+    assert (made.balance, made.plan, made.streak_days, made.scans, made.refresh_failures) == (15, "pro", 0, 0, 0)
+    assert (made.bonus_day, made.next_refresh_at, made.created_at) == ("1970-01-01", NOW, NOW)
+
+
+def test_a_ledger_with_a_gap_is_found_by_its_first_wrong_entry() -> None:
+    """A number that is missing, or a balance that is not the sum."""
+    entries = posted(10, 5, 1)
+    assert first_gap(entries) is None
+    assert first_gap([entries[0], entries[2]]) == 2
+    assert first_gap([entries[0], entries[1].model_copy(update={"balance_after": 3})]) == 2
+
+
+def test_a_grant_is_taken_back_as_far_as_it_is_there() -> None:
+    """Under a key of its own, and never below nothing."""
+    poor = wallet(4)
+    account = taken_back(poor, "outage", 30, "wrong user", NOW)
+    (entry,) = account.new_entries
+    assert (entry.entry_id, entry.delta, account.wallet.balance) == ("grant:outage:undone", -4, 0)

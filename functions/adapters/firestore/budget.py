@@ -18,7 +18,7 @@ from google.cloud.firestore import (
 from google.cloud.firestore_v1.base_batch import BaseWriteBatch
 
 from functions.adapters.firestore.client import RPC_SECONDS, SUM_SECONDS
-from functions.adapters.firestore.reading import all_sound
+from functions.adapters.firestore.reading import Found, all_sound
 from functions.adapters.firestore.writes import guarded_update, run_transaction
 from functions.core.alerts import Alert, reopened
 from functions.core.budget import SHARDS, Booking, Shard, require_room
@@ -224,21 +224,20 @@ class BudgetDocuments(ShardDocuments):
         fields = reopened(stored, alert, alert.created_at)
         return fields is not None and self.update_alert(stored, snapshot.update_time, fields) is not None
 
-    def open_alerts(self, limit: int) -> list[tuple[Alert, datetime]]:
+    def open_alerts(self, limit: int) -> Found[tuple[Alert, datetime]]:
         """Read alerts of what holds, as far as is known, with their versions. A read each, one if there are none."""
         found = self._alerts.where(filter=FieldFilter("open", "==", True)).limit(limit).stream(timeout=RPC_SECONDS)
-        return [(Alert.model_validate(each.to_dict()), each.update_time) for each in found]
+        return all_sound(found, _versioned_alert)
 
-    def recent_alerts(self, limit: int) -> list[Alert]:
+    def recent_alerts(self, limit: int) -> Found[Alert]:
         """Read the newest alerts. A read each, one if there are none."""
         query = self._alerts.order_by("createdAt", direction=Query.DESCENDING).limit(limit)
-        return [Alert.model_validate(each.to_dict()) for each in query.stream(timeout=RPC_SECONDS)]
+        return all_sound(query.stream(timeout=RPC_SECONDS), lambda each: Alert.model_validate(each.to_dict()))
 
-    def due_alerts(self, now: datetime, limit: int) -> list[tuple[Alert, datetime]]:
+    def due_alerts(self, now: datetime, limit: int) -> Found[tuple[Alert, datetime]]:
         """Read alerts that are to be delivered, with their versions. A read each, one if there are none."""
         query = self._alerts.where(filter=FieldFilter("dueAt", "<=", now)).order_by("dueAt").limit(limit)
-        found = query.stream(timeout=RPC_SECONDS)
-        return [(Alert.model_validate(each.to_dict()), each.update_time) for each in found]
+        return all_sound(query.stream(timeout=RPC_SECONDS), _versioned_alert)
 
     def update_alert(self, alert: Alert, version: datetime, fields: Fields) -> datetime | None:
         """Write these fields if the alert is as it was at `version`. None if somebody was faster."""
@@ -247,6 +246,10 @@ class BudgetDocuments(ShardDocuments):
     @property
     def _alerts(self) -> CollectionReference:
         return self._client.collection("alerts")
+
+
+def _versioned_alert(snapshot: DocumentSnapshot[Any]) -> tuple[Alert, datetime]:
+    return Alert.model_validate(snapshot.to_dict()), snapshot.update_time
 
 
 def _sound_shards(snapshots: Iterable[DocumentSnapshot[Any]]) -> dict[str, Shard]:

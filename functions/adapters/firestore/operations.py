@@ -5,16 +5,17 @@ from datetime import datetime
 from typing import Any
 
 from google.api_core import exceptions
-from google.cloud.firestore import CollectionReference, Query, Transaction
+from google.cloud.firestore import CollectionReference, FieldFilter, Query, Transaction
 from google.cloud.firestore_v1.base_batch import BaseWriteBatch
 from google.cloud.firestore_v1.batch import WriteBatch
 from pydantic import ValidationError
 
 from functions.adapters.firestore.batches import BatchDocuments, StoredBatch
 from functions.adapters.firestore.client import RPC_SECONDS
-from functions.adapters.firestore.jobs import JobDocuments
+from functions.adapters.firestore.jobs import JobDocuments, StoredJob, all_jobs
+from functions.adapters.firestore.reading import Found, sound
 from functions.adapters.firestore.refresh import RefreshDocuments
-from functions.adapters.firestore.wallets import as_entry, as_wallet
+from functions.adapters.firestore.wallets import LEDGER_READ_MAX, as_entry, as_wallet
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_update, run_transaction
 from functions.core.accounts import Account
 from functions.core.jobs import Job
@@ -22,6 +23,8 @@ from functions.core.ledger import LedgerEntry, Wallet
 from functions.core.operations import AuditEntry, moved
 from functions.core.records import Fields, problems
 from functions.core.refresh import DeadLetter, shard_of
+
+NO_DOCUMENT = "there is no document"
 
 
 class OperationDocuments(JobDocuments, BatchDocuments, RefreshDocuments):
@@ -91,6 +94,48 @@ class OperationDocuments(JobDocuments, BatchDocuments, RefreshDocuments):
                 raise
             return wallet  # it was done, and its reply was lost
 
+    def wallet_and_ledger(self, uid: str) -> tuple[Fields, list[LedgerEntry]]:
+        """Read a wallet's fields as they are stored, and its ledger, oldest first. A read, and one for each entry.
+
+        Raises:
+            DamagedDocumentError: an entry does not validate.
+            RuntimeError: the ledger is too long.
+        """
+        return run_transaction(
+            self._client.transaction(read_only=True), lambda transaction: self._remakable(transaction, uid)
+        )
+
+    def jobs_of_batch(self, batch_id: str, limit: int) -> Found[StoredJob]:
+        """Read jobs that are, or were last, in a batch. A read each."""
+        return all_jobs(self._jobs.where(filter=FieldFilter("batchId", "==", batch_id)).limit(limit))
+
+    def repair_wallet(
+        self, uid: str, decide: Callable[[Fields, list[LedgerEntry]], tuple[Wallet, AuditEntry]]
+    ) -> Wallet:
+        """Store what `decide` makes of a wallet's fields and its ledger, with its audit entry, in one transaction."""
+
+        def body(transaction: Transaction) -> Wallet:
+            wallet, audit = decide(*self._remakable(transaction, uid))
+            transaction.set(self._wallet_ref(uid), wallet.model_dump(by_alias=True))
+            self._record(transaction, audit)
+            return wallet
+
+        return run_transaction(self._client.transaction(), body)
+
+    def _remakable(self, transaction: Transaction, uid: str) -> tuple[Fields, list[LedgerEntry]]:
+        stored = self._wallet_ref(uid).get(transaction=transaction, timeout=RPC_SECONDS).to_dict() or {}
+        query = self._ledger(uid).order_by("seq").limit(LEDGER_READ_MAX)
+        entries = [sound(each, as_entry) for each in query.stream(transaction=transaction, timeout=RPC_SECONDS)]
+        if len(entries) == LEDGER_READ_MAX:
+            raise RuntimeError(f"the ledger of {uid} has {LEDGER_READ_MAX} entries or more: too long to be read here")
+        return stored, entries
+
+    def record(self, audit: AuditEntry) -> None:
+        """Store an audit entry by itself: of what is not done in Firestore. One write."""
+        writes = self._client.batch()
+        self._record(writes, audit)
+        writes.commit(timeout=RPC_SECONDS)
+
     def list_letters(self, limit: int, after: str | None = None) -> list[DeadLetter]:
         """Read dead letters by id, which begins with the user's path. A read each, one if there are none."""
         query = self._letters.order_by("__name__").limit(limit)
@@ -104,6 +149,11 @@ class OperationDocuments(JobDocuments, BatchDocuments, RefreshDocuments):
         data = self._letters.document(letter_id).get(timeout=RPC_SECONDS).to_dict()
         return None if data is None else DeadLetter(letter_id=letter_id, **data)
 
+    def wallet_of(self, uid: str) -> tuple[Wallet | None, str]:
+        """Read a user's wallet, which may be damaged or missing: that is told by the second. One read."""
+        wallet, problem = self.wallet_at(self._wallet_ref(uid).path)
+        return wallet, "" if problem == NO_DOCUMENT else problem
+
     def wallet_at(self, path: str) -> tuple[Wallet | None, str]:
         """Read a wallet that may be damaged, and say what is wrong with it, if anything. One read."""
         snapshot = self._client.document(path).get(timeout=RPC_SECONDS)
@@ -111,7 +161,7 @@ class OperationDocuments(JobDocuments, BatchDocuments, RefreshDocuments):
             wallet = as_wallet(snapshot)
         except ValidationError as error:
             return None, "; ".join(": ".join(each) for each in problems(error))
-        return wallet, "" if wallet else "there is no document"
+        return wallet, "" if wallet else NO_DOCUMENT
 
     def requeue_letter(self, letter: DeadLetter, audit: AuditEntry) -> bool:
         """Put a wallet back on the refresh's schedule, due now, and remove its dead letter. Three writes; False if the

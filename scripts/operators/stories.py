@@ -1,0 +1,162 @@
+"""`find` and `job`: from what a user, or OpenAI, names to what became of a photo."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import typer
+from firebase_admin import auth
+from rich.console import Console
+
+from functions.core.batches import LOST, Batch
+from functions.core.idempotency import job_id_for
+from functions.core.jobs import FINAL, Job, Lane, Status
+from functions.core.ledger import LedgerEntry, Reason, entry_id
+from functions.core.moments import clock_text
+from functions.core.transitions import WAIT_MAX
+from functions.wiring import Deps
+from scripts.operators.money import document_id
+from scripts.operators.session import (
+    AsJson,
+    Project,
+    RefusedError,
+    age,
+    authenticated,
+    connected,
+    dollars,
+    show,
+    table,
+)
+
+MOVES = (Reason.CHARGE, Reason.UPGRADE, Reason.REFUND)
+KEPT = "Jobs are kept for 90 days; their price stays in the ledger: user UID"
+RECOVERY = timedelta(minutes=10)
+"""When recover_jobs comes for an instant call that never came back."""
+
+
+def find(
+    text: Annotated[str, typer.Argument(help="A uid, an e-mail, a job, a batch (OpenAI's id, too), a requestId.")],
+    project: Project,
+    uid: Annotated[str | None, typer.Option(help="Whose requestId it is.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find what somebody names, and which command tells more. A handful of reads; an e-mail is looked up in Firebase
+    Auth."""
+    with connected(project) as deps:
+        found = list(_found(document_id(text), uid, project, deps))
+        if not found:
+            hint = "" if uid else "; a requestId needs --uid"
+            raise RefusedError(f"nothing is known by {text}{hint}. {KEPT}")
+        rows = [(each["kind"], each["id"], each["command"]) for each in found]
+        show({"found": found}, lambda console: console.print(table("what", "id", "more", rows=rows)), as_json=as_json)
+
+
+def _found(text: str, uid: str | None, project: str, deps: Deps) -> Iterator[dict[str, str]]:
+    if "@" in text:
+        for user in _by_email(text, project):
+            yield _hit("user", user, f"admin user {user}")
+    elif deps.store.wallet_of(text) != (None, ""):
+        yield _hit("user", text, f"admin user {text}")
+    job_id = job_id_for(uid, text) if uid else text
+    stored = deps.store.get_job(job_id)
+    if stored is not None:
+        yield _hit("job", job_id, f"admin job {job_id}")
+    batch = deps.store.get_batch(text) or deps.store.find_batch(text)
+    if batch is not None:
+        yield _hit("batch", batch.batch.batch_id, f"admin batches {batch.batch.batch_id}")
+    for reason in (Reason.CONVERT, Reason.MANUAL, Reason.GRANT) if uid else ():
+        entry = deps.store.get_entry(uid or "", entry_id(reason, text))
+        if entry is not None:
+            yield _hit(f"entry {entry.seq}, {entry.delta:+} tokens", entry.entry_id, f"admin user {uid}")
+
+
+def _hit(kind: str, found: str, command: str) -> dict[str, str]:
+    return {"kind": kind, "id": found, "command": command}
+
+
+def _by_email(email: str, project: str) -> list[str]:
+    with authenticated(project) as app:
+        try:
+            return [auth.get_user_by_email(email, app).uid]
+        except auth.UserNotFoundError:
+            return []
+
+
+def job(
+    job_id: Annotated[str, typer.Argument(help="The job, as the app, `find` or `user` shows it.")],
+    project: Project,
+    as_json: AsJson = False,
+) -> None:
+    """What became of a photo: charged, sent, answered or refunded, and when it ends at the latest. Six reads."""
+    with connected(project) as deps:
+        stored = deps.store.get_job(document_id(job_id))
+        if stored is None:
+            raise RefusedError(f"there is no job {job_id}. {KEPT}")
+        told, now = stored.job, deps.clock()
+        entries = [deps.store.get_entry(told.uid, entry_id(reason, job_id)) for reason in MOVES]
+        batch = deps.store.get_batch(told.batch_id) if told.batch_id else None
+        steps = sorted(_steps(told, [each for each in entries if each], batch.batch if batch else None))
+        ends = outcome(told, refunded=entries[-1] is not None)
+        latest = _latest_end(told, batch.batch if batch else None)
+        data = {
+            "jobId": job_id,
+            "uid": told.uid,
+            "status": told.status,
+            "outcome": ends,
+            "endsBy": latest,
+            "costMicros": told.cost_micros,
+            "timeline": [{"at": at, "what": what} for at, what in steps],
+        }
+
+        def render(console: Console) -> None:
+            console.print(f"{job_id} of {told.uid}, {told.mode} lane: {ends}", markup=False)
+            console.print(table("when (UTC)", "~what", rows=[(f"{at:%Y-%m-%d %H:%M:%S}", what) for at, what in steps]))
+            if latest is not None:
+                console.print(f"It ends by {clock_text(latest)} ({age(latest, now)}), answered or refunded.")
+            console.print(f"It has cost {dollars(told.cost_micros)} so far.")
+
+        show(data, render, as_json=as_json)
+
+
+def outcome(job: Job, *, refunded: bool | None = None) -> str:
+    """Return how a job has ended, or where it is. `refunded` is what the ledger says, if that was looked at."""
+    back = {True: ", refunded", False: ", NOT refunded", None: ""}[refunded]
+    match job.status:
+        case Status.DONE:
+            item = (job.result or {}).get("itemName", "answered")
+            return f"{item}{', refunded' if refunded else ''}"
+        case Status.FAILED:
+            return f"{job.error.code if job.error else 'failed'}{back}"
+        case Status.CANCELLED:
+            return f"cancelled{back}"
+        case Status.QUEUED:
+            return f"waits{f', tried {job.attempts} times: {job.error.code}' if job.attempts and job.error else ''}"
+    return f"is in batch {job.batch_id}" if job.batch_id else "is being answered"
+
+
+def _steps(job: Job, entries: list[LedgerEntry], batch: Batch | None) -> Iterator[tuple[datetime, str]]:
+    wanted = "" if job.requested_mode == job.mode else f", wanted in the {job.requested_mode} lane"
+    yield job.created_at, f"asked for by {job.uid}{wanted}"
+    for each in entries:
+        yield each.ts, f"{each.reason}: {each.delta:+} tokens, the balance is {each.balance_after}"
+    if batch is not None:
+        at_openai = f", at OpenAI {batch.openai_batch_id}" if batch.openai_batch_id else ""
+        yield (
+            batch.created_at,
+            f"into batch {batch.batch_id} of {batch.job_count} photos{at_openai}: {batch.state}",
+        )
+    if job.status is Status.QUEUED and job.queued_at is not None:
+        why = f"after {job.attempts} tries ({job.error.message})" if job.error else "for the first time"
+        yield job.queued_at, f"in turn {why}"
+    if job.completed_at is not None:
+        why = f": {job.error.code}, {job.error.message}" if job.error else ""
+        yield job.completed_at, f"{job.status}{why}"
+
+
+def _latest_end(job: Job, batch: Batch | None) -> datetime | None:
+    """Return when a job that is open has ended, whatever happens; None if it has."""
+    if job.status in FINAL:
+        return None
+    if job.mode is Lane.INSTANT:
+        return (job.lease_until or job.created_at) + RECOVERY
+    return (batch.created_at + LOST) if batch is not None else job.created_at + WAIT_MAX

@@ -1,0 +1,227 @@
+"""An operator's day at the command line: what users complain of, what is damaged, what was a slip of the hand."""
+
+import json
+import re
+from datetime import timedelta
+
+import pytest
+
+from functions.core.idempotency import job_id_for
+from functions.get_wallet import GetWallet, get_wallet
+from functions.poll_batches import poll_batches
+from functions.submit_batches import submit_batches
+from scripts.emulators.inprocess import InProcessCloud
+from tests.scripts.test_admin import Run, audit, balance, classify, cloud, run, statement, wallet
+
+__all__ = ["cloud", "run"]  # fixtures
+
+
+# "I was charged and got nothing"
+
+
+def story(run: Run, job: str) -> tuple[str, list[str]]:
+    """Return how a job has ended, and its steps."""
+    told = json.loads(run("job", job, "--json").stdout)
+    return told["outcome"], [each["what"].partition(":")[0] for each in told["timeline"]]
+
+
+def test_a_jobs_story_ends_in_its_answer(cloud: InProcessCloud, run: Run) -> None:
+    """Asked for, charged, sent, answered, each with its time; while it is open, when it ends at the latest."""
+    job = classify(cloud, "photo-one")
+    waits = json.loads(run("job", job, "--json").stdout)
+    assert (waits["outcome"], waits["endsBy"]) == ("waits", "2026-11-22T14:00:00Z")
+    submit_batches(cloud.deps)
+    (batch,) = json.loads(run("batches", "--json").stdout)["batches"]
+    sent = json.loads(run("job", job, "--json").stdout)
+    assert (sent["outcome"], sent["endsBy"]) == (f"is in batch {batch['batchId']}", "2026-11-22T16:00:00Z")
+    assert "2026-11-22 16:00 UTC" in run("job", job).stdout
+    cloud.clock.advance(timedelta(minutes=30))
+    cloud.openai.tick()
+    poll_batches(cloud.deps)
+    answered, steps = story(run, job)
+    assert answered == (cloud.client.document(f"aiJobs/{job}").get().to_dict() or {})["result"]["itemName"]
+    assert steps[0] == "asked for by ann"
+    assert set(steps[1:]) == {
+        "charge",
+        f"into batch {batch['batchId']} of 1 photos, at OpenAI {batch['openaiBatchId']}",
+        "done",
+    }
+    shown = json.loads(run("user", "ann", "--json").stdout)["jobs"]
+    assert [(each["jobId"], each["outcome"]) for each in shown] == [(job, answered)]
+    assert json.loads(run("batches", batch["batchId"], "--json").stdout)["jobs"] == [
+        {"jobId": job, "uid": "ann", "outcome": answered}
+    ]
+
+
+def test_a_jobs_story_ends_in_its_reason_and_refund(cloud: InProcessCloud, run: Run) -> None:
+    """Failed, with the code and the entry that gave the price back; a refund that is missing is said loudly."""
+    job = classify(cloud, "photo-one")
+    del cloud.files.objects["users/ann/uploads/photo-one.jpg"]
+    submit_batches(cloud.deps)
+    ends, steps = story(run, job)
+    assert ends == "IMAGE_NOT_FOUND, refunded"
+    assert {"charge", "refund", "failed"} <= set(steps)
+    assert json.loads(run("job", job, "--json").stdout)["endsBy"] is None
+    cloud.client.document(f"users/ann/ledger/refund:{job}").delete()
+    assert story(run, job)[0] == "IMAGE_NOT_FOUND, NOT refunded"
+
+
+@pytest.mark.parametrize("mode", ["batch", "instant"])
+def test_whatever_a_user_names_leads_to_the_photo(cloud: InProcessCloud, run: Run, mode: str) -> None:
+    """A uid, a job, a batch by our id or OpenAI's, a requestId with its user: each with the command that tells more."""
+    job = classify(cloud, "photo-one", mode)
+    assert json.loads(run("find", job, "--json").stdout)["found"] == [
+        {"kind": "job", "id": job, "command": f"admin job {job}"}
+    ]
+    assert "admin user ann" in run("find", "ann").stdout
+    assert job == job_id_for("ann", "photo-one")
+    assert f"admin job {job}" in run("find", "photo-one", "--uid", "ann").stdout
+    assert "a requestId needs --uid" in run("find", "photo-one").stderr
+    if mode == "batch":
+        submit_batches(cloud.deps)
+        (batch,) = json.loads(run("batches", "--json").stdout)["batches"]
+        for name in (batch["batchId"], batch["openaiBatchId"]):
+            assert f"admin batches {batch['batchId']}" in run("find", name).stdout
+
+
+def test_an_entry_is_found_by_its_request(cloud: InProcessCloud, run: Run) -> None:
+    """What was earned or given under a key, too."""
+    balance(cloud)
+    run("grant", "ann", "30", "--why", "outage", "--key", "outage-ann", "--yes")
+    assert "+30 tokens" in run("find", "outage-ann", "--uid", "ann").stdout
+
+
+# Damaged documents
+
+
+def test_a_damaged_document_is_one_line_and_the_command_goes_on(cloud: InProcessCloud, run: Run) -> None:
+    """Path, field and what to do; what is sound is shown beside it."""
+    job = classify(cloud, "photo-one")
+    submit_batches(cloud.deps)
+    other = classify(cloud, "photo-two")
+    now = cloud.clock()
+    cloud.client.document("batches/broken").set({"state": "submitted", "dueAt": now, "createdAt": now})
+    cloud.client.document("alerts/broken").set({"kind": "drift", "createdAt": now, "dueAt": now, "open": True})
+    cloud.client.document("aiJobs/broken").set(
+        {"status": "queued", "shard": 1, "priority": 0, "queuedAt": now, "createdAt": now, "uid": "ann"}
+    )
+    for look in (("status",), ("budget",), ("costs",)):
+        assert run(*look).exit_code == 0, look
+    queue = run("queue")
+    assert (queue.exit_code, other in queue.stdout) == (0, True)
+    assert re.search(r"damaged aiJobs/broken: \w+: .+ Correct the field", queue.stdout)
+    batches = run("batches")
+    assert (batches.exit_code, "submitted" in batches.stdout) == (0, True)
+    assert re.search(r"damaged batches/broken: \w+: ", batches.stdout)
+    user = run("user", "ann")
+    assert (user.exit_code, job in user.stdout, "damaged aiJobs/broken" in user.stdout) == (0, True, True)
+    for command in (("batches", "broken"), ("job", "broken"), ("retry", "broken")):
+        result = run(*command)
+        assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1), command
+        assert "broken: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    "damage", [{"balance": "many"}, {"totalSpent": -3}, {"recent": "none"}, {"scans": None, "balance": 7}]
+)
+def test_a_damaged_wallet_is_made_anew_and_keeps_what_its_ledger_does_not_hold(
+    cloud: InProcessCloud, run: Run, damage: dict[str, object]
+) -> None:
+    """Balance and points from the ledger; plan, streak and devices from what can still be read; shown, asked, on
+    record; a second time there is nothing to do."""
+    classify(cloud, "photo-one")
+    sound = {"plan": "plus", "streakDays": 5, "pushTokens": ["phone"], "ofANewerRelease": 1}
+    cloud.client.document("users/ann/wallet/main").update({**sound, **damage})
+    before = wallet(cloud)
+    assert run("repair", "ann", "--why", "damaged", answer="n\n").exit_code == 1
+    assert wallet(cloud) == before
+    done = run("repair", "ann", "--why", "damaged", answer="y\n")
+    assert done.exit_code == 0, done.output
+    assert "Project demo-ecolane: The wallet of ann" in done.output
+    after = wallet(cloud)
+    assert {name: after[name] for name in sound} == sound
+    assert (after["balance"], after["totalEarned"], after["totalSpent"], after["points"]) == (9, 10, 1, 10)
+    assert (after["scans"], after["entryCount"], len(after["recent"])) == (1, 2, 2)
+    assert get_wallet(GetWallet(), "ann", cloud.deps)["balance"] == 9
+    (entry,) = audit(cloud)
+    assert (entry["action"], entry["target"], entry["why"]) == ("repair", "ann", "damaged")
+    assert entry["changed"]
+
+
+def test_a_wallet_that_is_gone_is_made_anew_by_hand_too(cloud: InProcessCloud, run: Run) -> None:
+    """And is on the refresh's schedule."""
+    balance(cloud)
+    cloud.client.document("users/ann/wallet/main").delete()
+    assert run("repair", "ann", "--why", "gone", "--yes").exit_code == 0
+    assert (wallet(cloud)["balance"], wallet(cloud)["nextRefreshAt"]) == (10, cloud.clock())
+    assert json.loads(run("repair", "ann", "--why", "again", "--yes", "--json").stdout)["changed"] == []
+
+
+def test_every_command_names_a_damaged_wallet_and_its_remedy(cloud: InProcessCloud, run: Run) -> None:
+    """One line, with the field, and the command that mends it."""
+    balance(cloud)
+    cloud.client.document("users/ann/wallet/main").update({"balance": "many"})
+    for command in (("user", "ann"), ("grant", "ann", "5", "--why", "x", "--yes")):
+        result = run(*command)
+        assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
+        assert "balance" in result.stderr
+        assert "admin repair ann" in result.stderr
+
+
+def test_a_ledger_with_a_gap_is_no_truth(cloud: InProcessCloud, run: Run) -> None:
+    """Nothing is made from it; the entry is named, and where to get it back."""
+    classify(cloud, "photo-one")
+    classify(cloud, "photo-two")
+    job = job_id_for("ann", "photo-one")
+    cloud.client.document(f"users/ann/ledger/charge:{job}").delete()
+    refused = run("repair", "ann", "--why", "damaged", "--yes")
+    assert (refused.exit_code, "has a gap at entry 2" in refused.stderr) == (1, True)
+    assert "has no ledger" in run("repair", "nobody", "--why", "x", "--yes").stderr
+
+
+# Slips of the hand
+
+
+def test_a_grant_is_taken_back_once(cloud: InProcessCloud, run: Run) -> None:
+    """By its key, after a question, on record, as an entry that the user sees."""
+    balance(cloud)
+    run("grant", "ann", "30", "--why", "outage", "--key", "outage-ann", "--yes")
+    assert run("undo-grant", "ann", "outage-ann", "--why", "wrong user", answer="n\n").exit_code == 1
+    for posted in (True, False):
+        undone = run("undo-grant", "ann", "grant:outage-ann", "--why", "wrong user", "--yes", "--json")
+        assert json.loads(undone.stdout)["posted"] is posted
+    assert statement(cloud)[-1] == ("grant:outage-ann:undone", -30, 10)
+    assert wallet(cloud)["totalEarned"] == 10
+    assert {entry["action"] for entry in audit(cloud)} == {"grant", "undo-grant"}
+    assert "was given nothing" in run("undo-grant", "ann", "another-key", "--why", "x", "--yes").stderr
+    assert "was given nothing" in run("undo-grant", "ann", "outage-ann:undone", "--why", "x", "--yes").stderr
+
+
+def test_of_a_grant_that_was_spent_the_rest_is_taken_back(cloud: InProcessCloud, run: Run) -> None:
+    """No balance falls below nothing, and the question says so."""
+    balance(cloud)
+    run("grant", "ann", "30", "--why", "outage", "--key", "outage-ann", "--yes")
+    for number in range(3):
+        classify(cloud, f"photo-no-{number}", "instant")
+    shown = run("undo-grant", "ann", "outage-ann", "--why", "wrong user", answer="y\n").output
+    assert "30 tokens of ann taken back, of which 25 are left" in shown
+    assert balance(cloud) == 0
+
+
+def test_a_large_grant_is_typed_twice(cloud: InProcessCloud, run: Run) -> None:
+    """A slip of a digit is found by whoever reads the question; a script says --yes."""
+    balance(cloud)
+    for answer in ("y\n", "y\ny\n", "y\n500\n"):
+        refused = run("grant", "ann", "5000", "--why", "prize", answer=answer)
+        assert (refused.exit_code, balance(cloud)) == (1, 10)
+    assert run("grant", "ann", "5000", "--why", "prize", answer="y\n5000\n").exit_code == 0
+    assert balance(cloud) == 5_010
+
+
+def test_a_question_names_the_emulator(cloud: InProcessCloud, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody takes production for the local cloud, or the other way round."""
+    balance(cloud)
+    assert "Project demo-ecolane: 5 tokens" in run("grant", "ann", "5", "--why", "x", answer="n\n").output
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "127.0.0.1:8080")
+    asked = run("grant", "ann", "5", "--why", "x", answer="n\n").output
+    assert "Emulator at 127.0.0.1:8080, project demo-ecolane: 5 tokens" in asked
