@@ -119,11 +119,24 @@ def test_sixteen_bits_of_grey_keep_their_shades() -> None:
         assert shades == pytest.approx([26, 128, 230], abs=12)
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_transparency_becomes_white(mode: str) -> None:
+@pytest.mark.parametrize(
+    ("mode", "kind", "options"),
+    [("RGBA", "PNG", {}), ("LA", "PNG", {}), ("RGBA", "WEBP", {"exact": True}), ("RGBA", "WEBP", {"lossless": True})],
+)
+def test_transparency_becomes_white(mode: str, kind: str, options: dict[str, Any]) -> None:
     """What shows through is white, as on the white page where the user saw it; black would look like dirt."""
     image = Image.new(mode, (64, 64))
-    assert pixel(prepared(encoded(image)), 0.5, 0.5) == close_to(WHITE)
+    assert pixel(prepared(encoded(image, kind, **options)), 0.5, 0.5) == close_to(WHITE)
+
+
+def test_how_a_jpegs_colours_are_written_is_kept() -> None:
+    """Adobe's note in a JPEG of four colours says whether they are ink, or brightness and tint: it makes a difference."""
+    ink = encoded(two_halves(mode="CMYK"), "JPEG")
+    note = ink.index(b"Adobe") + 11
+    assert ink[note] == 0
+    tint = ink[:note] + b"\2" + ink[note + 1 :]
+    assert pixel(prepared(ink), 0.2, 0.5) == close_to(RED)
+    assert pixel(prepared(tint), 0.2, 0.5) != close_to(RED)
 
 
 def test_a_transparent_palette_becomes_white_too() -> None:

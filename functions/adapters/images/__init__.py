@@ -37,8 +37,8 @@ BAND_ROWS = 64
 """Rows of a large picture that are brought into RGB at a time, so that it is never in memory twice."""
 
 _DECODING = threading.Lock()
-"""One photo is decoded at a time. Side by side nothing is gained on an instance's one CPU, while the largest ones take
-`files.DECODER_BYTES_MAX`: few of them would be the instance's memory."""
+"""One photo is reduced and decoded at a time. Side by side nothing is gained on an instance's one CPU, while the
+largest ones take `files.DECODER_BYTES_MAX` and twice their file: few of them would be the instance's memory."""
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -62,18 +62,15 @@ def prepare(data: bytes, side_max: int, jpeg_quality: int) -> bytes:
     """
     if not data:
         raise InvalidImage(PhotoProblem.EMPTY, "The photo is empty. Upload it again.")
-    photo = read(data)
-    _check_shape(photo.width, photo.height)
-    scale = min(1, side_max / max(photo.width, photo.height))
-    size = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
-    with _DECODING:
-        try:
-            image = _decoded(photo, size)
-        except OSError as error:
-            # What Pillow raises when the data end before the picture does; and at some other damages.
-            raise _shortage(photo, error) from error
-        except Exception as error:  # decoders raise anything on damaged files, TypeError and MemoryError among it
-            raise damaged() from error
+    try:
+        with _DECODING:
+            photo = read(data)
+            _check_shape(photo.width, photo.height)
+            image = _decoded(photo, side_max)
+    except InvalidImage:
+        raise
+    except Exception as error:  # readers and decoders raise anything on damaged files, MemoryError among it
+        raise damaged() from error
     turn = _TURNS.get(photo.orientation)
     out = BytesIO()
     (image if turn is None else image.transpose(turn)).save(out, "JPEG", quality=jpeg_quality)
@@ -93,21 +90,24 @@ def _check_shape(width: int, height: int) -> None:
         )
 
 
-def _shortage(photo: PhotoFile, error: OSError) -> InvalidImage:
-    if photo.kind == "JPEG" and "truncated" in str(error) and photo.gap:
-        return damaged()
-    return cut_off() if "truncated" in str(error) else damaged()
+def _decoded(photo: PhotoFile, side_max: int) -> Image.Image:
+    """Decode a photo to the size that is wanted, in sRGB.
 
-
-def _decoded(photo: PhotoFile, size: tuple[int, int]) -> Image.Image:
-    """Decode a photo to this size, in sRGB."""
+    Raises:
+        InvalidImage: the data end before the picture does.
+    """
+    scale = min(1, side_max / max(photo.width, photo.height))
+    size = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
     with Image.open(BytesIO(photo.data), formats=[photo.kind]) as image:
         image.draft(None, (int(size[0] * DRAFT_MARGIN), int(size[1] * DRAFT_MARGIN)))
-        image.load()
+        try:
+            image.load()
+        except OSError as error:
+            raise (cut_off() if "truncated" in str(error) and not photo.gap else damaged()) from error
         small = _reduced(image, max(1, image.width // (REDUCING_GAP * size[0])))
-    if small.size != size:
-        small = small.resize(size, Image.Resampling.LANCZOS)
-    return small if photo.profile is None else _as_srgb(small, photo.profile)
+        if small.size != size:
+            small = small.resize(size, Image.Resampling.LANCZOS)
+        return small if photo.profile is None else _as_srgb(small, photo.profile)
 
 
 def _reduced(image: Image.Image, factor: int) -> Image.Image:
