@@ -53,6 +53,7 @@ class Event(StrEnum):
     BATCH_RELEASED = "batch_released"
     BATCH_COLLECTED = "batch_collected"
     BATCH_PAUSED = "batch_paused"
+    ANSWERS_FAILED = "answers_failed"
     BATCH_DELAYED = "batch_delayed"
     BATCH_CRASHED = "batch_crashed"
     DOCUMENT_DAMAGED = "document_damaged"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from functions import log
 from functions.adapters.openai import ProviderDownError, ProviderError
-from functions.core.batches import JOB_LEASE, Batch, BatchMember, BatchState
+from functions.core.batches import BATCH_LIFETIME, JOB_LEASE, Batch, BatchMember, BatchState
 from functions.core.budget import Mode, NoRoomError, trimmed
 from functions.core.jobs import QUEUE_SHARDS
 from functions.core.runtime import FUNCTION_TIMEOUT
@@ -57,9 +57,12 @@ not reach for the same jobs. A shorter one is taken as a whole, which makes full
 def submit_batches(deps: Deps) -> dict[str, int]:
     """Run once. Returns counts: `batches`, `jobs`, `refused`, `released`, `adopted`, and how many were `queued`."""
     counts: Counter[str] = Counter(batches=0, jobs=0, refused=0, released=0, adopted=0)
-    queued = deps.store.count_queued(QUEUE_COUNTED_MAX)
+    queued = 0
     try:
-        _take_up_abandoned(deps, counts)
+        try:
+            _take_up_abandoned(deps, counts)
+        finally:
+            queued = deps.store.count_queued(QUEUE_COUNTED_MAX)  # what was given back just now is there again
         if queued and mode(deps) is Mode.CLOSED:
             _without_overdue(deps, _queued(deps, OVERDUE_PAGE, range(QUEUE_SHARDS), counts), counts)
         elif queued:
@@ -162,6 +165,7 @@ def _open_batch(deps: Deps, lines: int) -> tuple[Batch, datetime, int] | None:
             due_at=now + _lease(deps),
             model=deps.settings.openai_model,
             hold=hold,
+            expire_at=now + BATCH_LIFETIME,
         )
         try:
             return batch, deps.store.create_batch(batch), affordable

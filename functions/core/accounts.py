@@ -81,8 +81,13 @@ class Account:
         return self.post(min(amount, room), reason, ref, now, points=points, detail=detail)
 
     def having(self, **changes: Any) -> "Account":
-        """Return the account with other values of these wallet fields."""
-        return replace(self, wallet=self.wallet.model_copy(update=changes))
+        """Return the account with other values of these wallet fields.
+
+        Raises:
+            TypeError: there is no such field.
+            ValidationError: a value that the field cannot have, as a balance below zero.
+        """
+        return replace(self, wallet=self.wallet.having(**changes))
 
 
 def open_account(wallet: Wallet | None, welcome_tokens: int, now: datetime) -> Account:

@@ -32,6 +32,9 @@ JOB_LEASE = timedelta(days=4)
 answer by then. That comes about where a run stood still past its lease between two writes of its claim, went on to
 claim jobs for a batch that was closed meanwhile, and died."""
 
+BATCH_LIFETIME = timedelta(days=90)
+"""After this a batch is deleted by TTL, as its jobs are; what it cost is in the books of its day."""
+
 LEASE_MARGIN = timedelta(minutes=2)
 """How much of a batch's lease must be left to claim jobs for it, to write a file of it, or to create it at OpenAI: more
 than a request's own time limit, so that it does not arrive when another run has closed the batch, or looked for it."""
@@ -75,6 +78,7 @@ class Batch(Record):
     hold: Hold | None = None
     error: str | None = None
     completed_at: datetime | None = None
+    expire_at: datetime | None = None
 
     def is_ours(self, now: datetime) -> bool:
         """Tell whether the lease of the run that holds the batch lasts for one more request."""

@@ -11,6 +11,7 @@
 `done`, `failed` and `cancelled` are final. `core.transitions` has what each step writes.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 from pydantic import Field
 
 from functions.core.budget import Hold
-from functions.core.records import Open, Record
+from functions.core.records import Fields, Open, Record
 from functions.core.usage import Usage
 
 JOB_LIFETIME = timedelta(days=90)
@@ -72,13 +73,33 @@ RETRYABLE = frozenset(Failure) - {
 """What another attempt may cure. The rest would fail again the same way and be paid for again."""
 
 
+FAILURE_TEXTS: Mapping[str, str] = {
+    Failure.IMAGE_NOT_FOUND: "The photo was removed before its turn came.",
+    Failure.INVALID_IMAGE: "The photo cannot be used. Choose another one.",
+    Failure.PROVIDER_UNAVAILABLE: "The classifier was not available.",
+    Failure.PROVIDER_REJECTED: "The classifier does not take this photo. Choose another one.",
+    Failure.ANSWER_UNUSABLE: "The classifier gave no usable answer.",
+    Failure.BATCH_EXPIRED: "The classifier did not come to the photo in time.",
+    Failure.BATCH_FAILED: "The classifier did not take the photo.",
+    Failure.LINE_MISSING: "The classifier's answer was lost.",
+    Failure.WAITED_TOO_LONG: "The photo could not be classified in time.",
+}
+"""What a user is told. What went wrong behind it, as a key that was refused, is the operators' matter: it is logged."""
+
+
 class JobError(Record):
-    """What went wrong with a job that failed. `problem` is a `PhotoProblem` where the photo is the reason: text here,
+    """What went wrong with a job that failed. `message` is the cause while it is under way, and what its user is told
+    once it is stored: see `told`. `problem` is a `PhotoProblem` where the photo is the reason: text here,
     since a newer version may know more of them."""
 
     code: Open[Failure]
     message: str
     problem: str | None = None
+
+    def told(self) -> Fields:
+        """Return the fields to store: users read them."""
+        text = FAILURE_TEXTS.get(self.code, self.message)
+        return self.model_copy(update={"message": text}).model_dump(by_alias=True, mode="json")
 
 
 class Job(Record):

@@ -5,9 +5,10 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from functools import cache
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from functions.core.moments import day_of
 from functions.core.plans import Plan
@@ -97,6 +98,29 @@ class Wallet(Kept):
     recent: tuple[LedgerEntry, ...] = ()
     created_at: datetime
     updated_at: datetime
+
+    def having(self, **changes: Any) -> "Wallet":
+        """Return the wallet with other values of these fields. A name that is none would be stored as a newer
+        release's, and a copy checks no value: both are defects, and end here.
+
+        Raises:
+            TypeError: there is no such field.
+            ValidationError: a value that the field cannot have.
+        """
+        fields = _fields()
+        if unknown := changes.keys() - fields.keys():
+            raise TypeError(f"a wallet has no {', '.join(sorted(unknown))}")
+        return self.model_copy(update={name: fields[name].validate_python(new) for name, new in changes.items()})
+
+
+@cache
+def _fields() -> dict[str, TypeAdapter[Any]]:
+    """Return what checks a value of each field of a wallet."""
+    kinds: dict[str, Any] = {
+        name: Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+        for name, field in Wallet.model_fields.items()
+    }
+    return {name: TypeAdapter(kind) for name, kind in kinds.items()}
 
 
 def entry_id(reason: Reason, ref: str | None) -> str:

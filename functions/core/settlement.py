@@ -9,7 +9,7 @@ from functions.core.accounts import upgrade as pay_upgrade
 from functions.core.budget import Hold
 from functions.core.errors import JobNotCancellable, JobNotFound, JobNotUpgradable
 from functions.core.jobs import Failure, Job, JobError, Lane, Status
-from functions.core.ledger import Wallet, empty_wallet
+from functions.core.ledger import Wallet
 from functions.core.limits import Recount, admit, counted_on, readmit, readmit_cancelled, recounted, spend
 from functions.core.pricing import Prices, require_within
 from functions.core.records import Fields
@@ -17,7 +17,10 @@ from functions.core.refresh import contact
 from functions.core.runtime import RuntimeConfig
 from functions.core.transitions import cancelled, failed, upgraded
 
-Decision = Callable[[Wallet | None, Job], tuple[Account, Fields] | None]
+Settled = tuple[Account | None, Fields]
+"""The account to write, None if there is none any more, and the job's fields."""
+
+Decision = Callable[[Wallet | None, Job], Settled | None]
 """Looks at a wallet and a job as they are now. None: this job is not, or no longer, the caller's to end."""
 
 
@@ -40,10 +43,10 @@ def refunding(held: Callable[[Job], bool], error: JobError, cost_micros: int, no
     owes the provider although the user gets the tokens back.
     """
 
-    def decide(wallet: Wallet | None, job: Job) -> tuple[Account, Fields] | None:
+    def decide(wallet: Wallet | None, job: Job) -> Settled | None:
         if job.status is not Status.PROCESSING or not held(job):
             return None
-        return _refunded(_account(wallet, now), job, now), failed(error, cost_micros, now)
+        return _refunded(wallet, job, now), failed(error, cost_micros, now)
 
     return decide
 
@@ -52,10 +55,10 @@ def giving_up(now: datetime) -> Decision:
     """Return the decision to fail and refund a job that has waited in the queue for too long."""
     error = JobError(code=Failure.WAITED_TOO_LONG, message="The photo could not be classified in time.")
 
-    def decide(wallet: Wallet | None, job: Job) -> tuple[Account, Fields] | None:
+    def decide(wallet: Wallet | None, job: Job) -> Settled | None:
         if job.status is not Status.QUEUED:
             return None
-        return _refunded(_account(wallet, now), job, now), failed(error, job.cost_micros, now)
+        return _refunded(wallet, job, now), failed(error, job.cost_micros, now)
 
     return decide
 
@@ -70,13 +73,15 @@ def cancelling(uid: str, runtime: RuntimeConfig, now: datetime) -> Decision:
         JobNotCancellable: it has left the queue; detail `status`.
     """
 
-    def decide(wallet: Wallet | None, job: Job) -> tuple[Account, Fields] | None:
+    def decide(wallet: Wallet | None, job: Job) -> Settled | None:
         own(job, uid)
         if job.status is Status.CANCELLED:
             return None
         if job.status is not Status.QUEUED:
             raise JobNotCancellable("Only a queued job can be cancelled.", status=job.status)
-        account = contact(wallet, uid, runtime, now) if wallet else _account(None, now)
+        if wallet is None:
+            return None, cancelled(now)
+        account = contact(wallet, uid, runtime, now)
         account = refund(account, job.job_id, job.tokens_cost, now, points=job.points)
         return readmit_cancelled(account, job.mode, counted_on(job), now), cancelled(now)
 
@@ -97,7 +102,7 @@ def upgrading(uid: str, runtime: RuntimeConfig, now: datetime, upgrade: Upgrade)
     """
     cap, most = runtime.budget.per_user_daily_micros, upgrade.hold.micros
 
-    def decide(wallet: Wallet | None, job: Job) -> tuple[Account, Fields] | None:
+    def decide(wallet: Wallet | None, job: Job) -> Settled | None:
         own(job, uid)
         if job.mode is Lane.INSTANT:
             return None
@@ -140,11 +145,11 @@ def own(job: Job | None, uid: str) -> Job:
     return job
 
 
-def _account(wallet: Wallet | None, now: datetime) -> Account:
-    # A refund finds its way even if the wallet was removed meanwhile: the tokens were the user's.
-    return Account(wallet or empty_wallet(now))
-
-
-def _refunded(account: Account, job: Job, now: datetime) -> Account:
-    account = refund(account, job.job_id, job.tokens_cost, now, points=job.points)
+def _refunded(wallet: Wallet | None, job: Job, now: datetime) -> Account | None:
+    """Give the price back, and the place of the day. Nothing is made for a user who is gone, ledger and all: a job is
+    charged for before it is there, so somebody has erased them, and a refund would be the first thing that we keep of
+    them again."""
+    if wallet is None:
+        return None
+    account = refund(Account(wallet), job.job_id, job.tokens_cost, now, points=job.points)
     return readmit(account, job.mode, counted_on(job), now)

@@ -42,7 +42,7 @@ def failed(error: JobError, cost_micros: int, now: datetime) -> Fields:
     """The last attempt has failed; its refund goes into the same transaction. A useless answer still has its cost."""
     return {
         "status": Status.FAILED,
-        "error": error.model_dump(by_alias=True, mode="json"),
+        "error": error.told(),
         "costMicros": cost_micros,
         "completedAt": now,
         "leaseUntil": None,
@@ -86,7 +86,7 @@ def requeued(error: JobError, *, attempts: int, at: datetime) -> Fields:
         "leaseUntil": None,
         "attempts": attempts,
         "queuedAt": at,
-        "error": error.model_dump(by_alias=True, mode="json"),
+        "error": error.told(),
     }
 
 

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from functions import log
 from functions.adapters.openai import ProviderRejectedError
 from functions.core.attempts import Attempt, Doubts, Terms, answered, failed_attempt
 from functions.core.batch_reports import ENDED, ProviderBatch, counts_as_attempt, read_line, without_line
@@ -28,6 +29,9 @@ from functions.steps.spending import known_price, line_micros, report_doubts
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
+
+CAUSES_LOGGED_MAX = 10
+"""The commonest causes of a batch's failures. Users are told less: see `core.jobs.FAILURE_TEXTS`."""
 
 WRITES_BUFFERED_MAX = 100
 """Results held back to be written in one call."""
@@ -48,6 +52,7 @@ class Collector:
         most, percent = (batch.hold.line_micros, batch.hold.percent) if batch.hold else (line_micros(deps), 100)
         self._terms = Terms(batch.model, known_price(batch.model, deps), batch=True, most_micros=most, percent=percent)
         self._doubts = Doubts()
+        self._causes: Counter[str] = Counter()
         self._writes: list[tuple[str, datetime, Fields]] = []
         self.ended: Counter[str] = Counter()
         self._before: Counter[str] = Counter()
@@ -77,6 +82,9 @@ class Collector:
                 break
         self._flush()
         report_doubts(self._doubts, self._deps)
+        if self._causes:
+            causes = dict(self._causes.most_common(CAUSES_LOGGED_MAX))
+            log.warning(log.Event.ANSWERS_FAILED, batchId=self._batch.batch_id, causes=causes)
         if not complete and self._batch.is_ours(self._deps.clock()):
             with self._deps.files.write_roll(self._batch.batch_id) as file:
                 file.writelines(roll.to_lines(self.ended))
@@ -137,6 +145,7 @@ class Collector:
         error = attempt.error
         if error is None:
             raise ValueError("an attempt without an answer carries an error")
+        self._causes[error.message] += 1
         spent, attempts = member.cost_micros + cost, member.attempts - (0 if counts else 1)
         in_time = not waited_too_long(member.created_at, now)
         if attempt.retryable and attempts < self._deps.runtime().batch.attempts_max and in_time:

@@ -98,6 +98,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "hold": _HOLD,
         "error": "str?",
         "completedAt": "time?",
+        "expireAt": "time",
     },
     "config/runtime": {
         "tokens?": "map",

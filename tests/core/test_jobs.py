@@ -2,7 +2,7 @@
 
 from functions.core import jobs
 from functions.core.idempotency import job_id_for
-from functions.core.jobs import FINAL, RETRYABLE, Failure, Status, job_view
+from functions.core.jobs import FAILURE_TEXTS, FINAL, RETRYABLE, Failure, JobError, Status, job_view
 from tests.builders import NOW, USAGE, classification, job
 
 
@@ -43,3 +43,16 @@ def test_another_attempt_is_made_only_where_it_may_help() -> None:
 def test_final_states_are_those_that_nothing_leaves() -> None:
     """Done, failed and cancelled are final; queued and processing are on their way."""
     assert set(Status) - FINAL == {Status.QUEUED, Status.PROCESSING}
+
+
+def test_a_user_is_told_a_constant_for_every_failure() -> None:
+    """Whatever the cause was: a key that was refused is no user's matter. A failure that only a newer release knows
+    keeps the words that it came with."""
+    assert FAILURE_TEXTS.keys() == set(Failure)
+    for code in Failure:
+        assert JobError(code=code, message="401: bad Bearer sk-1").told()["message"] == FAILURE_TEXTS[code]
+    assert JobError(code="NEWER", message="as it was").told() == {
+        "code": "NEWER",
+        "message": "as it was",
+        "problem": None,
+    }

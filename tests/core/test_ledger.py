@@ -32,3 +32,14 @@ def test_a_stored_wallet_below_zero_is_refused(field: str) -> None:
     """No number of a wallet is negative: a document that says so is a defect and not a debt."""
     with pytest.raises(ValidationError, match=field):
         Wallet.model_validate({**empty_wallet(NOW).model_dump(by_alias=True), field: -1})
+
+
+def test_a_wallet_takes_no_misspelt_field_and_no_debt() -> None:
+    """A slip in our own code ends there: a name that is none would be stored, and a negative balance shown."""
+    wallet = empty_wallet(NOW)
+    assert wallet.having(balance=3, plan="pro").balance == 3
+    with pytest.raises(TypeError, match="balence"):
+        wallet.having(balence=3)
+    for field in ("balance", "total_spent", "entry_count", "scans"):
+        with pytest.raises(ValidationError):
+            wallet.having(**{field: -1})

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from functions.core.accounts import charge, open_account
+from functions.core.accounts import Account, charge, open_account
 from functions.core.budget import call_hold
 from functions.core.errors import (
     DailyLimit,
@@ -17,12 +17,13 @@ from functions.core.errors import (
     JobNotUpgradable,
     PriceChanged,
 )
-from functions.core.jobs import Failure, JobError, Lane, Status
+from functions.core.jobs import FAILURE_TEXTS, FINAL, Failure, Job, JobError, Lane, Status
 from functions.core.ledger import Today, Wallet
 from functions.core.limits import Recount, RecountNeededError
 from functions.core.pricing import Prices
+from functions.core.records import Fields
 from functions.core.runtime import BudgetRules, RuntimeConfig
-from functions.core.settlement import Upgrade, cancelling, giving_up, refunding, upgrading
+from functions.core.settlement import Decision, Settled, Upgrade, cancelling, giving_up, refunding, upgrading
 from functions.core.transitions import with_fields
 from tests.builders import NOW, job
 
@@ -32,6 +33,14 @@ LATER = NOW + timedelta(hours=1)
 RUNTIME = RuntimeConfig()
 
 
+def settled(decision: Settled | None) -> tuple[Account, Fields]:
+    """Return what was decided for a user who is there."""
+    assert decision is not None
+    account, fields = decision
+    assert account is not None
+    return account, fields
+
+
 def paid_wallet() -> Wallet:
     """Return the wallet from which `HELD` was paid."""
     return charge(open_account(None, 10, NOW), HELD.job_id, HELD.tokens_cost, NOW).wallet
@@ -39,12 +48,12 @@ def paid_wallet() -> Wallet:
 
 def test_a_failure_gives_the_whole_price_back() -> None:
     """Charge and refund cancel out, under the job's own entry id, and the provider's cost stays on the books."""
-    decision = refunding(lambda _: True, ERROR, 55, LATER)(paid_wallet(), HELD)
-    assert decision is not None
+    decision = settled(refunding(lambda _: True, ERROR, 55, LATER)(paid_wallet(), HELD))
     account, fields = decision
     assert [(e.entry_id, e.delta, e.balance_after) for e in account.new_entries] == [(f"refund:{HELD.job_id}", 5, 10)]
     ended = with_fields(HELD, fields)
-    assert (ended.status, ended.error, ended.cost_micros, ended.completed_at) == (Status.FAILED, ERROR, 55, LATER)
+    assert (ended.status, ended.cost_micros, ended.completed_at) == (Status.FAILED, 55, LATER)
+    assert ended.error == JobError(code=ERROR.code, message=FAILURE_TEXTS[Failure.LINE_MISSING])
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.PROCESSING}))
@@ -58,15 +67,6 @@ def test_a_job_that_somebody_else_holds_is_left_alone() -> None:
     decide = refunding(lambda job: job.batch_id == "batch-1", ERROR, 0, LATER)
     assert decide(paid_wallet(), HELD.model_copy(update={"batch_id": "batch-2"})) is None
     assert decide(paid_wallet(), HELD) is not None
-
-
-def test_a_wallet_that_is_gone_gets_its_refund_and_stays_readable() -> None:
-    """The tokens were the user's: they come back into a wallet that can be stored and read."""
-    decision = refunding(lambda _: True, ERROR, 0, LATER)(None, HELD)
-    assert decision is not None
-    wallet = decision[0].wallet
-    assert wallet.balance == HELD.tokens_cost
-    assert Wallet.model_validate(wallet.model_dump()) == wallet
 
 
 # The user's own decisions
@@ -90,8 +90,7 @@ def batch_wallet(**changes: Any) -> Wallet:
 
 def test_an_upgrade_counts_against_what_the_user_may_cost() -> None:
     """Its most, until it is known what it came to; over the cap it is refused, and the job stays queued."""
-    decision = upgrading("ana", RUNTIME, LATER, UPGRADE)(batch_wallet(), QUEUED)
-    assert decision is not None
+    decision = settled(upgrading("ana", RUNTIME, LATER, UPGRADE)(batch_wallet(), QUEUED))
     account, _ = decision
     assert account.wallet.today.held_micros == 600
     capped = RUNTIME.model_copy(update={"budget": BudgetRules(per_user_daily_micros=599)})
@@ -104,19 +103,29 @@ def test_an_upgrade_counts_against_what_the_user_may_cost() -> None:
 
 def test_a_queued_job_can_be_cancelled_for_its_whole_price() -> None:
     """The price is back, the job has ended, and the photo does not count for today."""
-    decision = cancelling("ana", RUNTIME, LATER)(batch_wallet(), QUEUED)
-    assert decision is not None
+    decision = settled(cancelling("ana", RUNTIME, LATER)(batch_wallet(), QUEUED))
     account, fields = decision
     assert [(e.entry_id, e.delta) for e in account.new_entries] == [(f"refund:{QUEUED.job_id}", 1)]
     assert with_fields(QUEUED, fields).status is Status.CANCELLED
     assert account.wallet.today.batch == 0
 
 
-def test_a_wallet_that_is_gone_is_no_newcomers() -> None:
-    """Who cancels a job has been here before: the refund comes back, and no second welcome."""
-    decision = cancelling("ana", RUNTIME, LATER)(None, QUEUED)
+@pytest.mark.parametrize(
+    ("decide", "job"),
+    [
+        (cancelling("ana", RUNTIME, LATER), QUEUED),
+        (giving_up(LATER), QUEUED),
+        (refunding(lambda _: True, ERROR, 0, LATER), HELD),
+    ],
+    ids=["cancelled", "given up", "failed"],
+)
+def test_nothing_is_kept_anew_of_a_user_who_was_erased(decide: Decision, job: Job) -> None:
+    """Their job ends; there is no wallet that its price could come back to, and none is made."""
+    decision = decide(None, job)
     assert decision is not None
-    assert [(e.entry_id, e.delta) for e in decision[0].new_entries] == [(f"refund:{QUEUED.job_id}", 1)]
+    account, fields = decision
+    assert account is None
+    assert with_fields(job, fields).status in FINAL
 
 
 @pytest.mark.parametrize("status", [Status.PROCESSING, Status.DONE, Status.FAILED])
@@ -147,8 +156,7 @@ def test_somebody_elses_job_is_not_there() -> None:
 
 def test_an_upgrade_costs_the_difference_and_counts_as_instant() -> None:
     """Four tokens more, an instant photo of today instead of a batch one, and a lease for the call."""
-    decision = upgrading("ana", RUNTIME, LATER, UPGRADE)(batch_wallet(), QUEUED)
-    assert decision is not None
+    decision = settled(upgrading("ana", RUNTIME, LATER, UPGRADE)(batch_wallet(), QUEUED))
     account, fields = decision
     upgraded = with_fields(QUEUED, fields)
     assert [(e.entry_id, e.delta) for e in account.new_entries] == [(f"upgrade:{QUEUED.job_id}", -4)]
@@ -158,11 +166,9 @@ def test_an_upgrade_costs_the_difference_and_counts_as_instant() -> None:
 
 def test_charge_upgrade_and_refund_cancel_out() -> None:
     """An upgraded job that fails gives everything back that was paid for it."""
-    decision = upgrading("ana", RUNTIME, LATER, UPGRADE)(batch_wallet(), QUEUED)
-    assert decision is not None
+    decision = settled(upgrading("ana", RUNTIME, LATER, UPGRADE)(batch_wallet(), QUEUED))
     upgraded = with_fields(QUEUED, decision[1])
-    failed = refunding(lambda _: True, ERROR, 0, LATER)(decision[0].wallet, upgraded)
-    assert failed is not None
+    failed = settled(refunding(lambda _: True, ERROR, 0, LATER)(decision[0].wallet, upgraded))
     assert failed[0].wallet.balance == 10
 
 
@@ -185,8 +191,9 @@ def test_an_upgrade_that_cannot_be_had_changes_nothing(
 
 def test_an_upgrade_of_a_job_that_cost_more_is_free() -> None:
     """When the queue had raised the batch price above today's instant one, nothing is owed and nothing given back."""
-    decision = upgrading("ana", RUNTIME, LATER, UPGRADE)(batch_wallet(), QUEUED.model_copy(update={"tokens_cost": 7}))
-    assert decision is not None
+    decision = settled(
+        upgrading("ana", RUNTIME, LATER, UPGRADE)(batch_wallet(), QUEUED.model_copy(update={"tokens_cost": 7}))
+    )
     assert decision[0].new_entries[-1].delta == 0
     assert decision[1]["tokensCost"] == 7
 
@@ -194,8 +201,7 @@ def test_an_upgrade_of_a_job_that_cost_more_is_free() -> None:
 def test_a_job_that_waited_too_long_is_given_up_and_refunded() -> None:
     """Its cost so far stays on the books; one that is being worked on is left alone."""
     waiting = QUEUED.model_copy(update={"cost_micros": 70})
-    decision = giving_up(LATER)(batch_wallet(), waiting)
-    assert decision is not None
+    decision = settled(giving_up(LATER)(batch_wallet(), waiting))
     ended = with_fields(waiting, decision[1])
     assert ended.error is not None
     assert (ended.status, ended.error.code, ended.cost_micros) == (Status.FAILED, Failure.WAITED_TOO_LONG, 70)

@@ -5,13 +5,13 @@ from datetime import timedelta
 import pytest
 
 from functions.core import transitions
-from functions.core.jobs import Failure, Job, JobError, Lane, Status
+from functions.core.jobs import FAILURE_TEXTS, Failure, Job, JobError, Lane, Status
 from functions.core.records import Fields
 from tests.builders import NOW, USAGE, classification, job
 
 LATER = NOW + timedelta(minutes=4)
 
-ERROR = JobError(code=Failure.LINE_MISSING, message="the provider lost this photo's answer")
+ERROR = JobError(code=Failure.LINE_MISSING, message=FAILURE_TEXTS[Failure.LINE_MISSING])
 
 
 def test_done_comes_with_everything_that_the_app_shows() -> None:

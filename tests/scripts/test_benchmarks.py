@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from scripts.benchmarks import instant, poll
+from functions.callers import PHOTOS_IN_MEMORY_MAX
+from scripts.benchmarks import instant, photos, poll
 from scripts.benchmarks.batchfile import ROOT
 from scripts.emulators.cloud import LocalCloud
 
@@ -37,6 +38,16 @@ def test_a_small_crowd_is_served() -> None:
             assert servers.cpu_seconds()["functions"] > before
             assert instant.rss_mb(servers.functions) > 50
     assert (seen.others, 0 < seen.p50 <= seen.p99) == ({}, True)
+
+
+def test_an_instance_that_is_full_of_large_photos_stays_within_its_memory() -> None:
+    """Four callers with eight photos of 10 MB each, at a real instance: it grows by what it may hold, the copies that a
+    download makes included, and not by what it is sent."""
+    figures = photos.run(callers=4, images=8, pixels=(800, 600))
+    assert figures["photo_mb"] == 10
+    assert figures["photos_taken"] == figures["photos"] == 32
+    grown = figures["rss_mb_peak"] - figures["rss_mb_before"]
+    assert grown < 150 + PHOTOS_IN_MEMORY_MAX * 2 * figures["photo_mb"]
 
 
 @pytest.mark.parametrize(

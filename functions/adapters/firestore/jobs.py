@@ -19,6 +19,7 @@ from functions.core.budget import bookings, settling
 from functions.core.jobs import FINAL, QUEUE_SHARDS, Job
 from functions.core.ledger import Reason, Wallet, empty_wallet, entry_id
 from functions.core.records import Fields
+from functions.core.settlement import Decision
 from functions.core.transitions import with_fields
 
 
@@ -136,7 +137,7 @@ class JobDocuments(WalletDocuments, ShardDocuments):
         self,
         job_id: str,
         uid: str,
-        decide: Callable[[Wallet | None, Job], tuple[Account, Fields] | None],
+        decide: Decision,
         took_effect: Callable[[Job], bool] = lambda job: job.status in FINAL,
     ) -> StoredJob | None:
         """Change a job and move its tokens, in one transaction: two reads, and a write for wallet, entry and job each;
@@ -165,7 +166,8 @@ class JobDocuments(WalletDocuments, ShardDocuments):
             changes = bookings(stored.job.hold, changed.hold)
             self._require_room(transaction, changes)
             self._book(transaction, changes)
-            self._write_account(transaction, uid, account)
+            if account is not None:
+                self._write_account(transaction, uid, account)
             transaction.update(job_ref, dict(fields))
             return replace(stored, job=changed)
 
