@@ -130,7 +130,7 @@ def test_transparency_becomes_white(mode: str, kind: str, options: dict[str, Any
 
 
 def test_how_a_jpegs_colours_are_written_is_kept() -> None:
-    """Adobe's note in a JPEG of four colours says whether they are ink, or brightness and tint: it makes a difference."""
+    """Adobe's note in a JPEG of four colours says whether they are ink, or brightness and tint."""
     ink = encoded(two_halves(mode="CMYK"), "JPEG")
     note = ink.index(b"Adobe") + 11
     assert ink[note] == 0
