@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from functions import log
 from functions.core.config_changes import proposed
+from functions.core.errors import InvalidRequest
 from functions.core.moments import day_of
 from functions.core.records import Request
 from functions.steps.spending import reviewer
@@ -23,18 +25,34 @@ class AdminSetConfig(Request):
 def admin_set_config(request: AdminSetConfig, uid: str, deps: Deps) -> dict[str, Any]:
     """Return the whole `config` in force and what `changed`: a list of `{field, before, after}`.
 
-    Functions that are running see it within 30 seconds; a budget limit binds at once.
+    Functions that are running see it within 30 seconds; a budget limit binds at once. The change is logged: an account
+    that writes entries can neither change nor delete them, as it could those of `config/runtime/audit`.
 
     Raises:
-        InvalidRequest: an unknown field, or a value out of range; nothing is changed.
+        InvalidRequest: see `change_config`; nothing is changed.
     """
-    audit_id = deps.new_id()
+    outcome = change_config(request.changes, uid, deps)
+    if outcome["changed"]:
+        log.warning(log.Event.CONFIG_CHANGED, by=uid, changed=outcome["changed"])
+    return outcome
+
+
+def change_config(changes: dict[str, Any], by: str, deps: Deps) -> dict[str, Any]:
+    """Change the config, with its audit entry. Returns what `admin_set_config` does.
+
+    Raises:
+        InvalidRequest: an unknown field, or a value out of range or above what the deploy allows; nothing is changed.
+    """
+    audit_id, most = deps.new_id(), deps.settings.daily_limit_micros_max
     outcome: dict[str, Any] = {}
 
     def decide(stored: dict[str, Any]) -> tuple[dict[str, Any], Fields]:
-        new = proposed(stored, request.changes)
+        new = proposed(stored, changes)
+        if new.config.budget.daily_limit_micros > most and "budget" in changes:
+            field, dollars = "budget.dailyLimitMicros", most // 1_000_000
+            raise InvalidRequest(f"{field}: this deploy allows ${dollars} a day (DAILY_BUDGET_USD_MAX).", field=field)
         outcome.update(config=new.config.model_dump(by_alias=True, mode="json"), changed=new.changed)
-        return new.document, {"by": uid, "at": deps.clock(), "changed": new.changed}
+        return new.document, {"by": by, "at": deps.clock(), "changed": new.changed}
 
     deps.store.change_runtime(audit_id, decide)
     # A limit that was lowered is in force when this returns: holds go by the shards, and these are set anew.

@@ -48,6 +48,11 @@ CHECK_REVOKED_TOKENS = params.BoolParam(
     default=False,
     description="Whether each call asks Firebase if its token was revoked: a request more. Operators' calls do anyway.",
 )
+DAILY_BUDGET_USD_MAX = params.IntParam(
+    "DAILY_BUDGET_USD_MAX",
+    default=100,
+    description="The most that operators can set the AI budget of a day to, in dollars.",
+)
 OPERATOR_SECOND_FACTOR = params.BoolParam(
     "OPERATOR_SECOND_FACTOR",
     default=True,
@@ -97,6 +102,7 @@ class Settings:
     enforce_app_check: bool = False
     check_revoked_tokens: bool = False
     operator_second_factor: bool = True
+    daily_limit_micros_max: int = 100_000_000
 
 
 def project() -> str:
@@ -124,6 +130,7 @@ def load_settings() -> Settings:
         enforce_app_check=ENFORCE_APP_CHECK.value,
         check_revoked_tokens=CHECK_REVOKED_TOKENS.value,
         emulated=emulated,
+        daily_limit_micros_max=DAILY_BUDGET_USD_MAX.value * 1_000_000,
         operator_second_factor=OPERATOR_SECOND_FACTOR.value and not emulated,  # sign-ins in an emulator have none
     )
     if not settings.project:

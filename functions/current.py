@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from functions import log
 from functions.caches import Cached
 from functions.core.budget_state import BudgetState
-from functions.core.config_in_force import read_config
+from functions.core.config_in_force import read_config, under_ceiling
 from functions.core.pricing import QueueStats
 from functions.core.runtime import RuntimeConfig
 
@@ -83,7 +83,8 @@ class CurrentConfig:
         last: RuntimeConfig | None,
         state: BudgetState,
     ) -> RuntimeConfig:
-        reading = read_config(document, remote, last, state.limits)
+        ceiling = self._deps.settings.daily_limit_micros_max
+        reading = under_ceiling(read_config(document, remote, last, state.limits), ceiling)
         if reading.refused:
             log.error(log.Event.CONFIG_INVALID, document="Remote Config", problems=reading.refused)
         if reading.problems:

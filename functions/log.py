@@ -39,6 +39,7 @@ class Event(StrEnum):
     CRON_FINISHED = "cron_finished"
     CRON_CRASHED = "cron_crashed"
     CRON_UNRECORDED = "cron_unrecorded"
+    CONFIG_CHANGED = "config_changed"
     CONFIG_INVALID = "config_invalid"
     REMOTE_CONFIG_FAILED = "remote_config_failed"
     INSTANT_FAILED = "instant_failed"
@@ -122,7 +123,7 @@ def log(event: Event, severity: LogSeverity = LogSeverity.INFO, **fields: object
     """
     entry = {"severity": severity, "message": event.value, **_context.get(), **fields}
     stream = sys.stderr if severity is LogSeverity.ERROR else sys.stdout
-    stream.write(json.dumps(entry) + "\n")
+    stream.write(json.dumps(entry, default=str) + "\n")
     stream.flush()
 
 

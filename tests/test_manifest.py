@@ -111,7 +111,7 @@ def test_every_param_has_a_line_in_the_example() -> None:
     params = [param for param in discovered()["params"] if param["type"] != "secret"]
     defaults = {param["name"]: param["default"] for param in params}
     assert example == {
-        name: str(value).lower() if value in {True, False} else value for name, value in defaults.items()
+        name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in defaults.items()
     }
 
 

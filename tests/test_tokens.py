@@ -278,6 +278,28 @@ def test_who_changes_the_config_has_to_be_there(
     assert wire.call("admin_set_config", changes, operator_token()).status_code == 200
 
 
+def test_no_operator_sets_a_budget_above_the_deploys(
+    wire: Wire, account: SimpleNamespace, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Neither by a call nor by writing into the document; what is changed is logged with who did it."""
+    del account
+    settings(wire, daily_limit_micros_max=20_000_000)
+
+    def set_limit(micros: int) -> Any:
+        return wire.call("admin_set_config", {"changes": {"budget": {"dailyLimitMicros": micros}}}, operator_token())
+
+    refused = set_limit(20_000_001)
+    assert (refused.status_code, content(refused)["error"]["details"]["field"]) == (400, "budget.dailyLimitMicros")
+    assert "config_changed" not in capfd.readouterr().out
+    assert set_limit(15_000_000).status_code == 200
+    (entry,) = (json.loads(line) for line in capfd.readouterr().out.splitlines() if "config_changed" in line)
+    changed = {"field": "budget.dailyLimitMicros", "before": None, "after": 15_000_000}
+    assert (entry["severity"], entry["by"], entry["changed"]) == ("WARNING", "root", [changed])
+
+    wire.cloud.configure({"budget": {"dailyLimitMicros": 9_000_000_000}})
+    assert wire.cloud.deps.runtime().budget.daily_limit_micros == 20_000_000
+
+
 def test_accounts_out_of_reach_let_nobody_in(wire: Wire, account: SimpleNamespace) -> None:
     """Where revocation is asked for and cannot be found out, the door stays shut: 503, to be tried again."""
     from firebase_admin.exceptions import UnavailableError  # noqa: PLC0415 (this test's own)

@@ -10,7 +10,7 @@ A limit that cannot be read and that nobody has noted is nothing: nothing is spe
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic.alias_generators import to_camel
@@ -56,6 +56,17 @@ def read_config(
             told = [*told, "the document is gone: the last limits of the budget stay"]
         config = config.model_copy(update={"budget": config.budget.model_copy(update=lowest)})
     return Reading(config, tuple(told), tuple(refused))
+
+
+def under_ceiling(reading: Reading, daily_limit_micros_max: int) -> Reading:
+    """Return a reading whose daily limit is no higher than the deploy allows, whoever has written it."""
+    budget = reading.config.budget
+    if budget.daily_limit_micros <= daily_limit_micros_max:
+        return reading
+    lowered = budget.model_copy(update={"daily_limit_micros": daily_limit_micros_max})
+    problem = f"budget.dailyLimitMicros: the deploy allows at most {daily_limit_micros_max}"
+    config = reading.config.model_copy(update={"budget": lowered})
+    return replace(reading, config=config, problems=(*reading.problems, problem))
 
 
 def noted_limits(rules: BudgetRules) -> dict[str, int]:

@@ -10,7 +10,7 @@ import typer
 from pydantic import BaseModel
 from rich.console import Console
 
-from functions.admin_set_config import AdminSetConfig, admin_set_config
+from functions.admin_set_config import change_config
 from functions.core.config_changes import known_fields, proposed, unknown_field
 from functions.core.runtime import RuntimeConfig
 from functions.wiring import Deps
@@ -133,7 +133,7 @@ def _change(deps: Deps, changes: dict[str, Any], by: str, *, yes: bool, as_json:
         show({"changed": []}, unchanged, as_json=as_json)
         return
     ask(new.changed, "config/runtime", yes=yes, as_json=as_json)
-    done = admin_set_config(AdminSetConfig(changes=changes), by or login(), deps)
+    done = change_config(changes, by or login(), deps)
 
     def render(console: Console) -> None:
         console.print("Done. Functions see it within 30 seconds; a budget limit binds at once.")

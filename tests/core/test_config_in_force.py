@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from functions.core.config_in_force import noted_limits, read_config
+from functions.core.config_in_force import noted_limits, read_config, under_ceiling
 from functions.core.runtime import BudgetRules, RuntimeConfig
 
 NOTED = {"dailyLimitMicros": 1_000_000, "monthlyLimitMicros": 20_000_000, "perUserDailyMicros": 100_000}
@@ -118,3 +118,12 @@ def test_a_slip_in_the_document_leaves_remote_config_in_force() -> None:
     damaged = {"tokens": {"instantPrice": "x"}}
     assert read_config(damaged, {"instant_token_price": "9"}, None, {}).config.tokens.instant_price == 9
     assert read_config(damaged, {"instant_token_price": "y"}, LAST, {}).config.tokens.instant_price == 7
+
+
+def test_no_limit_is_above_the_deploys() -> None:
+    """Whoever has written it: what is above is in force as the deploy's, and told; what is below is left alone."""
+    reading = read_config({"budget": {"dailyLimitMicros": 5_000_000}}, {}, None, NOTED)
+    assert under_ceiling(reading, 5_000_000) == reading
+    lowered = under_ceiling(reading, 4_000_000)
+    assert limits(lowered.config)[0] == 4_000_000
+    assert lowered.problems == ("budget.dailyLimitMicros: the deploy allows at most 4000000",)
