@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from functions import log
-from functions.core.config_changes import proposed
+from functions.core.config_changes import proposed, require_sense
 from functions.core.errors import InvalidRequest
 from functions.core.moments import day_of
 from functions.core.records import Request
-from functions.steps.spending import reviewer
+from functions.steps.spending import line_micros, reviewer
 
 if TYPE_CHECKING:
     from functions.core.records import Fields
@@ -41,13 +41,15 @@ def change_config(changes: dict[str, Any], by: str, deps: Deps) -> dict[str, Any
     """Change the config, with its audit entry. Returns what `admin_set_config` does.
 
     Raises:
-        InvalidRequest: an unknown field, or a value out of range or above what the deploy allows; nothing is changed.
+        InvalidRequest: an unknown field, a value out of range or above what the deploy allows, or a limit that buys no
+            photo; nothing is changed.
     """
-    audit_id, most = deps.new_id(), deps.settings.daily_limit_micros_max
+    audit_id, most, photo_micros = deps.new_id(), deps.settings.daily_limit_micros_max, line_micros(deps)
     outcome: dict[str, Any] = {}
 
     def decide(stored: dict[str, Any]) -> tuple[dict[str, Any], Fields]:
         new = proposed(stored, changes)
+        require_sense(new, photo_micros, deps.clock())
         if new.config.budget.daily_limit_micros > most and "budget" in changes:
             field, dollars = "budget.dailyLimitMicros", most // 1_000_000
             raise InvalidRequest(f"{field}: this deploy allows ${dollars} a day (DAILY_BUDGET_USD_MAX).", field=field)

@@ -572,7 +572,7 @@ def test_a_lowered_limit_binds_at_once(cloud: InProcessCloud) -> None:
     classify(cloud, "one")
     stale = cloud.new_process()
     stale.runtime()
-    admin_set_config(AdminSetConfig(changes={"budget": {"dailyLimitMicros": 1}}), "root", cloud.deps)
+    admin_set_config(AdminSetConfig(changes={"budget": {"dailyLimitMicros": 0}}), "root", cloud.deps)
     cloud.deps = stale
     with pytest.raises(BudgetExhausted):
         classify(cloud, "two", allowBatch=False)

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic.alias_generators import to_camel
 
 from functions.core.config_reading import readable
 from functions.core.errors import InvalidRequest
@@ -54,7 +56,7 @@ class Proposal:
 
 def proposed(stored: Mapping[str, Any], changes: Mapping[str, Any]) -> Proposal:
     """Lay changes over a stored document, and check the sections that they are in. What is wrong elsewhere is left for
-    whoever corrects it, and so are fields of a newer release.
+    whoever corrects it, and so are fields of a newer release. What is stored is what was validated, not what was sent.
 
     Raises:
         InvalidRequest: an unknown field, with the nearest that there is, or a value out of range.
@@ -69,7 +71,47 @@ def proposed(stored: Mapping[str, Any], changes: Mapping[str, Any]) -> Proposal:
                 raise InvalidRequest(f"{field}: {why}.", field=field) from error
             if each["type"] == "extra_forbidden" and _sets(changes, each["loc"]):
                 raise InvalidRequest(unknown_field(field), field=field) from error
-    return Proposal(document, readable(document, RuntimeConfig())[0], differences(stored, document))
+    config = readable(document, RuntimeConfig())[0]
+    document = _typed(document, changes, config.model_dump(by_alias=True, mode="json"))
+    return Proposal(document, config, differences(stored, document))
+
+
+def _typed(document: Mapping[str, Any], changes: Mapping[str, Any], read: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the document with what was read of each change in place of what was written."""
+    result = dict(document)
+    for name in changes.keys() & result.keys() & read.keys():
+        nested = isinstance(changes[name], Mapping) and isinstance(read[name], Mapping)
+        result[name] = _typed(result[name], changes[name], read[name]) if nested else read[name]
+    return result
+
+
+LIMITS = ("daily_limit_micros", "monthly_limit_micros", "per_user_daily_micros")
+
+OVERRIDE_MAX = timedelta(days=31)
+"""An override that outlives everybody's memory of it is a lane that nobody knows why it is closed."""
+
+
+def require_sense(new: Proposal, photo_micros: int, now: datetime) -> None:
+    """Check what is in range and still a slip: a limit that buys no photo, an override for a year. `photo_micros` is
+    the most that one photo can cost in the batch lane. Zero closes on purpose, and is taken.
+
+    Raises:
+        InvalidRequest: it names the field.
+    """
+    changed, rules = {each["field"] for each in new.changed}, new.config.budget
+    for name in LIMITS:
+        field, micros = f"budget.{to_camel(name)}", getattr(rules, name)
+        if field in changed and 0 < micros < photo_micros:
+            raise InvalidRequest(
+                f"{field}: {micros} micro-dollars buy no photo, of which one costs up to {photo_micros}. "
+                "Write dollars as $5; 0 closes on purpose.",
+                field=field,
+            )
+    until, field = rules.override_until, "budget.overrideUntil"
+    if field in changed and until is not None and not now < until <= now + OVERRIDE_MAX:
+        raise InvalidRequest(
+            f"{field}: an override ends within {OVERRIDE_MAX.days} days, and not before now.", field=field
+        )
 
 
 def _sets(changes: Any, path: tuple[int | str, ...]) -> bool:

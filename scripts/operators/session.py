@@ -226,11 +226,16 @@ def place() -> str:
     return f"Emulator at {emulator}, project {project}" if emulator else f"Project {project}"
 
 
-def ask(changed: Sequence[Mapping[str, Any]], title: str, *, yes: bool, as_json: bool) -> None:
-    """Show what would change, and go on only if the operator says so. Ends the command if not."""
+def ask(
+    changed: Sequence[Mapping[str, Any]], title: str, *, yes: bool, as_json: bool, follows: Sequence[str] = ()
+) -> None:
+    """Show what would change, and what follows from it, and go on only if the operator says so. Ends the command if
+    not."""
     console = screen(as_json=as_json)
     console.print(escape(f"{place()}: {cleaned(title)}"), style="bold", soft_wrap=True)
     console.print(changes_table(changed))
+    for sentence in follows:
+        console.print(escape(sentence), soft_wrap=True)
     if yes:
         return
     try:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
@@ -11,8 +12,14 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from functions.admin_set_config import change_config
-from functions.core.config_changes import known_fields, proposed, unknown_field
+from functions.core.budget import Mode
+from functions.core.config_changes import Proposal, known_fields, proposed, require_sense, unknown_field
+from functions.core.config_reading import readable
+from functions.core.estimates import input_tokens_max, most_micros
+from functions.core.guard import DayBook, mode_at
+from functions.core.moments import clock_text, day_of
 from functions.core.runtime import RuntimeConfig
+from functions.steps.spending import line_micros
 from functions.wiring import Deps
 from scripts.operators.session import (
     AsJson,
@@ -21,6 +28,7 @@ from scripts.operators.session import (
     RefusedError,
     Yes,
     ask,
+    change,
     connected,
     dollars,
     login,
@@ -31,6 +39,7 @@ from scripts.operators.session import (
 app = typer.Typer(help="The runtime config: prices, limits, plans, budgets.", no_args_is_help=True)
 
 _AHEAD = re.compile(r"\+(\d{1,4})([mhd])")
+_DOLLARS = re.compile(r"\$(\d[\d,]*(?:\.\d{1,6})?)")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 Assignments = Annotated[list[str], typer.Argument(help="FIELD=VALUE, as in tokens.batchPrice=2", metavar="FIELD=VALUE")]
@@ -66,7 +75,7 @@ def set_config(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Change fields, all or none of them, on record. VALUE is JSON or text; a time may be +30m, +2h or +1d.
+    """Change fields, all or none of them, on record. VALUE is JSON or text; money may be '$5', a time +30m, +2h or +1d.
 
     A mode by hand: config set budget.overrideMode=closed budget.overrideUntil=+2h
     """
@@ -124,7 +133,8 @@ def _summary(entry: Mapping[str, Any]) -> str:
 
 
 def _change(deps: Deps, changes: dict[str, Any], by: str, *, yes: bool, as_json: bool) -> None:
-    new = proposed(deps.store.runtime_documents().config or {}, changes)
+    stored = deps.store.runtime_documents().config or {}
+    new = proposed(stored, changes)
 
     def unchanged(console: Console) -> None:
         console.print("Nothing to do: it is so already.")
@@ -132,13 +142,67 @@ def _change(deps: Deps, changes: dict[str, Any], by: str, *, yes: bool, as_json:
     if not new.changed:
         show({"changed": []}, unchanged, as_json=as_json)
         return
-    ask(new.changed, "config/runtime", yes=yes, as_json=as_json)
+    require_sense(new, line_micros(deps), deps.clock())
+    ask(_in_effect(stored, new), "the config", yes=yes, as_json=as_json, follows=_follows(new, deps))
     done = change_config(changes, by or login(), deps)
 
     def render(console: Console) -> None:
         console.print("Done. Functions see it within 30 seconds; a budget limit binds at once.")
 
     show({"changed": done["changed"]}, render, as_json=as_json)
+
+
+def _in_effect(stored: Mapping[str, Any], new: Proposal) -> list[dict[str, Any]]:
+    """Return what changes for the functions, with what is in force in place of what is not stored. A plan is stored as
+    a whole; of its fields those that stay as they are do not change."""
+    before, after = flat(dumped(readable(stored, RuntimeConfig())[0])), flat(dumped(new.config))
+    rows = []
+    for each in new.changed:
+        field = each["field"]
+        if before.get(field) != after.get(field) or field not in after or len(new.changed) == 1:
+            cells = [
+                _cell(field, in_force.get(field, each[when]), default=each[when] is None and field in in_force)
+                for when, in_force in (("before", before), ("after", after))
+            ]
+            rows.append(change(field, *cells))
+    return rows or [dict(each) for each in new.changed]
+
+
+def _cell(field: str, value: Any, *, default: bool) -> str:
+    return f"{_told(field, value)}{', the default' if default else ''}"
+
+
+def _follows(new: Proposal, deps: Deps) -> list[str]:
+    """Return what a change of the budget or of the lanes means today, in sentences."""
+    changed, config, now = {each["field"] for each in new.changed}, new.config, deps.clock()
+    follows = []
+    if changed & {"budget.dailyLimitMicros", "budget.monthlyLimitMicros", "budget.batchOnlyPercent"}:
+        daily, today = config.budget.daily_limit_micros, day_of(now)
+        instant = input_tokens_max(deps.settings.openai_model, config.images.side_max)
+        batch_micros, instant_micros = line_micros(deps), most_micros(instant, deps.model_price(), batch=False)
+        follows.append(
+            f"{dollars(daily)} a day buy {daily // batch_micros:,} batch photos or {daily // instant_micros:,} "
+            "instant ones, if each costs the most that it can."
+        )
+        book = deps.store.day_books(today, today).get(today, DayBook())
+        month = deps.budget().month_of(today)
+        left = max(config.budget.monthly_limit_micros - sum(month.values()) + month.get(today, 0), 0)
+        book = book.model_copy(update={"limit": min(daily, left)})
+        used = f"Today {dollars(book.used)} of {dollars(book.limit)} are used"
+        follows.append(f"{used}: {_MODES[mode_at(book, config.budget, batch_micros)]}.")
+    if changed & {"budget.overrideMode", "budget.overrideUntil"} and config.budget.override_until is not None:
+        mode, until = Mode(config.budget.override_mode or Mode.NORMAL), clock_text(config.budget.override_until)
+        follows.append(f"Until {until}: {_MODES[mode]}, whatever is used; no limit is lifted.")
+    if "instant.open" in changed:
+        follows.append("The instant lane is open." if config.instant.open else "Instant photos go into the batch lane.")
+    return follows
+
+
+_MODES: Mapping[Mode, str] = {
+    Mode.NORMAL: "both lanes are open",
+    Mode.BATCH_ONLY: "the instant lane is closed, the batch lane open",
+    Mode.CLOSED: "both lanes are closed, photos are queued",
+}
 
 
 def assigned(assignments: Sequence[str], config: RuntimeConfig, now: datetime) -> dict[str, Any]:
@@ -156,11 +220,13 @@ def assigned(assignments: Sequence[str], config: RuntimeConfig, now: datetime) -
             raise RefusedError(unknown_field(field))
         for name, value in _complete(config, field).items():
             _put(changes, name, value, keep=True)
-        _put(changes, field, _value(text, now))
+        _put(changes, field, _value(field, text, now))
     return changes
 
 
-def _value(text: str, now: datetime) -> Any:
+def _value(field: str, text: str, now: datetime) -> Any:
+    if field.endswith("Micros") and (amount := _DOLLARS.fullmatch(text)):
+        return int(Decimal(amount[1].replace(",", "")) * 1_000_000)
     if ahead := _AHEAD.fullmatch(text):
         until = now + timedelta(**{_UNITS[ahead[2]]: int(ahead[1])})
         return until.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,13 +1,23 @@
 """What a change of the config makes of it, whoever it comes from."""
 
 import copy
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from functions.core.config_changes import differences, known_fields, merged, overlaid, proposed, unknown_field
+from functions.core.config_changes import (
+    differences,
+    known_fields,
+    merged,
+    overlaid,
+    proposed,
+    require_sense,
+    unknown_field,
+)
 from functions.core.errors import InvalidRequest
 from functions.core.runtime import RuntimeConfig
+from tests.builders import NOW
 
 BEFORE: dict[str, Any] = {"tokens": {"instantPrice": 5, "welcome": 3}, "defaultRegion": "IN"}
 
@@ -114,3 +124,34 @@ def test_a_proposal_is_not_refused_for_what_it_does_not_touch() -> None:
     assert proposed(stored, {"budget": {"monthlyPercent": None}}).document["budget"] == {}
     with pytest.raises(InvalidRequest, match="monthlyPercent: there is no such field"):
         proposed(stored, {"budget": {"monthlyPercent": 4}})
+
+
+def test_what_was_validated_is_what_is_stored() -> None:
+    """Typed, also in a section that is new; a default taken back is no value."""
+    new = proposed({"tokens": {"welcome": 3}}, {"instant": {"open": "no"}, "tokens": {"welcome": None}})
+    assert new.document == {"tokens": {}, "instant": {"open": False}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"dailyLimitMicros": 9}, "budget.dailyLimitMicros"),
+        ({"monthlyLimitMicros": 1}, "budget.monthlyLimitMicros"),
+        ({"perUserDailyMicros": 9}, "budget.perUserDailyMicros"),
+        ({"overrideMode": "closed", "overrideUntil": NOW + timedelta(days=32)}, "budget.overrideUntil"),
+        ({"overrideMode": "closed", "overrideUntil": NOW}, "budget.overrideUntil"),
+    ],
+)
+def test_what_is_in_range_and_still_a_slip_is_refused(changes: dict[str, Any], field: str) -> None:
+    """A limit that buys no photo, an override that nobody will remember, or that is over."""
+    with pytest.raises(InvalidRequest) as refused:
+        require_sense(proposed({}, {"budget": changes}), 10, NOW)
+    assert refused.value.details == {"field": field}
+
+
+def test_what_was_meant_is_taken() -> None:
+    """Nothing at all closes on purpose; what was a slip before is no matter of this change."""
+    for changes in ({"dailyLimitMicros": 0}, {"dailyLimitMicros": 10}, {"batchOnlyPercent": 50}):
+        require_sense(proposed({"budget": {"monthlyLimitMicros": 1}}, {"budget": changes}), 10, NOW)
+    soon = {"overrideMode": "closed", "overrideUntil": NOW + timedelta(days=31)}
+    require_sense(proposed({}, {"budget": soon}), 10, NOW)

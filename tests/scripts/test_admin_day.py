@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -225,3 +226,72 @@ def test_a_question_names_the_emulator(cloud: InProcessCloud, run: Run, monkeypa
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "127.0.0.1:8080")
     asked = run("grant", "ann", "5", "--why", "x", answer="n\n").output
     assert "Emulator at 127.0.0.1:8080, project demo-ecolane: 5 tokens" in asked
+
+
+def stored_config(cloud: InProcessCloud) -> dict[str, Any]:
+    """Return the config as it is stored."""
+    return cloud.client.document("config/runtime").get().to_dict() or {}
+
+
+def test_a_limit_is_set_in_dollars_and_shows_what_it_means(cloud: InProcessCloud, run: Run) -> None:
+    """Before and after in dollars, the value in force even where it is the default, what it buys, what it closes."""
+    asked = run("config", "set", "budget.dailyLimitMicros=$5", answer="n\n").output
+    text = " ".join(asked.split())
+    assert "Project demo-ecolane" in text
+    assert "10000000 ($10.00), the default" in text
+    assert "5000000 ($5.00)" in text
+    assert "$5.00 a day buy" in text
+    assert "Today $0 of $5.00 are used: both lanes are open." in text
+    assert stored_config(cloud) == {}
+    closing = " ".join(run("config", "set", "budget.dailyLimitMicros=0", answer="n\n").output.split())
+    assert "both lanes are closed, photos are queued" in closing
+    assert run("config", "set", "budget.dailyLimitMicros=$1,000.50", "--yes").exit_code == 0
+    assert stored_config(cloud) == {"budget": {"dailyLimitMicros": 1_000_500_000}}
+
+
+@pytest.mark.parametrize("field", ["dailyLimitMicros", "monthlyLimitMicros", "perUserDailyMicros"])
+def test_a_limit_that_buys_no_photo_is_a_slip_and_none_at_all_is_meant(
+    cloud: InProcessCloud, run: Run, field: str
+) -> None:
+    """5 is five millionths of a dollar; 0 closes on purpose."""
+    slip = run("config", "set", f"budget.{field}=5", "--yes")
+    assert (slip.exit_code, stored_config(cloud)) == (1, {})
+    assert "5 micro-dollars buy no photo" in slip.stderr
+    assert "Write dollars as $5; 0 closes on purpose." in slip.stderr
+    assert run("config", "set", f"budget.{field}=0", "--yes").exit_code == 0
+    assert stored_config(cloud) == {"budget": {field: 0}}
+
+
+@pytest.mark.parametrize(
+    ("assignment", "stored"),
+    [
+        ("instant.open=no", {"instant": {"open": False}}),
+        ("tokens.batchPrice=2.0", {"tokens": {"batchPrice": 2}}),
+        ("budget.alertUids=[]", {"budget": {"alertUids": []}}),
+        ("defaultRegion=DE", {"defaultRegion": "DE"}),
+    ],
+)
+def test_what_was_validated_is_stored(cloud: InProcessCloud, run: Run, assignment: str, stored: object) -> None:
+    """And not what was typed: "no" is no text where a yes or no is meant."""
+    assert run("config", "set", assignment, "--yes").exit_code == 0
+    assert stored_config(cloud) == stored
+
+
+def test_a_diff_shows_only_what_changes(cloud: InProcessCloud, run: Run) -> None:
+    """A plan is stored as a whole; its fields that stay as they are are no change."""
+    shown = run("config", "set", "plans.free.instantPerDay=3", answer="n\n").output
+    assert "plans.free.instantPerDay" in shown
+    assert "20, the default" in shown
+    assert "batchPerDay" not in shown
+    run("config", "set", "tokens.batchPrice=2", "--yes")
+    back = run("config", "unset", "tokens.batchPrice", answer="n\n").output
+    assert "1, the default" in back
+
+
+@pytest.mark.parametrize(("until", "taken"), [("+2h", True), ("+31d", True), ("+32d", False), ("+400d", False)])
+def test_an_override_ends_within_a_month(cloud: InProcessCloud, run: Run, until: str, *, taken: bool) -> None:
+    """A longer one is a lane that is closed and nobody knows why; the message says how long is taken."""
+    result = run("config", "set", "budget.overrideMode=closed", f"budget.overrideUntil={until}", "--yes")
+    assert (result.exit_code == 0) is taken
+    assert taken or "an override ends within 31 days, and not before now" in result.stderr
+    assert not taken or "both lanes are closed" in " ".join(result.output.split())
