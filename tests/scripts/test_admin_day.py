@@ -245,8 +245,8 @@ def test_a_limit_is_set_in_dollars_and_shows_what_it_means(cloud: InProcessCloud
     assert stored_config(cloud) == {}
     closing = " ".join(run("config", "set", "budget.dailyLimitMicros=0", answer="n\n").output.split())
     assert "both lanes are closed, photos are queued" in closing
-    assert run("config", "set", "budget.dailyLimitMicros=$1,000.50", "--yes").exit_code == 0
-    assert stored_config(cloud) == {"budget": {"dailyLimitMicros": 1_000_500_000}}
+    assert run("config", "set", "budget.monthlyLimitMicros=$1,000.50", "--yes").exit_code == 0
+    assert stored_config(cloud) == {"budget": {"monthlyLimitMicros": 1_000_500_000}}
 
 
 @pytest.mark.parametrize("field", ["dailyLimitMicros", "monthlyLimitMicros", "perUserDailyMicros"])
