@@ -70,7 +70,9 @@ class InstantRules(Record):
 
 
 class BatchRules(Record):
-    """How queued jobs become OpenAI batches. `signed_urls` sends links to the prepared photos instead of the photos."""
+    """How queued jobs become OpenAI batches. `signed_urls` sends links to the prepared photos instead of the photos.
+    IAM promises that they hold for twelve hours, and a batch can take 24: a photo whose link has died has lost an
+    attempt, so it is for whom the files are too large otherwise."""
 
     signed_urls: bool = False
 

@@ -1,4 +1,5 @@
-"""Building and collecting one batch file of 50,000 lines, without the store: lines a second, and what memory grows by.
+"""Building and collecting one batch file, without the store: lines a second, and what memory grows by. It is offered
+50,000 jobs and takes as many as OpenAI's limit for a file lets in: nearly all with links, about 10,000 with photos.
 
 Each size runs in a process of its own, so that what one leaves behind does not count for the other. Photos come from
 memory and are ready to be sent; files go to disk; everything in between is the product's own code.
@@ -35,15 +36,18 @@ PHOTO = bytes(12_000)  # what the photos of the demo come to
 
 
 def run() -> dict[str, Any]:
-    """Return the speeds at 50,000 lines, and the growth over 1,000, at its worst of links and inline photos."""
-    figures: dict[str, Any] = {"lines": LARGE}
+    """Return the speeds of a file that is full, how many lines that is, and the growth over 1,000 lines, at its worst
+    of links and inline photos."""
+    figures: dict[str, Any] = {"lines": 0}
     growth = []
     for mode in ("links", "inline"):
         small, large = _measured(SMALL, mode), _measured(LARGE, mode)
         growth.append(large["rss_mb"] - small["rss_mb"])
+        figures[f"lines_{mode}"] = round(large["lines"])
         figures[f"build_lines_per_s_{mode}"] = round(large["build_lines_per_s"])
         figures[f"collect_lines_per_s_{mode}"] = round(large["collect_lines_per_s"])
         figures[f"rss_growth_mb_{mode}"] = round(growth[-1], 1)
+    figures["lines"] = max(figures["lines_links"], figures["lines_inline"])
     figures["build_lines_per_s"] = min(figures["build_lines_per_s_links"], figures["build_lines_per_s_inline"])
     figures["collect_lines_per_s"] = min(figures["collect_lines_per_s_links"], figures["collect_lines_per_s_inline"])
     figures["rss_growth_mb_1k_to_50k"] = round(max(growth), 1)
@@ -161,10 +165,10 @@ class Answers:
 class _Deps(Deps):
     """The real one, over photos from memory, files on disk, no store and a provider that has answered."""
 
-    def __init__(self, lines: int, mode: str, folder: Path) -> None:
+    def __init__(self, mode: str, folder: Path) -> None:
         super().__init__(Settings("project", "bucket", MODEL, "http://openai.local", "key"), lambda: NOW)
         store = _NoStore({"batch": {"signedUrls": mode == "links"}})
-        vars(self).update(files=DiskFiles(folder), store=store, provider=Answers(lines))
+        vars(self).update(files=DiskFiles(folder), store=store)
 
     def prepare_photo(self, data: bytes, _rules: object) -> bytes:
         return data
@@ -192,27 +196,26 @@ def _member(number: int) -> BatchMember:
 
 def _measure(lines: int, mode: str) -> dict[str, float]:
     """Build and collect one file, and return the speeds and the most memory that this process has had."""
-    # With photos inside, and nearly with links, so many lines exceed what OpenAI takes as one file; memory is what
-    # counts here.
-    vars(batch_files)["INPUT_BYTES_MAX"] = sys.maxsize
     with tempfile.TemporaryDirectory() as folder:
-        deps = _Deps(lines, mode, Path(folder))
+        deps = _Deps(mode, Path(folder))
         counts: Counter[str] = Counter()
         leased = NOW + timedelta(minutes=15)
         batch = Batch(batch_id="batch", state=BatchState.BUILDING, created_at=NOW, due_at=leased, model=MODEL)
         started = time.perf_counter()
         sent = batch_files.write_files(deps, batch, [_member(number) for number in range(lines)], counts)
         built = time.perf_counter()
+        vars(deps)["provider"] = Answers(sent)
         reported = ProviderBatch("batch_1", ProviderState.COMPLETED, "file_1")
         collector = Collector(deps, batch, until=NOW + timedelta(minutes=6))
         collector.collect(reported)
         ended = collector.ended
         collected = time.perf_counter()
-    if not sent == ended["done"] == vars(deps)["store"].written == lines:
+    if not 0 < sent == ended["done"]:
         raise RuntimeError(f"{sent} of {lines} lines were built and {ended['done']} collected")
     return {
-        "build_lines_per_s": lines / (built - started),
-        "collect_lines_per_s": lines / (collected - built),
+        "lines": sent,
+        "build_lines_per_s": sent / (built - started),
+        "collect_lines_per_s": sent / (collected - built),
         "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 

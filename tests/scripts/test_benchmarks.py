@@ -18,6 +18,7 @@ def test_a_small_batch_file_is_built_and_collected(mode: str) -> None:
     command = [sys.executable, "-m", "scripts.benchmarks.batchfile", "50", mode]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603  (our own command)
     figures = json.loads(done.stdout.splitlines()[-1])
+    assert figures["lines"] == 50
     assert figures["build_lines_per_s"] > 0 < figures["collect_lines_per_s"]
 
 
