@@ -11,13 +11,15 @@ from functions.core.budget import Mode
 from functions.core.budget_state import overridden_until
 from functions.core.costs import cost_rows, user_rows
 from functions.core.guard import DayBook
-from functions.core.health import cron_rows
+from functions.core.health import complaints, cron_rows
 from functions.core.moments import day_of
 from functions.core.records import Record, Request, Uid
 from functions.steps.health import figures
 from functions.steps.spending import mode, reopens_at
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from functions.wiring import Deps
 
 
@@ -47,18 +49,22 @@ class _Stats(Record):
     dead_letters: int
     alerts: list[dict[str, Any]]
     costs: dict[str, Any]
+    wrong: dict[str, str]
 
 
 def admin_stats(request: AdminStats, _uid: str, deps: Deps) -> dict[str, Any]:
     """Return, as JSON with times as ISO 8601 text in UTC, at about 60 reads, half of them for the days of `costs`:
 
-    - `budget`: `mode` in force and `because`; `reopensAt`, if it is not normal; `month`, micro-dollars that the month's
-      days can still come to, and its `monthLimit`; the operator's `override` with `until`
+    - `wrong`: what is not as it should be at this moment, by the kind of alert that the next guard makes of it
+    - `budget`: `mode` in force and `because`; `reopensAt`, if it is not normal; in micro-dollars `monthUsed`, what this
+      month's days have spent or hold, `month`, what that can come to with all of today's limit, and its `monthLimit`;
+      the operator's `override` with `until`
     - `queue`: the batch queue as the last submitter measured it; how many `waiting` there are now, up to 10,000, and
       since when the oldest (`oldestAt`)
     - `batches`: how many are `open`, by state; ids of those that nobody has looked at for an hour too long (`overdue`)
     - `crons`: of each scheduled function its last runs and `state`: `ok`, `late`, `failing` or `never`
-    - `alerts`: the newest ten; `delivered` tells whether somebody has got it
+    - `alerts`: the newest ten, each `since` when, `overAt` when it was over, `open` as long as it holds; `delivered`
+      tells whether somebody has got it
     - `refresh`: `workers`, the figures of each one's last run by its name (`2-of-3`), see `refresh_credits`; `breaker`,
       what the next run may do (`free`, `probe` or `shut`)
     - `deadLetters`: how many there are, up to 10,000
@@ -67,21 +73,22 @@ def admin_stats(request: AdminStats, _uid: str, deps: Deps) -> dict[str, Any]:
       `spent` and `excess`; the `mode` in force; and for `costsOf` its `user`
     """
     stored, now = deps.store.operator_stats(), deps.clock()
-    found = figures(deps, stored)
+    found, costs = figures(deps, stored), _costs(request.costs_of, deps)
     stats = _Stats(
-        budget=_budget(deps),
+        budget=_budget(costs["today"], deps),
         queue={**stored["queue"], "waiting": found.queued, "oldestAt": found.oldest_asked_at},
         batches={"open": found.batches, "overdue": found.overdue_batches},
         crons=cron_rows(found.crons, now),
         refresh=_Refresh(breaker=found.breaker.admits(now), workers=stored["refresh"].get("workers", {})),
         dead_letters=found.dead_letters,
         alerts=[_shown(each) for each in deps.store.recent_alerts(ALERTS_SHOWN)],
-        costs=_costs(request.costs_of, deps),
+        costs=costs,
+        wrong=complaints(found, mode(deps), now),
     )
     return stats.model_dump(by_alias=True, mode="json")
 
 
-def _budget(deps: Deps) -> dict[str, Any]:
+def _budget(today: Mapping[str, int], deps: Deps) -> dict[str, Any]:
     now, rules, state = deps.clock(), deps.runtime().budget, deps.budget()
     in_force = mode(deps)
     overridden = overridden_until(rules, now) is not None
@@ -97,19 +104,26 @@ def _budget(deps: Deps) -> dict[str, Any]:
             Mode.BATCH_ONLY: f"{rules.batch_only_percent} % of today's limit is used",
             Mode.CLOSED: "today's limit has no room for another photo",
         }[in_force]
+    month = state.month_of(day_of(now))
+    used = today["reserved"] + today["spent"] + today["excess"]
     return {
         "mode": in_force,
         "because": because,
         "reopensAt": None if in_force is Mode.NORMAL else reopens_at(deps),
-        "month": sum(state.month_of(day_of(now)).values()),
+        "monthUsed": sum(month.values()) - month.get(day_of(now), 0) + used,
+        "month": sum(month.values()) - month.get(day_of(now), 0) + max(month.get(day_of(now), 0), used),
         "monthLimit": rules.monthly_limit_micros,
         "override": {"mode": rules.override_mode, "until": rules.override_until} if overridden else None,
     }
 
 
 def _shown(alert: Alert) -> dict[str, Any]:
-    shown = alert.model_dump(by_alias=True, mode="json", include={"kind", "day", "text", "created_at", "attempts"})
-    return {**shown, "delivered": alert.due_at is None}
+    told = {"kind", "day", "text", "created_at", "attempts", "open", "over_at"}
+    shown = alert.model_copy(update={"since": alert.since or alert.created_at})
+    return {
+        **shown.model_dump(by_alias=True, mode="json", include={*told, "since"}),
+        "delivered": alert.due_at is None,
+    }
 
 
 def _costs(uid: str | None, deps: Deps) -> dict[str, Any]:

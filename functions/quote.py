@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from functions.core.budget import Mode
 from functions.core.moments import iso_text
-from functions.core.pricing import expected_wait_minutes, prices_now, recommended_lane
+from functions.core.pricing import prices_now, recommended_lane
 from functions.core.records import Request
 from functions.core.refresh import contact
-from functions.steps.spending import instant_closed_because, mode, reopens_at
+from functions.steps.spending import instant_closed_because, mode, reopens_at, wait_minutes
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -24,7 +24,7 @@ def quote(_request: Quote, uid: str, deps: Deps) -> dict[str, Any]:
 
     The price shown is the price paid when `maxTokens` is sent along with the photo. With the budget used up,
     `instant.closedBecause` is `BUDGET` until `instant.opensAt`; batch photos are still taken, and those that have not
-    been sent wait until `batch.pausedUntil`.
+    been sent wait until `batch.pausedUntil`, which is part of `batch.waitMinutes`.
     """
     runtime, queue = deps.runtime(), deps.queue()
     rules = runtime.tokens
@@ -55,7 +55,7 @@ def quote(_request: Quote, uid: str, deps: Deps) -> dict[str, Any]:
         "batch": {
             "price": prices.batch,
             "queuePosition": queue.queued + 1,
-            "waitMinutes": expected_wait_minutes(queue, runtime.batch),
+            "waitMinutes": wait_minutes(deps),
             "health": queue.health,
             "pausedUntil": opens_at if mode(deps) is Mode.CLOSED else None,
         },

@@ -13,10 +13,10 @@ from functions.core.idempotency import job_id_for
 from functions.core.jobs import JOB_LIFETIME, Job, Lane, Status, shard_of
 from functions.core.locales import LanguageTag, Region
 from functions.core.moments import day_of
-from functions.core.pricing import expected_wait_minutes, prices_now
+from functions.core.pricing import prices_now
 from functions.core.records import Request, RequestId
 from functions.core.uploads import PATH_CHARACTERS_MAX
-from functions.steps.spending import instant_closed, instant_closed_because
+from functions.steps.spending import instant_closed, instant_closed_because, wait_minutes
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -89,7 +89,7 @@ def new_order(
 def _queued(job: Job, deps: Deps) -> Job:
     """Return the job as it is in the batch lane."""
     queue = deps.queue()
-    wait = timedelta(minutes=expected_wait_minutes(queue, deps.runtime().batch))
+    wait = timedelta(minutes=wait_minutes(deps))
     changes = {
         "mode": Lane.BATCH,
         "status": Status.QUEUED,

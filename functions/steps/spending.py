@@ -7,6 +7,7 @@ is opened by whoever comes first. Both end: there are few shards, and a day is o
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -19,6 +20,7 @@ from functions.core.estimates import input_tokens, input_tokens_max, jpeg_size, 
 from functions.core.guard import Books, Drift, Review, review
 from functions.core.limits import Recount, RecountNeededError
 from functions.core.moments import day_bounds, day_of
+from functions.core.pricing import expected_wait_minutes
 from functions.core.usage import UnknownPriceError
 
 if TYPE_CHECKING:
@@ -62,6 +64,13 @@ def instant_closed(because: str, deps: Deps) -> EcolaneError:
 def reopens_at(deps: Deps) -> datetime:
     """Return when there is budget again."""
     return lifting(deps.runtime().budget, deps.budget(), deps.clock())
+
+
+def wait_minutes(deps: Deps) -> int:
+    """Return how long a batch photo that is handed in now waits for its answer: while both lanes are closed nothing is
+    sent, so until they open, and then as long as ever."""
+    pause = reopens_at(deps) - deps.clock() if mode(deps) is Mode.CLOSED else timedelta(0)
+    return -(-pause // timedelta(minutes=1)) + expected_wait_minutes(deps.queue(), deps.runtime().batch)
 
 
 def instant_hold(job: Job, photo: bytes, deps: Deps) -> Hold:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.panel import Panel
 
 from functions.admin_stats import AdminStats, admin_stats
@@ -16,8 +17,10 @@ from functions.core.costs import COLUMNS, USER_COLUMNS, cost_rows, user_rows
 from functions.core.guard import DayBook
 from functions.core.jobs import QUEUE_SHARDS, Job
 from functions.core.moments import day_of
-from functions.core.pricing import expected_wait_minutes, prices_now
+from functions.core.plain_text import cleaned
+from functions.core.pricing import prices_now
 from functions.steps.health import OPEN_STATES
+from functions.steps.spending import wait_minutes
 from functions.wiring import Deps
 from scripts.operators.money import document_id
 from scripts.operators.session import (
@@ -36,6 +39,8 @@ from scripts.operators.session import (
 from scripts.operators.stories import outcome
 
 BAR = 30
+WRONG = 3
+"""The status of `status --check`; 1 is for what could not be looked at, 2 for a command that is wrong."""
 COLOURS = {"normal": "green", "batch_only": "yellow", "closed": "red"}
 STATES = {"ok": "green", "late": "red", "failing": "red", "never": "yellow"}
 FAR = timedelta(days=3_650)
@@ -43,19 +48,27 @@ FAR = timedelta(days=3_650)
 Limit = Annotated[int, typer.Option(min=1, max=500, help="How many. A read each.")]
 
 
-def status(project: Project, as_json: AsJson = False) -> None:
+def status(
+    project: Project,
+    check: Annotated[
+        bool, typer.Option("--check", help=f"Exit with {WRONG} if something is wrong now: for a cron of yours.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """One screen: is everything as it should be? What admin_stats says; about 60 reads."""
     with connected(project) as deps:
         stats = admin_stats(AdminStats(), "operator", deps)
         now = deps.clock()
         show(stats, lambda console: _status(console, stats, now, project), as_json=as_json)
+    if check and stats["wrong"]:
+        raise typer.Exit(WRONG)
 
 
 def _status(console: Console, stats: Mapping[str, Any], now: datetime, project: str) -> None:
     budget, today = stats["budget"], stats["costs"]["today"]
     colour = COLOURS[budget["mode"]]
     reopens = f", reopens {budget['reopensAt'][:16]} UTC" if budget["reopensAt"] else ""
-    month = f"Month {bar(budget['month'], 0, budget['monthLimit'], 'committed')}"
+    month = _month_bar(budget)
     text = f"[{colour}]{budget['mode']}[/]: {budget['because']}{reopens}\nToday {_day_bar(today)}\n{month}"
     console.print(Panel.fit(text, title=f"{project}, {now:%Y-%m-%d %H:%M} UTC: budget"))
     queue, batches = stats["queue"], stats["batches"]
@@ -73,9 +86,19 @@ def _status(console: Console, stats: Mapping[str, Any], now: datetime, project: 
     alerts = [each for each in stats["alerts"] if each["day"] >= (now - timedelta(days=1)).date().isoformat()]
     for each in alerts:
         sent = "" if each["delivered"] else " [red](not delivered)[/]"
-        console.print(f"[red]![/] {each['day']} {each['kind']}: {each['text']}{sent}")
-    if not alerts:
-        console.print("No alert since yesterday.")
+        over = f", over since {_minute(each['overAt'])}" if each["overAt"] else ""
+        sign = "[red]![/]" if each["open"] else "[dim]-[/]"
+        console.print(f"{sign} {_minute(each['since'])} {each['kind']}{over}: {escape(cleaned(each['text']))}{sent}")
+    told = {each["kind"] for each in alerts if each["open"]}
+    for kind, text in stats["wrong"].items():
+        if kind not in told:
+            console.print(f"[red]![/] now {kind}: {escape(cleaned(text))} [dim](to be told by the next guard)[/]")
+    if not alerts and not stats["wrong"]:
+        console.print("Nothing is wrong, and there was no alert since yesterday.")
+
+
+def _minute(text: str) -> str:
+    return text[:16].replace("T", " ")
 
 
 def _crons(crons: Mapping[str, Any], now: datetime) -> Any:
@@ -99,6 +122,12 @@ def bar(spent: int, reserved: int, limit: int, word: str = "spent") -> str:
     return f"{cells} {dollars(spent)} {word}{held} of {dollars(limit)}"
 
 
+def _month_bar(budget: Mapping[str, Any]) -> str:
+    """Return the month in a bar: what its days have spent or hold, and what today's limit can still add to that."""
+    more = f"; today's limit can still add {dollars(budget['month'] - budget['monthUsed'])}"
+    return f"Month {bar(budget['monthUsed'], 0, budget['monthLimit'], 'spent or held')}{more}"
+
+
 def _day_bar(book: Mapping[str, int]) -> str:
     return bar(book["spent"], book["reserved"], book["limit"])
 
@@ -117,7 +146,7 @@ def queue(project: Project, limit: Limit = 20, as_json: AsJson = False) -> None:
         data = {
             "waiting": waiting,
             "health": stats.health,
-            "expectedMinutes": expected_wait_minutes(stats, runtime.batch),
+            "expectedMinutes": wait_minutes(deps),
             "batchMinutes": stats.batch_minutes,
             "prices": {"instant": prices.instant, "batch": prices.batch},
             "jobs": [_queued(job) for job in jobs],
@@ -225,7 +254,7 @@ def budget(project: Project, as_json: AsJson = False) -> None:
         def render(console: Console) -> None:
             colour = COLOURS[data["mode"]]
             console.print(f"[{colour}]{data['mode']}[/]: {data['because']}")
-            console.print(f"Today {_day_bar(sums)}\nMonth {bar(data['month'], 0, data['monthLimit'], 'committed')}")
+            console.print(f"Today {_day_bar(sums)}\n{_month_bar(data)}")
             rows = [(name, *map(dollars, (each.limit, each.reserved, each.spent, each.room))) for name, each in named]
             if rows:
                 console.print(table("shard", ">limit", ">held", ">spent", ">room", rows=rows))

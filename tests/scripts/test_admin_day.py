@@ -7,11 +7,17 @@ from typing import Any
 
 import pytest
 
+from functions.classify_image import ClassifyImage, classify_image
+from functions.core.errors import EcolaneError
 from functions.core.idempotency import job_id_for
 from functions.get_wallet import GetWallet, get_wallet
+from functions.guard_budget import guard_budget
 from functions.poll_batches import poll_batches
+from functions.quote import Quote, quote
 from functions.submit_batches import submit_batches
 from scripts.emulators.inprocess import InProcessCloud
+from scripts.operators import session
+from tests.app import photo
 from tests.scripts.test_admin import Run, audit, balance, classify, cloud, run, statement, wallet
 
 __all__ = ["cloud", "run"]  # fixtures
@@ -295,3 +301,61 @@ def test_an_override_ends_within_a_month(cloud: InProcessCloud, run: Run, until:
     assert (result.exit_code == 0) is taken
     assert taken or "an override ends within 31 days, and not before now" in result.stderr
     assert not taken or "both lanes are closed" in " ".join(result.output.split())
+
+
+# What the screens say
+
+
+def test_the_month_says_what_is_spent_and_what_today_can_add(cloud: InProcessCloud, run: Run) -> None:
+    """A day's whole limit is not spent because it is open."""
+    classify(cloud, "photo-one", "instant")
+    guard_budget(cloud.deps)
+    cloud.clock.advance(timedelta(seconds=31))
+    budget = json.loads(run("status", "--json").stdout)["budget"]
+    spent = (cloud.client.document(f"aiJobs/{job_id_for('ann', 'photo-one')}").get().to_dict() or {})["costMicros"]
+    assert (budget["monthUsed"], budget["month"]) == (spent, 10_000_000)
+    for look in ("status", "budget"):
+        shown = run(look).stdout
+        assert f"{session.dollars(spent)} spent or held of $200.00" in shown
+        assert f"today's limit can still add {session.dollars(10_000_000 - spent)}" in shown
+        assert "committed" not in shown.partition("shard")[0]
+
+
+def test_an_alert_has_an_hour_and_an_end(cloud: InProcessCloud, run: Run) -> None:
+    """Since when, and when it was over; what is wrong now is shown before the guard tells it, and a cron of the
+    operator's own can ask for it."""
+    assert run("status", "--check").exit_code == 0
+    cloud.openai.faults.add("refused", status=401, count=None)
+    path = cloud.upload("ann", "photo-one.jpg", photo(64))
+    with pytest.raises(EcolaneError):
+        classify_image(
+            ClassifyImage.model_validate({"requestId": "photo-one", "imagePath": path, "mode": "instant"}),
+            "ann",
+            cloud.deps,
+        )
+    cloud.clock.advance(timedelta(seconds=31))
+    early = run("status", "--check")
+    assert early.exit_code == 3
+    assert "now key_refused: Since 2026-11-21 12:00 UTC (status 401" in early.stdout
+    guard_budget(cloud.deps)
+    assert "! 2026-11-21 12:00 key_refused: " in run("status").stdout
+    cloud.openai.faults.clear()
+    cloud.clock.advance(timedelta(minutes=10))
+    classify(cloud, "photo-two", "instant")
+    guard_budget(cloud.deps)
+    shown = run("status", "--check")
+    assert shown.exit_code == 0
+    assert "- 2026-11-21 12:00 key_refused, over since 2026-11-21 12:10: " in shown.stdout
+
+
+def test_the_pause_is_part_of_every_promise(cloud: InProcessCloud, run: Run) -> None:
+    """Both lanes closed until six hours from now: a quote and a new job count from then, and so does `queue`."""
+    usual = quote(Quote(), "ann", cloud.deps)["batch"]["waitMinutes"]
+    assert run("config", "set", "budget.overrideMode=closed", "budget.overrideUntil=+6h", "--yes").exit_code == 0
+    until = cloud.clock() + timedelta(hours=6)
+    cloud.clock.advance(timedelta(minutes=1))
+    told = quote(Quote(), "ann", cloud.deps)["batch"]
+    assert (told["pausedUntil"], told["waitMinutes"]) == ("2026-11-21T18:00:00Z", usual + 359)
+    job = cloud.client.document(f"aiJobs/{classify(cloud, 'photo-one')}").get().to_dict() or {}
+    assert job["estimatedCompletion"] == until + timedelta(minutes=usual)
+    assert json.loads(run("queue", "--json").stdout)["expectedMinutes"] == usual + 359
