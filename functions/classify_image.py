@@ -38,6 +38,7 @@ def classify_image(request: ClassifyImage, uid: str, deps: Deps) -> dict[str, An
         InstantClosed, BudgetExhausted, PriceChanged, RateLimited, DailyLimit, InsufficientTokens: nothing is charged or
             stored.
         KeyReused: the key belongs to another request.
+        PhotoRefused: the model is against this photo; the charge is refunded.
         ProviderUnavailable: the instant lane's provider failed; the charge is refunded.
     """
     order = new_order(

@@ -33,6 +33,7 @@ CODES: dict[type[errors.EcolaneError], FunctionsErrorCode] = {
     errors.BudgetExhausted: FunctionsErrorCode.RESOURCE_EXHAUSTED,
     errors.NotAdmin: FunctionsErrorCode.PERMISSION_DENIED,
     errors.InvalidImage: FunctionsErrorCode.INVALID_ARGUMENT,
+    errors.PhotoRefused: FunctionsErrorCode.INVALID_ARGUMENT,
     errors.ImageNotFound: FunctionsErrorCode.NOT_FOUND,
     errors.NotYourImage: FunctionsErrorCode.PERMISSION_DENIED,
     errors.JobNotFound: FunctionsErrorCode.NOT_FOUND,

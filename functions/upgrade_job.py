@@ -38,6 +38,7 @@ def upgrade_job(request: UpgradeJob, uid: str, deps: Deps) -> dict[str, Any]:
         JobNotFound, JobNotUpgradable: about the job; nothing is changed.
         ImageNotFound, InvalidImage: the photo is gone; the job stays queued.
         InstantClosed, BudgetExhausted, PriceChanged, RateLimited, DailyLimit, InsufficientTokens: nothing is changed.
+        PhotoRefused: the model is against this photo; all that was paid for the job is refunded.
         ProviderUnavailable: the provider failed; all that was paid for the job is refunded.
     """
     runtime, now = deps.runtime(), deps.clock()

@@ -84,7 +84,10 @@ def test_a_photo_replaced_while_it_waited_fails_alone(app: App) -> None:
         pytest.param({"kind": "line_error", "status": 500}, id="line failed with 500"),
         pytest.param({"kind": "line_error", "status": 429, "in_output": True}, id="429 in the output file"),
         pytest.param({"kind": "missing_line"}, id="line missing"),
-        pytest.param({"kind": "refusal"}, id="refusal"),
+        pytest.param({"kind": "line_error", "status": 404, "code": "model_not_found"}, id="no such model"),
+        pytest.param({"kind": "line_error", "status": 400, "code": "unsupported_value"}, id="a value"),
+        pytest.param({"kind": "line_error", "status": 400, "code": "billing_hard_limit_reached"}, id="the account"),
+        pytest.param({"kind": "line_error", "status": 400, "code": "invalid_image_url"}, id="a slow download"),
         pytest.param({"kind": "cut_answer"}, id="cut answer"),
         pytest.param({"kind": "answer_text"}, id="no JSON"),
         pytest.param({"kind": "batch_expires", "share": 0.0}, id="batch expired"),
@@ -126,10 +129,18 @@ def test_attempts_are_bounded_and_the_last_one_refunds(app: App, openai: OpenAIS
     assert app.stored_job(job_id)["costMicros"] > 0
 
 
-def test_what_the_provider_rejects_is_not_tried_again(app: App, openai: OpenAIStandIn) -> None:
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param({"kind": "line_error", "status": 400, "code": "image_parse_error"}, id="cannot be read"),
+        pytest.param({"kind": "line_error", "status": 413}, id="too large"),
+        pytest.param({"kind": "refusal"}, id="refused by the model"),
+    ],
+)
+def test_what_the_provider_rejects_is_not_tried_again(app: App, openai: OpenAIStandIn, fault: dict[str, Any]) -> None:
     """A photo that the provider will never take is failed and refunded at once."""
     job_id = app.classify()["jobId"]
-    openai.faults.add(kind="line_error", status=400, code="image_parse_error")
+    openai.faults.add(**fault)
     (job,) = app.until_final(job_id)
     assert (job["status"], job["attempts"], job["error"]["code"]) == ("failed", 1, "PROVIDER_REJECTED")
     assert app.statement()[-1] == ("refund", 1, 10)

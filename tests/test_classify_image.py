@@ -3,6 +3,7 @@
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -274,14 +275,23 @@ def test_a_photo_that_was_not_uploaded(app: App) -> None:
         pytest.param({"kind": "bad_gateway"}, id="502 with HTML"),
         pytest.param({"kind": "malformed_json"}, id="malformed JSON"),
         pytest.param({"kind": "reply_lost"}, id="reply lost"),
-        pytest.param({"kind": "refusal"}, id="refusal"),
+        pytest.param({"kind": "refused", "status": 404, "code": "model_not_found"}, id="no such model"),
+        pytest.param(
+            {"kind": "refused", "status": 400, "code": "unsupported_value"}, id="a value that it does not take"
+        ),
+        pytest.param({"kind": "refused", "status": 400, "code": "unsupported_parameter"}, id="a parameter likewise"),
+        pytest.param({"kind": "refused", "status": 400}, id="an invalid schema"),
+        pytest.param({"kind": "refused", "status": 405}, id="a wrong method"),
+        pytest.param({"kind": "refused", "status": 400, "code": "billing_hard_limit_reached"}, id="the account"),
+        pytest.param({"kind": "refused", "status": 401, "code": "invalid_api_key"}, id="the key"),
+        pytest.param({"kind": "error_in_success", "status": 502}, id="an error with status 200"),
         pytest.param({"kind": "cut_answer"}, id="cut answer"),
         pytest.param({"kind": "empty_choices"}, id="empty choices"),
         pytest.param({"kind": "answer_text", "text": "I think it is a bottle."}, id="no JSON"),
         pytest.param({"kind": "answer_text", "text": "{}"}, id="no fields"),
     ],
 )
-def test_a_provider_that_fails_costs_nothing(app: App, fault: dict[str, str]) -> None:
+def test_a_provider_that_fails_costs_nothing(app: App, fault: dict[str, Any]) -> None:
     """When the provider fails or answers uselessly, the app gets a 503 with retryAfter, and the charge is back."""
     assert app.cloud.openai is not None
     app.cloud.openai.faults.add(endpoint="POST /v1/chat/completions", **fault)
@@ -291,6 +301,40 @@ def test_a_provider_that_fails_costs_nothing(app: App, fault: dict[str, str]) ->
     assert app.statement() == [*WELCOME, ("charge", -5, 5), ("refund", 5, 10)]
     job = app.job(error.details["jobId"])
     assert (job["status"], job["result"]) == ("failed", None)
+
+
+@pytest.mark.parametrize("kind", ["refused", "error_in_success"])
+def test_nothing_is_booked_for_what_no_model_was_asked(app: App, kind: str) -> None:
+    """A request that is refused before it runs costs the operator nothing, whatever status says so."""
+    assert app.cloud.openai is not None
+    app.cloud.openai.faults.add(kind=kind, status=404, code="model_not_found")
+    error = app.refused("classify_image", requestId="a-good-key", imagePath=app.upload(), mode="instant")
+    assert app.stored_job(error.details["jobId"])["costMicros"] == 0
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param({"kind": "refusal"}, id="by the model"),
+        pytest.param({"kind": "refused", "status": 400, "code": "image_content_policy_violation"}, id="by the rules"),
+    ],
+)
+def test_a_photo_that_is_refused_is_told_so(app: App, fault: dict[str, Any]) -> None:
+    """Trying again is refused again: the app says so, and the charge is back."""
+    assert app.cloud.openai is not None
+    app.cloud.openai.faults.add(endpoint="POST /v1/chat/completions", **fault)
+    error = app.refused("classify_image", requestId="a-good-key", imagePath=app.upload(), mode="instant")
+    assert (error.status, error.code, error.details["reason"]) == (400, "invalid-argument", "PHOTO_REFUSED")
+    assert app.statement() == [*WELCOME, ("charge", -5, 5), ("refund", 5, 10)]
+    assert app.job(error.details["jobId"])["error"]["code"] == "PROVIDER_REJECTED"
+
+
+def test_a_photo_that_the_provider_cannot_read_is_told_so(app: App) -> None:
+    """In words about the photo, and only in these: choose another one."""
+    assert app.cloud.openai is not None
+    app.cloud.openai.faults.add(kind="refused", status=400, code="image_parse_error")
+    error = app.refused("classify_image", requestId="a-good-key", imagePath=app.upload(), mode="instant")
+    assert (error.status, error.details["reason"]) == (400, "INVALID_IMAGE")
 
 
 def test_the_providers_own_retry_after_is_passed_on(app: App) -> None:

@@ -14,11 +14,12 @@ import httpx2
 import openai
 from openai import OpenAI
 from openai.types import Batch as OpenAIBatch
+from openai.types import BatchError
 
 from functions.adapters.bounded_http import Allowance
-from functions.core.answers import Completion, read_completion
+from functions.core.answers import Completion, error_of, read_completion
 from functions.core.batch_reports import ProviderBatch, ProviderState
-from functions.core.provider_errors import Trouble, code_of, trouble_of
+from functions.core.provider_errors import THE_PHOTOS, TROUBLES, Trouble, code_of, trouble_of
 
 CONTROL_TIMEOUT_SECONDS = 30.0
 """For all of a small request, from connecting to the last byte of the answer; also for all pages of a list together."""
@@ -111,6 +112,17 @@ class OpenAIProvider:
             response = self._client.with_options(timeout=timeout_seconds).post(
                 "/chat/completions", body=body, cast_to=object
             )
+        error = error_of(response)
+        if error is not None:
+            message, trouble, code = (
+                f"an error in a success, code {code_of(error)}",
+                trouble_of(None, error),
+                code_of(error),
+            )
+            if trouble in THE_PHOTOS:
+                raise ProviderRejectedError(message, trouble, 200, code)
+            billed = isinstance(response, dict) and bool(response.get("usage"))
+            raise ProviderDownError(message, trouble, 200, code, may_be_billed=billed)
         return read_completion(response if isinstance(response, dict) else {})
 
     def upload_input(self, name: str, file: IO[bytes]) -> str:
@@ -236,7 +248,7 @@ class _errors_translated:  # noqa: N801  (reads as a statement: `with _errors_tr
         status, trouble, code = error.status_code, trouble_of(error.status_code, error.body), code_of(error.body)
         message = f"status {status}, code {code}"
         thing = status in THING_REFUSED_STATUS and trouble is Trouble.CONFIGURATION and isinstance(error.body, dict)
-        if trouble is Trouble.PHOTO or (thing and not self._about_a_photo):
+        if trouble in THE_PHOTOS or (thing and not self._about_a_photo):
             return ProviderRejectedError(message, trouble, status, code)
         billed, wait = status >= 500 and status not in NOT_BILLED_STATUS, _retry_after(error)
         return ProviderDownError(message, trouble, status, code, retry_after_seconds=wait, may_be_billed=billed)
@@ -270,6 +282,11 @@ def _json_or_none(text: bytes) -> object:
         return None
 
 
+def _is_the_lines(problem: BatchError) -> bool:
+    """Whether what is wrong with a line is that line's own: of a model that is gone, it is told line by line."""
+    return TROUBLES.get(problem.code or "", Trouble.PHOTO) in THE_PHOTOS
+
+
 def _provider_batch(batch: OpenAIBatch) -> ProviderBatch:
     """Reduce OpenAI's batch object; "" instead of a missing file id has been seen and means the same."""
     problems = batch.errors.data if batch.errors and batch.errors.data else []
@@ -278,8 +295,10 @@ def _provider_batch(batch: OpenAIBatch) -> ProviderBatch:
         state=ProviderState(batch.status),
         output_file_id=batch.output_file_id or None,
         error_file_id=batch.error_file_id or None,
-        problem="; ".join(f"{problem.code}: {problem.message}" for problem in problems[:3]) or None,
-        bad_lines=frozenset(problem.line for problem in problems if problem.line is not None),
+        problem=", ".join(sorted({str(code_of({"code": problem.code})) for problem in problems})[:5]) or None,
+        bad_lines=frozenset(
+            problem.line for problem in problems if problem.line is not None and _is_the_lines(problem)
+        ),
         over_limit=any(problem.code == "token_limit_exceeded" for problem in problems),
         answered=batch.request_counts.completed if batch.request_counts else 0,
     )

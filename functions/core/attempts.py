@@ -1,13 +1,13 @@
 """One attempt at one photo: what the provider answered, what that costs, and what becomes of the job. Same in both
 lanes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
 from functions.core.answers import Completion, Unusable, parse_answer
 from functions.core.classification import Answer, classify_as
-from functions.core.jobs import RETRYABLE, Failure, JobError
+from functions.core.jobs import FAILURE_TEXTS, RETRYABLE, Failure, JobError
 from functions.core.prompts import PROMPT_VERSION
 from functions.core.records import Fields
 from functions.core.transitions import done
@@ -21,13 +21,16 @@ is booked. Up to it a report is believed, whatever it is made of: the books foll
 
 @dataclass(frozen=True)
 class Attempt:
-    """Either an answer or an error. `usage` is what the provider bills for it: None if it never came to an answer, or
+    """Either an answer or an error, whose `cause` is for the log; `refused` if the model, or the provider's rules, are
+    against this photo. `usage` is what the provider bills for it: None if it never came to an answer, or
     if that is not known, and then `unreported` is true."""
 
     answer: Answer | None = None
     error: JobError | None = None
     usage: Usage | None = None
     unreported: bool = False
+    cause: str = ""
+    refused: bool = False
 
     @property
     def billed(self) -> bool:
@@ -113,20 +116,25 @@ class Photo(Protocol):
     def cost_micros(self) -> int: ...
 
 
-def failed_attempt(code: Failure, message: str, *, unreported: bool = False) -> Attempt:
+def failed_attempt(code: Failure, cause: str, *, unreported: bool = False, refused: bool = False) -> Attempt:
     """Return an attempt that came to no answer. Nobody has to pay for it, unless it is `unreported`: then the provider
     may have answered, and billed, all the same."""
-    return Attempt(error=JobError(code=code, message=message), unreported=unreported)
+    error = JobError(code=code, message=FAILURE_TEXTS[code])
+    return Attempt(error=error, unreported=unreported, cause=cause, refused=refused)
 
 
 def judge(completion: Completion) -> Attempt:
-    """Return what a completion is worth. One that does not say what it cost is booked at the safe side, never free."""
+    """Return what a completion is worth. One that does not say what it cost is booked at the safe side, never free.
+
+    A refusal is final: the same photo would be refused again, and paid for again.
+    """
     usage, unreported = completion.usage, completion.usage is None
     try:
         return Attempt(answer=trusted(parse_answer(completion)), usage=usage, unreported=unreported)
     except Unusable as problem:
-        error = JobError(code=Failure.ANSWER_UNUSABLE, message=str(problem))
-        return Attempt(error=error, usage=usage, unreported=unreported)
+        code = Failure.PROVIDER_REJECTED if completion.refused else Failure.ANSWER_UNUSABLE
+        failed = failed_attempt(code, str(problem), unreported=unreported, refused=completion.refused)
+        return replace(failed, usage=usage)
 
 
 def answered(answer: Answer, attempt: Attempt, photo: Photo, terms: Terms, now: datetime) -> Fields:

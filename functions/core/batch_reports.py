@@ -6,10 +6,10 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
 
-from functions.core.answers import read_completion
+from functions.core.answers import error_of, read_completion
 from functions.core.attempts import Attempt, failed_attempt, judge
 from functions.core.jobs import Failure
-from functions.core.provider_errors import Trouble, code_of, trouble_of
+from functions.core.provider_errors import THE_PHOTOS, Trouble, code_of, trouble_of
 
 
 class ProviderState(StrEnum):
@@ -33,7 +33,7 @@ ENDED = frozenset({ProviderState.COMPLETED, ProviderState.FAILED, ProviderState.
 class ProviderBatch:
     """A batch as OpenAI reports it.
 
-    `problem` is OpenAI's own text for why a batch failed validation, `bad_lines` the input lines that it names, counted
+    `problem` has OpenAI's codes for why a batch failed validation, `bad_lines` the input lines that it names, counted
     from 1, and `over_limit` tells that it was refused for what is enqueued already, and not for what is in it.
     `forgotten`: OpenAI keeps it, or its files, no more. `answered` is how many lines it has answered, by its own count.
     """
@@ -85,7 +85,9 @@ def read_line(line: Mapping[str, Any]) -> tuple[str, Attempt] | None:
     response, error = line.get("response"), line.get("error")
     if isinstance(response, Mapping) and response.get("status_code") == HTTPStatus.OK and not error:
         body = response.get("body")
-        return custom_id, judge(read_completion(body if isinstance(body, Mapping) else {}))
+        error = error_of(body) if isinstance(body, Mapping) else None
+        if not error:
+            return custom_id, judge(read_completion(body if isinstance(body, Mapping) else {}))
     return custom_id, _failed_line(response, error)
 
 
@@ -96,7 +98,8 @@ def _failed_line(response: object, error: object) -> Attempt:
     answer = response if isinstance(response, Mapping) else {}
     status, body = answer.get("status_code"), answer.get("body")
     said = error or (body.get("error") if isinstance(body, Mapping) else None)
-    trouble, code = trouble_of(status if isinstance(status, int) else None, said), code_of(said)
-    if trouble is Trouble.PHOTO:
-        return failed_attempt(Failure.PROVIDER_REJECTED, f"the provider does not take this photo (code {code})")
-    return failed_attempt(Failure.PROVIDER_UNAVAILABLE, f"the provider did not answer (status {status}, code {code})")
+    told = status if isinstance(status, int) and status != HTTPStatus.OK else None
+    trouble, cause = trouble_of(told, said), f"status {told}, code {code_of(said)}"
+    if trouble in THE_PHOTOS:
+        return failed_attempt(Failure.PROVIDER_REJECTED, cause, refused=trouble is Trouble.POLICY)
+    return failed_attempt(Failure.PROVIDER_UNAVAILABLE, cause)

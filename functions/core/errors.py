@@ -16,6 +16,7 @@
     ├── BudgetExhausted       wait until `resetsAt`; calling again before that changes nothing
     ├── NotAdmin              this is for operators
     ├── InvalidImage          choose another photo
+    ├── PhotoRefused          choose another photo: this one is refused again
     ├── ImageNotFound         upload first
     ├── NotYourImage          upload to your own folder
     ├── JobNotFound           nothing there that is yours
@@ -137,6 +138,12 @@ class InvalidImage(EcolaneError):
     def __init__(self, problem: PhotoProblem, message: str) -> None:
         super().__init__(message, problem=problem.value)
         self.problem = problem
+
+
+class PhotoRefused(EcolaneError):
+    """The model, or the provider's rules, are against this photo. The charge is already refunded. Detail: `jobId`."""
+
+    reason = "PHOTO_REFUSED"
 
 
 class ImageNotFound(EcolaneError):

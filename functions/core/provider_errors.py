@@ -16,6 +16,9 @@ class Trouble(StrEnum):
     PHOTO = "photo"
     """The owner of the photo: with another one."""
 
+    POLICY = "policy"
+    """The same: what it shows is against the provider's rules."""
+
     KEY_REFUSED = "key_refused"
     """The operator: with another API key, or another right for it."""
 
@@ -32,6 +35,9 @@ class Trouble(StrEnum):
     """Nobody was met, or what answered is not the provider; also a provider that did not reach a photo by its link."""
 
 
+THE_PHOTOS = frozenset({Trouble.PHOTO, Trouble.POLICY})
+"""What another attempt with the same photo meets again."""
+
 TROUBLES: Mapping[str, Trouble] = {
     # https://github.com/openai/openai-python/blob/main/src/openai/types/responses/response_error.py. The others of its
     # image codes are not the photo's: they are about reading a link, which was ours.
@@ -47,20 +53,20 @@ TROUBLES: Mapping[str, Trouble] = {
             "image_file_too_large",
             "unsupported_image_media_type",
             "empty_image_file",
-            "image_content_policy_violation",
-            "bio_policy",
-            "invalid_prompt",  # "flagged as potentially violating our usage policy": what varies is the photo
         ),
         Trouble.PHOTO,
     ),
+    # "Flagged as potentially violating our usage policy" is `invalid_prompt`: what varies in ours is the photo.
+    **dict.fromkeys(("image_content_policy_violation", "bio_policy", "invalid_prompt"), Trouble.POLICY),
     **dict.fromkeys(("invalid_image_url", "failed_to_download_image", "image_file_not_found"), Trouble.UNREACHABLE),
     # OpenAI and Azure; https://learn.microsoft.com/azure/ai-foundry/openai/concepts/content-filter
     **dict.fromkeys(
         ("content_filter", "content_policy_violation", "moderation_blocked", "ResponsibleAIPolicyViolation"),
-        Trouble.PHOTO,
+        Trouble.POLICY,
     ),
     # `error_type` of https://openrouter.ai/docs/api/reference/errors-and-debugging
-    **dict.fromkeys(("unsupported_image_format", "payload_too_large", "refusal"), Trouble.PHOTO),
+    **dict.fromkeys(("unsupported_image_format", "payload_too_large"), Trouble.PHOTO),
+    "refusal": Trouble.POLICY,
     **dict.fromkeys(("image_not_found", "image_download_failed"), Trouble.UNREACHABLE),
     # https://platform.openai.com/docs/guides/error-codes, and API_KEY_INVALID of Gemini, which comes with a 400
     **dict.fromkeys(
@@ -91,7 +97,10 @@ _CODE = re.compile(r"[A-Za-z]{1,40}(_[A-Za-z0-9]{1,24}){0,5}|\d{3}")
 
 
 def trouble_of(status: int | None, error: object = None) -> Trouble:
-    """Return what an answer with this status, and this error object in its body, means."""
+    """Return what an answer with this status, and this error object in its body, means. Without a status, the one in
+    the error counts, if it has one: so do OpenRouter's, which come with a 200."""
+    if status is None and isinstance(error, Mapping) and error.get("code") in range(400, 600):
+        status = error["code"]
     known = next((TROUBLES[word] for word in _words(error) if word in TROUBLES), None)
     if known is not None:
         return known

@@ -13,10 +13,11 @@ from functions import log
 from functions.adapters.openai import ProviderDownError, ProviderRejectedError
 from functions.adapters.patience import STORE_PATIENCE_SECONDS, since_arrival
 from functions.core.attempts import Attempt, Doubts, Terms, answered, failed_attempt, judge
-from functions.core.errors import InvalidImage, ProviderUnavailable
+from functions.core.errors import InvalidImage, PhotoRefused, ProviderUnavailable
 from functions.core.jobs import Failure, Job, JobError, Status
 from functions.core.photos import PhotoProblem
 from functions.core.prompts import completion_request, image_data_url
+from functions.core.provider_errors import Trouble
 from functions.core.runtime import CALL_TIMEOUT
 from functions.core.settlement import refunding
 from functions.core.transitions import with_fields
@@ -33,7 +34,8 @@ def classify_now(job: Job, photo: bytes, version: datetime, deps: Deps) -> Job:
     """Return the job with its result.
 
     Raises:
-        InvalidImage: the provider does not take this photo; the charge is refunded.
+        InvalidImage: the provider cannot read this photo; the charge is refunded.
+        PhotoRefused: the model, or the provider's rules, are against it; the charge is refunded.
         ProviderUnavailable: it gave no usable answer; the charge is refunded. Details `retryAfter`, `jobId`.
     """
     attempt, retry_after = _ask(job, photo, deps)
@@ -51,10 +53,13 @@ def classify_now(job: Job, photo: bytes, version: datetime, deps: Deps) -> Job:
         stored = deps.store.get_job(job.job_id)
         if stored is not None and stored.job.status is Status.DONE:
             return stored.job
-    log.warning(log.Event.INSTANT_FAILED, jobId=job.job_id, code=error.code, cause=error.message)
+    log.warning(log.Event.INSTANT_FAILED, jobId=job.job_id, code=error.code, cause=attempt.cause or error.message)
     spent = job.cost_micros + terms.cost_micros(attempt)
     ours = refunding(lambda j: j.opened_by == job.opened_by, error, spent, deps.clock())
     deps.store.settle_job(job.job_id, job.uid, ours)
+    if attempt.refused:
+        message = "The classifier refuses to look at this photo. Your tokens are back; choose another photo."
+        raise PhotoRefused(message, jobId=job.job_id)
     if error.code is Failure.PROVIDER_REJECTED:
         raise InvalidImage(
             PhotoProblem.REFUSED, "The classifier does not take this photo. Your tokens are back; choose another photo."
@@ -77,7 +82,8 @@ def _ask(job: Job, photo: bytes, deps: Deps) -> tuple[Attempt, int]:
         attempt = failed_attempt(Failure.PROVIDER_UNAVAILABLE, str(problem), unreported=unreported)
         return attempt, problem.retry_after_seconds or rules.retry_after_seconds
     except ProviderRejectedError as problem:
-        return failed_attempt(Failure.PROVIDER_REJECTED, str(problem)), rules.retry_after_seconds
+        refused = problem.trouble is Trouble.POLICY
+        return failed_attempt(Failure.PROVIDER_REJECTED, str(problem), refused=refused), rules.retry_after_seconds
     return judge(completion), rules.retry_after_seconds
 
 

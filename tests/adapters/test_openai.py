@@ -120,11 +120,36 @@ def test_an_answer_that_is_none_is_a_problem_and_no_error(
     assert completion.usage is not None
 
 
-@pytest.mark.parametrize("body", [[], "text", 7, None], ids=repr)
-def test_json_that_is_no_completion_is_a_problem_and_no_crash(body: object) -> None:
-    """Any JSON is read; what has no choices has no answer."""
-    completion = provider_answering(lambda _: httpx2.Response(200, json=body)).complete(request(), 5)
-    assert completion.problem == "the answer has no choices"
+@pytest.mark.parametrize("body", [[], "text", 7, None, {}, {"choices": None, "usage": None}], ids=repr)
+def test_what_is_no_completion_is_no_answer_of_a_model(body: object) -> None:
+    """Neither choices nor usage: whoever answered has asked no model, so nothing is booked for it."""
+    with pytest.raises(ProviderDownError) as down:
+        provider_answering(lambda _: httpx2.Response(200, json=body)).complete(request(), 5)
+    assert (down.value.trouble, down.value.may_be_billed) == (Trouble.UNREACHABLE, False)
+
+
+@pytest.mark.parametrize(
+    ("body", "trouble", "billed"),
+    [
+        ({"error": {"code": 429, "message": "busy"}}, Trouble.OVERLOADED, False),
+        ({"error": {"code": 401, "message": "key"}, "choices": None}, Trouble.KEY_REFUSED, False),
+        ({"error": {"code": "insufficient_quota"}}, Trouble.QUOTA, False),
+        ({"error": "broken", "usage": {"prompt_tokens": 9, "completion_tokens": 1}}, Trouble.UNREACHABLE, True),
+    ],
+)
+def test_an_error_with_the_status_of_a_success_is_an_error(body: object, trouble: Trouble, billed: bool) -> None:
+    """Gateways answer 200 with an error object; it is billed only if it says what it took."""
+    with pytest.raises(ProviderDownError) as down:
+        provider_answering(lambda _: httpx2.Response(200, json=body)).complete(request(), 5)
+    assert (down.value.trouble, down.value.may_be_billed) == (trouble, billed)
+
+
+def test_a_photo_that_is_refused_with_the_status_of_a_success_is_rejected() -> None:
+    """The words count, as in any other answer."""
+    body = {"error": {"code": 403, "metadata": {"error_type": "content_policy_violation"}}}
+    with pytest.raises(ProviderRejectedError) as rejected:
+        provider_answering(lambda _: httpx2.Response(200, json=body)).complete(request(), 5)
+    assert rejected.value.trouble is Trouble.POLICY
 
 
 # Trouble
@@ -320,7 +345,20 @@ def test_a_failed_batch_says_why(provider: OpenAIProvider, standin: OpenAIStandI
     clock.now += timedelta(hours=1)
     failed = provider.retrieve_batch(created.openai_batch_id)
     assert (failed.state, failed.output_file_id, failed.error_file_id) == (ProviderState.FAILED, None, None)
-    assert (failed.problem or "").startswith("token_limit_exceeded: ")
+    assert (failed.problem, failed.over_limit) == ("token_limit_exceeded", True)
+
+
+def test_a_line_is_bad_only_for_what_is_its_own() -> None:
+    """A model that is gone is told line by line; the provider's own text is told to nobody."""
+    problems = [
+        {"code": "model_not_found", "line": 1, "message": "org-secret has no such model"},
+        {"code": "invalid_json_line", "line": 2, "message": "x" * 2_000_000},
+        {"code": "what sk-secret", "line": 3, "message": "?"},
+    ]
+    body = batch_object(status="failed", errors={"object": "list", "data": problems})
+    failed = provider_answering(lambda _: httpx2.Response(200, json=body)).retrieve_batch("batch_abc")
+    assert failed.bad_lines == {2, 3}
+    assert failed.problem == "None, invalid_json_line, model_not_found"
 
 
 def test_a_batch_whose_reply_was_lost_is_found_by_our_id(

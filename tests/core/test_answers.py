@@ -8,10 +8,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from functions.core.answer_text import ANSWER_CHARACTERS_MAX
 from functions.core.answers import (
-    ANSWER_CHARACTERS_MAX,
     Completion,
     Unusable,
+    error_of,
     parse_answer,
     read_completion,
 )
@@ -129,6 +130,51 @@ def test_an_absurd_usage_is_none_and_never_free(reported: object) -> None:
     assert read_completion(completion_body(usage=reported)).usage is None
 
 
+def test_an_answer_in_parts_is_put_together_without_its_thoughts() -> None:
+    """Mistral's reasoning models send a list of parts."""
+    parts = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": answer_text(itemName="Banana")}]},
+        {"type": "text", "text": answer_text()[:50]},
+        {"type": "text", "text": answer_text()[50:]},
+        {"type": "text", "text": None},
+        "stray",
+    ]
+    body = completion_body()
+    body["choices"][0]["message"]["content"] = parts
+    assert parse_answer(read_completion(body)) == answer()
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({"error": {"code": 429, "message": "busy"}}, {"code": 429, "message": "busy"}),
+        ({"error": {"code": 429}, "choices": None, "usage": None}, {"code": 429}),
+        ({"error": "overloaded", "choices": None}, "overloaded"),
+        ({"id": None, "choices": None, "usage": None, "model": None}, {}),
+        ({"choices": None}, {}),
+        ({}, {}),
+        ("<html>", {}),
+        ([], {}),
+        ({"choices": None, "usage": USAGE_REPORTED}, None),
+        ({"choices": []}, None),
+        (completion_body(), None),
+        ({**completion_body(), "error": None}, None),
+    ],
+)
+def test_a_success_that_is_an_error_is_told(body: object, error: object) -> None:
+    """An error object, or nothing at all, in the place of choices: no model was asked. With choices or a usage, one
+    was."""
+    assert error_of(body) == error
+
+
+def test_an_answer_that_was_broken_off_is_none_and_is_owed() -> None:
+    """OpenRouter says so in the choice, when the model had begun to answer."""
+    body = completion_body()
+    body["choices"][0] |= {"finish_reason": "error", "error": {"code": 502, "message": "upstream"}}
+    completion = read_completion(body)
+    assert (completion.text, completion.problem, completion.usage) == (None, "the provider broke off the answer", USAGE)
+
+
 # The text
 
 
@@ -144,14 +190,14 @@ def test_a_well_behaved_answer_is_taken_as_it_is() -> None:
         f"```\n{answer_text()}\n```",
         f"Sure, here it is:\n\n```json\n{answer_text()}\n```\nShall I say more {{about it}}?",
         f"\ufeff  {answer_text()}  ",
-        answer_text() + answer_text(itemName="Another"),
+        answer_text() + "\n" + answer_text(),
         json.dumps(answer_json(), indent=4),
         json.dumps(answer_json(), ensure_ascii=True),
     ],
-    ids=["fence", "plain fence", "chatter", "byte order mark", "two objects", "indented", "escaped"],
+    ids=["fence", "plain fence", "chatter", "byte order mark", "twice the same", "indented", "escaped"],
 )
 def test_the_json_is_found_in_what_surrounds_it(text: str) -> None:
-    """Fences, chatter and white space around the JSON change nothing: the first object is the answer."""
+    """Fences, chatter and white space around the JSON change nothing, nor does the same answer once more."""
     assert parse(text) == answer()
 
 
@@ -195,8 +241,10 @@ def test_text_that_only_looks_like_syntax_is_kept(text: str) -> None:
         ("null", "no JSON"),
         (answer_text()[:200], "does not end"),
         ('{"itemName": "a', "does not end"),
-        ("{'itemName': 'a'}", "not valid JSON"),
-        ("{itemName: 1}", "not valid JSON"),
+        ("{'itemName': 'a'}", "not usable"),
+        ("{itemName: 1}", "not usable"),
+        ("{'itemName': 'it's'}", "not valid JSON|does not end"),
+        ('{"itemName" "a"}', "not valid JSON"),
         ("{} {}", "not usable"),
         ('{"a":' * 5_000 + "1" + "}" * 5_000, "longer than|not valid JSON"),
         ('{"a":' * 3_000 + "1" + "}" * 3_000, "not valid JSON|not usable"),  # how deep is too deep depends on Python
@@ -325,7 +373,6 @@ def test_alternatives_are_read_the_same_way() -> None:
         ("itemName", "\ud83d"),
         ("disposal", None),
         ("disposal", "recycle it"),
-        ("alternatives", None),
         ("alternatives", ["Wet Waste"]),
         ("alternatives", "Wet Waste"),
     ],
@@ -336,7 +383,7 @@ def test_a_field_that_is_not_certain_is_refused_by_name(field: str, written: obj
     assert field in reason_against(answer_text(**{field: written}))
 
 
-@pytest.mark.parametrize("field", sorted(set(answer_json()) - {"materials", "recyclingCode"}))
+@pytest.mark.parametrize("field", sorted(set(answer_json()) - {"materials", "recyclingCode", "alternatives"}))
 def test_a_missing_field_is_refused_by_name(field: str) -> None:
     """Nothing that matters is filled in with a default."""
     assert field in reason_against(json.dumps({name: v for name, v in answer_json().items() if name != field}))

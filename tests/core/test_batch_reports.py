@@ -131,10 +131,10 @@ def reported(state: ProviderState, **changes: Any) -> ProviderBatch:
 )
 def test_a_job_without_a_line_can_be_tried_again(state: ProviderState, code: Failure) -> None:
     """What a missing line means follows from how the batch ended; nobody pays for it, and it is nobody's last word."""
-    attempt = without_line(reported(state, problem="invalid_json: line 3"))
+    attempt = without_line(reported(state, problem="duplicate_custom_id"))
     assert attempt.error is not None
     assert (attempt.error.code, attempt.usage, attempt.retryable) == (code, None, True)
-    assert "line 3" not in attempt.error.message  # whose words these are, the batch's document says
+    assert ("duplicate_custom_id" in attempt.cause) == (state is ProviderState.FAILED)
 
 
 @pytest.mark.parametrize("answer_lost", [True, False])

@@ -247,6 +247,8 @@ def _refuse(fault: Fault, connection: Connection) -> Response:
         connection.reset()
     if fault.kind == "bad_gateway":
         return Response("<html><head><title>502 Bad Gateway</title></head></html>", 502, content_type="text/html")
+    if fault.kind == "error_in_success":
+        return _json_response(Reply({"error": {"code": fault.status, "message": "no provider"}, "choices": None}))
     overloaded = "The server is overloaded or not ready yet."
     errors = {
         "rate_limited": ApiError(

@@ -20,6 +20,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "bad_gateway": ("request", "*", "502 with an HTML body"),
     "unavailable": ("request", "*", "503"),
     "refused": ("request", "*", "`status` with the error code `code`"),
+    "error_in_success": ("request", "*", "200 with an error object, its code `status`, in place of choices"),
     "not_found": ("request", "GET /v1/files/*", "404, as for a file that is not there yet"),
     "timeout": ("request", "*", "no answer until the caller gives up, at most `seconds`"),
     "connection_reset": ("request", "*", "connection reset before anything was done"),
