@@ -343,6 +343,19 @@ def test_the_health_of_the_queue(cloud: InProcessCloud, queued: int, health: str
     assert batch["waitMinutes"] == 240 + 5 * (1 + queued // 1_000)
 
 
+def test_a_batch_of_bad_lines_only_is_nobodys_photo(cloud: InProcessCloud, capfd: pytest.CaptureFixture[str]) -> None:
+    """What the provider finds wrong with every line is what we send: the photos are tried again, and operators can read
+    why."""
+    ids = enqueue(cloud, "ann", 3)
+    for line in (1, 2, 3):
+        cloud.openai.faults.add(kind="batch_invalid_line", line=line)
+    ticks(cloud, timedelta(hours=2))
+    assert statuses(cloud, ids) == ["done"] * 3
+    entries = [json.loads(text) for text in capfd.readouterr().out.splitlines()]
+    causes = [entry["causes"] for entry in entries if entry["message"] == "answers_failed"]
+    assert causes == [{"the batch failed validation: invalid_json_line": 3}]
+
+
 def test_one_push_a_user_and_batch(cloud: InProcessCloud) -> None:
     """Whoever has a device registered is told once, with counts; whoever wants no pushes is left alone."""
     for user, wanted in (("ann", True), ("bob", False)):

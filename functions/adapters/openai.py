@@ -17,6 +17,7 @@ from openai.types import Batch as OpenAIBatch
 from openai.types import BatchError
 
 from functions.adapters.bounded_http import Allowance
+from functions.adapters.json_lines import json_lines
 from functions.core.answers import Completion, error_of, read_completion
 from functions.core.batch_reports import ProviderBatch, ProviderState
 from functions.core.provider_errors import THE_PHOTOS, TROUBLES, Trouble, code_of, trouble_of
@@ -41,8 +42,6 @@ FILE_LIFETIME = timedelta(days=3)
 LISTED_BATCHES_MAX = 2_000
 """How far back a lost batch is looked for: OpenAI takes at most 2,000 batches an hour."""
 
-LINE_BYTES_MAX = 1_000_000
-"""No line of an output file comes near; a broken file must not fill the memory."""
 WEBHOOK_SECRET_CHARACTERS_MIN = 16
 """OpenAI's have more. What is shorter is a slip, and `whsec_` alone a key that everybody has: the empty one."""
 
@@ -206,10 +205,7 @@ class OpenAIProvider:
         with _errors_translated(), ExitStack() as stack:
             with allowance.applied():
                 response = stack.enter_context(files.content(file_id))
-            for text in _lines(allowance.spent_on(response.iter_bytes())):
-                line = _json_or_none(text)
-                if isinstance(line, dict):
-                    yield line
+            yield from json_lines(allowance.spent_on(response.iter_bytes()))
 
 
 @contextmanager
@@ -258,28 +254,6 @@ def _retry_after(error: openai.APIStatusError) -> int | None:
     """Read the Retry-After header, in whole seconds between 1 and an hour."""
     value = error.response.headers.get("retry-after", "")
     return min(max(int(value), 1), 3_600) if value.isdigit() else None
-
-
-def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Split at newlines and nowhere else. Of a line that is too long only the length is kept in mind."""
-    rest, skipping = b"", False
-    for chunk in chunks:
-        *ends, rest = (rest + chunk).split(b"\n")
-        for line in ends:
-            if not skipping and len(line) <= LINE_BYTES_MAX:
-                yield line
-            skipping = False
-        if len(rest) > LINE_BYTES_MAX:
-            rest, skipping = b"", True
-    if rest and not skipping:
-        yield rest
-
-
-def _json_or_none(text: bytes) -> object:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _is_the_lines(problem: BatchError) -> bool:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from functions.core.answers import Completion, Unusable, parse_answer
 from functions.core.classification import Answer, classify_as
-from functions.core.jobs import FAILURE_TEXTS, RETRYABLE, Failure, JobError
+from functions.core.jobs import RETRYABLE, Failure, JobError
 from functions.core.prompts import PROMPT_VERSION
 from functions.core.records import Fields
 from functions.core.transitions import done
@@ -21,15 +21,13 @@ is booked. Up to it a report is believed, whatever it is made of: the books foll
 
 @dataclass(frozen=True)
 class Attempt:
-    """Either an answer or an error, whose `cause` is for the log; `refused` if the model, or the provider's rules, are
-    against this photo. `usage` is what the provider bills for it: None if it never came to an answer, or
+    """Either an answer or an error; `refused` if the model, or the provider's rules, are against this photo. `usage` is what the provider bills for it: None if it never came to an answer, or
     if that is not known, and then `unreported` is true."""
 
     answer: Answer | None = None
     error: JobError | None = None
     usage: Usage | None = None
     unreported: bool = False
-    cause: str = ""
     refused: bool = False
 
     @property
@@ -119,8 +117,7 @@ class Photo(Protocol):
 def failed_attempt(code: Failure, cause: str, *, unreported: bool = False, refused: bool = False) -> Attempt:
     """Return an attempt that came to no answer. Nobody has to pay for it, unless it is `unreported`: then the provider
     may have answered, and billed, all the same."""
-    error = JobError(code=code, message=FAILURE_TEXTS[code])
-    return Attempt(error=error, unreported=unreported, cause=cause, refused=refused)
+    return Attempt(error=JobError(code=code, message=cause), unreported=unreported, refused=refused)
 
 
 def judge(completion: Completion) -> Attempt:

@@ -105,6 +105,8 @@ class Collector:
             else:
                 self.ended["answered"] += read[1].billed
                 yield partial(self._end, member, read[1])
+        if len(reported.bad_lines) >= max(self._batch.job_count, 2):
+            reported = replace(reported, bad_lines=frozenset())  # all of them are bad: it is what we send
         for number in sorted(reported.bad_lines):
             if member := roll.take_line(number):
                 error = failed_attempt(Failure.PROVIDER_REJECTED, "the provider cannot read this photo's line")

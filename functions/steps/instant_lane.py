@@ -53,7 +53,7 @@ def classify_now(job: Job, photo: bytes, version: datetime, deps: Deps) -> Job:
         stored = deps.store.get_job(job.job_id)
         if stored is not None and stored.job.status is Status.DONE:
             return stored.job
-    log.warning(log.Event.INSTANT_FAILED, jobId=job.job_id, code=error.code, cause=attempt.cause or error.message)
+    log.warning(log.Event.INSTANT_FAILED, jobId=job.job_id, code=error.code, cause=error.message)
     spent = job.cost_micros + terms.cost_micros(attempt)
     ours = refunding(lambda j: j.opened_by == job.opened_by, error, spent, deps.clock())
     deps.store.settle_job(job.job_id, job.uid, ours)

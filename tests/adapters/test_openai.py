@@ -17,6 +17,7 @@ import pytest
 from openai import OpenAI
 
 from functions.adapters import openai as adapter
+from functions.adapters.json_lines import LINE_BYTES_MAX
 from functions.adapters.openai import OpenAIProvider, ProviderDownError, ProviderRejectedError
 from functions.core.answers import parse_answer
 from functions.core.batch_reports import ProviderState
@@ -450,7 +451,7 @@ def test_files_and_batches_do_not_stay_at_the_provider_for_ever() -> None:
 
 def test_lines_that_name_nobody_are_left_out() -> None:
     """Blank lines, fragments, other JSON and absurdly long lines end no job and no run."""
-    long = json.dumps({"custom_id": "long", "text": "x" * adapter.LINE_BYTES_MAX})
+    long = json.dumps({"custom_id": "long", "text": "x" * LINE_BYTES_MAX})
     noise = ["", "{", "[]", "7", "null", long, "[" * 100_000]
     content = "\n".join(['{"custom_id": "a"}', *noise, '{"custom_id": "b"}'])
     provider = provider_answering(lambda _: httpx2.Response(200, text=content))

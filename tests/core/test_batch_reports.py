@@ -134,7 +134,7 @@ def test_a_job_without_a_line_can_be_tried_again(state: ProviderState, code: Fai
     attempt = without_line(reported(state, problem="duplicate_custom_id"))
     assert attempt.error is not None
     assert (attempt.error.code, attempt.usage, attempt.retryable) == (code, None, True)
-    assert ("duplicate_custom_id" in attempt.cause) == (state is ProviderState.FAILED)
+    assert ("duplicate_custom_id" in attempt.error.message) == (state is ProviderState.FAILED)
 
 
 @pytest.mark.parametrize("answer_lost", [True, False])
