@@ -21,8 +21,9 @@ is booked. Up to it a report is believed, whatever it is made of: the books foll
 
 @dataclass(frozen=True)
 class Attempt:
-    """Either an answer or an error; `refused` if the model, or the provider's rules, are against this photo. `usage` is what the provider bills for it: None if it never came to an answer, or
-    if that is not known, and then `unreported` is true."""
+    """Either an answer or an error; `refused` if the model, or the provider's rules, are against this photo. `usage` is
+    what the provider bills for it: None if it never came to an answer, or if that is not known, and then `unreported`
+    is true."""
 
     answer: Answer | None = None
     error: JobError | None = None

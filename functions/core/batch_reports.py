@@ -58,7 +58,7 @@ def without_line(reported: ProviderBatch, *, answer_lost: bool = False) -> Attem
         return failed_attempt(Failure.BATCH_EXPIRED, "the provider keeps this photo's answer no more", unreported=True)
     match reported.state:
         case ProviderState.FAILED:
-            return failed_attempt(Failure.BATCH_FAILED, "the batch failed validation: its document says why")
+            return failed_attempt(Failure.BATCH_FAILED, f"the batch failed validation: {reported.problem}")
         case ProviderState.CANCELLED if not answer_lost:
             return failed_attempt(Failure.BATCH_EXPIRED, "the batch ended before this photo's turn")
         case ProviderState.EXPIRED | ProviderState.CANCELLED:
