@@ -24,6 +24,34 @@ const CONFIG = {
   refresh: { allowances: { free: { kind: "add", amount: 0, every: "day" } } },
 };
 
+// A whole number as the web's SDK writes it, and as those of Android and Apple write FlutterFire's `int`.
+const SPELLINGS = {
+  plain: (number) => number,
+  wrapped: (number) => ({ "@type": "type.googleapis.com/google.protobuf.Int64Value", value: String(number) }),
+};
+
+// A call of each, with every field that takes a whole number.
+const CALLS = {
+  quote: () => ({}),
+  classify_image: (number, imagePath) => ({ requestId: "request-1", imagePath, mode: "batch", maxTokens: number(5) }),
+  classify_images: (number, imagePath) => ({ images: [{ requestId: "request-1", imagePath }], maxTokens: number(5) }),
+  get_job: () => ({ jobId: "0".repeat(32) }),
+  list_jobs: (number) => ({ limit: number(5) }),
+  upgrade_job: (number) => ({ jobId: "0".repeat(32), maxTokens: number(4) }),
+  cancel_job: () => ({ jobId: "0".repeat(32) }),
+  get_wallet: () => ({}),
+  list_ledger: (number) => ({ limit: number(5) }),
+  claim_daily_bonus: () => ({ deviceId: `device-${randomUUID()}` }),
+  convert_points: (number) => ({ requestId: "request-1", points: number(10) }),
+  record_manual_classification: () => ({
+    requestId: "request-1", deviceId: `device-${randomUUID()}`, itemName: "灯", category: "Dry Waste",
+  }),
+  register_device: () => ({ deviceId: "the-telephone", pushToken: randomUUID(), platform: "ios", language: null }),
+  unregister_device: () => ({ deviceId: "the-telephone" }),
+  admin_stats: () => ({}),
+  admin_set_config: (number) => ({ changes: { tokens: { pointsPerToken: number(10) } } }),
+};
+
 let admin;
 
 before(async () => {
@@ -277,6 +305,45 @@ describe("tokens", () => {
     assert.deepEqual(answer, { devices: 1, preferences: { notifications: true, language: "de" } });
     const profile = await getDoc(doc(app.db, `users/${app.uid}`));
     assert.deepEqual(profile.data().preferences, { notifications: true, language: "de" });
+    assert.deepEqual(await app.call("unregister_device", { deviceId: `device-${app.uid}` }), { devices: 0 });
+  });
+
+  test("a telephone that somebody else signs in on is theirs", async () => {
+    const [app, next] = [await App.signedIn(), await App.signedIn()];
+    const phone = { deviceId: `device-${app.uid}`, pushToken: `token-${app.uid}`, platform: "ios" };
+    await app.call("register_device", phone);
+    await next.call("register_device", phone);
+    const tokens = async ({ db, uid }) => (await getDoc(doc(db, `users/${uid}/wallet/main`))).data().pushTokens;
+    assert.deepEqual([await tokens(app), await tokens(next)], [[], [phone.pushToken]]);
+  });
+});
+
+describe("whole numbers, as the SDKs of the web, of Android and of Apple write them", () => {
+  test("every callable is met", () => assert.deepEqual(Object.keys(CALLS).toSorted(), CALLABLES.toSorted()));
+
+  for (const [name, data] of Object.entries(CALLS)) {
+    test(`${name} takes both spellings`, async () => {
+      const outcomes = [];
+      for (const number of Object.values(SPELLINGS)) {
+        const app = name.startsWith("admin") ? admin : await App.signedIn();
+        const imagePath = name.startsWith("classify") ? await app.upload() : null;
+        outcomes.push(
+          await app.call(name, data(number, imagePath)).then(
+            (answer) => Object.keys(answer).toSorted(),
+            ({ details }) => details.reason,
+          ),
+        );
+      }
+      assert.deepEqual(outcomes[0], outcomes[1]);
+      assert.notEqual(outcomes[0], "INVALID_REQUEST");
+    });
+  }
+
+  test("what is no number is refused by its field, in words", async () => {
+    const app = await App.signedIn();
+    const limit = { ...SPELLINGS.wrapped(5), value: "five" };
+    const error = await refused(app.call("list_jobs", { limit }), "INVALID_REQUEST", { field: "limit" });
+    assert.equal(error.message, "limit: must be a whole number.");
   });
 });
 
