@@ -343,7 +343,7 @@ describe("whole numbers, as the SDKs of the web, of Android and of Apple write t
     const app = await App.signedIn();
     const limit = { ...SPELLINGS.wrapped(5), value: "five" };
     const error = await refused(app.call("list_jobs", { limit }), "INVALID_REQUEST", { field: "limit" });
-    assert.equal(error.message, "limit: must be a whole number.");
+    assert.match(error.message, /^limit: must be a whole number\./);
   });
 });
 
