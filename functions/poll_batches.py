@@ -77,6 +77,7 @@ def _advance(deps: Deps, stored: StoredBatch, until: datetime, counts: Counter[s
     counts["polled"] += 1
     if reported.state not in ENDED and age < LOST:
         fields: dict[str, Any] = {"dueAt": next_poll(batch.created_at, now), "polls": batch.polls + 1}
+        fields |= {"providerState": str(reported.state), "answered": reported.answered}
         if age > OVERDUE and not batch.cancel_requested:
             _cancel(deps, batch)
             fields |= {"cancelRequested": True, "dueAt": now + POLL_FIRST}

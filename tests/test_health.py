@@ -11,6 +11,7 @@ from functions.admin_stats import AdminStats, admin_stats
 from functions.boundary import CronError, run_cron
 from functions.classify_image import ClassifyImage, classify_image
 from functions.guard_budget import guard_budget
+from functions.poll_batches import poll_batches
 from functions.submit_batches import submit_batches
 from functions.wiring import Deps
 from scripts.emulators.inprocess import InProcessCloud
@@ -151,3 +152,22 @@ def test_a_look_costs_a_few_reads(cloud: InProcessCloud) -> None:
     before = cloud.firestore.bill.snapshot()["totals"]["reads"]
     stats(cloud)
     assert cloud.firestore.bill.snapshot()["totals"]["reads"] - before <= 20
+
+
+def test_a_batch_that_openai_keeps_for_hours_is_told_with_its_own_count(cloud: InProcessCloud) -> None:
+    """After six hours, with OpenAI's state and how many are answered; over when it has ended."""
+    cloud.openai.faults.add("batch_stuck", minutes=None, state="in_progress")
+    queue(cloud, "photo-one")
+    submit_batches(cloud.deps)
+    (batch,) = cloud.client.collection("batches").stream()
+    for hours in range(7):
+        guard_budget(cloud.deps)
+        assert ("batch_slow" in raised(cloud)) is (hours == 6)
+        for _ in range(4):
+            cloud.clock.advance(timedelta(minutes=15))
+            cloud.openai.tick()
+            poll_batches(cloud.deps)
+    guard_budget(cloud.deps)
+    (told,) = [each for each in stats(cloud)["alerts"] if each["kind"] == "batch_slow"]
+    assert f"{batch.id} since 2026-11-21 12:00 UTC (in_progress, 1 of 1 photos answered)" in told["text"]
+    assert told["open"]

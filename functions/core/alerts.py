@@ -39,6 +39,7 @@ class AlertKind(StrEnum):
     PROVIDER_DOWN = "provider_down"
     KEY_REFUSED = "key_refused"
     PROVIDER_REFUSES = "provider_refuses"
+    BATCH_SLOW = "batch_slow"
 
 
 _GOOD_DAY = "If this is a good day: admin config set budget.dailyLimitMicros=$20. If not: admin costs --users."
@@ -59,6 +60,7 @@ TO_DO: Mapping[str, str] = {
     AlertKind.DOCUMENT_DAMAGED: "Mend or remove what is named; admin repair UID makes a wallet anew.",
     AlertKind.CONFIG_INVALID: "Run admin config history, then admin config set or unset what is named.",
     AlertKind.PROVIDER_DOWN: "Look at OpenAI's status page. It goes on by itself; docs/operations.md says what helps.",
+    AlertKind.BATCH_SLOW: "Look at OpenAI's status page. Nothing is lost: after 26 hours it is cancelled.",
     AlertKind.PROVIDER_REFUSES: "Pay, or correct what the code names: docs/operations.md, provider_refuses.",
     AlertKind.KEY_REFUSED: "Set a key that works (docs/operations.md, Keys). Photos wait 26 hours for it.",
 }

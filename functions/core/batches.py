@@ -59,7 +59,8 @@ class BatchState(StrEnum):
 
 
 class Batch(Record):
-    """A batch as stored in `batches/{batchId}`. Its jobs are listed in Storage, not here."""
+    """A batch as stored in `batches/{batchId}`. Its jobs are listed in Storage, not here. `provider_state` and
+    `answered` are what OpenAI said of it at the last look."""
 
     batch_id: str
     state: Open[BatchState]
@@ -70,6 +71,8 @@ class Batch(Record):
     input_file_id: str | None = None
     openai_batch_id: str | None = None
     polls: int = 0
+    provider_state: str = ""
+    answered: int = 0
     cancel_requested: bool = False
     done_count: int = 0
     failed_count: int = 0
@@ -83,6 +86,10 @@ class Batch(Record):
     def is_ours(self, now: datetime) -> bool:
         """Tell whether the lease of the run that holds the batch lasts for one more request."""
         return now <= self.due_at - LEASE_MARGIN
+
+
+SLOW = timedelta(hours=6)
+"""A batch that OpenAI keeps for so long, and for twice as long as batches take, is told. It promises 24 hours."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,8 +57,8 @@ class CronRun(Record):
 
 class Figures(Record):
     """What is looked at: jobs `queued`, and when the oldest was asked for, which no release makes younger; when both
-    lanes were last closed; batches by state and those that are overdue; what the provider did not do, and of how many
-    users photos wait then; the crons' runs, the breaker of the refresh and how many dead letters there are."""
+    lanes were last closed; batches by state, those that are overdue, and those that OpenAI keeps for long; what the
+    provider did not do, and of how many users photos wait then; the crons' runs, the breaker of the refresh and how many dead letters there are."""
 
     queued: int = 0
     oldest_asked_at: datetime | None = None
@@ -67,6 +67,7 @@ class Figures(Record):
     waiting_users: int = 0
     batches: dict[str, int] = Field(default_factory=dict)
     overdue_batches: tuple[str, ...] = ()
+    slow_batches: tuple[str, ...] = ()
     crons: dict[str, CronRun] = Field(default_factory=dict)
     breaker: Breaker = Breaker()
     dead_letters: int = 0
@@ -91,6 +92,8 @@ def complaints(figures: Figures, mode: Mode, now: datetime) -> dict[AlertKind, s
     if figures.overdue_batches:
         names = ", ".join(figures.overdue_batches)
         told[AlertKind.BATCH_STUCK] = f"Nobody has looked at these batches for over an hour: {names}."
+    if figures.slow_batches:
+        told[AlertKind.BATCH_SLOW] = f"OpenAI keeps these batches for long: {', '.join(figures.slow_batches)}."
     missing = [name for name, run in sorted(figures.crons.items()) if name in CRON_MINUTES and late(name, run, now)]
     if missing:
         told[AlertKind.CRON_LATE] = f"These have not succeeded when they should have: {', '.join(missing)}."

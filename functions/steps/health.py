@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from functions.core.alerts import AlertKind, ended, opened
-from functions.core.batches import BatchState
+from functions.core.batches import SLOW, BatchState
 from functions.core.breaker import Breaker
 from functions.core.health import BATCH_OVERDUE_MAX, CronRun, Figures, complaints
 from functions.core.jobs import QUEUE_SHARDS
-from functions.core.moments import day_of
+from functions.core.moments import clock_text, day_of
 from functions.core.pricing import QueueStats
 from functions.core.provider_outage import Door, standing
 from functions.steps.spending import mode
@@ -50,10 +50,21 @@ def figures(deps: Deps, stored: dict[str, dict[str, Any]]) -> Figures:
         waiting_users=len({each.job.uid for each in waiting}),
         batches=deps.store.count_batches(OPEN_STATES, COUNTED_MAX),
         overdue_batches=tuple(each.batch.batch_id for each in overdue),
+        slow_batches=_slow_batches(deps, queue, now),
         crons={name: CronRun.model_validate(run) for name, run in stored["crons"].get("runs", {}).items()},
         breaker=Breaker.model_validate(stored["refreshBreaker"]),
         dead_letters=deps.store.count_dead_letters(COUNTED_MAX),
         config_problems=deps.current.problems,
+    )
+
+
+def _slow_batches(deps: Deps, queue: QueueStats, now: datetime) -> tuple[str, ...]:
+    slow = max(SLOW, 2 * timedelta(minutes=queue.batch_minutes or 0))
+    found = [each.batch for each in deps.store.batches_made_before(BatchState.SUBMITTED, now - slow, OVERDUE_SHOWN)]
+    return tuple(
+        f"{each.batch_id} since {clock_text(each.created_at)} ({each.provider_state or 'not looked at'}, "
+        f"{each.answered} of {each.job_count} photos answered)"
+        for each in found
     )
 
 

@@ -194,6 +194,7 @@ def batches(
                     batch.state,
                     age(batch.created_at, now),
                     age(batch.due_at, now) if batch.completed_at is None else "-",
+                    f"{batch.provider_state} {batch.answered}" if batch.provider_state else "-",
                     batch.job_count,
                     batch.done_count,
                     batch.failed_count,
@@ -201,7 +202,7 @@ def batches(
                 )
                 for batch in found
             ]
-            columns = ("batch", "state", "made", "due", ">jobs", ">done", ">failed", ">cost")
+            columns = ("batch", "state", "made", "due", "at OpenAI", ">jobs", ">done", ">failed", ">cost")
             console.print(table(*columns, rows=rows) if rows else "There are none.")
             show_damaged(console, listed)
 

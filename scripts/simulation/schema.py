@@ -90,6 +90,8 @@ SCHEMA: dict[str, dict[str, str]] = {
         "inputFileId": "str?",
         "openaiBatchId": "str?",
         "polls": "int",
+        "providerState": "str",
+        "answered": "int",
         "cancelRequested": "bool",
         "doneCount": "int",
         "failedCount": "int",

@@ -54,6 +54,7 @@ def test_each_trouble_is_told_with_its_names() -> None:
         queued=7,
         oldest_asked_at=NOW - timedelta(hours=3),
         overdue_batches=("batch-1", "batch-2"),
+        slow_batches=("batch-3 (in_progress)", "batch-4"),
         crons={"recover_jobs": ago(hours=1), "a_function_of_an_older_version": ago(days=9)},
         breaker=Breaker(failures=FAILURES_MAX, open_until=NOW),
         dead_letters=2,
@@ -62,6 +63,7 @@ def test_each_trouble_is_told_with_its_names() -> None:
     assert told == {
         AlertKind.QUEUE_OLD: "Photos waiting: 7, the oldest since 2026-11-21 09:00 UTC.",
         AlertKind.BATCH_STUCK: "Nobody has looked at these batches for over an hour: batch-1, batch-2.",
+        AlertKind.BATCH_SLOW: "OpenAI keeps these batches for long: batch-3 (in_progress), batch-4.",
         AlertKind.CRON_LATE: "These have not succeeded when they should have: recover_jobs.",
         AlertKind.BREAKER_OPEN: "Credit refresh has stopped: the store failed five times in a row.",
         AlertKind.DEAD_LETTERS: "Users whom the credit refresh has given up: 2.",

@@ -79,6 +79,12 @@ class BatchDocuments(ShardDocuments):
         )
         return all_sound(query.stream(timeout=RPC_SECONDS), _batch)
 
+    def batches_made_before(self, state: BatchState, then: datetime, limit: int) -> Found[StoredBatch]:
+        """Read the oldest batches in this state that were made by then. A read each, one if there are none."""
+        query = self._batches.where(filter=FieldFilter("state", "==", state))
+        query = query.where(filter=FieldFilter("createdAt", "<=", then)).order_by("createdAt").limit(limit)
+        return all_sound(query.stream(timeout=RPC_SECONDS), _batch)
+
     def count_batches(self, states: Iterable[BatchState], limit: int) -> dict[str, int]:
         """Count the batches in each of these states, up to a limit. One read for every thousand, and one a state."""
         counted = {}
