@@ -18,7 +18,7 @@ import httpx
 
 from scripts.drawings import drawn_photos
 from scripts.emulators.cloud import LocalCloud
-from scripts.emulators.serving import HOST, free_port
+from scripts.emulators.serving import HOST, free_port, unhurried
 
 MAIN = Path(__file__).resolve().parents[1] / "main.py"
 ANSWER_SECONDS_MAX = 60
@@ -139,16 +139,16 @@ def answered(server: Served, body: object, headers: Mapping[str, str]) -> httpx.
     Raises:
         RuntimeError: it ended, or did not answer within a minute; the message has what it printed.
     """
-    end = time.monotonic() + ANSWER_SECONDS_MAX
-    with httpx.Client(timeout=ANSWER_SECONDS_MAX) as client:
-        while time.monotonic() < end:
+    began = time.monotonic()
+    with httpx.Client(timeout=unhurried(ANSWER_SECONDS_MAX)) as client:
+        while (waited := time.monotonic() - began) < unhurried(ANSWER_SECONDS_MAX):
             if server.process.poll() is not None:
                 raise RuntimeError(f"it ended with status {server.process.returncode}: {server.printed()}")
             try:
                 return client.post(server.url, json=body, headers=dict(headers))
             except httpx.ConnectError:  # not listening yet
                 time.sleep(0.005)
-    raise RuntimeError(f"it did not answer within {ANSWER_SECONDS_MAX} s: {server.printed()}")
+    raise RuntimeError(f"it did not answer within {waited:.0f} s: {server.printed()}")
 
 
 @contextmanager

@@ -23,7 +23,7 @@ def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
         env=os.environ | {"COLUMNS": "120"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 

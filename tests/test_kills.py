@@ -21,6 +21,7 @@ from openai import OpenAI
 from scripts.emulators.callables import CallableError, call
 from scripts.emulators.cloud import LocalCloud, SignedIn
 from scripts.emulators.firestore import Timing
+from scripts.emulators.serving import unhurried
 from tests.app import App, photo
 
 USERS = 12
@@ -74,8 +75,8 @@ def use(cloud: LocalCloud, user: SignedIn, path: str, number: int, seen: Use) ->
 
 def until_acknowledged(http: httpx.Client, url: str, data: dict[str, str], user: SignedIn, seen: Use) -> None:
     """Repeat one call with its requestId until it is answered."""
-    end = time.monotonic() + GIVEN_UP_AFTER_SECONDS
-    while time.monotonic() < end:
+    began = time.monotonic()
+    while time.monotonic() - began < unhurried(GIVEN_UP_AFTER_SECONDS):
         try:
             job = call(http, url, data, user.id_token)
         except httpx.TransportError as error:
@@ -127,8 +128,8 @@ def test_kills_lose_nothing_and_charge_nothing_twice(cloud: LocalCloud, capsys: 
 
 def let_live(seen: Use) -> None:
     """Wait until the processes have answered a few times."""
-    enough, end = len(seen.acknowledged) + ANSWERS_A_LIFE, time.monotonic() + LIFE_SECONDS_MAX
-    while len(seen.acknowledged) < enough and time.monotonic() < end:
+    enough, began = len(seen.acknowledged) + ANSWERS_A_LIFE, time.monotonic()
+    while len(seen.acknowledged) < enough and time.monotonic() - began < unhurried(LIFE_SECONDS_MAX):
         time.sleep(0.02)
 
 

@@ -24,7 +24,7 @@ from functions import capacity, config
 from functions.capacity import INSTANCES_MAX
 from functions.core.runtime import CALL_TIMEOUT, FUNCTION_TIMEOUT, RuntimeConfig
 from functions.core.workers import WORKERS_MAX
-from scripts.emulators.serving import HOST, free_port
+from scripts.emulators.serving import HOST, free_port, unhurried
 from scripts.schedule_plan import SCALABLE
 
 ROOT = Path(__file__).parents[1]
@@ -44,11 +44,11 @@ def discovered() -> dict[str, Any]:
     quiet = subprocess.DEVNULL
     with (
         subprocess.Popen(command, cwd=ROOT, env=environment, stdout=quiet, stderr=quiet) as server,  # noqa: S603 (ours)
-        httpx.Client(base_url=f"http://{HOST}:{port}", timeout=DISCOVERY_SECONDS_MAX) as http,
+        httpx.Client(base_url=f"http://{HOST}:{port}", timeout=unhurried(DISCOVERY_SECONDS_MAX)) as http,
     ):
         try:
-            end = time.monotonic() + DISCOVERY_SECONDS_MAX
-            while time.monotonic() < end:
+            began = time.monotonic()
+            while time.monotonic() - began < unhurried(DISCOVERY_SECONDS_MAX):
                 try:
                     found: dict[str, Any] = yaml.safe_load(http.get("/__/functions.yaml").raise_for_status().text)
                 except httpx.ConnectError:

@@ -65,7 +65,7 @@ from functions.refusals import told
 from functions.steps import admission
 from functions.steps.instant_lane import PROVIDER_SECONDS_MIN
 from scripts.emulators.inprocess import InProcessCloud
-from scripts.emulators.serving import HOST
+from scripts.emulators.serving import HOST, unhurried
 from tests.app import photo
 from tests.wire import id_token, new_wire
 
@@ -153,7 +153,7 @@ def test_every_callable_says_that_the_store_is_not_there(
     cloud.firestore.faults.add("unavailable", count=None)
     started = time.monotonic()
     assert_store_unavailable(called(use_case, data))
-    assert time.monotonic() - started < 4 * SHORT
+    assert time.monotonic() - started < unhurried(4 * SHORT)
 
 
 @pytest.mark.parametrize("rpc", ["BeginTransaction", "BatchGetDocuments", "Commit"])
@@ -230,7 +230,7 @@ def test_every_cron_ends_with_its_log_entry(
     started = time.monotonic()
     with suppress(CronError):
         run_cron(ScheduledEvent(job_name="tick", schedule_time=cloud.clock()), run, *arguments)
-    assert time.monotonic() - started < 8 * SHORT
+    assert time.monotonic() - started < unhurried(8 * SHORT)
     captured = capfd.readouterr()
     entries = [json.loads(line) for line in (captured.out + captured.err).splitlines()]
     ends = [entry for entry in entries if entry["message"] in {"cron_crashed", "cron_finished"}]
@@ -245,7 +245,7 @@ def test_an_invocation_has_one_patience_for_all_its_calls(cloud: InProcessCloud)
         for _ in range(10):
             with pytest.raises(exceptions.GoogleAPICallError):
                 cloud.deps.store.get_wallet("ana")
-    assert time.monotonic() - started < 3 * SHORT
+    assert time.monotonic() - started < unhurried(3 * SHORT)
 
 
 # Somebody takes the call and never answers
@@ -276,7 +276,7 @@ def test_a_firestore_that_never_answers_is_given_up(short: None) -> None:
             started = time.monotonic()
             with pytest.raises(exceptions.GoogleAPICallError):
                 call()
-            assert time.monotonic() - started < 3 * SHORT
+            assert time.monotonic() - started < unhurried(3 * SHORT)
 
 
 def write_nothing(files: StorageFiles) -> None:
@@ -314,7 +314,7 @@ def test_a_storage_that_never_answers_is_given_up(
             ask(StorageFiles(client, "photos", emulated_url))
         client.close()
     assert will_pass(error.value)
-    assert time.monotonic() - started < 8 * SHORT
+    assert time.monotonic() - started < unhurried(8 * SHORT)
 
 
 class _Breaking(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc carries no types

@@ -11,20 +11,19 @@ import httpx
 import pytest
 
 from functions.config import CALLERS_AT_ONCE
-from scripts.emulators.serving import HOST, free_port
+from scripts.emulators.serving import HOST, free_port, unhurried
 
 ROOT = Path(__file__).parents[1]
-WAIT_SECONDS = 0.5
-STARTED_WITHIN_SECONDS = 20.0
 SOURCE = f"""
-from time import sleep
+from threading import Barrier
 from functions import config
 
 config.provide_threads()
+all_inside = Barrier({CALLERS_AT_ONCE})
 
 def waiting(request):
     if request.path != "/healthz":
-        sleep({WAIT_SECONDS})
+        all_inside.wait(60)
     return "served"
 """
 
@@ -39,16 +38,13 @@ def test_the_framework_serves_as_many_callers_as_are_let_in(tmp_path: Path) -> N
     environment = {**os.environ, "THREADS": "1", "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, cwd=tmp_path, env=environment) as server:  # noqa: S603  (our own command)
         try:
-            with httpx.Client(timeout=30) as http:
+            with httpx.Client(timeout=90) as http:
                 wait_until_it_answers(http, url)
-                started = time.monotonic()
                 with ThreadPoolExecutor(CALLERS_AT_ONCE) as callers:
                     answers = list(callers.map(lambda _: http.get(f"{url}/").text, range(CALLERS_AT_ONCE)))
-                took = time.monotonic() - started
         finally:
             server.terminate()
     assert answers == ["served"] * CALLERS_AT_ONCE
-    assert took < 3 * WAIT_SECONDS, "some of them waited for a thread"
 
 
 def test_main_says_how_many_threads_it_takes() -> None:
@@ -61,8 +57,8 @@ def test_main_says_how_many_threads_it_takes() -> None:
 
 def wait_until_it_answers(http: httpx.Client, url: str) -> None:
     """Return as soon as the server is up."""
-    end = time.monotonic() + STARTED_WITHIN_SECONDS
-    while time.monotonic() < end:
+    began = time.monotonic()
+    while time.monotonic() - began < unhurried(20):
         try:
             http.get(f"{url}/healthz")
         except httpx.TransportError:

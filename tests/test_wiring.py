@@ -264,5 +264,5 @@ def test_a_use_case_loads_no_client_before_it_uses_one() -> None:
 def loaded_by(code: str) -> set[str]:
     """Return the modules that a new process has loaded after this code."""
     command = [sys.executable, "-c", f"import json, sys; {code}; print(json.dumps(sorted(sys.modules)))"]
-    ran = subprocess.run(command, capture_output=True, check=True, timeout=30, text=True)  # noqa: S603 (our own)
+    ran = subprocess.run(command, capture_output=True, check=True, timeout=120, text=True)  # noqa: S603 (our own)
     return set(json.loads(ran.stdout))

@@ -30,7 +30,7 @@ from functions.core.runtime import RuntimeConfig
 from functions.refresh_credits import refresh_credits
 from functions.wiring import Deps
 from scripts.emulators.inprocess import StillClock
-from scripts.emulators.serving import free_port
+from scripts.emulators.serving import free_port, unhurried
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "demo-ecolane"
@@ -105,12 +105,12 @@ def _firestore() -> Iterator[tuple[str, str]]:
 
 
 def _wait_for(url: str) -> None:
-    end = time.monotonic() + START_SECONDS_MAX
+    began = time.monotonic()
     while True:
         try:
             httpx.get(url).raise_for_status()
         except httpx.TransportError:
-            if time.monotonic() > end:
+            if time.monotonic() - began > unhurried(START_SECONDS_MAX):
                 raise
             time.sleep(0.1)
         else:

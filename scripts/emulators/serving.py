@@ -1,5 +1,6 @@
-"""What the HTTP parts of the local cloud share: free ports, and a threaded server in the background."""
+"""What the HTTP parts of the local cloud share: free ports, patience, and a threaded server in the background."""
 
+import os
 import socket
 import threading
 from socketserver import BaseServer
@@ -44,6 +45,11 @@ def free_port(wanted: int = 0) -> int:
     """
     with listen(wanted) as probe:
         return int(probe.getsockname()[1])
+
+
+def unhurried(seconds: float) -> float:
+    """Return how long what takes `seconds` at most may take now, with others waiting for the processors as well."""
+    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 class _Handler(WSGIRequestHandler):

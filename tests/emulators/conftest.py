@@ -43,7 +43,7 @@ def refuse(request):
 
 @https_fn.on_call()
 def meet(request):
-    together.wait(10)
+    together.wait(60)
     return "met"
 
 

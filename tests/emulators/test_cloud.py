@@ -223,7 +223,7 @@ def test_ctrl_c_while_it_starts_leaves_nothing_behind(sample: Path, tmp_path: Pa
             process.stdout.readline()
             threading.Event().wait(seconds)
             process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=20)
+            _, errors = process.communicate(timeout=120)
 
         assert b"KeyboardInterrupt" in errors
         assert list(tmp_path.iterdir()) == []

@@ -209,7 +209,7 @@ def test_in_real_time_a_due_tick_fires_by_itself(make: Maker, functions: Functio
 
     clock.move_to(due)
 
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not seen_since(functions, before) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert datetime.fromisoformat(seen_since(functions, before)[0][2]) == due

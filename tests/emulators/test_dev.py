@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,20 +24,21 @@ PARTS = ("functions", "firestore", "storage", "auth", "openai", "control")
 LAST_LINE = "Ctrl-C stops everything."
 
 
+@dataclass
 class Dev:
-    """A running `make dev`: what it printed, and the ports it was given."""
+    """A running `make dev`: the ports it was given, and what it has printed."""
 
-    def __init__(self, folder: Path) -> None:
-        """Start it on free ports, with its temporary files under `folder`, and wait until it has printed all."""
-        self.ports = {part: free_port() for part in PARTS}
-        self.folder = folder
-        options = [word for part, port in self.ports.items() for word in (f"--{part}-port", str(port))]
-        self.process = start(*options, folder=folder)
+    process: "subprocess.Popen[str]"
+    ports: dict[str, int]
+    printed: str = ""
+
+    def wait_until_it_runs(self) -> None:
+        """Read all that it prints when it starts."""
         assert self.process.stdout is not None
-        self.printed = ""
         while LAST_LINE not in self.printed:
             line = self.process.stdout.readline()
-            assert line, self.printed
+            if not line:
+                pytest.fail(f"{self.printed}\n{self.process.communicate()[1]}")
             self.printed += line
 
     def line(self, start: str) -> str:
@@ -45,30 +48,45 @@ class Dev:
     def control(self, method: str, path: str, body: object = None) -> httpx.Response:
         """Press one of the buttons."""
         content = None if body is None else json.dumps(body)
-        return httpx.request(method, f"http://127.0.0.1:{self.ports['control']}{path}", content=content, timeout=30)
+        return httpx.request(method, f"http://127.0.0.1:{self.ports['control']}{path}", content=content, timeout=120)
 
 
-def start(*options: str, folder: Path, **environment: str) -> "subprocess.Popen[str]":
-    """Start the program."""
+@contextmanager
+def running(folder: Path) -> Iterator[Dev]:
+    """Start it on free ports, with its temporary files under `folder`."""
+    ports = {part: free_port() for part in PARTS}
+    with started(*(word for part in PARTS for word in (f"--{part}-port", str(ports[part]))), folder=folder) as process:
+        dev = Dev(process, ports)
+        dev.wait_until_it_runs()
+        yield dev
+
+
+@contextmanager
+def started(*options: str, folder: Path, **environment: str) -> Iterator["subprocess.Popen[str]"]:
+    """Start the program. Whatever becomes of the test, it has ended in the end, and its pipes are closed."""
     hidden = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "FIRESTORE")
     inherited = {name: value for name, value in os.environ.items() if name not in hidden}
-    return subprocess.Popen(  # noqa: S603
+    with subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", "scripts.dev", *options],
         cwd=ROOT,
         env=inherited | environment | {"TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
-    """A running `make dev`, which must stop cleanly at the end."""
-    dev = Dev(tmp_path_factory.mktemp("dev"))
-    yield dev
-    dev.process.send_signal(signal.SIGINT)
-    dev.process.communicate(timeout=20)
+    """A running `make dev`."""
+    with running(tmp_path_factory.mktemp("dev")) as dev:
+        yield dev
+        dev.process.send_signal(signal.SIGINT)
+        dev.process.communicate(timeout=120)
 
 
 def test_the_curl_line_works_as_pasted(dev: Dev) -> None:
@@ -88,7 +106,7 @@ def test_it_says_which_firestore_it_uses_and_why(dev: Dev) -> None:
 def test_the_ports_asked_for_are_taken(dev: Dev) -> None:
     """Each part listens where it was told to."""
     for port in dev.ports.values():
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        socket.create_connection(("127.0.0.1", port), timeout=60).close()
 
 
 def test_the_exports_point_a_client_at_the_cloud(dev: Dev) -> None:
@@ -152,10 +170,9 @@ def test_bad_input_is_a_clear_400(dev: Dev, method: str, path: str, body: object
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_it_stops_cleanly(tmp_path: Path, stop: signal.Signals) -> None:
     """Ctrl-C and a kill end it with status 0, no port held, no temporary file kept."""
-    dev = Dev(tmp_path)
-
-    dev.process.send_signal(stop)
-    _, errors = dev.process.communicate(timeout=20)
+    with running(tmp_path) as dev:
+        dev.process.send_signal(stop)
+        _, errors = dev.process.communicate(timeout=120)
 
     assert dev.process.returncode == 0
     assert errors.splitlines() == ["stopped"]
@@ -166,8 +183,8 @@ def test_it_stops_cleanly(tmp_path: Path, stop: signal.Signals) -> None:
 
 def test_an_unknown_firestore_is_one_line(tmp_path: Path) -> None:
     """A Firestore that is none ends it with one line, which lists those there are, and status 2."""
-    process = start(folder=tmp_path, FIRESTORE="mongo")
-    printed, errors = process.communicate(timeout=20)
+    with started(folder=tmp_path, FIRESTORE="mongo") as process:
+        printed, errors = process.communicate(timeout=120)
 
     assert (process.returncode, printed) == (2, "")
     assert errors == "make dev: there is no Firestore 'mongo'; FIRESTORE can be auto, embedded, official\n"
@@ -175,10 +192,9 @@ def test_an_unknown_firestore_is_one_line(tmp_path: Path) -> None:
 
 def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
     """A port that was asked for and is in use ends it with one line that names the port."""
-    with listen() as taken:
+    with listen() as taken, started("--auth-port", str(taken.getsockname()[1]), folder=tmp_path) as process:
         port = taken.getsockname()[1]
-        process = start("--auth-port", str(port), folder=tmp_path)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=120)
 
     assert process.returncode == 2
     assert errors == f"make dev: port {port} is in use by another program\n"

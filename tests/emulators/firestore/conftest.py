@@ -59,7 +59,7 @@ def index_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def server(index_file: Path) -> Iterator[FirestoreServer]:
     """A strict embedded server of the test's own, on which nobody waits long."""
-    server = FirestoreServer(indexes=index_file, timing=Timing(lock_wait_seconds=2.0))
+    server = FirestoreServer(indexes=index_file, timing=Timing(lock_wait_seconds=20.0))
     server.start()
     yield server
     server.stop()

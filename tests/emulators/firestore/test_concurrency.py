@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -63,16 +64,25 @@ def test_eight_clients_count_on_one_document(strict: Client, server: FirestoreSe
 
 
 def test_one_hot_document_takes_a_hundred_transactions_a_second(strict: Client) -> None:
-    """When all 8 clients want one document the server makes at least 100 transactions a second."""
-    started = time.perf_counter()
+    """When all 8 clients want one document, 100 transactions take less than a second of the processor, and not much
+    longer than on a document for each: nobody sleeps in line."""
 
-    def work(_: int) -> None:
-        for _ in range(25):
-            increment(strict, "counters/one")
+    def spent(path: str) -> tuple[float, float]:
+        """Return what 8 times 10 increments took, in seconds of the clock and of the processor."""
 
-    in_threads(work)
-    assert value(strict, "counters/one") == 200
-    assert 200 / (time.perf_counter() - started) > 100
+        def work(thread: int) -> None:
+            for _ in range(10):
+                increment(strict, path.format(thread))
+
+        started, worked = time.perf_counter(), time.process_time()
+        in_threads(work)
+        return time.perf_counter() - started, time.process_time() - worked
+
+    spent("counters/warm-{}")
+    one, each = zip(*[(spent("counters/one"), spent("counters/of-{}")) for _ in range(3)], strict=True)
+    assert value(strict, "counters/one") == 240
+    assert 80 / min(worked for _, worked in one) > 100
+    assert min(took for took, _ in one) < 4 * min(took for took, _ in each)
 
 
 def test_transfers_keep_the_total(strict: Client) -> None:
@@ -110,7 +120,7 @@ def test_write_skew_is_impossible(strict: Client) -> None:
                 states = [(doctor.get(transaction=transaction).to_dict() or {})["on"] for doctor in doctors]
                 if not met:
                     met.append(True)
-                    together.wait(5)
+                    together.wait(60)
                 if all(states):
                     transaction.update(doctors[index], {"on": False})
 
@@ -136,8 +146,8 @@ def test_a_deadlock_aborts_exactly_one(strict: Client) -> None:
         time.sleep(0.1)
         with pytest.raises(Aborted, match="contention"):
             younger._commit()  # noqa: SLF001
-        waiting.result(1)
-    assert time.perf_counter() - started < 1
+        waiting.result(10)
+    assert time.perf_counter() - started < 10
     assert (two.get().to_dict(), one.get().to_dict()) == ({"n": 1}, {"n": 0})
 
 
@@ -154,9 +164,9 @@ def test_the_younger_one_gives_way_even_if_it_waits_already(strict: Client) -> N
         time.sleep(0.1)
         started = time.perf_counter()
         elder._commit()  # noqa: SLF001
-        assert time.perf_counter() - started < 1
+        assert time.perf_counter() - started < 10
         with pytest.raises(Aborted, match="contention"):
-            waiting.result(1)
+            waiting.result(10)
     assert (two.get().to_dict(), one.get().exists) == ({"n": 1}, False)
 
 
@@ -172,7 +182,7 @@ def test_a_write_waits_for_a_reader_to_end(strict: Client) -> None:
         assert not writing.done()
         assert document.get().to_dict() == {"n": 0}
         reader._rollback()  # noqa: SLF001
-        writing.result(1)
+        writing.result(10)
     assert document.get().to_dict() == {"n": 1}
 
 
@@ -181,36 +191,38 @@ def test_readers_share(strict: Client) -> None:
     document = strict.document("d/one")
     document.set({"n": 0})
     readers = [begun(strict) for _ in range(3)]
-    started = time.perf_counter()
-    for reader in readers:
+    for reader in readers:  # one after the other: whoever waited here would wait for ever, and be refused
         document.get(transaction=reader)
         reader.set(strict.document(f"d/of-{readers.index(reader)}"), {})
     for reader in readers:
         reader._commit()  # noqa: SLF001
-    assert time.perf_counter() - started < 0.5
 
 
 def test_a_shared_document_that_nobody_writes_is_no_bottleneck(strict: Client) -> None:
     """After one write to a widely read document its readers do not go on standing in line."""
     strict.document("config/one").set({"n": 0})
+    written, all_have_read = threading.Event(), threading.Barrier(7)
 
-    def work(thread: int) -> float:
+    def work(thread: int) -> None:
         if thread == 0:
             time.sleep(0.05)
             strict.document("config/one").update({"n": 1})
-            return 0.0
+            written.set()
+            return
+
+        last = False
 
         def body(transaction: Transaction) -> None:
             strict.document("config/one").get(transaction=transaction)
-            time.sleep(0.02)  # if these were served one after the other, all together would take over 1 s
+            if last:
+                all_have_read.wait(60)  # if these were served one after the other, the first would wait for ever
             transaction.set(strict.document(f"own/{thread}"), {"n": 1})
 
-        started = time.perf_counter()
-        for _ in range(8):
+        while not last:
+            last = written.is_set()
             run(strict, body)
-        return time.perf_counter() - started
 
-    assert max(in_threads(work)) < 1.0
+    in_threads(work)
 
 
 def test_a_phantom_aborts_the_transaction(strict: Client) -> None:
@@ -282,7 +294,7 @@ def test_bulk_increments_outside_transactions_all_count(strict: Client) -> None:
 @pytest.fixture
 def hasty() -> Iterator[FirestoreServer]:
     """A server on which transactions expire within moments."""
-    server = FirestoreServer(timing=Timing(idle_seconds=0.2, total_seconds=0.6, lock_wait_seconds=2.0))
+    server = FirestoreServer(timing=Timing(idle_seconds=0.2, total_seconds=0.6, lock_wait_seconds=30.0))
     server.start()
     yield server
     server.stop()
@@ -297,7 +309,7 @@ def test_the_locks_of_a_vanished_client_expire(hasty: FirestoreServer) -> None:
     document.get(transaction=vanished)
     started = time.perf_counter()
     document.update({"n": 1})
-    assert 0.1 < time.perf_counter() - started < 1
+    assert 0.1 < time.perf_counter() - started < 10
     vanished.update(document, {"n": 9})
     with pytest.raises(InvalidArgument, match="expired or is no longer valid"):
         vanished._commit()  # noqa: SLF001
@@ -307,26 +319,53 @@ def test_the_locks_of_a_vanished_client_expire(hasty: FirestoreServer) -> None:
     close(client)
 
 
-def test_a_transaction_has_a_longest_life(hasty: FirestoreServer) -> None:
+@dataclass
+class Stopwatch:
+    """Running time that stands still until it is moved."""
+
+    seconds: float = 0.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.seconds
+
+
+@pytest.fixture
+def stopwatch() -> Stopwatch:
+    """The time of `timed`."""
+    return Stopwatch()
+
+
+@pytest.fixture
+def timed(stopwatch: Stopwatch) -> Iterator[FirestoreServer]:
+    """A server with Firestore's own limits, by the stopwatch."""
+    server = FirestoreServer(seconds=stopwatch)
+    server.start()
+    yield server
+    server.stop()
+
+
+def test_a_transaction_has_a_longest_life(timed: FirestoreServer, stopwatch: Stopwatch) -> None:
     """A transaction that keeps reading expires all the same after its total time."""
-    client = connect(hasty.host)
+    client = connect(timed.host)
     transaction = begun(client)
-    with pytest.raises(InvalidArgument, match="expired"):  # noqa: PT012 - some read of these is too late
-        for _ in range(20):
-            client.document("d/one").get(transaction=transaction)
-            time.sleep(0.05)
+    for stopwatch.seconds in range(0, 271, 45):
+        client.document("d/one").get(transaction=transaction)
+    stopwatch.seconds += 1
+    with pytest.raises(InvalidArgument, match="expired"):
+        client.document("d/one").get(transaction=transaction)
     close(client)
 
 
-def test_forgotten_transactions_do_not_pile_up(hasty: FirestoreServer) -> None:
+def test_forgotten_transactions_do_not_pile_up(timed: FirestoreServer, stopwatch: Stopwatch) -> None:
     """Open transactions that nobody ends are forgotten when another begins later."""
-    client = connect(hasty.host)
+    client = connect(timed.host)
     for _ in range(20):
         begun(client)
-    assert open_transactions(hasty) == 20
-    time.sleep(0.25)
+    assert open_transactions(timed) == 20
+    stopwatch.seconds = 61
     begun(client)
-    assert open_transactions(hasty) == 1
+    assert open_transactions(timed) == 1
     close(client)
 
 
@@ -404,6 +443,6 @@ def test_clearing_the_server_frees_those_who_wait(strict: Client, server: Firest
         time.sleep(0.1)
         with server.engine.mutex:
             server.engine.clear()
-        writing.result(1)
+        writing.result(10)
     assert document.get().to_dict() == {"n": 1}
     assert locks_of(server).idle()

@@ -111,8 +111,8 @@ def processes_of(port: str) -> list[int]:
 
 
 def wait_for_none(port: str) -> bool:
-    """Tell whether all processes of a port are gone within some seconds."""
-    deadline = time.monotonic() + 10
+    """Tell whether all processes of a port are gone soon."""
+    deadline = time.monotonic() + 60
     while processes_of(port) and time.monotonic() < deadline:
         time.sleep(0.05)
     return not processes_of(port)

@@ -19,6 +19,7 @@ import pytest
 from openai import AsyncOpenAI, OpenAI
 
 from scripts.emulators.openai_standin import OpenAIStandIn
+from scripts.emulators.serving import unhurried
 
 ROOT = Path(__file__).parents[3]
 
@@ -65,7 +66,7 @@ def test_64_callers_and_a_slow_model(make_world: Callable[..., Any]) -> None:
     answers = asyncio.run(story())
     seconds = time.monotonic() - begin
     assert [answer for answer in answers if isinstance(answer, BaseException)] == []
-    assert 0.8 <= seconds < 8  # 256 / 64 * 0.2 s at best; 51 s one after the other
+    assert 0.8 <= seconds < unhurried(8)  # 256 / 64 * 0.2 s at best; 51 s one after the other
     assert world.standin.requests["POST /v1/chat/completions"] == 256
 
 
@@ -118,7 +119,7 @@ def test_callers_that_vanish(wire: Any) -> None:
         with socket.create_connection(("127.0.0.1", _port(wire))) as connection:
             connection.sendall(sent)
     assert wire.client.files.list().data == []
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     directory = wire.standin.engine.files.new_path().parent
     while list(directory.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -185,8 +186,8 @@ def test_stopping_ends_everything(clock: Any) -> None:
         begin = time.monotonic()
         standin.stop()
         standin.stop()
-        thread.join(timeout=5)
-        assert time.monotonic() - begin < 2
+        thread.join(timeout=60)
+        assert time.monotonic() - begin < unhurried(2)
         assert [type(failure) for failure in failures] == [openai.APIConnectionError]
         with pytest.raises(openai.APIConnectionError):
             client.files.list()
@@ -198,7 +199,7 @@ def test_stopping_ends_idle_connections(clock: Any) -> None:
     """A kept connection that waits for its next request is closed when the stand-in stops."""
     standin = OpenAIStandIn(clock=clock).start()
     port = httpx2.URL(standin.base_url).port or 0
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(b"GET /__/healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert connection.recv(65536).startswith(b"HTTP/1.1 200")
         standin.stop()
@@ -208,7 +209,7 @@ def test_stopping_ends_idle_connections(clock: Any) -> None:
 def test_a_reset_is_a_reset(wire: Any) -> None:
     """A connection cut by a fault ends with a TCP reset, not with a polite end."""
     wire.standin.faults.add(kind="connection_reset")
-    with socket.create_connection(("127.0.0.1", _port(wire)), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", _port(wire)), timeout=60) as connection:
         connection.sendall(b"GET /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\n\r\n")
         with pytest.raises(ConnectionResetError):
             connection.recv(1)
@@ -220,7 +221,7 @@ def test_hanging_answers_end_with_their_callers(wire: Any) -> None:
     wire.standin.faults.add(kind="timeout", seconds=60)
     with pytest.raises(openai.APITimeoutError):
         wire.client.with_options(timeout=0.2).files.list()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while threading.active_count() > idle and time.monotonic() < deadline:
         time.sleep(0.02)
     assert threading.active_count() == idle
@@ -301,5 +302,5 @@ def test_as_a_process_of_its_own() -> None:
         with OpenAI(api_key="x", base_url=base_url, max_retries=0) as client:
             answer = client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "Hi"}])
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=60) == 0
     assert answer.system_fingerprint == "fp_standin"
