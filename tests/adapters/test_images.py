@@ -19,6 +19,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from functions.adapters.images import SIDE_MIN, prepare
 from functions.adapters.images.files import DECODER_BYTES_MAX
+from functions.config import CALLERS_AT_ONCE
 from functions.core.errors import InvalidImage
 from functions.core.photos import PhotoProblem
 from tests.photo_files import (
@@ -539,20 +540,37 @@ def test_a_bomb_takes_little_time_and_memory(tmp_path: Path, what: str) -> None:
 
 PEAK_MB = """
 import pathlib, re, sys, time
+from concurrent.futures import ThreadPoolExecutor
 from functions.adapters.images import prepare
 from functions.core.errors import InvalidImage
 
 def peak_mb():
     return int(re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]) // 1024
 
-data = pathlib.Path(sys.argv[1]).read_bytes()
+def tried(data):
+    try:
+        prepare(data, 512, 80)
+    except InvalidImage:
+        pass
+
+photos = [pathlib.Path(path).read_bytes() for path in sys.argv[1:]]
 before, began = peak_mb(), time.process_time()
-try:
-    prepare(data, 512, 80)
-except InvalidImage:
-    pass
+with ThreadPoolExecutor(len(photos)) as callers:
+    list(callers.map(tried, photos))
 print(peak_mb() - before, time.process_time() - began)
 """
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc")
+def test_sixteen_callers_need_the_memory_of_one(tmp_path: Path) -> None:
+    """Large photos of as many callers as an instance lets in come to what one of them takes, and little more."""
+    webp = encoded(Image.new("RGB", (4_096, 3_072)), "WEBP", method=0)
+    passes = encoded(Image.new("RGB", (4_032, 3_024)), "JPEG", progressive=True, subsampling="4:4:4")
+    for number in range(CALLERS_AT_ONCE):
+        (tmp_path / str(number)).write_bytes(passes if number % 4 else webp)
+    command = [sys.executable, "-c", PEAK_MB, *map(str, tmp_path.iterdir())]
+    ran = subprocess.run(command, capture_output=True, check=True, timeout=120)  # noqa: S603 (our own script)
+    assert int(ran.stdout.split()[0]) < DECODER_BYTES_MAX // 1024**2 + 100
 
 
 def test_photos_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
