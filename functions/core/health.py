@@ -58,7 +58,8 @@ class CronRun(Record):
 class Figures(Record):
     """What is looked at: jobs `queued`, and when the oldest was asked for, which no release makes younger; when both
     lanes were last closed; batches by state, those that are overdue, and those that OpenAI keeps for long; what the
-    provider did not do, and of how many users photos wait then; the crons' runs, the breaker of the refresh and how many dead letters there are."""
+    provider did not do, and of how many users photos wait then; the crons' runs, the breaker of the refresh and how
+    many dead letters there are."""
 
     queued: int = 0
     oldest_asked_at: datetime | None = None
