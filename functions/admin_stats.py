@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from functions.core.breaker import Admission
 from functions.core.budget import Mode
 from functions.core.budget_state import overridden_until
 from functions.core.costs import cost_rows, user_rows
+from functions.core.damage import DamagedDocument
 from functions.core.guard import DayBook
 from functions.core.health import complaints, cron_rows
 from functions.core.moments import day_of
@@ -50,6 +52,7 @@ class _Stats(Record):
     alerts: list[dict[str, Any]]
     costs: dict[str, Any]
     wrong: dict[str, str]
+    damaged: list[dict[str, str]]
 
 
 def admin_stats(request: AdminStats, _uid: str, deps: Deps) -> dict[str, Any]:
@@ -71,19 +74,27 @@ def admin_stats(request: AdminStats, _uid: str, deps: Deps) -> dict[str, Any]:
     - `costs`: `rows` of the last 31 days by day, lane and model, in micro-dollars, as of the guard's last look;
       `users`, the same by day and user for those who cost most, at most an hour old; `today` with `limit`, `reserved`,
       `spent` and `excess`; the `mode` in force; and for `costsOf` its `user`
+    - `damaged`: documents that were met and cannot be read in full, as `{path, field, problem}`, and what is wrong with
+      the config; whatever else there is to see is shown
     """
     stored, now = deps.store.operator_stats(), deps.clock()
-    found, costs = figures(deps, stored), _costs(request.costs_of, deps)
+    found = figures(deps, stored)
+    alerts = deps.store.recent_alerts(ALERTS_SHOWN)
+    costs, damaged_books = _costs(request.costs_of, deps)
+    damaged = [*found.damaged, *alerts.damaged, *damaged_books]
+    damaged += [DamagedDocument("the config", *problem.partition(": ")[::2]) for problem in found.config_problems]
+    measured = stored.queue.model_dump(by_alias=True, exclude_unset=True)
     stats = _Stats(
         budget=_budget(costs["today"], deps),
-        queue={**stored["queue"], "waiting": found.queued, "oldestAt": found.oldest_asked_at},
+        queue={**measured, "waiting": found.queued, "oldestAt": found.oldest_asked_at},
         batches={"open": found.batches, "overdue": found.overdue_batches},
         crons=cron_rows(found.crons, now),
-        refresh=_Refresh(breaker=found.breaker.admits(now), workers=stored["refresh"].get("workers", {})),
+        refresh=_Refresh(breaker=found.breaker.admits(now), workers=dict(stored.workers)),
         dead_letters=found.dead_letters,
-        alerts=[_shown(each) for each in deps.store.recent_alerts(ALERTS_SHOWN)],
+        alerts=[_shown(each) for each in alerts],
         costs=costs,
         wrong=complaints(found, mode(deps), now),
+        damaged=[{"path": each.path, "field": each.field, "problem": each.problem} for each in damaged],
     )
     return stats.model_dump(by_alias=True, mode="json")
 
@@ -122,19 +133,20 @@ def _shown(alert: Alert) -> dict[str, Any]:
     shown = alert.model_copy(update={"since": alert.since or alert.created_at})
     return {
         **shown.model_dump(by_alias=True, mode="json", include={*told, "since"}),
-        "delivered": alert.due_at is None,
+        "delivered": alert.delivered,
     }
 
 
-def _costs(uid: str | None, deps: Deps) -> dict[str, Any]:
+def _costs(uid: str | None, deps: Deps) -> tuple[dict[str, Any], Sequence[DamagedDocument]]:
     today = deps.clock().date()
     since = today - timedelta(days=COST_DAYS - 1)
     books = deps.store.day_books(since.isoformat(), today.isoformat())
     midnight = datetime.combine(since, time(), UTC)
-    return {
+    shown = {
         "mode": mode(deps),
         "today": books.get(today.isoformat(), DayBook()).model_dump(include={"limit", "reserved", "spent", "excess"}),
         "rows": cost_rows(books),
         "users": user_rows(books),
         "user": {"uid": uid, "micros": deps.store.user_micros(uid, midnight, deps.clock())} if uid else None,
     }
+    return shown, books.damaged

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, get_type_hints
@@ -63,8 +64,24 @@ def serve_call(call: Call, handle: Callable[[R, str, Deps], Answer]) -> Answer:
     _ration(f"{handle.__name__} {uid}", request)
     if job_id := getattr(request, "job_id", None):
         log.about(jobId=job_id)
-    with waiting_at_most(STORE_PATIENCE_SECONDS):
+    with waiting_at_most(STORE_PATIENCE_SECONDS), _damage_told():
         return handle(request, uid, process_deps())
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    """Tell operators of a document that cannot be read, and the caller that they know."""
+    try:
+        yield
+    except Exception as error:
+        from functions.adapters.firestore import DamagedDocumentError
+        from functions.steps.set_aside import report_damaged
+
+        if not isinstance(error, DamagedDocumentError):
+            raise
+        report_damaged(process_deps(), [error.damaged])
+        message = "Something that we keep about you is damaged. Nothing was charged; our operators have been told."
+        raise errors.DataDamaged(message) from error
 
 
 def run_cron(

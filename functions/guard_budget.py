@@ -1,9 +1,12 @@
 """`guard_budget`: what has been spent, held against what may be; and everybody told who has to know.
 
-    for each day in flight, today last: add up what its calls and batches hold and have cost ► review the day in one
+    deliver the alerts that are due
+    ► for each day in flight, today last: add up what its calls and batches hold and have cost ► review the day in one
     transaction (repair its shards, set their limits, the mode)  ► who has cost most that day, now and then
     ► look at everything else that waits or fails silently
-    ► deliver the alerts that are due
+    ► deliver the alerts that are new
+
+Alerts come first and each check fails alone: what one of them stumbles over keeps nobody from hearing of the others.
 
 The holds alone keep the bill within its limit, with or without this function. It opens the day, moves what is left
 between the shards, follows a changed limit, mends what somebody has broken by hand, and sets the mode that saves calls
@@ -16,61 +19,83 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from functions import log
-from functions.core.alerts import Alert, AlertKind, alert
+from functions.adapters.outages import will_pass
+from functions.core.alerts import AlertKind, alert
 from functions.core.budget_state import BudgetState
 from functions.core.costs import JOBS_SAMPLED_MAX, most_frequent, users_due
 from functions.core.guard import Books, Drift, Review, days_to_review, excess_alerts, mode_held
 from functions.core.moments import day_bounds, day_of
-from functions.core.runtime import FUNCTION_TIMEOUT
+from functions.steps.delivery import RUN_TIME, deliver_due
 from functions.steps.health import raise_alerts
 from functions.steps.set_aside import report_damaged
 from functions.steps.spending import reviewer
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from functions.wiring import Deps
 
-ALERTS_PER_RUN = 20
-DELIVERY_LEASE = timedelta(minutes=10)
-"""When an alert is tried again whose delivery failed, or died."""
-
-RUN_TIME = FUNCTION_TIMEOUT - timedelta(seconds=120)
-"""After this a run begins to deliver no further alert: one whose receiver does not answer takes a minute."""
-
-DELIVERIES_MAX = 100
-"""Then nobody is listening: about a day of tries."""
+T = TypeVar("T")
 
 
 def guard_budget(deps: Deps) -> dict[str, int]:
-    """Run once. Returns counts: `days` reviewed and `repaired`, alerts `raised` and
-    `delivered`, and today's `limitMicros`, `reservedMicros` and `spentMicros`."""
-    counts: Counter[str] = Counter(days=0, repaired=0, raised=0, delivered=0)
-    today, until = day_of(deps.clock()), deps.clock() + RUN_TIME
-    of_mode: dict[AlertKind, str] = {}
-    for day in _days(deps):
-        review = _review(day, deps, counts)
+    """Run once. Returns counts: `days` reviewed and `repaired`, documents that are `damaged`, alerts `raised` and
+    `delivered`, checks that `failed`, and today's `limitMicros`, `reservedMicros` and `spentMicros`.
+
+    Raises:
+        RuntimeError: nothing succeeded.
+    """
+    run, today, until = _Run(deps), day_of(deps.clock()), deps.clock() + RUN_TIME
+    counts = run.counts
+    counts["delivered"] += run.alone("delivery", lambda: deliver_due(deps, until)) or 0
+    of_mode: dict[AlertKind, str] | None = None
+    for day in run.alone("days", lambda: _days(deps)) or [today]:
+        review = run.alone(day, partial(_review, day, deps, counts))
         if review is None:
             continue
         if users_due(day, review.book.users_at, deps.clock()):
-            _sum_users(day, deps)
-        if day != today:
-            continue
-        of_mode = mode_held(review)
-        for raised in excess_alerts(review, deps.clock()):
-            counts["raised"] += deps.store.create_alert(raised)
-        book = review.book
-        counts.update(limitMicros=book.limit, reservedMicros=book.reserved, spentMicros=book.spent)
-        log.info(log.Event.BUDGET_REVIEWED, day=day, mode=review.state.mode, costs=book.costs)
-    counts["raised"] += raise_alerts(deps, of_mode)
-    for due, version in deps.store.due_alerts(deps.clock(), ALERTS_PER_RUN):
-        if deps.clock() <= until:
-            counts["delivered"] += _deliver(due, version, deps)
+            run.alone(f"users of {day}", partial(_sum_users, day, deps))
+        if day == today:
+            of_mode = mode_held(review)
+            run.alone("excess", partial(_report, review, deps, counts))
+    counts["raised"] += run.alone("health", lambda: raise_alerts(deps, of_mode)) or 0
+    counts["delivered"] += run.alone("delivery of what is new", lambda: deliver_due(deps, until)) or 0
+    if not run.succeeded:
+        raise RuntimeError("every check failed")
     return dict(counts)
+
+
+class _Run:
+    """One run: its counts, and its checks, each of which fails alone."""
+
+    def __init__(self, deps: Deps) -> None:
+        self._deps, self.succeeded = deps, False
+        self.counts: Counter[str] = Counter(days=0, repaired=0, damaged=0, raised=0, delivered=0, failed=0)
+
+    def alone(self, check: str, do: Callable[[], T]) -> T | None:
+        """Return what a check comes to, None if it failed. The first one asks the store: if that is down, the run ends
+        with what it said, since every other would wait for it as long."""
+        try:
+            result = do()
+        except Exception as error:
+            if not self.succeeded and will_pass(error):
+                raise
+            self.counts["failed"] += 1
+            log.error(log.Event.GUARD_CHECK_FAILED, check=check, stack_trace=traceback.format_exc())
+            return None
+        self.succeeded = True
+        return result
+
+
+def _report(review: Review, deps: Deps, counts: Counter[str]) -> None:
+    """Tell what today's review has come to."""
+    book = review.book
+    counts.update(limitMicros=book.limit, reservedMicros=book.reserved, spentMicros=book.spent)
+    log.info(log.Event.BUDGET_REVIEWED, day=day_of(deps.clock()), mode=review.state.mode, costs=book.costs)
+    counts["raised"] += sum(deps.store.create_alert(raised) for raised in excess_alerts(review, deps.clock()))
 
 
 def _days(deps: Deps) -> list[str]:
@@ -116,29 +141,3 @@ def _sum_users(day: str, deps: Deps) -> None:
     likely = most_frequent(deps.store.sampled_users(day, JOBS_SAMPLED_MAX))
     costs = {uid: deps.store.user_micros(uid, since, until) for uid in likely}
     deps.store.write_user_costs(day, {uid: micros for uid, micros in costs.items() if micros}, deps.clock())
-
-
-def _deliver(due: Alert, version: datetime, deps: Deps) -> bool:
-    """Deliver an alert by every way there is: log, webhook, push. False if it has to be tried again."""
-    again = deps.clock() + DELIVERY_LEASE if due.attempts + 1 < DELIVERIES_MAX else None
-    taken = deps.store.update_alert(due, version, {"dueAt": again, "attempts": due.attempts + 1})
-    if taken is None:
-        return False  # another guard delivers it
-    if due.attempts == 0 and due.over_at is None:
-        log.alert(log.Event.OPERATOR_ALERT, kind=due.kind, day=due.day, text=due.told)
-    elif due.attempts == 0:
-        log.info(log.Event.OPERATOR_ALERT_OVER, kind=due.kind, day=due.day, text=due.told)
-    try:
-        deps.alerting.send(due)
-        _push(due, deps)
-    except Exception:  # noqa: BLE001  (whatever it is, it is tried again, and the next alert gets its turn)
-        log.error(log.Event.ALERT_UNDELIVERED, kind=due.kind, day=due.day, stack_trace=traceback.format_exc())
-        return False
-    deps.store.update_alert(due, taken, {"dueAt": None})
-    return True
-
-
-def _push(due: Alert, deps: Deps) -> None:
-    tokens = [token for uid in deps.runtime().budget.alert_uids for token in deps.store.push_tokens_of(uid)]
-    if tokens:
-        deps.messaging.alert(tokens, str(due.kind), due.day, due.told)

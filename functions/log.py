@@ -49,6 +49,7 @@ class Event(StrEnum):
     OPERATOR_ALERT = "operator_alert"
     OPERATOR_ALERT_OVER = "operator_alert_over"
     ALERT_UNDELIVERED = "alert_undelivered"
+    GUARD_CHECK_FAILED = "guard_check_failed"
     BATCH_SUBMITTED = "batch_submitted"
     BATCH_ADOPTED = "batch_adopted"
     BATCH_RELEASED = "batch_released"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 
 from firebase_functions.https_fn import FunctionsErrorCode, HttpsError
 
@@ -39,10 +40,25 @@ CODES: dict[type[errors.EcolaneError], FunctionsErrorCode] = {
     errors.JobNotFound: FunctionsErrorCode.NOT_FOUND,
     errors.JobNotCancellable: FunctionsErrorCode.FAILED_PRECONDITION,
     errors.JobNotUpgradable: FunctionsErrorCode.FAILED_PRECONDITION,
+    errors.DataDamaged: FunctionsErrorCode.DATA_LOSS,
     errors.StoreUnavailable: FunctionsErrorCode.UNAVAILABLE,
     errors.ProviderUnavailable: FunctionsErrorCode.UNAVAILABLE,
 }
 """The Firebase code of each error. The app switches on `details.reason`; the code sets the HTTP status."""
+
+STATUS = {
+    FunctionsErrorCode.INVALID_ARGUMENT: HTTPStatus.BAD_REQUEST,
+    FunctionsErrorCode.FAILED_PRECONDITION: HTTPStatus.BAD_REQUEST,
+    FunctionsErrorCode.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
+    FunctionsErrorCode.PERMISSION_DENIED: HTTPStatus.FORBIDDEN,
+    FunctionsErrorCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    FunctionsErrorCode.ALREADY_EXISTS: HTTPStatus.CONFLICT,
+    FunctionsErrorCode.RESOURCE_EXHAUSTED: HTTPStatus.TOO_MANY_REQUESTS,
+    FunctionsErrorCode.DATA_LOSS: HTTPStatus.INTERNAL_SERVER_ERROR,
+    FunctionsErrorCode.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
+    FunctionsErrorCode.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""The HTTP status of each code in use, as google/rpc/code.proto has it."""
 
 STORE_RETRY_SECONDS = 10
 """After how long the app is told to repeat a call that the store did not answer."""

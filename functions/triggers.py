@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from firebase_functions import https_fn, options, scheduler_fn
-from firebase_functions.https_fn import AppCheckData, AuthData, FunctionsErrorCode, HttpsError
+from firebase_functions.https_fn import AppCheckData, AuthData, HttpsError
 from flask import Request, Response, jsonify
 
 from functions import log
@@ -24,7 +24,7 @@ from functions.bodies import leave_body, read_body
 from functions.boundary import Answer, Call, Tick, process_deps
 from functions.core import errors
 from functions.core.wire_numbers import decimal_number, unwrapped
-from functions.refusals import told
+from functions.refusals import STATUS, told
 
 if TYPE_CHECKING:
     from functions.config import Settings
@@ -38,19 +38,6 @@ RETRY_AFTER_SECONDS = 5
 Endpoint = Callable[[Request], Response]
 CallBody = Callable[[Call], Answer]
 TickBody = Callable[[Tick], None]
-
-STATUS = {
-    FunctionsErrorCode.INVALID_ARGUMENT: HTTPStatus.BAD_REQUEST,
-    FunctionsErrorCode.FAILED_PRECONDITION: HTTPStatus.BAD_REQUEST,
-    FunctionsErrorCode.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
-    FunctionsErrorCode.PERMISSION_DENIED: HTTPStatus.FORBIDDEN,
-    FunctionsErrorCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
-    FunctionsErrorCode.ALREADY_EXISTS: HTTPStatus.CONFLICT,
-    FunctionsErrorCode.RESOURCE_EXHAUSTED: HTTPStatus.TOO_MANY_REQUESTS,
-    FunctionsErrorCode.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
-    FunctionsErrorCode.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
-}
-"""The HTTP status of each code in use, as google/rpc/code.proto has it."""
 
 
 def on_call(*, operators: Literal["read", "write"] | None = None, **given: Any) -> Callable[[CallBody], Endpoint]:

@@ -62,7 +62,7 @@ from functions.boundary import CronError, run_cron, serve_call
 from functions.core.answers import Completion
 from functions.core.runtime import CALL_TIMEOUT, FUNCTION_TIMEOUT, RuntimeConfig
 from functions.refusals import told
-from functions.steps import admission
+from functions.steps import admission, delivery
 from functions.steps.instant_lane import PROVIDER_SECONDS_MIN
 from scripts.emulators.inprocess import InProcessCloud
 from scripts.emulators.serving import HOST, unhurried
@@ -419,4 +419,4 @@ def test_a_step_of_a_cron_takes_no_longer_than_a_run_keeps_free_at_its_end() -> 
     paused = CONTENTION_SECONDS + 4 * RPC_SECONDS + (1 + chunks) * REQUEST_SECONDS
     assert timedelta(seconds=paused) < FUNCTION_TIMEOUT - poll_batches.RUN_TIME
     alert = 3 * alerting.TIMEOUT_SECONDS + sum(alerting.BACKOFF_SECONDS) + FIREBASE_SECONDS + 2 * RPC_SECONDS
-    assert timedelta(seconds=alert) < FUNCTION_TIMEOUT - guard_budget.RUN_TIME
+    assert timedelta(seconds=alert) < FUNCTION_TIMEOUT - delivery.RUN_TIME

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from firebase_functions.https_fn import HttpsError
 
-from functions.refusals import CODES
-from functions.triggers import CALL_BYTES_MAX, STATUS
+from functions.refusals import CODES, STATUS
+from functions.triggers import CALL_BYTES_MAX
 from tests.wire import Wire, content, id_token, names, new_wire
 
 CALLABLES, SCHEDULED = names("callable"), names("schedule")

@@ -10,8 +10,10 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from pydantic import Field
+
 from functions.core.moments import clock_text, day_of
-from functions.core.records import Fields, Open, Record
+from functions.core.records import Fields, Kept, Open, Record
 
 ALERT_LIFETIME = timedelta(days=90)
 
@@ -67,10 +69,37 @@ TO_DO: Mapping[str, str] = {
 """What to do first, by kind. docs/operations.md has the rest."""
 
 
+LEASE = timedelta(minutes=10)
+"""How long a guard has for delivering an alert; after that the next one takes it, which died or did not come to it."""
+
+FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=10), timedelta(hours=4)
+"""Between two attempts by one channel: it doubles."""
+
+ATTEMPTS_MAX = 10
+"""By one channel: 10, 20, 40, 80, 160 and four times 240 minutes are a day. Then nobody is listening there."""
+
+
+class Channel(StrEnum):
+    """How an alert goes to operators, beside the log."""
+
+    WEBHOOK = "webhook"
+    PUSH = "push"
+
+
+class Delivery(Kept):
+    """How far one channel has come with an alert: `due_at` is when it is tried again, None if it has got it (`done`) or
+    is given up."""
+
+    attempts: int = 0
+    due_at: datetime | None = None
+    done: bool = False
+
+
 class Alert(Record):
     """Something to tell operators, once a day and kind. Stored in `alerts/{kind}-{day}`.
 
-    `due_at` is when it is to be delivered, or delivered again; None once it was. `open` as long as it holds, which
+    `due_at` is when it is to be delivered, or delivered again; None once nothing is left to do. `channels` has what
+    came of it by channel; with no `attempts` yet it is news, and due by all of them. `open` as long as it holds, which
     began at `since`; `over_at` is when it did not hold any more. What only happens is never open.
     """
 
@@ -80,6 +109,7 @@ class Alert(Record):
     created_at: datetime
     due_at: datetime | None
     attempts: int = 0
+    channels: dict[str, Delivery] = Field(default_factory=dict)
     expire_at: datetime
     open: bool = False
     since: datetime | None = None
@@ -97,6 +127,39 @@ class Alert(Record):
         if self.over_at is not None:
             return f"Over since {clock_text(self.over_at)} (from {since}): {self.text}"
         return f"{since}: {self.text} {TO_DO.get(self.kind, '')}".rstrip()
+
+    @property
+    def delivered(self) -> bool:
+        """Whether everybody has got it."""
+        return self.due_at is None and all(each.done for each in self.channels.values())
+
+
+def attempted(due: Alert, now: datetime) -> list[Channel]:
+    """Return by which channels an alert is to be delivered now."""
+    if due.attempts == 0:
+        return list(Channel)
+    states = {channel: due.channels.get(channel, Delivery(due_at=now)) for channel in Channel}
+    return [channel for channel, state in states.items() if state.due_at is not None and state.due_at <= now]
+
+
+def taken(due: Alert, until: datetime) -> Fields:
+    """Return what changes when a guard takes an alert to deliver it."""
+    fields = {"dueAt": until, "attempts": due.attempts + 1}
+    return fields if due.attempts else {**fields, "channels": {}}
+
+
+def outcome(due: Alert, reached: Mapping[Channel, bool], now: datetime) -> Fields:
+    """Return what changes when an alert has been delivered by these channels, or not."""
+    states: dict[str, Delivery] = dict(due.channels) if due.attempts else {}
+    for channel, done in reached.items():
+        before = states.get(channel, Delivery())
+        attempts = before.attempts + 1
+        wait = min(FIRST_WAIT * 2 ** (attempts - 1), LONGEST_WAIT)
+        again = None if done or attempts >= ATTEMPTS_MAX else now + wait
+        states[channel] = before.model_copy(update={"attempts": attempts, "due_at": again, "done": done})
+    left = [state.due_at for state in states.values() if state.due_at is not None]
+    channels = {str(channel): state.model_dump(by_alias=True) for channel, state in states.items()}
+    return {"channels": channels, "dueAt": min(left, default=None)}
 
 
 def alert(kind: AlertKind, text: str, now: datetime) -> Alert:

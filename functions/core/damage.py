@@ -29,6 +29,12 @@ class DamagedDocument:
         return f"{self.path}: {self.field or 'the document'}: {self.problem}"
 
 
+def mapping(stored: Mapping[str, Any], field: str) -> Mapping[str, Any]:
+    """Return the map in a stored field; an empty one, if it is none."""
+    value = stored.get(field)
+    return value if isinstance(value, Mapping) else {}
+
+
 def salvaged(model: type[R], stored: Mapping[str, Any], path: str) -> tuple[R, tuple[DamagedDocument, ...]]:
     """Return what can be read of a record whose fields all have defaults, and what is wrong with the others: these
     count as absent. For figures that somebody writes anew, and that nobody's call is to fail for."""

@@ -22,6 +22,7 @@
     ├── JobNotFound           nothing there that is yours
     ├── JobNotCancellable     too late: the answer is on its way, or there
     ├── JobNotUpgradable      too late as well
+    ├── DataDamaged           nothing to do: what cannot be read has to be repaired, and operators know of it
     ├── StoreUnavailable      call again after `retryAfter` seconds, with the same requestId
     └── ProviderUnavailable   nothing was charged: call again after `retryAfter` seconds, with a new requestId
 
@@ -174,6 +175,13 @@ class JobNotUpgradable(EcolaneError):
     """The job has left the queue. Detail: `status`."""
 
     reason = "JOB_NOT_UPGRADABLE"
+
+
+class DataDamaged(EcolaneError):
+    """A document that the call needs, such as the caller's wallet, cannot be read. Nothing was done, operators have
+    been told, and calling again changes nothing until they have repaired it."""
+
+    reason = "DATA_DAMAGED"
 
 
 class StoreUnavailable(EcolaneError):

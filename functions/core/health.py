@@ -14,6 +14,7 @@ from functions.core.alerts import AlertKind
 from functions.core.batches import BatchState
 from functions.core.breaker import Breaker
 from functions.core.budget import Mode
+from functions.core.damage import DamagedDocument
 from functions.core.moments import clock_text
 from functions.core.provider_errors import Trouble
 from functions.core.provider_outage import Door, Outage, described, standing
@@ -59,7 +60,7 @@ class Figures(Record):
     """What is looked at: jobs `queued`, and when the oldest was asked for, which no release makes younger; when both
     lanes were last closed; batches by state, those that are overdue, and those that OpenAI keeps for long; what the
     provider did not do, and of how many users photos wait then; the crons' runs, the breaker of the refresh and how
-    many dead letters there are."""
+    many dead letters there are; what is wrong with the config, and the documents that were met and cannot be read."""
 
     queued: int = 0
     oldest_asked_at: datetime | None = None
@@ -73,6 +74,7 @@ class Figures(Record):
     breaker: Breaker = Breaker()
     dead_letters: int = 0
     config_problems: tuple[str, ...] = ()
+    damaged: tuple[DamagedDocument, ...] = ()
 
 
 def late(function: str, run: CronRun, now: datetime) -> bool:

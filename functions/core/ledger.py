@@ -3,16 +3,32 @@
 `core.accounts` posts entries.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter
 
 from functions.core.moments import day_of
 from functions.core.plans import Plan
 from functions.core.records import Kept, Open
+
+COUNT_MAX = 10**15
+"""More tokens, points, calls or micro-dollars than anybody ever has: a number beyond is damage, and the store could not
+keep what is added to it."""
+
+Count = Annotated[int, Field(ge=0, le=COUNT_MAX)]
+Change = Annotated[int, Field(ge=-COUNT_MAX, le=COUNT_MAX)]
+
+
+def _period(text: str) -> str:
+    date.fromisoformat(text if len(text) > len("2026-11") else f"{text}-01")
+    return text
+
+
+Day = Annotated[str, AfterValidator(_period)]
+"""A UTC day, as in `2026-11-21`, or a month, as in `2026-11`."""
 
 
 class Reason(StrEnum):
@@ -42,14 +58,14 @@ class LedgerEntry(Kept):
     """
 
     entry_id: str
-    seq: int = Field(ge=1)
-    delta: int
-    points: int = 0
+    seq: int = Field(ge=1, le=COUNT_MAX)
+    delta: Change
+    points: Change = 0
     reason: Open[Reason]
     ref: str | None
     detail: dict[str, Any] | None = None
-    balance_after: int = Field(ge=0)
-    ts: datetime
+    balance_after: Count
+    ts: AwareDatetime
 
 
 class Today(Kept):
@@ -57,13 +73,13 @@ class Today(Kept):
     others calls, `cancelled` photos that were given back; `held_micros` is the most that today's photos can cost the
     operator."""
 
-    day: str = "1970-01-01"
-    instant: int = Field(default=0, ge=0)
-    batch: int = Field(default=0, ge=0)
-    manual: int = Field(default=0, ge=0)
-    converted: int = Field(default=0, ge=0)
-    cancelled: int = Field(default=0, ge=0)
-    held_micros: int = Field(default=0, ge=0)
+    day: Day = "1970-01-01"
+    instant: Count = 0
+    batch: Count = 0
+    manual: Count = 0
+    converted: Count = 0
+    cancelled: Count = 0
+    held_micros: Count = 0
 
 
 class Wallet(Kept):
@@ -75,29 +91,29 @@ class Wallet(Kept):
     photos from the user.
     """
 
-    balance: int = Field(ge=0)
-    total_earned: int = Field(ge=0)
-    total_spent: int = Field(ge=0)
-    entry_count: int = Field(ge=0)
-    points: int = 0
-    converted_points: int = Field(default=0, ge=0)
-    scans: int = Field(default=0, ge=0)
+    balance: Count
+    total_earned: Count
+    total_spent: Count
+    entry_count: Count
+    points: Change = 0
+    converted_points: Count = 0
+    scans: Count = 0
     plan: str = Plan.FREE
-    streak_days: int = Field(default=0, ge=0)
-    bonus_day: str = "1970-01-01"
+    streak_days: Count = 0
+    bonus_day: Day = "1970-01-01"
     today: Today = Today()
     push_tokens: tuple[str, ...] = ()
     rate_minute: int = 0
-    rate_count: int = Field(default=0, ge=0)
-    contact_at: datetime | None = None
-    next_refresh_at: datetime | None = None
+    rate_count: Count = 0
+    contact_at: AwareDatetime | None = None
+    next_refresh_at: AwareDatetime | None = None
     refresh_shard: int | None = None
-    refreshed_period: str = ""
-    blocked_at: datetime | None = None
-    refresh_failures: int = Field(default=0, ge=0)
+    refreshed_period: Day | Literal[""] = ""
+    blocked_at: AwareDatetime | None = None
+    refresh_failures: Count = 0
     recent: tuple[LedgerEntry, ...] = ()
-    created_at: datetime
-    updated_at: datetime
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
 
     def having(self, **changes: Any) -> "Wallet":
         """Return the wallet with other values of these fields. A name that is none would be stored as a newer

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from functions.core.alerts import AlertKind, ended, opened
 from functions.core.batches import SLOW, BatchState
-from functions.core.breaker import Breaker
-from functions.core.health import BATCH_OVERDUE_MAX, CronRun, Figures, complaints
+from functions.core.health import BATCH_OVERDUE_MAX, Figures, complaints
 from functions.core.jobs import QUEUE_SHARDS
 from functions.core.moments import clock_text, day_of
 from functions.core.pricing import QueueStats
 from functions.core.provider_outage import Door, standing
+from functions.steps.set_aside import report_damaged
 from functions.steps.spending import mode
 
 if TYPE_CHECKING:
+    from functions.adapters.firestore.refresh import OperatorStats
     from functions.wiring import Deps
 
 OPEN_STATES = (BatchState.BUILDING, BatchState.UPLOADED, BatchState.SUBMITTED, BatchState.COLLECTING)
@@ -27,6 +28,12 @@ wrong."""
 
 OVERDUE_SHOWN = 5
 
+UNKNOWN_SHOWN = 5
+"""Jobs, and batches, in a state that only a newer release knows."""
+
+OF_MODE = frozenset({AlertKind.BATCH_ONLY, AlertKind.CLOSED})
+"""What is told of the mode."""
+
 WAITING_SAMPLED = 100
 """Jobs whose users are counted while nothing can be sent: how many are touched at least."""
 
@@ -34,11 +41,10 @@ FAR = timedelta(days=3_650)
 OPEN_ALERTS_MAX = 50
 
 
-def figures(deps: Deps, stored: dict[str, dict[str, Any]]) -> Figures:
+def figures(deps: Deps, stored: OperatorStats) -> Figures:
     """Read everything that is looked at beside the stored figures. About ten reads, and one for every further thousand
     that is counted; while nothing can be sent to the provider, one for each of the first hundred that wait."""
-    now = deps.clock()
-    queue = QueueStats.model_validate(stored["queue"])
+    now, queue = deps.clock(), stored.queue
     cut_off = Door.SUBMIT in standing(queue.provider, now)
     waiting = deps.store.queued_jobs(now + FAR, WAITING_SAMPLED, range(QUEUE_SHARDS)) if cut_off else []
     overdue = deps.store.due_batches(OPEN_STATES, now - BATCH_OVERDUE_MAX, OVERDUE_SHOWN)
@@ -51,10 +57,11 @@ def figures(deps: Deps, stored: dict[str, dict[str, Any]]) -> Figures:
         batches=deps.store.count_batches(OPEN_STATES, COUNTED_MAX),
         overdue_batches=tuple(each.batch.batch_id for each in overdue),
         slow_batches=_slow_batches(deps, queue, now),
-        crons={name: CronRun.model_validate(run) for name, run in stored["crons"].get("runs", {}).items()},
-        breaker=Breaker.model_validate(stored["refreshBreaker"]),
+        crons=dict(stored.crons),
+        breaker=stored.breaker,
         dead_letters=deps.store.count_dead_letters(COUNTED_MAX),
         config_problems=deps.current.problems,
+        damaged=(*stored.damaged, *overdue.damaged, *deps.store.unknown_states(UNKNOWN_SHOWN)),
     )
 
 
@@ -68,11 +75,14 @@ def _slow_batches(deps: Deps, queue: QueueStats, now: datetime) -> tuple[str, ..
     )
 
 
-def raise_alerts(deps: Deps, of_mode: Mapping[AlertKind, str]) -> int:
+def raise_alerts(deps: Deps, of_mode: Mapping[AlertKind, str] | None) -> int:
     """Tell operators what is not as it should be, beside what the mode is, once a day and kind; and what is over.
-    Returns how many alerts are new, or open again."""
+    Returns how many alerts are new, or open again. `of_mode` is None if nobody knows the mode: then nothing that was
+    told of it is over."""
     now = deps.clock()
-    held = {**of_mode, **complaints(figures(deps, deps.store.operator_stats()), mode(deps), now)}
+    found = figures(deps, deps.store.operator_stats())
+    report_damaged(deps, found.damaged)
+    held = {**(of_mode or {}), **complaints(found, mode(deps), now)}
     known = deps.store.open_alerts(OPEN_ALERTS_MAX)
     since = {each.kind: each.since for each, _ in known}
     today = {each.kind for each, _ in known if each.day == day_of(now)}
@@ -82,7 +92,7 @@ def raise_alerts(deps: Deps, of_mode: Mapping[AlertKind, str]) -> int:
         if kind not in today
     ]
     for each, version in known:
-        changes = ended(each, held, now)
+        changes = None if of_mode is None and each.kind in OF_MODE else ended(each, held, now)
         if changes is not None:
             deps.store.update_alert(each, version, changes)
     return sum(raised)

@@ -145,6 +145,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "createdAt": "time",
         "dueAt": "time?",
         "attempts": "int",
+        "channels": "map",
         "expireAt": "time",
         "open": "bool",
         "since": "time?",

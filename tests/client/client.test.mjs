@@ -412,6 +412,15 @@ describe("refusals", () => {
     await refused(refusal, "RATE_LIMITED", { retryAfter: (seconds) => seconds > 0 && seconds <= 60 });
   });
 
+  test("a user whose wallet is damaged is told that it is known, and other users notice nothing", async () => {
+    const app = await App.signedIn();
+    await app.call("get_wallet");
+    await operatorSets(`users/${app.uid}/wallet/main`, "balance", "ten");
+    await refused(app.call("get_wallet"), "DATA_DAMAGED");
+    await refused(app.classify("batch"), "DATA_DAMAGED");
+    assert.equal((await (await App.signedIn()).call("get_wallet")).balance, 10);
+  });
+
   test("a user whom an operator has blocked keeps the wallet, and has no photo classified", async () => {
     const app = await App.signedIn();
     await app.call("get_wallet");

@@ -1,5 +1,6 @@
 """The documents. The only package that names a collection; what is written, and when, is decided in `core`."""
 
+from functions.adapters.firestore.alerts import AlertDocuments
 from functions.adapters.firestore.batches import StoredBatch
 from functions.adapters.firestore.budget import BudgetDocuments
 from functions.adapters.firestore.client import BoundedClient, BoundedTransport
@@ -27,6 +28,12 @@ __all__ = [
 
 
 class FirestoreStore(
-    QueueDocuments, ProfileDocuments, OperationDocuments, BudgetDocuments, SettingsDocuments, SetAsideDocuments
+    QueueDocuments,
+    ProfileDocuments,
+    OperationDocuments,
+    BudgetDocuments,
+    AlertDocuments,
+    SettingsDocuments,
+    SetAsideDocuments,
 ):
     """Everything that Ecolane stores in Firestore, over one client."""

@@ -1,10 +1,9 @@
-"""Money: `budget/{day}` with its shards, and `alerts/{id}`."""
+"""Money: `budget/{day}` with its shards."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from google.api_core import exceptions
 from google.cloud.firestore import (
     Client,
     CollectionReference,
@@ -12,20 +11,17 @@ from google.cloud.firestore import (
     DocumentSnapshot,
     FieldFilter,
     Increment,
-    Query,
     Transaction,
 )
 from google.cloud.firestore_v1.base_batch import BaseWriteBatch
 
 from functions.adapters.firestore.client import RPC_SECONDS, SUM_SECONDS
-from functions.adapters.firestore.reading import Found, all_sound
-from functions.adapters.firestore.writes import guarded_update, run_transaction
-from functions.core.alerts import Alert, reopened
+from functions.adapters.firestore.reading import all_sound
+from functions.adapters.firestore.writes import run_transaction
 from functions.core.budget import SHARDS, Booking, Shard, require_room
 from functions.core.budget_state import BudgetState
 from functions.core.damage import DamagedDocument, salvaged
 from functions.core.guard import Books, DayBook, Drift, Review, committed
-from functions.core.records import Fields
 
 HOLDS_SUMMED_MAX = 10_000_000
 """Calls of one day that are added up; one read for every thousand."""
@@ -78,7 +74,7 @@ class DayBooks(dict[str, DayBook]):
 
 
 class BudgetDocuments(ShardDocuments):
-    """Reads and writes of days and alerts."""
+    """Reads and writes of days."""
 
     def budget_shards(self, day: str) -> dict[str, Shard]:
         """Read the shards of a day by name; none, if it is not open yet. One that is damaged is left out.
@@ -205,51 +201,6 @@ class BudgetDocuments(ShardDocuments):
         """Store in a day's book who has cost how much, as of now. One write."""
         book = self._client.document("budget", day)
         book.update({"users": users, "usersAt": now}, timeout=RPC_SECONDS)
-
-    def create_alert(self, alert: Alert) -> bool:
-        """Store an alert, due to be delivered. False if there is one like it already. One write."""
-        try:
-            self._alerts.document(alert.alert_id).create(alert.model_dump(by_alias=True), timeout=RPC_SECONDS)
-        except exceptions.AlreadyExists:
-            return False
-        return True
-
-    def open_alert(self, alert: Alert) -> bool:
-        """Store an alert of something that holds, or open the one of its day again. False if that is open already. A
-        write, or two and a read."""
-        if self.create_alert(alert):
-            return True
-        snapshot = self._alerts.document(alert.alert_id).get(timeout=RPC_SECONDS)
-        stored = Alert.model_validate(snapshot.to_dict())
-        fields = reopened(stored, alert, alert.created_at)
-        return fields is not None and self.update_alert(stored, snapshot.update_time, fields) is not None
-
-    def open_alerts(self, limit: int) -> Found[tuple[Alert, datetime]]:
-        """Read alerts of what holds, as far as is known, with their versions. A read each, one if there are none."""
-        found = self._alerts.where(filter=FieldFilter("open", "==", True)).limit(limit).stream(timeout=RPC_SECONDS)
-        return all_sound(found, _versioned_alert)
-
-    def recent_alerts(self, limit: int) -> Found[Alert]:
-        """Read the newest alerts. A read each, one if there are none."""
-        query = self._alerts.order_by("createdAt", direction=Query.DESCENDING).limit(limit)
-        return all_sound(query.stream(timeout=RPC_SECONDS), lambda each: Alert.model_validate(each.to_dict()))
-
-    def due_alerts(self, now: datetime, limit: int) -> Found[tuple[Alert, datetime]]:
-        """Read alerts that are to be delivered, with their versions. A read each, one if there are none."""
-        query = self._alerts.where(filter=FieldFilter("dueAt", "<=", now)).order_by("dueAt").limit(limit)
-        return all_sound(query.stream(timeout=RPC_SECONDS), _versioned_alert)
-
-    def update_alert(self, alert: Alert, version: datetime, fields: Fields) -> datetime | None:
-        """Write these fields if the alert is as it was at `version`. None if somebody was faster."""
-        return guarded_update(self._client, self._alerts.document(alert.alert_id), version, fields)
-
-    @property
-    def _alerts(self) -> CollectionReference:
-        return self._client.collection("alerts")
-
-
-def _versioned_alert(snapshot: DocumentSnapshot[Any]) -> tuple[Alert, datetime]:
-    return Alert.model_validate(snapshot.to_dict()), snapshot.update_time
 
 
 def _sound_shards(snapshots: Iterable[DocumentSnapshot[Any]]) -> dict[str, Shard]:

@@ -8,20 +8,21 @@ from google.api_core import exceptions
 from google.cloud.firestore import CollectionReference, FieldFilter, Query, Transaction
 from google.cloud.firestore_v1.base_batch import BaseWriteBatch
 from google.cloud.firestore_v1.batch import WriteBatch
-from pydantic import ValidationError
 
 from functions.adapters.firestore.batches import BatchDocuments, StoredBatch
 from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.jobs import JobDocuments, StoredJob, all_jobs
-from functions.adapters.firestore.reading import Found, sound
+from functions.adapters.firestore.reading import DamagedDocumentError, Found, sound
 from functions.adapters.firestore.refresh import RefreshDocuments
 from functions.adapters.firestore.wallets import LEDGER_READ_MAX, as_entry, as_wallet
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_update, run_transaction
 from functions.core.accounts import Account
-from functions.core.jobs import Job
+from functions.core.batches import BatchState
+from functions.core.damage import DamagedDocument
+from functions.core.jobs import Job, Status
 from functions.core.ledger import LedgerEntry, Wallet
 from functions.core.operations import AuditEntry, moved
-from functions.core.records import Fields, problems
+from functions.core.records import Fields
 from functions.core.refresh import DeadLetter, shard_of
 
 NO_DOCUMENT = "there is no document"
@@ -136,6 +137,17 @@ class OperationDocuments(JobDocuments, BatchDocuments, RefreshDocuments):
         self._record(writes, audit)
         writes.commit(timeout=RPC_SECONDS)
 
+    def unknown_states(self, limit: int) -> list[DamagedDocument]:
+        """Read jobs and batches in a state that only a newer release knows, up to so many of each: none of our runs
+        finds them. Two reads, if there are none."""
+        found = []
+        for documents, field, ours in ((self._jobs, "status", Status), (self._batches, "state", BatchState)):
+            query = documents.where(filter=FieldFilter(field, "not-in", [state.value for state in ours])).limit(limit)
+            for each in query.stream(timeout=RPC_SECONDS):
+                problem = f"is {each.get(field)!r:.40}, which this release does not know"
+                found.append(DamagedDocument(each.reference.path, field, problem))
+        return found
+
     def list_letters(self, limit: int, after: str | None = None) -> list[DeadLetter]:
         """Read dead letters by id, which begins with the user's path. A read each, one if there are none."""
         query = self._letters.order_by("__name__").limit(limit)
@@ -159,8 +171,8 @@ class OperationDocuments(JobDocuments, BatchDocuments, RefreshDocuments):
         snapshot = self._client.document(path).get(timeout=RPC_SECONDS)
         try:
             wallet = as_wallet(snapshot)
-        except ValidationError as error:
-            return None, "; ".join(": ".join(each) for each in problems(error))
+        except DamagedDocumentError as error:
+            return None, f"{error.damaged.field}: {error.damaged.problem}"
         return wallet, "" if wallet else NO_DOCUMENT
 
     def requeue_letter(self, letter: DeadLetter, audit: AuditEntry) -> bool:

@@ -12,6 +12,7 @@ from google.api_core import exceptions
 from google.cloud.firestore import DocumentReference, FieldFilter, Transaction
 
 from functions.adapters.firestore.client import RPC_SECONDS
+from functions.adapters.firestore.reading import sound
 from functions.adapters.firestore.wallets import WalletDocuments
 from functions.adapters.firestore.writes import run_transaction
 from functions.core.accounts import Account
@@ -43,8 +44,9 @@ class ProfileDocuments(WalletDocuments):
         where `decide` finds nothing to change. For another user who had the token a read and three writes more."""
 
         def body(transaction: Transaction) -> Profile:
-            stored = self._profile_ref(uid).get(transaction=transaction, timeout=RPC_SECONDS).to_dict()
-            profile, wallet = Profile.model_validate(stored or {}), self._wallet_in(transaction, uid)
+            stored = self._profile_ref(uid).get(transaction=transaction, timeout=RPC_SECONDS)
+            profile = sound(stored, lambda each: Profile.model_validate(each.to_dict() or {}))
+            wallet = self._wallet_in(transaction, uid)
             decision = decide(profile, wallet)
             if decision is None:
                 return profile
@@ -85,7 +87,8 @@ class ProfileDocuments(WalletDocuments):
     def push_tokens_of(self, uid: str) -> tuple[str, ...]:
         """Read where to push to for a user. One read."""
         wallet = self._wallet_ref(uid).get(timeout=RPC_SECONDS).to_dict() or {}
-        return tuple(wallet.get("pushTokens", ()))
+        tokens = wallet.get("pushTokens")
+        return tuple(each for each in tokens if isinstance(each, str)) if isinstance(tokens, list) else ()
 
     def released(self, claims: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         """Find those of these users' tokens, each with its user's id, that were taken from them. A read for each that

@@ -7,11 +7,11 @@ commit that is refused tells that one of its users has changed; the caller finds
 Calls are not repeated here, and by the client neither: the caller counts failures, and stops before it does harm.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.api_core import exceptions
 from google.cloud.firestore import CollectionReference, DocumentReference, DocumentSnapshot, FieldFilter, Transaction
@@ -23,7 +23,10 @@ from functions.adapters.firestore.wallets import WalletDocuments, as_wallet
 from functions.adapters.firestore.writes import run_transaction
 from functions.core.accounts import Account
 from functions.core.breaker import Breaker
+from functions.core.damage import DamagedDocument, mapping, salvaged
+from functions.core.health import CronRun
 from functions.core.ledger import Wallet
+from functions.core.pricing import QueueStats
 from functions.core.records import Fields, problems
 from functions.core.refresh import DeadLetter
 
@@ -55,6 +58,17 @@ class DueWallet:
     failures: int
     due_at: datetime
     version: datetime
+
+
+class OperatorStats(NamedTuple):
+    """What can be read of the figures that crons leave, and what cannot: of the queue, of the last run of each worker
+    of the refresh, its breaker, and the crons' last runs by name."""
+
+    queue: QueueStats
+    workers: Mapping[str, Any]
+    breaker: Breaker
+    crons: Mapping[str, CronRun]
+    damaged: tuple[DamagedDocument, ...] = ()
 
 
 class RefreshDocuments(WalletDocuments):
@@ -122,7 +136,8 @@ class RefreshDocuments(WalletDocuments):
         """Read the schedule's breaker, and the version to guard the next write with. One read."""
         with _trouble_named():
             snapshot = self._breaker.get(retry=None, timeout=RPC_SECONDS)
-        return Breaker.model_validate(snapshot.to_dict() or {}), snapshot.update_time
+        breaker, _ = salvaged(Breaker, snapshot.to_dict() or {}, self._breaker.path)
+        return breaker, snapshot.update_time
 
     def write_breaker(self, breaker: Breaker, version: datetime | None = None) -> bool:
         """Store the breaker; with `version`, only if nobody else has since: False if somebody has. One write."""
@@ -146,12 +161,20 @@ class RefreshDocuments(WalletDocuments):
         counting: Any = self._letters.limit(limit).count()  # its annotations leave out that it answers with lists
         return int(counting.get(timeout=RPC_SECONDS)[0][0].value)
 
-    def operator_stats(self) -> dict[str, dict[str, Any]]:
-        """Read the stored figures, as `queue`, `refresh`, `refreshBreaker` and `crons`. Four reads."""
+    def operator_stats(self) -> OperatorStats:
+        """Read the stored figures. Four reads."""
         stats = self._client.collection("stats")
         refs = [stats.document(name) for name in ("queue", "refresh", "refreshBreaker", "crons")]
-        found = self._client.get_all(refs, timeout=RPC_SECONDS)
-        return {snapshot.id: snapshot.to_dict() or {} for snapshot in found}
+        read = {each.id: each.to_dict() or {} for each in self._client.get_all(refs, timeout=RPC_SECONDS)}
+        queue, damaged = salvaged(QueueStats, read["queue"], refs[0].path)
+        breaker, wrong = salvaged(Breaker, read["refreshBreaker"], refs[2].path)
+        damaged += wrong
+        crons: dict[str, CronRun] = {}
+        runs = mapping(read["crons"], "runs")
+        for name in runs:
+            crons[name], wrong = salvaged(CronRun, mapping(runs, name), f"{refs[3].path}, {name}")
+            damaged += wrong
+        return OperatorStats(queue, mapping(read["refresh"], "workers"), breaker, crons, damaged)
 
     @property
     def _letters(self) -> CollectionReference:

@@ -17,6 +17,7 @@ from google.cloud.firestore import (
 from google.cloud.firestore_v1.base_batch import BaseWriteBatch
 
 from functions.adapters.firestore.client import RPC_SECONDS
+from functions.adapters.firestore.reading import sound
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, run_transaction
 from functions.core.accounts import Account, reopened_account
 from functions.core.errors import EcolaneError
@@ -145,16 +146,15 @@ class WalletDocuments:
 
 
 def _device(ref: DocumentReference, transaction: Transaction) -> DeviceDay | None:
-    data = ref.get(transaction=transaction, timeout=RPC_SECONDS).to_dict()
-    return None if data is None else DeviceDay.model_validate(data)
+    snapshot = ref.get(transaction=transaction, timeout=RPC_SECONDS)
+    return sound(snapshot, lambda each: DeviceDay.model_validate(each.to_dict())) if snapshot.exists else None
 
 
 def as_entry(snapshot: DocumentSnapshot[Any]) -> LedgerEntry:
-    """Return the entry in a snapshot that exists."""
-    return LedgerEntry(entry_id=snapshot.id, **(snapshot.to_dict() or {}))
+    """Return the entry in a snapshot that exists. Raises DamagedDocumentError if it does not validate."""
+    return sound(snapshot, lambda each: LedgerEntry.model_validate({**(each.to_dict() or {}), "entryId": each.id}))
 
 
 def as_wallet(snapshot: DocumentSnapshot[Any]) -> Wallet | None:
-    """Return the wallet in a snapshot, None if there is none."""
-    data = snapshot.to_dict()
-    return None if data is None else Wallet.model_validate(data)
+    """Return the wallet in a snapshot, None if there is none. Raises DamagedDocumentError if it does not validate."""
+    return sound(snapshot, lambda each: Wallet.model_validate(each.to_dict())) if snapshot.exists else None

@@ -1,0 +1,70 @@
+"""What operators are told: `alerts/{id}`."""
+
+from datetime import datetime
+from typing import Any
+
+from google.api_core import exceptions
+from google.cloud.firestore import Client, CollectionReference, DocumentSnapshot, FieldFilter, Query
+
+from functions.adapters.firestore.client import RPC_SECONDS
+from functions.adapters.firestore.reading import DamagedDocumentError, Found, all_sound, sound
+from functions.adapters.firestore.writes import guarded_update
+from functions.core.alerts import Alert, reopened
+from functions.core.records import Fields
+
+
+class AlertDocuments:
+    """Reads and writes of alerts."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def create_alert(self, alert: Alert) -> bool:
+        """Store an alert, due to be delivered. False if there is one like it already. One write."""
+        try:
+            self._alerts.document(alert.alert_id).create(alert.model_dump(by_alias=True), timeout=RPC_SECONDS)
+        except exceptions.AlreadyExists:
+            return False
+        return True
+
+    def open_alert(self, alert: Alert) -> bool:
+        """Store an alert of something that holds, or open the one of its day again. False if that is open already. A
+        write, or two and a read. One that is damaged is written anew."""
+        if self.create_alert(alert):
+            return True
+        snapshot = self._alerts.document(alert.alert_id).get(timeout=RPC_SECONDS)
+        try:
+            stored = sound(snapshot, _alert)
+        except DamagedDocumentError:
+            snapshot.reference.set(alert.model_dump(by_alias=True), timeout=RPC_SECONDS)
+            return True
+        fields = reopened(stored, alert, alert.created_at)
+        return fields is not None and self.update_alert(stored, snapshot.update_time, fields) is not None
+
+    def open_alerts(self, limit: int) -> Found[tuple[Alert, datetime]]:
+        """Read alerts of what holds, as far as is known, with their versions. A read each, one if there are none."""
+        found = self._alerts.where(filter=FieldFilter("open", "==", True)).limit(limit).stream(timeout=RPC_SECONDS)
+        return all_sound(found, lambda each: (_alert(each), each.update_time))
+
+    def recent_alerts(self, limit: int) -> Found[Alert]:
+        """Read the newest alerts. A read each, one if there are none."""
+        query = self._alerts.order_by("createdAt", direction=Query.DESCENDING).limit(limit)
+        return all_sound(query.stream(timeout=RPC_SECONDS), _alert)
+
+    def due_alerts(self, now: datetime, limit: int) -> Found[tuple[Alert, datetime]]:
+        """Read alerts that are to be delivered, with their versions. A read each, one if there are none."""
+        query = self._alerts.where(filter=FieldFilter("dueAt", "<=", now)).order_by("dueAt").limit(limit)
+        found = query.stream(timeout=RPC_SECONDS)
+        return all_sound(found, lambda each: (_alert(each), each.update_time))
+
+    def update_alert(self, alert: Alert, version: datetime, fields: Fields) -> datetime | None:
+        """Write these fields if the alert is as it was at `version`. None if somebody was faster."""
+        return guarded_update(self._client, self._alerts.document(alert.alert_id), version, fields)
+
+    @property
+    def _alerts(self) -> CollectionReference:
+        return self._client.collection("alerts")
+
+
+def _alert(snapshot: DocumentSnapshot[Any]) -> Alert:
+    return Alert.model_validate(snapshot.to_dict())
