@@ -59,6 +59,7 @@ class Event(StrEnum):
     BATCH_DELAYED = "batch_delayed"
     BATCH_CRASHED = "batch_crashed"
     DOCUMENT_DAMAGED = "document_damaged"
+    ITEM_SET_ASIDE = "item_set_aside"
     LEASES_RECOVERED = "leases_recovered"
     LEASE_CRASHED = "lease_crashed"
     OUTAGE_UNRECORDED = "outage_unrecorded"

@@ -10,21 +10,21 @@ jobs back to the queue; one that was uploaded is looked for at OpenAI by our id 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from functions import log
-from functions.adapters.openai import ProviderDownError, ProviderError
-from functions.core.batches import BATCH_LIFETIME, JOB_LEASE, Batch, BatchMember, BatchState
+from functions.adapters.openai import ProviderDownError, ProviderError, ProviderRejectedError
+from functions.core.batches import BATCH_LIFETIME, JOB_LEASE, RELEASE_PAUSE, Batch, BatchMember, BatchState
 from functions.core.budget import Mode, NoRoomError, trimmed
 from functions.core.jobs import QUEUE_SHARDS
 from functions.core.runtime import FUNCTION_TIMEOUT
-from functions.core.settlement import giving_up
-from functions.core.transitions import waited_too_long
-from functions.steps.batch_files import LeaseOverError, write_files
-from functions.steps.handover import create, give_back, record, withdraw
-from functions.steps.set_aside import postpone_damaged
+from functions.steps.abandoned import take_up_abandoned
+from functions.steps.batch_files import LeaseOverError, StorageDownError, write_files
+from functions.steps.handover import create, give_back, withdraw
+from functions.steps.queue import queued_jobs, without_overdue
+from functions.steps.set_aside import Items
 from functions.steps.spending import SHARD_TRIES, hold_for_batch, mode
 
 if TYPE_CHECKING:
@@ -36,11 +36,12 @@ if TYPE_CHECKING:
 QUEUE_COUNTED_MAX = 100_000
 """Counting further would cost more reads and change no price."""
 
-ABANDONED_MAX = 20
-"""Half-built batches that one run takes up."""
+RUN_TIME = FUNCTION_TIMEOUT - timedelta(seconds=240)
+"""After this a run begins no further batch."""
 
-RUN_TIME = FUNCTION_TIMEOUT - timedelta(seconds=180)
-"""After this a run begins no further batch; the margin is for the one that it is at."""
+PREPARE_TIME = FUNCTION_TIMEOUT - timedelta(seconds=150)
+"""After this a run reads no further photo for the batch that it is at. What is left is for the photos under way, for
+the file's way to OpenAI, and for giving back the jobs that are not in it."""
 
 OVERDUE_PAGE = 500
 """While the budget is closed nothing is sent, but whoever has waited too long gets their tokens back."""
@@ -55,46 +56,61 @@ not reach for the same jobs. A shorter one is taken as a whole, which makes full
 
 
 def submit_batches(deps: Deps) -> dict[str, int]:
-    """Run once. Returns counts: `batches`, `jobs`, `refused`, `released`, `adopted`, and how many were `queued`."""
+    """Run once. Returns counts: `batches` and `jobs` that were sent; jobs `refused`, `released` to the queue,
+    `unreadable` for now, `damaged` as documents; batches `adopted` and `crashed`; and how many jobs were `queued`.
+
+    Raises:
+        RuntimeError: whatever the run began failed: something is wrong that is not the jobs'.
+    """
     counts: Counter[str] = Counter(batches=0, jobs=0, refused=0, released=0, adopted=0)
-    queued = 0
-    try:
-        try:
-            _take_up_abandoned(deps, counts)
-        finally:
-            queued = deps.store.count_queued(QUEUE_COUNTED_MAX)  # what was given back just now is there again
-        if queued and mode(deps) is Mode.CLOSED:
-            _without_overdue(deps, _queued(deps, OVERDUE_PAGE, range(QUEUE_SHARDS), counts), counts)
-        elif queued:
-            _submit_queue(deps, queued, counts)
-    except ProviderDownError as problem:
-        # Everything that could not be sent is back in the queue or under a lease; the next tick goes on.
-        log.warning(log.Event.BATCH_DELAYED, cause=str(problem))
+    started = deps.clock()
+    answers = _answers(lambda: take_up_abandoned(deps, _lease(deps), started + RUN_TIME, counts))
+    queued = deps.store.count_queued(QUEUE_COUNTED_MAX)
+    if queued and answers and mode(deps) is not Mode.CLOSED:
+        _answers(lambda: _submit_queue(deps, queued, started, counts))
+    elif queued:
+        without_overdue(deps, queued_jobs(deps, OVERDUE_PAGE, range(QUEUE_SHARDS), counts), counts)
     closed = {"closed_at": deps.clock()} if queued and mode(deps) is Mode.CLOSED else {}
     deps.store.write_queue_stats(queued=max(queued - counts["jobs"] - counts["refused"], 0), **closed)
+    if counts["crashed"] and not counts["batches"] + counts["adopted"]:
+        raise RuntimeError("every batch that was begun crashed")
     return {**counts, "queued": queued}
 
 
-def _submit_queue(deps: Deps, queued: int, counts: Counter[str]) -> None:
-    rules, until = deps.runtime().batch, deps.clock() + RUN_TIME
+def _answers(step: Callable[[], None]) -> bool:
+    """Take a step; tell whether the provider was there for it. Everything that could not be sent is back in the queue
+    or under a lease, and the next tick goes on."""
+    try:
+        step()
+    except ProviderDownError as problem:
+        log.warning(log.Event.BATCH_DELAYED, cause=str(problem))
+        return False
+    return True
+
+
+def _submit_queue(deps: Deps, queued: int, started: datetime, counts: Counter[str]) -> None:
+    rules, items = deps.runtime().batch, Items()
     groups = _shard_groups(queued, rules.jobs_per_batch, first=int(deps.new_id(), 16))
     for _ in range(TRIES_A_BATCH * rules.batches_per_run):
-        if not groups or counts["batches"] >= rules.batches_per_run or deps.clock() > until:
+        if not groups or counts["batches"] >= rules.batches_per_run or deps.clock() > started + RUN_TIME:
             return
-        jobs, sent_before = _queued(deps, rules.jobs_per_batch, groups[0], counts), counts["jobs"]
-        if jobs and not _submit(deps, jobs, counts):
-            return  # there is no budget left: what is queued waits
+        jobs, sent_before = queued_jobs(deps, rules.jobs_per_batch, groups[0], counts), counts["jobs"]
+        try:
+            if jobs and not _submit(deps, jobs, started + PREPARE_TIME, counts):
+                return  # there is no budget left: what is queued waits
+        except ProviderDownError:
+            raise
+        except StorageDownError as problem:
+            counts["crashed"] += 1
+            log.warning(log.Event.BATCH_DELAYED, cause=f"no photo could be read: {problem.__cause__}")
+            return
+        except Exception as error:  # noqa: BLE001  (whatever it is, the next batch gets its turn)
+            counts["crashed"] += 1
+            items.failed(error, batchId="building")
         if len(jobs) < rules.jobs_per_batch:
             groups = groups[1:]  # this one is empty now
         elif counts["jobs"] - sent_before < len(jobs):
             groups = [*groups[1:], groups[0]]  # another run is at this one: make way
-
-
-def _queued(deps: Deps, limit: int, shards: Sequence[int], counts: Counter[str]) -> list[StoredJob]:
-    """Read the jobs whose turn it is; those that cannot be read leave the head of the queue."""
-    found = deps.store.queued_jobs(deps.clock(), limit, shards)
-    counts["damaged"] += postpone_damaged(deps, found.damaged, "queuedAt")
-    return found
 
 
 def _shard_groups(queued: int, jobs_per_batch: int, first: int) -> list[Sequence[int]]:
@@ -104,9 +120,9 @@ def _shard_groups(queued: int, jobs_per_batch: int, first: int) -> list[Sequence
     return [range((first + n) % SHARD_GROUPS, QUEUE_SHARDS, SHARD_GROUPS) for n in range(SHARD_GROUPS)]
 
 
-def _submit(deps: Deps, queued: Sequence[StoredJob], counts: Counter[str]) -> bool:
+def _submit(deps: Deps, queued: Sequence[StoredJob], until: datetime, counts: Counter[str]) -> bool:
     """Send these jobs, or as many of them as the budget has room for. False if it has no room at all."""
-    queued = _without_overdue(deps, queued, counts)
+    queued = without_overdue(deps, queued, counts)
     if not queued:
         return True
     opened = _open_batch(deps, len(queued))
@@ -118,14 +134,15 @@ def _submit(deps: Deps, queued: Sequence[StoredJob], counts: Counter[str]) -> bo
     if not members:
         deps.store.delete_batch(batch, version)
         return True
-    sent = _write(deps, batch, version, members, counts)
+    sent = _write(deps, batch, version, members, until, counts)
     if not sent:
         return True
     try:
         with deps.files.read_input(batch.batch_id) as file:
             file_id = deps.provider.upload_input(f"{batch.batch_id}.jsonl", file)
     except ProviderError as problem:
-        give_back(deps, batch, version, str(problem), counts)
+        pause = RELEASE_PAUSE if isinstance(problem, ProviderRejectedError) else None
+        give_back(deps, batch, version, str(problem), counts, pause=pause)
         raise problem.as_down() from problem
     uploaded = {"state": BatchState.UPLOADED, "inputFileId": file_id, "jobCount": sent}
     hold = trimmed(batch.hold, sent) if batch.hold else None
@@ -139,13 +156,18 @@ def _submit(deps: Deps, queued: Sequence[StoredJob], counts: Counter[str]) -> bo
     return True
 
 
-def _write(deps: Deps, batch: Batch, version: datetime, members: Sequence[BatchMember], counts: Counter[str]) -> int:
+def _write(
+    deps: Deps, batch: Batch, version: datetime, members: Sequence[BatchMember], until: datetime, counts: Counter[str]
+) -> int:
     """Write a batch's files. Returns how many jobs are in them; if that is none, the batch is undone."""
     try:
-        sent = write_files(deps, batch, members, counts)
+        sent = write_files(deps, batch, members, until, counts)
     except LeaseOverError:
         withdraw(deps, batch, counts)
         return 0
+    except StorageDownError as problem:
+        give_back(deps, batch, version, f"no photo could be read ({problem.__cause__!r})", counts, pause=RELEASE_PAUSE)
+        raise
     if not sent:
         give_back(deps, batch, version, "none of its photos could be sent", counts)
     return sent
@@ -173,38 +195,6 @@ def _open_batch(deps: Deps, lines: int) -> tuple[Batch, datetime, int] | None:
             continue  # somebody else has taken that room: look again
     log.warning(log.Event.BUDGET_REFUSED, lines=lines)
     return None
-
-
-def _without_overdue(deps: Deps, queued: Sequence[StoredJob], counts: Counter[str]) -> list[StoredJob]:
-    """Fail and refund the jobs that have waited for too long, and return the others."""
-    now = deps.clock()
-    overdue = [stored.job for stored in queued if waited_too_long(stored.job.created_at, now)]
-    for job in overdue:
-        deps.store.settle_job(job.job_id, job.uid, giving_up(now))
-    counts["refused"] += len(overdue)
-    return [stored for stored in queued if not waited_too_long(stored.job.created_at, now)]
-
-
-def _take_up_abandoned(deps: Deps, counts: Counter[str]) -> None:
-    """Finish what runs that died have left half done."""
-    abandoned = deps.store.due_batches([BatchState.BUILDING, BatchState.UPLOADED], deps.clock(), ABANDONED_MAX)
-    counts["damaged"] += postpone_damaged(deps, abandoned.damaged, "dueAt")
-    for stored in abandoned:
-        batch = stored.batch
-        due_at = deps.clock() + _lease(deps)
-        version = deps.store.update_batch(batch.batch_id, stored.version, {"dueAt": due_at})
-        if version is None:
-            continue  # another run was faster
-        if batch.state is BatchState.BUILDING:
-            give_back(deps, batch, version, "its submitter died while building it", counts)
-            continue
-        found = deps.provider.find_batch(batch.batch_id, batch.created_at)
-        if found is None:
-            create(deps, batch.model_copy(update={"due_at": due_at}), version, counts)
-            continue
-        log.info(log.Event.BATCH_ADOPTED, batchId=batch.batch_id, openaiBatchId=found.openai_batch_id)
-        record(deps, batch, version, found)
-        counts["adopted"] += 1
 
 
 def _lease(deps: Deps) -> timedelta:

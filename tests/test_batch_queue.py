@@ -20,12 +20,14 @@ from google.api_core import exceptions
 from functions.cancel_job import CancelJob, cancel_job
 from functions.classify_image import ClassifyImage, classify_image
 from functions.core.batch_reports import ProviderState
+from functions.core.batches import RELEASE_PAUSE
 from functions.core.runtime import FUNCTION_TIMEOUT
 from functions.core.transitions import RETRY_BACKOFF
 from functions.poll_batches import poll_batches
 from functions.quote import Quote, quote
 from functions.recover_jobs import recover_jobs
 from functions.register_device import RegisterDevice, register_device
+from functions.steps.set_aside import LOOK_AGAIN
 from functions.submit_batches import submit_batches
 from scripts.emulators.cloud import LocalCloud
 from scripts.emulators.firestore.errors import FirestoreError
@@ -130,6 +132,7 @@ def test_a_lost_reply_while_jobs_are_given_back_stops_nothing(cloud: InProcessCl
     assert statuses(cloud, ids) == ["queued"] * 3
     assert [found.get("state") for found in cloud.client.collection("batches").stream()] == ["failed"]
     assert sum(found.get("reserved") for found in cloud.client.collection_group("shards").stream()) == 0
+    cloud.clock.advance(RELEASE_PAUSE)
     assert submit_batches(cloud.deps)["jobs"] == 3
 
 
@@ -137,7 +140,7 @@ def test_failed_attempts_wait_one_two_and_four_minutes(cloud: InProcessCloud) ->
     """A job that goes back into the queue is not taken again before its backoff is over."""
     (job_id,) = enqueue(cloud, "ann")
     for attempt, backoff in enumerate(RETRY_BACKOFF[:2], start=1):
-        cloud.openai.faults.add(kind="missing_line")
+        cloud.openai.faults.add(kind="answer_text", text="no idea")
         submit_batches(cloud.deps)
         cloud.clock.advance(timedelta(minutes=30))
         poll_batches(cloud.deps)
@@ -258,7 +261,7 @@ def test_a_batch_that_takes_longer_than_a_run_is_collected_by_several(cloud: InP
     cloud.interrupt = slow
     runs: list[dict[str, int]] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("functions.steps.collector.WRITES_BUFFERED_MAX", 4)
+        patch.setattr("functions.steps.endings.WRITES_BUFFERED_MAX", 4)
         while not runs or runs[-1]["paused"]:
             began = cloud.clock()
             runs.append(poll_batches(cloud.deps))
@@ -317,6 +320,7 @@ def test_one_broken_wallet_keeps_nobody_else_from_their_refund(cloud: InProcessC
     cloud.client.document("users/ann/wallet/main").update({"balance": "many"})
     assert recover_jobs(cloud.deps) == {"recovered": 2, "skipped": 0, "crashed": 1, "damaged": 0}
     assert [job(cloud, jobs[user])["status"] for user in ("ann", "bob", "eve")] == ["processing", "failed", "failed"]
+    cloud.clock.advance(LOOK_AGAIN)
     with pytest.raises(RuntimeError, match="crashed"):
         recover_jobs(cloud.deps)
 

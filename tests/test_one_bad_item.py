@@ -3,19 +3,29 @@
 Each of these faults stays until somebody mends it: those that pass by themselves are the subject of other tests.
 """
 
+import contextlib
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from google.api_core import exceptions
+from google.cloud.storage.exceptions import DataCorruption
 
+from functions.adapters.messaging import Sent
 from functions.classify_image import ClassifyImage, classify_image
+from functions.core.attempts import answered
+from functions.core.batch_reports import read_line
+from functions.core.profile import News
+from functions.core.runtime import FUNCTION_TIMEOUT
 from functions.guard_budget import guard_budget
 from functions.list_jobs import ListJobs, list_jobs
 from functions.poll_batches import poll_batches
 from functions.recover_jobs import recover_jobs
 from functions.submit_batches import submit_batches
 from scripts.emulators.inprocess import InProcessCloud
+from scripts.emulators.openai_standin.batch_state import Batch as StandInBatch
 from tests.app import photo
 
 PHOTO = photo(64)
@@ -59,12 +69,12 @@ def statuses(cloud: InProcessCloud, job_ids: list[str]) -> list[str]:
 
 
 def ticks(cloud: InProcessCloud, duration: timedelta) -> None:
-    """Let the crons run every five minutes for a while."""
+    """Let the crons run every five minutes for a while. A run fails if all that it had to do failed."""
     end = cloud.clock() + duration
     while cloud.clock() < end:
-        submit_batches(cloud.deps)
-        poll_batches(cloud.deps)
-        recover_jobs(cloud.deps)
+        for cron in (submit_batches, poll_batches, recover_jobs):
+            with contextlib.suppress(RuntimeError):
+                cron(cloud.deps)
         cloud.clock.advance(FIVE_MINUTES)
 
 
@@ -173,3 +183,440 @@ def test_a_damaged_shard_takes_no_hold_and_stops_nobody(cloud: InProcessCloud) -
     shards = cloud.deps.store.budget_shards(day)
     assert {"0", "1", "2"} <= shards.keys()
     assert sum(shard.spent for shard in shards.values()) == sum(job(cloud, each)["hold"]["settled"] for each in instant)
+
+
+# Photos
+
+
+def unreadable(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch, error: Exception, *paths: str) -> None:
+    """Have Storage answer with this error for these photos; for all of them, if none are named."""
+    read = cloud.files.read_photo
+
+    def failing(path: str) -> bytes:
+        if not paths or path in paths:
+            raise error
+        return read(path)
+
+    monkeypatch.setattr(cloud.files, "read_photo", failing)
+
+
+def path_of(cloud: InProcessCloud, job_id: str) -> str:
+    """Return where a job's photo is."""
+    path: str = job(cloud, job_id)["imagePath"]
+    return path
+
+
+FORBIDDEN: Exception = exceptions.Forbidden("no")  # type: ignore[no-untyped-call]
+UNAVAILABLE: Exception = exceptions.ServiceUnavailable("down")  # type: ignore[no-untyped-call]
+PHOTO_ERRORS = [
+    FORBIDDEN,
+    UNAVAILABLE,
+    DataCorruption(None, "checksum"),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize("error", PHOTO_ERRORS, ids=lambda error: type(error).__name__)
+def test_a_photo_that_stays_unreadable_costs_itself(
+    cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Its batch is sent without it; it is tried again alone, refunded after its attempts, and nobody else waits."""
+    bad, *others = enqueue(cloud, "ann", 4)
+    unreadable(cloud, monkeypatch, error, path_of(cloud, bad))
+    counts = submit_batches(cloud.deps)
+    assert (counts["jobs"], counts["unreadable"]) == (3, 1)
+    assert (job(cloud, bad)["status"], job(cloud, bad)["attempts"]) == ("queued", 1)
+    for _ in range(2):
+        others += enqueue(cloud, "ann", 2)
+        cloud.clock.advance(FIVE_MINUTES)
+        submit_batches(cloud.deps)
+    assert (job(cloud, bad)["status"], job(cloud, bad)["attempts"]) == ("failed", 3)
+    ticks(cloud, timedelta(hours=1))
+    assert statuses(cloud, others) == ["done"] * 7
+    assert [entry["delta"] for entry in ledger(cloud, "ann") if entry["reason"] == "refund"] == [1]
+
+
+def ledger(cloud: InProcessCloud, user: str) -> list[dict[str, Any]]:
+    """Return a user's ledger."""
+    return [each.to_dict() or {} for each in cloud.client.collection("users", user, "ledger").order_by("seq").stream()]
+
+
+@pytest.mark.parametrize("count", [1, 3, 70])
+def test_when_no_photo_can_be_read_nobody_loses_an_attempt(
+    cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """Then it is Storage that is down: the run fails, everything waits, and all is sent once Storage is back."""
+    jobs = enqueue(cloud, "ann", count)
+    with monkeypatch.context() as down:
+        unreadable(cloud, down, UNAVAILABLE)
+        ticks(cloud, timedelta(hours=1))
+        cloud.clock.advance(FIVE_MINUTES)
+        with pytest.raises(RuntimeError, match="crashed"):
+            submit_batches(cloud.deps)
+    assert {(job(cloud, each)["status"], job(cloud, each)["attempts"]) for each in jobs} == {("queued", 0)}
+    ticks(cloud, timedelta(hours=1))
+    assert statuses(cloud, jobs) == ["done"] * count
+
+
+def test_one_photo_alone_that_storage_refuses_is_given_up(
+    cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing else is queued, an error that is no outage's counts: the photo is not read for a day."""
+    (bad,) = enqueue(cloud, "ann")
+    unreadable(cloud, monkeypatch, FORBIDDEN)
+    ticks(cloud, timedelta(minutes=30))
+    assert (job(cloud, bad)["status"], job(cloud, bad)["attempts"]) == ("failed", 3)
+
+
+def test_photos_that_cannot_be_read_do_not_block_those_behind_them(
+    cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A whole batch of unreadable photos at the head of the queue lets the next ones pass."""
+    cloud.configure({**CONFIG, "batch": {"jobsPerBatch": 3, "batchesPerRun": 2}})
+    bad, good = enqueue(cloud, "ann", 3), enqueue(cloud, "bob", 3)
+    unreadable(cloud, monkeypatch, FORBIDDEN, *(path_of(cloud, each) for each in bad))
+    with pytest.raises(RuntimeError, match="crashed"):
+        submit_batches(cloud.deps)
+    cloud.clock.advance(FIVE_MINUTES)
+    submit_batches(cloud.deps)
+    assert statuses(cloud, good) == ["processing"] * 3
+
+
+def test_a_full_file_and_a_run_out_of_time_stop_reading(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not fit, or has no time left, is not read, loses no attempt and keeps its place in the queue."""
+    jobs = enqueue(cloud, "ann", 100)
+    read: list[str] = []
+    original = cloud.files.read_photo
+
+    def counted(path: str) -> bytes:
+        read.append(path)
+        return original(path)
+
+    monkeypatch.setattr(cloud.files, "read_photo", counted)
+    monkeypatch.setattr("functions.steps.batch_files.INPUT_BYTES_MAX", 10_000)
+    cloud.configure({**CONFIG, "batch": {"batchesPerRun": 1}})
+    counts = submit_batches(cloud.deps)
+    assert 0 < counts["jobs"] < 32 - 8
+    assert (counts["released"], len(read) <= 2 * 32) == (100 - counts["jobs"], True)
+    waiting = [each for each in jobs if job(cloud, each)["status"] == "queued"]
+    assert {job(cloud, each)["attempts"] for each in waiting} == {0}
+    assert all(job(cloud, each)["queuedAt"] == job(cloud, each)["createdAt"] for each in waiting)
+
+    def slow(path: str) -> bytes:
+        cloud.clock.advance(timedelta(seconds=10))
+        return original(path)
+
+    monkeypatch.undo()
+    monkeypatch.setattr(cloud.files, "read_photo", slow)
+    started = cloud.clock()
+    counts = submit_batches(cloud.deps)
+    assert counts["jobs"] > 0
+    assert counts["jobs"] + counts["released"] == len(waiting)
+    assert cloud.clock() - started < FUNCTION_TIMEOUT - timedelta(seconds=60)
+
+
+# Results
+
+
+@pytest.mark.parametrize("patched", ["read_line", "parse"])
+def test_an_answer_that_nobody_can_make_sense_of_costs_itself(
+    cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch, patched: str
+) -> None:
+    """Its photo is tried again and refunded after its attempts, whatever the error; the other results are there."""
+    bad, *others = enqueue(cloud, "ann", 5)
+    if patched == "read_line":
+        monkeypatch.setattr("functions.steps.collector.read_line", failing_for(bad, read_line))
+    else:
+        monkeypatch.setattr("functions.steps.endings.answered", failing_for(bad, answered))
+    submit_batches(cloud.deps)
+    cloud.clock.advance(timedelta(minutes=30))
+    poll_batches(cloud.deps)
+    assert statuses(cloud, others) == ["done"] * 4
+    ticks(cloud, timedelta(hours=8))
+    assert (job(cloud, bad)["status"], job(cloud, bad)["completedAt"] is not None) == ("failed", True)
+    assert [entry["delta"] for entry in ledger(cloud, "ann") if entry["reason"] == "refund"] == [1]
+    assert held(cloud) == 0
+
+
+def failing_for(job_id: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that fails at one job, in a way nobody foresaw."""
+
+    def failing(*args: Any, **kwargs: Any) -> Any:
+        if any(job_id in (getattr(arg, "job_id", None), str(arg)) or job_id in str(arg)[:200] for arg in args):
+            raise ZeroDivisionError("nobody foresaw this")
+        return function(*args, **kwargs)
+
+    return failing
+
+
+def held(cloud: InProcessCloud) -> int:
+    """Return the micro-dollars that are held for somebody."""
+    return sum(each.get("reserved") for each in cloud.client.collection_group("shards").stream())
+
+
+@pytest.mark.parametrize("kept_broken", [timedelta(minutes=20), timedelta(hours=9)])
+def test_a_refund_that_fails_waits_alone(cloud: InProcessCloud, kept_broken: timedelta) -> None:
+    """A user whose wallet is damaged gets the tokens back when it is repaired, however late; everybody else's results
+    are there at once, and the batch is not closed without that user, until it has been tried a few times."""
+    users = ("ann", "bob", "eve", "joe")
+    jobs = {user: enqueue(cloud, user)[0] for user in users}
+    cloud.openai.faults.add(kind="line_error", status=400, code="invalid_image", custom_id=jobs["ann"])
+    cloud.openai.faults.add(kind="line_error", status=400, code="invalid_image", custom_id=jobs["bob"])
+    submit_batches(cloud.deps)
+    wallet = document(cloud, "users/ann/wallet/main")
+    cloud.client.document("users/ann/wallet/main").update({"balance": "many"})
+    cloud.clock.advance(timedelta(minutes=30))
+    assert poll_batches(cloud.deps)["unended"] == 1
+    assert statuses(cloud, [jobs[user] for user in users]) == ["processing", "failed", "done", "done"]
+    (batch_id,) = batch_ids(cloud)
+    assert document(cloud, f"batches/{batch_id}")["state"] == "collecting"
+    ticks(cloud, kept_broken)
+    cloud.client.document("users/ann/wallet/main").set(wallet)
+    ticks(cloud, timedelta(hours=3))
+    assert statuses(cloud, [jobs["ann"]]) == ["failed"]
+    assert job(cloud, jobs["ann"])["error"]["code"] == "PROVIDER_REJECTED"
+    assert document(cloud, "users/ann/wallet/main")["balance"] == 200
+    batch = document(cloud, f"batches/{batch_id}")
+    assert (batch["state"], batch["doneCount"], batch["failedCount"]) == ("done", 2, 2)
+    assert batch["costMicros"] == sum(job(cloud, each)["costMicros"] for each in jobs.values())
+    assert bool(letters(cloud)) is (kept_broken > timedelta(hours=5))
+    assert [path for path in cloud.files.objects if path.startswith("batches/")] == []
+    assert held(cloud) == 0
+
+
+def test_a_result_that_cannot_be_written_keeps_no_other_from_being_there(
+    cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One document that Firestore will not take leaves the results beside it, written in the same call, as they are."""
+    bad, *others = enqueue(cloud, "ann", 4)
+    submit_batches(cloud.deps)
+
+    def unstorable(*args: Any) -> Any:
+        fields = answered(*args)
+        return {**fields, "costMicros": 2**70} if args[2].job_id == bad else fields
+
+    monkeypatch.setattr("functions.steps.endings.answered", unstorable)
+    cloud.clock.advance(timedelta(minutes=30))
+    counts = poll_batches(cloud.deps)
+    assert (counts["done"], counts["unended"]) == (3, 1)
+    assert statuses(cloud, [bad, *others]) == ["processing", "done", "done", "done"]
+    monkeypatch.undo()
+    ticks(cloud, timedelta(hours=1))
+    assert statuses(cloud, [bad]) == ["done"]
+
+
+def test_a_damaged_line_of_the_list_of_jobs_costs_its_job_a_round(cloud: InProcessCloud) -> None:
+    """The others of its batch are collected; whose line it was is found by its claim, and sent again."""
+    jobs = enqueue(cloud, "ann", 3)
+    submit_batches(cloud.deps)
+    (path,) = (path for path in cloud.files.objects if path.endswith("jobs.jsonl"))
+    first, *rest = cloud.files.objects[path].splitlines(keepends=True)
+    cloud.files.objects[path] = b"".join([first.replace(b"uid", b"XXX"), *rest])
+    cloud.clock.advance(timedelta(minutes=30))
+    poll_batches(cloud.deps)
+    assert sorted(statuses(cloud, jobs)) == ["done", "done", "queued"]
+    ticks(cloud, timedelta(hours=1))
+    assert statuses(cloud, jobs) == ["done"] * 3
+
+
+# Batches at the provider
+
+
+def reported_as(monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Have the provider report each batch with these changes."""
+    public = StandInBatch.public
+    monkeypatch.setattr(StandInBatch, "public", lambda batch: {**public(batch), **change(public(batch))})
+
+
+def test_a_hundred_batches_that_are_not_found_hold_up_no_other(
+    cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each poll moves a batch on, whatever comes of it: a newer one that has ended is collected within minutes."""
+    cloud.configure({**CONFIG, "batch": {"jobsPerBatch": 1, "batchesPerRun": 20, "pollsPerRun": 10}})
+    jobs = enqueue(cloud, "ann", 20)
+    submit_batches(cloud.deps)
+    gone = batch_ids(cloud)
+    for batch_id in gone:
+        cloud.client.document(f"batches/{batch_id}").update({"openaiBatchId": "batch_gone"})
+    cloud.clock.advance(FIVE_MINUTES)
+    (newer,) = enqueue(cloud, "bob")
+    submit_batches(cloud.deps)
+    cloud.clock.advance(timedelta(minutes=10))
+    ticks(cloud, timedelta(minutes=25))
+    assert statuses(cloud, [newer]) == ["done"]
+    assert {document(cloud, f"batches/{batch_id}")["state"] for batch_id in gone} == {"submitted"}
+    ticks(cloud, timedelta(hours=29))
+    assert set(statuses(cloud, jobs)) == {"failed"}
+    assert held(cloud) == 0
+
+
+@pytest.mark.parametrize("error", ["crash", "down"])
+def test_every_error_about_a_batch_has_an_end(
+    cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch, error: str
+) -> None:
+    """A batch that crashes every poll, or about which OpenAI never answers again, is given up after 28 hours: its jobs
+    are refunded, its hold is booked, and operators find a dead letter or its alert."""
+    jobs = enqueue(cloud, "ann", 2)
+    submit_batches(cloud.deps)
+    if error == "crash":
+        monkeypatch.setattr(cloud.files, "read_roll", lambda _batch_id: 1 // 0)
+    else:
+        cloud.openai.faults.add(kind="server_error", endpoint="GET /v1/batches/*", count=None)
+    ticks(cloud, timedelta(hours=31))
+    assert statuses(cloud, jobs) == ["failed"] * 2
+    assert document(cloud, "users/ann/wallet/main")["balance"] == 200
+    assert {document(cloud, f"batches/{each}")["state"] for each in batch_ids(cloud)} <= {"done", "failed"}
+    assert held(cloud) == 0
+
+
+def test_a_provider_that_is_down_is_not_asked_about_every_batch(cloud: InProcessCloud) -> None:
+    """After five batches in a row without an answer the run stops: each may take half a minute."""
+    cloud.configure({**CONFIG, "batch": {"jobsPerBatch": 1, "batchesPerRun": 20}})
+    enqueue(cloud, "ann", 12)
+    submit_batches(cloud.deps)
+    cloud.openai.faults.add(kind="unavailable", endpoint="GET /v1/batches/*", count=None)
+    cloud.clock.advance(timedelta(minutes=30))
+    cloud.openai.requests.reset()
+    assert poll_batches(cloud.deps)["delayed"] == 5
+    assert sum(cloud.openai.requests.values()) == 5
+
+
+def test_an_unknown_state_is_waited_for_and_told(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A state that OpenAI adds crashes nothing: it is reported, and the batch is collected when it has ended."""
+    (job_id,) = enqueue(cloud, "ann")
+    submit_batches(cloud.deps)
+    with monkeypatch.context() as patch:
+        reported_as(patch, lambda _batch: {"status": "paused"})
+        cloud.clock.advance(timedelta(minutes=30))
+        assert poll_batches(cloud.deps)["crashed"] == 0
+    (batch_id,) = batch_ids(cloud)
+    assert document(cloud, f"batches/{batch_id}")["providerState"] == "paused"
+    assert any("'paused'" in text for text in alert_texts(cloud, "batch_stuck"))
+    ticks(cloud, timedelta(hours=1))
+    assert statuses(cloud, [job_id]) == ["done"]
+
+
+def test_an_unknown_state_that_stays_is_given_up_as_any(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After 26 hours the batch is cancelled, after 28 its jobs are refunded."""
+    (job_id,) = enqueue(cloud, "ann")
+    submit_batches(cloud.deps)
+    reported_as(monkeypatch, lambda _batch: {"status": "paused"})
+    ticks(cloud, timedelta(hours=29))
+    (batch_id,) = batch_ids(cloud)
+    assert document(cloud, f"batches/{batch_id}")["cancelRequested"] is True
+    assert statuses(cloud, [job_id]) == ["failed"]
+
+
+def test_paid_answers_are_waited_for(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that is `completed` with three answers, and names its file only twenty minutes later, brings all three at
+    their first attempt."""
+    jobs = enqueue(cloud, "ann", 3)
+    submit_batches(cloud.deps)
+    cloud.clock.advance(timedelta(minutes=30))
+    with monkeypatch.context() as patch:
+        reported_as(patch, lambda _batch: {"output_file_id": None})
+        ticks(cloud, timedelta(minutes=20))
+        assert statuses(cloud, jobs) == ["processing"] * 3
+    ticks(cloud, timedelta(minutes=30))
+    assert [(job(cloud, each)["status"], job(cloud, each)["attempts"]) for each in jobs] == [("done", 1)] * 3
+
+
+@pytest.mark.parametrize("never", ["named", "there"])
+def test_answers_that_never_come_are_waited_for_a_while(
+    cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch, never: str
+) -> None:
+    """A file that is never named, or never found, costs its photos an attempt after two hours, and is booked."""
+    (job_id,) = enqueue(cloud, "ann")
+    submit_batches(cloud.deps)
+    cloud.clock.advance(timedelta(minutes=30))
+    with monkeypatch.context() as patch:
+        if never == "named":
+            reported_as(patch, lambda _batch: {"output_file_id": None})
+        else:
+            cloud.openai.faults.add(kind="not_found", endpoint="GET /v1/files/*", count=None)
+        ticks(cloud, timedelta(minutes=90))
+        assert statuses(cloud, [job_id]) == ["processing"]
+        ticks(cloud, timedelta(minutes=90))
+    cloud.openai.faults.clear()
+    assert document(cloud, f"batches/{batch_ids(cloud)[0]}")["costMicros"] > 0
+    ticks(cloud, timedelta(hours=1))
+    assert (job(cloud, job_id)["status"], job(cloud, job_id)["attempts"]) == ("done", 2)
+
+
+def test_a_link_that_timed_out_is_another_attempt(cloud: InProcessCloud) -> None:
+    """A photo that the provider could not download in time, by the link that it was sent, is not refused for it."""
+    (job_id,) = enqueue(cloud, "ann")
+    cloud.openai.faults.add(kind="line_error", status=400, code="invalid_image_url")
+    ticks(cloud, timedelta(hours=2))
+    assert (job(cloud, job_id)["status"], job(cloud, job_id)["attempts"]) == ("done", 2)
+
+
+def test_pushes_end_with_the_run(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messaging that takes its time keeps the next batches waiting for a minute at most."""
+    cloud.configure({**CONFIG, "batch": {"jobsPerBatch": 400, "batchesPerRun": 1}})
+    jobs = [enqueue(cloud, f"user-{number}")[0] for number in range(250)]
+    for job_id in jobs:
+        cloud.client.document(f"aiJobs/{job_id}").update({"notify": ["token"]})
+    submit_batches(cloud.deps)
+    cloud.clock.advance(timedelta(minutes=30))
+
+    def slow(news: list[News]) -> Sent:
+        cloud.clock.advance(timedelta(minutes=8))
+        return Sent(len(news))
+
+    monkeypatch.setattr(cloud.messaging, "send", slow)
+    assert poll_batches(cloud.deps)["pushed"] == 100
+    assert set(statuses(cloud, jobs)) == {"done"}
+
+
+# Submitters
+
+
+def test_a_lost_batch_among_too_many_is_not_created_again(
+    cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever cannot tell whether OpenAI has a batch does not pay for it twice: it is looked for again, and its jobs
+    are refunded after a day."""
+    monkeypatch.setattr("functions.adapters.openai.LISTED_BATCHES_MAX", 3)
+    (job_id,) = enqueue(cloud, "ann")
+    cloud.openai.faults.add(kind="reply_lost", endpoint="POST /v1/batches")
+    submit_batches(cloud.deps)
+    (batch_id,) = batch_ids(cloud)
+    for number in range(5):
+        cloud.deps.provider.create_batch(f"other-{number}", document(cloud, f"batches/{batch_id}")["inputFileId"])
+    cloud.openai.requests.reset()
+    ticks(cloud, timedelta(hours=6))
+    assert document(cloud, f"batches/{batch_id}")["state"] == "uploaded"
+    ticks(cloud, timedelta(hours=24))
+    assert cloud.openai.requests["POST /v1/batches"] == 0
+    assert statuses(cloud, [job_id]) == ["failed"]
+    assert held(cloud) == 0
+    assert list(letters(cloud)) == [f"batches/{batch_id}"]
+
+
+def test_whoever_waited_too_long_is_refunded_beside_a_broken_wallet(cloud: InProcessCloud) -> None:
+    """A refund that fails leaves the head of the queue to the others, and is made when the wallet is repaired."""
+    jobs = [enqueue(cloud, user)[0] for user in ("ann", "bob")]
+    wallet = document(cloud, "users/ann/wallet/main")
+    cloud.client.document("users/ann/wallet/main").update({"balance": "many"})
+    cloud.clock.advance(timedelta(hours=27))
+    submit_batches(cloud.deps)
+    assert statuses(cloud, jobs) == ["queued", "failed"]
+    later = enqueue(cloud, "eve")
+    assert submit_batches(cloud.deps)["jobs"] == 1
+    cloud.client.document("users/ann/wallet/main").set(wallet)
+    ticks(cloud, timedelta(hours=2))
+    assert statuses(cloud, [*jobs, *later]) == ["failed", "failed", "done"]
+
+
+def test_jobs_that_cannot_be_recovered_give_way(cloud: InProcessCloud) -> None:
+    """A hundred leases of a user whose wallet is damaged do not keep the next user from a refund."""
+    jobs = [*enqueue(cloud, "ann", 100), *enqueue(cloud, "bob")]
+    for number, job_id in enumerate(jobs):
+        lease = cloud.clock() - timedelta(minutes=200 - number)
+        cloud.client.document(f"aiJobs/{job_id}").update({"status": "processing", "leaseUntil": lease})
+    cloud.client.document("users/ann/wallet/main").update({"balance": "many"})
+    recover_jobs(cloud.deps)
+    assert statuses(cloud, [jobs[-1]]) == ["failed"]
+    assert recover_jobs(cloud.deps)["crashed"] == 0
+    assert len(letters(cloud)) == 100

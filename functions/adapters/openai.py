@@ -5,6 +5,7 @@ repeated safely is repeated by the next run, which first looks for what the last
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
@@ -41,6 +42,11 @@ FILE_LIFETIME = timedelta(days=3)
 
 LISTED_BATCHES_MAX = 2_000
 """How far back a lost batch is looked for: OpenAI takes at most 2,000 batches an hour."""
+
+_WORD = re.compile("[a-z_]{1,32}")
+"""What a batch's state looks like, in the provider's own word. It gets into documents and alerts."""
+
+_STATES = frozenset(ProviderState) - {ProviderState.UNKNOWN}
 
 WEBHOOK_SECRET_CHARACTERS_MIN = 16
 """OpenAI's have more. What is shorter is a slip, and `whsec_` alone a key that everybody has: the empty one."""
@@ -147,12 +153,19 @@ class OpenAIProvider:
         return _provider_batch(batch)
 
     def find_batch(self, batch_id: str, created_after: datetime) -> ProviderBatch | None:
-        """Look for a batch that carries our id among those created since. Newest first, a page of 100 at a time."""
+        """Look for a batch that carries our id among those created since. Newest first, a page of 100 at a time.
+
+        Raises:
+            ProviderDownError: there are too many to tell.
+        """
         oldest = (created_after - timedelta(hours=1)).timestamp()
         with _request(CONTROL_TIMEOUT_SECONDS):
             for number, batch in enumerate(self._client.batches.list(limit=100)):
-                if batch.created_at < oldest or number >= LISTED_BATCHES_MAX:
+                if batch.created_at < oldest:
                     return None
+                if number >= LISTED_BATCHES_MAX:
+                    message = f"not among the newest {LISTED_BATCHES_MAX} batches"
+                    raise ProviderDownError(message, Trouble.UNREACHABLE)
                 if (batch.metadata or {}).get("batchId") == batch_id:
                     return _provider_batch(batch)
         return None
@@ -266,7 +279,7 @@ def _provider_batch(batch: OpenAIBatch) -> ProviderBatch:
     problems = batch.errors.data if batch.errors and batch.errors.data else []
     return ProviderBatch(
         openai_batch_id=batch.id,
-        state=ProviderState(batch.status),
+        state=ProviderState(batch.status) if batch.status in _STATES else ProviderState.UNKNOWN,
         output_file_id=batch.output_file_id or None,
         error_file_id=batch.error_file_id or None,
         problem=", ".join(sorted({str(code_of({"code": problem.code})) for problem in problems})[:5]) or None,
@@ -275,4 +288,6 @@ def _provider_batch(batch: OpenAIBatch) -> ProviderBatch:
         ),
         over_limit=any(problem.code == "token_limit_exceeded" for problem in problems),
         answered=batch.request_counts.completed if batch.request_counts else 0,
+        refused=batch.request_counts.failed if batch.request_counts else 0,
+        status=batch.status if _WORD.fullmatch(str(batch.status)) else "unreadable",
     )

@@ -13,7 +13,7 @@ from functions.core.provider_errors import THE_PHOTOS, Trouble, code_of, trouble
 
 
 class ProviderState(StrEnum):
-    """OpenAI's batch states. A state that is not in this list is an error, not a guess."""
+    """OpenAI's batch states. One that is not on this list is `unknown`: it is waited for, and nothing is guessed."""
 
     VALIDATING = "validating"
     IN_PROGRESS = "in_progress"
@@ -23,6 +23,7 @@ class ProviderState(StrEnum):
     FAILED = "failed"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
 
 
 ENDED = frozenset({ProviderState.COMPLETED, ProviderState.FAILED, ProviderState.EXPIRED, ProviderState.CANCELLED})
@@ -35,7 +36,8 @@ class ProviderBatch:
 
     `problem` has OpenAI's codes for why a batch failed validation, `bad_lines` the input lines that it names, counted
     from 1, and `over_limit` tells that it was refused for what is enqueued already, and not for what is in it.
-    `forgotten`: OpenAI keeps it, or its files, no more. `answered` is how many lines it has answered, by its own count.
+    `forgotten`: OpenAI keeps it, or its files, no more. `answered` is how many lines it has answered, and `refused` how
+    many it has not, by its own count; `status` is its own word for the state.
     """
 
     openai_batch_id: str
@@ -47,6 +49,14 @@ class ProviderBatch:
     over_limit: bool = False
     forgotten: bool = False
     answered: int = 0
+    refused: int = 0
+    status: str = ""
+
+    @property
+    def lacks_files(self) -> bool:
+        """Whether it has ended, and a file is not named yet in which lines are that OpenAI has counted."""
+        unnamed = (self.answered and not self.output_file_id) or (self.refused and not self.error_file_id)
+        return self.state in ENDED - {ProviderState.FAILED} and bool(unnamed)
 
 
 def without_line(reported: ProviderBatch, *, answer_lost: bool = False) -> Attempt:

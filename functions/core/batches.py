@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 
 from functions.core.budget import Hold
 from functions.core.records import Open, Record
@@ -39,6 +39,21 @@ LEASE_MARGIN = timedelta(minutes=2)
 """How much of a batch's lease must be left to claim jobs for it, to write a file of it, or to create it at OpenAI: more
 than a request's own time limit, so that it does not arrive when another run has closed the batch, or looked for it."""
 
+FILES_AWAITED = timedelta(hours=2)
+"""How long a batch that has ended is looked at again for a file that OpenAI speaks of and does not hand out. Files have
+come twenty minutes after the end; what is in them is paid for."""
+
+FAILED_POLLS_MAX = 3
+"""A batch older than LOST is given up after this many polls in a row that came to nothing: not for one bad moment."""
+
+UNENDED_POLLS_MAX = 5
+"""Collections of a batch that ended all jobs but some, which failed in a way nobody foresaw. After that they are left
+to `recover_jobs`."""
+
+RELEASE_PAUSE = timedelta(minutes=10)
+"""How long jobs wait that could not be sent because of what they are sent with, Storage or their own input file: longer
+than until the next submitter, who takes others first."""
+
 OVER_LIMIT_PAUSE = timedelta(minutes=15)
 """How long jobs wait after OpenAI refused their batch because too many tokens are enqueued."""
 
@@ -59,8 +74,11 @@ class BatchState(StrEnum):
 
 
 class Batch(Record):
-    """A batch as stored in `batches/{batchId}`. Its jobs are listed in Storage, not here. `provider_state` and
-    `answered` are what OpenAI said of it at the last look."""
+    """A batch as stored in `batches/{batchId}`. Its jobs are listed in Storage, not here.
+
+    `failed_polls` are those in a row that came to nothing, `unended_polls` those that left jobs over. `provider_state`
+    and `answered` are what OpenAI last said of it; `ended_at` is when it was first seen ended there without its files.
+    """
 
     batch_id: str
     state: Open[BatchState]
@@ -71,8 +89,11 @@ class Batch(Record):
     input_file_id: str | None = None
     openai_batch_id: str | None = None
     polls: int = 0
+    failed_polls: int = 0
+    unended_polls: int = 0
     provider_state: str = ""
     answered: int = 0
+    ended_at: datetime | None = None
     cancel_requested: bool = False
     done_count: int = 0
     failed_count: int = 0
@@ -139,17 +160,28 @@ class Roll:
     def __init__(self, lines: Iterable[bytes]) -> None:
         """Take the lines of a batch's list of jobs."""
         self.ended: dict[str, int] = {}
+        self.damaged = 0
         self._lines: dict[str, bytes] = {}
         order: list[str | None] = []
         for line in map(bytes.strip, lines):
             if line.startswith(_ENDED):
                 self.ended = _COUNTS.validate_json(line.removeprefix(_ENDED))
                 continue
-            job_id = BatchMember.from_line(line).job_id if line else None
+            job_id = self._job_in(line)
             order.append(job_id)
             if job_id is not None:
                 self._lines[job_id] = line
         self._order = tuple(order)
+
+    def _job_in(self, line: bytes) -> str | None:
+        """Return the job that a line is about. `damaged` counts the lines that cannot be read."""
+        if not line:
+            return None
+        try:
+            return BatchMember.from_line(line).job_id
+        except ValidationError:
+            self.damaged += 1
+            return None
 
     def to_lines(self, ended: Mapping[str, int]) -> Iterator[bytes]:
         """Yield what is left as it is stored: an empty line for a job that was taken, so that the others keep the
@@ -162,6 +194,10 @@ class Roll:
         """Return a job and strike it off. None if it is not on the roll, or was taken before."""
         line = self._lines.pop(job_id, None)
         return None if line is None else BatchMember.from_line(line)
+
+    def put_back(self, member: BatchMember) -> None:
+        """Put a job that was taken on the roll again: it has not ended."""
+        self._lines[member.job_id] = member.to_line().strip()
 
     def take_line(self, number: int) -> BatchMember | None:
         """Return the job in a line of the input file, counted from 1, and strike it off."""

@@ -169,7 +169,8 @@ def retry_at(failures: int, now: datetime) -> datetime | None:
 class DeadLetter(Record):
     """Work that was given up, and why: for an operator. Stored in `deadLetters/{letterId}`.
 
-    `kind` says what it is about: the `refresh` of a user's wallet, a `document` that cannot be read, or a `job`.
+    `kind` says what it is about: the `refresh` of a user's wallet, a `document` that cannot be
+    read, a `job`, or a `batch`.
     """
 
     letter_id: str

@@ -90,6 +90,15 @@ def requeued(error: JobError, *, attempts: int, at: datetime) -> Fields:
     }
 
 
+def lease_moved(until: datetime, error: JobError, cost_micros: int) -> Fields:
+    """What cannot be ended now stays under a lease, after which `recover_jobs` fails and refunds it for this reason."""
+    return {
+        "leaseUntil": until,
+        "error": error.model_dump(by_alias=True, mode="json"),
+        "costMicros": cost_micros,
+    }
+
+
 def backoff(attempts: int) -> timedelta:
     """Return how long to wait after this many failed attempts."""
     return RETRY_BACKOFF[min(max(attempts, 1), len(RETRY_BACKOFF)) - 1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,18 +12,34 @@ from typing import TYPE_CHECKING
 from functions import log
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from functions.core.profile import News
     from functions.wiring import Deps
 
 
-def push(news: Collection[News], deps: Deps) -> int:
-    """Tell users. Returns how many devices it reached. A push that fails is no matter: the results are there.
+USERS_AT_ONCE = 100
+"""Who are told in one go; between two of them the clock is looked at."""
+
+
+def push(news: Sequence[News], until: datetime, deps: Deps) -> int:
+    """Tell users, as many as there is time for. Returns how many devices it reached. A push that fails, or has no time
+    left, is no matter: the results are there."""
+    reached = 0
+    for start in range(0, len(news), USERS_AT_ONCE):
+        if deps.clock() >= until:
+            log.warning(log.Event.PUSH_FAILED, users=len(news) - start, cause="no time left")
+            break
+        reached += _push(news[start : start + USERS_AT_ONCE], deps)
+    return reached
+
+
+def _push(news: Sequence[News], deps: Deps) -> int:
+    """Tell some users.
 
     Jobs carry their user's tokens from the time when they were paid for. Which of these were taken from their user
     since, by a sign-out or by the next user of the same telephone, is looked up; if that cannot be done nobody is told.
     """
-    if not news:
-        return 0
     try:
         released = deps.store.released({(item.uid, token) for item in news for token in item.push_tokens})
         told = [

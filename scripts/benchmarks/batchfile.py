@@ -202,7 +202,7 @@ def _measure(lines: int, mode: str) -> dict[str, float]:
         leased = NOW + timedelta(minutes=15)
         batch = Batch(batch_id="batch", state=BatchState.BUILDING, created_at=NOW, due_at=leased, model=MODEL)
         started = time.perf_counter()
-        sent = batch_files.write_files(deps, batch, [_member(number) for number in range(lines)], counts)
+        sent = batch_files.write_files(deps, batch, [_member(number) for number in range(lines)], leased, counts)
         built = time.perf_counter()
         vars(deps)["provider"] = Answers(sent)
         reported = ProviderBatch("batch_1", ProviderState.COMPLETED, "file_1")

@@ -177,7 +177,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "write over what others have changed",
-        "functions.adapters.firestore.writes:guarded_bulk",
+        "functions.adapters.firestore.writes:_bulk",
         "bulk.update(ref, dict(fields), option=client.write_option(last_update_time=version))",
         "bulk.update(ref, dict(fields))",
         _struck("submit", "firestore.BatchWrite", Kind.STALL),

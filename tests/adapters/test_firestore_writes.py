@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -220,11 +220,12 @@ def test_bulk_writes_go_in_calls_of_a_limited_size(client: Client, monkeypatch: 
         (code_pb2.INTERNAL, exceptions.InternalServerError),
     ],
 )
-def test_a_bulk_write_that_was_neither_done_nor_refused_raises(
+def test_a_bulk_write_that_was_neither_done_nor_refused_is_an_error_of_its_own(
     client: Client, monkeypatch: pytest.MonkeyPatch, code: int, error: type[Exception]
 ) -> None:
-    """An entry that failed for another reason than its guard must not pass for "somebody was faster"."""
-    ref, version = stored(client, "things/a", value=0)
+    """An entry that failed for another reason than its guard must not pass for "somebody was faster", and does not keep
+    the others from being told."""
+    changes = [(*stored(client, f"things/{name}", value=0), {"value": 1}) for name in "ab"]
     commit = BulkWriteBatch.commit
 
     def failing(bulk: BulkWriteBatch, **options: Any) -> Any:
@@ -233,8 +234,21 @@ def test_a_bulk_write_that_was_neither_done_nor_refused_raises(
         return response
 
     monkeypatch.setattr(BulkWriteBatch, "commit", failing)
-    with pytest.raises(error, match="not now"):
-        guarded_bulk(client, [(ref, version, {"value": 1})])
+    first, second = guarded_bulk(client, changes)
+    assert isinstance(first, error)
+    assert isinstance(second, datetime)
+
+
+def test_a_bulk_write_that_cannot_be_written_at_all_costs_no_other(client: Client) -> None:
+    """A value that Firestore cannot store, here or there, is found among many; everything else is written."""
+    changes: list[tuple[Any, datetime, dict[str, Any]]] = [
+        (*stored(client, f"things/{number}", value=0), {"value": number}) for number in range(9)
+    ]
+    for number, value in ((2, object()), (5, 2**70)):
+        changes[number] = (*changes[number][:2], {"value": value})
+    outcomes = guarded_bulk(client, changes)
+    assert [number for number, outcome in enumerate(outcomes) if isinstance(outcome, Exception)] == [2, 5]
+    assert [ref.get().get("value") for ref, *_ in changes] == [0, 1, 0, 3, 4, 0, 6, 7, 8]
 
 
 def test_a_bulk_call_whose_reply_was_lost_has_written_once(client: Client, firestore: FirestoreServer) -> None:

@@ -106,13 +106,25 @@ def test_no_line_crashes_the_collector(line: dict[str, Any]) -> None:
 
 def test_the_files_of_a_batch_are_complete_only_in_its_last_states() -> None:
     """Collecting earlier would take jobs for lost that are still being worked on."""
-    assert set(ProviderState) - ENDED == {"validating", "in_progress", "finalizing", "cancelling"}
+    assert set(ProviderState) - ENDED == {"validating", "in_progress", "finalizing", "cancelling", "unknown"}
 
 
-def test_an_unknown_provider_state_is_an_error() -> None:
-    """A state that OpenAI adds is not guessed at."""
-    with pytest.raises(ValueError, match="paused"):
-        ProviderState("paused")
+@pytest.mark.parametrize(
+    ("state", "counted", "lacks"),
+    [
+        (ProviderState.COMPLETED, {"answered": 3}, True),
+        (ProviderState.COMPLETED, {"answered": 3, "output_file_id": "file-1"}, False),
+        (ProviderState.COMPLETED, {"refused": 1, "answered": 2, "output_file_id": "file-1"}, True),
+        (ProviderState.EXPIRED, {"refused": 1, "error_file_id": "file-2"}, False),
+        (ProviderState.COMPLETED, {}, False),
+        (ProviderState.FAILED, {"refused": 3}, False),
+        (ProviderState.IN_PROGRESS, {"answered": 3}, False),
+        (ProviderState.UNKNOWN, {"answered": 3}, False),
+    ],
+)
+def test_a_batch_that_has_ended_can_lack_its_files(state: ProviderState, counted: dict[str, Any], lacks: bool) -> None:
+    """OpenAI counts lines before it names the file that they are in; one that failed validation has none."""
+    assert reported(state, **counted).lacks_files is lacks
 
 
 def reported(state: ProviderState, **changes: Any) -> ProviderBatch:

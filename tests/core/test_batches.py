@@ -86,6 +86,25 @@ def test_a_line_of_the_input_file_names_its_job() -> None:
     assert ids(jobs.take_rest()) == ["job-5"]
 
 
+def test_a_job_that_was_put_back_is_called_again() -> None:
+    """It has not ended: it is on the roll, in its old place, as it was."""
+    jobs = roll(1, 2, 3)
+    taken = jobs.take("job-2")
+    assert taken is not None
+    jobs.put_back(taken)
+    assert ids(Roll(jobs.to_lines({})).take_rest()) == ["job-1", "job-2", "job-3"]
+
+
+def test_a_line_that_cannot_be_read_costs_no_other() -> None:
+    """The others keep their jobs, and the numbers of their lines; how many are damaged is told."""
+    lines = [member(job_id="one").to_line(), b'{"job_id": 5}\n', b"{", member(job_id="four").to_line()]
+    jobs = Roll(lines)
+    assert jobs.damaged == 2
+    fourth = jobs.take_line(4)
+    assert fourth is not None
+    assert (fourth.job_id, ids(jobs.take_rest())) == ("four", ["one"])
+
+
 def test_a_roll_that_was_begun_goes_on_where_it_was() -> None:
     """Stored in between it has the jobs that are left, under the numbers of their lines, and what became of others."""
     lines = [member(job_id=name).to_line() for name in ("one", "two", "three", "four")]

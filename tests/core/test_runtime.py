@@ -56,6 +56,12 @@ def test_a_value_out_of_range_is_an_error_that_names_it(document: dict[str, Any]
     assert refused.value.errors()[0]["loc"][0] == section
 
 
+@pytest.mark.parametrize(("stored", "meant"), [(1, 1), (5_000, 5_000), (5_001, 5_000), (50_000, 5_000)])
+def test_a_batch_is_no_larger_than_a_run_can_prepare(stored: int, meant: int) -> None:
+    """What an earlier release let an operator store stays readable, and means the most that works."""
+    assert RuntimeConfig.model_validate({"batch": {"jobsPerBatch": stored}}).batch.jobs_per_batch == meant
+
+
 @pytest.mark.parametrize(
     ("document", "words"),
     [

@@ -83,6 +83,14 @@ def test_a_requeued_job_belongs_to_no_batch_and_keeps_its_age() -> None:
     assert (again.created_at, again.queued_at) == (waiting.created_at, LATER)
 
 
+def test_a_job_whose_lease_is_moved_stays_with_its_batch_and_says_why() -> None:
+    """Whoever ends it later knows its cost, and the reason to tell."""
+    waiting = job(status=Status.PROCESSING, batch_id="batch-7", attempts=2)
+    later = transitions.with_fields(waiting, transitions.lease_moved(LATER, ERROR, 9))
+    assert (later.status, later.batch_id, later.attempts) == (Status.PROCESSING, "batch-7", 2)
+    assert (later.lease_until, later.error, later.cost_micros) == (LATER, ERROR, 9)
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -92,8 +100,9 @@ def test_a_requeued_job_belongs_to_no_batch_and_keeps_its_age() -> None:
         transitions.cancelled(NOW),
         transitions.upgraded("invocation-2", 5, NOW, 0),
         transitions.requeued(ERROR, attempts=1, at=NOW),
+        transitions.lease_moved(NOW, ERROR, 0),
     ],
-    ids=["done", "failed", "claimed", "cancelled", "upgraded", "requeued"],
+    ids=["done", "failed", "claimed", "cancelled", "upgraded", "requeued", "lease moved"],
 )
 def test_every_change_names_fields_that_a_job_has(fields: Fields) -> None:
     """A misspelt field would be stored and never read again."""

@@ -13,7 +13,7 @@ from functions.adapters.firestore.budget import ShardDocuments
 from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.reading import Found, all_sound, sound
 from functions.adapters.firestore.wallets import StoredWallet, WalletDocuments, as_wallet
-from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_bulk, guarded_update, run_transaction
+from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, Outcome, guarded_bulk, guarded_update, run_transaction
 from functions.core.accounts import Account
 from functions.core.budget import bookings, settling
 from functions.core.jobs import FINAL, QUEUE_SHARDS, Job
@@ -202,8 +202,8 @@ class JobDocuments(WalletDocuments, ShardDocuments):
             query = query.start_after({"createdAt": before[0], "__name__": self._jobs.document(before[1])})
         return all_jobs(query.limit(limit))
 
-    def update_jobs(self, changes: Sequence[tuple[str, datetime, Fields]]) -> list[datetime | None]:
-        """Write many jobs, each under its version. Returns, in order, the new version, or None where it was refused."""
+    def update_jobs(self, changes: Sequence[tuple[str, datetime, Fields]]) -> list[Outcome]:
+        """Write many jobs, each under its version. Returns, in order, what became of each; see `guarded_bulk`."""
         return guarded_bulk(self._client, [(self._jobs.document(job), version, new) for job, version, new in changes])
 
     @property

@@ -68,14 +68,14 @@ class QueueDocuments(JobDocuments):
 
         Returns those that are now the batch's. A job that somebody else took, cancelled or upgraded is left out.
         """
-        versions = self.update_jobs(
+        outcomes = self.update_jobs(
             [(s.job.job_id, s.version, claimed(batch_id, s.job.attempts, lease_until)) for s in queued]
         )
-        lost = [s for s, version in zip(queued, versions, strict=True) if version is None]
+        lost = [s for s, outcome in zip(queued, outcomes, strict=True) if not isinstance(outcome, datetime)]
         ours = self._claimed_by_lost_reply(batch_id, lost)
         members = []
-        for stored, version in zip(queued, versions, strict=True):
-            taken_at = version or ours.get(stored.job.job_id)
+        for stored, outcome in zip(queued, outcomes, strict=True):
+            taken_at = outcome if isinstance(outcome, datetime) else ours.get(stored.job.job_id)
             if taken_at is not None:
                 members.append(_member(stored.job, taken_at))
         return members

@@ -8,7 +8,8 @@ that is not known here.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any, Literal, TypeVar
 
 from google.cloud.firestore import Client, DocumentSnapshot
 from pydantic import ValidationError
@@ -17,9 +18,11 @@ from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.writes import guarded_update
 from functions.core.damage import DamagedDocument
 from functions.core.records import Fields, problems
-from functions.core.refresh import DeadLetter
+from functions.core.refresh import DeadLetter, letter_about
 
 T = TypeVar("T")
+
+_LETTERS_ABOUT = {"job": "aiJobs", "batch": "batches"}
 
 
 class DamagedDocumentError(Exception):
@@ -85,7 +88,8 @@ class SetAsideDocuments:
         )
         return written is not None
 
-    def leave_letter(self, letter: DeadLetter) -> None:
-        """Store a dead letter. One write."""
+    def leave_letter(self, kind: Literal["job", "batch"], name: str, uid: str, reason: str, now: datetime) -> None:
+        """Store a dead letter about a job or a batch, in place of an earlier one. One write."""
+        letter = letter_about(kind, f"{_LETTERS_ABOUT[kind]}/{name}", uid, reason, now)
         ref = self._client.document("deadLetters", letter.letter_id)
         ref.set(letter.model_dump(by_alias=True, exclude={"letter_id"}), timeout=RPC_SECONDS)

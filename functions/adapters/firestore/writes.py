@@ -28,6 +28,10 @@ BULK_WRITES_MAX = 100
 _BULK_ANSWERED = (code_pb2.OK, code_pb2.FAILED_PRECONDITION, code_pb2.NOT_FOUND)
 """What a write in a bulk call may come to: done, or refused because the document is not as it was."""
 
+Outcome = datetime | Exception | None
+"""What becomes of one write of many: its new version; None where it was refused because the document is not as it was;
+or an error of its own, after which it is not known to be done."""
+
 OUTCOME_UNKNOWN = (
     exceptions.AlreadyExists,
     exceptions.FailedPrecondition,
@@ -120,21 +124,40 @@ def guarded_update(
 
 def guarded_bulk(
     client: Client, changes: Sequence[tuple[DocumentReference, datetime, Mapping[str, Any]]]
-) -> list[datetime | None]:
-    """Update many documents, each if it is as it was at its version. Returns the new versions, None where refused.
+) -> list[Outcome]:
+    """Update many documents, each if it is as it was at its version. Returns, in order, what became of each.
 
     Raises:
-        google.api_core.exceptions.GoogleAPICallError: a write was neither done nor refused. Those before it may be
-        done.
+        google.api_core.exceptions.GoogleAPICallError: Firestore did not take the call. Those before it may be done.
     """
-    versions: list[datetime | None] = []
+    outcomes: list[Outcome] = []
     for start in range(0, len(changes), BULK_WRITES_MAX):
-        bulk = BulkWriteBatch(client)
-        for ref, version, fields in changes[start : start + BULK_WRITES_MAX]:
+        outcomes += _bulk(client, changes[start : start + BULK_WRITES_MAX])
+    return outcomes
+
+
+def _bulk(client: Client, changes: Sequence[tuple[DocumentReference, datetime, Mapping[str, Any]]]) -> list[Outcome]:
+    """Write these in one call. One that cannot be written at all, and would sink the call, is found by halving it."""
+    bulk = BulkWriteBatch(client)
+    try:
+        for ref, version, fields in changes:
             bulk.update(ref, dict(fields), option=client.write_option(last_update_time=version))
         response = bulk.commit(timeout=RPC_SECONDS)
-        for result, status in zip(response.write_results, response.status, strict=True):
-            if status.code not in _BULK_ANSWERED:
-                raise exceptions.from_grpc_status(status.code, status.message)  # type: ignore[no-untyped-call]
-            versions.append(result.update_time if status.code == code_pb2.OK else None)
-    return versions
+    except (exceptions.InvalidArgument, TypeError, ValueError) as error:
+        if len(changes) == 1:
+            return [error]
+        middle = len(changes) // 2
+        return [*_bulk(client, changes[:middle]), *_bulk(client, changes[middle:])]
+    return [
+        _outcome(status, result.update_time)
+        for result, status in zip(response.write_results, response.status, strict=True)
+    ]
+
+
+def _outcome(status: Any, version: datetime) -> Outcome:
+    if status.code == code_pb2.OK:
+        return version
+    if status.code in _BULK_ANSWERED:
+        return None
+    error: Exception = exceptions.from_grpc_status(status.code, status.message)  # type: ignore[no-untyped-call]
+    return error
