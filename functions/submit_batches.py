@@ -19,6 +19,7 @@ from functions.adapters.openai import ProviderDownError, ProviderError, Provider
 from functions.core.batches import BATCH_LIFETIME, JOB_LEASE, RELEASE_PAUSE, Batch, BatchMember, BatchState
 from functions.core.budget import Mode, NoRoomError, trimmed
 from functions.core.jobs import QUEUE_SHARDS
+from functions.core.provider_outage import Door
 from functions.core.runtime import FUNCTION_TIMEOUT
 from functions.steps.abandoned import take_up_abandoned
 from functions.steps.batch_files import LeaseOverError, StorageDownError, write_files
@@ -64,10 +65,14 @@ def submit_batches(deps: Deps) -> dict[str, int]:
     """
     counts: Counter[str] = Counter(batches=0, jobs=0, refused=0, released=0, adopted=0)
     started = deps.clock()
-    answers = _answers(lambda: take_up_abandoned(deps, _lease(deps), started + RUN_TIME, counts))
+    outage = deps.queue().provider.get(Door.SUBMIT)
+    asking = outage is None or started >= outage.probe_at
+    answers = asking & _answers(
+        lambda: take_up_abandoned(deps, _lease(deps), started + RUN_TIME, counts, asking=asking)
+    )
     queued = deps.store.count_queued(QUEUE_COUNTED_MAX)
     if queued and answers and mode(deps) is not Mode.CLOSED:
-        _answers(lambda: _submit_queue(deps, queued, started, counts))
+        _answers(lambda: _submit_queue(deps, queued, started, counts, probing=outage is not None))
     elif queued:
         without_overdue(deps, queued_jobs(deps, OVERDUE_PAGE, range(QUEUE_SHARDS), counts), counts)
     closed = {"closed_at": deps.clock()} if queued and mode(deps) is Mode.CLOSED else {}
@@ -88,13 +93,15 @@ def _answers(step: Callable[[], None]) -> bool:
     return True
 
 
-def _submit_queue(deps: Deps, queued: int, started: datetime, counts: Counter[str]) -> None:
+def _submit_queue(deps: Deps, queued: int, started: datetime, counts: Counter[str], *, probing: bool) -> None:
+    """Send what is queued. With `probing` OpenAI took nothing last time: one job alone is sent before the others."""
     rules, items = deps.runtime().batch, Items()
     groups = _shard_groups(queued, rules.jobs_per_batch, first=int(deps.new_id(), 16))
     for _ in range(TRIES_A_BATCH * rules.batches_per_run):
         if not groups or counts["batches"] >= rules.batches_per_run or deps.clock() > started + RUN_TIME:
             return
-        jobs, sent_before = queued_jobs(deps, rules.jobs_per_batch, groups[0], counts), counts["jobs"]
+        wanted = 1 if probing and not counts["batches"] else rules.jobs_per_batch
+        jobs, sent_before = queued_jobs(deps, wanted, groups[0], counts), counts["jobs"]
         try:
             if jobs and not _submit(deps, jobs, started + PREPARE_TIME, counts):
                 return  # there is no budget left: what is queued waits
@@ -107,7 +114,7 @@ def _submit_queue(deps: Deps, queued: int, started: datetime, counts: Counter[st
         except Exception as error:  # noqa: BLE001  (whatever it is, the next batch gets its turn)
             counts["crashed"] += 1
             items.failed(error, batchId="building")
-        if len(jobs) < rules.jobs_per_batch:
+        if len(jobs) < wanted:
             groups = groups[1:]  # this one is empty now
         elif counts["jobs"] - sent_before < len(jobs):
             groups = [*groups[1:], groups[0]]  # another run is at this one: make way

@@ -25,6 +25,10 @@ FORGOTTEN = timedelta(hours=2)
 """A failure that is so old and had no other after it says nothing any more: nobody asks."""
 
 
+PROBED_EVERY = timedelta(minutes=30)
+"""The longest that a cron waits before it asks a provider again that is down."""
+
+
 class Door(StrEnum):
     """What the provider is asked for, each of which may fail alone."""
 
@@ -47,6 +51,11 @@ class Outage(Record):
     def began(self) -> datetime:
         """When the first failure was; of a note that crossed with a success, the last one."""
         return self.since or self.last_at
+
+    @property
+    def probe_at(self) -> datetime:
+        """When a cron asks again: at its next turns, then after as long as it lasts already, up to half an hour."""
+        return self.last_at + min(self.last_at - self.began, PROBED_EVERY)
 
     def fresh(self, now: datetime) -> bool:
         """Whether it says anything about now."""

@@ -21,15 +21,19 @@ ABANDONED_MAX = 20
 """Half-built batches that one run takes up."""
 
 
-def take_up_abandoned(deps: Deps, lease: timedelta, until: datetime, counts: Counter[str]) -> None:
-    """Give back the jobs of batches that were never uploaded; look at OpenAI for those that were, before creating them.
+def take_up_abandoned(
+    deps: Deps, lease: timedelta, until: datetime, counts: Counter[str], *, asking: bool = True
+) -> None:
+    """Give back the jobs of batches that were never uploaded; look at OpenAI for those that were, before creating them,
+    unless OpenAI is not asked now.
 
     One that fails is looked at again when its lease is over, and given up when nobody waits for it any more.
 
     Raises:
         ProviderDownError: OpenAI takes nothing now. Batches that were never uploaded have been given back all the same.
     """
-    found = deps.store.due_batches([BatchState.BUILDING, BatchState.UPLOADED], deps.clock(), ABANDONED_MAX)
+    states = [BatchState.BUILDING, BatchState.UPLOADED] if asking else [BatchState.BUILDING]
+    found = deps.store.due_batches(states, deps.clock(), ABANDONED_MAX)
     counts["damaged"] += postpone_damaged(deps, found.damaged, "dueAt")
     items = Items()
     for stored in sorted(found, key=lambda each: each.batch.state is BatchState.UPLOADED):

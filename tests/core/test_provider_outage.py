@@ -43,3 +43,9 @@ def test_each_door_says_whom_it_touches() -> None:
         "Since 2026-11-21 11:58 UTC (no answer): instant photos are refunded, at least 3 so far. "
         "Since 2026-11-21 12:00 UTC (no answer): results are not fetched: 2 batches wait."
     )
+
+
+@pytest.mark.parametrize(("lasts", "waits"), [(0, 0), (5, 5), (20, 20), (60, 30), (24 * 60, 30)])
+def test_a_provider_that_stays_down_is_asked_less_often(lasts: int, waits: int) -> None:
+    """At once after the first failure, then after as long as it lasts already, and every half hour at least."""
+    assert outage(3, minutes=lasts).probe_at == NOW + timedelta(minutes=waits)
