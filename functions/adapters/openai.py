@@ -46,8 +46,6 @@ LISTED_BATCHES_MAX = 2_000
 _WORD = re.compile("[a-z_]{1,32}")
 """What a batch's state looks like, in the provider's own word. It gets into documents and alerts."""
 
-_STATES = frozenset(ProviderState) - {ProviderState.UNKNOWN}
-
 WEBHOOK_SECRET_CHARACTERS_MIN = 16
 """OpenAI's have more. What is shorter is a slip, and `whsec_` alone a key that everybody has: the empty one."""
 
@@ -279,7 +277,7 @@ def _provider_batch(batch: OpenAIBatch) -> ProviderBatch:
     problems = batch.errors.data if batch.errors and batch.errors.data else []
     return ProviderBatch(
         openai_batch_id=batch.id,
-        state=ProviderState(batch.status) if batch.status in _STATES else ProviderState.UNKNOWN,
+        state=ProviderState(batch.status),
         output_file_id=batch.output_file_id or None,
         error_file_id=batch.error_file_id or None,
         problem=", ".join(sorted({str(code_of({"code": problem.code})) for problem in problems})[:5]) or None,

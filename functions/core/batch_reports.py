@@ -25,6 +25,11 @@ class ProviderState(StrEnum):
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
 
+    @classmethod
+    def _missing_(cls, value: object) -> "ProviderState":
+        del value
+        return cls.UNKNOWN
+
 
 ENDED = frozenset({ProviderState.COMPLETED, ProviderState.FAILED, ProviderState.EXPIRED, ProviderState.CANCELLED})
 """States in which the output and error files, as far as there are any, are complete."""

@@ -414,11 +414,14 @@ def batch_object(**changes: Any) -> dict[str, Any]:
     }
 
 
-def test_a_state_that_we_do_not_know_raises() -> None:
-    """OpenAI adds a state: nobody guesses what it means."""
-    paused = provider_answering(lambda _: httpx2.Response(200, json=batch_object(status="paused")))
-    with pytest.raises(ValueError, match="paused"):
-        paused.retrieve_batch("batch_abc")
+@pytest.mark.parametrize(
+    ("status", "told"), [("paused", "paused"), ("\x1b[2J Bearer sk-1", "unreadable"), (7, "unreadable")]
+)
+def test_a_state_that_we_do_not_know_is_told_as_a_word(status: object, told: str) -> None:
+    """OpenAI adds a state: nobody guesses what it means, and what is no word of a state is kept nowhere."""
+    paused = provider_answering(lambda _: httpx2.Response(200, json=batch_object(status=status)))
+    shown = paused.retrieve_batch("batch_abc")
+    assert (shown.state, shown.status) == (ProviderState.UNKNOWN, told)
 
 
 def test_a_missing_file_is_none_however_it_is_written() -> None:

@@ -109,6 +109,12 @@ def test_the_files_of_a_batch_are_complete_only_in_its_last_states() -> None:
     assert set(ProviderState) - ENDED == {"validating", "in_progress", "finalizing", "cancelling", "unknown"}
 
 
+@pytest.mark.parametrize("word", ["paused", "unknown", ""])
+def test_a_state_that_is_not_known_is_not_guessed_at(word: str) -> None:
+    """OpenAI may add one: its batch is neither ended nor lost."""
+    assert ProviderState(word) is ProviderState.UNKNOWN
+
+
 @pytest.mark.parametrize(
     ("state", "counted", "lacks"),
     [
