@@ -87,6 +87,10 @@ FAILURE_TEXTS: Mapping[str, str] = {
 """What a user is told. What went wrong behind it, as a key that was refused, is the operators' matter: it is logged."""
 
 
+BY_THE_PHOTO = frozenset({Failure.PROVIDER_REJECTED, Failure.ANSWER_UNUSABLE})
+"""What comes about by what a photo shows, as far as anybody can tell. Whoever wants to do harm finds such photos."""
+
+
 class JobError(Record):
     """What went wrong with a job that failed. `message` is the cause while it is under way, and what its user is told
     once it is stored: see `told`. `problem` is a `PhotoProblem` where the photo is the reason: text here,
@@ -110,7 +114,8 @@ class Job(Record):
     created or upgraded the job: one whose reply was lost recognises its own work by it. `hold` is what the budget holds
     back for an instant call. `queued_at` is when the job may be taken next, and its place in the queue. `notify` are
     push tokens, kept here so that telling the user costs no further read. `result` is a `Classification` as the release
-    that wrote it knew it, and is shown as it is.
+    that wrote it knew it, and is shown as it is. `charge_stands` if a failed job was not refunded: see
+    `core.limits.FAILURES_REFUNDED_MAX`.
     """
 
     job_id: str
@@ -138,6 +143,7 @@ class Job(Record):
     lease_until: datetime | None = None
     result: dict[str, Any] | None = None
     error: JobError | None = None
+    charge_stands: bool = False
     usage: Usage | None = None
     hold: Hold | None = None
     cost_micros: int = Field(default=0, ge=0)
@@ -156,6 +162,7 @@ _SHOWN = {
     "attempts",
     "result",
     "error",
+    "charge_stands",
     "completed_at",
 }
 

@@ -70,7 +70,8 @@ class LedgerEntry(Kept):
 
 class Today(Kept):
     """What a user has done on one UTC day, for the daily limits. `converted` counts tokens, the
-    others calls, `cancelled` photos that were given back; `held_micros` is the most that today's photos can cost the
+    others calls, `cancelled` photos that were given back, `failed` those that cost the operator something and came to
+    nothing for what they show; `held_micros` is the most that today's photos can cost the
     operator."""
 
     day: Day = "1970-01-01"
@@ -79,6 +80,7 @@ class Today(Kept):
     manual: Count = 0
     converted: Count = 0
     cancelled: Count = 0
+    failed: Count = 0
     held_micros: Count = 0
 
 

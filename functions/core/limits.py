@@ -15,6 +15,11 @@ CANCELLED_UNCOUNTED_MAX = 10
 """Photos that a user may cancel in a day as if they had never been taken in. Whoever charges and cancels in a loop,
 which costs the operator a photo's work and six writes each time, comes to the day's limit by those after them."""
 
+FAILURES_REFUNDED_MAX = 3
+"""Of the photos of a user's day that came to nothing for what they show, although the provider was paid for them, the
+price of so many comes back. Of those after them it stays; and the instant lane, where one costs twice as much, is
+closed to that user until the next day. Otherwise five accounts with ten tokens each spend a whole day's budget."""
+
 DEVICE_DAY_LIFETIME = timedelta(days=2)
 """After this a device's counters are of no use to anybody."""
 
@@ -45,6 +50,8 @@ def admit(account: Account, lane: Lane, plan: PlanRules, now: datetime) -> Accou
         wait = 60 - int(now.timestamp()) % 60
         raise RateLimited(f"At most {plan.calls_per_minute} photos a minute. Wait {wait} seconds.", retryAfter=wait)
     today = today_of(wallet, now)
+    if lane is Lane.INSTANT and today.failed >= FAILURES_REFUNDED_MAX:
+        raise daily_limit("photos that come to nothing", FAILURES_REFUNDED_MAX, now)
     used = getattr(today, lane)
     limit = plan.instant_per_day if lane is Lane.INSTANT else plan.batch_per_day
     if used >= limit:
@@ -114,6 +121,14 @@ def readmit(account: Account, lane: Open[Lane], counted_on: str, now: datetime) 
     if counted_on != today.day or used == 0:
         return account
     return account.having(today=today.model_copy(update={str(lane): used - 1}))
+
+
+def count_failure(account: Account, now: datetime) -> tuple[Account, bool]:
+    """Count a photo that the provider was paid for and that came to nothing for what it shows. Returns as well whether
+    its price comes back. The day's count of its lane never does: the operator has paid."""
+    today = today_of(account.wallet, now)
+    counted = account.having(today=today.model_copy(update={"failed": today.failed + 1}))
+    return counted, today.failed < FAILURES_REFUNDED_MAX
 
 
 def readmit_cancelled(account: Account, lane: Open[Lane], counted_on: str, now: datetime) -> Account:

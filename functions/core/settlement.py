@@ -8,9 +8,18 @@ from functions.core.accounts import Account, refund
 from functions.core.accounts import upgrade as pay_upgrade
 from functions.core.budget import Hold
 from functions.core.errors import JobNotCancellable, JobNotFound, JobNotUpgradable
-from functions.core.jobs import Failure, Job, JobError, Lane, Status
+from functions.core.jobs import BY_THE_PHOTO, Failure, Job, JobError, Lane, Status
 from functions.core.ledger import Wallet
-from functions.core.limits import Recount, admit, counted_on, readmit, readmit_cancelled, recounted, spend
+from functions.core.limits import (
+    Recount,
+    admit,
+    count_failure,
+    counted_on,
+    readmit,
+    readmit_cancelled,
+    recounted,
+    spend,
+)
 from functions.core.pricing import Prices, require_within
 from functions.core.records import Fields
 from functions.core.refresh import contact
@@ -40,15 +49,25 @@ def refunding(held: Callable[[Job], bool], error: JobError, cost_micros: int, no
     """Return the decision to fail a job and give its price back, as long as it is still processing for this caller.
 
     `held` tells whether the job is still the caller's. `cost_micros` is all that was spent on it, which the operator
-    owes the provider although the user gets the tokens back.
+    owes the provider although the user gets the tokens back: for what a photo shows, a few times a day.
     """
 
     def decide(wallet: Wallet | None, job: Job) -> Settled | None:
         if job.status is not Status.PROCESSING or not held(job):
             return None
+        if wallet is not None and error.code in BY_THE_PHOTO and cost_micros:
+            return _paid_for_nothing(wallet, job, error, cost_micros, now)
         return _refunded(wallet, job, now), failed(error, cost_micros, now)
 
     return decide
+
+
+def _paid_for_nothing(wallet: Wallet, job: Job, error: JobError, cost_micros: int, now: datetime) -> Settled:
+    account, comes_back = count_failure(Account(wallet), now)
+    if comes_back:
+        account = refund(account, job.job_id, job.tokens_cost, now, points=job.points)
+        return account, failed(error, cost_micros, now)
+    return account, {**failed(error, cost_micros, now), "chargeStands": True}
 
 
 def giving_up(now: datetime) -> Decision:

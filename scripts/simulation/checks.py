@@ -22,6 +22,9 @@ FINAL = {"done", "failed", "cancelled"}
 PAYING = {"charge", "upgrade", "refund"}
 EARNING = {"bonus", "convert", "manual", "refresh"}
 
+BY_THE_PHOTO = {"PROVIDER_REJECTED", "ANSWER_UNUSABLE"}
+FAILURES_REFUNDED_MAX = 3
+
 JOB_LEASE = timedelta(days=4)
 UNPOLLED = timedelta(hours=20)
 
@@ -182,7 +185,8 @@ class Settings:
 
 
 def tokens_are_conserved(books: Books) -> Iterator[Violation]:
-    """A job that is done is paid for once, at its price; any other costs nothing. Points go with the price."""
+    """A job that is done is paid for once, at its price; any other costs nothing, unless the provider was paid for
+    photos of the same user and day before, each of which came to nothing for what it shows. Points go with the price."""
     paid, points = Counter[str](), Counter[str]()
     for uid, entries in books.ledgers.items():
         for entry in entries:
@@ -193,12 +197,24 @@ def tokens_are_conserved(books: Books) -> Iterator[Violation]:
                 if owner != uid:
                     yield Violation("lost_jobs", f"{uid} has {entry['id']} for a job of {owner}")
     for job_id, job in books.jobs.items():
-        price = job["tokensCost"] if job["status"] == "done" else 0
-        earned = job["points"] if job["status"] == "done" else 0
+        kept = job["status"] == "done" or job.get("chargeStands", False)
+        price, earned = (job["tokensCost"], job["points"]) if kept else (0, 0)
         if job["status"] in FINAL and (paid[job_id], points[job_id]) != (price, earned):
             found = f"paid {paid[job_id]}, not {price}; points {points[job_id]}, not {earned}"
             text = f"job {job_id} is {job['status']}: {found}"
             yield Violation("double_charges", text)
+        if job.get("chargeStands") and not _stands_for_a_reason(job, books):
+            yield Violation("double_charges", f"job {job_id} was not refunded, for no reason")
+
+
+def _stands_for_a_reason(job: Fields, books: Books) -> bool:
+    def for_nothing(each: Fields) -> bool:
+        return bool(each["status"] == "failed" and each["costMicros"] and each["error"]["code"] in BY_THE_PHOTO)
+
+    ended = job["completedAt"]
+    others = [each for each in books.jobs.values() if each["uid"] == job["uid"] and each is not job]
+    before = [each for each in others if each["completedAt"] and each["completedAt"].date() == ended.date()]
+    return for_nothing(job) and sum(map(for_nothing, before)) >= FAILURES_REFUNDED_MAX
 
 
 def wallets_balance(books: Books) -> Iterator[Violation]:

@@ -75,6 +75,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "leaseUntil": "time?",
         "result": "map?",
         "error": "map?",
+        "chargeStands": "bool",
         "usage": "map?",
         "hold": _HOLD,
         "costMicros": "int",

@@ -11,10 +11,12 @@ from functions.core.ledger import today_of
 from functions.core.limits import (
     CANCELLED_UNCOUNTED_MAX,
     DEVICE_DAY_LIFETIME,
+    FAILURES_REFUNDED_MAX,
     DeviceDay,
     Recount,
     RecountNeededError,
     admit,
+    count_failure,
     count_on_device,
     readmit,
     readmit_cancelled,
@@ -63,6 +65,18 @@ def test_a_clock_that_goes_back_brings_no_second_day() -> None:
     """Yesterday's counters are not opened again."""
     with pytest.raises(DailyLimit):
         admit(admitted(Lane.INSTANT, Lane.INSTANT), Lane.INSTANT, PLAN, NOW - DAY)
+
+
+def test_photos_that_come_to_nothing_close_the_instant_lane_for_their_user_and_day() -> None:
+    """There they cost twice as much. The batch lane stays, and the next day."""
+    failing = admitted(Lane.BATCH)
+    for _ in range(FAILURES_REFUNDED_MAX):
+        admit(failing, Lane.INSTANT, PLAN, NOW)
+        failing, _ = count_failure(failing, NOW)
+    with pytest.raises(DailyLimit):
+        admit(failing, Lane.INSTANT, PLAN, NOW)
+    admit(failing, Lane.BATCH, PLAN, NOW)
+    admit(failing, Lane.INSTANT, PLAN, NOW + DAY)
 
 
 def test_the_minute_has_its_calls() -> None:

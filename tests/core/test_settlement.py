@@ -17,9 +17,9 @@ from functions.core.errors import (
     JobNotUpgradable,
     PriceChanged,
 )
-from functions.core.jobs import FAILURE_TEXTS, FINAL, Failure, Job, JobError, Lane, Status
+from functions.core.jobs import BY_THE_PHOTO, FAILURE_TEXTS, FINAL, Failure, Job, JobError, Lane, Status
 from functions.core.ledger import Today, Wallet
-from functions.core.limits import Recount, RecountNeededError
+from functions.core.limits import FAILURES_REFUNDED_MAX, Recount, RecountNeededError
 from functions.core.pricing import Prices
 from functions.core.records import Fields
 from functions.core.runtime import BudgetRules, RuntimeConfig
@@ -54,6 +54,33 @@ def test_a_failure_gives_the_whole_price_back() -> None:
     ended = with_fields(HELD, fields)
     assert (ended.status, ended.cost_micros, ended.completed_at) == (Status.FAILED, 55, LATER)
     assert ended.error == JobError(code=ERROR.code, message=FAILURE_TEXTS[Failure.LINE_MISSING])
+
+
+@pytest.mark.parametrize("code", sorted(BY_THE_PHOTO))
+def test_what_a_photo_shows_is_refunded_a_few_times_a_day(code: Failure) -> None:
+    """Three that the provider was paid for; the price of a fourth stays. None gives its place in the day back, and
+    after midnight it begins anew."""
+    error, wallet, stands = JobError(code=code, message="no"), paid_wallet(), []
+    for _ in range(FAILURES_REFUNDED_MAX + 1):
+        account, fields = settled(refunding(lambda _: True, error, 55, LATER)(wallet, HELD))
+        stands.append(fields.get("chargeStands", False))
+        assert [entry.delta for entry in account.new_entries] == ([] if stands[-1] else [5])
+        assert fields["status"] is Status.FAILED
+        wallet = account.wallet
+    assert stands == [False] * FAILURES_REFUNDED_MAX + [True]
+    tomorrow = NOW + timedelta(days=1)
+    assert "chargeStands" not in settled(refunding(lambda _: True, error, 55, tomorrow)(wallet, HELD))[1]
+
+
+@pytest.mark.parametrize(("code", "micros"), [(Failure.ANSWER_UNUSABLE, 0), (Failure.PROVIDER_UNAVAILABLE, 55)])
+def test_what_costs_nothing_or_is_not_the_photos_is_always_refunded(code: Failure, micros: int) -> None:
+    """An outage that may be billed is nobody's photo; neither does it count."""
+    error, wallet = JobError(code=code, message="no"), paid_wallet()
+    for _ in range(2 * FAILURES_REFUNDED_MAX):
+        account, fields = settled(refunding(lambda _: True, error, micros, LATER)(wallet, HELD))
+        assert "chargeStands" not in fields
+        wallet = account.wallet
+    assert wallet.today.failed == 0
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.PROCESSING}))
