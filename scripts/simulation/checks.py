@@ -186,7 +186,7 @@ class Settings:
 
 def tokens_are_conserved(books: Books) -> Iterator[Violation]:
     """A job that is done is paid for once, at its price; any other costs nothing, unless the provider was paid for
-    photos of the same user and day before, each of which came to nothing for what it shows. Points go with the price."""
+    photos of the same user and day before, which came to nothing for what they show. Points go with the price."""
     paid, points = Counter[str](), Counter[str]()
     for uid, entries in books.ledgers.items():
         for entry in entries:
