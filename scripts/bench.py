@@ -12,7 +12,19 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-NAMES = ("batchfile", "budget", "coldstart", "instant", "instantcost", "jobcost", "photos", "poll", "refresh", "wallet")
+NAMES = (
+    "abuse",
+    "batchfile",
+    "budget",
+    "coldstart",
+    "instant",
+    "instantcost",
+    "jobcost",
+    "photos",
+    "poll",
+    "refresh",
+    "wallet",
+)
 
 console = Console()
 
