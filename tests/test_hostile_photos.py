@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from functions.classify_image import ClassifyImage, classify_image
-from functions.core.errors import DailyLimit, EcolaneError
+from functions.core.errors import DailyLimit, EcolaneError, PhotoRefused
 from functions.core.limits import FAILURES_REFUNDED_MAX
 from functions.poll_batches import poll_batches
 from functions.submit_batches import submit_batches
@@ -80,6 +80,24 @@ def test_in_the_batch_lane_they_are_paid_for(cloud: InProcessCloud, kind: str) -
     assert sum(job["chargeStands"] for job in jobs) == paid(cloud) == photos - FAILURES_REFUNDED_MAX
     wallet = cloud.client.document("users/eve/wallet/main").get().to_dict() or {}
     assert (wallet["today"]["batch"], wallet["today"]["failed"]) == (photos, photos)
+
+
+def test_photos_sent_at_once_are_paid_for_from_the_fourth_on(cloud: InProcessCloud) -> None:
+    """Those that are let in before the first has failed: the user is told that the price is kept, and it is."""
+    cloud.openai.faults.add(kind="refusal", endpoint="*", count=None)
+    refused: list[EcolaneError | None] = []
+    waiting = [f"request-{number}" for number in range(FAILURES_REFUNDED_MAX)]
+
+    def meanwhile(call: str, when: str) -> None:
+        """Ask for the next photo while the provider looks at the one before."""
+        if call == "openai.complete" and when == "before" and waiting:
+            refused.append(ask(cloud, waiting.pop(), "instant"))
+
+    cloud.interrupt = meanwhile
+    refused.append(ask(cloud, "first", "instant"))
+    told = [error.details["refunded"] for error in refused if isinstance(error, PhotoRefused)]
+    assert told == [True] * FAILURES_REFUNDED_MAX + [False]
+    assert paid(cloud) == 5
 
 
 def test_an_outage_costs_its_users_nothing(cloud: InProcessCloud) -> None:

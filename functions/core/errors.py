@@ -142,7 +142,8 @@ class InvalidImage(EcolaneError):
 
 
 class PhotoRefused(EcolaneError):
-    """The model, or the provider's rules, are against this photo. The charge is already refunded. Detail: `jobId`."""
+    """The model, or the provider's rules, are against this photo. Details: `jobId`, and whether the charge was
+    `refunded`: not if too many of the user's photos of today have come to nothing."""
 
     reason = "PHOTO_REFUSED"
 

@@ -35,7 +35,8 @@ def classify_now(job: Job, photo: bytes, version: datetime, deps: Deps) -> Job:
 
     Raises:
         InvalidImage: the provider cannot read this photo; the charge is refunded.
-        PhotoRefused: the model, or the provider's rules, are against it; the charge is refunded.
+        PhotoRefused: the model, or the provider's rules, are against it. `refunded` is false if too many of the user's
+            photos of today have come to nothing: see `core.limits.FAILURES_REFUNDED_MAX`.
         ProviderUnavailable: it gave no usable answer; the charge is refunded. Details `retryAfter`, `jobId`.
     """
     attempt, retry_after = _ask(job, photo, deps)
@@ -56,10 +57,13 @@ def classify_now(job: Job, photo: bytes, version: datetime, deps: Deps) -> Job:
     log.warning(log.Event.INSTANT_FAILED, jobId=job.job_id, code=error.code, cause=error.message)
     spent = job.cost_micros + terms.cost_micros(attempt)
     ours = refunding(lambda j: j.opened_by == job.opened_by, error, spent, deps.clock())
-    deps.store.settle_job(job.job_id, job.uid, ours)
+    stored = deps.store.settle_job(job.job_id, job.uid, ours)
+    if stored is not None and stored.job.charge_stands:
+        message = "The classifier makes nothing of this photo, as of others of yours today. Its price is kept."
+        raise PhotoRefused(message, jobId=job.job_id, refunded=False)
     if attempt.refused:
         message = "The classifier refuses to look at this photo. Your tokens are back; choose another photo."
-        raise PhotoRefused(message, jobId=job.job_id)
+        raise PhotoRefused(message, jobId=job.job_id, refunded=True)
     if error.code is Failure.PROVIDER_REJECTED:
         raise InvalidImage(
             PhotoProblem.REFUSED, "The classifier does not take this photo. Your tokens are back; choose another photo."

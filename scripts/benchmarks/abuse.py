@@ -178,7 +178,7 @@ def day(hostile: int) -> dict[str, float]:
 
 def _left(cloud: InProcessCloud) -> float:
     shards = cloud.client.collection("budget", day_of(cloud.clock()), "shards").stream()
-    used = sum(shard["reserved"] + shard["spent"] for shard in (each.to_dict() or {} for each in shards))
+    used: int = sum(shard["reserved"] + shard["spent"] for shard in (each.to_dict() or {} for each in shards))
     return 1 - used / cloud.deps.runtime().budget.daily_limit_micros
 
 
@@ -215,7 +215,8 @@ def files_that_harm() -> dict[str, bytes]:
     """Return files of up to 10 MB that cost whoever opens them as much as they can."""
     grey = io.BytesIO()
     Image.new("L", (64, 64), 128).save(grey, "JPEG")
-    jpeg, progressive, large = grey.getvalue(), io.BytesIO(), io.BytesIO()
+    jpeg, progressive, large, webp = grey.getvalue(), io.BytesIO(), io.BytesIO(), io.BytesIO()
+    Image.effect_noise((4_032, 3_024), 40).convert("RGBA").save(webp, "WEBP", quality=60)
     Image.effect_noise((4_000, 3_000), 80).convert("RGB").save(progressive, "JPEG", quality=60, progressive=True)
     Image.effect_noise((600, 450), 80).resize((12_000, 9_000)).convert("RGB").save(large, "JPEG", quality=40)
     exif = b"\xff\xe1" + struct.pack(">H", 18) + b"Exif\0\0" + bytes(10)
@@ -233,6 +234,7 @@ def files_that_harm() -> dict[str, bytes]:
         "1,900 profiles of a megabyte": b"\x89PNG\r\n\x1a\n" + header + _chunk(b"iCCP", profile) * 1_900 + picture,
         "25 megapixels of nothing": b"\x89PNG\r\n\x1a\n" + wide + _chunk(b"IEND", b""),
         "12 megapixels, progressive": progressive.getvalue(),
+        "12 megapixels, WebP": webp.getvalue(),
         "108 megapixels": large.getvalue(),
         "a phone's photo": next(iter(drawn_photos().values())),
     }

@@ -180,7 +180,7 @@ describe("the instant lane", () => {
   test("a photo that the model refuses costs nothing", async () => {
     const app = await App.signedIn();
     await breakProvider("refusal");
-    const { details } = await refused(app.classify("instant"), "PHOTO_REFUSED", { jobId: (id) => /^[0-9a-f]{32}$/.test(id) });
+    const { details } = await refused(app.classify("instant"), "PHOTO_REFUSED", { jobId: (id) => /^[0-9a-f]{32}$/.test(id), refunded: true });
     assert.equal((await app.call("get_wallet")).balance, 10);
     assert.equal((await app.call("get_job", { jobId: details.jobId })).error.code, "PROVIDER_REJECTED");
   });
