@@ -24,6 +24,7 @@ from scripts.operators import (
     prices,
     repair,
     settings,
+    spending,
     stories,
 )
 
@@ -34,7 +35,7 @@ LOOKS: tuple[Callable[..., None], ...] = (
     overview.queue,
     overview.batches,
     overview.budget,
-    overview.costs,
+    spending.costs,
     people.user,
     stories.find,
     stories.job,

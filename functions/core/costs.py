@@ -9,10 +9,11 @@ day in twenty, who makes one in thirty-three one day in ten thousand.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from functions.core.guard import OPEN_DAYS, DayBook
+from functions.core.guard import DayBook
 from functions.core.moments import day_bounds
 
 COLUMNS = ("day", "lane", "model", "micros")
@@ -24,7 +25,10 @@ USERS_MAX = 50
 JOBS_SAMPLED_MAX = 300
 
 USERS_AGE_MAX = timedelta(hours=1)
-"""How old today's sums may be. A day that is over is added up at once, and when its last batches have ended."""
+"""How old today's sums may be. A day that is over is added up at once, and then now and then."""
+
+OVER_USERS_AGE_MAX = timedelta(hours=6)
+"""How old the sums of a day may be that is over, while its last batches may still end."""
 
 
 def cost_rows(books: Mapping[str, DayBook]) -> list[dict[str, Any]]:
@@ -48,13 +52,32 @@ def user_rows(books: Mapping[str, DayBook]) -> list[dict[str, Any]]:
     ]
 
 
+@dataclass(frozen=True)
+class Photos:
+    """How many photos, and what they have cost so far in micro-dollars."""
+
+    photos: int = 0
+    micros: int = 0
+
+    @property
+    def each(self) -> int:
+        """Return what one has cost on the mean, 0 if there are none."""
+        return self.micros // self.photos if self.photos else 0
+
+
+def everybody_else(total: Photos, named: Iterable[Photos]) -> Photos:
+    """Return what is left of a day's total beside those who are named, so that sums meet."""
+    rest = list(named)
+    return Photos(total.photos - sum(each.photos for each in rest), total.micros - sum(each.micros for each in rest))
+
+
 def users_due(day: str, users_at: datetime | None, now: datetime) -> bool:
     """Whether the users of a day have to be added up, who were added up last at `users_at`."""
     _, until = day_bounds(day)
     if users_at is None or (now < until and now - users_at >= USERS_AGE_MAX):
         return True
-    final = until + timedelta(days=OPEN_DAYS - 1)  # in the first hours of the last day on which the guard looks at it
-    return users_at < until <= now or users_at < final <= now
+    # Yesterday's batches end today: their cost comes in for a day and more after the day is over.
+    return now >= until and (users_at < until or now - users_at >= OVER_USERS_AGE_MAX)
 
 
 def most_frequent(users: Iterable[str]) -> list[str]:

@@ -1,7 +1,5 @@
 """`status`, `queue`, `batches`, `budget`, `costs`: what there is to see, at a few reads each."""
 
-import csv
-import sys
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -13,8 +11,6 @@ from rich.panel import Panel
 
 from functions.admin_stats import AdminStats, admin_stats
 from functions.core.batches import Batch
-from functions.core.costs import COLUMNS, USER_COLUMNS, cost_rows, user_rows
-from functions.core.guard import DayBook
 from functions.core.jobs import QUEUE_SHARDS, Job
 from functions.core.moments import day_of
 from functions.core.plain_text import cleaned
@@ -263,33 +259,3 @@ def budget(project: Project, as_json: AsJson = False) -> None:
                 console.print("The day is not open yet: its first photo, or the guard, opens it.")
 
         show(data, render, as_json=as_json)
-
-
-def costs(
-    project: Project,
-    days: Annotated[int, typer.Option(min=1, max=366, help="How many days back, today included. A read each.")] = 31,
-    users: Annotated[bool, typer.Option("--users", help="By day and user: the 50 dearest of each day.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="CSV with micro-dollars instead of a table.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """What the AI provider cost, by day, lane and model: at most 15 minutes old; by user: at most an hour."""
-    with connected(project) as deps:
-        books = _books(deps, days)
-        rows, columns = (user_rows(books), USER_COLUMNS) if users else (cost_rows(books), COLUMNS)
-        if as_csv:
-            writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-            return
-
-        def render(console: Console) -> None:
-            lines = [(*(row[name] for name in columns[:-1]), dollars(row["micros"])) for row in rows]
-            console.print(table(*columns[:-1], ">dollars", rows=lines))
-            console.print(f"Together {dollars(sum(row['micros'] for row in rows))}.")
-
-        show({"rows": rows}, render, as_json=as_json)
-
-
-def _books(deps: Deps, days: int) -> dict[str, DayBook]:
-    today = deps.clock().date()
-    return deps.store.day_books((today - timedelta(days=days - 1)).isoformat(), today.isoformat())

@@ -4,7 +4,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from functions.core.costs import COLUMNS, USER_COLUMNS, USERS_MAX, cost_rows, most_frequent, user_rows, users_due
+from functions.core.costs import (
+    COLUMNS,
+    USER_COLUMNS,
+    USERS_MAX,
+    Photos,
+    cost_rows,
+    everybody_else,
+    most_frequent,
+    user_rows,
+    users_due,
+)
 from functions.core.guard import DayBook
 
 
@@ -50,14 +60,15 @@ DAY = "2026-11-21"
         ("21T12:00", "21T12:45", False),
         ("21T12:00", "21T13:00", True),  # an hour later
         ("21T23:45", "22T00:00", True),  # the day is over
-        ("22T00:00", "22T23:45", False),
-        ("22T00:00", "23T23:45", False),
-        ("22T00:00", "24T00:00", True),  # its last batches have ended
+        ("22T00:00", "22T05:45", False),
+        ("22T00:00", "22T06:00", True),  # some of its batches may have ended
         ("21T09:00", "24T05:00", True),  # no guard ran for days
-        ("24T00:00", "24T23:45", False),  # for good
+        ("24T00:00", "24T05:45", False),
     ],
 )
-def test_a_day_is_added_up_hourly_and_twice_when_it_is_over(added_up: str | None, now: str, due: bool) -> None:
+def test_a_day_is_added_up_hourly_and_four_times_a_day_when_it_is_over(
+    added_up: str | None, now: str, due: bool
+) -> None:
     """What it costs to know is bounded, and what is kept for good has its last batches in it."""
     at = None if added_up is None else datetime.fromisoformat(f"2026-11-{added_up}").replace(tzinfo=UTC)
     assert users_due(DAY, at, datetime.fromisoformat(f"2026-11-{now}").replace(tzinfo=UTC)) is due
@@ -69,3 +80,9 @@ def test_the_most_frequent_of_a_sample_and_no_more_than_are_kept() -> None:
     found = most_frequent(sample)
     assert found[:2] == ["ann", "bob"]
     assert len(found) == USERS_MAX
+
+
+def test_what_is_left_beside_those_who_are_named_makes_the_sum() -> None:
+    """Photos and money; a photo's mean of none is nothing."""
+    rest = everybody_else(Photos(10, 900), [Photos(3, 500), Photos(2, 100)])
+    assert (rest, rest.each, Photos().each) == (Photos(5, 300), 60, 0)

@@ -359,3 +359,52 @@ def test_the_pause_is_part_of_every_promise(cloud: InProcessCloud, run: Run) -> 
     job = cloud.client.document(f"aiJobs/{classify(cloud, 'photo-one')}").get().to_dict() or {}
     assert job["estimatedCompletion"] == until + timedelta(minutes=usual)
     assert json.loads(run("queue", "--json").stdout)["expectedMinutes"] == usual + 359
+
+
+def test_why_the_bill_is_larger_than_yesterdays_is_answered_the_same_day(cloud: InProcessCloud, run: Run) -> None:
+    """By lane, user, photos and cost a photo, on one basis, with everybody else, so that each part makes the sum."""
+    for number in range(2):
+        classify(cloud, f"photo-old-{number}", "instant")
+    guard_budget(cloud.deps)
+    cloud.clock.advance(timedelta(days=1))
+    for number in range(3):
+        classify(cloud, f"photo-new-{number}", uid="bob")
+    submit_batches(cloud.deps)
+    for uid in [f"user-{n}" for n in range(12)]:
+        classify(cloud, f"photo-of-{uid}", "instant", uid=uid)
+    guard_budget(cloud.deps)
+    told = json.loads(run("costs", "--compare", "--json").stdout)
+    rows = {row["what"]: (row["before"], row["after"]) for row in told["rows"]}
+    assert told["days"] == ["2026-11-21", "2026-11-22"]
+    assert [each["photos"] for each in rows["together"]] == [2, 15]
+    assert [each["photos"] for each in rows["instant lane"]] == [2, 12]
+    assert [each["photos"] for each in rows["batch lane"]] == [0, 3]
+    for side in (0, 1):
+        users = [pair[side] for what, pair in rows.items() if what.startswith("user ") or what == "everybody else"]
+        lanes = [pair[side] for what, pair in rows.items() if what.endswith(" lane")]
+        for parts in (users, lanes):
+            assert sum(each["micros"] for each in parts) == rows["together"][side]["micros"]
+            assert sum(each["photos"] for each in parts) == rows["together"][side]["photos"]
+    assert rows["everybody else"][1]["photos"] > 0
+    assert {row["what"] for row in told["models"]} >= {"instant, gpt-6-luna"}
+    shown = run("costs", "--compare").stdout
+    assert "as of 2026-11-22 12:00 UTC" in shown
+    day = [row for row in json.loads(run("costs", "--users", "--json").stdout)["rows"] if row["day"] == "2026-11-22"]
+    assert sum(row["micros"] for row in day) == rows["together"][1]["micros"]
+    assert "As of 2026-11-22 12:00 UTC" in run("costs", "--users").stdout
+
+
+def test_yesterdays_users_are_added_up_again_while_their_batches_end(cloud: InProcessCloud, run: Run) -> None:
+    """Not two days later: within six hours of an answer that came after midnight."""
+    cloud.clock.advance(timedelta(hours=11))
+    classify(cloud, "photo-one")
+    submit_batches(cloud.deps)
+    cloud.clock.advance(timedelta(hours=2))
+    guard_budget(cloud.deps)
+    cloud.clock.advance(timedelta(hours=2))
+    cloud.openai.tick()
+    poll_batches(cloud.deps)
+    cloud.clock.advance(timedelta(hours=5))
+    guard_budget(cloud.deps)
+    rows = json.loads(run("costs", "--users", "--json").stdout)["rows"]
+    assert [(row["day"], row["user"]) for row in rows] == [("2026-11-21", "ann")]

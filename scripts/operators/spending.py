@@ -1,0 +1,146 @@
+"""`costs`: what the AI provider cost, and why today's bill is not yesterday's."""
+
+import csv
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from functions.core.costs import (
+    COLUMNS,
+    JOBS_SAMPLED_MAX,
+    USER_COLUMNS,
+    Photos,
+    cost_rows,
+    everybody_else,
+    most_frequent,
+    user_rows,
+)
+from functions.core.guard import DayBook
+from functions.core.jobs import Lane
+from functions.core.moments import clock_text, day_bounds
+from functions.wiring import Deps
+from scripts.operators.session import AsJson, Project, connected, dollars, show, table
+
+USERS_SHOWN = 10
+ELSE = "everybody else"
+Row = tuple[str, Photos, Photos]
+
+
+def costs(
+    project: Project,
+    days: Annotated[int, typer.Option(min=1, max=366, help="How many days back, today included. A read each.")] = 31,
+    users: Annotated[bool, typer.Option("--users", help="By day and user: the 50 dearest of each day.")] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Today against yesterday, added up now. About 1,000 reads.")
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV with micro-dollars instead of a table.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """What the AI provider cost, by day, lane and model: at most 15 minutes old; by user: at most an hour. Lanes and
+    models by the day on which money was held, as the budget counts; users, and --compare, by that of the photo."""
+    with connected(project) as deps:
+        if compare:
+            _compare(deps, as_json=as_json)
+            return
+        books = _books(deps, days)
+        rows, columns = (_with_rest(books, deps), USER_COLUMNS) if users else (cost_rows(books), COLUMNS)
+        if as_csv:
+            writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+            return
+
+        def render(console: Console) -> None:
+            lines = [(*(row[name] for name in columns[:-1]), dollars(row["micros"])) for row in rows]
+            console.print(table(*columns[:-1], ">dollars", rows=lines))
+            console.print(f"Together {dollars(sum(row['micros'] for row in rows))}.")
+            asof = [each.users_at if users else each.reviewed_at for each in books.values()]
+            console.print(f"As of {clock_text(max(filter(None, asof)))}." if any(asof) else "Nobody has added up yet.")
+
+        show({"rows": rows}, render, as_json=as_json)
+
+
+def _books(deps: Deps, days: int) -> dict[str, DayBook]:
+    today = deps.clock().date()
+    return deps.store.day_books((today - timedelta(days=days - 1)).isoformat(), today.isoformat())
+
+
+def _with_rest(books: dict[str, DayBook], deps: Deps) -> list[dict[str, Any]]:
+    """Return the dearest users of each day, and what all others have cost, so that a day's rows are its sum."""
+    rows = user_rows(books)
+    for day in sorted(books):
+        named = sum(row["micros"] for row in rows if row["day"] == day)
+        rest = _total(day, deps).micros - named
+        if rest:
+            rows.append({"day": day, "user": ELSE, "micros": rest})
+    return sorted(rows, key=lambda row: (row["day"], row["user"] == ELSE))
+
+
+def _total(day: str, deps: Deps) -> Photos:
+    lanes = [deps.store.photos_of_day(day, lane) for lane in Lane]
+    return Photos(sum(photos for photos, _ in lanes), sum(micros for _, micros in lanes))
+
+
+def _compare(deps: Deps, *, as_json: bool) -> None:
+    now = deps.clock()
+    before, today = ((now.date() - timedelta(days=back)).isoformat() for back in (1, 0))
+    days, books = (before, today), _books(deps, 2)
+    rows: list[Row] = [*_by_lane(days, deps), *_by_user(days, deps), ("together", *_totals(days, deps))]
+    models = [
+        (f"{lane}, {model}", _of_model(books.get(before), lane, model), _of_model(books.get(today), lane, model))
+        for lane, model in sorted({(row["lane"], row["model"]) for row in cost_rows(books)})
+    ]
+
+    def render(console: Console) -> None:
+        console.print(f"Photos that were handed in on {before} and on {today}, as of {clock_text(now)}:")
+        lines = [(what, *_cells(old), *_cells(new), dollars(new.micros - old.micros)) for what, old, new in rows]
+        columns = (">photos", ">cost", ">a photo")
+        console.print(table("~what", *columns, *columns, ">more", rows=lines))
+        if models:
+            console.print("By model, on the day on which money was held for them, at most 15 minutes old:")
+            told = [(what, dollars(old), dollars(new), dollars(new - old)) for what, old, new in models]
+            console.print(table("~what", ">before", ">today", ">more", rows=told))
+
+    data = {
+        "days": days,
+        "rows": [{"what": what, "before": vars(old), "after": vars(new)} for what, old, new in rows],
+        "models": [{"what": what, "before": old, "after": new} for what, old, new in models],
+    }
+    show(data, render, as_json=as_json)
+
+
+def _totals(days: tuple[str, str], deps: Deps) -> tuple[Photos, Photos]:
+    return _total(days[0], deps), _total(days[1], deps)
+
+
+def _cells(photos: Photos) -> tuple[object, ...]:
+    return photos.photos, dollars(photos.micros), dollars(photos.each)
+
+
+def _by_lane(days: tuple[str, str], deps: Deps) -> Iterator[Row]:
+    for lane in Lane:
+        before, after = (Photos(*deps.store.photos_of_day(day, lane)) for day in days)
+        yield f"{lane} lane", before, after
+
+
+def _by_user(days: tuple[str, str], deps: Deps) -> Iterator[Row]:
+    """Yield the users whose cost has changed most, and all others together."""
+    likely = {uid for day in days for uid in most_frequent(deps.store.sampled_users(day, JOBS_SAMPLED_MAX))}
+    found = [(uid, _of_user(uid, days[0], deps), _of_user(uid, days[1], deps)) for uid in sorted(likely)]
+    shown = sorted(found, key=lambda row: -abs(row[2].micros - row[1].micros))[:USERS_SHOWN]
+    for uid, before, after in shown:
+        yield f"user {uid}", before, after
+    before, after = _totals(days, deps)
+    yield ELSE, everybody_else(before, (row[1] for row in shown)), everybody_else(after, (row[2] for row in shown))
+
+
+def _of_user(uid: str, day: str, deps: Deps) -> Photos:
+    return Photos(*deps.store.photos_of_user(uid, *day_bounds(day)))
+
+
+def _of_model(book: DayBook | None, lane: str, model: str) -> int:
+    return book.costs.get(lane, {}).get(model, 0) if book else 0
