@@ -66,9 +66,7 @@ DAY = "2026-11-21"
         ("24T00:00", "24T05:45", False),
     ],
 )
-def test_a_day_is_added_up_hourly_and_four_times_a_day_when_it_is_over(
-    added_up: str | None, now: str, due: bool
-) -> None:
+def test_a_day_is_added_up_hourly_and_then_now_and_then(added_up: str | None, now: str, due: bool) -> None:
     """What it costs to know is bounded, and what is kept for good has its last batches in it."""
     at = None if added_up is None else datetime.fromisoformat(f"2026-11-{added_up}").replace(tzinfo=UTC)
     assert users_due(DAY, at, datetime.fromisoformat(f"2026-11-{now}").replace(tzinfo=UTC)) is due
