@@ -103,7 +103,9 @@ def complaints(figures: Figures, mode: Mode, now: datetime) -> dict[AlertKind, s
     if figures.breaker.open:
         told[AlertKind.BREAKER_OPEN] = "Credit refresh has stopped: the store failed five times in a row."
     if figures.dead_letters:
-        told[AlertKind.DEAD_LETTERS] = f"Users whom the credit refresh has given up: {figures.dead_letters}."
+        told[AlertKind.DEAD_LETTERS] = (
+            f"Users, jobs, batches or documents given up or set aside: {figures.dead_letters}."
+        )
     if figures.config_problems:
         problems = "; ".join(figures.config_problems[:CONFIG_PROBLEMS_TOLD])
         told[AlertKind.CONFIG_INVALID] = f"The config cannot be read in full; last good values stay: {problems}."

@@ -31,7 +31,14 @@ from scripts.operators.session import (
     table,
 )
 
-app = typer.Typer(help="Dead letters: users whom the credit refresh has given up.", no_args_is_help=True)
+app = typer.Typer(
+    help="Dead letters: users, jobs, batches and documents that were given up or set aside.", no_args_is_help=True
+)
+
+REFRESH = "refresh"
+"""The kind of letter that is about a user's wallet, and the only one that can be retried by hand."""
+
+_BY_ITSELF = "is tried again by itself, or has ended: when it is mended, drop the letter"
 
 PAGE = 100
 LetterId = Annotated[str, typer.Argument(help="A dead letter, as `letters list` shows it.")]
@@ -163,6 +170,8 @@ def _hasten(batch_id: str, deps: Deps, by: str, *, yes: bool, as_json: bool) -> 
 
 
 def _retry_one(letter: DeadLetter, deps: Deps, by: str, *, yes: bool, as_json: bool) -> None:
+    if letter.kind != REFRESH:
+        raise RefusedError(f"{letter.path} {_BY_ITSELF}")
     problem = _problem(letter, deps)
     if problem:
         raise RefusedError(f"the wallet {letter.path} is still damaged: {problem}. Repair it, or drop it.")
@@ -193,13 +202,16 @@ def _retry_all(deps: Deps, by: str, *, yes: bool, as_json: bool) -> None:
     def render(console: Console) -> None:
         console.print(f"{retried} are back on the schedule, {len(left)} are left.")
         if left:
-            console.print(table("letter", "~wrong with the wallet", rows=[tuple(each.values()) for each in left]))
+            console.print(table("letter", "~why", rows=[tuple(each.values()) for each in left]))
 
     show({"retried": retried, "left": left}, render, as_json=as_json)
 
 
 def _problem(letter: DeadLetter, deps: Deps) -> str:
-    """Say what would keep the refresh from crediting this wallet; nothing, if it is sound."""
+    """Say what would keep the refresh from crediting this wallet; nothing, if it is sound. Other letters are no
+    wallet's: what they are about is tried again by itself."""
+    if letter.kind != REFRESH:
+        return _BY_ITSELF
     wallet, problem = deps.store.wallet_at(letter.path)
     if wallet is not None and deps.runtime().refresh.allowances.of(wallet.plan) is None:
         return f"the config knows no plan {wallet.plan!r}"

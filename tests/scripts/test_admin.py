@@ -375,6 +375,19 @@ def test_all_sound_letters_are_retried_and_the_rest_is_listed(cloud: InProcessCl
     assert json.loads(run("letters", "retry", "--all", "--yes", "--json").stdout)["retried"] == 0
 
 
+def test_letters_about_jobs_and_documents_are_left_to_the_crons(cloud: InProcessCloud, run: Run) -> None:
+    """They are listed with their reason and dropped, and never retried: nothing is written into what they are about."""
+    now = cloud.clock()
+    cloud.deps.store.leave_letter("job", "abc", "ann", "not given back", now)
+    cloud.deps.store.leave_letter("batch", "b-1", "", "it has crashed every poll", now)
+    assert run("retry", "job:aiJobs:abc", "--yes").exit_code == 1
+    result = json.loads(run("letters", "retry", "--all", "--yes", "--json").stdout)
+    assert (result["retried"], len(result["left"])) == (0, 2)
+    assert "by itself" in json.loads(run("letters", "show", "batch:batches:b-1", "--json").stdout)["problem"]
+    assert run("letters", "drop", "job:aiJobs:abc", "--yes").exit_code == 0
+    assert not cloud.client.document("aiJobs/abc").get().exists
+
+
 def test_a_letter_is_dropped(cloud: InProcessCloud, run: Run) -> None:
     """For a wallet that will not come back; a second time there is nothing to drop."""
     letter = give_up(cloud)
