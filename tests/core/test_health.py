@@ -66,7 +66,7 @@ def test_each_trouble_is_told_with_its_names() -> None:
         AlertKind.BATCH_SLOW: "OpenAI keeps these batches for long: batch-3 (in_progress), batch-4.",
         AlertKind.CRON_LATE: "These have not succeeded when they should have: recover_jobs.",
         AlertKind.BREAKER_OPEN: "Credit refresh has stopped: the store failed five times in a row.",
-        AlertKind.DEAD_LETTERS: "Users whom the credit refresh has given up: 2.",
+        AlertKind.DEAD_LETTERS: "Users, jobs, batches or documents given up or set aside: 2.",
     }
 
 
