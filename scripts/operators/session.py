@@ -17,7 +17,7 @@ from google.api_core import exceptions
 from google.auth.exceptions import GoogleAuthError
 from pydantic import ValidationError
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.markup import escape
 from rich.table import Table
 
@@ -60,7 +60,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 WIDTH_MIN = 110
-"""What two ids and their figures take. A narrower terminal breaks the line, which can still be copied."""
+"""Of a file or a pipe: what two ids and their figures take. In a terminal that is narrower, tables become lists."""
 
 
 class RefusedError(Exception):
@@ -162,7 +162,8 @@ def _fail(reason: str) -> None:
 def screen(*, as_json: bool = False) -> Console:
     """Return where to print for people: beside the JSON, if that is asked for."""
     console = Console(highlight=False, stderr=as_json)
-    console.width = max(console.width, WIDTH_MIN)
+    if not console.is_terminal:
+        console.width = max(console.width, WIDTH_MIN)
     return console
 
 
@@ -180,10 +181,27 @@ def _jsonable(value: object) -> object:
     return str(value)
 
 
+class _Readable(Table):
+    """A table, or where the terminal is too narrow for it, its rows one below the other, a line for each cell."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Return what is printed."""
+        wide = options.update(width=1_000)
+        if self.__rich_measure__(console, wide).minimum <= options.max_width:
+            yield from super().__rich_console__(console, options)
+            return
+        for number in range(self.row_count):
+            cells = Table.grid(padding=(0, 1))
+            for column in self.columns:
+                cells.add_row(column.header, list(column.cells)[number])
+            yield cells
+            yield ""
+
+
 def table(*columns: str, rows: Sequence[Sequence[object]]) -> Table:
     """Return a table. A column whose name begins with `>` is set to the right, one with `~` holds text of any length
     and may be broken; ids and figures are kept whole, to be copied and compared."""
-    made = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    made = _Readable(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for column in columns:
         justify: Literal["left", "right"] = "right" if column.startswith(">") else "left"
         made.add_column(column.lstrip(">~"), justify=justify, no_wrap=not column.startswith("~"), overflow="fold")
@@ -202,7 +220,7 @@ def listing(pairs: Iterable[tuple[str, object]]) -> Table:
 
 def changes_table(changed: Sequence[Mapping[str, Any]]) -> Table:
     """Return what changes, as before and after, in the colours of a diff."""
-    made = Table("field", "before", "after", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    made = _Readable("field", "before", "after", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for change in changed:
         cells = [_told(change[name]) for name in ("before", "after")]
         made.add_row(escape(str(change["field"])), f"[red]{cells[0]}[/]", f"[green]{cells[1]}[/]")
@@ -249,7 +267,8 @@ def ask(
 
 def dollars(micros: int) -> str:
     """Return micro-dollars as people read them."""
-    return f"${micros / 1e6:,.2f}" if abs(micros) >= 1_000_000 else f"${micros / 1e6:.6f}".rstrip("0").rstrip(".")
+    sign, amount = "-" if micros < 0 else "", abs(micros) / 1e6
+    return f"{sign}${amount:,.2f}" if amount >= 1 else f"{sign}${amount:.6f}".rstrip("0").rstrip(".")
 
 
 def age(moment: datetime | None, now: datetime) -> str:

@@ -3,9 +3,11 @@
 import json
 import re
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from functions.classify_image import ClassifyImage, classify_image
 from functions.core.errors import EcolaneError
@@ -408,3 +410,25 @@ def test_yesterdays_users_are_added_up_again_while_their_batches_end(cloud: InPr
     guard_budget(cloud.deps)
     rows = json.loads(run("costs", "--users", "--json").stdout)["rows"]
     assert [(row["day"], row["user"]) for row in rows] == [("2026-11-21", "ann")]
+
+
+def test_a_table_that_is_too_wide_becomes_a_list() -> None:
+    """In 60 columns each cell has a line, and ids stay whole, to be copied."""
+    made = session.table(
+        "job", "user", ">tokens", "~outcome", rows=[("a" * 32, "b" * 28, 5, "waits"), ("c", "d", 1, "")]
+    )
+    for width, lines in ((110, 3), (60, 8)):
+        console = Console(width=width, file=StringIO())
+        console.print(made)
+        printed = console.file.getvalue()  # type: ignore[attr-defined]
+        assert "a" * 32 in printed
+        assert len([line for line in printed.splitlines() if line.strip(" ─")]) == lines
+        assert all(len(line) <= width for line in printed.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("micros", "text"), [(0, "$0"), (-215, "-$0.000215"), (1_234_000_000, "$1,234.00"), (-5_000_000, "-$5.00")]
+)
+def test_money_is_in_dollars(micros: int, text: str) -> None:
+    """With its sign before it."""
+    assert session.dollars(micros) == text
