@@ -19,8 +19,10 @@ from functions import log
 from functions.adapters.firestore.refresh import DueWallet, StoreDownError
 from functions.core import refresh
 from functions.core.breaker import Admission, Breaker
+from functions.core.damage import DamagedDocument
 from functions.core.runtime import FUNCTION_TIMEOUT
 from functions.core.workers import worker_of
+from functions.steps.set_aside import report_damaged
 
 if TYPE_CHECKING:
     from functions.core.accounts import Account
@@ -34,6 +36,8 @@ RUN_TIME_MAX = FUNCTION_TIMEOUT - timedelta(seconds=60)
 PAGES_MAX = 10_000
 """Pages of one run: far more than its time allows, so that a fault of ours ends too."""
 
+WAITS_FOR_PLAN = "The user is credited as soon as the config knows the plan, or it is corrected: admin set-plan."
+
 PART_USERS = 16
 """Users in a commit after one of a whole page did not succeed; after that it is one."""
 
@@ -44,7 +48,8 @@ def refresh_credits(deps: Deps, job_name: str | None = None) -> dict[str, int]:
     """Run once, for the shards of the worker that `job_name` names; without one, for all.
 
     Returns the figures that are stored, too: users `seen`, `refreshed`, `skipped` (nothing to add, dormant, or somebody
-    else was faster), `failed` and `givenUp`, `pages`, `durationMs`, and `lagSeconds`, how late the latest was.
+    else was faster), `waiting` (for a release that knows their plan), `failed` and `givenUp`,
+    `pages`, `durationMs`, and `lagSeconds`, how late the latest was.
 
     Raises:
         RuntimeError: the store failed and nothing was refreshed.
@@ -79,7 +84,7 @@ class _Run:
         self._deps, self._shards = deps, shards
         self._breaker = Breaker()
         self.started = deps.clock()
-        self.counts = Counter(seen=0, refreshed=0, skipped=0, failed=0, givenUp=0, pages=0, lagSeconds=0)
+        self.counts = Counter(seen=0, refreshed=0, skipped=0, waiting=0, failed=0, givenUp=0, pages=0, lagSeconds=0)
         self.admission = Admission.FREE
 
     def figures(self) -> dict[str, int]:
@@ -132,6 +137,9 @@ class _Run:
             return None
         try:
             account = refresh.refreshed(due.wallet, due.uid, runtime, self.started)
+        except refresh.UnknownPlanError as unknown:
+            self._plan_unknown(due, unknown)
+            return None
         except Exception as problem:  # noqa: BLE001  (whatever is in that document, the others get their turn)
             self._user_failed(due, repr(problem))
             return None
@@ -168,11 +176,24 @@ class _Run:
 
         try:
             self._count(self._deps.store.refresh_alone(due.uid, decide))
+        except refresh.UnknownPlanError as unknown:
+            self._plan_unknown(due, unknown)
         except Exception as problem:  # noqa: BLE001  (as in `_decided`)
             self._user_failed(due, repr(problem))
 
     def _count(self, account: Account | None) -> None:
         self.counts["refreshed" if account is not None and account.new_entries else "skipped"] += 1
+
+    def _plan_unknown(self, due: DueWallet, unknown: refresh.UnknownPlanError) -> None:
+        """Put a user off whose plan nobody here knows, and tell operators; nothing is lost meanwhile."""
+        self.counts["waiting"] += 1
+        damaged = DamagedDocument(due.path, "plan", str(unknown))
+        try:
+            self._deps.store.postpone_refresh(due, due.failures, self._deps.clock() + refresh.UNKNOWN_PLAN_WAIT)
+            report_damaged(self._deps, [damaged], WAITS_FOR_PLAN)
+            self._succeeded()
+        except StoreDownError as trouble:
+            self._failed(trouble)
 
     def _user_failed(self, due: DueWallet, problem: str) -> None:
         """Put a user off, or give it up. One that has changed meanwhile is met again."""
