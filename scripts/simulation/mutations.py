@@ -86,8 +86,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "fail without a refund",
         "functions.core.settlement:_refunded",
-        "account = refund(account, job.job_id, job.tokens_cost, now, points=job.points)",
-        "pass",
+        "account = refund(Account(wallet), job.job_id, job.tokens_cost, now, points=job.points)",
+        "account = Account(wallet)",
     ),
     Mutation(
         "charge the whole price for an upgrade",
@@ -109,14 +109,14 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "forget the lease of an abandoned batch",
-        "functions.submit_batches:_take_up_abandoned",
+        "functions.steps.abandoned:_take_up",
         "if version is None:",
-        "version = version or stored.version\n        if version is None:",
+        "version = version or stored.version\n    if version is None:",
         _struck("submit", "openai.POST batches", Kind.UNAVAILABLE),
     ),
     Mutation(
         "create again without looking",
-        "functions.submit_batches:_take_up_abandoned",
+        "functions.steps.abandoned:_take_up",
         "found = deps.provider.find_batch(batch.batch_id, batch.created_at)",
         "found = None",
         _struck("submit", "openai.POST batches", Kind.REPLY_LOST),
@@ -131,8 +131,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "leave the jobs of a batch that was not sent",
         "functions.steps.handover:give_back",
-        "_release_jobs(deps, batch.batch_id, counts)",
-        "pass",
+        "release_jobs(deps, batch.batch_id, pause)",
+        "0",
         _struck("submit", "openai.POST files", Kind.UNAVAILABLE),
     ),
     Mutation(
@@ -151,20 +151,20 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "forget the files of a batch",
-        "functions.poll_batches:_close",
+        "functions.steps.closing:close",
         "deps.files.delete_batch_files(batch.batch_id)",
         "pass",
     ),
     Mutation(
         "believe that every job has its line",
-        "functions.steps.collector:Collector._endings",
+        "functions.steps.collector:Collector._each",
         "for member in roll.take_rest():",
         "for member in ():",
         _weakened("missing_line"),
     ),
     Mutation(
         "try again without end",
-        "functions.steps.collector:Collector._end",
+        "functions.steps.endings:Endings._end",
         "attempts < self._deps.runtime().batch.attempts_max",
         "True",
         _weakened("line_error"),
@@ -191,9 +191,9 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "post an entry over another one",
-        "functions.adapters.firestore.wallets:WalletDocuments._write_account",
-        "transaction.create(ref,",
-        "transaction.set(ref,",
+        "functions.adapters.firestore.wallets:WalletDocuments._write_entries",
+        "writes.create(ref,",
+        "writes.set(ref,",
     ),
     Mutation(
         "convert without a limit",
@@ -237,8 +237,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "leave an instant call that never came back",
         "functions.recover_jobs:_recover",
-        "refunding(lambda job: job.lease_until == lease,",
-        "refunding(lambda job: False,",
+        "refunding(lambda current: current.lease_until == lease,",
+        "refunding(lambda current: False,",
         _struck("classify", "openai.POST chat/completions", Kind.CRASH_BEFORE),
     ),
     Mutation(
@@ -251,8 +251,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "send another job's photo",
         "functions.steps.batch_files:_lines",
-        "_line(deps, batch, member), chunk)",
-        "_line(deps, batch, BatchMember.from_line(member.to_line().replace("
+        "pool.map(prepare, chunk)",
+        "pool.map(lambda member: prepare(BatchMember.from_line(member.to_line().replace("
         "member.image_path.encode(), chunk[0].image_path.encode()))), chunk)",
     ),
     Mutation(
