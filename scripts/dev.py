@@ -15,7 +15,9 @@ from scripts.emulators.cloud import CloudSettings, LocalCloud, Ports
 from scripts.emulators.control import ControlServer
 from scripts.emulators.firestore_choice import FirestoreChoiceError
 from scripts.emulators.functions_process import FunctionsStartError
+from scripts.emulators.scheduler import SchedulerServer
 from scripts.emulators.serving import PortTakenError, free_port
+from scripts.schedules import EMULATOR
 
 # Those of the Firebase suite where it has one, so that an app set up for that finds us too.
 USUAL_PORTS = {"functions": 5001, "firestore": 8080, "storage": 9199, "auth": 9099, "openai": 9198, "control": 4001}
@@ -73,18 +75,21 @@ def _run(settings: CloudSettings, control_port: int) -> None:
     with LocalCloud(settings) as cloud:
         control = ControlServer(cloud, control_port)
         control.start()
+        scheduler = SchedulerServer()
+        scheduler.start()
         cloud.cron.start()
         try:
-            _show(cloud, control.url)
+            _show(cloud, control.url, scheduler.host)
             threading.Event().wait()
         finally:
             # From here on nothing may interrupt: the parts are being stopped.
             for again in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(again, signal.SIG_IGN)
+            scheduler.stop()
             control.stop()
 
 
-def _show(cloud: LocalCloud, control_url: str) -> None:
+def _show(cloud: LocalCloud, control_url: str, scheduler: str) -> None:
     console = Console(highlight=False)
     table = Table(title="Ecolane's local cloud", title_justify="left", show_header=False)
     table.add_column()
@@ -92,7 +97,7 @@ def _show(cloud: LocalCloud, control_url: str) -> None:
     for part, where in _parts(cloud, control_url).items():
         table.add_row(part, where, style=None)
     console.print(table)
-    _section(console, "Environment of a client of your own", _exports(cloud))
+    _section(console, "Environment of a client of your own", _exports(cloud, scheduler))
     _section(console, "A fresh user's wallet", [_curl(cloud)])
     advance = f"""curl -s {control_url}/advance -d '{{"minutes": 60}}'"""
     fire = [f"""curl -s {control_url}/fire -d '{{"name": "{name}"}}'""" for name in list(cloud.cron.schedules)[:1]]
@@ -125,10 +130,12 @@ def _section(console: Console, title: str, lines: list[str]) -> None:
         console.print(f"  {line}", soft_wrap=True, markup=False)
 
 
-def _exports(cloud: LocalCloud) -> list[str]:
+def _exports(cloud: LocalCloud, scheduler: str) -> list[str]:
     # A real key stays where it was: it is never printed.
     hidden = set() if cloud.openai_is_standin else {"OPENAI_API_KEY", "OPENAI_BASE_URL"}
-    return [f"export {name}={shlex.quote(value)}" for name, value in cloud.environment.items() if name not in hidden]
+    shown = {name: value for name, value in cloud.environment.items() if name not in hidden}
+    jobs = {EMULATOR: scheduler, "SCHEDULER_SERVICE_ACCOUNT": f"scheduler@{cloud.project}.iam.gserviceaccount.com"}
+    return [f"export {name}={shlex.quote(value)}" for name, value in {**shown, **jobs}.items()]
 
 
 def _curl(cloud: LocalCloud) -> str:

@@ -5,11 +5,14 @@
     scale refresh_credits 4    four workers, each with its own shards; 1 is the only one again
     pause, resume, run         one function, by name
 
-`--dry-run` prints what would be done. Credentials are Google's usual ones (`gcloud auth application-default login`).
+`--dry-run` prints what would be done; without it, it is asked for and on record in `audit/`.
+Credentials are Google's usual ones (`gcloud auth application-default login`).
 """
 
+import json
 import os
 import sys
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated
@@ -23,8 +26,10 @@ from google.cloud.scheduler_v1.services.cloud_scheduler.transports import CloudS
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 from rich.console import Console
-from rich.table import Table
 
+from functions.core.operations import AuditEntry
+from scripts.operators.session import AsJson, By, Yes, connected, login, table
+from scripts.operators.session import change as asked
 from scripts.schedule_plan import (
     Change,
     CronTrigger,
@@ -52,6 +57,8 @@ Project = Annotated[str, typer.Option(envvar=["GOOGLE_CLOUD_PROJECT", "GCLOUD_PR
 Region = Annotated[str, typer.Option(envvar="REGION", help="Where the functions run.")]
 Account = Annotated[str, typer.Option(envvar="SCHEDULER_SERVICE_ACCOUNT", help="Who calls the functions (OIDC).")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")]
+Answers = tuple[bool, bool, str]
+"""Whether it is a dry run, whether nobody is to be asked, and who asks for it."""
 Function = Annotated[str, typer.Argument(help="A scheduled function of main.py.")]
 
 
@@ -123,24 +130,41 @@ def spec_of(job: api.Job) -> JobSpec:
 
 
 @app.command("list")
-def list_jobs(project: Project, region: Region = "us-central1") -> None:
+def list_jobs(project: Project, region: Region = "us-central1", as_json: AsJson = False) -> None:
     """Print the jobs."""
     with _connected(Place(project, region)) as jobs:
-        table = Table("job", "schedule", "state", "next run", "last run")
-        for name, job in sorted(jobs.all().items()):
-            state = api.Job.State(job.state).name.lower()
-            coming = f"{job.schedule_time:%Y-%m-%d %H:%M}" if job.schedule_time else "-"
-            last = "-" if not job.last_attempt_time else f"failed: {job.status.message}" if job.status.code else "ok"
-            table.add_row(name, job.schedule, state, coming, last)
-        console.print(table)
+        rows = [_shown(name, job) for name, job in sorted(jobs.all().items())]
+        if as_json:
+            print(json.dumps({"jobs": rows}, indent=2))
+            return
+        console.print(
+            table("job", "schedule", "state", "next run", "~last run", rows=[tuple(row.values()) for row in rows])
+        )
+
+
+def _shown(name: str, job: api.Job) -> dict[str, str]:
+    return {
+        "job": name,
+        "schedule": job.schedule,
+        "state": api.Job.State(job.state).name.lower(),
+        "next": f"{job.schedule_time:%Y-%m-%d %H:%M}" if job.schedule_time else "-",
+        "last": "-" if not job.last_attempt_time else f"failed: {job.status.message}" if job.status.code else "ok",
+    }
 
 
 @app.command()
-def sync(project: Project, service_account: Account, region: Region = "us-central1", dry_run: DryRun = False) -> None:
+def sync(
+    project: Project,
+    service_account: Account,
+    region: Region = "us-central1",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    by: By = "",
+) -> None:
     """Create and update a job for every scheduled function, as main.py declares it."""
     with _connected(Place(project, region, service_account)) as jobs:
         existing = {name: spec_of(job) for name, job in jobs.all().items()}
-        _apply(jobs, sync_changes(cron_triggers().values(), jobs.place, existing), dry_run=dry_run)
+        _apply(jobs, sync_changes(cron_triggers().values(), jobs.place, existing), (dry_run, yes, by))
 
 
 @app.command()
@@ -151,37 +175,60 @@ def scale(
     service_account: Account,
     region: Region = "us-central1",
     dry_run: DryRun = False,
+    yes: Yes = False,
+    by: By = "",
 ) -> None:
     """Give a function so many workers, each with its own shards."""
     with _connected(Place(project, region, service_account)) as jobs:
         existing = {name: spec_of(job) for name, job in jobs.all().items()}
-        _apply(jobs, scale_changes(_trigger(function), jobs.place, workers, existing), dry_run=dry_run)
+        _apply(jobs, scale_changes(_trigger(function), jobs.place, workers, existing), (dry_run, yes, by))
 
 
 @app.command()
-def pause(function: Function, project: Project, region: Region = "us-central1", dry_run: DryRun = False) -> None:
+def pause(
+    function: Function,
+    project: Project,
+    region: Region = "us-central1",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    by: By = "",
+) -> None:
     """Stop a function's jobs, workers included."""
     with _connected(Place(project, region)) as jobs:
         specs = _jobs_of(jobs, function)
-        _apply(jobs, [Change("pause", spec) for spec in specs if not spec.paused], dry_run=dry_run)
+        _apply(jobs, [Change("pause", spec) for spec in specs if not spec.paused], (dry_run, yes, by))
 
 
 @app.command()
-def resume(function: Function, project: Project, region: Region = "us-central1", dry_run: DryRun = False) -> None:
+def resume(
+    function: Function,
+    project: Project,
+    region: Region = "us-central1",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    by: By = "",
+) -> None:
     """Let a function's jobs go on: its workers, if it has several, else its only one."""
     with _connected(Place(project, region)) as jobs:
         specs = _jobs_of(jobs, function)
         workers = [spec for spec in specs if "-worker-" in spec.job_id] or specs
-        _apply(jobs, [Change("resume", spec) for spec in workers if spec.paused], dry_run=dry_run)
+        _apply(jobs, [Change("resume", spec) for spec in workers if spec.paused], (dry_run, yes, by))
 
 
 @app.command()
-def run(function: Function, project: Project, region: Region = "us-central1", dry_run: DryRun = False) -> None:
+def run(
+    function: Function,
+    project: Project,
+    region: Region = "us-central1",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    by: By = "",
+) -> None:
     """Run a function now: each of its jobs that is not paused, or all if all are."""
     with _connected(Place(project, region)) as jobs:
         specs = _jobs_of(jobs, function)
         active = [spec for spec in specs if not spec.paused] or specs
-        _apply(jobs, [Change("run", spec) for spec in active], dry_run=dry_run)
+        _apply(jobs, [Change("run", spec) for spec in active], (dry_run, yes, by))
 
 
 def _jobs_of(jobs: Jobs, function: str) -> list[JobSpec]:
@@ -199,16 +246,41 @@ def _trigger(function: str) -> CronTrigger:
     return triggers[function]
 
 
-def _apply(jobs: Jobs, todo: Sequence[Change], *, dry_run: bool) -> None:
+def _apply(jobs: Jobs, todo: Sequence[Change], answers: Answers) -> None:
+    dry_run, yes, by = answers
     for change in todo:
         line = f"{SIGNS.get(change.verb, '[cyan]>[/]')} {change.verb} {change.spec.job_id}"
         console.print(f"{line}  {change.why}".rstrip())
-        if not dry_run:
-            jobs.apply(change)
     if not todo:
         console.print("Nothing to do: everything is as it should be.")
     elif dry_run:
         console.print("Nothing was done: this was a dry run.")
+    else:
+        if not yes and not typer.confirm(f"{_place(jobs.place)}: do it?"):
+            raise LookupError("nothing was changed")
+        record(jobs.place, todo, by or login())
+        for change in todo:
+            jobs.apply(change)
+
+
+def _place(place: Place) -> str:
+    emulator = os.environ.get(EMULATOR)
+    return f"Emulator at {emulator}, project {place.project}" if emulator else f"Project {place.project}"
+
+
+def record(place: Place, todo: Sequence[Change], by: str) -> None:
+    """Store in `audit/` what is about to be done to the jobs of a project: first, so that nothing is done without."""
+    with connected(place.project) as deps:
+        audit = AuditEntry(
+            audit_id=f"schedules:{uuid.uuid4().hex}",
+            action="schedules",
+            target=place.parent,
+            by=by,
+            why="by hand",
+            at=deps.clock(),
+            changed=tuple(asked(change.spec.job_id, None, change.verb) for change in todo),
+        )
+        deps.store.record(audit)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The schedules command, run as a person runs it, with the real client against a Cloud Scheduler in memory."""
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,9 +9,12 @@ import pytest
 from google.cloud import scheduler_v1 as api
 from typer.testing import CliRunner, Result
 
+from functions.core.operations import AuditEntry
 from functions.core.workers import worker_of
 from scripts import schedules
+from scripts.emulators.inprocess import InProcessCloud
 from scripts.emulators.scheduler import SchedulerServer
+from scripts.operators import session
 from scripts.schedule_plan import SCALABLE, CronTrigger, JobSpec, Place, cron_triggers, job_id, wanted
 from scripts.schedules import EMULATOR, app, spec_of
 
@@ -20,6 +24,9 @@ URL = "https://us-central1-demo-ecolane.cloudfunctions.net"
 PAUSED: Any = api.Job.State.PAUSED
 
 Run = Callable[..., Result]
+CHANGING = {"sync", "scale", "pause", "resume", "run"}
+audits: list[AuditEntry] = []
+"""What was recorded in this test."""
 
 
 @pytest.fixture
@@ -35,12 +42,21 @@ def server() -> Iterator[SchedulerServer]:
 def run(server: SchedulerServer, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run the command against it, on a terminal that is wide enough for a row to be a line."""
     monkeypatch.setattr(schedules.console, "width", 200)
+    cloud = InProcessCloud(seed=1)
+    monkeypatch.setattr(session, "connect", lambda _project: cloud.deps)
+    audits.clear()
+    monkeypatch.setattr(cloud.deps.store, "record", audits.append)
     environment = {
         EMULATOR: server.host,
         "GOOGLE_CLOUD_PROJECT": "demo-ecolane",
         "SCHEDULER_SERVICE_ACCOUNT": ACCOUNT,
     }
-    return lambda *arguments: CliRunner().invoke(app, arguments, env=environment)
+
+    def invoke(*arguments: str, answer: str = "") -> Result:
+        quiet = ["--yes"] if arguments[0] in CHANGING and not answer else []
+        return CliRunner().invoke(app, [*arguments, *quiet], input=answer, env=environment)
+
+    return invoke
 
 
 def ids(server: SchedulerServer, state: object = None) -> set[str]:
@@ -180,7 +196,8 @@ def test_list_shows_state_and_last_run(server: SchedulerServer, run: Run) -> Non
     failed.last_attempt_time = server.jobs[f"{PARENT}/jobs/{base('recover_jobs')}"].last_attempt_time
     failed.schedule_time = failed.last_attempt_time
     failed.status.code, failed.status.message = 13, "INTERNAL"
-    lines = {line.split("│")[1].strip(): line for line in run("list").output.splitlines() if "│" in line}
+    rows = [line for line in run("list").output.splitlines() if "firebase-schedule" in line]
+    lines = {line.split()[0]: line for line in rows}
     assert len(lines) == len(cron_triggers())
     assert "paused" in lines[base("poll_batches")]
     assert "ok" in lines[base("recover_jobs")]
@@ -232,3 +249,25 @@ def test_the_trigger_of_a_zone_keeps_it() -> None:
     (spec,) = wanted(trigger, Place("demo", "europe-west1", ACCOUNT), 1)
     assert (spec.time_zone, spec.deadline_seconds) == ("Europe/Berlin", 60)
     assert spec.url == "https://europe-west1-demo.cloudfunctions.net/refresh_credits"
+
+
+def test_a_change_is_asked_for_and_on_record(server: SchedulerServer, run: Run) -> None:
+    """The question names the emulator or the project; a no changes nothing, a yes leaves word of who did what."""
+    asked = run("sync", answer="n\n")
+    assert asked.exit_code == 1
+    assert f"Emulator at {server.host}, project demo-ecolane: do it?" in asked.output
+    assert (ids(server), audits) == (set(), [])
+    assert run("sync", "--by", "mia", answer="y\n").exit_code == 0
+    (entry,) = audits
+    assert (entry.action, entry.by, entry.target) == ("schedules", "mia", PARENT)
+    assert {each["field"] for each in entry.changed} == ids(server)
+    run("sync", "--dry-run")
+    assert len(audits) == 1
+
+
+def test_jobs_are_listed_as_json_too(server: SchedulerServer, run: Run) -> None:
+    """One document, for a program."""
+    run("sync")
+    listed = json.loads(run("list", "--json").stdout)["jobs"]
+    assert {each["job"] for each in listed} == ids(server)
+    assert {each["state"] for each in listed} == {"enabled"}
