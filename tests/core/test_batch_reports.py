@@ -198,3 +198,12 @@ def test_a_lost_answer_is_booked(state: ProviderState, changes: dict[str, Any], 
 def test_anothers_fault_uses_up_no_attempt(state: ProviderState, changes: dict[str, Any], counts: bool) -> None:
     """A batch refused for one bad line, or for what else is enqueued, was no attempt at the other photos."""
     assert counts_as_attempt(reported(state, **changes)) is counts
+
+
+def test_an_error_in_the_body_of_a_line_that_says_200_is_no_answer() -> None:
+    """A provider in between says 200 and means no."""
+    read = read_line(output_line("job-1", {"error": {"code": "server_error", "message": "overloaded"}}))
+    assert read is not None
+    error = read[1].error
+    assert error is not None
+    assert (error.code, read[1].answer, read[1].retryable) == (Failure.PROVIDER_UNAVAILABLE, None, True)

@@ -194,3 +194,11 @@ def test_of_the_thresholds_only_the_strongest_is_told() -> None:
     assert "nothing more is sent until 2026-11-22 00:00 UTC" in closed[AlertKind.CLOSED]
     assert set(guard.mode_held(look(books(*[(0, 1_000)] * 7)))) == {AlertKind.BATCH_ONLY}
     assert (guard.mode_held(look(books())), guard.excess_alerts(look(books()), NOW)) == ({}, [])
+
+
+def test_a_state_that_is_lost_is_made_anew_from_the_books() -> None:
+    """A day whose end a guard has seen counts with what it used, any other with its whole limit at least."""
+    seen = guard.DayBook(limit=100, spent=30, reviewed_at=datetime(2026, 11, 21, tzinfo=UTC))
+    unseen = guard.DayBook(limit=100, spent=130, reviewed_at=datetime(2026, 11, 20, 12, tzinfo=UTC))
+    found = guard.committed({"2026-11-20": seen, "2026-11-19": guard.DayBook(limit=50), "2026-11-21": unseen})
+    assert found == {"2026-11-20": 30, "2026-11-19": 50, "2026-11-21": 130}

@@ -58,6 +58,7 @@ def test_each_trouble_is_told_with_its_names() -> None:
         crons={"recover_jobs": ago(hours=1), "a_function_of_an_older_version": ago(days=9)},
         breaker=Breaker(failures=FAILURES_MAX, open_until=NOW),
         dead_letters=2,
+        config_problems=("tokens.welcome: too many",),
     )
     told = complaints(figures, Mode.NORMAL, NOW)
     assert told == {
@@ -66,6 +67,7 @@ def test_each_trouble_is_told_with_its_names() -> None:
         AlertKind.BATCH_SLOW: "OpenAI keeps these batches for long: batch-3 (in_progress), batch-4.",
         AlertKind.CRON_LATE: "These have not succeeded when they should have: recover_jobs.",
         AlertKind.BREAKER_OPEN: "Credit refresh has stopped: the store failed five times in a row.",
+        AlertKind.CONFIG_INVALID: "The config cannot be read in full; last good values stay: tokens.welcome: too many.",
         AlertKind.DEAD_LETTERS: "Users, jobs, batches or documents given up or set aside: 2.",
     }
 
