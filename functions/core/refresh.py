@@ -38,8 +38,7 @@ RETRY_AFTER = (timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=4))
 """How long a user who could not be refreshed waits for each further attempt, before it is given up."""
 
 UNKNOWN_PLAN_WAIT = timedelta(hours=1)
-"""When a wallet is looked at again whose plan the config does not know: the release that does may not be everywhere
-yet. A paying user is not given up for that."""
+"""When a wallet is looked at again whose plan the config does not know yet: a paying user is not given up for that."""
 
 DEAD_LETTER_LIFETIME = timedelta(days=30)
 """How long an operator has to look at it."""
