@@ -10,6 +10,7 @@
 None is a contact of the user's: a dormant user stays so.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -83,7 +84,14 @@ def remade(stored: Mapping[str, Any], entries: Sequence[LedgerEntry], uid: str, 
     for name, value in stored.items():
         if own.get(name) not in _FROM_LEDGER:
             fields = _with_readable(fields, name, value)
+    # A wallet begins with a period that has no entry: without it the refresh would bring that one, too.
+    period = stored.get("refreshedPeriod")
+    if isinstance(period, str) and _PERIOD.fullmatch(period):
+        fields["refreshedPeriod"] = max(period, fields["refreshedPeriod"])
     return Wallet.model_validate({**fields, "refreshFailures": 0})
+
+
+_PERIOD = re.compile(r"\d{4}-\d{2}(-\d{2})?")
 
 
 _FROM_LEDGER = frozenset(

@@ -13,8 +13,8 @@ from functions.core.records import Fields
 from scripts.operators.money import document_id
 from scripts.operators.session import AsJson, By, Project, RefusedError, Why, Yes, ask, change, connected, login, show
 
-NOT_SHOWN = {"recent", "pushTokens", "updatedAt", "refreshFailures"}
-"""Long, or of no interest; made anew with the rest."""
+NOT_COMPARED = {"updatedAt", "refreshFailures"}
+"""Made anew with the rest, and no news."""
 
 
 def repair(
@@ -69,8 +69,13 @@ def _remade(uid: str, stored: Fields, entries: list[LedgerEntry], now: Any) -> t
 
 
 def _differences(stored: Mapping[str, Any], anew: Mapping[str, Any]) -> list[dict[str, Any]]:
-    names = sorted({*stored, *anew} - NOT_SHOWN)
-    return [change(name, _short(stored.get(name)), anew.get(name)) for name in names if stored.get(name) != anew[name]]
+    changed = []
+    for name in sorted({*stored, *anew} - NOT_COMPARED):
+        before, after = stored.get(name), anew[name]
+        if before != (list(after) if isinstance(after, tuple) else after):
+            counted = isinstance(after, tuple)
+            changed.append(change(name, _short(before), f"{len(after)} of them" if counted else after))
+    return changed
 
 
 def _short(value: object) -> object:

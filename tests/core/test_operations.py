@@ -90,6 +90,12 @@ def test_a_wallet_is_made_anew_from_its_ledger_and_what_can_be_read() -> None:
     assert (made.bonus_day, made.next_refresh_at, made.created_at) == ("1970-01-01", NOW, NOW)
 
 
+@pytest.mark.parametrize(("stored", "kept"), [("2026-11-21", "2026-11-21"), ("soon", ""), (7, ""), (None, "")])
+def test_a_wallet_made_anew_is_owed_no_period_that_it_began_with(stored: object, kept: str) -> None:
+    """The period in which a wallet was opened has no entry; what is no period is not believed."""
+    assert remade({"refreshedPeriod": stored}, posted(10), "ann", NOW).refreshed_period == kept
+
+
 def test_a_ledger_with_a_gap_is_found_by_its_first_wrong_entry() -> None:
     """A number that is missing, or a balance that is not the sum."""
     entries = posted(10, 5, 1)

@@ -16,6 +16,7 @@ from functions.get_wallet import GetWallet, get_wallet
 from functions.guard_budget import guard_budget
 from functions.poll_batches import poll_batches
 from functions.quote import Quote, quote
+from functions.refresh_credits import refresh_credits
 from functions.submit_batches import submit_batches
 from scripts.emulators.inprocess import InProcessCloud
 from scripts.operators import session
@@ -432,3 +433,12 @@ def test_a_table_that_is_too_wide_becomes_a_list() -> None:
 def test_money_is_in_dollars(micros: int, text: str) -> None:
     """With its sign before it."""
     assert session.dollars(micros) == text
+
+
+def test_a_repair_brings_no_tokens(cloud: InProcessCloud, run: Run) -> None:
+    """The refresh that runs next owes no more than it did before."""
+    balance(cloud)
+    cloud.client.document("users/ann/wallet/main").update({"balance": "many", "plan": "plus"})
+    assert run("repair", "ann", "--why", "damaged", "--yes").exit_code == 0
+    refresh_credits(cloud.deps)
+    assert balance(cloud) == 10
