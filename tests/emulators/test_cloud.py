@@ -227,11 +227,11 @@ def test_ctrl_c_while_it_starts_leaves_nothing_behind(sample: Path, tmp_path: Pa
 
         assert b"KeyboardInterrupt" in errors
         assert list(tmp_path.iterdir()) == []
-        assert not served_from(sample)
+        assert not serving_by_the_clock_in(tmp_path)
 
 
-def served_from(source: Path) -> list[str]:
-    """Return the command lines that still serve the functions of `source`."""
-    command = ["ps", "-eo", "args"]
+def serving_by_the_clock_in(folder: Path) -> list[str]:
+    """Return the command lines of functions servers whose cloud keeps its files in `folder`."""
+    command = ["ps", "-eww", "-o", "args"]
     listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
-    return [line for line in listing.splitlines() if "emulators.functions" in line and str(source) in line]
+    return [line for line in listing.splitlines() if "emulators.functions" in line and str(folder) in line]
