@@ -26,6 +26,7 @@ from functions.submit_batches import submit_batches
 from functions.upgrade_job import UpgradeJob, upgrade_job
 from functions.wiring import Deps
 from scripts.simulation.history import Action
+from scripts.simulation.schema import LATER
 from scripts.simulation.world import World, photo_text
 
 Call = Callable[[Deps], Any]
@@ -167,9 +168,40 @@ def _restart(world: World, process: int) -> None:
     world.restart(process)
 
 
+def _unreadable(world: World, user: str, key: str) -> None:
+    world.files.unreadable.add(photo_path(user, key))
+
+
+def _refusing(world: World, refusal: dict[str, Any], seconds: float) -> None:
+    fault = world.openai.faults.add(kind="refused", count=None, **refusal)
+    world.scheduler.at(world.scheduler.seconds + seconds, lambda: world.openai.faults.remove(fault))
+
+
+def _newer(world: World, what: str) -> None:
+    """A newer release has been here: it has fields and constants that this one does not know."""
+    for path, fields in world.chosen(what, "newer"):
+        changes: dict[str, Any] = {LATER: {"version": 2}}
+        if what == "wallet" and fields["recent"]:
+            changes["recent"] = [{**fields["recent"][0], "reason": "raffle"}, *fields["recent"][1:]]
+        world.write(path, changes)
+
+
+def _damage(world: World, what: str, seconds: float) -> None:
+    """A hand has been here. After a while somebody notices and puts right what was wrong."""
+    for path, fields in world.chosen(what, "damage"):
+        name = {"wallet": "totalEarned", "shard": "reserved"}[what]
+        world.damaged[path] = {name: fields[name]}
+        world.write(path, {name: "many"})
+        world.scheduler.at(world.scheduler.seconds + seconds, lambda path=path: world.repair(path))  # type: ignore[misc]
+
+
 FATE: dict[str, Callable[..., None]] = {
     "remove_photo": _remove_photo,
     "openai": _openai,
     "outage": _outage,
     "restart": _restart,
+    "unreadable": _unreadable,
+    "refusing": _refusing,
+    "newer": _newer,
+    "damage": _damage,
 }

@@ -192,6 +192,18 @@ WEAKNESSES: tuple[dict[str, Any], ...] = (
 )
 """What OpenAI may suffer from all the time."""
 
+LASTING_SHARE = 0.12
+"""Of bursts, with one more trouble that stays: what hurts most is not what passes."""
+
+REFUSALS: tuple[dict[str, Any], ...] = (
+    {"status": 401, "code": "invalid_api_key"},
+    {"status": 404, "code": "model_not_found"},
+    {"status": 404, "code": "model_not_found", "endpoint": "POST /v1/chat/completions"},
+    {"status": 400, "code": "billing_hard_limit_reached", "endpoint": "POST *"},
+    {"status": 405, "endpoint": "POST /v1/batches"},
+)
+"""What a provider says for hours: to a key, a model, an account or a setting that it does not take any more."""
+
 GAPS = (5.0, 65.0, 200.0, 310.0, 620.0, 1_000.0, 3_700.0, 14_500.0)
 """Seconds between bursts: at once, past an idle transaction, an instant lease, a first poll, a function's time, a
 batch's lease, an hour, a batch's time. Besides: up to the next midnight, and a day and more."""
@@ -261,6 +273,26 @@ class _Draw:
         if dice.random() < 0.1:
             self._at += dice.uniform(0.0, 3.0)
             self._add("restart", process=dice.randrange(3))
+        if dice.random() < LASTING_SHARE:
+            self._lasting()
+
+    def _lasting(self) -> None:
+        """Something that does not pass by itself, or not for hours."""
+        dice = self._dice
+        match dice.choice(("unreadable", "refusing", "newer", "damage")):
+            case "unreadable" if self._asked:
+                known = dice.choice(self._asked[-8:])
+                if "mode" in known or "keys" in known:
+                    self._add("unreadable", user=known["user"], key=known.get("key") or dice.choice(known["keys"]))
+            case "refusing":
+                self._add("refusing", refusal=dice.choice(REFUSALS), seconds=dice.choice((3_600.0, 20_000.0)))
+            case "newer":
+                self._add("newer", what=dice.choice(("job", "wallet", "batch")))
+            case "damage":
+                what = dice.choice(("wallet", "shard"))
+                self._add("damage", what=what, seconds=dice.choice((1_000.0, 10_000.0, 100_000.0)))
+            case _:
+                pass
 
     def _user_action(self, kind: str) -> None:
         dice, user = self._dice, self._user()

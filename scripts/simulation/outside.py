@@ -51,12 +51,18 @@ class Files(MemoryFiles):
     def __init__(self, gate: Gate) -> None:
         super().__init__()
         self._gate = gate
+        self.unreadable: set[str] = set()
 
     def _call(self, name: str, proceed: Callable[[], T]) -> T:
         return self._gate(f"storage.{name}", proceed, storage_error)
 
     def read_photo(self, path: str) -> bytes:
-        return self._call("read_photo", lambda: super(Files, self).read_photo(path))
+        def read() -> bytes:
+            if path in self.unreadable:
+                raise storage_error(Kind.UNAVAILABLE)
+            return super(Files, self).read_photo(path)
+
+        return self._call("read_photo", read)
 
     @contextmanager
     def write_input(self, batch_id: str) -> Iterator[IO[bytes]]:

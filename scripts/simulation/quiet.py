@@ -31,6 +31,9 @@ def settle(world: World) -> bool:
     world.plan.active = False
     world.outages.clear()
     world.openai.faults.clear()
+    for path in sorted(world.damaged):
+        world.repair(path)
+    world.scheduler.run(world.scheduler.seconds + 60.0)
     end, tick, pause, before = world.clock() + QUIET_WITHIN, 0, 1, ""
     while world.clock() < end:
         now = world.clock()

@@ -68,7 +68,8 @@ class Watch:
         used: dict[str, int] = defaultdict(int)
         for path, stored in database.documents(_SHARDS):
             fields = decoded(stored.parse())
-            used[path.split("/")[1]] += fields.get("reserved", 0) + fields.get("spent", 0)
+            amounts = (fields.get("reserved", 0), fields.get("spent", 0))
+            used[path.split("/")[1]] += sum(each for each in amounts if isinstance(each, int))  # one may be damaged
         for day, micros in used.items():
             if micros <= self._used.get(day, 0):
                 continue

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import random
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -133,10 +134,11 @@ class World:
         self.outages: dict[str, float] = {}
         self.photos: dict[str, str] = {}
         self.uploads: dict[str, bytes] = {}
+        self.damaged: dict[str, dict[str, Any]] = {}
         self.trace: list[str] = []
         self.watch = Watch()
         self._hash = hashlib.sha256()
-        self._hooks = 0
+        self._hooks = self._written = 0
         self._connection = in_process_client(
             self.firestore, wait=self._wait_for_lock, intercept=self._intercept, transport=BoundedTransport
         )
@@ -391,6 +393,36 @@ class World:
         """Set the runtime config that the history begins with."""
         self._connection.document("config/runtime").set(config)
         self.watch("firestore.Commit", self.database)
+
+    # What other hands do to documents
+
+    def chosen(self, what: str, purpose: str) -> list[tuple[str, dict[str, Any]]]:
+        """Return one document of this kind, or none if there is none yet: which follows from the seed."""
+        pattern = {
+            "wallet": r"users/[^/]+/wallet/main",
+            "shard": r"budget/[^/]+/shards/[^/]+",
+            "job": r"aiJobs/[^/]+",
+            "batch": r"batches/[^/]+",
+        }[what]
+        # A job under way is written under the condition that nobody has touched it: no release does.
+        found = [
+            (path, fields)
+            for path, fields in sorted(self.documents().items())
+            if re.fullmatch(pattern, path) and fields.get("status") != "processing" and path not in self.damaged
+        ]
+        return [self.dice(purpose, self.steps).choice(found)] if found else []
+
+    def write(self, path: str, fields: dict[str, Any]) -> None:
+        """Have an operator, or another release, write these fields into a document."""
+        ref = self._connection.document(path)
+        self._written += 1
+        self.begin(f"hand{self._written}", "hand", lambda _deps: ref.update(fields) and None)
+
+    def repair(self, path: str) -> None:
+        """Put a damaged document right, if it is damaged still."""
+        fields = self.damaged.get(path)
+        if fields and any(self.documents()[path].get(name) == "many" for name in fields):
+            self.write(path, fields)
 
     # Time
 
