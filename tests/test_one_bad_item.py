@@ -425,7 +425,7 @@ def test_a_damaged_line_of_the_list_of_jobs_costs_its_job_a_round(cloud: InProce
 def reported_as(monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """Have the provider report each batch with these changes."""
     public = StandInBatch.public
-    monkeypatch.setattr(StandInBatch, "public", lambda batch: {**public(batch), **change(public(batch))})
+    monkeypatch.setattr(StandInBatch, "public", lambda batch, now: {**public(batch, now), **change(public(batch, now))})
 
 
 def test_a_hundred_batches_that_are_not_found_hold_up_no_other(

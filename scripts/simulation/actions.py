@@ -189,7 +189,7 @@ def _newer(world: World, what: str) -> None:
 def _damage(world: World, what: str, seconds: float) -> None:
     """A hand has been here. After a while somebody notices and puts right what was wrong."""
     for path, fields in world.chosen(what, "damage"):
-        name = {"wallet": "totalEarned", "shard": "reserved"}[what]
+        name = {"wallet": "totalEarned", "shard": "reserved", "batch": "jobCount"}[what]
         world.damaged[path] = {name: fields[name]}
         world.write(path, {name: "many"})
         world.scheduler.at(world.scheduler.seconds + seconds, lambda path=path: world.repair(path))  # type: ignore[misc]

@@ -457,6 +457,21 @@ def _answer_holds(told: Fields, kind: str, details: Any, books: Books) -> Iterat
             yield Violation("double_charges", f"job {told['jobId']} was charged {charge}, more than {details}")
 
 
+BLAMING = ("refusal", "line_error", "batch_invalid_line")
+"""What of OpenAI's trouble is, or may be, about a photo."""
+
+
+def photos_are_blamed_for_their_own(books: Books) -> Iterator[Violation]:
+    """Nobody is told to take another photo for what is wrong with a key, a model or an account."""
+    history = books.world.history
+    troubles = [*history.weaknesses, *(action.details.get("trouble", {}) for action in history.actions)]
+    if any(trouble.get("kind") in BLAMING for trouble in troubles):
+        return
+    for job_id, job in books.jobs.items():
+        if job["error"] and job["error"]["code"] == "PROVIDER_REJECTED":
+            yield Violation("outcomes", f"job {job_id} is said to have a photo that OpenAI does not take")
+
+
 def devices_are_one_users(books: Books) -> Iterator[Violation]:
     """No push token is in two wallets: users take turns on the same telephones here."""
     owners: dict[str, list[str]] = defaultdict(list)
@@ -482,8 +497,11 @@ def nothing_crashes(books: Books) -> Iterator[Violation]:
         # Locks that a process has left behind when it died can fail a whole run, too.
         whole_run = isinstance(outcome.error, RuntimeError) and "crashed" in str(outcome.error)
         whole_run = whole_run or "the store failed" in str(outcome.error)
-        hurt = "DamagedDocumentError" in names and books.world.damaged
-        if not (names & EXPECTED or whole_run or hurt) or outcome.key.startswith(("quiet", "back")):
+        # A run all of whose work is about what cannot be read says so, also when all else is quiet.
+        lasting = bool(books.world.damaged or books.world.files.unreadable)
+        hurt = lasting and ("DamagedDocumentError" in names or whole_run)
+        quiet = outcome.key.startswith(("quiet", "back"))
+        if not (names & EXPECTED or whole_run or hurt) or (quiet and not hurt):
             yield Violation("crashes", f"{outcome.key} {outcome.what} failed with {outcome.error!r}")
 
 
@@ -502,6 +520,7 @@ CHECKS: tuple[Check, ...] = (
     documents_fit,
     answers_hold,
     devices_are_one_users,
+    photos_are_blamed_for_their_own,
     nothing_crashes,
 )
 

@@ -178,6 +178,9 @@ PROVIDER_TROUBLE: tuple[dict[str, Any], ...] = (
     {"kind": "batch_stuck", "count": 1, "state": "validating"},
     {"kind": "batch_expires", "count": 1, "share": 0.5},
     {"kind": "batch_cancelled", "count": 1, "share": 0.5},
+    {"kind": "files_late", "count": 2, "minutes": 20.0},
+    {"kind": "files_late", "count": 1, "minutes": 600.0},
+    {"kind": "files_late", "count": 1},
     {"kind": "webhook_duplicated", "count": 3},
     {"kind": "webhook_delayed", "count": 2, "minutes": 100.0},
 )
@@ -289,7 +292,7 @@ class _Draw:
             case "newer":
                 self._add("newer", what=dice.choice(("job", "wallet", "batch")))
             case "damage":
-                what = dice.choice(("wallet", "shard"))
+                what = dice.choice(("wallet", "shard", "batch"))
                 self._add("damage", what=what, seconds=dice.choice((1_000.0, 10_000.0, 100_000.0)))
             case _:
                 pass

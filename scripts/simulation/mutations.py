@@ -60,6 +60,13 @@ def _sparing(drawn: History) -> History:
     return replace(drawn, config={**drawn.config, "plans": {"free": plan}, "tokens": tokens})
 
 
+def _refusing(drawn: History) -> History:
+    """Have OpenAI not know the model of half of all that it is asked, and refuse no photo."""
+    refused = {"kind": "refused", "status": 405, "count": None, "probability": 0.5, "endpoint": "*/chat/completions"}
+    actions = tuple(action for action in drawn.actions if action.kind != "openai")
+    return replace(drawn, weaknesses=(refused,), actions=actions)
+
+
 def _weakened(kind: str) -> Callable[[History], History]:
     """Have OpenAI suffer from this all the time."""
     return lambda drawn: replace(drawn, weaknesses=({"kind": kind, "count": None, "probability": 0.5},))
@@ -267,6 +274,13 @@ MUTATIONS: tuple[Mutation, ...] = (
         "if used >= limit:",
         "if False:",
         _sparing,
+    ),
+    Mutation(
+        "blame the photo for what the provider does not take",
+        "functions.core.provider_errors:trouble_of",
+        "else Trouble.CONFIGURATION",
+        "else Trouble.PHOTO",
+        _refusing,
     ),
     Mutation(
         "take a key for new each time",

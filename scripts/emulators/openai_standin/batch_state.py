@@ -100,14 +100,20 @@ class Batch:
         self.status = status
         self.reached_at[status] = int(moment)
 
+    def _files_named(self, now: int) -> bool:
+        late = [math.inf if each.minutes is None else each.minutes for each in self.faults if each.kind == "files_late"]
+        ended = max(self.reached_at.get(status, 0) for status in ("completed", "expired", "cancelled"))
+        return now >= ended + 60 * max(late, default=0.0)
+
     def due(self, moment: float) -> int:
         """Return how many lines are worked off by `moment`."""
         begin, end = self.times.in_progress_at, self.times.worked_off_at
         elapsed = min(1.0, max(0.0, (moment - begin) / (end - begin)))
         return min(math.floor(elapsed * self.total + 1e-9), math.floor(self.times.share * self.total))
 
-    def public(self) -> dict[str, Any]:
+    def public(self, now: int) -> dict[str, Any]:
         """Return the batch object as the API shows it."""
+        named = self._files_named(now)
         return {
             "id": self.id,
             "object": "batch",
@@ -117,8 +123,8 @@ class Batch:
             "input_file_id": self.input_file_id,
             "completion_window": COMPLETION_WINDOW,
             "status": self.status,
-            "output_file_id": self.output_file_id,
-            "error_file_id": self.error_file_id,
+            "output_file_id": self.output_file_id if named else None,
+            "error_file_id": self.error_file_id if named else None,
             "created_at": self.created_at,
             "expires_at": int(self.times.expires_at),
             **{

@@ -74,7 +74,7 @@ class Batches:
                 output_life_seconds=output_life,
             )
             self._batches[batch_id] = batch
-            return batch.public()
+            return batch.public(now)
 
     def retrieve(self, batch_id: str, now: int) -> dict[str, Any]:
         """Return a batch as it is now.
@@ -85,13 +85,13 @@ class Batches:
         with self._lock:
             batch = self._find(batch_id)
             self._advance(batch, now)
-            return batch.public()
+            return batch.public(now)
 
     def page(self, now: int, *, after: str | None, limit: int) -> dict[str, Any]:
         """Return one page of the list of batches, newest first."""
         with self._lock:
             self.advance(now)
-            newest_first = [batch.public() for batch in reversed(self._batches.values())]
+            newest_first = [batch.public(now) for batch in reversed(self._batches.values())]
         return page_of(newest_first, after, limit, "Batch")
 
     def cancel(self, batch_id: str, now: int) -> dict[str, Any]:
@@ -108,7 +108,7 @@ class Batches:
                 raise ApiError(409, message, code="batch_not_cancellable")
             if batch.status != "cancelling":
                 self._begin_to_cancel(batch, now)
-            return batch.public()
+            return batch.public(now)
 
     def advance(self, now: int) -> None:
         """Move every batch to where the clock says it is."""

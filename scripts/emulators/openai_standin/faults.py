@@ -40,6 +40,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "batch_stuck": ("batch", "*", "stays in `state` for `minutes` longer (None: until it expires)"),
     "batch_expires": ("batch", "*", "only `share` of the lines are ever worked off, then the batch expires"),
     "batch_cancelled": ("batch", "*", "OpenAI cancels it after `share` of the lines"),
+    "files_late": ("batch", "*", "ended, but its files are not named for `minutes` (None: never)"),
     "batch_minutes": ("batch", "*", "this batch takes `minutes`"),
     "webhook_lost": ("webhook", "*", "the event is never delivered"),
     "webhook_duplicated": ("webhook", "*", "the event is delivered twice"),
