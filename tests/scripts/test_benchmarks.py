@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from functions.callers import PHOTOS_IN_MEMORY_MAX
-from scripts.benchmarks import instant, photos, poll
+from scripts.benchmarks import abuse, instant, photos, poll
 from scripts.benchmarks.batchfile import ROOT
 from scripts.emulators.cloud import LocalCloud
 
@@ -66,3 +66,12 @@ def test_a_benchmark_that_cannot_be_run_says_why(arguments: list[str], said: str
     assert done.returncode != 0
     assert said in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_few_hostile_accounts_spoil_nobodys_day() -> None:
+    """Honest people are answered, most of the budget is there in the evening, and strangers cost no read."""
+    figures = abuse.day(2)
+    assert figures["honest_answered_share"] == 1
+    assert 0.9 < figures["budget_left_at_18h_share"] < 1
+    assert 0 < figures["hostile_cost_micros_per_account"] < 10_000
+    assert abuse.anonymous_reads() == 0
