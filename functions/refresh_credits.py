@@ -36,8 +36,6 @@ RUN_TIME_MAX = FUNCTION_TIMEOUT - timedelta(seconds=60)
 PAGES_MAX = 10_000
 """Pages of one run: far more than its time allows, so that a fault of ours ends too."""
 
-WAITS_FOR_PLAN = "The user is credited as soon as the config knows the plan, or it is corrected: admin set-plan."
-
 PART_USERS = 16
 """Users in a commit after one of a whole page did not succeed; after that it is one."""
 
@@ -66,6 +64,7 @@ def refresh_credits(deps: Deps, job_name: str | None = None) -> dict[str, int]:
     figures = run.figures()
     if run.admission is not Admission.SHUT:
         _store_figures(deps, str(worker), {**figures, "startedAt": run.started, "finishedAt": deps.clock()})
+    report_damaged(deps, run.unknown, "Credited as soon as the config knows the plan, or admin set-plan mends it.")
     return figures
 
 
@@ -83,6 +82,7 @@ class _Run:
     def __init__(self, deps: Deps, shards: list[int]) -> None:
         self._deps, self._shards = deps, shards
         self._breaker = Breaker()
+        self.unknown: list[DamagedDocument] = []
         self.started = deps.clock()
         self.counts = Counter(seen=0, refreshed=0, skipped=0, waiting=0, failed=0, givenUp=0, pages=0, lagSeconds=0)
         self.admission = Admission.FREE
@@ -137,11 +137,8 @@ class _Run:
             return None
         try:
             account = refresh.refreshed(due.wallet, due.uid, runtime, self.started)
-        except refresh.UnknownPlanError as unknown:
-            self._plan_unknown(due, unknown)
-            return None
         except Exception as problem:  # noqa: BLE001  (whatever is in that document, the others get their turn)
-            self._user_failed(due, repr(problem))
+            self._user_failed(due, problem)
             return None
         return (due, account) if account else None
 
@@ -176,31 +173,22 @@ class _Run:
 
         try:
             self._count(self._deps.store.refresh_alone(due.uid, decide))
-        except refresh.UnknownPlanError as unknown:
-            self._plan_unknown(due, unknown)
         except Exception as problem:  # noqa: BLE001  (as in `_decided`)
-            self._user_failed(due, repr(problem))
+            self._user_failed(due, problem)
 
     def _count(self, account: Account | None) -> None:
         self.counts["refreshed" if account is not None and account.new_entries else "skipped"] += 1
 
-    def _plan_unknown(self, due: DueWallet, unknown: refresh.UnknownPlanError) -> None:
-        """Put a user off whose plan nobody here knows, and tell operators; nothing is lost meanwhile."""
-        self.counts["waiting"] += 1
-        damaged = DamagedDocument(due.path, "plan", str(unknown))
-        try:
-            self._deps.store.postpone_refresh(due, due.failures, self._deps.clock() + refresh.UNKNOWN_PLAN_WAIT)
-            report_damaged(self._deps, [damaged], WAITS_FOR_PLAN)
-            self._succeeded()
-        except StoreDownError as trouble:
-            self._failed(trouble)
-
-    def _user_failed(self, due: DueWallet, problem: str) -> None:
+    def _user_failed(self, due: DueWallet, trouble: str | Exception) -> None:
         """Put a user off, or give it up. One that has changed meanwhile is met again."""
-        self.counts["failed"] += 1
-        now, failures = self._deps.clock(), due.failures + 1
-        retry_at = refresh.retry_at(failures, now)
-        log.warning(log.Event.REFRESH_FAILED, uid=due.uid, failures=failures, cause=problem)
+        now, problem = self._deps.clock(), trouble if isinstance(trouble, str) else repr(trouble)
+        failures, retry_at = due.failures + 1, refresh.retry_at(due.failures + 1, now)
+        if isinstance(trouble, refresh.UnknownPlanError):
+            self.unknown.append(DamagedDocument(due.path, "plan", str(trouble)))
+            failures, retry_at = due.failures, now + refresh.UNKNOWN_PLAN_WAIT
+        else:
+            log.warning(log.Event.REFRESH_FAILED, uid=due.uid, failures=failures, cause=problem)
+        self.counts["waiting" if isinstance(trouble, refresh.UnknownPlanError) else "failed"] += 1
         try:
             if retry_at is not None:
                 self._deps.store.postpone_refresh(due, failures, retry_at)
@@ -208,8 +196,8 @@ class _Run:
                 self._deps.store.give_up_refresh(due, refresh.dead_letter(due.path, due.uid, problem, now))
                 self.counts["givenUp"] += 1
             self._succeeded()
-        except StoreDownError as trouble:
-            self._failed(trouble)
+        except StoreDownError as down:
+            self._failed(down)
 
     def _failed(self, trouble: StoreDownError) -> None:
         """Count a failure of the store; the last one that is borne ends the run."""
