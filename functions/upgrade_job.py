@@ -15,6 +15,7 @@ from functions.core.limits import Recount
 from functions.core.pricing import prices_now
 from functions.core.records import JobId, Request
 from functions.core.settlement import Decision, Upgrade, own, upgrade_price, upgrading
+from functions.core.uploads import unchanged
 from functions.steps.admission import admitted
 from functions.steps.instant_lane import classify_now
 from functions.steps.spending import instant_closed, instant_closed_because, instant_hold, least_hold, with_hold
@@ -36,7 +37,7 @@ def upgrade_job(request: UpgradeJob, uid: str, deps: Deps) -> dict[str, Any]:
 
     Raises:
         JobNotFound, JobNotUpgradable: about the job; nothing is changed.
-        ImageNotFound, InvalidImage: the photo is gone; the job stays queued.
+        ImageNotFound, InvalidImage: the photo was removed or replaced; the job stays queued.
         InstantClosed, BudgetExhausted, PriceChanged, RateLimited, DailyLimit, InsufficientTokens: nothing is changed.
         PhotoRefused: the model is against this photo; all that was paid for the job is refunded.
         ProviderUnavailable: the provider failed; all that was paid for the job is refunded.
@@ -62,7 +63,8 @@ def upgrade_job(request: UpgradeJob, uid: str, deps: Deps) -> dict[str, Any]:
         return upgrading(uid, runtime, now, replace(upgrade, hold=hold, recount=recount))
 
     with admitted(uid, lambda wallet, recount: decision(upgrade.hold, recount)(wallet, job), deps):
-        photo = deps.prepare_photo(deps.files.read_photo(job.image_path), runtime.images)
+        upload = unchanged(deps.files.read_photo(job.image_path), job.image_digest)
+        photo = deps.prepare_photo(upload, runtime.images)
 
         def buy(hold: Hold, recount: Recount | None) -> StoredJob | None:
             return deps.store.settle_job(

@@ -135,6 +135,7 @@ class BatchMember:
     created_at: datetime
     updated_at: datetime
     notify: tuple[str, ...] = ()
+    image_digest: str | None = None
 
     def to_line(self) -> bytes:
         """Return the line that the member is stored as, newline included."""

@@ -74,7 +74,7 @@ RETRYABLE = frozenset(Failure) - {
 
 
 FAILURE_TEXTS: Mapping[str, str] = {
-    Failure.IMAGE_NOT_FOUND: "The photo was removed before its turn came.",
+    Failure.IMAGE_NOT_FOUND: "The photo was replaced or removed before its turn came.",
     Failure.INVALID_IMAGE: "The photo cannot be used. Choose another one.",
     Failure.PROVIDER_UNAVAILABLE: "The classifier was not available.",
     Failure.PROVIDER_REJECTED: "The classifier does not take this photo. Choose another one.",
@@ -109,18 +109,20 @@ class JobError(Record):
 class Job(Record):
     """A job as stored in `aiJobs/{jobId}`. Times are UTC, money is integer micro-dollars, prices are tokens.
 
-    What is `requested` is kept as it was sent, None where it was left to the default: that is what the job's key stands
-    for. `day` is that of `created_at`, by which the costs of users are found. `opened_by` is the invocation that
-    created or upgraded the job: one whose reply was lost recognises its own work by it. `hold` is what the budget holds
-    back for an instant call. `queued_at` is when the job may be taken next, and its place in the queue. `notify` are
-    push tokens, kept here so that telling the user costs no further read. `result` is a `Classification` as the release
-    that wrote it knew it, and is shown as it is. `charge_stands` if a failed job was not refunded: see
-    `core.limits.FAILURES_REFUNDED_MAX`.
+    What is `requested` is kept as it was sent, None where it was left to the default: that is what the job's key
+    stands for. `image_digest` is what the photo was known by when it was checked and paid for, None in jobs of
+    older releases: see `core.uploads.digest_of`. `day` is that of `created_at`, by which the costs of users are
+    found. `opened_by` is the invocation that created or upgraded the job: one whose reply was lost recognises its
+    own work by it. `hold` is what the budget holds back for an instant call. `queued_at` is when the job may be
+    taken next, and its place in the queue. `notify` are push tokens, kept here so that telling the user costs no
+    further read. `result` is a `Classification` as the release that wrote it knew it, and is shown as it is.
+    `charge_stands` if a failed job was not refunded: see `core.limits.FAILURES_REFUNDED_MAX`.
     """
 
     job_id: str
     uid: str
     image_path: str
+    image_digest: str | None = None
     requested_mode: Open[Lane]
     requested_region: str | None = None
     requested_language: str | None = None

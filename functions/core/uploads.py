@@ -1,8 +1,9 @@
-"""Which Storage objects a user may name."""
+"""Which Storage objects a user may name, and whether one is still what it was."""
 
 import re
+from hashlib import sha256
 
-from functions.core.errors import NotYourImage
+from functions.core.errors import ImageNotFound, NotYourImage
 
 IMAGE_BYTES_MAX = 10 * 1024 * 1024
 """The same limit stands in storage.rules: a larger upload is refused there, and here if it came another way."""
@@ -34,3 +35,22 @@ def own_upload(uid: str, image_path: str) -> str:
     if name == image_path or not plain or not short:
         raise NotYourImage(f"imagePath must name a file directly in your own folder, {folder}")
     return image_path
+
+
+def digest_of(upload: bytes) -> str:
+    """Return what an upload is known by: the SHA-256 of its bytes, as 64 hexadecimal digits."""
+    return sha256(upload).hexdigest()
+
+
+def unchanged(upload: bytes, digest: str | None) -> bytes:
+    """Return an upload that was read again if it is still the one with this digest, None for one that has none.
+
+    By its bytes and not by Storage's generation of the object: an app that was interrupted uploads the same photo to
+    the same path again, which changes nothing, and has a new generation.
+
+    Raises:
+        ImageNotFound: something else is stored at its path by now.
+    """
+    if digest is not None and digest_of(upload) != digest:
+        raise ImageNotFound("The photo was replaced after it was asked for. Upload the new one under its own name.")
+    return upload

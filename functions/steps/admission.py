@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from functions.core.errors import AccountBlocked, DailyLimit, EcolaneError, InsufficientTokens, RateLimited
 from functions.core.jobs import Lane
+from functions.core.uploads import digest_of
 from functions.steps.spending import within_cap
 
 if TYPE_CHECKING:
@@ -105,9 +106,11 @@ def _fetch_in_turn(order: Order, end: float, deps: Deps) -> None:
 
 def _fetch(order: Order, deps: Deps) -> None:
     try:
-        photo = deps.prepare_photo(deps.files.read_photo(order.job.image_path), deps.runtime().images)
+        upload = deps.files.read_photo(order.job.image_path)
+        photo = deps.prepare_photo(upload, deps.runtime().images)
     except EcolaneError as error:
         order.error = error
     else:
+        order.job = order.job.model_copy(update={"image_digest": digest_of(upload)})
         if order.job.mode is Lane.INSTANT:  # a batch reads it again when it is sent
             order.photo = photo

@@ -17,6 +17,7 @@ from functions.core.jobs import Failure, JobError
 from functions.core.prompts import batch_line, completion_request, image_data_url
 from functions.core.settlement import refunding
 from functions.core.transitions import backoff, lease_moved, requeued, waited_too_long
+from functions.core.uploads import unchanged
 from functions.steps.set_aside import LOOK_AGAIN, report_item
 
 if TYPE_CHECKING:
@@ -64,9 +65,9 @@ class _Sorted:
 def write_files(deps: Deps, batch: Batch, members: Sequence[BatchMember], until: datetime, counts: Counter[str]) -> int:
     """Stream the input file and the roll. Returns how many jobs are in them.
 
-    A photo that is gone or broken by now fails its own job, with a refund. One that cannot be read is tried again
-    alone, for as many attempts as any. What does not fit into the file, or comes to its turn after `until`, goes back
-    to the queue, and that was no attempt.
+    A photo that was removed, or is another by now, fails its own job, with a refund. One that cannot be read is
+    tried again alone, for as many attempts as any. What does not fit into the file, or comes to its turn after
+    `until`, goes back to the queue, and that was no attempt.
 
     Raises:
         LeaseOverError: it took too long; photos and files that were written may have been removed.
@@ -161,7 +162,7 @@ def _line(deps: Deps, batch: Batch, until: datetime, member: BatchMember) -> byt
     except LeaseOverError:
         raise
     except ImageNotFound:
-        return JobError(code=Failure.IMAGE_NOT_FOUND, message="The photo was removed before its turn came.")
+        return JobError(code=Failure.IMAGE_NOT_FOUND, message="The photo was replaced or removed before its turn came.")
     except InvalidImage as problem:
         return JobError(code=Failure.INVALID_IMAGE, message=problem.message, problem=problem.problem)
     except Exception as unforeseen:  # noqa: BLE001  (whatever it is, it is this photo's alone)
@@ -170,7 +171,8 @@ def _line(deps: Deps, batch: Batch, until: datetime, member: BatchMember) -> byt
 
 def _prepared(deps: Deps, batch: Batch, member: BatchMember) -> bytes:
     runtime = deps.runtime()
-    photo = deps.prepare_photo(deps.files.read_photo(member.image_path), runtime.images)
+    upload = unchanged(deps.files.read_photo(member.image_path), member.image_digest)
+    photo = deps.prepare_photo(upload, runtime.images)
     if runtime.batch.signed_urls:
         _require_lease(deps, batch)
         url = deps.files.put_photo(batch.batch_id, member.job_id, photo)

@@ -56,6 +56,7 @@ SCHEMA: dict[str, dict[str, str]] = {
     "aiJobs/*": {
         "uid": "str",
         "imagePath": "str",
+        "imageDigest": "str?",
         "requestedMode": "str",
         "mode": "str",
         "region": "str",

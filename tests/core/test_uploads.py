@@ -6,8 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.core.errors import NotYourImage
-from functions.core.uploads import IMAGE_BYTES_MAX, PATH_BYTES_MAX, PATH_CHARACTERS_MAX, own_upload, upload_folder
+from functions.core.errors import ImageNotFound, NotYourImage
+from functions.core.uploads import (
+    IMAGE_BYTES_MAX,
+    PATH_BYTES_MAX,
+    PATH_CHARACTERS_MAX,
+    digest_of,
+    own_upload,
+    unchanged,
+    upload_folder,
+)
 
 OWN = "users/ana/uploads/"
 
@@ -106,3 +114,11 @@ def test_what_is_taken_is_one_segment_below_the_own_folder(path: str) -> None:
     folder, _, name = taken.rpartition("/")
     assert folder + "/" == upload_folder("ana")
     assert name not in {"", ".", ".."}
+
+
+def test_an_upload_is_known_by_its_bytes() -> None:
+    """The same bytes are the same photo, others are not; where nothing was noted, whatever is there is taken."""
+    assert digest_of(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2
+    assert unchanged(b"abc", digest_of(b"abc")) == unchanged(b"abc", None) == b"abc"
+    with pytest.raises(ImageNotFound, match="replaced"):
+        unchanged(b"abd", digest_of(b"abc"))

@@ -101,6 +101,7 @@ def _member(job: Job, taken_at: datetime) -> BatchMember:
         job_id=job.job_id,
         uid=job.uid,
         image_path=job.image_path,
+        image_digest=job.image_digest,
         region=job.region,
         language=job.language,
         tokens_cost=job.tokens_cost,
