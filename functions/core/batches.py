@@ -120,8 +120,7 @@ class BatchMember:
     `updated_at` is the time of the claim's write. The collector writes under the precondition that the job has not
     changed since, so a second collector, or a second line for the same job, changes nothing.
 
-    A plain object with slots: fifty thousand of them are held at once, and as models they would take three times as
-    much.
+    A plain object with slots: fifty thousand of them are held at once, and as models they would take thrice as much.
     """
 
     job_id: str
