@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from functions import log
+from functions.core.alerts import AlertKind
+from functions.core.change_alerts import change_alert
 from functions.core.config_changes import proposed, require_sense
+from functions.core.config_reading import readable
 from functions.core.errors import InvalidRequest
 from functions.core.moments import day_of
 from functions.core.records import Request
 from functions.steps.spending import line_micros, reviewer
 
 if TYPE_CHECKING:
+    from functions.core.alerts import Alert
     from functions.core.records import Fields
     from functions.wiring import Deps
 
@@ -38,7 +42,9 @@ def admin_set_config(request: AdminSetConfig, uid: str, deps: Deps) -> dict[str,
 
 
 def change_config(changes: dict[str, Any], by: str, deps: Deps) -> dict[str, Any]:
-    """Change the config, with its audit entry. Returns what `admin_set_config` does.
+    """Change the config, with its audit entry and an alert. Returns what `admin_set_config` does.
+
+    The alert goes also to those who were told before: who takes an operator's account over takes them off first.
 
     Raises:
         InvalidRequest: an unknown field, a value out of range or above what the deploy allows, or a limit that buys no
@@ -46,15 +52,21 @@ def change_config(changes: dict[str, Any], by: str, deps: Deps) -> dict[str, Any
     """
     audit_id, most, photo_micros = deps.new_id(), deps.settings.daily_limit_micros_max, line_micros(deps)
     outcome: dict[str, Any] = {}
+    in_force = deps.runtime()
 
-    def decide(stored: dict[str, Any]) -> tuple[dict[str, Any], Fields]:
+    def decide(stored: dict[str, Any]) -> tuple[dict[str, Any], Fields, Alert | None]:
         new = proposed(stored, changes)
         require_sense(new, photo_micros, deps.clock())
         if new.config.budget.daily_limit_micros > most and "budget" in changes:
             field, dollars = "budget.dailyLimitMicros", most // 1_000_000
             raise InvalidRequest(f"{field}: this deploy allows ${dollars} a day (DAILY_BUDGET_USD_MAX).", field=field)
         outcome.update(config=new.config.model_dump(by_alias=True, mode="json"), changed=new.changed)
-        return new.document, {"by": by, "at": deps.clock(), "changed": new.changed}
+        audit = {"by": by, "at": deps.clock(), "changed": new.changed}
+        if not new.changed:
+            return new.document, audit, None
+        before = readable(stored, in_force)[0].budget.alert_uids
+        kind, uids = AlertKind.CONFIG_CHANGED, dict.fromkeys([*in_force.budget.alert_uids, *before])
+        return new.document, audit, change_alert(kind, "the config", audit, uids, deps.clock(), audit_id)
 
     deps.store.change_runtime(audit_id, decide)
     # A limit that was lowered is in force when this returns: holds go by the shards, and these are set anew.

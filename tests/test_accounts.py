@@ -97,8 +97,8 @@ def live(wire: Wire) -> None:
 
     tokens = {"welcome": 100, "pointsPerToken": 1}
     wire.cloud.configure({"batch": {"signedUrls": True}, "tokens": tokens, "budget": {"alertUids": ["root"]}})
-    for token in (ann, root):
-        call("register_device", token, deviceId="device-1", pushToken="push-token-" + "x" * 40, platform="ios")
+    for token, push_token in ((ann, "a" * 40), (root, "b" * 40)):
+        call("register_device", token, deviceId="device-1", pushToken=push_token, platform="ios")
     path = wire.cloud.upload("ann", "can.jpg", photo(64))
     jobs = []
     for number, mode in enumerate(["instant", "batch", "batch", "batch"]):

@@ -1,4 +1,5 @@
 """What operators are told, once a day and kind, until somebody has got it; and that it is over, where it can be.
+Of changes that people make, each.
 
     open ──► over ──► open again, if it comes back the same day
       └────► the next day's, with the same `since`, if it lasts
@@ -42,6 +43,8 @@ class AlertKind(StrEnum):
     KEY_REFUSED = "key_refused"
     PROVIDER_REFUSES = "provider_refuses"
     BATCH_SLOW = "batch_slow"
+    CONFIG_CHANGED = "config_changed"
+    OPERATOR_CHANGED = "operator_changed"
 
 
 _GOOD_DAY = "If this is a good day: admin config set budget.dailyLimitMicros=$20. If not: admin costs --users."
@@ -63,6 +66,8 @@ TO_DO: Mapping[str, str] = {
     AlertKind.CONFIG_INVALID: "Run admin config history, then admin config set or unset what is named.",
     AlertKind.PROVIDER_DOWN: "Look at OpenAI's status page. It goes on by itself; docs/operations.md says what helps.",
     AlertKind.BATCH_SLOW: "Look at OpenAI's status page. Nothing is lost: after 26 hours it is cancelled.",
+    AlertKind.CONFIG_CHANGED: "If nobody of you did: admin operator UID --remove, then admin config set it back.",
+    AlertKind.OPERATOR_CHANGED: "If nobody of you did: undo it with admin operator, and look who has access in IAM.",
     AlertKind.PROVIDER_REFUSES: "Pay, or correct what the code names: docs/operations.md, provider_refuses.",
     AlertKind.KEY_REFUSED: "Set a key that works (docs/operations.md, Keys). Photos wait 26 hours for it.",
 }
@@ -96,7 +101,8 @@ class Delivery(Kept):
 
 
 class Alert(Record):
-    """Something to tell operators, once a day and kind. Stored in `alerts/{kind}-{day}`.
+    """Something to tell operators, once a day and kind. Stored in `alerts/{kind}-{day}`; what is told of each change in
+    `alerts/{kind}-{day}-{key}`, and also to the devices of `uids`, whoever else is told by then.
 
     `due_at` is when it is to be delivered, or delivered again; None once nothing is left to do. `channels` has what
     came of it by channel; with no `attempts` yet it is news, and due by all of them. `open` as long as it holds, which
@@ -114,11 +120,13 @@ class Alert(Record):
     open: bool = False
     since: datetime | None = None
     over_at: datetime | None = None
+    key: str = ""
+    uids: tuple[str, ...] = ()
 
     @property
     def alert_id(self) -> str:
         """Return the document's id: the same for every guard that finds the same."""
-        return f"{self.kind}-{self.day}"
+        return f"{self.kind}-{self.day}" + (f"-{self.key}" if self.key else "")
 
     @property
     def told(self) -> str:

@@ -60,6 +60,7 @@ def _reaches(channel: Channel, due: Alert, deps: Deps) -> bool:
 
 
 def _push(due: Alert, deps: Deps) -> None:
-    tokens = [token for uid in deps.runtime().budget.alert_uids for token in deps.store.push_tokens_of(uid)]
+    uids = dict.fromkeys([*due.uids, *deps.runtime().budget.alert_uids])
+    tokens = [token for uid in uids for token in deps.store.push_tokens_of(uid)]
     if tokens:
         deps.messaging.alert(tokens, str(due.kind), due.day, due.told)

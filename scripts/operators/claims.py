@@ -5,8 +5,12 @@ from typing import Annotated
 
 import typer
 from firebase_admin import auth
+from rich.markup import escape
 
+from functions.core.alerts import AlertKind
+from functions.core.change_alerts import change_alert
 from functions.core.operations import AuditEntry
+from functions.core.plain_text import cleaned
 from scripts.operators.session import (
     AsJson,
     By,
@@ -37,8 +41,9 @@ def operator(
         if wanted != claims:
             changed = [change("admin", claims.get("admin", False), not remove)]
             ask(changed, f"Custom claims of {uid}", yes=yes, as_json=as_json)
+            number = uuid.uuid4().hex
             audit = AuditEntry(
-                audit_id=f"{uid}:operator:{uuid.uuid4().hex}",
+                audit_id=f"{uid}:operator:{number}",
                 action="operator",
                 target=uid,
                 by=by or login(),
@@ -46,9 +51,21 @@ def operator(
                 at=deps.clock(),
                 changed=tuple(changed),
             )
-            deps.store.record(audit)  # first: nobody becomes an operator without a trace, whatever fails then
+            told = change_alert(
+                AlertKind.OPERATOR_CHANGED,
+                f"who is an operator, {uid}",
+                audit.model_dump(),
+                deps.runtime().budget.alert_uids,
+                audit.at,
+                number,
+            )
+            deps.store.record(audit, told)  # first: nobody becomes an operator without a trace, whatever fails then
             auth.set_custom_user_claims(uid, wanted or None, app)
         if remove:
             auth.revoke_refresh_tokens(uid, app)
-        told = f"{uid} is {'no operator' if remove else 'an operator'}; the next token that the app fetches says so."
-        show({"uid": uid, "admin": not remove}, lambda console: console.print(told), as_json=as_json)
+        done = f"{uid} is {'no operator' if remove else 'an operator'}; the next token that the app fetches says so."
+        show(
+            {"uid": uid, "admin": not remove},
+            lambda console: console.print(escape(cleaned(done)), soft_wrap=True),
+            as_json=as_json,
+        )

@@ -158,6 +158,8 @@ SCHEMA: dict[str, dict[str, str]] = {
         "open": "bool",
         "since": "time?",
         "overAt": "time?",
+        "key": "str",
+        "uids": "list",
     },
     "deadLetters/*": {"kind": "str", "path": "str", "uid": "str", "reason": "str", "at": "time", "expireAt": "time"},
 }

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -19,6 +20,11 @@ def run(cloud: LocalCloud) -> Run:
     return lambda *arguments, answer="": CliRunner().invoke(
         command, ["operator", *arguments], input=answer, env=cloud.environment
     )
+
+
+def found(cloud: LocalCloud, collection: str) -> list[dict[str, Any]]:
+    """Return the documents of a collection."""
+    return [each.to_dict() or {} for each in cloud.firestore_client().collection(collection).stream()]
 
 
 def admitted(cloud: LocalCloud, uid: str) -> bool:
@@ -47,6 +53,24 @@ def test_a_user_becomes_an_operator_and_stops_being_one(cloud: LocalCloud, user:
     assert not admitted(cloud, user.uid)
     with pytest.raises(CallableError, match="UNAUTHENTICATED"):
         cloud.call("admin_stats", {}, token)
+
+
+def test_a_change_is_on_record_and_told_before_it_is_made(
+    cloud: LocalCloud, user: SignedIn, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever fails then: nobody is an operator, and the trace is there, with an alert that is due."""
+
+    def fail(*_: object) -> None:
+        raise ValueError("no Auth")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("firebase_admin.auth.set_custom_user_claims", fail)
+        assert run(user.uid, "--yes", "--by", "eve").exit_code == 1
+    assert not admitted(cloud, user.uid)
+    (audit,) = (each for each in found(cloud, "audit") if each["target"] == user.uid)
+    assert (audit["action"], audit["by"], audit["changed"][0]["after"]) == ("operator", "eve", True)
+    text = f"eve changed who is an operator, {user.uid}: admin: false -> true."
+    assert [each["dueAt"] is not None for each in found(cloud, "alerts") if each["text"] == text] == [True]
 
 
 def test_nothing_is_given_without_a_yes(cloud: LocalCloud, user: SignedIn, run: Run) -> None:

@@ -17,6 +17,7 @@ from functions.adapters.firestore.refresh import RefreshDocuments
 from functions.adapters.firestore.wallets import LEDGER_READ_MAX, as_entry, as_wallet
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_update, run_transaction
 from functions.core.accounts import Account
+from functions.core.alerts import Alert
 from functions.core.batches import BatchState
 from functions.core.damage import DamagedDocument
 from functions.core.jobs import Job, Status
@@ -131,10 +132,11 @@ class OperationDocuments(JobDocuments, BatchDocuments, RefreshDocuments):
             raise RuntimeError(f"the ledger of {uid} has {LEDGER_READ_MAX} entries or more: too long to be read here")
         return stored, entries
 
-    def record(self, audit: AuditEntry) -> None:
-        """Store an audit entry by itself: of what is not done in Firestore. One write."""
+    def record(self, audit: AuditEntry, alert: Alert) -> None:
+        """Store an audit entry of what is not done in Firestore, and what operators are told of it. Two writes."""
         writes = self._client.batch()
         self._record(writes, audit)
+        writes.create(self._client.document(f"alerts/{alert.alert_id}"), alert.model_dump(by_alias=True))
         writes.commit(timeout=RPC_SECONDS)
 
     def unknown_states(self, limit: int) -> list[DamagedDocument]:

@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.writes import run_transaction
+from functions.core.alerts import Alert
 from functions.core.budget_state import BudgetState
 from functions.core.damage import DamagedDocument, salvaged
 from functions.core.pricing import QueueStats
@@ -42,15 +43,20 @@ class SettingsDocuments:
         state, also_wrong = salvaged(BudgetState, budget or {}, refs[2].path)
         return RuntimeDocuments(config, stats, state, wrong + also_wrong)
 
-    def change_runtime(self, audit_id: str, decide: Callable[[dict[str, Any]], tuple[dict[str, Any], Fields]]) -> None:
-        """Store what `decide` makes of `config/runtime`, and its audit entry, in one transaction."""
+    def change_runtime(
+        self, audit_id: str, decide: Callable[[dict[str, Any]], tuple[dict[str, Any], Fields, Alert | None]]
+    ) -> None:
+        """Store what `decide` makes of `config/runtime`, its audit entry and what operators are told of it, in one
+        transaction."""
         ref = self._client.document("config/runtime")
 
         def body(transaction: Transaction) -> None:
             stored = ref.get(transaction=transaction, timeout=RPC_SECONDS).to_dict() or {}
-            document, audit = decide(stored)
+            document, audit, alert = decide(stored)
             transaction.set(ref, document)
             transaction.create(ref.collection("audit").document(audit_id), dict(audit))
+            if alert is not None:
+                transaction.create(self._client.document(f"alerts/{alert.alert_id}"), alert.model_dump(by_alias=True))
 
         run_transaction(self._client.transaction(), body)
 
