@@ -132,11 +132,12 @@ class OperationDocuments(JobDocuments, BatchDocuments, RefreshDocuments):
             raise RuntimeError(f"the ledger of {uid} has {LEDGER_READ_MAX} entries or more: too long to be read here")
         return stored, entries
 
-    def record(self, audit: AuditEntry, alert: Alert) -> None:
-        """Store an audit entry of what is not done in Firestore, and what operators are told of it. Two writes."""
+    def record(self, audit: AuditEntry, alert: Alert | None = None) -> None:
+        """Store an audit entry of what is not done in Firestore, with what operators are told of it. A write each."""
         writes = self._client.batch()
         self._record(writes, audit)
-        writes.create(self._client.document(f"alerts/{alert.alert_id}"), alert.model_dump(by_alias=True))
+        if alert is not None:
+            writes.create(self._client.document(f"alerts/{alert.alert_id}"), alert.model_dump(by_alias=True))
         writes.commit(timeout=RPC_SECONDS)
 
     def unknown_states(self, limit: int) -> list[DamagedDocument]:
