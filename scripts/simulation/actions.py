@@ -101,7 +101,11 @@ def _classify_many(world: World, user: str, keys: list[str]) -> Call:
 def _uploaded(world: World, user: str, key: str) -> str:
     """Upload a photo the first time that it is asked about: an app that asks again does not upload again."""
     path = photo_path(user, key)
-    return path if path in world.uploads else upload(world, user, key)
+    if path in world.uploads:
+        return path
+    if user in world.history.hostile:
+        world.openai.faults.add(kind="cut_answer", endpoint="*", custom_id=job_id_of(user, key), count=None)
+    return upload(world, user, key)
 
 
 def _upgrade(_world: World, user: str, key: str) -> Call:

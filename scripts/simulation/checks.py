@@ -24,6 +24,7 @@ EARNING = {"bonus", "convert", "manual", "refresh"}
 
 BY_THE_PHOTO = {"PROVIDER_REJECTED", "ANSWER_UNUSABLE"}
 FAILURES_REFUNDED_MAX = 3
+STOOD_STILL_MAX = timedelta(hours=4)
 
 JOB_LEASE = timedelta(days=4)
 UNPOLLED = timedelta(hours=20)
@@ -208,13 +209,28 @@ def tokens_are_conserved(books: Books) -> Iterator[Violation]:
 
 
 def _stands_for_a_reason(job: Fields, books: Books) -> bool:
-    def for_nothing(each: Fields) -> bool:
-        return bool(each["status"] == "failed" and each["costMicros"] and each["error"]["code"] in BY_THE_PHOTO)
-
     ended = job["completedAt"]
     others = [each for each in books.jobs.values() if each["uid"] == job["uid"] and each is not job]
     before = [each for each in others if each["completedAt"] and each["completedAt"].date() == ended.date()]
-    return for_nothing(job) and sum(map(for_nothing, before)) >= FAILURES_REFUNDED_MAX
+    return _for_nothing(job) and sum(map(_for_nothing, before)) >= FAILURES_REFUNDED_MAX
+
+
+def _for_nothing(job: Fields) -> bool:
+    return bool(job["status"] == "failed" and job["costMicros"] and job["error"]["code"] in BY_THE_PHOTO)
+
+
+def photos_for_nothing_cost_their_user(books: Books) -> Iterator[Violation]:
+    """Of the photos that the provider was paid for and that came to nothing for what they show, a user has a few
+    refunded in a day: what a user costs beyond the tokens that were taken is no more than those."""
+    refunded: Counter[tuple[str, date]] = Counter()
+    for job in books.jobs.values():
+        ended = job["completedAt"]
+        # Who decides and stands still over midnight counts for the day that the wallet has come to meanwhile.
+        if not job.get("chargeStands") and _for_nothing(job) and (ended + STOOD_STILL_MAX).date() == ended.date():
+            refunded[job["uid"], ended.date()] += 1
+    for (uid, day), count in refunded.items():
+        if count > FAILURES_REFUNDED_MAX:
+            yield Violation("hostile", f"{uid} had {count} photos refunded on {day} that the operator paid for")
 
 
 def wallets_balance(books: Books) -> Iterator[Violation]:
@@ -256,7 +272,7 @@ def submitted_once(books: Books) -> Iterator[Violation]:
             yield Violation(
                 "double_submissions", f"batch {created.batch_id} was created {sent[created.batch_id]} times"
             )
-        elif batch is None or batch["openaiBatchId"] != created.openai_id:
+        elif batch is None or (batch["openaiBatchId"] != created.openai_id and not _unknowable(batch)):
             yield Violation(
                 "double_submissions", f"{created.openai_id} was created for {created.batch_id}, which is {batch}"
             )
@@ -273,7 +289,7 @@ def answers_are_paid_once(books: Books) -> Iterator[Violation]:
         if job is None:
             yield Violation("double_submissions", f"{len(answers)} answers were bought for {job_id}, which is no job")
             continue
-        if len(answers) > job["attempts"]:
+        if len(answers) > job["attempts"] and job_id not in given_up:
             text = f"job {job_id} has {job['attempts']} attempts, and {len(answers)} answers were paid for"
             yield Violation("double_submissions", text)
         cost = sum(map(cost_micros, answers))
@@ -304,8 +320,15 @@ def _given_up(books: Books) -> set[str]:
     """Return the jobs of batches that were given up, or cancelled: what they cost is on the batch's books, if anybody
     knows it at all."""
     lost = {batch_id for batch_id, batch in books.batches.items() if batch["error"] and batch["state"] == "done"}
+    lost |= {batch_id for batch_id, batch in books.batches.items() if _unknowable(batch)}
     lost |= {each.batch_id for each in books.world.created if books.world.openai_status(each.openai_id) == "cancelled"}
     return {job for created in books.world.created if created.batch_id in lost for job in created.jobs}
+
+
+def _unknowable(batch: Fields) -> bool:
+    """Whether OpenAI would not say, 28 hours after it was asked to create a batch, if it had done so. All that was held
+    is booked then, and its jobs have been refunded."""
+    return bool(batch["state"] == "failed" and (batch["error"] or "").startswith("nobody can tell"))
 
 
 def cost_micros(answer: Billed) -> int:
@@ -510,6 +533,7 @@ CHECKS: tuple[Check, ...] = (
     limits_hold,
     plans_hold,
     tokens_are_conserved,
+    photos_for_nothing_cost_their_user,
     wallets_balance,
     submitted_once,
     answers_are_paid_once,

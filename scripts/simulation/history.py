@@ -62,7 +62,8 @@ class Action:
 
 @dataclass(frozen=True)
 class History:
-    """Everything that a run depends on. `weaknesses` are faults of the OpenAI stand-in that last."""
+    """Everything that a run depends on. `weaknesses` are faults of the OpenAI stand-in that last, `hostile` users send
+    photos of which it makes nothing, at the operator's cost."""
 
     seed: int
     start: datetime
@@ -73,6 +74,7 @@ class History:
     batch_minutes: float
     weaknesses: tuple[dict[str, Any], ...]
     actions: tuple[Action, ...]
+    hostile: frozenset[str] = frozenset()
 
 
 def history(seed: int) -> History:
@@ -89,6 +91,7 @@ def history(seed: int) -> History:
         batch_minutes=dice.choice((10.0, 60.0, 240.0, 900.0)),
         weaknesses=(dice.choice(WEAKNESSES),) if dice.random() < 0.25 else (),
         actions=tuple(_Draw(dice, users).actions()),
+        hostile=frozenset(f"user-{number}" for number in range(users) if dice.random() < HOSTILE_SHARE),
     )
 
 
@@ -194,6 +197,9 @@ WEAKNESSES: tuple[dict[str, Any], ...] = (
     {"kind": "batch_expires", "count": None, "probability": 0.3, "share": 0.5},
 )
 """What OpenAI may suffer from all the time."""
+
+HOSTILE_SHARE = 0.15
+"""Of users."""
 
 LASTING_SHARE = 0.12
 """Of bursts, with one more trouble that stays: what hurts most is not what passes."""

@@ -67,6 +67,16 @@ def _refusing(drawn: History) -> History:
     return replace(drawn, weaknesses=(refused,), actions=actions)
 
 
+def _hostile(drawn: History) -> History:
+    """Have nobody but hostile users, with tokens for many photos and no other limit."""
+    users = frozenset(f"user-{number}" for number in range(drawn.users))
+    tokens = {**drawn.config["tokens"], "welcome": 100}
+    plan = {**drawn.config["plans"]["free"], "instantPerDay": 20, "batchPerDay": 100, "callsPerMinute": 60}
+    budget = {**drawn.config["budget"], "dailyLimitMicros": 10_000_000}
+    config = {**drawn.config, "tokens": tokens, "plans": {"free": plan}, "budget": budget}
+    return replace(drawn, hostile=users, config=config)
+
+
 def _weakened(kind: str) -> Callable[[History], History]:
     """Have OpenAI suffer from this all the time."""
     return lambda drawn: replace(drawn, weaknesses=({"kind": kind, "count": None, "probability": 0.5},))
@@ -95,6 +105,13 @@ MUTATIONS: tuple[Mutation, ...] = (
         "functions.core.settlement:_refunded",
         "account = refund(Account(wallet), job.job_id, job.tokens_cost, now, points=job.points)",
         "account = Account(wallet)",
+    ),
+    Mutation(
+        "refund whatever comes to nothing",
+        "functions.core.limits:count_failure",
+        "today.failed < FAILURES_REFUNDED_MAX",
+        "True",
+        given=_hostile,
     ),
     Mutation(
         "charge the whole price for an upgrade",

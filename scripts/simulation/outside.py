@@ -1,5 +1,6 @@
 """What the functions talk to, each call of which goes through the world's gate at the moment when it takes effect."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
@@ -13,6 +14,7 @@ from functions.core.batches import Roll
 from functions.core.profile import News
 from scripts.emulators.firestore.errors import FirestoreError
 from scripts.emulators.inprocess import MemoryFiles, MemoryMessaging
+from scripts.emulators.openai_standin.faults import Faults
 from scripts.simulation.faults import Kind
 from scripts.simulation.scheduler import Scheduler
 
@@ -43,6 +45,26 @@ class Wire(httpx2.BaseTransport):
             return httpx2.ReadTimeout("no answer", request=request)
 
         return self._gate(name, lambda: self._inner.handle_request(request), fail)
+
+
+class HostilePhotos(httpx2.BaseTransport):
+    """OpenAI as some photos make it: it talks about them without end, and is cut off."""
+
+    def __init__(self, inner: httpx2.BaseTransport, faults: Faults, hostile: Callable[[str], bool]) -> None:
+        """`hostile` says it of a photo as it stands in a request."""
+        self._inner, self._faults, self._hostile = inner, faults, hostile
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        if not request.url.path.endswith("/chat/completions"):
+            return self._inner.handle_request(request)
+        _, image = json.loads(request.read())["messages"][1]["content"]
+        if not self._hostile(image["image_url"]["url"].partition(",")[2]):
+            return self._inner.handle_request(request)
+        fault = self._faults.add(kind="cut_answer", endpoint="*")
+        try:
+            return self._inner.handle_request(request)
+        finally:
+            self._faults.remove(fault)
 
 
 class Files(MemoryFiles):

@@ -45,7 +45,7 @@ from scripts.emulators.openai_standin.errors import invalid
 from scripts.simulation.documents import Documents, decoded
 from scripts.simulation.faults import Fault, FaultPlan, Kind
 from scripts.simulation.history import History
-from scripts.simulation.outside import Files, InLine, LibraryTime, Messaging, Wire, firestore_error
+from scripts.simulation.outside import Files, HostilePhotos, InLine, LibraryTime, Messaging, Wire, firestore_error
 from scripts.simulation.scheduler import CrashError, Invocation, OverrunError, Process, Scheduler
 from scripts.simulation.watch import Watch
 
@@ -143,11 +143,15 @@ class World:
             self.firestore, wait=self._wait_for_lock, intercept=self._intercept, transport=BoundedTransport
         )
         self._store = FirestoreStore(self._connection)
-        http = httpx2.Client(transport=Wire(self.outside, self.openai.transport()), base_url=self.openai.base_url)
+        provider = HostilePhotos(self.openai.transport(), self.openai.faults, self._is_hostile)
+        http = httpx2.Client(transport=Wire(self.outside, provider), base_url=self.openai.base_url)
         self._client = OpenAI(api_key="stand-in", base_url="http://openai.local/v1", http_client=http)
         self._processes = [self._new_process(number) for number in range(PROCESSES)]
         self._started = PROCESSES
         self._record_openai()
+
+    def _is_hostile(self, photo: str) -> bool:
+        return self.photos.get(photo, "//").split("/")[1] in self.history.hostile
 
     # What invocations see
 
