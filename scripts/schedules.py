@@ -25,10 +25,9 @@ from google.cloud import scheduler_v1 as api
 from google.cloud.scheduler_v1.services.cloud_scheduler.transports import CloudSchedulerGrpcTransport
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
-from rich.console import Console
 
 from functions.core.operations import AuditEntry
-from scripts.operators.session import AsJson, By, Yes, connected, login, table
+from scripts.operators.session import AsJson, By, Screen, Yes, connected, login, table
 from scripts.operators.session import change as asked
 from scripts.schedule_plan import (
     Change,
@@ -51,7 +50,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-console = Console(highlight=False, soft_wrap=True)
+console = Screen(highlight=False, soft_wrap=True)
 
 Project = Annotated[str, typer.Option(envvar=["GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT"], help="Firebase project.")]
 Region = Annotated[str, typer.Option(envvar="REGION", help="Where the functions run.")]

@@ -4,6 +4,7 @@ What a model writes can be what a sticker on a bin told it to write. So no text 
 showing, and none sends a reader somewhere: a link, an address, a number to call.
 """
 
+import json
 import re
 import unicodedata
 
@@ -42,14 +43,37 @@ _NOT_DIALLED = re.compile(f"{_YEAR}{_TO}{_YEAR}|{_HOUR}{_TO}{_HOUR}")
 def cleaned(text: str) -> str:
     """Return a text with nothing in it but what is shown: no controls, no marks that turn its direction, no tags; white
     space of any kind is one space."""
+    return " ".join(visible(_TAG.sub(" ", unicodedata.normalize("NFC", text))).split()).strip(_JOINERS)
+
+
+def visible(text: str) -> str:
+    """Return a text without what a screen obeys: no controls but the end of a line, no marks that turn its direction;
+    other white space is a space."""
     shown = []
-    for character in _TAG.sub(" ", unicodedata.normalize("NFC", text)):
+    for character in text:
         category = unicodedata.category(character)
-        if category.startswith("Z") or character in "\t\n\r\v\f\x85":
-            shown.append(" ")
-        elif not category.startswith("C") or character in _JOINERS:
+        if character == "\n" or character in _JOINERS or not category.startswith(("C", "Z")):
             shown.append(character)
-    return " ".join("".join(shown).split()).strip(_JOINERS)
+        elif category.startswith("Z") or character in "\t\r\v\f\x85":
+            shown.append(" ")
+    return "".join(shown)
+
+
+def escaped_json(text: str) -> str:
+    """Return JSON with whatever a screen obeys written as an escape, and letters as they are: the same data."""
+    return "".join(
+        json.dumps(each)[1:-1] if unicodedata.category(each).startswith("C") and each != "\n" else each for each in text
+    )
+
+
+def spreadsheet_cell(value: object) -> object:
+    """Return a cell of a CSV that a spreadsheet shows and does not calculate: a formula gets a ' before it."""
+    if not isinstance(value, str):
+        return value
+    return f"'{visible(value)}" if value.lstrip(" ").startswith(_FORMULA) else visible(value)
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def sends_away(text: str) -> bool:

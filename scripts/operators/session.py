@@ -20,13 +20,14 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from functions.adapters.firestore import DamagedDocument, DamagedDocumentError
 from functions.boundary import connect_firebase
 from functions.config import ConfigurationError, load_settings
 from functions.core.errors import EcolaneError
 from functions.core.image_tokens import UnknownImageTokensError
-from functions.core.plain_text import cleaned
+from functions.core.plain_text import cleaned, escaped_json, visible
 from functions.core.records import problems
 from functions.core.usage import UnknownPriceError
 from functions.wiring import Clock, Deps
@@ -155,13 +156,22 @@ def _first_line(text: object) -> str:
 
 
 def _fail(reason: str) -> None:
-    print(f"admin: {reason}", file=sys.stderr)
+    print(visible(f"admin: {reason}"), file=sys.stderr)
     raise typer.Exit(1)
+
+
+class Screen(Console):
+    """A terminal to which texts of others may be printed: a user's id, a provider's words. Whatever is a text comes
+    through here, in a table's cell as well, and leaves behind what the terminal would obey."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Turn a text into what is printed."""
+        return super().render_str(visible(text), **options)
 
 
 def screen(*, as_json: bool = False) -> Console:
     """Return where to print for people: beside the JSON, if that is asked for."""
-    console = Console(highlight=False, stderr=as_json)
+    console = Screen(highlight=False, stderr=as_json)
     if not console.is_terminal:
         console.width = max(console.width, WIDTH_MIN)
     return console
@@ -170,7 +180,7 @@ def screen(*, as_json: bool = False) -> Console:
 def show(data: Any, render: Callable[[Console], None], *, as_json: bool) -> None:
     """Print an answer: as JSON, or for people."""
     if as_json:
-        print(json.dumps(data, indent=2, default=_jsonable, ensure_ascii=False))
+        print(escaped_json(json.dumps(data, indent=2, default=_jsonable, ensure_ascii=False)))
     else:
         render(screen())
 

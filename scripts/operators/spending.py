@@ -22,6 +22,7 @@ from functions.core.costs import (
 from functions.core.guard import DayBook
 from functions.core.jobs import Lane
 from functions.core.moments import clock_text, day_bounds
+from functions.core.plain_text import spreadsheet_cell
 from functions.wiring import Deps
 from scripts.operators.session import AsJson, Project, connected, dollars, show, table
 
@@ -51,7 +52,7 @@ def costs(
         if as_csv:
             writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
             writer.writeheader()
-            writer.writerows(rows)
+            writer.writerows({name: spreadsheet_cell(value) for name, value in row.items()} for row in rows)
             return
 
         def render(console: Console) -> None:
