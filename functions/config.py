@@ -6,8 +6,10 @@ This is the only module that reads the environment.
 import json
 import os
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from firebase_functions import params
 
@@ -138,10 +140,9 @@ def load_settings() -> Settings:
     if os.environ.get("FIREBASE_AUTH_EMULATOR_HOST") and not settings.emulated:
         # Under this variable the Admin SDK takes unsigned tokens: anybody could be anybody.
         raise ConfigurationError("FIREBASE_AUTH_EMULATOR_HOST is set, but this is no emulator; unset it")
-    if not settings.openai_base_url.startswith(("https://", "http://")):
-        raise ConfigurationError(f"OPENAI_BASE_URL must be an http(s) URL, not {settings.openai_base_url!r}")
-    if settings.alert_webhook_url and not settings.alert_webhook_url.startswith(("https://", "http://")):
-        raise ConfigurationError(f"ALERT_WEBHOOK_URL must be an http(s) URL, not {settings.alert_webhook_url!r}")
+    _require_sealed("OPENAI_BASE_URL", settings.openai_base_url, emulated=emulated)
+    if settings.alert_webhook_url:
+        _require_sealed("ALERT_WEBHOOK_URL", settings.alert_webhook_url, emulated=emulated)
     key = os.environ.get("OPENAI_API_KEY")  # functions that ask the provider nothing have none
     if key is not None and (not key or key.split() != [key]):
         # With such a key no call leaves the process, which would be known only after a photo was charged.
@@ -150,6 +151,33 @@ def load_settings() -> Settings:
             "firebase functions:secrets:set OPENAI_API_KEY"
         )
     return settings
+
+
+def _require_sealed(name: str, url: str, *, emulated: bool) -> None:
+    """Refuse an address to which keys, photos or alerts would go in the clear. On this machine they are seen by nobody.
+
+    Raises:
+        ConfigurationError: it is no https URL, and not http to this machine or in an emulator. The URL is not quoted:
+            that of a chat's webhook is a secret.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        raise ConfigurationError(f"{name} is no URL") from None
+    in_the_clear = parts.scheme == "http" and (emulated or _is_this_machine(host))
+    if not host or not (parts.scheme == "https" or in_the_clear):
+        raise ConfigurationError(
+            f"{name} must begin with https://: what is sent there would be read on its way. http:// is taken in an "
+            "emulator, and for 127.0.0.1, ::1 and localhost"
+        )
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def firebase_options() -> dict[str, Any]:

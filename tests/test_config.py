@@ -14,6 +14,7 @@ NAMES = (
     "OPENAI_MODEL",
     "OPENAI_BASE_URL",
     "OPENAI_API_KEY",
+    "ALERT_WEBHOOK_URL",
     "FUNCTIONS_EMULATOR",
     "FIREBASE_AUTH_EMULATOR_HOST",
 )
@@ -78,6 +79,9 @@ def test_a_config_without_a_bucket_means_the_projects_own(monkeypatch: pytest.Mo
         ("OPENAI_BASE_URL", "api.openai.com/v1"),
         ("OPENAI_BASE_URL", "ftp://api.openai.com"),
         ("OPENAI_BASE_URL", ""),
+        ("OPENAI_BASE_URL", "https://"),
+        ("OPENAI_BASE_URL", "https://[::1"),
+        ("ALERT_WEBHOOK_URL", "hooks.example/sk-secret"),
         ("OPENAI_API_KEY", ""),
         ("OPENAI_API_KEY", "sk-secret\n"),
         ("FIREBASE_CONFIG", "{not json"),
@@ -90,6 +94,32 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, wr
     with pytest.raises(ConfigurationError, match=name) as error:
         load_settings()
     assert "sk-secret" not in str(error.value)
+
+
+IN_THE_CLEAR = [
+    "http://api.openai.com/v1",
+    "http://10.0.0.7/v1",
+    "http://127.0.0.1.example/v1",
+    "http://localhost@a.b/",
+]
+
+
+@pytest.mark.parametrize("name", ["OPENAI_BASE_URL", "ALERT_WEBHOOK_URL"])
+@pytest.mark.parametrize("url", IN_THE_CLEAR)
+def test_nothing_is_sent_in_the_clear(monkeypatch: pytest.MonkeyPatch, name: str, url: str) -> None:
+    """Keys, photos and alerts leave a machine by https alone; an emulator may send them to the machine beside it."""
+    monkeypatch.setenv(name, url)
+    with pytest.raises(ConfigurationError, match=f"{name} must begin with https://"):
+        load_settings()
+    monkeypatch.setenv("FUNCTIONS_EMULATOR", "true")
+    assert url in {load_settings().openai_base_url, load_settings().alert_webhook_url}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8080", "127.1.2.3", "[::1]:8080", "localhost", "LOCALHOST:80"])
+def test_this_machine_may_be_asked_in_the_clear(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """A gateway beside the function is on no network."""
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://{host}/v1")
+    assert load_settings().openai_base_url == f"http://{host}/v1"
 
 
 def test_a_deployed_function_never_takes_unsigned_tokens(monkeypatch: pytest.MonkeyPatch) -> None:

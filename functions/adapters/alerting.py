@@ -7,12 +7,17 @@ from collections.abc import Callable
 from datetime import datetime
 from time import sleep
 
-import requests
+import httpx2
 
+from functions.adapters.bounded_http import Allowance, bounded_http
 from functions.core.alerts import Alert
 from functions.core.moments import iso_text
 
 TIMEOUT_SECONDS = 10.0
+"""For one try, from the first address to the last header of the answer."""
+
+ANSWER_BYTES_MAX = 128 * 1024
+"""Only the status counts; headers come in reads of 64 kB at most, with the beginning of a body behind them."""
 
 BACKOFF_SECONDS = (1.0, 3.0)
 """Waits before the second and the third try. What fails then is tried again by the next guard."""
@@ -70,11 +75,13 @@ class AlertWebhook:
             headers["Ecolane-Signature"] = signature(self._secret, self._clock(), body)
         try:
             # Streamed, which leaves the body unread: it says nothing that we act on, and may never end.
-            with requests.post(
-                self._url, data=body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True
-            ) as response:
+            with (
+                bounded_http() as http,
+                Allowance(TIMEOUT_SECONDS, ANSWER_BYTES_MAX).applied(),
+                http.stream("POST", self._url, content=body, headers=headers) as response,
+            ):
                 return "" if response.status_code // 100 == 2 else f"status {response.status_code}"
-        except requests.RequestException as error:
+        except httpx2.HTTPError as error:
             return f"no answer ({type(error).__name__})"
 
 

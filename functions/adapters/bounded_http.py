@@ -1,4 +1,4 @@
-"""OpenAI's client over HTTP whose calls have an end, whatever the other side does.
+"""OpenAI's client, and HTTP for alerts, whose calls have an end, whatever the other side does.
 
 A time limit of httpx is one for each read: a server that sends a byte now and then is waited for without end. Here a
 call has an `Allowance` of seconds and bytes, kept where the bytes come from: in the network stream, below TLS's
@@ -70,22 +70,25 @@ _allowance: ContextVar[Allowance | None] = ContextVar("allowance", default=None)
 
 
 def bounded_client(api_key: str, base_url: str) -> OpenAI:
-    """Return OpenAI's client, which keeps to allowances, follows no redirect and takes nothing compressed.
+    """Return OpenAI's client, which keeps to allowances, follows no redirect and takes nothing compressed."""
+    http = bounded_http()
+    http.event_hooks = {"response": [_refuse_compressed]}
+    return OpenAI(api_key=api_key, base_url=base_url, http_client=http)
+
+
+def bounded_http() -> httpx2.Client:
+    """Return an HTTP client which keeps to allowances, follows no redirect and asks for nothing compressed.
 
     A redirect would carry the photo, and perhaps the key, to whoever it names. What a few compressed bytes come to is
     known only when it is in memory.
     """
-    http = DefaultHttpxClient(
-        follow_redirects=False,
-        headers={"Accept-Encoding": "identity"},
-        event_hooks={"response": [_refuse_compressed]},
-    )
+    http = DefaultHttpxClient(follow_redirects=False, headers={"Accept-Encoding": "identity"})
     # There is no public way to a backend that leaves the proxies of the environment in place.
     for transport in (http._transport, *http._mounts.values()):  # noqa: SLF001
         if isinstance(transport, httpx2.HTTPTransport):
             pool = transport._pool  # noqa: SLF001
             pool._network_backend = _Backend(pool._network_backend)  # noqa: SLF001
-    return OpenAI(api_key=api_key, base_url=base_url, http_client=http)
+    return http
 
 
 def _refuse_compressed(response: httpx2.Response) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from functions.core.budget import Hold
 from functions.core.classification import Classification
-from functions.core.jobs import Job, JobError, Lane, Status
+from functions.core.jobs import Failure, Job, JobError, Lane, Status
 from functions.core.records import Fields
 from functions.core.usage import Usage
 
@@ -17,6 +17,11 @@ WAIT_MAX = timedelta(hours=26)
 
 RETRY_BACKOFF = (timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=4))
 """How long a job stays out of the queue after its first, second and any further failed attempt."""
+
+
+UNUSABLE_ATTEMPTS_MAX = 2
+"""A job whose second attempt, or a later one, brought an answer that nobody can use is not tried again, whatever
+`attempts_max` says. Each such answer is paid for; one may be a slip of the model's, two are the photo's doing."""
 
 
 def with_fields(job: Job, fields: Fields) -> Job:
@@ -102,6 +107,12 @@ def lease_moved(until: datetime, error: JobError, cost_micros: int) -> Fields:
 def backoff(attempts: int) -> timedelta:
     """Return how long to wait after this many failed attempts."""
     return RETRY_BACKOFF[min(max(attempts, 1), len(RETRY_BACKOFF)) - 1]
+
+
+def may_try_again(error: JobError, attempts: int, attempts_max: int) -> bool:
+    """Whether a job that has failed so many times, now with a retryable error, has an attempt left."""
+    unusable = error.code == Failure.ANSWER_UNUSABLE
+    return attempts < (min(attempts_max, UNUSABLE_ATTEMPTS_MAX) if unusable else attempts_max)
 
 
 def waited_too_long(created_at: datetime, now: datetime) -> bool:

@@ -18,7 +18,7 @@ from functions.core.jobs import Failure, JobError
 from functions.core.profile import News
 from functions.core.records import Fields
 from functions.core.settlement import refunding
-from functions.core.transitions import backoff, lease_moved, requeued, waited_too_long
+from functions.core.transitions import backoff, lease_moved, may_try_again, requeued, waited_too_long
 from functions.steps.set_aside import LOOK_AGAIN, Items, report_item
 from functions.steps.spending import known_price, line_micros
 
@@ -98,7 +98,8 @@ class Endings:
         self.causes[error.message] += 1
         spent, attempts = member.cost_micros + cost, member.attempts - (0 if counts else 1)
         in_time = not waited_too_long(member.created_at, now)
-        if attempt.retryable and attempts < self._deps.runtime().batch.attempts_max and in_time:
+        may = may_try_again(error, attempts, self._deps.runtime().batch.attempts_max)
+        if attempt.retryable and may and in_time:
             again = requeued(error, attempts=attempts, at=now + (pause or backoff(attempts)))
             fields = {**again, "costMicros": spent}
             self._hold_back(_Ending(member, attempt, fields, Counter(requeued=1, costMicros=cost)))

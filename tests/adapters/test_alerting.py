@@ -1,8 +1,10 @@
 """The operator's webhook, over a real server on this machine: what it gets, and what becomes of its answers."""
 
+import contextlib
 import hashlib
 import hmac
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -158,6 +160,31 @@ def test_a_server_that_does_not_answer_holds_nobody_up(receiver: Receiver, monke
     assert time.monotonic() - started < unhurried(5)
 
 
+@pytest.mark.parametrize("pause", [0.01, 0.0], ids=["slowly", "at once"])
+def test_headers_without_end_are_not_waited_for(monkeypatch: pytest.MonkeyPatch, pause: float) -> None:
+    """A byte now and then is no answer, nor are a million: a try has one deadline and so many bytes."""
+    monkeypatch.setattr(alerting, "TIMEOUT_SECONDS", 0.5)
+    over = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def talk() -> None:
+        for _ in range(1 + len(BACKOFF_SECONDS)):
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nx: ")
+                while not over.wait(pause):
+                    connection.sendall(b"x" if pause else b"x" * 10_000)
+
+    talking = threading.Thread(target=talk, daemon=True)
+    talking.start()
+    started = time.monotonic()
+    with listener, pytest.raises(AlertNotDeliveredError, match=r"^no answer"):
+        webhook(f"http://127.0.0.1:{listener.getsockname()[1]}").send(ALERT)
+    over.set()
+    talking.join()
+    assert time.monotonic() - started < unhurried(5)
+
+
 def test_an_answer_that_never_ends_is_not_read(receiver: Receiver) -> None:
     """The status is all that counts."""
     receiver.endless = True
@@ -169,7 +196,7 @@ def test_nobody_there_is_an_error_that_names_no_address() -> None:
     """The address may hold a token, as those of chat services do."""
     with pytest.raises(AlertNotDeliveredError) as error:
         webhook("http://127.0.0.1:1/services/T0K3N").send(ALERT)
-    assert str(error.value) == "no answer (ConnectionError)"
+    assert str(error.value) == "no answer (ConnectError)"
 
 
 @pytest.mark.parametrize("status", [200, 500])

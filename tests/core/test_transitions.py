@@ -107,3 +107,19 @@ def test_a_job_whose_lease_is_moved_stays_with_its_batch_and_says_why() -> None:
 def test_every_change_names_fields_that_a_job_has(fields: Fields) -> None:
     """A misspelt field would be stored and never read again."""
     assert set(fields) <= {field.alias for field in Job.model_fields.values()}
+
+
+@pytest.mark.parametrize(
+    ("code", "attempts", "most", "may"),
+    [
+        (Failure.ANSWER_UNUSABLE, 1, 3, True),
+        (Failure.ANSWER_UNUSABLE, 2, 3, False),
+        (Failure.ANSWER_UNUSABLE, 2, 10, False),
+        (Failure.ANSWER_UNUSABLE, 1, 1, False),
+        (Failure.PROVIDER_UNAVAILABLE, 2, 3, True),
+        (Failure.PROVIDER_UNAVAILABLE, 3, 3, False),
+    ],
+)
+def test_an_unusable_answer_is_asked_for_once_more(code: Failure, attempts: int, most: int, may: bool) -> None:
+    """And no more, whatever the config allows: each one is paid for. Other failures have all their attempts."""
+    assert transitions.may_try_again(JobError(code=code, message=""), attempts, most) is may
