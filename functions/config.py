@@ -61,6 +61,9 @@ OPERATOR_SECOND_FACTOR = params.BoolParam(
     description="Whether operators who change something have to have signed in with a second factor.",
 )
 
+OPENAI_HOST = "api.openai.com"
+"""Regions have addresses below it, as eu.api.openai.com."""
+
 FIREBASE_TIMEOUT_SECONDS = 5
 """For a request to Firebase's own services, made twice by the Admin SDK if it has to; its default is two minutes."""
 
@@ -105,6 +108,12 @@ class Settings:
     check_revoked_tokens: bool = False
     operator_second_factor: bool = True
     daily_limit_micros_max: int = 100_000_000
+
+    @property
+    def asks_openai(self) -> bool:
+        """Whether the provider is OpenAI itself, in whatever region, or its stand-in in a local cloud."""
+        host = urlsplit(self.openai_base_url).hostname or ""
+        return self.emulated or host == OPENAI_HOST or host.endswith(f".{OPENAI_HOST}")
 
 
 def project() -> str:

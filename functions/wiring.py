@@ -92,6 +92,12 @@ class Deps:
 
         return model_price(model or self.settings.openai_model, self.clock())
 
+    def safety_identifier(self, uid: str) -> str | None:
+        """Return what the provider knows a user by; None where it is none of OpenAI's, which may not know the field."""
+        from functions.core.prompts import safety_identifier
+
+        return safety_identifier(self.settings.project, uid) if self.settings.asks_openai else None
+
     def new_id(self) -> str:
         """Return a new random id."""
         return uuid.uuid4().hex

@@ -1,6 +1,7 @@
 """What the model is asked. A change of wording is a new version, so that results can be told apart."""
 
 import base64
+import hmac
 import json
 from typing import Any
 
@@ -47,10 +48,22 @@ def image_data_url(jpeg: bytes) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
 
 
-def completion_request(model: str, image_url: str, region: str, language: str) -> dict[str, Any]:
+def safety_identifier(project: str, uid: str) -> str:
+    """Return what OpenAI knows a user by: HMAC-SHA256 of the uid, 64 hexadecimal digits.
+
+    OpenAI names one, or blocks it, when its photos break the usage policies; without any it blocks us. It tells nothing
+    of the user. Its key is the project's id, so that it stays the same when other keys change.
+    https://developers.openai.com/api/docs/guides/safety-best-practices#implement-safety-identifiers
+    """
+    return hmac.new(project.encode(), uid.encode(), "sha256").hexdigest()
+
+
+def completion_request(
+    model: str, image_url: str, region: str, language: str, *, identifier: str | None = None
+) -> dict[str, Any]:
     """Return the body of a chat completion that classifies one photo.
 
-    The same body serves both lanes: sent at once, or as a line of a batch file. The fixed parts come first, so that
+    `identifier` is the user's `safety_identifier`, None for a server that does not know the field. The same body serves both lanes: sent at once, or as a line of a batch file. The fixed parts come first, so that
     providers can serve them from their prompt cache.
     """
     body: dict[str, Any] = {
@@ -68,6 +81,8 @@ def completion_request(model: str, image_url: str, region: str, language: str) -
         "response_format": _RESPONSE_FORMAT,
         "max_completion_tokens": OUTPUT_TOKENS_MAX,
     }
+    if identifier is not None:
+        body["safety_identifier"] = identifier
     if model in REASONING_EFFORT:
         body["reasoning_effort"] = REASONING_EFFORT[model]
     return body

@@ -78,7 +78,8 @@ def classify_now(job: Job, photo: bytes, version: datetime, deps: Deps) -> Job:
 def _ask(job: Job, photo: bytes, deps: Deps) -> tuple[Attempt, int]:
     """Return the attempt, and after how many seconds another one makes sense should it have failed."""
     rules = deps.runtime().instant
-    body = completion_request(deps.settings.openai_model, image_data_url(photo), job.region, job.language)
+    model, identifier = deps.settings.openai_model, deps.safety_identifier(job.uid)
+    body = completion_request(model, image_data_url(photo), job.region, job.language, identifier=identifier)
     try:
         completion = deps.provider.complete(body, min(rules.provider_timeout_seconds, _seconds_left()))
     except ProviderDownError as problem:

@@ -1,5 +1,6 @@
 """`find` and `job`: from what a user, or OpenAI, names to what became of a photo."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -12,7 +13,8 @@ from functions.core.batches import LOST, Batch
 from functions.core.idempotency import job_id_for
 from functions.core.jobs import FINAL, Job, Lane, Status
 from functions.core.ledger import LedgerEntry, Reason, entry_id
-from functions.core.moments import clock_text
+from functions.core.moments import clock_text, day_of
+from functions.core.prompts import safety_identifier
 from functions.core.transitions import WAIT_MAX
 from functions.wiring import Deps
 from scripts.operators.money import document_id
@@ -30,18 +32,24 @@ from scripts.operators.session import (
 
 MOVES = (Reason.CHARGE, Reason.UPGRADE, Reason.REFUND)
 KEPT = "Jobs are kept for 90 days; their price stays in the ledger: user UID"
+IDENTIFIED_DAYS = 14
+IDENTIFIED_JOBS_MAX = 50_000
+"""How far a user is looked for whom OpenAI names: it does so within days. A read for each job, 3 cents at the most."""
 RECOVERY = timedelta(minutes=10)
 """When recover_jobs comes for an instant call that never came back."""
 
 
 def find(
-    text: Annotated[str, typer.Argument(help="A uid, an e-mail, a job, a batch (OpenAI's id, too), a requestId.")],
+    text: Annotated[
+        str,
+        typer.Argument(help="A uid, an e-mail, a job, a batch (OpenAI's id, too), a requestId, a safety identifier."),
+    ],
     project: Project,
     uid: Annotated[str | None, typer.Option(help="Whose requestId it is.", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Find what somebody names, and which command tells more. A handful of reads; an e-mail is looked up in Firebase
-    Auth."""
+    Auth, a safety identifier of OpenAI's among the users of the last two weeks' jobs, at a read for each."""
     with connected(project) as deps:
         found = list(_found(document_id(text), uid, project, deps))
         if not found:
@@ -52,6 +60,10 @@ def find(
 
 
 def _found(text: str, uid: str | None, project: str, deps: Deps) -> Iterator[dict[str, str]]:
+    if re.fullmatch("[0-9a-f]{64}", text):
+        user = _by_identifier(text, deps)
+        yield _hit("user", user, f"admin user {user}")
+        return
     if "@" in text:
         for user in _by_email(text, project):
             yield _hit("user", user, f"admin user {user}")
@@ -68,6 +80,29 @@ def _found(text: str, uid: str | None, project: str, deps: Deps) -> Iterator[dic
         entry = deps.store.get_entry(uid or "", entry_id(reason, text))
         if entry is not None:
             yield _hit(f"entry {entry.seq}, {entry.delta:+} tokens", entry.entry_id, f"admin user {uid}")
+
+
+def _by_identifier(identifier: str, deps: Deps) -> str:
+    """Find the user whom OpenAI names, among those with jobs of the last days.
+
+    Raises:
+        RefusedError: it is none of theirs. Says how far was looked.
+    """
+    left, day, known = IDENTIFIED_JOBS_MAX, deps.clock(), set[str]()
+    for back in range(IDENTIFIED_DAYS):
+        uids = deps.store.users_of_day(day_of(day - timedelta(days=back)), left)
+        left -= len(uids)
+        for uid in set(uids) - known:
+            if safety_identifier(deps.settings.project, uid) == identifier:
+                return uid
+        known.update(uids)
+        if left <= 0:
+            break
+    raise RefusedError(
+        f"no user of the jobs since {day_of(day - timedelta(days=back))} has this safety identifier "
+        f"({len(known)} users, {IDENTIFIED_JOBS_MAX - left} jobs; at most {IDENTIFIED_DAYS} days and "
+        f"{IDENTIFIED_JOBS_MAX:,} jobs are looked at)"
+    )
 
 
 def _hit(kind: str, found: str, command: str) -> dict[str, str]:

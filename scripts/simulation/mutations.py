@@ -189,7 +189,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "try again without end",
         "functions.steps.endings:Endings._end",
-        "attempts < self._deps.runtime().batch.attempts_max",
+        "may_try_again(error, attempts, self._deps.runtime().batch.attempts_max)",
         "True",
         _weakened("line_error"),
     ),
