@@ -6,13 +6,12 @@ This is the only module that reads the environment.
 import json
 import os
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from firebase_functions import params
 
+from functions.core.addresses import is_openai, is_sealed
 from functions.core.image_tokens import FORMULAS
 
 REGION = params.StringParam("REGION", default="us-central1", description="Where the functions run.")
@@ -60,9 +59,6 @@ OPERATOR_SECOND_FACTOR = params.BoolParam(
     default=True,
     description="Whether operators who change something have to have signed in with a second factor.",
 )
-
-OPENAI_HOST = "api.openai.com"
-"""Regions have addresses below it, as eu.api.openai.com."""
 
 FIREBASE_TIMEOUT_SECONDS = 5
 """For a request to Firebase's own services, made twice by the Admin SDK if it has to; its default is two minutes."""
@@ -112,8 +108,7 @@ class Settings:
     @property
     def asks_openai(self) -> bool:
         """Whether the provider is OpenAI itself, in whatever region, or its stand-in in a local cloud."""
-        host = urlsplit(self.openai_base_url).hostname or ""
-        return self.emulated or host == OPENAI_HOST or host.endswith(f".{OPENAI_HOST}")
+        return self.emulated or is_openai(self.openai_base_url)
 
 
 def project() -> str:
@@ -163,30 +158,11 @@ def load_settings() -> Settings:
 
 
 def _require_sealed(name: str, url: str, *, emulated: bool) -> None:
-    """Refuse an address to which keys, photos or alerts would go in the clear. On this machine they are seen by nobody.
-
-    Raises:
-        ConfigurationError: it is no https URL, and not http to this machine or in an emulator. The URL is not quoted:
-            that of a chat's webhook is a secret.
-    """
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        raise ConfigurationError(f"{name} is no URL") from None
-    in_the_clear = parts.scheme == "http" and (emulated or _is_this_machine(host))
-    if not host or not (parts.scheme == "https" or in_the_clear):
+    if not is_sealed(url, emulated=emulated):  # the URL is not quoted: that of a chat's webhook is a secret
         raise ConfigurationError(
             f"{name} must begin with https://: what is sent there would be read on its way. http:// is taken in an "
             "emulator, and for 127.0.0.1, ::1 and localhost"
         )
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def firebase_options() -> dict[str, Any]:

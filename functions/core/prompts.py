@@ -63,8 +63,9 @@ def completion_request(
 ) -> dict[str, Any]:
     """Return the body of a chat completion that classifies one photo.
 
-    `identifier` is the user's `safety_identifier`, None for a server that does not know the field. The same body serves both lanes: sent at once, or as a line of a batch file. The fixed parts come first, so that
-    providers can serve them from their prompt cache.
+    `identifier` is the user's `safety_identifier`, None for a server that does not know the field. The same body
+    serves both lanes: sent at once, or as a line of a batch file. The fixed parts come first, so that providers can
+    serve them from their prompt cache.
     """
     body: dict[str, Any] = {
         "model": model,

@@ -42,7 +42,7 @@ RECOVERY = timedelta(minutes=10)
 def find(
     text: Annotated[
         str,
-        typer.Argument(help="A uid, an e-mail, a job, a batch (OpenAI's id, too), a requestId, a safety identifier."),
+        typer.Argument(help="A uid, e-mail, job, batch (OpenAI's id, too), requestId or safety identifier."),
     ],
     project: Project,
     uid: Annotated[str | None, typer.Option(help="Whose requestId it is.", show_default=False)] = None,
@@ -90,7 +90,7 @@ def _by_identifier(identifier: str, deps: Deps) -> str:
     """
     left, day, known = IDENTIFIED_JOBS_MAX, deps.clock(), set[str]()
     for back in range(IDENTIFIED_DAYS):
-        uids = deps.store.users_of_day(day_of(day - timedelta(days=back)), left)
+        uids = deps.store.sampled_users(day_of(day - timedelta(days=back)), left)
         left -= len(uids)
         for uid in set(uids) - known:
             if safety_identifier(deps.settings.project, uid) == identifier:
