@@ -8,7 +8,7 @@ OPENAI_HOST = "api.openai.com"
 
 
 def is_sealed(url: str, *, emulated: bool = False) -> bool:
-    """Whether nobody on the way reads what is sent to this URL: by https, or by http within this machine, in an emulator
+    """Whether nobody on the way reads what is sent to this URL: by https, or http within this machine, in an emulator
     to any. False for what is no URL of a host."""
     parts = _split(url)
     if parts is None or not parts.hostname:
