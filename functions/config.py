@@ -11,7 +11,7 @@ from typing import Any
 
 from firebase_functions import params
 
-from functions.core.addresses import is_openai, is_sealed
+from functions.addresses import is_openai, is_sealed
 from functions.core.image_tokens import FORMULAS
 
 REGION = params.StringParam("REGION", default="us-central1", description="Where the functions run.")

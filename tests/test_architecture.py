@@ -17,7 +17,7 @@ CORE = [path for path in MODULES if path.parent.name == "core"]
 ADAPTERS = [path for path in MODULES if (FUNCTIONS / "adapters") in path.parents]
 FIRESTORE = [path for path in ADAPTERS if "firestore" in path.relative_to(FUNCTIONS).as_posix()]
 EDGE = {"__init__", "bodies", "boundary", "caches", "callers", "capacity", "config", "log", "refusals", "triggers"}
-EDGE |= {"current", "wiring"}
+EDGE |= {"addresses", "current", "wiring"}
 USE_CASES = [path for path in MODULES if path.parent == FUNCTIONS and path.stem not in EDGE]
 STEPS = [path for path in MODULES if path.parent.name == "steps"]
 

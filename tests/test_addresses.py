@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.core.addresses import is_openai, is_sealed
+from functions.addresses import is_openai, is_sealed
 
 IN_THE_CLEAR = [
     "http://api.openai.com/v1",
