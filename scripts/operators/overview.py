@@ -18,6 +18,7 @@ from functions.core.pricing import prices_now
 from functions.steps.health import OPEN_STATES
 from functions.steps.spending import wait_minutes
 from functions.wiring import Deps
+from scripts.operators.app_check import app_check, told
 from scripts.operators.money import document_id
 from scripts.operators.session import (
     AsJson,
@@ -55,6 +56,7 @@ def status(
     with connected(project) as deps:
         stats = admin_stats(AdminStats(), "operator", deps)
         now = deps.clock()
+        stats["appCheck"] = app_check(project, functions=deps.settings.enforce_app_check)
         show(stats, lambda console: _status(console, stats, now, project), as_json=as_json)
     if check and stats["wrong"]:
         raise typer.Exit(WRONG)
@@ -79,15 +81,17 @@ def _status(console: Console, stats: Mapping[str, Any], now: datetime, project: 
         f"Refresh  breaker [{breaker_colour}]{breaker}[/], dead letters [{letters_colour}]{letters}[/]",
     )
     console.print(_crons(stats["crons"], now))
+    if stats["appCheck"]:
+        console.print(told(stats["appCheck"]), soft_wrap=True)
     alerts = [each for each in stats["alerts"] if each["day"] >= (now - timedelta(days=1)).date().isoformat()]
     for each in alerts:
         sent = "" if each["delivered"] else " [red](not delivered)[/]"
         over = f", over since {_minute(each['overAt'])}" if each["overAt"] else ""
         sign = "[red]![/]" if each["open"] else "[dim]-[/]"
         console.print(f"{sign} {_minute(each['since'])} {each['kind']}{over}: {escape(cleaned(each['text']))}{sent}")
-    told = {each["kind"] for each in alerts if each["open"]}
+    holding = {each["kind"] for each in alerts if each["open"]}
     for kind, text in stats["wrong"].items():
-        if kind not in told:
+        if kind not in holding:
             console.print(f"[red]![/] now {kind}: {escape(cleaned(text))} [dim](to be told by the next guard)[/]")
     if not alerts and not stats["wrong"]:
         console.print("Nothing is wrong, and there was no alert since yesterday.")

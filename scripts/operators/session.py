@@ -54,8 +54,8 @@ Why = Annotated[
     str, typer.Option("--why", callback=_reason, help="The reason, for the audit; users see that of a grant.")
 ]
 
-_PARAMS = {"DAILY_BUDGET_USD_MAX", "OPENAI_MODEL", "OPENAI_BASE_URL", "REMOTE_CONFIG"}
-"""Params of the deploy that figures depend on; `firebase deploy` keeps them in .env files."""
+_PARAMS = {"DAILY_BUDGET_USD_MAX", "ENFORCE_APP_CHECK", "OPENAI_MODEL", "OPENAI_BASE_URL", "REMOTE_CONFIG"}
+"""Params of the deploy that answers here depend on; `firebase deploy` keeps them in .env files."""
 
 _ROOT = Path(__file__).resolve().parents[2]
 
