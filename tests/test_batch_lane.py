@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from google.cloud.firestore import FieldFilter
+from google.cloud.firestore import DELETE_FIELD, FieldFilter
 
 from scripts.emulators.openai_standin import OpenAIStandIn
 from tests.app import App
@@ -65,11 +65,12 @@ def test_a_photo_removed_while_it_waited_fails_alone(app: App) -> None:
     assert app.statement() == [("welcome", 10, 10), ("charge", -1, 9), ("charge", -1, 8), ("refund", 1, 9)]
 
 
-def test_a_photo_replaced_while_it_waited_fails_alone(app: App) -> None:
-    """What is uploaded over a queued photo is looked at anew; if it is none, its own job fails with a refund and the
-    reason, and the others of the batch are sent."""
+def test_a_photo_of_the_last_release_that_was_replaced_fails_alone(app: App) -> None:
+    """Where no digest was kept, what is uploaded over a queued photo is looked at anew; if it is none, its job fails
+    with a refund and the reason, and the others of the batch are sent."""
     path = app.upload()
     lost, kept = app.classify(path)["jobId"], app.classify()["jobId"]
+    app.cloud.firestore_client().document(f"aiJobs/{lost}").update({"imageDigest": DELETE_FIELD})
     app.upload(INTERLACED_AND_CUT_OFF, path.rpartition("/")[2])
     lost_job, kept_job = app.until_final(lost, kept)
     assert (lost_job["status"], lost_job["error"]["code"]) == ("failed", "INVALID_IMAGE")

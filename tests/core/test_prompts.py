@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from functions.core import prompts
 from functions.core.classification import Category, answer_schema
-from functions.core.prompts import batch_line, completion_request, image_data_url
+from functions.core.prompts import batch_line, completion_request, image_data_url, safety_identifier
 
 IMAGE = image_data_url(b"\xff\xd8jpeg")
 
@@ -101,3 +101,16 @@ def test_a_batch_line_is_one_line_of_json_whatever_is_in_it(custom_id: str, regi
         "url": "/v1/chat/completions",
         "body": body,
     }
+
+
+def test_a_user_is_told_apart_and_not_named() -> None:
+    """The identifier stays the same for a user of a project, is another one for all others, and is in the request only
+    where it is given."""
+    # printf ann | openssl dgst -sha256 -hmac demo-ecolane
+    ann = safety_identifier("demo-ecolane", "ann")
+    assert (
+        ann == "009984fef64fcf4684342a94417d9ec53be2483d75c154ce6d0b37a4cc5e6cb6"
+    )  # pragma: allowlist secret (a hash)
+    assert len({ann, safety_identifier("demo-ecolane", "bob"), safety_identifier("other", "ann")}) == 3
+    assert completion_request("m", IMAGE, "IN", "hi", identifier=ann)["safety_identifier"] == ann
+    assert "safety_identifier" not in completion_request("m", IMAGE, "IN", "hi")
