@@ -358,8 +358,9 @@ def budget_is_settled(books: Books) -> Iterator[Violation]:
     billed = sum(cost_micros(answer) for answers in books.billed.values() for answer in answers)
     if billed > sum(settled.values()):
         yield Violation("budget", f"OpenAI charges {billed} micro-dollars, {sum(settled.values())} are booked")
+    by_hand = any(each.details.get("what") == "shard" for each in books.world.history.actions if each.kind == "damage")
     for path in books.documents:
-        if path.startswith("alerts/drift"):
+        if path.startswith("alerts/drift") and not by_hand:
             yield Violation("budget", f"the guard has found shards that were not what the calls say: {path}")
 
 

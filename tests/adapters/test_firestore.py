@@ -18,7 +18,7 @@ from functions.core.accounts import Account, charge, open_account
 from functions.core.batches import BatchState
 from functions.core.budget_state import BudgetState
 from functions.core.errors import InsufficientTokens
-from functions.core.jobs import QUEUE_SHARDS, Failure, Job, JobError, Status
+from functions.core.jobs import FAILURE_TEXTS, QUEUE_SHARDS, Failure, Job, JobError, Lane, Status
 from functions.core.ledger import Wallet, empty_wallet
 from functions.core.operations import AuditEntry, granted
 from functions.core.pricing import QueueStats
@@ -146,7 +146,8 @@ def test_failure_and_refund_are_one(store: FirestoreStore, client: Client) -> No
     """The job ends, its price comes back, and the ledger shows both."""
     held = opened(store, job(status=Status.PROCESSING)).job
     ended = settled(store, held).job
-    assert (ended.status, ended.error) == (Status.FAILED, LOST)
+    told = JobError(code=LOST.code, message=FAILURE_TEXTS[Failure.LINE_MISSING])
+    assert (ended.status, ended.error) == (Status.FAILED, told)
     assert statement(client)[1:] == [(f"charge:{held.job_id}", -1, 9), (f"refund:{held.job_id}", 1, 10)]
 
 
@@ -480,6 +481,13 @@ QUERIES: dict[str, Callable[[FirestoreStore], object]] = {
     "stale_leases": lambda store: store.stale_leases(NOW, 5),
     "list_jobs": lambda store: store.list_jobs("ana", None, 5),
     "list_jobs, next page": lambda store: store.list_jobs("ana", (NOW, "0" * 32), 5),
+    "jobs_of_batch": lambda store: store.jobs_of_batch(BATCH_ID, 5),
+    "unknown_states": lambda store: store.unknown_states(5),
+    "oldest_queued": lambda store: store.oldest_queued(),
+    "photos_of_day": lambda store: store.photos_of_day("2026-11-21", Lane.BATCH),
+    "photos_of_user": lambda store: store.photos_of_user("ana", NOW, NOW),
+    "batches_made_before": lambda store: store.batches_made_before(BatchState.SUBMITTED, NOW, 5),
+    "open_alerts": lambda store: store.open_alerts(5),
     "find_batch": lambda store: store.find_batch("batch_abc"),
     "held_jobs": lambda store: store.held_jobs(BATCH_ID, 5),
     "count_open_jobs": lambda store: store.count_open_jobs("ana", "2026-11-21"),

@@ -108,9 +108,8 @@ def test_a_user_is_told_apart_and_not_named() -> None:
     where it is given."""
     # printf ann | openssl dgst -sha256 -hmac demo-ecolane
     ann = safety_identifier("demo-ecolane", "ann")
-    assert (
-        ann == "009984fef64fcf4684342a94417d9ec53be2483d75c154ce6d0b37a4cc5e6cb6"
-    )  # pragma: allowlist secret (a hash)
+    known = "009984fef64fcf4684342a94417d9ec53be2483d75c154ce6d0b37a4cc5e6cb6"  # pragma: allowlist secret (a hash)
+    assert ann == known
     assert len({ann, safety_identifier("demo-ecolane", "bob"), safety_identifier("other", "ann")}) == 3
     assert completion_request("m", IMAGE, "IN", "hi", identifier=ann)["safety_identifier"] == ann
     assert "safety_identifier" not in completion_request("m", IMAGE, "IN", "hi")
