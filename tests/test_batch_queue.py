@@ -140,7 +140,7 @@ def test_failed_attempts_wait_one_two_and_four_minutes(cloud: InProcessCloud) ->
     """A job that goes back into the queue is not taken again before its backoff is over."""
     (job_id,) = enqueue(cloud, "ann")
     for attempt, backoff in enumerate(RETRY_BACKOFF[:2], start=1):
-        cloud.openai.faults.add(kind="answer_text", text="no idea")
+        cloud.openai.faults.add(kind="line_error", status=500, code="server_error")
         submit_batches(cloud.deps)
         cloud.clock.advance(timedelta(minutes=30))
         poll_batches(cloud.deps)
