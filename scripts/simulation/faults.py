@@ -31,6 +31,9 @@ class Kind(StrEnum):
     LATE_EFFECT = "late_effect"
 
 
+HAND = "hand"
+"""How the keys of writes by hand begin."""
+
 READS = frozenset({"BatchGetDocuments", "RunQuery", "RunAggregationQuery", "BeginTransaction", "Rollback"})
 READS_SHARE = 0.3
 """How much seldomer a call is struck that changes nothing."""
@@ -87,6 +90,8 @@ class FaultPlan:
             Kind.STALL: dice.choice(STALL_SECONDS) * dice.uniform(0.9, 1.2),
             Kind.LATE_EFFECT: dice.choice(LATE_SECONDS) * dice.uniform(0.9, 1.2),
         }.get(kind, 0.0)
+        if key.startswith(HAND):
+            return None  # what is damaged or repaired by hand is so there and then
         if not self.active or not struck or (self._only is not None and (key, number) not in self._only):
             return None
         return Fault(key, number, kind, seconds, name)

@@ -43,7 +43,7 @@ from scripts.emulators.inprocess import StillClock
 from scripts.emulators.openai_standin import OpenAIStandIn
 from scripts.emulators.openai_standin.errors import invalid
 from scripts.simulation.documents import Documents, decoded
-from scripts.simulation.faults import Fault, FaultPlan, Kind
+from scripts.simulation.faults import HAND, Fault, FaultPlan, Kind
 from scripts.simulation.history import History
 from scripts.simulation.outside import Files, HostilePhotos, InLine, LibraryTime, Messaging, Wire, firestore_error
 from scripts.simulation.scheduler import CrashError, Invocation, OverrunError, Process, Scheduler
@@ -420,7 +420,7 @@ class World:
         """Have an operator, or another release, write these fields into a document."""
         ref = self._connection.document(path)
         self._written += 1
-        self.begin(f"hand{self._written}", "hand", lambda _deps: ref.update(fields) and None)
+        self.begin(f"{HAND}{self._written}", "hand", lambda _deps: ref.update(fields) and None)
 
     def repair(self, path: str) -> None:
         """Put a damaged document right, if it is damaged still."""
