@@ -277,7 +277,8 @@ MUTATIONS: tuple[Mutation, ...] = (
         "functions.steps.batch_files:_lines",
         "pool.map(prepare, chunk)",
         "pool.map(lambda member: prepare(BatchMember.from_line(member.to_line().replace("
-        "member.image_path.encode(), chunk[0].image_path.encode()))), chunk)",
+        "member.image_path.encode(), chunk[0].image_path.encode()).replace("
+        "str(member.image_digest).encode(), str(chunk[0].image_digest).encode()))), chunk)",
     ),
     Mutation(
         "forget the limit of calls a minute",
