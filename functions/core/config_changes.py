@@ -67,8 +67,9 @@ def proposed(stored: Mapping[str, Any], changes: Mapping[str, Any]) -> Proposal:
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         for each, (field, why) in zip(found, problems(error), strict=True):
-            if each["type"] != "extra_forbidden" and each["loc"][0] in changes:
-                raise InvalidRequest(f"{field}: {why}.", field=field) from error
+            if each["type"] != "extra_forbidden" and (not field or each["loc"][0] in changes):
+                where = field or "changes"  # a name that is no text belongs to no field; it can only be new
+                raise InvalidRequest(f"{where}: {why}.", field=where) from error
             if each["type"] == "extra_forbidden" and _sets(changes, each["loc"]):
                 raise InvalidRequest(unknown_field(field), field=field) from error
     config = readable(document, RuntimeConfig())[0]

@@ -106,6 +106,9 @@ def test_a_proposal_is_checked_as_a_whole() -> None:
     for changes, text in (
         ({"tokens": {"batchPrice": 8}}, "tokens: batchPrice must not exceed instantPrice"),
         ({"tokens": {"batchPrce": 8}}, "tokens.batchPrce: there is no such field; the nearest is tokens.batchPrice"),
+        ({"\ud800": 8}, "changes: must be text in Unicode"),
+        ({"tokens": {"\ud800": 8}}, "tokens: must be text in Unicode"),
+        ({"": 8}, ": there is no such field"),
     ):
         with pytest.raises(InvalidRequest, match=text):
             proposed({"tokens": {"instantPrice": 7}}, changes)
