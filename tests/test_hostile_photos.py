@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from functions.cancel_job import CancelJob, cancel_job
 from functions.classify_image import ClassifyImage, classify_image
 from functions.core.errors import DailyLimit, EcolaneError, PhotoRefused
 from functions.core.limits import FAILURES_REFUNDED_MAX
@@ -98,6 +99,25 @@ def test_photos_sent_at_once_are_paid_for_from_the_fourth_on(cloud: InProcessClo
     told = [error.details["refunded"] for error in refused if isinstance(error, PhotoRefused)]
     assert told == [True] * FAILURES_REFUNDED_MAX + [False]
     assert paid(cloud) == 5
+
+
+def test_who_cancels_between_two_attempts_pays_all_the_same(cloud: InProcessCloud) -> None:
+    """A photo that the model talks about without end waits for a second attempt after the first has been paid for: who
+    cancels it then has three refunded, and each counts for the day's limit."""
+    cloud.openai.faults.add(kind="cut_answer", endpoint="*", count=None)
+    photos = FAILURES_REFUNDED_MAX + 4
+    for number in range(photos):
+        assert ask(cloud, f"{number}", "batch") is None
+    submit_batches(cloud.deps)
+    cloud.clock.advance(timedelta(minutes=20))
+    poll_batches(cloud.deps)
+    waiting = {job.id: job.to_dict() or {} for job in cloud.client.collection("aiJobs").stream()}
+    assert all(job["status"] == "queued" and job["costMicros"] > 0 for job in waiting.values())
+    views = [cancel_job(CancelJob(jobId=job_id), "eve", cloud.deps) for job_id in waiting]
+    assert [view["chargeStands"] for view in views] == [False] * FAILURES_REFUNDED_MAX + [True] * 4
+    assert paid(cloud) == 4
+    wallet = cloud.client.document("users/eve/wallet/main").get().to_dict() or {}
+    assert (wallet["today"]["batch"], wallet["today"]["failed"]) == (photos, photos)
 
 
 def test_an_outage_costs_its_users_nothing(cloud: InProcessCloud) -> None:

@@ -116,7 +116,7 @@ class Job(Record):
     own work by it. `hold` is what the budget holds back for an instant call. `queued_at` is when the job may be
     taken next, and its place in the queue. `notify` are push tokens, kept here so that telling the user costs no
     further read. `result` is a `Classification` as the release that wrote it knew it, and is shown as it is.
-    `charge_stands` if a failed job was not refunded: see `core.limits.FAILURES_REFUNDED_MAX`.
+    `charge_stands` if a failed or cancelled job was not refunded: see `core.limits.FAILURES_REFUNDED_MAX`.
     """
 
     job_id: str

@@ -56,18 +56,17 @@ def refunding(held: Callable[[Job], bool], error: JobError, cost_micros: int, no
         if job.status is not Status.PROCESSING or not held(job):
             return None
         if wallet is not None and error.code in BY_THE_PHOTO and cost_micros:
-            return _paid_for_nothing(wallet, job, error, cost_micros, now)
+            return _paid_for_nothing(Account(wallet), job, failed(error, cost_micros, now), now)
         return _refunded(wallet, job, now), failed(error, cost_micros, now)
 
     return decide
 
 
-def _paid_for_nothing(wallet: Wallet, job: Job, error: JobError, cost_micros: int, now: datetime) -> Settled:
-    account, comes_back = count_failure(Account(wallet), now)
+def _paid_for_nothing(account: Account, job: Job, ended: Fields, now: datetime) -> Settled:
+    account, comes_back = count_failure(account, now)
     if comes_back:
-        account = refund(account, job.job_id, job.tokens_cost, now, points=job.points)
-        return account, failed(error, cost_micros, now)
-    return account, {**failed(error, cost_micros, now), "chargeStands": True}
+        return refund(account, job.job_id, job.tokens_cost, now, points=job.points), ended
+    return account, {**ended, "chargeStands": True}
 
 
 def giving_up(now: datetime) -> Decision:
@@ -85,7 +84,8 @@ def giving_up(now: datetime) -> Decision:
 def cancelling(uid: str, runtime: RuntimeConfig, now: datetime) -> Decision:
     """Return the decision to cancel the user's queued job and give its price back. What is due to them comes first.
 
-    A job that is cancelled already stays so.
+    A job that is cancelled already stays so. One that waits for another attempt, because the answer to its photo was
+    paid for and came to nothing, is refunded as if it had failed: else whoever cancels in time pays for no such answer.
 
     Raises:
         JobNotFound: it is somebody else's.
@@ -101,6 +101,8 @@ def cancelling(uid: str, runtime: RuntimeConfig, now: datetime) -> Decision:
         if wallet is None:
             return None, cancelled(now)
         account = contact(wallet, uid, runtime, now)
+        if job.error is not None and job.error.code in BY_THE_PHOTO and job.cost_micros:
+            return _paid_for_nothing(account, job, cancelled(now), now)
         account = refund(account, job.job_id, job.tokens_cost, now, points=job.points)
         return readmit_cancelled(account, job.mode, counted_on(job), now), cancelled(now)
 

@@ -17,7 +17,7 @@ from types import FunctionType
 from typing import Any
 
 from scripts.simulation.faults import Focus, Kind
-from scripts.simulation.history import History, history
+from scripts.simulation.history import Action, History, history
 from scripts.simulation.run import run
 from scripts.simulation.violations import Violation
 
@@ -77,6 +77,21 @@ def _hostile(drawn: History) -> History:
     return replace(drawn, hostile=users, config=config)
 
 
+def _withdrawing(drawn: History) -> History:
+    """Have one hostile user hand in ten photos, and cancel each once its first answer has been paid for."""
+    base = _hostile(drawn)
+    keys = [f"request-{number}" for number in range(10)]
+    what = [(float(at), "classify_many", {"keys": keys[at : at + 5]}) for at in (0, 5)]
+    what += [(60.0, "submit", {}), (2_000.0, "poll", {})]
+    what += [(2_200.0 + number, "cancel", {"key": key}) for number, key in enumerate(keys)]
+    actions = tuple(
+        Action(number, at, kind, {"user": "user-0", **details} if details else {})
+        for number, (at, kind, details) in enumerate(what)
+    )
+    batch = {**base.config["batch"], "jobsPerBatch": 100, "attemptsMax": 3}
+    return replace(base, config={**base.config, "batch": batch}, actions=actions, batch_minutes=10.0, weaknesses=())
+
+
 def _weakened(kind: str) -> Callable[[History], History]:
     """Have OpenAI suffer from this all the time."""
     return lambda drawn: replace(drawn, weaknesses=({"kind": kind, "count": None, "probability": 0.5},))
@@ -112,6 +127,13 @@ MUTATIONS: tuple[Mutation, ...] = (
         "today.failed < FAILURES_REFUNDED_MAX",
         "True",
         given=_hostile,
+    ),
+    Mutation(
+        "refund whatever is cancelled",
+        "functions.core.settlement:cancelling",
+        "if job.error is not None and job.error.code in BY_THE_PHOTO and job.cost_micros:",
+        "if False:",
+        given=_withdrawing,
     ),
     Mutation(
         "charge the whole price for an upgrade",

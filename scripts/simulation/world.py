@@ -337,6 +337,8 @@ class World:
         ) -> dict[str, Any]:
             answer = chat(body, endpoint=endpoint, custom_id=custom_id)
             photo, batch = self._photo_in(body), endpoint.startswith("BATCH")
+            if photo.split("/")[1] in self.history.hostile:  # it talks to its bound
+                answer["usage"]["completion_tokens"] = body["max_completion_tokens"]  # type: ignore[index]
             text = answer["choices"][0]["message"]["content"] if answer["choices"] else None
             self.billed.append(Billed(custom_id, photo, answer["model"], answer["usage"], batch, text or ""))
             return answer

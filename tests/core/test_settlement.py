@@ -137,6 +137,27 @@ def test_a_queued_job_can_be_cancelled_for_its_whole_price() -> None:
     assert account.wallet.today.batch == 0
 
 
+@pytest.mark.parametrize("code", sorted(BY_THE_PHOTO))
+def test_cancelling_does_not_undo_what_a_photo_has_cost(code: Failure) -> None:
+    """A job whose answer was paid for and came to nothing is refunded three times a day, whoever cancels it, and its
+    place in the day stays taken; one that costs nothing, or is not the photo's doing, is no such job."""
+    wallet = batch_wallet()
+    waiting = QUEUED.model_copy(update={"error": JobError(code=code, message="no"), "cost_micros": 55})
+    for number in range(FAILURES_REFUNDED_MAX + 1):
+        account, fields = settled(cancelling("ana", RUNTIME, LATER)(wallet, waiting))
+        stands = number == FAILURES_REFUNDED_MAX
+        assert ([entry.delta for entry in account.new_entries], fields.get("chargeStands", False)) == (
+            ([], True) if stands else ([1], False)
+        )
+        assert with_fields(waiting, fields).status is Status.CANCELLED
+        assert account.wallet.today.batch == wallet.today.batch
+        wallet = account.wallet
+    lost = JobError(code=Failure.LINE_MISSING, message="lost")
+    for update in ({"cost_micros": 0}, {"error": lost}, {"error": None}):
+        account, fields = settled(cancelling("ana", RUNTIME, LATER)(wallet, waiting.model_copy(update=update)))
+        assert ([entry.delta for entry in account.new_entries], "chargeStands" in fields) == ([1], False)
+
+
 @pytest.mark.parametrize(
     ("decide", "job"),
     [
