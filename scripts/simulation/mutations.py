@@ -81,7 +81,9 @@ def _withdrawing(drawn: History) -> History:
     """Have one hostile user hand in ten photos, and cancel each once its first answer has been paid for."""
     base = _hostile(drawn)
     keys = [f"request-{number}" for number in range(10)]
-    what = [(float(at), "classify_many", {"keys": keys[at : at + 5]}) for at in (0, 5)]
+    what: list[tuple[float, str, dict[str, Any]]] = [
+        (float(at), "classify_many", {"keys": keys[at : at + 5]}) for at in (0, 5)
+    ]
     what += [(60.0, "submit", {}), (2_000.0, "poll", {})]
     what += [(2_200.0 + number, "cancel", {"key": key}) for number, key in enumerate(keys)]
     actions = tuple(
