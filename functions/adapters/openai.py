@@ -14,14 +14,13 @@ from typing import IO, Any
 import httpx2
 import openai
 from openai import OpenAI
-from openai.types import Batch as OpenAIBatch
-from openai.types import BatchError
 
 from functions.adapters.bounded_http import Allowance
 from functions.adapters.json_lines import json_lines
 from functions.core.answers import Completion, error_of, read_completion
-from functions.core.batch_reports import ProviderBatch, ProviderState
-from functions.core.provider_errors import THE_PHOTOS, TROUBLES, Trouble, code_of, trouble_of
+from functions.core.batch_reports import ProviderBatch
+from functions.core.provider_errors import THE_PHOTOS, Trouble, code_of, trouble_of
+from functions.core.provider_objects import carries, id_in, is_before, read_batch, read_page
 
 CONTROL_TIMEOUT_SECONDS = 30.0
 """For all of a small request, from connecting to the last byte of the answer; also for all pages of a list together."""
@@ -43,8 +42,11 @@ FILE_LIFETIME = timedelta(days=3)
 LISTED_BATCHES_MAX = 2_000
 """How far back a lost batch is looked for: OpenAI takes at most 2,000 batches an hour."""
 
-_WORD = re.compile("[a-z_]{1,32}")
-"""What a batch's state looks like, in the provider's own word. It gets into documents and alerts."""
+LISTED_A_PAGE = 100
+"""As many as OpenAI gives at a time."""
+
+_SECONDS = re.compile("[0-9]{1,9}")
+"""A Retry-After that counts seconds."""
 
 WEBHOOK_SECRET_CHARACTERS_MIN = 16
 """OpenAI's have more. What is shorter is a slip, and `whsec_` alone a key that everybody has: the empty one."""
@@ -111,7 +113,7 @@ class OpenAIProvider:
         Raises:
             ProviderDownError, ProviderRejectedError
         """
-        with _request(timeout_seconds, about_a_photo=True):
+        with _request(timeout_seconds, about_a_thing=False):
             response = self._client.with_options(timeout=timeout_seconds).post(
                 "/chat/completions", body=body, cast_to=object
             )
@@ -131,24 +133,24 @@ class OpenAIProvider:
     def upload_input(self, name: str, file: IO[bytes]) -> str:
         """Upload a batch's input file. Returns OpenAI's file id."""
         with _request(TRANSFER_TIMEOUT_SECONDS):
-            uploaded = self._client.with_options(timeout=TRANSFER_TIMEOUT_SECONDS).files.create(
+            uploaded = self._client.with_options(timeout=TRANSFER_TIMEOUT_SECONDS).files.with_raw_response.create(
                 file=(name, file, "application/jsonl"),
                 purpose="batch",
                 expires_after={"anchor": "created_at", "seconds": int(FILE_LIFETIME.total_seconds())},
             )
-        return uploaded.id
+            return id_in(json.loads(uploaded.content))
 
     def create_batch(self, batch_id: str, input_file_id: str) -> ProviderBatch:
         """Create a batch that carries our id. Not idempotent: look with `find_batch` before doing it again."""
+        body = {
+            "input_file_id": input_file_id,
+            "endpoint": "/v1/chat/completions",
+            "completion_window": "24h",
+            "metadata": {"batchId": batch_id},
+            "output_expires_after": {"anchor": "created_at", "seconds": int(FILE_LIFETIME.total_seconds())},
+        }
         with _request(CONTROL_TIMEOUT_SECONDS):
-            batch = self._client.batches.create(
-                input_file_id=input_file_id,
-                endpoint="/v1/chat/completions",
-                completion_window="24h",
-                metadata={"batchId": batch_id},
-                output_expires_after={"anchor": "created_at", "seconds": int(FILE_LIFETIME.total_seconds())},
-            )
-        return _provider_batch(batch)
+            return read_batch(self._client.post("/batches", body=body, cast_to=object))
 
     def find_batch(self, batch_id: str, created_after: datetime) -> ProviderBatch | None:
         """Look for a batch that carries our id among those created since. Newest first, a page of 100 at a time.
@@ -156,22 +158,26 @@ class OpenAIProvider:
         Raises:
             ProviderDownError: there are too many to tell.
         """
-        oldest = (created_after - timedelta(hours=1)).timestamp()
-        with _request(CONTROL_TIMEOUT_SECONDS):
-            for number, batch in enumerate(self._client.batches.list(limit=100)):
-                if batch.created_at < oldest:
+        oldest, after = created_after - timedelta(hours=1), dict[str, str]()
+        with _request(CONTROL_TIMEOUT_SECONDS, about_a_thing=False):
+            for _ in range(LISTED_BATCHES_MAX // LISTED_A_PAGE):
+                query = {"limit": LISTED_A_PAGE, **after}
+                page, more = read_page(self._client.get("/batches", cast_to=object, options={"params": query}))
+                for batch in page:
+                    if is_before(batch, oldest):
+                        return None
+                    if carries(batch, batch_id):
+                        return read_batch(batch)
+                if not more:
                     return None
-                if number >= LISTED_BATCHES_MAX:
-                    message = f"not among the newest {LISTED_BATCHES_MAX} batches"
-                    raise ProviderDownError(message, Trouble.UNREACHABLE)
-                if (batch.metadata or {}).get("batchId") == batch_id:
-                    return _provider_batch(batch)
-        return None
+                after = {"after": id_in(page[-1])}
+        message = f"not among the newest {LISTED_BATCHES_MAX} batches"
+        raise ProviderDownError(message, Trouble.UNREACHABLE)
 
     def retrieve_batch(self, openai_batch_id: str) -> ProviderBatch:
         """Ask how far a batch has come."""
         with _request(CONTROL_TIMEOUT_SECONDS):
-            return _provider_batch(self._client.batches.retrieve(openai_batch_id))
+            return read_batch(self._client.get(f"/batches/{openai_batch_id}", cast_to=object), openai_batch_id)
 
     def cancel_batch(self, openai_batch_id: str) -> None:
         """Ask OpenAI to stop a batch; what it has finished by then comes out, and is billed.
@@ -181,7 +187,7 @@ class OpenAIProvider:
         """
         with _request(CONTROL_TIMEOUT_SECONDS):
             try:
-                self._client.batches.cancel(openai_batch_id)
+                self._client.post(f"/batches/{openai_batch_id}/cancel", cast_to=object)
             except openai.ConflictError as error:
                 code = code_of(error.body)
                 raise ProviderRejectedError("it has ended already", Trouble.CONFIGURATION, 409, code) from error
@@ -220,21 +226,21 @@ class OpenAIProvider:
 
 
 @contextmanager
-def _request(seconds: float, *, about_a_photo: bool = False) -> Iterator[None]:
+def _request(seconds: float, *, about_a_thing: bool = True) -> Iterator[None]:
     """Let what is asked inside take so many seconds in all, and translate its errors."""
-    with _errors_translated(about_a_photo=about_a_photo), Allowance(seconds, ANSWER_BYTES_MAX).applied():
+    with _errors_translated(about_a_thing=about_a_thing), Allowance(seconds, ANSWER_BYTES_MAX).applied():
         yield
 
 
 class _errors_translated:  # noqa: N801  (reads as a statement: `with _errors_translated():`)
     """Turn the client library's errors into the two that a caller can act on.
 
-    What is asked `about_a_photo` is refused for its sake only in words about photos; other requests also because there
-    is no such batch or file.
+    What is `about_a_thing`, a batch or a file, can be refused because there is no such thing; everything else, a photo
+    or a list, is refused for its own sake only in words about photos.
     """
 
-    def __init__(self, *, about_a_photo: bool = False) -> None:
-        self._about_a_photo = about_a_photo
+    def __init__(self, *, about_a_thing: bool = True) -> None:
+        self._about_a_thing = about_a_thing
 
     def __enter__(self) -> None: ...
 
@@ -248,14 +254,14 @@ class _errors_translated:  # noqa: N801  (reads as a statement: `with _errors_tr
                 raise ProviderDownError(message, Trouble.UNREACHABLE, may_be_billed=billed) from error
             case openai.OpenAIError():
                 raise ProviderDownError(f"unreadable answer ({type(error).__name__})", Trouble.UNREACHABLE) from error
-            case json.JSONDecodeError():
-                raise ProviderDownError("unreadable answer (not JSON)", Trouble.UNREACHABLE) from error
+            case ValueError() | RecursionError():  # what reading its answer comes to: not JSON, no batch
+                raise ProviderDownError(f"unreadable answer ({type(error).__name__})", Trouble.UNREACHABLE) from error
 
     def _refusal(self, error: openai.APIStatusError) -> ProviderError:
         status, trouble, code = error.status_code, trouble_of(error.status_code, error.body), code_of(error.body)
         message = f"status {status}, code {code}"
         thing = status in THING_REFUSED_STATUS and trouble is Trouble.CONFIGURATION and isinstance(error.body, dict)
-        if trouble in THE_PHOTOS or (thing and not self._about_a_photo):
+        if trouble in THE_PHOTOS or (thing and self._about_a_thing):
             return ProviderRejectedError(message, trouble, status, code)
         billed, wait = status >= 500 and status not in NOT_BILLED_STATUS, _retry_after(error)
         return ProviderDownError(message, trouble, status, code, retry_after_seconds=wait, may_be_billed=billed)
@@ -264,28 +270,4 @@ class _errors_translated:  # noqa: N801  (reads as a statement: `with _errors_tr
 def _retry_after(error: openai.APIStatusError) -> int | None:
     """Read the Retry-After header, in whole seconds between 1 and an hour."""
     value = error.response.headers.get("retry-after", "")
-    return min(max(int(value), 1), 3_600) if value.isdigit() else None
-
-
-def _is_the_lines(problem: BatchError) -> bool:
-    """Whether what is wrong with a line is that line's own: of a model that is gone, it is told line by line."""
-    return TROUBLES.get(problem.code or "", Trouble.PHOTO) in THE_PHOTOS
-
-
-def _provider_batch(batch: OpenAIBatch) -> ProviderBatch:
-    """Reduce OpenAI's batch object; "" instead of a missing file id has been seen and means the same."""
-    problems = batch.errors.data if batch.errors and batch.errors.data else []
-    return ProviderBatch(
-        openai_batch_id=batch.id,
-        state=ProviderState(batch.status),
-        output_file_id=batch.output_file_id or None,
-        error_file_id=batch.error_file_id or None,
-        problem=", ".join(sorted({str(code_of({"code": problem.code})) for problem in problems})[:5]) or None,
-        bad_lines=frozenset(
-            problem.line for problem in problems if problem.line is not None and _is_the_lines(problem)
-        ),
-        over_limit=any(problem.code == "token_limit_exceeded" for problem in problems),
-        answered=batch.request_counts.completed if batch.request_counts else 0,
-        refused=batch.request_counts.failed if batch.request_counts else 0,
-        status=batch.status if _WORD.fullmatch(str(batch.status)) else "unreadable",
-    )
+    return min(max(int(value), 1), 3_600) if _SECONDS.fullmatch(value) else None

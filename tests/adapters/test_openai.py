@@ -283,7 +283,17 @@ def test_a_code_that_is_none_is_not_repeated(code: object) -> None:
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("7", 7), ("0", 1), ("999999", 3_600), ("1.5", None), ("soon", None), ("-1", None), ("", None)],
+    [
+        ("7", 7),
+        ("0", 1),
+        ("999999", 3_600),
+        ("1.5", None),
+        ("soon", None),
+        ("-1", None),
+        ("", None),
+        ("\u00b2", None),
+        ("9" * 5_000, None),
+    ],
 )
 def test_the_wait_that_the_provider_asks_for_is_bounded(header: str, seconds: int | None) -> None:
     """Between one second and an hour; what is no whole number of seconds is left to our own setting."""
