@@ -25,6 +25,7 @@ from functions.register_device import RegisterDevice, register_device
 from functions.submit_batches import submit_batches
 from functions.upgrade_job import UpgradeJob, upgrade_job
 from functions.wiring import Deps
+from scripts.simulation.documents import Fields
 from scripts.simulation.history import Action
 from scripts.simulation.schema import LATER
 from scripts.simulation.world import World, photo_text
@@ -183,19 +184,21 @@ def _refusing(world: World, refusal: dict[str, Any], seconds: float) -> None:
 
 def _newer(world: World, what: str) -> None:
     """A newer release has been here: it has fields and constants that this one does not know."""
-    for path, fields in world.chosen(what, "newer"):
-        changes: dict[str, Any] = {LATER: {"version": 2}}
+
+    def changes(fields: Fields) -> Fields:
+        later: Fields = {LATER: {"version": 2}}
         if what == "wallet" and fields["recent"]:
-            changes["recent"] = [{**fields["recent"][0], "reason": "raffle"}, *fields["recent"][1:]]
+            later["recent"] = [{**fields["recent"][0], "reason": "raffle"}, *fields["recent"][1:]]
+        return later
+
+    for path in world.chosen(what, "newer"):
         world.write(path, changes)
 
 
 def _damage(world: World, what: str, seconds: float) -> None:
     """A hand has been here. After a while somebody notices and puts right what was wrong."""
-    for path, fields in world.chosen(what, "damage"):
-        name = {"wallet": "totalEarned", "shard": "reserved", "batch": "jobCount"}[what]
-        world.damaged[path] = {name: fields[name]}
-        world.write(path, {name: "many"})
+    for path in world.chosen(what, "damage"):
+        world.damage(path, {"wallet": "totalEarned", "shard": "reserved", "batch": "jobCount"}[what])
         world.scheduler.at(world.scheduler.seconds + seconds, lambda path=path: world.repair(path))  # type: ignore[misc]
 
 

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from unittest import mock
 
 import httpx2
+from google.api_core.exceptions import FailedPrecondition
 from google.api_core.retry import retry_base, retry_streaming, retry_unary
 from openai import OpenAI
 
@@ -42,7 +43,7 @@ from scripts.emulators.firestore.store import EVERYWHERE, Database
 from scripts.emulators.inprocess import StillClock
 from scripts.emulators.openai_standin import OpenAIStandIn
 from scripts.emulators.openai_standin.errors import invalid
-from scripts.simulation.documents import Documents, decoded
+from scripts.simulation.documents import Documents, Fields, decoded
 from scripts.simulation.faults import HAND, Fault, FaultPlan, Kind
 from scripts.simulation.history import History
 from scripts.simulation.outside import Files, HostilePhotos, InLine, LibraryTime, Messaging, Wire, firestore_error
@@ -134,7 +135,7 @@ class World:
         self.outages: dict[str, float] = {}
         self.photos: dict[str, str] = {}
         self.uploads: dict[str, bytes] = {}
-        self.damaged: dict[str, dict[str, Any]] = {}
+        self.damaged: dict[str, Fields] = {}
         self.trace: list[str] = []
         self.watch = Watch()
         self._hash = hashlib.sha256()
@@ -402,8 +403,8 @@ class World:
 
     # What other hands do to documents
 
-    def chosen(self, what: str, purpose: str) -> list[tuple[str, dict[str, Any]]]:
-        """Return one document of this kind, or none if there is none yet: which follows from the seed."""
+    def chosen(self, what: str, purpose: str) -> list[str]:
+        """Return the path of one document of this kind, or none if there is none yet: which follows from the seed."""
         pattern = {
             "wallet": r"users/[^/]+/wallet/main",
             "shard": r"budget/[^/]+/shards/[^/]+",
@@ -412,23 +413,47 @@ class World:
         }[what]
         # A job under way is written under the condition that nobody has touched it: no release does.
         found = [
-            (path, fields)
+            path
             for path, fields in sorted(self.documents().items())
             if re.fullmatch(pattern, path) and fields.get("status") != "processing" and path not in self.damaged
         ]
         return [self.dice(purpose, self.steps).choice(found)] if found else []
 
-    def write(self, path: str, fields: dict[str, Any]) -> None:
-        """Have an operator, or another release, write these fields into a document."""
-        ref = self._connection.document(path)
+    def write(self, path: str, changes: Callable[[Fields], Fields]) -> None:
+        """Have an operator, or another release, read a document and write what `changes` makes of its fields.
+
+        Who else writes meanwhile is not undone: a write of an older version is lost, and made again of the newer one.
+        """
         self._written += 1
-        self.begin(f"{HAND}{self._written}", "hand", lambda _deps: ref.update(fields) and None)
+        self.begin(f"{HAND}{self._written}", "hand", lambda _deps: self._write(path, changes))
+
+    def _write(self, path: str, changes: Callable[[Fields], Fields]) -> None:
+        ref = self._connection.document(path)
+        while True:
+            found = ref.get()
+            fields = changes(found.to_dict() or {}) if found.exists else {}
+            if not fields:
+                return
+            try:
+                ref.update(fields, option=self._connection.write_option(last_update_time=found.update_time))
+            except FailedPrecondition:
+                continue
+            return
+
+    def damage(self, path: str, name: str) -> None:
+        """Have a hand write nonsense into a field of a document."""
+        self.damaged[path] = {}
+
+        def spoil(found: Fields) -> Fields:
+            self.damaged[path] = {name: found[name]}
+            return {name: "many"}
+
+        self.write(path, spoil)
 
     def repair(self, path: str) -> None:
         """Put a damaged document right, if it is damaged still."""
-        fields = self.damaged.get(path)
-        if fields and any(self.documents()[path].get(name) == "many" for name in fields):
-            self.write(path, fields)
+        sound = self.damaged.get(path, {})
+        self.write(path, lambda found: {name: value for name, value in sound.items() if found.get(name) == "many"})
 
     # Time
 
