@@ -31,7 +31,7 @@ REFUSED_LATELY = timedelta(minutes=10)
 
 PHOTOS_IN_MEMORY_MAX = 20
 """Photos of calls with many that are held at a time, each of up to 10 MB, in an instance of 1 GB that needs 180 MB for
-itself and 240 MB for the one that is being decoded."""
+itself and 100 MB for the one that is being decoded."""
 
 
 class Rate:

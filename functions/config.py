@@ -66,7 +66,7 @@ FIREBASE_TIMEOUT_SECONDS = 5
 CALLERS_AT_ONCE = 16
 """Callers that one instance of a callable serves at once; Cloud Run starts another instance for more.
 
-Memory is the bound: sixteen photos of 10 MB, one being decoded at 240 MB, and the process at 180 MB are two thirds of a
+Memory is the bound: sixteen photos of 10 MB, one being decoded at 100 MB, and the process at 180 MB are half of a
 gigabyte. The CPU is not: a call of `classify_image` computes for 25 ms and waits for the provider for seconds, which is
 a seventh of a CPU for sixteen callers. `make bench BENCH=instant` has the figures.
 """

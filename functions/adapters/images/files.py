@@ -14,9 +14,13 @@ PARTS_MAX = 20_000
 """Segments of a JPEG, chunks of a PNG or WebP. Phones write a few dozen; a PNG of 10 MB in the smallest parts that are
 usual, 4 KiB, has 2,600. Walking 20,000 takes 20 ms."""
 
-DECODER_BYTES_MAX = 200 * 1024 * 1024
-"""The most that decoding a photo takes in memory, by its header. It bounds a WebP to 13 million pixels and a
-progressive JPEG to about 70; one photo is decoded at a time in a process."""
+DECODER_BYTES_MAX = 80 * 1024 * 1024
+"""The most that decoding a photo takes in memory, by its header: with the file twice, 100 MB. It bounds a progressive
+JPEG to about 27 million pixels; one photo is decoded at a time in a process."""
+
+PIXELS_WHOLE_MAX = 20_000_000
+"""The most pixels of a PNG or WebP: at four bytes each they are within `DECODER_BYTES_MAX`. Phones' cameras write
+JPEG; where somebody saves their pictures anew they have 12 million, and 10 MB hold little more as PNG."""
 
 PROFILE_BYTES_MAX = 16 * 1024
 """A colour profile beyond this is a printer's table, which says nothing about a phone's photo."""

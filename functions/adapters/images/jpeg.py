@@ -27,8 +27,8 @@ PASSES_MAX = 64
 """A progressive JPEG comes in about ten."""
 
 VISITS_MAX = 16_000_000
-"""How many blocks of 8 x 8 coefficients all passes together may visit; 60 ns each. A progressive JPEG of 70 million
-pixels needs 9 million. A pass that changes nothing takes 75 bytes of the file, so without a limit a photo of 10 MB
+"""How many blocks of 8 x 8 coefficients all passes together may visit; 60 ns each. A progressive JPEG of 27 million
+pixels needs 4 million. A pass that changes nothing takes 75 bytes of the file, so without a limit a photo of 10 MB
 would keep an instance busy for an hour."""
 
 _SOI, _EOI, _SOS, _DQT, _DHT, _DRI = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xDD

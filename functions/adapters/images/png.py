@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from functions.adapters.images.files import (
     PARTS_MAX,
+    PIXELS_WHOLE_MAX,
     PROFILE_BYTES_MAX,
     PhotoFile,
     cut_off,
@@ -18,9 +19,6 @@ from functions.adapters.images.files import (
 from functions.adapters.images.metadata import orientation, wide_profile
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-
-PIXELS_MAX = 25_000_000
-"""A PNG is decoded whole: four bytes and 15 ns a pixel, which makes 100 MB and 0.4 s."""
 
 _PICTURE = {b"PLTE", b"tRNS"}
 
@@ -84,7 +82,7 @@ def _picture(found: _Found, name: bytes, body: bytes) -> None:
         if found.header or len(body) != 13:
             raise damaged()
         found.header = body
-        require_decodable(int.from_bytes(body[:4]), int.from_bytes(body[4:8]), PIXELS_MAX)
+        require_decodable(int.from_bytes(body[:4]), int.from_bytes(body[4:8]), PIXELS_WHOLE_MAX)
     elif not found.pieces and len(found.tables) < len(_PICTURE):
         found.tables.append(_packed(name, body))
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from functions.adapters.images.files import (
-    DECODER_BYTES_MAX,
     PARTS_MAX,
+    PIXELS_WHOLE_MAX,
     PhotoFile,
     cut_off,
     damaged,
@@ -16,9 +16,6 @@ from functions.adapters.images.files import (
     too_complex,
 )
 from functions.adapters.images.metadata import orientation, wide_profile
-
-PIXELS_MAX = DECODER_BYTES_MAX // 16
-"""The decoder keeps two canvases of four bytes a pixel, and Pillow copies the one that is ready twice."""
 
 _ALPHA_FLAG = 0x10
 
@@ -51,7 +48,7 @@ def read(webp: bytes) -> PhotoFile:
     if not found.picture:
         raise cut_off() if end > len(webp) else damaged()
     width, height = _size(found)
-    require_decodable(width, height, PIXELS_MAX)
+    require_decodable(width, height, PIXELS_WHOLE_MAX)
     chunks = _packed(found.kind, found.picture)
     if found.alpha and found.kind == b"VP8 ":
         extents = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
