@@ -1,123 +1,191 @@
-"""Ecolane's functions, in the order in which a job lives. A use case is loaded when it is first named: in its call."""
+"""Ecolane's functions, in the order in which a job lives.
+
+Each loads its use case in its first call: a process of `quote` loads no other, which keeps cold starts short.
+"""
 
 from firebase_functions import https_fn
 from flask import Request, Response
 
-import functions
-from functions import config
-from functions.boundary import Answer, Call, Tick, connect_firebase, run_cron, serve_call, serve_webhook
-from functions.capacity import BATCHES, CALL, GUARD, OPERATOR, PHOTO, SWEEP, WEBHOOK, WORKERS
-from functions.triggers import on_call, on_schedule
+from functions.deploy import params
+from functions.deploy.options import BATCHES, CALL, GUARD, OPERATOR, PHOTO, SWEEP, WEBHOOK, WORKERS
+from functions.edge.boundary import Answer, Call, Tick, connect_firebase, run_cron, serve_call, serve_webhook
+from functions.edge.triggers import on_call, on_schedule
 
 connect_firebase()
-config.provide_threads()
+params.provide_threads()
 
 
 @on_call(**CALL)
-def quote(call: Call) -> Answer:  # what each lane costs now and how long it takes, and which one suits the caller
-    return serve_call(call, functions.quote.quote)
+def quote(call: Call) -> Answer:
+    """What each lane costs now and how long it takes, and which one suits the caller."""
+    from functions.use_cases.jobs.quote import quote as use_case
+
+    return serve_call(call, use_case)
 
 
-@on_call(**PHOTO, secrets=[config.OPENAI_API_KEY])
-def classify_image(call: Call) -> Answer:  # charge, then classify now (instant) or queue (batch)
-    return serve_call(call, functions.classify_image.classify_image)
+@on_call(**PHOTO, secrets=[params.OPENAI_API_KEY])
+def classify_image(call: Call) -> Answer:
+    """Charge, then classify now (instant) or queue (batch)."""
+    from functions.use_cases.jobs.classify_image import classify_image as use_case
+
+    return serve_call(call, use_case)
 
 
 @on_call(**PHOTO)
-def classify_images(call: Call) -> Answer:  # up to fifty photos into the batch lane, with one call
-    return serve_call(call, functions.classify_images.classify_images)
+def classify_images(call: Call) -> Answer:
+    """Up to fifty photos into the batch lane, with one call."""
+    from functions.use_cases.jobs.classify_images import classify_images as use_case
+
+    return serve_call(call, use_case)
 
 
 @on_call(**CALL)
-def get_job(call: Call) -> Answer:  # one of the caller's own jobs
-    return serve_call(call, functions.get_job.get_job)
+def get_job(call: Call) -> Answer:
+    """One of the caller's own jobs."""
+    from functions.use_cases.jobs.get_job import get_job as use_case
+
+    return serve_call(call, use_case)
 
 
 @on_call(**CALL)
-def list_jobs(call: Call) -> Answer:  # the caller's own jobs, newest first, in pages
-    return serve_call(call, functions.list_jobs.list_jobs)
+def list_jobs(call: Call) -> Answer:
+    """The caller's own jobs, newest first, in pages."""
+    from functions.use_cases.jobs.list_jobs import list_jobs as use_case
+
+    return serve_call(call, use_case)
 
 
-@on_call(**PHOTO, secrets=[config.OPENAI_API_KEY])
-def upgrade_job(call: Call) -> Answer:  # a queued job into the instant lane, for the difference in price
-    return serve_call(call, functions.upgrade_job.upgrade_job)
+@on_call(**PHOTO, secrets=[params.OPENAI_API_KEY])
+def upgrade_job(call: Call) -> Answer:
+    """A queued job into the instant lane, for the difference in price."""
+    from functions.use_cases.jobs.upgrade_job import upgrade_job as use_case
 
-
-@on_call(**CALL)
-def cancel_job(call: Call) -> Answer:  # a queued job that is not wanted any more; its price comes back
-    return serve_call(call, functions.cancel_job.cancel_job)
-
-
-@on_call(**CALL)
-def get_wallet(call: Call) -> Answer:  # balance and recent entries; the first call brings the welcome tokens
-    return serve_call(call, functions.get_wallet.get_wallet)
+    return serve_call(call, use_case)
 
 
 @on_call(**CALL)
-def list_ledger(call: Call) -> Answer:  # the caller's whole history, newest first, in pages
-    return serve_call(call, functions.list_ledger.list_ledger)
+def cancel_job(call: Call) -> Answer:
+    """A queued job that is not wanted any more; its price comes back."""
+    from functions.use_cases.jobs.cancel_job import cancel_job as use_case
+
+    return serve_call(call, use_case)
 
 
 @on_call(**CALL)
-def claim_daily_bonus(call: Call) -> Answer:  # a few tokens for coming back, once a UTC day
-    return serve_call(call, functions.claim_daily_bonus.claim_daily_bonus)
+def get_wallet(call: Call) -> Answer:
+    """Balance and recent entries; the first call brings the welcome tokens."""
+    from functions.use_cases.wallet.get_wallet import get_wallet as use_case
+
+    return serve_call(call, use_case)
 
 
 @on_call(**CALL)
-def convert_points(call: Call) -> Answer:  # lifetime points into tokens, a few a day
-    return serve_call(call, functions.convert_points.convert_points)
+def list_ledger(call: Call) -> Answer:
+    """The caller's whole history, newest first, in pages."""
+    from functions.use_cases.wallet.list_ledger import list_ledger as use_case
+
+    return serve_call(call, use_case)
 
 
 @on_call(**CALL)
-def record_manual_classification(call: Call) -> Answer:  # a user says what a thing is, and is rewarded for it
-    return serve_call(call, functions.record_manual_classification.record_manual_classification)
+def claim_daily_bonus(call: Call) -> Answer:
+    """A few tokens for coming back, once a UTC day."""
+    from functions.use_cases.wallet.claim_daily_bonus import claim_daily_bonus as use_case
+
+    return serve_call(call, use_case)
 
 
 @on_call(**CALL)
-def register_device(call: Call) -> Answer:  # where to push to, and what the user wants
-    return serve_call(call, functions.register_device.register_device)
+def convert_points(call: Call) -> Answer:
+    """Lifetime points into tokens, a few a day."""
+    from functions.use_cases.wallet.convert_points import convert_points as use_case
+
+    return serve_call(call, use_case)
 
 
 @on_call(**CALL)
-def unregister_device(call: Call) -> Answer:  # a user signs out on a device, which gets no more pushes of theirs
-    return serve_call(call, functions.unregister_device.unregister_device)
+def record_manual_classification(call: Call) -> Answer:
+    """A user says what a thing is, and is rewarded for it."""
+    from functions.use_cases.wallet.record_manual_classification import record_manual_classification as use_case
+
+    return serve_call(call, use_case)
 
 
-@on_schedule(schedule="*/5 * * * *", **BATCHES, secrets=[config.OPENAI_API_KEY])
-def submit_batches(tick: Tick) -> None:  # queued jobs into OpenAI batches
-    run_cron(tick, functions.submit_batches.submit_batches)
+@on_call(**CALL)
+def register_device(call: Call) -> Answer:
+    """Where to push to, and what the user wants."""
+    from functions.use_cases.wallet.register_device import register_device as use_case
+
+    return serve_call(call, use_case)
 
 
-@on_schedule(schedule="*/5 * * * *", **BATCHES, secrets=[config.OPENAI_API_KEY])
-def poll_batches(tick: Tick) -> None:  # OpenAI batches that have ended into results, requeues and refunds
-    run_cron(tick, functions.poll_batches.poll_batches)
+@on_call(**CALL)
+def unregister_device(call: Call) -> Answer:
+    """A user signs out on a device, which gets no more pushes of theirs."""
+    from functions.use_cases.wallet.unregister_device import unregister_device as use_case
+
+    return serve_call(call, use_case)
 
 
-@https_fn.on_request(**WEBHOOK, secrets=[config.OPENAI_WEBHOOK_SECRET])
-def openai_webhook(request: Request) -> Response:  # OpenAI says that a batch has ended, which brings its poll forward
-    return serve_webhook(request, functions.openai_webhook.openai_webhook)
+@on_schedule(schedule="*/5 * * * *", **BATCHES, secrets=[params.OPENAI_API_KEY])
+def submit_batches(tick: Tick) -> None:
+    """Queued jobs into OpenAI batches."""
+    from functions.use_cases.batches.submit_batches import submit_batches as use_case
+
+    run_cron(tick, use_case)
+
+
+@on_schedule(schedule="*/5 * * * *", **BATCHES, secrets=[params.OPENAI_API_KEY])
+def poll_batches(tick: Tick) -> None:
+    """OpenAI batches that have ended into results, requeues and refunds."""
+    from functions.use_cases.batches.poll_batches import poll_batches as use_case
+
+    run_cron(tick, use_case)
+
+
+@https_fn.on_request(**WEBHOOK, secrets=[params.OPENAI_WEBHOOK_SECRET])
+def openai_webhook(request: Request) -> Response:
+    """OpenAI says that a batch has ended, which brings its poll forward."""
+    from functions.use_cases.batches.openai_webhook import openai_webhook as use_case
+
+    return serve_webhook(request, use_case)
 
 
 @on_schedule(schedule="*/10 * * * *", **SWEEP)
-def recover_jobs(tick: Tick) -> None:  # instant calls that never came back: failed and refunded
-    run_cron(tick, functions.recover_jobs.recover_jobs)
+def recover_jobs(tick: Tick) -> None:
+    """Instant calls that never came back: failed and refunded."""
+    from functions.use_cases.jobs.recover_jobs import recover_jobs as use_case
+
+    run_cron(tick, use_case)
 
 
 @on_schedule(schedule="*/5 * * * *", **WORKERS)
-def refresh_credits(tick: Tick) -> None:  # everybody's allowance, at everybody's own minute
-    run_cron(tick, functions.refresh_credits.refresh_credits, tick.job_name)
+def refresh_credits(tick: Tick) -> None:
+    """Everybody's allowance, at everybody's own minute."""
+    from functions.use_cases.refresh.refresh_credits import refresh_credits as use_case
+
+    run_cron(tick, use_case, tick.job_name)
 
 
-@on_schedule(schedule="*/15 * * * *", **GUARD, secrets=[config.ALERT_WEBHOOK_SECRET])
-def guard_budget(tick: Tick) -> None:  # what was spent against what may be; modes, alerts, the new day
-    run_cron(tick, functions.guard_budget.guard_budget)
+@on_schedule(schedule="*/15 * * * *", **GUARD, secrets=[params.ALERT_WEBHOOK_SECRET])
+def guard_budget(tick: Tick) -> None:
+    """What was spent against what may be; modes, alerts, the new day."""
+    from functions.use_cases.operations.guard_budget import guard_budget as use_case
+
+    run_cron(tick, use_case)
 
 
 @on_call(operators="read", **OPERATOR)
-def admin_stats(call: Call) -> Answer:  # what operators see
-    return serve_call(call, functions.admin_stats.admin_stats)
+def admin_stats(call: Call) -> Answer:
+    """What operators see."""
+    from functions.use_cases.operations.admin_stats import admin_stats as use_case
+
+    return serve_call(call, use_case)
 
 
 @on_call(operators="write", **OPERATOR)
-def admin_set_config(call: Call) -> Answer:  # operators change the runtime config
-    return serve_call(call, functions.admin_set_config.admin_set_config)
+def admin_set_config(call: Call) -> Answer:
+    """Operators change the runtime config."""
+    from functions.use_cases.operations.admin_set_config import admin_set_config as use_case
+
+    return serve_call(call, use_case)

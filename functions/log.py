@@ -17,7 +17,7 @@ from types import MappingProxyType
 import flask
 from firebase_functions.logger import LogSeverity
 
-from functions import config
+from functions.deploy import params
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})")
 """https://www.w3.org/TR/trace-context/#traceparent-header-field-values"""
@@ -111,7 +111,7 @@ def _trace_fields() -> dict[str, object]:
     else:
         return {}
     return {
-        "logging.googleapis.com/trace": f"projects/{config.project()}/traces/{found['trace']}",
+        "logging.googleapis.com/trace": f"projects/{params.project()}/traces/{found['trace']}",
         "logging.googleapis.com/spanId": span,
         "logging.googleapis.com/trace_sampled": sampled,
     }

@@ -12,22 +12,22 @@ from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
-from functions.callers import Callers
-from functions.config import ConfigurationError, Settings, load_settings
-from functions.core.budget_state import BudgetState
-from functions.core.config_changes import REMOTE_KEYS
-from functions.core.pricing import QueueStats
-from functions.core.runtime import RuntimeConfig
-from functions.current import CurrentConfig
+from functions.adapters.current_config import CurrentConfig
+from functions.adapters.process_memory import Callers
+from functions.core.budget.state import BudgetState
+from functions.core.config.changes import REMOTE_KEYS
+from functions.core.config.runtime import RuntimeConfig
+from functions.core.wallet.token_prices import QueueStats
+from functions.deploy.params import ConfigurationError, Settings, load_settings
 
 if TYPE_CHECKING:
     from functions.adapters.alerting import AlertWebhook
     from functions.adapters.firestore import FirestoreStore
     from functions.adapters.messaging import PushMessaging
-    from functions.adapters.openai import OpenAIProvider
+    from functions.adapters.providers.openai import OpenAIProvider
     from functions.adapters.storage import StorageFiles
-    from functions.core.runtime import ImageRules
-    from functions.core.usage import ModelPrice
+    from functions.core.config.runtime import ImageRules
+    from functions.core.model.usage import ModelPrice
 
 Clock = Callable[[], datetime]
 
@@ -60,7 +60,7 @@ class Deps:
     def provider(self) -> OpenAIProvider:
         """The AI provider."""
         from functions.adapters.bounded_http import bounded_client
-        from functions.steps.provider_watch import WatchedProvider
+        from functions.adapters.providers.watched import WatchedProvider
 
         # The client wants a key even where it only checks a signature, in the webhook, which is given none.
         key = self.settings.openai_api_key or "none"
@@ -94,7 +94,7 @@ class Deps:
 
     def safety_identifier(self, uid: str) -> str | None:
         """Return what the provider knows a user by; None where it is none of OpenAI's, which may not know the field."""
-        from functions.core.prompts import safety_identifier
+        from functions.core.model.prompts import safety_identifier
 
         return safety_identifier(self.settings.project, uid) if self.settings.asks_openai else None
 
@@ -106,7 +106,7 @@ class Deps:
         """Return the runtime config, at most 30 s old, or a minute while another thread reads it anew. Three reads
         then, shared with `queue` and `budget`.
 
-        What is wrong with a document is reported, and costs the field that it is in: see `core.config_in_force`.
+        What is wrong with a document is reported, and costs the field that it is in: see `core.config.in_force`.
         """
         return self.current.get().config
 
@@ -141,7 +141,7 @@ def install_clock(clock: Clock) -> None:
 def deps() -> Deps:
     """Return this process's dependencies; the first thing that every call asks for. Raises ConfigurationError if a
     setting is missing or wrong, or if nobody knows what the model costs."""
-    from functions.core.usage import UnknownPriceError
+    from functions.core.model.usage import UnknownPriceError
 
     built = Deps(load_settings(), _clock)
     try:

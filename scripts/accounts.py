@@ -1,7 +1,7 @@
 """`python -m scripts.accounts`: the commands that make the accounts which the functions run as, with their roles.
 
 It prints them and changes nothing: read them, then pipe them into `sh`. They are safe to repeat. Each account has what
-its functions use and no more; `functions/capacity.py` says which functions run as which.
+its functions use and no more; `functions/deploy/options.py` says which functions run as which.
 """
 
 from collections.abc import Iterator

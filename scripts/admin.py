@@ -13,20 +13,10 @@ if __package__ in {None, ""}:  # started as a file: what it imports lies beside 
 
 import typer
 
-from scripts.operators import (
-    blocking,
-    claims,
-    letters,
-    money,
-    overview,
-    people,
-    plans,
-    prices,
-    repair,
-    settings,
-    spending,
-    stories,
-)
+from scripts.operators import blocking, claims, plans, prices, repair, settings, spending, stories, users
+from scripts.operators import dead_letters as letters
+from scripts.operators import grants as money
+from scripts.operators import status as overview
 
 app = typer.Typer(help="Ecolane for operators. Every command takes --json.", no_args_is_help=True, add_completion=False)
 
@@ -36,7 +26,7 @@ LOOKS: tuple[Callable[..., None], ...] = (
     overview.batches,
     overview.budget,
     spending.costs,
-    people.user,
+    users.user,
     stories.find,
     stories.job,
     prices.simulate_price,

@@ -25,16 +25,16 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from functions.refusals import CODES
+from functions.edge.http_errors import CODES
+from localcloud.cloud import PROJECT, REGION, LocalCloud
+from localcloud.control import ControlServer
+from localcloud.firebase_suite import FirebaseSuite, bucket_of
+from localcloud.firestore import OfficialFirestore, find_official
+from localcloud.functions import triggers_of
+from localcloud.functions_process import FunctionsStartError
+from localcloud.openai import OpenAIStandIn
+from localcloud.storage import StorageServer
 from scripts.drawings import drawn_photos
-from scripts.emulators.cloud import PROJECT, REGION, LocalCloud
-from scripts.emulators.control import ControlServer
-from scripts.emulators.firebase_suite import FirebaseSuite, bucket_of
-from scripts.emulators.firestore import OfficialFirestore, find_official
-from scripts.emulators.functions import triggers_of
-from scripts.emulators.functions_process import FunctionsStartError
-from scripts.emulators.openai_standin import OpenAIStandIn
-from scripts.emulators.storage import StorageServer
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIENT = ROOT / "tests" / "client"

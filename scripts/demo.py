@@ -18,11 +18,11 @@ from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from localcloud.callables import CallableError
+from localcloud.cloud import LocalCloud, SignedIn
+from localcloud.firestore_choice import FirestoreChoiceError
+from localcloud.functions_process import FunctionsStartError
 from scripts.drawings import drawn_photos
-from scripts.emulators.callables import CallableError
-from scripts.emulators.cloud import LocalCloud, SignedIn
-from scripts.emulators.firestore_choice import FirestoreChoiceError
-from scripts.emulators.functions_process import FunctionsStartError
 
 INSTANT_PHOTOS = 3
 """New users are advised to take the instant lane for their first three photos, and the batch lane after that."""

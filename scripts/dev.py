@@ -11,12 +11,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from scripts.emulators.cloud import CloudSettings, LocalCloud, Ports
-from scripts.emulators.control import ControlServer
-from scripts.emulators.firestore_choice import FirestoreChoiceError
-from scripts.emulators.functions_process import FunctionsStartError
-from scripts.emulators.scheduler import SchedulerServer
-from scripts.emulators.serving import PortTakenError, free_port
+from localcloud.cloud import CloudSettings, LocalCloud, Ports
+from localcloud.cloud_scheduler_api import SchedulerServer
+from localcloud.control import ControlServer
+from localcloud.firestore_choice import FirestoreChoiceError
+from localcloud.functions_process import FunctionsStartError
+from localcloud.serving import PortTakenError, free_port
 from scripts.schedules import EMULATOR
 
 # Those of the Firebase suite where it has one, so that an app set up for that finds us too.

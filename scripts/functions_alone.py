@@ -16,9 +16,9 @@ from typing import IO, Any
 
 import httpx
 
+from localcloud.cloud import LocalCloud
+from localcloud.serving import HOST, free_port, unhurried
 from scripts.drawings import drawn_photos
-from scripts.emulators.cloud import LocalCloud
-from scripts.emulators.serving import HOST, free_port, unhurried
 
 MAIN = Path(__file__).resolve().parents[1] / "main.py"
 ANSWER_SECONDS_MAX = 60

@@ -8,7 +8,7 @@ import importlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
-from functions.core.workers import WORKERS_MAX
+from functions.core.refresh.worker_shards import WORKERS_MAX
 
 SCALABLE = ("refresh_credits", "submit_batches", "poll_batches")
 """Functions whose runs may overlap, each with other shards."""

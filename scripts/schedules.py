@@ -26,7 +26,7 @@ from google.cloud.scheduler_v1.services.cloud_scheduler.transports import CloudS
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from functions.core.operations import AuditEntry
+from scripts.operators.repairs_by_hand import AuditEntry
 from scripts.operators.session import AsJson, By, Screen, Yes, connected, login, table
 from scripts.operators.session import change as asked
 from scripts.schedule_plan import (

@@ -15,7 +15,7 @@ import httpx2
 from openai import OpenAI
 
 from functions.adapters.bounded_http import bounded_client
-from scripts.emulators.inprocess import StillClock
+from scripts.inprocess import StillClock
 
 MARK = "m4rk-of-the-provider"
 """In every text that the adversary makes up. It is in no output of ours."""

@@ -9,8 +9,8 @@ from typing import Any
 from google.cloud.firestore import FieldFilter
 from PIL import Image, ImageDraw
 
-from scripts.emulators.callables import CallableError
-from scripts.emulators.cloud import LocalCloud, SignedIn
+from localcloud.callables import CallableError
+from localcloud.cloud import LocalCloud, SignedIn
 
 
 def photo(side: int = 320, colour: tuple[int, int, int] = (40, 140, 60)) -> bytes:

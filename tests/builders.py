@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from functions.core.accounts import Account
-from functions.core.answers import Completion, parse_answer
-from functions.core.batches import Batch, BatchMember, BatchState
-from functions.core.classification import Answer, Classification, classify_as
-from functions.core.jobs import Job, Lane, Status
-from functions.core.ledger import empty_wallet
-from functions.core.usage import ModelPrice, Usage
+from functions.core.batches.batches import Batch, BatchMember, BatchState
+from functions.core.jobs.jobs import Job, Lane, Status
+from functions.core.model.classification import Answer, Classification, classify_as
+from functions.core.model.parsing import Completion, parse_answer
+from functions.core.model.usage import ModelPrice, Usage
+from functions.core.wallet.accounts import Account
+from functions.core.wallet.ledger import empty_wallet
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from scripts.emulators.cloud import LocalCloud, SignedIn
+from localcloud.cloud import LocalCloud, SignedIn
 from tests.app import App
 
 # A busy machine is no defect.

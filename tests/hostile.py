@@ -129,8 +129,9 @@ def _hurt(draw: st.DrawFn, value: Json) -> Json:
         return _hurt_object(draw, value)
     if isinstance(value, list) and value and draw(st.booleans()):
         at = draw(st.integers(0, len(value) - 1))
-        # Of nested lists none is multiplied: 60 per level fills any memory.
-        times = 1 if isinstance(value[at], list) else draw(st.sampled_from([1, 1, 1, 60]))
+        times = (
+            1 if isinstance(value[at], list) else draw(st.sampled_from([1, 1, 1, 60]))
+        )  # 60 per level fills any memory
         return [*value[:at], _hurt(draw, value[at]), *value[at + 1 :]] * times
     if isinstance(value, str) and draw(st.booleans()):
         near: list[Json] = [value + "\n", value[:-1], value * 40, value.upper(), " " + value, value + "/..", [value]]

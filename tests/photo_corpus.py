@@ -20,8 +20,8 @@ from pathlib import Path
 from PIL import Image
 
 from functions.adapters.images import prepare
-from functions.core.errors import InvalidImage
-from functions.core.uploads import IMAGE_BYTES_MAX
+from functions.core.jobs.uploads import IMAGE_BYTES_MAX
+from functions.core.shared.errors import InvalidImage
 from tests.photo_files import damage
 
 SUFFIXES = {

@@ -10,23 +10,23 @@ from typing import Any, cast
 import pytest
 
 from functions import log
-from functions.cancel_job import CancelJob, cancel_job
-from functions.classify_image import ClassifyImage, classify_image
-from functions.core.errors import EcolaneError
-from functions.guard_budget import guard_budget
-from functions.poll_batches import poll_batches
-from functions.recover_jobs import recover_jobs
-from functions.refresh_credits import refresh_credits
-from functions.steps.provider_watch import WatchedProvider
-from functions.submit_batches import submit_batches
-from functions.upgrade_job import UpgradeJob, upgrade_job
+from functions.adapters.providers.watched import WatchedProvider
+from functions.core.shared.errors import EcolaneError
+from functions.use_cases.batches.poll_batches import poll_batches
+from functions.use_cases.batches.submit_batches import submit_batches
+from functions.use_cases.jobs.cancel_job import CancelJob, cancel_job
+from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
+from functions.use_cases.jobs.recover_jobs import recover_jobs
+from functions.use_cases.jobs.upgrade_job import UpgradeJob, upgrade_job
+from functions.use_cases.operations.guard_budget import guard_budget
+from functions.use_cases.refresh.refresh_credits import refresh_credits
 from functions.wiring import Deps
-from scripts.emulators.firestore.store import EVERYWHERE, Database
-from scripts.emulators.inprocess import InProcessCloud
+from localcloud.firestore.store import EVERYWHERE, Database
+from scripts.inprocess import InProcessCloud
 from scripts.simulation import checks
 from scripts.simulation.actions import job_id_of
 from scripts.simulation.documents import Documents, decoded
-from scripts.simulation.watch import Watch
+from scripts.simulation.invariants import Watch
 from scripts.simulation.world import World
 from tests.adversary import MARK, Adversary
 from tests.app import photo

@@ -14,17 +14,17 @@ from typing import Any, Literal
 import pytest
 from openai import OpenAI
 
-from functions.cancel_job import CancelJob, cancel_job
-from functions.classify_image import ClassifyImage, classify_image
-from functions.classify_images import ClassifyImages, classify_images
-from functions.core.jobs import FINAL
-from functions.poll_batches import poll_batches
-from functions.recover_jobs import recover_jobs
-from functions.register_device import RegisterDevice, register_device
-from functions.submit_batches import submit_batches
-from functions.unregister_device import UnregisterDevice, unregister_device
-from functions.upgrade_job import UpgradeJob, upgrade_job
-from scripts.emulators.inprocess import InProcessCloud
+from functions.core.jobs.jobs import FINAL
+from functions.use_cases.batches.poll_batches import poll_batches
+from functions.use_cases.batches.submit_batches import submit_batches
+from functions.use_cases.jobs.cancel_job import CancelJob, cancel_job
+from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
+from functions.use_cases.jobs.classify_images import ClassifyImages, classify_images
+from functions.use_cases.jobs.recover_jobs import recover_jobs
+from functions.use_cases.jobs.upgrade_job import UpgradeJob, upgrade_job
+from functions.use_cases.wallet.register_device import RegisterDevice, register_device
+from functions.use_cases.wallet.unregister_device import UnregisterDevice, unregister_device
+from scripts.inprocess import InProcessCloud
 from tests.app import photo
 
 PHOTO = photo(64)
@@ -110,7 +110,7 @@ def many(cloud: InProcessCloud) -> Any:
 def poll_in_haste(cloud: InProcessCloud) -> None:
     """A run whose time is over when the first job has ended."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("functions.poll_batches.RUN_TIME", timedelta(0))
+        patch.setattr("functions.use_cases.batches.poll_batches.RUN_TIME", timedelta(0))
         poll_batches(cloud.deps)
 
 

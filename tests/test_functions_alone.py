@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 import main
-from scripts.emulators.cloud import LocalCloud
+from localcloud.cloud import LocalCloud
 from scripts.functions_alone import FirstAnswer, first_answer, sample_call
 from scripts.schedule_plan import cron_triggers
 

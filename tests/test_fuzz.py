@@ -15,16 +15,15 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from werkzeug.test import TestResponse
 
-import functions
-from functions import boundary
-from functions.core.runtime import RuntimeConfig
-from functions.refusals import CODES
-from scripts.emulators.inprocess import InProcessCloud
-from scripts.emulators.openai_standin.webhooks import sign
+from functions.core.config.runtime import RuntimeConfig
+from functions.edge import boundary
+from functions.edge.http_errors import CODES
+from localcloud.openai.webhooks import sign
+from scripts.inprocess import InProcessCloud
 from tests.app import photo
+from tests.edge.test_tokens import FORGED
 from tests.hostile import TEXTS, Known, as_body, bodies, from_schema, headers, junk, methods
-from tests.test_tokens import FORGED
-from tests.wire import Wire, id_token, names, new_wire, operator_token
+from tests.wire import Wire, id_token, names, new_wire, operator_token, use_case
 
 CASES = 20_000
 """Requests to all callables together, each time the tests run."""
@@ -123,7 +122,7 @@ def requests(name: str, known: Known) -> SearchStrategy[object]:
     if name == "admin_set_config":
         sections = from_schema(RuntimeConfig.model_json_schema(), known)
         return st.builds(lambda changes: {"changes": changes}, sections)
-    handle = getattr(getattr(functions, name), name)
+    handle = use_case(name)
     return from_schema(boundary._request_type(handle).model_json_schema(), known)  # noqa: SLF001 (the type that is checked)
 
 

@@ -18,10 +18,10 @@ import httpx
 import pytest
 from openai import OpenAI
 
-from scripts.emulators.callables import CallableError, call
-from scripts.emulators.cloud import LocalCloud, SignedIn
-from scripts.emulators.firestore import Timing
-from scripts.emulators.serving import unhurried
+from localcloud.callables import CallableError, call
+from localcloud.cloud import LocalCloud, SignedIn
+from localcloud.firestore import Timing
+from localcloud.serving import unhurried
 from tests.app import App, photo
 
 USERS = 12

@@ -14,18 +14,18 @@ from google.api_core import exceptions
 from google.cloud.storage.exceptions import DataCorruption
 
 from functions.adapters.messaging import Sent
-from functions.classify_image import ClassifyImage, classify_image
-from functions.core.attempts import answered
-from functions.core.batch_reports import read_line
-from functions.core.profile import News
-from functions.core.runtime import FUNCTION_TIMEOUT
-from functions.guard_budget import guard_budget
-from functions.list_jobs import ListJobs, list_jobs
-from functions.poll_batches import poll_batches
-from functions.recover_jobs import recover_jobs
-from functions.submit_batches import submit_batches
-from scripts.emulators.inprocess import InProcessCloud
-from scripts.emulators.openai_standin.batch_state import Batch as StandInBatch
+from functions.core.batches.reports import read_line
+from functions.core.config.runtime import FUNCTION_TIMEOUT
+from functions.core.jobs.attempts import answered
+from functions.core.wallet.profile import News
+from functions.use_cases.batches.poll_batches import poll_batches
+from functions.use_cases.batches.submit_batches import submit_batches
+from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
+from functions.use_cases.jobs.list_jobs import ListJobs, list_jobs
+from functions.use_cases.jobs.recover_jobs import recover_jobs
+from functions.use_cases.operations.guard_budget import guard_budget
+from localcloud.openai.batch_state import Batch as StandInBatch
+from scripts.inprocess import InProcessCloud
 from tests.app import photo
 
 PHOTO = photo(64)
@@ -293,7 +293,7 @@ def test_a_full_file_and_a_run_out_of_time_stop_reading(cloud: InProcessCloud, m
         return original(path)
 
     monkeypatch.setattr(cloud.files, "read_photo", counted)
-    monkeypatch.setattr("functions.steps.batch_files.INPUT_BYTES_MAX", 10_000)
+    monkeypatch.setattr("functions.use_cases.batches.batch_files.INPUT_BYTES_MAX", 10_000)
     cloud.configure({**CONFIG, "batch": {"batchesPerRun": 1}})
     counts = submit_batches(cloud.deps)
     assert 0 < counts["jobs"] < 32 - 8
@@ -325,9 +325,9 @@ def test_an_answer_that_nobody_can_make_sense_of_costs_itself(
     """Its photo is tried again and refunded after its attempts, whatever the error; the other results are there."""
     bad, *others = enqueue(cloud, "ann", 5)
     if patched == "read_line":
-        monkeypatch.setattr("functions.steps.collector.read_line", failing_for(bad, read_line))
+        monkeypatch.setattr("functions.use_cases.batches.collector.read_line", failing_for(bad, read_line))
     else:
-        monkeypatch.setattr("functions.steps.endings.answered", failing_for(bad, answered))
+        monkeypatch.setattr("functions.use_cases.jobs.endings.answered", failing_for(bad, answered))
     submit_batches(cloud.deps)
     cloud.clock.advance(timedelta(minutes=30))
     poll_batches(cloud.deps)
@@ -395,7 +395,7 @@ def test_a_result_that_cannot_be_written_keeps_no_other_from_being_there(
         fields = answered(*args)
         return {**fields, "costMicros": 2**70} if args[2].job_id == bad else fields
 
-    monkeypatch.setattr("functions.steps.endings.answered", unstorable)
+    monkeypatch.setattr("functions.use_cases.jobs.endings.answered", unstorable)
     cloud.clock.advance(timedelta(minutes=30))
     counts = poll_batches(cloud.deps)
     assert (counts["done"], counts["unended"]) == (3, 1)
@@ -577,7 +577,7 @@ def test_a_lost_batch_among_too_many_is_not_created_again(
 ) -> None:
     """Whoever cannot tell whether OpenAI has a batch does not pay for it twice: it is looked for again, and its jobs
     are refunded after a day."""
-    monkeypatch.setattr("functions.adapters.openai.LISTED_BATCHES_MAX", 3)
+    monkeypatch.setattr("functions.adapters.providers.openai.LISTED_BATCHES_MAX", 3)
     (job_id,) = enqueue(cloud, "ann")
     cloud.openai.faults.add(kind="reply_lost", endpoint="POST /v1/batches")
     submit_batches(cloud.deps)

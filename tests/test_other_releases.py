@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from functions.guard_budget import guard_budget
-from functions.poll_batches import poll_batches
-from functions.recover_jobs import recover_jobs
-from functions.refresh_credits import refresh_credits
-from functions.submit_batches import submit_batches
-from scripts.emulators.inprocess import InProcessCloud
+from functions.use_cases.batches.poll_batches import poll_batches
+from functions.use_cases.batches.submit_batches import submit_batches
+from functions.use_cases.jobs.recover_jobs import recover_jobs
+from functions.use_cases.operations.guard_budget import guard_budget
+from functions.use_cases.refresh.refresh_credits import refresh_credits
+from scripts.inprocess import InProcessCloud
 from tests.app import photo
 from tests.wire import Wire, content, id_token, names, new_wire, operator_token
 

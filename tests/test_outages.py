@@ -22,50 +22,49 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 from google.cloud.firestore_v1.types import RunQueryResponse
 
-from functions import (
-    admin_set_config,
-    admin_stats,
-    cancel_job,
-    claim_daily_bonus,
-    classify_image,
-    classify_images,
-    config,
-    convert_points,
-    get_job,
-    get_wallet,
-    guard_budget,
-    list_jobs,
-    list_ledger,
-    poll_batches,
-    quote,
-    record_manual_classification,
-    recover_jobs,
-    refresh_credits,
-    register_device,
-    submit_batches,
-    unregister_device,
-    upgrade_job,
-)
-from functions.adapters import alerting, patience, remote_config
+from functions.adapters import alerting, remote_config, time_budget
 from functions.adapters import storage as adapters_storage
 from functions.adapters.firestore import BoundedClient, FirestoreStore, writes
 from functions.adapters.firestore import client as firestore_client
 from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.writes import CONTENTION_SECONDS
 from functions.adapters.identity import KEYS_TIMEOUT_SECONDS
-from functions.adapters.openai import CONTROL_TIMEOUT_SECONDS, TRANSFER_TIMEOUT_SECONDS
-from functions.adapters.outages import will_pass
-from functions.adapters.patience import STORE_PATIENCE_SECONDS, waiting_at_most
+from functions.adapters.providers.openai import CONTROL_TIMEOUT_SECONDS, TRANSFER_TIMEOUT_SECONDS
 from functions.adapters.storage import CHUNK_BYTES, REQUEST_SECONDS, StorageFiles, emulated_url
-from functions.bodies import BODY_SECONDS_MAX
-from functions.boundary import CronError, run_cron, serve_call
-from functions.core.answers import Completion
-from functions.core.runtime import CALL_TIMEOUT, FUNCTION_TIMEOUT, RuntimeConfig
-from functions.refusals import told
-from functions.steps import admission, delivery
-from functions.steps.instant_lane import PROVIDER_SECONDS_MIN
-from scripts.emulators.inprocess import InProcessCloud
-from scripts.emulators.serving import HOST, unhurried
+from functions.adapters.time_budget import STORE_PATIENCE_SECONDS, waiting_at_most
+from functions.adapters.transient_errors import will_pass
+from functions.core.config.runtime import CALL_TIMEOUT, FUNCTION_TIMEOUT, RuntimeConfig
+from functions.core.model.parsing import Completion
+from functions.deploy import params
+from functions.edge.bodies import BODY_SECONDS_MAX
+from functions.edge.boundary import CronError, run_cron, serve_call
+from functions.edge.http_errors import told
+from functions.use_cases.batches import poll_batches, submit_batches
+from functions.use_cases.jobs import (
+    admission,
+    cancel_job,
+    classify_image,
+    classify_images,
+    get_job,
+    list_jobs,
+    quote,
+    recover_jobs,
+    upgrade_job,
+)
+from functions.use_cases.jobs.instant_lane import PROVIDER_SECONDS_MIN
+from functions.use_cases.operations import admin_set_config, admin_stats, delivery, guard_budget
+from functions.use_cases.refresh import refresh_credits
+from functions.use_cases.wallet import (
+    claim_daily_bonus,
+    convert_points,
+    get_wallet,
+    list_ledger,
+    record_manual_classification,
+    register_device,
+    unregister_device,
+)
+from localcloud.serving import HOST, unhurried
+from scripts.inprocess import InProcessCloud
 from tests.app import photo
 from tests.wire import id_token, new_wire
 
@@ -348,10 +347,10 @@ def test_a_query_that_breaks_off_is_an_outage_and_no_defect(short: None) -> None
 # How the limits fit together
 
 
-FIREBASE_SECONDS = 3 * config.FIREBASE_TIMEOUT_SECONDS
+FIREBASE_SECONDS = 3 * params.FIREBASE_TIMEOUT_SECONDS
 """A request to Firebase by the Admin SDK: a second try after a pause."""
 
-DOOR_SECONDS = BODY_SECONDS_MAX + 2 * KEYS_TIMEOUT_SECONDS + 2 * config.FIREBASE_TIMEOUT_SECONDS + 1
+DOOR_SECONDS = BODY_SECONDS_MAX + 2 * KEYS_TIMEOUT_SECONDS + 2 * params.FIREBASE_TIMEOUT_SECONDS + 1
 """Before a callable's handler begins: its body, the keys of both tokens, and whether the ID token was revoked, with a
 second try after half a second."""
 
@@ -388,7 +387,7 @@ def test_the_provider_gets_what_is_left_of_the_call(
     platform ends the call."""
     asked: list[float] = []
     real, passed = time.monotonic, [0.0]
-    monkeypatch.setattr(patience, "monotonic", lambda: real() + sum(passed))
+    monkeypatch.setattr(time_budget, "monotonic", lambda: real() + sum(passed))
     cloud = InProcessCloud(seed=1)
     cloud.upload("ana", "photo.jpg", photo(64))
     complete = cloud.deps.provider.complete

@@ -11,13 +11,13 @@ from unittest import mock
 import pytest
 from firebase_admin.remote_config import ServerTemplate, _ServerTemplateData
 
+from functions.adapters.current_config import REMOTE_CONFIG_AGE_MAX
 from functions.adapters.remote_config import remote_values
-from functions.core.config_changes import REMOTE_KEYS
-from functions.current import REMOTE_CONFIG_AGE_MAX
-from functions.guard_budget import guard_budget
-from functions.steps.spending import open_day
+from functions.core.config.changes import REMOTE_KEYS
+from functions.use_cases.budget.spending import open_day
+from functions.use_cases.operations.guard_budget import guard_budget
 from functions.wiring import Deps
-from scripts.emulators.inprocess import InProcessCloud
+from scripts.inprocess import InProcessCloud
 
 
 def template(**values: str) -> ServerTemplate:

@@ -11,9 +11,9 @@ import pytest
 from openai import OpenAI
 
 from functions import log
-from functions.adapters.openai import OpenAIProvider
-from functions.core.prompts import SYSTEM_PROMPT
-from scripts.emulators.inprocess import InProcessCloud
+from functions.adapters.providers.openai import OpenAIProvider
+from functions.core.model.prompts import SYSTEM_PROMPT
+from scripts.inprocess import InProcessCloud
 from tests.app import photo
 from tests.wire import Wire, app_check_token, id_token, names, new_wire
 

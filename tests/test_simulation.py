@@ -128,7 +128,7 @@ def test_each_mutation_still_finds_its_place(mutation: Mutation) -> None:
 def test_a_mutation_follows_the_code() -> None:
     """One whose function or text is gone is an error, not a mutation that nobody needs to notice."""
     known = MUTATIONS[0]
-    for gone in (replace(known, target="functions.core.accounts:gone"), replace(known, before="no such text")):
+    for gone in (replace(known, target="functions.core.wallet.accounts:gone"), replace(known, before="no such text")):
         with pytest.raises(LookupError), in_force(gone):
             pass
 

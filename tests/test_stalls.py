@@ -13,12 +13,12 @@ from typing import Literal
 import pytest
 
 from functions.adapters.firestore import writes
-from functions.classify_image import ClassifyImage, classify_image
-from functions.poll_batches import poll_batches
-from functions.recover_jobs import recover_jobs
-from functions.submit_batches import submit_batches
+from functions.use_cases.batches.poll_batches import poll_batches
+from functions.use_cases.batches.submit_batches import submit_batches
+from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
+from functions.use_cases.jobs.recover_jobs import recover_jobs
 from functions.wiring import Deps
-from scripts.emulators.inprocess import InProcessCloud
+from scripts.inprocess import InProcessCloud
 from tests.app import photo
 
 PHOTO = photo(64)

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from functions.config import CALLERS_AT_ONCE
-from scripts.emulators.serving import HOST, free_port, unhurried
+from functions.deploy.params import CALLERS_AT_ONCE
+from localcloud.serving import HOST, free_port, unhurried
 
 ROOT = Path(__file__).parents[1]
 SOURCE = f"""

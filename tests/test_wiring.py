@@ -12,15 +12,15 @@ import pytest
 
 import main
 from functions import log, wiring
-from functions.config import ConfigurationError, Settings
-from functions.core.image_tokens import FORMULAS
-from functions.core.moments import day_of
-from functions.core.runtime import RuntimeConfig
-from functions.core.usage import UnknownPriceError
-from functions.current import RUNTIME_CONFIG_AGE_MAX
-from functions.guard_budget import guard_budget
+from functions.adapters.current_config import RUNTIME_CONFIG_AGE_MAX
+from functions.core.config.runtime import RuntimeConfig
+from functions.core.model.image_tokens import FORMULAS
+from functions.core.model.usage import UnknownPriceError
+from functions.core.shared.utc_days import day_of
+from functions.deploy.params import ConfigurationError, Settings
+from functions.use_cases.operations.guard_budget import guard_budget
 from functions.wiring import Deps
-from scripts.emulators.inprocess import InProcessCloud, StillClock
+from scripts.inprocess import InProcessCloud, StillClock
 
 SETTINGS = Settings("demo", "demo-bucket", "gpt-4o-mini", "http://openai.example/v1", "sk-secret")
 SECOND = timedelta(seconds=1)

@@ -1,9 +1,10 @@
 """The deployed functions as HTTP sees them, in one process: main.py behind the functions framework, production's checks
 of tokens, and `InProcessCloud` underneath. Only Google's keys are ours."""
 
+import importlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,14 +24,22 @@ from google.auth.credentials import AnonymousCredentials
 from jwt.algorithms import RSAAlgorithm
 from werkzeug.test import Client, TestResponse
 
-from scripts.emulators.functions import Dispatcher, load
-from scripts.emulators.inprocess import InProcessCloud
+from localcloud.functions import Dispatcher, load
+from scripts.inprocess import InProcessCloud
 
 PROJECT = "demo-ecolane"
 REGION = "us-central1"
 KEY_ID = "key-1"
 APP_ID = "1:123:android:abc"
 _MAIN = Path(__file__).parents[1] / "main.py"
+
+
+def use_case(name: str) -> Callable[..., Any]:
+    """Return the use case that is deployed under this name."""
+    (path,) = (_MAIN.parent / "functions" / "use_cases").rglob(f"{name}.py")
+    module = importlib.import_module(".".join(path.relative_to(_MAIN.parent).with_suffix("").parts))
+    handle: Callable[..., Any] = getattr(module, name)
+    return handle
 
 
 @cache

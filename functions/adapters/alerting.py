@@ -10,8 +10,8 @@ from time import sleep
 import httpx2
 
 from functions.adapters.bounded_http import Allowance, bounded_http
-from functions.core.alerts import Alert
-from functions.core.moments import iso_text
+from functions.core.shared.alerts import Alert
+from functions.core.shared.utc_days import iso_text
 
 TIMEOUT_SECONDS = 10.0
 """For one try, from the first address to the last header of the answer."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from firebase_admin import messaging
 from firebase_admin.exceptions import InvalidArgumentError
 
-from functions.core.profile import News
+from functions.core.wallet.profile import News
 
 MESSAGES_MAX = 500
 """What FCM takes in one call."""

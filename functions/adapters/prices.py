@@ -7,8 +7,8 @@ from decimal import Decimal
 from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import TieredPrices
 
-from functions.core.image_tokens import UnknownImageTokensError, formula_of
-from functions.core.usage import ModelPrice, UnknownPriceError
+from functions.core.model.image_tokens import UnknownImageTokensError, formula_of
+from functions.core.model.usage import ModelPrice, UnknownPriceError
 
 DOLLARS_PER_MTOK_MAX = Decimal(1_000)
 """No model costs more; a price beyond this is a slip in the table, and the safe side is to refuse it."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from firebase_admin import remote_config
 from firebase_admin.remote_config import ServerTemplate
 
-from functions.adapters.patience import one_call
+from functions.adapters.time_budget import one_call
 
 REQUEST_SECONDS = 15.0
 """What a request to Firebase takes at the most: two tries of `config.FIREBASE_TIMEOUT_SECONDS` and a pause."""

@@ -18,10 +18,10 @@ from google.auth.transport.requests import Request
 from google.cloud.storage import Blob, Bucket, Client
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from functions.core.batches import Roll
-from functions.core.errors import ImageNotFound, InvalidImage
-from functions.core.photos import PhotoProblem
-from functions.core.uploads import IMAGE_BYTES_MAX
+from functions.core.batches.batches import Roll
+from functions.core.jobs.uploads import IMAGE_BYTES_MAX
+from functions.core.shared.errors import ImageNotFound, InvalidImage
+from functions.core.shared.photos import PhotoProblem
 
 TIMEOUT_SECONDS = 10.0
 """For one request to begin to be answered, and between two parts of the answer; a file is sent and read in chunks of
@@ -34,7 +34,7 @@ REQUEST_SECONDS = REPEATED_SECONDS + TIMEOUT_SECONDS
 """What a request can take, the last try included: a photo, or a chunk of a file."""
 
 LINK_LIFETIME = timedelta(days=2)
-"""Longer than core.batches.LOST, after which nobody waits for the batch any more."""
+"""Longer than core.batches.batches.LOST, after which nobody waits for the batch any more."""
 
 _LIMITS: dict[str, Any] = {"timeout": TIMEOUT_SECONDS, "retry": DEFAULT_RETRY.with_timeout(REPEATED_SECONDS)}
 """For every request, those that a stream makes included."""

@@ -22,19 +22,19 @@ from PIL import Image
 from werkzeug.test import Client
 
 from functions import wiring
-from functions.classify_image import ClassifyImage, classify_image
-from functions.core.errors import EcolaneError
-from functions.core.idempotency import job_id_for
-from functions.core.moments import day_of
-from functions.guard_budget import guard_budget
-from functions.poll_batches import poll_batches
-from functions.recover_jobs import recover_jobs
-from functions.submit_batches import submit_batches
+from functions.core.jobs.idempotency import job_id_for
+from functions.core.shared.errors import EcolaneError
+from functions.core.shared.utc_days import day_of
+from functions.use_cases.batches.poll_batches import poll_batches
+from functions.use_cases.batches.submit_batches import submit_batches
+from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
+from functions.use_cases.jobs.recover_jobs import recover_jobs
+from functions.use_cases.operations.guard_budget import guard_budget
+from localcloud.functions import load
 from scripts.benchmarks import instantcost
 from scripts.drawings import drawn_photos
-from scripts.emulators.functions import load
-from scripts.emulators.inprocess import InProcessCloud
 from scripts.functions_alone import MAIN
+from scripts.inprocess import InProcessCloud
 
 HOSTILE = (5, 50, 500)
 HONEST = 100
@@ -53,8 +53,8 @@ MARK = "0"
 PREPARE = """
 import resource, sys, time
 from functions.adapters.images import prepare
-from functions.core.errors import InvalidImage
-from functions.core.runtime import ImageRules
+from functions.core.shared.errors import InvalidImage
+from functions.core.config.runtime import ImageRules
 
 data, rules = sys.stdin.buffer.read(), ImageRules()
 def peak():

@@ -18,14 +18,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
-from functions.adapters.firestore.settings import RuntimeDocuments
-from functions.config import Settings
-from functions.core.batch_reports import ProviderBatch, ProviderState
-from functions.core.batches import Batch, BatchMember, BatchState, Roll
-from functions.core.budget_state import BudgetState
-from functions.core.pricing import QueueStats
-from functions.steps import batch_files
-from functions.steps.collector import Collector
+from functions.adapters.firestore.config import RuntimeDocuments
+from functions.core.batches.batches import Batch, BatchMember, BatchState, Roll
+from functions.core.batches.reports import ProviderBatch, ProviderState
+from functions.core.budget.state import BudgetState
+from functions.core.wallet.token_prices import QueueStats
+from functions.deploy.params import Settings
+from functions.use_cases.batches import batch_files
+from functions.use_cases.batches.collector import Collector
 from functions.wiring import Deps
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -16,15 +16,15 @@ from typing import Any
 
 from google.cloud.firestore import Transaction, transactional
 
-from functions.adapters.outages import will_pass
-from functions.classify_image import ClassifyImage, classify_image
-from functions.core.budget import SHARDS
-from functions.core.errors import EcolaneError
-from functions.guard_budget import guard_budget
-from functions.submit_batches import submit_batches
+from functions.adapters.transient_errors import will_pass
+from functions.core.budget.holds import SHARDS
+from functions.core.shared.errors import EcolaneError
+from functions.use_cases.batches.submit_batches import submit_batches
+from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
+from functions.use_cases.operations.guard_budget import guard_budget
+from localcloud.firestore.locks import Owner
 from scripts.drawings import drawn_photos
-from scripts.emulators.firestore.locks import Owner
-from scripts.emulators.inprocess import InProcessCloud
+from scripts.inprocess import InProcessCloud
 
 REQUESTS = 2_000
 CONCURRENCY = 200

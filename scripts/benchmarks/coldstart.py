@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import main
-from scripts.emulators.cloud import LocalCloud
+from localcloud.cloud import LocalCloud
 from scripts.functions_alone import FirstAnswer, first_answer, sample_call
 
 ROOT = Path(__file__).resolve().parents[2]

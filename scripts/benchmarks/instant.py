@@ -26,9 +26,9 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Any, NamedTuple
 
-from functions.config import CALLERS_AT_ONCE
+from functions.deploy.params import CALLERS_AT_ONCE
+from localcloud.cloud import LocalCloud
 from scripts.drawings import drawn_photos
-from scripts.emulators.cloud import LocalCloud
 from scripts.functions_alone import Served, answered, cpu_seconds, served
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -230,7 +230,7 @@ def rss_mb(instances: list[Served]) -> float:
 @contextmanager
 def _upstream(latency_ms: int) -> Iterator[tuple[int, str]]:
     """Run the OpenAI stand-in in a process of its own. Yields the process's id and its base URL."""
-    command = [sys.executable, "-m", "scripts.emulators.openai_standin", "--latency-ms", str(latency_ms)]
+    command = [sys.executable, "-m", "localcloud.openai", "--latency-ms", str(latency_ms)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  (ours)
         try:
             line = process.stdout.readline() if process.stdout else ""

@@ -4,11 +4,11 @@ import uuid
 from collections import Counter
 from typing import Any
 
-from functions.classify_image import ClassifyImage, classify_image
-from functions.get_wallet import GetWallet, get_wallet
-from functions.guard_budget import guard_budget
+from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
+from functions.use_cases.operations.guard_budget import guard_budget
+from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from scripts.drawings import drawn_photos
-from scripts.emulators.inprocess import InProcessCloud
+from scripts.inprocess import InProcessCloud
 
 USERS = 20
 CALLS_PER_USER = 10

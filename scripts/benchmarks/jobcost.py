@@ -6,13 +6,13 @@ from typing import Any
 
 from google.cloud.firestore import FieldFilter
 
-from functions.classify_image import ClassifyImage, classify_image
-from functions.openai_webhook import openai_webhook
-from functions.poll_batches import poll_batches
-from functions.recover_jobs import recover_jobs
-from functions.submit_batches import submit_batches
+from functions.use_cases.batches.openai_webhook import openai_webhook
+from functions.use_cases.batches.poll_batches import poll_batches
+from functions.use_cases.batches.submit_batches import submit_batches
+from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
+from functions.use_cases.jobs.recover_jobs import recover_jobs
 from scripts.drawings import drawn_photos
-from scripts.emulators.inprocess import InProcessCloud
+from scripts.inprocess import InProcessCloud
 
 JOBS = 1_000
 JOBS_PER_USER = 5

@@ -16,11 +16,11 @@ from typing import Any
 import httpx
 from PIL import Image
 
-from functions.classify_images import IMAGES_MAX
-from functions.config import CALLERS_AT_ONCE
-from functions.core.uploads import IMAGE_BYTES_MAX
+from functions.core.jobs.uploads import IMAGE_BYTES_MAX
+from functions.deploy.params import CALLERS_AT_ONCE
+from functions.use_cases.jobs.classify_images import IMAGES_MAX
+from localcloud.cloud import LocalCloud, SignedIn
 from scripts.benchmarks.instant import UNBOUNDED
-from scripts.emulators.cloud import LocalCloud, SignedIn
 from scripts.functions_alone import Served, answered, served
 
 PIXELS = (4_000, 3_000)

@@ -23,17 +23,17 @@ from typing import Any
 import httpx
 from google.auth.credentials import AnonymousCredentials
 
-from functions import poll_batches
 from functions.adapters.firestore import BoundedClient, FirestoreStore
-from functions.config import Settings
-from functions.core.batch_reports import ProviderBatch, ProviderState
-from functions.core.batches import Batch, BatchMember, BatchState
-from functions.core.jobs import JOB_LIFETIME, Job, Lane, Status
-from functions.core.runtime import FUNCTION_TIMEOUT
-from functions.steps.spending import hold_for_batch, open_day
+from functions.core.batches.batches import Batch, BatchMember, BatchState
+from functions.core.batches.reports import ProviderBatch, ProviderState
+from functions.core.config.runtime import FUNCTION_TIMEOUT
+from functions.core.jobs.jobs import JOB_LIFETIME, Job, Lane, Status
+from functions.deploy.params import Settings
+from functions.use_cases.batches import poll_batches
+from functions.use_cases.budget.spending import hold_for_batch, open_day
 from functions.wiring import Deps
 from scripts.benchmarks.batchfile import LARGE, ROOT, SMALL, Answers, DiskFiles, job_id_of
-from scripts.emulators.inprocess import MemoryMessaging
+from scripts.inprocess import MemoryMessaging
 
 PAGE = 500
 MANY_SIZE = 100
@@ -86,7 +86,7 @@ def collected(lines: int, size: int, run_time: timedelta = poll_batches.RUN_TIME
 @contextmanager
 def _firestore() -> Iterator[tuple[str, str]]:
     """Run the embedded Firestore in a process of its own. Yields its host and the URL of its bill."""
-    command = [sys.executable, "-m", "scripts.emulators.firestore", "--port", "0", "--admin-port", "0"]
+    command = [sys.executable, "-m", "localcloud.firestore", "--port", "0", "--admin-port", "0"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  (ours)
         try:
             line = process.stdout.readline() if process.stdout else ""

@@ -23,14 +23,14 @@ import httpx
 from google.auth.credentials import AnonymousCredentials
 from google.cloud.firestore import Client
 
-from functions.config import Settings
-from functions.core.plans import Plan
-from functions.core.refresh import contact
-from functions.core.runtime import RuntimeConfig
-from functions.refresh_credits import refresh_credits
+from functions.core.config.plans import Plan
+from functions.core.config.runtime import RuntimeConfig
+from functions.core.refresh.refresh import contact
+from functions.deploy.params import Settings
+from functions.use_cases.refresh.refresh_credits import refresh_credits
 from functions.wiring import Deps
-from scripts.emulators.inprocess import StillClock
-from scripts.emulators.serving import free_port, unhurried
+from localcloud.serving import free_port, unhurried
+from scripts.inprocess import StillClock
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "demo-ecolane"
@@ -89,7 +89,7 @@ def _firestore() -> Iterator[tuple[str, str]]:
     command = [
         sys.executable,
         "-m",
-        "scripts.emulators.firestore",
+        "localcloud.firestore",
         "--port",
         str(port),
         "--admin-port",

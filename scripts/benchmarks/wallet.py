@@ -8,10 +8,10 @@ from itertools import count
 from typing import Any
 
 from functions.adapters.firestore import FirestoreStore
-from functions.core.accounts import Account, open_account
-from functions.core.ledger import Reason, Wallet
-from functions.core.limits import DeviceDay
-from scripts.emulators.cloud import LocalCloud
+from functions.core.wallet.accounts import Account, open_account
+from functions.core.wallet.ledger import Reason, Wallet
+from functions.core.wallet.quotas import DeviceDay
+from localcloud.cloud import LocalCloud
 
 THREADS = 8
 SECONDS = 5.0

@@ -7,17 +7,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from functions.core.accounts import Account
-from functions.core.errors import JobNotCancellable
-from functions.core.jobs import Status
-from functions.core.ledger import Wallet
-from functions.core.operations import AuditEntry
-from functions.core.settlement import cancelling
-from functions.wiring import Deps
-from scripts.operators.money import known_wallet
+from functions.core.jobs.endings import cancelling
+from functions.core.jobs.jobs import Status
+from functions.core.shared.errors import JobNotCancellable
+from functions.core.wallet.accounts import Account
+from functions.core.wallet.ledger import Wallet
+from scripts.operators.grants import known_wallet
+from scripts.operators.repairs_by_hand import AuditEntry
 from scripts.operators.session import (
     AsJson,
     By,
+    OperatorDeps,
     Project,
     RefusedError,
     Why,
@@ -54,7 +54,7 @@ def unblock(uid: User, project: Project, why: Why, by: By = "", yes: Yes = False
         show({"uid": uid, "blocked": False}, lambda console: console.print(told), as_json=as_json)
 
 
-def _set(uid: str, deps: Deps, *, why: str, by: str, blocked: bool, yes: bool, as_json: bool) -> None:
+def _set(uid: str, deps: OperatorDeps, *, why: str, by: str, blocked: bool, yes: bool, as_json: bool) -> None:
     wallet, now = known_wallet(uid, deps), deps.clock()
     before = wallet.blocked_at is not None
     if before == blocked:
@@ -80,7 +80,7 @@ def _set(uid: str, deps: Deps, *, why: str, by: str, blocked: bool, yes: bool, a
     deps.store.change_wallet(uid, decide, audit)
 
 
-def _cancel_queued(uid: str, deps: Deps) -> int:
+def _cancel_queued(uid: str, deps: OperatorDeps) -> int:
     """Cancel what a user has in the queue. Returns how many photos that were; one that is on its way stays so."""
     runtime, before, cancelled = deps.runtime(), None, 0
     while page := deps.store.list_jobs(uid, before, JOBS_PAGE):

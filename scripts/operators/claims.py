@@ -7,10 +7,10 @@ import typer
 from firebase_admin import auth
 from rich.markup import escape
 
-from functions.core.alerts import AlertKind
-from functions.core.change_alerts import change_alert
-from functions.core.operations import AuditEntry
-from functions.core.plain_text import cleaned
+from functions.core.operations.change_alerts import change_alert
+from functions.core.shared.alerts import AlertKind
+from functions.core.shared.plain_text import cleaned
+from scripts.operators.repairs_by_hand import AuditEntry
 from scripts.operators.session import (
     AsJson,
     By,

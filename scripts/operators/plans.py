@@ -6,12 +6,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from functions.core.accounts import Account
-from functions.core.ledger import Wallet
-from functions.core.operations import AuditEntry
-from functions.core.plans import Plan
-from functions.core.subscriptions import with_plan
-from scripts.operators.money import known_wallet
+from functions.core.config.plans import Plan
+from functions.core.wallet.accounts import Account
+from functions.core.wallet.ledger import Wallet
+from scripts.operators.grants import known_wallet
+from scripts.operators.repairs_by_hand import AuditEntry
 from scripts.operators.session import (
     AsJson,
     By,
@@ -25,6 +24,7 @@ from scripts.operators.session import (
     login,
     show,
 )
+from scripts.operators.subscriptions import with_plan
 
 
 def set_plan(

@@ -7,9 +7,9 @@ import typer
 from rich.console import Console
 
 from functions.adapters.prices import model_price
-from functions.core.config_changes import proposed
-from functions.core.runtime import RuntimeConfig
-from functions.core.usage import ModelPrice
+from functions.core.config.changes import proposed
+from functions.core.config.runtime import RuntimeConfig
+from functions.core.model.usage import ModelPrice
 from scripts.operators.projection import Assumptions, Line, projection
 from scripts.operators.session import AsJson, changes_table, connected, dollars, show, table
 from scripts.operators.settings import assigned, dumped

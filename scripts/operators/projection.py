@@ -7,11 +7,11 @@ the same request with an answer of usual length.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from functions.core.estimates import input_tokens, input_tokens_max, most_micros
-from functions.core.plans import AllowanceKind, Every
-from functions.core.pricing import prices_now
-from functions.core.runtime import RuntimeConfig
-from functions.core.usage import ModelPrice, Usage, cost_micros
+from functions.core.budget.estimates import input_tokens, input_tokens_max, most_micros
+from functions.core.config.plans import AllowanceKind, Every
+from functions.core.config.runtime import RuntimeConfig
+from functions.core.model.usage import ModelPrice, Usage, cost_micros
+from functions.core.wallet.token_prices import prices_now
 
 MONTH_DAYS = 30
 PLANS = ("free", "plus", "pro")

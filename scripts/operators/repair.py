@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from functions.core.ledger import LedgerEntry, Wallet
-from functions.core.operations import AuditEntry, first_gap, remade
-from functions.core.records import Fields
-from scripts.operators.money import document_id
+from functions.core.shared.records import Fields
+from functions.core.wallet.ledger import LedgerEntry, Wallet
+from scripts.operators.grants import document_id
+from scripts.operators.repairs_by_hand import AuditEntry, first_gap, remade
 from scripts.operators.session import AsJson, By, Project, RefusedError, Why, Yes, ask, change, connected, login, show
 
 NOT_COMPARED = {"updatedAt", "refreshFailures"}

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,15 +23,16 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from functions.adapters.firestore import DamagedDocument, DamagedDocumentError
-from functions.boundary import connect_firebase
-from functions.config import ConfigurationError, load_settings
-from functions.core.errors import EcolaneError
-from functions.core.image_tokens import UnknownImageTokensError
-from functions.core.plain_text import cleaned, escaped_json, visible
-from functions.core.records import problems
-from functions.core.usage import UnknownPriceError
+from functions.adapters.firestore import BoundedClient, DamagedDocument, DamagedDocumentError
+from functions.core.model.image_tokens import UnknownImageTokensError
+from functions.core.model.usage import UnknownPriceError
+from functions.core.shared.errors import EcolaneError
+from functions.core.shared.plain_text import cleaned, escaped_json, visible
+from functions.core.shared.records import problems
+from functions.deploy.params import ConfigurationError, load_settings
+from functions.edge.boundary import connect_firebase
 from functions.wiring import Clock, Deps
+from scripts.operators.store import OperatorStore
 
 Project = Annotated[
     str, typer.Option(envvar=["GCLOUD_PROJECT", "GOOGLE_CLOUD_PROJECT"], help="Firebase project.", show_default=False)
@@ -68,7 +70,16 @@ class RefusedError(Exception):
     """A command cannot do what was asked. The message is one line that says why."""
 
 
-def connect(project: str) -> Deps:
+class OperatorDeps(Deps):
+    """A process's dependencies, with what only operators do."""
+
+    @cached_property
+    def store(self) -> OperatorStore:
+        """Firestore."""
+        return OperatorStore(BoundedClient(project=self.settings.project))
+
+
+def connect(project: str) -> OperatorDeps:
     """Return the dependencies of a process of this project: the functions' own, with the operator's credentials."""
     os.environ["GCLOUD_PROJECT"] = project
     for name, value in deployed_params(project).items():
@@ -76,7 +87,7 @@ def connect(project: str) -> Deps:
     settings = load_settings()
     if settings.remote_config:
         connect_firebase()  # its template is fetched through the Admin SDK
-    return Deps(settings, _clock())
+    return OperatorDeps(settings, _clock())
 
 
 def deployed_params(project: str, folder: Path = _ROOT) -> dict[str, str]:
@@ -93,7 +104,7 @@ def _clock() -> Clock:
     """The machine's time; in a local cloud whose clock was moved, that one."""
     moved = os.environ.get("ECOLANE_CLOCK")
     if moved and Path(moved).exists():
-        from scripts.emulators.clock import MovableClock  # noqa: PLC0415  (there is none in production)
+        from localcloud.clock import MovableClock  # noqa: PLC0415  (there is none in production)
 
         return MovableClock(Path(moved))
     return lambda: datetime.now(UTC)
@@ -105,7 +116,7 @@ def login() -> str:
 
 
 @contextmanager
-def connected(project: str) -> Iterator[Deps]:
+def connected(project: str) -> Iterator[OperatorDeps]:
     """Connect, and turn what goes wrong into one clear line and exit status 1."""
     try:
         yield connect(project)

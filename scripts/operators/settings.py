@@ -11,19 +11,19 @@ import typer
 from pydantic import BaseModel
 from rich.console import Console
 
-from functions.admin_set_config import change_config
-from functions.core.budget import Mode
-from functions.core.config_changes import Proposal, known_fields, proposed, require_sense, unknown_field
-from functions.core.config_reading import readable
-from functions.core.estimates import input_tokens_max, most_micros
-from functions.core.guard import DayBook, mode_at
-from functions.core.moments import clock_text, day_of
-from functions.core.runtime import RuntimeConfig
-from functions.steps.spending import line_micros
-from functions.wiring import Deps
+from functions.core.budget.day_review import DayBook, mode_at
+from functions.core.budget.estimates import input_tokens_max, most_micros
+from functions.core.budget.holds import Mode
+from functions.core.config.changes import Proposal, known_fields, proposed, require_sense, unknown_field
+from functions.core.config.reading import readable
+from functions.core.config.runtime import RuntimeConfig
+from functions.core.shared.utc_days import clock_text, day_of
+from functions.use_cases.budget.spending import line_micros
+from functions.use_cases.operations.admin_set_config import change_config
 from scripts.operators.session import (
     AsJson,
     By,
+    OperatorDeps,
     Project,
     RefusedError,
     Yes,
@@ -132,7 +132,7 @@ def _summary(entry: Mapping[str, Any]) -> str:
     return "; ".join([*about, *changes])
 
 
-def _change(deps: Deps, changes: dict[str, Any], by: str, *, yes: bool, as_json: bool) -> None:
+def _change(deps: OperatorDeps, changes: dict[str, Any], by: str, *, yes: bool, as_json: bool) -> None:
     stored = deps.store.runtime_documents().config or {}
     new = proposed(stored, changes)
 
@@ -172,7 +172,7 @@ def _cell(field: str, value: Any, *, default: bool) -> str:
     return f"{_told(field, value)}{', the default' if default else ''}"
 
 
-def _follows(new: Proposal, deps: Deps) -> list[str]:
+def _follows(new: Proposal, deps: OperatorDeps) -> list[str]:
     """Return what a change of the budget or of the lanes means today, in sentences."""
     changed, config, now = {each["field"] for each in new.changed}, new.config, deps.clock()
     follows = []

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from functions.core.costs import (
+from functions.core.budget.cost_report import (
     COLUMNS,
     JOBS_SAMPLED_MAX,
     USER_COLUMNS,
@@ -19,12 +19,11 @@ from functions.core.costs import (
     most_frequent,
     user_rows,
 )
-from functions.core.guard import DayBook
-from functions.core.jobs import Lane
-from functions.core.moments import clock_text, day_bounds
-from functions.core.plain_text import spreadsheet_cell
-from functions.wiring import Deps
-from scripts.operators.session import AsJson, Project, connected, dollars, show, table
+from functions.core.budget.day_review import DayBook
+from functions.core.jobs.jobs import Lane
+from functions.core.shared.plain_text import spreadsheet_cell
+from functions.core.shared.utc_days import clock_text, day_bounds
+from scripts.operators.session import AsJson, OperatorDeps, Project, connected, dollars, show, table
 
 USERS_SHOWN = 10
 ELSE = "everybody else"
@@ -65,12 +64,12 @@ def costs(
         show({"rows": rows}, render, as_json=as_json)
 
 
-def _books(deps: Deps, days: int) -> dict[str, DayBook]:
+def _books(deps: OperatorDeps, days: int) -> dict[str, DayBook]:
     today = deps.clock().date()
     return deps.store.day_books((today - timedelta(days=days - 1)).isoformat(), today.isoformat())
 
 
-def _with_rest(books: dict[str, DayBook], deps: Deps) -> list[dict[str, Any]]:
+def _with_rest(books: dict[str, DayBook], deps: OperatorDeps) -> list[dict[str, Any]]:
     """Return the dearest users of each day, and what all others have cost, so that a day's rows are its sum."""
     rows = user_rows(books)
     for day in sorted(books):
@@ -81,12 +80,12 @@ def _with_rest(books: dict[str, DayBook], deps: Deps) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["day"], row["user"] == ELSE))
 
 
-def _total(day: str, deps: Deps) -> Photos:
+def _total(day: str, deps: OperatorDeps) -> Photos:
     lanes = [deps.store.photos_of_day(day, lane) for lane in Lane]
     return Photos(sum(photos for photos, _ in lanes), sum(micros for _, micros in lanes))
 
 
-def _compare(deps: Deps, *, as_json: bool) -> None:
+def _compare(deps: OperatorDeps, *, as_json: bool) -> None:
     now = deps.clock()
     before, today = ((now.date() - timedelta(days=back)).isoformat() for back in (1, 0))
     days, books = (before, today), _books(deps, 2)
@@ -114,7 +113,7 @@ def _compare(deps: Deps, *, as_json: bool) -> None:
     show(data, render, as_json=as_json)
 
 
-def _totals(days: tuple[str, str], deps: Deps) -> tuple[Photos, Photos]:
+def _totals(days: tuple[str, str], deps: OperatorDeps) -> tuple[Photos, Photos]:
     return _total(days[0], deps), _total(days[1], deps)
 
 
@@ -122,13 +121,13 @@ def _cells(photos: Photos) -> tuple[object, ...]:
     return photos.photos, dollars(photos.micros), dollars(photos.each)
 
 
-def _by_lane(days: tuple[str, str], deps: Deps) -> Iterator[Row]:
+def _by_lane(days: tuple[str, str], deps: OperatorDeps) -> Iterator[Row]:
     for lane in Lane:
         before, after = (Photos(*deps.store.photos_of_day(day, lane)) for day in days)
         yield f"{lane} lane", before, after
 
 
-def _by_user(days: tuple[str, str], deps: Deps) -> Iterator[Row]:
+def _by_user(days: tuple[str, str], deps: OperatorDeps) -> Iterator[Row]:
     """Yield the users whose cost has changed most, and all others together."""
     likely = {uid for day in days for uid in most_frequent(deps.store.sampled_users(day, JOBS_SAMPLED_MAX))}
     found = [(uid, _of_user(uid, days[0], deps), _of_user(uid, days[1], deps)) for uid in sorted(likely)]
@@ -139,7 +138,7 @@ def _by_user(days: tuple[str, str], deps: Deps) -> Iterator[Row]:
     yield ELSE, everybody_else(before, (row[1] for row in shown)), everybody_else(after, (row[2] for row in shown))
 
 
-def _of_user(uid: str, day: str, deps: Deps) -> Photos:
+def _of_user(uid: str, day: str, deps: OperatorDeps) -> Photos:
     return Photos(*deps.store.photos_of_user(uid, *day_bounds(day)))
 
 

@@ -9,17 +9,17 @@ import typer
 from firebase_admin import auth
 from rich.console import Console
 
-from functions.core.batches import LOST, Batch
-from functions.core.idempotency import job_id_for
-from functions.core.jobs import FINAL, Job, Lane, Status
-from functions.core.ledger import LedgerEntry, Reason, entry_id
-from functions.core.moments import clock_text, day_of
-from functions.core.prompts import safety_identifier
-from functions.core.transitions import WAIT_MAX
-from functions.wiring import Deps
-from scripts.operators.money import document_id
+from functions.core.batches.batches import LOST, Batch
+from functions.core.jobs.idempotency import job_id_for
+from functions.core.jobs.jobs import FINAL, Job, Lane, Status
+from functions.core.jobs.transitions import WAIT_MAX
+from functions.core.model.prompts import safety_identifier
+from functions.core.shared.utc_days import clock_text, day_of
+from functions.core.wallet.ledger import LedgerEntry, Reason, entry_id
+from scripts.operators.grants import document_id
 from scripts.operators.session import (
     AsJson,
+    OperatorDeps,
     Project,
     RefusedError,
     age,
@@ -59,7 +59,7 @@ def find(
         show({"found": found}, lambda console: console.print(table("what", "id", "more", rows=rows)), as_json=as_json)
 
 
-def _found(text: str, uid: str | None, project: str, deps: Deps) -> Iterator[dict[str, str]]:
+def _found(text: str, uid: str | None, project: str, deps: OperatorDeps) -> Iterator[dict[str, str]]:
     if re.fullmatch("[0-9a-f]{64}", text):
         user = _by_identifier(text, deps)
         yield _hit("user", user, f"admin user {user}")
@@ -82,7 +82,7 @@ def _found(text: str, uid: str | None, project: str, deps: Deps) -> Iterator[dic
             yield _hit(f"entry {entry.seq}, {entry.delta:+} tokens", entry.entry_id, f"admin user {uid}")
 
 
-def _by_identifier(identifier: str, deps: Deps) -> str:
+def _by_identifier(identifier: str, deps: OperatorDeps) -> str:
     """Find the user whom OpenAI names, among those with jobs of the last days.
 
     Raises:

@@ -8,22 +8,25 @@ from zlib import crc32
 
 from PIL import Image, ImageDraw
 
-from functions.admin_set_config import AdminSetConfig, admin_set_config
-from functions.cancel_job import CancelJob, cancel_job
-from functions.claim_daily_bonus import ClaimDailyBonus, claim_daily_bonus
-from functions.classify_image import ClassifyImage, classify_image
-from functions.classify_images import ClassifyImages, classify_images
-from functions.convert_points import ConvertPoints, convert_points
-from functions.core.classification import Category
-from functions.get_wallet import GetWallet, get_wallet
-from functions.guard_budget import guard_budget
-from functions.poll_batches import poll_batches
-from functions.record_manual_classification import RecordManualClassification, record_manual_classification
-from functions.recover_jobs import recover_jobs
-from functions.refresh_credits import refresh_credits
-from functions.register_device import RegisterDevice, register_device
-from functions.submit_batches import submit_batches
-from functions.upgrade_job import UpgradeJob, upgrade_job
+from functions.core.model.classification import Category
+from functions.use_cases.batches.poll_batches import poll_batches
+from functions.use_cases.batches.submit_batches import submit_batches
+from functions.use_cases.jobs.cancel_job import CancelJob, cancel_job
+from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
+from functions.use_cases.jobs.classify_images import ClassifyImages, classify_images
+from functions.use_cases.jobs.recover_jobs import recover_jobs
+from functions.use_cases.jobs.upgrade_job import UpgradeJob, upgrade_job
+from functions.use_cases.operations.admin_set_config import AdminSetConfig, admin_set_config
+from functions.use_cases.operations.guard_budget import guard_budget
+from functions.use_cases.refresh.refresh_credits import refresh_credits
+from functions.use_cases.wallet.claim_daily_bonus import ClaimDailyBonus, claim_daily_bonus
+from functions.use_cases.wallet.convert_points import ConvertPoints, convert_points
+from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
+from functions.use_cases.wallet.record_manual_classification import (
+    RecordManualClassification,
+    record_manual_classification,
+)
+from functions.use_cases.wallet.register_device import RegisterDevice, register_device
 from functions.wiring import Deps
 from scripts.simulation.documents import Fields
 from scripts.simulation.history import Action

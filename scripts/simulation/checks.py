@@ -26,9 +26,6 @@ BY_THE_PHOTO = {"PROVIDER_REJECTED", "ANSWER_UNUSABLE"}
 FAILURES_REFUNDED_MAX = 3
 STOOD_STILL_MAX = timedelta(hours=4)
 
-LINE_MICROS_MAX = 275
-"""The most that an answer of the batch lane costs: 1,000 tokens of these small photos' input, and 900 of output."""
-
 JOB_LEASE = timedelta(days=4)
 UNPOLLED = timedelta(hours=20)
 
@@ -219,39 +216,21 @@ def _stands_for_a_reason(job: Fields, books: Books) -> bool:
 
 
 def _for_nothing(job: Fields) -> bool:
-    """Whether a job has ended after an answer that was paid for and came to nothing for what its photo shows."""
-    ended = job["status"] in {"failed", "cancelled"} and job["error"]
-    return bool(ended and job["costMicros"] and job["error"]["code"] in BY_THE_PHOTO)
+    return bool(job["status"] == "failed" and job["costMicros"] and job["error"]["code"] in BY_THE_PHOTO)
 
 
-def users_cost_what_they_pay(books: Books) -> Iterator[Violation]:
-    """What the answers to a user's photos of a day have cost the operator, in micro-dollars, is no more than what the
-    tokens that were kept pay for, and a known loss: the few photos whose price comes back although they came to
-    nothing for what they show.
-
-    A token pays for an answer of the batch lane, or for as many as its job took: attempts that came to nothing for
-    other reasons are the operator's risk. So are jobs that ended for such reasons.
-    """
-    cost, paid, dearest = Counter[tuple[str, date]](), Counter[tuple[str, date]](), Counter[tuple[str, date]]()
-    for job_id, job in books.jobs.items():
+def photos_for_nothing_cost_their_user(books: Books) -> Iterator[Violation]:
+    """Of the photos that the provider was paid for and that came to nothing for what they show, a user has a few
+    refunded in a day: what a user costs beyond the tokens that were taken is no more than those."""
+    refunded: Counter[tuple[str, date]] = Counter()
+    for job in books.jobs.values():
         ended = job["completedAt"]
-        kept = job["status"] == "done" or job.get("chargeStands", False)
         # Who decides and stands still over midnight counts for the day that the wallet has come to meanwhile.
-        clear = (ended + STOOD_STILL_MAX).date() == ended.date()
-        if not kept and not (_for_nothing(job) and clear):
-            continue
-        day = job["uid"], ended.date()
-        cost[day] += sum(map(cost_micros, books.billed[job_id]))
-        answers = job["attempts"] + (job["mode"] == "instant")  # there, one is twice as dear
-        if kept:
-            paid[day] += job["tokensCost"] * max(job["attempts"], 1) * LINE_MICROS_MAX
-        else:
-            dearest[day] = max(dearest[day], answers * LINE_MICROS_MAX)
-    for (uid, ended_on), micros in cost.items():
-        loss = FAILURES_REFUNDED_MAX * dearest[uid, ended_on]
-        if micros > paid[uid, ended_on] + loss:
-            text = f"{paid[uid, ended_on]} are paid for by tokens, and {loss} are a known loss"
-            yield Violation("hostile", f"{uid} cost {micros} micro-dollars on {ended_on}, of which {text}")
+        if not job.get("chargeStands") and _for_nothing(job) and (ended + STOOD_STILL_MAX).date() == ended.date():
+            refunded[job["uid"], ended.date()] += 1
+    for (uid, day), count in refunded.items():
+        if count > FAILURES_REFUNDED_MAX:
+            yield Violation("hostile", f"{uid} had {count} photos refunded on {day} that the operator paid for")
 
 
 def wallets_balance(books: Books) -> Iterator[Violation]:
@@ -555,7 +534,7 @@ CHECKS: tuple[Check, ...] = (
     limits_hold,
     plans_hold,
     tokens_are_conserved,
-    users_cost_what_they_pay,
+    photos_for_nothing_cost_their_user,
     wallets_balance,
     submitted_once,
     answers_are_paid_once,

@@ -17,7 +17,7 @@ from types import FunctionType
 from typing import Any
 
 from scripts.simulation.faults import Focus, Kind
-from scripts.simulation.history import Action, History, history
+from scripts.simulation.history import History, history
 from scripts.simulation.run import run
 from scripts.simulation.violations import Violation
 
@@ -77,23 +77,6 @@ def _hostile(drawn: History) -> History:
     return replace(drawn, hostile=users, config=config)
 
 
-def _withdrawing(drawn: History) -> History:
-    """Have one hostile user hand in ten photos, and cancel each once its first answer has been paid for."""
-    base = _hostile(drawn)
-    keys = [f"request-{number}" for number in range(10)]
-    what: list[tuple[float, str, dict[str, Any]]] = [
-        (float(at), "classify_many", {"keys": keys[at : at + 5]}) for at in (0, 5)
-    ]
-    what += [(60.0, "submit", {}), (2_000.0, "poll", {})]
-    what += [(2_200.0 + number, "cancel", {"key": key}) for number, key in enumerate(keys)]
-    actions = tuple(
-        Action(number, at, kind, {"user": "user-0", **details} if details else {})
-        for number, (at, kind, details) in enumerate(what)
-    )
-    batch = {**base.config["batch"], "jobsPerBatch": 100, "attemptsMax": 3}
-    return replace(base, config={**base.config, "batch": batch}, actions=actions, batch_minutes=10.0, weaknesses=())
-
-
 def _weakened(kind: str) -> Callable[[History], History]:
     """Have OpenAI suffer from this all the time."""
     return lambda drawn: replace(drawn, weaknesses=({"kind": kind, "count": None, "probability": 0.5},))
@@ -107,119 +90,112 @@ def _set(section: str, **values: Any) -> Callable[[History], History]:
 MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "refund twice",
-        "functions.core.accounts:refund",
+        "functions.core.wallet.accounts:refund",
         "account.post(price,",
         "account.post(2 * price,",
     ),
     Mutation(
         "refund without taking the points back",
-        "functions.core.accounts:refund",
+        "functions.core.wallet.accounts:refund",
         "points=-points",
         "points=0",
     ),
     Mutation(
         "fail without a refund",
-        "functions.core.settlement:_refunded",
+        "functions.core.jobs.endings:_refunded",
         "account = refund(Account(wallet), job.job_id, job.tokens_cost, now, points=job.points)",
         "account = Account(wallet)",
     ),
     Mutation(
         "refund whatever comes to nothing",
-        "functions.core.limits:count_failure",
+        "functions.core.wallet.quotas:count_failure",
         "today.failed < FAILURES_REFUNDED_MAX",
         "True",
         given=_hostile,
     ),
     Mutation(
-        "refund whatever is cancelled",
-        "functions.core.settlement:cancelling",
-        "if job.error is not None and job.error.code in BY_THE_PHOTO and job.cost_micros:",
-        "if False:",
-        given=_withdrawing,
-    ),
-    Mutation(
         "charge the whole price for an upgrade",
-        "functions.core.settlement:upgrading",
+        "functions.core.jobs.endings:upgrading",
         "pay_upgrade(account, job.job_id, difference, now)",
         "pay_upgrade(account, job.job_id, upgrade.prices.instant, now)",
     ),
     Mutation(
         "charge more than was agreed to",
-        "functions.core.pricing:require_within",
+        "functions.core.wallet.token_prices:require_within",
         "if tokens_max is not None and price > tokens_max:",
         "if False:",
     ),
     Mutation(
         "cancel what has left the queue",
-        "functions.core.settlement:cancelling",
+        "functions.core.jobs.endings:cancelling",
         "if job.status is not Status.QUEUED:",
         "if job.status in {Status.DONE, Status.FAILED}:",
     ),
     Mutation(
         "forget the lease of an abandoned batch",
-        "functions.steps.abandoned:_take_up",
+        "functions.use_cases.batches.abandoned:_take_up",
         "if version is None:",
         "version = version or stored.version\n    if version is None:",
         _struck("submit", "openai.POST batches", Kind.UNAVAILABLE),
     ),
     Mutation(
         "create again without looking",
-        "functions.steps.abandoned:_take_up",
+        "functions.use_cases.batches.abandoned:_take_up",
         "found = deps.provider.find_batch(batch.batch_id, batch.created_at)",
         "found = None",
         _struck("submit", "openai.POST batches", Kind.REPLY_LOST),
     ),
     Mutation(
         "create under a lease that has run out",
-        "functions.steps.handover:create",
+        "functions.use_cases.batches.submission:create",
         "if not batch.is_ours(deps.clock()):",
         "if False:",
         _struck("submit", "firestore.Commit", Kind.STALL),
     ),
     Mutation(
         "leave the jobs of a batch that was not sent",
-        "functions.steps.handover:give_back",
+        "functions.use_cases.batches.submission:give_back",
         "release_jobs(deps, batch.batch_id, pause)",
         "0",
         _struck("submit", "openai.POST files", Kind.UNAVAILABLE),
     ),
     Mutation(
         "leave the files of a batch that was not sent",
-        "functions.steps.handover:give_back",
+        "functions.use_cases.batches.submission:give_back",
         "deps.files.delete_batch_files(batch.batch_id)",
         "pass",
         _struck("submit", "openai.POST files", Kind.UNAVAILABLE),
     ),
     Mutation(
         "settle a batch before its results",
-        "functions.poll_batches:_advance",
+        "functions.use_cases.batches.poll_batches:_advance",
         'taken = {"state": BatchState.COLLECTING, "dueAt": now + lease}',
         'taken = {"state": BatchState.COLLECTING, "dueAt": now + lease, "completedAt": now}',
         _struck("poll", "firestore.BatchWrite", Kind.CRASH_BEFORE),
     ),
     Mutation(
         "forget the files of a batch",
-        "functions.steps.closing:close",
+        "functions.use_cases.batches.closing:close",
         "deps.files.delete_batch_files(batch.batch_id)",
         "pass",
     ),
     Mutation(
         "believe that every job has its line",
-        "functions.steps.collector:Collector._each",
+        "functions.use_cases.batches.collector:Collector._each",
         "for member in roll.take_rest():",
         "for member in ():",
         _weakened("missing_line"),
     ),
     Mutation(
         "try again without end",
-        "functions.steps.endings:Endings._end",
+        "functions.use_cases.jobs.endings:Endings._end",
         "may_try_again(error, attempts, self._deps.runtime().batch.attempts_max)",
         "True",
         _weakened("line_error"),
     ),
     Mutation(
         "count an answer as free",
-        "functions.core.attempts:answered",
+        "functions.core.jobs.attempts:answered",
         "photo.cost_micros + terms.cost_micros(attempt)",
         "photo.cost_micros",
     ),
@@ -239,66 +215,66 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "post an entry over another one",
-        "functions.adapters.firestore.wallets:WalletDocuments._write_entries",
+        "functions.adapters.firestore.wallet:WalletDocuments._write_entries",
         "writes.create(ref,",
         "writes.set(ref,",
     ),
     Mutation(
         "convert without a limit",
-        "functions.core.earning:convert_points",
+        "functions.core.wallet.earning:convert_points",
         "if tokens > left or points > available or tokens > room:",
         "if tokens > room:",
     ),
     Mutation(
         "earn beyond the cap",
-        "functions.core.refresh:_tokens",
+        "functions.core.refresh.refresh:_tokens",
         "min(wanted, cap - balance)",
         "wanted",
         _set("tokens", welcome=30, balanceCap=31),
     ),
     Mutation(
         "leave a refreshed wallet where it is on the schedule",
-        "functions.core.refresh:credited",
+        "functions.core.refresh.refresh:credited",
         "refreshed_period=refreshed,",
         "refreshed_period=wallet.refreshed_period or refreshed,",
     ),
     Mutation(
         "hold more than there is room for",
-        "functions.core.budget:require_room",
+        "functions.core.budget.holds:require_room",
         "if booking.reserved > shard.room:",
         "if False:",
         _set("budget", dailyLimitMicros=800),
     ),
     Mutation(
         "keep a hold that has ended",
-        "functions.core.budget:settling",
+        "functions.core.budget.holds:settling",
         'fields.get("completedAt") is None',
         'fields.get("result") is not None',
     ),
     Mutation(
         "forget a hold on one shard of several",
-        "functions.core.budget:bookings",
+        "functions.core.budget.holds:bookings",
         "names, found = sorted({*held, *kept}), []",
         "names, found = sorted({*held, *kept})[:2], []",
         _set("budget", dailyLimitMicros=2_500),
     ),
     Mutation(
         "leave an instant call that never came back",
-        "functions.recover_jobs:_recover",
+        "functions.use_cases.jobs.recover_jobs:_recover",
         "refunding(lambda current: current.lease_until == lease,",
         "refunding(lambda current: False,",
         _struck("classify", "openai.POST chat/completions", Kind.CRASH_BEFORE),
     ),
     Mutation(
         "give the instant lane's tokens up with its provider",
-        "functions.steps.instant_lane:classify_now",
+        "functions.use_cases.jobs.instant_lane:classify_now",
         "deps.store.settle_job(job.job_id, job.uid, ours)",
         "ours",
         _struck("classify", "openai.POST chat/completions", Kind.UNAVAILABLE),
     ),
     Mutation(
         "send another job's photo",
-        "functions.steps.batch_files:_lines",
+        "functions.use_cases.batches.batch_files:_lines",
         "pool.map(prepare, chunk)",
         "pool.map(lambda member: prepare(BatchMember.from_line(member.to_line().replace("
         "member.image_path.encode(), chunk[0].image_path.encode()).replace("
@@ -306,27 +282,27 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "forget the limit of calls a minute",
-        "functions.core.limits:admit",
+        "functions.core.wallet.quotas:admit",
         "if count > plan.calls_per_minute:",
         "if False:",
     ),
     Mutation(
         "forget the limit of photos a day",
-        "functions.core.limits:admit",
+        "functions.core.wallet.quotas:admit",
         "if used >= limit:",
         "if False:",
         _sparing,
     ),
     Mutation(
         "blame the photo for what the provider does not take",
-        "functions.core.provider_errors:trouble_of",
+        "functions.core.model.provider_errors:trouble_of",
         "else Trouble.CONFIGURATION",
         "else Trouble.PHOTO",
         _refusing,
     ),
     Mutation(
         "take a key for new each time",
-        "functions.core.idempotency:job_id_for",
+        "functions.core.jobs.idempotency:job_id_for",
         'f"{uid}\\n{request_id}"',
         'f"{uid}\\n{request_id}\\n{id(object())}"',
     ),

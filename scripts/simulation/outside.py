@@ -10,13 +10,13 @@ import grpc
 import httpx2
 from google.api_core import exceptions
 
-from functions.core.batches import Roll
-from functions.core.profile import News
-from scripts.emulators.firestore.errors import FirestoreError
-from scripts.emulators.inprocess import MemoryFiles, MemoryMessaging
-from scripts.emulators.openai_standin.faults import Faults
+from functions.core.batches.batches import Roll
+from functions.core.wallet.profile import News
+from localcloud.firestore.errors import FirestoreError
+from localcloud.openai.faults import Faults
+from scripts.inprocess import MemoryFiles, MemoryMessaging
 from scripts.simulation.faults import Kind
-from scripts.simulation.scheduler import Scheduler
+from scripts.simulation.interleaving import Scheduler
 
 T = TypeVar("T")
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from scripts.simulation.actions import perform
 from scripts.simulation.checks import examine
+from scripts.simulation.drain import come_back, settle
 from scripts.simulation.faults import Fault
 from scripts.simulation.history import Action, History
-from scripts.simulation.quiet import come_back, settle
-from scripts.simulation.scheduler import OverrunError
+from scripts.simulation.interleaving import OverrunError
 from scripts.simulation.violations import Violation
 from scripts.simulation.world import World
 

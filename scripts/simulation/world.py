@@ -27,28 +27,28 @@ from google.api_core.retry import retry_base, retry_streaming, retry_unary
 from openai import OpenAI
 
 from functions import log
-from functions.adapters import patience
+from functions.adapters import time_budget
 from functions.adapters.firestore import FirestoreStore, client
 from functions.adapters.firestore.client import BoundedTransport
-from functions.config import Settings
-from functions.core.errors import EcolaneError
-from functions.core.runtime import ImageRules
-from functions.openai_webhook import openai_webhook
-from functions.steps.provider_watch import WatchedProvider
+from functions.adapters.providers.watched import WatchedProvider
+from functions.core.config.runtime import ImageRules
+from functions.core.shared.errors import EcolaneError
+from functions.deploy.params import Settings
+from functions.use_cases.batches.openai_webhook import openai_webhook
 from functions.wiring import Deps
-from scripts.emulators.firestore import FirestoreServer, in_process_client
-from scripts.emulators.firestore.errors import FirestoreError
-from scripts.emulators.firestore.locks import Owner
-from scripts.emulators.firestore.store import EVERYWHERE, Database
-from scripts.emulators.inprocess import StillClock
-from scripts.emulators.openai_standin import OpenAIStandIn
-from scripts.emulators.openai_standin.errors import invalid
+from localcloud.firestore import FirestoreServer, in_process_client
+from localcloud.firestore.errors import FirestoreError
+from localcloud.firestore.locks import Owner
+from localcloud.firestore.store import EVERYWHERE, Database
+from localcloud.openai import OpenAIStandIn
+from localcloud.openai.errors import invalid
+from scripts.inprocess import StillClock
 from scripts.simulation.documents import Documents, Fields, decoded
 from scripts.simulation.faults import HAND, Fault, FaultPlan, Kind
 from scripts.simulation.history import History
+from scripts.simulation.interleaving import CrashError, Invocation, OverrunError, Process, Scheduler
+from scripts.simulation.invariants import Watch
 from scripts.simulation.outside import Files, HostilePhotos, InLine, LibraryTime, Messaging, Wire, firestore_error
-from scripts.simulation.scheduler import CrashError, Invocation, OverrunError, Process, Scheduler
-from scripts.simulation.watch import Watch
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ PROCESSES = 3
 FIRESTORE_TIMEOUT_SECONDS = 10.0
 OPENAI_TIMEOUT_SECONDS = 60.0
 OPENAI_LATE_SECONDS_MAX = 55.0
-"""With the time limit less than what a submitter leaves of its lease: see `core.batches.LEASE_MARGIN`."""
+"""With the time limit less than what a submitter leaves of its lease: see `core.batches.batches.LEASE_MARGIN`."""
 
 STEPS_MAX = 40_000
 """Outside calls of one history; the longest sound ones take a tenth of that."""
@@ -338,8 +338,6 @@ class World:
         ) -> dict[str, Any]:
             answer = chat(body, endpoint=endpoint, custom_id=custom_id)
             photo, batch = self._photo_in(body), endpoint.startswith("BATCH")
-            if photo.split("/")[1] in self.history.hostile:  # it talks to its bound
-                answer["usage"]["completion_tokens"] = body["max_completion_tokens"]  # type: ignore[index]
             text = answer["choices"][0]["message"]["content"] if answer["choices"] else None
             self.billed.append(Billed(custom_id, photo, answer["model"], answer["usage"], batch, text or ""))
             return answer
@@ -466,7 +464,7 @@ class World:
                 patches.enter_context(mock.patch.object(module, "time", LibraryTime(self.scheduler)))
             library = LibraryTime(self.scheduler)
             patches.enter_context(mock.patch.object(client, "sleep", library.sleep))
-            patches.enter_context(mock.patch.object(patience, "monotonic", library.monotonic))
+            patches.enter_context(mock.patch.object(time_budget, "monotonic", library.monotonic))
             patches.enter_context(mock.patch.object(log, "log", self._log))
             for name, loaded in sorted(sys.modules.items()):
                 if name.startswith("functions.") and hasattr(loaded, "ThreadPoolExecutor"):

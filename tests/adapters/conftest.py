@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from google.cloud.firestore import Client
 
-from functions.adapters.firestore import BoundedTransport, FirestoreStore
-from scripts.emulators.firestore import FirestoreServer, in_process_client
+from functions.adapters.firestore import BoundedTransport
+from localcloud.firestore import FirestoreServer, in_process_client
+from scripts.operators.store import OperatorStore
 
 INDEXES = Path(__file__).parents[2] / "firestore.indexes.json"
 
@@ -24,6 +25,6 @@ def client(firestore: FirestoreServer) -> Client:
 
 
 @pytest.fixture
-def store(client: Client) -> FirestoreStore:
+def store(client: Client) -> OperatorStore:
     """The adapter over it."""
-    return FirestoreStore(client)
+    return OperatorStore(client)

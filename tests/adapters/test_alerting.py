@@ -16,10 +16,10 @@ import pytest
 
 from functions.adapters import alerting
 from functions.adapters.alerting import BACKOFF_SECONDS, AlertNotDeliveredError, AlertWebhook, signature
-from functions.core.alerts import AlertKind, alert
-from functions.guard_budget import guard_budget
-from scripts.emulators.inprocess import InProcessCloud
-from scripts.emulators.serving import unhurried
+from functions.core.shared.alerts import AlertKind, alert
+from functions.use_cases.operations.guard_budget import guard_budget
+from localcloud.serving import unhurried
+from scripts.inprocess import InProcessCloud
 from tests.builders import NOW
 
 SECRET = "a secret that both sides know"

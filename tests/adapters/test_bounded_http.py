@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from functions.adapters import openai as adapter
 from functions.adapters.bounded_http import bounded_client
-from functions.adapters.openai import OpenAIProvider, ProviderDownError
-from functions.core.answers import parse_answer
-from functions.core.prompts import batch_line, completion_request, image_data_url
-from functions.core.provider_errors import Trouble
-from scripts.emulators.serving import unhurried
+from functions.adapters.providers import openai as adapter
+from functions.adapters.providers.openai import OpenAIProvider, ProviderDownError
+from functions.core.model.parsing import parse_answer
+from functions.core.model.prompts import batch_line, completion_request, image_data_url
+from functions.core.model.provider_errors import Trouble
+from localcloud.serving import unhurried
 from tests.builders import answer, answer_text, completion_body
 
 LIMIT = 0.4

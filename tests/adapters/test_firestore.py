@@ -12,20 +12,22 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud.firestore import Client
 
-from functions.adapters.firestore import FirestoreStore, Opening, StoredJob
+from functions.adapters.firestore import Opening, StoredJob
 from functions.adapters.firestore import jobs as jobs_module
-from functions.core.accounts import Account, charge, open_account
-from functions.core.batches import BatchState
-from functions.core.budget_state import BudgetState
-from functions.core.errors import InsufficientTokens
-from functions.core.jobs import FAILURE_TEXTS, QUEUE_SHARDS, Failure, Job, JobError, Lane, Status
-from functions.core.ledger import Wallet, empty_wallet
-from functions.core.operations import AuditEntry, granted
-from functions.core.pricing import QueueStats
-from functions.core.profile import DEVICES_MAX, Device, Profile, device_key, with_device
-from functions.core.refresh import SHARDS
-from functions.core.settlement import Decision, refunding
-from scripts.emulators.firestore import FirestoreServer
+from functions.core.batches.batches import BatchState
+from functions.core.budget.state import BudgetState
+from functions.core.jobs.endings import Decision, refunding
+from functions.core.jobs.jobs import FAILURE_TEXTS, QUEUE_SHARDS, Failure, Job, JobError, Lane, Status
+from functions.core.refresh.refresh import SHARDS
+from functions.core.shared.errors import InsufficientTokens
+from functions.core.wallet.accounts import Account, charge, open_account
+from functions.core.wallet.ledger import Wallet, empty_wallet
+from functions.core.wallet.profile import DEVICES_MAX, Device, Profile, device_key, with_device
+from functions.core.wallet.token_prices import QueueStats
+from localcloud.firestore import FirestoreServer
+from scripts.operators import store as operators
+from scripts.operators.repairs_by_hand import AuditEntry, granted
+from scripts.operators.store import OperatorStore
 from tests.builders import NOW, batch, job
 
 LOST = JobError(code=Failure.LINE_MISSING, message="the provider lost this photo's answer")
@@ -40,7 +42,7 @@ def numbered(number: int, **changes: Any) -> Job:
     return job(job_id=f"{number:032x}", **fields)
 
 
-def open_jobs(store: FirestoreStore, *wanted: Job, welcome: int = 10) -> Opening | None:
+def open_jobs(store: OperatorStore, *wanted: Job, welcome: int = 10) -> Opening | None:
     """Open the account if need be, charge for the jobs and store them."""
 
     def decide(wallet: Wallet | None) -> Opening:
@@ -52,32 +54,32 @@ def open_jobs(store: FirestoreStore, *wanted: Job, welcome: int = 10) -> Opening
     return store.open_jobs(wanted[0].uid, wanted[0].opened_by, decide)
 
 
-def read(store: FirestoreStore, job_id: str) -> StoredJob:
+def read(store: OperatorStore, job_id: str) -> StoredJob:
     """Return a job that must be there."""
     stored = store.get_job(job_id)
     assert stored is not None
     return stored
 
 
-def opened(store: FirestoreStore, wanted: Job) -> StoredJob:
+def opened(store: OperatorStore, wanted: Job) -> StoredJob:
     """Charge for a job, store it and read it."""
     assert open_jobs(store, wanted) is not None
     return read(store, wanted.job_id)
 
 
-def queued(store: FirestoreStore, limit: int) -> list[StoredJob]:
+def queued(store: OperatorStore, limit: int) -> list[StoredJob]:
     """Read the queue as it is in an hour."""
     return store.queued_jobs(NOW + timedelta(hours=1), limit, range(QUEUE_SHARDS))
 
 
-def settled(store: FirestoreStore, held: Job, decide: Decision | None = None) -> StoredJob:
+def settled(store: OperatorStore, held: Job, decide: Decision | None = None) -> StoredJob:
     """End a job, by default as failed, and return it as it is then."""
     after = store.settle_job(held.job_id, held.uid, decide or failing(held))
     assert after is not None
     return after
 
 
-def wallet_of(store: FirestoreStore, uid: str = "ana") -> Wallet:
+def wallet_of(store: OperatorStore, uid: str = "ana") -> Wallet:
     """Return a wallet that must be there."""
     wallet = store.get_wallet(uid)
     assert wallet is not None
@@ -98,7 +100,7 @@ def failing(stored: Job) -> Decision:
 # Wallets and jobs
 
 
-def test_charge_entry_and_job_are_there_together(store: FirestoreStore, client: Client) -> None:
+def test_charge_entry_and_job_are_there_together(store: OperatorStore, client: Client) -> None:
     """One transaction: the wallet, its ledger entries and the job, which reads back as it was opened."""
     wanted = job(tokens_cost=5)
     done = open_jobs(store, wanted)
@@ -110,7 +112,7 @@ def test_charge_entry_and_job_are_there_together(store: FirestoreStore, client: 
     assert wallet_of(store).balance == 5
 
 
-def test_a_refusal_writes_nothing(store: FirestoreStore, client: Client) -> None:
+def test_a_refusal_writes_nothing(store: OperatorStore, client: Client) -> None:
     """Whoever cannot pay gets no job, no entry and no wallet."""
     dear = job(tokens_cost=11)
     with pytest.raises(InsufficientTokens):
@@ -119,7 +121,7 @@ def test_a_refusal_writes_nothing(store: FirestoreStore, client: Client) -> None
     assert (store.get_wallet("ana"), statement(client)) == (None, [])
 
 
-def test_a_job_that_another_call_opened_is_not_paid_again(store: FirestoreStore, client: Client) -> None:
+def test_a_job_that_another_call_opened_is_not_paid_again(store: OperatorStore, client: Client) -> None:
     """The second call with the same key charges nothing and is told so."""
     first = job()
     opened(store, first)
@@ -128,21 +130,21 @@ def test_a_job_that_another_call_opened_is_not_paid_again(store: FirestoreStore,
     assert statement(client) == [("welcome", 10, 10), (f"charge:{first.job_id}", -1, 9)]
 
 
-def test_a_wallet_is_opened_once(store: FirestoreStore, client: Client) -> None:
+def test_a_wallet_is_opened_once(store: OperatorStore, client: Client) -> None:
     """A second opening finds the first: one welcome."""
     for _ in range(2):
         store.open_wallet("ana", lambda wallet: open_account(wallet, 10, NOW))
     assert statement(client) == [("welcome", 10, 10)]
 
 
-def test_users_have_wallets_of_their_own(store: FirestoreStore) -> None:
+def test_users_have_wallets_of_their_own(store: OperatorStore) -> None:
     """What one spends, the other keeps."""
     opened(store, job(uid="ana"))
     store.open_wallet("bob", lambda wallet: open_account(wallet, 10, NOW))
     assert (wallet_of(store, "ana").balance, wallet_of(store, "bob").balance) == (9, 10)
 
 
-def test_failure_and_refund_are_one(store: FirestoreStore, client: Client) -> None:
+def test_failure_and_refund_are_one(store: OperatorStore, client: Client) -> None:
     """The job ends, its price comes back, and the ledger shows both."""
     held = opened(store, job(status=Status.PROCESSING)).job
     ended = settled(store, held).job
@@ -151,7 +153,7 @@ def test_failure_and_refund_are_one(store: FirestoreStore, client: Client) -> No
     assert statement(client)[1:] == [(f"charge:{held.job_id}", -1, 9), (f"refund:{held.job_id}", 1, 10)]
 
 
-def test_a_job_is_refunded_once_however_often_it_is_closed(store: FirestoreStore, client: Client) -> None:
+def test_a_job_is_refunded_once_however_often_it_is_closed(store: OperatorStore, client: Client) -> None:
     """A replay sees the job as it is and changes nothing."""
     held = opened(store, job(status=Status.PROCESSING)).job
     for _ in range(3):
@@ -159,20 +161,20 @@ def test_a_job_is_refunded_once_however_often_it_is_closed(store: FirestoreStore
     assert [delta for _, delta, _ in statement(client)] == [10, -1, 1]
 
 
-def test_a_job_that_the_decision_leaves_alone_is_returned_as_it_is(store: FirestoreStore, client: Client) -> None:
+def test_a_job_that_the_decision_leaves_alone_is_returned_as_it_is(store: OperatorStore, client: Client) -> None:
     """Nothing is written when nothing is decided."""
     waiting = opened(store, job(status=Status.QUEUED)).job
     assert settled(store, waiting).job == waiting
     assert len(statement(client)) == 2
 
 
-def test_a_job_that_does_not_exist_is_not_settled(store: FirestoreStore, client: Client) -> None:
+def test_a_job_that_does_not_exist_is_not_settled(store: OperatorStore, client: Client) -> None:
     """Nobody is refunded for what never was."""
     assert store.settle_job("f" * 32, "ana", failing(job())) is None
     assert statement(client) == []
 
 
-def test_a_settled_job_can_be_written_on_under_its_new_version(store: FirestoreStore) -> None:
+def test_a_settled_job_can_be_written_on_under_its_new_version(store: OperatorStore) -> None:
     """The version that comes back is the job's after the settlement."""
     held = opened(store, job(status=Status.PROCESSING)).job
     after = settled(store, held)
@@ -180,7 +182,7 @@ def test_a_settled_job_can_be_written_on_under_its_new_version(store: FirestoreS
     assert store.update_job(held, after.version, {"priority": 1})
 
 
-def test_many_jobs_are_opened_together_or_not_at_all(store: FirestoreStore, client: Client) -> None:
+def test_many_jobs_are_opened_together_or_not_at_all(store: OperatorStore, client: Client) -> None:
     """One transaction for all of them: if one exists already, none is charged."""
     assert open_jobs(store, *map(numbered, range(3))) is not None
     assert [delta for _, delta, _ in statement(client)] == [10, -1, -1, -1]
@@ -190,7 +192,7 @@ def test_many_jobs_are_opened_together_or_not_at_all(store: FirestoreStore, clie
     assert wallet_of(store).balance == 7
 
 
-def test_a_guarded_job_is_written_once(store: FirestoreStore) -> None:
+def test_a_guarded_job_is_written_once(store: OperatorStore) -> None:
     """Of two writes under the same version the second is refused."""
     stored = opened(store, job())
     assert store.update_job(stored.job, stored.version, {"priority": 1})
@@ -199,18 +201,18 @@ def test_a_guarded_job_is_written_once(store: FirestoreStore) -> None:
 
 
 @pytest.fixture
-def served(firestore: FirestoreServer) -> Iterator[FirestoreStore]:
+def served(firestore: FirestoreServer) -> Iterator[OperatorStore]:
     """The adapter over a socket, where transactions wait for each other."""
     firestore.start()
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("FIRESTORE_EMULATOR_HOST", firestore.host)
         client = Client(project="demo-ecolane", credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
-        yield FirestoreStore(client)
+        yield OperatorStore(client)
         client.close()  # type: ignore[no-untyped-call]
     firestore.stop()
 
 
-def test_with_one_token_left_two_threads_make_one_spend(served: FirestoreStore, client: Client) -> None:
+def test_with_one_token_left_two_threads_make_one_spend(served: OperatorStore, client: Client) -> None:
     """Ten times: of two calls at once one gets the photo, the other hears that the tokens are gone."""
     outcomes: list[str] = []
 
@@ -235,7 +237,7 @@ def test_with_one_token_left_two_threads_make_one_spend(served: FirestoreStore, 
     assert sorted(outcomes) == ["paid"] * 10 + ["refused"] * 10
 
 
-def test_one_key_in_two_threads_is_one_job(served: FirestoreStore, client: Client) -> None:
+def test_one_key_in_two_threads_is_one_job(served: OperatorStore, client: Client) -> None:
     """The same request sent twice at once: one call opens it, the other is told that it exists."""
     results: list[object] = []
 
@@ -266,14 +268,14 @@ def reply_lost(firestore: FirestoreServer, request: pytest.FixtureRequest) -> Ca
     return lose
 
 
-def test_a_lost_reply_opens_one_wallet(store: FirestoreStore, client: Client, reply_lost: Callable[[], None]) -> None:
+def test_a_lost_reply_opens_one_wallet(store: OperatorStore, client: Client, reply_lost: Callable[[], None]) -> None:
     """The welcome came once, and the caller gets the wallet."""
     reply_lost()
     assert store.open_wallet("ana", lambda wallet: open_account(wallet, 10, NOW)).balance == 10
     assert statement(client) == [("welcome", 10, 10)]
 
 
-def test_a_lost_reply_opens_one_job(store: FirestoreStore, client: Client, reply_lost: Callable[[], None]) -> None:
+def test_a_lost_reply_opens_one_job(store: OperatorStore, client: Client, reply_lost: Callable[[], None]) -> None:
     """Charged once, and the caller recognises the job as its own: balance, version and all."""
     reply_lost()
     wanted = job()
@@ -284,7 +286,7 @@ def test_a_lost_reply_opens_one_job(store: FirestoreStore, client: Client, reply
     assert statement(client) == [("welcome", 10, 10), (f"charge:{wanted.job_id}", -1, 9)]
 
 
-def test_a_lost_reply_refunds_once(store: FirestoreStore, client: Client, reply_lost: Callable[[], None]) -> None:
+def test_a_lost_reply_refunds_once(store: OperatorStore, client: Client, reply_lost: Callable[[], None]) -> None:
     """The job has failed, its price is back once, and the caller gets the ended job."""
     held = opened(store, job(status=Status.PROCESSING)).job
     reply_lost()
@@ -293,7 +295,7 @@ def test_a_lost_reply_refunds_once(store: FirestoreStore, client: Client, reply_
 
 
 def test_a_lost_reply_claims_jobs_for_the_batch_that_asked(
-    store: FirestoreStore, reply_lost: Callable[[], None]
+    store: OperatorStore, reply_lost: Callable[[], None]
 ) -> None:
     """The repeated claim is refused by its own guards; the jobs are the batch's all the same, each claimed once."""
     waiting = [opened(store, numbered(number)) for number in range(3)]
@@ -306,7 +308,7 @@ def test_a_lost_reply_claims_jobs_for_the_batch_that_asked(
 
 
 def test_a_lost_reply_writes_a_job_once_and_the_job_says_so(
-    store: FirestoreStore, reply_lost: Callable[[], None]
+    store: OperatorStore, reply_lost: Callable[[], None]
 ) -> None:
     """`update_job` cannot tell its own write from another's; the document can."""
     stored = opened(store, job())
@@ -317,7 +319,7 @@ def test_a_lost_reply_writes_a_job_once_and_the_job_says_so(
 
 
 def test_a_lost_reply_creates_one_batch(
-    store: FirestoreStore, firestore: FirestoreServer, reply_lost: Callable[[], None]
+    store: OperatorStore, firestore: FirestoreServer, reply_lost: Callable[[], None]
 ) -> None:
     """The batch is there, and its submitter holds the version to go on with."""
     reply_lost()
@@ -326,7 +328,7 @@ def test_a_lost_reply_creates_one_batch(
     assert store.update_batch(BATCH_ID, version, {"polls": 1}) is not None
 
 
-def test_a_store_that_is_down_is_an_error_and_no_answer(store: FirestoreStore, firestore: FirestoreServer) -> None:
+def test_a_store_that_is_down_is_an_error_and_no_answer(store: OperatorStore, firestore: FirestoreServer) -> None:
     """Whoever cannot reach the store does not take a job for opened, nor for another's."""
     firestore.faults.add("abort", rpc="BatchGetDocuments", count=None)
     with pytest.raises(Exception, match=r"(?i)abort"):
@@ -336,7 +338,7 @@ def test_a_store_that_is_down_is_an_error_and_no_answer(store: FirestoreStore, f
 # Batches
 
 
-def test_a_claim_takes_only_what_nobody_else_has_changed(store: FirestoreStore) -> None:
+def test_a_claim_takes_only_what_nobody_else_has_changed(store: OperatorStore) -> None:
     """A job that was cancelled, or claimed by another batch, since it was read is left out."""
     waiting = [opened(store, numbered(number)) for number in range(4)]
     store.update_job(waiting[1].job, waiting[1].version, {"status": Status.CANCELLED})
@@ -346,7 +348,7 @@ def test_a_claim_takes_only_what_nobody_else_has_changed(store: FirestoreStore) 
     assert {stored.job.job_id for stored in store.held_jobs(BATCH_ID, 10)} == {m.job_id for m in members}
 
 
-def test_a_member_knows_its_job_and_can_end_it_without_reading_it(store: FirestoreStore) -> None:
+def test_a_member_knows_its_job_and_can_end_it_without_reading_it(store: OperatorStore) -> None:
     """What the batch remembers is the job as it was claimed, under the version of the claim."""
     stored = opened(store, job(attempts=1, cost_micros=700, tokens_cost=2))
     (member,) = store.claim_jobs(BATCH_ID, [stored], LEASE)
@@ -355,7 +357,7 @@ def test_a_member_knows_its_job_and_can_end_it_without_reading_it(store: Firesto
     assert store.update_job(job(job_id=member.job_id), member.updated_at, {"status": Status.DONE})
 
 
-def test_two_submitters_share_the_queue(store: FirestoreStore) -> None:
+def test_two_submitters_share_the_queue(store: OperatorStore) -> None:
     """Both read the same jobs: every job is claimed by exactly one of them."""
     for number in range(6):
         opened(store, numbered(number))
@@ -369,7 +371,7 @@ def test_two_submitters_share_the_queue(store: FirestoreStore) -> None:
     assert queued(store, 10) == []
 
 
-def test_the_oldest_jobs_come_first_and_no_more_than_asked_for(store: FirestoreStore) -> None:
+def test_the_oldest_jobs_come_first_and_no_more_than_asked_for(store: OperatorStore) -> None:
     """The queue is read by age, whatever the order of the ids."""
     for number in (3, 1, 2, 0):
         opened(store, numbered(number))
@@ -378,7 +380,7 @@ def test_the_oldest_jobs_come_first_and_no_more_than_asked_for(store: FirestoreS
     ]
 
 
-def test_a_job_waits_for_its_turn(store: FirestoreStore) -> None:
+def test_a_job_waits_for_its_turn(store: OperatorStore) -> None:
     """A job that was put back is not read before its time, nor by a reader of other shards."""
     later = opened(store, job(queued_at=NOW + timedelta(minutes=2), shard=3))
     assert store.queued_jobs(NOW + timedelta(minutes=1), 10, range(QUEUE_SHARDS)) == []
@@ -386,7 +388,7 @@ def test_a_job_waits_for_its_turn(store: FirestoreStore) -> None:
     assert store.queued_jobs(NOW + timedelta(minutes=2), 10, [3]) == [later]
 
 
-def test_priority_comes_first_and_starves_nobody(store: FirestoreStore) -> None:
+def test_priority_comes_first_and_starves_nobody(store: OperatorStore) -> None:
     """Eight of ten places go by priority, then age; two are for the oldest without priority; empty ones are filled."""
     everyone = [numbered(number, priority=0 if number < 20 else number % 3, tokens_cost=0) for number in range(60)]
     for one in everyone:
@@ -399,14 +401,14 @@ def test_priority_comes_first_and_starves_nobody(store: FirestoreStore) -> None:
     assert len(queued(store, 1)) == 1
 
 
-def test_the_calls_that_never_came_back_are_found(store: FirestoreStore) -> None:
+def test_the_calls_that_never_came_back_are_found(store: OperatorStore) -> None:
     """Leases that have run out, oldest first; one that has not, or is no more, is left alone."""
     for number, lease in enumerate((NOW, NOW - timedelta(hours=1), NOW + timedelta(seconds=1), None)):
         opened(store, numbered(number, status=Status.PROCESSING, lease_until=lease))
     assert [stored.job.job_id[-1] for stored in store.stale_leases(NOW, 10)] == ["1", "0"]
 
 
-def test_a_user_pages_through_their_own_jobs(store: FirestoreStore) -> None:
+def test_a_user_pages_through_their_own_jobs(store: OperatorStore) -> None:
     """Newest first, page after page, each job once also where times are equal, and nobody else's."""
     for number in range(5):
         opened(store, numbered(number, created_at=NOW + timedelta(seconds=number // 2)))
@@ -418,7 +420,7 @@ def test_a_user_pages_through_their_own_jobs(store: FirestoreStore) -> None:
     assert pages == [["4", "3"], ["2", "1"], ["0"]]
 
 
-def test_a_batch_is_found_by_its_id_at_openai(store: FirestoreStore) -> None:
+def test_a_batch_is_found_by_its_id_at_openai(store: OperatorStore) -> None:
     """A webhook names nothing else."""
     store.create_batch(batch(batch_id=BATCH_ID, openai_batch_id="batch_abc"))
     found = store.find_batch("batch_abc")
@@ -427,7 +429,7 @@ def test_a_batch_is_found_by_its_id_at_openai(store: FirestoreStore) -> None:
     assert store.find_batch("batch_xyz") is None
 
 
-def test_a_batch_is_due_by_its_time_and_in_its_state(store: FirestoreStore) -> None:
+def test_a_batch_is_due_by_its_time_and_in_its_state(store: OperatorStore) -> None:
     """Longest due first; those of other states, or not yet due, wait; no more than asked for."""
     for name, minutes, state in (
         ("later", 1, BatchState.SUBMITTED),
@@ -441,7 +443,7 @@ def test_a_batch_is_due_by_its_time_and_in_its_state(store: FirestoreStore) -> N
     assert [stored.batch.batch_id for stored in store.due_batches(states, NOW, 1)] == ["long ago"]
 
 
-def test_a_batch_is_taken_by_one_of_two(store: FirestoreStore) -> None:
+def test_a_batch_is_taken_by_one_of_two(store: OperatorStore) -> None:
     """Two pollers read the same version: one gets the lease."""
     version = store.create_batch(batch(batch_id=BATCH_ID))
     taken = store.update_batch(BATCH_ID, version, {"state": BatchState.COLLECTING})
@@ -450,7 +452,7 @@ def test_a_batch_is_taken_by_one_of_two(store: FirestoreStore) -> None:
     assert store.update_batch(BATCH_ID, taken, {"state": BatchState.DONE}) is not None
 
 
-def test_a_batch_reads_back_as_it_was_stored(store: FirestoreStore) -> None:
+def test_a_batch_reads_back_as_it_was_stored(store: OperatorStore) -> None:
     """Every field survives, under its own id."""
     version = store.create_batch(batch(batch_id=BATCH_ID, job_count=3, error="why"))
     (stored,) = store.due_batches([BatchState.SUBMITTED], NOW, 1)
@@ -462,7 +464,7 @@ def test_a_batch_reads_back_as_it_was_stored(store: FirestoreStore) -> None:
 # Settings
 
 
-def test_settings_that_are_absent_are_empty(store: FirestoreStore, client: Client) -> None:
+def test_settings_that_are_absent_are_empty(store: OperatorStore, client: Client) -> None:
     """A new project has no documents; both come with one call."""
     assert store.runtime_documents() == (None, QueueStats(), BudgetState(), ())
     client.document("config/runtime").set({"tokens": {"instantPrice": 6}})
@@ -476,7 +478,7 @@ def test_settings_that_are_absent_are_empty(store: FirestoreStore, client: Clien
 # What a query may need and cost
 
 
-QUERIES: dict[str, Callable[[FirestoreStore], object]] = {
+QUERIES: dict[str, Callable[[OperatorStore], object]] = {
     "queued_jobs": lambda store: store.queued_jobs(NOW, 5, range(QUEUE_SHARDS)),
     "stale_leases": lambda store: store.stale_leases(NOW, 5),
     "list_jobs": lambda store: store.list_jobs("ana", None, 5),
@@ -513,7 +515,7 @@ QUERIES: dict[str, Callable[[FirestoreStore], object]] = {
 
 @pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES.keys())
 def test_every_query_has_its_index_and_an_empty_one_costs_little(
-    store: FirestoreStore, firestore: FirestoreServer, query: Callable[[FirestoreStore], object]
+    store: OperatorStore, firestore: FirestoreServer, query: Callable[[OperatorStore], object]
 ) -> None:
     """Nothing is asked that `firestore.indexes.json` does not answer: production would refuse it."""
     reads, writes = bill(firestore, lambda: query(store))
@@ -522,14 +524,15 @@ def test_every_query_has_its_index_and_an_empty_one_costs_little(
 
 def test_the_tests_ask_every_query_that_the_adapter_makes() -> None:
     """A query that is added to the adapter is added above."""
-    modules = [ast.parse(path.read_text()) for path in Path(jobs_module.__file__).parent.glob("*.py")]
+    paths = [*Path(jobs_module.__file__).parent.glob("*.py"), Path(operators.__file__)]
+    modules = [ast.parse(path.read_text()) for path in paths]
     functions = [node for module in modules for node in ast.walk(module) if isinstance(node, ast.FunctionDef)]
     querying = {function.name for function in functions if ".limit(" in ast.unparse(function)}
     asked = {name.partition(",")[0] for name in QUERIES}
     assert {name for name in querying if not name.startswith("_")} == asked
 
 
-def test_a_wallet_that_was_removed_comes_back_from_its_ledger(store: FirestoreStore, client: Client) -> None:
+def test_a_wallet_that_was_removed_comes_back_from_its_ledger(store: OperatorStore, client: Client) -> None:
     """The ledger is the truth: the same tokens as before, and no second welcome."""
     opened(store, job(tokens_cost=4))
     client.document("users/ana/wallet/main").delete()
@@ -542,7 +545,7 @@ def adding(name: str, device: Device) -> Callable[[Profile, Wallet | None], tupl
     return lambda profile, wallet: (with_device(profile, name, device), open_account(wallet, 10, NOW))
 
 
-def test_a_profile_keeps_the_devices_seen_last_in_storage_too(store: FirestoreStore, client: Client) -> None:
+def test_a_profile_keeps_the_devices_seen_last_in_storage_too(store: OperatorStore, client: Client) -> None:
     """A device that made room is gone from the document: it gets no more pushes, and the document does not grow."""
     client.document("users/ana").set({"name": "Ana"})
     for number in range(DEVICES_MAX + 3):
@@ -564,7 +567,7 @@ def bill(firestore: FirestoreServer, work: Callable[[], object]) -> tuple[int, i
     return total["reads"], total["writes"]
 
 
-def test_each_step_costs_what_its_docstring_says(store: FirestoreStore, firestore: FirestoreServer) -> None:
+def test_each_step_costs_what_its_docstring_says(store: OperatorStore, firestore: FirestoreServer) -> None:
     """Reads and writes of the hot paths: a photo charged, claimed, finished and looked at."""
     store.open_wallet("ana", lambda wallet: open_account(wallet, 10, NOW))
     wanted = job()
@@ -580,7 +583,7 @@ def test_each_step_costs_what_its_docstring_says(store: FirestoreStore, firestor
     assert bill(firestore, lambda: store.due_batches([BatchState.SUBMITTED], NOW, 100)) == (1, 0)
 
 
-def test_two_operators_give_what_one_key_names_once(store: FirestoreStore, client: Client) -> None:
+def test_two_operators_give_what_one_key_names_once(store: OperatorStore, client: Client) -> None:
     """At the same moment, from two shells: one entry, one audit entry, and one of them is told that it was there."""
     store.open_wallet("ana", lambda wallet: open_account(wallet, 10, NOW))
 

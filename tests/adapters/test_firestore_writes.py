@@ -15,7 +15,7 @@ from google.rpc import code_pb2, status_pb2
 from functions.adapters.firestore import writes
 from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.writes import BULK_WRITES_MAX, guarded_bulk, guarded_update, run_transaction
-from scripts.emulators.firestore import FirestoreServer, Timing, in_process_client
+from localcloud.firestore import FirestoreServer, Timing, in_process_client
 
 
 def stored(client: Client, path: str, **fields: Any) -> tuple[DocumentReference, Any]:

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageCms, ImageStat, PngImagePlugin
 
 from functions.adapters.images import SIDE_MIN, libwebp, prepare, webp
-from functions.config import CALLERS_AT_ONCE
-from functions.core.errors import InvalidImage
-from functions.core.photos import PhotoProblem
+from functions.core.shared.errors import InvalidImage
+from functions.core.shared.photos import PhotoProblem
+from functions.deploy.params import CALLERS_AT_ONCE
 from tests.photo_files import (
     BLUE,
     INTERLACED_AND_CUT_OFF,
@@ -567,7 +567,7 @@ PEAK_MB = """
 import pathlib, re, sys, time
 from concurrent.futures import ThreadPoolExecutor
 from functions.adapters.images import prepare
-from functions.core.errors import InvalidImage
+from functions.core.shared.errors import InvalidImage
 
 def peak_mb():
     return int(re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]) // 1024

@@ -16,17 +16,17 @@ import httpx2
 import pytest
 from openai import OpenAI
 
-from functions.adapters import openai as adapter
-from functions.adapters.json_lines import LINE_BYTES_MAX
-from functions.adapters.openai import OpenAIProvider, ProviderDownError, ProviderRejectedError
-from functions.core.answers import parse_answer
-from functions.core.batch_reports import ProviderState
-from functions.core.classification import Category
-from functions.core.prompts import SYSTEM_PROMPT, batch_line, completion_request, image_data_url
-from functions.core.provider_errors import Trouble
+from functions.adapters.providers import openai as adapter
+from functions.adapters.providers.json_lines import LINE_BYTES_MAX
+from functions.adapters.providers.openai import OpenAIProvider, ProviderDownError, ProviderRejectedError
+from functions.core.batches.reports import ProviderState
+from functions.core.model.classification import Category
+from functions.core.model.parsing import parse_answer
+from functions.core.model.prompts import SYSTEM_PROMPT, batch_line, completion_request, image_data_url
+from functions.core.model.provider_errors import Trouble
+from localcloud.openai import OpenAIStandIn
+from localcloud.openai.webhooks import sign
 from scripts.drawings import drawn_photos
-from scripts.emulators.openai_standin import OpenAIStandIn
-from scripts.emulators.openai_standin.webhooks import sign
 
 MODEL = "gpt-6-luna"
 KEY = "sk-very-secret"

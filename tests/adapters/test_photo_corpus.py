@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from functions.core.photos import PhotoProblem
+from functions.core.shared.photos import PhotoProblem
 from tests.photo_files import generated
 
 ROOT = Path(__file__).parents[2]

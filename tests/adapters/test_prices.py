@@ -9,13 +9,13 @@ import pytest
 from genai_prices.types import ModelPrice as TablePrice
 from genai_prices.types import Tier, TieredPrices
 
-from functions import config
 from functions.adapters import prices
 from functions.adapters.prices import model_price
-from functions.core.usage import UnknownPriceError, Usage, cost_micros
+from functions.core.model.usage import UnknownPriceError, Usage, cost_micros
+from functions.deploy import params
 from tests.builders import NOW
 
-DEFAULT_MODEL = str(config.OPENAI_MODEL.default)
+DEFAULT_MODEL = str(params.OPENAI_MODEL.default)
 
 
 @pytest.mark.parametrize(

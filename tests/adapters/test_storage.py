@@ -16,10 +16,10 @@ from google.cloud.storage import Blob, Bucket, Client
 
 from functions.adapters import storage as adapters_storage
 from functions.adapters.storage import StorageFiles, emulated_url
-from functions.core.batches import LOST, BatchMember
-from functions.core.errors import ImageNotFound, InvalidImage
-from functions.core.uploads import IMAGE_BYTES_MAX
-from scripts.emulators.storage import StorageServer
+from functions.core.batches.batches import LOST, BatchMember
+from functions.core.jobs.uploads import IMAGE_BYTES_MAX
+from functions.core.shared.errors import ImageNotFound, InvalidImage
+from localcloud.storage import StorageServer
 from tests.builders import member
 
 PATH = "users/ana/uploads/bottle.jpg"

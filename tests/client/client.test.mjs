@@ -491,7 +491,7 @@ test("functions that were running have seen that the instant lane is closed", as
   assert.equal((await app.call("get_wallet")).balance, 10);
 });
 
-test("no reason of functions/core/errors.py was left out", () => {
+test("no reason of functions/core/shared/errors.py was left out", () => {
   assert.deepEqual(provokedReasons(), Object.keys(facts.reasons).sort());
 });
 

@@ -56,7 +56,7 @@ describe("firebase deploy, as far as it goes without an account", () => {
     const { FirestoreApi } = cli("firestore/api");
     const indexes = JSON.parse(text("firestore.indexes.json"));
     new FirestoreApi().validateSpec(indexes);
-    // Which collections these are is compared with the code in tests/test_manifest.py.
+    // Which collections these are is compared with the code in tests/house/test_manifest.py.
     assert.ok(indexes.fieldOverrides.some(({ ttl }) => ttl));
   });
 });

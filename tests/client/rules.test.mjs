@@ -10,7 +10,7 @@ import {
 
 import { App, closeAll, operatorSets } from "./app.mjs";
 
-const table = JSON.parse(await readFile(new URL("../rules_table.json", import.meta.url)));
+const table = JSON.parse(await readFile(new URL("../rules/rules_table.json", import.meta.url)));
 const callers = {};
 
 before(async () => {

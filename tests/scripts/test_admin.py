@@ -9,17 +9,17 @@ import pytest
 from google.cloud.firestore import FieldFilter
 from typer.testing import CliRunner, Result
 
-from functions.classify_image import ClassifyImage, classify_image
-from functions.core.errors import AccountBlocked
-from functions.core.health import CRON_MINUTES
-from functions.get_wallet import GetWallet, get_wallet
-from functions.guard_budget import guard_budget
-from functions.poll_batches import poll_batches
-from functions.refresh_credits import refresh_credits
-from functions.submit_batches import submit_batches
+from functions.core.operations.health import CRON_MINUTES
+from functions.core.shared.errors import AccountBlocked
+from functions.use_cases.batches.poll_batches import poll_batches
+from functions.use_cases.batches.submit_batches import submit_batches
+from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
+from functions.use_cases.operations.guard_budget import guard_budget
+from functions.use_cases.refresh.refresh_credits import refresh_credits
+from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from scripts.admin import app
-from scripts.emulators.inprocess import InProcessCloud
-from scripts.operators import money, session
+from scripts.inprocess import InProcessCloud
+from scripts.operators import grants, session
 from tests.app import photo
 
 Run = Callable[..., Result]
@@ -29,7 +29,7 @@ Run = Callable[..., Result]
 def cloud(monkeypatch: pytest.MonkeyPatch) -> InProcessCloud:
     """An empty cloud, which the command takes for the project."""
     cloud = InProcessCloud(seed=1)
-    monkeypatch.setattr(session, "connect", lambda _project: cloud.deps)
+    monkeypatch.setattr(session, "connect", lambda _project: cloud.operator())
     return cloud
 
 
@@ -124,7 +124,7 @@ def test_the_record_says_what_happened_and_not_what_was_shown(
         asked(*arguments, **options)
         classify(cloud, "photo-one", "instant")
 
-    monkeypatch.setattr(money, "ask", thinking)
+    monkeypatch.setattr(grants, "ask", thinking)
     assert run("grant", "ann", "30", "--why", "outage", "--yes").exit_code == 0
     assert audit(cloud)[0]["changed"] == [{"field": "balance", "before": 5, "after": 35}]
 

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from functions.classify_image import ClassifyImage, classify_image
-from functions.core.errors import EcolaneError
-from functions.core.idempotency import job_id_for
-from functions.get_wallet import GetWallet, get_wallet
-from functions.guard_budget import guard_budget
-from functions.poll_batches import poll_batches
-from functions.quote import Quote, quote
-from functions.refresh_credits import refresh_credits
-from functions.submit_batches import submit_batches
-from scripts.emulators.inprocess import InProcessCloud
+from functions.core.jobs.idempotency import job_id_for
+from functions.core.shared.errors import EcolaneError
+from functions.use_cases.batches.poll_batches import poll_batches
+from functions.use_cases.batches.submit_batches import submit_batches
+from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
+from functions.use_cases.jobs.quote import Quote, quote
+from functions.use_cases.operations.guard_budget import guard_budget
+from functions.use_cases.refresh.refresh_credits import refresh_credits
+from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
+from scripts.inprocess import InProcessCloud
 from scripts.operators import session
 from tests.app import photo
 from tests.scripts.test_admin import Run, audit, balance, classify, cloud, run, statement, wallet

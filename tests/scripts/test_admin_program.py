@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.emulators.cloud import LocalCloud
-from scripts.emulators.serving import free_port
+from localcloud.cloud import LocalCloud
+from localcloud.serving import free_port
 from scripts.operators import session
 from scripts.operators.session import deployed_params
 from tests.app import App

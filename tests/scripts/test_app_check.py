@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from google.auth.credentials import AnonymousCredentials
 
-from scripts.emulators.inprocess import InProcessCloud
+from scripts.inprocess import InProcessCloud
 from scripts.operators import app_check
 from tests.scripts.test_admin import Run, cloud, run
 

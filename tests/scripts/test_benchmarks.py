@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from functions.callers import PHOTOS_IN_MEMORY_MAX
+from functions.adapters.process_memory import PHOTOS_IN_MEMORY_MAX
+from localcloud.cloud import LocalCloud
 from scripts.benchmarks import abuse, instant, photos, poll
 from scripts.benchmarks.batchfile import ROOT
-from scripts.emulators.cloud import LocalCloud
 
 
 @pytest.mark.parametrize("mode", ["links", "inline"])

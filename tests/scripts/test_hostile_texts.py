@@ -8,10 +8,10 @@ from io import StringIO
 
 import pytest
 
-from functions.core.operations import AuditEntry
-from functions.core.refresh import DeadLetter
-from scripts.emulators.inprocess import InProcessCloud
+from functions.core.refresh.refresh import DeadLetter
+from scripts.inprocess import InProcessCloud
 from scripts.operators import session
+from scripts.operators.repairs_by_hand import AuditEntry
 from tests.scripts.test_admin import Run, balance, classify, cloud, run
 
 __all__ = ["cloud", "run"]  # fixtures
@@ -31,7 +31,7 @@ def hostile(cloud: InProcessCloud) -> str:
     error = {"code": EVIL, "message": EVIL}
     store.document(f"aiJobs/{job}").update({"status": "failed", "error": error, "imagePath": EVIL, "completedAt": now})
     audit = AuditEntry(audit_id="1", action=EVIL, target=EVIL, by=EVIL, why=EVIL, at=now)
-    cloud.deps.store.record(audit)
+    cloud.operator().store.record(audit)
     alert = {"kind": EVIL, "day": now.date().isoformat(), "text": EVIL, "createdAt": now, "dueAt": None}
     store.document("alerts/evil").set({**alert, "attempts": 1, "expireAt": now})
     letter = DeadLetter(

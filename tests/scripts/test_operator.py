@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from localcloud.callables import CallableError
+from localcloud.cloud import LocalCloud, SignedIn
 from scripts.admin import app as command
-from scripts.emulators.callables import CallableError
-from scripts.emulators.cloud import LocalCloud, SignedIn
 
 Run = Callable[..., Result]
 

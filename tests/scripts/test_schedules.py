@@ -9,12 +9,12 @@ import pytest
 from google.cloud import scheduler_v1 as api
 from typer.testing import CliRunner, Result
 
-from functions.core.operations import AuditEntry
-from functions.core.workers import worker_of
+from functions.core.refresh.worker_shards import worker_of
+from localcloud.cloud_scheduler_api import SchedulerServer
 from scripts import schedules
-from scripts.emulators.inprocess import InProcessCloud
-from scripts.emulators.scheduler import SchedulerServer
+from scripts.inprocess import InProcessCloud
 from scripts.operators import session
+from scripts.operators.repairs_by_hand import AuditEntry
 from scripts.schedule_plan import SCALABLE, CronTrigger, JobSpec, Place, cron_triggers, job_id, wanted
 from scripts.schedules import EMULATOR, app, spec_of
 
@@ -43,7 +43,7 @@ def run(server: SchedulerServer, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run the command against it, on a terminal that is wide enough for a row to be a line."""
     monkeypatch.setattr(schedules.console, "width", 200)
     cloud = InProcessCloud(seed=1)
-    monkeypatch.setattr(session, "connect", lambda _project: cloud.deps)
+    monkeypatch.setattr(session, "connect", lambda _project: cloud.operator())
     audits.clear()
     monkeypatch.setattr(cloud.deps.store, "record", audits.append)
     environment = {

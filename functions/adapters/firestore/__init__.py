@@ -4,14 +4,15 @@ from functions.adapters.firestore.alerts import AlertDocuments
 from functions.adapters.firestore.batches import StoredBatch
 from functions.adapters.firestore.budget import BudgetDocuments
 from functions.adapters.firestore.client import BoundedClient, BoundedTransport
+from functions.adapters.firestore.config import SettingsDocuments
 from functions.adapters.firestore.jobs import Opening, StoredJob
 from functions.adapters.firestore.operations import OperationDocuments
 from functions.adapters.firestore.profiles import ProfileDocuments
 from functions.adapters.firestore.queue import QueueDocuments
 from functions.adapters.firestore.reading import DamagedDocumentError, Found, SetAsideDocuments
-from functions.adapters.firestore.settings import SettingsDocuments
-from functions.adapters.firestore.wallets import StoredWallet
-from functions.core.damage import DamagedDocument
+from functions.adapters.firestore.refresh import RefreshDocuments
+from functions.adapters.firestore.wallet import StoredWallet
+from functions.core.shared.damage import DamagedDocument
 
 __all__ = [
     "BoundedClient",
@@ -31,6 +32,7 @@ class FirestoreStore(
     QueueDocuments,
     ProfileDocuments,
     OperationDocuments,
+    RefreshDocuments,
     BudgetDocuments,
     AlertDocuments,
     SettingsDocuments,

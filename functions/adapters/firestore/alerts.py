@@ -9,8 +9,8 @@ from google.cloud.firestore import Client, CollectionReference, DocumentSnapshot
 from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.reading import DamagedDocumentError, Found, all_sound, sound
 from functions.adapters.firestore.writes import guarded_update
-from functions.core.alerts import Alert, reopened
-from functions.core.records import Fields
+from functions.core.shared.alerts import Alert, reopened
+from functions.core.shared.records import Fields
 
 
 class AlertDocuments:

@@ -11,9 +11,9 @@ from functions.adapters.firestore.budget import ShardDocuments
 from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.reading import Found, all_sound, sound
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_update, run_transaction
-from functions.core.batches import Batch, BatchState
-from functions.core.budget import Hold, bookings, settled
-from functions.core.records import Fields
+from functions.core.batches.batches import Batch, BatchState
+from functions.core.budget.holds import Hold, bookings, settled
+from functions.core.shared.records import Fields
 
 
 @dataclass(frozen=True)

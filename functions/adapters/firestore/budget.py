@@ -18,10 +18,10 @@ from google.cloud.firestore_v1.base_batch import BaseWriteBatch
 from functions.adapters.firestore.client import RPC_SECONDS, SUM_SECONDS
 from functions.adapters.firestore.reading import all_sound
 from functions.adapters.firestore.writes import run_transaction
-from functions.core.budget import SHARDS, Booking, Shard, require_room
-from functions.core.budget_state import BudgetState
-from functions.core.damage import DamagedDocument, salvaged
-from functions.core.guard import Books, DayBook, Drift, Review, committed
+from functions.core.budget.day_review import Books, DayBook, Drift, Review, committed
+from functions.core.budget.holds import SHARDS, Booking, Shard, require_room
+from functions.core.budget.state import BudgetState
+from functions.core.shared.damage import DamagedDocument, salvaged
 
 HOLDS_SUMMED_MAX = 10_000_000
 """Calls of one day that are added up; one read for every thousand."""

@@ -16,7 +16,7 @@ from google.cloud.firestore_v1.services.firestore import FirestoreClient
 from google.cloud.firestore_v1.services.firestore import client as generated
 from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
 
-from functions.adapters.patience import one_call, seconds_left
+from functions.adapters.time_budget import one_call, seconds_left
 
 RPC_SECONDS = 10.0
 """For one attempt at any call. Firestore answers within a second, or after a few more where others hold the same

@@ -12,15 +12,15 @@ from google.cloud.firestore_v1.base_batch import BaseWriteBatch
 from functions.adapters.firestore.budget import ShardDocuments
 from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.reading import Found, all_sound, sound
-from functions.adapters.firestore.wallets import StoredWallet, WalletDocuments, as_wallet
+from functions.adapters.firestore.wallet import StoredWallet, WalletDocuments, as_wallet
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, Outcome, guarded_bulk, guarded_update, run_transaction
-from functions.core.accounts import Account
-from functions.core.budget import bookings, settling
-from functions.core.jobs import FINAL, QUEUE_SHARDS, Job
-from functions.core.ledger import Reason, Wallet, empty_wallet, entry_id
-from functions.core.records import Fields
-from functions.core.settlement import Decision
-from functions.core.transitions import with_fields
+from functions.core.budget.holds import bookings, settling
+from functions.core.jobs.endings import Decision
+from functions.core.jobs.jobs import FINAL, QUEUE_SHARDS, Job
+from functions.core.jobs.transitions import with_fields
+from functions.core.shared.records import Fields
+from functions.core.wallet.accounts import Account
+from functions.core.wallet.ledger import Reason, Wallet, empty_wallet, entry_id
 
 
 @dataclass(frozen=True)

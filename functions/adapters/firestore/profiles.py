@@ -13,11 +13,11 @@ from google.cloud.firestore import DocumentReference, FieldFilter, Transaction
 
 from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.reading import sound
-from functions.adapters.firestore.wallets import WalletDocuments
+from functions.adapters.firestore.wallet import WalletDocuments
 from functions.adapters.firestore.writes import run_transaction
-from functions.core.accounts import Account
-from functions.core.ledger import Wallet
-from functions.core.profile import RELEASE_LIFETIME, Profile, Release, claim_id
+from functions.core.wallet.accounts import Account
+from functions.core.wallet.ledger import Wallet
+from functions.core.wallet.profile import RELEASE_LIFETIME, Profile, Release, claim_id
 
 OWNERS_MAX = 10
 """Wallets that hold one token. There is one at most, or two from the time before tokens were taken."""

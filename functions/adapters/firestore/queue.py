@@ -9,9 +9,9 @@ from google.cloud.firestore import FieldFilter, Query
 from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.jobs import JobDocuments, StoredJob, all_jobs, as_job
 from functions.adapters.firestore.reading import Found, all_sound
-from functions.core.batches import BatchMember
-from functions.core.jobs import QUEUE_SHARDS, Job, Status
-from functions.core.transitions import claimed
+from functions.core.batches.batches import BatchMember
+from functions.core.jobs.jobs import QUEUE_SHARDS, Job, Status
+from functions.core.jobs.transitions import claimed
 
 OPEN_COUNTED_MAX = 10_000
 """More than any plan allows in a day."""

@@ -16,9 +16,9 @@ from pydantic import ValidationError
 
 from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.writes import guarded_update
-from functions.core.damage import DamagedDocument
-from functions.core.records import Fields, problems
-from functions.core.refresh import DeadLetter, letter_about
+from functions.core.refresh.refresh import DeadLetter, letter_about
+from functions.core.shared.damage import DamagedDocument
+from functions.core.shared.records import Fields, problems
 
 T = TypeVar("T")
 

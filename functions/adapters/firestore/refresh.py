@@ -19,16 +19,16 @@ from google.cloud.firestore_v1.batch import WriteBatch
 from pydantic import ValidationError
 
 from functions.adapters.firestore.client import RPC_SECONDS
-from functions.adapters.firestore.wallets import WalletDocuments, as_wallet
+from functions.adapters.firestore.wallet import WalletDocuments, as_wallet
 from functions.adapters.firestore.writes import run_transaction
-from functions.core.accounts import Account
-from functions.core.breaker import Breaker
-from functions.core.damage import DamagedDocument, mapping, salvaged
-from functions.core.health import CronRun
-from functions.core.ledger import Wallet
-from functions.core.pricing import QueueStats
-from functions.core.records import Fields, problems
-from functions.core.refresh import DeadLetter
+from functions.core.operations.health import CronRun
+from functions.core.refresh.refresh import DeadLetter
+from functions.core.shared.breaker import Breaker
+from functions.core.shared.damage import DamagedDocument, mapping, salvaged
+from functions.core.shared.records import Fields, problems
+from functions.core.wallet.accounts import Account
+from functions.core.wallet.ledger import Wallet
+from functions.core.wallet.token_prices import QueueStats
 
 REFUSALS = (
     exceptions.FailedPrecondition,

@@ -17,8 +17,8 @@ from PIL import Image
 from functions.adapters.images import libwebp
 from functions.adapters.images.files import PhotoFile, cut_off, damaged
 from functions.adapters.images.formats import read
-from functions.core.errors import InvalidImage
-from functions.core.photos import PhotoProblem
+from functions.core.shared.errors import InvalidImage
+from functions.core.shared.photos import PhotoProblem
 
 SIDE_MIN = 16
 """A picture smaller than this shows nothing that could be classified."""

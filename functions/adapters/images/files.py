@@ -7,8 +7,8 @@ where most of the bombs are, and most of the bugs.
 
 from dataclasses import dataclass
 
-from functions.core.errors import InvalidImage
-from functions.core.photos import PhotoProblem
+from functions.core.shared.errors import InvalidImage
+from functions.core.shared.photos import PhotoProblem
 
 PARTS_MAX = 20_000
 """Segments of a JPEG, chunks of a PNG or WebP. Phones write a few dozen; a PNG of 10 MB in the smallest parts that are

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from functions.adapters.images import jpeg, png, webp
 from functions.adapters.images.files import PhotoFile, unsupported
-from functions.core.errors import InvalidImage
-from functions.core.photos import PhotoProblem
+from functions.core.shared.errors import InvalidImage
+from functions.core.shared.photos import PhotoProblem
 
 _HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _AVIF = {b"avif", b"avis"}

@@ -1,0 +1,87 @@
+"""What operators set and crons measure: `config/runtime` with its audit entries, and `stats/*`."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from google.cloud.firestore import DELETE_FIELD, Client, Increment, Transaction
+from pydantic.alias_generators import to_camel
+
+from functions.adapters.firestore.client import RPC_SECONDS
+from functions.adapters.firestore.writes import run_transaction
+from functions.core.budget.state import BudgetState
+from functions.core.model.provider_outage import Outage
+from functions.core.shared.alerts import Alert
+from functions.core.shared.damage import DamagedDocument, salvaged
+from functions.core.shared.records import Fields
+from functions.core.wallet.token_prices import QueueStats
+
+
+class RuntimeDocuments(NamedTuple):
+    """What is read together: `config/runtime` as it is stored, None if there is none; what can be read of the figures
+    beside it, and what cannot."""
+
+    config: dict[str, Any] | None
+    queue: QueueStats
+    budget: BudgetState
+    damaged: tuple[DamagedDocument, ...] = ()
+
+
+class SettingsDocuments:
+    """Reads and writes of settings and statistics."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def runtime_documents(self) -> RuntimeDocuments:
+        """Read `config/runtime`, `stats/queue` and `stats/budget`. Three reads; the caller keeps them for a while."""
+        refs = [self._client.document(path) for path in ("config/runtime", "stats/queue", "stats/budget")]
+        found = self._client.get_all(refs, timeout=RPC_SECONDS)
+        by_path = {snapshot.reference.path: snapshot.to_dict() for snapshot in found}
+        config, queue, budget = (by_path[ref.path] for ref in refs)
+        stats, wrong = salvaged(QueueStats, queue or {}, refs[1].path)
+        state, also_wrong = salvaged(BudgetState, budget or {}, refs[2].path)
+        return RuntimeDocuments(config, stats, state, wrong + also_wrong)
+
+    def change_runtime(
+        self, audit_id: str, decide: Callable[[dict[str, Any]], tuple[dict[str, Any], Fields, Alert | None]]
+    ) -> None:
+        """Store what `decide` makes of `config/runtime`, its audit entry and what operators are told of it, in one
+        transaction."""
+        ref = self._client.document("config/runtime")
+
+        def body(transaction: Transaction) -> None:
+            stored = ref.get(transaction=transaction, timeout=RPC_SECONDS).to_dict() or {}
+            document, audit, alert = decide(stored)
+            transaction.set(ref, document)
+            transaction.create(ref.collection("audit").document(audit_id), dict(audit))
+            if alert is not None:
+                transaction.create(self._client.document(f"alerts/{alert.alert_id}"), alert.model_dump(by_alias=True))
+
+        run_transaction(self._client.transaction(), body)
+
+    def write_cron_run(self, function: str, fields: Fields) -> None:
+        """Store how a scheduled function's run ended, beside the fields that are there. One write, tried once."""
+        run = {"runs": {function: dict(fields)}}
+        self._client.document("stats/crons").set(run, merge=True, retry=None, timeout=RPC_SECONDS)
+
+    def note_outage(self, door: str, outage: Outage, *, known: bool) -> None:
+        """Store that the provider has failed at this door: beside what is `known` of it, or as the first word. One
+        write, tried once."""
+        fields = outage.model_dump(by_alias=True)
+        if known:
+            fields = {**fields, "failures": Increment(outage.failures)}
+            del fields["since"]
+        self._client.document("stats/queue").set(
+            {"provider": {door: fields}}, merge=True, retry=None, timeout=RPC_SECONDS
+        )
+
+    def forget_outage(self, door: str) -> None:
+        """Store that the provider has answered at this door. One write, tried once."""
+        fields = {"provider": {door: DELETE_FIELD}}
+        self._client.document("stats/queue").set(fields, merge=True, retry=None, timeout=RPC_SECONDS)
+
+    def write_queue_stats(self, **measured: float | datetime) -> None:
+        """Store what was measured of the queue, by `QueueStats`'s field names. One write."""
+        fields = {to_camel(name): value for name, value in measured.items()}
+        self._client.document("stats/queue").set(fields, merge=True, timeout=RPC_SECONDS)

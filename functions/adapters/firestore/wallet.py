@@ -1,0 +1,160 @@
+"""Wallets with their ledger, and the devices that earn: what is below `users/{uid}`, and `devices/{hash}`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from google.cloud.firestore import (
+    Client,
+    CollectionReference,
+    DocumentReference,
+    DocumentSnapshot,
+    FieldFilter,
+    Query,
+    Transaction,
+)
+from google.cloud.firestore_v1.base_batch import BaseWriteBatch
+
+from functions.adapters.firestore.client import RPC_SECONDS
+from functions.adapters.firestore.reading import sound
+from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, run_transaction
+from functions.core.shared.errors import EcolaneError
+from functions.core.wallet.accounts import Account, reopened_account
+from functions.core.wallet.ledger import LedgerEntry, Reason, Wallet, entry_id
+from functions.core.wallet.quotas import DeviceDay
+
+LEDGER_READ_MAX = 5_000
+"""Entries read to make a lost wallet anew: years of daily use."""
+
+
+@dataclass(frozen=True)
+class StoredWallet:
+    """A wallet as read, and the version to guard the next write with."""
+
+    wallet: Wallet
+    version: datetime
+
+
+class WalletDocuments:
+    """Reads and writes of wallets. Every change of a balance is a transaction that writes its ledger entry too."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def get_wallet(self, uid: str) -> Wallet | None:
+        """Read a wallet. One read."""
+        stored = self.look_at_wallet(uid)
+        return stored.wallet if stored else None
+
+    def look_at_wallet(self, uid: str) -> StoredWallet | None:
+        """Read a wallet that may be written under its version. One read."""
+        snapshot = self._wallet_ref(uid).get(timeout=RPC_SECONDS)
+        wallet = as_wallet(snapshot)
+        return StoredWallet(wallet, snapshot.update_time) if wallet else None
+
+    def open_wallet(self, uid: str, decide: Callable[[Wallet | None], Account]) -> Wallet:
+        """Store what `decide` makes of the wallet, in one transaction; for a contact that finds something due."""
+
+        def body(transaction: Transaction) -> Wallet:
+            account = decide(self._wallet_in(transaction, uid))
+            self._write_account(transaction, uid, account)
+            return account.wallet
+
+        try:
+            return run_transaction(self._client.transaction(), body)
+        except OUTCOME_UNKNOWN:
+            wallet = self.get_wallet(uid)
+            if wallet is None:
+                raise
+            return wallet
+
+    def post_entry(
+        self,
+        uid: str,
+        key: str,
+        decide: Callable[[Wallet | None, DeviceDay | None], tuple[Account, DeviceDay | None]],
+        device_id: str | None = None,
+    ) -> LedgerEntry:
+        """Post an entry once, in one transaction: a read, and a write for wallet and entry each; the same for the
+        device.
+
+        `key` is the entry's id. If it exists it is returned as it is, whatever `decide` says to a second one.
+        """
+        device_ref = self._client.collection("devices").document(device_id) if device_id else None
+
+        def body(transaction: Transaction) -> LedgerEntry:
+            wallet = self._wallet_in(transaction, uid)
+            device = _device(device_ref, transaction) if device_ref else None
+            account, used = decide(wallet, device)
+            self._write_account(transaction, uid, account)
+            if device_ref is not None and used is not None:
+                transaction.set(device_ref, used.model_dump(by_alias=True))
+            return account.new_entries[-1]
+
+        try:
+            return run_transaction(self._client.transaction(), body)
+        except (*OUTCOME_UNKNOWN, EcolaneError):
+            # A refusal stands only if the key is new; a commit whose reply was lost has made the entry.
+            snapshot = self._ledger(uid).document(key).get(timeout=RPC_SECONDS)
+            if not snapshot.exists:
+                raise
+            return as_entry(snapshot)
+
+    def list_entries(self, uid: str, before_seq: int | None, limit: int) -> list[LedgerEntry]:
+        """Read a page of the ledger, newest first. A read each, one if there are none."""
+        query = self._ledger(uid).order_by("seq", direction=Query.DESCENDING).limit(limit)
+        if before_seq is not None:
+            query = query.where(filter=FieldFilter("seq", "<", before_seq))
+        return [as_entry(snapshot) for snapshot in query.stream(timeout=RPC_SECONDS)]
+
+    def _ledger(self, uid: str) -> CollectionReference:
+        ledger: CollectionReference = self._client.collection("users", uid, "ledger")
+        return ledger
+
+    def _wallet_ref(self, uid: str) -> DocumentReference:
+        ref: DocumentReference = self._client.document("users", uid, "wallet", "main")
+        return ref
+
+    def _wallet_in(self, transaction: Transaction, uid: str) -> Wallet | None:
+        """Read a wallet in a transaction. One that was removed is made anew from the ledger: welcome comes once.
+
+        None on first contact, which is known by one further read: there is no welcome entry.
+        """
+        wallet = as_wallet(self._wallet_ref(uid).get(transaction=transaction, timeout=RPC_SECONDS))
+        if wallet is not None:
+            return wallet
+        welcome = self._ledger(uid).document(entry_id(Reason.WELCOME, None))
+        if not welcome.get(transaction=transaction, timeout=RPC_SECONDS).exists:
+            return None
+        query = self._ledger(uid).order_by("seq").limit(LEDGER_READ_MAX)
+        entries = [as_entry(found) for found in query.stream(transaction=transaction, timeout=RPC_SECONDS)]
+        if len(entries) == LEDGER_READ_MAX:
+            raise RuntimeError(f"the wallet of {uid} is gone and its ledger too long to make it anew here")
+        return reopened_account(entries, entries[-1].ts).wallet
+
+    def _write_account(self, transaction: Transaction, uid: str, account: Account) -> None:
+        """Write the wallet and its new entries."""
+        transaction.set(self._wallet_ref(uid), account.wallet.model_dump(by_alias=True))
+        self._write_entries(transaction, uid, account)
+
+    def _write_entries(self, writes: BaseWriteBatch, uid: str, account: Account) -> None:
+        """Create the entries that are new. A second one with the same id fails the whole commit."""
+        for entry in account.new_entries:
+            ref = self._ledger(uid).document(entry.entry_id)
+            writes.create(ref, entry.model_dump(by_alias=True, exclude={"entry_id"}))
+
+
+def _device(ref: DocumentReference, transaction: Transaction) -> DeviceDay | None:
+    snapshot = ref.get(transaction=transaction, timeout=RPC_SECONDS)
+    return sound(snapshot, lambda each: DeviceDay.model_validate(each.to_dict())) if snapshot.exists else None
+
+
+def as_entry(snapshot: DocumentSnapshot[Any]) -> LedgerEntry:
+    """Return the entry in a snapshot that exists. Raises DamagedDocumentError if it does not validate."""
+    return sound(snapshot, lambda each: LedgerEntry.model_validate({**(each.to_dict() or {}), "entryId": each.id}))
+
+
+def as_wallet(snapshot: DocumentSnapshot[Any]) -> Wallet | None:
+    """Return the wallet in a snapshot, None if there is none. Raises DamagedDocumentError if it does not validate."""
+    return sound(snapshot, lambda each: Wallet.model_validate(each.to_dict())) if snapshot.exists else None

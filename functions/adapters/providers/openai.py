@@ -1,0 +1,273 @@
+"""The AI provider: OpenAI, or a server that speaks its API.
+
+Nothing here is repeated by the client library (`max_retries=0`): a repeated POST can be paid for twice. What may be
+repeated safely is repeated by the next run, which first looks for what the last one left.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
+from typing import IO, Any
+
+import httpx2
+import openai
+from openai import OpenAI
+
+from functions.adapters.bounded_http import Allowance
+from functions.adapters.providers.json_lines import json_lines
+from functions.core.batches.provider_objects import carries, id_in, is_before, read_batch, read_page
+from functions.core.batches.reports import ProviderBatch
+from functions.core.model.parsing import Completion, error_of, read_completion
+from functions.core.model.provider_errors import THE_PHOTOS, Trouble, code_of, trouble_of
+
+CONTROL_TIMEOUT_SECONDS = 30.0
+"""For all of a small request, from connecting to the last byte of the answer; also for all pages of a list together."""
+
+TRANSFER_TIMEOUT_SECONDS = 90.0
+"""For all of an upload: 190 MB at 2 MB a second. A download is worked on while it comes in: for the time between two
+parts of it, and for how long it may outlast the run's own time. It is less than a run keeps for the batch that it is
+at: see `RUN_TIME` in the crons."""
+
+ANSWER_BYTES_MAX = 8_000_000
+"""An answer has some thousand, a page of a hundred batches some hundred thousand; it is all in memory at once."""
+
+FILE_BYTES_MAX = 1_000_000_000
+"""Of an output file, which is streamed: 50,000 answers come to 150 MB."""
+
+FILE_LIFETIME = timedelta(days=3)
+"""How long OpenAI keeps our files: past the batch window and a long weekend of trouble, well under its 30 days."""
+
+LISTED_BATCHES_MAX = 2_000
+"""How far back a lost batch is looked for: OpenAI takes at most 2,000 batches an hour."""
+
+LISTED_A_PAGE = 100
+"""As many as OpenAI gives at a time."""
+
+_SECONDS = re.compile("[0-9]{1,9}")
+"""A Retry-After that counts seconds."""
+
+WEBHOOK_SECRET_CHARACTERS_MIN = 16
+"""OpenAI's have more. What is shorter is a slip, and `whsec_` alone a key that everybody has: the empty one."""
+
+NOT_REACHED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+"""No connection, so no request arrived and nothing is billed."""
+
+NOT_BILLED_STATUS = frozenset({500, 503})
+"""The provider itself says that it has not done it. A gateway's 502 or 504 leaves that open."""
+
+THING_REFUSED_STATUS = frozenset({400, 404, 422})
+"""What is said of one batch or file, with an error of the API's own form. A page in HTML is a wrong base URL."""
+
+
+class ProviderError(Exception):
+    """The provider did not do what was asked. `trouble` says who can do something about it; `status` and `code` are the
+    provider's, as far as there are any. The message is made of these: no word of it is the provider's own."""
+
+    def __init__(self, message: str, trouble: Trouble, status: int | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.trouble, self.status, self.code = trouble, status, code
+
+    def as_down(self) -> "ProviderDownError":
+        """Return it as what it is where it can be no photo's fault: a provider that does not take what we send."""
+        return ProviderDownError(str(self), self.trouble, self.status, self.code, may_be_billed=False)
+
+
+class ProviderDownError(ProviderError):
+    """Nothing of this kind is done now, whatever it is about: the provider is down, too slow or overloaded, or does not
+    take our key, account or settings. Later it may be.
+
+    `may_be_billed` is false only where it cannot have worked: it was not reached, or it refused in its own words.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        trouble: Trouble,
+        status: int | None = None,
+        code: str | None = None,
+        *,
+        retry_after_seconds: int | None = None,
+        may_be_billed: bool = True,
+    ) -> None:
+        super().__init__(message, trouble, status, code)
+        self.retry_after_seconds = retry_after_seconds
+        self.may_be_billed = may_be_billed
+
+
+class ProviderRejectedError(ProviderError):
+    """The provider understood the request and refused it for what it is about: this photo, this file, this batch.
+    Sending it again would be refused again."""
+
+
+class OpenAIProvider:
+    """Chat completions, files and batches. The messages of its errors name no prompt, image or key."""
+
+    def __init__(self, client: OpenAI) -> None:
+        self._client = client.with_options(max_retries=0, timeout=CONTROL_TIMEOUT_SECONDS)
+
+    def complete(self, body: dict[str, Any], timeout_seconds: float) -> Completion:
+        """Ask for one chat completion now. `timeout_seconds` are for all of it.
+
+        Raises:
+            ProviderDownError, ProviderRejectedError
+        """
+        with _request(timeout_seconds, about_a_thing=False):
+            response = self._client.with_options(timeout=timeout_seconds).post(
+                "/chat/completions", body=body, cast_to=object
+            )
+        error = error_of(response)
+        if error is not None:
+            message, trouble, code = (
+                f"an error in a success, code {code_of(error)}",
+                trouble_of(None, error),
+                code_of(error),
+            )
+            if trouble in THE_PHOTOS:
+                raise ProviderRejectedError(message, trouble, 200, code)
+            billed = isinstance(response, dict) and bool(response.get("usage"))
+            raise ProviderDownError(message, trouble, 200, code, may_be_billed=billed)
+        return read_completion(response if isinstance(response, dict) else {})
+
+    def upload_input(self, name: str, file: IO[bytes]) -> str:
+        """Upload a batch's input file. Returns OpenAI's file id."""
+        with _request(TRANSFER_TIMEOUT_SECONDS):
+            uploaded = self._client.with_options(timeout=TRANSFER_TIMEOUT_SECONDS).files.with_raw_response.create(
+                file=(name, file, "application/jsonl"),
+                purpose="batch",
+                expires_after={"anchor": "created_at", "seconds": int(FILE_LIFETIME.total_seconds())},
+            )
+            return id_in(json.loads(uploaded.content))
+
+    def create_batch(self, batch_id: str, input_file_id: str) -> ProviderBatch:
+        """Create a batch that carries our id. Not idempotent: look with `find_batch` before doing it again."""
+        body = {
+            "input_file_id": input_file_id,
+            "endpoint": "/v1/chat/completions",
+            "completion_window": "24h",
+            "metadata": {"batchId": batch_id},
+            "output_expires_after": {"anchor": "created_at", "seconds": int(FILE_LIFETIME.total_seconds())},
+        }
+        with _request(CONTROL_TIMEOUT_SECONDS):
+            return read_batch(self._client.post("/batches", body=body, cast_to=object))
+
+    def find_batch(self, batch_id: str, created_after: datetime) -> ProviderBatch | None:
+        """Look for a batch that carries our id among those created since. Newest first, a page of 100 at a time.
+
+        Raises:
+            ProviderDownError: there are too many to tell.
+        """
+        oldest, after = created_after - timedelta(hours=1), dict[str, str]()
+        with _request(CONTROL_TIMEOUT_SECONDS, about_a_thing=False):
+            for _ in range(LISTED_BATCHES_MAX // LISTED_A_PAGE):
+                query = {"limit": LISTED_A_PAGE, **after}
+                page, more = read_page(self._client.get("/batches", cast_to=object, options={"params": query}))
+                for batch in page:
+                    if is_before(batch, oldest):
+                        return None
+                    if carries(batch, batch_id):
+                        return read_batch(batch)
+                if not more:
+                    return None
+                after = {"after": id_in(page[-1])}
+        message = f"not among the newest {LISTED_BATCHES_MAX} batches"
+        raise ProviderDownError(message, Trouble.UNREACHABLE)
+
+    def retrieve_batch(self, openai_batch_id: str) -> ProviderBatch:
+        """Ask how far a batch has come."""
+        with _request(CONTROL_TIMEOUT_SECONDS):
+            return read_batch(self._client.get(f"/batches/{openai_batch_id}", cast_to=object), openai_batch_id)
+
+    def cancel_batch(self, openai_batch_id: str) -> None:
+        """Ask OpenAI to stop a batch; what it has finished by then comes out, and is billed.
+
+        Raises:
+            ProviderRejectedError: it has ended already.
+        """
+        with _request(CONTROL_TIMEOUT_SECONDS):
+            try:
+                self._client.post(f"/batches/{openai_batch_id}/cancel", cast_to=object)
+            except openai.ConflictError as error:
+                code = code_of(error.body)
+                raise ProviderRejectedError("it has ended already", Trouble.CONFIGURATION, 409, code) from error
+
+    def read_webhook(self, body: bytes, headers: Mapping[str, str], secret: str) -> tuple[str, str | None] | None:
+        """Return an event's type and its batch's id at OpenAI; None if it is not signed by OpenAI, and recently.
+
+        The client compares signatures in constant time and takes a timestamp of the last five minutes.
+        """
+        if len(secret.removeprefix("whsec_")) < WEBHOOK_SECRET_CHARACTERS_MIN:
+            return None
+        try:
+            self._client.webhooks.verify_signature(body, headers, secret=secret)
+            event = json.loads(body)
+        except (openai.InvalidWebhookSignatureError, ValueError, TypeError, RecursionError):
+            return None  # TypeError: the client compares a signature only if it is ASCII
+        match event:
+            case {"type": str(kind), "data": {"id": str(batch_id)}} if kind.startswith("batch."):
+                return kind, batch_id
+            case {"type": str(kind)}:
+                return kind, None
+        return None
+
+    def read_lines(self, file_id: str, run_seconds: float) -> Iterator[dict[str, Any]]:
+        """Stream the lines of an output or error file. A line that is no JSON object is left out: it names no job.
+
+        `run_seconds` is what is left of the run, below zero once it is over: all its files together may outlast it by
+        `TRANSFER_TIMEOUT_SECONDS`.
+        """
+        allowance = Allowance(run_seconds + TRANSFER_TIMEOUT_SECONDS, FILE_BYTES_MAX)
+        files = self._client.with_options(timeout=TRANSFER_TIMEOUT_SECONDS).files.with_streaming_response
+        with _errors_translated(), ExitStack() as stack:
+            with allowance.applied():
+                response = stack.enter_context(files.content(file_id))
+            yield from json_lines(allowance.spent_on(response.iter_bytes()))
+
+
+@contextmanager
+def _request(seconds: float, *, about_a_thing: bool = True) -> Iterator[None]:
+    """Let what is asked inside take so many seconds in all, and translate its errors."""
+    with _errors_translated(about_a_thing=about_a_thing), Allowance(seconds, ANSWER_BYTES_MAX).applied():
+        yield
+
+
+class _errors_translated:  # noqa: N801  (reads as a statement: `with _errors_translated():`)
+    """Turn the client library's errors into the two that a caller can act on.
+
+    What is `about_a_thing`, a batch or a file, can be refused because there is no such thing; everything else, a photo
+    or a list, is refused for its own sake only in words about photos.
+    """
+
+    def __init__(self, *, about_a_thing: bool = True) -> None:
+        self._about_a_thing = about_a_thing
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        match error:
+            case openai.APIStatusError():
+                raise self._refusal(error) from error
+            case openai.APIConnectionError() | httpx2.HTTPError():
+                billed = not isinstance(error.__cause__ or error, NOT_REACHED)
+                message = f"no answer ({type(error).__name__})"
+                raise ProviderDownError(message, Trouble.UNREACHABLE, may_be_billed=billed) from error
+            case openai.OpenAIError():
+                raise ProviderDownError(f"unreadable answer ({type(error).__name__})", Trouble.UNREACHABLE) from error
+            case ValueError() | RecursionError():  # what reading its answer comes to: not JSON, no batch
+                raise ProviderDownError(f"unreadable answer ({type(error).__name__})", Trouble.UNREACHABLE) from error
+
+    def _refusal(self, error: openai.APIStatusError) -> ProviderError:
+        status, trouble, code = error.status_code, trouble_of(error.status_code, error.body), code_of(error.body)
+        message = f"status {status}, code {code}"
+        thing = status in THING_REFUSED_STATUS and trouble is Trouble.CONFIGURATION and isinstance(error.body, dict)
+        if trouble in THE_PHOTOS or (thing and self._about_a_thing):
+            return ProviderRejectedError(message, trouble, status, code)
+        billed, wait = status >= 500 and status not in NOT_BILLED_STATUS, _retry_after(error)
+        return ProviderDownError(message, trouble, status, code, retry_after_seconds=wait, may_be_billed=billed)
+
+
+def _retry_after(error: openai.APIStatusError) -> int | None:
+    """Read the Retry-After header, in whole seconds between 1 and an hour."""
+    value = error.response.headers.get("retry-after", "")
+    return min(max(int(value), 1), 3_600) if _SECONDS.fullmatch(value) else None

@@ -1,0 +1,123 @@
+"""Noting what the provider does not do, where operators will see it; see `core.model.provider_outage`."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Protocol
+
+from functions import log
+from functions.adapters.providers.openai import OpenAIProvider, ProviderDownError, ProviderError
+from functions.core.model.provider_outage import Door, Outage
+
+if TYPE_CHECKING:
+    from functions.adapters.firestore import FirestoreStore
+    from functions.core.batches.reports import ProviderBatch
+    from functions.core.model.parsing import Completion
+    from functions.core.wallet.token_prices import QueueStats
+
+NOTED_EVERY = timedelta(seconds=30)
+"""How often one process notes failures at one door. Those in between are counted with the next note."""
+
+
+class Records(Protocol):
+    """Where outages are noted, and what is known of them."""
+
+    @property
+    def store(self) -> FirestoreStore: ...
+    @property
+    def clock(self) -> Callable[[], datetime]: ...
+    def queue(self) -> QueueStats: ...
+
+
+class WatchedProvider(OpenAIProvider):
+    """The provider, every call of which says how it went."""
+
+    def __init__(self, client: Any, records: Records) -> None:
+        """Take OpenAI's client."""
+        super().__init__(client)
+        self._watches = {door: _Watch(door, records) for door in Door}
+
+    def complete(self, *args: Any, **kwargs: Any) -> Completion:
+        """Ask for one chat completion now."""
+        with self._watches[Door.INSTANT].call():
+            return super().complete(*args, **kwargs)
+
+    def upload_input(self, *args: Any, **kwargs: Any) -> str:
+        """Upload a batch's input file."""
+        with self._watches[Door.SUBMIT].call(succeeds=False):  # half of what a submission takes
+            return super().upload_input(*args, **kwargs)
+
+    def create_batch(self, *args: Any, **kwargs: Any) -> ProviderBatch:
+        """Create a batch that carries our id."""
+        with self._watches[Door.SUBMIT].call():
+            return super().create_batch(*args, **kwargs)
+
+    def retrieve_batch(self, *args: Any, **kwargs: Any) -> ProviderBatch:
+        """Ask how far a batch has come."""
+        with self._watches[Door.POLL].call():
+            return super().retrieve_batch(*args, **kwargs)
+
+
+class _Watch:
+    """What one process knows of one door. Its own trouble is no caller's: it is logged, and that is all."""
+
+    def __init__(self, door: Door, records: Records) -> None:
+        self._door, self._records, self._lock = door, records, Lock()
+        self._unnoted = 0
+        self._noted_at: datetime | None = None  # None once it has answered
+        self._forgotten_at: datetime | None = None
+
+    @contextmanager
+    def call(self, *, succeeds: bool = True) -> Iterator[None]:
+        """See how a call goes."""
+        try:
+            yield
+        except ProviderError as problem:
+            if self._says_no(problem):
+                self._guarded(partial(self._failed, problem))
+            raise
+        if succeeds:
+            self._guarded(self._answered)
+
+    def _guarded(self, note: Callable[[], None]) -> None:
+        try:
+            note()
+        except Exception:  # noqa: BLE001  (whatever it is, the call has gone as it has)
+            log.warning(log.Event.OUTAGE_UNRECORDED, door=self._door, stack_trace=traceback.format_exc())
+
+    def _says_no(self, problem: ProviderError) -> bool:
+        """Whether this is about more than one photo, or one batch. A submission is rejected for no photo's sake."""
+        return isinstance(problem, ProviderDownError) or self._door is Door.SUBMIT
+
+    def _failed(self, problem: ProviderError) -> None:
+        now = self._records.clock()
+        with self._lock:
+            self._unnoted += 1
+            ours = self._noted_at
+            if ours is not None and now - ours < NOTED_EVERY:
+                return
+            failures, self._unnoted, self._noted_at = self._unnoted, 0, now
+        others = self._known(now)
+        outage = Outage(failures=failures, since=now, last_at=now, trouble=problem.trouble, problem=str(problem))
+        self._records.store.note_outage(self._door, outage, known=ours is not None or others is not None)
+
+    def _answered(self) -> None:
+        others = self._known(self._records.clock())
+        with self._lock:
+            if self._noted_at is None and (others is None or self._is_forgotten(others)):
+                return
+            self._noted_at, self._unnoted, self._forgotten_at = None, 0, self._records.clock()
+        self._records.store.forget_outage(self._door)
+
+    def _known(self, now: datetime) -> Outage | None:
+        """Return what the settings, up to 30 s old, say of failures at this door."""
+        known = self._records.queue().provider.get(self._door)
+        return known if known is not None and known.fresh(now) and not self._is_forgotten(known) else None
+
+    def _is_forgotten(self, known: Outage) -> bool:
+        return self._forgotten_at is not None and known.last_at <= self._forgotten_at

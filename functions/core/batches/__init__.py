@@ -1,0 +1,1 @@
+"""Batches at the provider: their manifest and their reports."""

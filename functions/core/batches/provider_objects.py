@@ -1,0 +1,123 @@
+"""What the provider says of files and batches, out of JSON that may be anything. Its words get into documents, logs,
+addresses and terminals: what is not of the form is left out, or makes the whole object unreadable."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from functions.core.batches.reports import ProviderBatch, ProviderState
+from functions.core.model.provider_errors import THE_PHOTOS, TROUBLES, Trouble, code_of
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,199}")
+"""An id of a file or batch: OpenAI's have about thirty characters, those of proxies may be longer."""
+
+_WORD = re.compile("[a-z_]{1,32}")
+"""What a batch's state looks like, in the provider's own word. It gets into documents and alerts."""
+
+LINES_MAX = 1_000_000
+"""Above any count of lines, and any line's number, in a batch."""
+
+PROBLEMS_READ_MAX = 50_000
+"""Of a batch that failed validation: one for each line that it may have."""
+
+
+class UnreadableError(ValueError):
+    """The provider answered, and nobody can make sense of it. The message quotes nothing."""
+
+
+def id_in(body: object) -> str:
+    """Return the id of an object.
+
+    Raises:
+        UnreadableError: it has none.
+    """
+    found = _mapping(body).get("id")
+    if not isinstance(found, str) or not _ID.fullmatch(found):
+        raise UnreadableError("no id")
+    return found
+
+
+def read_batch(body: object, openai_batch_id: str | None = None) -> ProviderBatch:
+    """Reduce a batch object; with an id, the one that was asked about.
+
+    Raises:
+        UnreadableError: it is no batch, or another one.
+    """
+    batch, found = _mapping(body), id_in(body)
+    if openai_batch_id not in {None, found}:
+        raise UnreadableError("another batch")
+    status, counts, problems = batch.get("status"), _part(batch, "request_counts"), _problems(batch)
+    codes = {str(code_of({"code": problem.get("code")})) for problem in problems}
+    return ProviderBatch(
+        openai_batch_id=found,
+        state=ProviderState(str(status)),
+        output_file_id=_file_id(batch.get("output_file_id")),
+        error_file_id=_file_id(batch.get("error_file_id")),
+        problem=", ".join(sorted(codes)[:5]) or None,
+        bad_lines=frozenset(_count(problem.get("line")) for problem in problems if _is_the_lines(problem)) - {0},
+        over_limit=any(problem.get("code") == "token_limit_exceeded" for problem in problems),
+        answered=_count(counts.get("completed")),
+        refused=_count(counts.get("failed")),
+        status=status if isinstance(status, str) and _WORD.fullmatch(status) else "unreadable",
+    )
+
+
+def read_page(body: object) -> tuple[Sequence[object], bool]:
+    """Return the objects of one page of a list, and whether there is another page.
+
+    Raises:
+        UnreadableError: it is no list.
+    """
+    page = _mapping(body)
+    data = page.get("data")
+    if not isinstance(data, list):
+        raise UnreadableError("no list")
+    return data, page.get("has_more") is True and bool(data)
+
+
+def carries(body: object, batch_id: str) -> bool:
+    """Whether a batch object carries our id."""
+    return _part(_mapping(body), "metadata").get("batchId") == batch_id
+
+
+def is_before(body: object, moment: datetime) -> bool:
+    """Whether a batch object says that it was created before this time."""
+    created = _mapping(body).get("created_at")
+    return isinstance(created, int | float) and created < moment.timestamp()
+
+
+def _mapping(body: object) -> Mapping[str, object]:
+    if not isinstance(body, Mapping):
+        raise UnreadableError("no object")
+    return body
+
+
+def _part(body: Mapping[str, object], name: str) -> Mapping[str, object]:
+    found = body.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _problems(batch: Mapping[str, object]) -> list[Mapping[str, object]]:
+    data = _part(batch, "errors").get("data")
+    return [each for each in data[:PROBLEMS_READ_MAX] if isinstance(each, Mapping)] if isinstance(data, list) else []
+
+
+def _file_id(value: object) -> str | None:
+    """Return a file's id. None, and "" for None has been seen, means that there is none.
+
+    Raises:
+        UnreadableError: it is no id. That the file is there, and nobody can fetch it, must not be taken for none.
+    """
+    if value is None or value == "":
+        return None
+    return id_in({"id": value})
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and 0 < value <= LINES_MAX else 0
+
+
+def _is_the_lines(problem: Mapping[str, object]) -> bool:
+    """Whether what is wrong with a line is that line's own: of a model that is gone, it is told line by line."""
+    code = problem.get("code")
+    return TROUBLES.get(code if isinstance(code, str) else "", Trouble.PHOTO) in THE_PHOTOS

@@ -1,0 +1,1 @@
+"""The AI budget: holds, estimates, the day's review."""

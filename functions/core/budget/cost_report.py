@@ -1,0 +1,85 @@
+"""The days' books as operators read them: a row for each day, lane and model, and for each day and dear user.
+
+Jobs are gone after 90 days, and there may be millions of users a day: the book of a day keeps the USERS_MAX whose
+photos have cost most. They are found at a cost that does not grow with the day. Ids of jobs are hashes, so the first
+JOBS_SAMPLED_MAX of a day are a fair sample of it (or all of it), and whoever comes up in it most often has most jobs;
+what each of these has cost is then added up exactly. Who makes one in a hundred of a larger day's jobs is missed one
+day in twenty, who makes one in thirty-three one day in ten thousand.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from functions.core.budget.day_review import DayBook
+from functions.core.shared.utc_days import day_bounds
+
+COLUMNS = ("day", "lane", "model", "micros")
+
+USER_COLUMNS = ("day", "user", "micros")
+
+USERS_MAX = 50
+
+JOBS_SAMPLED_MAX = 300
+
+USERS_AGE_MAX = timedelta(hours=1)
+"""How old today's sums may be. A day that is over is added up at once, and then now and then."""
+
+OVER_USERS_AGE_MAX = timedelta(hours=6)
+"""How old the sums of a day may be that is over, while its last batches may still end."""
+
+
+def cost_rows(books: Mapping[str, DayBook]) -> list[dict[str, Any]]:
+    """Return what was spent, oldest day first, in micro-dollars. A row sums what is settled; what is held is not in
+    it."""
+    return [
+        {"day": day, "lane": lane, "model": model, "micros": micros}
+        for day, book in sorted(books.items())
+        for lane, models in sorted(book.costs.items())
+        for model, micros in sorted(models.items())
+    ]
+
+
+def user_rows(books: Mapping[str, DayBook]) -> list[dict[str, Any]]:
+    """Return whose photos have cost most, oldest day first, then dearest first, in micro-dollars. The day is that on
+    which a photo was handed in."""
+    return [
+        {"day": day, "user": user, "micros": micros}
+        for day, book in sorted(books.items())
+        for user, micros in sorted(book.users.items(), key=lambda item: (-item[1], item[0]))
+    ]
+
+
+@dataclass(frozen=True)
+class Photos:
+    """How many photos, and what they have cost so far in micro-dollars."""
+
+    photos: int = 0
+    micros: int = 0
+
+    @property
+    def each(self) -> int:
+        """Return what one has cost on the mean, 0 if there are none."""
+        return self.micros // self.photos if self.photos else 0
+
+
+def everybody_else(total: Photos, named: Iterable[Photos]) -> Photos:
+    """Return what is left of a day's total beside those who are named, so that sums meet."""
+    rest = list(named)
+    return Photos(total.photos - sum(each.photos for each in rest), total.micros - sum(each.micros for each in rest))
+
+
+def users_due(day: str, users_at: datetime | None, now: datetime) -> bool:
+    """Whether the users of a day have to be added up, who were added up last at `users_at`."""
+    _, until = day_bounds(day)
+    if users_at is None or (now < until and now - users_at >= USERS_AGE_MAX):
+        return True
+    # Yesterday's batches end today: their cost comes in for a day and more after the day is over.
+    return now >= until and (users_at < until or now - users_at >= OVER_USERS_AGE_MAX)
+
+
+def most_frequent(users: Iterable[str]) -> list[str]:
+    """Return those who come up most often, at most USERS_MAX of them."""
+    return [user for user, _ in Counter(users).most_common(USERS_MAX)]

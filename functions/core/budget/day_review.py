@@ -1,0 +1,203 @@
+"""The books of a day: its limit, what is left of it, in which mode that puts us, and who has to be told.
+
+limit of a day   the daily limit, or what the month leaves if that is less
+limit of a shard what it uses, and an equal part of what is left; nothing at all while the day's limit is passed
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from pydantic import Field
+
+from functions.core.budget.holds import SHARDS, Mode, Shard
+from functions.core.budget.state import BudgetState, reopening
+from functions.core.config.in_force import noted_limits
+from functions.core.config.runtime import BudgetRules
+from functions.core.shared.alerts import Alert, AlertKind, alert
+from functions.core.shared.damage import DamagedDocument
+from functions.core.shared.records import Kept
+from functions.core.shared.utc_days import clock_text, day_bounds, day_of
+
+OPEN_DAYS = 3
+"""Days back that still have calls in flight: a batch is given up after 28 hours."""
+
+REVIEWED_DAYS_MAX = 31
+"""However long no guard ran, the days before this month's matter to no limit."""
+
+
+class DayBook(Kept):
+    """A day in sum. Stored in `budget/{day}` and kept for good: jobs are gone after 90 days, their cost is not.
+
+    `users` are those whose photos of this day have cost most, in micro-dollars, as of `users_at`; see
+    `core.budget.cost_report`.
+    """
+
+    limit: int = 0
+    reserved: int = 0
+    spent: int = 0
+    excess: int = 0
+    costs: dict[str, dict[str, int]] = Field(default_factory=dict)
+    reviewed_at: datetime | None = None
+    reviews: int = Field(default=0, ge=0)
+    users: dict[str, int] = Field(default_factory=dict)
+    users_at: datetime | None = None
+
+    @property
+    def used(self) -> int:
+        """Return what is spoken for."""
+        return self.reserved + self.spent + self.excess
+
+
+@dataclass(frozen=True)
+class Drift:
+    """By how much the truth is above the shards' sum, in micro-dollars."""
+
+    reserved: int = 0
+    spent: int = 0
+
+
+@dataclass(frozen=True)
+class Books:
+    """The budget of one day as read: the state, the day's shards by name, none if it is not open yet, and its book,
+    which says how often it was reviewed: a number, because two guards can look at the same moment.
+
+    `damaged` is what cannot be read of them, `unsure` the shards among it: more may be held and spent there than can be
+    read.
+    """
+
+    day: str
+    state: BudgetState
+    shards: Mapping[str, Shard]
+    book: DayBook = field(default_factory=DayBook)
+    unsure: frozenset[str] = frozenset()
+    damaged: tuple[DamagedDocument, ...] = ()
+
+
+@dataclass(frozen=True)
+class Review:
+    """What one transaction writes of a day; shards that are not in it stay as they are."""
+
+    state: BudgetState
+    book: DayBook
+    shards: Mapping[str, Shard]
+
+
+def review(books: Books, rules: BudgetRules, now: datetime, *, line_micros: int, drift: Drift | None = None) -> Review:
+    """Open a day, or look at an open one: repair it, give its shards their limits, and say in which mode that is.
+
+    `line_micros` is the most that the cheapest call can cost: with less than that left, the budget is used up. `drift`
+    is None if it was not measured: while shards are damaged, nobody knows then what is left, and nothing more is held.
+    """
+    state, today = books.state, day_of(now)
+    over = books.day < today
+    limit = books.book.limit if over else _limit(books, rules)
+    empty = {str(number): Shard() for number in range(SHARDS)}
+    shards = _absorbed(_repaired({**empty, **books.shards}, drift or Drift()), limit)
+    blind = bool(books.unsure) and drift is None
+    shards = _limited(shards, 0 if over or blind else limit)  # a day that is over takes no more holds
+    sums = {name: sum(getattr(shard, name) for shard in shards.values()) for name in ("reserved", "spent", "excess")}
+    changes = {**sums, "limit": limit, "costs": _total_costs(shards.values()), "reviewed_at": now}
+    book = books.book.model_copy(update={**changes, "reviews": books.book.reviews + 1})
+    if books.day <= today:
+        upper = book.used if over else max(limit, book.used)
+        state = state.model_copy(update={"committed": {**state.month_of(today), books.day: upper}})
+    if books.day == today:
+        mode = mode_at(book, rules, line_micros)
+        reopens = reopening(rules, state, now) if mode is not Mode.NORMAL else None
+        found = {"day": today, "mode": mode, "reopens_at": reopens, "limits": noted_limits(rules)}
+        state = state.model_copy(update=found)
+    return Review(state, book, {name: shard for name, shard in shards.items() if not (blind and name in books.unsure)})
+
+
+def committed(books: Mapping[str, DayBook]) -> dict[str, int]:
+    """Return what days can cost at most, from their books: for a state that has lost it. A day that nobody has looked
+    at since it was over counts with its whole limit."""
+    return {
+        day: book.used if book.reviewed_at and book.reviewed_at >= day_bounds(day)[1] else max(book.limit, book.used)
+        for day, book in books.items()
+    }
+
+
+def mode_at(book: DayBook, rules: BudgetRules, line_micros: int) -> Mode:
+    """Return the mode for what is used of a day's limit."""
+    if book.used >= book.limit or book.limit - book.used < line_micros:
+        return Mode.CLOSED
+    return Mode.BATCH_ONLY if book.used * 100 >= book.limit * rules.batch_only_percent else Mode.NORMAL
+
+
+def days_to_review(state: BudgetState, now: datetime) -> list[str]:
+    """Return the days to look at, oldest first, today last: those in flight, and all that no guard has seen the end
+    of."""
+    today = now.date()
+    since = max(min(date.fromisoformat(state.day), today), today - timedelta(days=REVIEWED_DAYS_MAX))
+    first = min(since, today - timedelta(days=OPEN_DAYS))
+    return [(first + timedelta(days=number)).isoformat() for number in range((today - first).days + 1)]
+
+
+def excess_alerts(found: Review, now: datetime) -> list[Alert]:
+    """Return what operators have to be told of answers that cost more than there was room for."""
+    excess = found.book.excess
+    text = f"Answers cost {_dollars(excess)} dollars more than was held for them, beyond the day's limit."
+    return [alert(AlertKind.LIMIT_PASSED, text, now)] if excess else []
+
+
+def mode_held(found: Review) -> dict[AlertKind, str]:
+    """Return what operators have to be told of the mode that a review has come to, while it holds: the strongest."""
+    book, mode = found.book, found.state.mode
+    used = f"{_dollars(book.used)} of {_dollars(book.limit)} dollars are spent or held back"
+    if mode is Mode.CLOSED:
+        until = clock_text(found.state.reopens_at) if found.state.reopens_at else "the limit is raised"
+        return {AlertKind.CLOSED: f"{used}: nothing more is sent until {until}; photos are queued meanwhile."}
+    if mode is Mode.BATCH_ONLY:
+        return {AlertKind.BATCH_ONLY: f"{used}: everybody is served by the batch lane."}
+    return {}
+
+
+def _dollars(micros: int) -> str:
+    return f"{micros / 1e6:,.2f}" if micros >= 1_000_000 else f"{micros / 1e6:.6f}"
+
+
+def _limit(books: Books, rules: BudgetRules) -> int:
+    month = books.state.month_of(books.day)
+    others = sum(month.values()) - month.get(books.day, 0)
+    return max(min(rules.daily_limit_micros, rules.monthly_limit_micros - others), 0)
+
+
+def _absorbed(shards: Mapping[str, Shard], limit: int) -> dict[str, Shard]:
+    """Book as spent what was spent unheld, as far as the day has room: reserved and spent never pass its limit."""
+    left = max(limit - sum(shard.reserved + shard.spent for shard in shards.values()), 0)
+    absorbed = {}
+    for name, shard in shards.items():
+        part = min(shard.excess, left)
+        left -= part
+        absorbed[name] = shard.model_copy(update={"spent": shard.spent + part, "excess": shard.excess - part})
+    return absorbed
+
+
+def _limited(shards: Mapping[str, Shard], limit: int) -> dict[str, Shard]:
+    """Give each shard its limit. Past the day's limit that is nothing: what is released must not be held again."""
+    used = sum(shard.used for shard in shards.values())
+    left = limit - used
+    return {
+        name: shard.model_copy(update={"limit": max(shard.used + left // SHARDS, 0) if left >= 0 else 0})
+        for name, shard in shards.items()
+    }
+
+
+def _repaired(shards: Mapping[str, Shard], drift: Drift) -> dict[str, Shard]:
+    """Book a drift where there is most room, so that no shard is pushed past its limit as long as one has room."""
+    name = max(shards, key=lambda each: (shards[each].room, each))
+    shard = shards[name]
+    repaired = {"reserved": shard.reserved + drift.reserved, "spent": shard.spent + drift.spent}
+    return {**shards, name: shard.model_copy(update=repaired)}
+
+
+def _total_costs(shards: Iterable[Shard]) -> dict[str, dict[str, int]]:
+    total: dict[str, dict[str, int]] = {}
+    for shard in shards:
+        for lane, models in shard.costs.items():
+            for model, micros in models.items():
+                by_model = total.setdefault(lane, {})
+                by_model[model] = by_model.get(model, 0) + micros
+    return total

@@ -1,0 +1,82 @@
+"""The most that one call can cost, known before it is made: what the budget holds back for it.
+
+    input    the image by the model's formula, and every text of the request, counted high
+    output   `max_completion_tokens`, the only bound that the provider itself enforces
+
+The input part is within 15 % of what is billed. The output part is a bound and no forecast: a normal answer takes a
+quarter of it, and what it did not take is free again as soon as the call is settled.
+"""
+
+import json
+import math
+import struct
+from functools import lru_cache
+
+from functions.core.model.image_tokens import formula_of, image_tokens, image_tokens_max
+from functions.core.model.prompts import OUTPUT_TOKENS_MAX, completion_request
+from functions.core.model.usage import ModelPrice, Usage, cost_micros
+from functions.core.shared.locales import LANGUAGE_CHARACTERS_MAX, REGION_CHARACTERS_MAX
+
+CHARACTERS_PER_TOKEN = 3.5
+"""OpenAI counts "about four characters of English" (https://help.openai.com/en/articles/4936856): 14 % above that."""
+
+TOKENS_PER_MESSAGE = 3
+TOKENS_OF_REPLY_PRIMING = 3
+"""OpenAI cookbook, "How to count tokens with tiktoken"."""
+
+
+def input_tokens(model: str, region: str, language: str, size: tuple[int, int]) -> int:
+    """Return the most that the request for a photo of this size in pixels counts.
+
+    Raises:
+        UnknownImageTokensError: the model has no formula.
+    """
+    return image_tokens(formula_of(model), *size) + _text_tokens(model, region, language)
+
+
+def input_tokens_max(model: str, side: int) -> int:
+    """Return the most that the request for any photo counts whose sides are at most `side` pixels."""
+    region = "\U0001f5fa" * REGION_CHARACTERS_MAX  # at four bytes each, in the widest script
+    return image_tokens_max(formula_of(model), side) + _text_tokens(model, region, "x" * LANGUAGE_CHARACTERS_MAX)
+
+
+def most_micros(input_tokens: int, price: ModelPrice, *, batch: bool) -> int:
+    """Return the most that a call with this input can cost, in micro-dollars."""
+    # Written to the provider's cache, input can cost more than plain.
+    dearest = max(price.input, price.cache_write)
+    bound = Usage(input_tokens=input_tokens, output_tokens=OUTPUT_TOKENS_MAX)
+    safe = ModelPrice(input=dearest, cached=dearest, cache_write=dearest, output=price.output)
+    return cost_micros(bound, safe, batch=batch) + 1  # that was rounded half up, and may have been rounded down
+
+
+def raised(micros: int, percent: int) -> int:
+    """Return so many percent of an amount, rounded up."""
+    return -(-micros * percent // 100)
+
+
+def jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Return width and height of a JPEG, from its frame header; None if it has none."""
+    position = 2
+    while data.startswith(b"\xff\xd8") and position + 9 <= len(data) and data[position] == 0xFF:
+        marker, length = data[position + 1], int(struct.unpack(">H", data[position + 2 : position + 4])[0])
+        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
+            height, width = struct.unpack(">HH", data[position + 5 : position + 9])
+            return int(width), int(height)
+        position += 2 + length
+    return None
+
+
+@lru_cache(maxsize=256)
+def _text_tokens(model: str, region: str, language: str) -> int:
+    body = completion_request(model, "", region, language)
+    system, user = body["messages"]
+    schema = body["response_format"]["json_schema"]["schema"]
+    texts = (system["content"], user["content"][0]["text"], json.dumps(schema, separators=(",", ":")))
+    overhead = TOKENS_PER_MESSAGE * len(body["messages"]) + TOKENS_OF_REPLY_PRIMING
+    return overhead + sum(math.ceil(_weight(text)) for text in texts)
+
+
+def _weight(text: str) -> float:
+    # A tokenizer on bytes never makes more tokens than there are bytes, whatever the script.
+    plain = sum(character.isascii() for character in text)
+    return plain / CHARACTERS_PER_TOKEN + len(text.encode()) - plain

@@ -1,0 +1,200 @@
+"""Money before it is spent: holds on calls and batches are the truth, the shards of a day are their cached sum.
+
+    hold      before the provider is called: the most that it can cost, if the shard has room for it
+    settle    with what it did cost; what was held beyond that is free again
+    release   a settlement at nothing, for a call that was never made
+
+A shard is changed in the commit that changes the hold, so the two never differ, whoever dies where. Each shard
+keeps to a limit of its own and the limits of a day's shards add up to the day's: nothing has to be added up to
+know that there is room, and no number of racing calls can pass the sum.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from functions.core.shared.errors import BudgetExhausted
+from functions.core.shared.records import Kept
+from functions.core.shared.utc_days import iso_text
+
+SHARDS = 8
+"""Each takes about one hold and one settlement a second for long (a document's sustained rate), more for a while."""
+
+
+class Mode(StrEnum):
+    """What may still be spent today."""
+
+    NORMAL = "normal"
+    BATCH_ONLY = "batch_only"
+    CLOSED = "closed"
+
+
+class Hold(Kept):
+    """What is held back for one instant call or one batch, and what it came to. Money is integer micro-dollars.
+
+    `parts` is what is held on each shard of the day, `micros` their sum, `settled` what was spent. The day is that on
+    which the hold was made, also when the call comes back on the next. `line_micros` is the most for one answer:
+    `percent` of its estimate, which is more than 100 once an answer has cost more than was held for it.
+    """
+
+    day: str
+    lane: str
+    model: str
+    parts: dict[str, int]
+    micros: int = Field(ge=0)
+    settled: int = Field(default=0, ge=0)
+    line_micros: int = Field(ge=0)
+    percent: int = Field(default=100, ge=100)
+
+
+class Shard(Kept):
+    """A part of a day's budget. Stored in `budget/{day}/shards/{n}`; `costs` by lane and model for the day's report.
+
+    `reserved` and `spent` of one shard may fall below zero when a repair was booked on another: their sum is what
+    counts. `excess` is what answers cost beyond what was held for them, until the guard finds room for it.
+    """
+
+    limit: int = Field(default=0, ge=0)
+    reserved: int = 0
+    spent: int = 0
+    excess: int = 0
+    costs: dict[str, dict[str, int]] = Field(default_factory=dict)
+
+    @property
+    def used(self) -> int:
+        """Return what is spoken for."""
+        return self.reserved + self.spent + self.excess
+
+    @property
+    def room(self) -> int:
+        """Return what can still be held."""
+        return max(self.limit - self.used, 0)
+
+
+@dataclass(frozen=True)
+class Booking:
+    """A change of one shard: by how much what is reserved, what is spent, and what is spent unheld, grow."""
+
+    day: str
+    shard: str
+    lane: str
+    model: str
+    reserved: int
+    spent: int
+    excess: int = 0
+
+
+class NoRoomError(Exception):
+    """This shard has no room for this hold; another one may have."""
+
+
+class DayNotOpenError(Exception):
+    """The day has no shards yet; whoever comes first opens it."""
+
+    def __init__(self, day: str) -> None:
+        super().__init__(day)
+        self.day = day
+
+
+def call_hold(day: str, shard: int, model: str, micros: int, percent: int = 100) -> Hold:
+    """Return the hold of an instant call, on the shard that a number of any size comes to."""
+    parts = {str(shard % SHARDS): micros}
+    hold = Hold(day=day, lane="instant", model=model, parts=parts, micros=micros, line_micros=micros)
+    return hold.model_copy(update={"percent": percent})
+
+
+def batch_hold(day: str, model: str, line_micros: int, lines: int, shards: Mapping[str, Shard]) -> tuple[Hold, int]:
+    """Return the hold of a batch of up to so many lines, and for how many of them there is room.
+
+    Taken from the shards with most room first: mostly from one, which is one write, and evenly in the long run.
+    """
+    total = sum(shard.room for shard in shards.values())
+    affordable = min(lines, total // line_micros if line_micros else lines)
+    missing, parts = affordable * line_micros, {}
+    for name in sorted(shards, key=lambda each: (-shards[each].room, each)):
+        part = min(shards[name].room, missing)
+        missing -= part
+        if part:
+            parts[name] = part
+    hold = Hold(
+        day=day, lane="batch", model=model, parts=parts, micros=affordable * line_micros, line_micros=line_micros
+    )
+    return hold, affordable
+
+
+def settled(hold: Hold, cost_micros: int) -> Hold:
+    """Return a hold that has ended, with what it came to."""
+    return hold.model_copy(update={"parts": {}, "micros": 0, "settled": hold.settled + cost_micros})
+
+
+def trimmed(hold: Hold, lines: int) -> Hold:
+    """Return the hold of a batch that has fewer lines than were held for."""
+    surplus, parts = max(hold.micros - lines * hold.line_micros, 0), dict(hold.parts)
+    kept = hold.micros - surplus
+    for name in hold.parts:
+        parts[name] -= min(surplus, parts[name])
+        surplus -= hold.parts[name] - parts[name]
+    return hold.model_copy(update={"parts": {name: part for name, part in parts.items() if part}, "micros": kept})
+
+
+def bookings(before: Hold | None, after: Hold | None) -> tuple[Booking, ...]:
+    """Return what has to be booked on the shards when a hold changes, or comes into being.
+
+    A cost is booked as spent where it was held, and never more than was held there: so no settlement can push a shard
+    past its limit. What goes beyond it is booked as excess, on the last of those shards.
+    """
+    hold = after or before
+    if hold is None or before == after:
+        return ()
+    held, kept = before.parts if before else {}, after.parts if after else {}
+    cost = (after.settled if after else 0) - (before.settled if before else 0)
+    names, found = sorted({*held, *kept}), []
+    for name in names:
+        change = kept.get(name, 0) - held.get(name, 0)
+        spent = min(cost, held.get(name, 0))
+        cost -= spent
+        excess = cost if name == names[-1] else 0
+        if change or spent or excess:
+            found.append(Booking(hold.day, name, hold.lane, hold.model, change, spent, excess))
+    return tuple(found)
+
+
+def require_room(shards: Mapping[str, Shard | None], wanted: tuple[Booking, ...]) -> None:
+    """Check that the shards have room for what is to be held.
+
+    Raises:
+        DayNotOpenError: one of them does not exist.
+        NoRoomError: one of them has too little.
+    """
+    for booking in wanted:
+        shard = shards.get(booking.shard)
+        if shard is None:
+            raise DayNotOpenError(booking.day)
+        if booking.reserved > shard.room:
+            raise NoRoomError(f"shard {booking.shard} of {booking.day}")
+
+
+def settling(hold: Hold | None, fields: Mapping[str, Any], cost_before: int) -> Mapping[str, Any]:
+    """Return the fields that end a job with its hold settled: what the job cost is what it costs now beyond before."""
+    if hold is None or not hold.micros or fields.get("completedAt") is None:
+        return fields
+    cost = fields.get("costMicros", cost_before) - cost_before
+    return {**fields, "hold": settled(hold, cost).model_dump(by_alias=True)}
+
+
+def with_room(shards: Mapping[str, Shard], micros: int, first: int) -> Iterator[int]:
+    """Yield the shards that have room for so much, beginning at a different one for every caller."""
+    for step in range(SHARDS):
+        number = (first + step) % SHARDS
+        if shards.get(str(number), Shard()).room >= micros:
+            yield number
+
+
+def exhausted(reopens_at: datetime) -> BudgetExhausted:
+    """Return the error for a call that the budget has no room for."""
+    at = iso_text(reopens_at)
+    return BudgetExhausted(f"The classifier has worked off its budget. It opens again at {at}.", resetsAt=at)

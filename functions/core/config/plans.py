@@ -1,0 +1,80 @@
+"""The plans: what a user may do on each, and the tokens that it brings by itself."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from functions.core.shared.records import Record
+
+
+class Plan(StrEnum):
+    """What a user has subscribed to."""
+
+    FREE = "free"
+    PLUS = "plus"
+    PRO = "pro"
+
+
+class PlanRules(Record):
+    """What one plan allows. `priority` moves a user's photos forward in the batch queue."""
+
+    instant_per_day: Annotated[int, Field(ge=0, le=100_000)]
+    batch_per_day: Annotated[int, Field(ge=0, le=100_000)]
+    manual_per_day: Annotated[int, Field(ge=0, le=10_000)]
+    calls_per_minute: Annotated[int, Field(ge=1, le=10_000)]
+    priority: Annotated[int, Field(ge=0, le=10)]
+
+
+class Plans(Record):
+    """The plans there are. A wallet that names another one is on the free plan."""
+
+    free: PlanRules = PlanRules(
+        instant_per_day=20, batch_per_day=100, manual_per_day=5, calls_per_minute=60, priority=0
+    )
+    plus: PlanRules = PlanRules(
+        instant_per_day=60, batch_per_day=300, manual_per_day=10, calls_per_minute=60, priority=1
+    )
+    pro: PlanRules = PlanRules(
+        instant_per_day=200, batch_per_day=1_000, manual_per_day=20, calls_per_minute=120, priority=2
+    )
+
+    def of(self, plan: str) -> PlanRules:
+        """Return the rules of a wallet's plan."""
+        rules: PlanRules = getattr(self, plan) if plan in type(self).model_fields else self.free
+        return rules
+
+
+class AllowanceKind(StrEnum):
+    """How an allowance meets the balance that it finds."""
+
+    TOP_UP = "top_up"
+    ADD = "add"
+
+
+class Every(StrEnum):
+    """How often it comes."""
+
+    DAY = "day"
+    MONTH = "month"
+
+
+class Allowance(Record):
+    """Tokens that come by themselves: `amount` more of them (`add`), or as many as are missing to it (`top_up`)."""
+
+    kind: AllowanceKind
+    amount: Annotated[int, Field(ge=0, le=100_000)]
+    every: Every
+
+
+class Allowances(Record):
+    """Each plan's allowance."""
+
+    free: Allowance = Allowance(kind=AllowanceKind.TOP_UP, amount=5, every=Every.DAY)
+    plus: Allowance = Allowance(kind=AllowanceKind.ADD, amount=10, every=Every.DAY)
+    pro: Allowance = Allowance(kind=AllowanceKind.ADD, amount=30, every=Every.DAY)
+
+    def of(self, plan: str) -> Allowance | None:
+        """Return a plan's allowance, None for a plan that there is not: what it was to bring, nobody can tell."""
+        allowance: Allowance | None = getattr(self, plan) if plan in type(self).model_fields else None
+        return allowance

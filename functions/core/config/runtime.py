@@ -1,0 +1,142 @@
+"""What an operator may change without a deploy: one typed document, `config/runtime`, with safe defaults.
+
+Every value has a range, so that a slip of the hand is an error and not a bill. Prices are tokens, times carry their
+unit.
+"""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
+
+from functions.core.config.plans import Allowances, Plans
+from functions.core.shared.records import Record, Uid
+
+FUNCTION_TIMEOUT = timedelta(seconds=540)
+"""The longest a scheduled function may run (functions/deploy/options.py asks for it); leases have to outlive it."""
+
+CALL_TIMEOUT = timedelta(seconds=120)
+"""The longest a call that asks the provider may run; the lease of its job has to outlive it."""
+
+
+class SurgeStep(Record):
+    """Above this many queued jobs a batch photo costs this many percent of its price."""
+
+    queued_above: Annotated[int, Field(ge=1, le=10_000_000)]
+    percent: Annotated[int, Field(ge=100, le=1_000)]
+
+
+class TokenRules(Record):
+    """What tokens cost and bring."""
+
+    welcome: Annotated[int, Field(ge=0, le=1_000)] = 10
+    instant_price: Annotated[int, Field(ge=1, le=1_000)] = 5
+    batch_price: Annotated[int, Field(ge=1, le=1_000)] = 1
+    balance_cap: Annotated[int, Field(ge=1, le=100_000)] = 200
+    daily_bonus: Annotated[int, Field(ge=0, le=1_000)] = 2
+    manual_reward: Annotated[int, Field(ge=0, le=1_000)] = 1
+    points_per_classification: Annotated[int, Field(ge=0, le=10_000)] = 10
+    points_per_token: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    conversion_tokens_per_day: Annotated[int, Field(ge=0, le=1_000)] = 5
+    instant_recommended_scans: Annotated[int, Field(ge=0, le=1_000)] = 3
+    streak_days_for_priority: Annotated[int, Field(ge=1, le=365)] = 7
+    bonuses_per_device: Annotated[int, Field(ge=1, le=1_000)] = 3
+    manual_per_device: Annotated[int, Field(ge=1, le=10_000)] = 20
+    surge: Annotated[tuple[SurgeStep, ...], Field(max_length=20)] = ()
+
+    @model_validator(mode="after")
+    def _payable(self) -> "TokenRules":
+        if max(self.instant_price, self.batch_price, self.welcome) > self.balance_cap:
+            raise ValueError("prices and the welcome bonus must not exceed balanceCap: nobody could ever hold enough")
+        if self.batch_price > self.instant_price:
+            raise ValueError("batchPrice must not exceed instantPrice: the slow lane is the cheap one")
+        return self
+
+
+class ImageRules(Record):
+    """How a photo is prepared before it is sent: its longest side in pixels, and its JPEG quality."""
+
+    side_max: Annotated[int, Field(ge=128, le=2048)] = 512
+    jpeg_quality: Annotated[int, Field(ge=40, le=95)] = 80
+
+
+class InstantRules(Record):
+    """Whether the instant lane is open, how long it waits for the provider, and what it says when that is down."""
+
+    open: bool = True
+    provider_timeout_seconds: Annotated[float, Field(ge=0.1, le=50)] = 25
+    lease_seconds: Annotated[int, Field(gt=CALL_TIMEOUT.total_seconds(), le=3_600)] = 180
+    retry_after_seconds: Annotated[int, Field(ge=1, le=3_600)] = 30
+
+
+JOBS_PER_BATCH_MAX = 5_000
+"""What a run can prepare: 190 MB are 5,000 photos of 37 kB as text, and six minutes are 78 ms for each, on one CPU."""
+
+
+def _at_most_a_run(value: object) -> object:
+    """Take what earlier releases allowed, up to OpenAI's own 50,000, for the most."""
+    return JOBS_PER_BATCH_MAX if isinstance(value, int) and JOBS_PER_BATCH_MAX < value <= 50_000 else value
+
+
+class BatchRules(Record):
+    """How queued jobs become OpenAI batches. `signed_urls` sends links to the prepared photos instead of the photos.
+    IAM promises that they hold for twelve hours, and a batch can take 24: a photo whose link has died has lost an
+    attempt, so it is for whom the files are too large otherwise."""
+
+    signed_urls: bool = False
+
+    jobs_per_batch: Annotated[int, BeforeValidator(_at_most_a_run), Field(ge=1, le=JOBS_PER_BATCH_MAX)] = 100
+    batches_per_run: Annotated[int, Field(ge=1, le=100)] = 10
+    polls_per_run: Annotated[int, Field(ge=1, le=1_000)] = 100
+    attempts_max: Annotated[int, Field(ge=1, le=10)] = 3
+    lease_minutes: Annotated[int, Field(ge=1, le=120)] = 15
+    expected_minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 240
+
+    @model_validator(mode="after")
+    def _lease_outlives_run(self) -> "BatchRules":
+        if timedelta(minutes=self.lease_minutes) <= FUNCTION_TIMEOUT:
+            raise ValueError("leaseMinutes must outlive the functions' timeout of 9 minutes")
+        return self
+
+
+class BudgetRules(Record):
+    """What the AI provider may cost, in micro-dollars, and from which share on a day is served by the batch lane alone.
+
+    `override_mode` sets the mode until `override_until`: it closes lanes, or opens them early; it never lifts a limit.
+    """
+
+    daily_limit_micros: Annotated[int, Field(ge=0, le=10_000_000_000)] = 10_000_000
+    monthly_limit_micros: Annotated[int, Field(ge=0, le=100_000_000_000)] = 200_000_000
+    per_user_daily_micros: Annotated[int, Field(ge=0, le=10_000_000_000)] = 2_000_000
+    batch_only_percent: Annotated[int, Field(ge=1, le=100)] = 80
+    override_mode: Literal["normal", "batch_only", "closed"] | None = None
+    override_until: AwareDatetime | None = None
+    alert_uids: Annotated[tuple[Uid, ...], Field(max_length=20)] = ()
+
+    @model_validator(mode="after")
+    def _override_ends(self) -> "BudgetRules":
+        if (self.override_mode is None) != (self.override_until is None):
+            raise ValueError("overrideMode and overrideUntil go together: an override that nobody ends stays for ever")
+        return self
+
+
+class RefreshRules(Record):
+    """What comes by itself, for how long after a user's last contact, and how many users one commit takes."""
+
+    allowances: Allowances = Allowances()
+    dormant_days: Annotated[int, Field(ge=1, le=365)] = 14
+    users_per_page: Annotated[int, Field(ge=1, le=250)] = 200
+
+
+class RuntimeConfig(Record):
+    """The whole document. An absent document, section or field means its default."""
+
+    tokens: TokenRules = TokenRules()
+    plans: Plans = Plans()
+    images: ImageRules = ImageRules()
+    instant: InstantRules = InstantRules()
+    batch: BatchRules = BatchRules()
+    budget: BudgetRules = BudgetRules()
+    refresh: RefreshRules = RefreshRules()
+    default_region: Annotated[str, Field(min_length=2, max_length=64)] = "US"
+    default_language: Annotated[str, Field(min_length=2, max_length=35)] = "en"

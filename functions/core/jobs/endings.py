@@ -1,0 +1,174 @@
+"""How a job ends that does not end with a result: its refund and its end are one decision, for one transaction."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from functions.core.budget.holds import Hold
+from functions.core.config.runtime import RuntimeConfig
+from functions.core.jobs.jobs import BY_THE_PHOTO, Failure, Job, JobError, Lane, Status
+from functions.core.jobs.transitions import cancelled, failed, upgraded
+from functions.core.refresh.refresh import contact
+from functions.core.shared.errors import JobNotCancellable, JobNotFound, JobNotUpgradable
+from functions.core.shared.records import Fields
+from functions.core.wallet.accounts import Account, refund
+from functions.core.wallet.accounts import upgrade as pay_upgrade
+from functions.core.wallet.ledger import Wallet
+from functions.core.wallet.quotas import (
+    Recount,
+    admit,
+    count_failure,
+    counted_on,
+    readmit,
+    readmit_cancelled,
+    recounted,
+    spend,
+)
+from functions.core.wallet.token_prices import Prices, require_within
+
+Settled = tuple[Account | None, Fields]
+"""The account to write, None if there is none any more, and the job's fields."""
+
+Decision = Callable[[Wallet | None, Job], Settled | None]
+"""Looks at a wallet and a job as they are now. None: this job is not, or no longer, the caller's to end."""
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """What an upgrade is bought at, by which invocation, and how long that may take."""
+
+    prices: Prices
+    tokens_max: int | None
+    opened_by: str
+    lease_until: datetime
+    hold: Hold
+    recount: Recount | None = None
+
+
+def refunding(held: Callable[[Job], bool], error: JobError, cost_micros: int, now: datetime) -> Decision:
+    """Return the decision to fail a job and give its price back, as long as it is still processing for this caller.
+
+    `held` tells whether the job is still the caller's. `cost_micros` is all that was spent on it, which the operator
+    owes the provider although the user gets the tokens back: for what a photo shows, a few times a day.
+    """
+
+    def decide(wallet: Wallet | None, job: Job) -> Settled | None:
+        if job.status is not Status.PROCESSING or not held(job):
+            return None
+        if wallet is not None and error.code in BY_THE_PHOTO and cost_micros:
+            return _paid_for_nothing(wallet, job, error, cost_micros, now)
+        return _refunded(wallet, job, now), failed(error, cost_micros, now)
+
+    return decide
+
+
+def _paid_for_nothing(wallet: Wallet, job: Job, error: JobError, cost_micros: int, now: datetime) -> Settled:
+    account, comes_back = count_failure(Account(wallet), now)
+    if comes_back:
+        account = refund(account, job.job_id, job.tokens_cost, now, points=job.points)
+        return account, failed(error, cost_micros, now)
+    return account, {**failed(error, cost_micros, now), "chargeStands": True}
+
+
+def giving_up(now: datetime) -> Decision:
+    """Return the decision to fail and refund a job that has waited in the queue for too long."""
+    error = JobError(code=Failure.WAITED_TOO_LONG, message="The photo could not be classified in time.")
+
+    def decide(wallet: Wallet | None, job: Job) -> Settled | None:
+        if job.status is not Status.QUEUED:
+            return None
+        return _refunded(wallet, job, now), failed(error, job.cost_micros, now)
+
+    return decide
+
+
+def cancelling(uid: str, runtime: RuntimeConfig, now: datetime) -> Decision:
+    """Return the decision to cancel the user's queued job and give its price back. What is due to them comes first.
+
+    A job that is cancelled already stays so.
+
+    Raises:
+        JobNotFound: it is somebody else's.
+        JobNotCancellable: it has left the queue; detail `status`.
+    """
+
+    def decide(wallet: Wallet | None, job: Job) -> Settled | None:
+        own(job, uid)
+        if job.status is Status.CANCELLED:
+            return None
+        if job.status is not Status.QUEUED:
+            raise JobNotCancellable("Only a queued job can be cancelled.", status=job.status)
+        if wallet is None:
+            return None, cancelled(now)
+        account = contact(wallet, uid, runtime, now)
+        account = refund(account, job.job_id, job.tokens_cost, now, points=job.points)
+        return readmit_cancelled(account, job.mode, counted_on(job), now), cancelled(now)
+
+    return decide
+
+
+def upgrading(uid: str, runtime: RuntimeConfig, now: datetime, upgrade: Upgrade) -> Decision:
+    """Return the decision to take the user's queued job into the instant lane for the price difference. What is due to
+    them comes first.
+
+    A job that is in the instant lane already stays as it is.
+
+    Raises:
+        JobNotFound: it is somebody else's.
+        JobNotUpgradable: it has left the queue; detail `status`.
+        RateLimited, DailyLimit, PriceChanged, InsufficientTokens: nothing is changed.
+        RecountNeededError: see `core.wallet.quotas`; nothing is changed.
+    """
+    cap, most = runtime.budget.per_user_daily_micros, upgrade.hold.micros
+
+    def decide(wallet: Wallet | None, job: Job) -> Settled | None:
+        own(job, uid)
+        if job.mode is Lane.INSTANT:
+            return None
+        if wallet is None:
+            raise JobNotUpgradable("Only a queued job can be upgraded.", status=job.status)
+        difference = upgrade_price(job, upgrade.prices, upgrade.tokens_max)
+        account = contact(wallet, uid, runtime, now)
+        account = spend(recounted(account, most, cap, now, upgrade.recount), most, cap, now)
+        account = readmit(account, Lane.BATCH, counted_on(job), now)
+        account = admit(account, Lane.INSTANT, runtime.plans.of(wallet.plan), now)
+        account = pay_upgrade(account, job.job_id, difference, now)
+        cost = job.tokens_cost + difference
+        return account, upgraded(upgrade.opened_by, cost, upgrade.lease_until, job.attempts, upgrade.hold)
+
+    return decide
+
+
+def upgrade_price(job: Job, prices: Prices, tokens_max: int | None) -> int:
+    """Return what a job costs more in the instant lane, in tokens.
+
+    Raises:
+        JobNotUpgradable: it has left the queue; detail `status`.
+        PriceChanged: it is more than the caller wants to pay.
+    """
+    if job.status is not Status.QUEUED or job.mode is not Lane.BATCH:
+        raise JobNotUpgradable("Only a queued job can be upgraded.", status=job.status)
+    difference = max(prices.instant - job.tokens_cost, 0)
+    require_within(difference, tokens_max, prices)
+    return difference
+
+
+def own(job: Job | None, uid: str) -> Job:
+    """Return a job that is the caller's.
+
+    Raises:
+        JobNotFound: there is none, or it is somebody else's: the answer is the same.
+    """
+    if job is None or job.uid != uid:
+        raise JobNotFound("You have no job with this jobId.")
+    return job
+
+
+def _refunded(wallet: Wallet | None, job: Job, now: datetime) -> Account | None:
+    """Give the price back, and the place of the day. Nothing is made for a user who is gone, ledger and all: a job is
+    charged for before it is there, so somebody has erased them, and a refund would be the first thing that we keep of
+    them again."""
+    if wallet is None:
+        return None
+    account = refund(Account(wallet), job.job_id, job.tokens_cost, now, points=job.points)
+    return readmit(account, job.mode, counted_on(job), now)

@@ -1,0 +1,56 @@
+"""One key, one request: the same key with the same payload gets the same answer, with another payload an error."""
+
+import hashlib
+from collections.abc import Mapping
+
+from functions.core.jobs.jobs import JOB_LIFETIME, Job
+from functions.core.shared.errors import KeyReused
+
+
+def job_id_for(uid: str, request_id: str) -> str:
+    """Return the id of the job that this request names: 128 bits of SHA-256, so that one key is one job, per user."""
+    return hashlib.sha256(f"{uid}\n{request_id}".encode()).hexdigest()[:32]
+
+
+def require_same_request(stored: Job, wanted: Job) -> None:
+    """Check that a repeated `requestId` carries the payload it carried first. Conditions (`maxTokens`, `allowBatch`)
+    may differ: once they were met, the job is there.
+
+    Raises:
+        KeyReused: names the first field that differs.
+    """
+    require_same_payload(_payload(stored), _payload(wanted))
+
+
+def _payload(job: Job) -> dict[str, object]:
+    language = job.requested_language
+    return {
+        "imagePath": job.image_path,
+        "mode": job.requested_mode,
+        "region": job.requested_region,
+        "language": language and language.lower(),  # it was stored as it was sent once, `de-de` too
+    }
+
+
+def outlived_key() -> KeyReused:
+    """Return what is said of a key whose job is not kept any more. The ledger still shows its charge, so it cannot be
+    charged again."""
+    return KeyReused(
+        f"This requestId was used for a photo more than {JOB_LIFETIME.days} days ago, whose job is not kept any more. "
+        "Use a new requestId.",
+        field="requestId",
+    )
+
+
+def require_same_payload(stored: Mapping[str, object], wanted: Mapping[str, object]) -> None:
+    """Check that what a key was first used with is what it comes with again, by the names that the client sends.
+
+    Raises:
+        KeyReused: names the first field that differs.
+    """
+    for field, value in wanted.items():
+        if stored.get(field) != value:
+            raise KeyReused(
+                f"This requestId was used before with another {field}. Use a new requestId for a new request.",
+                field=field,
+            )

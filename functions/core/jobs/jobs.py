@@ -1,0 +1,179 @@
+"""A job: one photo to classify, its price, and the states it passes through.
+
+    instant   processing ──► done | failed
+                  ▲
+                  │ upgraded
+    batch     queued ──► processing ──► done | failed
+               │ ▲            │
+               │ └─ requeued ─┘   (retryable, attempts left)
+               └──► cancelled, or failed when it waited too long
+
+`done`, `failed` and `cancelled` are final. `core.jobs.transitions` has what each step writes.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from functions.core.budget.holds import Hold
+from functions.core.model.usage import Usage
+from functions.core.shared.records import Fields, Open, Record
+
+JOB_LIFETIME = timedelta(days=90)
+"""After this a job is deleted by TTL; the ledger and the totals outlive it."""
+
+QUEUE_SHARDS = 16
+"""The queue's index begins with a shard, because one that grows at one end takes 500 writes a second and no more."""
+
+
+class Lane(StrEnum):
+    """How soon, and at what price."""
+
+    INSTANT = "instant"
+    BATCH = "batch"
+
+
+class Status(StrEnum):
+    """Where a job is."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+FINAL = frozenset({Status.DONE, Status.FAILED, Status.CANCELLED})
+"""States that nothing leaves."""
+
+
+class Failure(StrEnum):
+    """Why a job, or one attempt at it, failed. A constant for the app; the text beside it is for people."""
+
+    IMAGE_NOT_FOUND = "IMAGE_NOT_FOUND"
+    INVALID_IMAGE = "INVALID_IMAGE"
+    PROVIDER_UNAVAILABLE = "PROVIDER_UNAVAILABLE"
+    PROVIDER_REJECTED = "PROVIDER_REJECTED"
+    ANSWER_UNUSABLE = "ANSWER_UNUSABLE"
+    BATCH_EXPIRED = "BATCH_EXPIRED"
+    BATCH_FAILED = "BATCH_FAILED"
+    LINE_MISSING = "LINE_MISSING"
+    WAITED_TOO_LONG = "WAITED_TOO_LONG"
+
+
+RETRYABLE = frozenset(Failure) - {
+    Failure.IMAGE_NOT_FOUND,
+    Failure.INVALID_IMAGE,
+    Failure.PROVIDER_REJECTED,
+    Failure.WAITED_TOO_LONG,
+}
+"""What another attempt may cure. The rest would fail again the same way and be paid for again."""
+
+
+FAILURE_TEXTS: Mapping[str, str] = {
+    Failure.IMAGE_NOT_FOUND: "The photo was replaced or removed before its turn came.",
+    Failure.INVALID_IMAGE: "The photo cannot be used. Choose another one.",
+    Failure.PROVIDER_UNAVAILABLE: "The classifier was not available.",
+    Failure.PROVIDER_REJECTED: "The classifier does not take this photo. Choose another one.",
+    Failure.ANSWER_UNUSABLE: "The classifier gave no usable answer.",
+    Failure.BATCH_EXPIRED: "The classifier did not come to the photo in time.",
+    Failure.BATCH_FAILED: "The classifier did not take the photo.",
+    Failure.LINE_MISSING: "The classifier's answer was lost.",
+    Failure.WAITED_TOO_LONG: "The photo could not be classified in time.",
+}
+"""What a user is told. What went wrong behind it, as a key that was refused, is the operators' matter: it is logged."""
+
+
+BY_THE_PHOTO = frozenset({Failure.PROVIDER_REJECTED, Failure.ANSWER_UNUSABLE})
+"""What comes about by what a photo shows, as far as anybody can tell. Whoever wants to do harm finds such photos."""
+
+
+class JobError(Record):
+    """What went wrong with a job that failed. `message` is the cause while it is under way, and what its user is told
+    once it is stored: see `told`. `problem` is a `PhotoProblem` where the photo is the reason: text here,
+    since a newer version may know more of them."""
+
+    code: Open[Failure]
+    message: str
+    problem: str | None = None
+
+    def told(self) -> Fields:
+        """Return the fields to store: users read them."""
+        text = FAILURE_TEXTS.get(self.code, self.message)
+        return self.model_copy(update={"message": text}).model_dump(by_alias=True, mode="json")
+
+
+class Job(Record):
+    """A job as stored in `aiJobs/{jobId}`. Times are UTC, money is integer micro-dollars, prices are tokens.
+
+    What is `requested` is kept as it was sent, None where it was left to the default: that is what the job's key
+    stands for. `image_digest` is what the photo was known by when it was checked and paid for, None in jobs of
+    older releases: see `core.jobs.uploads.digest_of`. `day` is that of `created_at`, by which the costs of users are
+    found. `opened_by` is the invocation that created or upgraded the job: one whose reply was lost recognises its
+    own work by it. `hold` is what the budget holds back for an instant call. `queued_at` is when the job may be
+    taken next, and its place in the queue. `notify` are push tokens, kept here so that telling the user costs no
+    further read. `result` is a `Classification` as the release that wrote it knew it, and is shown as it is.
+    `charge_stands` if a failed job was not refunded: see `core.wallet.quotas.FAILURES_REFUNDED_MAX`.
+    """
+
+    job_id: str
+    uid: str
+    image_path: str
+    image_digest: str | None = None
+    requested_mode: Open[Lane]
+    requested_region: str | None = None
+    requested_language: str | None = None
+    mode: Open[Lane]
+    region: str
+    language: str
+    status: Open[Status]
+    priority: int = 0
+    tokens_cost: int
+    points: int = 0
+    created_at: datetime
+    day: str = ""
+    shard: int = Field(default=0, ge=0, lt=QUEUE_SHARDS)
+    queued_at: datetime | None = None
+    notify: tuple[str, ...] = ()
+    estimated_completion: datetime | None
+    attempts: int = 0
+    batch_id: str | None = None
+    opened_by: str
+    lease_until: datetime | None = None
+    result: dict[str, Any] | None = None
+    error: JobError | None = None
+    charge_stands: bool = False
+    usage: Usage | None = None
+    hold: Hold | None = None
+    cost_micros: int = Field(default=0, ge=0)
+    completed_at: datetime | None = None
+    expire_at: datetime
+
+
+_SHOWN = {
+    "job_id",
+    "requested_mode",
+    "mode",
+    "status",
+    "tokens_cost",
+    "created_at",
+    "estimated_completion",
+    "attempts",
+    "result",
+    "error",
+    "charge_stands",
+    "completed_at",
+}
+
+
+def job_view(job: Job) -> dict[str, Any]:
+    """Return what the app is shown of a job: JSON, with times as ISO 8601 text in UTC."""
+    return job.model_dump(by_alias=True, mode="json", include=_SHOWN)
+
+
+def shard_of(job_id: str) -> int:
+    """Return the queue shard of a job. Ids are hashes, so the shards fill evenly."""
+    return int(job_id[:4], 16) % QUEUE_SHARDS

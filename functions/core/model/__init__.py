@@ -1,0 +1,1 @@
+"""The waste domain and the model: prompt, schema, parsing, result, usage."""

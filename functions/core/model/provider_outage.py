@@ -1,0 +1,89 @@
+"""What the provider did not do, by door: how operators learn of an outage that each call meets, and refunds, by itself.
+
+    a call fails       its process notes it in `stats/queue`: how often, since when, with which words
+    a call succeeds    nothing, unless the process knows of a failure by then: it takes the note out
+    the guard          tells operators, and tells them when it is over
+
+So a provider that works costs nothing. Processes learn what others have noted when they read their settings anew.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from functions.core.model.provider_errors import Trouble
+from functions.core.shared.records import Open, Record
+from functions.core.shared.utc_days import clock_text
+
+FAILURES_MIN = 3
+"""So many failures at one door without a success in between are no accident."""
+
+STANDING_MIN = timedelta(minutes=3)
+"""The doors of crons are tried every few minutes: one failure that is as old as this has met no success since."""
+
+FORGOTTEN = timedelta(hours=2)
+"""A failure that is so old and had no other after it says nothing any more: nobody asks."""
+
+
+PROBED_EVERY = timedelta(minutes=30)
+"""The longest that a cron waits before it asks a provider again that is down."""
+
+
+class Door(StrEnum):
+    """What the provider is asked for, each of which may fail alone."""
+
+    INSTANT = "instant"
+    SUBMIT = "submit"
+    POLL = "poll"
+
+
+class Outage(Record):
+    """Failures at one door since its last success, `since` the first; `trouble` and `problem` are the last one's. A
+    process writes every half minute at most: there are at least so many `failures`."""
+
+    failures: int = 0
+    since: datetime | None = None
+    last_at: datetime
+    trouble: Open[Trouble] = Trouble.UNREACHABLE
+    problem: str = ""
+
+    @property
+    def began(self) -> datetime:
+        """When the first failure was; of a note that crossed with a success, the last one."""
+        return self.since or self.last_at
+
+    @property
+    def probe_at(self) -> datetime:
+        """When a cron asks again: at its next turns, then after as long as it lasts already, up to half an hour."""
+        return self.last_at + min(self.last_at - self.began, PROBED_EVERY)
+
+    def fresh(self, now: datetime) -> bool:
+        """Whether it says anything about now."""
+        return now - self.last_at < FORGOTTEN
+
+
+WHAT: Mapping[str, str] = {
+    Door.INSTANT: "instant photos are refunded, at least {failures} so far",
+    Door.SUBMIT: "photos are not sent: {waiting} wait, of at least {users} users",
+    Door.POLL: "results are not fetched: {at_provider} batches wait",
+}
+
+
+def standing(outages: Mapping[str, Outage], now: datetime) -> dict[str, Outage]:
+    """Return, by door, what operators have to know: a refused key at once, anything else when it is no accident."""
+    return {door: each for door, each in outages.items() if each.fresh(now) and _no_accident(door, each, now)}
+
+
+def _no_accident(door: str, outage: Outage, now: datetime) -> bool:
+    lasts = door != Door.INSTANT and now - outage.began >= STANDING_MIN
+    return outage.trouble is Trouble.KEY_REFUSED or outage.failures >= FAILURES_MIN or lasts
+
+
+def described(outages: Mapping[str, Outage], figures: Mapping[str, int]) -> str:
+    """Return what is wrong, since when, and whom it touches, a sentence a door. `figures` are `waiting`, `users` and
+    `at_provider`."""
+    return " ".join(
+        f"Since {clock_text(each.began)} ({each.problem}): "
+        f"{WHAT.get(door, 'calls fail').format(failures=each.failures, **figures)}."
+        for door, each in sorted(outages.items())
+    )

@@ -1,0 +1,154 @@
+"""What is not as it should be: work that waits, runs that did not come. Looked at by the guard and by operators.
+
+A threshold is the time after which waiting has no good reason any more: submitters and pollers run every five minutes,
+and what a dead one held is free again after its lease of at most two hours.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import Field
+
+from functions.core.batches.batches import BatchState
+from functions.core.budget.holds import Mode
+from functions.core.config.runtime import FUNCTION_TIMEOUT
+from functions.core.model.provider_errors import Trouble
+from functions.core.model.provider_outage import Door, Outage, described, standing
+from functions.core.shared.alerts import AlertKind
+from functions.core.shared.breaker import Breaker
+from functions.core.shared.damage import DamagedDocument
+from functions.core.shared.records import Record
+from functions.core.shared.utc_days import clock_text
+
+CRON_MINUTES: Mapping[str, int] = {
+    "submit_batches": 5,
+    "poll_batches": 5,
+    "recover_jobs": 10,
+    "refresh_credits": 5,
+    "guard_budget": 15,
+}
+"""How often each scheduled function runs, as main.py declares it."""
+
+QUEUE_AGE_MAX = timedelta(hours=2)
+"""A job that could have been sent for so long: several submitters have failed at it."""
+
+BATCH_OVERDUE_MAX = timedelta(hours=1)
+"""A batch that was to be looked at so long ago: pollers do not come, or do not get to it."""
+
+
+CONFIG_PROBLEMS_TOLD = 5
+
+
+class CronRun(Record):
+    """How a scheduled function's last runs ended. Stored in `stats/crons` by the function's name.
+
+    `finished_at` and what follows is of the last run that succeeded, `failed_at` of the last that did not.
+    """
+
+    finished_at: datetime | None = None
+    duration_ms: int = Field(default=0, ge=0)
+    failed_at: datetime | None = None
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last run failed."""
+        return self.failed_at is not None and (self.finished_at is None or self.failed_at > self.finished_at)
+
+
+class Figures(Record):
+    """What is looked at: jobs `queued`, and when the oldest was asked for, which no release makes younger; when both
+    lanes were last closed; batches by state, those that are overdue, and those that OpenAI keeps for long; what the
+    provider did not do, and of how many users photos wait then; the crons' runs, the breaker of the refresh and how
+    many dead letters there are; what is wrong with the config, and the documents that were met and cannot be read."""
+
+    queued: int = 0
+    oldest_asked_at: datetime | None = None
+    closed_at: datetime | None = None
+    outages: dict[str, Outage] = Field(default_factory=dict)
+    waiting_users: int = 0
+    batches: dict[str, int] = Field(default_factory=dict)
+    overdue_batches: tuple[str, ...] = ()
+    slow_batches: tuple[str, ...] = ()
+    crons: dict[str, CronRun] = Field(default_factory=dict)
+    breaker: Breaker = Breaker()
+    dead_letters: int = 0
+    config_problems: tuple[str, ...] = ()
+    damaged: tuple[DamagedDocument, ...] = ()
+
+
+def late(function: str, run: CronRun, now: datetime) -> bool:
+    """Tell whether a function should have succeeded again by now: two of its times have gone by, and the longest that
+    a run may take. One that has never run is not set up yet, which is another matter."""
+    if run.finished_at is None:
+        return run.failed_at is not None
+    return now - run.finished_at > 2 * timedelta(minutes=CRON_MINUTES[function]) + FUNCTION_TIMEOUT
+
+
+def complaints(figures: Figures, mode: Mode, now: datetime) -> dict[AlertKind, str]:
+    """Return what an operator has to be told, by kind. A queue that waits for the budget is no complaint."""
+    told = _provider_held(figures, now)
+    oldest, first = figures.oldest_asked_at, _could_be_sent_since(figures)
+    known_cause = mode is Mode.CLOSED or Door.SUBMIT in standing(figures.outages, now)
+    if oldest is not None and first is not None and now - first > QUEUE_AGE_MAX and not known_cause:
+        told[AlertKind.QUEUE_OLD] = f"Photos waiting: {figures.queued}, the oldest since {clock_text(oldest)}."
+    if figures.overdue_batches:
+        names = ", ".join(figures.overdue_batches)
+        told[AlertKind.BATCH_STUCK] = f"Nobody has looked at these batches for over an hour: {names}."
+    if figures.slow_batches:
+        told[AlertKind.BATCH_SLOW] = f"OpenAI keeps these batches for long: {', '.join(figures.slow_batches)}."
+    missing = [name for name, run in sorted(figures.crons.items()) if name in CRON_MINUTES and late(name, run, now)]
+    if missing:
+        told[AlertKind.CRON_LATE] = f"These have not succeeded when they should have: {', '.join(missing)}."
+    if figures.breaker.open:
+        told[AlertKind.BREAKER_OPEN] = "Credit refresh has stopped: the store failed five times in a row."
+    if figures.dead_letters:
+        told[AlertKind.DEAD_LETTERS] = (
+            f"Users, jobs, batches or documents given up or set aside: {figures.dead_letters}."
+        )
+    if figures.config_problems:
+        problems = "; ".join(figures.config_problems[:CONFIG_PROBLEMS_TOLD])
+        told[AlertKind.CONFIG_INVALID] = f"The config cannot be read in full; last good values stay: {problems}."
+    return told
+
+
+_THEIRS = AlertKind.PROVIDER_DOWN
+_OURS: Mapping[str, AlertKind] = {
+    Trouble.KEY_REFUSED: AlertKind.KEY_REFUSED,
+    Trouble.QUOTA: AlertKind.PROVIDER_REFUSES,
+    Trouble.CONFIGURATION: AlertKind.PROVIDER_REFUSES,
+}
+
+
+def _provider_held(figures: Figures, now: datetime) -> dict[AlertKind, str]:
+    outages = standing(figures.outages, now)
+    touched = {
+        "waiting": figures.queued,
+        "users": figures.waiting_users,
+        "at_provider": figures.batches.get(BatchState.SUBMITTED, 0),
+    }
+    told = {}
+    for kind in (AlertKind.KEY_REFUSED, AlertKind.PROVIDER_REFUSES, AlertKind.PROVIDER_DOWN):
+        found = {door: each for door, each in outages.items() if _OURS.get(each.trouble, _THEIRS) is kind}
+        if found:
+            told[kind] = described(found, touched)
+    return told
+
+
+def _could_be_sent_since(figures: Figures) -> datetime | None:
+    """Return since when the oldest job could have been sent: since it was asked for, or both lanes were opened."""
+    if figures.oldest_asked_at is None or figures.closed_at is None:
+        return figures.oldest_asked_at
+    return max(figures.oldest_asked_at, figures.closed_at)
+
+
+def cron_rows(crons: Mapping[str, CronRun], now: datetime) -> dict[str, dict[str, Any]]:
+    """Return each scheduled function's last runs as operators see them, JSON with times as ISO 8601 text; `state` is
+    `ok`, `late`, `failing`, or `never` for one that has not run yet."""
+    rows = {}
+    for name, minutes in CRON_MINUTES.items():
+        run = crons.get(name, CronRun())
+        never = run.finished_at is None and run.failed_at is None
+        state = "never" if never else "failing" if run.failing else "late" if late(name, run, now) else "ok"
+        rows[name] = {**run.model_dump(by_alias=True, mode="json"), "everyMinutes": minutes, "state": state}
+    return rows

@@ -1,0 +1,1 @@
+"""Allowances: how much, and at which minute."""

@@ -1,0 +1,201 @@
+"""What operators are told, once a day and kind, until somebody has got it; and that it is over, where it can be.
+Of changes that people make, each.
+
+    open ──► over ──► open again, if it comes back the same day
+      └────► the next day's, with the same `since`, if it lasts
+
+What happened once, such as an answer without a price, is told and has no end.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from pydantic import Field
+
+from functions.core.shared.records import Fields, Kept, Open, Record
+from functions.core.shared.utc_days import clock_text, day_of
+
+ALERT_LIFETIME = timedelta(days=90)
+
+QUIET = timedelta(hours=1)
+"""What is over and comes back sooner is the same trouble: it is open again, and nobody is called a second time."""
+
+
+class AlertKind(StrEnum):
+    """What an operator is told about."""
+
+    BATCH_ONLY = "batch_only"
+    CLOSED = "closed"
+    DRIFT = "drift"
+    USAGE_UNREPORTED = "usage_unreported"
+    ESTIMATE_EXCEEDED = "estimate_exceeded"
+    USAGE_ABSURD = "usage_absurd"
+    LIMIT_PASSED = "limit_passed"
+    QUEUE_OLD = "queue_old"
+    BATCH_STUCK = "batch_stuck"
+    CRON_LATE = "cron_late"
+    BREAKER_OPEN = "breaker_open"
+    DEAD_LETTERS = "dead_letters"
+    DOCUMENT_DAMAGED = "document_damaged"
+    CONFIG_INVALID = "config_invalid"
+    PROVIDER_DOWN = "provider_down"
+    KEY_REFUSED = "key_refused"
+    PROVIDER_REFUSES = "provider_refuses"
+    BATCH_SLOW = "batch_slow"
+    CONFIG_CHANGED = "config_changed"
+    OPERATOR_CHANGED = "operator_changed"
+
+
+_GOOD_DAY = "If this is a good day: admin config set budget.dailyLimitMicros=$20. If not: admin costs --users."
+
+TO_DO: Mapping[str, str] = {
+    AlertKind.BATCH_ONLY: _GOOD_DAY,
+    AlertKind.CLOSED: _GOOD_DAY,
+    AlertKind.DRIFT: "Find out who wrote into budget/ by hand.",
+    AlertKind.USAGE_UNREPORTED: "Once is nothing; daily, compare OpenAI's usage page with admin costs.",
+    AlertKind.ESTIMATE_EXCEEDED: "Compare OpenAI's usage page with admin costs.",
+    AlertKind.USAGE_ABSURD: "Look at OpenAI's usage page; docs/operations.md says how to reopen.",
+    AlertKind.LIMIT_PASSED: "Compare OpenAI's usage page with admin costs.",
+    AlertKind.QUEUE_OLD: "Run admin status: is submit_batches late or failing?",
+    AlertKind.BATCH_STUCK: "Run admin status: is poll_batches late or failing?",
+    AlertKind.CRON_LATE: "Run python -m scripts.schedules list, and look for cron_crashed in the log.",
+    AlertKind.BREAKER_OPEN: "Look at Google's status page. It closes by itself.",
+    AlertKind.DEAD_LETTERS: "Run admin letters list.",
+    AlertKind.DOCUMENT_DAMAGED: "Mend or remove what is named; admin repair UID makes a wallet anew.",
+    AlertKind.CONFIG_INVALID: "Run admin config history, then admin config set or unset what is named.",
+    AlertKind.PROVIDER_DOWN: "Look at OpenAI's status page. It goes on by itself; docs/operations.md says what helps.",
+    AlertKind.BATCH_SLOW: "Look at OpenAI's status page. Nothing is lost: after 26 hours it is cancelled.",
+    AlertKind.CONFIG_CHANGED: "If nobody of you did: admin operator UID --remove, then admin config set it back.",
+    AlertKind.OPERATOR_CHANGED: "If nobody of you did: undo it with admin operator, and look who has access in IAM.",
+    AlertKind.PROVIDER_REFUSES: "Pay, or correct what the code names: docs/operations.md, provider_refuses.",
+    AlertKind.KEY_REFUSED: "Set a key that works (docs/operations.md, Keys). Photos wait 26 hours for it.",
+}
+"""What to do first, by kind. docs/operations.md has the rest."""
+
+
+LEASE = timedelta(minutes=10)
+"""How long a guard has for delivering an alert; after that the next one takes it, which died or did not come to it."""
+
+FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=10), timedelta(hours=4)
+"""Between two attempts by one channel: it doubles."""
+
+ATTEMPTS_MAX = 10
+"""By one channel: 10, 20, 40, 80, 160 and four times 240 minutes are a day. Then nobody is listening there."""
+
+
+class Channel(StrEnum):
+    """How an alert goes to operators, beside the log."""
+
+    WEBHOOK = "webhook"
+    PUSH = "push"
+
+
+class Delivery(Kept):
+    """How far one channel has come with an alert: `due_at` is when it is tried again, None if it has got it (`done`) or
+    is given up."""
+
+    attempts: int = 0
+    due_at: datetime | None = None
+    done: bool = False
+
+
+class Alert(Record):
+    """Something to tell operators, once a day and kind. Stored in `alerts/{kind}-{day}`; what is told of each change in
+    `alerts/{kind}-{day}-{key}`, and also to the devices of `uids`, whoever else is told by then.
+
+    `due_at` is when it is to be delivered, or delivered again; None once nothing is left to do. `channels` has what
+    came of it by channel; with no `attempts` yet it is news, and due by all of them. `open` as long as it holds, which
+    began at `since`; `over_at` is when it did not hold any more. What only happens is never open.
+    """
+
+    kind: Open[AlertKind]
+    day: str
+    text: str
+    created_at: datetime
+    due_at: datetime | None
+    attempts: int = 0
+    channels: dict[str, Delivery] = Field(default_factory=dict)
+    expire_at: datetime
+    open: bool = False
+    since: datetime | None = None
+    over_at: datetime | None = None
+    key: str = ""
+    uids: tuple[str, ...] = ()
+
+    @property
+    def alert_id(self) -> str:
+        """Return the document's id: the same for every guard that finds the same."""
+        return f"{self.kind}-{self.day}" + (f"-{self.key}" if self.key else "")
+
+    @property
+    def told(self) -> str:
+        """Return all that an operator is told: since when, what, and what to do; or that it is over."""
+        since = clock_text(self.since or self.created_at)
+        if self.over_at is not None:
+            return f"Over since {clock_text(self.over_at)} (from {since}): {self.text}"
+        return f"{since}: {self.text} {TO_DO.get(self.kind, '')}".rstrip()
+
+    @property
+    def delivered(self) -> bool:
+        """Whether everybody has got it."""
+        return self.due_at is None and all(each.done for each in self.channels.values())
+
+
+def attempted(due: Alert, now: datetime) -> list[Channel]:
+    """Return by which channels an alert is to be delivered now."""
+    if due.attempts == 0:
+        return list(Channel)
+    states = {channel: due.channels.get(channel, Delivery(due_at=now)) for channel in Channel}
+    return [channel for channel, state in states.items() if state.due_at is not None and state.due_at <= now]
+
+
+def taken(due: Alert, until: datetime) -> Fields:
+    """Return what changes when a guard takes an alert to deliver it."""
+    fields = {"dueAt": until, "attempts": due.attempts + 1}
+    return fields if due.attempts else {**fields, "channels": {}}
+
+
+def outcome(due: Alert, reached: Mapping[Channel, bool], now: datetime) -> Fields:
+    """Return what changes when an alert has been delivered by these channels, or not."""
+    states: dict[str, Delivery] = dict(due.channels) if due.attempts else {}
+    for channel, done in reached.items():
+        before = states.get(channel, Delivery())
+        attempts = before.attempts + 1
+        wait = min(FIRST_WAIT * 2 ** (attempts - 1), LONGEST_WAIT)
+        again = None if done or attempts >= ATTEMPTS_MAX else now + wait
+        states[channel] = before.model_copy(update={"attempts": attempts, "due_at": again, "done": done})
+    left = [state.due_at for state in states.values() if state.due_at is not None]
+    channels = {str(channel): state.model_dump(by_alias=True) for channel, state in states.items()}
+    return {"channels": channels, "dueAt": min(left, default=None)}
+
+
+def alert(kind: AlertKind, text: str, now: datetime) -> Alert:
+    """Return a new alert of something that has happened, due at once."""
+    return Alert(kind=kind, day=day_of(now), text=text, created_at=now, due_at=now, expire_at=now + ALERT_LIFETIME)
+
+
+def opened(kind: AlertKind, text: str, now: datetime, since: datetime | None = None) -> Alert:
+    """Return a new alert of something that holds, and has since then."""
+    return alert(kind, text, now).model_copy(update={"open": True, "since": since or now})
+
+
+def reopened(stored: Alert, new: Alert, now: datetime) -> Fields | None:
+    """Return what changes if something that was told today, and was over, holds again. None if it never was over."""
+    if stored.over_at is None:
+        return None
+    again = {"open": True, "overAt": None, "text": new.text}
+    if now - stored.over_at < QUIET:
+        return again
+    return {**again, "since": now, "dueAt": now, "attempts": 0}
+
+
+def ended(found: Alert, held: Collection[AlertKind], now: datetime) -> Fields | None:
+    """Return what changes of an open alert when these hold; None if it goes on. It is over quietly where another one
+    says more: the next day's, or the closing of both lanes after that of one."""
+    if found.kind in held and found.day == day_of(now):
+        return None
+    over = {"open": False, "overAt": now}
+    if found.kind in held or (found.kind is AlertKind.BATCH_ONLY and AlertKind.CLOSED in held):
+        return over
+    return {**over, "dueAt": now, "attempts": 0}

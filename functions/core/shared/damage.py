@@ -1,0 +1,46 @@
+"""Documents that cannot be read, and what can be read of them all the same."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from functions.core.shared.records import Record, problems
+
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True)
+class DamagedDocument:
+    """A document that cannot be read: its path, the first field that is wrong, empty for the whole, and why.
+
+    What the field holds is not told: it may be anybody's. `version` guards the write that sets it aside.
+    """
+
+    path: str
+    field: str
+    problem: str
+    version: datetime | None = None
+
+    def __str__(self) -> str:
+        """Return it in one line, for operators."""
+        return f"{self.path}: {self.field or 'the document'}: {self.problem}"
+
+
+def mapping(stored: Mapping[str, Any], field: str) -> Mapping[str, Any]:
+    """Return the map in a stored field; an empty one, if it is none."""
+    value = stored.get(field)
+    return value if isinstance(value, Mapping) else {}
+
+
+def salvaged(model: type[R], stored: Mapping[str, Any], path: str) -> tuple[R, tuple[DamagedDocument, ...]]:
+    """Return what can be read of a record whose fields all have defaults, and what is wrong with the others: these
+    count as absent. For figures that somebody writes anew, and that nobody's call is to fail for."""
+    try:
+        return model.model_validate(stored), ()
+    except ValidationError as error:
+        wrong = {each["loc"][0] for each in error.errors(include_url=False, include_input=False)}
+        told = tuple(DamagedDocument(path, field, problem) for field, problem in problems(error))
+        return model.model_validate({name: value for name, value in stored.items() if name not in wrong}), told

@@ -1,0 +1,1 @@
+"""Tokens: the ledger, what users may do and earn, prices, devices."""

@@ -1,0 +1,150 @@
+"""An account: a wallet, and what is posted to it.
+
+Every change is an entry with a deterministic id, created once: a replay meets its own entry and changes nothing.
+
+    open_account   welcome        once in a lifetime
+    charge         charge:{job}   with the job's document, in one transaction
+    upgrade        upgrade:{job}  the difference to the instant lane
+    refund         refund:{job}   with the job's final failure, in one transaction
+
+`core.wallet.earning` and `core.refresh.refresh` post the entries that bring tokens.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from functions.core.shared.errors import InsufficientTokens
+from functions.core.wallet.ledger import SPENDING, LedgerEntry, Reason, Wallet, empty_wallet, entry_id
+
+RECENT_ENTRIES_MAX = 20
+"""Shown with the balance at no further read; the whole history is the ledger."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """A wallet and the entries that brought it here since it was read: what one transaction writes."""
+
+    wallet: Wallet
+    new_entries: tuple[LedgerEntry, ...] = ()
+
+    def post(
+        self,
+        delta: int,
+        reason: Reason,
+        ref: str | None,
+        now: datetime,
+        *,
+        points: int = 0,
+        detail: dict[str, str] | None = None,
+    ) -> "Account":
+        """Return the account with one more entry of `delta` tokens; `ref` names what it was for."""
+        wallet = self.wallet
+        entry = LedgerEntry(
+            entry_id=entry_id(reason, ref),
+            seq=wallet.entry_count + 1,
+            delta=delta,
+            points=points,
+            reason=reason,
+            ref=ref,
+            detail=detail,
+            balance_after=wallet.balance + delta,
+            ts=now,
+        )
+        # A refund takes spending back. In a wallet made anew there may be none to take back: then it counts as earned.
+        spent = max(-delta, -wallet.total_spent) if reason in SPENDING else 0
+        posted = replace(self, new_entries=(*self.new_entries, entry))
+        return posted.having(
+            balance=entry.balance_after,
+            total_earned=wallet.total_earned + delta + spent,
+            total_spent=wallet.total_spent + spent,
+            entry_count=entry.seq,
+            points=wallet.points + points,
+            recent=(entry, *wallet.recent)[:RECENT_ENTRIES_MAX],
+            updated_at=now,
+        )
+
+    def earn(
+        self,
+        amount: int,
+        reason: Reason,
+        ref: str,
+        now: datetime,
+        *,
+        cap: int,
+        points: int = 0,
+        detail: dict[str, str] | None = None,
+    ) -> "Account":
+        """Post an earning, clipped so that the balance does not pass `cap`. One of 0 tokens still uses up its key."""
+        room = max(cap - self.wallet.balance, 0)
+        return self.post(min(amount, room), reason, ref, now, points=points, detail=detail)
+
+    def having(self, **changes: Any) -> "Account":
+        """Return the account with other values of these wallet fields.
+
+        Raises:
+            TypeError: there is no such field.
+            ValidationError: a value that the field cannot have, as a balance below zero.
+        """
+        return replace(self, wallet=self.wallet.having(**changes))
+
+
+def open_account(wallet: Wallet | None, welcome_tokens: int, now: datetime) -> Account:
+    """Return the account of a stored wallet, or on first contact a new one with its welcome tokens."""
+    if wallet is not None:
+        return Account(wallet)
+    return Account(empty_wallet(now)).post(welcome_tokens, Reason.WELCOME, None, now)
+
+
+def reopened_account(entries: Iterable[LedgerEntry], now: datetime) -> Account:
+    """Return the account of a wallet that was removed, from its ledger, which is the truth.
+
+    What only the wallet knew (plan, streak, today's counters) starts anew; the tokens, their history and the points are
+    as they were.
+    """
+    history = sorted(entries, key=lambda entry: entry.seq)
+    spent = -sum(entry.delta for entry in history if entry.reason in SPENDING)
+    balance = sum(entry.delta for entry in history)
+    return Account(empty_wallet(now)).having(
+        balance=balance,
+        total_earned=balance + spent,
+        total_spent=spent,
+        entry_count=history[-1].seq if history else 0,
+        points=sum(entry.points for entry in history),
+        converted_points=sum(
+            int((entry.detail or {})["points"]) for entry in history if entry.reason is Reason.CONVERT
+        ),
+        refreshed_period=next((entry.ref or "" for entry in reversed(history) if entry.reason is Reason.REFRESH), ""),
+        recent=tuple(reversed(history))[:RECENT_ENTRIES_MAX],
+    )
+
+
+def charge(account: Account, job_id: str, price: int, now: datetime, *, points: int = 0) -> Account:
+    """Take the price of a job. Its points come with it, at no write of their own, and go with its refund.
+
+    Raises:
+        InsufficientTokens: the balance does not cover it; details `balance` and `price`, in tokens.
+    """
+    return _spend(account, Reason.CHARGE, job_id, price, now, points).having(scans=account.wallet.scans + 1)
+
+
+def upgrade(account: Account, job_id: str, difference: int, now: datetime) -> Account:
+    """Take the difference to the instant lane's price.
+
+    Raises:
+        InsufficientTokens: the balance does not cover it; details `balance` and `price`, in tokens.
+    """
+    return _spend(account, Reason.UPGRADE, job_id, difference, now, 0)
+
+
+def _spend(account: Account, reason: Reason, job_id: str, price: int, now: datetime, points: int) -> Account:
+    balance = account.wallet.balance
+    if balance < price:
+        raise InsufficientTokens(f"This costs {price} tokens and you have {balance}.", balance=balance, price=price)
+    return account.post(-price, reason, job_id, now, points=points)
+
+
+def refund(account: Account, job_id: str, price: int, now: datetime, *, points: int = 0) -> Account:
+    """Give all that was paid for a job back. Never clipped: it was the user's already. The job's points go again."""
+    return account.post(price, Reason.REFUND, job_id, now, points=-points)

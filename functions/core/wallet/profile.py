@@ -1,0 +1,102 @@
+"""What a user has told us about themselves: devices to push to, and preferences.
+
+    register    the token is this user's, and nobody else's: whoever had it before was signed in on the same telephone
+    unregister  the user signs out: no push to this device, for jobs that wait already neither
+    dead        Firebase Cloud Messaging says that the token leads nowhere any more
+
+A wallet has the tokens that pushes go to, and every job of its time a copy of them. So one that is taken from a user
+leaves a `Release`, which a push asks for.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from pydantic import Field
+
+from functions.core.shared.records import Form, Kept, Record
+
+DEVICES_MAX = 10
+"""A user's devices that get pushes; the one not seen for longest makes room."""
+
+PUSHED_DEVICES_MAX = 3
+"""Devices that a push goes to; their tokens travel with every job."""
+
+SEEN_AGAIN = timedelta(days=1)
+"""How often it is worth a write that a device was seen. An app registers at each start."""
+
+RELEASE_LIFETIME = timedelta(days=7)
+"""Longer than any job can be open: a day in the queue, a day at the provider, a lease of four days."""
+
+PushToken = Annotated[str, Form(r"[!-~]{1,512}", "must be a token of Firebase Cloud Messaging, which has no spaces")]
+"""Those of 2026 have 142 to 163 characters, and no documented bound; each wallet and each job carries a few."""
+
+DeviceId = Annotated[str, Form(r"[A-Za-z0-9_.:-]{8,128}", "must be 8 to 128 letters, digits and _ . : -")]
+"""What the app knows its installation by. A client can make one up, so it limits honest devices and slows others
+down."""
+
+
+class Device(Kept):
+    """One installation of the app."""
+
+    push_token: str
+    platform: str
+    seen_at: datetime
+
+
+@dataclass(frozen=True)
+class News:
+    """What one user is told after a batch run: where to push to, and how many photos are done and have failed."""
+
+    uid: str
+    push_tokens: tuple[str, ...]
+    done: int = 0
+    failed: int = 0
+
+
+class Preferences(Kept):
+    """What the user wants."""
+
+    notifications: bool = True
+    language: str | None = None
+
+
+class Profile(Record):
+    """The part of `users/{uid}` that functions write. `devices` by device id."""
+
+    devices: dict[str, Device] = Field(default_factory=dict)
+    preferences: Preferences = Preferences()
+
+
+def device_key(device_id: str) -> str:
+    """Return what a device is stored under: a hash, because the id itself may tell who it belongs to."""
+    return hashlib.sha256(device_id.encode()).hexdigest()[:32]
+
+
+def with_device(profile: Profile, device_id: str, device: Device) -> Profile:
+    """Return the profile with this device, and at most the ten that were seen last. Another one with the same token is
+    the same installation, under an id that it has forgotten."""
+    others = {name: other for name, other in profile.devices.items() if other.push_token != device.push_token}
+    devices = {**others, device_id: device}
+    latest = sorted(devices, key=lambda name: devices[name].seen_at, reverse=True)[:DEVICES_MAX]
+    return profile.model_copy(update={"devices": {name: devices[name] for name in latest}})
+
+
+def with_token(tokens: Sequence[str], token: str, replaced: str | None) -> tuple[str, ...]:
+    """Return where to push to once a device has registered with this token, in place of one that it had before: the
+    devices that registered last. No other token comes in by this, since it may be somebody else's by now."""
+    return (token, *(other for other in tokens if other not in {token, replaced}))[:PUSHED_DEVICES_MAX]
+
+
+class Release(Record):
+    """That a push token is not this user's any more, as far as jobs are concerned that carry it still. Stored under
+    `claim_id`."""
+
+    expire_at: datetime
+
+
+def claim_id(uid: str, token: str) -> str:
+    """Return what names a token as this user's."""
+    return hashlib.sha256(f"{uid}\n{token}".encode()).hexdigest()[:32]

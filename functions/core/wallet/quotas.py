@@ -1,0 +1,163 @@
+"""How much one user, and one device, may do. Counted in documents that the same transaction writes anyway."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from functions.core.config.plans import PlanRules
+from functions.core.jobs.jobs import Job, Lane
+from functions.core.shared.errors import AccountBlocked, DailyLimit, RateLimited
+from functions.core.shared.records import Kept, Open
+from functions.core.shared.utc_days import day_of, iso_text, next_day
+from functions.core.wallet.accounts import Account
+from functions.core.wallet.ledger import today_of
+
+CANCELLED_UNCOUNTED_MAX = 10
+"""Photos that a user may cancel in a day as if they had never been taken in. Whoever charges and cancels in a loop,
+which costs the operator a photo's work and six writes each time, comes to the day's limit by those after them."""
+
+FAILURES_REFUNDED_MAX = 3
+"""Of the photos of a user's day that came to nothing for what they show, although the provider was paid for them, the
+price of so many comes back. Of those after them it stays; and the instant lane, where one costs twice as much, is
+closed to that user until the next day. Otherwise five accounts with ten tokens each spend a whole day's budget."""
+
+DEVICE_DAY_LIFETIME = timedelta(days=2)
+"""After this a device's counters are of no use to anybody."""
+
+
+class DeviceDay(Kept):
+    """What one device has earned on one UTC day, over all its users. Stored in `devices/{hash}`."""
+
+    day: str
+    bonus: int = 0
+    manual: int = 0
+    expire_at: datetime
+
+
+def admit(account: Account, lane: Lane, plan: PlanRules, now: datetime) -> Account:
+    """Count one paid call.
+
+    Raises:
+        AccountBlocked: an operator takes no photos from this user.
+        RateLimited: too many in this minute; detail `retryAfter`, in seconds.
+        DailyLimit: the plan's photos of this lane are used up today; details `limit` and `resetsAt`.
+    """
+    wallet = account.wallet
+    if wallet.blocked_at is not None:
+        raise AccountBlocked("This account is blocked: no photo is classified. Ask our support why.")
+    minute = max(int(now.timestamp()) // 60, wallet.rate_minute)
+    count = wallet.rate_count + 1 if minute == wallet.rate_minute else 1
+    if count > plan.calls_per_minute:
+        wait = 60 - int(now.timestamp()) % 60
+        raise RateLimited(f"At most {plan.calls_per_minute} photos a minute. Wait {wait} seconds.", retryAfter=wait)
+    today = today_of(wallet, now)
+    if lane is Lane.INSTANT and today.failed >= FAILURES_REFUNDED_MAX:
+        raise daily_limit("photos that come to nothing", FAILURES_REFUNDED_MAX, now)
+    used = getattr(today, lane)
+    limit = plan.instant_per_day if lane is Lane.INSTANT else plan.batch_per_day
+    if used >= limit:
+        raise daily_limit(f"{lane} photos", limit, now)
+    return account.having(rate_minute=minute, rate_count=count, today=today.model_copy(update={lane.value: used + 1}))
+
+
+@dataclass(frozen=True)
+class Recount:
+    """What a user's photos of a day have come to by now, in micro-dollars, added up after they were counted at so
+    much."""
+
+    day: str
+    counted_micros: int
+    micros: int
+
+
+class RecountNeededError(Exception):
+    """What a user's photos are counted at leaves no room for more, and what they have come to is not known."""
+
+    def __init__(self, day: str, counted_micros: int) -> None:
+        super().__init__(day)
+        self.day, self.counted_micros = day, counted_micros
+
+
+def recounted(account: Account, micros: int, micros_max: int, now: datetime, recount: Recount | None) -> Account:
+    """Return the account with today's photos counted at what they have come to, if there is no room for more else.
+
+    A settlement that gave back to the wallet what its call did not cost would be one write more for every call; so what
+    photos have cost is added up only for users who seem to have cost enough, and then counts in place of the most that
+    they could have.
+
+    Raises:
+        RecountNeededError: it has to be added up first, or again, because something was counted meanwhile.
+    """
+    today = today_of(account.wallet, now)
+    if today.held_micros + micros <= micros_max:
+        return account
+    if recount is None or (recount.day, recount.counted_micros) != (today.day, today.held_micros):
+        raise RecountNeededError(today.day, today.held_micros)
+    return account.having(today=today.model_copy(update={"held_micros": recount.micros}))
+
+
+def spend(account: Account, micros: int, micros_max: int, now: datetime) -> Account:
+    """Count what a photo can cost the operator at most, in micro-dollars; see `recounted` for what it comes to.
+
+    Raises:
+        DailyLimit: this user has cost enough today; details `limit`, the photos it has come to today, and `resetsAt`.
+    """
+    today = today_of(account.wallet, now)
+    if today.held_micros + micros > micros_max:
+        had = today.instant + today.batch
+        raise daily_limit("photos like these, by what they cost,", had, now)
+    return account.having(today=today.model_copy(update={"held_micros": today.held_micros + micros}))
+
+
+def counted_on(job: Job) -> str:
+    """Return the day on which a job counts in its lane: an upgrade, which may come after midnight, on its own."""
+    return job.hold.day if job.mode is Lane.INSTANT and job.hold else day_of(job.created_at)
+
+
+def readmit(account: Account, lane: Open[Lane], counted_on: str, now: datetime) -> Account:
+    """Take back the count of a photo that came to nothing, if the day that it was counted on is today, and in a lane
+    that we know."""
+    today = today_of(account.wallet, now)
+    used = getattr(today, lane) if isinstance(lane, Lane) else 0
+    if counted_on != today.day or used == 0:
+        return account
+    return account.having(today=today.model_copy(update={str(lane): used - 1}))
+
+
+def count_failure(account: Account, now: datetime) -> tuple[Account, bool]:
+    """Count a photo that the provider was paid for and that came to nothing for what it shows. Returns as well whether
+    its price comes back. The day's count of its lane never does: the operator has paid."""
+    today = today_of(account.wallet, now)
+    counted = account.having(today=today.model_copy(update={"failed": today.failed + 1}))
+    return counted, today.failed < FAILURES_REFUNDED_MAX
+
+
+def readmit_cancelled(account: Account, lane: Open[Lane], counted_on: str, now: datetime) -> Account:
+    """The same for a photo that its user has cancelled: for the first few of a day."""
+    today = today_of(account.wallet, now)
+    if today.cancelled >= CANCELLED_UNCOUNTED_MAX:
+        return account
+    counted = account.having(today=today.model_copy(update={"cancelled": today.cancelled + 1}))
+    return readmit(counted, lane, counted_on, now)
+
+
+def count_on_device(device: DeviceDay | None, what: str, limit: int, now: datetime) -> DeviceDay:
+    """Count one earning (`bonus` or `manual`) on a device.
+
+    Raises:
+        DailyLimit: this device has earned enough today, whoever uses it; details `limit` and `resetsAt`.
+    """
+    day = day_of(now)
+    current = device if device is not None and device.day >= day else DeviceDay(day=day, expire_at=now)
+    used = getattr(current, what)
+    if used >= limit:
+        raise daily_limit(f"{what} rewards on this device", limit, now)
+    return current.model_copy(update={what: used + 1, "expire_at": now + DEVICE_DAY_LIFETIME})
+
+
+def daily_limit(what: str, limit: int, now: datetime) -> DailyLimit:
+    """Return the error for something that is used up until midnight UTC."""
+    return DailyLimit(
+        f"At most {limit} {what} a day. The next day begins at midnight UTC.",
+        limit=limit,
+        resetsAt=iso_text(next_day(now)),
+    )

@@ -1,0 +1,110 @@
+"""What a photo costs a user now, in tokens, and which lane suits them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field
+
+from functions.core.config.runtime import BatchRules, TokenRules
+from functions.core.jobs.jobs import Lane
+from functions.core.model.provider_outage import Outage
+from functions.core.shared.errors import PriceChanged
+from functions.core.shared.records import Record
+
+
+class QueueHealth(StrEnum):
+    """How busy the batch lane is."""
+
+    HEALTHY = "healthy"
+    MODERATE = "moderate"
+    BUSY = "busy"
+    OVERLOADED = "overloaded"
+
+
+class QueueStats(Record):
+    """The batch queue as the last submitter saw it, and how long OpenAI takes. Stored in `stats/queue`.
+
+    `batch_minutes` is a moving average from submission to result; None until a first batch was measured. `closed_at`
+    is when the last submitter found both lanes closed. `provider` has the outages, by door, that processes have met.
+    """
+
+    queued: int = Field(default=0, ge=0)
+    batch_minutes: float | None = Field(default=None, ge=0)
+    closed_at: datetime | None = None
+    provider: dict[str, Outage] = Field(default_factory=dict)
+
+    @property
+    def health(self) -> QueueHealth:
+        """Return `moderate` above 100 queued jobs, `busy` above 500, `overloaded` above 1,000."""
+        if self.queued > 1_000:
+            return QueueHealth.OVERLOADED
+        if self.queued > 500:
+            return QueueHealth.BUSY
+        return QueueHealth.MODERATE if self.queued > 100 else QueueHealth.HEALTHY
+
+
+MEASURED_SHARE = 0.2
+"""How much the newest batch counts in the moving average."""
+
+SUBMIT_MINUTES = 5
+"""The time between two submitters."""
+
+
+def measured(stats: QueueStats, minutes: float) -> float:
+    """Return the moving average after one more batch that took this long."""
+    before = minutes if stats.batch_minutes is None else stats.batch_minutes
+    return round(before + (minutes - before) * MEASURED_SHARE, 1)
+
+
+def expected_wait_minutes(stats: QueueStats, rules: BatchRules) -> int:
+    """Return how long a photo queued now waits for its answer: for its turn to be sent, and then at OpenAI."""
+    runs = 1 + stats.queued // (rules.jobs_per_batch * rules.batches_per_run)
+    at_provider = rules.expected_minutes if stats.batch_minutes is None else stats.batch_minutes
+    return runs * SUBMIT_MINUTES + round(at_provider)
+
+
+@dataclass(frozen=True)
+class Prices:
+    """The prices in force, in tokens. The same version means the same prices."""
+
+    instant: int
+    batch: int
+
+    @property
+    def version(self) -> str:
+        """A name for these prices, to tell whether a quote still holds."""
+        return f"{self.instant}-{self.batch}"
+
+    def of(self, lane: Lane) -> int:
+        """Return the price of a lane."""
+        return self.instant if lane is Lane.INSTANT else self.batch
+
+
+def prices_now(rules: TokenRules, queued: int) -> Prices:
+    """Return the prices at this queue length: a long queue raises the batch price, never above the instant one."""
+    percent = max((step.percent for step in rules.surge if queued > step.queued_above), default=100)
+    batch = -(-rules.batch_price * percent // 100)  # rounded up
+    return Prices(rules.instant_price, min(batch, rules.instant_price))
+
+
+def require_within(price: int, tokens_max: int | None, prices: Prices) -> None:
+    """Check a price against what the caller has agreed to.
+
+    Raises:
+        PriceChanged: it is higher; details `price`, `maxTokens` and the current `priceVersion`.
+    """
+    if tokens_max is not None and price > tokens_max:
+        raise PriceChanged(
+            f"This costs {price} tokens now; you agreed to {tokens_max}. Ask for a new quote.",
+            price=price,
+            maxTokens=tokens_max,
+            priceVersion=prices.version,
+        )
+
+
+def recommended_lane(prices: Prices, balance: int, scans: int, first_scans: int, *, instant_open: bool) -> Lane:
+    """Recommend instant to new users, who should see at once what this is for, and batch after that."""
+    if instant_open and scans < first_scans and balance >= prices.instant:
+        return Lane.INSTANT
+    return Lane.BATCH

@@ -1,0 +1,1 @@
+"""What a deploy decides: params that it asks for, and what each function may use."""

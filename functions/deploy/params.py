@@ -1,0 +1,183 @@
+"""What a deploy decides: typed params, asked for by `firebase deploy` and checked before the first request is served.
+
+This is the only module that reads the environment.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from firebase_functions import params
+
+from functions.core.model.image_tokens import FORMULAS
+from functions.deploy.addresses import is_openai, is_sealed
+
+REGION = params.StringParam("REGION", default="us-central1", description="Where the functions run.")
+OPENAI_MODEL = params.StringParam(
+    "OPENAI_MODEL",
+    default="gpt-6-luna",
+    description="The model that classifies; it must have a known price.",
+    input=params.SelectInput([params.SelectOption(model) for model in FORMULAS]),
+)
+OPENAI_BASE_URL = params.StringParam(
+    "OPENAI_BASE_URL", default="https://api.openai.com/v1", description="OpenAI, or a server that speaks its API."
+)
+OPENAI_API_KEY = params.SecretParam("OPENAI_API_KEY", description="The key that pays for classifications.")
+
+OPENAI_WEBHOOK_SECRET = params.SecretParam(
+    "OPENAI_WEBHOOK_SECRET", description="What OpenAI signs its webhooks with (whsec_...)."
+)
+
+ALERT_WEBHOOK_URL = params.StringParam(
+    "ALERT_WEBHOOK_URL", default="", description="Where alerts about the budget are posted to; empty for nowhere."
+)
+ALERT_WEBHOOK_SECRET = params.SecretParam(
+    "ALERT_WEBHOOK_SECRET", description="What posted alerts are signed with; any text that the receiver knows."
+)
+
+REMOTE_CONFIG = params.BoolParam(
+    "REMOTE_CONFIG", default=False, description="Whether prices and budget may come from Firebase Remote Config."
+)
+
+ENFORCE_APP_CHECK = params.BoolParam(
+    "ENFORCE_APP_CHECK", default=False, description="Whether callables refuse callers without an App Check token."
+)
+CHECK_REVOKED_TOKENS = params.BoolParam(
+    "CHECK_REVOKED_TOKENS",
+    default=False,
+    description="Whether each call asks Firebase if its token was revoked: a request more. Operators' calls do anyway.",
+)
+DAILY_BUDGET_USD_MAX = params.IntParam(
+    "DAILY_BUDGET_USD_MAX",
+    default=100,
+    description="The most that operators can set the AI budget of a day to, in dollars.",
+)
+OPERATOR_SECOND_FACTOR = params.BoolParam(
+    "OPERATOR_SECOND_FACTOR",
+    default=True,
+    description="Whether operators who change something have to have signed in with a second factor.",
+)
+
+FIREBASE_TIMEOUT_SECONDS = 5
+"""For a request to Firebase's own services, made twice by the Admin SDK if it has to; its default is two minutes."""
+
+CALLERS_AT_ONCE = 16
+"""Callers that one instance of a callable serves at once; Cloud Run starts another instance for more.
+
+Memory is the bound: sixteen photos of 10 MB, one being decoded at 100 MB, and the process at 180 MB are half of a
+gigabyte. The CPU is not: a call of `classify_image` computes for 25 ms and waits for the provider for seconds, which is
+a seventh of a CPU for sixteen callers. `make bench BENCH=instant` has the figures.
+"""
+
+
+def provide_threads() -> None:
+    """Have the functions framework start a thread for each caller that Cloud Run lets in.
+
+    By itself it starts four for each core it sees, while Cloud Run lets up to 80 callers into an instance: those
+    without a thread wait in line inside it, where no other instance can take them. The framework reads THREADS after
+    it has loaded `main.py`.
+    """
+    os.environ["THREADS"] = str(CALLERS_AT_ONCE)
+
+
+class ConfigurationError(Exception):
+    """A deploy-time setting is missing or wrong. The message says which one and what it should be."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of this process, checked. `emulated` tells that it runs in a local cloud."""
+
+    project: str
+    bucket: str
+    openai_model: str
+    openai_base_url: str
+    openai_api_key: str
+    openai_webhook_secret: str = ""
+    alert_webhook_url: str = ""
+    alert_webhook_secret: str = ""
+    emulated: bool = False
+    remote_config: bool = False
+    enforce_app_check: bool = False
+    check_revoked_tokens: bool = False
+    operator_second_factor: bool = True
+    daily_limit_micros_max: int = 100_000_000
+
+    @property
+    def asks_openai(self) -> bool:
+        """Whether the provider is OpenAI itself, in whatever region, or its stand-in in a local cloud."""
+        return self.emulated or is_openai(self.openai_base_url)
+
+
+def project() -> str:
+    """Return the project that this process runs in, empty if the environment names none."""
+    return os.environ.get("GCLOUD_PROJECT") or os.environ.get("GOOGLE_CLOUD_PROJECT") or ""
+
+
+def load_settings() -> Settings:
+    """Read and check the settings.
+
+    Raises:
+        ConfigurationError: a setting is missing or malformed.
+    """
+    emulated = os.environ.get("FUNCTIONS_EMULATOR") == "true"
+    settings = Settings(
+        project=project(),
+        bucket=_firebase_config().get("storageBucket") or f"{project()}.firebasestorage.app",
+        openai_model=OPENAI_MODEL.value,
+        openai_base_url=OPENAI_BASE_URL.value,
+        openai_api_key=OPENAI_API_KEY.value,
+        openai_webhook_secret=OPENAI_WEBHOOK_SECRET.value,
+        alert_webhook_url=ALERT_WEBHOOK_URL.value,
+        alert_webhook_secret=ALERT_WEBHOOK_SECRET.value,
+        remote_config=REMOTE_CONFIG.value,
+        enforce_app_check=ENFORCE_APP_CHECK.value,
+        check_revoked_tokens=CHECK_REVOKED_TOKENS.value,
+        emulated=emulated,
+        daily_limit_micros_max=DAILY_BUDGET_USD_MAX.value * 1_000_000,
+        operator_second_factor=OPERATOR_SECOND_FACTOR.value and not emulated,  # sign-ins in an emulator have none
+    )
+    if not settings.project:
+        raise ConfigurationError("GCLOUD_PROJECT is not set; Firebase sets it in functions and emulators")
+    if os.environ.get("FIREBASE_AUTH_EMULATOR_HOST") and not settings.emulated:
+        # Under this variable the Admin SDK takes unsigned tokens: anybody could be anybody.
+        raise ConfigurationError("FIREBASE_AUTH_EMULATOR_HOST is set, but this is no emulator; unset it")
+    _require_sealed("OPENAI_BASE_URL", settings.openai_base_url, emulated=emulated)
+    if settings.alert_webhook_url:
+        _require_sealed("ALERT_WEBHOOK_URL", settings.alert_webhook_url, emulated=emulated)
+    key = os.environ.get("OPENAI_API_KEY")  # functions that ask the provider nothing have none
+    if key is not None and (not key or key.split() != [key]):
+        # With such a key no call leaves the process, which would be known only after a photo was charged.
+        raise ConfigurationError(
+            "OPENAI_API_KEY is empty, or holds a space or the end of a line; set it anew and deploy: "
+            "firebase functions:secrets:set OPENAI_API_KEY"
+        )
+    return settings
+
+
+def _require_sealed(name: str, url: str, *, emulated: bool) -> None:
+    if not is_sealed(url, emulated=emulated):  # the URL is not quoted: that of a chat's webhook is a secret
+        raise ConfigurationError(
+            f"{name} must begin with https://: what is sent there would be read on its way. http:// is taken in an "
+            "emulator, and for 127.0.0.1, ::1 and localhost"
+        )
+
+
+def firebase_options() -> dict[str, Any]:
+    """Return the options of the Firebase app: what FIREBASE_CONFIG says, and for how long Messaging, Remote Config and
+    the keys that tokens are signed with are waited for."""
+    return {**_firebase_config(), "httpTimeout": FIREBASE_TIMEOUT_SECONDS}
+
+
+def _firebase_config() -> dict[str, Any]:
+    """What Firebase names in FIREBASE_CONFIG, which is JSON or the path of a JSON file."""
+    config = os.environ.get("FIREBASE_CONFIG") or "{}"
+    try:
+        if not config.startswith("{"):
+            config = Path(config).read_text(encoding="utf-8")
+        found: dict[str, Any] = json.loads(config)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError("FIREBASE_CONFIG must be JSON, or the path of a JSON file") from error
+    return found

@@ -1,0 +1,108 @@
+"""What a caller is told when it goes wrong, and the log.
+
+A handler raises `EcolaneError`. An error that says that Firestore or Storage is not there now becomes one, too.
+Everything else that it raises is a defect: it is logged with its traceback and the caller is told nothing about it.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+
+from firebase_functions.https_fn import FunctionsErrorCode, HttpsError
+
+from functions import log
+from functions.adapters.time_budget import arriving
+from functions.core.shared import errors
+from functions.deploy.params import ConfigurationError
+
+CODES: dict[type[errors.EcolaneError], FunctionsErrorCode] = {
+    errors.Unauthenticated: FunctionsErrorCode.UNAUTHENTICATED,
+    errors.AppNotVerified: FunctionsErrorCode.UNAUTHENTICATED,
+    errors.AuthUnavailable: FunctionsErrorCode.UNAVAILABLE,
+    errors.InvalidRequest: FunctionsErrorCode.INVALID_ARGUMENT,
+    errors.KeyReused: FunctionsErrorCode.ALREADY_EXISTS,
+    errors.AccountBlocked: FunctionsErrorCode.PERMISSION_DENIED,
+    errors.InsufficientTokens: FunctionsErrorCode.FAILED_PRECONDITION,
+    errors.PriceChanged: FunctionsErrorCode.FAILED_PRECONDITION,
+    errors.DailyLimit: FunctionsErrorCode.RESOURCE_EXHAUSTED,
+    errors.ConversionLimit: FunctionsErrorCode.RESOURCE_EXHAUSTED,
+    errors.RateLimited: FunctionsErrorCode.RESOURCE_EXHAUSTED,
+    errors.InstantClosed: FunctionsErrorCode.FAILED_PRECONDITION,
+    errors.BudgetExhausted: FunctionsErrorCode.RESOURCE_EXHAUSTED,
+    errors.NotAdmin: FunctionsErrorCode.PERMISSION_DENIED,
+    errors.InvalidImage: FunctionsErrorCode.INVALID_ARGUMENT,
+    errors.PhotoRefused: FunctionsErrorCode.INVALID_ARGUMENT,
+    errors.ImageNotFound: FunctionsErrorCode.NOT_FOUND,
+    errors.NotYourImage: FunctionsErrorCode.PERMISSION_DENIED,
+    errors.JobNotFound: FunctionsErrorCode.NOT_FOUND,
+    errors.JobNotCancellable: FunctionsErrorCode.FAILED_PRECONDITION,
+    errors.JobNotUpgradable: FunctionsErrorCode.FAILED_PRECONDITION,
+    errors.DataDamaged: FunctionsErrorCode.DATA_LOSS,
+    errors.StoreUnavailable: FunctionsErrorCode.UNAVAILABLE,
+    errors.ProviderUnavailable: FunctionsErrorCode.UNAVAILABLE,
+}
+"""The Firebase code of each error. The app switches on `details.reason`; the code sets the HTTP status."""
+
+STATUS = {
+    FunctionsErrorCode.INVALID_ARGUMENT: HTTPStatus.BAD_REQUEST,
+    FunctionsErrorCode.FAILED_PRECONDITION: HTTPStatus.BAD_REQUEST,
+    FunctionsErrorCode.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
+    FunctionsErrorCode.PERMISSION_DENIED: HTTPStatus.FORBIDDEN,
+    FunctionsErrorCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    FunctionsErrorCode.ALREADY_EXISTS: HTTPStatus.CONFLICT,
+    FunctionsErrorCode.RESOURCE_EXHAUSTED: HTTPStatus.TOO_MANY_REQUESTS,
+    FunctionsErrorCode.DATA_LOSS: HTTPStatus.INTERNAL_SERVER_ERROR,
+    FunctionsErrorCode.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
+    FunctionsErrorCode.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""The HTTP status of each code in use, as google/rpc/code.proto has it."""
+
+STORE_RETRY_SECONDS = 10
+"""After how long the app is told to repeat a call that the store did not answer."""
+
+
+@contextmanager
+def told(function: str) -> Iterator[None]:
+    """Turn what goes wrong in a callable, which arrives here, into what its caller is told, and the log.
+
+    Raises:
+        HttpsError: with `details.reason`, a constant, and the details that the error's class documents.
+    """
+    with log.serving(function), arriving():
+        try:
+            yield
+        except errors.EcolaneError as error:
+            log.info(log.Event.CALL_REFUSED, reason=error.reason)
+            raise _told(error) from error
+        except Exception as error:
+            if _will_pass(error):
+                log.warning(log.Event.STORE_UNAVAILABLE, stack_trace=traceback.format_exc())
+                message = "Our store did not answer. Nothing was lost; try again with the same requestId."
+                raise _told(errors.StoreUnavailable(message, retryAfter=STORE_RETRY_SECONDS)) from error
+            report(log.Event.CALL_CRASHED, error)
+            message = "Something went wrong on our side. Nothing was lost; try again with the same requestId."
+            raise HttpsError(FunctionsErrorCode.INTERNAL, message, {"reason": "INTERNAL"}) from error
+
+
+def _told(error: errors.EcolaneError) -> HttpsError:
+    return HttpsError(CODES[type(error)], error.message, {"reason": error.reason, **error.details})
+
+
+def _will_pass(error: Exception) -> bool:
+    from functions.adapters.transient_errors import will_pass
+
+    return will_pass(error)
+
+
+def report(event: log.Event, error: Exception) -> log.Event:
+    """Log a defect with its traceback; a wrong setting by its message alone, which says what to do. Returns the
+    event."""
+    if isinstance(error, ConfigurationError):
+        event = log.Event.CONFIG_INVALID
+        log.error(event, document="deploy params", problems=[str(error)])
+    else:
+        log.error(event, stack_trace=traceback.format_exc())
+    return event

@@ -1,0 +1,1 @@
+"""The batch lane: queued photos to the provider, and their results back."""

@@ -1,0 +1,75 @@
+"""Finishing what submitters that died have left half done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from functions import log
+from functions.adapters.providers.openai import ProviderDownError, ProviderError
+from functions.core.batches.batches import LOST, OVERDUE, BatchState
+from functions.use_cases.batches.submission import create, give_back, give_up, record
+from functions.use_cases.shared.set_aside import Items, postpone_damaged
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from datetime import datetime, timedelta
+
+    from functions.adapters.firestore import StoredBatch
+    from functions.wiring import Deps
+
+ABANDONED_MAX = 20
+"""Half-built batches that one run takes up."""
+
+
+def take_up_abandoned(
+    deps: Deps, lease: timedelta, until: datetime, counts: Counter[str], *, asking: bool = True
+) -> None:
+    """Give back the jobs of batches that were never uploaded; look at OpenAI for those that were, before creating them,
+    unless OpenAI is not asked now.
+
+    One that fails is looked at again when its lease is over, and given up when nobody waits for it any more.
+
+    Raises:
+        ProviderDownError: OpenAI takes nothing now. Batches that were never uploaded have been given back all the same.
+    """
+    states = [BatchState.BUILDING, BatchState.UPLOADED] if asking else [BatchState.BUILDING]
+    found = deps.store.due_batches(states, deps.clock(), ABANDONED_MAX)
+    counts["damaged"] += postpone_damaged(deps, found.damaged, "dueAt")
+    items = Items()
+    for stored in sorted(found, key=lambda each: each.batch.state is BatchState.UPLOADED):
+        if deps.clock() > until:
+            return
+        try:
+            _take_up(deps, stored, lease, counts)
+            items.succeeded()
+        except ProviderDownError:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever it is, the next batch gets its turn)
+            counts["crashed"] += 1
+            items.failed(error, batchId=stored.batch.batch_id)
+
+
+def _take_up(deps: Deps, stored: StoredBatch, lease: timedelta, counts: Counter[str]) -> None:
+    batch, due_at = stored.batch, deps.clock() + lease
+    age = deps.clock() - batch.created_at
+    version = deps.store.update_batch(batch.batch_id, stored.version, {"dueAt": due_at})
+    if version is None:
+        return  # another run was faster
+    if batch.state is BatchState.BUILDING:
+        give_back(deps, batch, version, "its submitter died while building it", counts)
+        return
+    try:
+        found = deps.provider.find_batch(batch.batch_id, batch.created_at)
+    except ProviderError as problem:
+        if age < LOST:
+            raise
+        give_up(deps, batch, version, f"nobody can tell whether OpenAI has it: {problem}", counts)
+        return
+    if found is not None:
+        log.info(log.Event.BATCH_ADOPTED, batchId=batch.batch_id, openaiBatchId=found.openai_batch_id)
+        record(deps, batch, version, found)
+        counts["adopted"] += 1
+    elif age < OVERDUE:
+        create(deps, batch.model_copy(update={"due_at": due_at}), version, counts)
+    else:
+        give_back(deps, batch, version, "its photos have waited too long", counts)

@@ -1,0 +1,72 @@
+"""Closing a batch whose jobs have ended: its hold on the budget is settled, its files go, the wait is measured."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from functions import log
+from functions.core.batches.batches import POLL_FIRST, Batch, BatchState
+from functions.core.batches.reports import ENDED, ProviderBatch, ProviderState
+from functions.core.budget.holds import Hold, settled
+from functions.core.shared.records import Fields
+from functions.core.wallet.token_prices import measured
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from datetime import datetime
+
+    from functions.use_cases.batches.collector import Collector
+    from functions.wiring import Deps
+
+
+def pause(deps: Deps, batch: Batch, version: datetime, collector: Collector) -> None:
+    """Have a batch taken on at once by the next run; a little later if it has jobs that could not be ended. If another
+    run has closed it, after our lease, the list of jobs that we have just stored is nobody's."""
+    log.info(log.Event.BATCH_PAUSED, batchId=batch.batch_id, **collector.ended)
+    now, fields = deps.clock(), dict[str, Any]()
+    if collector.unended:
+        fields["unendedPolls"] = batch.unended_polls + 1
+    fields["dueAt"] = now + POLL_FIRST * fields.get("unendedPolls", 0)
+    if deps.store.update_batch(batch.batch_id, version, fields) is None:
+        stored = deps.store.get_batch(batch.batch_id)
+        if stored is None or stored.batch.completed_at is not None:
+            deps.files.delete_batch_files(batch.batch_id)
+
+
+def completed(deps: Deps, batch: Batch, version: datetime, reported: ProviderBatch, ended: Counter[str]) -> bool:
+    """Close a batch whose jobs have all ended. False if somebody else was faster."""
+    hold = _settled_hold(batch, reported, ended["costMicros"])
+    age, fields = deps.clock() - batch.created_at, _completing_fields(reported, ended, deps.clock())
+    settled_at = deps.store.settle_batch(batch, version, fields, hold)
+    if settled_at is None:
+        return False
+    close(deps, batch, settled_at)
+    log.info(log.Event.BATCH_COLLECTED, batchId=batch.batch_id, state=reported.state, **ended)
+    if reported.state is ProviderState.COMPLETED:
+        deps.store.write_queue_stats(batch_minutes=measured(deps.queue(), age / timedelta(minutes=1)))
+    return True
+
+
+def close(deps: Deps, batch: Batch, version: datetime) -> None:
+    """Tidy up after a batch whose jobs have all ended. Its files go first: nobody looks for those of a closed one."""
+    deps.files.delete_batch_files(batch.batch_id)
+    deps.store.update_batch(batch.batch_id, version, {"state": BatchState.DONE})
+
+
+def _settled_hold(batch: Batch, reported: ProviderBatch, cost_micros: int) -> Hold | None:
+    """Settle what was held for a batch. One that never ended may be billed all the same: all of it counts as spent."""
+    if batch.hold is None:
+        return None
+    return settled(batch.hold, cost_micros if reported.state in ENDED else max(cost_micros, batch.hold.micros))
+
+
+def _completing_fields(reported: ProviderBatch, ended: Counter[str], now: datetime) -> Fields:
+    return {
+        "doneCount": ended["done"],
+        "requeuedCount": ended["requeued"],
+        "failedCount": ended["failed"],
+        "costMicros": ended["costMicros"],
+        "error": reported.problem,
+        "completedAt": now,
+    }

@@ -1,0 +1,164 @@
+"""Ending the jobs of a batch that has ended at OpenAI: each as done, requeued, or failed and refunded.
+
+The output and the error file are streamed once; what neither of them names is seen to after that. Every write carries
+the version of the job's claim, so a collector that dies, or a second one, does no harm: the next one streams the same
+lines, and what was written before refuses to be written again. One that runs out of time strikes off what it has ended,
+for whoever goes on: the same lines again would take the same time again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from functions import log
+from functions.adapters.providers.openai import ProviderDownError, ProviderRejectedError
+from functions.core.batches.batches import FAILED_POLLS_MAX, LOST, OVER_LIMIT_PAUSE, Batch, Roll
+from functions.core.batches.reports import ENDED, ProviderBatch, counts_as_attempt, read_line, without_line
+from functions.core.jobs.attempts import Attempt, failed_attempt
+from functions.core.jobs.jobs import Failure
+from functions.core.wallet.profile import News
+from functions.use_cases.batches.submission import release_jobs
+from functions.use_cases.budget.spending import report_doubts
+from functions.use_cases.jobs.endings import Endings
+from functions.use_cases.shared.set_aside import report_item
+
+if TYPE_CHECKING:
+    from functions.wiring import Deps
+
+CAUSES_LOGGED_MAX = 10
+"""The commonest causes of a batch's failures. Users are told less: see `core.jobs.jobs.FAILURE_TEXTS`."""
+
+
+class Collector:
+    """Ends every job of one batch exactly once, but those that are `unended`: they failed in a way nobody foresaw."""
+
+    def __init__(self, deps: Deps, batch: Batch, until: datetime) -> None:
+        """Take a batch under a lease; `until` is when to stop, wherever that is."""
+        self._deps = deps
+        self._batch = batch
+        self._until = until
+        self._before: Counter[str] = Counter()
+        self._endings = Endings(deps, batch, self._before)
+
+    @property
+    def ended(self) -> Counter[str]:
+        """How many jobs have ended how, those included that an earlier collector has ended."""
+        return self._endings.ended
+
+    @property
+    def ours(self) -> Counter[str]:
+        """What this collector has counted."""
+        return self.ended - self._before
+
+    @property
+    def news(self) -> dict[str, News]:
+        """What to tell whom."""
+        return self._endings.news
+
+    @property
+    def unended(self) -> int:
+        """How many jobs are left to the next poll although there was time for them."""
+        return len(self._endings.unended)
+
+    def collect(self, reported: ProviderBatch, *, give_up: bool = False) -> bool:
+        """Stream both files, then see to the jobs that neither of them named. False if time ran out, or some are
+        `unended`: what is left is stored, if the lease is ours still, and to be collected by calling again.
+
+        With `give_up` a file that OpenAI does not hand out is taken for one that says nothing.
+
+        Raises:
+            ProviderDownError, ProviderRejectedError: a file could not be read; what was not written is still open.
+        """
+        roll = self._deps.files.read_roll(self._batch.batch_id)
+        self._before = Counter(roll.ended)
+        endings = self._endings = Endings(self._deps, self._batch, self._before)
+        if roll.damaged:
+            endings.ended["damaged"] += roll.damaged
+        in_time = True
+        try:
+            for end in self._each(reported, roll, give_up=give_up):
+                end()
+                if self._deps.clock() >= self._until:
+                    in_time = False
+                    break
+        except Exception:
+            endings.flush()  # what has come is not asked for again, whatever stops the rest
+            raise
+        endings.flush()
+        report_doubts(endings.doubts, self._deps)
+        if endings.causes:
+            causes = dict(endings.causes.most_common(CAUSES_LOGGED_MAX))
+            log.warning(log.Event.ANSWERS_FAILED, batchId=self._batch.batch_id, causes=causes)
+        complete = in_time and not endings.unended
+        if complete and endings.ended["damaged"]:
+            # The jobs whose lines on the list could not be read are known by their claims alone.
+            endings.ended["requeued"] += release_jobs(self._deps, self._batch.batch_id)
+        if not complete and self._batch.is_ours(self._deps.clock()):
+            for member in endings.unended:
+                roll.put_back(member)
+            with self._deps.files.write_roll(self._batch.batch_id) as file:
+                file.writelines(roll.to_lines(endings.ended))
+        return complete
+
+    def _each(self, reported: ProviderBatch, roll: Roll, *, give_up: bool) -> Iterator[Callable[[], None]]:
+        """Yield what ends each job that is left, in an order that serves; the job is struck off by then."""
+        end, forgotten = self._endings.end, reported.forgotten
+        for line in self._lines(reported, give_up=give_up):
+            if line is None:
+                forgotten = True
+                continue
+            read = self._read(line)
+            # A second line for the same job, or one for a job that is not ours, finds nobody on the roll.
+            member = roll.take(read[0]) if read else None
+            if read is None or member is None:
+                self.ended["strayLines"] += not roll.ended  # else it may be one that an earlier collector took
+            else:
+                yield partial(end, member, read[1])
+        if len(reported.bad_lines) >= max(self._batch.job_count, 2):
+            reported = replace(reported, bad_lines=frozenset())  # all of them are bad: it is what we send
+        for number in sorted(reported.bad_lines):
+            if member := roll.take_line(number):
+                error = failed_attempt(Failure.PROVIDER_REJECTED, "the provider cannot read this photo's line")
+                yield partial(end, member, error)
+        reported, counts = replace(reported, forgotten=forgotten), counts_as_attempt(reported)
+        pause = OVER_LIMIT_PAUSE if reported.over_limit else None
+        for member in roll.take_rest():
+            missing = without_line(reported, answer_lost=reported.answered > self.ended["answered"])
+            yield partial(end, member, missing, counts=counts, pause=pause)
+
+    def _lines(self, reported: ProviderBatch, *, give_up: bool) -> Iterator[dict[str, Any] | None]:
+        """Yield the lines of both files; None for one that is given up."""
+        for file_id in (reported.output_file_id, reported.error_file_id):
+            if file_id is None or reported.state not in ENDED:
+                continue
+            try:
+                yield from self._deps.provider.read_lines(file_id, self._seconds_left())
+            except (ProviderDownError, ProviderRejectedError) as problem:
+                if not give_up or (isinstance(problem, ProviderDownError) and not self._is_lost()):
+                    raise
+                yield None
+
+    def _seconds_left(self) -> float:
+        return (self._until - self._deps.clock()).total_seconds()
+
+    def _is_lost(self) -> bool:
+        """Whether the provider has been down for longer than anybody waits for a batch."""
+        lost = self._deps.clock() - self._batch.created_at >= LOST
+        return lost and self._batch.failed_polls >= FAILED_POLLS_MAX
+
+    def _read(self, line: dict[str, Any]) -> tuple[str, Attempt] | None:
+        """Read a line. One that nobody can make sense of costs its job an attempt, and is booked at the most."""
+        try:
+            return read_line(line)
+        except Exception as error:  # noqa: BLE001  (whatever it is, the next line gets its turn)
+            report_item(error, batchId=self._batch.batch_id)
+            name = line.get("custom_id")
+            unreadable = failed_attempt(
+                Failure.ANSWER_UNUSABLE, "the provider's answer could not be read", unreported=True
+            )
+            return (name, unreadable) if isinstance(name, str) else None

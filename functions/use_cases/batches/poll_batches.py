@@ -1,0 +1,180 @@
+"""`poll_batches`: OpenAI batches that have ended into results, requeues and refunds.
+
+One retrieve a batch, never a call a job, and less often as the batch grows older. When it has ended,
+`functions.use_cases.batches.collector` ends each of its jobs.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from functions import log
+from functions.adapters.providers.openai import ProviderDownError, ProviderRejectedError
+from functions.core.batches.batches import (
+    FAILED_POLLS_MAX,
+    FILES_AWAITED,
+    LOST,
+    OVERDUE,
+    POLL_FIRST,
+    Batch,
+    BatchState,
+    next_poll,
+)
+from functions.core.batches.reports import ENDED, ProviderBatch, ProviderState
+from functions.core.config.runtime import FUNCTION_TIMEOUT
+from functions.core.shared.alerts import AlertKind, alert
+from functions.use_cases.batches.closing import close, completed, pause
+from functions.use_cases.batches.collector import Collector
+from functions.use_cases.batches.pushes import push
+from functions.use_cases.batches.submission import give_up
+from functions.use_cases.shared.set_aside import postpone_damaged
+
+if TYPE_CHECKING:
+    from functions.adapters.firestore import StoredBatch
+    from functions.wiring import Deps
+
+RUN_TIME = FUNCTION_TIMEOUT - timedelta(seconds=180)
+"""After this a run looks at no further batch, and ends no further job of the one that it is at; the margin is for
+storing how far it has come."""
+
+PUSH_TIME = timedelta(seconds=60)
+"""How long after the run's own time users are still told of results."""
+
+DOWN_MAX = 5
+"""Batches in a row that OpenAI did not answer about: it is down. The run stops, and the next one asks again."""
+
+
+def poll_batches(deps: Deps) -> dict[str, int]:
+    """Run once. Returns counts: batches `polled`, `collected`, `paused` (for the next run), `delayed` (the provider),
+    `crashed`, and `damaged` as documents; jobs `done`, `requeued`, `failed` and `unended`; users `pushed`.
+
+    Raises:
+        RuntimeError: every batch that was due crashed: something is wrong that is not the batches'.
+    """
+    counts: Counter[str] = Counter(polled=0, collected=0, paused=0, delayed=0, crashed=0, done=0, requeued=0, failed=0)
+    open_states, until, down = [BatchState.SUBMITTED, BatchState.COLLECTING], deps.clock() + RUN_TIME, 0
+    due = deps.store.due_batches(open_states, deps.clock(), deps.runtime().batch.polls_per_run)
+    counts["damaged"] += postpone_damaged(deps, due.damaged, "dueAt")
+    for stored in due:
+        if deps.clock() > until or down == DOWN_MAX:
+            break
+        try:
+            _advance(deps, stored, until, counts)
+            down = 0
+        except (ProviderDownError, ProviderRejectedError) as problem:
+            down = down + 1 if isinstance(problem, ProviderDownError) else 0
+            counts["delayed"] += 1
+            log.warning(log.Event.BATCH_DELAYED, batchId=stored.batch.batch_id, cause=str(problem))
+            _postpone(deps, stored.batch, stored.version)
+        except Exception:  # noqa: BLE001  (whatever it is, the next batch gets its turn)
+            counts["crashed"] += 1
+            log.error(log.Event.BATCH_CRASHED, batchId=stored.batch.batch_id, stack_trace=traceback.format_exc())
+            _after_crash(deps, stored, counts)
+    if counts["crashed"] and not counts["polled"]:
+        raise RuntimeError("every batch that was due crashed the poller")
+    return dict(counts)
+
+
+def _advance(deps: Deps, stored: StoredBatch, until: datetime, counts: Counter[str]) -> None:
+    batch, now = stored.batch, deps.clock()
+    if batch.completed_at is not None:
+        close(deps, batch, stored.version)  # a collector that was done died tidying up
+        return
+    age = now - batch.created_at
+    reported = _retrieve(deps, batch, age)
+    counts["polled"] += 1
+    awaited = age < LOST and now - (batch.ended_at or now) < FILES_AWAITED
+    if (reported.state not in ENDED and age < LOST) or (reported.lacks_files and awaited):
+        _wait(deps, stored, reported)
+        return
+    lease = timedelta(minutes=deps.runtime().batch.lease_minutes)
+    taken = {"state": BatchState.COLLECTING, "dueAt": now + lease}
+    version = deps.store.update_batch(batch.batch_id, stored.version, taken)
+    batch = batch.model_copy(update={"due_at": now + lease})
+    if version is None or not batch.is_ours(deps.clock()):
+        return  # another poller collects it
+    collector = Collector(deps, batch, until)
+    try:
+        complete = collector.collect(reported, give_up=not awaited)
+    except Exception:
+        _postpone(deps, batch, version)
+        raise
+    if complete and not completed(deps, batch, version, reported, collector.ended):
+        return  # another collector, after our lease, has ended the same jobs in the same way
+    if not complete:
+        pause(deps, batch, version, collector)
+    counts["collected" if complete else "paused"] += 1
+    counts.update({outcome: collector.ours[outcome] for outcome in ("done", "requeued", "failed")})
+    counts["unended"] += collector.unended
+    counts["pushed"] += push(list(collector.news.values()), until + PUSH_TIME, deps)
+
+
+def _wait(deps: Deps, stored: StoredBatch, reported: ProviderBatch) -> None:
+    """Look again later at a batch that has not ended, or has ended without its files; cancel one that is overdue."""
+    batch, now = stored.batch, deps.clock()
+    fields: dict[str, Any] = {
+        "dueAt": next_poll(batch.created_at, now),
+        "polls": batch.polls + 1,
+        "failedPolls": 0,
+        "providerState": reported.status,
+        "answered": reported.answered,
+    }
+    if reported.state in ENDED:
+        ended_at = batch.ended_at or now
+        fields |= {"endedAt": ended_at, "dueAt": next_poll(ended_at, now)}
+        log.warning(log.Event.BATCH_DELAYED, batchId=batch.batch_id, cause="it has ended, and its files are not there")
+    elif now - batch.created_at > OVERDUE and not batch.cancel_requested:
+        _cancel(deps, batch)
+        fields |= {"cancelRequested": True, "dueAt": now + POLL_FIRST}
+    if reported.state is ProviderState.UNKNOWN:
+        log.warning(log.Event.BATCH_DELAYED, batchId=batch.batch_id, cause=f"unknown state {reported.status}")
+        text = f"OpenAI says that batch {batch.batch_id} is {reported.status!r}, which is not known here. It is waited"
+        deps.store.create_alert(alert(AlertKind.BATCH_STUCK, f"{text} for as for any.", now))
+    deps.store.update_batch(batch.batch_id, stored.version, fields)
+
+
+def _postpone(deps: Deps, batch: Batch, version: datetime) -> None:
+    """Look again later at a batch that a poll has failed at, so that others get their turn. Nothing is changed if
+    somebody has moved it on meanwhile."""
+    now = deps.clock()
+    fields: dict[str, Any] = {"failedPolls": batch.failed_polls + 1}
+    if batch.due_at > now:  # it was to be collected
+        fields["endedAt"] = batch.ended_at or now
+    fields["dueAt"] = next_poll(fields.get("endedAt", batch.created_at), now)
+    deps.store.update_batch(batch.batch_id, version, fields)
+
+
+def _after_crash(deps: Deps, stored: StoredBatch, counts: Counter[str]) -> None:
+    """Look again later at a batch that has crashed a poll; give it up when nobody waits for it any more."""
+    batch, now = stored.batch, deps.clock()
+    lost = now - batch.created_at >= LOST and batch.failed_polls >= FAILED_POLLS_MAX
+    if not lost:
+        _postpone(deps, batch, stored.version)
+    elif batch.completed_at is not None:  # its files go with the bucket's lifecycle
+        deps.store.update_batch(batch.batch_id, stored.version, {"state": BatchState.DONE})
+    elif (current := deps.store.get_batch(batch.batch_id)) is not None:
+        give_up(deps, current.batch, current.version, "it has crashed every poll", counts)
+
+
+def _retrieve(deps: Deps, batch: Batch, age: timedelta) -> ProviderBatch:
+    """Ask OpenAI how far a batch has come. One that OpenAI does not know any more, or has not answered about for too
+    long, is given up as a lost one is."""
+    openai_batch_id = batch.openai_batch_id or ""
+    try:
+        return deps.provider.retrieve_batch(openai_batch_id)
+    except (ProviderDownError, ProviderRejectedError) as problem:
+        down = isinstance(problem, ProviderDownError) and batch.failed_polls < FAILED_POLLS_MAX
+        if age < LOST or down:
+            raise
+        return ProviderBatch(openai_batch_id, ProviderState.EXPIRED, problem=str(problem), forgotten=True)
+
+
+def _cancel(deps: Deps, batch: Batch) -> None:
+    """Ask OpenAI to stop an overdue batch. One that cannot be stopped has ended, or will be given up."""
+    try:
+        deps.provider.cancel_batch(batch.openai_batch_id or "")
+    except ProviderRejectedError as problem:
+        log.warning(log.Event.BATCH_DELAYED, batchId=batch.batch_id, cause=f"not cancelled: {problem}")

@@ -1,0 +1,70 @@
+"""Pushes: each user is told once what has come of their photos, on the devices where they are signed in."""
+
+from __future__ import annotations
+
+import traceback
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from functions import log
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from functions.core.wallet.profile import News
+    from functions.wiring import Deps
+
+
+USERS_AT_ONCE = 100
+"""Who are told in one go; between two of them the clock is looked at."""
+
+
+def push(news: Sequence[News], until: datetime, deps: Deps) -> int:
+    """Tell users, as many as there is time for. Returns how many devices it reached. A push that fails, or has no time
+    left, is no matter: the results are there."""
+    reached = 0
+    for start in range(0, len(news), USERS_AT_ONCE):
+        if deps.clock() >= until:
+            log.warning(log.Event.PUSH_FAILED, users=len(news) - start, cause="no time left")
+            break
+        reached += _push(news[start : start + USERS_AT_ONCE], deps)
+    return reached
+
+
+def _push(news: Sequence[News], deps: Deps) -> int:
+    """Tell some users.
+
+    Jobs carry their user's tokens from the time when they were paid for. Which of these were taken from their user
+    since, by a sign-out or by the next user of the same telephone, is looked up; if that cannot be done nobody is told.
+    """
+    try:
+        released = deps.store.released({(item.uid, token) for item in news for token in item.push_tokens})
+        told = [
+            replace(item, push_tokens=tuple(t for t in item.push_tokens if (item.uid, t) not in released))
+            for item in news
+        ]
+        sent = deps.messaging.send([item for item in told if item.push_tokens])
+    except Exception:  # noqa: BLE001  (whatever it is, results must not wait for pushes)
+        log.warning(log.Event.PUSH_FAILED, users=len(news), stack_trace=traceback.format_exc())
+        return 0
+    _forget(sent.dead, deps)
+    return sent.reached
+
+
+def _forget(dead: Collection[tuple[str, str]], deps: Deps) -> None:
+    """Take from users the tokens that lead nowhere any more. Where it fails, the next push finds the same."""
+    tokens: defaultdict[str, set[str]] = defaultdict(set)
+    for uid, token in dead:
+        tokens[uid].add(token)
+    for uid, gone in tokens.items():
+        try:
+            deps.store.release_tokens(uid, partial(_all, gone), deps.clock())
+        except Exception:  # noqa: BLE001  (whatever it is, the next user gets their turn)
+            log.warning(log.Event.PUSH_FAILED, users=1, stack_trace=traceback.format_exc())
+
+
+def _all(tokens: set[str], _devices: object) -> set[str]:
+    return tokens

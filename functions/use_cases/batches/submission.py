@@ -1,0 +1,122 @@
+"""Handing a batch over to OpenAI, or its jobs back to the queue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from functions import log
+from functions.adapters.firestore.writes import BULK_WRITES_MAX
+from functions.adapters.providers.openai import ProviderRejectedError
+from functions.core.batches.batches import POLL_FIRST, RELEASE_PAUSE, Batch, BatchState
+from functions.core.budget.holds import settled
+from functions.core.jobs.jobs import Failure, JobError
+from functions.core.jobs.transitions import requeued
+from functions.use_cases.shared.set_aside import requeue_damaged
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from datetime import datetime, timedelta
+
+    from functions.core.batches.reports import ProviderBatch
+    from functions.core.jobs.jobs import Job
+    from functions.core.shared.records import Fields
+    from functions.wiring import Deps
+
+
+def create(deps: Deps, batch: Batch, version: datetime, counts: Counter[str]) -> bool:
+    """Create an uploaded batch at OpenAI and record it. If the reply is lost, the lease decides when to look for it.
+
+    False, and nothing is done, if the lease is as good as over: the next run looks first whether it is there.
+
+    Raises:
+        ProviderDownError: OpenAI does not take it; if it says so, the jobs are back in the queue.
+    """
+    if not batch.is_ours(deps.clock()):
+        return False
+    try:
+        created = deps.provider.create_batch(batch.batch_id, batch.input_file_id or "")
+    except ProviderRejectedError as problem:
+        give_back(deps, batch, version, str(problem), counts, pause=RELEASE_PAUSE)
+        raise problem.as_down() from problem
+    record(deps, batch, version, created)
+    return True
+
+
+def record(deps: Deps, batch: Batch, version: datetime, created: ProviderBatch) -> None:
+    """Record that OpenAI has the batch, and under which id."""
+    fields = {
+        "state": BatchState.SUBMITTED,
+        "openaiBatchId": created.openai_batch_id,
+        "dueAt": deps.clock() + POLL_FIRST,
+    }
+    deps.store.update_batch(batch.batch_id, version, fields)
+    log.info(log.Event.BATCH_SUBMITTED, batchId=batch.batch_id, openaiBatchId=created.openai_batch_id)
+
+
+def give_back(
+    deps: Deps,
+    batch: Batch,
+    version: datetime,
+    reason: str,
+    counts: Counter[str],
+    *,
+    pause: timedelta | None = None,
+    spent: bool = False,
+) -> None:
+    """Close a batch that OpenAI never had: its jobs go back to the queue, its hold is released, its files are gone.
+
+    With `pause` the jobs let others go first; with `spent` OpenAI may have had it after all, and may bill for it.
+    """
+    counts["released"] += release_jobs(deps, batch.batch_id, pause)
+    deps.files.delete_batch_files(batch.batch_id)  # before it is closed: nobody looks for those of a closed batch
+    hold = settled(batch.hold, batch.hold.micros if spent else 0) if batch.hold else None
+    deps.store.settle_batch(batch, version, {"state": BatchState.FAILED, "error": reason}, hold)
+    log.warning(log.Event.BATCH_RELEASED, batchId=batch.batch_id, cause=reason)
+
+
+def give_up(deps: Deps, batch: Batch, version: datetime, reason: str, counts: Counter[str]) -> None:
+    """Close a batch that nothing can be done with any more. Its jobs go back to the queue, where they are refunded if
+    they have waited too long; what was held for it is booked as spent, and a dead letter tells operators."""
+    deps.store.leave_letter("batch", batch.batch_id, "", reason, deps.clock())
+    give_back(deps, batch, version, reason, counts, spent=True)
+
+
+def withdraw(deps: Deps, batch: Batch, counts: Counter[str]) -> None:
+    """Undo what a run has done to its batch after its lease had run out, and another run had begun to close it.
+
+    If the batch has got further all the same, its record's reply was lost: then it is found by its lease.
+    """
+    stored = deps.store.get_batch(batch.batch_id)
+    if stored is None or stored.batch.state in {BatchState.BUILDING, BatchState.FAILED}:
+        counts["released"] += release_jobs(deps, batch.batch_id)
+        deps.files.delete_batch_files(batch.batch_id)
+
+
+def release_jobs(deps: Deps, batch_id: str, pause: timedelta | None = None) -> int:
+    """Give every job that a batch has claimed and not ended back to the queue, in the place of its age, or after a
+    `pause`. This was no attempt at them. Returns how many there were.
+
+    A job refuses if it was changed since it was read, also by this write, if its reply was lost: the next look tells.
+    One that cannot be given back at all is left to `recover_jobs`, with a dead letter.
+    """
+    error = JobError(code=Failure.PROVIDER_UNAVAILABLE, message="not sent yet")
+    before: tuple[object, object] = (None, None)
+    released: set[str] = set()
+    held = deps.store.held_jobs(batch_id, BULK_WRITES_MAX)
+    while held or held.damaged:
+        if (held, held.damaged) == before:
+            for stored in held:
+                log.error(log.Event.ITEM_SET_ASIDE, jobId=stored.job.job_id, batchId=batch_id)
+                deps.store.leave_letter("job", stored.job.job_id, stored.job.uid, "not given back", deps.clock())
+            break
+        now = deps.clock()
+        deps.store.update_jobs([(s.job.job_id, s.version, _released(s.job, error, now, pause)) for s in held])
+        requeue_damaged(deps, held.damaged)
+        released |= {stored.job.job_id for stored in held}
+        before = (held, held.damaged)
+        held = deps.store.held_jobs(batch_id, BULK_WRITES_MAX)
+    return len(released - {stored.job.job_id for stored in held})
+
+
+def _released(job: Job, error: JobError, now: datetime, pause: timedelta | None) -> Fields:
+    return requeued(error, attempts=job.attempts - 1, at=now + pause if pause else job.created_at)

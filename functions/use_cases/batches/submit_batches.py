@@ -1,0 +1,208 @@
+"""`submit_batches`: queued jobs into OpenAI batches.
+
+    record the batch with its hold on the budget (building) ► claim jobs ► input file and list of jobs to Storage
+    ► upload ► record (uploaded) ► create at OpenAI, carrying our id ► record (submitted)
+
+A run that dies leaves a batch whose lease runs out, and the next run takes it up: one that was never uploaded gives its
+jobs back to the queue; one that was uploaded is looked for at OpenAI by our id before it is created.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from functions import log
+from functions.adapters.providers.openai import ProviderDownError, ProviderError, ProviderRejectedError
+from functions.core.batches.batches import BATCH_LIFETIME, JOB_LEASE, RELEASE_PAUSE, Batch, BatchMember, BatchState
+from functions.core.budget.holds import Mode, NoRoomError, trimmed
+from functions.core.config.runtime import FUNCTION_TIMEOUT
+from functions.core.jobs.jobs import QUEUE_SHARDS
+from functions.core.model.provider_outage import Door
+from functions.use_cases.batches.abandoned import take_up_abandoned
+from functions.use_cases.batches.batch_files import LeaseOverError, StorageDownError, write_files
+from functions.use_cases.batches.queue import queued_jobs, without_overdue
+from functions.use_cases.batches.submission import create, give_back, withdraw
+from functions.use_cases.budget.spending import SHARD_TRIES, hold_for_batch, mode
+from functions.use_cases.shared.set_aside import Items
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from functions.adapters.firestore import StoredJob
+    from functions.wiring import Deps
+
+QUEUE_COUNTED_MAX = 100_000
+"""Counting further would cost more reads and change no price."""
+
+RUN_TIME = FUNCTION_TIMEOUT - timedelta(seconds=240)
+"""After this a run begins no further batch."""
+
+PREPARE_TIME = FUNCTION_TIMEOUT - timedelta(seconds=150)
+"""After this a run reads no further photo for the batch that it is at. What is left is for the photos under way, for
+the file's way to OpenAI, and for giving back the jobs that are not in it."""
+
+OVERDUE_PAGE = 500
+"""While the budget is closed nothing is sent, but whoever has waited too long gets their tokens back."""
+
+TRIES_A_BATCH = 3
+"""A run that meets others at the same jobs looks elsewhere, so often for each batch that it may send."""
+
+SHARD_GROUPS = 4
+LONG_QUEUE_BATCHES = 16
+"""A queue of this many batches is taken by quarters, each run beginning at another one, so that runs that overlap do
+not reach for the same jobs. A shorter one is taken as a whole, which makes fuller batches."""
+
+
+def submit_batches(deps: Deps) -> dict[str, int]:
+    """Run once. Returns counts: `batches` and `jobs` that were sent; jobs `refused`, `released` to the queue,
+    `unreadable` for now, `damaged` as documents; batches `adopted` and `crashed`; and how many jobs were `queued`.
+
+    Raises:
+        RuntimeError: whatever the run began failed: something is wrong that is not the jobs'.
+    """
+    counts: Counter[str] = Counter(batches=0, jobs=0, refused=0, released=0, adopted=0)
+    started = deps.clock()
+    outage = deps.queue().provider.get(Door.SUBMIT)
+    asking = outage is None or started >= outage.probe_at
+    answers = asking & _answers(
+        lambda: take_up_abandoned(deps, _lease(deps), started + RUN_TIME, counts, asking=asking)
+    )
+    queued = deps.store.count_queued(QUEUE_COUNTED_MAX)
+    if queued and answers and mode(deps) is not Mode.CLOSED:
+        _answers(lambda: _submit_queue(deps, queued, started, counts, probing=outage is not None))
+    elif queued:
+        without_overdue(deps, queued_jobs(deps, OVERDUE_PAGE, range(QUEUE_SHARDS), counts), counts)
+    closed = {"closed_at": deps.clock()} if queued and mode(deps) is Mode.CLOSED else {}
+    deps.store.write_queue_stats(queued=max(queued - counts["jobs"] - counts["refused"], 0), **closed)
+    if counts["crashed"] and not counts["batches"] + counts["adopted"]:
+        raise RuntimeError("every batch that was begun crashed")
+    return {**counts, "queued": queued}
+
+
+def _answers(step: Callable[[], None]) -> bool:
+    """Take a step; tell whether the provider was there for it. Everything that could not be sent is back in the queue
+    or under a lease, and the next tick goes on."""
+    try:
+        step()
+    except ProviderDownError as problem:
+        log.warning(log.Event.BATCH_DELAYED, cause=str(problem))
+        return False
+    return True
+
+
+def _submit_queue(deps: Deps, queued: int, started: datetime, counts: Counter[str], *, probing: bool) -> None:
+    """Send what is queued. With `probing` OpenAI took nothing last time: one job alone is sent before the others."""
+    rules, items = deps.runtime().batch, Items()
+    groups = _shard_groups(queued, rules.jobs_per_batch, first=int(deps.new_id(), 16))
+    for _ in range(TRIES_A_BATCH * rules.batches_per_run):
+        if not groups or counts["batches"] >= rules.batches_per_run or deps.clock() > started + RUN_TIME:
+            return
+        wanted = 1 if probing and not counts["batches"] else rules.jobs_per_batch
+        jobs, sent_before = queued_jobs(deps, wanted, groups[0], counts), counts["jobs"]
+        try:
+            if jobs and not _submit(deps, jobs, started + PREPARE_TIME, counts):
+                return  # there is no budget left: what is queued waits
+        except ProviderDownError:
+            raise
+        except StorageDownError as problem:
+            counts["crashed"] += 1
+            log.warning(log.Event.BATCH_DELAYED, cause=f"no photo could be read: {problem.__cause__}")
+            return
+        except Exception as error:  # noqa: BLE001  (whatever it is, the next batch gets its turn)
+            counts["crashed"] += 1
+            items.failed(error, batchId="building")
+        if len(jobs) < wanted:
+            groups = groups[1:]  # this one is empty now
+        elif counts["jobs"] - sent_before < len(jobs):
+            groups = [*groups[1:], groups[0]]  # another run is at this one: make way
+
+
+def _shard_groups(queued: int, jobs_per_batch: int, first: int) -> list[Sequence[int]]:
+    """Return the shards to take together: all of them while that makes full batches, else a quarter at a time."""
+    if queued < LONG_QUEUE_BATCHES * jobs_per_batch:
+        return [range(QUEUE_SHARDS)]
+    return [range((first + n) % SHARD_GROUPS, QUEUE_SHARDS, SHARD_GROUPS) for n in range(SHARD_GROUPS)]
+
+
+def _submit(deps: Deps, queued: Sequence[StoredJob], until: datetime, counts: Counter[str]) -> bool:
+    """Send these jobs, or as many of them as the budget has room for. False if it has no room at all."""
+    queued = without_overdue(deps, queued, counts)
+    if not queued:
+        return True
+    opened = _open_batch(deps, len(queued))
+    if opened is None:
+        return False
+    batch, version, lines = opened
+    wanted = queued[:lines] if batch.is_ours(deps.clock()) else []
+    members = deps.store.claim_jobs(batch.batch_id, wanted, deps.clock() + JOB_LEASE)
+    if not members:
+        deps.store.delete_batch(batch, version)
+        return True
+    sent = _write(deps, batch, version, members, until, counts)
+    if not sent:
+        return True
+    try:
+        with deps.files.read_input(batch.batch_id) as file:
+            file_id = deps.provider.upload_input(f"{batch.batch_id}.jsonl", file)
+    except ProviderError as problem:
+        pause = RELEASE_PAUSE if isinstance(problem, ProviderRejectedError) else None
+        give_back(deps, batch, version, str(problem), counts, pause=pause)
+        raise problem.as_down() from problem
+    uploaded = {"state": BatchState.UPLOADED, "inputFileId": file_id, "jobCount": sent}
+    hold = trimmed(batch.hold, sent) if batch.hold else None
+    uploaded_version = deps.store.settle_batch(batch, version, uploaded, hold)
+    if uploaded_version is None:
+        withdraw(deps, batch, counts)
+        return True
+    if create(deps, batch.model_copy(update={"input_file_id": file_id, "hold": hold}), uploaded_version, counts):
+        counts["batches"] += 1
+        counts["jobs"] += sent
+    return True
+
+
+def _write(
+    deps: Deps, batch: Batch, version: datetime, members: Sequence[BatchMember], until: datetime, counts: Counter[str]
+) -> int:
+    """Write a batch's files. Returns how many jobs are in them; if that is none, the batch is undone."""
+    try:
+        sent = write_files(deps, batch, members, until, counts)
+    except LeaseOverError:
+        withdraw(deps, batch, counts)
+        return 0
+    except StorageDownError as problem:
+        give_back(deps, batch, version, f"no photo could be read ({problem.__cause__!r})", counts, pause=RELEASE_PAUSE)
+        raise
+    if not sent:
+        give_back(deps, batch, version, "none of its photos could be sent", counts)
+    return sent
+
+
+def _open_batch(deps: Deps, lines: int) -> tuple[Batch, datetime, int] | None:
+    """Record a batch with its hold, for as many lines as there is room for. None if that is none."""
+    now = deps.clock()
+    for _ in range(SHARD_TRIES):
+        hold, affordable = hold_for_batch(lines, deps)
+        if not affordable:
+            break
+        batch = Batch(
+            batch_id=deps.new_id(),
+            state=BatchState.BUILDING,
+            created_at=now,
+            due_at=now + _lease(deps),
+            model=deps.settings.openai_model,
+            hold=hold,
+            expire_at=now + BATCH_LIFETIME,
+        )
+        try:
+            return batch, deps.store.create_batch(batch), affordable
+        except NoRoomError:
+            continue  # somebody else has taken that room: look again
+    log.warning(log.Event.BUDGET_REFUSED, lines=lines)
+    return None
+
+
+def _lease(deps: Deps) -> timedelta:
+    return timedelta(minutes=deps.runtime().batch.lease_minutes)

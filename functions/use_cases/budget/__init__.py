@@ -1,0 +1,1 @@
+"""What the AI provider may cost."""

@@ -1,0 +1,221 @@
+"""Holding money back before it is spent. Shared by everything that calls the provider.
+
+A hold that finds its shard full looks at all of them once and goes where there is room; a day that has no shards yet
+is opened by whoever comes first. Both end: there are few shards, and a day is opened once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from functions import log
+from functions.core.budget.day_review import Books, Drift, Review, review
+from functions.core.budget.estimates import input_tokens, input_tokens_max, jpeg_size, most_micros, raised
+from functions.core.budget.holds import (
+    DayNotOpenError,
+    Hold,
+    Mode,
+    NoRoomError,
+    batch_hold,
+    call_hold,
+    exhausted,
+    with_room,
+)
+from functions.core.budget.state import doubted, lifting, mode_now
+from functions.core.model.usage import UnknownPriceError
+from functions.core.shared.alerts import AlertKind, alert
+from functions.core.shared.errors import InstantClosed, RateLimited
+from functions.core.shared.utc_days import day_bounds, day_of
+from functions.core.wallet.quotas import Recount, RecountNeededError
+from functions.core.wallet.token_prices import expected_wait_minutes
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from functions.core.budget.holds import Shard
+    from functions.core.jobs.attempts import Doubts
+    from functions.core.jobs.jobs import Job
+    from functions.core.model.usage import ModelPrice
+    from functions.core.shared.errors import EcolaneError
+    from functions.wiring import Deps
+
+T = TypeVar("T")
+
+RECOUNT_TRIES = 3
+"""How often a user's day is looked at before other calls of the same user are given way."""
+
+SHARD_TRIES = 4
+"""How often a hold looks for another shard, before a race for the last of the budget is given up."""
+
+
+def mode(deps: Deps) -> Mode:
+    """Return what may be spent now. A hint, at most 30 s old; what holds is whether there is room for a hold."""
+    return mode_now(deps.budget(), deps.runtime().budget, deps.clock())
+
+
+def instant_closed_because(deps: Deps) -> Literal["OPERATOR", "BUDGET"] | None:
+    """Return why the instant lane is closed; None while it is open."""
+    if not deps.runtime().instant.open:
+        return "OPERATOR"
+    return None if mode(deps) is Mode.NORMAL else "BUDGET"
+
+
+def instant_closed(because: str, deps: Deps) -> EcolaneError:
+    """Return the error for a call that wants the instant lane and nothing else."""
+    if because == "BUDGET":
+        return exhausted(reopens_at(deps))
+    return InstantClosed("The instant lane is closed now. Take the batch lane, or try again later.")
+
+
+def reopens_at(deps: Deps) -> datetime:
+    """Return when there is budget again."""
+    return lifting(deps.runtime().budget, deps.budget(), deps.clock())
+
+
+def wait_minutes(deps: Deps) -> int:
+    """Return how long a batch photo that is handed in now waits for its answer: while both lanes are closed nothing is
+    sent, so until they open, and then as long as ever."""
+    pause = reopens_at(deps) - deps.clock() if mode(deps) is Mode.CLOSED else timedelta(0)
+    return -(-pause // timedelta(minutes=1)) + expected_wait_minutes(deps.queue(), deps.runtime().batch)
+
+
+def instant_hold(job: Job, photo: bytes, deps: Deps) -> Hold:
+    """Return a hold for an instant call about this photo, on a shard that chance picks."""
+    size = jpeg_size(photo)
+    model, side = deps.settings.openai_model, deps.runtime().images.side_max
+    tokens = input_tokens(model, job.region, job.language, size) if size else input_tokens_max(model, side)
+    micros, percent = most_micros(tokens, deps.model_price(), batch=False), hold_percent(deps)
+    shard = int(deps.new_id(), 16)
+    return call_hold(day_of(deps.clock()), shard, model, raised(micros, percent), percent)
+
+
+def least_hold(deps: Deps) -> Hold:
+    """Return what is held for an instant call at the least, for a decision about a photo that nobody has seen yet."""
+    return call_hold(day_of(deps.clock()), 0, deps.settings.openai_model, line_micros(deps), hold_percent(deps))
+
+
+def line_micros(deps: Deps) -> int:
+    """Return the most that one line of a batch can cost."""
+    tokens = input_tokens_max(deps.settings.openai_model, deps.runtime().images.side_max)
+    return raised(most_micros(tokens, deps.model_price(), batch=True), hold_percent(deps))
+
+
+def hold_percent(deps: Deps) -> int:
+    """Return how many percent of an estimate are held: more than 100 once an answer has cost more than its own."""
+    return deps.budget().hold_percent(deps.settings.openai_model)
+
+
+def known_price(model: str, deps: Deps) -> ModelPrice | None:
+    """Return the price of the model that a batch was sent to; None if nobody knows it any more."""
+    try:
+        return deps.model_price(model)
+    except UnknownPriceError:
+        return None
+
+
+def with_hold(hold: Hold, uid: str, act: Callable[[Hold, Recount | None], T], deps: Deps) -> T:
+    """Do something for a user that makes a hold, on another shard if this one is full.
+
+    Raises:
+        NoRoomError: no shard has room, or others were faster too often.
+        RateLimited: see `within_cap`.
+    """
+    for _ in range(SHARD_TRIES):
+        try:
+            return within_cap(uid, partial(act, hold), deps)
+        except DayNotOpenError as unopened:
+            if not open_day(unopened.day, deps).keys() >= hold.parts.keys():
+                hold = _elsewhere(hold, deps)  # an open day without this shard: the guard will find out why
+        except NoRoomError:
+            hold = _elsewhere(hold, deps)
+    raise NoRoomError(hold.day)
+
+
+def within_cap(uid: str, act: Callable[[Recount | None], T], deps: Deps) -> T:
+    """Do something that counts against what a user may cost in a day. If what the day's photos are counted at leaves no
+    room, what they have come to is added up first: three reads, or a few more, that only such a user causes.
+
+    Raises:
+        RateLimited: whenever they are added up, others of this user have been counted meanwhile.
+    """
+    recount = None
+    for _ in range(RECOUNT_TRIES):
+        try:
+            return act(recount)
+        except RecountNeededError as needed:
+            recount = _recount(uid, needed, deps)
+    raise RateLimited("Too many photos at once. Wait a second.", retryAfter=1)
+
+
+def _recount(uid: str, needed: RecountNeededError, deps: Deps) -> Recount:
+    """Add up what a user's photos of a day have come to: what the answers cost, and the most that open ones can."""
+    since, until = day_bounds(needed.day)
+    # In this order: what is settled in between is counted twice, the other way round it would not be counted at all.
+    still_open = deps.store.count_open_jobs(uid, needed.day)
+    settled = deps.store.user_micros(uid, since, until)
+    tokens = input_tokens_max(deps.settings.openai_model, deps.runtime().images.side_max)
+    most = raised(most_micros(tokens, deps.model_price(), batch=False), hold_percent(deps))
+    return Recount(needed.day, needed.counted_micros, settled + still_open * most)
+
+
+def _elsewhere(hold: Hold, deps: Deps) -> Hold:
+    day = day_of(deps.clock())
+    found = next(with_room(deps.store.budget_shards(day), hold.micros, int(deps.new_id(), 16)), None)
+    if found is None:
+        raise NoRoomError(day)
+    return hold.model_copy(update={"day": day, "parts": {str(found): hold.micros}})
+
+
+def hold_for_batch(lines: int, deps: Deps) -> tuple[Hold, int]:
+    """Return a hold for a batch of at most so many lines, and for how many of them there is room."""
+    day = day_of(deps.clock())
+    shards = deps.store.budget_shards(day) or open_day(day, deps)
+    hold, affordable = batch_hold(day, deps.settings.openai_model, line_micros(deps), lines, shards)
+    return hold.model_copy(update={"percent": hold_percent(deps)}), affordable
+
+
+def open_day(day: str, deps: Deps) -> dict[str, Shard]:
+    """Give a day its shards, if nobody has done so yet. Returns them by name."""
+    review_books = reviewer(deps)
+    deps.store.review_day(day, lambda document, books: None if books.shards else review_books(document, books, None))
+    return deps.store.budget_shards(day)
+
+
+def reviewer(deps: Deps) -> Callable[[dict[str, Any] | None, Books, Drift | None], Review]:
+    """Return what reviews a day under the config as it is stored at that moment, and not as it was cached.
+
+    It runs in a transaction that stops every other hold and settlement of the day. So all that it needs from outside is
+    asked for here, before that: then it waits for nobody.
+    """
+    checked, micros = deps.current.check(), line_micros(deps)
+
+    def review_books(document: dict[str, Any] | None, books: Books, drift: Drift | None) -> Review:
+        return review(books, checked(document).budget, deps.clock(), line_micros=micros, drift=drift)
+
+    return review_books
+
+
+def report_doubts(doubts: Doubts, deps: Deps) -> None:
+    """Tell operators of answers that do not say believably what they cost, and hold more for the next ones if some cost
+    more than was held for them."""
+    if not doubts:
+        return
+    counts = {"unreported": doubts.unreported, "absurd": doubts.absurd, "percent": doubts.percent}
+    log.error(log.Event.USAGE_DOUBTED, jobId=doubts.job_id, model=doubts.model, **counts)
+    now = deps.clock()
+    if doubts.unreported or doubts.absurd:
+        text = "An answer did not say believably what it cost; the most that it can have cost is booked."
+        deps.store.create_alert(alert(AlertKind.USAGE_UNREPORTED, text, now))
+    if not (doubts.absurd or doubts.percent):
+        return
+    state = deps.store.change_budget_state(lambda stored: doubted(stored, doubts, now))
+    if doubts.percent:
+        text = f"An answer cost {doubts.percent} % of its estimate: that much is held for each from now on."
+        deps.store.create_alert(alert(AlertKind.ESTIMATE_EXCEEDED, text, now))
+    if state.closed_by_doubt(deps.runtime().budget, now):
+        more = f"{state.absurd_micros / 1e6:,.2f} dollars more than is booked for them"
+        text = f"If what {state.absurd} answers today said is true, they cost {more}: nothing more is sent today."
+        deps.store.create_alert(alert(AlertKind.USAGE_ABSURD, text, now))

@@ -1,0 +1,116 @@
+"""Who gets as far as having photos fetched: what can be refused is refused before work is done for it.
+
+Downloading and decoding a photo is the work that comes before it is paid for. The wallet is read for the charge, after
+that; to read it for everybody before would be a read more for each call that goes well. So it is looked at beforehand
+where that costs honest users nothing: for a call of many photos, whose charge is then made under the version that was
+seen, and for whoever it has refused a short while ago. What still comes to nothing counts, in this process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from functions.core.jobs.jobs import Lane
+from functions.core.jobs.uploads import digest_of
+from functions.core.shared.errors import AccountBlocked, DailyLimit, EcolaneError, InsufficientTokens, RateLimited
+from functions.use_cases.budget.spending import within_cap
+
+if TYPE_CHECKING:
+    from functions.core.wallet.ledger import Wallet
+    from functions.core.wallet.quotas import Recount
+    from functions.use_cases.jobs.orders import Order
+    from functions.wiring import Deps
+
+WALLETS = (AccountBlocked, InsufficientTokens, DailyLimit, RateLimited)
+"""What a wallet refuses with."""
+
+PHOTO_THREADS = 8
+"""Photos of one call fetched side by side: enough to hide Storage's latency. How many are held in memory, over all
+calls, is limited beside it: see `callers.PHOTOS_IN_MEMORY_MAX`."""
+
+PHOTOS_SECONDS = 30.0
+"""After this a call begins with no further photo. Those that are left are to be sent again, with their requestIds."""
+
+RETRY_AFTER_SECONDS = 10
+
+
+def fetch(orders: Sequence[Order], uid: str, deps: Deps) -> None:
+    """Fetch and prepare the photos of these orders, as many as this user may have fetched now; an order whose photo is
+    not there, or not usable, has its error then."""
+    waiting = [order for order in orders if order.error is None]
+    granted = deps.callers.photos.take(uid, len(waiting))
+    for order in waiting[granted:]:
+        order.error = deps.callers.photos.exceeded("photos that came to nothing", len(waiting) - granted)
+    if len(orders) == 1:
+        for order in waiting[:granted]:  # an instance has no more callers than it can hold photos
+            _fetch(order, deps)
+        return
+    end = monotonic() + PHOTOS_SECONDS
+    with ThreadPoolExecutor(PHOTO_THREADS) as pool:
+        list(pool.map(lambda order: _fetch_in_turn(order, end, deps), waiting[:granted]))
+
+
+@contextmanager
+def admitted(uid: str, decide: Callable[[Wallet, Recount | None], object], deps: Deps) -> Iterator[None]:
+    """Let one photo of this user be fetched and paid for inside, if that may be. `decide` raises what the wallet
+    refuses with; of whoever it has refused a short while ago it is asked before. What ends inside with an error has
+    come to nothing.
+
+    Raises:
+        RateLimited: too many photos have come to nothing lately.
+        EcolaneError: what `decide` raises.
+    """
+    rate, callers = deps.callers.photos, deps.callers
+    try:
+        if callers.refused_lately(uid) and (seen := deps.store.look_at_wallet(uid)):
+            within_cap(uid, partial(decide, seen.wallet), deps)
+        if not rate.take(uid):
+            raise rate.exceeded("photos that came to nothing")
+        yield
+    except WALLETS:
+        callers.note_refusal(uid, refused=True)
+        raise
+    rate.give_back(uid, 1)
+    callers.note_refusal(uid, refused=False)
+
+
+def account_for(orders: Sequence[Order], uid: str, deps: Deps) -> None:
+    """Remember how these orders of a user have ended. What was charged for has not come to nothing."""
+    charged = sum(order.version is not None for order in orders)
+    deps.callers.photos.give_back(uid, charged)
+    if any(isinstance(order.error, WALLETS) for order in orders):
+        deps.callers.note_refusal(uid, refused=True)
+    elif charged:
+        deps.callers.note_refusal(uid, refused=False)
+
+
+def _fetch_in_turn(order: Order, end: float, deps: Deps) -> None:
+    """Fetch a photo when there is room for it, which other calls may take until the end."""
+    left = end - monotonic()
+    if left <= 0 or not deps.callers.photos_in_memory.acquire(timeout=left):
+        order.error = RateLimited(
+            f"Too many photos are being read here. Send it again in {RETRY_AFTER_SECONDS} seconds.",
+            retryAfter=RETRY_AFTER_SECONDS,
+        )
+        return
+    try:
+        _fetch(order, deps)
+    finally:
+        deps.callers.photos_in_memory.release()
+
+
+def _fetch(order: Order, deps: Deps) -> None:
+    try:
+        upload = deps.files.read_photo(order.job.image_path)
+        photo = deps.prepare_photo(upload, deps.runtime().images)
+    except EcolaneError as error:
+        order.error = error
+    else:
+        order.job = order.job.model_copy(update={"image_digest": digest_of(upload)})
+        if order.job.mode is Lane.INSTANT:  # a batch reads it again when it is sent
+            order.photo = photo

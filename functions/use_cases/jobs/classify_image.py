@@ -1,0 +1,57 @@
+"""`classify_image`: charge, then classify now (instant) or queue (batch). See `intake` and `instant_lane`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from functions import log
+from functions.core.jobs.jobs import Lane, job_view
+from functions.core.shared.records import RequestId
+from functions.use_cases.jobs.instant_lane import classify_now
+from functions.use_cases.jobs.intake import place
+from functions.use_cases.jobs.orders import ImagePath, Options, new_order
+
+if TYPE_CHECKING:
+    from functions.wiring import Deps
+
+
+class ClassifyImage(Options):
+    """One photo, and how soon it is wanted. `request_id` is the idempotency key: the app makes a new one per photo."""
+
+    request_id: RequestId
+    image_path: ImagePath
+    mode: Annotated[Lane, Field(strict=False)]
+    allow_batch: bool = True
+
+
+def classify_image(request: ClassifyImage, uid: str, deps: Deps) -> dict[str, Any]:
+    """Return the job as JSON, and the `balance` left when this call charged for it.
+
+    A repeated `requestId` gets the stored job again and nothing is charged. While the instant lane is closed, an
+    instant photo is served as a batch one, at that price, unless `allowBatch` is false: `mode` then differs from
+    `requestedMode`, and `closedBecause` is `OPERATOR` or `BUDGET`.
+
+    Raises:
+        NotYourImage, ImageNotFound, InvalidImage: about the photo; nothing is charged or stored.
+        InstantClosed, BudgetExhausted, PriceChanged, RateLimited, DailyLimit, InsufficientTokens: nothing is charged or
+            stored.
+        KeyReused: the key belongs to another request.
+        PhotoRefused: the model is against this photo; the charge is refunded.
+        ProviderUnavailable: the instant lane's provider failed; the charge is refunded.
+    """
+    order = new_order(
+        uid, request.request_id, request.image_path, request.mode, request, allow_batch=request.allow_batch, deps=deps
+    )
+    log.about(jobId=order.job.job_id)
+    balance = place([order], request, deps)
+    if order.error is not None:
+        raise order.error
+    if order.version is None:
+        return job_view(order.job)
+    job = order.job
+    if job.mode is Lane.INSTANT:
+        job = classify_now(job, order.photo, order.version, deps)
+    because = {"closedBecause": order.closed_because} if order.closed_because else {}
+    return {**job_view(job), "balance": balance, **because}

@@ -1,0 +1,59 @@
+"""`classify_images`: up to fifty photos into the batch lane, with one call and one transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from functions.core.jobs.jobs import Lane, job_view
+from functions.core.shared.errors import InvalidRequest
+from functions.core.shared.records import Request, RequestId
+from functions.use_cases.jobs.intake import place
+from functions.use_cases.jobs.orders import ImagePath, Options, Order, new_order
+
+if TYPE_CHECKING:
+    from functions.wiring import Deps
+
+IMAGES_MAX = 50
+"""Photos in one call."""
+
+
+class Image(Request):
+    """One of the photos, with an idempotency key of its own."""
+
+    request_id: RequestId
+    image_path: ImagePath
+
+
+class ClassifyImages(Options):
+    """The photos."""
+
+    images: Annotated[list[Image], Field(min_length=1, max_length=IMAGES_MAX)]
+
+
+def classify_images(request: ClassifyImages, uid: str, deps: Deps) -> dict[str, Any]:
+    """Return `results`, one for each photo and in their order, and the `balance` left if anything was charged.
+
+    A result has the photo's `requestId` and either its `job` or its `error`, as `{reason, message, ...}`: a photo that
+    cannot be taken does not keep the others back.
+
+    Raises:
+        InvalidRequest: two photos carry the same `requestId`.
+    """
+    keys = [image.request_id for image in request.images]
+    if len(set(keys)) < len(keys):
+        raise InvalidRequest("images: every photo needs a requestId of its own.", field="images")
+    orders = [
+        new_order(uid, image.request_id, image.image_path, Lane.BATCH, request, allow_batch=True, deps=deps)
+        for image in request.images
+    ]
+    balance = place(orders, request, deps)
+    return {"results": [_result(key, order) for key, order in zip(keys, orders, strict=True)], "balance": balance}
+
+
+def _result(request_id: str, order: Order) -> dict[str, Any]:
+    if order.error is None:
+        return {"requestId": request_id, "job": job_view(order.job)}
+    error = {"reason": order.error.reason, "message": order.error.message, **order.error.details}
+    return {"requestId": request_id, "error": error}

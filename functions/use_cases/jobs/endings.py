@@ -1,0 +1,135 @@
+"""Writing how the jobs of a batch end, each by itself: what goes wrong with one is no other one's matter.
+
+Results and requeues are held back and written many in one call, each under the version of its job's claim. A refund is
+a transaction of its own. A job that fails in a way nobody foresaw is left to the next poll, and after a few of them to
+`recover_jobs`, with a dead letter.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from functions.core.batches.batches import UNENDED_POLLS_MAX, Batch, BatchMember
+from functions.core.jobs.attempts import Attempt, Doubts, Terms, answered
+from functions.core.jobs.endings import refunding
+from functions.core.jobs.jobs import Failure, JobError
+from functions.core.jobs.transitions import backoff, lease_moved, may_try_again, requeued, waited_too_long
+from functions.core.shared.records import Fields
+from functions.core.wallet.profile import News
+from functions.use_cases.budget.spending import known_price, line_micros
+from functions.use_cases.shared.set_aside import LOOK_AGAIN, Items, report_item
+
+if TYPE_CHECKING:
+    from functions.wiring import Deps
+
+WRITES_BUFFERED_MAX = 100
+"""Results held back to be written in one call."""
+
+
+@dataclass(frozen=True)
+class _Ending:
+    """How a job ends that needs no refund: what is written, and what it adds to the counts of its batch."""
+
+    member: BatchMember
+    attempt: Attempt
+    fields: Fields
+    added: Counter[str]
+
+
+class Endings:
+    """Ends jobs of a batch, and counts in `ended` how: those included that an earlier collector has ended, which are
+    `before`. `news` is what to tell whom about it, `causes` why attempts came to nothing; `unended` are the jobs that
+    are left to the next poll."""
+
+    def __init__(self, deps: Deps, batch: Batch, before: Counter[str]) -> None:
+        """Take a batch under a lease."""
+        self._deps, self._batch = deps, batch
+        most, percent = (batch.hold.line_micros, batch.hold.percent) if batch.hold else (line_micros(deps), 100)
+        self._terms = Terms(batch.model, known_price(batch.model, deps), batch=True, most_micros=most, percent=percent)
+        self._held_back: list[_Ending] = []
+        self._items = Items()
+        self.doubts = Doubts()
+        self.causes: Counter[str] = Counter()
+        self.ended = Counter(before)
+        self.news: dict[str, News] = {}
+        self.unended: list[BatchMember] = []
+
+    def end(
+        self, member: BatchMember, attempt: Attempt, *, counts: bool = True, pause: timedelta | None = None
+    ) -> None:
+        """End a job after an attempt; `counts` tells whether it is one, `pause` how long a next one waits.
+
+        Raises:
+            google.api_core.exceptions.GoogleAPICallError: Firestore is down. This job is left to the next poll.
+        """
+        try:
+            self._end(member, attempt, counts=counts, pause=pause)
+            self._items.succeeded()
+        except Exception as error:  # noqa: BLE001  (whatever it is, the next job gets its turn)
+            self._items.failed(error, jobId=member.job_id, batchId=self._batch.batch_id)
+            self._leave(member, attempt)
+        if len(self._held_back) >= WRITES_BUFFERED_MAX:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is held back. A refused write is one that was made before, by this line or one like it."""
+        endings, self._held_back = self._held_back, []
+        outcomes = self._deps.store.update_jobs([(e.member.job_id, e.member.updated_at, e.fields) for e in endings])
+        for ending, outcome in zip(endings, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                self.ended["answered"] -= ending.attempt.billed
+                report_item(outcome, jobId=ending.member.job_id, batchId=self._batch.batch_id)
+                self._leave(ending.member, ending.attempt)
+            else:
+                self._note(ending.member, ending.attempt, ending.added)
+
+    def _end(self, member: BatchMember, attempt: Attempt, *, counts: bool, pause: timedelta | None) -> None:
+        now, cost = self._deps.clock(), self._terms.cost_micros(attempt)
+        if attempt.answer is not None:
+            done = answered(attempt.answer, attempt, member, self._terms, now)
+            self._hold_back(_Ending(member, attempt, done, Counter(done=1, costMicros=cost)))
+            return
+        error = attempt.error
+        if error is None:
+            raise ValueError("an attempt without an answer carries an error")
+        self.causes[error.message] += 1
+        spent, attempts = member.cost_micros + cost, member.attempts - (0 if counts else 1)
+        in_time = not waited_too_long(member.created_at, now)
+        may = may_try_again(error, attempts, self._deps.runtime().batch.attempts_max)
+        if attempt.retryable and may and in_time:
+            again = requeued(error, attempts=attempts, at=now + (pause or backoff(attempts)))
+            fields = {**again, "costMicros": spent}
+            self._hold_back(_Ending(member, attempt, fields, Counter(requeued=1, costMicros=cost)))
+            return
+        decision = refunding(lambda job: job.batch_id == self._batch.batch_id, error, spent, now)
+        self._deps.store.settle_job(member.job_id, member.uid, decision)
+        self.ended["answered"] += attempt.billed
+        self._note(member, attempt, Counter(failed=1, costMicros=cost))
+
+    def _hold_back(self, ending: _Ending) -> None:
+        self._held_back.append(ending)
+        self.ended["answered"] += ending.attempt.billed
+
+    def _note(self, member: BatchMember, attempt: Attempt, added: Counter[str]) -> None:
+        self.ended.update(added)
+        self.doubts.add(member.job_id, attempt, self._terms)
+        if member.notify and (added["done"] or added["failed"]):
+            before = self.news.get(member.uid, News(member.uid, member.notify))
+            self.news[member.uid] = replace(
+                before, done=before.done + added["done"], failed=before.failed + added["failed"]
+            )
+
+    def _leave(self, member: BatchMember, attempt: Attempt) -> None:
+        """Leave a job that could not be ended to the next poll, and after a few of them to `recover_jobs`."""
+        if self._batch.unended_polls < UNENDED_POLLS_MAX:
+            self.unended.append(member)
+            return
+        now, cost = self._deps.clock(), self._terms.cost_micros(attempt)
+        error = attempt.error or JobError(code=Failure.ANSWER_UNUSABLE, message="the result could not be stored")
+        self._deps.store.leave_letter("job", member.job_id, member.uid, error.message, now)
+        later = lease_moved(now + LOOK_AGAIN, error, member.cost_micros + cost)
+        self._deps.store.update_jobs([(member.job_id, member.updated_at, later)])
+        self.ended.update(costMicros=cost, answered=int(attempt.billed), failed=1)

@@ -1,0 +1,98 @@
+"""The instant lane: ask the provider about one charged job and settle it. Shared by `classify_image` and `upgrade_job`.
+
+ask      under the job's lease, so that a crash here is found and refunded
+settle   the result, or the failure with its refund; guarded: only while the job is still as its opener left it
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from functions import log
+from functions.adapters.providers.openai import ProviderDownError, ProviderRejectedError
+from functions.adapters.time_budget import STORE_PATIENCE_SECONDS, since_arrival
+from functions.core.config.runtime import CALL_TIMEOUT
+from functions.core.jobs.attempts import Attempt, Doubts, Terms, answered, failed_attempt, judge
+from functions.core.jobs.endings import refunding
+from functions.core.jobs.jobs import Failure, Job, JobError, Status
+from functions.core.jobs.transitions import with_fields
+from functions.core.model.prompts import completion_request, image_data_url
+from functions.core.model.provider_errors import Trouble
+from functions.core.shared.errors import InvalidImage, PhotoRefused, ProviderUnavailable
+from functions.core.shared.photos import PhotoProblem
+from functions.use_cases.budget.spending import report_doubts
+
+if TYPE_CHECKING:
+    from functions.wiring import Deps
+
+PROVIDER_SECONDS_MIN = 0.1
+"""Then the provider is as good as not asked, and the charge comes back."""
+
+
+def classify_now(job: Job, photo: bytes, version: datetime, deps: Deps) -> Job:
+    """Return the job with its result.
+
+    Raises:
+        InvalidImage: the provider cannot read this photo; the charge is refunded.
+        PhotoRefused: the model, or the provider's rules, are against it. `refunded` is false if too many of the user's
+            photos of today have come to nothing: see `core.wallet.quotas.FAILURES_REFUNDED_MAX`.
+        ProviderUnavailable: it gave no usable answer; the charge is refunded. Details `retryAfter`, `jobId`.
+    """
+    attempt, retry_after = _ask(job, photo, deps)
+    held, percent = (job.hold.line_micros, job.hold.percent) if job.hold else (0, 100)
+    terms = Terms(deps.settings.openai_model, deps.model_price(), batch=False, most_micros=held, percent=percent)
+    doubts = Doubts()
+    doubts.add(job.job_id, attempt, terms)
+    report_doubts(doubts, deps)
+    error = attempt.error or JobError(code=Failure.PROVIDER_UNAVAILABLE, message="the answer came after the lease")
+    if attempt.answer is not None:
+        fields = answered(attempt.answer, attempt, job, terms, deps.clock())
+        if deps.store.update_job(job, version, fields):
+            return with_fields(job, fields)
+        # Written already (the reply was lost), or the lease ran out and the charge was refunded: the job says which.
+        stored = deps.store.get_job(job.job_id)
+        if stored is not None and stored.job.status is Status.DONE:
+            return stored.job
+    log.warning(log.Event.INSTANT_FAILED, jobId=job.job_id, code=error.code, cause=error.message)
+    spent = job.cost_micros + terms.cost_micros(attempt)
+    ours = refunding(lambda j: j.opened_by == job.opened_by, error, spent, deps.clock())
+    stored = deps.store.settle_job(job.job_id, job.uid, ours)
+    if stored is not None and stored.job.charge_stands:
+        message = "The classifier makes nothing of this photo, as of others of yours today. Its price is kept."
+        raise PhotoRefused(message, jobId=job.job_id, refunded=False)
+    if attempt.refused:
+        message = "The classifier refuses to look at this photo. Your tokens are back; choose another photo."
+        raise PhotoRefused(message, jobId=job.job_id, refunded=True)
+    if error.code is Failure.PROVIDER_REJECTED:
+        raise InvalidImage(
+            PhotoProblem.REFUSED, "The classifier does not take this photo. Your tokens are back; choose another photo."
+        )
+    raise ProviderUnavailable(
+        "The classifier is not available now. Your tokens are back; try again later with a new requestId.",
+        retryAfter=retry_after,
+        jobId=job.job_id,
+    )
+
+
+def _ask(job: Job, photo: bytes, deps: Deps) -> tuple[Attempt, int]:
+    """Return the attempt, and after how many seconds another one makes sense should it have failed."""
+    rules = deps.runtime().instant
+    model, identifier = deps.settings.openai_model, deps.safety_identifier(job.uid)
+    body = completion_request(model, image_data_url(photo), job.region, job.language, identifier=identifier)
+    try:
+        completion = deps.provider.complete(body, min(rules.provider_timeout_seconds, _seconds_left()))
+    except ProviderDownError as problem:
+        unreported = problem.may_be_billed
+        attempt = failed_attempt(Failure.PROVIDER_UNAVAILABLE, str(problem), unreported=unreported)
+        return attempt, problem.retry_after_seconds or rules.retry_after_seconds
+    except ProviderRejectedError as problem:
+        refused = problem.trouble is Trouble.POLICY
+        return failed_attempt(Failure.PROVIDER_REJECTED, str(problem), refused=refused), rules.retry_after_seconds
+    return judge(completion), rules.retry_after_seconds
+
+
+def _seconds_left() -> float:
+    """Return how long the provider may take, so that the answer, or a refund, is stored before the platform ends the
+    call: what came before, a slow body or a slow Storage, is taken off."""
+    return max(CALL_TIMEOUT.total_seconds() - STORE_PATIENCE_SECONDS - since_arrival(), PROVIDER_SECONDS_MIN)

@@ -1,0 +1,91 @@
+"""`recover_jobs`: instant calls that never came back: their jobs are failed and refunded.
+
+So are jobs of a batch that has given up refunding them. What a dead submitter or collector left behind is not looked
+for here: its lease makes it due again, and the next run of `submit_batches` or `poll_batches` takes it up.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from functions import log
+from functions.adapters.transient_errors import will_pass
+from functions.core.config.runtime import FUNCTION_TIMEOUT
+from functions.core.jobs.endings import refunding
+from functions.core.jobs.jobs import Failure, JobError
+from functions.use_cases.shared.set_aside import LOOK_AGAIN, postpone_damaged
+
+if TYPE_CHECKING:
+    from functions.adapters.firestore import StoredJob
+    from functions.wiring import Deps
+
+PAGE = 100
+"""Jobs read at a time."""
+
+NEXT_RUN = timedelta(minutes=5)
+"""Less than the time between two runs."""
+
+RUN_TIME = FUNCTION_TIMEOUT - timedelta(seconds=120)
+"""After this a run begins with no further job."""
+
+
+def recover_jobs(deps: Deps) -> dict[str, int]:
+    """Run once. Returns counts: jobs `recovered`, `skipped` because they ended meanwhile, and `crashed`; documents
+    that are `damaged`.
+
+    Raises:
+        RuntimeError: every job crashed: something is wrong that is not the jobs'.
+    """
+    counts: Counter[str] = Counter(recovered=0, skipped=0, crashed=0, damaged=0)
+    until, more = deps.clock() + RUN_TIME, True
+    while more:
+        stale = deps.store.stale_leases(deps.clock(), PAGE)
+        counts["damaged"] += postpone_damaged(deps, stale.damaged, "leaseUntil")
+        for stored in stale:
+            if deps.clock() <= until:
+                counts[_outcome(deps, stored)] += 1
+        # Whoever could not even be set aside comes first again, and would be read again and again.
+        more = len(stale) + len(stale.damaged) == PAGE and not counts["stuck"] and deps.clock() <= until
+    if counts["recovered"]:
+        log.warning(log.Event.LEASES_RECOVERED, **counts)
+    if counts["crashed"] + counts["stuck"] and not counts["recovered"] + counts["skipped"]:
+        raise RuntimeError("every job that was to be recovered crashed")
+    return dict(counts)
+
+
+def _outcome(deps: Deps, stored: StoredJob) -> str:
+    try:
+        return "recovered" if _recover(deps, stored) else "skipped"
+    except Exception as error:  # noqa: BLE001  (whatever it is, the next user gets their tokens back)
+        log.error(log.Event.LEASE_CRASHED, jobId=stored.job.job_id, stack_trace=traceback.format_exc())
+        return "crashed" if _set_aside(deps, stored, passing=will_pass(error)) else "stuck"
+
+
+def _set_aside(deps: Deps, stored: StoredJob, *, passing: bool) -> bool:
+    """Give way to others: until the next run after an error that will pass, else for an hour, with a dead letter. False
+    if that cannot be written either."""
+    job, now = stored.job, deps.clock()
+    later = now + (NEXT_RUN if passing else LOOK_AGAIN)
+    try:
+        if not passing:
+            deps.store.leave_letter("job", job.job_id, job.uid, "its lease is over, and it could not be refunded", now)
+        (outcome,) = deps.store.update_jobs([(job.job_id, stored.version, {"leaseUntil": later})])
+    except Exception:  # noqa: BLE001  (the error that counts is logged already)
+        return False
+    return not isinstance(outcome, Exception)
+
+
+def _recover(deps: Deps, stored: StoredJob) -> bool:
+    """Fail and refund a job whose lease has run out, if it is still under that lease."""
+    job, lease = stored.job, stored.job.lease_until
+    error = JobError(code=Failure.PROVIDER_UNAVAILABLE, message="the call was cut off before its answer came")
+    if job.batch_id is not None and job.error is not None:
+        error = job.error  # its batch could not refund it, and has left the reason
+    # What the provider may have charged for is not known here: what was held for it is booked as spent.
+    held = job.hold.micros if job.hold else 0
+    decision = refunding(lambda current: current.lease_until == lease, error, job.cost_micros + held, deps.clock())
+    settled = deps.store.settle_job(job.job_id, job.uid, decision)
+    return settled is not None and settled.version != stored.version

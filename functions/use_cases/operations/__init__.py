@@ -1,0 +1,1 @@
+"""What operators see and change, and what watches over the rest."""

@@ -1,0 +1,75 @@
+"""`admin_set_config`: an operator changes the runtime config; what was changed, by whom and when stays on record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from functions import log
+from functions.core.config.changes import proposed, require_sense
+from functions.core.config.reading import readable
+from functions.core.operations.change_alerts import change_alert
+from functions.core.shared.alerts import AlertKind
+from functions.core.shared.errors import InvalidRequest
+from functions.core.shared.records import Request
+from functions.core.shared.utc_days import day_of
+from functions.use_cases.budget.spending import line_micros, reviewer
+
+if TYPE_CHECKING:
+    from functions.core.shared.alerts import Alert
+    from functions.core.shared.records import Fields
+    from functions.wiring import Deps
+
+
+class AdminSetConfig(Request):
+    """The sections and fields to change, nested as in the document; `null` takes a field back to its default."""
+
+    changes: dict[str, Any]
+
+
+def admin_set_config(request: AdminSetConfig, uid: str, deps: Deps) -> dict[str, Any]:
+    """Return the whole `config` in force and what `changed`: a list of `{field, before, after}`.
+
+    Functions that are running see it within 30 seconds; a budget limit binds at once. The change is logged: an account
+    that writes entries can neither change nor delete them, as it could those of `config/runtime/audit`.
+
+    Raises:
+        InvalidRequest: see `change_config`; nothing is changed.
+    """
+    outcome = change_config(request.changes, uid, deps)
+    if outcome["changed"]:
+        log.warning(log.Event.CONFIG_CHANGED, by=uid, changed=outcome["changed"])
+    return outcome
+
+
+def change_config(changes: dict[str, Any], by: str, deps: Deps) -> dict[str, Any]:
+    """Change the config, with its audit entry and an alert. Returns what `admin_set_config` does.
+
+    The alert goes also to those who were told before: who takes an operator's account over takes them off first.
+
+    Raises:
+        InvalidRequest: an unknown field, a value out of range or above what the deploy allows, or a limit that buys no
+            photo; nothing is changed.
+    """
+    audit_id, most, photo_micros = deps.new_id(), deps.settings.daily_limit_micros_max, line_micros(deps)
+    outcome: dict[str, Any] = {}
+    in_force = deps.runtime()
+
+    def decide(stored: dict[str, Any]) -> tuple[dict[str, Any], Fields, Alert | None]:
+        new = proposed(stored, changes)
+        require_sense(new, photo_micros, deps.clock())
+        if new.config.budget.daily_limit_micros > most and "budget" in changes:
+            field, dollars = "budget.dailyLimitMicros", most // 1_000_000
+            raise InvalidRequest(f"{field}: this deploy allows ${dollars} a day (DAILY_BUDGET_USD_MAX).", field=field)
+        outcome.update(config=new.config.model_dump(by_alias=True, mode="json"), changed=new.changed)
+        audit = {"by": by, "at": deps.clock(), "changed": new.changed}
+        if not new.changed:
+            return new.document, audit, None
+        before = readable(stored, in_force)[0].budget.alert_uids
+        kind, uids = AlertKind.CONFIG_CHANGED, dict.fromkeys([*in_force.budget.alert_uids, *before])
+        return new.document, audit, change_alert(kind, "the config", audit, uids, deps.clock(), audit_id)
+
+    deps.store.change_runtime(audit_id, decide)
+    # A limit that was lowered is in force when this returns: holds go by the shards, and these are set anew.
+    review_books = reviewer(deps)
+    deps.store.review_day(day_of(deps.clock()), lambda document, books: review_books(document, books, None))
+    return outcome

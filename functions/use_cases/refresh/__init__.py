@@ -1,0 +1,1 @@
+"""Allowances that come by themselves."""

@@ -1,0 +1,87 @@
+"""One bad item costs that item: it is set aside, counted, and operators are told; what is beside it goes on."""
+
+from __future__ import annotations
+
+import traceback
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from functions import log
+from functions.adapters.transient_errors import will_pass
+from functions.core.jobs.jobs import Status
+from functions.core.refresh.refresh import letter_about
+from functions.core.shared.alerts import AlertKind, alert
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from functions.adapters.firestore import DamagedDocument
+    from functions.core.shared.records import Fields
+    from functions.wiring import Deps
+
+LOOK_AGAIN = timedelta(hours=1)
+"""When a document that could not be read is looked at again: by then it may be repaired, or a newer version of this
+function is deployed."""
+
+WHAT_TO_DO = "Correct the field, or remove the document; everything else goes on."
+
+OUTAGES_MAX = 5
+"""Items in a row that failed by an error of Google's services: then those are down, and nothing is wrong with the
+items."""
+
+
+class Items:
+    """Items that are worked off one after the other, each of which may fail in a way that nobody foresaw."""
+
+    def __init__(self) -> None:
+        self._outages = 0
+
+    def succeeded(self) -> None:
+        """Note that an item went well."""
+        self._outages = 0
+
+    def failed(self, error: Exception, **names: object) -> None:
+        """Report an item's error, about the item that these fields name.
+
+        Raises:
+            Exception: this error, if several items in a row have failed by an outage: the next one would as well.
+        """
+        report_item(error, **names)
+        self._outages = self._outages + 1 if will_pass(error) else 0
+        if self._outages >= OUTAGES_MAX:
+            raise error
+
+
+def report_item(error: Exception, **names: object) -> None:
+    """Log an error that nobody foresaw, about the item that these fields name."""
+    log.error(log.Event.ITEM_SET_ASIDE, **names, stack_trace="".join(traceback.format_exception(error)))
+
+
+def report_damaged(deps: Deps, damaged: Sequence[DamagedDocument], what_to_do: str = WHAT_TO_DO) -> int:
+    """Tell operators, once a day, of documents that cannot be read. Returns how many there are."""
+    for each in damaged:
+        log.error(log.Event.DOCUMENT_DAMAGED, path=each.path, field=each.field, problem=each.problem)
+    if damaged:
+        others = f", and {len(damaged) - 1} more" if len(damaged) > 1 else ""
+        text = f"{damaged[0]}{others}. {what_to_do}"
+        deps.store.create_alert(alert(AlertKind.DOCUMENT_DAMAGED, text, deps.clock()))
+    return len(damaged)
+
+
+def postpone_damaged(deps: Deps, damaged: Sequence[DamagedDocument], due_field: str) -> int:
+    """Report damaged documents and move the time in `due_field`, by which they were found, on by an hour: they leave
+    the head of their queue, and are taken as soon as they are repaired. Two writes each. Returns how many there are."""
+    return _set_aside(deps, damaged, {due_field: deps.clock() + LOOK_AGAIN})
+
+
+def requeue_damaged(deps: Deps, damaged: Sequence[DamagedDocument]) -> int:
+    """Report damaged jobs that a batch has claimed, and put them back into the queue, where they are looked at again in
+    an hour. Two writes each. Returns how many there are."""
+    later = deps.clock() + LOOK_AGAIN
+    return _set_aside(deps, damaged, {"status": Status.QUEUED, "batchId": None, "leaseUntil": None, "queuedAt": later})
+
+
+def _set_aside(deps: Deps, damaged: Sequence[DamagedDocument], fields: Fields) -> int:
+    for each in damaged:
+        deps.store.set_aside(each, fields, letter_about("document", each.path, "", str(each), deps.clock()))
+    return report_damaged(deps, damaged)

@@ -1,0 +1,1 @@
+"""Tokens that users have, earn and see; their devices."""

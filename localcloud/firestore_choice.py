@@ -1,0 +1,83 @@
+"""Which Firestore the local cloud runs on: ours in memory, or Google's emulator."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from localcloud.clock import MovableClock
+from localcloud.firestore import FirestoreServer, OfficialFirestore, find_official
+
+KINDS = ("auto", "embedded", "official")
+
+
+class FirestoreChoiceError(RuntimeError):
+    """The Firestore asked for cannot be had. The message is one line that says what to do."""
+
+
+@dataclass(frozen=True)
+class LocalFirestore:
+    """The Firestore in use: its kind, why it is that one, and the server itself."""
+
+    kind: str  # embedded or official
+    why: str
+    server: FirestoreServer | OfficialFirestore
+
+    @property
+    def host(self) -> str:
+        """What `FIRESTORE_EMULATOR_HOST` is set to: `127.0.0.1:PORT`."""
+        return self.server.host
+
+    def start(self) -> None:
+        """Begin to serve.
+
+        Raises:
+            FirestoreChoiceError: it does not start; the message says why.
+        """
+        try:
+            self.server.start()
+        except RuntimeError as error:
+            raise FirestoreChoiceError(f"the {self.kind} Firestore does not start: {error}") from error
+
+    def stop(self) -> None:
+        """Stop serving."""
+        self.server.stop()
+
+    @property
+    def embedded(self) -> FirestoreServer:
+        """The embedded server, for its bill and its faults.
+
+        Raises:
+            FirestoreChoiceError: Google's emulator runs, which has neither.
+        """
+        if not isinstance(self.server, FirestoreServer):
+            raise FirestoreChoiceError("only the embedded Firestore keeps a bill: run with FIRESTORE=embedded")
+        return self.server
+
+
+def choose_firestore(wanted: str | None, root: Path, clock: MovableClock, port: int = 0) -> LocalFirestore:
+    """Return the Firestore that `wanted` asks for, not started yet.
+
+    `wanted` is one of `KINDS`; None takes the environment's `FIRESTORE`, and without one `auto`, which is the embedded
+    one. `root` is the folder of `firestore.indexes.json` and `firestore.rules`, each used where it exists.
+
+    Raises:
+        FirestoreChoiceError: `wanted` is no kind, or the official one is wanted and not on this machine.
+    """
+    kind = wanted or os.environ.get("FIRESTORE") or "auto"
+    if kind not in KINDS:
+        raise FirestoreChoiceError(f"there is no Firestore {kind!r}; FIRESTORE can be {', '.join(KINDS)}")
+    if kind == "official":
+        install, how = find_official()
+        if install is None:
+            raise FirestoreChoiceError(
+                f"no official Firestore emulator: {how.rstrip('.')}; FIRESTORE=embedded needs none"
+            )
+        official = OfficialFirestore(_existing(root / "firestore.rules"), port)
+        return LocalFirestore("official", f"asked for; {how}", official)
+    why = "asked for" if kind == "embedded" else "the default: no Java needed, and it keeps the bill"
+    indexes = _existing(root / "firestore.indexes.json")
+    return LocalFirestore("embedded", why, FirestoreServer(port=port, indexes=indexes, clock=clock))
+
+
+def _existing(path: Path) -> Path | None:
+    return path if path.exists() else None

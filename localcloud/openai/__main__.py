@@ -1,0 +1,43 @@
+"""Runs the stand-in on its own: `python -m localcloud.openai --port 8090`."""
+
+import argparse
+import signal
+import threading
+from pathlib import Path
+
+from localcloud.clock import MovableClock
+from localcloud.openai.standin import OpenAIStandIn, machine_time
+
+
+def main() -> None:
+    """Serve until interrupted."""
+    parser = argparse.ArgumentParser(prog="openai_standin", description="A stand-in for the OpenAI API.")
+    parser.add_argument("--port", type=int, default=0, help="where to listen on 127.0.0.1; 0 takes a free port")
+    parser.add_argument("--clock", type=Path, help="file of a clock shared with other processes (localcloud/clock.py)")
+    parser.add_argument("--batch-minutes", type=float, default=20.0, help="how long a batch takes at most")
+    parser.add_argument("--latency-ms", type=float, default=0.0, help="added to every chat completion")
+    parser.add_argument("--enqueued-token-limit", type=int, help="prompt tokens that may wait in batches, per model")
+    parser.add_argument("--webhook-url", help="where events about batches go")
+    parser.add_argument("--webhook-secret", help="what they are signed with, whsec_...")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    standin = OpenAIStandIn(
+        port=options.port,
+        clock=MovableClock(options.clock) if options.clock else machine_time,
+        seed=options.seed,
+        batch_minutes=options.batch_minutes,
+        latency_ms=options.latency_ms,
+        enqueued_token_limit=options.enqueued_token_limit,
+        webhook_url=options.webhook_url,
+        webhook_secret=options.webhook_secret,
+    )
+    stop = threading.Event()
+    for wish in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(wish, lambda *_: stop.set())
+    with standin:
+        print(f"OPENAI_BASE_URL={standin.base_url}  admin {standin.admin_url}  (Ctrl-C stops it)", flush=True)
+        stop.wait()
+
+
+if __name__ == "__main__":
+    main()

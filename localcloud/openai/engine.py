@@ -1,0 +1,74 @@
+"""What the stand-in does, without sockets and threads: chat, files, batches, events, all by the clock handed in."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from localcloud.openai import chat
+from localcloud.openai.batch_lines import LineWorker
+from localcloud.openai.batches import Batches
+from localcloud.openai.faults import Faults
+from localcloud.openai.files import Files
+from localcloud.openai.ids import Ids
+from localcloud.openai.images import Fetch, Gallery
+from localcloud.openai.settings import Settings
+from localcloud.openai.webhooks import Send, Webhooks, post
+
+Clock = Callable[[], datetime]
+
+
+class Engine:
+    """The parts put together. Every method may be called from several threads."""
+
+    def __init__(
+        self,
+        directory: Path,
+        clock: Clock,
+        settings: Settings,
+        *,
+        seed: int = 0,
+        fetch: Fetch | None = None,
+        send: Send = post,
+        signing_time: Callable[[], float] = time.time,
+    ) -> None:
+        """Keep files in `directory`; `clock` returns an aware UTC time. The rest is described in OpenAIStandIn."""
+        self._clock = clock
+        self.settings = settings
+        self.ids = Ids(seed)
+        self.faults = Faults(seed)
+        self.files = Files(directory, self.ids)
+        self.webhooks = Webhooks(settings, self.faults, self.ids, send, signing_time)
+        self._gallery = Gallery(fetch)
+        worker = LineWorker(self._answer_line, self.faults, self.ids)
+        self.batches = Batches(
+            settings, self.files, self.faults, self.ids, self._gallery, worker, self.webhooks.announce
+        )
+
+    def now(self) -> int:
+        """Return the time by the clock handed in, in whole seconds since 1970."""
+        return int(self._clock().timestamp())
+
+    def chat(self, body: object, *, endpoint: str = "POST /v1/chat/completions", custom_id: str = "") -> dict[str, Any]:
+        """Return the completion for a request's JSON. `endpoint` and `custom_id` are what faults select by.
+
+        Raises:
+            ApiError: the request is not in order.
+        """
+        return chat.complete(
+            body,
+            self._gallery,
+            completion_id=self.ids.new("chatcmpl-"),
+            created=self.now(),
+            cached_tokens=self.settings.cached_tokens,
+            fault=self.faults.strike("answer", endpoint, custom_id),
+        )
+
+    def tick(self) -> int:
+        """Move batches to where the clock is and deliver the events that are due; return how many were accepted."""
+        self.batches.advance(self.now())
+        return self.webhooks.deliver_due(self.now())
+
+    def _answer_line(self, body: dict[str, Any], custom_id: str) -> dict[str, Any]:
+        return self.chat(body, endpoint="BATCH /v1/chat/completions", custom_id=custom_id)

@@ -1,5 +1,0 @@
-"""A stand-in for the OpenAI API that the real `openai` client talks to: chat with images, files, batches, webhooks."""
-
-from scripts.emulators.openai_standin.standin import OpenAIStandIn
-
-__all__ = ["OpenAIStandIn"]

@@ -1,0 +1,216 @@
+"""The whole product in one process, without a socket: real use cases, real clients, our Firestore and OpenAI stand-in.
+
+For what has to be fast and repeatable: property tests, benchmarks of cost, simulations. The clock stands still until
+it is moved; only Cloud Storage is replaced, by a dictionary with the adapter's own interface.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from openai import OpenAI
+
+from functions.adapters.firestore import BoundedTransport, FirestoreStore
+from functions.adapters.messaging import Sent
+from functions.adapters.providers.watched import WatchedProvider
+from functions.core.batches.batches import Roll
+from functions.core.config.runtime import ImageRules
+from functions.core.shared.errors import ImageNotFound
+from functions.core.wallet.profile import News
+from functions.deploy.params import Settings
+from functions.wiring import Deps
+from localcloud.firestore import FirestoreServer, in_process_client
+from localcloud.firestore.service import Wait
+from localcloud.openai import OpenAIStandIn
+from scripts.operators.session import OperatorDeps
+from scripts.operators.store import OperatorStore
+
+Interrupt = Callable[[str, Literal["before", "after"]], None]
+
+_INDEXES = Path(__file__).resolve().parents[1] / "firestore.indexes.json"
+
+
+class StillClock:
+    """A clock that moves only when it is told to, in either direction."""
+
+    def __init__(self, now: datetime = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        """Return the time."""
+        return self.now
+
+    def seconds(self) -> float:
+        """Return the time in seconds."""
+        return self.now.timestamp()
+
+    def advance(self, step: timedelta) -> None:
+        """Move by `step`, which may be negative."""
+        self.now += step
+
+
+class MemoryFiles:
+    """Cloud Storage's part in `functions.adapters.storage.StorageFiles`, in a dictionary by object path."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    def read_photo(self, path: str) -> bytes:
+        """Return an uploaded photo, or raise ImageNotFound."""
+        if path not in self.objects:
+            raise ImageNotFound("There is no photo at imagePath. Upload it first.")
+        return self.objects[path]
+
+    @contextmanager
+    def write_input(self, batch_id: str) -> Iterator[IO[bytes]]:
+        """Open a batch's input file for writing; it appears when the block ends without an error."""
+        file = BytesIO()
+        yield file
+        self.objects[f"batches/{batch_id}/input.jsonl"] = file.getvalue()
+
+    @contextmanager
+    def read_input(self, batch_id: str) -> Iterator[IO[bytes]]:
+        """Open a batch's input file for reading."""
+        yield BytesIO(self.objects[f"batches/{batch_id}/input.jsonl"])
+
+    @contextmanager
+    def write_roll(self, batch_id: str) -> Iterator[IO[bytes]]:
+        """Open a batch's list of jobs for writing; see `write_input`."""
+        file = BytesIO()
+        yield file
+        self.objects[f"batches/{batch_id}/jobs.jsonl"] = file.getvalue()
+
+    def read_roll(self, batch_id: str) -> Roll:
+        """Return a batch's list of jobs."""
+        return Roll(self.objects[f"batches/{batch_id}/jobs.jsonl"].splitlines())
+
+    def put_photo(self, batch_id: str, job_id: str, jpeg: bytes) -> str:
+        """Store a prepared photo with its batch and return a link to it."""
+        path = f"batches/{batch_id}/photos/{job_id}.jpg"
+        self.objects[path] = jpeg
+        return f"http://storage.local/{path}"
+
+    def delete_batch_files(self, batch_id: str) -> None:
+        """Remove a batch's files, as far as they are there."""
+        for path in [path for path in self.objects if path.startswith(f"batches/{batch_id}/")]:
+            del self.objects[path]
+
+
+class MemoryMessaging:
+    """Firebase Cloud Messaging's part in `functions.adapters.messaging.PushMessaging`: keeps what was sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[News] = []
+        self.dead_tokens: set[str] = set()
+        self.alerts: list[tuple[tuple[str, ...], str, str, str]] = []
+
+    def send(self, news: Sequence[News]) -> Sent:
+        """Keep the news and return how many devices it would have reached; `dead_tokens` are those of none."""
+        self.sent += [item for item in news if item.push_tokens]
+        targets = [(item.uid, token) for item in news for token in item.push_tokens]
+        dead = tuple(target for target in targets if target[1] in self.dead_tokens)
+        return Sent(len(targets) - len(dead), dead)
+
+    def alert(self, tokens: Sequence[str], kind: str, day: str, text: str) -> int:
+        """Keep the alert and return how many devices it would have reached."""
+        self.alerts.append((tuple(tokens), kind, day, text))
+        return len(tokens)
+
+
+class _Interrupted:
+    """An adapter whose every call can be interrupted before and after it takes effect."""
+
+    def __init__(self, name: str, adapter: object, cloud: "InProcessCloud") -> None:
+        self._name, self._adapter, self._cloud = name, adapter, cloud
+
+    def __getattr__(self, call: str) -> Any:
+        method = getattr(self._adapter, call)
+
+        def interrupted(*args: Any, **kwargs: Any) -> Any:
+            self._cloud.interrupt(f"{self._name}.{call}", "before")
+            answer = method(*args, **kwargs)
+            if isinstance(answer, AbstractContextManager):
+                return self._until_closed(call, answer)
+            self._cloud.interrupt(f"{self._name}.{call}", "after")
+            return answer
+
+        return interrupted
+
+    @contextmanager
+    def _until_closed(self, call: str, file: AbstractContextManager[Any]) -> Iterator[Any]:
+        """A file that is written is there once its block has ended."""
+        with file as opened:
+            yield opened
+        self._cloud.interrupt(f"{self._name}.{call}", "after")
+
+
+class InProcessCloud:
+    """Everything a use case needs, in `deps`, and the handles to watch and disturb it.
+
+    `interrupt` is called around every call that leaves the process, with its name and `before` or `after`; it may
+    raise, to play a crash at that point.
+    """
+
+    def __init__(self, wait: Wait | None = None, **standin: Any) -> None:
+        """`wait` is how a call waits for a lock of Firestore's, see `in_process_client`; `standin` are arguments of
+        OpenAIStandIn."""
+        self.clock = StillClock()
+        self._webhook_secret = standin.get("webhook_secret", "")
+        # Locks of a process that died expire by the same clock that everything else goes by.
+        self.firestore = FirestoreServer(indexes=_INDEXES, clock=self.clock, seconds=self.clock.seconds)
+        self.openai = OpenAIStandIn(clock=self.clock, **standin)
+        self.files = MemoryFiles()
+        self.messaging = MemoryMessaging()
+        self.interrupt: Interrupt = lambda _call, _when: None
+        self.client = in_process_client(
+            self.firestore, wait=wait, intercept=self._intercept, transport=BoundedTransport
+        )
+        self.deps = self.new_process()
+
+    def new_process(self) -> Deps:
+        """Return dependencies as a newly started process has them: nothing is remembered from before."""
+        settings = Settings("demo-ecolane", "demo-bucket", "gpt-6-luna", "http://openai.local/v1", "stand-in")
+        settings = replace(settings, openai_webhook_secret=self._webhook_secret)
+        deps = _InProcessDeps(settings, self.clock)
+        deps.store, deps.messaging = FirestoreStore(self.client), self.messaging  # type: ignore[assignment]
+        provider = WatchedProvider(
+            OpenAI(api_key="stand-in", base_url=settings.openai_base_url, http_client=self.openai.http_client()), deps
+        )
+        deps.files = _Interrupted("storage", self.files, self)  # type: ignore[assignment]
+        deps.provider = _Interrupted("openai", provider, self)  # type: ignore[assignment]
+        return deps
+
+    def operator(self) -> OperatorDeps:
+        """Return the dependencies of an operator's command."""
+        deps = OperatorDeps(self.deps.settings, self.clock)
+        deps.store = OperatorStore(self.client)
+        return deps
+
+    def _intercept(self, rpc: str, proceed: Callable[[], list[bytes]]) -> list[bytes]:
+        self.interrupt(f"firestore.{rpc}", "before")
+        answers = proceed()
+        self.interrupt(f"firestore.{rpc}", "after")
+        return answers
+
+    def upload(self, uid: str, name: str, data: bytes) -> str:
+        """Store a photo in a user's folder and return its path."""
+        path = f"users/{uid}/uploads/{name}"
+        self.files.objects[path] = data
+        return path
+
+    def configure(self, config: dict[str, Any]) -> None:
+        """Set `config/runtime`, and have it seen at once."""
+        self.client.document("config/runtime").set(config)
+        self.clock.advance(timedelta(seconds=31))
+
+
+class _InProcessDeps(Deps):
+    """Deps that take photos as they are: they were prepared once, which is a matter of other tests."""
+
+    def prepare_photo(self, data: bytes, rules: ImageRules) -> bytes:
+        del rules
+        return data

@@ -1,0 +1,265 @@
+"""`status`, `queue`, `batches`, `budget`, `costs`: what there is to see, at a few reads each."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+
+from functions.core.batches.batches import Batch
+from functions.core.jobs.jobs import QUEUE_SHARDS, Job
+from functions.core.shared.plain_text import cleaned
+from functions.core.shared.utc_days import day_of
+from functions.core.wallet.token_prices import prices_now
+from functions.use_cases.budget.spending import wait_minutes
+from functions.use_cases.operations.admin_stats import AdminStats, admin_stats
+from functions.use_cases.operations.health import OPEN_STATES
+from scripts.operators.app_check import app_check, told
+from scripts.operators.grants import document_id
+from scripts.operators.session import (
+    AsJson,
+    OperatorDeps,
+    Project,
+    RefusedError,
+    age,
+    connected,
+    dollars,
+    listing,
+    show,
+    show_damaged,
+    table,
+    when,
+)
+from scripts.operators.stories import outcome
+
+BAR = 30
+WRONG = 3
+"""The status of `status --check`; 1 is for what could not be looked at, 2 for a command that is wrong."""
+COLOURS = {"normal": "green", "batch_only": "yellow", "closed": "red"}
+STATES = {"ok": "green", "late": "red", "failing": "red", "never": "yellow"}
+FAR = timedelta(days=3_650)
+
+Limit = Annotated[int, typer.Option(min=1, max=500, help="How many. A read each.")]
+
+
+def status(
+    project: Project,
+    check: Annotated[
+        bool, typer.Option("--check", help=f"Exit with {WRONG} if something is wrong now: for a cron of yours.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """One screen: is everything as it should be? What admin_stats says; about 60 reads."""
+    with connected(project) as deps:
+        stats = admin_stats(AdminStats(), "operator", deps)
+        now = deps.clock()
+        stats["appCheck"] = app_check(project, functions=deps.settings.enforce_app_check)
+        show(stats, lambda console: _status(console, stats, now, project), as_json=as_json)
+    if check and stats["wrong"]:
+        raise typer.Exit(WRONG)
+
+
+def _status(console: Console, stats: Mapping[str, Any], now: datetime, project: str) -> None:
+    budget, today = stats["budget"], stats["costs"]["today"]
+    colour = COLOURS[budget["mode"]]
+    reopens = f", reopens {budget['reopensAt'][:16]} UTC" if budget["reopensAt"] else ""
+    month = _month_bar(budget)
+    text = f"[{colour}]{budget['mode']}[/]: {budget['because']}{reopens}\nToday {_day_bar(today)}\n{month}"
+    console.print(Panel.fit(text, title=f"{project}, {now:%Y-%m-%d %H:%M} UTC: budget"))
+    queue, batches = stats["queue"], stats["batches"]
+    oldest = age(when(queue["oldestAt"]), now)
+    open_batches = ", ".join(f"{count} {state}" for state, count in batches["open"].items() if count) or "none"
+    overdue = f"; [red]overdue: {', '.join(batches['overdue'])}[/]" if batches["overdue"] else ""
+    console.print(f"Queue    {queue['waiting']}, oldest {oldest}")
+    console.print(f"Batches  {open_batches}{overdue}")
+    letters, breaker = stats["deadLetters"], stats["refresh"]["breaker"]
+    letters_colour, breaker_colour = "red" if letters else "green", "green" if breaker == "free" else "red"
+    console.print(
+        f"Refresh  breaker [{breaker_colour}]{breaker}[/], dead letters [{letters_colour}]{letters}[/]",
+    )
+    console.print(_crons(stats["crons"], now))
+    if stats["appCheck"]:
+        console.print(told(stats["appCheck"]), soft_wrap=True)
+    alerts = [each for each in stats["alerts"] if each["day"] >= (now - timedelta(days=1)).date().isoformat()]
+    for each in alerts:
+        sent = "" if each["delivered"] else " [red](not delivered)[/]"
+        over = f", over since {_minute(each['overAt'])}" if each["overAt"] else ""
+        sign = "[red]![/]" if each["open"] else "[dim]-[/]"
+        console.print(f"{sign} {_minute(each['since'])} {each['kind']}{over}: {escape(cleaned(each['text']))}{sent}")
+    holding = {each["kind"] for each in alerts if each["open"]}
+    for kind, text in stats["wrong"].items():
+        if kind not in holding:
+            console.print(f"[red]![/] now {kind}: {escape(cleaned(text))} [dim](to be told by the next guard)[/]")
+    if not alerts and not stats["wrong"]:
+        console.print("Nothing is wrong, and there was no alert since yesterday.")
+
+
+def _minute(text: str) -> str:
+    return text[:16].replace("T", " ")
+
+
+def _crons(crons: Mapping[str, Any], now: datetime) -> Any:
+    made = table("cron", "every", "last success", "took", "last failure", "state", rows=[])
+    for name, run in crons.items():
+        took = f"{run['durationMs'] / 1e3:.1f} s" if run["finishedAt"] else ""
+        finished, failed = age(when(run["finishedAt"]), now), age(when(run["failedAt"]), now)
+        state = f"[{STATES[run['state']]}]{run['state']}[/]"
+        made.add_row(name, f"{run['everyMinutes']} min", finished, took, failed, state)
+    return made
+
+
+def bar(spent: int, reserved: int, limit: int, word: str = "spent") -> str:
+    """Return a bar of what is spent, what is held back, and what is left of a limit."""
+    full = max(limit, spent + reserved, 1)
+    spent_cells = spent * BAR // full
+    held_cells = (spent + reserved) * BAR // full - spent_cells
+    left = BAR - spent_cells - held_cells
+    cells = f"[red]{'█' * spent_cells}[/][yellow]{'▒' * held_cells}[/][dim]{'·' * left}[/]"
+    held = f" + {dollars(reserved)} held" if reserved else ""
+    return f"{cells} {dollars(spent)} {word}{held} of {dollars(limit)}"
+
+
+def _month_bar(budget: Mapping[str, Any]) -> str:
+    """Return the month in a bar: what its days have spent or hold, and what today's limit can still add to that."""
+    more = f"; today's limit can still add {dollars(budget['month'] - budget['monthUsed'])}"
+    return f"Month {bar(budget['monthUsed'], 0, budget['monthLimit'], 'spent or held')}{more}"
+
+
+def _day_bar(book: Mapping[str, int]) -> str:
+    return bar(book["spent"], book["reserved"], book["limit"])
+
+
+def queue(project: Project, limit: Limit = 20, as_json: AsJson = False) -> None:
+    """The jobs that are sent next, and what a photo costs and waits now.
+
+    A read for each that is shown and for each thousand that are queued, and three.
+    """
+    with connected(project) as deps:
+        now, runtime, stats = deps.clock(), deps.runtime(), deps.queue()
+        waiting = deps.store.count_queued(100_000)
+        found = deps.store.queued_jobs(now, limit, range(QUEUE_SHARDS))
+        jobs = [stored.job for stored in found]
+        prices = prices_now(runtime.tokens, stats.queued)
+        data = {
+            "waiting": waiting,
+            "health": stats.health,
+            "expectedMinutes": wait_minutes(deps),
+            "batchMinutes": stats.batch_minutes,
+            "prices": {"instant": prices.instant, "batch": prices.batch},
+            "jobs": [_queued(job) for job in jobs],
+        }
+
+        def render(console: Console) -> None:
+            console.print(f"Queued: {waiting} ({stats.health}). An answer takes {data['expectedMinutes']} minutes.")
+            console.print(f"Price of a photo in tokens: {prices.batch} here, {prices.instant} in the instant lane.")
+            rows = [
+                (job.job_id, job.uid, job.priority, job.attempts, age(job.created_at, now), age(job.queued_at, now))
+                for job in jobs
+            ]
+            show_damaged(console, found)
+            if rows:
+                console.print(table("job", "user", ">priority", ">attempts", "asked", "in turn since", rows=rows))
+
+        show(data, render, as_json=as_json)
+
+
+def _queued(job: Job) -> dict[str, Any]:
+    shown = {"job_id", "uid", "priority", "attempts", "tokens_cost", "created_at", "queued_at", "error"}
+    return job.model_dump(by_alias=True, mode="json", include=shown)
+
+
+def batches(
+    project: Project,
+    batch_id: Annotated[str | None, typer.Argument(help="One batch, in full.", show_default=False)] = None,
+    everything: Annotated[bool, typer.Option("--all", help="The newest, ended ones too.")] = False,
+    limit: Limit = 20,
+    as_json: AsJson = False,
+) -> None:
+    """The open batches, the most urgent first; or one."""
+    with connected(project) as deps:
+        now = deps.clock()
+        if batch_id is not None:
+            _one_batch(batch_id, deps, limit, as_json=as_json)
+            return
+        listed = deps.store.list_batches(limit) if everything else deps.store.due_batches(OPEN_STATES, now + FAR, limit)
+        found = [each if isinstance(each, Batch) else each.batch for each in listed]
+
+        def render(console: Console) -> None:
+            rows = [
+                (
+                    batch.batch_id,
+                    batch.state,
+                    age(batch.created_at, now),
+                    age(batch.due_at, now) if batch.completed_at is None else "-",
+                    f"{batch.provider_state} {batch.answered}" if batch.provider_state else "-",
+                    batch.job_count,
+                    batch.done_count,
+                    batch.failed_count,
+                    dollars(batch.cost_micros),
+                )
+                for batch in found
+            ]
+            columns = ("batch", "state", "made", "due", "at OpenAI", ">jobs", ">done", ">failed", ">cost")
+            console.print(table(*columns, rows=rows) if rows else "There are none.")
+            show_damaged(console, listed)
+
+        show({"batches": [_shown(batch) for batch in found]}, render, as_json=as_json)
+
+
+def _one_batch(batch_id: str, deps: OperatorDeps, limit: int, *, as_json: bool) -> None:
+    stored = deps.store.get_batch(document_id(batch_id))
+    if stored is None:
+        raise RefusedError(f"there is no batch {batch_id}")
+    data, jobs = _shown(stored.batch), deps.store.jobs_of_batch(batch_id, limit)
+
+    def render(console: Console) -> None:
+        console.print(listing(data.items()))
+        rows = [(each.job.job_id, each.job.uid, outcome(each.job)) for each in jobs]
+        if rows:
+            console.print(table("job", "user", "~outcome", rows=rows))
+        show_damaged(console, jobs)
+
+    shown = [{"jobId": each.job.job_id, "uid": each.job.uid, "outcome": outcome(each.job)} for each in jobs]
+    show({**data, "jobs": shown}, render, as_json=as_json)
+
+
+def _shown(batch: Batch) -> dict[str, Any]:
+    return batch.model_dump(by_alias=True, mode="json")
+
+
+def budget(project: Project, as_json: AsJson = False) -> None:
+    """Today's budget, shard by shard, the month, and the mode. About 50 reads.
+
+    An override: config set budget.overrideMode=closed budget.overrideUntil=+2h
+    """
+    with connected(project) as deps:
+        today = day_of(deps.clock())
+        stats = admin_stats(AdminStats(), "operator", deps)
+        shards = deps.store.budget_shards(today)
+        rules, state = deps.runtime().budget, deps.budget()
+        sums = {name: sum(getattr(shard, name) for shard in shards.values()) for name in ("limit", "reserved", "spent")}
+        named = sorted(shards.items())
+        data = {
+            **stats["budget"],
+            "day": today,
+            **sums,
+            "batchOnlyPercent": rules.batch_only_percent,
+            "perUserDaily": rules.per_user_daily_micros,
+            "shards": {name: shard.model_dump(by_alias=True) for name, shard in named},
+            "committed": dict(sorted(state.committed.items())),
+        }
+
+        def render(console: Console) -> None:
+            colour = COLOURS[data["mode"]]
+            console.print(f"[{colour}]{data['mode']}[/]: {data['because']}")
+            console.print(f"Today {_day_bar(sums)}\n{_month_bar(data)}")
+            rows = [(name, *map(dollars, (each.limit, each.reserved, each.spent, each.room))) for name, each in named]
+            if rows:
+                console.print(table("shard", ">limit", ">held", ">spent", ">room", rows=rows))
+            else:
+                console.print("The day is not open yet: its first photo, or the guard, opens it.")
+
+        show(data, render, as_json=as_json)

@@ -1,0 +1,223 @@
+"""What operators do by hand: entries, dead letters, batches; each with its audit entry, in one commit."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from google.api_core import exceptions
+from google.cloud.firestore import CollectionReference, FieldFilter, Query, Transaction
+from google.cloud.firestore_v1.base_batch import BaseWriteBatch
+from google.cloud.firestore_v1.batch import WriteBatch
+
+from functions.adapters.firestore import FirestoreStore
+from functions.adapters.firestore.batches import StoredBatch
+from functions.adapters.firestore.client import RPC_SECONDS
+from functions.adapters.firestore.jobs import StoredJob, all_jobs
+from functions.adapters.firestore.reading import DamagedDocumentError, Found, sound
+from functions.adapters.firestore.wallet import LEDGER_READ_MAX, as_entry, as_wallet
+from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_update, run_transaction
+from functions.core.jobs.jobs import Job
+from functions.core.refresh.refresh import DeadLetter, shard_of
+from functions.core.shared.alerts import Alert
+from functions.core.shared.records import Fields
+from functions.core.wallet.accounts import Account
+from functions.core.wallet.ledger import LedgerEntry, Wallet
+from scripts.operators.repairs_by_hand import AuditEntry, moved
+
+NO_DOCUMENT = "there is no document"
+
+
+class OperatorStore(FirestoreStore):
+    """What the functions read and write, and what only operators do."""
+
+    def get_entry(self, uid: str, entry_id: str) -> LedgerEntry | None:
+        """Read one entry of a ledger. One read."""
+        snapshot = self._ledger(uid).document(entry_id).get(timeout=RPC_SECONDS)
+        return as_entry(snapshot) if snapshot.exists else None
+
+    def post_by_hand(
+        self,
+        uid: str,
+        entry_id: str,
+        decide: Callable[[Wallet | None, Job | None], tuple[Account, Fields]],
+        audit: AuditEntry,
+        job_id: str | None = None,
+    ) -> tuple[LedgerEntry, bool]:
+        """Post an entry once, with what it changes of a job, and its audit entry, which is told what has changed; in
+        one transaction.
+
+        Returns the entry, and whether this call posted it; one that was there already stays as it is.
+        """
+        entry_ref = self._ledger(uid).document(entry_id)
+        job_ref = self._jobs.document(job_id) if job_id else None
+
+        def body(transaction: Transaction) -> tuple[LedgerEntry, bool]:
+            stored = entry_ref.get(transaction=transaction, timeout=RPC_SECONDS)
+            if stored.exists:
+                return as_entry(stored), False
+            job = None
+            if job_ref is not None:
+                data = job_ref.get(transaction=transaction, timeout=RPC_SECONDS).to_dict()
+                job = Job(job_id=job_ref.id, **data) if data else None
+            wallet = self._wallet_in(transaction, uid)
+            account, fields = decide(wallet, job)
+            self._write_account(transaction, uid, account)
+            if job_ref is not None and fields:
+                transaction.update(job_ref, dict(fields))
+            changed = moved(wallet, account.wallet, job, fields)
+            self._record(transaction, audit.model_copy(update={"changed": changed}))
+            return account.new_entries[-1], True
+
+        try:
+            return run_transaction(self._client.transaction(), body)
+        except OUTCOME_UNKNOWN:
+            entry = self.get_entry(uid, entry_id)
+            if entry is None:
+                raise
+            return entry, entry.ts == audit.at  # ours, if it is of the same moment: its reply was lost
+
+    def change_wallet(self, uid: str, decide: Callable[[Wallet | None], Account], audit: AuditEntry) -> Wallet:
+        """Store what `decide` makes of a wallet, with its audit entry, in one transaction. Returns the wallet."""
+        audit_ref = self._audit.document(audit.audit_id)
+
+        def body(transaction: Transaction) -> Wallet:
+            account = decide(self._wallet_in(transaction, uid))
+            self._write_account(transaction, uid, account)
+            self._record(transaction, audit)
+            return account.wallet
+
+        try:
+            return run_transaction(self._client.transaction(), body)
+        except OUTCOME_UNKNOWN:
+            wallet = self.get_wallet(uid)
+            if wallet is None or not audit_ref.get(timeout=RPC_SECONDS).exists:
+                raise
+            return wallet  # it was done, and its reply was lost
+
+    def wallet_and_ledger(self, uid: str) -> tuple[Fields, list[LedgerEntry]]:
+        """Read a wallet's fields as they are stored, and its ledger, oldest first. A read, and one for each entry.
+
+        Raises:
+            DamagedDocumentError: an entry does not validate.
+            RuntimeError: the ledger is too long.
+        """
+        return run_transaction(
+            self._client.transaction(read_only=True), lambda transaction: self._remakable(transaction, uid)
+        )
+
+    def jobs_of_batch(self, batch_id: str, limit: int) -> Found[StoredJob]:
+        """Read jobs that are, or were last, in a batch. A read each."""
+        return all_jobs(self._jobs.where(filter=FieldFilter("batchId", "==", batch_id)).limit(limit))
+
+    def repair_wallet(
+        self, uid: str, decide: Callable[[Fields, list[LedgerEntry]], tuple[Wallet, AuditEntry]]
+    ) -> Wallet:
+        """Store what `decide` makes of a wallet's fields and its ledger, with its audit entry, in one transaction."""
+
+        def body(transaction: Transaction) -> Wallet:
+            wallet, audit = decide(*self._remakable(transaction, uid))
+            transaction.set(self._wallet_ref(uid), wallet.model_dump(by_alias=True))
+            self._record(transaction, audit)
+            return wallet
+
+        return run_transaction(self._client.transaction(), body)
+
+    def _remakable(self, transaction: Transaction, uid: str) -> tuple[Fields, list[LedgerEntry]]:
+        stored = self._wallet_ref(uid).get(transaction=transaction, timeout=RPC_SECONDS).to_dict() or {}
+        query = self._ledger(uid).order_by("seq").limit(LEDGER_READ_MAX)
+        entries = [sound(each, as_entry) for each in query.stream(transaction=transaction, timeout=RPC_SECONDS)]
+        if len(entries) == LEDGER_READ_MAX:
+            raise RuntimeError(f"the ledger of {uid} has {LEDGER_READ_MAX} entries or more: too long to be read here")
+        return stored, entries
+
+    def record(self, audit: AuditEntry, alert: Alert | None = None) -> None:
+        """Store an audit entry of what is not done in Firestore, with what operators are told of it. A write each."""
+        writes = self._client.batch()
+        self._record(writes, audit)
+        if alert is not None:
+            writes.create(self._client.document(f"alerts/{alert.alert_id}"), alert.model_dump(by_alias=True))
+        writes.commit(timeout=RPC_SECONDS)
+
+    def list_letters(self, limit: int, after: str | None = None) -> list[DeadLetter]:
+        """Read dead letters by id, which begins with the user's path. A read each, one if there are none."""
+        query = self._letters.order_by("__name__").limit(limit)
+        if after is not None:
+            query = query.start_after({"__name__": self._letters.document(after)})
+        found = query.stream(timeout=RPC_SECONDS)
+        return [DeadLetter(letter_id=each.id, **(each.to_dict() or {})) for each in found]
+
+    def get_letter(self, letter_id: str) -> DeadLetter | None:
+        """Read one dead letter. One read."""
+        data = self._letters.document(letter_id).get(timeout=RPC_SECONDS).to_dict()
+        return None if data is None else DeadLetter(letter_id=letter_id, **data)
+
+    def wallet_of(self, uid: str) -> tuple[Wallet | None, str]:
+        """Read a user's wallet, which may be damaged or missing: that is told by the second. One read."""
+        wallet, problem = self.wallet_at(self._wallet_ref(uid).path)
+        return wallet, "" if problem == NO_DOCUMENT else problem
+
+    def wallet_at(self, path: str) -> tuple[Wallet | None, str]:
+        """Read a wallet that may be damaged, and say what is wrong with it, if anything. One read."""
+        snapshot = self._client.document(path).get(timeout=RPC_SECONDS)
+        try:
+            wallet = as_wallet(snapshot)
+        except DamagedDocumentError as error:
+            return None, f"{error.damaged.field}: {error.damaged.problem}"
+        return wallet, "" if wallet else NO_DOCUMENT
+
+    def requeue_letter(self, letter: DeadLetter, audit: AuditEntry) -> bool:
+        """Put a wallet back on the refresh's schedule, due now, and remove its dead letter. Three writes; False if the
+        letter is gone already, or the wallet."""
+        # What is due is decided by the wallet's last period: a run too many changes nothing.
+        due = {"nextRefreshAt": audit.at, "refreshFailures": 0, "refreshShard": shard_of(letter.uid)}
+        return self._without_letter(
+            letter, audit, lambda writes: writes.update(self._client.document(letter.path), due)
+        )
+
+    def drop_letter(self, letter: DeadLetter, audit: AuditEntry) -> bool:
+        """Remove a dead letter. Two writes; False if it is gone already."""
+        return self._without_letter(letter, audit, lambda _writes: None)
+
+    def hasten_batch(self, stored: StoredBatch, audit: AuditEntry) -> bool:
+        """Have a batch looked at by the next run. Two writes; False if it has changed since it was read."""
+        ref = self._batches.document(stored.batch.batch_id)
+        due = {"dueAt": audit.at}
+        version = guarded_update(self._client, ref, stored.version, due, lambda writes: self._record(writes, audit))
+        return version is not None or self._recorded(audit)
+
+    def list_audit(self, limit: int) -> list[dict[str, Any]]:
+        """Read the newest audit entries, of the config and of what was done by hand. A read each."""
+        found: list[dict[str, Any]] = []
+        for entries in (self._audit, self._client.collection("config", "runtime", "audit")):
+            query = entries.order_by("at", direction=Query.DESCENDING).limit(limit)
+            found += [each.to_dict() or {} for each in query.stream(timeout=RPC_SECONDS)]
+        return sorted(found, key=_moment, reverse=True)[:limit]
+
+    def _without_letter(self, letter: DeadLetter, audit: AuditEntry, also: Callable[[WriteBatch], object]) -> bool:
+        writes = self._client.batch()
+        writes.delete(self._letters.document(letter.letter_id), option=self._client.write_option(exists=True))
+        also(writes)
+        self._record(writes, audit)
+        try:
+            writes.commit(timeout=RPC_SECONDS)
+        except (exceptions.NotFound, exceptions.FailedPrecondition):
+            return self._recorded(audit)
+        return True
+
+    def _recorded(self, audit: AuditEntry) -> bool:
+        """Whether a commit that was refused had happened before: its reply was lost, and it was repeated."""
+        found: bool = self._audit.document(audit.audit_id).get(timeout=RPC_SECONDS).exists
+        return found
+
+    def _record(self, writes: BaseWriteBatch, audit: AuditEntry) -> None:
+        fields = audit.model_dump(by_alias=True, exclude={"audit_id"})
+        writes.create(self._audit.document(audit.audit_id), fields)
+
+    @property
+    def _audit(self) -> CollectionReference:
+        return self._client.collection("audit")
+
+
+def _moment(entry: dict[str, Any]) -> datetime:
+    moment: datetime = entry["at"]
+    return moment

@@ -1,0 +1,115 @@
+"""What the model is asked: short, versioned, and in the form that OpenAI takes."""
+
+import base64
+import hashlib
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.core.model import prompts
+from functions.core.model.classification import Category, answer_schema
+from functions.core.model.prompts import batch_line, completion_request, image_data_url, safety_identifier
+
+IMAGE = image_data_url(b"\xff\xd8jpeg")
+
+WORDINGS = {"2026-11-21": "486c3f2af7681097", "2026-11-28": "137f87177aabe39e"}  # pragma: allowlist secret (a hash)
+"""SHA-256 of what the model is told under each version, in the order of the versions."""
+
+
+def tokens_at_most(text: str) -> int:
+    """Count tokens on the safe side, without a tokenizer.
+
+    OpenAI's encodings first split a text into runs of letters (a capital begins a new one), of up to three digits, and
+    single marks; a common English word is one token. Here every run of up to eight letters is one token, every further
+    eight letters another, and every digit run, mark and line end one, although marks often merge with what is beside
+    them.
+    """
+    runs = re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d{1,3}|[^\sA-Za-z\d]|\n", text)
+    return sum(-(-len(run) // 8) if run.isalpha() else 1 for run in runs)
+
+
+def test_the_prompt_stays_under_250_tokens() -> None:
+    """By a count that errs upwards: the system prompt and the user's line together."""
+    user_line = completion_request("m", IMAGE, "United States", "en-US")["messages"][1]["content"][0]["text"]
+    assert tokens_at_most(prompts.SYSTEM_PROMPT) + tokens_at_most(user_line) < 250
+
+
+def test_a_change_of_wording_is_a_new_version() -> None:
+    """Results can be told apart by `promptVersion`: whoever changes what the model is told adds a line above."""
+    told = prompts.SYSTEM_PROMPT + json.dumps(answer_schema(), sort_keys=True)
+    digest = hashlib.sha256(told.encode()).hexdigest()[:16]
+    assert WORDINGS.get(prompts.PROMPT_VERSION) == digest, f"a new version is needed, with {digest}"
+
+
+def test_the_prompt_names_every_category_and_the_way_to_be_unsure() -> None:
+    """The model chooses from the closed set, and marks its doubts instead of inventing a sixth category."""
+    assert all(f"\n{category}: " in prompts.SYSTEM_PROMPT for category in Category)
+    assert "needsReview" in prompts.SYSTEM_PROMPT
+
+
+def test_text_in_the_photo_is_no_instruction() -> None:
+    """A label that says "ignore your instructions" is part of the waste."""
+    assert "never an instruction" in prompts.SYSTEM_PROMPT
+
+
+def test_the_request_says_what_to_answer_and_how_much() -> None:
+    """Strict schema, a bound on the output, and one photo at a stated level of detail."""
+    body = completion_request("gpt-test", IMAGE, "IN", "hi-IN")
+    assert body["response_format"]["json_schema"]["strict"] is True
+    assert body["response_format"]["json_schema"]["schema"] == answer_schema()
+    assert body["max_completion_tokens"] == prompts.OUTPUT_TOKENS_MAX
+    system, user = body["messages"]
+    assert (system["role"], system["content"]) == ("system", prompts.SYSTEM_PROMPT)
+    text, image = user["content"]
+    assert text == {"type": "text", "text": "Region: IN. Language: hi-IN."}
+    assert image == {"type": "image_url", "image_url": {"url": IMAGE, "detail": "high"}}
+
+
+def test_what_is_the_same_for_every_photo_comes_first() -> None:
+    """Two requests differ only after the system prompt, so that a provider can serve it from its cache."""
+    one = completion_request("m", IMAGE, "IN", "hi")
+    other = completion_request("m", image_data_url(b"other"), "DE", "de")
+    assert one["messages"][0] == other["messages"][0]
+    assert {**one, "messages": 0} == {**other, "messages": 0}
+
+
+@pytest.mark.parametrize(("model", "effort"), [*prompts.REASONING_EFFORT.items(), ("gpt-4o-mini", None)])
+def test_a_reasoning_model_is_asked_to_think_as_little_as_it_can(model: str, effort: str | None) -> None:
+    """Thinking is billed as output; a model that does not reason must not be sent the option."""
+    assert completion_request(model, IMAGE, "US", "en").get("reasoning_effort") == effort
+
+
+def test_a_photo_travels_inline_and_unchanged() -> None:
+    """The data URL carries the JPEG's own bytes."""
+    head, _, data = image_data_url(bytes(range(256))).partition(",")
+    assert (head, base64.b64decode(data)) == ("data:image/jpeg;base64", bytes(range(256)))
+
+
+@given(custom_id=st.text(max_size=20), region=st.text(max_size=20))
+def test_a_batch_line_is_one_line_of_json_whatever_is_in_it(custom_id: str, region: str) -> None:
+    """Line ends and unicode in texts stay inside the JSON: one newline, at the end, and every value comes back."""
+    body = completion_request("m", IMAGE, region, "en")
+    line = batch_line(custom_id, body)
+    assert line.endswith(b"\n")
+    assert len(line.splitlines()) == 1
+    assert json.loads(line) == {
+        "custom_id": custom_id,
+        "method": "POST",
+        "url": "/v1/chat/completions",
+        "body": body,
+    }
+
+
+def test_a_user_is_told_apart_and_not_named() -> None:
+    """The identifier stays the same for a user of a project, is another one for all others, and is in the request only
+    where it is given."""
+    # printf ann | openssl dgst -sha256 -hmac demo-ecolane
+    ann = safety_identifier("demo-ecolane", "ann")
+    known = "009984fef64fcf4684342a94417d9ec53be2483d75c154ce6d0b37a4cc5e6cb6"  # pragma: allowlist secret (a hash)
+    assert ann == known
+    assert len({ann, safety_identifier("demo-ecolane", "bob"), safety_identifier("other", "ann")}) == 3
+    assert completion_request("m", IMAGE, "IN", "hi", identifier=ann)["safety_identifier"] == ann
+    assert "safety_identifier" not in completion_request("m", IMAGE, "IN", "hi")

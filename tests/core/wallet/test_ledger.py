@@ -1,0 +1,45 @@
+"""What is stored of tokens: entries under their ids, today's counters, and no number below zero."""
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from pydantic import ValidationError
+
+from functions.core.wallet.ledger import Reason, Today, Wallet, empty_wallet, entry_id, today_of
+from tests.builders import NOW, account
+
+
+@pytest.mark.parametrize(
+    ("reason", "ref", "expected"),
+    [(Reason.WELCOME, None, "welcome"), (Reason.CHARGE, "j", "charge:j"), (Reason.BONUS, "d", "bonus:d")],
+)
+def test_an_entry_has_the_same_id_for_every_attempt(reason: Reason, ref: str | None, expected: str) -> None:
+    """The id follows from what the entry is for: a replay meets its own."""
+    assert entry_id(reason, ref) == expected
+
+
+def test_todays_counters_begin_at_midnight_utc_and_never_go_back() -> None:
+    """New ones on a new day, wherever the caller is; the old ones while the clock is behind."""
+    wallet = account().having(today=Today(day="2026-11-21", instant=3)).wallet
+    kolkata = timezone(timedelta(hours=5, minutes=30))
+    assert today_of(wallet, datetime(2026, 11, 22, 5, 29, tzinfo=kolkata)).instant == 3
+    assert today_of(wallet, datetime(2026, 11, 22, 5, 30, tzinfo=kolkata)) == Today(day="2026-11-22")
+    assert today_of(wallet, NOW - timedelta(days=2)).instant == 3
+
+
+@pytest.mark.parametrize("field", ["balance", "totalEarned", "totalSpent", "entryCount"])
+def test_a_stored_wallet_below_zero_is_refused(field: str) -> None:
+    """No number of a wallet is negative: a document that says so is a defect and not a debt."""
+    with pytest.raises(ValidationError, match=field):
+        Wallet.model_validate({**empty_wallet(NOW).model_dump(by_alias=True), field: -1})
+
+
+def test_a_wallet_takes_no_misspelt_field_and_no_debt() -> None:
+    """A slip in our own code ends there: a name that is none would be stored, and a negative balance shown."""
+    wallet = empty_wallet(NOW)
+    assert wallet.having(balance=3, plan="pro").balance == 3
+    with pytest.raises(TypeError, match="balence"):
+        wallet.having(balence=3)
+    for field in ("balance", "total_spent", "entry_count", "scans"):
+        with pytest.raises(ValidationError):
+            wallet.having(**{field: -1})

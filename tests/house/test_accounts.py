@@ -1,0 +1,197 @@
+"""The accounts that the functions run as: each may do what its functions do, and nothing more."""
+
+import base64
+import json
+import os
+import subprocess
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from localcloud.openai.webhooks import sign
+from scripts.accounts import ACCOUNTS, commands
+from scripts.inprocess import InProcessCloud
+from tests.app import photo
+from tests.house.test_manifest import endpoints
+from tests.wire import Wire, id_token, names, new_wire, operator_token
+
+PAGE = (Path(__file__).parents[2] / "SECURITY.md").read_text(encoding="utf-8")
+SCHEDULERS = {"X-CloudScheduler": "true", "X-CloudScheduler-JobName": "tick"}
+SECRET = "whsec_" + base64.b64encode(b"a secret of these tests").decode()
+READS = {"read_photo", "read_input", "read_roll"}
+
+Used = dict[str, set[str]]
+"""The roles and secrets that each function has used."""
+
+
+def needed(call: str) -> set[str]:
+    """Return the roles and secrets that one call to the outside takes."""
+    where, _, what = call.partition(".")
+    match where:
+        case "firestore":
+            return {"datastore.user"}
+        case "storage":
+            signing = {"iam.serviceAccountTokenCreator"} if what == "put_photo" else set()
+            return {"storage.objectViewer" if what in READS else "storage.objectUser"} | signing
+        case "openai":
+            return {"OPENAI_WEBHOOK_SECRET" if what == "read_webhook" else "OPENAI_API_KEY"}
+    return {call}
+
+
+@pytest.fixture(scope="module")
+def used() -> Used:
+    """What each function uses in a day of both lanes, with links, pushes, alerts and operators."""
+    found: Used = defaultdict(set)
+    serving = ""
+
+    def note(call: str) -> None:
+        if serving:  # before that the test itself sets things up
+            found[serving] |= needed(call)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        cloud = InProcessCloud(seed=1, webhook_secret=SECRET)
+        cloud.interrupt = lambda call, when: note(call) if when == "before" else None
+        account = SimpleNamespace(disabled=False, tokens_valid_after_timestamp=0)
+
+        def noted(call: str, act: Callable[..., Any]) -> Callable[..., Any]:
+            def watched(*given: Any) -> Any:
+                note(call)
+                return act(*given)
+
+            return watched
+
+        for push in ("send", "alert"):
+            act = noted("firebasecloudmessaging.admin", getattr(cloud.messaging, push))
+            monkeypatch.setattr(cloud.messaging, push, act)
+        send = noted("ALERT_WEBHOOK_SECRET", lambda _: None)
+        cloud.deps.__dict__["alerting"] = SimpleNamespace(send=send)
+        ask = noted("firebaseauth.viewer", lambda *_: account)
+        monkeypatch.setattr("firebase_admin._auth_client.Client.get_user", ask)
+        with new_wire(monkeypatch, cloud) as wire:
+            request = wire.request
+
+            def watched(name: str, *args: Any, **kwargs: Any) -> Any:
+                nonlocal serving
+                serving = name
+                return request(name, *args, **kwargs)
+
+            monkeypatch.setattr(wire, "request", watched)
+            live(wire)
+    return found
+
+
+def live(wire: Wire) -> None:
+    """Use every function."""
+    ann, root = id_token("ann"), operator_token()
+
+    def call(name: str, token: str = ann, **data: Any) -> Any:
+        answer = wire.call(name, data, token)
+        assert answer.status_code == 200, (name, answer.data)
+        return json.loads(answer.data)["result"]
+
+    tokens = {"welcome": 100, "pointsPerToken": 1}
+    wire.cloud.configure({"batch": {"signedUrls": True}, "tokens": tokens, "budget": {"alertUids": ["root"]}})
+    for token, push_token in ((ann, "a" * 40), (root, "b" * 40)):
+        call("register_device", token, deviceId="device-1", pushToken=push_token, platform="ios")
+    path = wire.cloud.upload("ann", "can.jpg", photo(64))
+    jobs = []
+    for number, mode in enumerate(["instant", "batch", "batch", "batch"]):
+        jobs.append(call("classify_image", requestId=f"request-{number}", imagePath=path, mode=mode)["jobId"])
+    call("classify_images", images=[{"requestId": "request-9", "imagePath": path}])
+    call("upgrade_job", jobId=jobs[1])
+    call("cancel_job", jobId=jobs[2])
+    call("get_job", jobId=jobs[0])
+    for name in ("get_wallet", "list_jobs", "list_ledger", "quote"):
+        call(name)
+    call("claim_daily_bonus", deviceId="device-1")
+    call("convert_points", requestId="convert-1", points=1)
+    thing = {"requestId": "manual-1", "deviceId": "device-1", "itemName": "can", "category": "Dry Waste"}
+    call("record_manual_classification", **thing)
+    call("admin_stats", root)
+    call("admin_set_config", root, changes={"budget": {"batchOnlyPercent": 1}})
+    event, at = b'{"type": "batch.completed", "data": {"id": "batch_1"}}', str(int(time.time()))
+    signature = sign(SECRET, "evt_1", at, event)
+    wire.request("openai_webhook", event, webhook_id="evt_1", webhook_timestamp=at, webhook_signature=signature)
+    for number in range(12):
+        if number == 6:  # nobody can follow the links of a bucket in memory: these photos are sent as they are
+            wire.cloud.configure({"budget": {"alertUids": ["root"]}})
+        for name in names("schedule"):
+            assert wire.request(name, **SCHEDULERS).status_code == 200, name
+        wire.cloud.clock.advance(timedelta(hours=4))
+
+
+def granted(function: str) -> set[str]:
+    """Return the roles and secrets that a function is given."""
+    endpoint = endpoints()[function]
+    secrets = {secret["key"] for secret in endpoint["secretEnvironmentVariables"]}
+    return secrets | {grant.role for grant in ACCOUNTS[endpoint["serviceAccountEmail"].removesuffix("@")]}
+
+
+def test_each_function_is_given_what_it_uses(used: Used) -> None:
+    """What is missing would be an error 403 in production, which no emulator shows."""
+    assert {name: calls - granted(name) for name, calls in used.items() if not calls <= granted(name)} == {}
+
+
+def test_no_account_is_given_what_none_of_its_functions_uses(used: Used) -> None:
+    """Code that breaks in one function reaches what functions of its kind need."""
+    superfluous = {}
+    for account, grants in ACCOUNTS.items():
+        functions = [name for name, each in endpoints().items() if each["serviceAccountEmail"] == f"{account}@"]
+        assert functions, account
+        roles = {grant.role for grant in grants} - {"logging.logWriter"}
+        superfluous[account] = roles - set().union(*(used[name] for name in functions))
+    assert {account: roles for account, roles in superfluous.items() if roles} == {}
+
+
+def test_no_function_is_given_a_secret_that_it_does_not_use(used: Used) -> None:
+    """A key is where it is needed, and nowhere else."""
+    secrets = {name: {s["key"] for s in each["secretEnvironmentVariables"]} for name, each in endpoints().items()}
+    assert {name: keys - used[name] for name, keys in secrets.items() if keys - used[name]} == {}
+
+
+def test_only_batches_write_and_only_below_their_folder() -> None:
+    """No function can change or remove what a user has uploaded."""
+    writers = {
+        (account, grant.below)
+        for account, grants in ACCOUNTS.items()
+        for grant in grants
+        if grant.on == "bucket" and grant.role != "storage.objectViewer"
+    }
+    assert writers == {("ecolane-batches", "batches/")}
+
+
+def test_the_security_page_has_every_role() -> None:
+    """SECURITY.md has a row for each role, with the accounts that have it."""
+    told = {}
+    for line in PAGE.partition("## Roles")[2].splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| `") and len(cells) == 4:
+            told[cells[0].strip("`")] = {name.strip(" `") for name in cells[1].split(",")}
+    roles = defaultdict(set)
+    for account, grants in ACCOUNTS.items():
+        for grant in grants:
+            roles[grant.role].add(account.removeprefix("ecolane-"))
+    everybody = {account.removeprefix("ecolane-") for account in ACCOUNTS}
+    assert told == {role: {"each"} if accounts == everybody else accounts for role, accounts in roles.items()}
+
+
+def test_the_commands_are_what_a_shell_takes(tmp_path: Path) -> None:
+    """Piped into sh they call gcloud once for each account and role, with one argument where one is meant."""
+    gcloud = tmp_path / "gcloud"
+    gcloud.write_text('#!/bin/sh\nfor each in "$@"; do printf "%s|" "$each"; done >> "$CALLS"\necho >> "$CALLS"\n')
+    gcloud.chmod(0o755)
+    script = "\n".join(commands("eco", "eco.appspot.com", remote_config=True, check_revoked=False))
+    environment = {"PATH": f"{tmp_path}{os.pathsep}/bin{os.pathsep}/usr/bin", "CALLS": str(tmp_path / "calls")}
+    subprocess.run(["/bin/sh", "-e"], input=script, text=True, env=environment, check=True)
+    calls = (tmp_path / "calls").read_text(encoding="utf-8").splitlines()
+    expected = sum(len(grants) + 2 for grants in ACCOUNTS.values())  # its description, and Remote Config's role
+    assert len(calls) == expected
+    (conditional,) = (call for call in calls if "startsWith" in call)
+    folder = "projects/_/buckets/eco.appspot.com/objects/batches/"
+    assert f'|title=batches,expression=resource.name.startsWith("{folder}")|' in conditional

@@ -1,0 +1,236 @@
+"""The batch lane as users and operators see it: photos in, cron, results out, whatever the provider does meanwhile."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from google.cloud.firestore import DELETE_FIELD, FieldFilter
+
+from localcloud.openai import OpenAIStandIn
+from tests.app import App
+from tests.conftest import Configure
+from tests.photo_files import INTERLACED_AND_CUT_OFF
+
+FIVE_MINUTES = timedelta(minutes=5)
+
+
+@pytest.fixture
+def openai(app: App) -> OpenAIStandIn:
+    """The stand-in behind the functions, for its faults and its request counters."""
+    assert app.cloud.openai is not None
+    return app.cloud.openai
+
+
+def batches_of(app: App, job_ids: list[str]) -> list[dict[str, Any]]:
+    """Return the documents of the batches that these jobs are, or were last, in."""
+    client = app.cloud.firestore_client()
+    ids = {app.stored_job(job_id)["batchId"] for job_id in job_ids}
+    return [client.document(f"batches/{batch_id}").get().to_dict() or {} for batch_id in ids if batch_id]
+
+
+def test_queued_photos_come_back_as_results(app: App) -> None:
+    """Photos that were queued become results, each at one token and half the price of an instant one."""
+    instant = app.classify(mode="instant")
+    ids = [app.classify()["jobId"] for _ in range(4)]
+    jobs = app.until_final(*ids)
+    assert [job["status"] for job in jobs] == ["done"] * 4
+    assert all(job["result"]["itemName"] for job in jobs)
+    full = app.stored_job(instant["jobId"])["costMicros"]
+    assert all(app.stored_job(job_id)["costMicros"] == pytest.approx(full / 2, abs=2) for job_id in ids)
+    assert app.statement()[2:] == [("charge", -1, 4), ("charge", -1, 3), ("charge", -1, 2), ("charge", -1, 1)]
+
+
+def test_many_photos_are_one_batch_and_few_calls(app: App, openai: OpenAIStandIn) -> None:
+    """Photos queued together are one OpenAI batch: one upload and one create for all, and never a call a job."""
+    ids = [app.classify()["jobId"] for _ in range(8)]
+    openai.requests.reset()
+    app.until_final(*ids)
+    counts = openai.requests
+    assert counts["POST /v1/files"] == counts["POST /v1/batches"] == 1
+    assert sum(counts.values()) < len(ids)
+    (batch,) = batches_of(app, ids)
+    assert (batch["state"], batch["jobCount"], batch["doneCount"]) == ("done", 8, 8)
+    assert batch["costMicros"] == sum(app.stored_job(job_id)["costMicros"] for job_id in ids)
+
+
+def test_a_photo_removed_while_it_waited_fails_alone(app: App) -> None:
+    """A photo deleted before its turn fails its own job with a refund; the others of the batch go on."""
+    gone = app.upload()
+    lost, kept = app.classify(gone)["jobId"], app.classify()["jobId"]
+    app.cloud.storage_client().bucket(app.cloud.bucket).blob(gone).delete()
+    lost_job, kept_job = app.until_final(lost, kept)
+    assert (lost_job["status"], lost_job["error"]["code"]) == ("failed", "IMAGE_NOT_FOUND")
+    assert kept_job["status"] == "done"
+    assert app.statement() == [("welcome", 10, 10), ("charge", -1, 9), ("charge", -1, 8), ("refund", 1, 9)]
+
+
+def test_a_photo_of_the_last_release_that_was_replaced_fails_alone(app: App) -> None:
+    """Where no digest was kept, what is uploaded over a queued photo is looked at anew; if it is none, its job fails
+    with a refund and the reason, and the others of the batch are sent."""
+    path = app.upload()
+    lost, kept = app.classify(path)["jobId"], app.classify()["jobId"]
+    app.cloud.firestore_client().document(f"aiJobs/{lost}").update({"imageDigest": DELETE_FIELD})
+    app.upload(INTERLACED_AND_CUT_OFF, path.rpartition("/")[2])
+    lost_job, kept_job = app.until_final(lost, kept)
+    assert (lost_job["status"], lost_job["error"]["code"]) == ("failed", "INVALID_IMAGE")
+    assert lost_job["error"]["problem"] == "cutOff"
+    assert kept_job["status"] == "done"
+    assert app.statement() == [("welcome", 10, 10), ("charge", -1, 9), ("charge", -1, 8), ("refund", 1, 9)]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param({"kind": "line_error", "status": 500}, id="line failed with 500"),
+        pytest.param({"kind": "line_error", "status": 429, "in_output": True}, id="429 in the output file"),
+        pytest.param({"kind": "missing_line"}, id="line missing"),
+        pytest.param({"kind": "line_error", "status": 404, "code": "model_not_found"}, id="no such model"),
+        pytest.param({"kind": "line_error", "status": 400, "code": "unsupported_value"}, id="a value"),
+        pytest.param({"kind": "line_error", "status": 400, "code": "billing_hard_limit_reached"}, id="the account"),
+        pytest.param({"kind": "line_error", "status": 400, "code": "invalid_image_url"}, id="a slow download"),
+        pytest.param({"kind": "cut_answer"}, id="cut answer"),
+        pytest.param({"kind": "answer_text"}, id="no JSON"),
+        pytest.param({"kind": "batch_expires", "share": 0.0}, id="batch expired"),
+        pytest.param({"kind": "batch_cancelled", "share": 0.0}, id="batch cancelled at OpenAI"),
+    ],
+)
+def test_what_may_succeed_later_is_tried_again(app: App, openai: OpenAIStandIn, fault: dict[str, Any]) -> None:
+    """A failure that another attempt may cure goes back into the queue and ends as a result, charged once."""
+    job_id = app.classify()["jobId"]
+    openai.faults.add(**fault)
+    (job,) = app.until_final(job_id, hours=60)
+    assert (job["status"], job["attempts"], job["error"]) == ("done", 2, None)
+    assert app.statement() == [("welcome", 10, 10), ("charge", -1, 9)]
+
+
+@pytest.mark.parametrize("kind", ["batch_token_limit", "batch_invalid_line"])
+def test_a_batch_refused_for_anothers_fault_is_no_attempt(app: App, openai: OpenAIStandIn, kind: str) -> None:
+    """When OpenAI refuses a batch for its limit, or for one bad line, the good photos go again and lose no attempt."""
+    bad, good = app.classify()["jobId"], app.classify()["jobId"]
+    openai.faults.add(kind=kind, count=2)
+    jobs = {job["jobId"]: job for job in app.until_final(bad, good)}
+    failed = [job for job in jobs.values() if job["status"] == "failed"]
+    done = [job for job in jobs.values() if job["status"] == "done"]
+    if kind == "batch_token_limit":
+        assert [job["attempts"] for job in done] == [1, 1]
+    else:
+        assert len(failed) == 2 or [job["attempts"] for job in done] == [1]
+        assert all(job["error"]["code"] == "PROVIDER_REJECTED" for job in failed)
+    assert app.statement()[-1][2] == 10 - len(done)
+
+
+def test_attempts_are_bounded_and_the_last_one_refunds(app: App, openai: OpenAIStandIn) -> None:
+    """A photo that brings two useless answers is failed and refunded, however many attempts there are; what they cost
+    stays on the operator's books."""
+    job_id = app.classify()["jobId"]
+    openai.faults.add(kind="answer_text", text="no idea", count=3)
+    (job,) = app.until_final(job_id, hours=60)
+    assert (job["status"], job["attempts"], job["error"]["code"]) == ("failed", 2, "ANSWER_UNUSABLE")
+    assert app.statement() == [("welcome", 10, 10), ("charge", -1, 9), ("refund", 1, 10)]
+    assert app.stored_job(job_id)["costMicros"] > 0
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param({"kind": "line_error", "status": 400, "code": "image_parse_error"}, id="cannot be read"),
+        pytest.param({"kind": "line_error", "status": 413}, id="too large"),
+        pytest.param({"kind": "refusal"}, id="refused by the model"),
+    ],
+)
+def test_what_the_provider_rejects_is_not_tried_again(app: App, openai: OpenAIStandIn, fault: dict[str, Any]) -> None:
+    """A photo that the provider will never take is failed and refunded at once."""
+    job_id = app.classify()["jobId"]
+    openai.faults.add(**fault)
+    (job,) = app.until_final(job_id)
+    assert (job["status"], job["attempts"], job["error"]["code"]) == ("failed", 1, "PROVIDER_REJECTED")
+    assert app.statement()[-1] == ("refund", 1, 10)
+
+
+def test_stray_and_double_lines_change_nothing(app: App, openai: OpenAIStandIn) -> None:
+    """A line that is there twice, and one that belongs to nobody, leave one result and one charge."""
+    job_id = app.classify()["jobId"]
+    openai.faults.add(kind="duplicate_line")
+    openai.faults.add(kind="unknown_line")
+    (job,) = app.until_final(job_id)
+    assert job["status"] == "done"
+    assert batches_of(app, [job_id])[0]["doneCount"] == 1
+
+
+def test_a_lost_reply_to_create_does_not_pay_twice(app: App, openai: OpenAIStandIn) -> None:
+    """When the reply to creating a batch is lost, the batch is found by our id and adopted, not created again."""
+    job_id = app.classify()["jobId"]
+    openai.requests.reset()
+    openai.faults.add(kind="reply_lost", endpoint="POST /v1/batches")
+    (job,) = app.until_final(job_id)
+    assert (job["status"], job["attempts"]) == ("done", 1)
+    assert openai.requests["POST /v1/batches"] == 1
+
+
+@pytest.mark.parametrize("kind", ["connection_reset", "server_error", "rate_limited"])
+@pytest.mark.parametrize("endpoint", ["POST /v1/files", "POST /v1/batches"])
+def test_a_provider_that_is_down_delays_the_batch(app: App, openai: OpenAIStandIn, endpoint: str, kind: str) -> None:
+    """While OpenAI takes no files or batches the jobs wait; afterwards they go through, charged once."""
+    job_id = app.classify()["jobId"]
+    openai.faults.add(kind=kind, endpoint=endpoint, count=2)
+    (job,) = app.until_final(job_id)
+    assert (job["status"], job["attempts"]) == ("done", 1)
+    assert app.statement() == [("welcome", 10, 10), ("charge", -1, 9)]
+
+
+@pytest.mark.parametrize("kind", ["not_found", "bad_gateway"])
+def test_an_output_file_that_is_not_there_yet_is_read_later(app: App, openai: OpenAIStandIn, kind: str) -> None:
+    """A finished batch whose file cannot be downloaded yet is collected by a later poll."""
+    job_id = app.classify()["jobId"]
+    openai.faults.add(kind=kind, endpoint="GET /v1/files/*", count=2)
+    (job,) = app.until_final(job_id)
+    assert (job["status"], job["attempts"]) == ("done", 1)
+
+
+def test_duplicate_ticks_do_no_harm(app: App, openai: OpenAIStandIn) -> None:
+    """Scheduler delivers at least once: every trigger twice at the same moment gives every photo one attempt and one
+    result."""
+    ids = [app.classify()["jobId"] for _ in range(3)]
+    openai.requests.reset()
+    for _ in range(8):
+        with ThreadPoolExecutor(4) as pool:
+            ticks = list(pool.map(app.cloud.cron.fire, ["submit_batches", "poll_batches"] * 2))
+        assert all(tick.ok for tick in ticks)
+        app.cloud.advance(FIVE_MINUTES)
+    assert [app.job(job_id)["status"] for job_id in ids] == ["done"] * 3
+    assert 1 <= openai.requests["POST /v1/batches"] <= len(ids)
+    assert [app.job(job_id)["attempts"] for job_id in ids] == [1] * 3
+    assert app.statement()[1:] == [("charge", -1, 9), ("charge", -1, 8), ("charge", -1, 7)]
+
+
+def test_links_instead_of_photos(app: App, configure: Configure) -> None:
+    """By setting, the provider is sent links and fetches the photos by them, with the same result."""
+    configure({"batch": {"signedUrls": True}})
+    (job,) = app.until_final(app.classify()["jobId"])
+    assert job["status"] == "done"
+
+
+def test_openais_own_webhook_shortens_the_wait(app: App, openai: OpenAIStandIn) -> None:
+    """With webhooks a batch is collected by the next tick after it has ended, and not by the next poll in its
+    schedule."""
+    openai.faults.add(kind="batch_minutes", minutes=121)
+    job_id = app.classify()["jobId"]
+    queued_at = app.cloud.clock()
+    app.until_final(job_id)
+    assert app.cloud.clock() - queued_at < timedelta(minutes=121 + 3 * 5)
+
+
+def test_nothing_is_left_behind(app: App) -> None:
+    """When a batch is through, its files are gone from Storage and no job holds a lease."""
+    ids = [app.classify()["jobId"] for _ in range(2)]
+    app.until_final(*ids)
+    bucket = app.cloud.storage_client().bucket(app.cloud.bucket)
+    assert list(bucket.list_blobs(prefix="batches/")) == []
+    open_batches = (
+        app.cloud.firestore_client()
+        .collection("batches")
+        .where(filter=FieldFilter("state", "in", ["building", "uploaded", "submitted", "collecting"]))
+        .limit(1)
+    )
+    assert list(open_batches.stream()) == []

@@ -1,0 +1,185 @@
+"""An outage of the provider, as operators hear of it: within a quarter of an hour, with its end, and once."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from functions.core.shared.errors import EcolaneError
+from functions.use_cases.batches.poll_batches import poll_batches
+from functions.use_cases.batches.submit_batches import submit_batches
+from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
+from functions.use_cases.operations.admin_stats import AdminStats, admin_stats
+from functions.use_cases.operations.guard_budget import guard_budget
+from scripts.inprocess import InProcessCloud
+from tests.app import photo
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def cloud() -> InProcessCloud:
+    """An empty cloud."""
+    return InProcessCloud(seed=1)
+
+
+def classify(cloud: InProcessCloud, key: str, mode: str = "batch", uid: str = "ann") -> bool:
+    """Hand a photo in. False if it is refused."""
+    path = cloud.upload(uid, f"{key}.jpg", photo(64))
+    request = {"requestId": key, "imagePath": path, "mode": mode}
+    try:
+        classify_image(ClassifyImage.model_validate(request), uid, cloud.deps)
+    except EcolaneError:
+        return False
+    return True
+
+
+def alerts(cloud: InProcessCloud) -> dict[str, dict[str, Any]]:
+    """Return the alerts there are, by kind."""
+    found = [each.to_dict() or {} for each in cloud.client.collection("alerts").stream()]
+    return {each["kind"]: each for each in found}
+
+
+def noted(cloud: InProcessCloud) -> dict[str, Any]:
+    """Return what processes have noted of the provider."""
+    stats: dict[str, Any] = cloud.client.document("stats/queue").get().to_dict() or {}
+    return dict(stats.get("provider", {}))
+
+
+def quarter(cloud: InProcessCloud) -> None:
+    """Let a quarter of an hour pass as crons see it: three submitters and pollers, then the guard."""
+    for _ in range(3):
+        cloud.clock.advance(5 * MINUTE)
+        submit_batches(cloud.deps)
+        poll_batches(cloud.deps)
+    guard_budget(cloud.deps)
+
+
+def test_a_refused_key_is_told_at_its_first_photo_and_is_over_with_the_next_answer(cloud: InProcessCloud) -> None:
+    """Within 15 minutes, with the code and what to do, delivered; then since when it is over."""
+    cloud.openai.faults.add("refused", status=401, count=None)
+    assert not classify(cloud, "photo-one", "instant")
+    guard_budget(cloud.deps)
+    told = alerts(cloud)["key_refused"]
+    assert "status 401" in told["text"]
+    assert (told["open"], told["dueAt"], told["attempts"]) == (True, None, 1)
+    cloud.openai.faults.clear()
+    assert classify(cloud, "photo-two", "instant", uid="bob")
+    assert noted(cloud) == {}
+    guard_budget(cloud.deps)
+    over = alerts(cloud)["key_refused"]
+    assert (over["open"], over["overAt"], over["dueAt"]) == (False, cloud.clock(), None)
+
+
+@pytest.mark.parametrize(("status", "kind"), [(401, "key_refused"), (503, "provider_down"), (404, "provider_refuses")])
+def test_photos_that_cannot_be_sent_are_told_within_a_quarter_of_an_hour(
+    cloud: InProcessCloud, status: int, kind: str
+) -> None:
+    """Of the batch lane alone, with how many photos of how many users wait; once, and that it is over."""
+    cloud.openai.faults.add("refused", status=status, count=None)
+    for uid in ("ann", "bob"):
+        assert classify(cloud, f"photo-of-{uid}", uid=uid)
+    quarter(cloud)
+    (told,) = alerts(cloud).values()
+    assert (told["kind"], told["attempts"], told["dueAt"]) == (kind, 1, None)
+    assert f"status {status}" in told["text"]
+    assert "2 wait, of at least 2 users" in told["text"]
+    for _ in range(12):
+        quarter(cloud)
+    assert set(alerts(cloud)) == {kind}, "what follows from it is not told beside it"
+    cloud.openai.faults.clear()
+    for _ in range(6):
+        quarter(cloud)
+    assert alerts(cloud)[kind]["open"] is False
+
+
+def test_the_age_of_a_queue_counts_from_when_photos_were_asked_for(cloud: InProcessCloud) -> None:
+    """However often they were claimed and given back meanwhile."""
+    cloud.openai.faults.add("refused", status=503, count=None)
+    asked = cloud.clock()
+    assert classify(cloud, "photo-one")
+    for _ in range(12):
+        quarter(cloud)
+    shown = admin_stats(AdminStats(), "root", cloud.deps)["queue"]["oldestAt"]
+    assert shown == asked.isoformat().replace("+00:00", "Z")
+
+
+def test_a_provider_that_answers_costs_no_note_and_one_failure_is_no_alert(cloud: InProcessCloud) -> None:
+    """Nothing is written while all is well; what was one slip is told to nobody."""
+    assert classify(cloud, "photo-one", "instant")
+    before = cloud.firestore.bill.snapshot()["totals"]["writes"]
+    assert classify(cloud, "photo-two", "instant")
+    assert cloud.firestore.bill.snapshot()["totals"]["writes"] - before == 6
+    cloud.openai.faults.add("refused", status=503, count=1)
+    assert not classify(cloud, "photo-three", "instant", uid="bob")
+    assert noted(cloud)["instant"]["failures"] == 1
+    guard_budget(cloud.deps)
+    assert alerts(cloud) == {}
+
+
+def test_another_process_that_meets_an_answer_ends_the_outage(cloud: InProcessCloud) -> None:
+    """The one that noted it may be gone: whoever reads the settings and gets an answer takes the note out, once."""
+    cloud.openai.faults.add("refused", status=503, count=3)
+    for number in range(3):
+        assert not classify(cloud, f"photo-no-{number}", "instant")
+        cloud.clock.advance(MINUTE)
+    assert noted(cloud)["instant"]["failures"] == 3
+    cloud.deps = cloud.new_process()
+    assert classify(cloud, "photo-four", "instant", uid="bob")
+    assert noted(cloud) == {}
+    before = cloud.firestore.bill.snapshot()["totals"]["writes"]
+    assert classify(cloud, "photo-five", "instant", uid="bob")
+    assert cloud.firestore.bill.snapshot()["totals"]["writes"] - before == 6
+
+
+def test_failures_within_half_a_minute_are_one_note(cloud: InProcessCloud) -> None:
+    """An outage under load writes little; those in between are counted with the next note."""
+    cloud.openai.faults.add("refused", status=503, count=None)
+    for number in range(2):
+        classify(cloud, f"photo-no-{number}", "instant")
+    assert noted(cloud)["instant"]["failures"] == 1
+    cloud.clock.advance(MINUTE)
+    classify(cloud, "photo-last", "instant", uid="bob")
+    assert noted(cloud)["instant"]["failures"] == 3
+
+
+def test_a_note_that_cannot_be_written_changes_nothing_for_the_user(
+    cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The photo is refunded as it would have been, and the log says why operators do not hear of it."""
+
+    def down(*_: object, **__: object) -> None:
+        raise RuntimeError("the store is down")
+
+    monkeypatch.setattr(cloud.deps.store, "note_outage", down)
+    cloud.openai.faults.add("refused", status=503, count=None)
+    assert not classify(cloud, "photo-one", "instant")
+    assert "outage_unrecorded" in capfd.readouterr().out
+
+
+def test_a_reopened_lane_is_no_old_queue(cloud: InProcessCloud) -> None:
+    """What waited while both lanes were closed is not late the moment that they open."""
+    until = (cloud.clock() + timedelta(hours=6)).isoformat()
+    cloud.configure({"budget": {"overrideMode": "closed", "overrideUntil": until}})
+    assert classify(cloud, "photo-one")
+    while cloud.clock().isoformat() <= until:
+        quarter(cloud)
+    guard_budget(cloud.deps)
+    assert alerts(cloud) == {}
+
+
+def test_an_alert_that_lasts_is_told_once_a_day_with_its_first_hour(cloud: InProcessCloud) -> None:
+    """The next day's says since when; the one of the day before ends quietly."""
+    cloud.openai.faults.add("refused", status=401, count=None)
+    since = cloud.clock()
+    assert not classify(cloud, "photo-one", "instant")
+    guard_budget(cloud.deps)
+    for number in range(13):
+        cloud.clock.advance(timedelta(hours=1))
+        classify(cloud, f"photo-no-{number}", "instant", uid=f"user-{number}")
+        guard_budget(cloud.deps)
+    found = {each.id: each.to_dict() or {} for each in cloud.client.collection("alerts").stream()}
+    assert set(found) == {"key_refused-2026-11-21", "key_refused-2026-11-22"}
+    assert found["key_refused-2026-11-22"]["since"] == since
+    assert [each["open"] for _, each in sorted(found.items())] == [False, True]
+    assert all(each["attempts"] == 1 for each in found.values())

@@ -1,0 +1,131 @@
+"""Invoices computed by hand: for each row what the provider bills, with every factor written out, against our books.
+
+Prices are dollars a million tokens, which is micro-dollars a token, as on OpenAI's price pages. Image tokens follow its
+guide: tiles of 512 pixels after fitting into 2,048 and 768 (gpt-4o, gpt-4.1), or patches of 32 pixels times a factor.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from functions.adapters.prices import model_price
+from functions.core.jobs.attempts import Terms, judge
+from functions.core.model.image_tokens import formula_of, image_tokens
+from functions.core.model.parsing import read_completion
+from functions.core.model.usage import cost_micros
+from tests.builders import NOW, completion_body
+
+
+@dataclass(frozen=True)
+class Invoice:
+    """One answer: the photo as it was sent, the tokens billed for it, and the cost in micro-dollars by hand.
+
+    `image`, `text`, `cached` and `output` are tokens; of the input, which is image and text together, `cached` were
+    read from the provider's cache.
+    """
+
+    model: str
+    detail: str
+    size: tuple[int, int]
+    image: int
+    text: int
+    cached: int
+    output: int
+    batch: bool
+    micros: Decimal
+
+    @property
+    def usage(self) -> dict[str, Any]:
+        """Return the usage block of the provider's answer."""
+        return {
+            "prompt_tokens": self.image + self.text,
+            "completion_tokens": self.output,
+            "prompt_tokens_details": {"cached_tokens": self.cached},
+        }
+
+
+D = Decimal
+INVOICES = [
+    # gpt-4o: 85 + 170 a tile; 2.50 in, 1.25 cached, 10.00 out
+    Invoice("gpt-4o", "low", (1024, 1024), 85, 415, 0, 200, False, 500 * D("2.50") + 200 * D("10")),
+    Invoice("gpt-4o", "low", (1024, 1024), 85, 415, 0, 200, True, (500 * D("2.50") + 200 * D("10")) / 2),
+    Invoice("gpt-4o", "high", (1024, 1024), 85 + 4 * 170, 235, 0, 200, False, 1_000 * D("2.50") + 200 * D("10")),
+    Invoice("gpt-4o", "high", (2048, 4096), 85 + 6 * 170, 395, 0, 300, True, (1_500 * D("2.50") + 300 * D("10")) / 2),
+    Invoice("gpt-4o", "auto", (512, 512), 85 + 1 * 170, 745, 640, 100, False, 360 * D("2.5") + 640 * D("1.25") + 1_000),
+    # gpt-4o-mini: 2,833 + 5,667 a tile; 0.15 in, 0.075 cached, 0.60 out: a photo costs more than with gpt-4o
+    Invoice("gpt-4o-mini", "low", (512, 512), 2_833, 167, 0, 250, False, 3_000 * D("0.15") + 250 * D("0.60")),
+    Invoice("gpt-4o-mini", "high", (512, 512), 2_833 + 5_667, 500, 0, 250, False, 9_000 * D("0.15") + 250 * D("0.60")),
+    Invoice("gpt-4o-mini", "high", (512, 512), 2_833 + 5_667, 500, 0, 250, True, D(1_350 + 150) / 2),
+    Invoice(
+        "gpt-4o-mini",
+        "auto",
+        (1024, 1024),
+        2_833 + 4 * 5_667,
+        499,
+        1_000,
+        250,
+        False,
+        25_000 * D("0.15") + 1_000 * D("0.075") + 250 * D("0.60"),
+    ),
+    # gpt-4.1: 85 + 170 a tile; 2.00 in, 0.50 cached, 8.00 out
+    Invoice("gpt-4.1", "high", (768, 1024), 85 + 4 * 170, 235, 0, 150, False, D(1_000 * 2 + 150 * 8)),
+    Invoice("gpt-4.1", "high", (512, 513), 85 + 2 * 170, 575, 512, 150, True, (488 * 2 + 512 * D("0.50") + 1_200) / 2),
+    # gpt-4.1-mini: patches x 1.62, rounded up; 0.40 in, 0.10 cached, 1.60 out; detail makes no difference
+    Invoice("gpt-4.1-mini", "low", (1024, 1024), 1_659, 341, 0, 250, False, 2_000 * D("0.40") + 250 * D("1.60")),
+    Invoice("gpt-4.1-mini", "high", (1024, 1024), 1_659, 341, 0, 250, True, (2_000 * D("0.40") + 400) / 2),
+    Invoice("gpt-4.1-mini", "high", (1800, 2400), 2_353, 647, 1_000, 250, False, D(2_000) * D("0.4") + 100 + 400),
+    # gpt-4.1-nano: patches x 2.46; 0.10 in, 0.025 cached, 0.40 out
+    Invoice("gpt-4.1-nano", "high", (512, 512), 630, 470, 0, 250, False, D(110 + 100)),
+    Invoice("gpt-4.1-nano", "auto", (512, 512), 630, 470, 400, 250, True, (70 + 400 * D("0.025") + 100) / 2),
+    # o4-mini: patches x 1.72; 1.10 in, 0.275 cached, 4.40 out
+    Invoice("o4-mini", "high", (320, 320), 172, 628, 0, 250, False, 800 * D("1.10") + 250 * D("4.40")),
+    # gpt-6-luna, the default: 256 patches x 2.46 as an upper bound; 0.10 in, 0.01 cached, 0.50 out
+    Invoice("gpt-6-luna", "high", (512, 512), 630, 570, 0, 220, False, 1_200 * D("0.10") + 220 * D("0.50")),
+    Invoice("gpt-6-luna", "high", (512, 512), 630, 570, 0, 220, True, D(120 + 110) / 2),
+    Invoice("gpt-6-luna", "high", (512, 384), 473, 570, 512, 231, False, D("53.1") + D("5.12") + D("115.5")),
+    Invoice("gpt-6-luna", "high", (512, 384), 473, 570, 512, 231, True, (D("53.1") + D("5.12") + D("115.5")) / 2),
+]
+
+
+def booked(invoice: Invoice) -> int:
+    """Return what our books say of the provider's answer, read as every answer is, on the day of the invoice."""
+    terms = Terms(invoice.model, model_price(invoice.model, NOW), batch=invoice.batch, most_micros=10**6)
+    return terms.cost_micros(judge(read_completion(completion_body(usage=invoice.usage))))
+
+
+@pytest.mark.parametrize("invoice", INVOICES, ids=str)
+def test_the_books_say_what_the_invoice_says(invoice: Invoice) -> None:
+    """Exactly where the arithmetic comes to whole micro-dollars, else within half of one, which is below 1 %."""
+    cost = booked(invoice)
+    if invoice.micros == int(invoice.micros):
+        assert cost == invoice.micros
+    assert abs(cost - invoice.micros) <= min(D("0.5"), invoice.micros / 100)
+
+
+@pytest.mark.parametrize("invoice", INVOICES, ids=str)
+def test_the_photo_counts_as_many_tokens_as_by_hand(invoice: Invoice) -> None:
+    """Low, high and auto, which is held to be high."""
+    counted = image_tokens(formula_of(invoice.model), *invoice.size, low_detail=invoice.detail == "low")
+    assert counted == invoice.image
+
+
+def test_the_month_adds_up() -> None:
+    """Ten thousand of each: rounding does not pile up to 1 % of the whole."""
+    total = sum(booked(invoice) for invoice in INVOICES) * 10_000
+    exact = sum((invoice.micros for invoice in INVOICES), D(0)) * 10_000
+    assert abs(total - exact) <= exact / 100
+
+
+@pytest.mark.parametrize(
+    ("day", "micros"),
+    [(datetime(2025, 6, 9, tzinfo=UTC), 10_000 + 8_000), (datetime(2025, 6, 11, tzinfo=UTC), 2_000 + 1_600)],
+    ids=str,
+)
+def test_an_answer_costs_the_price_of_its_day(day: datetime, micros: int) -> None:
+    """o3 came down from 10 and 40 dollars to 2 and 8 on 10 June 2025: 1,000 tokens in and 200 out, before and after."""
+    usage = read_completion(completion_body(usage={"prompt_tokens": 1_000, "completion_tokens": 200})).usage
+    assert usage is not None
+    assert cost_micros(usage, model_price("o3", day), batch=False) == micros

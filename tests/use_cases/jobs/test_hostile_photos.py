@@ -1,0 +1,109 @@
+"""Photos that cost the operator and come to nothing: what one user, and many, can do with them."""
+
+from datetime import timedelta
+
+import pytest
+
+from functions.core.shared.errors import DailyLimit, EcolaneError, PhotoRefused
+from functions.core.wallet.quotas import FAILURES_REFUNDED_MAX
+from functions.use_cases.batches.poll_batches import poll_batches
+from functions.use_cases.batches.submit_batches import submit_batches
+from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
+from scripts.inprocess import InProcessCloud
+from tests.app import photo
+
+KINDS = ["refusal", "cut_answer"]
+
+
+@pytest.fixture
+def cloud() -> InProcessCloud:
+    """An empty cloud in which users begin with enough to try."""
+    cloud = InProcessCloud(seed=1)
+    cloud.configure({"tokens": {"welcome": 60}})
+    return cloud
+
+
+def ask(cloud: InProcessCloud, key: str, lane: str, uid: str = "eve") -> EcolaneError | None:
+    """Have a photo classified. Returns what is refused."""
+    path = cloud.upload(uid, f"{key}.jpg", photo(64))
+    request = {"requestId": f"request-{key}", "imagePath": path, "mode": lane, "allowBatch": False}
+    try:
+        classify_image(ClassifyImage.model_validate(request), uid, cloud.deps)
+    except EcolaneError as error:
+        return error
+    return None
+
+
+def paid(cloud: InProcessCloud, uid: str = "eve") -> int:
+    """Return what a user has paid, in tokens."""
+    wallet = cloud.client.document("users", uid, "wallet", "main").get().to_dict() or {}
+    return int(wallet["totalSpent"])
+
+
+def billed(cloud: InProcessCloud) -> int:
+    """Return what users' jobs have cost the operator, in micro-dollars."""
+    return sum(int((job.to_dict() or {})["costMicros"]) for job in cloud.client.collection("aiJobs").stream())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_instant_lane_ends_after_a_few_photos_for_nothing(cloud: InProcessCloud, kind: str) -> None:
+    """Three are refunded; then it is closed to their user until tomorrow, and to nobody else."""
+    cloud.openai.faults.add(kind=kind, endpoint="*", count=None)
+    for number in range(FAILURES_REFUNDED_MAX):
+        assert ask(cloud, f"{number}", "instant") is not None
+        assert paid(cloud) == 0
+    spent = billed(cloud)
+    assert spent > 0
+    for number in range(10):
+        cloud.clock.advance(timedelta(seconds=20))
+        assert isinstance(ask(cloud, f"more-{number}", "instant"), DailyLimit)
+    assert billed(cloud) == spent
+    cloud.openai.faults.clear()
+    assert ask(cloud, "honest", "instant", "ann") is None
+    cloud.clock.advance(timedelta(days=1))
+    assert ask(cloud, "tomorrow", "instant") is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_in_the_batch_lane_they_are_paid_for(cloud: InProcessCloud, kind: str) -> None:
+    """Three are refunded, the price of the others stays, and each counts for the day's limit."""
+    cloud.openai.faults.add(kind=kind, endpoint="*", count=None)
+    photos = FAILURES_REFUNDED_MAX + 4
+    for number in range(photos):
+        assert ask(cloud, f"{number}", "batch") is None
+    for _ in range(24):
+        submit_batches(cloud.deps)
+        cloud.clock.advance(timedelta(minutes=20))
+        poll_batches(cloud.deps)
+    jobs = [job.to_dict() or {} for job in cloud.client.collection("aiJobs").stream()]
+    assert [job["status"] for job in jobs] == ["failed"] * photos
+    assert sum(job["chargeStands"] for job in jobs) == paid(cloud) == photos - FAILURES_REFUNDED_MAX
+    wallet = cloud.client.document("users/eve/wallet/main").get().to_dict() or {}
+    assert (wallet["today"]["batch"], wallet["today"]["failed"]) == (photos, photos)
+
+
+def test_photos_sent_at_once_are_paid_for_from_the_fourth_on(cloud: InProcessCloud) -> None:
+    """Those that are let in before the first has failed: the user is told that the price is kept, and it is."""
+    cloud.openai.faults.add(kind="refusal", endpoint="*", count=None)
+    refused: list[EcolaneError | None] = []
+    waiting = [f"request-{number}" for number in range(FAILURES_REFUNDED_MAX)]
+
+    def meanwhile(call: str, when: str) -> None:
+        """Ask for the next photo while the provider looks at the one before."""
+        if call == "openai.complete" and when == "before" and waiting:
+            refused.append(ask(cloud, waiting.pop(), "instant"))
+
+    cloud.interrupt = meanwhile
+    refused.append(ask(cloud, "first", "instant"))
+    told = [error.details["refunded"] for error in refused if isinstance(error, PhotoRefused)]
+    assert told == [True] * FAILURES_REFUNDED_MAX + [False]
+    assert paid(cloud) == 5
+
+
+def test_an_outage_costs_its_users_nothing(cloud: InProcessCloud) -> None:
+    """Calls that may be billed and were not answered are no user's fault, however many."""
+    cloud.openai.faults.add(kind="server_error", endpoint="*", count=None)
+    for number in range(3 * FAILURES_REFUNDED_MAX):
+        cloud.clock.advance(timedelta(seconds=20))
+        assert not isinstance(ask(cloud, f"{number}", "instant"), DailyLimit)
+        assert paid(cloud) == 0
