@@ -17,10 +17,10 @@ from openai import OpenAI
 from functions.adapters.firestore import BoundedTransport, FirestoreStore
 from functions.adapters.messaging import Sent
 from functions.adapters.providers.watched import WatchedProvider
-from functions.core.batches.batches import Roll
+from functions.core.batches.batches import BatchManifest
 from functions.core.config.runtime import ImageRules
 from functions.core.shared.errors import ImageNotFound
-from functions.core.wallet.profile import News
+from functions.core.wallet.profile import PushSummary
 from functions.deploy.params import Settings
 from functions.wiring import Deps
 from localcloud.firestore import FirestoreServer, in_process_client
@@ -78,15 +78,15 @@ class MemoryFiles:
         yield BytesIO(self.objects[f"batches/{batch_id}/input.jsonl"])
 
     @contextmanager
-    def write_roll(self, batch_id: str) -> Iterator[IO[bytes]]:
+    def write_manifest(self, batch_id: str) -> Iterator[IO[bytes]]:
         """Open a batch's list of jobs for writing; see `write_input`."""
         file = BytesIO()
         yield file
         self.objects[f"batches/{batch_id}/jobs.jsonl"] = file.getvalue()
 
-    def read_roll(self, batch_id: str) -> Roll:
+    def read_manifest(self, batch_id: str) -> BatchManifest:
         """Return a batch's list of jobs."""
-        return Roll(self.objects[f"batches/{batch_id}/jobs.jsonl"].splitlines())
+        return BatchManifest(self.objects[f"batches/{batch_id}/jobs.jsonl"].splitlines())
 
     def put_photo(self, batch_id: str, job_id: str, jpeg: bytes) -> str:
         """Store a prepared photo with its batch and return a link to it."""
@@ -104,11 +104,11 @@ class MemoryMessaging:
     """Firebase Cloud Messaging's part in `functions.adapters.messaging.PushMessaging`: keeps what was sent."""
 
     def __init__(self) -> None:
-        self.sent: list[News] = []
+        self.sent: list[PushSummary] = []
         self.dead_tokens: set[str] = set()
         self.alerts: list[tuple[tuple[str, ...], str, str, str]] = []
 
-    def send(self, news: Sequence[News]) -> Sent:
+    def send(self, news: Sequence[PushSummary]) -> Sent:
         """Keep the news and return how many devices it would have reached; `dead_tokens` are those of none."""
         self.sent += [item for item in news if item.push_tokens]
         targets = [(item.uid, token) for item in news for token in item.push_tokens]

@@ -17,7 +17,7 @@ from functions.adapters.messaging import Sent
 from functions.core.batches.reports import read_line
 from functions.core.config.runtime import FUNCTION_TIMEOUT
 from functions.core.jobs.attempts import answered
-from functions.core.wallet.profile import News
+from functions.core.wallet.profile import PushSummary
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
 from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
@@ -459,7 +459,7 @@ def test_every_error_about_a_batch_has_an_end(
     jobs = enqueue(cloud, "ann", 2)
     submit_batches(cloud.deps)
     if error == "crash":
-        monkeypatch.setattr(cloud.files, "read_roll", lambda _batch_id: 1 // 0)
+        monkeypatch.setattr(cloud.files, "read_manifest", lambda _batch_id: 1 // 0)
     else:
         cloud.openai.faults.add(kind="server_error", endpoint="GET /v1/batches/*", count=None)
     ticks(cloud, timedelta(hours=31))
@@ -560,7 +560,7 @@ def test_pushes_end_with_the_run(cloud: InProcessCloud, monkeypatch: pytest.Monk
     submit_batches(cloud.deps)
     cloud.clock.advance(timedelta(minutes=30))
 
-    def slow(news: list[News]) -> Sent:
+    def slow(news: list[PushSummary]) -> Sent:
         cloud.clock.advance(timedelta(minutes=8))
         return Sent(len(news))
 

@@ -38,7 +38,7 @@ from functions.core.model.parsing import Completion
 from functions.deploy import params
 from functions.edge.bodies import BODY_SECONDS_MAX
 from functions.edge.boundary import CronError, run_cron, serve_call
-from functions.edge.http_errors import told
+from functions.edge.http_errors import errors_to_https
 from functions.use_cases.batches import poll_batches, submit_batches
 from functions.use_cases.jobs import (
     admission,
@@ -123,7 +123,7 @@ def called(use_case: ModuleType, data: dict[str, Any]) -> HttpsError | dict[str,
     auth = type("Auth", (), {"uid": "ana", "token": {"admin": True}})()
     request = CallableRequest(data=data, raw_request=None, auth=auth)  # type: ignore[arg-type]
     try:
-        with told(name):
+        with errors_to_https(name):
             return serve_call(request, vars(use_case)[name])
     except HttpsError as error:
         return error
@@ -286,7 +286,7 @@ def write_nothing(files: StorageFiles) -> None:
 
 ASKED_OF_STORAGE: list[Callable[[StorageFiles], object]] = [
     lambda files: files.read_photo("users/ana/uploads/photo.jpg"),
-    lambda files: files.read_roll("batch-1"),
+    lambda files: files.read_manifest("batch-1"),
     lambda files: files.put_photo("batch-1", "0" * 32, b"jpeg"),
     lambda files: files.delete_batch_files("batch-1"),
     write_nothing,

@@ -145,9 +145,9 @@ def test_a_list_written_after_the_batch_was_collected_is_removed(cloud: InProces
     cloud.clock.advance(timedelta(hours=1))
 
     def run_out_of_time(call: str, when: When) -> None:
-        if (call, when) == ("storage.read_roll", "after"):
+        if (call, when) == ("storage.read_manifest", "after"):
             cloud.clock.advance(timedelta(minutes=8))  # of a run; its lease lasts longer
-        if (call, when) == ("storage.write_roll", "before"):
+        if (call, when) == ("storage.write_manifest", "before"):
             cloud.interrupt = lambda _call, _when: None
             cloud.clock.advance(PAST_THE_LEASE)
             poll_batches(cloud.new_process())
@@ -184,7 +184,7 @@ def test_a_submitter_that_stood_still_writes_no_file_that_nobody_looks_for(cloud
     nothing_is_left(cloud)
 
 
-@pytest.mark.parametrize("written", ["storage.write_roll", "storage.write_input"])
+@pytest.mark.parametrize("written", ["storage.write_manifest", "storage.write_input"])
 def test_a_submitter_that_stood_still_reads_no_file_that_is_gone(cloud: InProcessCloud, written: str) -> None:
     """Its run goes on: a batch that others have given back, files and all, is no reason to fail."""
     submit_standing_still(cloud, written, 1, lambda: submit_batches(cloud.new_process()))
@@ -201,7 +201,7 @@ def test_a_poller_that_stood_still_writes_no_list_that_nobody_looks_for(cloud: I
         cloud.interrupt = dies("firestore.Commit", "before")
 
     with suppress(CrashError):
-        standing_still(poll_batches, cloud, "storage.read_roll", 1, take_over)
+        standing_still(poll_batches, cloud, "storage.read_manifest", 1, take_over)
     cloud.interrupt = lambda _call, _when: None
     nothing_is_left(cloud)
 

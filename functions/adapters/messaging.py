@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from firebase_admin import messaging
 from firebase_admin.exceptions import InvalidArgumentError
 
-from functions.core.wallet.profile import News
+from functions.core.wallet.profile import PushSummary
 
 MESSAGES_MAX = 500
 """What FCM takes in one call."""
@@ -23,7 +23,7 @@ class Sent:
 class PushMessaging:
     """Sends pushes. The text is the app's: a push carries counts, and the app has the user's language."""
 
-    def send(self, news: Sequence[News]) -> Sent:
+    def send(self, news: Sequence[PushSummary]) -> Sent:
         """Tell users what has come of their photos. A stale token is no error.
 
         Raises:
@@ -62,7 +62,7 @@ def _leads_nowhere(error: Exception | None) -> bool:
     return isinstance(error, messaging.UnregisteredError | messaging.SenderIdMismatchError)
 
 
-def _message(token: str, news: News) -> messaging.Message:
+def _message(token: str, news: PushSummary) -> messaging.Message:
     return messaging.Message(
         token=token,
         data={"event": "batch_results", "done": str(news.done), "failed": str(news.failed)},

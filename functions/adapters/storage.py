@@ -18,7 +18,7 @@ from google.auth.transport.requests import Request
 from google.cloud.storage import Blob, Bucket, Client
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from functions.core.batches.batches import Roll
+from functions.core.batches.batches import BatchManifest
 from functions.core.jobs.uploads import IMAGE_BYTES_MAX
 from functions.core.shared.errors import ImageNotFound, InvalidImage
 from functions.core.shared.photos import PhotoProblem
@@ -82,14 +82,14 @@ class StorageFiles:
         """Open a batch's input file for reading."""
         return self._reading(_input_path(batch_id))
 
-    def write_roll(self, batch_id: str) -> AbstractContextManager[IO[bytes]]:
+    def write_manifest(self, batch_id: str) -> AbstractContextManager[IO[bytes]]:
         """Open a batch's list of jobs for writing, a `BatchMember` a line; see `write_input`."""
         return self._writing(_roll_path(batch_id))
 
-    def read_roll(self, batch_id: str) -> Roll:
+    def read_manifest(self, batch_id: str) -> BatchManifest:
         """Return a batch's list of jobs."""
         with self._reading(_roll_path(batch_id)) as file:
-            return Roll(file)
+            return BatchManifest(file)
 
     def put_photo(self, batch_id: str, job_id: str, jpeg: bytes) -> str:
         """Store a prepared photo with its batch and return a link to it that outlives the batch."""

@@ -65,7 +65,7 @@ STORE_RETRY_SECONDS = 10
 
 
 @contextmanager
-def told(function: str) -> Iterator[None]:
+def errors_to_https(function: str) -> Iterator[None]:
     """Turn what goes wrong in a callable, which arrives here, into what its caller is told, and the log.
 
     Raises:

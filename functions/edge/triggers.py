@@ -24,7 +24,7 @@ from functions.core.shared import errors
 from functions.core.shared.wire_numbers import decimal_number, unwrapped
 from functions.edge.bodies import leave_body, read_body
 from functions.edge.boundary import Answer, Call, Tick, process_deps
-from functions.edge.http_errors import STATUS, told
+from functions.edge.http_errors import STATUS, errors_to_https
 
 if TYPE_CHECKING:
     from functions.deploy.params import Settings
@@ -53,7 +53,7 @@ def on_call(*, operators: Literal["read", "write"] | None = None, **given: Any) 
         @wraps(function)
         def serve(request: Request) -> Response:
             try:
-                with told(function.__name__):
+                with errors_to_https(function.__name__):
                     return jsonify(result=function(_read(request, process_deps().settings, operators)))
             except HttpsError as error:
                 answer = {"status": error.code.name, "message": error.message, "details": error.details}

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from functions.adapters.firestore.config import RuntimeDocuments
-from functions.core.batches.batches import Batch, BatchMember, BatchState, Roll
+from functions.core.batches.batches import Batch, BatchManifest, BatchMember, BatchState
 from functions.core.batches.reports import ProviderBatch, ProviderState
 from functions.core.budget.state import BudgetState
 from functions.core.wallet.token_prices import QueueStats
@@ -85,15 +85,15 @@ class DiskFiles:
             yield file
 
     @contextmanager
-    def write_roll(self, batch_id: str) -> Iterator[IO[bytes]]:
+    def write_manifest(self, batch_id: str) -> Iterator[IO[bytes]]:
         """Open the list of jobs for writing."""
         with (self._folder / f"{batch_id}.roll").open("wb") as file:
             yield file
 
-    def read_roll(self, batch_id: str) -> Roll:
+    def read_manifest(self, batch_id: str) -> BatchManifest:
         """Return the list of jobs."""
         with (self._folder / f"{batch_id}.roll").open("rb") as file:
-            return Roll(file)
+            return BatchManifest(file)
 
     def delete_batch_files(self, batch_id: str) -> None:
         """Remove what was written for a batch."""

@@ -145,7 +145,7 @@ def _store_batch(first: int, end: int, deps: Deps) -> None:
     )
     deps.store.create_batch(batch)
     client = deps.store._client
-    with deps.files.write_roll(batch_id) as roll:
+    with deps.files.write_manifest(batch_id) as manifest:
         for start in range(first, end, PAGE):
             jobs = [_job(number, batch_id, now) for number in range(start, min(start + PAGE, end))]
             writes = client.batch()
@@ -153,7 +153,7 @@ def _store_batch(first: int, end: int, deps: Deps) -> None:
                 ref = client.document(f"aiJobs/{job.job_id}")
                 writes.create(ref, job.model_dump(by_alias=True, exclude={"job_id"}))
             for job, result in zip(jobs, writes.commit(), strict=True):
-                roll.write(_member(job, result.update_time).to_line())
+                manifest.write(_member(job, result.update_time).to_line())
 
 
 def _job(number: int, batch_id: str, now: datetime) -> Job:

@@ -25,7 +25,7 @@ from google.cloud.firestore import Client
 
 from functions.core.config.plans import Plan
 from functions.core.config.runtime import RuntimeConfig
-from functions.core.refresh.refresh import contact
+from functions.core.refresh.refresh import credit_due
 from functions.deploy.params import Settings
 from functions.use_cases.refresh.refresh_credits import refresh_credits
 from functions.wiring import Deps
@@ -130,7 +130,7 @@ def _seed(host: str, users: int) -> None:
         batch = client.batch()
         for number in range(start, start + SEEDED_PER_COMMIT):
             uid = f"user-{number}"
-            wallet = contact(None, uid, runtime, now).having(plan=Plan.PLUS).wallet
+            wallet = credit_due(None, uid, runtime, now).with_fields(plan=Plan.PLUS).wallet
             if number >= users:
                 wallet = wallet.model_copy(update={"next_refresh_at": None})
             batch.set(client.document("users", uid, "wallet", "main"), wallet.model_dump(by_alias=True))

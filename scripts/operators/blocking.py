@@ -65,7 +65,7 @@ def _set(uid: str, deps: OperatorDeps, *, why: str, by: str, blocked: bool, yes:
     def decide(wallet: Wallet | None) -> Account:
         if wallet is None:
             raise RefusedError(f"{uid} has no wallet any more")
-        return Account(wallet).having(blocked_at=now if blocked else None)
+        return Account(wallet).with_fields(blocked_at=now if blocked else None)
 
     action = "block" if blocked else "unblock"
     audit = AuditEntry(

@@ -126,7 +126,7 @@ def retry(
             _retry_one(_letter(what, deps), deps, by, yes=yes, as_json=as_json)
             return
         if deps.store.get_batch(what) is not None:
-            _hasten(what, deps, by, yes=yes, as_json=as_json)
+            _expedite(what, deps, by, yes=yes, as_json=as_json)
             return
         stored = deps.store.get_job(what)
         if stored is None:
@@ -151,7 +151,7 @@ def _no_retry(status: Open[Status], batch_id: str | None) -> str:
     return f"the job is {status!r}, which only a newer release knows"
 
 
-def _hasten(batch_id: str, deps: OperatorDeps, by: str, *, yes: bool, as_json: bool) -> None:
+def _expedite(batch_id: str, deps: OperatorDeps, by: str, *, yes: bool, as_json: bool) -> None:
     stored, now = deps.store.get_batch(batch_id), deps.clock()
     if stored is None:
         raise RefusedError(f"there is no batch {batch_id}")
@@ -165,7 +165,7 @@ def _hasten(batch_id: str, deps: OperatorDeps, by: str, *, yes: bool, as_json: b
         raise RefusedError(f"a run is at this batch ({batch.state}); if that died, the next takes it up at {until}")
     changed = (change("dueAt", batch.due_at, now),)
     ask(changed, f"Batch {batch_id}, {batch.state}, {batch.job_count} jobs", yes=yes, as_json=as_json)
-    done = deps.store.hasten_batch(stored, _audit("hasten_batch", batch_id, by, now, changed))
+    done = deps.store.expedite_batch(stored, _audit("hasten_batch", batch_id, by, now, changed))
     _tell(done, "The next run looks at it, within five minutes.", as_json=as_json)
 
 

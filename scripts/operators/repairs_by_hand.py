@@ -22,7 +22,7 @@ from functions.core.shared.errors import JobNotCancellable
 from functions.core.shared.records import Fields, Record
 from functions.core.wallet.accounts import Account, refund, reopened_account
 from functions.core.wallet.ledger import LedgerEntry, Reason, Wallet, empty_wallet
-from functions.core.wallet.quotas import counted_on, readmit
+from functions.core.wallet.quotas import counted_on, return_quota
 
 GRANT_TOKENS_MAX = 10_000
 """The most that one grant may bring: a slip of a digit or two is an error and not a gift."""
@@ -145,9 +145,9 @@ def reimbursed(wallet: Wallet | None, job: Job, now: datetime, *, stranded: bool
         )
     account = refund(Account(wallet or empty_wallet(now)), job.job_id, job.tokens_cost, now, points=job.points)
     if job.status is Status.QUEUED:
-        return readmit(account, job.mode, counted_on(job), now), cancelled(now)
+        return return_quota(account, job.mode, counted_on(job), now), cancelled(now)
     if job.status is Status.PROCESSING:
         error = JobError(code=Failure.LINE_MISSING, message="The batch of this photo has ended without it.")
-        return readmit(account, job.mode, counted_on(job), now), failed(error, job.cost_micros, now)
+        return return_quota(account, job.mode, counted_on(job), now), failed(error, job.cost_micros, now)
     # What the photo used of the day's limit stays used: there was an answer to it.
     return account, {}

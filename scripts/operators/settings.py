@@ -11,7 +11,7 @@ import typer
 from pydantic import BaseModel
 from rich.console import Console
 
-from functions.core.budget.day_review import DayBook, mode_at
+from functions.core.budget.day_review import BudgetDay, mode_at
 from functions.core.budget.estimates import input_tokens_max, most_micros
 from functions.core.budget.holds import Mode
 from functions.core.config.changes import Proposal, known_fields, proposed, require_sense, unknown_field
@@ -184,7 +184,7 @@ def _follows(new: Proposal, deps: OperatorDeps) -> list[str]:
             f"{dollars(daily)} a day buy {daily // batch_micros:,} batch photos or {daily // instant_micros:,} "
             "instant ones, if each costs the most that it can."
         )
-        book = deps.store.day_books(today, today).get(today, DayBook())
+        book = deps.store.budget_days(today, today).get(today, BudgetDay())
         month = deps.budget().month_of(today)
         left = max(config.budget.monthly_limit_micros - sum(month.values()) + month.get(today, 0), 0)
         book = book.model_copy(update={"limit": min(daily, left)})

@@ -19,7 +19,7 @@ from functions.core.budget.cost_report import (
     most_frequent,
     user_rows,
 )
-from functions.core.budget.day_review import DayBook
+from functions.core.budget.day_review import BudgetDay
 from functions.core.jobs.jobs import Lane
 from functions.core.shared.plain_text import spreadsheet_cell
 from functions.core.shared.utc_days import clock_text, day_bounds
@@ -64,12 +64,12 @@ def costs(
         show({"rows": rows}, render, as_json=as_json)
 
 
-def _books(deps: OperatorDeps, days: int) -> dict[str, DayBook]:
+def _books(deps: OperatorDeps, days: int) -> dict[str, BudgetDay]:
     today = deps.clock().date()
-    return deps.store.day_books((today - timedelta(days=days - 1)).isoformat(), today.isoformat())
+    return deps.store.budget_days((today - timedelta(days=days - 1)).isoformat(), today.isoformat())
 
 
-def _with_rest(books: dict[str, DayBook], deps: OperatorDeps) -> list[dict[str, Any]]:
+def _with_rest(books: dict[str, BudgetDay], deps: OperatorDeps) -> list[dict[str, Any]]:
     """Return the dearest users of each day, and what all others have cost, so that a day's rows are its sum."""
     rows = user_rows(books)
     for day in sorted(books):
@@ -142,5 +142,5 @@ def _of_user(uid: str, day: str, deps: OperatorDeps) -> Photos:
     return Photos(*deps.store.photos_of_user(uid, *day_bounds(day)))
 
 
-def _of_model(book: DayBook | None, lane: str, model: str) -> int:
+def _of_model(book: BudgetDay | None, lane: str, model: str) -> int:
     return book.costs.get(lane, {}).get(model, 0) if book else 0

@@ -178,7 +178,7 @@ class OperatorStore(FirestoreStore):
         """Remove a dead letter. Two writes; False if it is gone already."""
         return self._without_letter(letter, audit, lambda _writes: None)
 
-    def hasten_batch(self, stored: StoredBatch, audit: AuditEntry) -> bool:
+    def expedite_batch(self, stored: StoredBatch, audit: AuditEntry) -> bool:
         """Have a batch looked at by the next run. Two writes; False if it has changed since it was read."""
         ref = self._batches.document(stored.batch.batch_id)
         due = {"dueAt": audit.at}

@@ -16,4 +16,4 @@ def with_plan(wallet: Wallet, uid: str, plan: Plan, runtime: RuntimeConfig, now:
     period (`core.refresh.refresh.first_open`). This is no contact of the user's.
     """
     before = up_to_date(Account(wallet), uid, runtime, now)
-    return up_to_date(before.having(plan=plan), uid, runtime, now)
+    return up_to_date(before.with_fields(plan=plan), uid, runtime, now)

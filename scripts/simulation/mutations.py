@@ -148,20 +148,20 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "create under a lease that has run out",
         "functions.use_cases.batches.submission:create",
-        "if not batch.is_ours(deps.clock()):",
+        "if not batch.holds_lease(deps.clock()):",
         "if False:",
         _struck("submit", "firestore.Commit", Kind.STALL),
     ),
     Mutation(
         "leave the jobs of a batch that was not sent",
-        "functions.use_cases.batches.submission:give_back",
+        "functions.use_cases.batches.submission:release_batch",
         "release_jobs(deps, batch.batch_id, pause)",
         "0",
         _struck("submit", "openai.POST files", Kind.UNAVAILABLE),
     ),
     Mutation(
         "leave the files of a batch that was not sent",
-        "functions.use_cases.batches.submission:give_back",
+        "functions.use_cases.batches.submission:release_batch",
         "deps.files.delete_batch_files(batch.batch_id)",
         "pass",
         _struck("submit", "openai.POST files", Kind.UNAVAILABLE),
@@ -182,7 +182,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "believe that every job has its line",
         "functions.use_cases.batches.collector:Collector._each",
-        "for member in roll.take_rest():",
+        "for member in manifest.take_rest():",
         "for member in ():",
         _weakened("missing_line"),
     ),
@@ -282,13 +282,13 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "forget the limit of calls a minute",
-        "functions.core.wallet.quotas:admit",
+        "functions.core.wallet.quotas:use_quota",
         "if count > plan.calls_per_minute:",
         "if False:",
     ),
     Mutation(
         "forget the limit of photos a day",
-        "functions.core.wallet.quotas:admit",
+        "functions.core.wallet.quotas:use_quota",
         "if used >= limit:",
         "if False:",
         _sparing,

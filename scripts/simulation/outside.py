@@ -10,8 +10,8 @@ import grpc
 import httpx2
 from google.api_core import exceptions
 
-from functions.core.batches.batches import Roll
-from functions.core.wallet.profile import News
+from functions.core.batches.batches import BatchManifest
+from functions.core.wallet.profile import PushSummary
 from localcloud.firestore.errors import FirestoreError
 from localcloud.openai.faults import Faults
 from scripts.inprocess import MemoryFiles, MemoryMessaging
@@ -92,8 +92,8 @@ class Files(MemoryFiles):
             yield file
 
     @contextmanager
-    def write_roll(self, batch_id: str) -> Iterator[IO[bytes]]:
-        with self._written("write_roll", f"batches/{batch_id}/jobs.jsonl") as file:
+    def write_manifest(self, batch_id: str) -> Iterator[IO[bytes]]:
+        with self._written("write_manifest", f"batches/{batch_id}/jobs.jsonl") as file:
             yield file
 
     @contextmanager
@@ -107,8 +107,10 @@ class Files(MemoryFiles):
     def read_input(self, batch_id: str) -> Iterator[IO[bytes]]:
         yield BytesIO(self._call("read_input", lambda: self._stored(f"batches/{batch_id}/input.jsonl")))
 
-    def read_roll(self, batch_id: str) -> Any:
-        return self._call("read_roll", lambda: Roll(self._stored(f"batches/{batch_id}/jobs.jsonl").splitlines()))
+    def read_manifest(self, batch_id: str) -> Any:
+        return self._call(
+            "read_manifest", lambda: BatchManifest(self._stored(f"batches/{batch_id}/jobs.jsonl").splitlines())
+        )
 
     def put_photo(self, batch_id: str, job_id: str, jpeg: bytes) -> str:
         return self._call("put_photo", lambda: super(Files, self).put_photo(batch_id, job_id, jpeg))
@@ -130,7 +132,7 @@ class Messaging(MemoryMessaging):
         self._gate = gate
 
     def send(self, news: Any) -> Any:
-        if isinstance(news, Sequence) and all(isinstance(item, News) for item in news):
+        if isinstance(news, Sequence) and all(isinstance(item, PushSummary) for item in news):
             return self._gate("messaging.send", lambda: super(Messaging, self).send(news), storage_error)
         return self._gate("alerting.send", lambda: 1, storage_error)
 

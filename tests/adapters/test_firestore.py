@@ -216,7 +216,7 @@ def test_with_one_token_left_two_threads_make_one_spend(served: OperatorStore, c
     """Ten times: of two calls at once one gets the photo, the other hears that the tokens are gone."""
     outcomes: list[str] = []
 
-    def spend(wanted: Job, start: threading.Barrier) -> None:
+    def add_cost(wanted: Job, start: threading.Barrier) -> None:
         start.wait()
         try:
             open_jobs(served, wanted, welcome=1)
@@ -227,7 +227,7 @@ def test_with_one_token_left_two_threads_make_one_spend(served: OperatorStore, c
     for round_ in range(10):
         uid, start = f"user-{round_}", threading.Barrier(2)
         wanted = [numbered(2 * round_ + which, uid=uid) for which in (0, 1)]
-        threads = [threading.Thread(target=spend, args=(one, start)) for one in wanted]
+        threads = [threading.Thread(target=add_cost, args=(one, start)) for one in wanted]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -499,7 +499,7 @@ QUERIES: dict[str, Callable[[OperatorStore], object]] = {
     "list_entries, next page": lambda store: store.list_entries("ana", 3, 5),
     "released": lambda store: store.released({("ana", "token")}),
     "due_wallets": lambda store: store.due_wallets(range(SHARDS), NOW, 5),
-    "day_books": lambda store: store.day_books("2026-11-01", "2026-11-30"),
+    "budget_days": lambda store: store.budget_days("2026-11-01", "2026-11-30"),
     "user_micros": lambda store: store.user_micros("ana", NOW, NOW),
     "sampled_users": lambda store: store.sampled_users("2026-11-21", 10),
     "recent_alerts": lambda store: store.recent_alerts(5),

@@ -188,11 +188,11 @@ def test_writing_an_input_file_holds_only_a_little_of_it(files: StorageFiles) ->
     assert held < 8_000_000
 
 
-def write_roll(files: StorageFiles, batch_id: str, *members: BatchMember) -> None:
+def write_manifest(files: StorageFiles, batch_id: str, *members: BatchMember) -> None:
     """Store a batch's list of jobs."""
-    with files.write_roll(batch_id) as roll:
+    with files.write_manifest(batch_id) as manifest:
         for one in members:
-            roll.write(one.to_line())
+            manifest.write(one.to_line())
 
 
 def test_a_list_of_jobs_comes_back_as_it_was_written(files: StorageFiles) -> None:
@@ -201,15 +201,15 @@ def test_a_list_of_jobs_comes_back_as_it_was_written(files: StorageFiles) -> Non
         member(job_id=f"{number:032x}", image_path="users/ana/uploads/a\u2028b 写真.jpg", region="São Tomé")
         for number in range(1_000)
     ]
-    write_roll(files, "batch-1", *members)
-    assert list(files.read_roll("batch-1").take_rest()) == members
+    write_manifest(files, "batch-1", *members)
+    assert list(files.read_manifest("batch-1").take_rest()) == members
 
 
 def test_a_list_that_is_written_again_replaces_the_first(files: StorageFiles) -> None:
     """A repeated step leaves one list."""
-    write_roll(files, "batch-4", member(), member(job_id="1" * 32))
-    write_roll(files, "batch-4", member())
-    assert list(files.read_roll("batch-4").take_rest()) == [member()]
+    write_manifest(files, "batch-4", member(), member(job_id="1" * 32))
+    write_manifest(files, "batch-4", member())
+    assert list(files.read_manifest("batch-4").take_rest()) == [member()]
 
 
 def test_a_prepared_photo_has_a_link_to_follow(files: StorageFiles) -> None:
@@ -264,7 +264,7 @@ def test_many_links_are_signed_with_one_token(bucket: Bucket, monkeypatch: pytes
 def test_the_files_of_a_batch_are_removed_and_no_others(files: StorageFiles, bucket: Bucket) -> None:
     """Files and photos go; removing them again, or those of a batch without files, is no error."""
     for batch_id in ("batch-5", "batch-55"):
-        write_roll(files, batch_id, member())
+        write_manifest(files, batch_id, member())
         files.put_photo(batch_id, "0" * 32, b"jpeg")
         with files.write_input(batch_id) as file:
             file.write(b"{}\n")

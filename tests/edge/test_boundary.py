@@ -18,7 +18,7 @@ from functions.core.shared.records import Request
 from functions.deploy.params import ConfigurationError
 from functions.edge import boundary
 from functions.edge.boundary import CronError, run_cron, serve_call
-from functions.edge.http_errors import CODES, told
+from functions.edge.http_errors import CODES, errors_to_https
 from functions.wiring import Deps
 from scripts.inprocess import InProcessCloud
 
@@ -79,7 +79,7 @@ def refused(
     data: object, uid: str | None = "ana", handle: Callable[[Ask, str, Deps], dict[str, Any]] = answer, **options: bool
 ) -> tuple[FunctionsErrorCode, str, dict[str, Any]]:
     """Make a call that is refused. Returns code, message and details."""
-    with pytest.raises(HttpsError) as error, told(handle.__name__):
+    with pytest.raises(HttpsError) as error, errors_to_https(handle.__name__):
         serve_call(call(data, uid), handle, **options)
     assert isinstance(error.value.details, dict)
     return error.value.code, error.value.message, error.value.details

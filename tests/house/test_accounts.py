@@ -24,7 +24,7 @@ from tests.wire import Wire, id_token, names, new_wire, operator_token
 PAGE = (Path(__file__).parents[2] / "SECURITY.md").read_text(encoding="utf-8")
 SCHEDULERS = {"X-CloudScheduler": "true", "X-CloudScheduler-JobName": "tick"}
 SECRET = "whsec_" + base64.b64encode(b"a secret of these tests").decode()
-READS = {"read_photo", "read_input", "read_roll"}
+READS = {"read_photo", "read_input", "read_manifest"}
 
 Used = dict[str, set[str]]
 """The roles and secrets that each function has used."""

@@ -42,10 +42,10 @@ def server() -> Iterator[SchedulerServer]:
 def run(server: SchedulerServer, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run the command against it, on a terminal that is wide enough for a row to be a line."""
     monkeypatch.setattr(schedules.console, "width", 200)
-    cloud = InProcessCloud(seed=1)
-    monkeypatch.setattr(session, "connect", lambda _project: cloud.operator())
+    deps = InProcessCloud(seed=1).operator()
+    monkeypatch.setattr(session, "connect", lambda _project: deps)
     audits.clear()
-    monkeypatch.setattr(cloud.deps.store, "record", audits.append)
+    monkeypatch.setattr(deps.store, "record", audits.append)
     environment = {
         EMULATOR: server.host,
         "GOOGLE_CLOUD_PROJECT": "demo-ecolane",

@@ -18,7 +18,7 @@ from google.cloud.firestore_v1.base_batch import BaseWriteBatch
 from functions.adapters.firestore.client import RPC_SECONDS, SUM_SECONDS
 from functions.adapters.firestore.reading import all_sound
 from functions.adapters.firestore.writes import run_transaction
-from functions.core.budget.day_review import Books, DayBook, Drift, Review, committed
+from functions.core.budget.day_review import Books, BudgetDay, Drift, Review, committed
 from functions.core.budget.holds import SHARDS, Booking, Shard, require_room
 from functions.core.budget.state import BudgetState
 from functions.core.shared.damage import DamagedDocument, salvaged
@@ -67,7 +67,7 @@ class ShardDocuments:
         return [self._shard_ref(day, str(number)) for number in range(SHARDS)]
 
 
-class DayBooks(dict[str, DayBook]):
+class BudgetDays(dict[str, BudgetDay]):
     """The books of days by day, as far as they can be read; `damaged` tells what cannot."""
 
     damaged: tuple[DamagedDocument, ...] = ()
@@ -96,7 +96,7 @@ class BudgetDocuments(ShardDocuments):
             snapshots = self._client.get_all(refs, transaction=transaction, timeout=RPC_SECONDS)
             read = {each.reference.path: each.to_dict() for each in snapshots}
             found_state, damaged = self._state_in(transaction, read[state.path], day)
-            found_book, wrong = salvaged(DayBook, read[book.path] or {}, book.path)
+            found_book, wrong = salvaged(BudgetDay, read[book.path] or {}, book.path)
             damaged += wrong
             open_shards, unsure = {}, set()
             for ref in shards:
@@ -139,7 +139,7 @@ class BudgetDocuments(ShardDocuments):
         books: a read each, once."""
         state, damaged = salvaged(BudgetState, stored or {}, "stats/budget")
         if "committed" not in state.model_fields_set:
-            books = self.day_books(f"{day[:7]}-01", f"{day[:7]}-31", transaction)
+            books = self.budget_days(f"{day[:7]}-01", f"{day[:7]}-31", transaction)
             state = state.model_copy(update={"committed": committed(books)})
         return state, damaged
 
@@ -160,7 +160,7 @@ class BudgetDocuments(ShardDocuments):
             refs = [self._client.document("budget", day), *self._shard_refs(day)]
             read = list(self._client.get_all(refs, transaction=transaction, timeout=RPC_SECONDS))
             stored = {each.id: each.to_dict() or {} for each in read}
-            book, _ = salvaged(DayBook, stored.pop(day), "")
+            book, _ = salvaged(BudgetDay, stored.pop(day), "")
             shards = [salvaged(Shard, each, "")[0] for each in stored.values()]
             drift = Drift(
                 open_micros - sum(shard.reserved for shard in shards),
@@ -170,14 +170,14 @@ class BudgetDocuments(ShardDocuments):
 
         return run_transaction(self._client.transaction(read_only=True), body)
 
-    def day_books(self, since: str, until: str, transaction: Transaction | None = None) -> DayBooks:
+    def budget_days(self, since: str, until: str, transaction: Transaction | None = None) -> BudgetDays:
         """Read the books of the days from `since` to `until`. A read each, one if there are none."""
         days = self._client.collection("budget")
         query = days.where(filter=FieldFilter("__name__", ">=", days.document(since)))
         query = query.where(filter=FieldFilter("__name__", "<=", days.document(until))).limit(ROLLUP_DAYS_MAX)
-        books = DayBooks()
+        books = BudgetDays()
         for each in query.stream(transaction=transaction, timeout=RPC_SECONDS):
-            books[each.id], damaged = salvaged(DayBook, each.to_dict() or {}, each.reference.path)
+            books[each.id], damaged = salvaged(BudgetDay, each.to_dict() or {}, each.reference.path)
             books.damaged += damaged
         return books
 

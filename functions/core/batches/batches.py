@@ -104,7 +104,7 @@ class Batch(Record):
     completed_at: datetime | None = None
     expire_at: datetime | None = None
 
-    def is_ours(self, now: datetime) -> bool:
+    def holds_lease(self, now: datetime) -> bool:
         """Tell whether the lease of the run that holds the batch lasts for one more request."""
         return now <= self.due_at - LEASE_MARGIN
 
@@ -149,7 +149,7 @@ class BatchMember:
 _MEMBER = TypeAdapter(BatchMember)
 
 
-class Roll:
+class BatchManifest:
     """The jobs of a batch that have not been accounted for, in the order of the input file.
 
     Kept as the lines they are stored in: fifty thousand of them take a few megabytes, as objects they would take many.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from functions.core.budget.day_review import DayBook
+from functions.core.budget.day_review import BudgetDay
 from functions.core.shared.utc_days import day_bounds
 
 COLUMNS = ("day", "lane", "model", "micros")
@@ -31,7 +31,7 @@ OVER_USERS_AGE_MAX = timedelta(hours=6)
 """How old the sums of a day may be that is over, while its last batches may still end."""
 
 
-def cost_rows(books: Mapping[str, DayBook]) -> list[dict[str, Any]]:
+def cost_rows(books: Mapping[str, BudgetDay]) -> list[dict[str, Any]]:
     """Return what was spent, oldest day first, in micro-dollars. A row sums what is settled; what is held is not in
     it."""
     return [
@@ -42,7 +42,7 @@ def cost_rows(books: Mapping[str, DayBook]) -> list[dict[str, Any]]:
     ]
 
 
-def user_rows(books: Mapping[str, DayBook]) -> list[dict[str, Any]]:
+def user_rows(books: Mapping[str, BudgetDay]) -> list[dict[str, Any]]:
     """Return whose photos have cost most, oldest day first, then dearest first, in micro-dollars. The day is that on
     which a photo was handed in."""
     return [

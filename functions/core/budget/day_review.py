@@ -26,7 +26,7 @@ REVIEWED_DAYS_MAX = 31
 """However long no guard ran, the days before this month's matter to no limit."""
 
 
-class DayBook(Kept):
+class BudgetDay(Kept):
     """A day in sum. Stored in `budget/{day}` and kept for good: jobs are gone after 90 days, their cost is not.
 
     `users` are those whose photos of this day have cost most, in micro-dollars, as of `users_at`; see
@@ -69,7 +69,7 @@ class Books:
     day: str
     state: BudgetState
     shards: Mapping[str, Shard]
-    book: DayBook = field(default_factory=DayBook)
+    book: BudgetDay = field(default_factory=BudgetDay)
     unsure: frozenset[str] = frozenset()
     damaged: tuple[DamagedDocument, ...] = ()
 
@@ -79,7 +79,7 @@ class Review:
     """What one transaction writes of a day; shards that are not in it stay as they are."""
 
     state: BudgetState
-    book: DayBook
+    book: BudgetDay
     shards: Mapping[str, Shard]
 
 
@@ -110,7 +110,7 @@ def review(books: Books, rules: BudgetRules, now: datetime, *, line_micros: int,
     return Review(state, book, {name: shard for name, shard in shards.items() if not (blind and name in books.unsure)})
 
 
-def committed(books: Mapping[str, DayBook]) -> dict[str, int]:
+def committed(books: Mapping[str, BudgetDay]) -> dict[str, int]:
     """Return what days can cost at most, from their books: for a state that has lost it. A day that nobody has looked
     at since it was over counts with its whole limit."""
     return {
@@ -119,7 +119,7 @@ def committed(books: Mapping[str, DayBook]) -> dict[str, int]:
     }
 
 
-def mode_at(book: DayBook, rules: BudgetRules, line_micros: int) -> Mode:
+def mode_at(book: BudgetDay, rules: BudgetRules, line_micros: int) -> Mode:
     """Return the mode for what is used of a day's limit."""
     if book.used >= book.limit or book.limit - book.used < line_micros:
         return Mode.CLOSED

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from functions.core.budget.holds import Mode
 from functions.core.config.runtime import BudgetRules
-from functions.core.jobs.attempts import Doubts
+from functions.core.jobs.attempts import UsageAnomalies
 from functions.core.shared.records import Kept, Open
 from functions.core.shared.utc_days import day_of, next_day
 
@@ -80,15 +80,15 @@ def _guarded_mode(state: BudgetState, rules: BudgetRules, now: datetime) -> Mode
     return Mode(state.mode) if state.mode in set(Mode) else Mode.CLOSED  # one of a newer release: nothing is spent
 
 
-def doubted(state: BudgetState, doubts: Doubts, now: datetime) -> BudgetState:
+def doubted(state: BudgetState, anomalies: UsageAnomalies, now: datetime) -> BudgetState:
     """Return the state after answers that cost more than was held for them: the next ones hold as much as that."""
     today = day_of(now)
     same_day = state.doubted_day == today
-    absurd = doubts.absurd + (state.absurd if same_day else 0)
-    micros = doubts.absurd_micros + (state.absurd_micros if same_day else 0)
+    absurd = anomalies.absurd + (state.absurd if same_day else 0)
+    micros = anomalies.absurd_micros + (state.absurd_micros if same_day else 0)
     percents = state.hold_percents
-    if doubts.percent > state.hold_percent(doubts.model):
-        percents = {**percents, doubts.model: doubts.percent}
+    if anomalies.percent > state.hold_percent(anomalies.model):
+        percents = {**percents, anomalies.model: anomalies.percent}
     changes = {"hold_percents": percents, "doubted_day": today, "absurd": absurd, "absurd_micros": micros}
     return state.model_copy(update=changes)
 

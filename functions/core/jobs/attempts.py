@@ -58,9 +58,9 @@ class Terms:
         the most that it can have cost."""
         if attempt.usage is None:
             return self.most_micros if attempt.unreported else 0
-        return self.most_micros if self.finds_absurd(attempt.usage) else self.reported_micros(attempt.usage)
+        return self.most_micros if self.finds_implausible(attempt.usage) else self.reported_micros(attempt.usage)
 
-    def finds_absurd(self, usage: Usage) -> bool:
+    def finds_implausible(self, usage: Usage) -> bool:
         """Whether this cannot be what an answer took."""
         return self.reported_micros(usage) > BELIEVED_TIMES * self.most_micros
 
@@ -70,7 +70,7 @@ class Terms:
 
 
 @dataclass
-class Doubts:
+class UsageAnomalies:
     """What an operator should know of the costs of some answers: how many had none reported, or an absurd one, and by
     how much the absurd ones would pass what is booked for them, if they were true; and how many percent of its estimate
     the dearest came to that is believed, 0 if none was above what was held. `job_id` is one of them, `model` the one
@@ -90,7 +90,7 @@ class Doubts:
             self.unreported += attempt.unreported
         elif terms.price is None:
             self.unreported += 1
-        elif terms.finds_absurd(attempt.usage):
+        elif terms.finds_implausible(attempt.usage):
             self.absurd += 1
             self.absurd_micros += terms.reported_micros(attempt.usage) - terms.most_micros
         elif terms.reported_micros(attempt.usage) > terms.most_micros:

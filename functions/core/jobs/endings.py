@@ -8,21 +8,21 @@ from functions.core.budget.holds import Hold
 from functions.core.config.runtime import RuntimeConfig
 from functions.core.jobs.jobs import BY_THE_PHOTO, Failure, Job, JobError, Lane, Status
 from functions.core.jobs.transitions import cancelled, failed, upgraded
-from functions.core.refresh.refresh import contact
+from functions.core.refresh.refresh import credit_due
 from functions.core.shared.errors import JobNotCancellable, JobNotFound, JobNotUpgradable
 from functions.core.shared.records import Fields
 from functions.core.wallet.accounts import Account, refund
 from functions.core.wallet.accounts import upgrade as pay_upgrade
 from functions.core.wallet.ledger import Wallet
 from functions.core.wallet.quotas import (
-    Recount,
-    admit,
+    ActualSpend,
+    add_cost,
     count_failure,
     counted_on,
-    readmit,
-    readmit_cancelled,
     recounted,
-    spend,
+    return_quota,
+    return_quota_of_cancelled,
+    use_quota,
 )
 from functions.core.wallet.token_prices import Prices, require_within
 
@@ -42,7 +42,7 @@ class Upgrade:
     opened_by: str
     lease_until: datetime
     hold: Hold
-    recount: Recount | None = None
+    recount: ActualSpend | None = None
 
 
 def refunding(held: Callable[[Job], bool], error: JobError, cost_micros: int, now: datetime) -> Decision:
@@ -93,16 +93,16 @@ def cancelling(uid: str, runtime: RuntimeConfig, now: datetime) -> Decision:
     """
 
     def decide(wallet: Wallet | None, job: Job) -> Settled | None:
-        own(job, uid)
+        require_owner(job, uid)
         if job.status is Status.CANCELLED:
             return None
         if job.status is not Status.QUEUED:
             raise JobNotCancellable("Only a queued job can be cancelled.", status=job.status)
         if wallet is None:
             return None, cancelled(now)
-        account = contact(wallet, uid, runtime, now)
+        account = credit_due(wallet, uid, runtime, now)
         account = refund(account, job.job_id, job.tokens_cost, now, points=job.points)
-        return readmit_cancelled(account, job.mode, counted_on(job), now), cancelled(now)
+        return return_quota_of_cancelled(account, job.mode, counted_on(job), now), cancelled(now)
 
     return decide
 
@@ -122,16 +122,16 @@ def upgrading(uid: str, runtime: RuntimeConfig, now: datetime, upgrade: Upgrade)
     cap, most = runtime.budget.per_user_daily_micros, upgrade.hold.micros
 
     def decide(wallet: Wallet | None, job: Job) -> Settled | None:
-        own(job, uid)
+        require_owner(job, uid)
         if job.mode is Lane.INSTANT:
             return None
         if wallet is None:
             raise JobNotUpgradable("Only a queued job can be upgraded.", status=job.status)
         difference = upgrade_price(job, upgrade.prices, upgrade.tokens_max)
-        account = contact(wallet, uid, runtime, now)
-        account = spend(recounted(account, most, cap, now, upgrade.recount), most, cap, now)
-        account = readmit(account, Lane.BATCH, counted_on(job), now)
-        account = admit(account, Lane.INSTANT, runtime.plans.of(wallet.plan), now)
+        account = credit_due(wallet, uid, runtime, now)
+        account = add_cost(recounted(account, most, cap, now, upgrade.recount), most, cap, now)
+        account = return_quota(account, Lane.BATCH, counted_on(job), now)
+        account = use_quota(account, Lane.INSTANT, runtime.plans.of(wallet.plan), now)
         account = pay_upgrade(account, job.job_id, difference, now)
         cost = job.tokens_cost + difference
         return account, upgraded(upgrade.opened_by, cost, upgrade.lease_until, job.attempts, upgrade.hold)
@@ -153,7 +153,7 @@ def upgrade_price(job: Job, prices: Prices, tokens_max: int | None) -> int:
     return difference
 
 
-def own(job: Job | None, uid: str) -> Job:
+def require_owner(job: Job | None, uid: str) -> Job:
     """Return a job that is the caller's.
 
     Raises:
@@ -171,4 +171,4 @@ def _refunded(wallet: Wallet | None, job: Job, now: datetime) -> Account | None:
     if wallet is None:
         return None
     account = refund(Account(wallet), job.job_id, job.tokens_cost, now, points=job.points)
-    return readmit(account, job.mode, counted_on(job), now)
+    return return_quota(account, job.mode, counted_on(job), now)

@@ -116,7 +116,7 @@ def credited(account: Account, uid: str, allowance: Allowance, cap: int, now: da
         tokens = _tokens(allowance, wallet.balance, cap, count)
         detail = {"first": first_open(every, wallet.refreshed_period), "periods": str(count)} if count > 1 else None
         account = account.post(tokens, Reason.REFRESH, last, now, detail=detail) if tokens else account
-    return account.having(
+    return account.with_fields(
         refreshed_period=refreshed,
         next_refresh_at=due_at(every, first_open(every, refreshed), slot),
         refresh_shard=shard_of(uid),
@@ -130,9 +130,9 @@ def _tokens(allowance: Allowance, balance: int, cap: int, count: int) -> int:
     return max(min(wanted, cap - balance), 0)
 
 
-def contact(wallet: Wallet | None, uid: str, runtime: RuntimeConfig, now: datetime) -> Account:
+def credit_due(wallet: Wallet | None, uid: str, runtime: RuntimeConfig, now: datetime) -> Account:
     """Return the account of a user who is here: opened on first contact, on the schedule, with all that is due."""
-    return up_to_date(open_account(wallet, runtime.tokens.welcome, now).having(contact_at=now), uid, runtime, now)
+    return up_to_date(open_account(wallet, runtime.tokens.welcome, now).with_fields(contact_at=now), uid, runtime, now)
 
 
 def up_to_date(account: Account, uid: str, runtime: RuntimeConfig, now: datetime) -> Account:
@@ -157,7 +157,7 @@ def refreshed(wallet: Wallet, uid: str, runtime: RuntimeConfig, now: datetime) -
     if wallet.next_refresh_at is None or wallet.next_refresh_at > now:
         return None
     if now - (wallet.contact_at or wallet.updated_at) > timedelta(days=runtime.refresh.dormant_days):
-        return Account(wallet).having(next_refresh_at=None, refresh_failures=0)
+        return Account(wallet).with_fields(next_refresh_at=None, refresh_failures=0)
     allowance = runtime.refresh.allowances.of(wallet.plan)
     if allowance is None:
         raise UnknownPlanError(f"the config knows no plan {wallet.plan!r}")

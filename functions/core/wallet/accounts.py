@@ -55,7 +55,7 @@ class Account:
         # A refund takes spending back. In a wallet made anew there may be none to take back: then it counts as earned.
         spent = max(-delta, -wallet.total_spent) if reason in SPENDING else 0
         posted = replace(self, new_entries=(*self.new_entries, entry))
-        return posted.having(
+        return posted.with_fields(
             balance=entry.balance_after,
             total_earned=wallet.total_earned + delta + spent,
             total_spent=wallet.total_spent + spent,
@@ -80,14 +80,14 @@ class Account:
         room = max(cap - self.wallet.balance, 0)
         return self.post(min(amount, room), reason, ref, now, points=points, detail=detail)
 
-    def having(self, **changes: Any) -> "Account":
+    def with_fields(self, **changes: Any) -> "Account":
         """Return the account with other values of these wallet fields.
 
         Raises:
             TypeError: there is no such field.
             ValidationError: a value that the field cannot have, as a balance below zero.
         """
-        return replace(self, wallet=self.wallet.having(**changes))
+        return replace(self, wallet=self.wallet.with_fields(**changes))
 
 
 def open_account(wallet: Wallet | None, welcome_tokens: int, now: datetime) -> Account:
@@ -106,7 +106,7 @@ def reopened_account(entries: Iterable[LedgerEntry], now: datetime) -> Account:
     history = sorted(entries, key=lambda entry: entry.seq)
     spent = -sum(entry.delta for entry in history if entry.reason in SPENDING)
     balance = sum(entry.delta for entry in history)
-    return Account(empty_wallet(now)).having(
+    return Account(empty_wallet(now)).with_fields(
         balance=balance,
         total_earned=balance + spent,
         total_spent=spent,
@@ -126,7 +126,7 @@ def charge(account: Account, job_id: str, price: int, now: datetime, *, points: 
     Raises:
         InsufficientTokens: the balance does not cover it; details `balance` and `price`, in tokens.
     """
-    return _spend(account, Reason.CHARGE, job_id, price, now, points).having(scans=account.wallet.scans + 1)
+    return _spend(account, Reason.CHARGE, job_id, price, now, points).with_fields(scans=account.wallet.scans + 1)
 
 
 def upgrade(account: Account, job_id: str, difference: int, now: datetime) -> Account:

@@ -27,7 +27,7 @@ def daily_bonus(account: Account, rules: TokenRules, now: datetime) -> Account:
         raise daily_limit("daily bonus", 1, now)
     in_a_row = account.wallet.bonus_day == day_of(now - timedelta(days=1))
     earned = account.earn(rules.daily_bonus, Reason.BONUS, day, now, cap=rules.balance_cap)
-    return earned.having(bonus_day=day, streak_days=account.wallet.streak_days + 1 if in_a_row else 1)
+    return earned.with_fields(bonus_day=day, streak_days=account.wallet.streak_days + 1 if in_a_row else 1)
 
 
 def streak(wallet: Wallet, now: datetime) -> int:
@@ -55,7 +55,7 @@ def manual_classification(
         points=rules.points_per_classification,
         detail=detail,
     )
-    return earned.having(today=today.model_copy(update={"manual": today.manual + 1}))
+    return earned.with_fields(today=today.model_copy(update={"manual": today.manual + 1}))
 
 
 def convert_points(account: Account, request_id: str, points: int, rules: TokenRules, now: datetime) -> Account:
@@ -82,7 +82,7 @@ def convert_points(account: Account, request_id: str, points: int, rules: TokenR
             room=room,
         )
     posted = account.post(tokens, Reason.CONVERT, request_id, now, detail={"points": str(points)})
-    return posted.having(
+    return posted.with_fields(
         converted_points=wallet.converted_points + points,
         today=today.model_copy(update={"converted": today.converted + tokens}),
     )

@@ -117,7 +117,7 @@ class Wallet(Kept):
     created_at: AwareDatetime
     updated_at: AwareDatetime
 
-    def having(self, **changes: Any) -> "Wallet":
+    def with_fields(self, **changes: Any) -> "Wallet":
         """Return the wallet with other values of these fields. A name that is none would be stored as a newer
         release's, and a copy checks no value: both are defects, and end here.
 

@@ -47,7 +47,7 @@ class Device(Kept):
 
 
 @dataclass(frozen=True)
-class News:
+class PushSummary:
     """What one user is told after a batch run: where to push to, and how many photos are done and have failed."""
 
     uid: str

@@ -33,7 +33,7 @@ class DeviceDay(Kept):
     expire_at: datetime
 
 
-def admit(account: Account, lane: Lane, plan: PlanRules, now: datetime) -> Account:
+def use_quota(account: Account, lane: Lane, plan: PlanRules, now: datetime) -> Account:
     """Count one paid call.
 
     Raises:
@@ -56,11 +56,13 @@ def admit(account: Account, lane: Lane, plan: PlanRules, now: datetime) -> Accou
     limit = plan.instant_per_day if lane is Lane.INSTANT else plan.batch_per_day
     if used >= limit:
         raise daily_limit(f"{lane} photos", limit, now)
-    return account.having(rate_minute=minute, rate_count=count, today=today.model_copy(update={lane.value: used + 1}))
+    return account.with_fields(
+        rate_minute=minute, rate_count=count, today=today.model_copy(update={lane.value: used + 1})
+    )
 
 
 @dataclass(frozen=True)
-class Recount:
+class ActualSpend:
     """What a user's photos of a day have come to by now, in micro-dollars, added up after they were counted at so
     much."""
 
@@ -77,7 +79,7 @@ class RecountNeededError(Exception):
         self.day, self.counted_micros = day, counted_micros
 
 
-def recounted(account: Account, micros: int, micros_max: int, now: datetime, recount: Recount | None) -> Account:
+def recounted(account: Account, micros: int, micros_max: int, now: datetime, recount: ActualSpend | None) -> Account:
     """Return the account with today's photos counted at what they have come to, if there is no room for more else.
 
     A settlement that gave back to the wallet what its call did not cost would be one write more for every call; so what
@@ -92,10 +94,10 @@ def recounted(account: Account, micros: int, micros_max: int, now: datetime, rec
         return account
     if recount is None or (recount.day, recount.counted_micros) != (today.day, today.held_micros):
         raise RecountNeededError(today.day, today.held_micros)
-    return account.having(today=today.model_copy(update={"held_micros": recount.micros}))
+    return account.with_fields(today=today.model_copy(update={"held_micros": recount.micros}))
 
 
-def spend(account: Account, micros: int, micros_max: int, now: datetime) -> Account:
+def add_cost(account: Account, micros: int, micros_max: int, now: datetime) -> Account:
     """Count what a photo can cost the operator at most, in micro-dollars; see `recounted` for what it comes to.
 
     Raises:
@@ -105,7 +107,7 @@ def spend(account: Account, micros: int, micros_max: int, now: datetime) -> Acco
     if today.held_micros + micros > micros_max:
         had = today.instant + today.batch
         raise daily_limit("photos like these, by what they cost,", had, now)
-    return account.having(today=today.model_copy(update={"held_micros": today.held_micros + micros}))
+    return account.with_fields(today=today.model_copy(update={"held_micros": today.held_micros + micros}))
 
 
 def counted_on(job: Job) -> str:
@@ -113,31 +115,31 @@ def counted_on(job: Job) -> str:
     return job.hold.day if job.mode is Lane.INSTANT and job.hold else day_of(job.created_at)
 
 
-def readmit(account: Account, lane: Open[Lane], counted_on: str, now: datetime) -> Account:
+def return_quota(account: Account, lane: Open[Lane], counted_on: str, now: datetime) -> Account:
     """Take back the count of a photo that came to nothing, if the day that it was counted on is today, and in a lane
     that we know."""
     today = today_of(account.wallet, now)
     used = getattr(today, lane) if isinstance(lane, Lane) else 0
     if counted_on != today.day or used == 0:
         return account
-    return account.having(today=today.model_copy(update={str(lane): used - 1}))
+    return account.with_fields(today=today.model_copy(update={str(lane): used - 1}))
 
 
 def count_failure(account: Account, now: datetime) -> tuple[Account, bool]:
     """Count a photo that the provider was paid for and that came to nothing for what it shows. Returns as well whether
     its price comes back. The day's count of its lane never does: the operator has paid."""
     today = today_of(account.wallet, now)
-    counted = account.having(today=today.model_copy(update={"failed": today.failed + 1}))
+    counted = account.with_fields(today=today.model_copy(update={"failed": today.failed + 1}))
     return counted, today.failed < FAILURES_REFUNDED_MAX
 
 
-def readmit_cancelled(account: Account, lane: Open[Lane], counted_on: str, now: datetime) -> Account:
+def return_quota_of_cancelled(account: Account, lane: Open[Lane], counted_on: str, now: datetime) -> Account:
     """The same for a photo that its user has cancelled: for the first few of a day."""
     today = today_of(account.wallet, now)
     if today.cancelled >= CANCELLED_UNCOUNTED_MAX:
         return account
-    counted = account.having(today=today.model_copy(update={"cancelled": today.cancelled + 1}))
-    return readmit(counted, lane, counted_on, now)
+    counted = account.with_fields(today=today.model_copy(update={"cancelled": today.cancelled + 1}))
+    return return_quota(counted, lane, counted_on, now)
 
 
 def count_on_device(device: DeviceDay | None, what: str, limit: int, now: datetime) -> DeviceDay:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from functions import log
 from functions.adapters.providers.openai import ProviderDownError, ProviderError
 from functions.core.batches.batches import LOST, OVERDUE, BatchState
-from functions.use_cases.batches.submission import create, give_back, give_up, record
+from functions.use_cases.batches.submission import create, give_up, record, release_batch
 from functions.use_cases.shared.set_aside import Items, postpone_damaged
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _take_up(deps: Deps, stored: StoredBatch, lease: timedelta, counts: Counter[
     if version is None:
         return  # another run was faster
     if batch.state is BatchState.BUILDING:
-        give_back(deps, batch, version, "its submitter died while building it", counts)
+        release_batch(deps, batch, version, "its submitter died while building it", counts)
         return
     try:
         found = deps.provider.find_batch(batch.batch_id, batch.created_at)
@@ -72,4 +72,4 @@ def _take_up(deps: Deps, stored: StoredBatch, lease: timedelta, counts: Counter[
     elif age < OVERDUE:
         create(deps, batch.model_copy(update={"due_at": due_at}), version, counts)
     else:
-        give_back(deps, batch, version, "its photos have waited too long", counts)
+        release_batch(deps, batch, version, "its photos have waited too long", counts)

@@ -75,7 +75,10 @@ def write_files(deps: Deps, batch: Batch, members: Sequence[BatchMember], until:
     """
     found = _Sorted()
     with deps.files.write_input(batch.batch_id) as file:
-        with deps.files.write_roll(batch.batch_id) as roll, closing(_lines(deps, batch, members, until)) as lines:
+        with (
+            deps.files.write_manifest(batch.batch_id) as manifest,
+            closing(_lines(deps, batch, members, until)) as lines,
+        ):
             for number, (member, line) in enumerate(lines):
                 full = isinstance(line, bytes) and found.size + len(line) > INPUT_BYTES_MAX
                 unread = len(found.failed) >= UNREAD_MAX and found.storage_is_down
@@ -84,7 +87,7 @@ def write_files(deps: Deps, batch: Batch, members: Sequence[BatchMember], until:
                     break
                 if isinstance(line, bytes):
                     file.write(line)
-                    roll.write(member.to_line())
+                    manifest.write(member.to_line())
                     found.size += len(line)
                     found.sent += 1
                 elif isinstance(line, JobError):
@@ -139,7 +142,7 @@ def _refund(deps: Deps, batch: Batch, member: BatchMember, reason: JobError) -> 
 
 
 def _require_lease(deps: Deps, batch: Batch) -> None:
-    if not batch.is_ours(deps.clock()):
+    if not batch.holds_lease(deps.clock()):
         raise LeaseOverError(batch.batch_id)
 
 

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from functions import log
 from functions.adapters.providers.openai import ProviderDownError, ProviderRejectedError
-from functions.core.batches.batches import FAILED_POLLS_MAX, LOST, OVER_LIMIT_PAUSE, Batch, Roll
+from functions.core.batches.batches import FAILED_POLLS_MAX, LOST, OVER_LIMIT_PAUSE, Batch, BatchManifest
 from functions.core.batches.reports import ENDED, ProviderBatch, counts_as_attempt, read_line, without_line
 from functions.core.jobs.attempts import Attempt, failed_attempt
 from functions.core.jobs.jobs import Failure
-from functions.core.wallet.profile import News
+from functions.core.wallet.profile import PushSummary
 from functions.use_cases.batches.submission import release_jobs
 from functions.use_cases.budget.spending import report_doubts
 from functions.use_cases.jobs.endings import Endings
@@ -56,7 +56,7 @@ class Collector:
         return self.ended - self._before
 
     @property
-    def news(self) -> dict[str, News]:
+    def news(self) -> dict[str, PushSummary]:
         """What to tell whom."""
         return self._endings.news
 
@@ -74,14 +74,14 @@ class Collector:
         Raises:
             ProviderDownError, ProviderRejectedError: a file could not be read; what was not written is still open.
         """
-        roll = self._deps.files.read_roll(self._batch.batch_id)
-        self._before = Counter(roll.ended)
+        manifest = self._deps.files.read_manifest(self._batch.batch_id)
+        self._before = Counter(manifest.ended)
         endings = self._endings = Endings(self._deps, self._batch, self._before)
-        if roll.damaged:
-            endings.ended["damaged"] += roll.damaged
+        if manifest.damaged:
+            endings.ended["damaged"] += manifest.damaged
         in_time = True
         try:
-            for end in self._each(reported, roll, give_up=give_up):
+            for end in self._each(reported, manifest, give_up=give_up):
                 end()
                 if self._deps.clock() >= self._until:
                     in_time = False
@@ -90,7 +90,7 @@ class Collector:
             endings.flush()  # what has come is not asked for again, whatever stops the rest
             raise
         endings.flush()
-        report_doubts(endings.doubts, self._deps)
+        report_doubts(endings.anomalies, self._deps)
         if endings.causes:
             causes = dict(endings.causes.most_common(CAUSES_LOGGED_MAX))
             log.warning(log.Event.ANSWERS_FAILED, batchId=self._batch.batch_id, causes=causes)
@@ -98,14 +98,14 @@ class Collector:
         if complete and endings.ended["damaged"]:
             # The jobs whose lines on the list could not be read are known by their claims alone.
             endings.ended["requeued"] += release_jobs(self._deps, self._batch.batch_id)
-        if not complete and self._batch.is_ours(self._deps.clock()):
+        if not complete and self._batch.holds_lease(self._deps.clock()):
             for member in endings.unended:
-                roll.put_back(member)
-            with self._deps.files.write_roll(self._batch.batch_id) as file:
-                file.writelines(roll.to_lines(endings.ended))
+                manifest.put_back(member)
+            with self._deps.files.write_manifest(self._batch.batch_id) as file:
+                file.writelines(manifest.to_lines(endings.ended))
         return complete
 
-    def _each(self, reported: ProviderBatch, roll: Roll, *, give_up: bool) -> Iterator[Callable[[], None]]:
+    def _each(self, reported: ProviderBatch, manifest: BatchManifest, *, give_up: bool) -> Iterator[Callable[[], None]]:
         """Yield what ends each job that is left, in an order that serves; the job is struck off by then."""
         end, forgotten = self._endings.end, reported.forgotten
         for line in self._lines(reported, give_up=give_up):
@@ -114,20 +114,20 @@ class Collector:
                 continue
             read = self._read(line)
             # A second line for the same job, or one for a job that is not ours, finds nobody on the roll.
-            member = roll.take(read[0]) if read else None
+            member = manifest.take(read[0]) if read else None
             if read is None or member is None:
-                self.ended["strayLines"] += not roll.ended  # else it may be one that an earlier collector took
+                self.ended["strayLines"] += not manifest.ended  # else it may be one that an earlier collector took
             else:
                 yield partial(end, member, read[1])
         if len(reported.bad_lines) >= max(self._batch.job_count, 2):
             reported = replace(reported, bad_lines=frozenset())  # all of them are bad: it is what we send
         for number in sorted(reported.bad_lines):
-            if member := roll.take_line(number):
+            if member := manifest.take_line(number):
                 error = failed_attempt(Failure.PROVIDER_REJECTED, "the provider cannot read this photo's line")
                 yield partial(end, member, error)
         reported, counts = replace(reported, forgotten=forgotten), counts_as_attempt(reported)
         pause = OVER_LIMIT_PAUSE if reported.over_limit else None
-        for member in roll.take_rest():
+        for member in manifest.take_rest():
             missing = without_line(reported, answer_lost=reported.answered > self.ended["answered"])
             yield partial(end, member, missing, counts=counts, pause=pause)
 

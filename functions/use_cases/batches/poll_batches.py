@@ -94,7 +94,7 @@ def _advance(deps: Deps, stored: StoredBatch, until: datetime, counts: Counter[s
     taken = {"state": BatchState.COLLECTING, "dueAt": now + lease}
     version = deps.store.update_batch(batch.batch_id, stored.version, taken)
     batch = batch.model_copy(update={"due_at": now + lease})
-    if version is None or not batch.is_ours(deps.clock()):
+    if version is None or not batch.holds_lease(deps.clock()):
         return  # another poller collects it
     collector = Collector(deps, batch, until)
     try:

@@ -14,7 +14,7 @@ from functions import log
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from functions.core.wallet.profile import News
+    from functions.core.wallet.profile import PushSummary
     from functions.wiring import Deps
 
 
@@ -22,7 +22,7 @@ USERS_AT_ONCE = 100
 """Who are told in one go; between two of them the clock is looked at."""
 
 
-def push(news: Sequence[News], until: datetime, deps: Deps) -> int:
+def push(news: Sequence[PushSummary], until: datetime, deps: Deps) -> int:
     """Tell users, as many as there is time for. Returns how many devices it reached. A push that fails, or has no time
     left, is no matter: the results are there."""
     reached = 0
@@ -34,7 +34,7 @@ def push(news: Sequence[News], until: datetime, deps: Deps) -> int:
     return reached
 
 
-def _push(news: Sequence[News], deps: Deps) -> int:
+def _push(news: Sequence[PushSummary], deps: Deps) -> int:
     """Tell some users.
 
     Jobs carry their user's tokens from the time when they were paid for. Which of these were taken from their user

@@ -31,12 +31,12 @@ def create(deps: Deps, batch: Batch, version: datetime, counts: Counter[str]) ->
     Raises:
         ProviderDownError: OpenAI does not take it; if it says so, the jobs are back in the queue.
     """
-    if not batch.is_ours(deps.clock()):
+    if not batch.holds_lease(deps.clock()):
         return False
     try:
         created = deps.provider.create_batch(batch.batch_id, batch.input_file_id or "")
     except ProviderRejectedError as problem:
-        give_back(deps, batch, version, str(problem), counts, pause=RELEASE_PAUSE)
+        release_batch(deps, batch, version, str(problem), counts, pause=RELEASE_PAUSE)
         raise problem.as_down() from problem
     record(deps, batch, version, created)
     return True
@@ -53,7 +53,7 @@ def record(deps: Deps, batch: Batch, version: datetime, created: ProviderBatch) 
     log.info(log.Event.BATCH_SUBMITTED, batchId=batch.batch_id, openaiBatchId=created.openai_batch_id)
 
 
-def give_back(
+def release_batch(
     deps: Deps,
     batch: Batch,
     version: datetime,
@@ -78,10 +78,10 @@ def give_up(deps: Deps, batch: Batch, version: datetime, reason: str, counts: Co
     """Close a batch that nothing can be done with any more. Its jobs go back to the queue, where they are refunded if
     they have waited too long; what was held for it is booked as spent, and a dead letter tells operators."""
     deps.store.leave_letter("batch", batch.batch_id, "", reason, deps.clock())
-    give_back(deps, batch, version, reason, counts, spent=True)
+    release_batch(deps, batch, version, reason, counts, spent=True)
 
 
-def withdraw(deps: Deps, batch: Batch, counts: Counter[str]) -> None:
+def undo_submission(deps: Deps, batch: Batch, counts: Counter[str]) -> None:
     """Undo what a run has done to its batch after its lease had run out, and another run had begun to close it.
 
     If the batch has got further all the same, its record's reply was lost: then it is found by its lease.

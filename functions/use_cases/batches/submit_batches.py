@@ -24,7 +24,7 @@ from functions.core.model.provider_outage import Door
 from functions.use_cases.batches.abandoned import take_up_abandoned
 from functions.use_cases.batches.batch_files import LeaseOverError, StorageDownError, write_files
 from functions.use_cases.batches.queue import queued_jobs, without_overdue
-from functions.use_cases.batches.submission import create, give_back, withdraw
+from functions.use_cases.batches.submission import create, release_batch, undo_submission
 from functions.use_cases.budget.spending import SHARD_TRIES, hold_for_batch, mode
 from functions.use_cases.shared.set_aside import Items
 
@@ -136,7 +136,7 @@ def _submit(deps: Deps, queued: Sequence[StoredJob], until: datetime, counts: Co
     if opened is None:
         return False
     batch, version, lines = opened
-    wanted = queued[:lines] if batch.is_ours(deps.clock()) else []
+    wanted = queued[:lines] if batch.holds_lease(deps.clock()) else []
     members = deps.store.claim_jobs(batch.batch_id, wanted, deps.clock() + JOB_LEASE)
     if not members:
         deps.store.delete_batch(batch, version)
@@ -149,13 +149,13 @@ def _submit(deps: Deps, queued: Sequence[StoredJob], until: datetime, counts: Co
             file_id = deps.provider.upload_input(f"{batch.batch_id}.jsonl", file)
     except ProviderError as problem:
         pause = RELEASE_PAUSE if isinstance(problem, ProviderRejectedError) else None
-        give_back(deps, batch, version, str(problem), counts, pause=pause)
+        release_batch(deps, batch, version, str(problem), counts, pause=pause)
         raise problem.as_down() from problem
     uploaded = {"state": BatchState.UPLOADED, "inputFileId": file_id, "jobCount": sent}
     hold = trimmed(batch.hold, sent) if batch.hold else None
     uploaded_version = deps.store.settle_batch(batch, version, uploaded, hold)
     if uploaded_version is None:
-        withdraw(deps, batch, counts)
+        undo_submission(deps, batch, counts)
         return True
     if create(deps, batch.model_copy(update={"input_file_id": file_id, "hold": hold}), uploaded_version, counts):
         counts["batches"] += 1
@@ -170,13 +170,15 @@ def _write(
     try:
         sent = write_files(deps, batch, members, until, counts)
     except LeaseOverError:
-        withdraw(deps, batch, counts)
+        undo_submission(deps, batch, counts)
         return 0
     except StorageDownError as problem:
-        give_back(deps, batch, version, f"no photo could be read ({problem.__cause__!r})", counts, pause=RELEASE_PAUSE)
+        release_batch(
+            deps, batch, version, f"no photo could be read ({problem.__cause__!r})", counts, pause=RELEASE_PAUSE
+        )
         raise
     if not sent:
-        give_back(deps, batch, version, "none of its photos could be sent", counts)
+        release_batch(deps, batch, version, "none of its photos could be sent", counts)
     return sent
 
 

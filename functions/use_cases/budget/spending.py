@@ -29,14 +29,14 @@ from functions.core.model.usage import UnknownPriceError
 from functions.core.shared.alerts import AlertKind, alert
 from functions.core.shared.errors import InstantClosed, RateLimited
 from functions.core.shared.utc_days import day_bounds, day_of
-from functions.core.wallet.quotas import Recount, RecountNeededError
+from functions.core.wallet.quotas import ActualSpend, RecountNeededError
 from functions.core.wallet.token_prices import expected_wait_minutes
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from functions.core.budget.holds import Shard
-    from functions.core.jobs.attempts import Doubts
+    from functions.core.jobs.attempts import UsageAnomalies
     from functions.core.jobs.jobs import Job
     from functions.core.model.usage import ModelPrice
     from functions.core.shared.errors import EcolaneError
@@ -116,7 +116,7 @@ def known_price(model: str, deps: Deps) -> ModelPrice | None:
         return None
 
 
-def with_hold(hold: Hold, uid: str, act: Callable[[Hold, Recount | None], T], deps: Deps) -> T:
+def with_hold(hold: Hold, uid: str, act: Callable[[Hold, ActualSpend | None], T], deps: Deps) -> T:
     """Do something for a user that makes a hold, on another shard if this one is full.
 
     Raises:
@@ -134,7 +134,7 @@ def with_hold(hold: Hold, uid: str, act: Callable[[Hold, Recount | None], T], de
     raise NoRoomError(hold.day)
 
 
-def within_cap(uid: str, act: Callable[[Recount | None], T], deps: Deps) -> T:
+def within_cap(uid: str, act: Callable[[ActualSpend | None], T], deps: Deps) -> T:
     """Do something that counts against what a user may cost in a day. If what the day's photos are counted at leaves no
     room, what they have come to is added up first: three reads, or a few more, that only such a user causes.
 
@@ -150,7 +150,7 @@ def within_cap(uid: str, act: Callable[[Recount | None], T], deps: Deps) -> T:
     raise RateLimited("Too many photos at once. Wait a second.", retryAfter=1)
 
 
-def _recount(uid: str, needed: RecountNeededError, deps: Deps) -> Recount:
+def _recount(uid: str, needed: RecountNeededError, deps: Deps) -> ActualSpend:
     """Add up what a user's photos of a day have come to: what the answers cost, and the most that open ones can."""
     since, until = day_bounds(needed.day)
     # In this order: what is settled in between is counted twice, the other way round it would not be counted at all.
@@ -158,7 +158,7 @@ def _recount(uid: str, needed: RecountNeededError, deps: Deps) -> Recount:
     settled = deps.store.user_micros(uid, since, until)
     tokens = input_tokens_max(deps.settings.openai_model, deps.runtime().images.side_max)
     most = raised(most_micros(tokens, deps.model_price(), batch=False), hold_percent(deps))
-    return Recount(needed.day, needed.counted_micros, settled + still_open * most)
+    return ActualSpend(needed.day, needed.counted_micros, settled + still_open * most)
 
 
 def _elsewhere(hold: Hold, deps: Deps) -> Hold:
@@ -198,22 +198,22 @@ def reviewer(deps: Deps) -> Callable[[dict[str, Any] | None, Books, Drift | None
     return review_books
 
 
-def report_doubts(doubts: Doubts, deps: Deps) -> None:
+def report_doubts(anomalies: UsageAnomalies, deps: Deps) -> None:
     """Tell operators of answers that do not say believably what they cost, and hold more for the next ones if some cost
     more than was held for them."""
-    if not doubts:
+    if not anomalies:
         return
-    counts = {"unreported": doubts.unreported, "absurd": doubts.absurd, "percent": doubts.percent}
-    log.error(log.Event.USAGE_DOUBTED, jobId=doubts.job_id, model=doubts.model, **counts)
+    counts = {"unreported": anomalies.unreported, "absurd": anomalies.absurd, "percent": anomalies.percent}
+    log.error(log.Event.USAGE_DOUBTED, jobId=anomalies.job_id, model=anomalies.model, **counts)
     now = deps.clock()
-    if doubts.unreported or doubts.absurd:
+    if anomalies.unreported or anomalies.absurd:
         text = "An answer did not say believably what it cost; the most that it can have cost is booked."
         deps.store.create_alert(alert(AlertKind.USAGE_UNREPORTED, text, now))
-    if not (doubts.absurd or doubts.percent):
+    if not (anomalies.absurd or anomalies.percent):
         return
-    state = deps.store.change_budget_state(lambda stored: doubted(stored, doubts, now))
-    if doubts.percent:
-        text = f"An answer cost {doubts.percent} % of its estimate: that much is held for each from now on."
+    state = deps.store.change_budget_state(lambda stored: doubted(stored, anomalies, now))
+    if anomalies.percent:
+        text = f"An answer cost {anomalies.percent} % of its estimate: that much is held for each from now on."
         deps.store.create_alert(alert(AlertKind.ESTIMATE_EXCEEDED, text, now))
     if state.closed_by_doubt(deps.runtime().budget, now):
         more = f"{state.absurd_micros / 1e6:,.2f} dollars more than is booked for them"

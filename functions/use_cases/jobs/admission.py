@@ -22,7 +22,7 @@ from functions.use_cases.budget.spending import within_cap
 
 if TYPE_CHECKING:
     from functions.core.wallet.ledger import Wallet
-    from functions.core.wallet.quotas import Recount
+    from functions.core.wallet.quotas import ActualSpend
     from functions.use_cases.jobs.orders import Order
     from functions.wiring import Deps
 
@@ -56,7 +56,7 @@ def fetch(orders: Sequence[Order], uid: str, deps: Deps) -> None:
 
 
 @contextmanager
-def admitted(uid: str, decide: Callable[[Wallet, Recount | None], object], deps: Deps) -> Iterator[None]:
+def admitted(uid: str, decide: Callable[[Wallet, ActualSpend | None], object], deps: Deps) -> Iterator[None]:
     """Let one photo of this user be fetched and paid for inside, if that may be. `decide` raises what the wallet
     refuses with; of whoever it has refused a short while ago it is asked before. What ends inside with an error has
     come to nothing.

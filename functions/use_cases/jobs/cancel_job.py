@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.core.jobs.endings import cancelling, own
+from functions.core.jobs.endings import cancelling, require_owner
 from functions.core.jobs.jobs import Status, job_view
 from functions.core.shared.records import JobId, Request
 
@@ -31,4 +31,4 @@ def cancel_job(request: CancelJob, uid: str, deps: Deps) -> dict[str, Any]:
         cancelling(uid, deps.runtime(), deps.clock()),
         took_effect=lambda job: job.status is Status.CANCELLED,
     )
-    return job_view(own(stored.job if stored else None, uid))
+    return job_view(require_owner(stored.job if stored else None, uid))

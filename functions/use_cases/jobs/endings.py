@@ -13,12 +13,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from functions.core.batches.batches import UNENDED_POLLS_MAX, Batch, BatchMember
-from functions.core.jobs.attempts import Attempt, Doubts, Terms, answered
+from functions.core.jobs.attempts import Attempt, Terms, UsageAnomalies, answered
 from functions.core.jobs.endings import refunding
 from functions.core.jobs.jobs import Failure, JobError
 from functions.core.jobs.transitions import backoff, lease_moved, may_try_again, requeued, waited_too_long
 from functions.core.shared.records import Fields
-from functions.core.wallet.profile import News
+from functions.core.wallet.profile import PushSummary
 from functions.use_cases.budget.spending import known_price, line_micros
 from functions.use_cases.shared.set_aside import LOOK_AGAIN, Items, report_item
 
@@ -51,10 +51,10 @@ class Endings:
         self._terms = Terms(batch.model, known_price(batch.model, deps), batch=True, most_micros=most, percent=percent)
         self._held_back: list[_Ending] = []
         self._items = Items()
-        self.doubts = Doubts()
+        self.anomalies = UsageAnomalies()
         self.causes: Counter[str] = Counter()
         self.ended = Counter(before)
-        self.news: dict[str, News] = {}
+        self.news: dict[str, PushSummary] = {}
         self.unended: list[BatchMember] = []
 
     def end(
@@ -115,9 +115,9 @@ class Endings:
 
     def _note(self, member: BatchMember, attempt: Attempt, added: Counter[str]) -> None:
         self.ended.update(added)
-        self.doubts.add(member.job_id, attempt, self._terms)
+        self.anomalies.add(member.job_id, attempt, self._terms)
         if member.notify and (added["done"] or added["failed"]):
-            before = self.news.get(member.uid, News(member.uid, member.notify))
+            before = self.news.get(member.uid, PushSummary(member.uid, member.notify))
             self.news[member.uid] = replace(
                 before, done=before.done + added["done"], failed=before.failed + added["failed"]
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.core.jobs.endings import own
+from functions.core.jobs.endings import require_owner
 from functions.core.jobs.jobs import job_view
 from functions.core.shared.records import JobId, Request
 
@@ -25,4 +25,4 @@ def get_job(request: GetJob, uid: str, deps: Deps) -> dict[str, Any]:
         JobNotFound: there is no such job, or it is somebody else's.
     """
     stored = deps.store.get_job(request.job_id)
-    return job_view(own(stored.job if stored else None, uid))
+    return job_view(require_owner(stored.job if stored else None, uid))

@@ -13,7 +13,7 @@ from functions import log
 from functions.adapters.providers.openai import ProviderDownError, ProviderRejectedError
 from functions.adapters.time_budget import STORE_PATIENCE_SECONDS, since_arrival
 from functions.core.config.runtime import CALL_TIMEOUT
-from functions.core.jobs.attempts import Attempt, Doubts, Terms, answered, failed_attempt, judge
+from functions.core.jobs.attempts import Attempt, Terms, UsageAnomalies, answered, failed_attempt, judge
 from functions.core.jobs.endings import refunding
 from functions.core.jobs.jobs import Failure, Job, JobError, Status
 from functions.core.jobs.transitions import with_fields
@@ -42,9 +42,9 @@ def classify_now(job: Job, photo: bytes, version: datetime, deps: Deps) -> Job:
     attempt, retry_after = _ask(job, photo, deps)
     held, percent = (job.hold.line_micros, job.hold.percent) if job.hold else (0, 100)
     terms = Terms(deps.settings.openai_model, deps.model_price(), batch=False, most_micros=held, percent=percent)
-    doubts = Doubts()
-    doubts.add(job.job_id, attempt, terms)
-    report_doubts(doubts, deps)
+    anomalies = UsageAnomalies()
+    anomalies.add(job.job_id, attempt, terms)
+    report_doubts(anomalies, deps)
     error = attempt.error or JobError(code=Failure.PROVIDER_UNAVAILABLE, message="the answer came after the lease")
     if attempt.answer is not None:
         fields = answered(attempt.answer, attempt, job, terms, deps.clock())

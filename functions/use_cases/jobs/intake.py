@@ -16,11 +16,11 @@ from functions.core.budget.holds import Hold, NoRoomError
 from functions.core.jobs.idempotency import outlived_key, require_same_request
 from functions.core.jobs.jobs import Job, Lane
 from functions.core.jobs.uploads import own_upload
-from functions.core.refresh.refresh import contact
+from functions.core.refresh.refresh import credit_due
 from functions.core.shared.errors import EcolaneError, RateLimited
 from functions.core.wallet.accounts import charge
 from functions.core.wallet.earning import streak
-from functions.core.wallet.quotas import Recount, admit, recounted, spend
+from functions.core.wallet.quotas import ActualSpend, add_cost, recounted, use_quota
 from functions.core.wallet.token_prices import Prices, prices_now, require_within
 from functions.use_cases.budget.spending import instant_hold, line_micros, with_hold, within_cap
 from functions.use_cases.jobs import admission
@@ -77,8 +77,8 @@ def _look(orders: Sequence[Order], uid: str, deps: Deps) -> StoredWallet | None:
     refusals: dict[str, EcolaneError] = {}
     micros = line_micros(deps)
 
-    def decide(recount: Recount | None) -> Opening:
-        return _decide(seen.wallet, waiting, refusals, Most(micros, recount), deps)
+    def decide(recount: ActualSpend | None) -> Opening:
+        return _decide(seen.wallet, waiting, refusals, CostCeiling(micros, recount), deps)
 
     try:
         within_cap(uid, decide, deps)
@@ -131,9 +131,9 @@ def _opened(
     """
     first, micros = orders[0], line_micros(deps)
 
-    def open_jobs(hold: Hold | None, recount: Recount | None) -> Opening | None:
+    def open_jobs(hold: Hold | None, recount: ActualSpend | None) -> Opening | None:
         first.job = first.job.model_copy(update={"hold": hold})
-        most = Most(hold.micros if hold else micros, recount)
+        most = CostCeiling(hold.micros if hold else micros, recount)
         return deps.store.open_jobs(
             first.job.uid, first.job.opened_by, lambda wallet: _decide(wallet, orders, refusals, most, deps), seen
         )
@@ -144,21 +144,21 @@ def _opened(
 
 
 @dataclass(frozen=True)
-class Most:
+class CostCeiling:
     """The most that each photo can cost the operator, in micro-dollars, and what today's have come to, if it was added
     up."""
 
     micros: int
-    recount: Recount | None
+    recount: ActualSpend | None
 
 
 def _decide(
-    wallet: Wallet | None, orders: Sequence[Order], refusals: dict[str, EcolaneError], most: Most, deps: Deps
+    wallet: Wallet | None, orders: Sequence[Order], refusals: dict[str, EcolaneError], most: CostCeiling, deps: Deps
 ) -> Opening:
     """Decide which of these jobs the user may have, what is left then, and where they stand in the queue."""
     runtime, now = deps.runtime(), orders[0].job.created_at
     rules, cap = runtime.tokens, runtime.budget.per_user_daily_micros
-    account = contact(wallet, orders[0].job.uid, runtime, now)
+    account = credit_due(wallet, orders[0].job.uid, runtime, now)
     account = recounted(account, len(orders) * most.micros, cap, now, most.recount)
     plan = runtime.plans.of(account.wallet.plan)
     priority = plan.priority + int(streak(account.wallet, now) >= rules.streak_days_for_priority)
@@ -172,7 +172,7 @@ def _decide(
     for order in orders:
         job = order.job
         try:
-            admitted = admit(spend(account, most.micros, cap, now), Lane(job.mode), plan, now)
+            admitted = use_quota(add_cost(account, most.micros, cap, now), Lane(job.mode), plan, now)
             account = charge(admitted, job.job_id, job.tokens_cost, now, points=job.points)
         except EcolaneError as error:
             refusals[job.job_id] = error

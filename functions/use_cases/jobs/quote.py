@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from functions.core.budget.holds import Mode
-from functions.core.refresh.refresh import contact
+from functions.core.refresh.refresh import credit_due
 from functions.core.shared.records import Request
 from functions.core.shared.utc_days import iso_text
 from functions.core.wallet.token_prices import prices_now, recommended_lane
@@ -30,7 +30,7 @@ def quote(_request: Quote, uid: str, deps: Deps) -> dict[str, Any]:
     rules = runtime.tokens
     wallet = deps.store.get_wallet(uid)
     # What a contact would make of the wallet is what the next call finds; nothing is written for a look at prices.
-    balance = contact(wallet, uid, runtime, deps.clock()).wallet.balance
+    balance = credit_due(wallet, uid, runtime, deps.clock()).wallet.balance
     prices = prices_now(rules, queue.queued)
     closed_because = instant_closed_because(deps)
     recommended = recommended_lane(

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from functions.core.budget.holds import Hold, NoRoomError
-from functions.core.jobs.endings import Decision, Upgrade, own, upgrade_price, upgrading
+from functions.core.jobs.endings import Decision, Upgrade, require_owner, upgrade_price, upgrading
 from functions.core.jobs.jobs import Lane, job_view
 from functions.core.jobs.uploads import unchanged
 from functions.core.shared.errors import JobNotFound
 from functions.core.shared.records import JobId, Request
-from functions.core.wallet.quotas import Recount
+from functions.core.wallet.quotas import ActualSpend
 from functions.core.wallet.token_prices import prices_now
 from functions.use_cases.budget.spending import (
     instant_closed,
@@ -50,7 +50,7 @@ def upgrade_job(request: UpgradeJob, uid: str, deps: Deps) -> dict[str, Any]:
     """
     runtime, now = deps.runtime(), deps.clock()
     found = deps.store.get_job(request.job_id)
-    job = own(found.job if found else None, uid)
+    job = require_owner(found.job if found else None, uid)
     if job.mode is Lane.INSTANT:
         return job_view(job)
     closed = instant_closed_because(deps)
@@ -65,14 +65,14 @@ def upgrade_job(request: UpgradeJob, uid: str, deps: Deps) -> dict[str, Any]:
     )
     upgrade_price(job, upgrade.prices, upgrade.tokens_max)
 
-    def decision(hold: Hold, recount: Recount | None) -> Decision:
+    def decision(hold: Hold, recount: ActualSpend | None) -> Decision:
         return upgrading(uid, runtime, now, replace(upgrade, hold=hold, recount=recount))
 
     with admitted(uid, lambda wallet, recount: decision(upgrade.hold, recount)(wallet, job), deps):
         upload = unchanged(deps.files.read_photo(job.image_path), job.image_digest)
         photo = deps.prepare_photo(upload, runtime.images)
 
-        def buy(hold: Hold, recount: Recount | None) -> StoredJob | None:
+        def buy(hold: Hold, recount: ActualSpend | None) -> StoredJob | None:
             return deps.store.settle_job(
                 request.job_id,
                 uid,

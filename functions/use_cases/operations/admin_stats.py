@@ -7,7 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from functions.core.budget.cost_report import cost_rows, user_rows
-from functions.core.budget.day_review import DayBook
+from functions.core.budget.day_review import BudgetDay
 from functions.core.budget.holds import Mode
 from functions.core.budget.state import overridden_until
 from functions.core.operations.health import complaints, cron_rows
@@ -140,11 +140,11 @@ def _shown(alert: Alert) -> dict[str, Any]:
 def _costs(uid: str | None, deps: Deps) -> tuple[dict[str, Any], Sequence[DamagedDocument]]:
     today = deps.clock().date()
     since = today - timedelta(days=COST_DAYS - 1)
-    books = deps.store.day_books(since.isoformat(), today.isoformat())
+    books = deps.store.budget_days(since.isoformat(), today.isoformat())
     midnight = datetime.combine(since, time(), UTC)
     shown = {
         "mode": mode(deps),
-        "today": books.get(today.isoformat(), DayBook()).model_dump(include={"limit", "reserved", "spent", "excess"}),
+        "today": books.get(today.isoformat(), BudgetDay()).model_dump(include={"limit", "reserved", "spent", "excess"}),
         "rows": cost_rows(books),
         "users": user_rows(books),
         "user": {"uid": uid, "micros": deps.store.user_micros(uid, midnight, deps.clock())} if uid else None,

@@ -104,7 +104,7 @@ def _days(deps: Deps) -> list[str]:
     days = days_to_review(deps.budget(), deps.clock())
     if deps.budget() != BudgetState():
         return days
-    opened = deps.store.day_books(days[0], days[-1])
+    opened = deps.store.budget_days(days[0], days[-1])
     return [day for day in days if day in opened or day == days[-1]]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.core.refresh.refresh import contact
+from functions.core.refresh.refresh import credit_due
 from functions.core.shared.records import Request
 from functions.core.shared.utc_days import day_of
 from functions.core.wallet import earning, ledger
@@ -32,7 +32,7 @@ def claim_daily_bonus(request: ClaimDailyBonus, uid: str, deps: Deps) -> dict[st
     rules = runtime.tokens
 
     def decide(wallet: ledger.Wallet | None, device: DeviceDay | None) -> tuple[Account, DeviceDay]:
-        account = earning.daily_bonus(contact(wallet, uid, runtime, now), rules, now)
+        account = earning.daily_bonus(credit_due(wallet, uid, runtime, now), rules, now)
         return account, count_on_device(device, "bonus", rules.bonuses_per_device, now)
 
     entry_id = ledger.entry_id(ledger.Reason.BONUS, day_of(now))

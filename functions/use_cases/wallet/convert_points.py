@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from functions.core.jobs.idempotency import require_same_payload
-from functions.core.refresh.refresh import contact
+from functions.core.refresh.refresh import credit_due
 from functions.core.shared.records import Request, RequestId
 from functions.core.wallet import earning, ledger
 from functions.core.wallet.accounts import Account
@@ -36,7 +36,7 @@ def convert_points(request: ConvertPoints, uid: str, deps: Deps) -> dict[str, An
     rules = runtime.tokens
 
     def decide(wallet: ledger.Wallet | None, _device: DeviceDay | None) -> tuple[Account, None]:
-        account = contact(wallet, uid, runtime, now)
+        account = credit_due(wallet, uid, runtime, now)
         return earning.convert_points(account, request.request_id, request.points, rules, now), None
 
     entry_id = ledger.entry_id(ledger.Reason.CONVERT, request.request_id)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.core.refresh.refresh import contact, in_arrears
+from functions.core.refresh.refresh import credit_due, in_arrears
 from functions.core.shared.records import Request
 from functions.core.wallet.earning import streak
 from functions.core.wallet.ledger import Today, today_of
@@ -45,7 +45,7 @@ def get_wallet(_request: GetWallet, uid: str, deps: Deps) -> dict[str, Any]:
     now, runtime = deps.clock(), deps.runtime()
     wallet = deps.store.get_wallet(uid)
     if wallet is None or in_arrears(wallet, runtime, now):
-        wallet = deps.store.open_wallet(uid, lambda stored: contact(stored, uid, runtime, now))
+        wallet = deps.store.open_wallet(uid, lambda stored: credit_due(stored, uid, runtime, now))
     return {
         **wallet.model_dump(by_alias=True, mode="json", include=_SHOWN),
         "streakDays": streak(wallet, now),

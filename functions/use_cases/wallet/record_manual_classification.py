@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from functions.core.jobs.idempotency import require_same_payload
 from functions.core.model.classification import Category
-from functions.core.refresh.refresh import contact
+from functions.core.refresh.refresh import credit_due
 from functions.core.shared.records import Request, RequestId
 from functions.core.wallet import earning, ledger
 from functions.core.wallet.accounts import Account
@@ -40,7 +40,7 @@ def record_manual_classification(request: RecordManualClassification, uid: str, 
     detail = {"itemName": request.item_name, "category": request.category.value}
 
     def decide(wallet: ledger.Wallet | None, device: DeviceDay | None) -> tuple[Account, DeviceDay]:
-        account = contact(wallet, uid, runtime, now)
+        account = credit_due(wallet, uid, runtime, now)
         plan = runtime.plans.of(account.wallet.plan)
         account = earning.manual_classification(account, request.request_id, detail, rules, plan, now)
         return account, count_on_device(device, "manual", rules.manual_per_device, now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from functions.core.refresh.refresh import contact, in_arrears
+from functions.core.refresh.refresh import credit_due, in_arrears
 from functions.core.shared.locales import LanguageTag
 from functions.core.shared.records import Request
 from functions.core.wallet.accounts import Account
@@ -51,11 +51,11 @@ def register_device(request: RegisterDevice, uid: str, deps: Deps) -> dict[str, 
             pushed = request.push_token in wallet.push_tokens if request.notifications else not wallet.push_tokens
             if same and pushed and now - before.seen_at < SEEN_AGAIN:
                 return None
-        account = contact(wallet, uid, runtime, now)
+        account = credit_due(wallet, uid, runtime, now)
         # The wallet carries the tokens too, so that a job knows whom to tell at no further read.
         replaced = before.push_token if before else None
         tokens = with_token(account.wallet.push_tokens, request.push_token, replaced) if request.notifications else ()
-        return registered, account.having(push_tokens=tokens)
+        return registered, account.with_fields(push_tokens=tokens)
 
     profile = deps.store.register_device(uid, request.push_token, now, decide)
     return {"devices": len(profile.devices), "preferences": profile.preferences.model_dump(by_alias=True)}

@@ -10,9 +10,9 @@ from functions.core.batches.batches import (
     INPUT_BYTES_MAX,
     LEASE_MARGIN,
     Batch,
+    BatchManifest,
     BatchMember,
     BatchState,
-    Roll,
     next_poll,
 )
 from tests.builders import NOW, batch, member
@@ -39,8 +39,8 @@ def test_a_batch_of_a_whole_day_is_polled_about_fifty_times() -> None:
 def test_a_run_lets_go_of_its_batch_before_others_may_take_it() -> None:
     """The request that is begun last arrives before the lease is over."""
     leased = batch(due_at=NOW)
-    assert leased.is_ours(NOW - LEASE_MARGIN)
-    assert not leased.is_ours(NOW - LEASE_MARGIN + timedelta(seconds=1))
+    assert leased.holds_lease(NOW - LEASE_MARGIN)
+    assert not leased.holds_lease(NOW - LEASE_MARGIN + timedelta(seconds=1))
 
 
 def test_a_full_input_file_fits_openais_limit() -> None:
@@ -64,9 +64,9 @@ def test_a_batch_never_costs_less_than_nothing() -> None:
 # The roll
 
 
-def roll(*numbers: int) -> Roll:
+def manifest(*numbers: int) -> BatchManifest:
     """Return the roll of a batch with these jobs, in this order."""
-    return Roll(member(job_id=f"job-{number}").to_line() for number in numbers)
+    return BatchManifest(member(job_id=f"job-{number}").to_line() for number in numbers)
 
 
 def ids(members: Iterable[BatchMember]) -> list[str]:
@@ -76,7 +76,7 @@ def ids(members: Iterable[BatchMember]) -> list[str]:
 
 def test_each_job_is_accounted_for_once() -> None:
     """A second line for the same job, or one for a job of another batch, finds nobody."""
-    jobs = roll(1, 2, 3)
+    jobs = manifest(1, 2, 3)
     assert jobs.take("job-2") == member(job_id="job-2")
     assert jobs.take("job-2") is None
     assert jobs.take("job-9") is None
@@ -86,7 +86,7 @@ def test_each_job_is_accounted_for_once() -> None:
 
 def test_a_line_of_the_input_file_names_its_job() -> None:
     """Counted from 1, as OpenAI reports bad lines; a line that there is not names nobody, nor does one taken before."""
-    jobs = roll(5, 4)
+    jobs = manifest(5, 4)
     assert [jobs.take_line(number) for number in (0, -1, 3)] == [None, None, None]
     taken = jobs.take_line(2)
     assert taken is not None
@@ -96,17 +96,17 @@ def test_a_line_of_the_input_file_names_its_job() -> None:
 
 def test_a_job_that_was_put_back_is_called_again() -> None:
     """It has not ended: it is on the roll, in its old place, as it was."""
-    jobs = roll(1, 2, 3)
+    jobs = manifest(1, 2, 3)
     taken = jobs.take("job-2")
     assert taken is not None
     jobs.put_back(taken)
-    assert ids(Roll(jobs.to_lines({})).take_rest()) == ["job-1", "job-2", "job-3"]
+    assert ids(BatchManifest(jobs.to_lines({})).take_rest()) == ["job-1", "job-2", "job-3"]
 
 
 def test_a_line_that_cannot_be_read_costs_no_other() -> None:
     """The others keep their jobs, and the numbers of their lines; how many are damaged is told."""
     lines = [member(job_id="one").to_line(), b'{"job_id": 5}\n', b"{", member(job_id="four").to_line()]
-    jobs = Roll(lines)
+    jobs = BatchManifest(lines)
     assert jobs.damaged == 2
     fourth = jobs.take_line(4)
     assert fourth is not None
@@ -116,12 +116,15 @@ def test_a_line_that_cannot_be_read_costs_no_other() -> None:
 def test_a_roll_that_was_begun_goes_on_where_it_was() -> None:
     """Stored in between it has the jobs that are left, under the numbers of their lines, and what became of others."""
     lines = [member(job_id=name).to_line() for name in ("one", "two", "three", "four")]
-    roll = Roll(lines)
-    roll.take("three")
-    roll.take("one")
-    stored = list(roll.to_lines({"done": 2, "costMicros": 40}))
+    manifest = BatchManifest(lines)
+    manifest.take("three")
+    manifest.take("one")
+    stored = list(manifest.to_lines({"done": 2, "costMicros": 40}))
     assert len(stored) == len(lines) + 1
-    for again in (Roll(stored), Roll(list(Roll(stored).to_lines({"done": 2, "costMicros": 40})))):
+    for again in (
+        BatchManifest(stored),
+        BatchManifest(list(BatchManifest(stored).to_lines({"done": 2, "costMicros": 40}))),
+    ):
         assert again.ended == {"done": 2, "costMicros": 40}
         assert again.take("one") is None
         assert again.take_line(1) is None

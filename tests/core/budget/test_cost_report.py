@@ -15,15 +15,15 @@ from functions.core.budget.cost_report import (
     user_rows,
     users_due,
 )
-from functions.core.budget.day_review import DayBook
+from functions.core.budget.day_review import BudgetDay
 
 
 def test_a_row_for_each_day_lane_and_model() -> None:
     """In order of days, lanes and models; a day without costs has no row."""
     books = {
-        "2026-11-02": DayBook(spent=9, costs={"instant": {"b": 2, "a": 3}, "batch": {"a": 4}}),
-        "2026-11-01": DayBook(spent=1, costs={"batch": {"a": 1}}),
-        "2026-11-03": DayBook(),
+        "2026-11-02": BudgetDay(spent=9, costs={"instant": {"b": 2, "a": 3}, "batch": {"a": 4}}),
+        "2026-11-01": BudgetDay(spent=1, costs={"batch": {"a": 1}}),
+        "2026-11-03": BudgetDay(),
     }
     rows = [tuple(row[column] for column in COLUMNS) for row in cost_rows(books)]
     assert rows == [
@@ -37,9 +37,9 @@ def test_a_row_for_each_day_lane_and_model() -> None:
 def test_a_row_for_each_day_and_dear_user() -> None:
     """In order of days, then dearest first; ties by name."""
     books = {
-        "2026-11-02": DayBook(users={"bob": 5, "ann": 5, "cy": 9}),
-        "2026-11-01": DayBook(users={"ann": 1}),
-        "2026-11-03": DayBook(costs={"batch": {"a": 4}}),
+        "2026-11-02": BudgetDay(users={"bob": 5, "ann": 5, "cy": 9}),
+        "2026-11-01": BudgetDay(users={"ann": 1}),
+        "2026-11-03": BudgetDay(costs={"batch": {"a": 4}}),
     }
     rows = [tuple(row[column] for column in USER_COLUMNS) for row in user_rows(books)]
     assert rows == [

@@ -152,7 +152,7 @@ def test_what_no_day_has_room_for_is_told_and_counts_against_the_month() -> None
 def test_a_day_that_is_over_keeps_the_limit_it_had() -> None:
     """Its books still say what it might have cost, and take what came late as far as there was room."""
     found = with_excess(30, spent=1_000)
-    past = look(Books("2026-11-20", BudgetState(day=DAY), found.shards, day_review.DayBook(limit=8_000)))
+    past = look(Books("2026-11-20", BudgetState(day=DAY), found.shards, day_review.BudgetDay(limit=8_000)))
     assert (past.book.limit, past.book.spent, past.book.excess) == (8_000, 1_030, 0)
     assert all(shard.room == 0 for shard in past.shards.values())
 
@@ -200,7 +200,9 @@ def test_of_the_thresholds_only_the_strongest_is_told() -> None:
 
 def test_a_state_that_is_lost_is_made_anew_from_the_books() -> None:
     """A day whose end a guard has seen counts with what it used, any other with its whole limit at least."""
-    seen = day_review.DayBook(limit=100, spent=30, reviewed_at=datetime(2026, 11, 21, tzinfo=UTC))
-    unseen = day_review.DayBook(limit=100, spent=130, reviewed_at=datetime(2026, 11, 20, 12, tzinfo=UTC))
-    found = day_review.committed({"2026-11-20": seen, "2026-11-19": day_review.DayBook(limit=50), "2026-11-21": unseen})
+    seen = day_review.BudgetDay(limit=100, spent=30, reviewed_at=datetime(2026, 11, 21, tzinfo=UTC))
+    unseen = day_review.BudgetDay(limit=100, spent=130, reviewed_at=datetime(2026, 11, 20, 12, tzinfo=UTC))
+    found = day_review.committed(
+        {"2026-11-20": seen, "2026-11-19": day_review.BudgetDay(limit=50), "2026-11-21": unseen}
+    )
     assert found == {"2026-11-20": 30, "2026-11-19": 50, "2026-11-21": 130}

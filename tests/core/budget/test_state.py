@@ -7,7 +7,7 @@ import pytest
 from functions.core.budget.holds import Mode
 from functions.core.budget.state import ABSURD_MAX, BudgetState, doubted, lifting, mode_now, reopening
 from functions.core.config.runtime import BudgetRules
-from functions.core.jobs.attempts import Doubts
+from functions.core.jobs.attempts import UsageAnomalies
 from tests.builders import NOW
 
 DAY = "2026-11-21"
@@ -42,18 +42,18 @@ def test_it_reopens_with_the_next_day_or_month(committed: dict[str, int], now: d
 
 def test_what_is_held_follows_the_dearest_answer_and_stays() -> None:
     """A cheaper one after it, or another day, lowers nothing: the estimate was wrong and still is."""
-    state = doubted(BudgetState(), Doubts(percent=130, model="gpt-4.1"), NOW)
+    state = doubted(BudgetState(), UsageAnomalies(percent=130, model="gpt-4.1"), NOW)
     assert state.hold_percent("gpt-4.1") == 130
-    state = doubted(state, Doubts(percent=115, model="gpt-4.1"), NOW + timedelta(days=1))
+    state = doubted(state, UsageAnomalies(percent=115, model="gpt-4.1"), NOW + timedelta(days=1))
     assert (state.hold_percent("gpt-4.1"), state.absurd) == (130, 0)
-    assert doubted(state, Doubts(absurd=1, model="gpt-4.1"), NOW).hold_percent("gpt-4.1") == 130
+    assert doubted(state, UsageAnomalies(absurd=1, model="gpt-4.1"), NOW).hold_percent("gpt-4.1") == 130
 
 
 def test_an_estimate_that_was_wrong_says_nothing_of_other_models() -> None:
     """Each has its own formula, and what is under way when another is deployed raises its own."""
-    state = doubted(BudgetState(), Doubts(percent=130, model="gpt-4.1"), NOW)
+    state = doubted(BudgetState(), UsageAnomalies(percent=130, model="gpt-4.1"), NOW)
     assert state.hold_percent("gpt-6-luna") == 100
-    assert doubted(state, Doubts(percent=120, model="gpt-6-luna"), NOW).hold_percents == {
+    assert doubted(state, UsageAnomalies(percent=120, model="gpt-6-luna"), NOW).hold_percents == {
         "gpt-4.1": 130,
         "gpt-6-luna": 120,
     }
@@ -61,11 +61,11 @@ def test_an_estimate_that_was_wrong_says_nothing_of_other_models() -> None:
 
 def test_absurd_answers_that_would_not_matter_if_they_were_true_close_nothing() -> None:
     """A tenth of the day's limit is where money is in danger; what was counted on another day is not."""
-    state = doubted(BudgetState(day=DAY), Doubts(absurd=100, absurd_micros=799), NOW)
+    state = doubted(BudgetState(day=DAY), UsageAnomalies(absurd=100, absurd_micros=799), NOW)
     assert mode_now(state, RULES, NOW) is Mode.NORMAL
-    assert mode_now(doubted(state, Doubts(absurd=1, absurd_micros=1), NOW), RULES, NOW) is Mode.CLOSED
+    assert mode_now(doubted(state, UsageAnomalies(absurd=1, absurd_micros=1), NOW), RULES, NOW) is Mode.CLOSED
     tomorrow = NOW + timedelta(days=1)
-    assert mode_now(doubted(state, Doubts(absurd=3, absurd_micros=1), tomorrow), RULES, tomorrow) is Mode.NORMAL
+    assert mode_now(doubted(state, UsageAnomalies(absurd=3, absurd_micros=1), tomorrow), RULES, tomorrow) is Mode.NORMAL
 
 
 def test_a_mode_that_only_a_newer_release_knows_closes() -> None:
@@ -80,12 +80,12 @@ def test_so_many_absurd_answers_close_the_day_unless_an_operator_opens_it() -> N
     """One or two are slips. More of them, over any number of batches, close until midnight; an override wins."""
     state = BudgetState(day=DAY)
     for count in range(1, ABSURD_MAX + 1):
-        state = doubted(state, Doubts(absurd=1, absurd_micros=500), NOW)
+        state = doubted(state, UsageAnomalies(absurd=1, absurd_micros=500), NOW)
         assert (mode_now(state, RULES, NOW) is Mode.CLOSED) == (count == ABSURD_MAX)
     override = BudgetRules(override_mode="normal", override_until=NOW + timedelta(hours=1))
     assert mode_now(state, override, NOW) is Mode.NORMAL
     assert mode_now(state, RULES, NOW + timedelta(days=1)) is Mode.NORMAL
-    assert doubted(state, Doubts(absurd=1), NOW + timedelta(days=1)).absurd == 1
+    assert doubted(state, UsageAnomalies(absurd=1), NOW + timedelta(days=1)).absurd == 1
 
 
 def test_a_mode_set_by_hand_ends_when_it_was_said_to() -> None:

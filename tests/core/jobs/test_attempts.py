@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from functions.core.jobs.attempts import Attempt, Doubts, Terms, answered, failed_attempt, judge
+from functions.core.jobs.attempts import Attempt, Terms, UsageAnomalies, answered, failed_attempt, judge
 from functions.core.jobs.jobs import RETRYABLE, Failure, JobError, Status
 from functions.core.jobs.transitions import with_fields
 from functions.core.model.parsing import Completion
@@ -44,7 +44,7 @@ def test_a_completion_that_hides_its_cost_is_booked_at_the_safe_side(text: str) 
     attempt = judge(Completion(text, None, None))
     assert (attempt.usage, attempt.unreported) == (None, True)
     assert (INSTANT.cost_micros(attempt), BATCH.cost_micros(attempt)) == (2_000, 1_000)
-    assert doubts(attempt) == Doubts(unreported=1, job_id="job-1", model="gpt-test")
+    assert anomalies(attempt) == UsageAnomalies(unreported=1, job_id="job-1", model="gpt-test")
 
 
 @pytest.mark.parametrize("code", Failure)
@@ -106,15 +106,15 @@ def test_a_report_is_believed_up_to_four_times_the_most(
     attempt = Attempt(usage=Usage(input_tokens=input_tokens, output_tokens=output_tokens))
     assert INSTANT.cost_micros(attempt) == booked
     more = INSTANT.reported_micros(attempt.usage) - booked if attempt.usage else 0
-    found = Doubts(absurd=absurd, absurd_micros=more, percent=percent)
-    assert doubts(attempt) == (replace(found, job_id="job-1", model="gpt-test") if found else found)
+    found = UsageAnomalies(absurd=absurd, absurd_micros=more, percent=percent)
+    assert anomalies(attempt) == (replace(found, job_id="job-1", model="gpt-test") if found else found)
 
 
 def test_the_percentage_is_of_the_estimate_and_not_of_what_was_held() -> None:
     """A hold that was raised to 150 % before, and passed by a tenth, makes 165 %."""
     raised = replace(INSTANT, percent=150)
     attempt = Attempt(usage=Usage(input_tokens=5_500, output_tokens=0))
-    assert doubts(attempt, terms=raised).percent == 165
+    assert anomalies(attempt, terms=raised).percent == 165
 
 
 def test_an_answer_whose_price_is_gone_is_booked_at_the_most() -> None:
@@ -122,23 +122,23 @@ def test_an_answer_whose_price_is_gone_is_booked_at_the_most() -> None:
     unpriced = replace(BATCH, price=None)
     attempt = Attempt(answer=answer(), usage=USAGE)
     assert unpriced.cost_micros(attempt) == 1_000
-    assert doubts(attempt, terms=unpriced) == Doubts(unreported=1, job_id="job-1", model="gpt-test")
+    assert anomalies(attempt, terms=unpriced) == UsageAnomalies(unreported=1, job_id="job-1", model="gpt-test")
 
 
 def test_doubts_of_many_answers_add_up() -> None:
     """As those of a batch do: counts, the dearest, and one job to look at."""
-    found = Doubts()
+    found = UsageAnomalies()
     assert not found
     for number, tokens in enumerate([100, 5_500, 90_000, 6_000]):
         attempt = Attempt(usage=Usage(input_tokens=tokens, output_tokens=0))
         found.add(f"job-{number}", attempt, INSTANT)
     found.add("job-9", failed_attempt(Failure.PROVIDER_UNAVAILABLE, "no answer"), INSTANT)
-    assert found == Doubts(absurd=1, absurd_micros=34_000, percent=120, job_id="job-1", model="gpt-test")
+    assert found == UsageAnomalies(absurd=1, absurd_micros=34_000, percent=120, job_id="job-1", model="gpt-test")
 
 
-def doubts(attempt: Attempt, terms: Terms = INSTANT) -> Doubts:
+def anomalies(attempt: Attempt, terms: Terms = INSTANT) -> UsageAnomalies:
     """Return what an operator should know of one answer."""
-    found = Doubts()
+    found = UsageAnomalies()
     found.add("job-1", attempt, terms)
     return found
 
@@ -146,4 +146,4 @@ def doubts(attempt: Attempt, terms: Terms = INSTANT) -> Doubts:
 def test_a_failed_attempt_that_may_be_billed_is_booked() -> None:
     """A timeout says nothing of what the provider did: the safe side is that it has worked."""
     attempt = failed_attempt(Failure.PROVIDER_UNAVAILABLE, "no answer", unreported=True)
-    assert (INSTANT.cost_micros(attempt), doubts(attempt).unreported) == (2_000, 1)
+    assert (INSTANT.cost_micros(attempt), anomalies(attempt).unreported) == (2_000, 1)

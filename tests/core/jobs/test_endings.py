@@ -23,7 +23,7 @@ from functions.core.shared.errors import (
 from functions.core.shared.records import Fields
 from functions.core.wallet.accounts import Account, charge, open_account
 from functions.core.wallet.ledger import Today, Wallet
-from functions.core.wallet.quotas import FAILURES_REFUNDED_MAX, Recount, RecountNeededError
+from functions.core.wallet.quotas import FAILURES_REFUNDED_MAX, ActualSpend, RecountNeededError
 from functions.core.wallet.token_prices import Prices
 from tests.builders import NOW, job
 
@@ -112,7 +112,7 @@ UPGRADE = Upgrade(
 def batch_wallet(**changes: Any) -> Wallet:
     """Return the wallet from which `QUEUED` was paid."""
     account = charge(open_account(None, 10, NOW), QUEUED.job_id, QUEUED.tokens_cost, NOW)
-    return account.having(today=Today(day="2026-11-21", batch=1)).having(**changes).wallet
+    return account.with_fields(today=Today(day="2026-11-21", batch=1)).with_fields(**changes).wallet
 
 
 def test_an_upgrade_counts_against_what_the_user_may_cost() -> None:
@@ -123,7 +123,7 @@ def test_an_upgrade_counts_against_what_the_user_may_cost() -> None:
     capped = RUNTIME.model_copy(update={"budget": BudgetRules(per_user_daily_micros=599)})
     with pytest.raises(RecountNeededError):
         upgrading("ana", capped, LATER, UPGRADE)(batch_wallet(), QUEUED)
-    known = replace(UPGRADE, recount=Recount("2026-11-21", counted_micros=0, micros=0))
+    known = replace(UPGRADE, recount=ActualSpend("2026-11-21", counted_micros=0, micros=0))
     with pytest.raises(DailyLimit):
         upgrading("ana", capped, LATER, known)(batch_wallet(), QUEUED)
 

@@ -16,7 +16,7 @@ from functions.core.refresh.refresh import (
     SHARDS,
     SLOTS,
     UnknownPlanError,
-    contact,
+    credit_due,
     due_at,
     first_open,
     in_arrears,
@@ -46,7 +46,7 @@ def config(kind: str = "add", amount: int = 10, every: str = "day", dormant_days
 
 def opened(at: datetime = NOW, runtime: RuntimeConfig | None = None) -> Wallet:
     """Return the wallet of a user whose first contact is at this time."""
-    return contact(None, UID, runtime or config(), at).wallet
+    return credit_due(None, UID, runtime or config(), at).wallet
 
 
 def next_at(wallet: Wallet) -> datetime:
@@ -61,7 +61,7 @@ def entries(account: Account | None) -> list[tuple[str, int]]:
     return [(entry.entry_id, entry.delta) for entry in account.new_entries]
 
 
-def having(wallet: Wallet, **changes: Any) -> Wallet:
+def with_fields(wallet: Wallet, **changes: Any) -> Wallet:
     """Return a wallet with other values."""
     return wallet.model_copy(update=changes)
 
@@ -154,7 +154,7 @@ def test_time_is_divided_into_periods(every: Every, slot: int, minute: int) -> N
 def test_a_new_user_begins_with_the_next_period() -> None:
     """The welcome tokens are for today; the first contact puts the wallet on the schedule for its next slot."""
     wallet = opened(NOW)
-    assert entries(contact(None, UID, config(), NOW)) == [("welcome", 10)]
+    assert entries(credit_due(None, UID, config(), NOW)) == [("welcome", 10)]
     assert (wallet.refresh_shard, wallet.contact_at) == (shard_of(UID), NOW)
     assert NOW < next_at(wallet) <= NOW + ONE_DAY
     assert (next_at(wallet).hour * 60 + next_at(wallet).minute) == SLOT
@@ -165,7 +165,7 @@ def test_a_wallet_from_before_the_schedule_enters_it_on_contact() -> None:
     """A document without the schedule's fields is read, and treated as a new user's but for the welcome."""
     old = open_account(None, 10, NOW - 99 * ONE_DAY).wallet
     assert in_arrears(old, config(), NOW)
-    account = contact(old, UID, config(), NOW)
+    account = credit_due(old, UID, config(), NOW)
     assert entries(account) == []
     assert account.wallet.next_refresh_at == opened(NOW).next_refresh_at
 
@@ -189,7 +189,7 @@ def test_a_wallet_from_before_the_schedule_enters_it_on_contact() -> None:
 def test_what_one_period_brings(kind: str, amount: int, balance: int, tokens: int) -> None:
     """`add` adds, `top_up` fills up, both up to the balance cap of 200; nothing leaves no entry."""
     runtime = config(kind, amount)
-    wallet = having(opened(), balance=balance, total_earned=balance)
+    wallet = with_fields(opened(), balance=balance, total_earned=balance)
     account = refreshed(wallet, UID, runtime, next_at(wallet))
     period = next_at(wallet).date().isoformat()
     assert entries(account) == ([(f"refresh:{period}", tokens)] if tokens else [])
@@ -212,7 +212,7 @@ def test_a_month_plan_is_refreshed_on_the_first() -> None:
 def test_a_run_after_midnight_still_credits_the_day_before() -> None:
     """A slot at 23:59 is met by a cron of the next day; the period is the slot's, and the next one comes in a day."""
     uid = next(uid for uid in map(str, range(10_000)) if slot_of(uid) == SLOTS - 1)
-    wallet = contact(None, uid, config(), NOW).wallet
+    wallet = credit_due(None, uid, config(), NOW).wallet
     account = refreshed(wallet, uid, config(), datetime(2026, 11, 22, 0, 4, tzinfo=UTC))
     assert entries(account) == [("refresh:2026-11-21", 10)]
     assert account is not None
@@ -235,8 +235,8 @@ def test_a_dormant_user_leaves_the_schedule_and_loses_nothing() -> None:
     assert (left.wallet.next_refresh_at, left.new_entries, left.wallet.balance) == (None, (), wallet.balance)
     assert refreshed(left.wallet, UID, config(), now + ONE_DAY) is None
     assert in_arrears(left.wallet, config(), now)
-    spent = having(left.wallet, balance=0, total_spent=left.wallet.total_earned)
-    back = contact(spent, UID, config(), now + 3 * ONE_DAY)
+    spent = with_fields(left.wallet, balance=0, total_spent=left.wallet.total_earned)
+    back = credit_due(spent, UID, config(), now + 3 * ONE_DAY)
     assert entries(back) == [(f"refresh:{(now + 3 * ONE_DAY).date()}", 40)]
     assert back.new_entries[0].detail == {"first": now.date().isoformat(), "periods": "4"}
     assert back.wallet.next_refresh_at == now + 4 * ONE_DAY
@@ -266,15 +266,15 @@ def test_coming_back_brings_exactly_what_the_schedule_would_have(
 ) -> None:
     """Whoever stays away, for however long, ends up where a worker that comes every time would have left them."""
     begin = datetime.combine(start, NOW.timetz())
-    wallet = having(opened(begin, runtime), balance=balance, total_earned=balance)
+    wallet = with_fields(opened(begin, runtime), balance=balance, total_earned=balance)
     back = begin + timedelta(days=days, minutes=minutes)
     scheduled = Account(wallet)
     while next_at(scheduled.wallet) <= back:
-        present = having(scheduled.wallet, contact_at=next_at(scheduled.wallet))
+        present = with_fields(scheduled.wallet, contact_at=next_at(scheduled.wallet))
         after = refreshed(present, UID, runtime, next_at(scheduled.wallet))
         assert after is not None
         scheduled = after
-    lazily = contact(having(wallet, next_refresh_at=None), UID, runtime, back)
+    lazily = credit_due(with_fields(wallet, next_refresh_at=None), UID, runtime, back)
     assert lazily.wallet.balance == scheduled.wallet.balance
     assert lazily.wallet.next_refresh_at == scheduled.wallet.next_refresh_at
     assert lazily.wallet.refreshed_period == scheduled.wallet.refreshed_period
@@ -287,7 +287,7 @@ def test_a_clock_behind_the_last_run_grants_nothing() -> None:
     account = refreshed(wallet, UID, config(), next_at(wallet))
     assert account is not None
     for back in (MINUTE, ONE_DAY, 40 * ONE_DAY):
-        again = contact(account.wallet, UID, config(), next_at(wallet) - back)
+        again = credit_due(account.wallet, UID, config(), next_at(wallet) - back)
         assert entries(again) == []
         assert again.wallet.next_refresh_at == account.wallet.next_refresh_at
         assert refreshed(account.wallet, UID, config(), next_at(wallet) - back) is None
@@ -301,8 +301,8 @@ def test_another_daily_plan_counts_from_the_next_period_on() -> None:
     wallet = opened()
     free = refreshed(wallet, UID, config(), next_at(wallet))
     assert free is not None
-    plus = having(free.wallet, plan="plus")
-    assert entries(contact(plus, UID, config("add", 3), next_at(wallet) + MINUTE)) == []
+    plus = with_fields(free.wallet, plan="plus")
+    assert entries(credit_due(plus, UID, config("add", 3), next_at(wallet) + MINUTE)) == []
     tomorrow = refreshed(plus, UID, config("add", 3), next_at(free.wallet))
     assert entries(tomorrow) == [(f"refresh:{next_at(free.wallet).date()}", 10)]
 
@@ -310,18 +310,18 @@ def test_another_daily_plan_counts_from_the_next_period_on() -> None:
 def test_from_days_to_months_and_back() -> None:
     """The month under way is credited once, however often the plan changes; its days are dealt with by it."""
     free = opened(NOW - 3 * ONE_DAY)
-    pro = contact(having(free, plan="pro"), UID, config(), NOW)
+    pro = credit_due(with_fields(free, plan="pro"), UID, config(), NOW)
     assert entries(pro) == [("refresh:2026-11", 100)]
-    again = contact(having(pro.wallet, plan="free"), UID, config(), NOW + 2 * ONE_DAY)
+    again = credit_due(with_fields(pro.wallet, plan="free"), UID, config(), NOW + 2 * ONE_DAY)
     assert entries(again) == []
     assert again.wallet.next_refresh_at == datetime(2026, 12, 1, tzinfo=UTC) + SLOT * MINUTE
-    assert entries(contact(having(again.wallet, plan="pro"), UID, config(), NOW + 3 * ONE_DAY)) == []
+    assert entries(credit_due(with_fields(again.wallet, plan="pro"), UID, config(), NOW + 3 * ONE_DAY)) == []
 
 
 def test_what_came_before_a_change_belonged_to_the_other_plan() -> None:
     """Months after the last day that was refreshed, a change to months credits the month under way and no others."""
-    pro = having(opened(), plan="pro")
-    account = contact(pro, UID, config(), NOW + 80 * ONE_DAY)
+    pro = with_fields(opened(), plan="pro")
+    account = credit_due(pro, UID, config(), NOW + 80 * ONE_DAY)
     assert [entry for entry, _ in entries(account)] == ["refresh:2027-02"]
 
 
@@ -340,8 +340,8 @@ def test_no_period_twice_whatever_changes(steps: list[tuple[int, str, int, bool]
         for minutes, plan, slot, by_worker in steps:
             now += minutes * MINUTE
             patch.setattr(refresh, "slot_of", lambda _uid, slot=slot: slot)
-            wallet = having(wallet, plan=plan, balance=0)
-            account = refreshed(wallet, UID, runtime, now) if by_worker else contact(wallet, UID, runtime, now)
+            wallet = with_fields(wallet, plan=plan, balance=0)
+            account = refreshed(wallet, UID, runtime, now) if by_worker else credit_due(wallet, UID, runtime, now)
             for entry in account.new_entries if account else ():
                 assert entry.entry_id not in ids
                 ids.add(entry.entry_id)
@@ -369,13 +369,13 @@ def test_a_slot_that_moves_skips_nothing(before: int, after: int, monkeypatch: p
 
 def test_a_plan_that_nobody_knows_is_no_allowance() -> None:
     """The worker refuses it, with its name; a contact goes on without it, and the wallet is not in arrears."""
-    wallet = having(opened(), plan="gold")
+    wallet = with_fields(opened(), plan="gold")
     with pytest.raises(UnknownPlanError, match="gold"):
         refreshed(wallet, UID, config(), next_at(wallet))
-    account = contact(wallet, UID, config(), NOW + ONE_DAY)
+    account = credit_due(wallet, UID, config(), NOW + ONE_DAY)
     assert (account.new_entries, account.wallet.balance) == ((), wallet.balance)
     assert not in_arrears(wallet, config(), NOW + 5 * ONE_DAY)
-    assert entries(contact(having(account.wallet, plan="free"), UID, config(), NOW + ONE_DAY)) != []
+    assert entries(credit_due(with_fields(account.wallet, plan="free"), UID, config(), NOW + ONE_DAY)) != []
 
 
 def test_a_wallet_that_is_up_to_date_is_not_in_arrears() -> None:
@@ -387,7 +387,7 @@ def test_a_wallet_that_is_up_to_date_is_not_in_arrears() -> None:
 
 def test_a_period_that_is_none_is_an_error() -> None:
     """Text that names no day or month is not guessed at."""
-    wallet = having(opened(), refreshed_period="2026-13-45")
+    wallet = with_fields(opened(), refreshed_period="2026-13-45")
     with pytest.raises(ValueError, match="month"):
         refreshed(wallet, UID, config(), next_at(wallet))
 
@@ -401,8 +401,8 @@ def test_a_user_is_tried_again_after_1_2_and_4_minutes_and_then_given_up() -> No
 
 def test_a_contact_forgives_the_failures() -> None:
     """Whoever is credited on contact is no longer counted as failing."""
-    wallet = having(opened(), refresh_failures=2)
-    account = contact(wallet, UID, config(), next_at(wallet))
+    wallet = with_fields(opened(), refresh_failures=2)
+    account = credit_due(wallet, UID, config(), next_at(wallet))
     assert (account.wallet.refresh_failures, len(account.new_entries)) == (0, 1)
 
 
@@ -423,6 +423,6 @@ def test_there_is_one_dead_letter_about_a_document() -> None:
 
 def test_a_charge_after_a_refresh_spends_it() -> None:
     """A contact credits before anything else: the last token of the day before and today's are one balance."""
-    wallet = having(opened(), balance=0, total_spent=10)
-    account = charge(contact(wallet, UID, config("top_up", 5), next_at(wallet)), "bottle", 5, next_at(wallet))
+    wallet = with_fields(opened(), balance=0, total_spent=10)
+    account = charge(credit_due(wallet, UID, config("top_up", 5), next_at(wallet)), "bottle", 5, next_at(wallet))
     assert [entry.delta for entry in account.new_entries] == [5, -5]

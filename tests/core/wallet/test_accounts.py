@@ -110,7 +110,7 @@ def test_a_lost_wallet_is_made_anew_from_its_ledger() -> None:
     ledger = refund(ledger, "bottle", 5, NOW, points=10)
     ledger = charge(ledger, "battery", 3, NOW)
     ledger = ledger.post(1, Reason.MANUAL, "request", NOW, points=300)
-    ledger = ledger.post(2, Reason.CONVERT, "request", NOW, detail={"points": "200"}).having(converted_points=200)
+    ledger = ledger.post(2, Reason.CONVERT, "request", NOW, detail={"points": "200"}).with_fields(converted_points=200)
     remade = reopened_account(reversed(ledger.new_entries), NOW).wallet
     kept = {"balance", "total_earned", "total_spent", "entry_count", "points", "converted_points", "recent"}
     assert remade.model_dump(include=kept) == ledger.wallet.model_dump(include=kept)

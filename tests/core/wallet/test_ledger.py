@@ -20,7 +20,7 @@ def test_an_entry_has_the_same_id_for_every_attempt(reason: Reason, ref: str | N
 
 def test_todays_counters_begin_at_midnight_utc_and_never_go_back() -> None:
     """New ones on a new day, wherever the caller is; the old ones while the clock is behind."""
-    wallet = account().having(today=Today(day="2026-11-21", instant=3)).wallet
+    wallet = account().with_fields(today=Today(day="2026-11-21", instant=3)).wallet
     kolkata = timezone(timedelta(hours=5, minutes=30))
     assert today_of(wallet, datetime(2026, 11, 22, 5, 29, tzinfo=kolkata)).instant == 3
     assert today_of(wallet, datetime(2026, 11, 22, 5, 30, tzinfo=kolkata)) == Today(day="2026-11-22")
@@ -37,9 +37,9 @@ def test_a_stored_wallet_below_zero_is_refused(field: str) -> None:
 def test_a_wallet_takes_no_misspelt_field_and_no_debt() -> None:
     """A slip in our own code ends there: a name that is none would be stored, and a negative balance shown."""
     wallet = empty_wallet(NOW)
-    assert wallet.having(balance=3, plan="pro").balance == 3
+    assert wallet.with_fields(balance=3, plan="pro").balance == 3
     with pytest.raises(TypeError, match="balence"):
-        wallet.having(balence=3)
+        wallet.with_fields(balence=3)
     for field in ("balance", "total_spent", "entry_count", "scans"):
         with pytest.raises(ValidationError):
-            wallet.having(**{field: -1})
+            wallet.with_fields(**{field: -1})

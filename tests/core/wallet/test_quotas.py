@@ -14,16 +14,16 @@ from functions.core.wallet.quotas import (
     CANCELLED_UNCOUNTED_MAX,
     DEVICE_DAY_LIFETIME,
     FAILURES_REFUNDED_MAX,
+    ActualSpend,
     DeviceDay,
-    Recount,
     RecountNeededError,
-    admit,
+    add_cost,
     count_failure,
     count_on_device,
-    readmit,
-    readmit_cancelled,
     recounted,
-    spend,
+    return_quota,
+    return_quota_of_cancelled,
+    use_quota,
 )
 from tests.builders import NOW, account
 
@@ -37,7 +37,7 @@ def admitted(*lanes: Lane) -> Account:
     """Return an account after these photos, all of them now."""
     ledger = account()
     for lane in lanes:
-        ledger = admit(ledger, lane, PLAN, NOW)
+        ledger = use_quota(ledger, lane, PLAN, NOW)
     return ledger
 
 
@@ -46,86 +46,86 @@ def test_each_lane_has_its_photos_a_day(lane: Lane, limit: int) -> None:
     """The plan's number is admitted, the next one is told when the day begins, and the other lane is free."""
     full = admitted(*[lane] * limit)
     with pytest.raises(DailyLimit) as limited:
-        admit(full, lane, PLAN, NOW)
+        use_quota(full, lane, PLAN, NOW)
     assert limited.value.details == {"limit": limit, "resetsAt": "2026-11-22T00:00:00Z"}
-    admit(full, Lane.BATCH if lane is Lane.INSTANT else Lane.INSTANT, PLAN, NOW)
-    assert today_of(admit(full, lane, PLAN, NOW + DAY).wallet, NOW + DAY).day == "2026-11-22"
+    use_quota(full, Lane.BATCH if lane is Lane.INSTANT else Lane.INSTANT, PLAN, NOW)
+    assert today_of(use_quota(full, lane, PLAN, NOW + DAY).wallet, NOW + DAY).day == "2026-11-22"
 
 
 @pytest.mark.parametrize("lane", list(Lane))
 def test_a_blocked_account_is_admitted_nowhere(lane: Lane) -> None:
     """Whatever it holds, no photo of it is taken; and it may be let in again."""
-    blocked = account().having(blocked_at=NOW)
+    blocked = account().with_fields(blocked_at=NOW)
     with pytest.raises(AccountBlocked):
-        admit(blocked, lane, PLAN, NOW)
-    assert admit(blocked.having(blocked_at=None), lane, PLAN, NOW)
+        use_quota(blocked, lane, PLAN, NOW)
+    assert use_quota(blocked.with_fields(blocked_at=None), lane, PLAN, NOW)
 
 
 def test_a_clock_that_goes_back_brings_no_second_day() -> None:
     """Yesterday's counters are not opened again."""
     with pytest.raises(DailyLimit):
-        admit(admitted(Lane.INSTANT, Lane.INSTANT), Lane.INSTANT, PLAN, NOW - DAY)
+        use_quota(admitted(Lane.INSTANT, Lane.INSTANT), Lane.INSTANT, PLAN, NOW - DAY)
 
 
 def test_photos_that_come_to_nothing_close_the_instant_lane_for_their_user_and_day() -> None:
     """There they cost twice as much. The batch lane stays, and the next day."""
     failing = admitted(Lane.BATCH)
     for _ in range(FAILURES_REFUNDED_MAX):
-        admit(failing, Lane.INSTANT, PLAN, NOW)
+        use_quota(failing, Lane.INSTANT, PLAN, NOW)
         failing, _ = count_failure(failing, NOW)
     with pytest.raises(DailyLimit):
-        admit(failing, Lane.INSTANT, PLAN, NOW)
-    admit(failing, Lane.BATCH, PLAN, NOW)
-    admit(failing, Lane.INSTANT, PLAN, NOW + DAY)
+        use_quota(failing, Lane.INSTANT, PLAN, NOW)
+    use_quota(failing, Lane.BATCH, PLAN, NOW)
+    use_quota(failing, Lane.INSTANT, PLAN, NOW + DAY)
 
 
 def test_the_minute_has_its_calls() -> None:
     """Four calls a minute, whatever the lane; the refusal says how long to wait; the next minute is free."""
     busy = admitted(Lane.INSTANT, Lane.BATCH, Lane.BATCH, Lane.INSTANT)
     with pytest.raises(RateLimited) as limited:
-        admit(busy, Lane.BATCH, PLAN, NOW + timedelta(seconds=15))
+        use_quota(busy, Lane.BATCH, PLAN, NOW + timedelta(seconds=15))
     assert limited.value.details == {"retryAfter": 45}
-    admit(busy, Lane.BATCH, PLAN, NOW + MINUTE)
+    use_quota(busy, Lane.BATCH, PLAN, NOW + MINUTE)
     with pytest.raises(RateLimited):
-        admit(busy, Lane.BATCH, PLAN, NOW - MINUTE)
+        use_quota(busy, Lane.BATCH, PLAN, NOW - MINUTE)
 
 
 def test_a_refused_call_is_not_counted() -> None:
     """Whoever is refused has lost nothing."""
     full = admitted(Lane.INSTANT, Lane.INSTANT)
     with pytest.raises(DailyLimit):
-        admit(full, Lane.INSTANT, PLAN, NOW)
+        use_quota(full, Lane.INSTANT, PLAN, NOW)
     assert today_of(full.wallet, NOW).instant == 2
 
 
 def test_a_photo_that_came_to_nothing_does_not_count() -> None:
     """Its place in today's photos is free again."""
-    ledger = readmit(admitted(Lane.INSTANT, Lane.INSTANT), Lane.INSTANT, TODAY, NOW)
+    ledger = return_quota(admitted(Lane.INSTANT, Lane.INSTANT), Lane.INSTANT, TODAY, NOW)
     assert today_of(ledger.wallet, NOW).instant == 1
-    admit(ledger, Lane.INSTANT, PLAN, NOW)
+    use_quota(ledger, Lane.INSTANT, PLAN, NOW)
 
 
 @pytest.mark.parametrize(("counted_on", "now"), [(day_of(NOW - DAY), NOW), (TODAY, NOW + DAY)])
 def test_a_photo_of_another_day_gives_no_place_back_today(counted_on: str, now: datetime) -> None:
     """A refund that comes a day later does not make room for one more than the plan allows."""
     ledger = admitted(Lane.INSTANT)
-    assert readmit(ledger, Lane.INSTANT, counted_on, now) is ledger
+    assert return_quota(ledger, Lane.INSTANT, counted_on, now) is ledger
 
 
 def test_there_is_never_less_than_nothing_to_give_back() -> None:
     """A counter at zero stays there."""
     ledger = account()
-    assert today_of(readmit(ledger, Lane.BATCH, TODAY, NOW).wallet, NOW).batch == 0
+    assert today_of(return_quota(ledger, Lane.BATCH, TODAY, NOW).wallet, NOW).batch == 0
 
 
 def test_of_the_photos_that_are_cancelled_the_first_few_do_not_count() -> None:
     """Whoever goes on after those comes to the day's limit; the next day begins anew."""
     ledger = account()
     for _ in range(CANCELLED_UNCOUNTED_MAX + 2):
-        ledger = readmit_cancelled(admit(ledger, Lane.BATCH, MANY, NOW), Lane.BATCH, TODAY, NOW)
+        ledger = return_quota_of_cancelled(use_quota(ledger, Lane.BATCH, MANY, NOW), Lane.BATCH, TODAY, NOW)
     today = today_of(ledger.wallet, NOW)
     assert (today.batch, today.cancelled) == (2, CANCELLED_UNCOUNTED_MAX)
-    tomorrow = readmit_cancelled(ledger, Lane.BATCH, TODAY, NOW + DAY)
+    tomorrow = return_quota_of_cancelled(ledger, Lane.BATCH, TODAY, NOW + DAY)
     assert today_of(tomorrow.wallet, NOW + DAY).cancelled == 1
 
 
@@ -151,18 +151,18 @@ def test_a_devices_counters_are_kept_as_long_as_they_matter() -> None:
 
 def held(micros: int) -> Account:
     """Return an account whose photos of today are counted at so much."""
-    return spend(account(), micros, micros, NOW)
+    return add_cost(account(), micros, micros, NOW)
 
 
 def test_what_photos_may_cost_is_counted_up_to_the_cap() -> None:
     """The last micro-dollar can be spent, one more cannot; the refusal says how many photos it came to, and until
     when."""
-    counted = admit(spend(held(600), 400, 1_000, NOW), Lane.BATCH, PLAN, NOW)
+    counted = use_quota(add_cost(held(600), 400, 1_000, NOW), Lane.BATCH, PLAN, NOW)
     assert today_of(counted.wallet, NOW).held_micros == 1_000
     with pytest.raises(DailyLimit) as refused:
-        spend(counted, 1, 1_000, NOW)
+        add_cost(counted, 1, 1_000, NOW)
     assert refused.value.details == {"limit": 1, "resetsAt": "2026-11-22T00:00:00Z"}
-    assert today_of(spend(counted, 1_000, 1_000, NOW + DAY).wallet, NOW + DAY).held_micros == 1_000
+    assert today_of(add_cost(counted, 1_000, 1_000, NOW + DAY).wallet, NOW + DAY).held_micros == 1_000
 
 
 def test_what_photos_have_come_to_is_asked_for_at_the_cap_alone() -> None:
@@ -171,12 +171,12 @@ def test_what_photos_have_come_to_is_asked_for_at_the_cap_alone() -> None:
     with pytest.raises(RecountNeededError) as needed:
         recounted(held(600), 401, 1_000, NOW, None)
     assert (needed.value.day, needed.value.counted_micros) == ("2026-11-21", 600)
-    known = Recount("2026-11-21", counted_micros=600, micros=250)
+    known = ActualSpend("2026-11-21", counted_micros=600, micros=250)
     assert today_of(recounted(held(600), 401, 1_000, NOW, known).wallet, NOW).held_micros == 250
 
 
-@pytest.mark.parametrize("stale", [Recount("2026-11-21", 599, 250), Recount("2026-11-20", 600, 250)], ids=str)
-def test_a_recount_that_others_have_overtaken_is_made_again(stale: Recount) -> None:
+@pytest.mark.parametrize("stale", [ActualSpend("2026-11-21", 599, 250), ActualSpend("2026-11-20", 600, 250)], ids=str)
+def test_a_recount_that_others_have_overtaken_is_made_again(stale: ActualSpend) -> None:
     """What was counted meanwhile is not in it."""
     with pytest.raises(RecountNeededError):
         recounted(held(600), 401, 1_000, NOW, stale)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from functions.core.config.plans import Allowance, AllowanceKind, Allowances, Every, Plan
 from functions.core.config.runtime import RefreshRules, RuntimeConfig
-from functions.core.refresh.refresh import contact, refreshed, slot_of
+from functions.core.refresh.refresh import credit_due, refreshed, slot_of
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import Reason, Wallet
 from scripts.operators.subscriptions import with_plan
@@ -31,7 +31,7 @@ assert timedelta(minutes=slot_of("ann")) < timedelta(hours=12)
 
 def opened() -> Wallet:
     """Return Ann's wallet after her first contact: ten welcome tokens."""
-    return contact(None, "ann", RUNTIME, NOW).wallet
+    return credit_due(None, "ann", RUNTIME, NOW).wallet
 
 
 def put_on(wallet: Wallet, plan: Plan, days: int = 0) -> tuple[Wallet, list[tuple[str, int]]]:
@@ -91,11 +91,11 @@ def test_a_change_of_plan_is_no_contact() -> None:
 )
 def test_no_change_of_plans_brings_a_period_twice(uid: str, steps: list[tuple[int, Plan | None]]) -> None:
     """Whenever an operator changes plans (or the user comes, None): each entry is new, and no day is paid by two."""
-    now, account = NOW, contact(None, uid, RUNTIME, NOW)
+    now, account = NOW, credit_due(None, uid, RUNTIME, NOW)
     for hours, plan in steps:
         now += timedelta(hours=hours)
         wallet = account.wallet
-        step = contact(wallet, uid, RUNTIME, now) if plan is None else with_plan(wallet, uid, plan, RUNTIME, now)
+        step = credit_due(wallet, uid, RUNTIME, now) if plan is None else with_plan(wallet, uid, plan, RUNTIME, now)
         account = Account(step.wallet, (*account.new_entries, *step.new_entries))
     periods = [entry.ref or "" for entry in account.new_entries if entry.reason is Reason.REFRESH]
     assert len(set(periods)) == len(periods)

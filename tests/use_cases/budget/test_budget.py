@@ -32,7 +32,7 @@ from functions.core.shared.errors import (
     PhotoRefused,
     ProviderUnavailable,
 )
-from functions.edge.http_errors import STORE_RETRY_SECONDS, told
+from functions.edge.http_errors import STORE_RETRY_SECONDS, errors_to_https
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
 from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
@@ -611,7 +611,7 @@ def test_the_month_binds_over_days(cloud: InProcessCloud) -> None:
 # The guard
 
 
-def spend(cloud: InProcessCloud, micros: int) -> None:
+def add_cost(cloud: InProcessCloud, micros: int) -> None:
     """Make a day's first shard say that this much is spent, as it is after many calls."""
     day = today(cloud)
     guard_budget(cloud.deps)
@@ -623,7 +623,7 @@ def spend(cloud: InProcessCloud, micros: int) -> None:
 
 def test_at_eighty_percent_everybody_goes_by_batch(cloud: InProcessCloud) -> None:
     """Instant is served as batch and says so; quote says why and until when; batches are still sent."""
-    spend(cloud, 8_000_000)
+    add_cost(cloud, 8_000_000)
     guard_budget(cloud.deps)
     cloud.clock.advance(timedelta(seconds=31))
     quoted = quote(Quote(), "ann", cloud.deps)
@@ -642,7 +642,7 @@ def test_at_eighty_percent_everybody_goes_by_batch(cloud: InProcessCloud) -> Non
 
 def test_at_the_limit_nothing_is_sent_and_the_next_day_reopens(cloud: InProcessCloud) -> None:
     """Photos are still taken into the queue; they wait, and quote says until when; after midnight they go."""
-    spend(cloud, 10_000_000)
+    add_cost(cloud, 10_000_000)
     guard_budget(cloud.deps)
     cloud.clock.advance(timedelta(seconds=31))
     assert quote(Quote(), "ann", cloud.deps)["batch"]["pausedUntil"] == MIDNIGHT
@@ -657,7 +657,7 @@ def test_at_the_limit_nothing_is_sent_and_the_next_day_reopens(cloud: InProcessC
 
 def test_a_raised_limit_reopens(cloud: InProcessCloud) -> None:
     """The same day, as soon as the operator has raised it."""
-    spend(cloud, 10_000_000)
+    add_cost(cloud, 10_000_000)
     guard_budget(cloud.deps)
     admin_set_config(AdminSetConfig(changes={"budget": {"dailyLimitMicros": 20_000_000}}), "root", cloud.deps)
     cloud.clock.advance(timedelta(seconds=31))
@@ -728,7 +728,7 @@ def test_a_burst_that_the_shards_cannot_take_is_told_to_come_back(
     def crowded(crowd: Transaction) -> HttpsError:
         for number in range(SHARDS):
             cloud.client.document(f"budget/{today(cloud)}/shards/{number}").get(transaction=crowd)
-        with pytest.raises(HttpsError) as refused, told("classify_image"):
+        with pytest.raises(HttpsError) as refused, errors_to_https("classify_image"):
             classify(cloud, "two")
         return refused.value
 
@@ -771,7 +771,7 @@ def test_a_guard_that_dies_anywhere_leaves_it_to_the_next(cloud: InProcessCloud)
             cloud = InProcessCloud(seed=1)
             configure(cloud, alertUids=["root"])
             register_device(RegisterDevice(deviceId="device-1", pushToken="token", platform="web"), "root", cloud.deps)
-            spend(cloud, 8_500_000)
+            add_cost(cloud, 8_500_000)
             cloud.clock.advance(timedelta(seconds=31))
             if not killed(cloud, at, when, guard_budget):
                 break
@@ -875,7 +875,7 @@ def test_alerts_go_to_the_log_the_webhook_and_the_operators_devices(
     cloud.deps.__dict__["alerting"] = _Webhook(sent)
     configure(cloud, alertUids=["root", "nobody"])
     register_device(RegisterDevice(deviceId="device-1", pushToken="token-1", platform="web"), "root", cloud.deps)
-    spend(cloud, 10_000_000)
+    add_cost(cloud, 10_000_000)
     for _ in range(3):
         guard_budget(cloud.deps)
         cloud.clock.advance(timedelta(minutes=15))
@@ -890,7 +890,7 @@ def test_an_alert_that_nobody_takes_is_delivered_later(cloud: InProcessCloud) ->
     sent: list[Alert] = []
     webhook = _Webhook(sent, failures=2)
     cloud.deps.__dict__["alerting"] = webhook
-    spend(cloud, 8_000_000)
+    add_cost(cloud, 8_000_000)
     delivered = []
     for _ in range(5):
         delivered.append(guard_budget(cloud.deps)["delivered"])

@@ -104,12 +104,12 @@ def test_a_wallet_that_changes_while_photos_are_fetched_is_read_anew(wire: Wire)
     call(wire, "get_wallet", {})
     answers = []
 
-    def spend(name: str, when: str) -> None:
+    def add_cost(name: str, when: str) -> None:
         if (name, when) == ("storage.read_photo", "before"):
             wire.cloud.interrupt = lambda _call, _when: None
             answers.append(call(wire, "classify_image", image("faster", "instant")))
 
-    wire.cloud.interrupt = spend
+    wire.cloud.interrupt = add_cost
     assert reasons(call(wire, "classify_images", images("slower", 10))) == {"taken": 5, "INSUFFICIENT_TOKENS": 5}
     assert answers[0]["status"] == "done"
     assert call(wire, "get_wallet", {})["balance"] == 0

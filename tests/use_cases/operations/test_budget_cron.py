@@ -73,7 +73,7 @@ def test_a_new_day_opens_itself(cloud: LocalCloud, app: App, other_app: App) -> 
     """Used up today, open after midnight, without anybody doing anything but wait."""
     app.classify(mode="instant")
     day = today(cloud)
-    spend(cloud, 9_999_000)
+    add_cost(cloud, 9_999_000)
     guarded(cloud)
     assert app.call("quote")["batch"]["pausedUntil"] is not None
     queued = app.classify(mode="instant")
@@ -88,7 +88,7 @@ def test_a_new_day_opens_itself(cloud: LocalCloud, app: App, other_app: App) -> 
     assert done["status"] == "done"
 
 
-def spend(cloud: LocalCloud, micros: int) -> None:
+def add_cost(cloud: LocalCloud, micros: int) -> None:
     """Let the day's books be as after a large batch that came to so much."""
     day, client = today(cloud), cloud.firestore_client()
     hold = {"day": day, "lane": "batch", "model": "m", "parts": {}, "micros": 0, "settled": micros, "lineMicros": 1}

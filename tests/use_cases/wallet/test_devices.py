@@ -11,7 +11,7 @@ from firebase_admin.exceptions import FirebaseError, InvalidArgumentError, Unava
 from google.api_core.exceptions import ServiceUnavailable
 
 from functions.adapters.messaging import PushMessaging, Sent
-from functions.core.wallet.profile import DEVICES_MAX, PUSHED_DEVICES_MAX, News, device_key
+from functions.core.wallet.profile import DEVICES_MAX, PUSHED_DEVICES_MAX, PushSummary, device_key
 from functions.use_cases.wallet.register_device import RegisterDevice, register_device
 from tests.app import photo
 from tests.wire import Wire, content, id_token, new_wire
@@ -343,7 +343,7 @@ def test_a_token_is_dead_only_if_it_is_the_tokens_fault(what: str, monkeypatch: 
     """A fault of ours, or an outage, costs nobody their token; other devices are reached."""
     error, dead = ANSWERS[what]
     monkeypatch.setattr("firebase_admin.messaging.send_each", Fcm({"bad": error}).send_each)
-    sent = PushMessaging().send([News("ann", ("good", "bad")), News("bob", ("fine",))])
+    sent = PushMessaging().send([PushSummary("ann", ("good", "bad")), PushSummary("bob", ("fine",))])
     assert sent == Sent(2, (("ann", "bad"),) if dead else ())
 
 
@@ -353,5 +353,5 @@ def test_more_devices_than_one_call_takes(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(
         "firebase_admin.messaging.send_each", Fcm({"token-700": messaging.UnregisteredError("gone")}).send_each
     )
-    news = [News(f"user-{number}", (f"token-{number}",)) for number in range(1_001)]
+    news = [PushSummary(f"user-{number}", (f"token-{number}",)) for number in range(1_001)]
     assert PushMessaging().send(news) == Sent(1_000, (("user-700", "token-700"),))
