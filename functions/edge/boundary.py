@@ -81,7 +81,7 @@ def _damage_told() -> Iterator[None]:
         if not isinstance(error, DamagedDocumentError):
             raise
         report_damaged(process_deps(), [error.damaged])
-        message = "Something that we keep about you is damaged. Nothing was charged; our operators have been told."
+        message = "Some of your stored data is damaged. Nothing was charged; our operators have been notified."
         raise errors.DataDamaged(message) from error
 
 

@@ -184,4 +184,6 @@ def _app(token: str | None) -> AppCheckData:
 
 
 def _unavailable() -> errors.AuthUnavailable:
-    return errors.AuthUnavailable("Who calls could not be found out. Try again.", retryAfter=RETRY_AFTER_SECONDS)
+    return errors.AuthUnavailable(
+        "We could not verify your sign-in just now. Try again.", retryAfter=RETRY_AFTER_SECONDS
+    )

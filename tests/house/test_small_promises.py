@@ -80,7 +80,7 @@ def test_a_charge_whose_reply_was_lost_is_answered_as_the_charge_that_it_is(
 def fail_in_the_instant_lane(cloud: InProcessCloud) -> str:
     """Have the provider refuse our key. Returns the job's id."""
     cloud.openai.faults.add(kind="refused", status=401, code="invalid_api_key")
-    with pytest.raises(Exception, match="Your tokens are back") as refused:
+    with pytest.raises(Exception, match="Your tokens were refunded") as refused:
         classify(cloud, mode="instant")
     return str(refused.value.details["jobId"])  # type: ignore[attr-defined]
 

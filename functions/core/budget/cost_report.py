@@ -1,10 +1,10 @@
-"""The days' books as operators read them: a row for each day, lane and model, and for each day and dear user.
+"""The days' books as operators read them: a row for each day, lane and model, and for each day's expensive users.
 
-Jobs are gone after 90 days, and there may be millions of users a day: the book of a day keeps the USERS_MAX whose
-photos have cost most. They are found at a cost that does not grow with the day. Ids of jobs are hashes, so the first
-JOBS_SAMPLED_MAX of a day are a fair sample of it (or all of it), and whoever comes up in it most often has most jobs;
-what each of these has cost is then added up exactly. Who makes one in a hundred of a larger day's jobs is missed one
-day in twenty, who makes one in thirty-three one day in ten thousand.
+Jobs are deleted after 90 days, and a day may have millions of users: a day's book keeps the USERS_MAX users whose
+photos cost most. Finding them costs the same on every day. Job ids are hashes, so the first JOBS_SAMPLED_MAX of a day
+are a fair sample of it (or all of it), and the users who appear in it most often have the most jobs; the cost of each
+of these is then added up exactly. A user with 1 % of a day's jobs is missed with p = 0.05, with 3 % p = 1e-4:
+(1 - share)^300.
 """
 
 from collections import Counter

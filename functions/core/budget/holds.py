@@ -197,4 +197,4 @@ def with_room(shards: Mapping[str, Shard], micros: int, first: int) -> Iterator[
 def exhausted(reopens_at: datetime) -> BudgetExhausted:
     """Return the error for a call that the budget has no room for."""
     at = iso_text(reopens_at)
-    return BudgetExhausted(f"The classifier has worked off its budget. It opens again at {at}.", resetsAt=at)
+    return BudgetExhausted(f"Today's AI budget is used up. Instant classification reopens at {at}.", resetsAt=at)

@@ -75,6 +75,6 @@ class Allowances(Record):
     pro: Allowance = Allowance(kind=AllowanceKind.ADD, amount=30, every=Every.DAY)
 
     def of(self, plan: str) -> Allowance | None:
-        """Return a plan's allowance, None for a plan that there is not: what it was to bring, nobody can tell."""
+        """Return a plan's allowance, None if the config has no such plan."""
         allowance: Allowance | None = getattr(self, plan) if plan in type(self).model_fields else None
         return allowance

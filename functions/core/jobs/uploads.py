@@ -52,5 +52,7 @@ def unchanged(upload: bytes, digest: str | None) -> bytes:
         ImageNotFound: something else is stored at its path by now.
     """
     if digest is not None and digest_of(upload) != digest:
-        raise ImageNotFound("The photo was replaced after it was asked for. Upload the new one under its own name.")
+        raise ImageNotFound(
+            "The photo was replaced after you requested its classification. Upload the new one under its own name."
+        )
     return upload

@@ -31,7 +31,7 @@ CRON_MINUTES: Mapping[str, int] = {
 """How often each scheduled function runs, as main.py declares it."""
 
 QUEUE_AGE_MAX = timedelta(hours=2)
-"""A job that could have been sent for so long: several submitters have failed at it."""
+"""Alert when the oldest sendable job is older: about 24 submit runs have passed it over."""
 
 BATCH_OVERDUE_MAX = timedelta(hours=1)
 """A batch that was to be looked at so long ago: pollers do not come, or do not get to it."""

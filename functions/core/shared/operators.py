@@ -23,7 +23,7 @@ def require_operator(claims: Mapping[str, Any], now: datetime, *, changes: bool,
         NotAdmin: detail `problem` where there is something to do: `emailNotVerified`, `signInAgain`, `secondFactor`.
     """
     if claims.get("admin") is not True:
-        raise NotAdmin("This call is for operators.")
+        raise NotAdmin("Only operators may call this.")
     sign_in = claims.get("firebase")
     sign_in = sign_in if isinstance(sign_in, Mapping) else {}
     if sign_in.get("sign_in_provider") == "password" and claims.get("email_verified") is not True:

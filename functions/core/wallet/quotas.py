@@ -43,7 +43,7 @@ def use_quota(account: Account, lane: Lane, plan: PlanRules, now: datetime) -> A
     """
     wallet = account.wallet
     if wallet.blocked_at is not None:
-        raise AccountBlocked("This account is blocked: no photo is classified. Ask our support why.")
+        raise AccountBlocked("This account is blocked and cannot classify photos. Contact support.")
     minute = max(int(now.timestamp()) // 60, wallet.rate_minute)
     count = wallet.rate_count + 1 if minute == wallet.rate_minute else 1
     if count > plan.calls_per_minute:
@@ -63,8 +63,7 @@ def use_quota(account: Account, lane: Lane, plan: PlanRules, now: datetime) -> A
 
 @dataclass(frozen=True)
 class ActualSpend:
-    """What a user's photos of a day have come to by now, in micro-dollars, added up after they were counted at so
-    much."""
+    """Actual spend of one user's day in micro-dollars, valid while the wallet still shows `counted_micros`."""
 
     day: str
     counted_micros: int
@@ -72,7 +71,7 @@ class ActualSpend:
 
 
 class RecountNeededError(Exception):
-    """What a user's photos are counted at leaves no room for more, and what they have come to is not known."""
+    """The cap would refuse by today's upper bound, and the actual spend is not known."""
 
     def __init__(self, day: str, counted_micros: int) -> None:
         super().__init__(day)
@@ -80,7 +79,7 @@ class RecountNeededError(Exception):
 
 
 def recounted(account: Account, micros: int, micros_max: int, now: datetime, recount: ActualSpend | None) -> Account:
-    """Return the account with today's photos counted at what they have come to, if there is no room for more else.
+    """Replace today's upper bound by the actual spend if the cap would otherwise refuse.
 
     A settlement that gave back to the wallet what its call did not cost would be one write more for every call; so what
     photos have cost is added up only for users who seem to have cost enough, and then counts in place of the most that

@@ -59,17 +59,18 @@ def classify_now(job: Job, photo: bytes, version: datetime, deps: Deps) -> Job:
     ours = refunding(lambda j: j.opened_by == job.opened_by, error, spent, deps.clock())
     stored = deps.store.settle_job(job.job_id, job.uid, ours)
     if stored is not None and stored.job.charge_stands:
-        message = "The classifier makes nothing of this photo, as of others of yours today. Its price is kept."
+        message = "The classifier cannot use this photo, nor several others of yours today. This one is not refunded."
         raise PhotoRefused(message, jobId=job.job_id, refunded=False)
     if attempt.refused:
-        message = "The classifier refuses to look at this photo. Your tokens are back; choose another photo."
+        message = "The classifier refuses this photo. Your tokens were refunded; choose another photo."
         raise PhotoRefused(message, jobId=job.job_id, refunded=True)
     if error.code is Failure.PROVIDER_REJECTED:
         raise InvalidImage(
-            PhotoProblem.REFUSED, "The classifier does not take this photo. Your tokens are back; choose another photo."
+            PhotoProblem.REFUSED,
+            "The classifier cannot read this photo. Your tokens were refunded; choose another photo.",
         )
     raise ProviderUnavailable(
-        "The classifier is not available now. Your tokens are back; try again later with a new requestId.",
+        "The classifier is not available now. Your tokens were refunded; try again later with a new requestId.",
         retryAfter=retry_after,
         jobId=job.job_id,
     )

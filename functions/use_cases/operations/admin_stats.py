@@ -106,7 +106,7 @@ def _budget(today: Mapping[str, int], deps: Deps) -> dict[str, Any]:
     if overridden:
         because = "an operator's override"
     elif state.closed_by_doubt(rules, now):
-        because = f"{state.absurd} answers today said that they cost what nobody can believe"
+        because = f"{state.absurd} answers today reported an implausible cost"
     elif state.day != day_of(now):
         because = "no guard has looked at this day yet"
     else:
