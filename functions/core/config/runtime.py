@@ -100,8 +100,8 @@ class BatchRules(Record):
 
 
 class BudgetRules(Record):
-    """What the AI provider may cost, in micro-dollars. `batch_only_percent`: percent of the daily limit above which only
-    the batch lane is open.
+    """What the AI provider may cost, in micro-dollars. `batch_only_percent`: percent of the daily limit above which
+    only the batch lane is open.
 
     `override_mode` sets the mode until `override_until`: it closes lanes, or opens them early; it never lifts a limit.
     """
