@@ -106,7 +106,7 @@ class Collector:
         return complete
 
     def _each(self, reported: ProviderBatch, manifest: BatchManifest, *, give_up: bool) -> Iterator[Callable[[], None]]:
-        """Yield one callback per remaining job: answered lines, then bad lines, then the rest. A job leaves the manifest
+        """Yield one callback per remaining job: answered, then bad lines, then the rest. A job leaves the manifest
         before its callback."""
         end, forgotten = self._endings.end, reported.forgotten
         for line in self._lines(reported, give_up=give_up):
