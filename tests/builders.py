@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 from functions.core.batches.batches import Batch, BatchMember, BatchState
-from functions.core.jobs.jobs import Job, Lane, Status
+from functions.core.jobs.jobs import Job, Status
 from functions.core.model.classification import Answer, Classification, classify_as
 from functions.core.model.parsing import Completion, parse_answer
 from functions.core.model.usage import ModelPrice, Usage
+from functions.core.shared.lanes import Lane
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import empty_wallet
 

@@ -27,7 +27,8 @@ from functions.adapters.firestore import BoundedClient, FirestoreStore
 from functions.core.batches.batches import Batch, BatchMember, BatchState
 from functions.core.batches.reports import ProviderBatch, ProviderState
 from functions.core.config.runtime import FUNCTION_TIMEOUT
-from functions.core.jobs.jobs import JOB_LIFETIME, Job, Lane, Status
+from functions.core.jobs.jobs import JOB_LIFETIME, Job, Status
+from functions.core.shared.lanes import Lane
 from functions.deploy.params import Settings
 from functions.use_cases.batches import poll_batches
 from functions.use_cases.budget.spending import hold_for_batch, open_day

@@ -15,14 +15,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from functions.core.jobs.jobs import Failure, Job, JobError, Status
+from functions.core.jobs.jobs import Failure, Job, JobError, Status, counted_on
 from functions.core.jobs.transitions import cancelled, failed
 from functions.core.refresh.refresh import shard_of
 from functions.core.shared.errors import JobNotCancellable
 from functions.core.shared.records import Fields, Record
 from functions.core.wallet.accounts import Account, refund, reopened_account
 from functions.core.wallet.ledger import LedgerEntry, Reason, Wallet, empty_wallet
-from functions.core.wallet.quotas import counted_on, return_quota
+from functions.core.wallet.quotas import return_quota
 
 GRANT_TOKENS_MAX = 10_000
 """The most that one grant may bring: a slip of a digit or two is an error and not a gift."""

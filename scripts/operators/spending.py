@@ -20,7 +20,7 @@ from functions.core.budget.cost_report import (
     user_rows,
 )
 from functions.core.budget.day_review import BudgetDay
-from functions.core.jobs.jobs import Lane
+from functions.core.shared.lanes import Lane
 from functions.core.shared.plain_text import spreadsheet_cell
 from functions.core.shared.utc_days import clock_text, day_bounds
 from scripts.operators.session import AsJson, OperatorDeps, Project, connected, dollars, show, table

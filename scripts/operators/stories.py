@@ -11,9 +11,10 @@ from rich.console import Console
 
 from functions.core.batches.batches import LOST, Batch
 from functions.core.jobs.idempotency import job_id_for
-from functions.core.jobs.jobs import FINAL, Job, Lane, Status
+from functions.core.jobs.jobs import FINAL, Job, Status
 from functions.core.jobs.transitions import WAIT_MAX
 from functions.core.model.prompts import safety_identifier
+from functions.core.shared.lanes import Lane
 from functions.core.shared.utc_days import clock_text, day_of
 from functions.core.wallet.ledger import LedgerEntry, Reason, entry_id
 from scripts.operators.grants import document_id

@@ -36,6 +36,11 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+def module_of(path: Path) -> str:
+    """Return the name that a file is imported by."""
+    return name_of(path).removesuffix(".py").replace("/", ".")
+
+
 def every(paths: list[Path]) -> pytest.MarkDecorator:
     """Run a test for each of these files."""
     return pytest.mark.parametrize("path", paths, ids=name_of)
@@ -269,12 +274,20 @@ def is_protocol_stub(node: Function | ast.ClassDef) -> bool:
     return isinstance(node, Function) and ast.unparse(node.body[-1]) == "..."
 
 
-@every(CORE)
-def test_each_core_module_has_its_tests(path: Path) -> None:
-    """tests/core mirrors functions/core."""
-    if path.stem != "__init__":
-        mirrored = path.relative_to(FUNCTIONS).with_name(f"test_{path.name}")
-        assert (ROOT / "tests" / mirrored).exists()
+@every([path for path in CORE if any(isinstance(node, Function) for node in ast.walk(tree(path)))])
+def test_each_rule_has_its_tests(path: Path) -> None:
+    """tests/core mirrors functions/core: the tests of a module that does anything stand under its name."""
+    mirrored = ROOT / "tests" / path.relative_to(FUNCTIONS).with_name(f"test_{path.name}")
+    assert mirrored.exists(), f"write {name_of(mirrored)}: it tests {name_of(path)}"
+    subject = module_of(path.parent)
+    assert any(each.startswith(subject) for each in imports(mirrored)), f"{name_of(mirrored)}: test {subject} here"
+
+
+@every(sorted((ROOT / "tests/core").rglob("test_*.py")))
+def test_tests_move_with_what_they_test(path: Path) -> None:
+    """A test file whose module has moved or gone would be looked for in vain."""
+    tested = FUNCTIONS / path.relative_to(ROOT / "tests").with_name(path.name.removeprefix("test_"))
+    assert tested.exists(), f"move {name_of(path)} to where its module is now; there is no {name_of(tested)}"
 
 
 def test_the_contents_page_lists_each_use_case_once() -> None:

@@ -6,10 +6,11 @@ from datetime import datetime
 
 from functions.core.budget.holds import Hold
 from functions.core.config.runtime import RuntimeConfig
-from functions.core.jobs.jobs import BY_THE_PHOTO, Failure, Job, JobError, Lane, Status
+from functions.core.jobs.jobs import BY_THE_PHOTO, Failure, Job, JobError, Status, counted_on
 from functions.core.jobs.transitions import cancelled, failed, upgraded
 from functions.core.refresh.refresh import credit_due
 from functions.core.shared.errors import JobNotCancellable, JobNotFound, JobNotUpgradable
+from functions.core.shared.lanes import Lane
 from functions.core.shared.records import Fields
 from functions.core.wallet.accounts import Account, refund
 from functions.core.wallet.accounts import upgrade as pay_upgrade
@@ -18,7 +19,6 @@ from functions.core.wallet.quotas import (
     ActualSpend,
     add_cost,
     count_failure,
-    counted_on,
     recounted,
     return_quota,
     return_quota_of_cancelled,

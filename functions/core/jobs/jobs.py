@@ -20,20 +20,15 @@ from pydantic import Field
 
 from functions.core.budget.holds import Hold
 from functions.core.model.usage import Usage
+from functions.core.shared.lanes import Lane
 from functions.core.shared.records import Fields, Open, Record
+from functions.core.shared.utc_days import day_of
 
 JOB_LIFETIME = timedelta(days=90)
 """After this a job is deleted by TTL; the ledger and the totals outlive it."""
 
 QUEUE_SHARDS = 16
 """The queue's index begins with a shard, because one that grows at one end takes 500 writes a second and no more."""
-
-
-class Lane(StrEnum):
-    """How soon, and at what price."""
-
-    INSTANT = "instant"
-    BATCH = "batch"
 
 
 class Status(StrEnum):
@@ -151,6 +146,11 @@ class Job(Record):
     cost_micros: int = Field(default=0, ge=0)
     completed_at: datetime | None = None
     expire_at: datetime
+
+
+def counted_on(job: Job) -> str:
+    """Return the day on which a job counts in its lane: an upgrade, which may come after midnight, on its own."""
+    return job.hold.day if job.mode is Lane.INSTANT and job.hold else day_of(job.created_at)
 
 
 _SHOWN = {

@@ -7,9 +7,10 @@ read; `done` is written together with its result.
 from datetime import datetime, timedelta
 
 from functions.core.budget.holds import Hold
-from functions.core.jobs.jobs import Failure, Job, JobError, Lane, Status
+from functions.core.jobs.jobs import Failure, Job, JobError, Status
 from functions.core.model.classification import Classification
 from functions.core.model.usage import Usage
+from functions.core.shared.lanes import Lane
 from functions.core.shared.records import Fields
 
 WAIT_MAX = timedelta(hours=26)

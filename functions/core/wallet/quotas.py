@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from functions.core.config.plans import PlanRules
-from functions.core.jobs.jobs import Job, Lane
 from functions.core.shared.errors import AccountBlocked, DailyLimit, RateLimited
+from functions.core.shared.lanes import Lane
 from functions.core.shared.records import Kept, Open
 from functions.core.shared.utc_days import day_of, iso_text, next_day
 from functions.core.wallet.accounts import Account
@@ -107,11 +107,6 @@ def add_cost(account: Account, micros: int, micros_max: int, now: datetime) -> A
         had = today.instant + today.batch
         raise daily_limit("photos like these, by what they cost,", had, now)
     return account.with_fields(today=today.model_copy(update={"held_micros": today.held_micros + micros}))
-
-
-def counted_on(job: Job) -> str:
-    """Return the day on which a job counts in its lane: an upgrade, which may come after midnight, on its own."""
-    return job.hold.day if job.mode is Lane.INSTANT and job.hold else day_of(job.created_at)
 
 
 def return_quota(account: Account, lane: Open[Lane], counted_on: str, now: datetime) -> Account:

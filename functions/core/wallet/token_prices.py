@@ -7,9 +7,9 @@ from enum import StrEnum
 from pydantic import Field
 
 from functions.core.config.runtime import BatchRules, TokenRules
-from functions.core.jobs.jobs import Lane
 from functions.core.model.provider_outage import Outage
 from functions.core.shared.errors import PriceChanged
+from functions.core.shared.lanes import Lane
 from functions.core.shared.records import Record
 
 

@@ -15,9 +15,9 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from functions.core.jobs.jobs import Lane
 from functions.core.jobs.uploads import digest_of
 from functions.core.shared.errors import AccountBlocked, DailyLimit, EcolaneError, InsufficientTokens, RateLimited
+from functions.core.shared.lanes import Lane
 from functions.use_cases.budget.spending import within_cap
 
 if TYPE_CHECKING:

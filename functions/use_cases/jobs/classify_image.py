@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from functions import log
-from functions.core.jobs.jobs import Lane, job_view
+from functions.core.jobs.jobs import job_view
+from functions.core.shared.lanes import Lane
 from functions.core.shared.records import RequestId
 from functions.use_cases.jobs.instant_lane import classify_now
 from functions.use_cases.jobs.intake import place

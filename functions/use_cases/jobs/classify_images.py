@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from functions.core.jobs.jobs import Lane, job_view
+from functions.core.jobs.jobs import job_view
 from functions.core.shared.errors import InvalidRequest
+from functions.core.shared.lanes import Lane
 from functions.core.shared.records import Request, RequestId
 from functions.use_cases.jobs.intake import place
 from functions.use_cases.jobs.orders import ImagePath, Options, Order, new_order

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from functions.adapters.firestore import Opening
 from functions.core.budget.holds import Hold, NoRoomError
 from functions.core.jobs.idempotency import outlived_key, require_same_request
-from functions.core.jobs.jobs import Job, Lane
+from functions.core.jobs.jobs import Job
 from functions.core.jobs.uploads import own_upload
 from functions.core.refresh.refresh import credit_due
 from functions.core.shared.errors import EcolaneError, RateLimited
+from functions.core.shared.lanes import Lane
 from functions.core.wallet.accounts import charge
 from functions.core.wallet.earning import streak
 from functions.core.wallet.quotas import ActualSpend, add_cost, recounted, use_quota

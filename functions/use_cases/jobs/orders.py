@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field, StringConstraints
 
 from functions.core.jobs.idempotency import job_id_for
-from functions.core.jobs.jobs import JOB_LIFETIME, Job, Lane, Status, shard_of
+from functions.core.jobs.jobs import JOB_LIFETIME, Job, Status, shard_of
 from functions.core.jobs.uploads import PATH_CHARACTERS_MAX
 from functions.core.shared.errors import EcolaneError
+from functions.core.shared.lanes import Lane
 from functions.core.shared.locales import LanguageTag, Region
 from functions.core.shared.records import Request, RequestId
 from functions.core.shared.utc_days import day_of

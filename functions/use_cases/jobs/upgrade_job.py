@@ -10,9 +10,10 @@ from pydantic import Field
 
 from functions.core.budget.holds import Hold, NoRoomError
 from functions.core.jobs.endings import Decision, Upgrade, require_owner, upgrade_price, upgrading
-from functions.core.jobs.jobs import Lane, job_view
+from functions.core.jobs.jobs import job_view
 from functions.core.jobs.uploads import unchanged
 from functions.core.shared.errors import JobNotFound
+from functions.core.shared.lanes import Lane
 from functions.core.shared.records import JobId, Request
 from functions.core.wallet.quotas import ActualSpend
 from functions.core.wallet.token_prices import prices_now

@@ -9,7 +9,7 @@ import pytest
 from functions.core.budget.holds import call_hold
 from functions.core.config.runtime import BudgetRules, RuntimeConfig
 from functions.core.jobs.endings import Decision, Settled, Upgrade, cancelling, giving_up, refunding, upgrading
-from functions.core.jobs.jobs import BY_THE_PHOTO, FAILURE_TEXTS, FINAL, Failure, Job, JobError, Lane, Status
+from functions.core.jobs.jobs import BY_THE_PHOTO, FAILURE_TEXTS, FINAL, Failure, Job, JobError, Status
 from functions.core.jobs.transitions import with_fields
 from functions.core.shared.errors import (
     DailyLimit,
@@ -20,6 +20,7 @@ from functions.core.shared.errors import (
     JobNotUpgradable,
     PriceChanged,
 )
+from functions.core.shared.lanes import Lane
 from functions.core.shared.records import Fields
 from functions.core.wallet.accounts import Account, charge, open_account
 from functions.core.wallet.ledger import Today, Wallet

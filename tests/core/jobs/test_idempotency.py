@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.core.jobs.idempotency import job_id_for, outlived_key, require_same_request
-from functions.core.jobs.jobs import Lane, Status
+from functions.core.jobs.jobs import Status
 from functions.core.shared.errors import KeyReused
+from functions.core.shared.lanes import Lane
 from tests.builders import NOW, classification, job
 
 keys = st.text(st.characters(categories=["L", "N"], include_characters="_-"), min_size=1, max_size=64)

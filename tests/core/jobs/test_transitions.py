@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from functions.core.jobs import transitions
-from functions.core.jobs.jobs import FAILURE_TEXTS, Failure, Job, JobError, Lane, Status
+from functions.core.jobs.jobs import FAILURE_TEXTS, Failure, Job, JobError, Status
+from functions.core.shared.lanes import Lane
 from functions.core.shared.records import Fields
 from tests.builders import NOW, USAGE, classification, job
 

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from functions.core.config.plans import PlanRules
-from functions.core.jobs.jobs import Lane
 from functions.core.shared.errors import AccountBlocked, DailyLimit, RateLimited
+from functions.core.shared.lanes import Lane
 from functions.core.shared.utc_days import day_of
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import today_of

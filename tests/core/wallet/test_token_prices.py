@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.core.config.runtime import BatchRules, SurgeStep, TokenRules
-from functions.core.jobs.jobs import Lane
 from functions.core.shared.errors import PriceChanged
+from functions.core.shared.lanes import Lane
 from functions.core.wallet.token_prices import (
     Prices,
     QueueStats,
