@@ -17,7 +17,7 @@ from functions.adapters.process_memory import Callers
 from functions.core.budget.state import BudgetState
 from functions.core.config.changes import REMOTE_KEYS
 from functions.core.config.runtime import RuntimeConfig
-from functions.core.wallet.token_prices import QueueStats
+from functions.core.jobs.queue_stats import QueueStats
 from functions.deploy.params import ConfigurationError, Settings, load_settings
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from functions.adapters.caches import Cached
 from functions.core.budget.state import BudgetState
 from functions.core.config.in_force import read_config, under_ceiling
 from functions.core.config.runtime import RuntimeConfig
-from functions.core.wallet.token_prices import QueueStats
+from functions.core.jobs.queue_stats import QueueStats
 
 if TYPE_CHECKING:
     from functions.adapters.firestore import FirestoreStore

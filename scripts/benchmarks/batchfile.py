@@ -22,7 +22,7 @@ from functions.adapters.firestore.config import RuntimeDocuments
 from functions.core.batches.batches import Batch, BatchManifest, BatchMember, BatchState
 from functions.core.batches.reports import ProviderBatch, ProviderState
 from functions.core.budget.state import BudgetState
-from functions.core.wallet.token_prices import QueueStats
+from functions.core.jobs.queue_stats import QueueStats
 from functions.deploy.params import Settings
 from functions.use_cases.batches import batch_files
 from functions.use_cases.batches.collector import Collector

@@ -18,13 +18,13 @@ from functions.core.batches.batches import BatchState
 from functions.core.budget.state import BudgetState
 from functions.core.jobs.endings import Decision, refunding
 from functions.core.jobs.jobs import FAILURE_TEXTS, QUEUE_SHARDS, Failure, Job, JobError, Status
+from functions.core.jobs.queue_stats import QueueStats
 from functions.core.refresh.refresh import SHARDS
 from functions.core.shared.errors import InsufficientTokens
 from functions.core.shared.lanes import Lane
 from functions.core.wallet.accounts import Account, charge, open_account
 from functions.core.wallet.ledger import Wallet, empty_wallet
 from functions.core.wallet.profile import DEVICES_MAX, Device, Profile, device_key, with_device
-from functions.core.wallet.token_prices import QueueStats
 from localcloud.firestore import FirestoreServer
 from scripts.operators import store as operators
 from scripts.operators.repairs_by_hand import AuditEntry, granted

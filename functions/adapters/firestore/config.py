@@ -10,11 +10,11 @@ from pydantic.alias_generators import to_camel
 from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.writes import run_transaction
 from functions.core.budget.state import BudgetState
+from functions.core.jobs.queue_stats import QueueStats
 from functions.core.model.provider_outage import Outage
 from functions.core.shared.alerts import Alert
 from functions.core.shared.damage import DamagedDocument, salvaged
 from functions.core.shared.records import Fields
-from functions.core.wallet.token_prices import QueueStats
 
 
 class RuntimeDocuments(NamedTuple):

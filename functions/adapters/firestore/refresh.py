@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.wallet import WalletDocuments, as_wallet
 from functions.adapters.firestore.writes import run_transaction
+from functions.core.jobs.queue_stats import QueueStats
 from functions.core.operations.health import CronRun
 from functions.core.refresh.refresh import DeadLetter
 from functions.core.shared.breaker import Breaker
@@ -28,7 +29,6 @@ from functions.core.shared.damage import DamagedDocument, mapping, salvaged
 from functions.core.shared.records import Fields, problems
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import Wallet
-from functions.core.wallet.token_prices import QueueStats
 
 REFUSALS = (
     exceptions.FailedPrecondition,

@@ -17,8 +17,8 @@ from functions.core.model.provider_outage import Door, Outage
 if TYPE_CHECKING:
     from functions.adapters.firestore import FirestoreStore
     from functions.core.batches.reports import ProviderBatch
+    from functions.core.jobs.queue_stats import QueueStats
     from functions.core.model.parsing import Completion
-    from functions.core.wallet.token_prices import QueueStats
 
 NOTED_EVERY = timedelta(seconds=30)
 """How often one process notes failures at one door. Those in between are counted with the next note."""

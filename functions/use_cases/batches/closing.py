@@ -9,8 +9,8 @@ from functions import log
 from functions.core.batches.batches import POLL_FIRST, Batch, BatchState
 from functions.core.batches.reports import ENDED, ProviderBatch, ProviderState
 from functions.core.budget.holds import Hold, settled
+from functions.core.jobs.queue_stats import measured
 from functions.core.shared.records import Fields
-from functions.core.wallet.token_prices import measured
 
 if TYPE_CHECKING:
     from collections import Counter

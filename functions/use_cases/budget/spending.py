@@ -25,12 +25,12 @@ from functions.core.budget.holds import (
     with_room,
 )
 from functions.core.budget.state import doubted, lifting, mode_now
+from functions.core.jobs.queue_stats import expected_wait_minutes
 from functions.core.model.usage import UnknownPriceError
 from functions.core.shared.alerts import AlertKind, alert
 from functions.core.shared.errors import InstantClosed, RateLimited
 from functions.core.shared.utc_days import day_bounds, day_of
 from functions.core.wallet.quotas import ActualSpend, RecountNeededError
-from functions.core.wallet.token_prices import expected_wait_minutes
 
 if TYPE_CHECKING:
     from datetime import datetime

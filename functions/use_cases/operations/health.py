@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from functions.core.batches.batches import SLOW, BatchState
 from functions.core.jobs.jobs import QUEUE_SHARDS
+from functions.core.jobs.queue_stats import QueueStats
 from functions.core.model.provider_outage import Door, standing
 from functions.core.operations.health import BATCH_OVERDUE_MAX, Figures, complaints
 from functions.core.shared.alerts import AlertKind, ended, opened
 from functions.core.shared.utc_days import clock_text, day_of
-from functions.core.wallet.token_prices import QueueStats
 from functions.use_cases.budget.spending import mode
 from functions.use_cases.shared.set_aside import report_damaged
 

@@ -4,18 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.core.config.runtime import BatchRules, SurgeStep, TokenRules
+from functions.core.config.runtime import SurgeStep, TokenRules
 from functions.core.shared.errors import PriceChanged
 from functions.core.shared.lanes import Lane
-from functions.core.wallet.token_prices import (
-    Prices,
-    QueueStats,
-    expected_wait_minutes,
-    measured,
-    prices_now,
-    recommended_lane,
-    require_within,
-)
+from functions.core.wallet.token_prices import Prices, prices_now, recommended_lane, require_within
 
 CURVE = TokenRules(
     batch_price=2, surge=(SurgeStep(queued_above=5_000, percent=400), SurgeStep(queued_above=1_000, percent=130))
@@ -73,37 +65,3 @@ def test_a_price_above_what_was_agreed_is_asked_again() -> None:
 def test_new_users_are_shown_at_once_what_this_is_for(scans: int, balance: int, instant_open: bool, lane: Lane) -> None:
     """Instant for the first three scans, as long as it is open and can be paid; batch after that."""
     assert recommended_lane(Prices(5, 1), balance, scans, 3, instant_open=instant_open) is lane
-
-
-@pytest.mark.parametrize(
-    ("queued", "health"),
-    [(0, "healthy"), (100, "healthy"), (101, "moderate"), (500, "moderate"), (501, "busy"), (1_001, "overloaded")],
-)
-def test_the_queue_says_how_busy_it_is(queued: int, health: str) -> None:
-    """In four words that the app can show."""
-    assert QueueStats(queued=queued).health == health
-
-
-def test_the_measured_wait_follows_the_newest_batches_slowly() -> None:
-    """The first measurement is taken as it is; each further one counts a fifth."""
-    assert measured(QueueStats(), 50) == 50
-    assert measured(QueueStats(batch_minutes=50), 100) == 60
-    assert measured(QueueStats(batch_minutes=50), 50) == 50
-
-
-RULES = BatchRules(jobs_per_batch=100, batches_per_run=10, expected_minutes=240)
-
-
-@pytest.mark.parametrize(
-    ("stats", "minutes"),
-    [
-        (QueueStats(), 5 + 240),
-        (QueueStats(batch_minutes=30.4), 5 + 30),
-        (QueueStats(queued=999, batch_minutes=30), 5 + 30),
-        (QueueStats(queued=1_000, batch_minutes=30), 10 + 30),
-        (QueueStats(queued=5_500, batch_minutes=0), 30),
-    ],
-)
-def test_the_wait_is_that_for_the_own_turn_and_then_openais(stats: QueueStats, minutes: int) -> None:
-    """A submitter every five minutes takes a thousand jobs; after that it is OpenAI's time, measured or assumed."""
-    assert expected_wait_minutes(stats, RULES) == minutes
