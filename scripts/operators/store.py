@@ -11,7 +11,6 @@ from google.cloud.firestore_v1.batch import WriteBatch
 
 from functions.adapters.firestore import FirestoreStore
 from functions.adapters.firestore.batches import StoredBatch
-from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.jobs import StoredJob, all_jobs
 from functions.adapters.firestore.reading import DamagedDocumentError, Found, sound
 from functions.adapters.firestore.wallet import LEDGER_READ_MAX, as_entry, as_wallet
@@ -32,7 +31,7 @@ class OperatorStore(FirestoreStore):
 
     def get_entry(self, uid: str, entry_id: str) -> LedgerEntry | None:
         """Read one entry of a ledger. One read."""
-        snapshot = self._ledger(uid).document(entry_id).get(timeout=RPC_SECONDS)
+        snapshot = self._ledger(uid).document(entry_id).get()
         return as_entry(snapshot) if snapshot.exists else None
 
     def post_by_hand(
@@ -52,12 +51,12 @@ class OperatorStore(FirestoreStore):
         job_ref = self._jobs.document(job_id) if job_id else None
 
         def body(transaction: Transaction) -> tuple[LedgerEntry, bool]:
-            stored = entry_ref.get(transaction=transaction, timeout=RPC_SECONDS)
+            stored = entry_ref.get(transaction=transaction)
             if stored.exists:
                 return as_entry(stored), False
             job = None
             if job_ref is not None:
-                data = job_ref.get(transaction=transaction, timeout=RPC_SECONDS).to_dict()
+                data = job_ref.get(transaction=transaction).to_dict()
                 job = Job(job_id=job_ref.id, **data) if data else None
             wallet = self._wallet_in(transaction, uid)
             account, fields = decide(wallet, job)
@@ -90,7 +89,7 @@ class OperatorStore(FirestoreStore):
             return run_transaction(self._client.transaction(), body)
         except OUTCOME_UNKNOWN:
             wallet = self.get_wallet(uid)
-            if wallet is None or not audit_ref.get(timeout=RPC_SECONDS).exists:
+            if wallet is None or not audit_ref.get().exists:
                 raise
             return wallet  # it was done, and its reply was lost
 
@@ -123,9 +122,9 @@ class OperatorStore(FirestoreStore):
         return run_transaction(self._client.transaction(), body)
 
     def _remakable(self, transaction: Transaction, uid: str) -> tuple[Fields, list[LedgerEntry]]:
-        stored = self._wallet_ref(uid).get(transaction=transaction, timeout=RPC_SECONDS).to_dict() or {}
+        stored = self._wallet_ref(uid).get(transaction=transaction).to_dict() or {}
         query = self._ledger(uid).order_by("seq").limit(LEDGER_READ_MAX)
-        entries = [sound(each, as_entry) for each in query.stream(transaction=transaction, timeout=RPC_SECONDS)]
+        entries = [sound(each, as_entry) for each in query.stream(transaction=transaction)]
         if len(entries) == LEDGER_READ_MAX:
             raise RuntimeError(f"the ledger of {uid} has {LEDGER_READ_MAX} entries or more: too long to be read here")
         return stored, entries
@@ -136,19 +135,19 @@ class OperatorStore(FirestoreStore):
         self._record(writes, audit)
         if alert is not None:
             writes.create(self._client.document(f"alerts/{alert.alert_id}"), alert.model_dump(by_alias=True))
-        writes.commit(timeout=RPC_SECONDS)
+        writes.commit()
 
     def list_letters(self, limit: int, after: str | None = None) -> list[DeadLetter]:
         """Read dead letters by id, which begins with the user's path. A read each, one if there are none."""
         query = self._letters.order_by("__name__").limit(limit)
         if after is not None:
             query = query.start_after({"__name__": self._letters.document(after)})
-        found = query.stream(timeout=RPC_SECONDS)
+        found = query.stream()
         return [DeadLetter(letter_id=each.id, **(each.to_dict() or {})) for each in found]
 
     def get_letter(self, letter_id: str) -> DeadLetter | None:
         """Read one dead letter. One read."""
-        data = self._letters.document(letter_id).get(timeout=RPC_SECONDS).to_dict()
+        data = self._letters.document(letter_id).get().to_dict()
         return None if data is None else DeadLetter(letter_id=letter_id, **data)
 
     def wallet_of(self, uid: str) -> tuple[Wallet | None, str]:
@@ -158,7 +157,7 @@ class OperatorStore(FirestoreStore):
 
     def wallet_at(self, path: str) -> tuple[Wallet | None, str]:
         """Read a wallet that may be damaged, and say what is wrong with it, if anything. One read."""
-        snapshot = self._client.document(path).get(timeout=RPC_SECONDS)
+        snapshot = self._client.document(path).get()
         try:
             wallet = as_wallet(snapshot)
         except DamagedDocumentError as error:
@@ -190,7 +189,7 @@ class OperatorStore(FirestoreStore):
         found: list[dict[str, Any]] = []
         for entries in (self._audit, self._client.collection("config", "runtime", "audit")):
             query = entries.order_by("at", direction=Query.DESCENDING).limit(limit)
-            found += [each.to_dict() or {} for each in query.stream(timeout=RPC_SECONDS)]
+            found += [each.to_dict() or {} for each in query.stream()]
         return sorted(found, key=_moment, reverse=True)[:limit]
 
     def _without_letter(self, letter: DeadLetter, audit: AuditEntry, also: Callable[[WriteBatch], object]) -> bool:
@@ -199,14 +198,14 @@ class OperatorStore(FirestoreStore):
         also(writes)
         self._record(writes, audit)
         try:
-            writes.commit(timeout=RPC_SECONDS)
+            writes.commit()
         except (exceptions.NotFound, exceptions.FailedPrecondition):
             return self._recorded(audit)
         return True
 
     def _recorded(self, audit: AuditEntry) -> bool:
         """Whether a commit that was refused had happened before: its reply was lost, and it was repeated."""
-        found: bool = self._audit.document(audit.audit_id).get(timeout=RPC_SECONDS).exists
+        found: bool = self._audit.document(audit.audit_id).get().exists
         return found
 
     def _record(self, writes: BaseWriteBatch, audit: AuditEntry) -> None:

@@ -197,21 +197,6 @@ def test_every_query_has_a_limit(path: Path) -> None:
             assert limited or handed_in, f"{name_of(path)}:{node.lineno} {node.name}"
 
 
-@every(FIRESTORE)
-def test_every_call_to_firestore_has_a_time_limit(path: Path) -> None:
-    """A client that hangs would hold a function until the platform ends it."""
-    waiting = re.compile(r".*\.(get|get_all|stream|set|create|delete|commit)")
-    for node in ast.walk(tree(path)):
-        if not isinstance(node, ast.Call) or not waiting.fullmatch(ast.unparse(node.func)):
-            continue
-        receiver = ast.unparse(node.func).rpartition(".")[0]
-        if receiver == "transaction" or not re.search(
-            r"ref|_client|query|document\(|welcome|bulk|batch|counting", receiver
-        ):
-            continue  # buffered in a transaction, or a dictionary
-        assert "timeout" in {keyword.arg for keyword in node.keywords}, f"{name_of(path)}:{node.lineno}"
-
-
 # Sizes and words
 
 

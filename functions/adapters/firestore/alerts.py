@@ -6,7 +6,6 @@ from typing import Any
 from google.api_core import exceptions
 from google.cloud.firestore import Client, CollectionReference, DocumentSnapshot, FieldFilter, Query
 
-from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.reading import DamagedDocumentError, Found, all_sound, sound
 from functions.adapters.firestore.writes import guarded_update
 from functions.core.shared.alerts import Alert, reopened
@@ -22,7 +21,7 @@ class AlertDocuments:
     def create_alert(self, alert: Alert) -> bool:
         """Store an alert, due to be delivered. False if there is one like it already. One write."""
         try:
-            self._alerts.document(alert.alert_id).create(alert.model_dump(by_alias=True), timeout=RPC_SECONDS)
+            self._alerts.document(alert.alert_id).create(alert.model_dump(by_alias=True))
         except exceptions.AlreadyExists:
             return False
         return True
@@ -32,29 +31,29 @@ class AlertDocuments:
         write, or two and a read. One that is damaged is written anew."""
         if self.create_alert(alert):
             return True
-        snapshot = self._alerts.document(alert.alert_id).get(timeout=RPC_SECONDS)
+        snapshot = self._alerts.document(alert.alert_id).get()
         try:
             stored = sound(snapshot, _alert)
         except DamagedDocumentError:
-            snapshot.reference.set(alert.model_dump(by_alias=True), timeout=RPC_SECONDS)
+            snapshot.reference.set(alert.model_dump(by_alias=True))
             return True
         fields = reopened(stored, alert, alert.created_at)
         return fields is not None and self.update_alert(stored, snapshot.update_time, fields) is not None
 
     def open_alerts(self, limit: int) -> Found[tuple[Alert, datetime]]:
         """Read alerts of what holds, as far as is known, with their versions. A read each, one if there are none."""
-        found = self._alerts.where(filter=FieldFilter("open", "==", True)).limit(limit).stream(timeout=RPC_SECONDS)
+        found = self._alerts.where(filter=FieldFilter("open", "==", True)).limit(limit).stream()
         return all_sound(found, lambda each: (_alert(each), each.update_time))
 
     def recent_alerts(self, limit: int) -> Found[Alert]:
         """Read the newest alerts. A read each, one if there are none."""
         query = self._alerts.order_by("createdAt", direction=Query.DESCENDING).limit(limit)
-        return all_sound(query.stream(timeout=RPC_SECONDS), _alert)
+        return all_sound(query.stream(), _alert)
 
     def due_alerts(self, now: datetime, limit: int) -> Found[tuple[Alert, datetime]]:
         """Read alerts that are to be delivered, with their versions. A read each, one if there are none."""
         query = self._alerts.where(filter=FieldFilter("dueAt", "<=", now)).order_by("dueAt").limit(limit)
-        found = query.stream(timeout=RPC_SECONDS)
+        found = query.stream()
         return all_sound(found, lambda each: (_alert(each), each.update_time))
 
     def update_alert(self, alert: Alert, version: datetime, fields: Fields) -> datetime | None:

@@ -8,7 +8,6 @@ from typing import Any
 from google.cloud.firestore import CollectionReference, DocumentSnapshot, FieldFilter, Query, Transaction
 
 from functions.adapters.firestore.budget import ShardDocuments
-from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.reading import Found, all_sound, sound
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_update, run_transaction
 from functions.core.batches.batches import Batch, BatchState
@@ -49,7 +48,7 @@ class BatchDocuments(ShardDocuments):
             version = (transaction.write_results or [])[-1].update_time  # the batch is written last
         except OUTCOME_UNKNOWN:
             # The id is new with every batch: what is there is ours, and its reply was lost.
-            stored = ref.get(timeout=RPC_SECONDS)
+            stored = ref.get()
             if not stored.exists:
                 raise
             version = stored.update_time
@@ -77,30 +76,30 @@ class BatchDocuments(ShardDocuments):
             .order_by("dueAt")
             .limit(limit)
         )
-        return all_sound(query.stream(timeout=RPC_SECONDS), _batch)
+        return all_sound(query.stream(), _batch)
 
     def batches_made_before(self, state: BatchState, then: datetime, limit: int) -> Found[StoredBatch]:
         """Read the oldest batches in this state that were made by then. A read each, one if there are none."""
         query = self._batches.where(filter=FieldFilter("state", "==", state))
         query = query.where(filter=FieldFilter("createdAt", "<=", then)).order_by("createdAt").limit(limit)
-        return all_sound(query.stream(timeout=RPC_SECONDS), _batch)
+        return all_sound(query.stream(), _batch)
 
     def count_batches(self, states: Iterable[BatchState], limit: int) -> dict[str, int]:
         """Count the batches in each of these states, up to a limit. One read for every thousand, and one a state."""
         counted = {}
         for state in states:
             counting: Any = self._batches.where(filter=FieldFilter("state", "==", state)).limit(limit).count()
-            counted[state.value] = int(counting.get(timeout=RPC_SECONDS)[0][0].value)
+            counted[state.value] = int(counting.get()[0][0].value)
         return counted
 
     def list_batches(self, limit: int) -> Found[Batch]:
         """Read the newest batches. A read each, one if there are none."""
         query = self._batches.order_by("createdAt", direction=Query.DESCENDING).limit(limit)
-        return all_sound(query.stream(timeout=RPC_SECONDS), lambda snapshot: _batch(snapshot).batch)
+        return all_sound(query.stream(), lambda snapshot: _batch(snapshot).batch)
 
     def get_batch(self, batch_id: str) -> StoredBatch | None:
         """Read a batch. One read."""
-        snapshot = self._batches.document(batch_id).get(timeout=RPC_SECONDS)
+        snapshot = self._batches.document(batch_id).get()
         return sound(snapshot, _batch) if snapshot.exists else None
 
     def update_batch(self, batch_id: str, version: datetime, fields: Fields) -> datetime | None:
@@ -111,7 +110,7 @@ class BatchDocuments(ShardDocuments):
     def find_batch(self, openai_batch_id: str) -> StoredBatch | None:
         """Read the batch that carries this id at OpenAI. One read."""
         query = self._batches.where(filter=FieldFilter("openaiBatchId", "==", openai_batch_id)).limit(1)
-        return next((sound(snapshot, _batch) for snapshot in query.stream(timeout=RPC_SECONDS)), None)
+        return next((sound(snapshot, _batch) for snapshot in query.stream()), None)
 
     @property
     def _batches(self) -> CollectionReference:

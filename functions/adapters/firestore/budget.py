@@ -15,7 +15,7 @@ from google.cloud.firestore import (
 )
 from google.cloud.firestore_v1.base_batch import BaseWriteBatch
 
-from functions.adapters.firestore.client import RPC_SECONDS, SUM_SECONDS
+from functions.adapters.firestore.client import SUM_SECONDS
 from functions.adapters.firestore.reading import all_sound
 from functions.adapters.firestore.writes import run_transaction
 from functions.core.budget.day_review import Books, BudgetDay, Drift, Review, committed
@@ -47,7 +47,7 @@ class ShardDocuments:
 
     def _shard_in(self, transaction: Transaction, booking: Booking) -> Shard | None:
         ref = self._shard_ref(booking.day, booking.shard)
-        snapshot = ref.get(transaction=transaction, timeout=RPC_SECONDS)
+        snapshot = ref.get(transaction=transaction)
         return _sound_shards([snapshot] if snapshot.exists else []).get(booking.shard)
 
     def _book(self, writes: BaseWriteBatch, changes: Iterable[Booking]) -> None:
@@ -79,7 +79,7 @@ class BudgetDocuments(ShardDocuments):
     def budget_shards(self, day: str) -> dict[str, Shard]:
         """Read the shards of a day by name; none, if it is not open yet. One that is damaged is left out.
         A read each."""
-        read = self._client.get_all(self._shard_refs(day), timeout=RPC_SECONDS)
+        read = self._client.get_all(self._shard_refs(day))
         return _sound_shards(each for each in read if each.exists)
 
     def review_day(self, day: str, decide: Callable[[dict[str, Any] | None, Books], Review | None]) -> Review | None:
@@ -93,7 +93,7 @@ class BudgetDocuments(ShardDocuments):
 
         def body(transaction: Transaction) -> Review | None:
             refs = [config, state, book, *shards]
-            snapshots = self._client.get_all(refs, transaction=transaction, timeout=RPC_SECONDS)
+            snapshots = self._client.get_all(refs, transaction=transaction)
             read = {each.reference.path: each.to_dict() for each in snapshots}
             found_state, damaged = self._state_in(transaction, read[state.path], day)
             found_book, wrong = salvaged(BudgetDay, read[book.path] or {}, book.path)
@@ -120,7 +120,7 @@ class BudgetDocuments(ShardDocuments):
         ref = self._client.document("stats/budget")
 
         def body(transaction: Transaction) -> BudgetState:
-            stored = ref.get(transaction=transaction, timeout=RPC_SECONDS).to_dict()
+            stored = ref.get(transaction=transaction).to_dict()
             before, _ = salvaged(BudgetState, stored or {}, ref.path)
             state = change(before)
             was, fields = before.model_dump(by_alias=True), state.model_dump(by_alias=True)
@@ -158,7 +158,7 @@ class BudgetDocuments(ShardDocuments):
                 open_micros += figures["open"]
                 settled_micros += figures["settled"]
             refs = [self._client.document("budget", day), *self._shard_refs(day)]
-            read = list(self._client.get_all(refs, transaction=transaction, timeout=RPC_SECONDS))
+            read = list(self._client.get_all(refs, transaction=transaction))
             stored = {each.id: each.to_dict() or {} for each in read}
             book, _ = salvaged(BudgetDay, stored.pop(day), "")
             shards = [salvaged(Shard, each, "")[0] for each in stored.values()]
@@ -176,7 +176,7 @@ class BudgetDocuments(ShardDocuments):
         query = days.where(filter=FieldFilter("__name__", ">=", days.document(since)))
         query = query.where(filter=FieldFilter("__name__", "<=", days.document(until))).limit(ROLLUP_DAYS_MAX)
         books = BudgetDays()
-        for each in query.stream(transaction=transaction, timeout=RPC_SECONDS):
+        for each in query.stream(transaction=transaction):
             books[each.id], damaged = salvaged(BudgetDay, each.to_dict() or {}, each.reference.path)
             books.damaged += damaged
         return books
@@ -187,7 +187,7 @@ class BudgetDocuments(ShardDocuments):
         query: Any = self._client.collection("aiJobs").where(filter=FieldFilter("uid", "==", uid))
         query = query.where(filter=FieldFilter("createdAt", ">=", since))
         query = query.where(filter=FieldFilter("createdAt", "<", until)).limit(HOLDS_SUMMED_MAX)
-        return int(query.sum("costMicros").get(timeout=RPC_SECONDS)[0][0].value)
+        return int(query.sum("costMicros").get()[0][0].value)
 
     def photos_of_day(self, day: str, lane: str) -> tuple[int, int]:
         """Count the photos that were handed in on a day in this lane, and add up what they have cost so far, in
@@ -208,14 +208,14 @@ class BudgetDocuments(ShardDocuments):
         """Read whose jobs these are, of up to so many of a day, by their ids, which are hashes: all of them or a fair
         sample. A read each, one if there are none."""
         query = self._client.collection("aiJobs").where(filter=FieldFilter("day", "==", day)).order_by("__name__")
-        found = query.select(["uid"]).limit(limit).stream(timeout=RPC_SECONDS)
+        found = query.select(["uid"]).limit(limit).stream()
         uids = [(each.to_dict() or {}).get("uid") for each in found]
         return [uid for uid in uids if isinstance(uid, str)]
 
     def write_user_costs(self, day: str, users: dict[str, int], now: datetime) -> None:
         """Store in a day's book who has cost how much, as of now. One write."""
         book = self._client.document("budget", day)
-        book.update({"users": users, "usersAt": now}, timeout=RPC_SECONDS)
+        book.update({"users": users, "usersAt": now})
 
 
 def _photos(query: Any) -> tuple[int, int]:

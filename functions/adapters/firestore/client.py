@@ -83,7 +83,8 @@ _LIMITS = {
 
 
 class _Clamp(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):  # type: ignore[misc]  # no types
-    """Tells gRPC how long this attempt may take: no longer than what is left of the call."""
+    """Tells gRPC how long this attempt may take: `RPC_SECONDS`, unless the caller says otherwise, and no longer than
+    what is left of the call."""
 
     def intercept_unary_unary(self, proceed: Any, details: Any, request: Any) -> Any:
         """Make an attempt."""
@@ -109,7 +110,7 @@ class BoundedTransport(FirestoreGrpcTransport):
         for name, repeated in _LIMITS.items():
             call = getattr(self, name)
             self._wrapped_methods[call] = gapic_v1.method.wrap_method(  # type: ignore[no-untyped-call]
-                call, default_retry=repeated, default_timeout=repeated.seconds, client_info=client_info
+                call, default_retry=repeated, client_info=client_info
             )
         # A query that breaks off asks here whether to go on, and fails over itself where there is nobody to ask.
         vars(self.run_query)["_retry"] = _LIMITS["run_query"]

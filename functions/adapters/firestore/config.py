@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from google.cloud.firestore import DELETE_FIELD, Client, Increment, Transaction
 from pydantic.alias_generators import to_camel
 
-from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.writes import run_transaction
 from functions.core.budget.state import BudgetState
 from functions.core.jobs.queue_stats import QueueStats
@@ -36,7 +35,7 @@ class SettingsDocuments:
     def runtime_documents(self) -> RuntimeDocuments:
         """Read `config/runtime`, `stats/queue` and `stats/budget`. Three reads; the caller keeps them for a while."""
         refs = [self._client.document(path) for path in ("config/runtime", "stats/queue", "stats/budget")]
-        found = self._client.get_all(refs, timeout=RPC_SECONDS)
+        found = self._client.get_all(refs)
         by_path = {snapshot.reference.path: snapshot.to_dict() for snapshot in found}
         config, queue, budget = (by_path[ref.path] for ref in refs)
         stats, wrong = salvaged(QueueStats, queue or {}, refs[1].path)
@@ -51,7 +50,7 @@ class SettingsDocuments:
         ref = self._client.document("config/runtime")
 
         def body(transaction: Transaction) -> None:
-            stored = ref.get(transaction=transaction, timeout=RPC_SECONDS).to_dict() or {}
+            stored = ref.get(transaction=transaction).to_dict() or {}
             document, audit, alert = decide(stored)
             transaction.set(ref, document)
             transaction.create(ref.collection("audit").document(audit_id), dict(audit))
@@ -63,7 +62,7 @@ class SettingsDocuments:
     def write_cron_run(self, function: str, fields: Fields) -> None:
         """Store how a scheduled function's run ended, beside the fields that are there. One write, tried once."""
         run = {"runs": {function: dict(fields)}}
-        self._client.document("stats/crons").set(run, merge=True, retry=None, timeout=RPC_SECONDS)
+        self._client.document("stats/crons").set(run, merge=True, retry=None)
 
     def note_outage(self, door: str, outage: Outage, *, known: bool) -> None:
         """Store that the provider has failed at this door: beside what is `known` of it, or as the first word. One
@@ -72,16 +71,14 @@ class SettingsDocuments:
         if known:
             fields = {**fields, "failures": Increment(outage.failures)}
             del fields["since"]
-        self._client.document("stats/queue").set(
-            {"provider": {door: fields}}, merge=True, retry=None, timeout=RPC_SECONDS
-        )
+        self._client.document("stats/queue").set({"provider": {door: fields}}, merge=True, retry=None)
 
     def forget_outage(self, door: str) -> None:
         """Store that the provider has answered at this door. One write, tried once."""
         fields = {"provider": {door: DELETE_FIELD}}
-        self._client.document("stats/queue").set(fields, merge=True, retry=None, timeout=RPC_SECONDS)
+        self._client.document("stats/queue").set(fields, merge=True, retry=None)
 
     def write_queue_stats(self, **measured: float | datetime) -> None:
         """Store what was measured of the queue, by `QueueStats`'s field names. One write."""
         fields = {to_camel(name): value for name, value in measured.items()}
-        self._client.document("stats/queue").set(fields, merge=True, timeout=RPC_SECONDS)
+        self._client.document("stats/queue").set(fields, merge=True)

@@ -10,7 +10,6 @@ from google.cloud.firestore import CollectionReference, DocumentSnapshot, FieldF
 from google.cloud.firestore_v1.base_batch import BaseWriteBatch
 
 from functions.adapters.firestore.budget import ShardDocuments
-from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.reading import Found, all_sound, sound
 from functions.adapters.firestore.wallet import StoredWallet, WalletDocuments, as_wallet
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, Outcome, guarded_bulk, guarded_update, run_transaction
@@ -45,12 +44,12 @@ class JobDocuments(WalletDocuments, ShardDocuments):
 
     def get_job(self, job_id: str) -> StoredJob | None:
         """Read a job. One read."""
-        return _job_or_none(self._jobs.document(job_id).get(timeout=RPC_SECONDS))
+        return _job_or_none(self._jobs.document(job_id).get())
 
     def get_jobs(self, job_ids: Sequence[str]) -> dict[str, StoredJob]:
         """Read those of these jobs that exist. A read each."""
         refs = [self._jobs.document(job_id) for job_id in job_ids]
-        read = map(_job_or_none, self._client.get_all(refs, timeout=RPC_SECONDS)) if refs else ()
+        read = map(_job_or_none, self._client.get_all(refs)) if refs else ()
         return {stored.job.job_id: stored for stored in read if stored is not None}
 
     def open_jobs(
@@ -121,7 +120,7 @@ class JobDocuments(WalletDocuments, ShardDocuments):
         """Find those of a user's jobs that were charged for and are there no more: deleted by TTL, while the ledger
         stays. Two reads each."""
         entries = [self._ledger(uid).document(entry_id(Reason.CHARGE, job_id)) for job_id in job_ids]
-        charged = {entry.id for entry in self._client.get_all(entries, timeout=RPC_SECONDS) if entry.exists}
+        charged = {entry.id for entry in self._client.get_all(entries) if entry.exists}
         # The jobs are read last: one whose charge was there before was there as well.
         used = [job_id for job_id in job_ids if entry_id(Reason.CHARGE, job_id) in charged]
         return set(used) - self.get_jobs(used).keys()
@@ -151,7 +150,7 @@ class JobDocuments(WalletDocuments, ShardDocuments):
         transaction = self._client.transaction()
 
         def body(transaction: Transaction) -> StoredJob | None:
-            snapshots = self._client.get_all([job_ref, wallet_ref], transaction=transaction, timeout=RPC_SECONDS)
+            snapshots = self._client.get_all([job_ref, wallet_ref], transaction=transaction)
             read = {snapshot.reference.path: snapshot for snapshot in snapshots}
             stored = _job_or_none(read[job_ref.path])
             if stored is None:
@@ -231,4 +230,4 @@ def _job_fields(job: Job) -> dict[str, Any]:
 
 def all_jobs(query: Query) -> Found[StoredJob]:
     """Read what a query finds; it has a limit."""
-    return all_sound(query.stream(timeout=RPC_SECONDS), as_job)
+    return all_sound(query.stream(), as_job)

@@ -3,7 +3,6 @@
 from google.cloud.firestore import FieldFilter
 
 from functions.adapters.firestore.batches import BatchDocuments
-from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.jobs import JobDocuments
 from functions.core.batches.batches import BatchState
 from functions.core.jobs.jobs import Status
@@ -19,7 +18,7 @@ class OperationDocuments(JobDocuments, BatchDocuments):
         found = []
         for documents, field, ours in ((self._jobs, "status", Status), (self._batches, "state", BatchState)):
             query = documents.where(filter=FieldFilter(field, "not-in", [state.value for state in ours])).limit(limit)
-            for each in query.stream(timeout=RPC_SECONDS):
+            for each in query.stream():
                 problem = f"is {each.get(field)!r:.40}, which this release does not know"
                 found.append(DamagedDocument(each.reference.path, field, problem))
         return found

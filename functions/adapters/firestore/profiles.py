@@ -11,7 +11,6 @@ from typing import Any
 from google.api_core import exceptions
 from google.cloud.firestore import DocumentReference, FieldFilter, Transaction
 
-from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.reading import sound
 from functions.adapters.firestore.wallet import WalletDocuments
 from functions.adapters.firestore.writes import run_transaction
@@ -44,7 +43,7 @@ class ProfileDocuments(WalletDocuments):
         where `decide` finds nothing to change. For another user who had the token a read and three writes more."""
 
         def body(transaction: Transaction) -> Profile:
-            stored = self._profile_ref(uid).get(transaction=transaction, timeout=RPC_SECONDS)
+            stored = self._profile_ref(uid).get(transaction=transaction)
             profile = sound(stored, lambda each: Profile.model_validate(each.to_dict() or {}))
             wallet = self._wallet_in(transaction, uid)
             decision = decide(profile, wallet)
@@ -76,7 +75,7 @@ class ProfileDocuments(WalletDocuments):
 
         def body(transaction: Transaction) -> int:
             both = [self._profile_ref(uid), self._wallet_ref(uid)]
-            read = self._client.get_all(both, transaction=transaction, timeout=RPC_SECONDS)
+            read = self._client.get_all(both, transaction=transaction)
             found = {snapshot.reference.path: snapshot.to_dict() or {} for snapshot in read}
             profile, wallet = (found[each.path] for each in both)
             devices, pushed = profile.get("devices", {}), wallet.get("pushTokens", [])
@@ -86,7 +85,7 @@ class ProfileDocuments(WalletDocuments):
 
     def push_tokens_of(self, uid: str) -> tuple[str, ...]:
         """Read where to push to for a user. One read."""
-        wallet = self._wallet_ref(uid).get(timeout=RPC_SECONDS).to_dict() or {}
+        wallet = self._wallet_ref(uid).get().to_dict() or {}
         tokens = wallet.get("pushTokens")
         return tuple(each for each in tokens if isinstance(each, str)) if isinstance(tokens, list) else ()
 
@@ -98,7 +97,7 @@ class ProfileDocuments(WalletDocuments):
         for start in range(0, len(ids), CLAIMS_PER_QUERY):
             some = [self._client.document("releasedTokens", each) for each in ids[start : start + CLAIMS_PER_QUERY]]
             query = self._client.collection("releasedTokens").where(filter=FieldFilter("__name__", "in", some))
-            found |= {by_id[snapshot.id] for snapshot in query.limit(CLAIMS_PER_QUERY).stream(timeout=RPC_SECONDS)}
+            found |= {by_id[snapshot.id] for snapshot in query.limit(CLAIMS_PER_QUERY).stream()}
         return found
 
     def _other_owners(
@@ -106,10 +105,10 @@ class ProfileDocuments(WalletDocuments):
     ) -> list[tuple[str, Devices, Collection[str]]]:
         """Read who else has a token: their ids, their devices, and all of their tokens."""
         query = self._client.collection_group("wallet").where(filter=FieldFilter("pushTokens", "array_contains", token))
-        wallets = query.limit(OWNERS_MAX).stream(transaction=transaction, timeout=RPC_SECONDS)
+        wallets = query.limit(OWNERS_MAX).stream(transaction=transaction)
         tokens = {wallet.reference.parent.parent.id: wallet.get("pushTokens") for wallet in wallets}
         others = [self._profile_ref(other) for other in tokens if other != uid]
-        profiles = self._client.get_all(others, transaction=transaction, timeout=RPC_SECONDS) if others else ()
+        profiles = self._client.get_all(others, transaction=transaction) if others else ()
         return [(found.id, (found.to_dict() or {}).get("devices", {}), tokens[found.id]) for found in profiles]
 
     def _release(

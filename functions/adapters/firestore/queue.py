@@ -6,7 +6,6 @@ from typing import Any
 
 from google.cloud.firestore import FieldFilter, Query
 
-from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.jobs import JobDocuments, StoredJob, all_jobs, as_job
 from functions.adapters.firestore.reading import Found, all_sound
 from functions.core.batches.batches import BatchMember
@@ -47,21 +46,21 @@ class QueueDocuments(JobDocuments):
         """Read when the oldest of all queued jobs was asked for. One read."""
         waiting = self._jobs.where(filter=FieldFilter("status", "==", Status.QUEUED))
         query = waiting.where(filter=FieldFilter("shard", "in", list(range(QUEUE_SHARDS)))).order_by("createdAt")
-        found = query.select(["createdAt"]).limit(1).stream(timeout=RPC_SECONDS)
+        found = query.select(["createdAt"]).limit(1).stream()
         return next(((each.to_dict() or {})["createdAt"] for each in found), None)
 
     def count_queued(self, limit: int) -> int:
         """Count the queued jobs, up to a limit. One read for every thousand."""
         query = self._jobs.where(filter=FieldFilter("status", "==", Status.QUEUED)).limit(limit)
         counting: Any = query.count()  # its annotations leave out that it answers with a list of lists
-        return int(counting.get(timeout=RPC_SECONDS)[0][0].value)
+        return int(counting.get()[0][0].value)
 
     def count_open_jobs(self, uid: str, day: str) -> int:
         """Count a user's jobs of a day that have not ended. One read for every thousand."""
         open_ones = self._jobs.where(filter=FieldFilter("uid", "==", uid)).where(filter=FieldFilter("day", "==", day))
         waiting = open_ones.where(filter=FieldFilter("status", "in", [Status.QUEUED, Status.PROCESSING]))
         counting: Any = waiting.limit(OPEN_COUNTED_MAX).count()
-        return int(counting.get(timeout=RPC_SECONDS)[0][0].value)
+        return int(counting.get()[0][0].value)
 
     def claim_jobs(self, batch_id: str, queued: Sequence[StoredJob], lease_until: datetime) -> list[BatchMember]:
         """Take queued jobs into a batch, each one only if nobody changed it since it was read. A write a job.
@@ -83,7 +82,7 @@ class QueueDocuments(JobDocuments):
     def _claimed_by_lost_reply(self, batch_id: str, lost: Sequence[StoredJob]) -> dict[str, datetime]:
         """Of the jobs that refused the claim, those that are the batch's all the same: the call was repeated."""
         refs = [self._jobs.document(stored.job.job_id) for stored in lost]
-        read = all_sound(self._client.get_all(refs, timeout=RPC_SECONDS), as_job) if refs else ()
+        read = all_sound(self._client.get_all(refs), as_job) if refs else ()
         return {stored.job.job_id: stored.version for stored in read if stored.job.batch_id == batch_id}
 
     def held_jobs(self, batch_id: str, limit: int) -> Found[StoredJob]:

@@ -14,7 +14,6 @@ from typing import Any, Literal, TypeVar
 from google.cloud.firestore import Client, DocumentSnapshot
 from pydantic import ValidationError
 
-from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.writes import guarded_update
 from functions.core.refresh.refresh import DeadLetter, letter_about
 from functions.core.shared.damage import DamagedDocument
@@ -92,4 +91,4 @@ class SetAsideDocuments:
         """Store a dead letter about a job or a batch, in place of an earlier one. One write."""
         letter = letter_about(kind, f"{_LETTERS_ABOUT[kind]}/{name}", uid, reason, now)
         ref = self._client.document("deadLetters", letter.letter_id)
-        ref.set(letter.model_dump(by_alias=True, exclude={"letter_id"}), timeout=RPC_SECONDS)
+        ref.set(letter.model_dump(by_alias=True, exclude={"letter_id"}))

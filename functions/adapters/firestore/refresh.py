@@ -18,7 +18,6 @@ from google.cloud.firestore import CollectionReference, DocumentReference, Docum
 from google.cloud.firestore_v1.batch import WriteBatch
 from pydantic import ValidationError
 
-from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.wallet import WalletDocuments, as_wallet
 from functions.adapters.firestore.writes import run_transaction
 from functions.core.jobs.queue_stats import QueueStats
@@ -88,7 +87,7 @@ class RefreshDocuments(WalletDocuments):
             .limit(limit)
         )
         with _trouble_named():
-            return [_due(snapshot) for snapshot in query.stream(retry=None, timeout=RPC_SECONDS)]
+            return [_due(snapshot) for snapshot in query.stream(retry=None)]
 
     def commit_refreshes(self, changes: Sequence[tuple[DueWallet, Account]]) -> bool:
         """Write these wallets and their new entries, all of them or, if one is not as it was read, none: False.
@@ -111,7 +110,7 @@ class RefreshDocuments(WalletDocuments):
         """
 
         def body(transaction: Transaction) -> Account | None:
-            wallet = as_wallet(self._wallet_ref(uid).get(transaction=transaction, timeout=RPC_SECONDS))
+            wallet = as_wallet(self._wallet_ref(uid).get(transaction=transaction))
             account = decide(wallet) if wallet else None
             if account is not None:
                 self._write_account(transaction, uid, account)
@@ -135,7 +134,7 @@ class RefreshDocuments(WalletDocuments):
     def read_breaker(self) -> tuple[Breaker, datetime | None]:
         """Read the schedule's breaker, and the version to guard the next write with. One read."""
         with _trouble_named():
-            snapshot = self._breaker.get(retry=None, timeout=RPC_SECONDS)
+            snapshot = self._breaker.get(retry=None)
         breaker, _ = salvaged(Breaker, snapshot.to_dict() or {}, self._breaker.path)
         return breaker, snapshot.update_time
 
@@ -152,20 +151,18 @@ class RefreshDocuments(WalletDocuments):
     def write_refresh_run(self, worker: str, figures: Fields) -> None:
         """Store what a worker's last run came to. One write."""
         with _trouble_named():
-            self._client.document("stats/refresh").set(
-                {"workers": {worker: dict(figures)}}, merge=True, retry=None, timeout=RPC_SECONDS
-            )
+            self._client.document("stats/refresh").set({"workers": {worker: dict(figures)}}, merge=True, retry=None)
 
     def count_dead_letters(self, limit: int) -> int:
         """Count the dead letters, up to a limit. One read for every thousand."""
         counting: Any = self._letters.limit(limit).count()  # its annotations leave out that it answers with lists
-        return int(counting.get(timeout=RPC_SECONDS)[0][0].value)
+        return int(counting.get()[0][0].value)
 
     def operator_stats(self) -> OperatorStats:
         """Read the stored figures. Four reads."""
         stats = self._client.collection("stats")
         refs = [stats.document(name) for name in ("queue", "refresh", "refreshBreaker", "crons")]
-        read = {each.id: each.to_dict() or {} for each in self._client.get_all(refs, timeout=RPC_SECONDS)}
+        read = {each.id: each.to_dict() or {} for each in self._client.get_all(refs)}
         queue, damaged = salvaged(QueueStats, read["queue"], refs[0].path)
         breaker, wrong = salvaged(Breaker, read["refreshBreaker"], refs[2].path)
         damaged += wrong
@@ -202,7 +199,7 @@ def _committed(writes: WriteBatch) -> bool:
     """Commit all or nothing. False if it was refused for what it writes."""
     with _trouble_named():
         try:
-            writes.commit(retry=None, timeout=RPC_SECONDS)
+            writes.commit(retry=None)
         except REFUSALS:
             return False
     return True

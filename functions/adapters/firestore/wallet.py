@@ -16,7 +16,6 @@ from google.cloud.firestore import (
 )
 from google.cloud.firestore_v1.base_batch import BaseWriteBatch
 
-from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.reading import sound
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, run_transaction
 from functions.core.shared.errors import EcolaneError
@@ -49,7 +48,7 @@ class WalletDocuments:
 
     def look_at_wallet(self, uid: str) -> StoredWallet | None:
         """Read a wallet that may be written under its version. One read."""
-        snapshot = self._wallet_ref(uid).get(timeout=RPC_SECONDS)
+        snapshot = self._wallet_ref(uid).get()
         wallet = as_wallet(snapshot)
         return StoredWallet(wallet, snapshot.update_time) if wallet else None
 
@@ -96,7 +95,7 @@ class WalletDocuments:
             return run_transaction(self._client.transaction(), body)
         except (*OUTCOME_UNKNOWN, EcolaneError):
             # A refusal stands only if the key is new; a commit whose reply was lost has made the entry.
-            snapshot = self._ledger(uid).document(key).get(timeout=RPC_SECONDS)
+            snapshot = self._ledger(uid).document(key).get()
             if not snapshot.exists:
                 raise
             return as_entry(snapshot)
@@ -106,7 +105,7 @@ class WalletDocuments:
         query = self._ledger(uid).order_by("seq", direction=Query.DESCENDING).limit(limit)
         if before_seq is not None:
             query = query.where(filter=FieldFilter("seq", "<", before_seq))
-        return [as_entry(snapshot) for snapshot in query.stream(timeout=RPC_SECONDS)]
+        return [as_entry(snapshot) for snapshot in query.stream()]
 
     def _ledger(self, uid: str) -> CollectionReference:
         ledger: CollectionReference = self._client.collection("users", uid, "ledger")
@@ -121,14 +120,14 @@ class WalletDocuments:
 
         None on first contact, which is known by one further read: there is no welcome entry.
         """
-        wallet = as_wallet(self._wallet_ref(uid).get(transaction=transaction, timeout=RPC_SECONDS))
+        wallet = as_wallet(self._wallet_ref(uid).get(transaction=transaction))
         if wallet is not None:
             return wallet
         welcome = self._ledger(uid).document(entry_id(Reason.WELCOME, None))
-        if not welcome.get(transaction=transaction, timeout=RPC_SECONDS).exists:
+        if not welcome.get(transaction=transaction).exists:
             return None
         query = self._ledger(uid).order_by("seq").limit(LEDGER_READ_MAX)
-        entries = [as_entry(found) for found in query.stream(transaction=transaction, timeout=RPC_SECONDS)]
+        entries = [as_entry(found) for found in query.stream(transaction=transaction)]
         if len(entries) == LEDGER_READ_MAX:
             raise RuntimeError(f"the wallet of {uid} is gone and its ledger too long to make it anew here")
         return reopened_account(entries, entries[-1].ts).wallet
@@ -146,7 +145,7 @@ class WalletDocuments:
 
 
 def _device(ref: DocumentReference, transaction: Transaction) -> DeviceDay | None:
-    snapshot = ref.get(transaction=transaction, timeout=RPC_SECONDS)
+    snapshot = ref.get(transaction=transaction)
     return sound(snapshot, lambda each: DeviceDay.model_validate(each.to_dict())) if snapshot.exists else None
 
 

@@ -17,8 +17,6 @@ from google.cloud.firestore_v1.base_batch import BaseWriteBatch
 from google.cloud.firestore_v1.bulk_batch import BulkWriteBatch
 from google.rpc import code_pb2
 
-from functions.adapters.firestore.client import RPC_SECONDS
-
 CONTENTION_SECONDS = 15.0
 """How long a transaction that loses to others is repeated before the caller is told."""
 
@@ -115,7 +113,7 @@ def guarded_update(
         writes.update(ref, dict(fields), option=unchanged)
     also(writes)
     try:
-        results = _REPEATED(writes.commit)(timeout=RPC_SECONDS)
+        results = _REPEATED(writes.commit)()
     except (exceptions.FailedPrecondition, exceptions.NotFound):
         return None
     new_version: datetime = results[0].update_time
@@ -142,7 +140,7 @@ def _bulk(client: Client, changes: Sequence[tuple[DocumentReference, datetime, M
     try:
         for ref, version, fields in changes:
             bulk.update(ref, dict(fields), option=client.write_option(last_update_time=version))
-        response = bulk.commit(timeout=RPC_SECONDS)
+        response = bulk.commit()
     except (exceptions.InvalidArgument, TypeError, ValueError) as error:
         if len(changes) == 1:
             return [error]
