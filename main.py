@@ -8,8 +8,9 @@ from flask import Request, Response
 
 from functions.deploy import params
 from functions.deploy.options import BATCHES, CALL, GUARD, OPERATOR, PHOTO, SWEEP, WEBHOOK, WORKERS
-from functions.edge.boundary import Answer, Call, Tick, connect_firebase, run_cron, serve_call, serve_webhook
-from functions.edge.triggers import on_call, on_schedule
+from functions.edge.callables import Answer, Call, connect_firebase, on_call, serve_call
+from functions.edge.crons import Tick, on_schedule, run_cron
+from functions.edge.webhooks import serve_webhook
 
 connect_firebase()
 params.provide_threads()

@@ -16,7 +16,7 @@ from hypothesis.strategies import SearchStrategy
 from werkzeug.test import TestResponse
 
 from functions.core.config.runtime import RuntimeConfig
-from functions.edge import boundary
+from functions.edge.callables import request_type
 from functions.edge.http_errors import CODES
 from localcloud.openai.webhooks import sign
 from scripts.inprocess import InProcessCloud
@@ -122,8 +122,7 @@ def requests(name: str, known: Known) -> SearchStrategy[object]:
     if name == "admin_set_config":
         sections = from_schema(RuntimeConfig.model_json_schema(), known)
         return st.builds(lambda changes: {"changes": changes}, sections)
-    handle = use_case(name)
-    return from_schema(boundary._request_type(handle).model_json_schema(), known)  # noqa: SLF001 (the type that is checked)
+    return from_schema(request_type(use_case(name)).model_json_schema(), known)
 
 
 def callers(name: str) -> SearchStrategy[tuple[str, str | None]]:

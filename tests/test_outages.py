@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 import pytest
 import requests
-from firebase_functions.https_fn import CallableRequest, FunctionsErrorCode, HttpsError
+from firebase_functions.https_fn import FunctionsErrorCode, HttpsError
 from firebase_functions.private.serving import get_functions
 from firebase_functions.scheduler_fn import ScheduledEvent
 from google.api_core import exceptions
@@ -37,7 +37,8 @@ from functions.core.config.runtime import CALL_TIMEOUT, FUNCTION_TIMEOUT, Runtim
 from functions.core.model.parsing import Completion
 from functions.deploy import params
 from functions.edge.bodies import BODY_SECONDS_MAX
-from functions.edge.boundary import CronError, run_cron, serve_call
+from functions.edge.callables import Call, serve_call
+from functions.edge.crons import CronError, run_cron
 from functions.edge.http_errors import errors_to_https
 from functions.use_cases.batches import poll_batches, submit_batches
 from functions.use_cases.jobs import (
@@ -120,11 +121,9 @@ CRONS: list[tuple[Callable[..., dict[str, int]], tuple[str, ...]]] = [
 def called(use_case: ModuleType, data: dict[str, Any]) -> HttpsError | dict[str, Any]:
     """Call a callable. Returns its answer, or its refusal."""
     name = use_case.__name__.rpartition(".")[2]
-    auth = type("Auth", (), {"uid": "ana", "token": {"admin": True}})()
-    request = CallableRequest(data=data, raw_request=None, auth=auth)  # type: ignore[arg-type]
     try:
         with errors_to_https(name):
-            return serve_call(request, vars(use_case)[name])
+            return serve_call(Call("ana", data), vars(use_case)[name])
     except HttpsError as error:
         return error
 

@@ -1,6 +1,6 @@
-"""What a caller is told when it goes wrong, and the log.
+"""What callers, and the log, are told of what goes wrong.
 
-A handler raises `EcolaneError`. An error that says that Firestore or Storage is not there now becomes one, too.
+A use case raises `EcolaneError`. An error that says that Firestore or Storage is not there now becomes one, too.
 Everything else that it raises is a defect: it is logged with its traceback and the caller is told nothing about it.
 """
 
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 
 from firebase_functions.https_fn import FunctionsErrorCode, HttpsError
+from flask import Response, jsonify
 
 from functions import log
 from functions.adapters.time_budget import arriving
@@ -76,19 +77,26 @@ def errors_to_https(function: str) -> Iterator[None]:
             yield
         except errors.EcolaneError as error:
             log.info(log.Event.CALL_REFUSED, reason=error.reason)
-            raise _told(error) from error
+            raise _https_error(error) from error
         except Exception as error:
             if _will_pass(error):
                 log.warning(log.Event.STORE_UNAVAILABLE, stack_trace=traceback.format_exc())
                 message = "Our store did not answer. Nothing was lost; try again with the same requestId."
-                raise _told(errors.StoreUnavailable(message, retryAfter=STORE_RETRY_SECONDS)) from error
+                raise _https_error(errors.StoreUnavailable(message, retryAfter=STORE_RETRY_SECONDS)) from error
             report(log.Event.CALL_CRASHED, error)
             message = "Something went wrong on our side. Nothing was lost; try again with the same requestId."
             raise HttpsError(FunctionsErrorCode.INTERNAL, message, {"reason": "INTERNAL"}) from error
 
 
-def _told(error: errors.EcolaneError) -> HttpsError:
+def _https_error(error: errors.EcolaneError) -> HttpsError:
     return HttpsError(CODES[type(error)], error.message, {"reason": error.reason, **error.details})
+
+
+def https_response(error: HttpsError) -> Response:
+    """Return an error as the protocol of callables has it."""
+    response = jsonify(error={"status": error.code.name, "message": error.message, "details": error.details})
+    response.status_code = STATUS[error.code]
+    return response
 
 
 def _will_pass(error: Exception) -> bool:

@@ -30,7 +30,7 @@ from functions.core.shared.errors import EcolaneError
 from functions.core.shared.plain_text import cleaned, escaped_json, visible
 from functions.core.shared.records import problems
 from functions.deploy.params import ConfigurationError, load_settings
-from functions.edge.boundary import connect_firebase
+from functions.edge.callables import connect_firebase
 from functions.wiring import Clock, Deps
 from scripts.operators.store import OperatorStore
 

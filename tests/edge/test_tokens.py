@@ -3,7 +3,7 @@
 import base64
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +22,6 @@ from tests.wire import (
     id_token_claims,
     names,
     new_key,
-    new_wire,
     operator_token,
     signed,
 )
@@ -31,13 +30,6 @@ CALLABLES = names("callable")
 UNAUTHENTICATED = (401, {"reason": "UNAUTHENTICATED"})
 NOT_VERIFIED = (401, {"reason": "APP_NOT_VERIFIED"})
 UNAVAILABLE = (503, {"reason": "AUTH_UNAVAILABLE", "retryAfter": 5})
-
-
-@pytest.fixture
-def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
-    """The functions in front of a fresh cloud."""
-    with new_wire(monkeypatch) as wire:
-        yield wire
 
 
 def refusal(wire: Wire, token: str | None, name: str = "get_wallet", **headers: str) -> tuple[int, Any]:

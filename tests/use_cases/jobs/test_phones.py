@@ -10,7 +10,7 @@ from babel import Locale
 from pydantic import BaseModel
 from werkzeug.test import TestResponse
 
-from functions.edge import boundary
+from functions.edge.callables import request_type
 from tests.app import photo
 from tests.sdks import INT64, SDKS
 from tests.wire import Wire, content, id_token, names, new_wire, operator_token, use_case
@@ -52,7 +52,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
 
 def request_of(name: str) -> type[BaseModel]:
     """Return what a callable's request is checked against."""
-    kind: type[BaseModel] = boundary._request_type(use_case(name))  # noqa: SLF001
+    kind: type[BaseModel] = request_type(use_case(name))
     return kind
 
 

@@ -7,7 +7,7 @@ import pytest
 from firebase_functions.scheduler_fn import ScheduledEvent
 
 from functions import log
-from functions.edge.boundary import CronError, run_cron
+from functions.edge.crons import CronError, run_cron
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
 from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
@@ -20,7 +20,7 @@ from tests.app import photo
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> InProcessCloud:
-    """An empty cloud, in which crons run behind the boundary as they do when deployed."""
+    """An empty cloud, in which crons run behind the edge as they do when deployed."""
     cloud = InProcessCloud(seed=1)
     monkeypatch.setattr("functions.wiring.deps", lambda: cloud.deps)
     return cloud

@@ -1,4 +1,4 @@
-"""The door of a function that anybody may knock at: strangers are not waited for, and nobody for long."""
+"""Bodies of requests: strangers are not waited for, and nobody for long."""
 
 import socket
 import time

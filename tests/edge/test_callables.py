@@ -1,26 +1,16 @@
-"""The doors: what a request must look like, who may set a function off, and what a browser may know."""
+"""Callables: what a request must look like, who may call, and what a browser may know."""
 
-from collections.abc import Iterator
-from http import HTTPStatus
+from functools import cache
 from typing import Any
 
 import pytest
-from firebase_functions.https_fn import HttpsError
 
-from functions.edge.http_errors import CODES, STATUS
-from functions.edge.triggers import CALL_BYTES_MAX
-from tests.wire import Wire, content, id_token, names, new_wire
+from functions.edge import callables
+from functions.edge.callables import CALL_BYTES_MAX
+from tests.wire import Wire, content, id_token, names
 
-CALLABLES, SCHEDULED = names("callable"), names("schedule")
-SCHEDULERS = {"X-CloudScheduler": "true", "X-CloudScheduler-JobName": "firebase-schedule-x-us-central1"}
+CALLABLES = names("callable")
 JSON = "application/json"
-
-
-@pytest.fixture
-def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
-    """The functions in front of a fresh cloud."""
-    with new_wire(monkeypatch) as wire:
-        yield wire
 
 
 def test_a_call_in_form_is_answered(wire: Wire) -> None:
@@ -28,6 +18,19 @@ def test_a_call_in_form_is_answered(wire: Wire) -> None:
     for kind in (JSON, "application/json; charset=utf-8", "Application/JSON"):
         sent = wire.request("get_wallet", '{"data": {}}', Content_Type=kind, Authorization=f"Bearer {id_token('ann')}")
         assert (sent.status_code, content(sent)["result"]["balance"]) == (200, 10)
+
+
+@pytest.mark.parametrize("uid", ["a", "x" * 128, "ana.b-c_d", "user@example.org", "идентификатор", "__x", "x__", "..."])
+def test_any_uid_that_can_be_a_document_id_is_served(wire: Wire, uid: str) -> None:
+    """Custom tokens carry other people's ids: up to 128 characters of almost anything."""
+    assert content(wire.call("get_wallet", {}, id_token(uid)))["result"]["balance"] == 10
+
+
+@pytest.mark.parametrize("uid", ["a/b", "/", ".", "..", "__x__", "____", "x" * 129, "a\nb", "a\n", "a\x00", "\x7f"])
+def test_a_uid_that_is_no_document_id_is_refused(wire: Wire, uid: str) -> None:
+    """One that would lead into another path is nobody's: sign in first, before anything is read."""
+    answer = wire.call("get_wallet", {}, id_token(uid))
+    assert (answer.status_code, content(answer)["error"]["details"]) == (401, {"reason": "UNAUTHENTICATED"})
 
 
 MALFORMED: dict[str, tuple[bytes, str, str]] = {
@@ -108,49 +111,13 @@ def test_what_breaks_before_the_use_case_tells_nothing_either(
     assert "RuntimeError: secret setting" in capfd.readouterr().err
 
 
-def test_every_code_in_use_has_its_status() -> None:
-    """The statuses are firebase-functions' own."""
-    assert set(CODES.values()) <= set(STATUS)
-    for code, status in STATUS.items():
-        theirs = HttpsError(code, "")._http_error_code  # noqa: SLF001 (what ours has to equal)
-        assert (theirs.status, theirs.canonical_name.value) == (status, code.name)
-
-
-# Scheduled functions
-
-
-@pytest.mark.parametrize("name", SCHEDULED)
-@pytest.mark.parametrize("missing", [*SCHEDULERS, "both"])
-def test_a_scheduled_function_is_set_off_by_scheduler_alone(wire: Wire, name: str, missing: str) -> None:
-    """Without Scheduler's headers nothing runs, and nothing is said."""
-    before = wire.cloud.firestore.bill.reset()
-    headers = {header: value for header, value in SCHEDULERS.items() if missing not in {header, "both"}}
-    refused = wire.request(name, **headers)
-    assert (refused.status_code, refused.data) == (HTTPStatus.FORBIDDEN, b"")
-    assert wire.cloud.firestore.bill.reset() == before
-    assert wire.request(name, **SCHEDULERS).status_code == 200
-
-
-@pytest.mark.parametrize("at", ["", "yesterday", "2026-11-21", "2026-11-21T12:00:00.123456789Z", "9" * 5_000, "\xff"])
-def test_an_odd_schedule_time_stops_no_run(wire: Wire, at: str) -> None:
-    """The time of a tick is for the log; a run does not depend on it."""
-    assert wire.request("recover_jobs", **SCHEDULERS, X_CloudScheduler_ScheduleTime=at).status_code == 200
-
-
-def test_scheduled_functions_are_deployed_for_nobody_else() -> None:
-    """Their manifest entry is a schedule's and no public URL's: the Firebase CLI then makes the functions' own service
-    account, which the Scheduler job uses, their only invoker. Only callables and the webhook are public."""
-    endpoints = {name: endpoint(name) for name in names()}
-    for name in SCHEDULED:
-        assert endpoints[name].scheduleTrigger is not None
-        assert endpoints[name].httpsTrigger is None
-        assert endpoints[name].callableTrigger is None
-    public = {name for name, it in endpoints.items() if it.httpsTrigger is not None or it.callableTrigger is not None}
-    assert public == {*CALLABLES, "openai_webhook"}
-
-
-def endpoint(name: str) -> Any:
-    """Return what a function declares to the deploy."""
-    import main  # noqa: PLC0415 (it declares the functions, once a process)
-
-    return getattr(main, name).__firebase_endpoint__
+def test_firebase_is_connected_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second import of main.py in one process makes no second app; what it connects to is Firebase's to say, and how
+    long its services are waited for is ours."""
+    made: list[dict[str, Any]] = []
+    monkeypatch.setenv("FIREBASE_CONFIG", '{"projectId": "demo-ecolane"}')
+    monkeypatch.setattr("firebase_admin.initialize_app", lambda **given: made.append(given["options"]))
+    monkeypatch.setattr(callables, "connect_firebase", cache(callables.connect_firebase.__wrapped__))
+    for _ in range(2):
+        callables.connect_firebase()
+    assert made == [{"projectId": "demo-ecolane", "httpTimeout": 5}]
