@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from pydantic import Field
 
+from functions.core.budget.anomalies import UsageAnomalies
 from functions.core.budget.holds import Mode
 from functions.core.config.runtime import BudgetRules
-from functions.core.jobs.attempts import UsageAnomalies
 from functions.core.shared.records import Kept, Open
 from functions.core.shared.utc_days import day_of, next_day
 

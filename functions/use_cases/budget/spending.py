@@ -35,8 +35,8 @@ from functions.core.wallet.quotas import ActualSpend, RecountNeededError
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from functions.core.budget.anomalies import UsageAnomalies
     from functions.core.budget.holds import Shard
-    from functions.core.jobs.attempts import UsageAnomalies
     from functions.core.jobs.jobs import Job
     from functions.core.model.usage import ModelPrice
     from functions.core.shared.errors import EcolaneError

@@ -13,7 +13,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from functions.core.batches.batches import UNENDED_POLLS_MAX, Batch, BatchMember
-from functions.core.jobs.attempts import Attempt, Terms, UsageAnomalies, answered
+from functions.core.budget.anomalies import Terms, UsageAnomalies
+from functions.core.jobs.attempts import Attempt, answered
 from functions.core.jobs.endings import refunding
 from functions.core.jobs.jobs import Failure, JobError
 from functions.core.jobs.transitions import backoff, lease_moved, may_try_again, requeued, waited_too_long

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from functions import log
 from functions.adapters.providers.openai import ProviderDownError, ProviderRejectedError
 from functions.adapters.time_budget import STORE_PATIENCE_SECONDS, since_arrival
+from functions.core.budget.anomalies import Terms, UsageAnomalies
 from functions.core.config.runtime import CALL_TIMEOUT
-from functions.core.jobs.attempts import Attempt, Terms, UsageAnomalies, answered, failed_attempt, judge
+from functions.core.jobs.attempts import Attempt, answered, failed_attempt, judge
 from functions.core.jobs.endings import refunding
 from functions.core.jobs.jobs import Failure, Job, JobError, Status
 from functions.core.jobs.transitions import with_fields

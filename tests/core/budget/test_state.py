@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from functions.core.budget.anomalies import UsageAnomalies
 from functions.core.budget.holds import Mode
 from functions.core.budget.state import ABSURD_MAX, BudgetState, doubted, lifting, mode_now, reopening
 from functions.core.config.runtime import BudgetRules
-from functions.core.jobs.attempts import UsageAnomalies
 from tests.builders import NOW
 
 DAY = "2026-11-21"

@@ -1,0 +1,81 @@
+"""What an answer costs by the provider's own report, and which reports nobody should believe."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from functions.core.model.usage import ModelPrice, Usage, cost_micros
+
+BELIEVED_TIMES = 4
+"""Beyond this many times what was held, what the provider reports is taken for a slip and not for a bill: what was held
+is booked. Up to it a report is believed, whatever it is made of: the books follow the invoice."""
+
+
+class Billed(Protocol):
+    """What is known of an answer's bill: no `usage` if there was no answer, or, if `unreported`, none that says so."""
+
+    @property
+    def usage(self) -> Usage | None: ...
+    @property
+    def unreported(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What an answer is bought at; `most_micros` is the most that it can cost, which is held back for it: `percent` of
+    its estimate. Without a `price`, which was known when it was asked for and is not now, that is what it costs."""
+
+    model: str
+    price: ModelPrice | None
+    batch: bool
+    most_micros: int
+    percent: int = 100
+
+    def cost_micros(self, answer: Billed) -> int:
+        """Return what an answer cost, useless ones included. One that does not say so, or not believably, is booked at
+        the most that it can have cost."""
+        if answer.usage is None:
+            return self.most_micros if answer.unreported else 0
+        return self.most_micros if self.finds_implausible(answer.usage) else self.reported_micros(answer.usage)
+
+    def finds_implausible(self, usage: Usage) -> bool:
+        """Whether this cannot be what an answer took."""
+        return self.reported_micros(usage) > BELIEVED_TIMES * self.most_micros
+
+    def reported_micros(self, usage: Usage) -> int:
+        """Return what an answer cost if its report is true."""
+        return cost_micros(usage, self.price, batch=self.batch) if self.price else self.most_micros
+
+
+@dataclass
+class UsageAnomalies:
+    """What an operator should know of the costs of some answers: how many had none reported, or an absurd one, and by
+    how much the absurd ones would pass what is booked for them, if they were true; and how many percent of its estimate
+    the dearest came to that is believed, 0 if none was above what was held. `job_id` is one of them, `model` the one
+    that gave them all."""
+
+    unreported: int = 0
+    absurd: int = 0
+    absurd_micros: int = 0
+    percent: int = 0
+    job_id: str = ""
+    model: str = ""
+
+    def add(self, job_id: str, answer: Billed, terms: Terms) -> None:
+        """Look at one more answer."""
+        percent = 0
+        if answer.usage is None:
+            self.unreported += answer.unreported
+        elif terms.price is None:
+            self.unreported += 1
+        elif terms.finds_implausible(answer.usage):
+            self.absurd += 1
+            self.absurd_micros += terms.reported_micros(answer.usage) - terms.most_micros
+        elif terms.reported_micros(answer.usage) > terms.most_micros:
+            percent = -(-terms.percent * terms.reported_micros(answer.usage) // max(terms.most_micros, 1))
+        self.percent = max(self.percent, percent)
+        if self and not self.job_id:
+            self.job_id, self.model = job_id, terms.model
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self.unreported or self.absurd or self.percent)
