@@ -20,7 +20,7 @@ BATCH = Terms("gpt-test", PRICE, batch=True, most_micros=1_000)
 def test_a_completion_that_hides_its_cost_is_booked_at_the_safe_side(text: str) -> None:
     """No usage in the reply does not mean that it was free."""
     attempt = judge(Completion(text, None, None))
-    assert (attempt.usage, attempt.unreported) == (None, True)
+    assert (attempt.usage, attempt.unreported, attempt.billed) == (None, True, True)
     assert (INSTANT.cost_micros(attempt), BATCH.cost_micros(attempt)) == (2_000, 1_000)
     assert anomalies(attempt) == UsageAnomalies(unreported=1, job_id="job-1", model="gpt-test")
 

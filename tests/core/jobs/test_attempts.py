@@ -18,7 +18,7 @@ def test_a_good_completion_is_an_answer_with_its_usage() -> None:
     """The attempt holds the answer and what the provider bills for it, and there is nothing to repeat."""
     attempt = judge(Completion(answer_text(), None, USAGE))
     assert attempt == Attempt(answer=answer(), usage=USAGE)
-    assert not attempt.retryable
+    assert (attempt.billed, attempt.retryable) == (True, False)
 
 
 def test_an_unusable_completion_can_be_tried_again_and_is_paid_for() -> None:
@@ -41,7 +41,7 @@ def test_a_failed_attempt_is_retryable_as_its_code_says_and_costs_nothing(code: 
     """An attempt that never came to an answer is not billed."""
     attempt = failed_attempt(code, "why")
     assert (attempt.error, attempt.answer) == (JobError(code=code, message="why"), None)
-    assert attempt.retryable == (code in RETRYABLE)
+    assert (attempt.billed, attempt.retryable) == (False, code in RETRYABLE)
     assert INSTANT.cost_micros(attempt) == BATCH.cost_micros(attempt) == 0
 
 
