@@ -10,7 +10,7 @@ from rich.progress import Progress
 
 from functions.core.batches.batches import BatchState
 from functions.core.jobs.jobs import Status
-from functions.core.refresh.refresh import DeadLetter
+from functions.core.shared.dead_letters import DeadLetter
 from functions.core.shared.records import Open
 from scripts.operators.grants import document_id
 from scripts.operators.repairs_by_hand import AuditEntry

@@ -7,9 +7,9 @@ import typer
 from rich.console import Console
 
 from functions.core.batches.batches import BatchState
-from functions.core.jobs.idempotency import require_same_payload
 from functions.core.jobs.jobs import Job, Status
 from functions.core.shared.errors import JobNotFound
+from functions.core.shared.idempotency import require_same_payload
 from functions.core.shared.records import Fields
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import LedgerEntry, Reason, Wallet, entry_id

@@ -16,8 +16,9 @@ from functions.adapters.firestore.reading import DamagedDocumentError, Found, so
 from functions.adapters.firestore.wallet import LEDGER_READ_MAX, as_entry, as_wallet
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_update, run_transaction
 from functions.core.jobs.jobs import Job
-from functions.core.refresh.refresh import DeadLetter, shard_of
+from functions.core.refresh.refresh import shard_of
 from functions.core.shared.alerts import Alert
+from functions.core.shared.dead_letters import DeadLetter
 from functions.core.shared.records import Fields
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import LedgerEntry, Wallet

@@ -8,7 +8,7 @@ from io import StringIO
 
 import pytest
 
-from functions.core.refresh.refresh import DeadLetter
+from functions.core.shared.dead_letters import DeadLetter
 from scripts.inprocess import InProcessCloud
 from scripts.operators import session
 from scripts.operators.repairs_by_hand import AuditEntry

@@ -15,8 +15,8 @@ from google.cloud.firestore import Client, DocumentSnapshot
 from pydantic import ValidationError
 
 from functions.adapters.firestore.writes import guarded_update
-from functions.core.refresh.refresh import DeadLetter, letter_about
 from functions.core.shared.damage import DamagedDocument
+from functions.core.shared.dead_letters import DeadLetter, letter_about
 from functions.core.shared.records import Fields, problems
 
 T = TypeVar("T")

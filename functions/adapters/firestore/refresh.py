@@ -22,9 +22,9 @@ from functions.adapters.firestore.wallet import WalletDocuments, as_wallet
 from functions.adapters.firestore.writes import run_transaction
 from functions.core.jobs.queue_stats import QueueStats
 from functions.core.operations.health import CronRun
-from functions.core.refresh.refresh import DeadLetter
 from functions.core.shared.breaker import Breaker
 from functions.core.shared.damage import DamagedDocument, mapping, salvaged
+from functions.core.shared.dead_letters import DeadLetter
 from functions.core.shared.records import Fields, problems
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import Wallet

@@ -1,10 +1,10 @@
-"""One key, one request: the same key with the same payload gets the same answer, with another payload an error."""
+"""A `requestId` names one job: what its id is, and what has to stay the same when it comes again."""
 
 import hashlib
-from collections.abc import Mapping
 
 from functions.core.jobs.jobs import JOB_LIFETIME, Job
 from functions.core.shared.errors import KeyReused
+from functions.core.shared.idempotency import require_same_payload
 
 
 def job_id_for(uid: str, request_id: str) -> str:
@@ -40,17 +40,3 @@ def outlived_key() -> KeyReused:
         "Use a new requestId.",
         field="requestId",
     )
-
-
-def require_same_payload(stored: Mapping[str, object], wanted: Mapping[str, object]) -> None:
-    """Check that what a key was first used with is what it comes with again, by the names that the client sends.
-
-    Raises:
-        KeyReused: names the first field that differs.
-    """
-    for field, value in wanted.items():
-        if stored.get(field) != value:
-            raise KeyReused(
-                f"This requestId was used before with another {field}. Use a new requestId for a new request.",
-                field=field,
-            )

@@ -84,16 +84,14 @@ def claimed(batch_id: str, attempts: int, lease_until: datetime) -> Fields:
     return {"status": Status.PROCESSING, "batchId": batch_id, "attempts": attempts + 1, "leaseUntil": lease_until}
 
 
+def unclaimed(at: datetime) -> Fields:
+    """Out of its batch and back into the queue, to be taken from `at` on."""
+    return {"status": Status.QUEUED, "batchId": None, "leaseUntil": None, "queuedAt": at}
+
+
 def requeued(error: JobError, *, attempts: int, at: datetime) -> Fields:
-    """Back into the queue, to be taken from `at` on. `attempts` are those that count against the limit."""
-    return {
-        "status": Status.QUEUED,
-        "batchId": None,
-        "leaseUntil": None,
-        "attempts": attempts,
-        "queuedAt": at,
-        "error": error.told(),
-    }
+    """The same after an attempt. `attempts` are those that count against the limit."""
+    return {**unclaimed(at), "attempts": attempts, "error": error.told()}
 
 
 def lease_moved(until: datetime, error: JobError, cost_micros: int) -> Fields:

@@ -23,7 +23,6 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from functions.core.config.plans import Allowance, AllowanceKind, Every
 from functions.core.config.runtime import RuntimeConfig
-from functions.core.shared.records import Record
 from functions.core.wallet.accounts import Account, open_account
 from functions.core.wallet.ledger import Reason, Wallet
 
@@ -39,12 +38,6 @@ RETRY_AFTER = (timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=4))
 
 UNKNOWN_PLAN_WAIT = timedelta(hours=1)
 """When a wallet is looked at again whose plan the config does not know yet: a paying user is not given up for that."""
-
-DEAD_LETTER_LIFETIME = timedelta(days=30)
-"""How long an operator has to look at it."""
-
-REASON_CHARACTERS_MAX = 1_000
-"""A damaged document can be wrong in every field; the first few tell enough."""
 
 
 class UnknownPlanError(ValueError):
@@ -167,40 +160,6 @@ def refreshed(wallet: Wallet, uid: str, runtime: RuntimeConfig, now: datetime) -
 def retry_at(failures: int, now: datetime) -> datetime | None:
     """Return when to try a user again who has now failed so many times; None when it is given up."""
     return now + RETRY_AFTER[failures - 1] if failures <= len(RETRY_AFTER) else None
-
-
-class DeadLetter(Record):
-    """Work that was given up, and why: for an operator. Stored in `deadLetters/{letterId}`.
-
-    `kind` says what it is about: the `refresh` of a user's wallet, a `document` that cannot be
-    read, a `job`, or a `batch`.
-    """
-
-    letter_id: str
-    kind: str = "refresh"
-    path: str
-    uid: str
-    reason: str
-    at: datetime
-    expire_at: datetime
-
-
-def letter_about(kind: str, path: str, uid: str, reason: str, now: datetime) -> DeadLetter:
-    """Return the dead letter about a document: one for each, however often it is met."""
-    name = f"{kind}:{path.replace('/', ':')}"
-    return dead_letter(path, uid, reason, now).model_copy(update={"letter_id": name, "kind": kind})
-
-
-def dead_letter(path: str, uid: str, reason: str, now: datetime) -> DeadLetter:
-    """Return the dead letter about a user whose last attempt has failed now."""
-    return DeadLetter(
-        letter_id=f"refresh:{path.replace('/', ':')}:{now:%Y-%m-%dT%H:%M:%S}",
-        path=path,
-        uid=uid,
-        reason=reason[:REASON_CHARACTERS_MAX],
-        at=now,
-        expire_at=now + DEAD_LETTER_LIFETIME,
-    )
 
 
 def _is_day(period: str) -> bool:

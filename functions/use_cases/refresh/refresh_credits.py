@@ -22,6 +22,7 @@ from functions.core.refresh import refresh
 from functions.core.refresh.worker_shards import worker_of
 from functions.core.shared.breaker import Admission, Breaker
 from functions.core.shared.damage import DamagedDocument
+from functions.core.shared.dead_letters import dead_letter
 from functions.use_cases.shared.set_aside import report_damaged
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ class _Run:
             if retry_at is not None:
                 self._deps.store.postpone_refresh(due, failures, retry_at)
             else:
-                self._deps.store.give_up_refresh(due, refresh.dead_letter(due.path, due.uid, problem, now))
+                self._deps.store.give_up_refresh(due, dead_letter(due.path, due.uid, problem, now))
                 self.counts["givenUp"] += 1
             self._succeeded()
         except StoreDownError as down:

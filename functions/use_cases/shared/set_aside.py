@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from functions import log
 from functions.adapters.transient_errors import will_pass
-from functions.core.jobs.jobs import Status
-from functions.core.refresh.refresh import letter_about
 from functions.core.shared.alerts import AlertKind, alert
+from functions.core.shared.dead_letters import letter_about
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,17 +70,12 @@ def report_damaged(deps: Deps, damaged: Sequence[DamagedDocument], what_to_do: s
 def postpone_damaged(deps: Deps, damaged: Sequence[DamagedDocument], due_field: str) -> int:
     """Report damaged documents and move the time in `due_field`, by which they were found, on by an hour: they leave
     the head of their queue, and are taken as soon as they are repaired. Two writes each. Returns how many there are."""
-    return _set_aside(deps, damaged, {due_field: deps.clock() + LOOK_AGAIN})
+    return set_aside(deps, damaged, {due_field: deps.clock() + LOOK_AGAIN})
 
 
-def requeue_damaged(deps: Deps, damaged: Sequence[DamagedDocument]) -> int:
-    """Report damaged jobs that a batch has claimed, and put them back into the queue, where they are looked at again in
-    an hour. Two writes each. Returns how many there are."""
-    later = deps.clock() + LOOK_AGAIN
-    return _set_aside(deps, damaged, {"status": Status.QUEUED, "batchId": None, "leaseUntil": None, "queuedAt": later})
-
-
-def _set_aside(deps: Deps, damaged: Sequence[DamagedDocument], fields: Fields) -> int:
+def set_aside(deps: Deps, damaged: Sequence[DamagedDocument], fields: Fields) -> int:
+    """Report damaged documents and write these fields into them, which take them out of the way. Two writes each.
+    Returns how many there are."""
     for each in damaged:
         deps.store.set_aside(each, fields, letter_about("document", each.path, "", str(each), deps.clock()))
     return report_damaged(deps, damaged)

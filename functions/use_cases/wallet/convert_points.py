@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from functions.core.jobs.idempotency import require_same_payload
 from functions.core.refresh.refresh import credit_due
+from functions.core.shared.idempotency import require_same_payload
 from functions.core.shared.records import Request, RequestId
 from functions.core.wallet import earning, ledger
 from functions.core.wallet.accounts import Account

@@ -406,21 +406,6 @@ def test_a_contact_forgives_the_failures() -> None:
     assert (account.wallet.refresh_failures, len(account.new_entries)) == (0, 1)
 
 
-def test_a_dead_letter_says_who_and_why_and_ends_by_itself() -> None:
-    """It names the document and the reason, cut to a readable length, and has an end."""
-    letter = refresh.dead_letter("users/ana/wallet/main", "ana", "x" * 5_000, NOW)
-    assert letter.letter_id == "refresh:users:ana:wallet:main:2026-11-21T12:00:00"
-    assert (letter.uid, letter.path) == ("ana", "users/ana/wallet/main")
-    assert (len(letter.reason), letter.expire_at - letter.at) == (1_000, 30 * ONE_DAY)
-
-
-def test_there_is_one_dead_letter_about_a_document() -> None:
-    """However often it is met; it says what kind of thing it is about."""
-    first, second = (refresh.letter_about("job", "aiJobs/abc", "ann", why, NOW) for why in ("once", "twice"))
-    assert (first.letter_id, first.kind, first.path, first.uid) == ("job:aiJobs:abc", "job", "aiJobs/abc", "ann")
-    assert (second.letter_id, second.reason) == (first.letter_id, "twice")
-
-
 def test_a_charge_after_a_refresh_spends_it() -> None:
     """A contact credits before anything else: the last token of the day before and today's are one balance."""
     wallet = with_fields(opened(), balance=0, total_spent=10)

@@ -1,0 +1,19 @@
+"""One key, one request: the same key with the same payload gets the same answer, with another payload an error."""
+
+from collections.abc import Mapping
+
+from functions.core.shared.errors import KeyReused
+
+
+def require_same_payload(stored: Mapping[str, object], wanted: Mapping[str, object]) -> None:
+    """Check that what a key was first used with is what it comes with again, by the names that the client sends.
+
+    Raises:
+        KeyReused: names the first field that differs.
+    """
+    for field, value in wanted.items():
+        if stored.get(field) != value:
+            raise KeyReused(
+                f"This requestId was used before with another {field}. Use a new requestId for a new request.",
+                field=field,
+            )
