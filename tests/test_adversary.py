@@ -31,7 +31,7 @@ from scripts.simulation.world import World
 from tests.adversary import MARK, Adversary
 from tests.app import photo
 
-SEEDS = 6
+SEEDS = 10
 LINE_BYTES_MAX = 8_000
 """Of a log entry; the longest have a traceback."""
 
