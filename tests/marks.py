@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-import functions
-from functions import boundary
+from functions.edge import boundary
+from tests.wire import use_case
 
 Json = Any
 Schema = Mapping[str, Any]
@@ -51,7 +51,7 @@ class Marks:
 
 def request_type(name: str) -> type[BaseModel]:
     """Return what a callable checks its requests against."""
-    return boundary._request_type(getattr(getattr(functions, name), name))  # noqa: SLF001  (the type that is checked)
+    return boundary._request_type(use_case(name))  # noqa: SLF001  (the type that is checked)
 
 
 def marked(name: str, marks: Marks, given: Mapping[str, Json]) -> dict[str, Json]:

@@ -20,11 +20,11 @@ from typer.testing import CliRunner
 from functions import log
 from functions.adapters.images import prepare
 from functions.adapters.messaging import _message
-from functions.steps.provider_watch import WatchedProvider
+from functions.adapters.providers.watched import WatchedProvider
+from localcloud.firestore.faults import KINDS as FIRESTORE_FAULTS
+from localcloud.openai.faults import KINDS as OPENAI_FAULTS
 from scripts.admin import app
-from scripts.emulators.firestore.faults import KINDS as FIRESTORE_FAULTS
-from scripts.emulators.inprocess import InProcessCloud
-from scripts.emulators.openai_standin.faults import KINDS as OPENAI_FAULTS
+from scripts.inprocess import InProcessCloud
 from scripts.operators import session
 from tests.marks import Marks, marked, misfits
 from tests.wire import Wire, id_token, names, new_wire, operator_token
@@ -251,11 +251,11 @@ def town(monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
 
 MEANT = {
     "log": ("jobId",),
-    "commands": ("requestId",),
+    "commands": ("requestId", "answer about a photo"),
     "provider": ("region", "language"),
 }
 """Fields that are meant to come out somewhere: a job's id is how a log entry is found, a ledger entry is named by its
-request, and the provider is asked about Ann's photo in her language."""
+request, operators see what a photo was taken for, and the provider is asked about Ann's photo in her language."""
 
 
 @pytest.mark.filterwarnings("ignore:Message.token is deprecated")
