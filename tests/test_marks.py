@@ -136,7 +136,7 @@ class Town:
         monkeypatch.setattr(
             self.cloud.deps, "prepare_photo", lambda data, _: prepare(data, rules.side_max, rules.jpeg_quality)
         )
-        monkeypatch.setattr(session, "connect", lambda _project: self.cloud.deps)
+        monkeypatch.setattr(session, "connect", lambda _project: self.cloud.operator())
 
     def photo(self, path: str) -> None:
         """Store a photo with marks in what stands beside its picture."""
@@ -205,13 +205,14 @@ class Town:
         self.cloud.interrupt = lambda _call, _when: None
         alerts = [json.dumps(each.to_dict(), default=str) for each in self.cloud.client.collection("alerts").stream()]
         environment = {"GCLOUD_PROJECT": "demo-ecolane", "ECOLANE_OPERATOR": "mia", "COLUMNS": "400"}
-        shown = [CliRunner().invoke(app, list(command), env=environment).output for command in COMMANDS]
+        shown = [CliRunner().invoke(app, list(command), env=environment) for command in COMMANDS]
+        assert [each.exception for each in shown if not isinstance(each.exception, SystemExit | None)] == []
         return {
             "answers to others": "\n".join(self.answers),
             "alerts": "\n".join(alerts),
             "pushes": repr([_message("token", news).data for news in self.cloud.messaging.sent]),
             "alerts pushed": repr([alert[1:] for alert in self.cloud.messaging.alerts]),
-            "commands": "\n".join(shown),
+            "commands": "\n".join(each.output for each in shown),
             "other documents": "\n".join(self._others_documents()),
         }
 
