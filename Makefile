@@ -21,7 +21,7 @@ demo: venv/.local  ## Run the main job end to end: make demo [PHOTOS=folder] [FI
 dev: venv/.local  ## Keep the local cloud running: make dev [FIRESTORE=official]
 	@$(BIN)/python -m scripts.dev $(if $(FIRESTORE),--firestore "$(FIRESTORE)")
 
-test: check  ## Lint, types, and all tests; those of the core have to cover every line and branch of it
+test: check  ## Lint, layers, types, and all tests; those of the core have to cover every line and branch of it
 	@$(BIN)/python -m pytest tests/core --quiet --cov=functions.core --cov-report=term:skip-covered --cov-fail-under=100
 	@$(BIN)/python -m pytest --ignore=tests/core --ignore=tests/install --numprocesses=auto --dist=loadfile
 
@@ -38,9 +38,10 @@ simulate: venv/.local  ## Many users, several days, everything going wrong: make
 	@$(BIN)/python -m scripts.simulate $(if $(HISTORIES),--histories "$(HISTORIES)") $(if $(SEED),--seed "$(SEED)") \
 	  $(if $(MUTATIONS),--mutations)
 
-check: venv/.dev  ## Lint and types only
+check: venv/.dev  ## Lint, layers and types only
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check --quiet .
+	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/python -m mypy
 
 format: venv/.dev  ## Format the code

@@ -49,12 +49,10 @@ class Deps:
     @cached_property
     def files(self) -> StorageFiles:
         """Cloud Storage."""
-        from google.cloud.storage import Client
-
-        from functions.adapters.storage import StorageFiles, emulated_url, signed_url
+        from functions.adapters.storage import StorageFiles, connected, emulated_url, signed_url
 
         sign = emulated_url if self.settings.emulated else signed_url
-        return StorageFiles(Client(project=self.settings.project), self.settings.bucket, sign)
+        return StorageFiles(connected(self.settings.project), self.settings.bucket, sign)
 
     @cached_property
     def provider(self) -> OpenAIProvider:

@@ -43,6 +43,11 @@ CHUNK_BYTES = 4 * 1024 * 1024
 """What a stream holds in memory at a time. Storage wants multiples of 256 KiB."""
 
 
+def connected(project: str) -> Client:
+    """Return a client that works with the account of this process."""
+    return Client(project=project)
+
+
 class StorageFiles:
     """The objects in one bucket."""
 
