@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from functions.edge import boundary
+from functions.edge.callables import request_type
 from tests.wire import use_case
 
 Json = Any
@@ -49,18 +49,13 @@ class Marks:
         return {mark: where for mark, where in self.known.items() if mark in text}
 
 
-def request_type(name: str) -> type[BaseModel]:
-    """Return what a callable checks its requests against."""
-    return boundary._request_type(use_case(name))  # noqa: SLF001  (the type that is checked)
-
-
 def marked(name: str, marks: Marks, given: Mapping[str, Json]) -> dict[str, Json]:
     """Return a request in form with a mark in each of its fields; `given` are fields that mean something here.
 
     Raises:
         AssertionError: a field takes none of the forms that marks have.
     """
-    model = request_type(name)
+    model = request_type(use_case(name))
     schema = model.model_json_schema()
     request: dict[str, Json] = {}
     for field_name, part in schema.get("properties", {}).items():
