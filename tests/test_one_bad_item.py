@@ -15,8 +15,8 @@ from google.cloud.storage.exceptions import DataCorruption
 
 from functions.adapters.messaging import Sent
 from functions.core.batches.reports import read_line
-from functions.core.config.runtime import FUNCTION_TIMEOUT
 from functions.core.jobs.attempts import answered
+from functions.core.shared.time_limits import FUNCTION_TIMEOUT
 from functions.core.wallet.profile import PushSummary
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches

@@ -26,9 +26,9 @@ from google.auth.credentials import AnonymousCredentials
 from functions.adapters.firestore import BoundedClient, FirestoreStore
 from functions.core.batches.batches import Batch, BatchMember, BatchState
 from functions.core.batches.reports import ProviderBatch, ProviderState
-from functions.core.config.runtime import FUNCTION_TIMEOUT
 from functions.core.jobs.jobs import JOB_LIFETIME, Job, Status
 from functions.core.shared.lanes import Lane
+from functions.core.shared.time_limits import FUNCTION_TIMEOUT, RUN_TIME
 from functions.deploy.params import Settings
 from functions.use_cases.batches import poll_batches
 from functions.use_cases.budget.spending import hold_for_batch, open_day
@@ -38,7 +38,7 @@ from scripts.inprocess import MemoryMessaging
 
 PAGE = 500
 MANY_SIZE = 100
-SHORT_RUN = poll_batches.RUN_TIME / 40
+SHORT_RUN = timedelta(seconds=9)
 
 
 def run() -> dict[str, Any]:
@@ -66,7 +66,7 @@ def run() -> dict[str, Any]:
     }
 
 
-def collected(lines: int, size: int, run_time: timedelta = poll_batches.RUN_TIME) -> dict[str, float]:
+def collected(lines: int, size: int, run_time: timedelta = RUN_TIME) -> dict[str, float]:
     """Collect so many lines from batches of that size, in processes of their own, and return the figures."""
     with _firestore() as (host, admin_url):
         command = [

@@ -20,8 +20,9 @@ from firebase_functions.private import serving
 from functions_framework._http.gunicorn import GunicornApplication
 from pydantic import ValidationError
 
-from functions.core.config.runtime import CALL_TIMEOUT, FUNCTION_TIMEOUT, RuntimeConfig
+from functions.core.config.runtime import RuntimeConfig
 from functions.core.refresh.worker_shards import WORKERS_MAX
+from functions.core.shared.time_limits import CALL_TIMEOUT, FUNCTION_TIMEOUT
 from functions.deploy import options as capacity
 from functions.deploy import params
 from functions.deploy.options import INSTANCES_MAX

@@ -9,8 +9,8 @@ import pytest
 from google.cloud.firestore import FieldFilter
 from typer.testing import CliRunner, Result
 
-from functions.core.operations.health import CRON_MINUTES
 from functions.core.shared.errors import AccountBlocked
+from functions.core.shared.time_limits import CRON_MINUTES
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
 from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image

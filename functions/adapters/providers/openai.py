@@ -28,7 +28,7 @@ CONTROL_TIMEOUT_SECONDS = 30.0
 TRANSFER_TIMEOUT_SECONDS = 90.0
 """For all of an upload: 190 MB at 2 MB a second. A download is worked on while it comes in: for the time between two
 parts of it, and for how long it may outlast the run's own time. It is less than a run keeps for the batch that it is
-at: see `RUN_TIME` in the crons."""
+at: see `time_limits.RUN_TIME`."""
 
 ANSWER_BYTES_MAX = 8_000_000
 """An answer has some thousand, a page of a hundred batches some hundred thousand; it is all in memory at once."""

@@ -11,12 +11,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
 
 from functions.core.config.plans import Allowances, Plans
 from functions.core.shared.records import Record, Uid
-
-FUNCTION_TIMEOUT = timedelta(seconds=540)
-"""The longest a scheduled function may run (functions/deploy/options.py asks for it); leases have to outlive it."""
-
-CALL_TIMEOUT = timedelta(seconds=120)
-"""The longest a call that asks the provider may run; the lease of its job has to outlive it."""
+from functions.core.shared.time_limits import CALL_TIMEOUT, FUNCTION_TIMEOUT
 
 
 class SurgeStep(Record):

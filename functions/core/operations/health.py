@@ -12,23 +12,14 @@ from pydantic import Field
 
 from functions.core.batches.batches import BatchState
 from functions.core.budget.holds import Mode
-from functions.core.config.runtime import FUNCTION_TIMEOUT
 from functions.core.model.provider_errors import Trouble
 from functions.core.model.provider_outage import Door, Outage, described, standing
 from functions.core.shared.alerts import AlertKind
 from functions.core.shared.breaker import Breaker
 from functions.core.shared.damage import DamagedDocument
 from functions.core.shared.records import Record
+from functions.core.shared.time_limits import CRON_MINUTES, FUNCTION_TIMEOUT
 from functions.core.shared.utc_days import clock_text
-
-CRON_MINUTES: Mapping[str, int] = {
-    "submit_batches": 5,
-    "poll_batches": 5,
-    "recover_jobs": 10,
-    "refresh_credits": 5,
-    "guard_budget": 15,
-}
-"""How often each scheduled function runs, as main.py declares it."""
 
 QUEUE_AGE_MAX = timedelta(hours=2)
 """Alert when the oldest sendable job is older: about 24 submit runs have passed it over."""

@@ -24,8 +24,8 @@ from functions.core.batches.batches import (
     next_poll,
 )
 from functions.core.batches.reports import ENDED, ProviderBatch, ProviderState
-from functions.core.config.runtime import FUNCTION_TIMEOUT
 from functions.core.shared.alerts import AlertKind, alert
+from functions.core.shared.time_limits import RUN_TIME
 from functions.use_cases.batches.closing import close, completed, pause
 from functions.use_cases.batches.collector import Collector
 from functions.use_cases.batches.pushes import push
@@ -35,10 +35,6 @@ from functions.use_cases.shared.set_aside import postpone_damaged
 if TYPE_CHECKING:
     from functions.adapters.firestore import StoredBatch
     from functions.wiring import Deps
-
-RUN_TIME = FUNCTION_TIMEOUT - timedelta(seconds=180)
-"""After this a run looks at no further batch, and ends no further job of the one that it is at; the margin is for
-storing how far it has come."""
 
 PUSH_TIME = timedelta(seconds=60)
 """How long after the run's own time users are still told of results."""

@@ -18,9 +18,9 @@ from functions import log
 from functions.adapters.providers.openai import ProviderDownError, ProviderError, ProviderRejectedError
 from functions.core.batches.batches import BATCH_LIFETIME, JOB_LEASE, RELEASE_PAUSE, Batch, BatchMember, BatchState
 from functions.core.budget.holds import Mode, NoRoomError, trimmed
-from functions.core.config.runtime import FUNCTION_TIMEOUT
 from functions.core.jobs.jobs import QUEUE_SHARDS
 from functions.core.model.provider_outage import Door
+from functions.core.shared.time_limits import FUNCTION_TIMEOUT, RUN_TIME
 from functions.use_cases.batches.abandoned import take_up_abandoned
 from functions.use_cases.batches.batch_files import LeaseOverError, StorageDownError, write_files
 from functions.use_cases.batches.queue import queued_jobs, without_overdue
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 
 QUEUE_COUNTED_MAX = 100_000
 """Counting further would cost more reads and change no price."""
-
-RUN_TIME = FUNCTION_TIMEOUT - timedelta(seconds=240)
-"""After this a run begins no further batch."""
 
 PREPARE_TIME = FUNCTION_TIMEOUT - timedelta(seconds=150)
 """After this a run reads no further photo for the batch that it is at. What is left is for the photos under way, for

@@ -13,7 +13,6 @@ from functions import log
 from functions.adapters.providers.openai import ProviderDownError, ProviderRejectedError
 from functions.adapters.time_budget import STORE_PATIENCE_SECONDS, since_arrival
 from functions.core.budget.anomalies import Terms, UsageAnomalies
-from functions.core.config.runtime import CALL_TIMEOUT
 from functions.core.jobs.attempts import Attempt, answered, failed_attempt, judge
 from functions.core.jobs.endings import refunding
 from functions.core.jobs.jobs import Failure, Job, JobError, Status
@@ -22,6 +21,7 @@ from functions.core.model.prompts import completion_request, image_data_url
 from functions.core.model.provider_errors import Trouble
 from functions.core.shared.errors import InvalidImage, PhotoRefused, ProviderUnavailable
 from functions.core.shared.photos import PhotoProblem
+from functions.core.shared.time_limits import CALL_TIMEOUT
 from functions.use_cases.budget.spending import report_doubts
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from functions import log
 from functions.adapters.transient_errors import will_pass
-from functions.core.config.runtime import FUNCTION_TIMEOUT
 from functions.core.jobs.endings import refunding
 from functions.core.jobs.jobs import Failure, JobError
+from functions.core.shared.time_limits import RUN_TIME
 from functions.use_cases.shared.set_aside import LOOK_AGAIN, postpone_damaged
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ PAGE = 100
 
 NEXT_RUN = timedelta(minutes=5)
 """Less than the time between two runs."""
-
-RUN_TIME = FUNCTION_TIMEOUT - timedelta(seconds=120)
-"""After this a run begins with no further job."""
 
 
 def recover_jobs(deps: Deps) -> dict[str, int]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import traceback
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from functions import log
-from functions.core.config.runtime import FUNCTION_TIMEOUT
 from functions.core.shared.alerts import LEASE, Alert, Channel, attempted, outcome, taken
 from functions.use_cases.shared.set_aside import postpone_damaged
 
@@ -17,9 +15,6 @@ if TYPE_CHECKING:
     from functions.wiring import Deps
 
 ALERTS_PER_RUN = 20
-
-RUN_TIME = FUNCTION_TIMEOUT - timedelta(seconds=120)
-"""After this a run begins to deliver no further alert: one whose receiver does not answer takes a minute."""
 
 
 def deliver_due(deps: Deps, until: datetime) -> int:

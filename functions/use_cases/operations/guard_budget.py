@@ -29,9 +29,10 @@ from functions.core.budget.cost_report import JOBS_SAMPLED_MAX, most_frequent, u
 from functions.core.budget.day_review import Books, Drift, Review, days_to_review, excess_alerts, mode_held
 from functions.core.budget.state import BudgetState
 from functions.core.shared.alerts import AlertKind, alert
+from functions.core.shared.time_limits import RUN_TIME
 from functions.core.shared.utc_days import day_bounds, day_of
 from functions.use_cases.budget.spending import reviewer
-from functions.use_cases.operations.delivery import RUN_TIME, deliver_due
+from functions.use_cases.operations.delivery import deliver_due
 from functions.use_cases.operations.health import raise_alerts
 from functions.use_cases.shared.set_aside import report_damaged
 

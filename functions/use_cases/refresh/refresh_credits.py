@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from functions import log
 from functions.adapters.firestore.refresh import DueWallet, StoreDownError
-from functions.core.config.runtime import FUNCTION_TIMEOUT
 from functions.core.refresh import refresh
 from functions.core.refresh.worker_shards import worker_of
 from functions.core.shared.breaker import Admission, Breaker
 from functions.core.shared.damage import DamagedDocument
 from functions.core.shared.dead_letters import dead_letter
+from functions.core.shared.time_limits import RUN_TIME
 from functions.use_cases.shared.set_aside import report_damaged
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from functions.core.wallet.accounts import Account
     from functions.core.wallet.ledger import Wallet
     from functions.wiring import Deps
-
-RUN_TIME_MAX = FUNCTION_TIMEOUT - timedelta(seconds=60)
-"""No page is begun later than this: it would not be finished."""
 
 PAGES_MAX = 10_000
 """Pages of one run: far more than its time allows, so that a fault of ours ends too."""
@@ -107,7 +104,7 @@ class _Run:
         if self.admission is Admission.SHUT:
             log.warning(log.Event.REFRESH_SHUT)
             return
-        while self.counts["pages"] < PAGES_MAX and self._deps.clock() - self.started < RUN_TIME_MAX:
+        while self.counts["pages"] < PAGES_MAX and self._deps.clock() - self.started < RUN_TIME:
             if not self._take_page():
                 return
 

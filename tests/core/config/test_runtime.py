@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from functions.core.config.runtime import CALL_TIMEOUT, FUNCTION_TIMEOUT, RuntimeConfig
+from functions.core.config.runtime import RuntimeConfig
+from functions.core.shared.time_limits import CALL_TIMEOUT, FUNCTION_TIMEOUT
 
 
 def test_no_document_means_the_documented_defaults() -> None:

@@ -7,9 +7,10 @@ import pytest
 from functions.core.budget.holds import Mode
 from functions.core.model.provider_errors import Trouble
 from functions.core.model.provider_outage import Outage
-from functions.core.operations.health import CRON_MINUTES, CronRun, Figures, complaints, cron_rows, late
+from functions.core.operations.health import CronRun, Figures, complaints, cron_rows, late
 from functions.core.shared.alerts import AlertKind
 from functions.core.shared.breaker import FAILURES_MAX, Breaker
+from functions.core.shared.time_limits import CRON_MINUTES
 from scripts.schedule_plan import cron_triggers
 from tests.builders import NOW
 

@@ -19,8 +19,8 @@ from google.api_core import exceptions
 
 from functions.core.batches.batches import RELEASE_PAUSE
 from functions.core.batches.reports import ProviderState
-from functions.core.config.runtime import FUNCTION_TIMEOUT
 from functions.core.jobs.transitions import RETRY_BACKOFF
+from functions.core.shared.time_limits import FUNCTION_TIMEOUT
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
 from functions.use_cases.jobs.cancel_job import CancelJob, cancel_job
@@ -256,7 +256,7 @@ def test_a_batch_that_takes_longer_than_a_run_is_collected_by_several(cloud: InP
     def slow(call: str, when: str) -> None:
         if when == "after" and call in {"firestore.Commit", "firestore.BatchWrite"}:
             calls.append(call)
-            cloud.clock.advance(timedelta(seconds=70))
+            cloud.clock.advance(timedelta(seconds=60))
 
     cloud.interrupt = slow
     runs: list[dict[str, int]] = []

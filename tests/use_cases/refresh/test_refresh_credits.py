@@ -11,12 +11,13 @@ from google.api_core.exceptions import GoogleAPICallError
 from functions.core.config.plans import Every
 from functions.core.refresh.refresh import last_due, slot_of
 from functions.core.shared.breaker import OPEN_FOR
+from functions.core.shared.time_limits import RUN_TIME
 from functions.use_cases.jobs.cancel_job import CancelJob, cancel_job
 from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
 from functions.use_cases.jobs.quote import Quote, quote
 from functions.use_cases.jobs.upgrade_job import UpgradeJob, upgrade_job
 from functions.use_cases.operations.admin_stats import AdminStats, admin_stats
-from functions.use_cases.refresh.refresh_credits import RUN_TIME_MAX, refresh_credits
+from functions.use_cases.refresh.refresh_credits import refresh_credits
 from functions.use_cases.wallet.claim_daily_bonus import ClaimDailyBonus, claim_daily_bonus
 from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from localcloud.firestore import in_process_client
@@ -153,7 +154,7 @@ def test_a_run_that_has_no_time_left_is_resumed(local: InProcessCloud) -> None:
     tomorrow(local)
     deps = local.new_process()
     started, reads = deps.clock(), iter(range(10_000))
-    deps.clock = lambda: started + next(reads) * RUN_TIME_MAX / 4
+    deps.clock = lambda: started + next(reads) * RUN_TIME / 4
     first = refresh_credits(deps)
     assert 0 < first["refreshed"] < 40
     assert refresh_credits(local.deps)["refreshed"] == 40 - first["refreshed"]

@@ -1,0 +1,11 @@
+"""How the times of scheduled functions fit together."""
+
+from datetime import timedelta
+
+from functions.core.shared.time_limits import CALL_TIMEOUT, CRON_MINUTES, FUNCTION_TIMEOUT, RUN_TIME
+
+
+def test_a_run_begins_nothing_once_the_next_is_due() -> None:
+    """Runs of one function seldom overlap, and none is cut off."""
+    assert timedelta(minutes=min(CRON_MINUTES.values())) >= RUN_TIME
+    assert RUN_TIME + CALL_TIMEOUT < FUNCTION_TIMEOUT
