@@ -4,13 +4,13 @@ For what has to be fast and repeatable: property tests, benchmarks of cost, simu
 it is moved; only Cloud Storage is replaced, by a dictionary with the adapter's own interface.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, TypeVar
 
 from openai import OpenAI
 
@@ -29,9 +29,25 @@ from localcloud.openai import OpenAIStandIn
 from scripts.operators.session import OperatorDeps
 from scripts.operators.store import OperatorStore
 
+D = TypeVar("D", bound=Deps)
 Interrupt = Callable[[str, Literal["before", "after"]], None]
 
+SETTINGS = Settings("demo-ecolane", "demo-bucket", "gpt-6-luna", "http://openai.local/v1", "stand-in")
+_AS_IT_IS: Mapping[str, Any] = {}
 _INDEXES = Path(__file__).resolve().parents[1] / "firestore.indexes.json"
+
+
+def replaced(deps: D, **parts: object) -> D:
+    """Put these parts in the place of those that `deps` would build: adapters, methods, settings or the clock, by name.
+    Raises TypeError for a name that there is not."""
+    if unknown := [name for name in parts if not hasattr(type(deps), name) and name not in vars(deps)]:
+        raise TypeError(f"{type(deps).__name__} has no {unknown}")
+    vars(deps).update(parts)
+    return deps
+
+
+def _uninterrupted(_call: str, _when: Literal["before", "after"]) -> None:
+    return
 
 
 class StillClock:
@@ -165,30 +181,53 @@ class InProcessCloud:
         self.openai = OpenAIStandIn(clock=self.clock, **standin)
         self.files = MemoryFiles()
         self.messaging = MemoryMessaging()
-        self.interrupt: Interrupt = lambda _call, _when: None
+        self.interrupt: Interrupt = _uninterrupted
         self.client = in_process_client(
             self.firestore, wait=wait, intercept=self._intercept, transport=BoundedTransport
         )
         self.deps = self.new_process()
 
-    def new_process(self) -> Deps:
-        """Return dependencies as a newly started process has them: nothing is remembered from before."""
-        settings = Settings("demo-ecolane", "demo-bucket", "gpt-6-luna", "http://openai.local/v1", "stand-in")
-        settings = replace(settings, openai_webhook_secret=self._webhook_secret)
-        deps = _InProcessDeps(settings, self.clock)
-        deps.store, deps.messaging = FirestoreStore(self.client), self.messaging  # type: ignore[assignment]
-        provider = WatchedProvider(
-            OpenAI(api_key="stand-in", base_url=settings.openai_base_url, http_client=self.openai.http_client()), deps
+    def new_process(
+        self, settings: Mapping[str, Any] | None = None, openai: OpenAI | None = None, **parts: Any
+    ) -> Deps:
+        """Return dependencies as a newly started process has them: nothing is remembered from before.
+
+        `settings` are changes to those of the deploy, `openai` another client for the provider, `parts` whatever else
+        is to be replaced; see `replaced`.
+        """
+        deployed = {"openai_webhook_secret": self._webhook_secret, **settings}
+        deps = _InProcessDeps(replace(SETTINGS, **deployed), self.clock)
+        if openai is None:
+            http = self.openai.http_client()
+            openai = OpenAI(api_key="stand-in", base_url=deps.settings.openai_base_url, http_client=http)
+        return replaced(
+            deps,
+            **{
+                "store": FirestoreStore(self.client),
+                "messaging": self.messaging,
+                "files": _Interrupted("storage", self.files, self),
+                "provider": _Interrupted("openai", WatchedProvider(openai, deps), self),
+                **parts,
+            },
         )
-        deps.files = _Interrupted("storage", self.files, self)  # type: ignore[assignment]
-        deps.provider = _Interrupted("openai", provider, self)  # type: ignore[assignment]
-        return deps
+
+    def restart(self, settings: Mapping[str, Any] = _AS_IT_IS, openai: OpenAI | None = None, **parts: Any) -> None:
+        """Let a new process take over, which nothing interrupts; see `new_process`."""
+        self.interrupt = _uninterrupted
+        self.deps = self.new_process(settings, openai, **parts)
+
+    @contextmanager
+    def interrupting(self, interrupt: Interrupt) -> Iterator[None]:
+        """Have each call that leaves the process interrupted, until the block ends."""
+        self.interrupt = interrupt
+        try:
+            yield
+        finally:
+            self.interrupt = _uninterrupted
 
     def operator(self) -> OperatorDeps:
         """Return the dependencies of an operator's command."""
-        deps = OperatorDeps(self.deps.settings, self.clock)
-        deps.store = OperatorStore(self.client)
-        return deps
+        return replaced(OperatorDeps(self.deps.settings, self.clock), store=OperatorStore(self.client))
 
     def _intercept(self, rpc: str, proceed: Callable[[], list[bytes]]) -> list[bytes]:
         self.interrupt(f"firestore.{rpc}", "before")

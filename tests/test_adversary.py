@@ -10,7 +10,6 @@ from typing import Any, cast
 import pytest
 
 from functions import log
-from functions.adapters.providers.watched import WatchedProvider
 from functions.core.shared.errors import EcolaneError
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
@@ -71,7 +70,7 @@ class Siege:
         self.cloud = InProcessCloud(seed=seed, batch_minutes=40.0)
         self.dice = Random(f"siege {seed}")  # noqa: S311  (repeatable, not secret)
         self.adversary = Adversary(self.cloud.openai.transport(), seed, self.cloud.clock, share)
-        self.cloud.deps.__dict__["provider"] = WatchedProvider(self.adversary.client(), self.cloud.deps)
+        self.cloud.restart(openai=self.adversary.client())
         self.watch = Watch()
         self.cloud.interrupt = lambda call, when: self.watch(call, self.database) if when == "after" else None
         self.answers: list[str] = []

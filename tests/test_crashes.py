@@ -155,15 +155,9 @@ def test_a_crash_anywhere_is_recovered_from(name: str, at: int, when: When) -> N
     with pytest.raises(BaseException):  # noqa: B017, PT011  (a client library may cover it with an error of its own)
         run(cloud)
     assert killer.dead
-    restart(cloud)
+    cloud.restart()
     settle(cloud)
     examine(cloud)
-
-
-def restart(cloud: InProcessCloud) -> None:
-    """A new process takes over, which knows nothing of the old one."""
-    cloud.interrupt = lambda _call, _when: None
-    cloud.deps = cloud.new_process()
 
 
 def settle(cloud: InProcessCloud) -> None:

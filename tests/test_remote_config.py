@@ -17,7 +17,7 @@ from functions.core.config.changes import REMOTE_KEYS
 from functions.use_cases.budget.spending import open_day
 from functions.use_cases.operations.guard_budget import guard_budget
 from functions.wiring import Deps
-from scripts.inprocess import InProcessCloud
+from scripts.inprocess import InProcessCloud, replaced
 
 
 def template(**values: str) -> ServerTemplate:
@@ -46,9 +46,7 @@ def cloud() -> InProcessCloud:
 def deps(cloud: InProcessCloud) -> Deps:
     """A process that was deployed with Remote Config."""
     cloud.client.document("config/runtime").set({"tokens": {"batchPrice": 3}})
-    made = cloud.new_process()
-    made.settings = replace(made.settings, remote_config=True)
-    return made
+    return cloud.new_process({"remote_config": True})
 
 
 def serve(deps: Deps, values: Mapping[str, str] | Exception) -> SimpleNamespace:
@@ -61,7 +59,7 @@ def serve(deps: Deps, values: Mapping[str, str] | Exception) -> SimpleNamespace:
             raise values
         return values
 
-    vars(deps)["remote_values"] = answer
+    replaced(deps, remote_values=answer)
     return asked
 
 
@@ -95,7 +93,7 @@ def test_while_it_is_down_its_last_values_stay(deps: Deps, capsys: pytest.Captur
 
 def test_without_the_param_nothing_is_asked(deps: Deps) -> None:
     """A deploy without Remote Config never asks for it."""
-    deps.settings = replace(deps.settings, remote_config=False)
+    replaced(deps, settings=replace(deps.settings, remote_config=False))
     asked = serve(deps, {"batch_token_price": "2"})
     assert (deps.runtime().tokens.batch_price, asked.times) == (3, 0)
 

@@ -11,7 +11,6 @@ import pytest
 from openai import OpenAI
 
 from functions import log
-from functions.adapters.providers.openai import OpenAIProvider
 from functions.core.model.prompts import SYSTEM_PROMPT
 from scripts.inprocess import InProcessCloud
 from tests.app import photo
@@ -38,8 +37,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
 
 def ask(cloud: InProcessCloud, http_client: httpx2.Client) -> None:
     """Have the functions ask this provider, with the key."""
-    provider = OpenAIProvider(OpenAI(api_key=KEY, base_url="http://openai.local/v1", http_client=http_client))
-    cloud.deps.__dict__["provider"] = provider
+    cloud.restart(openai=OpenAI(api_key=KEY, base_url="http://openai.local/v1", http_client=http_client))
 
 
 @pytest.fixture

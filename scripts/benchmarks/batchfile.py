@@ -27,6 +27,7 @@ from functions.deploy.params import Settings
 from functions.use_cases.batches import batch_files
 from functions.use_cases.batches.collector import Collector
 from functions.wiring import Deps
+from scripts.inprocess import replaced
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL, LARGE = 1_000, 50_000
@@ -168,7 +169,7 @@ class _Deps(Deps):
     def __init__(self, mode: str, folder: Path) -> None:
         super().__init__(Settings("project", "bucket", MODEL, "http://openai.local", "key"), lambda: NOW)
         store = _NoStore({"batch": {"signedUrls": mode == "links"}})
-        vars(self).update(files=DiskFiles(folder), store=store)
+        replaced(self, files=DiskFiles(folder), store=store)
 
     def prepare_photo(self, data: bytes, _rules: object) -> bytes:
         return data
@@ -204,7 +205,7 @@ def _measure(lines: int, mode: str) -> dict[str, float]:
         started = time.perf_counter()
         sent = batch_files.write_files(deps, batch, [_member(number) for number in range(lines)], leased, counts)
         built = time.perf_counter()
-        vars(deps)["provider"] = Answers(sent)
+        replaced(deps, provider=Answers(sent))
         reported = ProviderBatch("batch_1", ProviderState.COMPLETED, "file_1")
         collector = Collector(deps, batch, until=NOW + timedelta(minutes=6))
         collector.collect(reported)

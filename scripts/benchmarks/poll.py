@@ -34,7 +34,7 @@ from functions.use_cases.batches import poll_batches
 from functions.use_cases.budget.spending import hold_for_batch, open_day
 from functions.wiring import Deps
 from scripts.benchmarks.batchfile import LARGE, ROOT, SMALL, Answers, DiskFiles, job_id_of
-from scripts.inprocess import MemoryMessaging
+from scripts.inprocess import MemoryMessaging, replaced
 
 PAGE = 500
 MANY_SIZE = 100
@@ -110,16 +110,17 @@ class _Provider(Answers):
 
 def _deps(lines: int, folder: Path) -> Deps:
     settings = Settings("demo-ecolane", "bucket", "gpt-6-luna", "http://openai.local", "key")
-    deps = Deps(settings, lambda: datetime.now(UTC))
     client = BoundedClient(project=settings.project, credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
-    deps.__dict__["store"] = FirestoreStore(client)
-    deps.__dict__["files"] = DiskFiles(folder)
-    deps.__dict__["provider"] = _Provider(lines)
-    deps.__dict__["messaging"] = MemoryMessaging()
     client.document("config/runtime").set(
         {"budget": {"dailyLimitMicros": 10_000_000_000, "monthlyLimitMicros": 100_000_000_000}}
     )
-    return deps
+    return replaced(
+        Deps(settings, lambda: datetime.now(UTC)),
+        store=FirestoreStore(client),
+        files=DiskFiles(folder),
+        provider=_Provider(lines),
+        messaging=MemoryMessaging(),
+    )
 
 
 def _store_batches(lines: int, size: int, deps: Deps) -> None:

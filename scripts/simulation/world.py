@@ -42,7 +42,7 @@ from localcloud.firestore.locks import Owner
 from localcloud.firestore.store import EVERYWHERE, Database
 from localcloud.openai import OpenAIStandIn
 from localcloud.openai.errors import invalid
-from scripts.inprocess import StillClock
+from scripts.inprocess import SETTINGS, StillClock, replaced
 from scripts.simulation.documents import Documents, Fields, decoded
 from scripts.simulation.faults import HAND, Fault, FaultPlan, Kind
 from scripts.simulation.history import History
@@ -157,16 +157,15 @@ class World:
     # What invocations see
 
     def _new_process(self, number: int) -> Process:
-        settings = Settings("demo-ecolane", "demo-bucket", "gpt-6-luna", "http://openai.local/v1", "stand-in")
-        deps = _SimulatedDeps(replace(settings, openai_webhook_secret=SECRET), self)
-        parts = {
-            "store": self._store,
-            "files": self.files,
-            "provider": WatchedProvider(self._client, deps),
-            "messaging": self.messaging,
-            "alerting": self.messaging,
-        }
-        deps.__dict__.update(parts)
+        deps = _SimulatedDeps(replace(SETTINGS, openai_webhook_secret=SECRET), self)
+        replaced(
+            deps,
+            store=self._store,
+            files=self.files,
+            provider=WatchedProvider(self._client, deps),
+            messaging=self.messaging,
+            alerting=self.messaging,
+        )
         return Process(number, deps)
 
     def begin(self, key: str, what: str, call: Callable[[Deps], Any], at: float | None = None) -> None:

@@ -207,7 +207,7 @@ def test_neither_secret_nor_address_is_ever_logged(
     receiver.answers = [status]
     cloud = InProcessCloud(seed=1)
     cloud.configure({"budget": {"dailyLimitMicros": 0}})
-    cloud.deps.__dict__["alerting"] = webhook(f"{receiver.url}/services/T0K3N")
+    cloud.restart(alerting=webhook(f"{receiver.url}/services/T0K3N"))
     counts = guard_budget(cloud.deps)
     assert counts["delivered"] == (counts["raised"] if status == 200 else 0)
     logged = "".join(capfd.readouterr())

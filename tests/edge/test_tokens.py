@@ -4,7 +4,6 @@ import base64
 import json
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -87,7 +86,7 @@ FORGED: dict[str, Callable[[], str]] = {
     "an App Check token": app_check_token,
     "expired": lambda: id_token("ann", iat=NOW - 7_200, exp=NOW - 3_600),
     "expired a minute ago": lambda: id_token("ann", exp=NOW - 60),
-    "issued in the future": lambda: id_token("ann", iat=NOW + 600),
+    "issued in the future": lambda: id_token("ann", iat=int(time.time()) + 600),
     "no expiry": lambda: id_token("ann", exp=None),
     "no time of issue": lambda: id_token("ann", iat=None),
     "no subject": lambda: id_token("ann", sub=None),
@@ -310,7 +309,7 @@ def gone() -> Exception:
 
 def settings(wire: Wire, **changes: Any) -> None:
     """Change what the deploy decides."""
-    wire.cloud.deps.settings = replace(wire.cloud.deps.settings, **changes)
+    wire.cloud.restart(changes)
 
 
 # App Check

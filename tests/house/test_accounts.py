@@ -56,7 +56,6 @@ def used() -> Used:
 
     with pytest.MonkeyPatch.context() as monkeypatch:
         cloud = InProcessCloud(seed=1, webhook_secret=SECRET)
-        cloud.interrupt = lambda call, when: note(call) if when == "before" else None
         account = SimpleNamespace(disabled=False, tokens_valid_after_timestamp=0)
 
         def noted(call: str, act: Callable[..., Any]) -> Callable[..., Any]:
@@ -69,8 +68,8 @@ def used() -> Used:
         for push in ("send", "alert"):
             act = noted("firebasecloudmessaging.admin", getattr(cloud.messaging, push))
             monkeypatch.setattr(cloud.messaging, push, act)
-        send = noted("ALERT_WEBHOOK_SECRET", lambda _: None)
-        cloud.deps.__dict__["alerting"] = SimpleNamespace(send=send)
+        cloud.restart(alerting=SimpleNamespace(send=noted("ALERT_WEBHOOK_SECRET", lambda _: None)))
+        cloud.interrupt = lambda call, when: note(call) if when == "before" else None
         ask = noted("firebaseauth.viewer", lambda *_: account)
         monkeypatch.setattr("firebase_admin._auth_client.Client.get_user", ask)
         with new_wire(monkeypatch, cloud) as wire:

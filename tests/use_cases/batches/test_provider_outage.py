@@ -124,7 +124,7 @@ def test_another_process_that_meets_an_answer_ends_the_outage(cloud: InProcessCl
         assert not classify(cloud, f"photo-no-{number}", "instant")
         cloud.clock.advance(MINUTE)
     assert noted(cloud)["instant"]["failures"] == 3
-    cloud.deps = cloud.new_process()
+    cloud.restart()
     assert classify(cloud, "photo-four", "instant", uid="bob")
     assert noted(cloud) == {}
     before = cloud.firestore.bill.snapshot()["totals"]["writes"]

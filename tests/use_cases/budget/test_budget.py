@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -376,9 +375,7 @@ def test_a_batch_that_ends_on_the_next_day(cloud: InProcessCloud) -> None:
 
 def deployed_with(cloud: InProcessCloud, model: str) -> None:
     """Let a new process serve that asks another model."""
-    settings = replace(cloud.deps.settings, openai_model=model)
-    cloud.deps = cloud.new_process()
-    cloud.deps.settings = settings
+    cloud.restart({"openai_model": model})
 
 
 def test_a_batch_costs_the_price_of_the_model_that_it_was_sent_to(cloud: InProcessCloud) -> None:
@@ -775,7 +772,7 @@ def test_a_guard_that_dies_anywhere_leaves_it_to_the_next(cloud: InProcessCloud)
             cloud.clock.advance(timedelta(seconds=31))
             if not killed(cloud, at, when, guard_budget):
                 break
-            cloud.deps = cloud.new_process()
+            cloud.restart()
             cloud.clock.advance(timedelta(minutes=15))
             guard_budget(cloud.deps)
             assert books(cloud)[2] == 8_500_000
@@ -872,7 +869,7 @@ def test_alerts_go_to_the_log_the_webhook_and_the_operators_devices(
 ) -> None:
     """Once each, however often the guard looks; at ALERT severity in the log."""
     sent: list[Alert] = []
-    cloud.deps.__dict__["alerting"] = _Webhook(sent)
+    cloud.restart(alerting=_Webhook(sent))
     configure(cloud, alertUids=["root", "nobody"])
     register_device(RegisterDevice(deviceId="device-1", pushToken="token-1", platform="web"), "root", cloud.deps)
     add_cost(cloud, 10_000_000)
@@ -888,8 +885,7 @@ def test_alerts_go_to_the_log_the_webhook_and_the_operators_devices(
 def test_an_alert_that_nobody_takes_is_delivered_later(cloud: InProcessCloud) -> None:
     """A webhook that is down delays its alert, twice as long each time, and nothing else."""
     sent: list[Alert] = []
-    webhook = _Webhook(sent, failures=2)
-    cloud.deps.__dict__["alerting"] = webhook
+    cloud.restart(alerting=_Webhook(sent, failures=2))
     add_cost(cloud, 8_000_000)
     delivered = []
     for _ in range(5):

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -41,7 +42,7 @@ def test_who_takes_the_others_off_the_list_is_told_of_to_them(
 ) -> None:
     """Log, webhook and devices have who changed what, before and after: those of before and those of now."""
     took: list[str] = []
-    cloud.deps.alerting.__dict__["send"] = lambda due: took.append(due.told)
+    cloud.restart(alerting=SimpleNamespace(send=lambda due: took.append(due.told)))
     change(cloud, alertUids=["eve"], dailyLimitMicros=50_000_000)
     cloud.clock.advance(timedelta(minutes=1))  # what the config was is kept for half a minute
     capfd.readouterr()

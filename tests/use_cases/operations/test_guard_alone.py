@@ -35,7 +35,7 @@ class Webhook:
         """Stand in for the webhook."""
         self.took: list[str] = []
         self.down = False
-        cloud.deps.__dict__["alerting"] = self
+        cloud.restart(alerting=self)
 
     def send(self, due: Alert) -> None:
         """Take an alert, or not."""
@@ -147,9 +147,9 @@ def test_a_check_that_fails_ends_no_alert(cloud: InProcessCloud, monkeypatch: py
     assert stored(cloud, path)["open"]
 
 
-def test_a_run_in_which_nothing_succeeds_fails(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_in_which_nothing_succeeds_fails(cloud: InProcessCloud) -> None:
     """And one whose store is down ends with what the store said, after one try."""
-    monkeypatch.setitem(cloud.deps.__dict__, "store", SimpleNamespace())
+    cloud.restart(store=SimpleNamespace())
     with pytest.raises(RuntimeError, match="every check failed"):
         guard_budget(cloud.deps)
     asked = []
@@ -158,7 +158,7 @@ def test_a_run_in_which_nothing_succeeds_fails(cloud: InProcessCloud, monkeypatc
         asked.append(1)
         raise exceptions.ServiceUnavailable("down")  # type: ignore[no-untyped-call]
 
-    monkeypatch.setitem(cloud.deps.__dict__, "store", SimpleNamespace(due_alerts=down))
+    cloud.restart(store=SimpleNamespace(due_alerts=down))
     with pytest.raises(exceptions.ServiceUnavailable):
         guard_budget(cloud.deps)
     assert len(asked) == 1

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from google.api_core.exceptions import GoogleAPICallError
 
+from functions.adapters.firestore import BoundedTransport, FirestoreStore
 from functions.core.config.plans import Every
 from functions.core.refresh.refresh import last_due, slot_of
 from functions.core.shared.breaker import OPEN_FOR
@@ -20,7 +21,9 @@ from functions.use_cases.operations.admin_stats import AdminStats, admin_stats
 from functions.use_cases.refresh.refresh_credits import refresh_credits
 from functions.use_cases.wallet.claim_daily_bonus import ClaimDailyBonus, claim_daily_bonus
 from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
+from functions.wiring import Deps
 from localcloud.firestore import in_process_client
+from localcloud.firestore.inprocess import Intercept
 from scripts.inprocess import InProcessCloud
 from tests.app import App, photo
 from tests.conftest import Configure
@@ -152,9 +155,8 @@ def test_a_run_that_has_no_time_left_is_resumed(local: InProcessCloud) -> None:
     settle(local, usersPerPage=10)
     join(local)
     tomorrow(local)
-    deps = local.new_process()
-    started, reads = deps.clock(), iter(range(10_000))
-    deps.clock = lambda: started + next(reads) * RUN_TIME / 4
+    started, reads = local.clock(), iter(range(10_000))
+    deps = local.new_process(clock=lambda: started + next(reads) * RUN_TIME / 4)
     first = refresh_credits(deps)
     assert 0 < first["refreshed"] < 40
     assert refresh_credits(local.deps)["refreshed"] == 40 - first["refreshed"]
@@ -461,7 +463,6 @@ def test_a_page_that_fails_half_way_is_finished_by_the_next_run(local: InProcess
     settle(local, usersPerPage=10)
     join(local)
     tomorrow(local)
-    dying = local.new_process()
     commits = 0
 
     def intercept(rpc: str, proceed: Any) -> Any:
@@ -471,9 +472,8 @@ def test_a_page_that_fails_half_way_is_finished_by_the_next_run(local: InProcess
             raise KeyboardInterrupt
         return proceed()
 
-    dying.store._client = in_process_client(local.firestore, intercept=intercept)  # noqa: SLF001  (a process dies)
     with pytest.raises(KeyboardInterrupt):
-        refresh_credits(dying)
+        refresh_credits(intercepted(local, intercept))
     assert sum(len(statement(local, user)) == 2 for user in USERS) == 20
     assert refresh_credits(local.deps)["refreshed"] == 20
     refreshed_once(local, USERS)
@@ -559,14 +559,18 @@ def test_lost_figures_lose_no_credits(local: InProcessCloud) -> None:
 # Several at once
 
 
+def intercepted(local: InProcessCloud, intercept: Intercept) -> Deps:
+    """Return a process whose calls of Firestore, and no other's, go through this."""
+    client = in_process_client(local.firestore, intercept=intercept, transport=BoundedTransport)
+    return local.new_process(store=FirestoreStore(client))
+
+
 def test_a_spend_during_a_refresh_is_never_overwritten(local: InProcessCloud) -> None:
     """Between the worker's read and its commit a user pays: both the payment and the allowance are in the books."""
     join(local)
     tomorrow(local)
     path = local.upload(UNLUCKY, "bottle.jpg", photo(64))
     request = ClassifyImage.model_validate({"requestId": "request-one", "imagePath": path, "mode": "batch"})
-    worker = local.new_process()
-    worker.runtime()
     spent: list[str] = []
 
     def intercept(rpc: str, proceed: Any) -> Any:
@@ -575,8 +579,7 @@ def test_a_spend_during_a_refresh_is_never_overwritten(local: InProcessCloud) ->
             classify_image(request, UNLUCKY, local.deps)
         return proceed()
 
-    worker.store._client = in_process_client(local.firestore, intercept=intercept)  # noqa: SLF001  (between two calls)
-    assert refresh_credits(worker)["refreshed"] == 39
+    assert refresh_credits(intercepted(local, intercept))["refreshed"] == 39
     refreshed_once(local, USERS)
     assert wallet(local, UNLUCKY)["balance"] == 19
 
@@ -585,8 +588,6 @@ def test_a_wallet_that_only_changed_is_read_anew(local: InProcessCloud) -> None:
     """A wallet that changed without being refreshed is refreshed by the same run, with one read more."""
     join(local)
     tomorrow(local)
-    worker = local.new_process()
-    worker.runtime()
     touched: list[str] = []
 
     def intercept(rpc: str, proceed: Any) -> Any:
@@ -595,7 +596,8 @@ def test_a_wallet_that_only_changed_is_read_anew(local: InProcessCloud) -> None:
             change(local, UNLUCKY, points=7)
         return proceed()
 
-    worker.store._client = in_process_client(local.firestore, intercept=intercept)  # noqa: SLF001  (between two calls)
+    worker = intercepted(local, intercept)
+    worker.runtime()
     local.firestore.bill.reset()
     assert refresh_credits(worker)["refreshed"] == 40
     assert local.firestore.bill.snapshot()["by_collection"]["wallet"]["reads"] == 41

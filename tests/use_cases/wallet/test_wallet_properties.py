@@ -176,7 +176,7 @@ class Economy(RuleBasedStateMachine):
     @rule()
     def process_restarts(self) -> None:
         """A new instance knows nothing of the old one."""
-        self.cloud.deps = self.cloud.new_process()
+        self.cloud.restart()
 
     @invariant()
     def the_books_balance(self) -> None:
