@@ -187,9 +187,7 @@ class InProcessCloud:
         )
         self.deps = self.new_process()
 
-    def new_process(
-        self, settings: Mapping[str, Any] | None = None, openai: OpenAI | None = None, **parts: Any
-    ) -> Deps:
+    def new_process(self, settings: Mapping[str, Any] = _AS_IT_IS, openai: OpenAI | None = None, **parts: Any) -> Deps:
         """Return dependencies as a newly started process has them: nothing is remembered from before.
 
         `settings` are changes to those of the deploy, `openai` another client for the provider, `parts` whatever else

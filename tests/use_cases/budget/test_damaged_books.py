@@ -9,13 +9,13 @@ from google.cloud.firestore import DELETE_FIELD
 
 from functions.core.budget.holds import SHARDS
 from functions.core.shared.errors import BudgetExhausted
-from functions.core.shared.utc_days import day_of
 from functions.use_cases.batches.submit_batches import submit_batches
 from functions.use_cases.budget.spending import open_day
 from functions.use_cases.operations.admin_set_config import AdminSetConfig, admin_set_config
 from functions.use_cases.operations.guard_budget import guard_budget
 from scripts.inprocess import InProcessCloud
-from tests.use_cases.budget.test_budget import alerts, books, classify, configure, stored
+from tests.steps import alerts, classify, stored, today
+from tests.use_cases.budget.books import books, configure
 
 LIMIT = 8_000_000
 
@@ -32,11 +32,6 @@ def cloud() -> InProcessCloud:
     submit_batches(cloud.deps)
     guard_budget(cloud.deps)
     return cloud
-
-
-def today(cloud: InProcessCloud) -> str:
-    """Return the day by the cloud's clock."""
-    return day_of(cloud.clock())
 
 
 DAMAGES: list[dict[str, Any]] = [
