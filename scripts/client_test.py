@@ -35,6 +35,7 @@ from localcloud.functions_process import FunctionsStartError
 from localcloud.openai import OpenAIStandIn
 from localcloud.storage import StorageServer
 from scripts.drawings import drawn_photos
+from scripts.sample_calls import sample_calls
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIENT = ROOT / "tests" / "client"
@@ -129,6 +130,7 @@ def start(stack: ExitStack) -> tuple[dict[str, Any], FirebaseSuite]:
     for name, photo in drawn_photos().items():
         (Path(facts["photos"]) / name).write_bytes(photo)
     facts["declared"] = declared()
+    facts["samples"] = sample_calls("{uid}")
     facts["reasons"] = {error.reason: code.value for error, code in CODES.items()}
     return facts, suite
 

@@ -19,6 +19,7 @@ import httpx
 from localcloud.cloud import LocalCloud
 from localcloud.serving import HOST, free_port, unhurried
 from scripts.drawings import drawn_photos
+from scripts.sample_calls import sample_calls, sample_photo
 
 MAIN = Path(__file__).resolve().parents[1] / "main.py"
 ANSWER_SECONDS_MAX = 60
@@ -48,30 +49,14 @@ def sample_call(name: str, cloud: LocalCloud) -> SampleCall:
     uid = cloud.sign_up().uid
     cloud.set_custom_claims(uid, {"admin": True})
     token = cloud.sign_in(uid).id_token
-    photo = f"users/{uid}/uploads/photo.jpg"
-    order = {"requestId": "sample-request", "imagePath": photo}
-    device = {"deviceId": f"device-{uid}"}
-    data: dict[str, Mapping[str, Any]] = {
-        "classify_image": {**order, "mode": "instant"},
-        "classify_images": {"images": [order]},
-        "claim_daily_bonus": device,
-        "convert_points": {"requestId": "sample-request", "points": 100},
-        "record_manual_classification": {
-            **device,
-            "requestId": "sample-request",
-            "itemName": "Bottle",
-            "category": "Dry Waste",
-        },
-        "register_device": {**device, "pushToken": "token", "platform": "web"},
-        "unregister_device": device,
-        "admin_set_config": {"changes": {}},
-    }
-    if name in {"classify_image", "classify_images", "get_job", "cancel_job", "upgrade_job"}:
-        bucket = cloud.storage_client().bucket(cloud.bucket)
-        bucket.blob(photo).upload_from_string(drawn_photos()["bottle.jpg"], content_type="image/jpeg")
-    if name in {"get_job", "cancel_job", "upgrade_job"}:
-        return SampleCall(token, {"jobId": cloud.call("classify_image", {**order, "mode": "batch"}, token)["jobId"]})
-    return SampleCall(token, data.get(name, {}))
+    calls = sample_calls(uid)
+    if {"imagePath", "images", "jobId"} & calls.get(name, {}).keys():
+        photo = cloud.storage_client().bucket(cloud.bucket).blob(sample_photo(uid))
+        photo.upload_from_string(drawn_photos()["bottle.jpg"], content_type="image/jpeg")
+    if "jobId" in calls.get(name, {}):
+        queued = cloud.call("classify_image", {**calls["classify_image"], "mode": "batch"}, token)
+        calls = sample_calls(uid, queued["jobId"])
+    return SampleCall(token, calls.get(name, {}))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from types import ModuleType
 from typing import Any
 
 import grpc
@@ -42,33 +41,15 @@ from functions.edge.callables import Call, serve_call
 from functions.edge.crons import CronError, run_cron
 from functions.edge.http_errors import errors_to_https
 from functions.use_cases.batches import poll_batches, submit_batches
-from functions.use_cases.jobs import (
-    admission,
-    cancel_job,
-    classify_image,
-    classify_images,
-    get_job,
-    list_jobs,
-    quote,
-    recover_jobs,
-    upgrade_job,
-)
+from functions.use_cases.jobs import admission, recover_jobs
 from functions.use_cases.jobs.instant_lane import PROVIDER_SECONDS_MIN
-from functions.use_cases.operations import admin_set_config, admin_stats, guard_budget
+from functions.use_cases.operations import guard_budget
 from functions.use_cases.refresh import refresh_credits
-from functions.use_cases.wallet import (
-    claim_daily_bonus,
-    convert_points,
-    get_wallet,
-    list_ledger,
-    record_manual_classification,
-    register_device,
-    unregister_device,
-)
 from localcloud.serving import HOST, unhurried
 from scripts.inprocess import InProcessCloud
+from scripts.sample_calls import sample_calls, sample_photo
 from tests.app import photo
-from tests.wire import id_token, new_wire
+from tests.wire import id_token, names, new_wire, use_case
 
 SHORT = 0.3
 """Seconds that stand for a limit in these tests."""
@@ -89,27 +70,10 @@ def cloud(short: None, monkeypatch: pytest.MonkeyPatch) -> InProcessCloud:
     return cloud
 
 
-IMAGE = {"requestId": "photo-one", "imagePath": "users/ana/uploads/photo.jpg"}
-MANUAL = {"requestId": "manual-one", "deviceId": "device-one", "category": "Dry Waste", "itemName": "Bottle"}
-CALLABLES: list[tuple[ModuleType, dict[str, Any]]] = [
-    (quote, {}),
-    (classify_image, {**IMAGE, "mode": "instant"}),
-    (classify_image, {**IMAGE, "mode": "batch"}),
-    (classify_images, {"images": [IMAGE]}),
-    (get_job, {"jobId": "0" * 32}),
-    (list_jobs, {}),
-    (upgrade_job, {"jobId": "0" * 32}),
-    (cancel_job, {"jobId": "0" * 32}),
-    (get_wallet, {}),
-    (list_ledger, {}),
-    (claim_daily_bonus, {"deviceId": "device-one"}),
-    (convert_points, {"requestId": "convert-one", "points": 100}),
-    (record_manual_classification, MANUAL),
-    (register_device, {"deviceId": "device-one", "pushToken": "token", "platform": "web"}),
-    (unregister_device, {"deviceId": "device-one"}),
-    (admin_stats, {}),
-    (admin_set_config, {"changes": {}}),
-]
+CALLS = sample_calls("ana")
+IMAGE = {"requestId": "photo-one", "imagePath": sample_photo("ana")}
+EVERY_CALL = [(name, CALLS[name]) for name in names("callable")]
+EVERY_CALL.append(("classify_image", {**IMAGE, "mode": "batch"}))
 CRONS: list[tuple[Callable[..., dict[str, int]], tuple[str, ...]]] = [
     (submit_batches.submit_batches, ()),
     (poll_batches.poll_batches, ()),
@@ -119,12 +83,11 @@ CRONS: list[tuple[Callable[..., dict[str, int]], tuple[str, ...]]] = [
 ]
 
 
-def called(use_case: ModuleType, data: dict[str, Any]) -> HttpsError | dict[str, Any]:
+def called(name: str, data: dict[str, Any]) -> HttpsError | dict[str, Any]:
     """Call a callable. Returns its answer, or its refusal."""
-    name = use_case.__name__.rpartition(".")[2]
     try:
         with errors_to_https(name):
-            return serve_call(Call("ana", data), vars(use_case)[name])
+            return serve_call(Call("ana", data), use_case(name))
     except HttpsError as error:
         return error
 
@@ -139,10 +102,10 @@ def assert_store_unavailable(answer: object) -> None:
 # Nothing answers
 
 
-@pytest.mark.parametrize(("use_case", "data"), CALLABLES, ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize(("name", "data"), EVERY_CALL, ids=str)
 @pytest.mark.parametrize("known", [False, True], ids=["cold", "warm"])
 def test_every_callable_says_that_the_store_is_not_there(
-    cloud: InProcessCloud, use_case: ModuleType, data: dict[str, Any], *, known: bool
+    cloud: InProcessCloud, name: str, data: dict[str, Any], *, known: bool
 ) -> None:
     """503 with STORE_UNAVAILABLE, after one limit and not after the library's five minutes; whether or not the process
     knows the runtime config already."""
@@ -151,7 +114,7 @@ def test_every_callable_says_that_the_store_is_not_there(
         cloud.deps.runtime()
     cloud.firestore.faults.add("unavailable", count=None)
     started = time.monotonic()
-    assert_store_unavailable(called(use_case, data))
+    assert_store_unavailable(called(name, data))
     assert time.monotonic() - started < unhurried(4 * SHORT)
 
 
@@ -159,39 +122,28 @@ def test_every_callable_says_that_the_store_is_not_there(
 def test_a_charge_that_meets_an_outage_half_way_is_charged_once(cloud: InProcessCloud, rpc: str) -> None:
     """The call that is repeated afterwards, with the same requestId, is served, and paid for once."""
     cloud.upload("ana", "photo.jpg", photo(64))
-    called(get_wallet, {})
+    called("get_wallet", {})
     cloud.firestore.faults.add("unavailable", rpc=rpc, count=None)
-    assert_store_unavailable(called(classify_image, {**IMAGE, "mode": "batch"}))
+    assert_store_unavailable(called("classify_image", {**IMAGE, "mode": "batch"}))
     cloud.firestore.faults.clear()
     cloud.clock.advance(timedelta(minutes=5))  # the locks of what was cut off go by themselves
-    answer = called(classify_image, {**IMAGE, "mode": "batch"})
+    answer = called("classify_image", {**IMAGE, "mode": "batch"})
     assert isinstance(answer, dict)
-    assert called(get_wallet, {})["balance"] == 9  # type: ignore[index]
-
-
-TRANSACTIONS = [
-    (classify_image, {**IMAGE, "mode": "instant"}),
-    (classify_image, {**IMAGE, "mode": "batch"}),
-    (classify_images, {"images": [IMAGE]}),
-    (claim_daily_bonus, {"deviceId": "device-one"}),
-    (convert_points, {"requestId": "convert-one", "points": 100}),
-    (record_manual_classification, MANUAL),
-    (register_device, {"deviceId": "device-one", "pushToken": "token", "platform": "web"}),
-    (unregister_device, {"deviceId": "device-one"}),
-    (admin_set_config, {"changes": {"tokens": {"welcome": 11}}}),
-]
+    assert called("get_wallet", {})["balance"] == 9  # type: ignore[index]
 
 
 @pytest.mark.parametrize("rpc", ["BeginTransaction", "BatchGetDocuments"])
-@pytest.mark.parametrize(("use_case", "data"), TRANSACTIONS, ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize(("name", "data"), EVERY_CALL, ids=str)
 def test_a_call_that_stood_still_in_a_transaction_may_be_repeated(
-    cloud: InProcessCloud, use_case: ModuleType, data: dict[str, Any], rpc: str
+    cloud: InProcessCloud, name: str, data: dict[str, Any], rpc: str
 ) -> None:
     """Firestore ends a transaction that nobody has used for a minute: for the app the store was not there, and the
-    call that is repeated is served."""
+    call that is repeated is served. Whoever begins no transaction writes nothing."""
     cloud.upload("ana", "photo.jpg", photo(64))
     cloud.configure({"tokens": {"pointsPerClassification": 1_000}})
-    called(classify_image, {**IMAGE, "requestId": "photo-zero", "mode": "batch"})
+    queued = called("classify_image", {**IMAGE, "requestId": "photo-zero", "mode": "batch"})
+    assert isinstance(queued, dict)
+    data = {**data, **({"jobId": queued["jobId"]} if "jobId" in data else {})}
     begun = False
 
     def stand_still(call: str, when: str) -> None:
@@ -202,19 +154,25 @@ def test_a_call_that_stood_still_in_a_transaction_may_be_repeated(
             cloud.clock.advance(timedelta(minutes=2))
 
     cloud.interrupt = stand_still
-    assert_store_unavailable(called(use_case, data))
-    assert isinstance(called(use_case, data), dict)
+    cloud.firestore.bill.reset()
+    answer = called(name, data)
+    if begun:
+        assert_store_unavailable(answer)
+        answer = called(name, data)
+    else:
+        assert cloud.firestore.bill.reset()["totals"]["writes"] == 0
+    assert isinstance(answer, dict), answer
 
 
 def test_a_wallet_that_everybody_wants_is_no_defect(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever loses to others for too long is told to come back, and nothing is written."""
     monkeypatch.setattr(vars(writes)["_REPEATED"], "_timeout", SHORT)
     cloud.upload("ana", "photo.jpg", photo(64))
-    called(get_wallet, {})
+    called("get_wallet", {})
     cloud.firestore.faults.add("abort", rpc="Commit", count=None)
-    assert_store_unavailable(called(classify_image, {**IMAGE, "mode": "batch"}))
+    assert_store_unavailable(called("classify_image", {**IMAGE, "mode": "batch"}))
     cloud.firestore.faults.clear()
-    assert called(get_wallet, {})["balance"] == 10  # type: ignore[index]
+    assert called("get_wallet", {})["balance"] == 10  # type: ignore[index]
 
 
 @pytest.mark.parametrize(("run", "arguments"), CRONS, ids=[run.__name__ for run, _ in CRONS])

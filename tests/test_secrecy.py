@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 
 import httpx2
 import pytest
@@ -13,8 +14,9 @@ from openai import OpenAI
 from functions import log
 from functions.core.model.prompts import SYSTEM_PROMPT
 from scripts.inprocess import InProcessCloud
+from scripts.sample_calls import sample_calls
 from tests.app import photo
-from tests.wire import Wire, app_check_token, id_token, names, new_wire
+from tests.wire import Wire, app_check_token, id_token, names, new_wire, operator_token
 
 KEY = "sk-proj-" + "Zq7" * 20
 WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"a secret of these tests").decode()
@@ -31,6 +33,8 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
     """The functions in front of a cloud with secrets that can be told from everything else."""
     cloud = InProcessCloud(seed=1, webhook_secret=WEBHOOK_SECRET)
     ask(cloud, cloud.openai.http_client())
+    account = SimpleNamespace(disabled=False, tokens_valid_after_timestamp=0)
+    monkeypatch.setattr("firebase_admin._auth_client.Client.get_user", lambda *_: account)
     with new_wire(monkeypatch, cloud) as wire:
         yield wire
 
@@ -63,8 +67,8 @@ def require_silence(text: str, *more: str) -> None:
 
 
 def use(wire: Wire, uid: str, token: str) -> None:
-    """Do with this user what an app does, in both lanes, and let the crons run for a day."""
-    path = wire.cloud.upload(uid, "can.jpg", PHOTO)
+    """Do with this user what an app does, in both lanes, call everything, and let the crons run for a day."""
+    path = wire.cloud.upload(uid, "photo.jpg", PHOTO)
     wire.call("register_device", {"deviceId": "device-1", "pushToken": PUSH_TOKEN, "platform": "ios"}, token)
     thing = {"requestId": "request-0", "deviceId": "device-1", "itemName": ITEM, "category": "Wet Waste"}
     wire.call("record_manual_classification", thing, token)
@@ -72,8 +76,9 @@ def use(wire: Wire, uid: str, token: str) -> None:
         request = {"requestId": f"request-{number}", "imagePath": path, "mode": mode}
         wire.call("classify_image", request, token, X_Firebase_AppCheck=app_check_token())
     wire.call("unregister_device", {"deviceId": "device-0"}, token)
-    for name in ("get_wallet", "list_jobs", "list_ledger", "quote"):
-        wire.call(name, {}, token)
+    calls = sample_calls(uid)
+    for name in names("callable"):
+        wire.call(name, calls[name], token)
     for _ in range(8):
         wire.cloud.clock.advance(timedelta(hours=4))
         for name in names("schedule"):
@@ -85,7 +90,7 @@ def use(wire: Wire, uid: str, token: str) -> None:
 def test_what_goes_well_is_logged_without_secrets(wire: Wire, look: Look, links: bool) -> None:
     """Calls, batches and pushes leave ids, counts and costs."""
     wire.cloud.configure({"batch": {"signedUrls": links}})
-    token = id_token("ann")
+    token = operator_token("ann")
     use(wire, "ann", token)
     text = look()
     assert log.Event.BATCH_COLLECTED in text
@@ -96,7 +101,7 @@ def test_what_goes_well_is_logged_without_secrets(wire: Wire, look: Look, links:
 def test_what_goes_wrong_at_the_provider_is_logged_without_secrets(wire: Wire, look: Look, kind: str) -> None:
     """Neither does a failure, whatever the provider says."""
     wire.cloud.openai.faults.add(kind=kind, endpoint="*", count=None)
-    token = id_token("ann")
+    token = operator_token("ann")
     use(wire, "ann", token)
     require_silence(look(), token)
 
@@ -110,7 +115,7 @@ def test_a_provider_that_quotes_what_it_was_sent_is_not_quoted(wire: Wire, look:
         return httpx2.Response(status, json={"error": {"message": said, "code": "no", "type": "no"}})
 
     ask(wire.cloud, httpx2.Client(transport=httpx2.MockTransport(quote), base_url="http://openai.local/v1"))
-    token = id_token("ann")
+    token = operator_token("ann")
     use(wire, "ann", token)
     text = look()
     assert log.Event.INSTANT_FAILED in text
@@ -127,8 +132,7 @@ def test_a_crash_is_logged_with_its_traceback_and_without_secrets(wire: Wire, lo
         if (name, when) == (call, "before"):
             raise ZeroDivisionError("a defect")
 
-    token = id_token("ann")
-    wire.cloud.upload("ann", "can.jpg", PHOTO)
+    token = operator_token("ann")
     wire.cloud.interrupt = crash
     use(wire, "ann", token)
     text = look()

@@ -17,6 +17,7 @@ import pytest
 from localcloud.openai.webhooks import sign
 from scripts.accounts import ACCOUNTS, commands
 from scripts.inprocess import InProcessCloud
+from scripts.sample_calls import sample_calls
 from tests.app import photo
 from tests.house.test_manifest import endpoints
 from tests.wire import Wire, id_token, names, new_wire, operator_token
@@ -89,7 +90,10 @@ def live(wire: Wire) -> None:
     """Use every function."""
     ann, root = id_token("ann"), operator_token()
 
+    called: set[str] = set()
+
     def call(name: str, token: str = ann, **data: Any) -> Any:
+        called.add(name)
         answer = wire.call(name, data, token)
         assert answer.status_code == 200, (name, answer.data)
         return json.loads(answer.data)["result"]
@@ -106,14 +110,14 @@ def live(wire: Wire) -> None:
     call("upgrade_job", jobId=jobs[1])
     call("cancel_job", jobId=jobs[2])
     call("get_job", jobId=jobs[0])
-    for name in ("get_wallet", "list_jobs", "list_ledger", "quote"):
-        call(name)
     call("claim_daily_bonus", deviceId="device-1")
     call("convert_points", requestId="convert-1", points=1)
     thing = {"requestId": "manual-1", "deviceId": "device-1", "itemName": "can", "category": "Dry Waste"}
     call("record_manual_classification", **thing)
-    call("admin_stats", root)
     call("admin_set_config", root, changes={"budget": {"batchOnlyPercent": 1}})
+    for name in names("callable"):
+        if name not in called:
+            call(name, root, **sample_calls("root")[name])
     event, at = b'{"type": "batch.completed", "data": {"id": "batch_1"}}', str(int(time.time()))
     signature = sign(SECRET, "evt_1", at, event)
     wire.request("openai_webhook", event, webhook_id="evt_1", webhook_timestamp=at, webhook_signature=signature)

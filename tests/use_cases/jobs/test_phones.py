@@ -1,7 +1,7 @@
 """The doors, met with what telephones emit: the wire forms of three SDKs, names and tags in many languages."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,33 +11,13 @@ from pydantic import BaseModel
 from werkzeug.test import TestResponse
 
 from functions.edge.callables import request_type
+from scripts.sample_calls import sample_calls, sample_photo
 from tests.app import photo
 from tests.sdks import INT64, SDKS
 from tests.wire import Wire, content, id_token, names, new_wire, operator_token, use_case
 
 CALLABLES = names("callable")
-PATH = "users/ann/uploads/can.jpg"
-DEVICE = {"deviceId": "device-1"}
-NO_JOB = {"jobId": "0" * 32}
-CALLS: Mapping[str, dict[str, Any]] = {
-    "quote": {},
-    "classify_image": {"requestId": "request-1", "imagePath": PATH, "mode": "batch", "maxTokens": 5},
-    "classify_images": {"images": [{"requestId": "request-1", "imagePath": PATH}], "maxTokens": 5},
-    "get_job": NO_JOB,
-    "list_jobs": {"limit": 5},
-    "upgrade_job": {**NO_JOB, "maxTokens": 5},
-    "cancel_job": NO_JOB,
-    "get_wallet": {},
-    "list_ledger": {"limit": 5},
-    "claim_daily_bonus": DEVICE,
-    "convert_points": {"requestId": "request-1", "points": 100},
-    "record_manual_classification": {"requestId": "request-1", **DEVICE, "itemName": "Can", "category": "Dry Waste"},
-    "register_device": {**DEVICE, "pushToken": "token", "platform": "android"},
-    "unregister_device": DEVICE,
-    "admin_stats": {},
-    "admin_set_config": {"changes": {"tokens": {"welcome": 11}}},
-}
-"""A call of each, with every field that takes a whole number."""
+CALLS = sample_calls("ann")
 
 
 @pytest.fixture
@@ -46,7 +26,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
     account = SimpleNamespace(disabled=False, tokens_valid_after_timestamp=0)
     monkeypatch.setattr("firebase_admin._auth_client.Client.get_user", lambda *_: account)
     with new_wire(monkeypatch) as wire:
-        wire.cloud.upload("ann", "can.jpg", photo(32))
+        wire.cloud.upload("ann", "photo.jpg", photo(32))
         yield wire
 
 
@@ -113,7 +93,7 @@ def test_every_callable_takes_both_spellings_of_whole_numbers(
     outcomes = []
     for each in (sdk, "web"):
         with new_wire(monkeypatch) as wire:
-            wire.cloud.upload("ann", "can.jpg", photo(32))
+            wire.cloud.upload("ann", "photo.jpg", photo(32))
             outcomes.append(outcome(sent(wire, name, CALLS[name], each)))
     assert outcomes[0] == outcomes[1]
     assert outcomes[0][0] != 400 or outcomes[0][1]["details"]["reason"] != "INVALID_REQUEST"
@@ -191,7 +171,7 @@ def test_no_data_at_all_is_an_empty_request(wire: Wire, name: str) -> None:
 
 def classified(wire: Wire, number: int, **more: str) -> Any:
     """Classify a photo at once, and return the result."""
-    data = {"requestId": f"request-{number}", "imagePath": PATH, "mode": "instant", **more}
+    data = {"requestId": f"request-{number}", "imagePath": sample_photo("ann"), "mode": "instant", **more}
     told = content(sent(wire, "classify_image", data))
     assert "error" not in told, told
     return told["result"]["result"]
@@ -242,7 +222,7 @@ def test_a_country_is_taken_as_the_telephone_names_it(wire: Wire, room: None, co
 def test_a_place_is_taken_as_keyboards_write_it(wire: Wire, room: None, region: str) -> None:
     """Curly apostrophes, ampersands, slashes, dashes, a single sign; in either lane, one by one or together."""
     assert classified(wire, 1, region=region)["region"] == region
-    image = {"requestId": "request-2", "imagePath": PATH}
+    image = {"requestId": "request-2", "imagePath": sample_photo("ann")}
     (placed,) = content(sent(wire, "classify_images", {"images": [image], "region": region}))["result"]["results"]
     assert placed["job"]["status"] == "queued"
 

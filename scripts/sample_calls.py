@@ -1,0 +1,52 @@
+"""A call of each callable: what tests and benchmarks send to whatever main.py declares.
+
+`tests/house/test_adding.py` compares the rows with main.py; `make callable` adds one.
+"""
+
+from typing import Any
+
+NO_JOB = "0" * 32
+
+
+def sample_photo(uid: str) -> str:
+    """Return where the photo of the calls below lies."""
+    return f"users/{uid}/uploads/photo.jpg"
+
+
+class _Calls(dict[str, dict[str, Any]]):
+    def __missing__(self, name: str) -> dict[str, Any]:
+        raise LookupError(f"scripts/sample_calls.py: add a row for {name}")
+
+
+def sample_calls(uid: str, job_id: str = NO_JOB) -> dict[str, dict[str, Any]]:
+    """Return the data of a call of each callable by its name, with every field that takes a whole number.
+
+    They are this user's, who has uploaded `sample_photo` and has this job.
+    """
+    image = {"imagePath": sample_photo(uid)}
+    device = {"deviceId": f"device-{uid}"}
+    job = {"jobId": job_id}
+    calls: dict[str, dict[str, Any]] = {
+        "quote": {},
+        "classify_image": {"requestId": "sample-one", **image, "mode": "instant", "maxTokens": 5},
+        "classify_images": {"images": [{"requestId": "sample-many", **image}], "maxTokens": 5},
+        "get_job": {**job},
+        "list_jobs": {"limit": 5},
+        "upgrade_job": {**job, "maxTokens": 5},
+        "cancel_job": {**job},
+        "get_wallet": {},
+        "list_ledger": {"limit": 5},
+        "claim_daily_bonus": {**device},
+        "convert_points": {"requestId": "sample-convert", "points": 100},
+        "record_manual_classification": {
+            "requestId": "sample-manual",
+            **device,
+            "itemName": "Bottle",
+            "category": "Dry Waste",
+        },
+        "register_device": {**device, "pushToken": f"token-{uid}", "platform": "web"},
+        "unregister_device": {**device},
+        "admin_stats": {},
+        "admin_set_config": {"changes": {"tokens": {"pointsPerToken": 10}}},
+    }
+    return _Calls(calls)
