@@ -63,7 +63,10 @@ def marked(name: str, marks: Marks, given: Mapping[str, Json]) -> dict[str, Json
         fit = [each for each in choices if not _refuses(model, {**request, field_name: each}, field_name)]
         assert fit, f"{name}.{field_name} takes no mark: add its form to Marks.forms"
         request[field_name] = fit[0]
-    return {**request, **{key: value for key, value in given.items() if key in schema.get("properties", {})}}
+    for each in (request, *(item for value in request.values() if isinstance(value, list) for item in value)):
+        if isinstance(each, dict):
+            each |= {key: value for key, value in given.items() if key in each}
+    return request
 
 
 def _refuses(model: type[BaseModel], request: Json, field_name: str) -> bool:
