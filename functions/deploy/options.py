@@ -11,6 +11,7 @@ from typing import Any
 
 from firebase_functions.options import MemoryOption
 
+from functions.core.shared.time_limits import CALL_TIMEOUT, FUNCTION_TIMEOUT
 from functions.deploy import params
 
 Options = dict[str, Any]
@@ -31,7 +32,12 @@ CALL: Options = {**_EACH, "memory": MemoryOption.MB_512, "timeout_sec": 60, "ser
 """A callable that reads and writes a few documents. It waits for Firestore and does not compute, so one instance serves
 many callers; half of its memory is left free for them."""
 
-PHOTO: Options = {**_EACH, "memory": MemoryOption.GB_1, "timeout_sec": 120, "service_account": "ecolane-photos@"}
+PHOTO: Options = {
+    **_EACH,
+    "memory": MemoryOption.GB_1,
+    "timeout_sec": CALL_TIMEOUT.seconds,
+    "service_account": "ecolane-photos@",
+}
 """A callable that takes photos: it holds some of up to 10 MB and decodes them, and waits for the provider. Its time is
 `CALL_TIMEOUT`, shorter than the lease of an instant job, or `recover_jobs` would refund one that is being answered."""
 
@@ -45,7 +51,7 @@ not deliver, and the poll finds what never came."""
 WORKERS: Options = {
     **_EACH,
     "memory": MemoryOption.MB_512,
-    "timeout_sec": 540,
+    "timeout_sec": FUNCTION_TIMEOUT.seconds,
     "concurrency": 1,
     "service_account": "ecolane-crons@",
 }

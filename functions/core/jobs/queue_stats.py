@@ -8,6 +8,7 @@ from pydantic import Field
 from functions.core.config.runtime import BatchRules
 from functions.core.model.provider_outage import Outage
 from functions.core.shared.records import Record
+from functions.core.shared.time_limits import CRON_MINUTES
 
 
 class QueueHealth(StrEnum):
@@ -44,9 +45,6 @@ class QueueStats(Record):
 MEASURED_SHARE = 0.2
 """How much the newest batch counts in the moving average."""
 
-SUBMIT_MINUTES = 5
-"""The time between two submitters."""
-
 
 def measured(stats: QueueStats, minutes: float) -> float:
     """Return the moving average after one more batch that took this long."""
@@ -58,4 +56,4 @@ def expected_wait_minutes(stats: QueueStats, rules: BatchRules) -> int:
     """Return how long a photo queued now waits for its answer: for its turn to be sent, and then at OpenAI."""
     runs = 1 + stats.queued // (rules.jobs_per_batch * rules.batches_per_run)
     at_provider = rules.expected_minutes if stats.batch_minutes is None else stats.batch_minutes
-    return runs * SUBMIT_MINUTES + round(at_provider)
+    return runs * CRON_MINUTES["submit_batches"] + round(at_provider)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 FUNCTION_TIMEOUT = timedelta(seconds=540)
-"""The longest a scheduled function may run (functions/deploy/options.py asks for it); leases have to outlive it."""
+"""The longest a scheduled function may run; leases have to outlive it."""
 
 CALL_TIMEOUT = timedelta(seconds=120)
 """The longest a call that asks the provider may run; the lease of its job has to outlive it."""

@@ -10,20 +10,12 @@ from functions.core.model.provider_outage import Outage
 from functions.core.operations.health import CronRun, Figures, complaints, cron_rows, late
 from functions.core.shared.alerts import AlertKind
 from functions.core.shared.breaker import FAILURES_MAX, Breaker
-from functions.core.shared.time_limits import CRON_MINUTES
-from scripts.schedule_plan import cron_triggers
 from tests.builders import NOW
 
 
 def ago(**time: int) -> CronRun:
     """Return the runs of a function that succeeded so long ago."""
     return CronRun(finished_at=NOW - timedelta(**time), duration_ms=5)
-
-
-def test_the_crons_that_are_watched_are_those_that_are_deployed() -> None:
-    """Each schedule of main.py in minutes, none forgotten."""
-    deployed = {name: trigger.schedule for name, trigger in cron_triggers().items()}
-    assert {name: f"*/{minutes} * * * *" for name, minutes in CRON_MINUTES.items()} == deployed
 
 
 @pytest.mark.parametrize(
