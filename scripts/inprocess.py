@@ -17,7 +17,7 @@ from openai import OpenAI
 from functions.adapters.firestore import BoundedTransport, FirestoreStore
 from functions.adapters.messaging import Sent
 from functions.adapters.providers.watched import WatchedProvider
-from functions.core.batches.batches import BatchManifest
+from functions.core.batches.manifest import BatchManifest
 from functions.core.config.runtime import ImageRules
 from functions.core.shared.errors import ImageNotFound
 from functions.core.wallet.profile import PushSummary

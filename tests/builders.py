@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from functions.core.batches.batches import Batch, BatchMember, BatchState
+from functions.core.batches.batches import Batch, BatchState
+from functions.core.batches.manifest import BatchMember
 from functions.core.jobs.jobs import Job, Status
 from functions.core.model.classification import Answer, Classification, classify_as
 from functions.core.model.parsing import Completion, parse_answer

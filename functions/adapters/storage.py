@@ -18,7 +18,7 @@ from google.auth.transport.requests import Request
 from google.cloud.storage import Blob, Bucket, Client
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from functions.core.batches.batches import BatchManifest
+from functions.core.batches.manifest import BatchManifest
 from functions.core.jobs.uploads import IMAGE_BYTES_MAX
 from functions.core.shared.errors import ImageNotFound, InvalidImage
 from functions.core.shared.photos import PhotoProblem

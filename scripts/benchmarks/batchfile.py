@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from functions.adapters.firestore.config import RuntimeDocuments
-from functions.core.batches.batches import Batch, BatchManifest, BatchMember, BatchState
+from functions.core.batches.batches import Batch, BatchState
+from functions.core.batches.manifest import BatchManifest, BatchMember
 from functions.core.batches.reports import ProviderBatch, ProviderState
 from functions.core.budget.state import BudgetState
 from functions.core.jobs.queue_stats import QueueStats

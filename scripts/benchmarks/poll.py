@@ -24,7 +24,8 @@ import httpx
 from google.auth.credentials import AnonymousCredentials
 
 from functions.adapters.firestore import BoundedClient, FirestoreStore
-from functions.core.batches.batches import Batch, BatchMember, BatchState
+from functions.core.batches.batches import Batch, BatchState
+from functions.core.batches.manifest import BatchMember
 from functions.core.batches.reports import ProviderBatch, ProviderState
 from functions.core.jobs.jobs import JOB_LIFETIME, Job, Status
 from functions.core.shared.lanes import Lane

@@ -10,7 +10,7 @@ import grpc
 import httpx2
 from google.api_core import exceptions
 
-from functions.core.batches.batches import BatchManifest
+from functions.core.batches.manifest import BatchManifest
 from functions.core.wallet.profile import PushSummary
 from localcloud.firestore.errors import FirestoreError
 from localcloud.openai.faults import Faults

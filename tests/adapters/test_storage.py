@@ -16,7 +16,8 @@ from google.cloud.storage import Blob, Bucket, Client
 
 from functions.adapters import storage as adapters_storage
 from functions.adapters.storage import StorageFiles, emulated_url
-from functions.core.batches.batches import LOST, BatchMember
+from functions.core.batches.batches import LOST
+from functions.core.batches.manifest import BatchMember
 from functions.core.jobs.uploads import IMAGE_BYTES_MAX
 from functions.core.shared.errors import ImageNotFound, InvalidImage
 from localcloud.storage import StorageServer

@@ -8,7 +8,7 @@ from google.cloud.firestore import FieldFilter, Query
 
 from functions.adapters.firestore.jobs import JobDocuments, StoredJob, all_jobs, as_job
 from functions.adapters.firestore.reading import Found, all_sound
-from functions.core.batches.batches import BatchMember
+from functions.core.batches.manifest import BatchMember
 from functions.core.jobs.jobs import QUEUE_SHARDS, Job, Status
 from functions.core.jobs.transitions import claimed
 

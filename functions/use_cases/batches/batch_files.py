@@ -11,7 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from functions.adapters.transient_errors import will_pass
-from functions.core.batches.batches import INPUT_BYTES_MAX, Batch, BatchMember
+from functions.core.batches.batches import INPUT_BYTES_MAX, Batch
+from functions.core.batches.manifest import BatchMember
 from functions.core.jobs.endings import refunding
 from functions.core.jobs.jobs import Failure, JobError
 from functions.core.jobs.transitions import backoff, lease_moved, requeued, waited_too_long

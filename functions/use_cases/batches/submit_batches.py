@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from functions import log
 from functions.adapters.providers.openai import ProviderDownError, ProviderError, ProviderRejectedError
-from functions.core.batches.batches import BATCH_LIFETIME, JOB_LEASE, RELEASE_PAUSE, Batch, BatchMember, BatchState
+from functions.core.batches.batches import BATCH_LIFETIME, JOB_LEASE, RELEASE_PAUSE, Batch, BatchState
+from functions.core.batches.manifest import BatchMember
 from functions.core.budget.holds import Mode, NoRoomError, trimmed
 from functions.core.jobs.jobs import QUEUE_SHARDS
 from functions.core.model.provider_outage import Door

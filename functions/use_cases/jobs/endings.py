@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from functions.core.batches.batches import UNENDED_POLLS_MAX, Batch, BatchMember
+from functions.core.batches.batches import UNENDED_POLLS_MAX, Batch
+from functions.core.batches.manifest import BatchMember
 from functions.core.budget.anomalies import Terms, UsageAnomalies
 from functions.core.jobs.attempts import Attempt, answered
 from functions.core.jobs.endings import refunding

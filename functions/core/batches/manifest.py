@@ -1,0 +1,109 @@
+"""What a batch carries: a line for each of its jobs, kept in Storage until each of them has ended."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import TypeAdapter, ValidationError
+
+
+@dataclass(frozen=True, slots=True)
+class BatchMember:
+    """One line of a batch's list of jobs: what the collector must know of a job without reading its document again.
+
+    `updated_at` is the time of the claim's write. The collector writes under the precondition that the job has not
+    changed since, so a second collector, or a second line for the same job, changes nothing.
+
+    A plain object with slots: fifty thousand of them are held at once, and as models they would take thrice as much.
+    """
+
+    job_id: str
+    uid: str
+    image_path: str
+    region: str
+    language: str
+    tokens_cost: int
+    attempts: int
+    cost_micros: int
+    created_at: datetime
+    updated_at: datetime
+    notify: tuple[str, ...] = ()
+    image_digest: str | None = None
+
+    def to_line(self) -> bytes:
+        """Return the line that the member is stored as, newline included."""
+        return _MEMBER.dump_json(self) + b"\n"
+
+    @staticmethod
+    def from_line(line: bytes) -> "BatchMember":
+        """Return the member that is stored in a line."""
+        return _MEMBER.validate_json(line)
+
+
+_MEMBER = TypeAdapter(BatchMember)
+
+
+class BatchManifest:
+    """The jobs of a batch that have not been accounted for, in the order of the input file.
+
+    Kept as the lines they are stored in: fifty thousand of them take a few megabytes, as objects they would take many.
+    A collector that runs out of time stores the roll again, as `to_lines`: whoever goes on finds the jobs that are
+    left, and in `ended` what became of the others.
+    """
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        """Take the lines of a batch's list of jobs."""
+        self.ended: dict[str, int] = {}
+        self.damaged = 0
+        self._lines: dict[str, bytes] = {}
+        order: list[str | None] = []
+        for line in map(bytes.strip, lines):
+            if line.startswith(_ENDED):
+                self.ended = _COUNTS.validate_json(line.removeprefix(_ENDED))
+                continue
+            job_id = self._job_in(line)
+            order.append(job_id)
+            if job_id is not None:
+                self._lines[job_id] = line
+        self._order = tuple(order)
+
+    def _job_in(self, line: bytes) -> str | None:
+        """Return the job that a line is about. `damaged` counts the lines that cannot be read."""
+        if not line:
+            return None
+        try:
+            return BatchMember.from_line(line).job_id
+        except ValidationError:
+            self.damaged += 1
+            return None
+
+    def to_lines(self, ended: Mapping[str, int]) -> Iterator[bytes]:
+        """Yield what is left as it is stored: an empty line for a job that was taken, so that the others keep the
+        numbers of their lines, and at last what became of those."""
+        for job_id in self._order:
+            yield self._lines.get(job_id or "", b"") + b"\n"
+        yield _ENDED + _COUNTS.dump_json(dict(ended)) + b"\n"
+
+    def take(self, job_id: str) -> BatchMember | None:
+        """Return a job and strike it off. None if it is not on the roll, or was taken before."""
+        line = self._lines.pop(job_id, None)
+        return None if line is None else BatchMember.from_line(line)
+
+    def put_back(self, member: BatchMember) -> None:
+        """Put a job that was taken on the roll again: it has not ended."""
+        self._lines[member.job_id] = member.to_line().strip()
+
+    def take_line(self, number: int) -> BatchMember | None:
+        """Return the job in a line of the input file, counted from 1, and strike it off."""
+        return self.take(self._order[number - 1] or "") if 1 <= number <= len(self._order) else None
+
+    def take_rest(self) -> Iterator[BatchMember]:
+        """Return the jobs that are left, one after the other."""
+        for job_id in self._order:
+            member = self.take(job_id or "")
+            if member is not None:
+                yield member
+
+
+_ENDED = b"#"
+_COUNTS = TypeAdapter(dict[str, int])
