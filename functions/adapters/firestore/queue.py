@@ -9,14 +9,12 @@ from google.cloud.firestore import FieldFilter, Query
 from functions.adapters.firestore.jobs import JobDocuments, StoredJob, all_jobs, as_job
 from functions.adapters.firestore.reading import Found, all_sound
 from functions.core.batches.manifest import BatchMember
+from functions.core.batches.queue import preferred_places
 from functions.core.jobs.jobs import QUEUE_SHARDS, Job, Status
 from functions.core.jobs.transitions import claimed
 
 OPEN_COUNTED_MAX = 10_000
 """More than any plan allows in a day."""
-
-UNPREFERRED_PERCENT = 20
-"""The share of each batch that is kept for the oldest jobs without priority."""
 
 
 class QueueDocuments(JobDocuments):
@@ -25,8 +23,7 @@ class QueueDocuments(JobDocuments):
     def queued_jobs(self, now: datetime, limit: int, shards: Sequence[int]) -> Found[StoredJob]:
         """Read the jobs of these shards whose turn it is. A read each, and one for a kind that there is none of.
 
-        Those with priority come first, the rest by age; but a fifth of the places is for the oldest without priority,
-        so that nobody waits for ever behind others.
+        Those with priority come first, the rest by age: see `core.batches.queue.preferred_places`.
         """
         waiting = (
             self._jobs.where(filter=FieldFilter("status", "==", Status.QUEUED))
@@ -36,10 +33,9 @@ class QueueDocuments(JobDocuments):
         without = waiting.where(filter=FieldFilter("priority", "==", 0)).order_by("queuedAt")
         preferred = waiting.where(filter=FieldFilter("priority", ">", 0))
         preferred = preferred.order_by("priority", direction=Query.DESCENDING).order_by("queuedAt")
-        places = limit - max(limit * UNPREFERRED_PERCENT // 100, 1)
+        places = preferred_places(limit)
         first = all_jobs(preferred.limit(places)) if places else Found[StoredJob]()
         rest = all_jobs(without.limit(limit - len(first)))
-        # A batch of one job has a single place, and nobody without priority may want it.
         return first + rest if places or rest else rest + all_jobs(preferred.limit(limit))
 
     def oldest_queued(self) -> datetime | None:

@@ -1,0 +1,10 @@
+"""Whose turn it is: jobs with priority go first, and starve nobody."""
+
+UNPREFERRED_PERCENT = 20
+"""The share of each batch that is kept for the oldest jobs without priority."""
+
+
+def preferred_places(places: int) -> int:
+    """Return how many of a batch's places are for jobs with priority: all but a fifth, and all but one at the least.
+    None of a single place, which is theirs if nobody without priority waits."""
+    return places - max(places * UNPREFERRED_PERCENT // 100, 1)
