@@ -240,7 +240,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "hold more than there is room for",
-        "functions.core.budget.holds:require_room",
+        "functions.core.budget.holds:no_room",
         "if booking.reserved > shard.room:",
         "if False:",
         _set("budget", dailyLimitMicros=800),

@@ -4,7 +4,7 @@ import ast
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,14 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud.firestore import Client
 
-from functions.adapters.firestore import Opening, StoredJob
+from functions.adapters.firestore import StoredJob
 from functions.adapters.firestore import jobs as jobs_module
-from functions.core.batches.batches import BatchState
+from functions.core.batches.batches import Batch, BatchState
+from functions.core.budget.holds import NoRoom, call_hold
 from functions.core.budget.state import BudgetState
 from functions.core.jobs.endings import Decision, refunding
 from functions.core.jobs.jobs import FAILURE_TEXTS, QUEUE_SHARDS, Failure, Job, JobError, Status
+from functions.core.jobs.opening import Opened, Outcome, Replayed
 from functions.core.jobs.queue_stats import QueueStats
 from functions.core.refresh.refresh import SHARDS
 from functions.core.shared.errors import InsufficientTokens
@@ -43,16 +45,16 @@ def numbered(number: int, **changes: Any) -> Job:
     return job(job_id=f"{number:032x}", **fields)
 
 
-def open_jobs(store: OperatorStore, *wanted: Job, welcome: int = 10) -> Opening | None:
+def open_jobs(store: OperatorStore, *wanted: Job, welcome: int = 10) -> Outcome:
     """Open the account if need be, charge for the jobs and store them."""
 
-    def decide(wallet: Wallet | None) -> Opening:
+    def decide(wallet: Wallet | None) -> Opened:
         account = open_account(wallet, welcome, NOW)
         for one in wanted:
             account = charge(account, one.job_id, one.tokens_cost, NOW)
-        return Opening(account, wanted)
+        return Opened(account, wanted)
 
-    return store.open_jobs(wanted[0].uid, wanted[0].opened_by, decide)
+    return store.open_jobs(wanted[0].uid, decide)
 
 
 def read(store: OperatorStore, job_id: str) -> StoredJob:
@@ -64,7 +66,7 @@ def read(store: OperatorStore, job_id: str) -> StoredJob:
 
 def opened(store: OperatorStore, wanted: Job) -> StoredJob:
     """Charge for a job, store it and read it."""
-    assert open_jobs(store, wanted) is not None
+    assert isinstance(open_jobs(store, wanted), Opened)
     return read(store, wanted.job_id)
 
 
@@ -78,6 +80,13 @@ def settled(store: OperatorStore, held: Job, decide: Decision | None = None) -> 
     after = store.settle_job(held.job_id, held.uid, decide or failing(held))
     assert after is not None
     return after
+
+
+def created(store: OperatorStore, wanted: Batch) -> datetime:
+    """Store a batch and return its version."""
+    version = store.create_batch(wanted)
+    assert isinstance(version, datetime)
+    return version
 
 
 def wallet_of(store: OperatorStore, uid: str = "ana") -> Wallet:
@@ -106,7 +115,7 @@ def test_charge_entry_and_job_are_there_together(store: OperatorStore, client: C
     wanted = job(tokens_cost=5)
     done = open_jobs(store, wanted)
     stored = read(store, wanted.job_id)
-    assert done is not None
+    assert isinstance(done, Opened)
     assert (done.account.wallet.balance, done.jobs, done.version) == (5, (wanted,), stored.version)
     assert stored.job == wanted
     assert statement(client) == [("welcome", 10, 10), (f"charge:{wanted.job_id}", -5, 5)]
@@ -127,7 +136,7 @@ def test_a_job_that_another_call_opened_is_not_paid_again(store: OperatorStore, 
     first = job()
     opened(store, first)
     second = first.model_copy(update={"opened_by": "invocation-2"})
-    assert open_jobs(store, second) is None
+    assert isinstance(open_jobs(store, second), Replayed)
     assert statement(client) == [("welcome", 10, 10), (f"charge:{first.job_id}", -1, 9)]
 
 
@@ -185,10 +194,10 @@ def test_a_settled_job_can_be_written_on_under_its_new_version(store: OperatorSt
 
 def test_many_jobs_are_opened_together_or_not_at_all(store: OperatorStore, client: Client) -> None:
     """One transaction for all of them: if one exists already, none is charged."""
-    assert open_jobs(store, *map(numbered, range(3))) is not None
+    assert isinstance(open_jobs(store, *map(numbered, range(3))), Opened)
     assert [delta for _, delta, _ in statement(client)] == [10, -1, -1, -1]
     others = [numbered(number, opened_by="invocation-2") for number in (2, 3, 4)]
-    assert open_jobs(store, *others) is None
+    assert isinstance(open_jobs(store, *others), Replayed)
     assert set(store.get_jobs([f"{number:032x}" for number in range(6)])) == {f"{number:032x}" for number in range(3)}
     assert wallet_of(store).balance == 7
 
@@ -251,7 +260,7 @@ def test_one_key_in_two_threads_is_one_job(served: OperatorStore, client: Client
         thread.start()
     for thread in threads:
         thread.join()
-    assert sum(result is not None for result in results) == 1
+    assert sum(isinstance(result, Opened) for result in results) == 1
     assert [delta for _, delta, _ in statement(client)] == [10, -1]
 
 
@@ -277,14 +286,26 @@ def test_a_lost_reply_opens_one_wallet(store: OperatorStore, client: Client, rep
 
 
 def test_a_lost_reply_opens_one_job(store: OperatorStore, client: Client, reply_lost: Callable[[], None]) -> None:
-    """Charged once, and the caller recognises the job as its own: balance, version and all."""
+    """Charged once, and the job tells the caller that it is its own."""
     reply_lost()
     wanted = job()
-    done = open_jobs(store, wanted)
-    assert done is not None
-    assert (done.jobs, done.account.wallet.balance) == ((wanted,), 9)
-    assert done.version == read(store, wanted.job_id).version
+    assert isinstance(open_jobs(store, wanted), Replayed)
+    assert read(store, wanted.job_id).job == wanted
     assert statement(client) == [("welcome", 10, 10), (f"charge:{wanted.job_id}", -1, 9)]
+
+
+def test_a_hold_without_room_stores_nothing(store: OperatorStore, client: Client) -> None:
+    """The day is not open, or its shard is full: neither a job nor a batch is there, and nobody has paid."""
+    hold = call_hold("2026-11-21", 3, "gpt-test", 600)
+    shard = client.document("budget/2026-11-21/shards/3")
+    for missing in (NoRoom("2026-11-21", unopened=True), NoRoom("2026-11-21")):
+        assert open_jobs(store, job(hold=hold)) == missing
+        assert store.create_batch(batch(hold=hold)) == missing
+        assert (store.get_wallet("ana"), statement(client)) == (None, [])
+        assert store.due_batches(list(BatchState), NOW + timedelta(days=1), 1) == []
+        shard.set({"limit": 599})
+    shard.set({"limit": 600})
+    assert isinstance(open_jobs(store, job(hold=hold)), Opened)
 
 
 def test_a_lost_reply_refunds_once(store: OperatorStore, client: Client, reply_lost: Callable[[], None]) -> None:
@@ -324,7 +345,7 @@ def test_a_lost_reply_creates_one_batch(
 ) -> None:
     """The batch is there, and its submitter holds the version to go on with."""
     reply_lost()
-    version = store.create_batch(batch(batch_id=BATCH_ID))
+    version = created(store, batch(batch_id=BATCH_ID))
     firestore.faults.clear()
     assert store.update_batch(BATCH_ID, version, {"polls": 1}) is not None
 
@@ -446,7 +467,7 @@ def test_a_batch_is_due_by_its_time_and_in_its_state(store: OperatorStore) -> No
 
 def test_a_batch_is_taken_by_one_of_two(store: OperatorStore) -> None:
     """Two pollers read the same version: one gets the lease."""
-    version = store.create_batch(batch(batch_id=BATCH_ID))
+    version = created(store, batch(batch_id=BATCH_ID))
     taken = store.update_batch(BATCH_ID, version, {"state": BatchState.COLLECTING})
     assert taken is not None
     assert store.update_batch(BATCH_ID, version, {"state": BatchState.COLLECTING}) is None
@@ -455,7 +476,7 @@ def test_a_batch_is_taken_by_one_of_two(store: OperatorStore) -> None:
 
 def test_a_batch_reads_back_as_it_was_stored(store: OperatorStore) -> None:
     """Every field survives, under its own id."""
-    version = store.create_batch(batch(batch_id=BATCH_ID, job_count=3, error="why"))
+    version = created(store, batch(batch_id=BATCH_ID, job_count=3, error="why"))
     (stored,) = store.due_batches([BatchState.SUBMITTED], NOW, 1)
     assert stored.batch == batch(batch_id=BATCH_ID, job_count=3, error="why")
     store.delete_batch(stored.batch, version)

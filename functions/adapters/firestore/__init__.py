@@ -5,7 +5,7 @@ from functions.adapters.firestore.batches import StoredBatch
 from functions.adapters.firestore.budget import BudgetDocuments
 from functions.adapters.firestore.client import BoundedClient, BoundedTransport
 from functions.adapters.firestore.config import SettingsDocuments
-from functions.adapters.firestore.jobs import Opening, StoredJob
+from functions.adapters.firestore.jobs import StoredJob
 from functions.adapters.firestore.operations import OperationDocuments
 from functions.adapters.firestore.profiles import ProfileDocuments
 from functions.adapters.firestore.queue import QueueDocuments
@@ -21,7 +21,6 @@ __all__ = [
     "DamagedDocumentError",
     "FirestoreStore",
     "Found",
-    "Opening",
     "StoredBatch",
     "StoredJob",
     "StoredWallet",

@@ -11,7 +11,7 @@ from functions.adapters.firestore.budget import ShardDocuments
 from functions.adapters.firestore.reading import Found, all_sound, sound
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_update, run_transaction
 from functions.core.batches.batches import Batch, BatchState
-from functions.core.budget.holds import Hold, bookings, settled
+from functions.core.budget.holds import Hold, NoRoom, bookings, settled
 from functions.core.shared.records import Fields
 
 
@@ -26,25 +26,24 @@ class StoredBatch:
 class BatchDocuments(ShardDocuments):
     """Reads and writes of batches. What changes a batch's hold changes its shards of the budget in the same commit."""
 
-    def create_batch(self, batch: Batch) -> datetime:
+    def create_batch(self, batch: Batch) -> datetime | NoRoom:
         """Store a new batch with its hold, in one transaction: a read and a write for each shard it is held on, and a
-        write for the batch. Returns its version.
-
-        Raises:
-            DayNotOpenError, NoRoomError: nothing is stored.
-        """
+        write for the batch. Returns its version; with `NoRoom` nothing is stored."""
         held = bookings(None, batch.hold)
         ref = self._batches.document(batch.batch_id)
 
-        def body(transaction: Transaction) -> None:
-            self._require_room(transaction, held)
+        def body(transaction: Transaction) -> NoRoom | None:
+            if full := self._no_room(transaction, held):
+                return full
             self._book(transaction, held)
             transaction.create(ref, batch.model_dump(by_alias=True, exclude={"batch_id"}))
+            return None
 
         transaction = self._client.transaction()
         version: datetime
         try:
-            run_transaction(transaction, body)
+            if full := run_transaction(transaction, body):
+                return full
             version = (transaction.write_results or [])[-1].update_time  # the batch is written last
         except OUTCOME_UNKNOWN:
             # The id is new with every batch: what is there is ours, and its reply was lost.

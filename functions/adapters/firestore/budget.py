@@ -19,7 +19,7 @@ from functions.adapters.firestore.client import SUM_SECONDS
 from functions.adapters.firestore.reading import all_sound
 from functions.adapters.firestore.writes import run_transaction
 from functions.core.budget.day_review import Books, BudgetDay, Drift, Review, committed
-from functions.core.budget.holds import SHARDS, Booking, Shard, require_room
+from functions.core.budget.holds import SHARDS, Booking, NoRoom, Shard, no_room
 from functions.core.budget.state import BudgetState
 from functions.core.shared.damage import DamagedDocument, salvaged
 
@@ -35,15 +35,11 @@ class ShardDocuments:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def _require_room(self, transaction: Transaction, wanted: Iterable[Booking]) -> None:
-        """Check, and keep from changing, the shards that something is to be held on. A read each.
-
-        Raises:
-            DayNotOpenError, NoRoomError
-        """
+    def _no_room(self, transaction: Transaction, wanted: Iterable[Booking]) -> NoRoom | None:
+        """Check, and keep from changing, the shards that something is to be held on. A read each."""
         holding = tuple(booking for booking in wanted if booking.reserved > 0)
         shards = {booking.shard: self._shard_in(transaction, booking) for booking in holding}
-        require_room(shards, holding)
+        return no_room(shards, holding)
 
     def _shard_in(self, transaction: Transaction, booking: Booking) -> Shard | None:
         ref = self._shard_ref(booking.day, booking.shard)

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from google.cloud.firestore import CollectionReference, DocumentSnapshot, FieldFilter, Query, Transaction
 from google.cloud.firestore_v1.base_batch import BaseWriteBatch
@@ -13,13 +12,18 @@ from functions.adapters.firestore.budget import ShardDocuments
 from functions.adapters.firestore.reading import Found, all_sound, sound
 from functions.adapters.firestore.wallet import StoredWallet, WalletDocuments, as_wallet
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, Outcome, guarded_bulk, guarded_update, run_transaction
-from functions.core.budget.holds import bookings, settling
-from functions.core.jobs.endings import Decision
+from functions.core.budget.holds import NoRoom, bookings, settling
+from functions.core.jobs.endings import Decision, Settled, UpgradeDecision
 from functions.core.jobs.jobs import FINAL, QUEUE_SHARDS, Job
+from functions.core.jobs.opening import Opened, Replayed
+from functions.core.jobs.opening import Outcome as OpeningOutcome
 from functions.core.jobs.transitions import with_fields
 from functions.core.shared.records import Fields
-from functions.core.wallet.accounts import Account
-from functions.core.wallet.ledger import Reason, Wallet, empty_wallet, entry_id
+from functions.core.wallet.ledger import Reason, Wallet, entry_id
+from functions.core.wallet.quotas import RecountNeeded
+
+R = TypeVar("R")
+"""What a decision says instead of changing the job."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +32,6 @@ class StoredJob:
 
     job: Job
     version: datetime
-
-
-@dataclass(frozen=True)
-class Opening:
-    """Jobs that are charged: the account after it, the jobs as stored, and the version to guard the next write with."""
-
-    account: Account
-    jobs: tuple[Job, ...]
-    version: datetime | None = None
 
 
 class JobDocuments(WalletDocuments, ShardDocuments):
@@ -53,68 +48,69 @@ class JobDocuments(WalletDocuments, ShardDocuments):
         return {stored.job.job_id: stored for stored in read if stored is not None}
 
     def open_jobs(
-        self, uid: str, opened_by: str, decide: Callable[[Wallet | None], Opening], seen: StoredWallet | None = None
-    ) -> Opening | None:
+        self, uid: str, decide: Callable[[Wallet | None], Opened | RecountNeeded], seen: StoredWallet | None = None
+    ) -> OpeningOutcome:
         """Charge for jobs and store them, in one transaction: one read, a write for the wallet and two a job; for a job
         with a hold another read, and another write, for its shard of the budget.
 
         Who has `seen` the wallet before need not have it read again: jobs without a hold are then stored under its
         version, and in a transaction only if that is not the wallet's any more.
 
-        Returns None, and nothing is stored, if one of them exists already and another invocation opened it, or existed
-        once and was charged for.
-
-        Raises:
-            DayNotOpenError, NoRoomError: there is no room for a hold; nothing is stored.
+        Returns what was decided, once it is stored. With any other outcome nothing is, except that `Replayed` does not
+        tell: the jobs do, by `opened_by`.
         """
-        attempted: list[str] = []
+        tried = seen is not None
         transaction = self._client.transaction()
 
-        def decided(wallet: Wallet | None) -> Opening:
-            opening = decide(wallet)
-            attempted[:] = [job.job_id for job in opening.jobs]
-            return opening
-
-        def body(transaction: Transaction) -> Opening:
-            opening = decided(self._wallet_in(transaction, uid))
-            held = [change for job in opening.jobs for change in bookings(None, job.hold)]
-            self._require_room(transaction, held)
-            self._book(transaction, held)
-            if opening.jobs:
-                transaction.set(self._wallet_ref(uid), _wallet_fields(opening))
-            self._create(transaction, uid, opening)
-            return opening
-
-        def committed() -> Opening:
-            if seen and (opening := decided(seen.wallet)).jobs and not any(job.hold for job in opening.jobs):
-                ref, add = self._wallet_ref(uid), partial(self._create, uid=uid, opening=opening)
-                version = guarded_update(self._client, ref, seen.version, _wallet_fields(opening), add)
-                if version is not None:
-                    return replace(opening, version=version)
-            opening = run_transaction(transaction, body)
-            results = transaction.write_results or []
-            # What one commit writes, it writes at one time.
-            return replace(opening, version=results[-1].update_time) if results else opening
+        def body(transaction: Transaction) -> OpeningOutcome:
+            nonlocal tried
+            outcome = decide(self._wallet_in(transaction, uid))
+            if isinstance(outcome, RecountNeeded):
+                return outcome
+            held = [change for job in outcome.jobs for change in bookings(None, job.hold)]
+            if full := self._no_room(transaction, held):
+                return full
+            if outcome.jobs:
+                self._book(transaction, held)
+                self._write_account(transaction, uid, outcome.account)
+                self._create_jobs(transaction, outcome)
+                tried = True
+            return outcome
 
         try:
-            return committed()
-        except OUTCOME_UNKNOWN:
-            stored = self.get_jobs(attempted)
-            if not stored and not self.outlived_jobs(uid, attempted):
+            if seen and (known := self._open_under(seen, uid, decide(seen.wallet))):
+                return known
+            outcome = run_transaction(transaction, body)
+        except OUTCOME_UNKNOWN as error:
+            if not tried:  # to commit
                 raise
-            if len(stored) < len(attempted) or any(s.job.opened_by != opened_by for s in stored.values()):
-                return None
-            wallet = self.get_wallet(uid)
-            account = Account(wallet) if wallet else Account(empty_wallet(next(iter(stored.values())).job.created_at))
-            jobs = tuple(stored[job_id].job for job_id in attempted)
-            return Opening(account, jobs, stored[attempted[-1]].version)
+            return Replayed(error)
+        results = transaction.write_results
+        if not isinstance(outcome, Opened) or not results:
+            return outcome
+        return replace(outcome, version=results[-1].update_time)  # what one commit writes, it writes at one time
 
-    def _create(self, writes: BaseWriteBatch, uid: str, opening: Opening) -> None:
-        """Put jobs and the entries that pay for them into a commit. A second one with the same id fails the whole."""
-        if opening.jobs:
-            self._write_entries(writes, uid, opening.account)
-        for job in opening.jobs:
-            writes.create(self._jobs.document(job.job_id), _job_fields(job))
+    def _open_under(
+        self, seen: StoredWallet, uid: str, outcome: Opened | RecountNeeded
+    ) -> Opened | RecountNeeded | None:
+        """Store what was decided about a wallet that was seen; None if it takes a transaction."""
+        if isinstance(outcome, RecountNeeded):
+            return outcome
+        if not outcome.jobs or any(job.hold for job in outcome.jobs):
+            return None
+
+        def add(writes: BaseWriteBatch) -> None:
+            self._write_entries(writes, uid, outcome.account)
+            self._create_jobs(writes, outcome)
+
+        fields = outcome.account.wallet.model_dump(by_alias=True)
+        version = guarded_update(self._client, self._wallet_ref(uid), seen.version, fields, add)
+        return replace(outcome, version=version) if version else None
+
+    def _create_jobs(self, writes: BaseWriteBatch, opened: Opened) -> None:
+        """Put jobs into a commit. A second one with the same id fails the whole."""
+        for job in opened.jobs:
+            writes.create(self._jobs.document(job.job_id), job.model_dump(by_alias=True, exclude={"job_id"}))
 
     def outlived_jobs(self, uid: str, job_ids: Sequence[str]) -> set[str]:
         """Find those of a user's jobs that were charged for and are there no more: deleted by TTL, while the ledger
@@ -139,46 +135,68 @@ class JobDocuments(WalletDocuments, ShardDocuments):
         decide: Decision,
         took_effect: Callable[[Job], bool] = lambda job: job.status in FINAL,
     ) -> StoredJob | None:
-        """Change a job and move its tokens, in one transaction: two reads, and a write for wallet, entry and job each;
-        and for its shard of the budget, if it has a hold.
+        """End a job and give back what was paid for it, in one transaction: two reads, and a write for wallet, entry
+        and job each; and for its shard of the budget, if it has a hold.
 
         `decide` returns None when the job is not, or no longer, in a state that allows it. Returns the job as it is
         then, None if there is none. `took_effect` tells from the job alone whether a commit whose reply was lost has
         happened.
         """
+        return self._change_job(job_id, uid, lambda _transaction, wallet, job: decide(wallet, job), took_effect)
+
+    def upgrade_job(
+        self, job_id: str, uid: str, decide: UpgradeDecision, opened_by: str
+    ) -> StoredJob | NoRoom | RecountNeeded | None:
+        """Take a job into the instant lane, with its price and its hold, in one transaction: three reads, and a write
+        for wallet, entry, job and shard each. Returns the job as it is then, None if there is none."""
+
+        def with_room(
+            transaction: Transaction, wallet: Wallet | None, job: Job
+        ) -> Settled | NoRoom | RecountNeeded | None:
+            decided = decide(wallet, job)
+            if not isinstance(decided, Settled):
+                return decided
+            return self._no_room(transaction, bookings(None, with_fields(job, decided.fields).hold)) or decided
+
+        return self._change_job(job_id, uid, with_room, lambda job: job.opened_by == opened_by)
+
+    def _change_job(
+        self,
+        job_id: str,
+        uid: str,
+        decide: Callable[[Transaction, Wallet | None, Job], Settled | R | None],
+        took_effect: Callable[[Job], bool],
+    ) -> StoredJob | R | None:
         job_ref, wallet_ref = self._jobs.document(job_id), self._wallet_ref(uid)
         transaction = self._client.transaction()
 
-        def body(transaction: Transaction) -> StoredJob | None:
+        def body(transaction: Transaction) -> StoredJob | R | None:
             snapshots = self._client.get_all([job_ref, wallet_ref], transaction=transaction)
             read = {snapshot.reference.path: snapshot for snapshot in snapshots}
             stored = _job_or_none(read[job_ref.path])
             if stored is None:
                 return None
             wallet = as_wallet(read[wallet_ref.path]) or self._wallet_in(transaction, uid)
-            decision = decide(wallet, stored.job)
-            if decision is None:
-                return stored
-            account, fields = decision
-            fields = settling(stored.job.hold, fields, stored.job.cost_micros)
+            decided = decide(transaction, wallet, stored.job)
+            if not isinstance(decided, Settled):
+                return stored if decided is None else decided
+            fields = settling(stored.job.hold, decided.fields, stored.job.cost_micros)
             changed = with_fields(stored.job, fields)
-            changes = bookings(stored.job.hold, changed.hold)
-            self._require_room(transaction, changes)
-            self._book(transaction, changes)
-            if account is not None:
-                self._write_account(transaction, uid, account)
+            self._book(transaction, bookings(stored.job.hold, changed.hold))
+            if decided.account is not None:
+                self._write_account(transaction, uid, decided.account)
             transaction.update(job_ref, dict(fields))
             return replace(stored, job=changed)
 
         try:
-            settled = run_transaction(transaction, body)
+            after = run_transaction(transaction, body)
         except OUTCOME_UNKNOWN:
             stored = self.get_job(job_id)
             if stored is None or not took_effect(stored.job):
                 raise
             return stored
         results = transaction.write_results
-        return replace(settled, version=results[-1].update_time) if settled and results else settled
+        return replace(after, version=results[-1].update_time) if isinstance(after, StoredJob) and results else after
 
     def stale_leases(self, now: datetime, limit: int) -> Found[StoredJob]:
         """Read instant jobs whose call has not come back in time. A read each, one if there are none."""
@@ -218,14 +236,6 @@ def as_job(snapshot: DocumentSnapshot[Any]) -> StoredJob:
 
 def _job_or_none(snapshot: DocumentSnapshot[Any]) -> StoredJob | None:
     return sound(snapshot, as_job) if snapshot.exists else None
-
-
-def _wallet_fields(opening: Opening) -> dict[str, Any]:
-    return opening.account.wallet.model_dump(by_alias=True)
-
-
-def _job_fields(job: Job) -> dict[str, Any]:
-    return job.model_dump(by_alias=True, exclude={"job_id"})
 
 
 def all_jobs(query: Query) -> Found[StoredJob]:

@@ -20,6 +20,7 @@ from pydantic import Field
 from functions.core.shared.errors import BudgetExhausted
 from functions.core.shared.records import Kept
 from functions.core.shared.utc_days import iso_text
+from functions.core.wallet.quotas import ActualSpend
 
 SHARDS = 8
 """Each takes about one hold and one settlement a second for long (a document's sustained rate), more for a while."""
@@ -88,16 +89,26 @@ class Booking:
     excess: int = 0
 
 
-class NoRoomError(Exception):
-    """This shard has no room for this hold; another one may have."""
+@dataclass(frozen=True)
+class NoRoom:
+    """A shard of this day has no room for a hold; another one may have. `unopened` if there is no such shard: the day
+    has none yet, and whoever comes first opens it."""
+
+    day: str
+    unopened: bool = False
 
 
-class DayNotOpenError(Exception):
-    """The day has no shards yet; whoever comes first opens it."""
+@dataclass(frozen=True)
+class CostCeiling:
+    """What covers each photo of a call: the most in micro-dollars that it can cost, the hold of an instant one, and the
+    user's actual spend of the day, if it was added up; with how often a shard was tried, and how often it was added up.
+    """
 
-    def __init__(self, day: str) -> None:
-        super().__init__(day)
-        self.day = day
+    micros: int
+    hold: Hold | None = None
+    recount: ActualSpend | None = None
+    shards_tried: int = 1
+    recounts: int = 0
 
 
 def call_hold(day: str, shard: int, model: str, micros: int, percent: int = 100) -> Hold:
@@ -163,19 +174,15 @@ def bookings(before: Hold | None, after: Hold | None) -> tuple[Booking, ...]:
     return tuple(found)
 
 
-def require_room(shards: Mapping[str, Shard | None], wanted: tuple[Booking, ...]) -> None:
-    """Check that the shards have room for what is to be held.
-
-    Raises:
-        DayNotOpenError: one of them does not exist.
-        NoRoomError: one of them has too little.
-    """
+def no_room(shards: Mapping[str, Shard | None], wanted: tuple[Booking, ...]) -> NoRoom | None:
+    """Return why something cannot be held on these shards; None if there is room for all of it."""
     for booking in wanted:
         shard = shards.get(booking.shard)
         if shard is None:
-            raise DayNotOpenError(booking.day)
+            return NoRoom(booking.day, unopened=True)
         if booking.reserved > shard.room:
-            raise NoRoomError(f"shard {booking.shard} of {booking.day}")
+            return NoRoom(booking.day)
+    return None
 
 
 def settling(hold: Hold | None, fields: Mapping[str, Any], cost_before: int) -> Mapping[str, Any]:

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
-from functions.core.budget.holds import Hold
+from functions.core.budget.holds import CostCeiling
 from functions.core.config.runtime import RuntimeConfig
 from functions.core.jobs.jobs import BY_THE_PHOTO, Failure, Job, JobError, Status, counted_on
 from functions.core.jobs.transitions import cancelled, failed, upgraded
@@ -16,7 +17,7 @@ from functions.core.wallet.accounts import Account, refund
 from functions.core.wallet.accounts import upgrade as pay_upgrade
 from functions.core.wallet.ledger import Wallet
 from functions.core.wallet.quotas import (
-    ActualSpend,
+    RecountNeeded,
     add_cost,
     count_failure,
     recounted,
@@ -26,11 +27,19 @@ from functions.core.wallet.quotas import (
 )
 from functions.core.wallet.token_prices import Prices, require_within
 
-Settled = tuple[Account | None, Fields]
-"""The account to write, None if there is none any more, and the job's fields."""
+
+class Settled(NamedTuple):
+    """The account to write, None if there is none any more, and the job's fields."""
+
+    account: Account | None
+    fields: Fields
+
 
 Decision = Callable[[Wallet | None, Job], Settled | None]
 """Looks at a wallet and a job as they are now. None: this job is not, or no longer, the caller's to end."""
+
+UpgradeDecision = Callable[[Wallet | None, Job], Settled | RecountNeeded | None]
+"""The same for an upgrade. None: it is in the instant lane already."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +50,7 @@ class Upgrade:
     tokens_max: int | None
     opened_by: str
     lease_until: datetime
-    hold: Hold
-    recount: ActualSpend | None = None
+    ceiling: CostCeiling
 
 
 def refunding(held: Callable[[Job], bool], error: JobError, cost_micros: int, now: datetime) -> Decision:
@@ -57,7 +65,7 @@ def refunding(held: Callable[[Job], bool], error: JobError, cost_micros: int, no
             return None
         if wallet is not None and error.code in BY_THE_PHOTO and cost_micros:
             return _paid_for_nothing(wallet, job, error, cost_micros, now)
-        return _refunded(wallet, job, now), failed(error, cost_micros, now)
+        return Settled(_refunded(wallet, job, now), failed(error, cost_micros, now))
 
     return decide
 
@@ -66,8 +74,8 @@ def _paid_for_nothing(wallet: Wallet, job: Job, error: JobError, cost_micros: in
     account, comes_back = count_failure(Account(wallet), now)
     if comes_back:
         account = refund(account, job.job_id, job.tokens_cost, now, points=job.points)
-        return account, failed(error, cost_micros, now)
-    return account, {**failed(error, cost_micros, now), "chargeStands": True}
+        return Settled(account, failed(error, cost_micros, now))
+    return Settled(account, {**failed(error, cost_micros, now), "chargeStands": True})
 
 
 def giving_up(now: datetime) -> Decision:
@@ -77,7 +85,7 @@ def giving_up(now: datetime) -> Decision:
     def decide(wallet: Wallet | None, job: Job) -> Settled | None:
         if job.status is not Status.QUEUED:
             return None
-        return _refunded(wallet, job, now), failed(error, job.cost_micros, now)
+        return Settled(_refunded(wallet, job, now), failed(error, job.cost_micros, now))
 
     return decide
 
@@ -99,15 +107,15 @@ def cancelling(uid: str, runtime: RuntimeConfig, now: datetime) -> Decision:
         if job.status is not Status.QUEUED:
             raise JobNotCancellable("Only a queued job can be cancelled.", status=job.status)
         if wallet is None:
-            return None, cancelled(now)
+            return Settled(None, cancelled(now))
         account = credit_due(wallet, uid, runtime, now)
         account = refund(account, job.job_id, job.tokens_cost, now, points=job.points)
-        return return_quota_of_cancelled(account, job.mode, counted_on(job), now), cancelled(now)
+        return Settled(return_quota_of_cancelled(account, job.mode, counted_on(job), now), cancelled(now))
 
     return decide
 
 
-def upgrading(uid: str, runtime: RuntimeConfig, now: datetime, upgrade: Upgrade) -> Decision:
+def upgrading(uid: str, runtime: RuntimeConfig, now: datetime, upgrade: Upgrade) -> UpgradeDecision:
     """Return the decision to take the user's queued job into the instant lane for the price difference. What is due to
     them comes first.
 
@@ -117,24 +125,25 @@ def upgrading(uid: str, runtime: RuntimeConfig, now: datetime, upgrade: Upgrade)
         JobNotFound: it is somebody else's.
         JobNotUpgradable: it has left the queue; detail `status`.
         RateLimited, DailyLimit, PriceChanged, InsufficientTokens: nothing is changed.
-        RecountNeededError: see `core.wallet.quotas`; nothing is changed.
     """
-    cap, most = runtime.budget.per_user_daily_micros, upgrade.hold.micros
+    cap, most = runtime.budget.per_user_daily_micros, upgrade.ceiling.micros
 
-    def decide(wallet: Wallet | None, job: Job) -> Settled | None:
+    def decide(wallet: Wallet | None, job: Job) -> Settled | RecountNeeded | None:
         require_owner(job, uid)
         if job.mode is Lane.INSTANT:
             return None
         if wallet is None:
             raise JobNotUpgradable("Only a queued job can be upgraded.", status=job.status)
         difference = upgrade_price(job, upgrade.prices, upgrade.tokens_max)
-        account = credit_due(wallet, uid, runtime, now)
-        account = add_cost(recounted(account, most, cap, now, upgrade.recount), most, cap, now)
-        account = return_quota(account, Lane.BATCH, counted_on(job), now)
+        counted = recounted(credit_due(wallet, uid, runtime, now), most, cap, now, upgrade.ceiling.recount)
+        if isinstance(counted, RecountNeeded):
+            return counted
+        account = return_quota(add_cost(counted, most, cap, now), Lane.BATCH, counted_on(job), now)
         account = use_quota(account, Lane.INSTANT, runtime.plans.of(wallet.plan), now)
         account = pay_upgrade(account, job.job_id, difference, now)
         cost = job.tokens_cost + difference
-        return account, upgraded(upgrade.opened_by, cost, upgrade.lease_until, job.attempts, upgrade.hold)
+        fields = upgraded(upgrade.opened_by, cost, upgrade.lease_until, job.attempts, upgrade.ceiling.hold)
+        return Settled(account, fields)
 
     return decide
 

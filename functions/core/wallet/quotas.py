@@ -70,29 +70,28 @@ class ActualSpend:
     micros: int
 
 
-class RecountNeededError(Exception):
-    """The cap would refuse by today's upper bound, and the actual spend is not known."""
+@dataclass(frozen=True)
+class RecountNeeded:
+    """The cap would refuse by today's upper bound, and the actual spend is not known, or was overtaken."""
 
-    def __init__(self, day: str, counted_micros: int) -> None:
-        super().__init__(day)
-        self.day, self.counted_micros = day, counted_micros
+    day: str
+    counted_micros: int
 
 
-def recounted(account: Account, micros: int, micros_max: int, now: datetime, recount: ActualSpend | None) -> Account:
+def recounted(
+    account: Account, micros: int, micros_max: int, now: datetime, recount: ActualSpend | None
+) -> Account | RecountNeeded:
     """Replace today's upper bound by the actual spend if the cap would otherwise refuse.
 
     A settlement that gave back to the wallet what its call did not cost would be one write more for every call; so what
     photos have cost is added up only for users who seem to have cost enough, and then counts in place of the most that
     they could have.
-
-    Raises:
-        RecountNeededError: it has to be added up first, or again, because something was counted meanwhile.
     """
     today = today_of(account.wallet, now)
     if today.held_micros + micros <= micros_max:
         return account
     if recount is None or (recount.day, recount.counted_micros) != (today.day, today.held_micros):
-        raise RecountNeededError(today.day, today.held_micros)
+        return RecountNeeded(today.day, today.held_micros)
     return account.with_fields(today=today.model_copy(update={"held_micros": recount.micros}))
 
 

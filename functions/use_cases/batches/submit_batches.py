@@ -18,7 +18,7 @@ from functions import log
 from functions.adapters.providers.openai import ProviderDownError, ProviderError, ProviderRejectedError
 from functions.core.batches.batches import BATCH_LIFETIME, JOB_LEASE, RELEASE_PAUSE, Batch, BatchState
 from functions.core.batches.manifest import BatchMember
-from functions.core.budget.holds import Mode, NoRoomError, trimmed
+from functions.core.budget.holds import Mode, NoRoom, trimmed
 from functions.core.jobs.jobs import QUEUE_SHARDS
 from functions.core.model.provider_outage import Door
 from functions.core.shared.time_limits import FUNCTION_TIMEOUT, RUN_TIME
@@ -196,10 +196,10 @@ def _open_batch(deps: Deps, lines: int) -> tuple[Batch, datetime, int] | None:
             hold=hold,
             expire_at=now + BATCH_LIFETIME,
         )
-        try:
-            return batch, deps.store.create_batch(batch), affordable
-        except NoRoomError:
-            continue  # somebody else has taken that room: look again
+        version = deps.store.create_batch(batch)
+        if not isinstance(version, NoRoom):
+            return batch, version, affordable
+        # Somebody else has taken that room: look again.
     log.warning(log.Event.BUDGET_REFUSED, lines=lines)
     return None
 

@@ -7,18 +7,18 @@ is opened by whoever comes first. Both end: there are few shards, and a day is o
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from functions import log
 from functions.core.budget.day_review import Books, Drift, Review, review
 from functions.core.budget.estimates import input_tokens, input_tokens_max, jpeg_size, most_micros, raised
 from functions.core.budget.holds import (
-    DayNotOpenError,
+    CostCeiling,
     Hold,
     Mode,
-    NoRoomError,
+    NoRoom,
     batch_hold,
     call_hold,
     exhausted,
@@ -28,9 +28,9 @@ from functions.core.budget.state import doubted, lifting, mode_now
 from functions.core.jobs.queue_stats import expected_wait_minutes
 from functions.core.model.usage import UnknownPriceError
 from functions.core.shared.alerts import AlertKind, alert
-from functions.core.shared.errors import InstantClosed, RateLimited
+from functions.core.shared.errors import BudgetExhausted, InstantClosed, RateLimited
 from functions.core.shared.utc_days import day_bounds, day_of
-from functions.core.wallet.quotas import ActualSpend, RecountNeededError
+from functions.core.wallet.quotas import ActualSpend, RecountNeeded
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-RECOUNT_TRIES = 3
-"""How often a user's day is looked at before other calls of the same user are given way."""
+RECOUNTS_MAX = 2
+"""How often a call adds up its user's day before it gives way to other calls of the same user."""
 
 SHARD_TRIES = 4
 """How often a hold looks for another shard, before a race for the last of the budget is given up."""
@@ -82,19 +82,19 @@ def wait_minutes(deps: Deps) -> int:
     return -(-pause // timedelta(minutes=1)) + expected_wait_minutes(deps.queue(), deps.runtime().batch)
 
 
-def instant_hold(job: Job, photo: bytes, deps: Deps) -> Hold:
-    """Return a hold for an instant call about this photo, on a shard that chance picks."""
+def instant_ceiling(job: Job, photo: bytes, deps: Deps) -> CostCeiling:
+    """Return what covers an instant call about this photo: a hold on a shard that chance picks."""
     size = jpeg_size(photo)
     model, side = deps.settings.openai_model, deps.runtime().images.side_max
     tokens = input_tokens(model, job.region, job.language, size) if size else input_tokens_max(model, side)
     micros, percent = most_micros(tokens, deps.model_price(), batch=False), hold_percent(deps)
-    shard = int(deps.new_id(), 16)
-    return call_hold(day_of(deps.clock()), shard, model, raised(micros, percent), percent)
+    hold = call_hold(day_of(deps.clock()), int(deps.new_id(), 16), model, raised(micros, percent), percent)
+    return CostCeiling(hold.micros, hold)
 
 
-def least_hold(deps: Deps) -> Hold:
-    """Return what is held for an instant call at the least, for a decision about a photo that nobody has seen yet."""
-    return call_hold(day_of(deps.clock()), 0, deps.settings.openai_model, line_micros(deps), hold_percent(deps))
+def least_ceiling(deps: Deps) -> CostCeiling:
+    """Return what covers a photo at the least, for one of the batch lane or one that nobody has seen yet: no hold."""
+    return CostCeiling(line_micros(deps))
 
 
 def line_micros(deps: Deps) -> int:
@@ -116,57 +116,50 @@ def known_price(model: str, deps: Deps) -> ModelPrice | None:
         return None
 
 
-def with_hold(hold: Hold, uid: str, act: Callable[[Hold, ActualSpend | None], T], deps: Deps) -> T:
-    """Do something for a user that makes a hold, on another shard if this one is full.
-
-    Raises:
-        NoRoomError: no shard has room, or others were faster too often.
-        RateLimited: see `within_cap`.
-    """
-    for _ in range(SHARD_TRIES):
-        try:
-            return within_cap(uid, partial(act, hold), deps)
-        except DayNotOpenError as unopened:
-            if not open_day(unopened.day, deps).keys() >= hold.parts.keys():
-                hold = _elsewhere(hold, deps)  # an open day without this shard: the guard will find out why
-        except NoRoomError:
-            hold = _elsewhere(hold, deps)
-    raise NoRoomError(hold.day)
+def next_try(
+    ceiling: CostCeiling, uid: str, short: NoRoom | RecountNeeded, deps: Deps
+) -> CostCeiling | BudgetExhausted | RateLimited:
+    """Return what covers the next try of a call that was not stored, or why there is none: no shard has room, or others
+    were faster too often."""
+    if isinstance(short, RecountNeeded):
+        if ceiling.recounts == RECOUNTS_MAX:
+            return RateLimited("Too many photos at once. Wait a second.", retryAfter=1)
+        return _with_actual_spend(ceiling, uid, short, deps)
+    hold = _other_hold(ceiling.hold, short, deps) if ceiling.hold and ceiling.shards_tried < SHARD_TRIES else None
+    if hold is None:
+        return exhausted(reopens_at(deps))
+    return replace(ceiling, hold=hold, shards_tried=ceiling.shards_tried + 1)
 
 
-def within_cap(uid: str, act: Callable[[ActualSpend | None], T], deps: Deps) -> T:
-    """Do something that counts against what a user may cost in a day. If what the day's photos are counted at leaves no
-    room, what they have come to is added up first: three reads, or a few more, that only such a user causes.
-
-    Raises:
-        RateLimited: whenever they are added up, others of this user have been counted meanwhile.
-    """
-    recount = None
-    for _ in range(RECOUNT_TRIES):
-        try:
-            return act(recount)
-        except RecountNeededError as needed:
-            recount = _recount(uid, needed, deps)
-    raise RateLimited("Too many photos at once. Wait a second.", retryAfter=1)
+def _other_hold(hold: Hold, full: NoRoom, deps: Deps) -> Hold | None:
+    """Return the hold on a shard that has room, None if none has. A day that is opened only now gets it as it is."""
+    if full.unopened and open_day(full.day, deps).keys() >= hold.parts.keys():
+        return hold
+    # An open day without this shard: the guard will find out why.
+    day = day_of(deps.clock())
+    found = next(with_room(deps.store.budget_shards(day), hold.micros, int(deps.new_id(), 16)), None)
+    return None if found is None else hold.model_copy(update={"day": day, "parts": {str(found): hold.micros}})
 
 
-def _recount(uid: str, needed: RecountNeededError, deps: Deps) -> ActualSpend:
-    """Add up what a user's photos of a day have come to: what the answers cost, and the most that open ones can."""
+def _with_actual_spend(ceiling: CostCeiling, uid: str, needed: RecountNeeded, deps: Deps) -> CostCeiling:
+    """Add up what a user's photos of a day have cost: what the answers did, and the most that open ones can. Three
+    reads, or a few more, that only a user causes whose upper bounds leave no room."""
     since, until = day_bounds(needed.day)
     # In this order: what is settled in between is counted twice, the other way round it would not be counted at all.
     still_open = deps.store.count_open_jobs(uid, needed.day)
     settled = deps.store.user_micros(uid, since, until)
     tokens = input_tokens_max(deps.settings.openai_model, deps.runtime().images.side_max)
     most = raised(most_micros(tokens, deps.model_price(), batch=False), hold_percent(deps))
-    return ActualSpend(needed.day, needed.counted_micros, settled + still_open * most)
+    spend = ActualSpend(needed.day, needed.counted_micros, settled + still_open * most)
+    return replace(ceiling, recount=spend, recounts=ceiling.recounts + 1)
 
 
-def _elsewhere(hold: Hold, deps: Deps) -> Hold:
-    day = day_of(deps.clock())
-    found = next(with_room(deps.store.budget_shards(day), hold.micros, int(deps.new_id(), 16)), None)
-    if found is None:
-        raise NoRoomError(day)
-    return hold.model_copy(update={"day": day, "parts": {str(found): hold.micros}})
+def look_ahead(
+    decide: Callable[[CostCeiling], T | RecountNeeded], ceiling: CostCeiling, uid: str, deps: Deps
+) -> T | RecountNeeded:
+    """Decide about a wallet as it was seen, for which the actual spend is added up once at the most."""
+    decided = decide(ceiling)
+    return decide(_with_actual_spend(ceiling, uid, decided, deps)) if isinstance(decided, RecountNeeded) else decided
 
 
 def hold_for_batch(lines: int, deps: Deps) -> tuple[Hold, int]:

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 from functions.core.jobs.uploads import digest_of
 from functions.core.shared.errors import AccountBlocked, DailyLimit, EcolaneError, InsufficientTokens, RateLimited
 from functions.core.shared.lanes import Lane
-from functions.use_cases.budget.spending import within_cap
+from functions.use_cases.budget.spending import least_ceiling, look_ahead
 
 if TYPE_CHECKING:
+    from functions.core.budget.holds import CostCeiling
     from functions.core.wallet.ledger import Wallet
-    from functions.core.wallet.quotas import ActualSpend
     from functions.use_cases.jobs.orders import Order
     from functions.wiring import Deps
 
@@ -56,7 +56,7 @@ def fetch(orders: Sequence[Order], uid: str, deps: Deps) -> None:
 
 
 @contextmanager
-def admitted(uid: str, decide: Callable[[Wallet, ActualSpend | None], object], deps: Deps) -> Iterator[None]:
+def admitted(uid: str, decide: Callable[[Wallet, CostCeiling], object], deps: Deps) -> Iterator[None]:
     """Let one photo of this user be fetched and paid for inside, if that may be. `decide` raises what the wallet
     refuses with; of whoever it has refused a short while ago it is asked before. What ends inside with an error has
     come to nothing.
@@ -68,7 +68,7 @@ def admitted(uid: str, decide: Callable[[Wallet, ActualSpend | None], object], d
     rate, callers = deps.callers.photos, deps.callers
     try:
         if callers.refused_lately(uid) and (seen := deps.store.look_at_wallet(uid)):
-            within_cap(uid, partial(decide, seen.wallet), deps)
+            look_ahead(partial(decide, seen.wallet), least_ceiling(deps), uid, deps)
         if not rate.take(uid):
             raise rate.exceeded("photos that came to nothing")
         yield

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from functions import log
 from functions.core.jobs.jobs import job_view
+from functions.core.jobs.opening import Asked
 from functions.core.shared.lanes import Lane
 from functions.core.shared.records import RequestId
 from functions.use_cases.jobs.instant_lane import classify_now
@@ -42,9 +43,8 @@ def classify_image(request: ClassifyImage, uid: str, deps: Deps) -> dict[str, An
         PhotoRefused: the model is against this photo; the charge is refunded.
         ProviderUnavailable: the instant lane's provider failed; the charge is refunded.
     """
-    order = new_order(
-        uid, request.request_id, request.image_path, request.mode, request, allow_batch=request.allow_batch, deps=deps
-    )
+    wanted = (request.request_id, request.image_path, request.mode, request.region, request.language)
+    order = new_order(Asked(uid, *wanted, deps.new_id(), deps.clock()), deps, allow_batch=request.allow_batch)
     log.about(jobId=order.job.job_id)
     balance = place([order], request, deps)
     if order.error is not None:

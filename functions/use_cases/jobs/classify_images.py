@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from functions.core.jobs.jobs import job_view
+from functions.core.jobs.opening import Asked
 from functions.core.shared.errors import InvalidRequest
 from functions.core.shared.lanes import Lane
 from functions.core.shared.records import Request, RequestId
@@ -45,8 +46,9 @@ def classify_images(request: ClassifyImages, uid: str, deps: Deps) -> dict[str, 
     keys = [image.request_id for image in request.images]
     if len(set(keys)) < len(keys):
         raise InvalidRequest("images: every photo needs a requestId of its own.", field="images")
+    options, opened_by, now = (request.region, request.language), deps.new_id(), deps.clock()
     orders = [
-        new_order(uid, image.request_id, image.image_path, Lane.BATCH, request, allow_batch=True, deps=deps)
+        new_order(Asked(uid, image.request_id, image.image_path, Lane.BATCH, *options, opened_by, now), deps)
         for image in request.images
     ]
     balance = place(orders, request, deps)

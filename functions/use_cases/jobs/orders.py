@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, StringConstraints
 
-from functions.core.jobs.idempotency import job_id_for
-from functions.core.jobs.jobs import JOB_LIFETIME, Job, Status, shard_of
+from functions.core.jobs.jobs import Job
+from functions.core.jobs.opening import Asked, batch_job, instant_job
 from functions.core.jobs.uploads import PATH_CHARACTERS_MAX
 from functions.core.shared.errors import EcolaneError
 from functions.core.shared.lanes import Lane
 from functions.core.shared.locales import LanguageTag, Region
-from functions.core.shared.records import Request, RequestId
-from functions.core.shared.utc_days import day_of
+from functions.core.shared.records import Request
 from functions.core.wallet.token_prices import prices_now
 from functions.use_cases.budget.spending import instant_closed, instant_closed_because, wait_minutes
 
@@ -35,78 +34,47 @@ class Options(Request):
 
 @dataclass
 class Order:
-    """One photo on its way in: the job that is wanted, and what became of it.
+    """One photo on its way in: what was asked for, the job that it becomes, and what came of it.
 
     Afterwards either `error` is set, or `job` is the job as stored; `version` only if this call charged for it, and
     `closed_because` if it was wanted in the instant lane.
     """
 
+    asked: Asked
     job: Job
-    photo: bytes = b""
+    allow_batch: bool
+    closed_because: str | None = None
     error: EcolaneError | None = None
+    photo: bytes = b""
     version: datetime | None = None
     replayed: bool = False
-    allow_batch: bool = True
-    closed_because: str | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether nothing has come of it yet."""
+        return self.error is None and self.version is None and not self.replayed
 
 
-def new_order(
-    uid: str, request_id: RequestId, image_path: str, lane: Lane, options: Options, *, allow_batch: bool, deps: Deps
-) -> Order:
+def new_order(asked: Asked, deps: Deps, *, allow_batch: bool = True) -> Order:
     """Return an order that nothing was done for yet. A closed instant lane makes it a batch one, if that is allowed."""
-    runtime, now = deps.runtime(), deps.clock()
-    job_id = job_id_for(uid, request_id)
-    job = Job(
-        job_id=job_id,
-        uid=uid,
-        image_path=image_path,
-        requested_mode=lane,
-        requested_region=options.region,
-        requested_language=options.language,
-        mode=Lane.INSTANT,
-        region=options.region or runtime.default_region,
-        language=options.language or runtime.default_language,
-        status=Status.PROCESSING,
-        tokens_cost=prices_now(runtime.tokens, deps.queue().queued).instant,
-        points=runtime.tokens.points_per_classification,
-        created_at=now,
-        day=day_of(now),
-        shard=shard_of(job_id),
-        estimated_completion=None,
-        attempts=1,
-        opened_by=deps.new_id(),
-        lease_until=now + timedelta(seconds=runtime.instant.lease_seconds),
-        expire_at=now + JOB_LIFETIME,
-    )
-    if lane is Lane.BATCH:
-        return Order(_queued(job, deps))
-    order = Order(job, allow_batch=allow_batch)
-    closed = instant_closed_because(deps)
-    if closed is not None:
-        move_to_batch(order, closed, deps)
+    closed = instant_closed_because(deps) if asked.lane is Lane.INSTANT else None
+    if asked.lane is Lane.INSTANT and closed is None:
+        runtime = deps.runtime()
+        price = prices_now(runtime.tokens, deps.queue().queued).instant
+        return Order(asked, instant_job(asked, price, runtime), allow_batch)
+    order = Order(asked, _batch_job(asked, deps), allow_batch, closed)
+    if closed and not allow_batch:
+        order.error = instant_closed(closed, deps)
     return order
 
 
-def _queued(job: Job, deps: Deps) -> Job:
-    """Return the job as it is in the batch lane."""
-    queue = deps.queue()
-    wait = timedelta(minutes=wait_minutes(deps))
-    changes = {
-        "mode": Lane.BATCH,
-        "status": Status.QUEUED,
-        "tokens_cost": prices_now(deps.runtime().tokens, queue.queued).batch,
-        "queued_at": job.created_at,
-        "estimated_completion": job.created_at + wait,
-        "attempts": 0,
-        "lease_until": None,
-        "hold": None,
-    }
-    return job.model_copy(update=changes)
+def move_to_batch(order: Order, deps: Deps) -> None:
+    """Serve an instant order that the budget has no room for by the batch lane."""
+    order.job = _batch_job(order.asked, deps).model_copy(update={"image_digest": order.job.image_digest})
+    order.closed_because = "BUDGET"
 
 
-def move_to_batch(order: Order, because: str, deps: Deps) -> None:
-    """Serve an instant order by the batch lane, which says why, or refuse it if the caller does not want that."""
-    if order.allow_batch:
-        order.job, order.closed_because = _queued(order.job, deps), because
-    else:
-        order.error = instant_closed(because, deps)
+def _batch_job(asked: Asked, deps: Deps) -> Job:
+    runtime = deps.runtime()
+    price = prices_now(runtime.tokens, deps.queue().queued).batch
+    return batch_job(asked, price, timedelta(minutes=wait_minutes(deps)), runtime)

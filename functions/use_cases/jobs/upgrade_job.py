@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from functions.core.budget.holds import Hold, NoRoomError
-from functions.core.jobs.endings import Decision, Upgrade, require_owner, upgrade_price, upgrading
-from functions.core.jobs.jobs import job_view
+from functions.adapters.firestore import StoredJob
+from functions.core.budget.holds import CostCeiling
+from functions.core.jobs.endings import Upgrade, UpgradeDecision, require_owner, upgrade_price, upgrading
+from functions.core.jobs.jobs import Job, job_view
 from functions.core.jobs.uploads import unchanged
-from functions.core.shared.errors import JobNotFound
+from functions.core.shared.errors import EcolaneError, JobNotFound
 from functions.core.shared.lanes import Lane
 from functions.core.shared.records import JobId, Request
-from functions.core.wallet.quotas import ActualSpend
 from functions.core.wallet.token_prices import prices_now
 from functions.use_cases.budget.spending import (
+    instant_ceiling,
     instant_closed,
     instant_closed_because,
-    instant_hold,
-    least_hold,
-    with_hold,
+    least_ceiling,
+    next_try,
 )
 from functions.use_cases.jobs.admission import admitted
 from functions.use_cases.jobs.instant_lane import classify_now
 
 if TYPE_CHECKING:
-    from functions.adapters.firestore import StoredJob
     from functions.wiring import Deps
 
 
@@ -62,31 +62,33 @@ def upgrade_job(request: UpgradeJob, uid: str, deps: Deps) -> dict[str, Any]:
         tokens_max=request.max_tokens,
         opened_by=deps.new_id(),
         lease_until=now + timedelta(seconds=runtime.instant.lease_seconds),
-        hold=least_hold(deps),
+        ceiling=least_ceiling(deps),
     )
     upgrade_price(job, upgrade.prices, upgrade.tokens_max)
 
-    def decision(hold: Hold, recount: ActualSpend | None) -> Decision:
-        return upgrading(uid, runtime, now, replace(upgrade, hold=hold, recount=recount))
+    def decision(ceiling: CostCeiling) -> UpgradeDecision:
+        return upgrading(uid, runtime, now, replace(upgrade, ceiling=ceiling))
 
-    with admitted(uid, lambda wallet, recount: decision(upgrade.hold, recount)(wallet, job), deps):
+    with admitted(uid, lambda wallet, ceiling: decision(ceiling)(wallet, job), deps):
         upload = unchanged(deps.files.read_photo(job.image_path), job.image_digest)
         photo = deps.prepare_photo(upload, runtime.images)
-
-        def buy(hold: Hold, recount: ActualSpend | None) -> StoredJob | None:
-            return deps.store.settle_job(
-                request.job_id,
-                uid,
-                decision(hold, recount),
-                took_effect=lambda job: job.opened_by == upgrade.opened_by,
-            )
-
-        try:
-            stored = with_hold(instant_hold(job, photo, deps), uid, buy, deps)
-        except NoRoomError as full:
-            raise instant_closed("BUDGET", deps) from full
-    if stored is None:
-        raise JobNotFound("You have no job with this jobId.")
+        stored = _buy(job, instant_ceiling(job, photo, deps), decision, upgrade.opened_by, deps)
     if stored.job.opened_by != upgrade.opened_by:
         return job_view(stored.job)
     return job_view(classify_now(stored.job, photo, stored.version, deps))
+
+
+def _buy(
+    job: Job, ceiling: CostCeiling, decision: Callable[[CostCeiling], UpgradeDecision], opened_by: str, deps: Deps
+) -> StoredJob:
+    while True:
+        match deps.store.upgrade_job(job.job_id, job.uid, decision(ceiling), opened_by):
+            case StoredJob() as stored:
+                return stored
+            case None:
+                raise JobNotFound("You have no job with this jobId.")
+            case short:
+                tried = next_try(ceiling, job.uid, short, deps)
+                if isinstance(tried, EcolaneError):
+                    raise tried
+                ceiling = tried

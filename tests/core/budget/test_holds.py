@@ -2,12 +2,11 @@
 
 from datetime import UTC, datetime
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.core.budget import holds
-from functions.core.budget.holds import Booking, DayNotOpenError, Hold, NoRoomError, Shard
+from functions.core.budget.holds import Booking, Hold, NoRoom, Shard
 from functions.core.shared.utc_days import next_day
 from tests.builders import NOW
 
@@ -69,12 +68,9 @@ def test_a_shard_has_room_for_what_is_left_of_its_limit() -> None:
 def test_a_hold_needs_an_open_day_and_room() -> None:
     """The last micro-dollar can be held; one more cannot; a shard that is not there is a day that is not open."""
     wanted = holds.bookings(None, CALL)
-    holds.require_room({"3": Shard(limit=600)}, wanted)
-    with pytest.raises(NoRoomError):
-        holds.require_room({"3": Shard(limit=599)}, wanted)
-    with pytest.raises(DayNotOpenError) as unopened:
-        holds.require_room({"3": None}, wanted)
-    assert unopened.value.day == DAY
+    assert holds.no_room({"3": Shard(limit=600)}, wanted) is None
+    assert holds.no_room({"3": Shard(limit=599)}, wanted) == NoRoom(DAY)
+    assert holds.no_room({"3": None}, wanted) == NoRoom(DAY, unopened=True)
 
 
 rooms = st.lists(st.integers(0, 10_000), min_size=holds.SHARDS, max_size=holds.SHARDS)

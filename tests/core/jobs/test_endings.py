@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from functions.core.budget.holds import call_hold
+from functions.core.budget.holds import CostCeiling, call_hold
 from functions.core.config.runtime import BudgetRules, RuntimeConfig
 from functions.core.jobs.endings import Decision, Settled, Upgrade, cancelling, giving_up, refunding, upgrading
 from functions.core.jobs.jobs import BY_THE_PHOTO, FAILURE_TEXTS, FINAL, Failure, Job, JobError, Status
@@ -24,7 +24,7 @@ from functions.core.shared.lanes import Lane
 from functions.core.shared.records import Fields
 from functions.core.wallet.accounts import Account, charge, open_account
 from functions.core.wallet.ledger import Today, Wallet
-from functions.core.wallet.quotas import FAILURES_REFUNDED_MAX, ActualSpend, RecountNeededError
+from functions.core.wallet.quotas import FAILURES_REFUNDED_MAX, ActualSpend, RecountNeeded
 from functions.core.wallet.token_prices import Prices
 from tests.builders import NOW, job
 
@@ -34,12 +34,11 @@ LATER = NOW + timedelta(hours=1)
 RUNTIME = RuntimeConfig()
 
 
-def settled(decision: Settled | None) -> tuple[Account, Fields]:
+def settled(decision: Settled | RecountNeeded | None) -> tuple[Account, Fields]:
     """Return what was decided for a user who is there."""
-    assert decision is not None
-    account, fields = decision
-    assert account is not None
-    return account, fields
+    assert isinstance(decision, Settled)
+    assert decision.account is not None
+    return decision.account, decision.fields
 
 
 def paid_wallet() -> Wallet:
@@ -106,7 +105,7 @@ UPGRADE = Upgrade(
     tokens_max=None,
     opened_by="invocation-2",
     lease_until=LATER + timedelta(minutes=3),
-    hold=call_hold("2026-11-21", 0, "gpt-test", 600),
+    ceiling=CostCeiling(600, call_hold("2026-11-21", 0, "gpt-test", 600)),
 )
 
 
@@ -122,9 +121,9 @@ def test_an_upgrade_counts_against_what_the_user_may_cost() -> None:
     account, _ = decision
     assert account.wallet.today.held_micros == 600
     capped = RUNTIME.model_copy(update={"budget": BudgetRules(per_user_daily_micros=599)})
-    with pytest.raises(RecountNeededError):
-        upgrading("ana", capped, LATER, UPGRADE)(batch_wallet(), QUEUED)
-    known = replace(UPGRADE, recount=ActualSpend("2026-11-21", counted_micros=0, micros=0))
+    assert upgrading("ana", capped, LATER, UPGRADE)(batch_wallet(), QUEUED) == RecountNeeded("2026-11-21", 0)
+    spend = ActualSpend("2026-11-21", counted_micros=0, micros=0)
+    known = replace(UPGRADE, ceiling=replace(UPGRADE.ceiling, recount=spend))
     with pytest.raises(DailyLimit):
         upgrading("ana", capped, LATER, known)(batch_wallet(), QUEUED)
 

@@ -1,0 +1,125 @@
+"""Opening jobs: what an order becomes in each lane, and which orders of a user are charged. One decision, pure:
+
+    Opened          jobs with their charges, and by job why the others are refused
+    RecountNeeded   the day's actual spend has to be added up first
+
+The store, which puts it into a transaction, can find two things more:
+
+    NoRoom          the day's budget has no room for the hold, at least not on this shard
+    Replayed        a key is in use already, or the reply to our own commit was lost: what is stored tells which
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from functions.core.budget.holds import CostCeiling, NoRoom
+from functions.core.config.runtime import RuntimeConfig
+from functions.core.jobs.idempotency import job_id_for
+from functions.core.jobs.jobs import JOB_LIFETIME, Job, Status, shard_of
+from functions.core.refresh.refresh import credit_due
+from functions.core.shared.errors import EcolaneError
+from functions.core.shared.lanes import Lane
+from functions.core.shared.utc_days import day_of
+from functions.core.wallet.accounts import Account, charge
+from functions.core.wallet.earning import streak
+from functions.core.wallet.ledger import Wallet
+from functions.core.wallet.quotas import RecountNeeded, add_cost, recounted, use_quota
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One photo as its user asked for it, when, and in which invocation. None stands for the default."""
+
+    uid: str
+    request_id: str
+    image_path: str
+    lane: Lane
+    region: str | None
+    language: str | None
+    opened_by: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The account after the charges, the jobs as stored, why the others are refused, by job id, and the version to
+    guard the next write with."""
+
+    account: Account
+    jobs: tuple[Job, ...]
+    refused: Mapping[str, EcolaneError] = field(default_factory=dict)
+    version: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A commit failed because one of its documents exists, or its reply was lost. `cause` is the store's error."""
+
+    cause: Exception
+
+
+Outcome = Opened | Replayed | NoRoom | RecountNeeded
+
+
+def instant_job(asked: Asked, price: int, runtime: RuntimeConfig) -> Job:
+    """Return the job that is classified now, under a lease; it is stored with a hold on the budget."""
+    lease_until = asked.at + timedelta(seconds=runtime.instant.lease_seconds)
+    own = {"mode": Lane.INSTANT, "status": Status.PROCESSING, "attempts": 1, "lease_until": lease_until}
+    return _job(asked, price, runtime, **own)
+
+
+def batch_job(asked: Asked, price: int, wait: timedelta, runtime: RuntimeConfig) -> Job:
+    """Return the job that is queued; its batch has the hold."""
+    own = {"mode": Lane.BATCH, "status": Status.QUEUED, "queued_at": asked.at, "estimated_completion": asked.at + wait}
+    return _job(asked, price, runtime, **own)
+
+
+def _job(asked: Asked, price: int, runtime: RuntimeConfig, **own: Any) -> Job:
+    job_id = job_id_for(asked.uid, asked.request_id)
+    every: dict[str, Any] = {
+        "job_id": job_id,
+        "uid": asked.uid,
+        "image_path": asked.image_path,
+        "requested_mode": asked.lane,
+        "requested_region": asked.region,
+        "requested_language": asked.language,
+        "region": asked.region or runtime.default_region,
+        "language": asked.language or runtime.default_language,
+        "tokens_cost": price,
+        "points": runtime.tokens.points_per_classification,
+        "created_at": asked.at,
+        "day": day_of(asked.at),
+        "shard": shard_of(job_id),
+        "estimated_completion": None,
+        "opened_by": asked.opened_by,
+        "expire_at": asked.at + JOB_LIFETIME,
+    }
+    return Job(**{**every, **own})
+
+
+def decide(
+    wallet: Wallet | None, jobs: Sequence[Job], ceiling: CostCeiling, runtime: RuntimeConfig
+) -> Opened | RecountNeeded:
+    """Decide which of these jobs of one user are charged, in their order, what is left then, and where they stand in
+    the queue. What is due to the user comes first."""
+    now, cap = jobs[0].created_at, runtime.budget.per_user_daily_micros
+    due = credit_due(wallet, jobs[0].uid, runtime, now)
+    account = recounted(due, len(jobs) * ceiling.micros, cap, now, ceiling.recount)
+    if isinstance(account, RecountNeeded):
+        return account
+    plan = runtime.plans.of(account.wallet.plan)
+    faithful = streak(account.wallet, now) >= runtime.tokens.streak_days_for_priority
+    changes = {"priority": plan.priority + faithful, "notify": account.wallet.push_tokens, "hold": ceiling.hold}
+    opened: list[Job] = []
+    refused: dict[str, EcolaneError] = {}
+    for job in jobs:
+        try:
+            admitted = use_quota(add_cost(account, ceiling.micros, cap, now), Lane(job.mode), plan, now)
+            account = charge(admitted, job.job_id, job.tokens_cost, now, points=job.points)
+        except EcolaneError as error:
+            refused[job.job_id] = error
+        else:
+            opened.append(job.model_copy(update=changes))
+    return Opened(account, tuple(opened), refused)
