@@ -1,34 +1,32 @@
 """`python -m scripts.schedules`: the Cloud Scheduler jobs that make the scheduled functions run.
 
-    list                       what there is, when it runs next, how it went
+    list                       each job: its next run and how the last run ended
     sync                       a job for every scheduled function of main.py, as main.py declares it
-    scale refresh_credits 4    four workers, each with its own shards; 1 is the only one again
+    scale refresh_credits 4    four workers, each with its own shards; 1 goes back to a single job
     pause, resume, run         one function, by name
 
-`--dry-run` prints what would be done; without it, it is asked for and on record in `audit/`.
+`--dry-run` prints what would be done. Without it the command asks first and records the change in `audit/`.
 Credentials are Google's usual ones (`gcloud auth application-default login`).
 """
 
 import json
 import os
-import sys
-import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Annotated
 
 import grpc
 import typer
-from google.api_core import exceptions
-from google.auth.exceptions import GoogleAuthError
 from google.cloud import scheduler_v1 as api
 from google.cloud.scheduler_v1.services.cloud_scheduler.transports import CloudSchedulerGrpcTransport
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from scripts.operators.repairs_by_hand import AuditEntry
-from scripts.operators.session import AsJson, By, Screen, Yes, connected, login, table
-from scripts.operators.session import change as asked
+from scripts.operators.printing import Screen, table
+from scripts.operators.printing import change as asked
+from scripts.operators.session import AsJson, By, Project, Yes, changing, command, one_line, place
 from scripts.schedule_plan import (
     Change,
     CronTrigger,
@@ -46,18 +44,13 @@ OURS = FieldMask(paths=["schedule", "time_zone", "attempt_deadline", "http_targe
 SIGNS = {"create": "[green]+[/]", "update": "[yellow]~[/]", "delete": "[red]-[/]"}
 
 app = typer.Typer(
-    help="Look after the Cloud Scheduler jobs that make the scheduled functions run.",
-    no_args_is_help=True,
-    add_completion=False,
+    help="The Cloud Scheduler jobs that run the scheduled functions.", no_args_is_help=True, add_completion=False
 )
 console = Screen(highlight=False, soft_wrap=True)
 
-Project = Annotated[str, typer.Option(envvar=["GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT"], help="Firebase project.")]
 Region = Annotated[str, typer.Option(envvar="REGION", help="Where the functions run.")]
 Account = Annotated[str, typer.Option(envvar="SCHEDULER_SERVICE_ACCOUNT", help="Who calls the functions (OIDC).")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")]
-Answers = tuple[bool, bool, str]
-"""Whether it is a dry run, whether nobody is to be asked, and who asks for it."""
 Function = Annotated[str, typer.Argument(help="A scheduled function of main.py.")]
 
 
@@ -84,19 +77,16 @@ class Jobs:
 
     def apply(self, change: Change) -> None:
         """Do one thing."""
-        calls: dict[str, Callable[[JobSpec], object]] = {
-            "create": lambda spec: self._client.create_job(
-                parent=self.place.parent, job=self._job(spec), timeout=RPC_TIMEOUT_SECONDS
-            ),
-            "update": lambda spec: self._client.update_job(
-                job=self._job(spec), update_mask=OURS, timeout=RPC_TIMEOUT_SECONDS
-            ),
-            "delete": lambda spec: self._client.delete_job(name=self._name(spec), timeout=RPC_TIMEOUT_SECONDS),
-            "pause": lambda spec: self._client.pause_job(name=self._name(spec), timeout=RPC_TIMEOUT_SECONDS),
-            "resume": lambda spec: self._client.resume_job(name=self._name(spec), timeout=RPC_TIMEOUT_SECONDS),
-            "run": lambda spec: self._client.run_job(name=self._name(spec), timeout=RPC_TIMEOUT_SECONDS),
+        client, name, job = self._client, self._name(change.spec), self._job(change.spec)
+        calls: dict[str, Callable[..., object]] = {
+            "create": partial(client.create_job, parent=self.place.parent, job=job),
+            "update": partial(client.update_job, job=job, update_mask=OURS),
+            "delete": partial(client.delete_job, name=name),
+            "pause": partial(client.pause_job, name=name),
+            "resume": partial(client.resume_job, name=name),
+            "run": partial(client.run_job, name=name),
         }
-        calls[change.verb](change.spec)
+        calls[change.verb](timeout=RPC_TIMEOUT_SECONDS)
 
     def _name(self, spec: JobSpec) -> str:
         return f"{self.place.parent}/jobs/{spec.job_id}"
@@ -128,17 +118,97 @@ def spec_of(job: api.Job) -> JobSpec:
     )
 
 
+@dataclass(frozen=True)
+class Work:
+    """One run of a command that changes jobs: the jobs, and the options."""
+
+    jobs: Jobs
+    dry_run: bool
+    yes: bool
+    by: str
+
+    @property
+    def place(self) -> Place:
+        """Where the jobs are."""
+        return self.jobs.place
+
+    @cached_property
+    def existing(self) -> dict[str, JobSpec]:
+        """The jobs by id."""
+        return {name: spec_of(job) for name, job in self.jobs.all().items()}
+
+    def of_function(self, function: str) -> list[JobSpec]:
+        """Return a function's jobs, its workers included."""
+        names = jobs_of(_trigger(function).function, self.place.region, self.existing)
+        if not names:
+            raise LookupError(f"{function} has no job in {self.place.parent}; `sync` makes one")
+        return [self.existing[name] for name in sorted(names)]
+
+    def do(self, todo: Sequence[Change]) -> None:
+        """Print changes, ask, record them, and make them."""
+        for change in todo:
+            line = f"{SIGNS.get(change.verb, '[cyan]>[/]')} {change.verb} {change.spec.job_id}"
+            console.print(f"{line}  {change.why}".rstrip())
+        if not todo:
+            console.print("Nothing to do: everything is as it should be.")
+        elif self.dry_run:
+            console.print("Nothing was done: this was a dry run.")
+        else:
+            if not self.yes and not typer.confirm(f"{place(self.place.project, os.environ.get(EMULATOR))}: do it?"):
+                raise LookupError("nothing was changed")
+            self._record(todo)
+            for change in todo:
+                self.jobs.apply(change)
+
+    def _record(self, todo: Sequence[Change]) -> None:
+        """Store in `audit/` what is about to be done: first, so that no change is without a record."""
+        with changing(self.place.project, self.by) as operation:
+            changed = [asked(change.spec.job_id, None, change.verb) for change in todo]
+            operation.store.record(operation.audit("schedules", self.place.parent, changed))
+
+
+@contextmanager
+def _connected(place: Place) -> Iterator[Jobs]:
+    """Connect, and turn what goes wrong into one clear line and exit status 1."""
+    with (
+        one_line("schedules", f"Cloud Scheduler, {place.parent}", LookupError, ValueError),
+        closing(Jobs(place)) as jobs,
+    ):
+        yield jobs
+
+
+@contextmanager
+def _working(
+    project: Project, region: Region = "us-central1", dry_run: DryRun = False, yes: Yes = False, by: By = ""
+) -> Iterator[Work]:
+    with _connected(Place(project, region)) as jobs:
+        yield Work(jobs, dry_run, yes, by)
+
+
+@contextmanager
+def _deploying(
+    project: Project,
+    service_account: Account,
+    region: Region = "us-central1",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    by: By = "",
+) -> Iterator[Work]:
+    with _working(project, region, dry_run, yes, by) as work:
+        work.jobs.place = replace(work.place, service_account=service_account)
+        yield work
+
+
 @app.command("list")
 def list_jobs(project: Project, region: Region = "us-central1", as_json: AsJson = False) -> None:
     """Print the jobs."""
     with _connected(Place(project, region)) as jobs:
         rows = [_shown(name, job) for name, job in sorted(jobs.all().items())]
-        if as_json:
-            print(json.dumps({"jobs": rows}, indent=2))
-            return
-        console.print(
-            table("job", "schedule", "state", "next run", "~last run", rows=[tuple(row.values()) for row in rows])
-        )
+    if as_json:
+        print(json.dumps({"jobs": rows}, indent=2))
+    else:
+        cells = [tuple(row.values()) for row in rows]
+        console.print(table("job", "schedule", "state", "next run", "~last run", rows=cells))
 
 
 def _shown(name: str, job: api.Job) -> dict[str, str]:
@@ -152,90 +222,41 @@ def _shown(name: str, job: api.Job) -> dict[str, str]:
 
 
 @app.command()
-def sync(
-    project: Project,
-    service_account: Account,
-    region: Region = "us-central1",
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    by: By = "",
-) -> None:
+@command(_deploying)
+def sync(work: Work) -> None:
     """Create and update a job for every scheduled function, as main.py declares it."""
-    with _connected(Place(project, region, service_account)) as jobs:
-        existing = {name: spec_of(job) for name, job in jobs.all().items()}
-        _apply(jobs, sync_changes(cron_triggers().values(), jobs.place, existing), (dry_run, yes, by))
+    work.do(sync_changes(cron_triggers().values(), work.place, work.existing))
 
 
 @app.command()
-def scale(
-    function: Function,
-    workers: Annotated[int, typer.Argument(help="How many.")],
-    project: Project,
-    service_account: Account,
-    region: Region = "us-central1",
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    by: By = "",
-) -> None:
-    """Give a function so many workers, each with its own shards."""
-    with _connected(Place(project, region, service_account)) as jobs:
-        existing = {name: spec_of(job) for name, job in jobs.all().items()}
-        _apply(jobs, scale_changes(_trigger(function), jobs.place, workers, existing), (dry_run, yes, by))
+@command(_deploying)
+def scale(work: Work, function: Function, workers: Annotated[int, typer.Argument(help="How many.")]) -> None:
+    """Give a function this number of workers, each with its own shards."""
+    work.do(scale_changes(_trigger(function), work.place, workers, work.existing))
 
 
 @app.command()
-def pause(
-    function: Function,
-    project: Project,
-    region: Region = "us-central1",
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    by: By = "",
-) -> None:
+@command(_working)
+def pause(work: Work, function: Function) -> None:
     """Stop a function's jobs, workers included."""
-    with _connected(Place(project, region)) as jobs:
-        specs = _jobs_of(jobs, function)
-        _apply(jobs, [Change("pause", spec) for spec in specs if not spec.paused], (dry_run, yes, by))
+    work.do([Change("pause", spec) for spec in work.of_function(function) if not spec.paused])
 
 
 @app.command()
-def resume(
-    function: Function,
-    project: Project,
-    region: Region = "us-central1",
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    by: By = "",
-) -> None:
-    """Let a function's jobs go on: its workers, if it has several, else its only one."""
-    with _connected(Place(project, region)) as jobs:
-        specs = _jobs_of(jobs, function)
-        workers = [spec for spec in specs if "-worker-" in spec.job_id] or specs
-        _apply(jobs, [Change("resume", spec) for spec in workers if spec.paused], (dry_run, yes, by))
+@command(_working)
+def resume(work: Work, function: Function) -> None:
+    """Resume a function's jobs: its workers if it has several, otherwise its only job."""
+    specs = work.of_function(function)
+    workers = [spec for spec in specs if "-worker-" in spec.job_id] or specs
+    work.do([Change("resume", spec) for spec in workers if spec.paused])
 
 
 @app.command()
-def run(
-    function: Function,
-    project: Project,
-    region: Region = "us-central1",
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    by: By = "",
-) -> None:
-    """Run a function now: each of its jobs that is not paused, or all if all are."""
-    with _connected(Place(project, region)) as jobs:
-        specs = _jobs_of(jobs, function)
-        active = [spec for spec in specs if not spec.paused] or specs
-        _apply(jobs, [Change("run", spec) for spec in active], (dry_run, yes, by))
-
-
-def _jobs_of(jobs: Jobs, function: str) -> list[JobSpec]:
-    existing = {name: spec_of(job) for name, job in jobs.all().items()}
-    names = jobs_of(_trigger(function).function, jobs.place.region, existing)
-    if not names:
-        raise LookupError(f"{function} has no job in {jobs.place.parent}; `sync` makes one")
-    return [existing[name] for name in sorted(names)]
+@command(_working)
+def run(work: Work, function: Function) -> None:
+    """Run a function now: each of its jobs that is not paused, or all jobs if all are paused."""
+    specs = work.of_function(function)
+    work.do([Change("run", spec) for spec in [each for each in specs if not each.paused] or specs])
 
 
 def _trigger(function: str) -> CronTrigger:
@@ -243,66 +264,6 @@ def _trigger(function: str) -> CronTrigger:
     if function not in triggers:
         raise LookupError(f"{function} is no scheduled function; these are: {', '.join(triggers)}")
     return triggers[function]
-
-
-def _apply(jobs: Jobs, todo: Sequence[Change], answers: Answers) -> None:
-    dry_run, yes, by = answers
-    for change in todo:
-        line = f"{SIGNS.get(change.verb, '[cyan]>[/]')} {change.verb} {change.spec.job_id}"
-        console.print(f"{line}  {change.why}".rstrip())
-    if not todo:
-        console.print("Nothing to do: everything is as it should be.")
-    elif dry_run:
-        console.print("Nothing was done: this was a dry run.")
-    else:
-        if not yes and not typer.confirm(f"{_place(jobs.place)}: do it?"):
-            raise LookupError("nothing was changed")
-        record(jobs.place, todo, by or login())
-        for change in todo:
-            jobs.apply(change)
-
-
-def _place(place: Place) -> str:
-    emulator = os.environ.get(EMULATOR)
-    return f"Emulator at {emulator}, project {place.project}" if emulator else f"Project {place.project}"
-
-
-def record(place: Place, todo: Sequence[Change], by: str) -> None:
-    """Store in `audit/` what is about to be done to the jobs of a project: first, so that nothing is done without."""
-    with connected(place.project) as deps:
-        audit = AuditEntry(
-            audit_id=f"schedules:{uuid.uuid4().hex}",
-            action="schedules",
-            target=place.parent,
-            by=by,
-            why="by hand",
-            at=deps.clock(),
-            changed=tuple(asked(change.spec.job_id, None, change.verb) for change in todo),
-        )
-        deps.store.record(audit)
-
-
-@contextmanager
-def _connected(place: Place) -> Iterator[Jobs]:
-    """Connect, and turn what goes wrong into one clear line and exit status 1."""
-    jobs = None
-    try:
-        jobs = Jobs(place)
-        yield jobs
-    except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
-        _fail(f"Cloud Scheduler, {place.parent}: {getattr(error, 'message', error)}")
-    except GoogleAuthError as error:
-        _fail(f"no Google credentials: {str(error).splitlines()[0]}")
-    except (LookupError, ValueError) as error:
-        _fail(str(error.args[0]))
-    finally:
-        if jobs is not None:
-            jobs.close()
-
-
-def _fail(reason: str) -> None:
-    print(f"schedules: {reason}", file=sys.stderr)
-    raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""`grant` and `refund`: tokens by hand, each once, asked for and on record."""
+"""`grant`, `undo-grant` and `refund`: tokens by hand. Each happens once, after a question, on record."""
 
 import uuid
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from functions.core.batches.batches import BatchState
 from functions.core.jobs.jobs import Job, Status
@@ -13,130 +13,132 @@ from functions.core.shared.idempotency import require_same_payload
 from functions.core.shared.records import Fields
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import LedgerEntry, Reason, Wallet, entry_id
-from scripts.operators.repairs_by_hand import (
-    GRANT_TOKENS_MAX,
-    AuditEntry,
-    granted,
-    moved,
-    reimbursed,
-    taken_back,
-    undo_key,
-)
-from scripts.operators.session import (
-    AsJson,
-    By,
-    OperatorDeps,
-    Project,
-    RefusedError,
-    Why,
-    Yes,
-    ask,
-    connected,
-    login,
-    show,
-)
+from scripts.operators.repairs_by_hand import GRANT_TOKENS_MAX, granted, moved, reimbursed, taken_back, undo_key
+from scripts.operators.session import Operation, OperatorDeps, RefusedError, Uid, changing_for, command, document_id
 
 GRANT_ASKED_TWICE = 200
-"""More than a wallet holds by default: such a number is typed twice. `--yes` types it for a script."""
+"""More than a wallet holds by default. The operator types such a number again; `--yes` skips that."""
 
-Key = Annotated[
-    str | None,
-    typer.Option("--key", help="Names this grant: the same key gives once. A new one without it.", show_default=False),
-]
+Decide = Callable[[Wallet | None, Job | None], tuple[Account, Fields]]
 
 
+@command(changing_for)
 def grant(
-    uid: Annotated[str, typer.Argument(help="Whose wallet.")],
+    operation: Operation,
+    uid: Uid,
     tokens: Annotated[int, typer.Argument(min=1, max=GRANT_TOKENS_MAX, help="How many tokens.")],
-    project: Project,
-    why: Why,
-    key: Key = None,
-    by: By = "",
-    yes: Yes = False,
-    as_json: AsJson = False,
+    key: Annotated[
+        str | None, typer.Option(help="Names the grant: the same key grants once.", show_default="a new key")
+    ] = None,
 ) -> None:
-    """Give a user tokens, beyond the balance cap if need be. Run again with the same --key it gives nothing more."""
-    with connected(project) as deps:
-        wallet = known_wallet(uid, deps)
-        key = key or uuid.uuid4().hex
-        name = entry_id(Reason.GRANT, _checked_key(key))
-        wanted = {"why": why, "tokens": str(tokens)}
-        stored = deps.store.get_entry(uid, name)
-        if stored is None:
-            now = deps.clock()
-            changes = moved(wallet, granted(wallet, key, tokens, why, now).wallet, None, {})
-            ask(changes, f"{tokens} tokens for {uid}: {why}", yes=yes, as_json=as_json)
-            _ask_again(tokens, yes=yes, as_json=as_json)
+    """Give a user tokens, above the balance cap if necessary. The same --key grants nothing more."""
+    key = _checked_key(key or uuid.uuid4().hex)
+    why = operation.why
+    known_wallet(uid, operation.deps)
 
-            def decide(wallet: Wallet | None, _job: Job | None) -> tuple[Account, Fields]:
-                if wallet is None:
-                    raise RefusedError(f"{uid} has no wallet any more")
-                return granted(wallet, key, tokens, why, now), {}
+    def decide(wallet: Wallet | None, _job: Job | None) -> tuple[Account, Fields]:
+        return granted(still_there(uid, wallet), key, tokens, why, operation.now), {}
 
-            audit = AuditEntry(audit_id=f"{uid}:{name}", action="grant", target=uid, by=by or login(), why=why, at=now)
-            entry, posted = deps.store.post_by_hand(uid, name, decide, audit)
-        else:
-            entry, posted = stored, False
-        require_same_payload(entry.detail or {}, wanted)
-        _tell(entry, posted, f"--key {key}", as_json=as_json)
+    name, title = entry_id(Reason.GRANT, key), f"{tokens} tokens for {uid}: {why}"
+    entry, posted = _posted(operation, uid, name, "grant", title, decide, large=tokens)
+    require_same_payload(entry.detail or {}, {"why": why, "tokens": str(tokens)})
+    _show(operation, entry, f"--key {key}", posted=posted)
 
 
+@command(changing_for)
+def undo_grant(
+    operation: Operation,
+    uid: Uid,
+    key: Annotated[str, typer.Argument(help="The grant's key, as `grant` and `user` show it.")],
+) -> None:
+    """Take a grant back, once: the tokens that have not been spent. The user sees the reason."""
+    wallet, key, why = known_wallet(uid, operation.deps), key.removeprefix(f"{Reason.GRANT}:"), operation.why
+    given = operation.store.get_entry(uid, document_id(entry_id(Reason.GRANT, key)))
+    if given is None or given.delta <= 0:
+        raise RefusedError(f"{uid} was given nothing under the key {key}")
+    tokens = given.delta
+
+    def decide(wallet: Wallet | None, _job: Job | None) -> tuple[Account, Fields]:
+        return taken_back(still_there(uid, wallet), key, tokens, why, operation.now), {}
+
+    left = f", of which {wallet.balance} are left" if wallet.balance < tokens else ""
+    name, title = entry_id(Reason.GRANT, undo_key(key)), f"{tokens} tokens of {uid} taken back{left}: {why}"
+    entry, posted = _posted(operation, uid, name, "undo-grant", title, decide)
+    _show(operation, entry, f"the grant {key} is undone", posted=posted)
+
+
+@command(changing_for)
 def refund(
-    job_id: Annotated[str, typer.Argument(help="The job, as the app or `user` shows it.")],
-    project: Project,
-    why: Why,
-    by: By = "",
-    yes: Yes = False,
-    as_json: AsJson = False,
+    operation: Operation, job_id: Annotated[str, typer.Argument(help="The job, as the app or `user` shows it.")]
 ) -> None:
-    """Give the price of a job back, and take its points: once, whoever does it. A queued job is cancelled with it."""
-    with connected(project) as deps:
-        stored_job = deps.store.get_job(document_id(job_id))
-        if stored_job is None:
-            raise RefusedError(f"there is no job {job_id}. Jobs are kept for 90 days; for an older one use `grant`.")
-        job = stored_job.job
-        name = entry_id(Reason.REFUND, job_id)
-        stored = deps.store.get_entry(job.uid, name)
-        if stored is None:
-            wallet = deps.store.get_wallet(job.uid)
-            stranded = _is_stranded(job, deps)
-            account, fields = reimbursed(wallet, job, deps.clock(), stranded=stranded)
-            title = f"Refund for {job.uid}, {job.mode} lane, {job.status}: {why}"
-            ask(moved(wallet, account.wallet, job, fields), title, yes=yes, as_json=as_json)
-            entry, posted = _refunded(deps, job, by or login(), why, stranded=stranded)
-        else:
-            entry, posted = stored, False
-        _tell(entry, posted, f"job {job_id}", as_json=as_json)
+    """Refund the price of a job and take its points back, once, whoever does it. A queued job is cancelled."""
+    stored = operation.store.get_job(document_id(job_id))
+    if stored is None:
+        raise RefusedError(f"there is no job {job_id}. Jobs are kept for 90 days; for an older one use `grant`.")
+    job = stored.job
+    orphaned = _is_orphaned(job, operation.deps)
+
+    def decide(wallet: Wallet | None, found: Job | None) -> tuple[Account, Fields]:
+        if found is None:
+            raise JobNotFound("The job is gone.")
+        same_batch = found.batch_id == job.batch_id
+        return reimbursed(wallet, found, operation.now, orphaned=orphaned and same_batch)
+
+    title = f"Refund for {job.uid}, {job.mode} lane, {job.status}: {operation.why}"
+    entry, posted = _posted(operation, job.uid, entry_id(Reason.REFUND, job_id), "refund", title, decide, job)
+    _show(operation, entry, f"job {job_id}", posted=posted)
 
 
-def _is_stranded(job: Job, deps: OperatorDeps) -> bool:
-    """Whether a job's batch has ended without it, so that nobody will end the job."""
+def _is_orphaned(job: Job, deps: OperatorDeps) -> bool:
+    """Tell whether a job's batch has ended without it, so that no function ends the job."""
     if job.status is not Status.PROCESSING or job.batch_id is None:
         return False
     stored = deps.store.get_batch(job.batch_id)
     return stored is None or stored.batch.state in {BatchState.DONE, BatchState.FAILED}
 
 
-def _refunded(deps: OperatorDeps, job: Job, by: str, why: str, *, stranded: bool) -> tuple[LedgerEntry, bool]:
-    name, now = entry_id(Reason.REFUND, job.job_id), deps.clock()
+def _posted(
+    operation: Operation,
+    uid: str,
+    name: str,
+    action: str,
+    title: str,
+    decide: Decide,
+    job: Job | None = None,
+    *,
+    large: int = 0,
+) -> tuple[LedgerEntry, bool]:
+    """Post an entry of a ledger, unless it is there: show what it changes, ask, and post it with its audit entry.
 
-    def decide(wallet: Wallet | None, found: Job | None) -> tuple[Account, Fields]:
-        if found is None:
-            raise JobNotFound("The job is gone.")
-        return reimbursed(wallet, found, now, stranded=stranded and found.batch_id == job.batch_id)
+    Returns the entry, and whether this call posted it.
+    """
+    stored = operation.store.get_entry(uid, name)
+    if stored is not None:
+        return stored, False
+    wallet = operation.store.get_wallet(uid)
+    account, fields = decide(wallet, job)
+    operation.ask(moved(wallet, account.wallet, job, fields), title)
+    if large > GRANT_ASKED_TWICE and not operation.yes:
+        _ask_again(large, as_json=operation.as_json)
+    job_id = job.job_id if job else None
+    audit = operation.audit(action, job_id or uid, audit_id=f"{uid}:{name}")
+    return operation.store.post_by_hand(uid, name, decide, audit, job_id)
 
-    audit = AuditEntry(audit_id=f"{job.uid}:{name}", action="refund", target=job.job_id, by=by, why=why, at=now)
-    return deps.store.post_by_hand(job.uid, name, decide, audit, job.job_id)
+
+def _ask_again(tokens: int, *, as_json: bool) -> None:
+    """Have a large number typed once more. Ends the command if the numbers differ."""
+    typed = typer.prompt(f"That is a large grant. Type the number of tokens again to give {tokens}", err=as_json)
+    if typed.strip() != str(tokens):
+        raise RefusedError(f"{typed.strip()} is not {tokens}: nothing was changed")
 
 
-def _tell(entry: LedgerEntry, posted: bool, what: str, *, as_json: bool) -> None:
-    def render(console: Console) -> None:
-        if posted:
-            console.print(f"Done: {entry.delta:+} tokens, the balance is {entry.balance_after} ({what}).")
-        else:
-            console.print(f"Nothing was changed: {entry.delta:+} tokens were booked on {entry.ts:%Y-%m-%d %H:%M} UTC.")
-
-    show({"posted": posted, "entry": entry.model_dump(by_alias=True, mode="json")}, render, as_json=as_json)
+def _show(operation: Operation, entry: LedgerEntry, what: str, *, posted: bool) -> None:
+    operation.show(
+        {"posted": posted, "entry": entry.model_dump(by_alias=True, mode="json")},
+        f"Done: {entry.delta:+} tokens, the balance is {entry.balance_after} ({what})."
+        if posted
+        else f"Nothing was changed: {entry.delta:+} tokens were booked on {entry.ts:%Y-%m-%d %H:%M} UTC.",
+    )
 
 
 def known_wallet(uid: str, deps: OperatorDeps) -> Wallet:
@@ -147,70 +149,23 @@ def known_wallet(uid: str, deps: OperatorDeps) -> Wallet:
     """
     wallet, problem = deps.store.wallet_of(document_id(uid))
     if problem:
-        raise RefusedError(f"the wallet of {uid} is damaged: {problem}. Make it anew: admin repair {uid}")
+        raise RefusedError(f"the wallet of {uid} is damaged: {problem}. Rebuild it: admin repair {uid}")
     if wallet is None and deps.store.get_entry(uid, entry_id(Reason.WELCOME, None)) is not None:
-        raise RefusedError(f"the wallet of {uid} is gone; the user's next call makes it anew from the ledger")
+        raise RefusedError(f"the wallet of {uid} is gone; the user's next call rebuilds it from the ledger")
     if wallet is None:
-        raise RefusedError(f"nobody with the uid {uid} has a wallet; the app's first call opens it")
+        raise RefusedError(f"the uid {uid} has no wallet; the app's first call opens one")
     return wallet
 
 
-def undo_grant(
-    uid: Annotated[str, typer.Argument(help="Whose wallet.")],
-    key: Annotated[str, typer.Argument(help="The grant's key, as `grant` told it and `user` shows it.")],
-    project: Project,
-    why: Why,
-    by: By = "",
-    yes: Yes = False,
-    as_json: AsJson = False,
-) -> None:
-    """Take a grant back, once: as much of it as has not been spent. The user sees the reason."""
-    with connected(project) as deps:
-        wallet, now = known_wallet(uid, deps), deps.clock()
-        key = key.removeprefix(f"{Reason.GRANT}:")
-        given = deps.store.get_entry(uid, document_id(entry_id(Reason.GRANT, key)))
-        if given is None or given.delta <= 0:
-            raise RefusedError(f"{uid} was given nothing under the key {key}")
-        name = entry_id(Reason.GRANT, undo_key(key))
-        stored = deps.store.get_entry(uid, name)
-        if stored is None:
-            tokens = given.delta
-            left = f", of which {wallet.balance} are left" if wallet.balance < tokens else ""
-            changes = moved(wallet, taken_back(wallet, key, tokens, why, now).wallet, None, {})
-            ask(changes, f"{tokens} tokens of {uid} taken back{left}: {why}", yes=yes, as_json=as_json)
-
-            def decide(wallet: Wallet | None, _job: Job | None) -> tuple[Account, Fields]:
-                if wallet is None:
-                    raise RefusedError(f"{uid} has no wallet any more")
-                return taken_back(wallet, key, tokens, why, now), {}
-
-            audit = AuditEntry(
-                audit_id=f"{uid}:{name}", action="undo-grant", target=uid, by=by or login(), why=why, at=now
-            )
-            entry, posted = deps.store.post_by_hand(uid, name, decide, audit)
-        else:
-            entry, posted = stored, False
-        _tell(entry, posted, f"the grant {key} is undone", as_json=as_json)
-
-
-def _ask_again(tokens: int, *, yes: bool, as_json: bool) -> None:
-    """Have a large number typed once more. Ends the command if it is another one."""
-    if yes or tokens <= GRANT_ASKED_TWICE:
-        return
-    typed = typer.prompt(f"That is a large grant. Type the number of tokens again to give {tokens}", err=as_json)
-    if typed.strip() != str(tokens):
-        raise RefusedError(f"{typed.strip()} is not {tokens}: nothing was changed")
-
-
-def document_id(text: str) -> str:
-    """Return an id that is safe in a path.
+def still_there(uid: str, wallet: Wallet | None) -> Wallet:
+    """Return a wallet that was there when the command began.
 
     Raises:
-        RefusedError: it is none.
+        RefusedError: it is gone.
     """
-    if not text or "/" in text or text in {".", ".."} or len(text) > 1_500:
-        raise RefusedError(f"{text!r} is no id")
-    return text
+    if wallet is None:
+        raise RefusedError(f"{uid} has no wallet any more")
+    return wallet
 
 
 def _checked_key(key: str) -> str:

@@ -10,8 +10,9 @@ from functions.adapters.prices import model_price
 from functions.core.config.changes import proposed
 from functions.core.config.runtime import RuntimeConfig
 from functions.core.model.usage import ModelPrice
+from scripts.operators.printing import changes_table, dollars, table
 from scripts.operators.projection import Assumptions, Line, projection
-from scripts.operators.session import AsJson, changes_table, connected, dollars, show, table
+from scripts.operators.session import AsJson, looking
 from scripts.operators.settings import assigned, dumped
 
 Cells = list[tuple[str, str, str, str]]
@@ -49,7 +50,8 @@ def simulate_price(  # noqa: PLR0913, PLR0917  (the options of a command)
 
     Nothing is changed. Three reads with a project, none without.
     """
-    with connected(project or "none") as deps:
+    with looking(project or "none", as_json) as operation:
+        deps = operation.deps
         now = deps.runtime() if project else RuntimeConfig()
         after = proposed(dumped(now), assigned(changes or [], now, deps.clock()))
         name = model or deps.settings.openai_model
@@ -71,7 +73,7 @@ def simulate_price(  # noqa: PLR0913, PLR0917  (the options of a command)
 
         title = f"{name}: {given.price.input} in, {given.price.output} out, dollars a million tokens"
         cells = [_cells(old, new) for old, new in zip(before_lines, after_lines, strict=True)]
-        show(data, lambda console: _render(console, title, cells, after.changed), as_json=as_json)
+        operation.show(data, lambda console: _render(console, title, cells, after.changed))
 
 
 def _render(console: Console, title: str, cells: Cells, changed: list[dict[str, Any]]) -> None:

@@ -1,61 +1,42 @@
 """`repair`: a wallet that is damaged or gone, made anew from its ledger."""
 
-import uuid
 from collections.abc import Mapping
-from typing import Annotated, Any
-
-import typer
-from rich.console import Console
+from datetime import datetime
+from typing import Any
 
 from functions.core.shared.records import Fields
 from functions.core.wallet.ledger import LedgerEntry, Wallet
-from scripts.operators.grants import document_id
+from scripts.operators.printing import change
 from scripts.operators.repairs_by_hand import AuditEntry, first_gap, remade
-from scripts.operators.session import AsJson, By, Project, RefusedError, Why, Yes, ask, change, connected, login, show
+from scripts.operators.session import Operation, RefusedError, Uid, changing_for, command, document_id
 
 NOT_COMPARED = {"updatedAt", "refreshFailures"}
-"""Made anew with the rest, and no news."""
+"""Fields that every repair changes."""
 
 
-def repair(
-    uid: Annotated[str, typer.Argument(help="Whose wallet.")],
-    project: Project,
-    why: Why,
-    by: By = "",
-    yes: Yes = False,
-    as_json: AsJson = False,
-) -> None:
-    """Make a wallet anew from its ledger: balance, totals, points. Whatever else can be read in it stays: plan, streak,
+@command(changing_for)
+def repair(operation: Operation, uid: Uid) -> None:
+    """Rebuild a wallet from its ledger: balance, totals, points. Other fields that can be read stay: plan, streak,
     devices. A read for each entry of the ledger.
     """
-    with connected(project) as deps:
-        now = deps.clock()
-        wallet, changed = _remade(uid, *deps.store.wallet_and_ledger(document_id(uid)), now)
-        if changed:
-            ask(changed, f"The wallet of {uid}, made anew: {why}", yes=yes, as_json=as_json)
-            audit = AuditEntry(
-                audit_id=f"{uid}:repair:{uuid.uuid4().hex}",
-                action="repair",
-                target=uid,
-                by=by or login(),
-                why=why,
-                at=now,
-            )
+    now = operation.now
+    wallet, changed = _remade(uid, *operation.store.wallet_and_ledger(document_id(uid)), now)
+    if changed:
+        operation.ask(changed, f"The wallet of {uid}, rebuilt: {operation.why}")
 
-            def decide(stored: Fields, entries: list[LedgerEntry]) -> tuple[Wallet, AuditEntry]:
-                anew, changed = _remade(uid, stored, entries, now)
-                return anew, audit.model_copy(update={"changed": tuple(changed)})
+        def decide(stored: Fields, entries: list[LedgerEntry]) -> tuple[Wallet, AuditEntry]:
+            rebuilt, changed = _remade(uid, stored, entries, now)
+            return rebuilt, operation.audit("repair", uid, changed)
 
-            wallet = deps.store.repair_wallet(uid, decide)
-
-        def render(console: Console) -> None:
-            done = "Done" if changed else "Nothing to do"
-            console.print(f"{done}: {uid} has {wallet.balance} tokens, on plan {wallet.plan}.")
-
-        show({"changed": changed, "balance": wallet.balance, "plan": wallet.plan}, render, as_json=as_json)
+        wallet = operation.store.repair_wallet(uid, decide)
+    done = "Done" if changed else "Nothing to do"
+    operation.show(
+        {"changed": changed, "balance": wallet.balance, "plan": wallet.plan},
+        f"{done}: {uid} has {wallet.balance} tokens, on plan {wallet.plan}.",
+    )
 
 
-def _remade(uid: str, stored: Fields, entries: list[LedgerEntry], now: Any) -> tuple[Wallet, list[dict[str, Any]]]:
+def _remade(uid: str, stored: Fields, entries: list[LedgerEntry], now: datetime) -> tuple[Wallet, list[dict[str, Any]]]:
     if not entries:
         raise RefusedError(f"{uid} has no ledger, and so no wallet: the app's first call opens one")
     gap = first_gap(entries)

@@ -130,15 +130,15 @@ def first_gap(entries: Sequence[LedgerEntry]) -> int | None:
     return None
 
 
-def reimbursed(wallet: Wallet | None, job: Job, now: datetime, *, stranded: bool = False) -> tuple[Account, Fields]:
+def reimbursed(wallet: Wallet | None, job: Job, now: datetime, *, orphaned: bool = False) -> tuple[Account, Fields]:
     """Give the price of a job back that has ended, or is still queued, which cancels it.
 
-    `stranded` tells that the job's batch has ended without it, as after a restored backup: then it fails with this.
+    `orphaned` tells that the job's batch has ended without it, as after a restored backup: then it fails with this.
 
     Raises:
         JobNotCancellable: it is being processed; detail `status`.
     """
-    if job.status is Status.PROCESSING and not stranded:
+    if job.status is Status.PROCESSING and not orphaned:
         raise JobNotCancellable(
             "The job is being processed. It ends by itself, done, or failed and refunded; ask again then.",
             status=job.status,

@@ -1,15 +1,17 @@
-"""What every command of an operator shares: the way to the project, how answers are printed, how money is asked for."""
+"""What every command of an operator shares: its options, the way to the project, the question before a change."""
 
 import getpass
-import json
+import inspect
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from functools import cached_property
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 import firebase_admin
 import typer
@@ -17,21 +19,20 @@ from firebase_admin.exceptions import FirebaseError
 from google.api_core import exceptions
 from google.auth.exceptions import GoogleAuthError
 from pydantic import ValidationError
-from rich.box import SIMPLE_HEAD
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
 
-from functions.adapters.firestore import BoundedClient, DamagedDocument, DamagedDocumentError
+from functions.adapters.firestore import BoundedClient, DamagedDocumentError
 from functions.core.model.image_tokens import UnknownImageTokensError
 from functions.core.model.usage import UnknownPriceError
 from functions.core.shared.errors import EcolaneError
-from functions.core.shared.plain_text import cleaned, escaped_json, visible
+from functions.core.shared.plain_text import cleaned, visible
 from functions.core.shared.records import problems
 from functions.deploy.params import ConfigurationError, load_settings
 from functions.edge.callables import connect_firebase
 from functions.wiring import Clock, Deps
+from scripts.operators.printing import TO_MEND, changes_table, damaged_line, print_json, screen
+from scripts.operators.repairs_by_hand import AuditEntry
 from scripts.operators.store import OperatorStore
 
 Project = Annotated[
@@ -40,9 +41,10 @@ Project = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 By = Annotated[
-    str,
-    typer.Option("--by", envvar="ECOLANE_OPERATOR", help="Who you are, for the audit.", show_default="login name"),
+    str, typer.Option("--by", envvar="ECOLANE_OPERATOR", help="Who you are, for the audit.", show_default="login name")
 ]
+Uid = Annotated[str, typer.Argument(help="The user's uid in Firebase Auth.")]
+
 WHY_CHARACTERS_MAX = 200
 
 
@@ -53,17 +55,13 @@ def _reason(text: str) -> str:
 
 
 Why = Annotated[
-    str, typer.Option("--why", callback=_reason, help="The reason, for the audit; users see that of a grant.")
+    str, typer.Option("--why", callback=_reason, help="The reason, for the audit. The user sees the reason of a grant.")
 ]
 
 _PARAMS = {"DAILY_BUDGET_USD_MAX", "ENFORCE_APP_CHECK", "OPENAI_MODEL", "OPENAI_BASE_URL", "REMOTE_CONFIG"}
 """Params of the deploy that answers here depend on; `firebase deploy` keeps them in .env files."""
 
 _ROOT = Path(__file__).resolve().parents[2]
-
-
-WIDTH_MIN = 110
-"""Of a file or a pipe: what two ids and their figures take. In a terminal that is narrower, tables become lists."""
 
 
 class RefusedError(Exception):
@@ -77,6 +75,114 @@ class OperatorDeps(Deps):
     def store(self) -> OperatorStore:
         """Firestore."""
         return OperatorStore(BoundedClient(project=self.settings.project))
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One run of a command: its project, the time when it began, and the options that commands share."""
+
+    deps: OperatorDeps
+    project: str
+    as_json: bool
+    now: datetime
+    yes: bool = False
+    by: str = ""
+    why: str = "by hand"
+
+    @property
+    def store(self) -> OperatorStore:
+        """Firestore."""
+        return self.deps.store
+
+    def show(self, data: Any, answer: str | Callable[[Console], None]) -> None:
+        """Print an answer: `data` as JSON, or `answer` for people, a sentence or a function that prints."""
+        if self.as_json:
+            print_json(data)
+        elif isinstance(answer, str):
+            screen().print(escape(cleaned(answer)), soft_wrap=True)
+        else:
+            answer(screen())
+
+    def ask(self, changed: Sequence[Mapping[str, Any]], title: str, *, follows: Sequence[str] = ()) -> None:
+        """Show what would change and what follows from it, and ask. Ends the command unless the operator agrees."""
+        console = screen(as_json=self.as_json)
+        where = place(self.project, os.environ.get("FIRESTORE_EMULATOR_HOST"))
+        console.print(escape(f"{where}: {cleaned(title)}"), style="bold", soft_wrap=True)
+        console.print(changes_table(changed))
+        for sentence in follows:
+            console.print(escape(sentence), soft_wrap=True)
+        if self.yes:
+            return
+        try:
+            agreed = typer.confirm("Do it?", err=self.as_json)
+        except typer.Abort:
+            agreed = False
+        if not agreed:
+            fail("admin", "nothing was changed")
+
+    def audit(
+        self, action: str, target: str, changed: Sequence[Mapping[str, Any]] = (), *, audit_id: str = ""
+    ) -> AuditEntry:
+        """Return the audit entry of a change. `audit_id` names a change that happens once; without it the id is new."""
+        return AuditEntry(
+            audit_id=audit_id or f"{action}:{uuid.uuid4().hex}",
+            action=action,
+            target=target,
+            by=self.by,
+            why=self.why,
+            at=self.now,
+            changed=tuple(dict(each) for each in changed),
+        )
+
+
+P = ParamSpec("P")
+S = TypeVar("S")
+
+
+def command(
+    opening: Callable[..., AbstractContextManager[S]],
+) -> Callable[[Callable[Concatenate[S, P], None]], Callable[..., None]]:
+    """Make a command of a function whose first parameter is what `opening` yields. The command takes the function's
+    other parameters, then those of `opening`."""
+    shared = inspect.signature(opening, eval_str=True).parameters
+
+    def decorate(body: Callable[Concatenate[S, P], None]) -> Callable[..., None]:
+        _, *own = inspect.signature(body, eval_str=True).parameters.values()
+
+        @wraps(body)
+        def run(**given: Any) -> None:
+            with opening(**{name: given.pop(name) for name in shared}) as opened:
+                body(opened, **given)  # type: ignore[call-arg]  # typer gives what the signature below says
+
+        parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own, *shared.values())]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in parameters}
+        return run
+
+    return decorate
+
+
+@contextmanager
+def looking(project: Project, as_json: AsJson = False) -> Iterator[Operation]:
+    """Open a command that changes nothing."""
+    with connected(project) as deps:
+        yield Operation(deps, project, as_json, deps.clock())
+
+
+@contextmanager
+def changing(project: Project, by: By = "", yes: Yes = False, as_json: AsJson = False) -> Iterator[Operation]:
+    """Open a command that changes something, on record."""
+    with looking(project, as_json) as operation:
+        yield replace(operation, yes=yes, by=by or getpass.getuser())
+
+
+@contextmanager
+def changing_for(
+    project: Project, why: Why, by: By = "", yes: Yes = False, as_json: AsJson = False
+) -> Iterator[Operation]:
+    """Open a command that changes something for a reason, on record."""
+    with changing(project, by, yes, as_json) as operation:
+        yield replace(operation, why=why)
 
 
 def connect(project: str) -> OperatorDeps:
@@ -101,7 +207,7 @@ def deployed_params(project: str, folder: Path = _ROOT) -> dict[str, str]:
 
 
 def _clock() -> Clock:
-    """The machine's time; in a local cloud whose clock was moved, that one."""
+    """Return the clock: that of a local cloud whose clock was moved, else the machine's."""
     moved = os.environ.get("ECOLANE_CLOCK")
     if moved and Path(moved).exists():
         from localcloud.clock import MovableClock  # noqa: PLC0415  (there is none in production)
@@ -110,44 +216,43 @@ def _clock() -> Clock:
     return lambda: datetime.now(UTC)
 
 
-def login() -> str:
-    """Return the login name, for an audit that was given no other."""
-    return getpass.getuser()
-
-
 @contextmanager
 def connected(project: str) -> Iterator[OperatorDeps]:
     """Connect, and turn what goes wrong into one clear line and exit status 1."""
-    try:
+    with one_line("admin", f"Firestore of {project}"):
         yield connect(project)
+
+
+@contextmanager
+def one_line(program: str, service: str, *refusals: type[Exception]) -> Iterator[None]:
+    """Turn an error into one line that names the program, and exit status 1. An API's error names the service, too.
+    `refusals` are errors whose own text is that line."""
+    try:
+        yield
     except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
-        _fail(f"Firestore of {project}: {_first_line(getattr(error, 'message', '') or error)}")
+        fail(program, f"{service}: {_first_line(getattr(error, 'message', '') or error)}")
     except GoogleAuthError as error:
-        _fail(f"no Google credentials: {_first_line(error)} Try: gcloud auth application-default login")
+        fail(program, f"no Google credentials: {_first_line(error)} Try: gcloud auth application-default login")
     except (RefusedError, ConfigurationError, UnknownPriceError, UnknownImageTokensError) as error:
-        _fail(_first_line(error.args[0]))
+        fail(program, _first_line(error.args[0]))
+    except refusals as error:
+        fail(program, _first_line(error.args[0]))
     except EcolaneError as error:
-        _fail(error.message)
+        fail(program, error.message)
     except DamagedDocumentError as error:
-        _fail(damaged_line(error.damaged))
+        fail(program, damaged_line(error.damaged))
     except ValidationError as error:
-        _fail(f"a document is damaged: {'; '.join(': '.join(each) for each in problems(error)[:1])}. {TO_MEND}")
+        fail(program, f"a document is damaged: {'; '.join(': '.join(each) for each in problems(error)[:1])}. {TO_MEND}")
 
 
-TO_MEND = "Correct the field in the console, or remove the document if it is of no use."
+def _first_line(text: object) -> str:
+    return (str(text).splitlines() or [type(text).__name__])[0]
 
 
-def damaged_line(damaged: DamagedDocument) -> str:
-    """Return what is wrong with a document, and what to do about it, in one line."""
-    users, uid, *_ = damaged.path.split("/")
-    is_wallet = users == "users" and damaged.path.endswith("/wallet/main")
-    return cleaned(f"{damaged}. {f'Make it anew: admin repair {uid}' if is_wallet else TO_MEND}")
-
-
-def show_damaged(console: Console, found: Sequence[object]) -> None:
-    """Print a line for each document of a list that cannot be read."""
-    for each in getattr(found, "damaged", ()):
-        console.print(f"[red]damaged[/] {escape(damaged_line(each))}")
+def fail(program: str, reason: str) -> NoReturn:
+    """End the command with one line on standard error, and exit status 1."""
+    print(visible(f"{program}: {reason}"), file=sys.stderr)
+    raise typer.Exit(1)
 
 
 @contextmanager
@@ -162,148 +267,17 @@ def authenticated(project: str) -> Iterator[firebase_admin.App]:
         firebase_admin.delete_app(app)
 
 
-def _first_line(text: object) -> str:
-    return (str(text).splitlines() or [type(text).__name__])[0]
-
-
-def _fail(reason: str) -> None:
-    print(visible(f"admin: {reason}"), file=sys.stderr)
-    raise typer.Exit(1)
-
-
-class Screen(Console):
-    """A terminal to which texts of others may be printed: a user's id, a provider's words. Whatever is a text comes
-    through here, in a table's cell as well, and leaves behind what the terminal would obey."""
-
-    def render_str(self, text: str, **options: Any) -> Text:
-        """Turn a text into what is printed."""
-        return super().render_str(visible(text), **options)
-
-
-def screen(*, as_json: bool = False) -> Console:
-    """Return where to print for people: beside the JSON, if that is asked for."""
-    console = Screen(highlight=False, stderr=as_json)
-    if not console.is_terminal:
-        console.width = max(console.width, WIDTH_MIN)
-    return console
-
-
-def show(data: Any, render: Callable[[Console], None], *, as_json: bool) -> None:
-    """Print an answer: as JSON, or for people."""
-    if as_json:
-        print(escaped_json(json.dumps(data, indent=2, default=_jsonable, ensure_ascii=False)))
-    else:
-        render(screen())
-
-
-def _jsonable(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return str(value)
-
-
-class _Readable(Table):
-    """A table, or where the terminal is too narrow for it, its rows one below the other, a line for each cell."""
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Return what is printed."""
-        wide = options.update(width=1_000)
-        if self.__rich_measure__(console, wide).minimum <= options.max_width:
-            yield from super().__rich_console__(console, options)
-            return
-        for number in range(self.row_count):
-            cells = Table.grid(padding=(0, 1))
-            for column in self.columns:
-                cells.add_row(column.header, list(column.cells)[number])
-            yield cells
-            yield ""
-
-
-def table(*columns: str, rows: Sequence[Sequence[object]]) -> Table:
-    """Return a table. A column whose name begins with `>` is set to the right, one with `~` holds text of any length
-    and may be broken; ids and figures are kept whole, to be copied and compared."""
-    made = _Readable(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for column in columns:
-        justify: Literal["left", "right"] = "right" if column.startswith(">") else "left"
-        made.add_column(column.lstrip(">~"), justify=justify, no_wrap=not column.startswith("~"), overflow="fold")
-    for row in rows:
-        made.add_row(*[escape("" if cell is None else cleaned(str(cell))) for cell in row])
-    return made
-
-
-def listing(pairs: Iterable[tuple[str, object]]) -> Table:
-    """Return names with their values, one below the other."""
-    made = Table(box=None, show_header=False)
-    for name, value in pairs:
-        made.add_row(escape(name), escape("" if value is None else cleaned(str(value))))
-    return made
-
-
-def changes_table(changed: Sequence[Mapping[str, Any]]) -> Table:
-    """Return what changes, as before and after, in the colours of a diff."""
-    made = _Readable("field", "before", "after", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for change in changed:
-        cells = [_told(change[name]) for name in ("before", "after")]
-        made.add_row(escape(str(change["field"])), f"[red]{cells[0]}[/]", f"[green]{cells[1]}[/]")
-    return made
-
-
-def _told(value: object) -> str:
-    if value is None:
-        return "(none)"
-    return escape(cleaned(value if isinstance(value, str) else json.dumps(value, default=_jsonable)))
-
-
-def change(field: str, before: object, after: object) -> dict[str, Any]:
-    """Return one line of what changes."""
-    return {"field": field, "before": before, "after": after}
-
-
-def place() -> str:
+def place(project: str, emulator: str | None) -> str:
     """Return where a command acts: in which project, and whether that is an emulator's."""
-    project, emulator = os.environ.get("GCLOUD_PROJECT", ""), os.environ.get("FIRESTORE_EMULATOR_HOST")
     return f"Emulator at {emulator}, project {project}" if emulator else f"Project {project}"
 
 
-def ask(
-    changed: Sequence[Mapping[str, Any]], title: str, *, yes: bool, as_json: bool, follows: Sequence[str] = ()
-) -> None:
-    """Show what would change, and what follows from it, and go on only if the operator says so. Ends the command if
-    not."""
-    console = screen(as_json=as_json)
-    console.print(escape(f"{place()}: {cleaned(title)}"), style="bold", soft_wrap=True)
-    console.print(changes_table(changed))
-    for sentence in follows:
-        console.print(escape(sentence), soft_wrap=True)
-    if yes:
-        return
-    try:
-        agreed = typer.confirm("Do it?", err=as_json)
-    except typer.Abort:
-        agreed = False
-    if not agreed:
-        print("admin: nothing was changed", file=sys.stderr)
-        raise typer.Exit(1)
+def document_id(text: str) -> str:
+    """Return an id that is safe in a path.
 
-
-def dollars(micros: int) -> str:
-    """Return micro-dollars as people read them."""
-    sign, amount = "-" if micros < 0 else "", abs(micros) / 1e6
-    return f"{sign}${amount:,.2f}" if amount >= 1 else f"{sign}${amount:.6f}".rstrip("0").rstrip(".")
-
-
-def age(moment: datetime | None, now: datetime) -> str:
-    """Return how long ago a moment was, or how far it is, in the two largest units."""
-    if moment is None:
-        return "-"
-    seconds = int((now - moment) / timedelta(seconds=1))
-    parts = [(abs(seconds) // 86_400, "d"), (abs(seconds) // 3_600 % 24, "h"), (abs(seconds) // 60 % 60, "m")]
-    parts.append((abs(seconds) % 60, "s"))
-    first = next((n for n, (count, _) in enumerate(parts) if count), 3)
-    text = " ".join(f"{count}{unit}" for count, unit in parts[first : first + 2] if count) or "0s"
-    return f"in {text}" if seconds < 0 else f"{text} ago"
-
-
-def when(text: str | None) -> datetime | None:
-    """Read a time as the functions write it."""
-    return None if text is None else datetime.fromisoformat(text)
+    Raises:
+        RefusedError: it is none.
+    """
+    if not text or "/" in text or text in {".", ".."} or len(text) > 1_500:
+        raise RefusedError(f"{text!r} is no id")
+    return text

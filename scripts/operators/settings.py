@@ -20,21 +20,8 @@ from functions.core.config.runtime import RuntimeConfig
 from functions.core.shared.utc_days import clock_text, day_of
 from functions.use_cases.budget.spending import line_micros
 from functions.use_cases.operations.admin_set_config import change_config
-from scripts.operators.session import (
-    AsJson,
-    By,
-    OperatorDeps,
-    Project,
-    RefusedError,
-    Yes,
-    ask,
-    change,
-    connected,
-    dollars,
-    login,
-    show,
-    table,
-)
+from scripts.operators.printing import change, dollars, table
+from scripts.operators.session import Operation, OperatorDeps, RefusedError, changing, command, looking
 
 app = typer.Typer(help="The runtime config: prices, limits, plans, budgets.", no_args_is_help=True)
 
@@ -47,74 +34,68 @@ Fields = Annotated[list[str], typer.Argument(help="Fields or sections, as in tok
 
 
 @app.command("get")
+@command(looking)
 def get_config(
-    project: Project,
+    operation: Operation,
     fields: Annotated[list[str] | None, typer.Argument(help="Fields or sections; all without one.")] = None,
-    as_json: AsJson = False,
 ) -> None:
     """Print the config in force, and which values are not the defaults. Three reads."""
-    with connected(project) as deps:
-        config, defaults = flat(dumped(deps.runtime())), flat(dumped(RuntimeConfig()))
-        chosen = {name: value for name, value in config.items() if not fields or _below(name, fields)}
-        for field in fields or []:
-            if not any(_below(name, [field]) for name in config):
-                raise RefusedError(unknown_field(field))
+    config, defaults = flat(dumped(operation.deps.runtime())), flat(dumped(RuntimeConfig()))
+    chosen = {name: value for name, value in config.items() if not fields or _below(name, fields)}
+    for field in fields or []:
+        if not any(_below(name, [field]) for name in config):
+            raise RefusedError(unknown_field(field))
 
-        def render(console: Console) -> None:
-            rows = [(name, _told(name, value), _default(value, defaults[name])) for name, value in chosen.items()]
-            console.print(table("field", "~value", "", rows=rows))
+    def render(console: Console) -> None:
+        rows = [(name, _told(name, value), _default(value, defaults[name])) for name, value in chosen.items()]
+        console.print(table("field", "~value", "", rows=rows))
 
-        show(chosen, render, as_json=as_json)
+    operation.show(chosen, render)
 
 
 @app.command("set")
+@command(changing)
 def set_config(
+    operation: Operation,
     assignments: Assignments,
-    project: Project,
-    by: By = "",
-    yes: Yes = False,
-    as_json: AsJson = False,
 ) -> None:
     """Change fields, all or none of them, on record. VALUE is JSON or text; money may be '$5', a time +30m, +2h or +1d.
 
     A mode by hand: config set budget.overrideMode=closed budget.overrideUntil=+2h
     """
-    with connected(project) as deps:
-        changes = assigned(assignments, deps.runtime(), deps.clock())
-        _change(deps, changes, by, yes=yes, as_json=as_json)
+    _change(operation, assigned(assignments, operation.deps.runtime(), operation.now))
 
 
 @app.command("unset")
-def unset_config(fields: Fields, project: Project, by: By = "", yes: Yes = False, as_json: AsJson = False) -> None:
+@command(changing)
+def unset_config(operation: Operation, fields: Fields) -> None:
     """Take fields or whole sections back to their defaults, on record; also what somebody has misspelt by hand."""
-    with connected(project) as deps:
-        changes: dict[str, Any] = {}
-        there = [*known_fields(), *flat(deps.store.runtime_documents().config or {})]
-        for field in fields:
-            if not any(_below(name, [field]) for name in there):
-                raise RefusedError(unknown_field(field))
-            _put(changes, field, None)
-        _change(deps, changes, by, yes=yes, as_json=as_json)
+    changes: dict[str, Any] = {}
+    there = [*known_fields(), *flat(operation.store.runtime_documents().config or {})]
+    for field in fields:
+        if not any(_below(name, [field]) for name in there):
+            raise RefusedError(unknown_field(field))
+        _put(changes, field, None)
+    _change(operation, changes)
 
 
 @app.command("history")
+@command(looking)
 def history(
-    project: Project,
+    operation: Operation,
     limit: Annotated[int, typer.Option(min=1, max=200, help="How many entries.")] = 20,
-    as_json: AsJson = False,
 ) -> None:
     """Print who changed what and when: the config, and what was done by hand. A read an entry, or two."""
-    with connected(project) as deps:
-        entries = deps.store.list_audit(limit)
+    entries = operation.store.list_audit(limit)
 
-        def render(console: Console) -> None:
-            rows = [
-                (f"{entry['at']:%Y-%m-%d %H:%M}", entry["by"], entry.get("action", "config"), _summary(entry))
-                for entry in entries
-            ]
-            console.print(table("when (UTC)", "who", "what", "~how", rows=rows))
+    def render(console: Console) -> None:
+        rows = [
+            (f"{entry['at']:%Y-%m-%d %H:%M}", entry["by"], entry.get("action", "config"), _summary(entry))
+            for entry in entries
+        ]
+        console.print(table("when (UTC)", "who", "what", "~how", rows=rows))
 
-        show({"entries": entries}, render, as_json=as_json)
+    operation.show({"entries": entries}, render)
 
 
 def _told(name: str, value: Any) -> str:
@@ -132,24 +113,18 @@ def _summary(entry: Mapping[str, Any]) -> str:
     return "; ".join([*about, *changes])
 
 
-def _change(deps: OperatorDeps, changes: dict[str, Any], by: str, *, yes: bool, as_json: bool) -> None:
+def _change(operation: Operation, changes: dict[str, Any]) -> None:
+    deps = operation.deps
     stored = deps.store.runtime_documents().config or {}
     new = proposed(stored, changes)
-
-    def unchanged(console: Console) -> None:
-        console.print("Nothing to do: it is so already.")
-
     if not new.changed:
-        show({"changed": []}, unchanged, as_json=as_json)
+        operation.show({"changed": []}, "Nothing to do: the config has these values already.")
         return
     require_sense(new, line_micros(deps), deps.clock())
-    ask(_in_effect(stored, new), "the config", yes=yes, as_json=as_json, follows=_follows(new, deps))
-    done = change_config(changes, by or login(), deps)
-
-    def render(console: Console) -> None:
-        console.print("Done. Functions see it within 30 seconds; a budget limit binds at once.")
-
-    show({"changed": done["changed"]}, render, as_json=as_json)
+    operation.ask(_in_effect(stored, new), "the config", follows=_follows(new, deps))
+    done = change_config(changes, operation.by, deps)
+    sentence = "Done. Functions see it within 30 seconds; a budget limit binds at once."
+    operation.show({"changed": done["changed"]}, sentence)
 
 
 def _in_effect(stored: Mapping[str, Any], new: Proposal) -> list[dict[str, Any]]:

@@ -23,45 +23,50 @@ from functions.core.budget.day_review import BudgetDay
 from functions.core.shared.lanes import Lane
 from functions.core.shared.plain_text import spreadsheet_cell
 from functions.core.shared.utc_days import clock_text, day_bounds
-from scripts.operators.session import AsJson, OperatorDeps, Project, connected, dollars, show, table
+from scripts.operators.printing import dollars, table
+from scripts.operators.session import Operation, OperatorDeps, command, looking
 
 USERS_SHOWN = 10
 ELSE = "everybody else"
 Row = tuple[str, Photos, Photos]
 
 
+@command(looking)
 def costs(
-    project: Project,
+    operation: Operation,
     days: Annotated[int, typer.Option(min=1, max=366, help="How many days back, today included. A read each.")] = 31,
-    users: Annotated[bool, typer.Option("--users", help="By day and user: the 50 dearest of each day.")] = False,
+    users: Annotated[
+        bool, typer.Option("--users", help="By day and user: the 50 users of each day who cost most.")
+    ] = False,
     compare: Annotated[
         bool, typer.Option("--compare", help="Today against yesterday, added up now. About 1,000 reads.")
     ] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV with micro-dollars instead of a table.")] = False,
-    as_json: AsJson = False,
 ) -> None:
-    """What the AI provider cost, by day, lane and model: at most 15 minutes old; by user: at most an hour. Lanes and
-    models by the day on which money was held, as the budget counts; users, and --compare, by that of the photo."""
-    with connected(project) as deps:
-        if compare:
-            _compare(deps, as_json=as_json)
-            return
-        books = _books(deps, days)
-        rows, columns = (_with_rest(books, deps), USER_COLUMNS) if users else (cost_rows(books), COLUMNS)
-        if as_csv:
-            writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows({name: spreadsheet_cell(value) for name, value in row.items()} for row in rows)
-            return
+    """The AI provider's cost by day, lane and model, at most 15 minutes old; by user, at most an hour old. Lanes and
+    models count by the day of the hold, as the budget does; users and --compare by the day of the photo."""
+    deps = operation.deps
+    if compare:
+        _compare(operation)
+        return
+    books = _books(deps, days)
+    rows, columns = (_with_rest(books, deps), USER_COLUMNS) if users else (cost_rows(books), COLUMNS)
+    if as_csv:
+        writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: spreadsheet_cell(value) for name, value in row.items()} for row in rows)
+        return
 
-        def render(console: Console) -> None:
-            lines = [(*(row[name] for name in columns[:-1]), dollars(row["micros"])) for row in rows]
-            console.print(table(*columns[:-1], ">dollars", rows=lines))
-            console.print(f"Together {dollars(sum(row['micros'] for row in rows))}.")
-            asof = [each.users_at if users else each.reviewed_at for each in books.values()]
-            console.print(f"As of {clock_text(max(filter(None, asof)))}." if any(asof) else "Nobody has added up yet.")
+    def render(console: Console) -> None:
+        lines = [(*(row[name] for name in columns[:-1]), dollars(row["micros"])) for row in rows]
+        console.print(table(*columns[:-1], ">dollars", rows=lines))
+        console.print(f"Together {dollars(sum(row['micros'] for row in rows))}.")
+        asof = [each.users_at if users else each.reviewed_at for each in books.values()]
+        console.print(
+            f"As of {clock_text(max(filter(None, asof)))}." if any(asof) else "The guard has not added up yet."
+        )
 
-        show({"rows": rows}, render, as_json=as_json)
+    operation.show({"rows": rows}, render)
 
 
 def _books(deps: OperatorDeps, days: int) -> dict[str, BudgetDay]:
@@ -70,7 +75,7 @@ def _books(deps: OperatorDeps, days: int) -> dict[str, BudgetDay]:
 
 
 def _with_rest(books: dict[str, BudgetDay], deps: OperatorDeps) -> list[dict[str, Any]]:
-    """Return the dearest users of each day, and what all others have cost, so that a day's rows are its sum."""
+    """Return the users of each day who cost most, and the cost of all others: a day's rows add up to its cost."""
     rows = user_rows(books)
     for day in sorted(books):
         named = sum(row["micros"] for row in rows if row["day"] == day)
@@ -85,8 +90,8 @@ def _total(day: str, deps: OperatorDeps) -> Photos:
     return Photos(sum(photos for photos, _ in lanes), sum(micros for _, micros in lanes))
 
 
-def _compare(deps: OperatorDeps, *, as_json: bool) -> None:
-    now = deps.clock()
+def _compare(operation: Operation) -> None:
+    deps, now = operation.deps, operation.now
     before, today = ((now.date() - timedelta(days=back)).isoformat() for back in (1, 0))
     days, books = (before, today), _books(deps, 2)
     rows: list[Row] = [*_by_lane(days, deps), *_by_user(days, deps), ("together", *_totals(days, deps))]
@@ -96,12 +101,12 @@ def _compare(deps: OperatorDeps, *, as_json: bool) -> None:
     ]
 
     def render(console: Console) -> None:
-        console.print(f"Photos that were handed in on {before} and on {today}, as of {clock_text(now)}:")
+        console.print(f"Photos of {before} and of {today}, as of {clock_text(now)}:")
         lines = [(what, *_cells(old), *_cells(new), dollars(new.micros - old.micros)) for what, old, new in rows]
         columns = (">photos", ">cost", ">a photo")
         console.print(table("~what", *columns, *columns, ">more", rows=lines))
         if models:
-            console.print("By model, on the day on which money was held for them, at most 15 minutes old:")
+            console.print("By model and day of the hold, at most 15 minutes old:")
             told = [(what, dollars(old), dollars(new), dollars(new - old)) for what, old, new in models]
             console.print(table("~what", ">before", ">today", ">more", rows=told))
 
@@ -110,7 +115,7 @@ def _compare(deps: OperatorDeps, *, as_json: bool) -> None:
         "rows": [{"what": what, "before": vars(old), "after": vars(new)} for what, old, new in rows],
         "models": [{"what": what, "before": old, "after": new} for what, old, new in models],
     }
-    show(data, render, as_json=as_json)
+    operation.show(data, render)
 
 
 def _totals(days: tuple[str, str], deps: OperatorDeps) -> tuple[Photos, Photos]:

@@ -1,4 +1,4 @@
-"""`status`, `queue`, `batches`, `budget`, `costs`: what there is to see, at a few reads each."""
+"""`status`, `queue`, `batches`, `budget`: the state of the service, at a few reads each."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -11,6 +11,7 @@ from rich.panel import Panel
 
 from functions.core.batches.batches import Batch
 from functions.core.jobs.jobs import QUEUE_SHARDS, Job
+from functions.core.shared.damage import DamagedDocument
 from functions.core.shared.plain_text import cleaned
 from functions.core.shared.utc_days import day_of
 from functions.core.wallet.token_prices import prices_now
@@ -18,26 +19,13 @@ from functions.use_cases.budget.spending import wait_minutes
 from functions.use_cases.operations.admin_stats import AdminStats, admin_stats
 from functions.use_cases.operations.health import OPEN_STATES
 from scripts.operators.app_check import app_check, told
-from scripts.operators.grants import document_id
-from scripts.operators.session import (
-    AsJson,
-    OperatorDeps,
-    Project,
-    RefusedError,
-    age,
-    connected,
-    dollars,
-    listing,
-    show,
-    show_damaged,
-    table,
-    when,
-)
+from scripts.operators.printing import age, damaged_line, dollars, listing, show_damaged, table, when
+from scripts.operators.session import Operation, RefusedError, command, document_id, looking
 from scripts.operators.stories import outcome
 
 BAR = 30
 WRONG = 3
-"""The status of `status --check`; 1 is for what could not be looked at, 2 for a command that is wrong."""
+"""The exit status of `status --check` if something is wrong; 1 means that it failed, 2 is a usage error."""
 COLOURS = {"normal": "green", "batch_only": "yellow", "closed": "red"}
 STATES = {"ok": "green", "late": "red", "failing": "red", "never": "yellow"}
 FAR = timedelta(days=3_650)
@@ -45,19 +33,18 @@ FAR = timedelta(days=3_650)
 Limit = Annotated[int, typer.Option(min=1, max=500, help="How many. A read each.")]
 
 
+@command(looking)
 def status(
-    project: Project,
+    operation: Operation,
     check: Annotated[
         bool, typer.Option("--check", help=f"Exit with {WRONG} if something is wrong now: for a cron of yours.")
     ] = False,
-    as_json: AsJson = False,
 ) -> None:
     """One screen: is everything as it should be? What admin_stats says; about 60 reads."""
-    with connected(project) as deps:
-        stats = admin_stats(AdminStats(), "operator", deps)
-        now = deps.clock()
-        stats["appCheck"] = app_check(project, functions=deps.settings.enforce_app_check)
-        show(stats, lambda console: _status(console, stats, now, project), as_json=as_json)
+    deps = operation.deps
+    stats = admin_stats(AdminStats(), "operator", deps)
+    stats["appCheck"] = app_check(operation.project, functions=deps.settings.enforce_app_check)
+    operation.show(stats, lambda console: _status(console, stats, operation.now, operation.project))
     if check and stats["wrong"]:
         raise typer.Exit(WRONG)
 
@@ -75,11 +62,9 @@ def _status(console: Console, stats: Mapping[str, Any], now: datetime, project: 
     overdue = f"; [red]overdue: {', '.join(batches['overdue'])}[/]" if batches["overdue"] else ""
     console.print(f"Queue    {queue['waiting']}, oldest {oldest}")
     console.print(f"Batches  {open_batches}{overdue}")
-    letters, breaker = stats["deadLetters"], stats["refresh"]["breaker"]
-    letters_colour, breaker_colour = "red" if letters else "green", "green" if breaker == "free" else "red"
-    console.print(
-        f"Refresh  breaker [{breaker_colour}]{breaker}[/], dead letters [{letters_colour}]{letters}[/]",
-    )
+    dead_letters, breaker = stats["deadLetters"], stats["refresh"]["breaker"]
+    dead_colour, breaker_colour = "red" if dead_letters else "green", "green" if breaker == "free" else "red"
+    console.print(f"Refresh  breaker [{breaker_colour}]{breaker}[/], dead letters [{dead_colour}]{dead_letters}[/]")
     console.print(_crons(stats["crons"], now))
     if stats["appCheck"]:
         console.print(told(stats["appCheck"]), soft_wrap=True)
@@ -92,8 +77,10 @@ def _status(console: Console, stats: Mapping[str, Any], now: datetime, project: 
     holding = {each["kind"] for each in alerts if each["open"]}
     for kind, text in stats["wrong"].items():
         if kind not in holding:
-            console.print(f"[red]![/] now {kind}: {escape(cleaned(text))} [dim](to be told by the next guard)[/]")
-    if not alerts and not stats["wrong"]:
+            console.print(f"[red]![/] now {kind}: {escape(cleaned(text))} [dim](the next guard sends the alert)[/]")
+    for each in stats["damaged"]:
+        console.print(f"[red]damaged[/] {escape(damaged_line(DamagedDocument(**each)))}", soft_wrap=True)
+    if not alerts and not stats["wrong"] and not stats["damaged"]:
         console.print("Nothing is wrong, and there was no alert since yesterday.")
 
 
@@ -112,7 +99,7 @@ def _crons(crons: Mapping[str, Any], now: datetime) -> Any:
 
 
 def bar(spent: int, reserved: int, limit: int, word: str = "spent") -> str:
-    """Return a bar of what is spent, what is held back, and what is left of a limit."""
+    """Return a bar of a limit: spent, held, left."""
     full = max(limit, spent + reserved, 1)
     spent_cells = spent * BAR // full
     held_cells = (spent + reserved) * BAR // full - spent_cells
@@ -123,7 +110,7 @@ def bar(spent: int, reserved: int, limit: int, word: str = "spent") -> str:
 
 
 def _month_bar(budget: Mapping[str, Any]) -> str:
-    """Return the month in a bar: what its days have spent or hold, and what today's limit can still add to that."""
+    """Return the month as a bar: spent or held by its days, and what today's limit can still add."""
     more = f"; today's limit can still add {dollars(budget['month'] - budget['monthUsed'])}"
     return f"Month {bar(budget['monthUsed'], 0, budget['monthLimit'], 'spent or held')}{more}"
 
@@ -132,38 +119,39 @@ def _day_bar(book: Mapping[str, int]) -> str:
     return bar(book["spent"], book["reserved"], book["limit"])
 
 
-def queue(project: Project, limit: Limit = 20, as_json: AsJson = False) -> None:
-    """The jobs that are sent next, and what a photo costs and waits now.
+@command(looking)
+def queue(operation: Operation, limit: Limit = 20) -> None:
+    """The jobs that are sent next, and the price and wait of a photo now.
 
-    A read for each that is shown and for each thousand that are queued, and three.
+    A read for each job that is shown and for each thousand queued jobs, and three more.
     """
-    with connected(project) as deps:
-        now, runtime, stats = deps.clock(), deps.runtime(), deps.queue()
-        waiting = deps.store.count_queued(100_000)
-        found = deps.store.queued_jobs(now, limit, range(QUEUE_SHARDS))
-        jobs = [stored.job for stored in found]
-        prices = prices_now(runtime.tokens, stats.queued)
-        data = {
-            "waiting": waiting,
-            "health": stats.health,
-            "expectedMinutes": wait_minutes(deps),
-            "batchMinutes": stats.batch_minutes,
-            "prices": {"instant": prices.instant, "batch": prices.batch},
-            "jobs": [_queued(job) for job in jobs],
-        }
+    deps, now = operation.deps, operation.now
+    runtime, stats = deps.runtime(), deps.queue()
+    waiting = deps.store.count_queued(100_000)
+    found = deps.store.queued_jobs(now, limit, range(QUEUE_SHARDS))
+    jobs = [stored.job for stored in found]
+    prices = prices_now(runtime.tokens, stats.queued)
+    data = {
+        "waiting": waiting,
+        "health": stats.health,
+        "expectedMinutes": wait_minutes(deps),
+        "batchMinutes": stats.batch_minutes,
+        "prices": {"instant": prices.instant, "batch": prices.batch},
+        "jobs": [_queued(job) for job in jobs],
+    }
 
-        def render(console: Console) -> None:
-            console.print(f"Queued: {waiting} ({stats.health}). An answer takes {data['expectedMinutes']} minutes.")
-            console.print(f"Price of a photo in tokens: {prices.batch} here, {prices.instant} in the instant lane.")
-            rows = [
-                (job.job_id, job.uid, job.priority, job.attempts, age(job.created_at, now), age(job.queued_at, now))
-                for job in jobs
-            ]
-            show_damaged(console, found)
-            if rows:
-                console.print(table("job", "user", ">priority", ">attempts", "asked", "in turn since", rows=rows))
+    def render(console: Console) -> None:
+        console.print(f"Queued: {waiting} ({stats.health}). An answer takes {data['expectedMinutes']} minutes.")
+        console.print(f"Price of a photo in tokens: {prices.batch} here, {prices.instant} in the instant lane.")
+        rows = [
+            (job.job_id, job.uid, job.priority, job.attempts, age(job.created_at, now), age(job.queued_at, now))
+            for job in jobs
+        ]
+        show_damaged(console, found)
+        if rows:
+            console.print(table("job", "user", ">priority", ">attempts", "asked", "sendable since", rows=rows))
 
-        show(data, render, as_json=as_json)
+    operation.show(data, render)
 
 
 def _queued(job: Job) -> dict[str, Any]:
@@ -171,49 +159,48 @@ def _queued(job: Job) -> dict[str, Any]:
     return job.model_dump(by_alias=True, mode="json", include=shown)
 
 
+@command(looking)
 def batches(
-    project: Project,
+    operation: Operation,
     batch_id: Annotated[str | None, typer.Argument(help="One batch, in full.", show_default=False)] = None,
-    everything: Annotated[bool, typer.Option("--all", help="The newest, ended ones too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="The newest batches, ended ones too.")] = False,
     limit: Limit = 20,
-    as_json: AsJson = False,
 ) -> None:
-    """The open batches, the most urgent first; or one."""
-    with connected(project) as deps:
-        now = deps.clock()
-        if batch_id is not None:
-            _one_batch(batch_id, deps, limit, as_json=as_json)
-            return
-        listed = deps.store.list_batches(limit) if everything else deps.store.due_batches(OPEN_STATES, now + FAR, limit)
-        found = [each if isinstance(each, Batch) else each.batch for each in listed]
+    """The open batches, the most urgent first; or one batch."""
+    deps, now = operation.deps, operation.now
+    if batch_id is not None:
+        _one_batch(operation, batch_id, limit)
+        return
+    listed = deps.store.list_batches(limit) if everything else deps.store.due_batches(OPEN_STATES, now + FAR, limit)
+    found = [each if isinstance(each, Batch) else each.batch for each in listed]
 
-        def render(console: Console) -> None:
-            rows = [
-                (
-                    batch.batch_id,
-                    batch.state,
-                    age(batch.created_at, now),
-                    age(batch.due_at, now) if batch.completed_at is None else "-",
-                    f"{batch.provider_state} {batch.answered}" if batch.provider_state else "-",
-                    batch.job_count,
-                    batch.done_count,
-                    batch.failed_count,
-                    dollars(batch.cost_micros),
-                )
-                for batch in found
-            ]
-            columns = ("batch", "state", "made", "due", "at OpenAI", ">jobs", ">done", ">failed", ">cost")
-            console.print(table(*columns, rows=rows) if rows else "There are none.")
-            show_damaged(console, listed)
+    def render(console: Console) -> None:
+        rows = [
+            (
+                batch.batch_id,
+                batch.state,
+                age(batch.created_at, now),
+                age(batch.due_at, now) if batch.completed_at is None else "-",
+                f"{batch.provider_state} {batch.answered}" if batch.provider_state else "-",
+                batch.job_count,
+                batch.done_count,
+                batch.failed_count,
+                dollars(batch.cost_micros),
+            )
+            for batch in found
+        ]
+        columns = ("batch", "state", "made", "due", "at OpenAI", ">jobs", ">done", ">failed", ">cost")
+        console.print(table(*columns, rows=rows) if rows else "There are no such batches.")
+        show_damaged(console, listed)
 
-        show({"batches": [_shown(batch) for batch in found]}, render, as_json=as_json)
+    operation.show({"batches": [_shown(batch) for batch in found]}, render)
 
 
-def _one_batch(batch_id: str, deps: OperatorDeps, limit: int, *, as_json: bool) -> None:
-    stored = deps.store.get_batch(document_id(batch_id))
+def _one_batch(operation: Operation, batch_id: str, limit: int) -> None:
+    stored = operation.store.get_batch(document_id(batch_id))
     if stored is None:
         raise RefusedError(f"there is no batch {batch_id}")
-    data, jobs = _shown(stored.batch), deps.store.jobs_of_batch(batch_id, limit)
+    data, jobs = _shown(stored.batch), operation.store.jobs_of_batch(batch_id, limit)
 
     def render(console: Console) -> None:
         console.print(listing(data.items()))
@@ -223,43 +210,44 @@ def _one_batch(batch_id: str, deps: OperatorDeps, limit: int, *, as_json: bool) 
         show_damaged(console, jobs)
 
     shown = [{"jobId": each.job.job_id, "uid": each.job.uid, "outcome": outcome(each.job)} for each in jobs]
-    show({**data, "jobs": shown}, render, as_json=as_json)
+    operation.show({**data, "jobs": shown}, render)
 
 
 def _shown(batch: Batch) -> dict[str, Any]:
     return batch.model_dump(by_alias=True, mode="json")
 
 
-def budget(project: Project, as_json: AsJson = False) -> None:
-    """Today's budget, shard by shard, the month, and the mode. About 50 reads.
+@command(looking)
+def budget(operation: Operation) -> None:
+    """Today's budget by shard, the month, and the mode. About 50 reads.
 
     An override: config set budget.overrideMode=closed budget.overrideUntil=+2h
     """
-    with connected(project) as deps:
-        today = day_of(deps.clock())
-        stats = admin_stats(AdminStats(), "operator", deps)
-        shards = deps.store.budget_shards(today)
-        rules, state = deps.runtime().budget, deps.budget()
-        sums = {name: sum(getattr(shard, name) for shard in shards.values()) for name in ("limit", "reserved", "spent")}
-        named = sorted(shards.items())
-        data = {
-            **stats["budget"],
-            "day": today,
-            **sums,
-            "batchOnlyPercent": rules.batch_only_percent,
-            "perUserDaily": rules.per_user_daily_micros,
-            "shards": {name: shard.model_dump(by_alias=True) for name, shard in named},
-            "committed": dict(sorted(state.committed.items())),
-        }
+    deps = operation.deps
+    today = day_of(operation.now)
+    stats = admin_stats(AdminStats(), "operator", deps)
+    shards = deps.store.budget_shards(today)
+    rules, state = deps.runtime().budget, deps.budget()
+    sums = {name: sum(getattr(shard, name) for shard in shards.values()) for name in ("limit", "reserved", "spent")}
+    named = sorted(shards.items())
+    data = {
+        **stats["budget"],
+        "day": today,
+        **sums,
+        "batchOnlyPercent": rules.batch_only_percent,
+        "perUserDaily": rules.per_user_daily_micros,
+        "shards": {name: shard.model_dump(by_alias=True) for name, shard in named},
+        "committed": dict(sorted(state.committed.items())),
+    }
 
-        def render(console: Console) -> None:
-            colour = COLOURS[data["mode"]]
-            console.print(f"[{colour}]{data['mode']}[/]: {data['because']}")
-            console.print(f"Today {_day_bar(sums)}\n{_month_bar(data)}")
-            rows = [(name, *map(dollars, (each.limit, each.reserved, each.spent, each.room))) for name, each in named]
-            if rows:
-                console.print(table("shard", ">limit", ">held", ">spent", ">room", rows=rows))
-            else:
-                console.print("The day is not open yet: its first photo, or the guard, opens it.")
+    def render(console: Console) -> None:
+        colour = COLOURS[data["mode"]]
+        console.print(f"[{colour}]{data['mode']}[/]: {data['because']}")
+        console.print(f"Today {_day_bar(sums)}\n{_month_bar(data)}")
+        rows = [(name, *map(dollars, (each.limit, each.reserved, each.spent, each.room))) for name, each in named]
+        if rows:
+            console.print(table("shard", ">limit", ">held", ">spent", ">room", rows=rows))
+        else:
+            console.print("The day is not open yet: its first photo, or the guard, opens it.")
 
-        show(data, render, as_json=as_json)
+    operation.show(data, render)

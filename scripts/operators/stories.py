@@ -17,18 +17,15 @@ from functions.core.model.prompts import safety_identifier
 from functions.core.shared.lanes import Lane
 from functions.core.shared.utc_days import clock_text, day_of
 from functions.core.wallet.ledger import LedgerEntry, Reason, entry_id
-from scripts.operators.grants import document_id
+from scripts.operators.printing import age, dollars, table
 from scripts.operators.session import (
-    AsJson,
+    Operation,
     OperatorDeps,
-    Project,
     RefusedError,
-    age,
     authenticated,
-    connected,
-    dollars,
-    show,
-    table,
+    command,
+    document_id,
+    looking,
 )
 
 MOVES = (Reason.CHARGE, Reason.UPGRADE, Reason.REFUND)
@@ -40,24 +37,24 @@ RECOVERY = timedelta(minutes=10)
 """When recover_jobs comes for an instant call that never came back."""
 
 
+@command(looking)
 def find(
+    operation: Operation,
     text: Annotated[
         str,
         typer.Argument(help="A uid, e-mail, job, batch (OpenAI's id, too), requestId or safety identifier."),
     ],
-    project: Project,
     uid: Annotated[str | None, typer.Option(help="Whose requestId it is.", show_default=False)] = None,
-    as_json: AsJson = False,
 ) -> None:
     """Find what somebody names, and which command tells more. A handful of reads; an e-mail is looked up in Firebase
     Auth, a safety identifier of OpenAI's among the users of the last two weeks' jobs, at a read for each."""
-    with connected(project) as deps:
-        found = list(_found(document_id(text), uid, project, deps))
-        if not found:
-            hint = "" if uid else "; a requestId needs --uid"
-            raise RefusedError(f"nothing is known by {text}{hint}. {KEPT}")
-        rows = [(each["kind"], each["id"], each["command"]) for each in found]
-        show({"found": found}, lambda console: console.print(table("what", "id", "more", rows=rows)), as_json=as_json)
+    deps = operation.deps
+    found = list(_found(document_id(text), uid, operation.project, deps))
+    if not found:
+        hint = "" if uid else "; a requestId needs --uid"
+        raise RefusedError(f"nothing is known by {text}{hint}. {KEPT}")
+    rows = [(each["kind"], each["id"], each["command"]) for each in found]
+    operation.show({"found": found}, lambda console: console.print(table("what", "id", "more", rows=rows)))
 
 
 def _found(text: str, uid: str | None, project: str, deps: OperatorDeps) -> Iterator[dict[str, str]]:
@@ -118,40 +115,40 @@ def _by_email(email: str, project: str) -> list[str]:
             return []
 
 
+@command(looking)
 def job(
+    operation: Operation,
     job_id: Annotated[str, typer.Argument(help="The job, as the app, `find` or `user` shows it.")],
-    project: Project,
-    as_json: AsJson = False,
 ) -> None:
     """What became of a photo: charged, sent, answered or refunded, and when it ends at the latest. Six reads."""
-    with connected(project) as deps:
-        stored = deps.store.get_job(document_id(job_id))
-        if stored is None:
-            raise RefusedError(f"there is no job {job_id}. {KEPT}")
-        told, now = stored.job, deps.clock()
-        entries = [deps.store.get_entry(told.uid, entry_id(reason, job_id)) for reason in MOVES]
-        batch = deps.store.get_batch(told.batch_id) if told.batch_id else None
-        steps = sorted(_steps(told, [each for each in entries if each], batch.batch if batch else None))
-        ends = outcome(told, refunded=entries[-1] is not None)
-        latest = _latest_end(told, batch.batch if batch else None)
-        data = {
-            "jobId": job_id,
-            "uid": told.uid,
-            "status": told.status,
-            "outcome": ends,
-            "endsBy": latest,
-            "costMicros": told.cost_micros,
-            "timeline": [{"at": at, "what": what} for at, what in steps],
-        }
+    deps, now = operation.deps, operation.now
+    stored = deps.store.get_job(document_id(job_id))
+    if stored is None:
+        raise RefusedError(f"there is no job {job_id}. {KEPT}")
+    found = stored.job
+    entries = [deps.store.get_entry(found.uid, entry_id(reason, job_id)) for reason in MOVES]
+    batch = deps.store.get_batch(found.batch_id) if found.batch_id else None
+    steps = sorted(_steps(found, [each for each in entries if each], batch.batch if batch else None))
+    ends = outcome(found, refunded=entries[-1] is not None)
+    latest = _latest_end(found, batch.batch if batch else None)
+    data = {
+        "jobId": job_id,
+        "uid": found.uid,
+        "status": found.status,
+        "outcome": ends,
+        "endsBy": latest,
+        "costMicros": found.cost_micros,
+        "timeline": [{"at": at, "what": what} for at, what in steps],
+    }
 
-        def render(console: Console) -> None:
-            console.print(f"{job_id} of {told.uid}, {told.mode} lane: {ends}", markup=False)
-            console.print(table("when (UTC)", "~what", rows=[(f"{at:%Y-%m-%d %H:%M:%S}", what) for at, what in steps]))
-            if latest is not None:
-                console.print(f"It ends by {clock_text(latest)} ({age(latest, now)}), answered or refunded.")
-            console.print(f"It has cost {dollars(told.cost_micros)} so far.")
+    def render(console: Console) -> None:
+        console.print(f"{job_id} of {found.uid}, {found.mode} lane: {ends}", markup=False)
+        console.print(table("when (UTC)", "~what", rows=[(f"{at:%Y-%m-%d %H:%M:%S}", what) for at, what in steps]))
+        if latest is not None:
+            console.print(f"It ends by {clock_text(latest)} ({age(latest, now)}), answered or refunded.")
+        console.print(f"It has cost {dollars(found.cost_micros)} so far.")
 
-        show(data, render, as_json=as_json)
+    operation.show(data, render)
 
 
 def outcome(job: Job, *, refunded: bool | None = None) -> str:

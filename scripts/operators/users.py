@@ -10,56 +10,45 @@ from functions.core.jobs.jobs import Job, job_view
 from functions.core.refresh.refresh import in_arrears
 from functions.core.wallet.earning import streak
 from functions.core.wallet.ledger import LedgerEntry, Wallet, today_of
-from scripts.operators.grants import document_id, known_wallet
-from scripts.operators.session import (
-    AsJson,
-    OperatorDeps,
-    Project,
-    RefusedError,
-    age,
-    connected,
-    dollars,
-    listing,
-    show,
-    show_damaged,
-    table,
-)
+from scripts.operators.grants import known_wallet
+from scripts.operators.printing import age, dollars, listing, show_damaged, table
+from scripts.operators.session import Operation, OperatorDeps, RefusedError, Uid, command, document_id, looking
 from scripts.operators.stories import outcome
 
 
+@command(looking)
 def user(
-    uid: Annotated[str, typer.Argument(help="The user's uid in Firebase Auth.")],
-    project: Project,
+    operation: Operation,
+    uid: Uid,
     entries: Annotated[
         int, typer.Option(min=0, max=100, help="Entries of the ledger, newest first. A read each.")
     ] = 10,
-    before: Annotated[int | None, typer.Option(help="Entries before this number.", show_default=False)] = None,
+    before: Annotated[int | None, typer.Option(help="Entries with numbers below this one.", show_default=False)] = None,
     jobs: Annotated[int, typer.Option(min=0, max=100, help="Jobs, newest first. A read each.")] = 10,
     after: Annotated[str | None, typer.Option(help="Jobs older than this one.", show_default=False)] = None,
-    as_json: AsJson = False,
 ) -> None:
-    """One user: wallet, ledger and jobs. Pages go on with --before and --after."""
-    with connected(project) as deps:
-        wallet, now = known_wallet(uid, deps), deps.clock()
-        ledger = deps.store.list_entries(uid, before, entries) if entries else []
-        stored = deps.store.list_jobs(uid, _after(after, uid, deps), jobs) if jobs else []
-        found = [each.job for each in stored]
-        data = {
-            "uid": uid,
-            "wallet": wallet.model_dump(by_alias=True, mode="json", exclude={"recent", "push_tokens"}),
-            "devices": len(wallet.push_tokens),
-            "inArrears": in_arrears(wallet, deps.runtime(), now),
-            "entries": [entry.model_dump(by_alias=True, mode="json") for entry in ledger],
-            "before": ledger[-1].seq if ledger and ledger[-1].seq > 1 else None,
-            "jobs": [_shown(job) for job in found],
-            "after": found[-1].job_id if len(found) == jobs and found else None,
-        }
+    """One user: wallet, ledger and jobs. --before and --after give the next page."""
+    deps, now = operation.deps, operation.now
+    wallet = known_wallet(uid, deps)
+    ledger = deps.store.list_entries(uid, before, entries) if entries else []
+    stored = deps.store.list_jobs(uid, _after(after, uid, deps), jobs) if jobs else []
+    found = [each.job for each in stored]
+    data = {
+        "uid": uid,
+        "wallet": wallet.model_dump(by_alias=True, mode="json", exclude={"recent", "push_tokens"}),
+        "devices": len(wallet.push_tokens),
+        "inArrears": in_arrears(wallet, deps.runtime(), now),
+        "entries": [entry.model_dump(by_alias=True, mode="json") for entry in ledger],
+        "before": ledger[-1].seq if ledger and ledger[-1].seq > 1 else None,
+        "jobs": [_shown(job) for job in found],
+        "after": found[-1].job_id if len(found) == jobs and found else None,
+    }
 
-        def render(console: Console) -> None:
-            _render(console, data, wallet, ledger, found, now)
-            show_damaged(console, stored)
+    def render(console: Console) -> None:
+        _render(console, data, wallet, ledger, found, now)
+        show_damaged(console, stored)
 
-        show(data, render, as_json=as_json)
+    operation.show(data, render)
 
 
 def _shown(job: Job) -> dict[str, Any]:
@@ -99,12 +88,12 @@ def _render(
         ]
         console.print(table(">no", "when (UTC)", "reason", ">tokens", ">balance", "~about", rows=lines))
         if data["before"]:
-            console.print(f"Older ones: --before {data['before']}")
+            console.print(f"Older entries: --before {data['before']}")
     if jobs:
         photos = [(each.job_id, f"{each.created_at:%m-%d %H:%M}", *_job_cells(each)) for each in jobs]
         console.print(table("job", "asked (UTC)", "lane", "status", ">tokens", ">cost", "~outcome", rows=photos))
         if data["after"]:
-            console.print(f"Older ones: --after {data['after']}")
+            console.print(f"Older jobs: --after {data['after']}")
 
 
 def _job_cells(job: Job) -> tuple[object, ...]:

@@ -19,7 +19,7 @@ from functions.use_cases.refresh.refresh_credits import refresh_credits
 from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from scripts.admin import app
 from scripts.inprocess import InProcessCloud
-from scripts.operators import grants, session
+from scripts.operators import session
 from tests.app import photo
 
 Run = Callable[..., Result]
@@ -118,22 +118,22 @@ def test_the_record_says_what_happened_and_not_what_was_shown(
 ) -> None:
     """A user who spends while the operator thinks: the audit has the balance as it was in the end."""
     balance(cloud)
-    asked = session.ask
+    asked = session.Operation.ask
 
     def thinking(*arguments: Any, **options: Any) -> None:
         asked(*arguments, **options)
         classify(cloud, "photo-one", "instant")
 
-    monkeypatch.setattr(grants, "ask", thinking)
+    monkeypatch.setattr(session.Operation, "ask", thinking)
     assert run("grant", "ann", "30", "--why", "outage", "--yes").exit_code == 0
     assert audit(cloud)[0]["changed"] == [{"field": "balance", "before": 5, "after": 35}]
 
 
 def test_a_wallet_that_is_gone_is_no_unknown_user(cloud: InProcessCloud, run: Run) -> None:
-    """The ledger is there, and the next call makes the wallet anew."""
+    """The ledger is there, and the next call rebuilds the wallet."""
     balance(cloud)
     cloud.client.document("users/ann/wallet/main").delete()
-    assert "makes it anew from the ledger" in run("user", "ann").stderr
+    assert "rebuilds it from the ledger" in run("user", "ann").stderr
     assert balance(cloud) == 10
     assert run("user", "ann").exit_code == 0
 
@@ -231,16 +231,16 @@ def test_a_grant_passes_the_cap(cloud: InProcessCloud, run: Run) -> None:
 @pytest.mark.parametrize(
     ("command", "says"),
     [
-        (("grant", "nobody", "5", "--why", "x", "--yes"), "nobody with the uid nobody has a wallet"),
-        (("set-plan", "nobody", "pro", "--why", "x", "--yes"), "nobody with the uid nobody has a wallet"),
+        (("grant", "nobody", "5", "--why", "x", "--yes"), "the uid nobody has no wallet"),
+        (("set-plan", "nobody", "pro", "--why", "x", "--yes"), "the uid nobody has no wallet"),
         (("grant", "a/b", "5", "--why", "x", "--yes"), "'a/b' is no id"),
         (("grant", "ann", "5", "--why", "x", "--key", "short", "--yes"), "--key takes 8 to 64"),
         (("refund", "0" * 32, "--why", "x", "--yes"), "there is no job 0000"),
-        (("user", "nobody"), "nobody with the uid nobody has a wallet"),
+        (("user", "nobody"), "the uid nobody has no wallet"),
         (("user", "ann", "--after", "0" * 32), "ann has no job 0000"),
         (("retry", "what"), "there is no dead letter, batch or job what"),
         (("letters", "show", "what"), "there is no dead letter what"),
-        (("letters", "retry"), "name one letter, or --all"),
+        (("letters", "retry"), "name one dead letter, or --all"),
         (("batches", "what"), "there is no batch what"),
         (("config", "get", "tokens.batchPrce"), "the nearest is tokens.batchPrice"),
         (("config", "set", "tokens.batchPrce=2"), "the nearest is tokens.batchPrice"),
@@ -339,7 +339,7 @@ def test_a_photo_that_failed_was_refunded_already(cloud: InProcessCloud, run: Ru
     assert statement(cloud)[-1] == (f"refund:{job}", 1, 10)
     assert len(statement(cloud)) == 3
     assert "asks anew" not in run("retry", job).stderr
-    assert "its tokens went back" in run("retry", job).stderr
+    assert "was refunded" in run("retry", job).stderr
 
 
 # Dead letters and batches
@@ -383,7 +383,7 @@ def test_letters_about_jobs_and_documents_are_left_to_the_crons(cloud: InProcess
     assert run("retry", "job:aiJobs:abc", "--yes").exit_code == 1
     result = json.loads(run("letters", "retry", "--all", "--yes", "--json").stdout)
     assert (result["retried"], len(result["left"])) == (0, 2)
-    assert "by itself" in json.loads(run("letters", "show", "batch:batches:b-1", "--json").stdout)["problem"]
+    assert "automatically" in json.loads(run("letters", "show", "batch:batches:b-1", "--json").stdout)["problem"]
     assert run("letters", "drop", "job:aiJobs:abc", "--yes").exit_code == 0
     assert not cloud.client.document("aiJobs/abc").get().exists
 

@@ -19,7 +19,7 @@ from functions.use_cases.operations.guard_budget import guard_budget
 from functions.use_cases.refresh.refresh_credits import refresh_credits
 from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from scripts.inprocess import InProcessCloud
-from scripts.operators import session
+from scripts.operators import printing
 from tests.app import photo
 from tests.scripts.test_admin import Run, audit, balance, classify, cloud, run, statement, wallet
 
@@ -117,6 +117,7 @@ def test_a_damaged_document_is_one_line_and_the_command_goes_on(cloud: InProcess
     )
     for look in (("status",), ("budget",), ("costs",)):
         assert run(*look).exit_code == 0, look
+    assert re.search(r"damaged alerts/broken: \w+: .+ Correct the field", run("status").stdout)
     queue = run("queue")
     assert (queue.exit_code, other in queue.stdout) == (0, True)
     assert re.search(r"damaged aiJobs/broken: \w+: .+ Correct the field", queue.stdout)
@@ -319,8 +320,8 @@ def test_the_month_says_what_is_spent_and_what_today_can_add(cloud: InProcessClo
     assert (budget["monthUsed"], budget["month"]) == (spent, 10_000_000)
     for look in ("status", "budget"):
         shown = run(look).stdout
-        assert f"{session.dollars(spent)} spent or held of $200.00" in shown
-        assert f"today's limit can still add {session.dollars(10_000_000 - spent)}" in shown
+        assert f"{printing.dollars(spent)} spent or held of $200.00" in shown
+        assert f"today's limit can still add {printing.dollars(10_000_000 - spent)}" in shown
         assert "committed" not in shown.partition("shard")[0]
 
 
@@ -415,7 +416,7 @@ def test_yesterdays_users_are_added_up_again_while_their_batches_end(cloud: InPr
 
 def test_a_table_that_is_too_wide_becomes_a_list() -> None:
     """In 60 columns each cell has a line, and ids stay whole, to be copied."""
-    made = session.table(
+    made = printing.table(
         "job", "user", ">tokens", "~outcome", rows=[("a" * 32, "b" * 28, 5, "waits"), ("c", "d", 1, "")]
     )
     for width, lines in ((110, 3), (60, 8)):
@@ -432,7 +433,7 @@ def test_a_table_that_is_too_wide_becomes_a_list() -> None:
 )
 def test_money_is_in_dollars(micros: int, text: str) -> None:
     """With its sign before it."""
-    assert session.dollars(micros) == text
+    assert printing.dollars(micros) == text
 
 
 def test_a_repair_brings_no_tokens(cloud: InProcessCloud, run: Run) -> None:

@@ -63,7 +63,7 @@ def test_a_photo_that_is_being_answered_is_not_refunded() -> None:
 
 def test_a_photo_whose_batch_has_ended_without_it_fails_with_its_refund() -> None:
     """Nobody else will end it."""
-    account, fields = reimbursed(wallet(3), job(status=Status.PROCESSING, batch_id="b"), NOW, stranded=True)
+    account, fields = reimbursed(wallet(3), job(status=Status.PROCESSING, batch_id="b"), NOW, orphaned=True)
     assert (account.wallet.balance, fields["status"], fields["error"]["code"]) == (4, Status.FAILED, "LINE_MISSING")
 
 
