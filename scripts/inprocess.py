@@ -37,6 +37,10 @@ _AS_IT_IS: Mapping[str, Any] = {}
 _INDEXES = Path(__file__).resolve().parents[1] / "firestore.indexes.json"
 
 
+class CrashError(BaseException):
+    """The process is gone: nothing in it can catch this, and nothing in it talks to anybody any more."""
+
+
 def replaced(deps: D, **parts: object) -> D:
     """Put these parts in the place of those that `deps` would build: adapters, methods, settings or the clock, by name.
     Raises TypeError for a name that there is not."""

@@ -24,15 +24,11 @@ from functions.use_cases.jobs.recover_jobs import recover_jobs
 from functions.use_cases.jobs.upgrade_job import UpgradeJob, upgrade_job
 from functions.use_cases.wallet.register_device import RegisterDevice, register_device
 from functions.use_cases.wallet.unregister_device import UnregisterDevice, unregister_device
-from scripts.inprocess import InProcessCloud
+from scripts.inprocess import CrashError, InProcessCloud
 from tests.app import photo
 
 PHOTO = photo(64)
 When = Literal["before", "after"]
-
-
-class CrashError(BaseException):
-    """The process is gone: nothing in it can catch this, and nothing in it talks to anybody any more."""
 
 
 @dataclass

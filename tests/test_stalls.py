@@ -18,16 +18,12 @@ from functions.use_cases.batches.submit_batches import submit_batches
 from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
 from functions.use_cases.jobs.recover_jobs import recover_jobs
 from functions.wiring import Deps
-from scripts.inprocess import InProcessCloud
+from scripts.inprocess import CrashError, InProcessCloud
 from tests.app import photo
 
 PHOTO = photo(64)
 PAST_THE_LEASE = timedelta(minutes=20)
 When = Literal["before", "after"]
-
-
-class CrashError(BaseException):
-    """The process is gone."""
 
 
 def with_two_queued() -> InProcessCloud:

@@ -24,7 +24,7 @@ from functions.use_cases.jobs.classify_image import ClassifyImage, classify_imag
 from functions.use_cases.operations.guard_budget import guard_budget
 from localcloud.firestore.locks import Owner
 from scripts.drawings import drawn_photos
-from scripts.inprocess import InProcessCloud
+from scripts.inprocess import CrashError, InProcessCloud
 
 REQUESTS = 2_000
 CONCURRENCY = 200
@@ -42,10 +42,6 @@ UNLIMITED = {"instantPerDay": 1_000, "batchPerDay": 1_000, "manualPerDay": 5, "c
 def _in_line(waiting: Owner, _seconds: float) -> bool:
     """Wait for a lock as a call to Firestore does: until it is one's turn, or for too long."""
     return waiting.wake.wait(LOCK_SECONDS)
-
-
-class _CrashError(BaseException):
-    """The process that served this call is gone."""
 
 
 def run() -> dict[str, Any]:
@@ -123,7 +119,7 @@ class _Round:
             self._classify(f"user-{number % CONCURRENCY}", number, "instant")
         except EcolaneError as error:
             return "refused" if error.reason == "BUDGET_EXHAUSTED" else "failed"
-        except _CrashError:
+        except CrashError:
             return "crashed"
         except Exception as error:
             if will_pass(error):
@@ -144,7 +140,7 @@ class _Round:
             return
         time.sleep(self._chance.uniform(*LATENCY_SECONDS))
         if self._chance.random() < CRASHED_SHARE / 2:
-            raise _CrashError
+            raise CrashError
         if when == "before" and self._chance.random() < FAILED_SHARE:
             self._cloud.openai.faults.add(kind="server_error", endpoint="POST /v1/chat/completions")
 

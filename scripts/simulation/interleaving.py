@@ -15,11 +15,7 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet
 
-from scripts.inprocess import StillClock
-
-
-class CrashError(BaseException):
-    """The process is gone: nothing in it can catch this, and nothing in it talks to anybody any more."""
+from scripts.inprocess import CrashError, StillClock
 
 
 class OverrunError(Exception):

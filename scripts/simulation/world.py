@@ -42,11 +42,11 @@ from localcloud.firestore.locks import Owner
 from localcloud.firestore.store import EVERYWHERE, Database
 from localcloud.openai import OpenAIStandIn
 from localcloud.openai.errors import invalid
-from scripts.inprocess import SETTINGS, StillClock, replaced
+from scripts.inprocess import SETTINGS, CrashError, StillClock, replaced
 from scripts.simulation.documents import Documents, Fields, decoded
 from scripts.simulation.faults import HAND, Fault, FaultPlan, Kind
 from scripts.simulation.history import History
-from scripts.simulation.interleaving import CrashError, Invocation, OverrunError, Process, Scheduler
+from scripts.simulation.interleaving import Invocation, OverrunError, Process, Scheduler
 from scripts.simulation.invariants import Watch
 from scripts.simulation.outside import Files, HostilePhotos, InLine, LibraryTime, Messaging, Wire, firestore_error
 
