@@ -594,6 +594,23 @@ def test_a_lost_batch_among_too_many_is_not_created_again(
     assert list(letters(cloud)) == [f"batches/{batch_id}"]
 
 
+def test_one_failed_look_does_not_give_up_a_batch_that_is_there(cloud: InProcessCloud) -> None:
+    """No submitter ran for 29 hours, and the first look fails: the next one finds the batch, answered and paid for."""
+    (job_id,) = enqueue(cloud, "ann")
+    cloud.openai.faults.add(kind="reply_lost", endpoint="POST /v1/batches")
+    submit_batches(cloud.deps)
+    (batch_id,) = batch_ids(cloud)
+    cloud.openai.tick()
+    cloud.clock.advance(timedelta(hours=29))
+    cloud.openai.faults.add(kind="server_error", endpoint="GET /v1/batches")
+    submit_batches(cloud.deps)
+    assert document(cloud, f"batches/{batch_id}")["failedPolls"] == 1
+    ticks(cloud, timedelta(hours=2))
+    assert statuses(cloud, [job_id]) == ["done"]
+    assert document(cloud, f"batches/{batch_id}")["failedPolls"] == 0
+    assert letters(cloud) == {}
+
+
 def test_whoever_waited_too_long_is_refunded_beside_a_broken_wallet(cloud: InProcessCloud) -> None:
     """A refund that fails leaves the head of the queue to the others, and is made when the wallet is repaired."""
     jobs = [enqueue(cloud, user)[0] for user in ("ann", "bob")]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from functions import log
 from functions.adapters.providers.openai import ProviderDownError, ProviderError
-from functions.core.batches.batches import LOST, OVERDUE, BatchState
+from functions.core.batches.batches import FAILED_POLLS_MAX, LOST, OVERDUE, BatchState
 from functions.use_cases.batches.submission import create, give_up, record, release_batch
 from functions.use_cases.shared.set_aside import Items, postpone_damaged
 
@@ -27,7 +27,7 @@ def take_up_abandoned(
     """Give back the jobs of batches that were never uploaded; look at OpenAI for those that were, before creating them,
     unless OpenAI is not asked now.
 
-    One that fails is looked at again when its lease is over, and given up when nobody waits for it any more.
+    A look that fails is retried when the lease is over. After 28 hours and three failed looks the batch is given up.
 
     Raises:
         ProviderDownError: OpenAI takes nothing now. Batches that were never uploaded have been given back all the same.
@@ -61,7 +61,10 @@ def _take_up(deps: Deps, stored: StoredBatch, lease: timedelta, counts: Counter[
     try:
         found = deps.provider.find_batch(batch.batch_id, batch.created_at)
     except ProviderError as problem:
-        if age < LOST:
+        # One refused look proves nothing: the batch may be there, answered and paid for. Without an end its jobs would
+        # wait for a provider that never answers.
+        if age < LOST or batch.failed_polls < FAILED_POLLS_MAX:
+            deps.store.update_batch(batch.batch_id, version, {"failedPolls": batch.failed_polls + 1})
             raise
         give_up(deps, batch, version, f"nobody can tell whether OpenAI has it: {problem}", counts)
         return

@@ -48,6 +48,7 @@ def record(deps: Deps, batch: Batch, version: datetime, created: ProviderBatch) 
         "state": BatchState.SUBMITTED,
         "openaiBatchId": created.openai_batch_id,
         "dueAt": deps.clock() + POLL_FIRST,
+        "failedPolls": 0,
     }
     deps.store.update_batch(batch.batch_id, version, fields)
     log.info(log.Event.BATCH_SUBMITTED, batchId=batch.batch_id, openaiBatchId=created.openai_batch_id)
