@@ -131,14 +131,16 @@ class MemoryMessaging:
     def send(self, news: Sequence[PushSummary]) -> Sent:
         """Keep the news and return how many devices it would have reached; `dead_tokens` are those of none."""
         self.sent += [item for item in news if item.push_tokens]
-        targets = [(item.uid, token) for item in news for token in item.push_tokens]
+        return self._sent([(item.uid, token) for item in news for token in item.push_tokens])
+
+    def alert(self, targets: Sequence[tuple[str, str]], kind: str, day: str, text: str) -> Sent:
+        """Keep the alert and return how many devices it would have reached; see `send`."""
+        self.alerts.append((tuple(token for _, token in targets), kind, day, text))
+        return self._sent(targets)
+
+    def _sent(self, targets: Sequence[tuple[str, str]]) -> Sent:
         dead = tuple(target for target in targets if target[1] in self.dead_tokens)
         return Sent(len(targets) - len(dead), dead)
-
-    def alert(self, tokens: Sequence[str], kind: str, day: str, text: str) -> int:
-        """Keep the alert and return how many devices it would have reached."""
-        self.alerts.append((tuple(tokens), kind, day, text))
-        return len(tokens)
 
 
 class _Interrupted:

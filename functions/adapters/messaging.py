@@ -29,25 +29,29 @@ class PushMessaging:
         Raises:
             firebase_admin.exceptions.FirebaseError: messaging is not to be reached at all.
         """
-        targets = [(item, token) for item in news for token in item.push_tokens]
-        reached, dead = 0, []
-        for start in range(0, len(targets), MESSAGES_MAX):
-            some = targets[start : start + MESSAGES_MAX]
-            response = messaging.send_each([_message(token, item) for item, token in some])
-            reached += int(response.success_count)
-            answers = zip(some, response.responses, strict=True)
-            dead += [(item.uid, token) for (item, token), answer in answers if _leads_nowhere(answer.exception)]
-        return Sent(reached, tuple(dead))
+        return _sent([((item.uid, token), _message(token, item)) for item in news for token in item.push_tokens])
 
-    def alert(self, tokens: Sequence[str], kind: str, day: str, text: str) -> int:
-        """Push an alert to operators' devices. Returns how many it reached.
+    def alert(self, targets: Sequence[tuple[str, str]], kind: str, day: str, text: str) -> Sent:
+        """Push an alert to operators' devices, each a uid and a token. A stale token is no error.
 
         Raises:
             firebase_admin.exceptions.FirebaseError: messaging is not to be reached at all.
         """
         data = {"event": "operator_alert", "kind": kind, "day": day, "text": text}
-        messages = [messaging.Message(token=token, data=data) for token in tokens[:MESSAGES_MAX]]
-        return int(messaging.send_each(messages).success_count)
+        messages = [(target, messaging.Message(token=target[1], data=data)) for target in targets]
+        return _sent(messages[:MESSAGES_MAX])
+
+
+def _sent(messages: Sequence[tuple[tuple[str, str], messaging.Message]]) -> Sent:
+    """Send messages, each with its user's id and token."""
+    reached, dead = 0, []
+    for start in range(0, len(messages), MESSAGES_MAX):
+        some = messages[start : start + MESSAGES_MAX]
+        response = messaging.send_each([message for _, message in some])
+        reached += int(response.success_count)
+        answers = zip(some, response.responses, strict=True)
+        dead += [target for (target, _), answer in answers if _leads_nowhere(answer.exception)]
+    return Sent(reached, tuple(dead))
 
 
 def _leads_nowhere(error: Exception | None) -> bool:

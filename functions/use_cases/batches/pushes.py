@@ -50,12 +50,12 @@ def _push(news: Sequence[PushSummary], deps: Deps) -> int:
     except Exception:  # noqa: BLE001  (whatever it is, results must not wait for pushes)
         log.warning(log.Event.PUSH_FAILED, users=len(news), stack_trace=traceback.format_exc())
         return 0
-    _forget(sent.dead, deps)
+    remove_tokens(sent.dead, deps)
     return sent.reached
 
 
-def _forget(dead: Collection[tuple[str, str]], deps: Deps) -> None:
-    """Take from users the tokens that lead nowhere any more. Where it fails, the next push finds the same."""
+def remove_tokens(dead: Collection[tuple[str, str]], deps: Deps) -> None:
+    """Remove dead push tokens, each with its user's id. If that fails, the next push finds them again."""
     tokens: defaultdict[str, set[str]] = defaultdict(set)
     for uid, token in dead:
         tokens[uid].add(token)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from functions import log
 from functions.core.shared.alerts import LEASE, Alert, Channel, attempted, outcome, taken
+from functions.use_cases.batches.pushes import remove_tokens
 from functions.use_cases.shared.set_aside import postpone_damaged
 
 if TYPE_CHECKING:
@@ -56,6 +57,6 @@ def _reaches(channel: Channel, due: Alert, deps: Deps) -> bool:
 
 def _push(due: Alert, deps: Deps) -> None:
     uids = dict.fromkeys([*due.uids, *deps.runtime().budget.alert_uids])
-    tokens = [token for uid in uids for token in deps.store.push_tokens_of(uid)]
-    if tokens:
-        deps.messaging.alert(tokens, str(due.kind), due.day, due.told)
+    targets = [(uid, token) for uid in uids for token in deps.store.push_tokens_of(uid)]
+    if targets:
+        remove_tokens(deps.messaging.alert(targets, str(due.kind), due.day, due.told).dead, deps)

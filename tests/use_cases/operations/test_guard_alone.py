@@ -198,6 +198,20 @@ def test_a_damaged_wallet_of_one_operator_leaves_the_others_told(cloud: InProces
     assert cloud.messaging.alerts[0][0] == ("token-of-eve",)
 
 
+def test_a_dead_token_of_an_operator_is_removed(cloud: InProcessCloud) -> None:
+    """The next alert goes to the operator's other device alone."""
+    for name in ("phone", "tablet"):
+        device = {"deviceId": f"{name}-of-eve", "pushToken": f"token-of-the-{name}", "platform": "ios"}
+        register_device(RegisterDevice.model_validate(device), "eve", cloud.deps)
+    cloud.configure({"budget": {"alertUids": ["eve"]}})
+    cloud.messaging.dead_tokens.add("token-of-the-phone")
+    Webhook(cloud)
+    raise_one(cloud)
+    guard_budget(cloud.deps)
+    assert set(cloud.messaging.alerts[0][0]) == {"token-of-the-phone", "token-of-the-tablet"}
+    assert cloud.deps.store.push_tokens_of("eve") == ("token-of-the-tablet",)
+
+
 STATS: dict[str, dict[str, Any]] = {
     "stats/queue": {"queued": -1, "batchMinutes": "long"},
     "stats/crons": {"runs": {"submit_batches": {"finishedAt": "yesterday"}, "poll_batches": 5}},

@@ -345,6 +345,8 @@ def test_a_token_is_dead_only_if_it_is_the_tokens_fault(what: str, monkeypatch: 
     monkeypatch.setattr("firebase_admin.messaging.send_each", Fcm({"bad": error}).send_each)
     sent = PushMessaging().send([PushSummary("ann", ("good", "bad")), PushSummary("bob", ("fine",))])
     assert sent == Sent(2, (("ann", "bad"),) if dead else ())
+    alerted = PushMessaging().alert([("ann", "good"), ("ann", "bad")], "closed", "2026-11-21", "text")
+    assert alerted == Sent(1, (("ann", "bad"),) if dead else ())
 
 
 @BY_TOKEN
