@@ -11,7 +11,7 @@ from functions.core.batches.batches import POLL_FIRST, RELEASE_PAUSE, Batch, Bat
 from functions.core.budget.holds import settled
 from functions.core.jobs.jobs import Failure, JobError
 from functions.core.jobs.transitions import requeued, unclaimed
-from functions.use_cases.shared.set_aside import LOOK_AGAIN, set_aside
+from functions.use_cases.shared.set_aside import LOOK_AGAIN, set_damaged_aside
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -112,7 +112,7 @@ def release_jobs(deps: Deps, batch_id: str, pause: timedelta | None = None) -> i
             break
         now = deps.clock()
         deps.store.update_jobs([(s.job.job_id, s.version, _released(s.job, error, now, pause)) for s in held])
-        set_aside(deps, held.damaged, unclaimed(now + LOOK_AGAIN))
+        set_damaged_aside(deps, held.damaged, unclaimed(now + LOOK_AGAIN))
         released |= {stored.job.job_id for stored in held}
         before = (held, held.damaged)
         held = deps.store.held_jobs(batch_id, BULK_WRITES_MAX)

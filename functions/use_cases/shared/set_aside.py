@@ -70,10 +70,10 @@ def report_damaged(deps: Deps, damaged: Sequence[DamagedDocument], what_to_do: s
 def postpone_damaged(deps: Deps, damaged: Sequence[DamagedDocument], due_field: str) -> int:
     """Report damaged documents and move the time in `due_field`, by which they were found, on by an hour: they leave
     the head of their queue, and are taken as soon as they are repaired. Two writes each. Returns how many there are."""
-    return set_aside(deps, damaged, {due_field: deps.clock() + LOOK_AGAIN})
+    return set_damaged_aside(deps, damaged, {due_field: deps.clock() + LOOK_AGAIN})
 
 
-def set_aside(deps: Deps, damaged: Sequence[DamagedDocument], fields: Fields) -> int:
+def set_damaged_aside(deps: Deps, damaged: Sequence[DamagedDocument], fields: Fields) -> int:
     """Report damaged documents and write these fields into them, which take them out of the way. Two writes each.
     Returns how many there are."""
     for each in damaged:
