@@ -9,7 +9,7 @@ from functions.adapters.firestore.jobs import StoredJob
 from functions.adapters.firestore.operations import OperationDocuments
 from functions.adapters.firestore.profiles import ProfileDocuments
 from functions.adapters.firestore.queue import QueueDocuments
-from functions.adapters.firestore.reading import DamagedDocumentError, Found, SetAsideDocuments
+from functions.adapters.firestore.reading import DamagedDocumentError, Found
 from functions.adapters.firestore.refresh import RefreshDocuments
 from functions.adapters.firestore.wallet import StoredWallet
 from functions.core.shared.damage import DamagedDocument
@@ -35,6 +35,5 @@ class FirestoreStore(
     BudgetDocuments,
     AlertDocuments,
     SettingsDocuments,
-    SetAsideDocuments,
 ):
     """Everything that Ecolane stores in Firestore, over one client."""

@@ -1,4 +1,7 @@
-"""What the guard looks for in the documents of others."""
+"""What the guard and operators look for in the documents of others."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from google.cloud.firestore import FieldFilter
 
@@ -6,11 +9,25 @@ from functions.adapters.firestore.batches import BatchDocuments
 from functions.adapters.firestore.jobs import JobDocuments
 from functions.core.batches.batches import BatchState
 from functions.core.jobs.jobs import Status
-from functions.core.shared.damage import DamagedDocument
+from functions.core.jobs.queue_stats import QueueStats
+from functions.core.operations.health import CronRun
+from functions.core.shared.breaker import Breaker
+from functions.core.shared.damage import DamagedDocument, mapping, salvaged
+
+
+class OperatorStats(NamedTuple):
+    """What can be read of the figures that crons leave, and what cannot: of the queue, of the last run of each worker
+    of the refresh, its breaker, and the crons' last runs by name."""
+
+    queue: QueueStats
+    workers: Mapping[str, Any]
+    breaker: Breaker
+    crons: Mapping[str, CronRun]
+    damaged: tuple[DamagedDocument, ...] = ()
 
 
 class OperationDocuments(JobDocuments, BatchDocuments):
-    """Reads of the guard."""
+    """Reads of the guard and of operators."""
 
     def unknown_states(self, limit: int) -> list[DamagedDocument]:
         """Read jobs and batches in a state that only a newer release knows, up to so many of each: none of our runs
@@ -22,3 +39,18 @@ class OperationDocuments(JobDocuments, BatchDocuments):
                 problem = f"is {each.get(field)!r:.40}, which this release does not know"
                 found.append(DamagedDocument(each.reference.path, field, problem))
         return found
+
+    def operator_stats(self) -> OperatorStats:
+        """Read the stored figures. Four reads."""
+        stats = self._client.collection("stats")
+        refs = [stats.document(name) for name in ("queue", "refresh", "refreshBreaker", "crons")]
+        read = {each.id: each.to_dict() or {} for each in self._client.get_all(refs)}
+        queue, damaged = salvaged(QueueStats, read["queue"], refs[0].path)
+        breaker, wrong = salvaged(Breaker, read["refreshBreaker"], refs[2].path)
+        damaged += wrong
+        crons: dict[str, CronRun] = {}
+        runs = mapping(read["crons"], "runs")
+        for name in runs:
+            crons[name], wrong = salvaged(CronRun, mapping(runs, name), f"{refs[3].path}, {name}")
+            damaged += wrong
+        return OperatorStats(queue, mapping(read["refresh"], "workers"), breaker, crons, damaged)

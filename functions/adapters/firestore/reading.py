@@ -8,20 +8,15 @@ that is not known here.
 """
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from google.cloud.firestore import Client, DocumentSnapshot
+from google.cloud.firestore import DocumentSnapshot
 from pydantic import ValidationError
 
-from functions.adapters.firestore.writes import guarded_update
 from functions.core.shared.damage import DamagedDocument
-from functions.core.shared.dead_letters import DeadLetter, letter_about
-from functions.core.shared.records import Fields, problems
+from functions.core.shared.records import problems
 
 T = TypeVar("T")
-
-_LETTERS_ABOUT = {"job": "aiJobs", "batch": "batches"}
 
 
 class DamagedDocumentError(Exception):
@@ -67,28 +62,3 @@ def all_sound(snapshots: Iterable[DocumentSnapshot[Any]], read: Callable[[Docume
         except DamagedDocumentError as error:
             damaged.append(error.damaged)
     return Found(records, damaged)
-
-
-class SetAsideDocuments:
-    """What is set aside, so that it is not met at the head of a queue for ever; each with a dead letter."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    def set_aside(self, damaged: DamagedDocument, fields: Fields, letter: DeadLetter) -> bool:
-        """Write these fields into a damaged document and leave a dead letter about it. Two writes; False, and nothing
-        is written, if it has changed since it was read."""
-        ref, letter_ref = self._client.document(damaged.path), self._client.document("deadLetters", letter.letter_id)
-        content = letter.model_dump(by_alias=True, exclude={"letter_id"})
-        if damaged.version is None:
-            return False
-        written = guarded_update(
-            self._client, ref, damaged.version, fields, lambda writes: writes.set(letter_ref, content)
-        )
-        return written is not None
-
-    def leave_letter(self, kind: Literal["job", "batch"], name: str, uid: str, reason: str, now: datetime) -> None:
-        """Store a dead letter about a job or a batch, in place of an earlier one. One write."""
-        letter = letter_about(kind, f"{_LETTERS_ABOUT[kind]}/{name}", uid, reason, now)
-        ref = self._client.document("deadLetters", letter.letter_id)
-        ref.set(letter.model_dump(by_alias=True, exclude={"letter_id"}))

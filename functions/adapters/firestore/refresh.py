@@ -1,4 +1,4 @@
-"""The refresh schedule: wallets that are due, many of them in one commit; its breaker, its figures, its dead letters.
+"""The refresh schedule: wallets that are due, many of them in one commit; its breaker, and its figures.
 
 Wallet and entry of a user stay together because a commit is all or nothing, and nobody's spending is overwritten
 because each wallet is written under the `update_time` that it was read with. So a page of users costs one call, and a
@@ -7,23 +7,22 @@ commit that is refused tells that one of its users has changed; the caller finds
 Calls are not repeated here, and by the client neither: the caller counts failures, and stops before it does harm.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from google.api_core import exceptions
-from google.cloud.firestore import CollectionReference, DocumentReference, DocumentSnapshot, FieldFilter, Transaction
+from google.cloud.firestore import DocumentReference, DocumentSnapshot, FieldFilter, Transaction
 from google.cloud.firestore_v1.batch import WriteBatch
 from pydantic import ValidationError
 
+from functions.adapters.firestore.dead_letters import DeadLetterDocuments, letter_fields
 from functions.adapters.firestore.wallet import WalletDocuments, as_wallet
 from functions.adapters.firestore.writes import run_transaction
-from functions.core.jobs.queue_stats import QueueStats
-from functions.core.operations.health import CronRun
 from functions.core.shared.breaker import Breaker
-from functions.core.shared.damage import DamagedDocument, mapping, salvaged
+from functions.core.shared.damage import salvaged
 from functions.core.shared.dead_letters import DeadLetter
 from functions.core.shared.records import Fields, problems
 from functions.core.wallet.accounts import Account
@@ -59,18 +58,7 @@ class DueWallet:
     version: datetime
 
 
-class OperatorStats(NamedTuple):
-    """What can be read of the figures that crons leave, and what cannot: of the queue, of the last run of each worker
-    of the refresh, its breaker, and the crons' last runs by name."""
-
-    queue: QueueStats
-    workers: Mapping[str, Any]
-    breaker: Breaker
-    crons: Mapping[str, CronRun]
-    damaged: tuple[DamagedDocument, ...] = ()
-
-
-class RefreshDocuments(WalletDocuments):
+class RefreshDocuments(WalletDocuments, DeadLetterDocuments):
     """Reads and writes of the refresh schedule."""
 
     def due_wallets(self, shards: Sequence[int], now: datetime, limit: int) -> list[DueWallet]:
@@ -128,7 +116,7 @@ class RefreshDocuments(WalletDocuments):
         """Take a wallet off the schedule and leave a dead letter about it. Two writes; False if it has changed."""
         writes = self._client.batch()
         self._update_wallet(writes, due, {"refreshFailures": 0, "nextRefreshAt": None})
-        writes.set(self._letters.document(letter.letter_id), letter.model_dump(by_alias=True, exclude={"letter_id"}))
+        writes.set(self._letter_ref(letter), letter_fields(letter))
         return _committed(writes)
 
     def read_breaker(self) -> tuple[Breaker, datetime | None]:
@@ -152,30 +140,6 @@ class RefreshDocuments(WalletDocuments):
         """Store what a worker's last run came to. One write."""
         with _trouble_named():
             self._client.document("stats/refresh").set({"workers": {worker: dict(figures)}}, merge=True, retry=None)
-
-    def count_dead_letters(self, limit: int) -> int:
-        """Count the dead letters, up to a limit. One read for every thousand."""
-        counting: Any = self._letters.limit(limit).count()  # its annotations leave out that it answers with lists
-        return int(counting.get()[0][0].value)
-
-    def operator_stats(self) -> OperatorStats:
-        """Read the stored figures. Four reads."""
-        stats = self._client.collection("stats")
-        refs = [stats.document(name) for name in ("queue", "refresh", "refreshBreaker", "crons")]
-        read = {each.id: each.to_dict() or {} for each in self._client.get_all(refs)}
-        queue, damaged = salvaged(QueueStats, read["queue"], refs[0].path)
-        breaker, wrong = salvaged(Breaker, read["refreshBreaker"], refs[2].path)
-        damaged += wrong
-        crons: dict[str, CronRun] = {}
-        runs = mapping(read["crons"], "runs")
-        for name in runs:
-            crons[name], wrong = salvaged(CronRun, mapping(runs, name), f"{refs[3].path}, {name}")
-            damaged += wrong
-        return OperatorStats(queue, mapping(read["refresh"], "workers"), breaker, crons, damaged)
-
-    @property
-    def _letters(self) -> CollectionReference:
-        return self._client.collection("deadLetters")
 
     @property
     def _breaker(self) -> DocumentReference:

@@ -17,7 +17,7 @@ from functions.use_cases.budget.spending import mode
 from functions.use_cases.shared.set_aside import report_damaged
 
 if TYPE_CHECKING:
-    from functions.adapters.firestore.refresh import OperatorStats
+    from functions.adapters.firestore.operations import OperatorStats
     from functions.wiring import Deps
 
 OPEN_STATES = (BatchState.BUILDING, BatchState.UPLOADED, BatchState.SUBMITTED, BatchState.COLLECTING)

@@ -1,0 +1,55 @@
+"""What nothing more is done with until an operator has looked at it: `deadLetters/{id}`."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from google.cloud.firestore import Client, CollectionReference, DocumentReference
+
+from functions.adapters.firestore.writes import guarded_update
+from functions.core.shared.damage import DamagedDocument
+from functions.core.shared.dead_letters import DeadLetter, letter_about
+from functions.core.shared.records import Fields
+
+_LETTERS_ABOUT = {"job": "aiJobs", "batch": "batches"}
+
+
+class DeadLetterDocuments:
+    """Reads and writes of dead letters; what is set aside, so that it is not met at the head of a queue for ever, gets
+    one."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def set_aside(self, damaged: DamagedDocument, fields: Fields, letter: DeadLetter) -> bool:
+        """Write these fields into a damaged document and leave a dead letter about it. Two writes; False, and nothing
+        is written, if it has changed since it was read."""
+        if damaged.version is None:
+            return False
+        ref, letter_ref = self._client.document(damaged.path), self._letter_ref(letter)
+        written = guarded_update(
+            self._client, ref, damaged.version, fields, lambda writes: writes.set(letter_ref, letter_fields(letter))
+        )
+        return written is not None
+
+    def leave_letter(self, kind: Literal["job", "batch"], name: str, uid: str, reason: str, now: datetime) -> None:
+        """Store a dead letter about a job or a batch, in place of an earlier one. One write."""
+        letter = letter_about(kind, f"{_LETTERS_ABOUT[kind]}/{name}", uid, reason, now)
+        self._letter_ref(letter).set(letter_fields(letter))
+
+    def count_dead_letters(self, limit: int) -> int:
+        """Count the dead letters, up to a limit. One read for every thousand."""
+        counting: Any = self._letters.limit(limit).count()  # its annotations leave out that it answers with lists
+        return int(counting.get()[0][0].value)
+
+    @property
+    def _letters(self) -> CollectionReference:
+        return self._client.collection("deadLetters")
+
+    def _letter_ref(self, letter: DeadLetter) -> DocumentReference:
+        ref: DocumentReference = self._letters.document(letter.letter_id)
+        return ref
+
+
+def letter_fields(letter: DeadLetter) -> dict[str, Any]:
+    """Return a letter as it is stored; its id is its document's."""
+    return letter.model_dump(by_alias=True, exclude={"letter_id"})
