@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -45,12 +46,18 @@ def register(cloud: InProcessCloud, uid: str, token: str, **more: Any) -> None:
     register_device(RegisterDevice.model_validate(device), uid, cloud.deps)
 
 
-def ticks(cloud: InProcessCloud, duration: timedelta, crons: Sequence[Callable[[Deps], Any]] = BATCH_CRONS) -> None:
-    """Let these crons run every five minutes for a while."""
+def ticks(
+    cloud: InProcessCloud,
+    duration: timedelta,
+    crons: Sequence[Callable[[Deps], Any]] = BATCH_CRONS,
+    suppressed: Sequence[type[Exception]] = (),
+) -> None:
+    """Let these crons run every five minutes for a while. Errors of the kind `suppressed` end a run and no more."""
     end = cloud.clock() + duration
     while cloud.clock() < end:
         for cron in crons:
-            cron(cloud.deps)
+            with suppress(*suppressed):
+                cron(cloud.deps)
         cloud.clock.advance(FIVE_MINUTES)
 
 

@@ -18,16 +18,15 @@ from functions.core.jobs.jobs import FINAL
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
 from functions.use_cases.jobs.cancel_job import CancelJob, cancel_job
-from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
 from functions.use_cases.jobs.classify_images import ClassifyImages, classify_images
-from functions.use_cases.jobs.recover_jobs import recover_jobs
 from functions.use_cases.jobs.upgrade_job import UpgradeJob, upgrade_job
-from functions.use_cases.wallet.register_device import RegisterDevice, register_device
 from functions.use_cases.wallet.unregister_device import UnregisterDevice, unregister_device
 from scripts.inprocess import CrashError, InProcessCloud
-from tests.app import photo
+from tests.steps import BATCH_CRONS, PHOTO, batch_files, classify, listed, register, wallet
 
-PHOTO = photo(64)
+PHONE = {"deviceId": "device-one", "token": "token"}
+"""The telephone that there is."""
+
 When = Literal["before", "after"]
 
 
@@ -55,30 +54,18 @@ class Killer:
 def queue_three(cloud: InProcessCloud) -> None:
     """Two users have three photos in the queue; one of the photos is gone by now."""
     for user, key in (("ann", "photo-one"), ("ann", "photo-two"), ("bob", "photo-three")):
-        classify(cloud, user, key, "batch")
+        classify(cloud, key, "batch", user)
     del cloud.files.objects["users/ann/uploads/photo-two.jpg"]
-
-
-def classify(cloud: InProcessCloud, user: str, key: str, mode: str) -> dict[str, Any]:
-    """Classify one photo."""
-    path = cloud.upload(user, f"{key}.jpg", PHOTO)
-    request = ClassifyImage.model_validate({"requestId": key, "imagePath": path, "mode": mode})
-    return classify_image(request, user, cloud.deps)
-
-
-def register(cloud: InProcessCloud, user: str) -> None:
-    """A user is signed in on the telephone that there is."""
-    register_device(RegisterDevice(deviceId="device-one", pushToken="token", platform="web"), user, cloud.deps)
 
 
 def sign_out(cloud: InProcessCloud, user: str) -> None:
     """And signs out."""
-    unregister_device(UnregisterDevice(deviceId="device-one"), user, cloud.deps)
+    unregister_device(UnregisterDevice(deviceId=PHONE["deviceId"]), user, cloud.deps)
 
 
 def submitted(cloud: InProcessCloud) -> None:
     """The three are at OpenAI, which has finished with them."""
-    register(cloud, "ann")
+    register(cloud, "ann", **PHONE)
     queue_three(cloud)
     submit_batches(cloud.deps)
     cloud.clock.advance(timedelta(minutes=30))
@@ -91,7 +78,7 @@ def only_job(cloud: InProcessCloud) -> str:
 
 def one_queued(cloud: InProcessCloud) -> None:
     """One photo is in the queue."""
-    classify(cloud, "ann", "photo-one", "batch")
+    classify(cloud, "photo-one", "batch")
 
 
 def many(cloud: InProcessCloud) -> Any:
@@ -111,14 +98,14 @@ def poll_in_haste(cloud: InProcessCloud) -> None:
 
 
 SCENARIOS: dict[str, tuple[Callable[[InProcessCloud], Any], Callable[[InProcessCloud], Any]]] = {
-    "classify_image instant": (lambda _: None, lambda cloud: classify(cloud, "ann", "photo-one", "instant")),
-    "classify_image batch": (lambda _: None, lambda cloud: classify(cloud, "ann", "photo-one", "batch")),
+    "classify_image instant": (lambda _: None, lambda cloud: classify(cloud, "photo-one")),
+    "classify_image batch": (lambda _: None, lambda cloud: classify(cloud, "photo-one", "batch")),
     "classify_images": (lambda _: None, many),
     "upgrade_job": (one_queued, lambda cloud: upgrade_job(UpgradeJob(jobId=only_job(cloud)), "ann", cloud.deps)),
     "cancel_job": (one_queued, lambda cloud: cancel_job(CancelJob(jobId=only_job(cloud)), "ann", cloud.deps)),
     "submit_batches": (queue_three, lambda cloud: submit_batches(cloud.deps)),
-    "register_device": (lambda cloud: register(cloud, "bob"), lambda cloud: register(cloud, "ann")),
-    "unregister_device": (lambda cloud: register(cloud, "ann"), lambda cloud: sign_out(cloud, "ann")),
+    "register_device": (lambda cloud: register(cloud, "bob", **PHONE), lambda cloud: register(cloud, "ann", **PHONE)),
+    "unregister_device": (lambda cloud: register(cloud, "ann", **PHONE), lambda cloud: sign_out(cloud, "ann")),
     "poll_batches, out of time": (submitted, poll_in_haste),
     "poll_batches": (submitted, lambda cloud: poll_batches(cloud.deps)),
 }
@@ -160,37 +147,25 @@ def settle(cloud: InProcessCloud) -> None:
     """Let the crons run until there is nothing left to do, a day and a half at most."""
     for _ in range(36 * 12):
         cloud.clock.advance(timedelta(minutes=5))
-        submit_batches(cloud.deps)
-        poll_batches(cloud.deps)
-        recover_jobs(cloud.deps)
-        open_jobs = [job for job in jobs(cloud).values() if job["status"] not in FINAL]
-        open_batches = [b for b in batches(cloud).values() if b["state"] not in {"done", "failed"}]
+        for cron in BATCH_CRONS:
+            cron(cloud.deps)
+        open_jobs = [job for job in listed(cloud, "aiJobs").values() if job["status"] not in FINAL]
+        open_batches = [b for b in listed(cloud, "batches").values() if b["state"] not in {"done", "failed"}]
         if not open_jobs and not open_batches:
             return
     raise AssertionError(f"never quiet: {open_jobs} {open_batches}")
-
-
-def jobs(cloud: InProcessCloud) -> dict[str, dict[str, Any]]:
-    """Return all jobs."""
-    return {snapshot.id: snapshot.to_dict() or {} for snapshot in cloud.client.collection("aiJobs").stream()}
-
-
-def batches(cloud: InProcessCloud) -> dict[str, dict[str, Any]]:
-    """Return all batches."""
-    return {snapshot.id: snapshot.to_dict() or {} for snapshot in cloud.client.collection("batches").stream()}
 
 
 def examine(cloud: InProcessCloud) -> None:
     """Check what must be true of a system at rest."""
     paid: Counter[str] = Counter()
     for user in ("ann", "bob"):
-        entries = [e.to_dict() or {} for e in cloud.client.collection("users", user, "ledger").order_by("seq").stream()]
-        wallet = cloud.client.document("users", user, "wallet", "main").get().to_dict()
-        assert (wallet or {"balance": 0})["balance"] == sum(entry["delta"] for entry in entries)
+        entries = listed(cloud, f"users/{user}/ledger").values()
+        assert wallet(cloud, user).get("balance", 0) == sum(entry["delta"] for entry in entries)
         for entry in entries:
             if entry["reason"] in {"charge", "upgrade", "refund"}:
                 paid[entry["ref"]] -= entry["delta"]
-    found = jobs(cloud)
+    found = listed(cloud, "aiJobs")
     assert set(paid) == set(found), "a charge without a job, or a job without a charge"
     for job_id, job in found.items():
         assert paid[job_id] == (job["tokensCost"] if job["status"] == "done" else 0)
@@ -203,13 +178,13 @@ def examine(cloud: InProcessCloud) -> None:
     files = [batch.output_file_id for batch in at_openai if batch.output_file_id]
     answers = Counter(line["custom_id"] for file in files for line in cloud.deps.provider.read_lines(file, 60))
     assert all(count <= found[job_id]["attempts"] for job_id, count in answers.items()), "an answer was paid for twice"
-    assert [path for path in cloud.files.objects if path.startswith("batches/")] == []
+    assert batch_files(cloud) == []
     examine_budget(cloud)
 
 
 def examine_budget(cloud: InProcessCloud) -> None:
     """Check that nothing is held any more, that every cost is booked, and that no shard has passed its limit."""
-    holders = [*jobs(cloud).values(), *batches(cloud).values()]
+    holders = [*listed(cloud, "aiJobs").values(), *listed(cloud, "batches").values()]
     holds = [holder["hold"] for holder in holders if holder["hold"]]
     assert all(hold["micros"] == 0 and not hold["parts"] for hold in holds), "money is still held for somebody"
     days = [snapshot.id for snapshot in cloud.client.collection("budget").list_documents()]

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -25,8 +26,8 @@ from tests.edge.test_tokens import FORGED
 from tests.hostile import TEXTS, Known, as_body, bodies, from_schema, headers, junk, methods
 from tests.wire import Wire, id_token, names, new_wire, operator_token, use_case
 
-CASES = 20_000
-"""Requests to all callables together, each time the tests run."""
+CASES = int(os.environ.get("FUZZ_CASES", "4000"))
+"""Requests to all callables together; `make test-long` sends more."""
 
 CALLABLES = names("callable")
 REASONS = {error.reason for error in CODES}

@@ -15,13 +15,11 @@ import pytest
 from functions.adapters.firestore import writes
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
-from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
 from functions.use_cases.jobs.recover_jobs import recover_jobs
 from functions.wiring import Deps
 from scripts.inprocess import CrashError, InProcessCloud
-from tests.app import photo
+from tests.steps import batch_files, enqueue, listed, wallet
 
-PHOTO = photo(64)
 PAST_THE_LEASE = timedelta(minutes=20)
 When = Literal["before", "after"]
 
@@ -29,10 +27,7 @@ When = Literal["before", "after"]
 def with_two_queued() -> InProcessCloud:
     """Return a cloud in which two photos are queued."""
     cloud = InProcessCloud(seed=1)
-    for key in ("photo-one", "photo-two"):
-        path = cloud.upload("ann", f"{key}.jpg", PHOTO)
-        request = {"requestId": key, "imagePath": path, "mode": "batch"}
-        classify_image(ClassifyImage.model_validate(request), "ann", cloud.deps)
+    enqueue(cloud, "ann", 2)
     return cloud
 
 
@@ -66,14 +61,13 @@ def standing_still(
             cloud.clock.advance(PAST_THE_LEASE)
             meanwhile()
 
-    cloud.interrupt = stand_still
-    run(cloud.deps)
-    cloud.interrupt = lambda _call, _when: None
+    with cloud.interrupting(stand_still):
+        run(cloud.deps)
 
 
-def statuses(cloud: InProcessCloud) -> list[str]:
+def ends(cloud: InProcessCloud) -> list[str]:
     """Return the status of each job."""
-    return [snapshot.get("status") for snapshot in cloud.client.collection("aiJobs").stream()]
+    return [job["status"] for job in listed(cloud, "aiJobs").values()]
 
 
 def commits_until(state: str) -> int:
@@ -85,12 +79,11 @@ def commits_until(state: str) -> int:
         nonlocal commits, found
         if (call, when) == ("firestore.Commit", "after"):
             commits += 1
-            states = [snapshot.get("state") for snapshot in cloud.client.collection("batches").stream()]
+            states = [batch["state"] for batch in listed(cloud, "batches").values()]
             found = found or (commits if state in states else 0)
 
-    cloud.interrupt = watch
-    submit_batches(cloud.deps)
-    cloud.interrupt = lambda _call, _when: None
+    with cloud.interrupting(watch):
+        submit_batches(cloud.deps)
     return found
 
 
@@ -100,15 +93,15 @@ def nothing_is_left(cloud: InProcessCloud) -> None:
         cloud.clock.advance(timedelta(minutes=5))
         submit_batches(cloud.deps)
         poll_batches(cloud.deps)
-    assert set(statuses(cloud)) <= {"done", "failed"}
-    assert [path for path in cloud.files.objects if path.startswith("batches/")] == []
+    assert set(ends(cloud)) <= {"done", "failed"}
+    assert batch_files(cloud) == []
 
 
 def everything_ends_well(cloud: InProcessCloud) -> None:
     """Let the crons go on for a few hours: all is done, nothing is left, nothing was sent or paid for twice."""
     nothing_is_left(cloud)
-    assert statuses(cloud) == ["done", "done"]
-    states = Counter(snapshot.get("state") for snapshot in cloud.client.collection("batches").stream())
+    assert ends(cloud) == ["done", "done"]
+    states = Counter(batch["state"] for batch in listed(cloud, "batches").values())
     assert states["done"] == 1
     assert states.keys() <= {"done", "failed"}
     assert cloud.openai.requests["POST /v1/batches"] == 1
@@ -148,10 +141,9 @@ def test_a_list_written_after_the_batch_was_collected_is_removed(cloud: InProces
             cloud.clock.advance(PAST_THE_LEASE)
             poll_batches(cloud.new_process())
 
-    cloud.interrupt = run_out_of_time
-    assert poll_batches(cloud.deps)["paused"] == 1
-    cloud.interrupt = lambda _call, _when: None
-    assert [path for path in cloud.files.objects if path.startswith("batches/")] == []
+    with cloud.interrupting(run_out_of_time):
+        assert poll_batches(cloud.deps)["paused"] == 1
+    assert batch_files(cloud) == []
     everything_ends_well(cloud)
 
 
@@ -176,7 +168,6 @@ def test_a_submitter_that_stood_still_writes_no_file_that_nobody_looks_for(cloud
 
     with suppress(CrashError):
         submit_standing_still(cloud, "storage.read_photo", 2, take_over)
-    cloud.interrupt = lambda _call, _when: None
     nothing_is_left(cloud)
 
 
@@ -198,7 +189,6 @@ def test_a_poller_that_stood_still_writes_no_list_that_nobody_looks_for(cloud: I
 
     with suppress(CrashError):
         standing_still(poll_batches, cloud, "storage.read_manifest", 1, take_over)
-    cloud.interrupt = lambda _call, _when: None
     nothing_is_left(cloud)
 
 
@@ -223,14 +213,13 @@ def test_nothing_is_claimed_for_a_batch_that_may_be_closed(cloud: InProcessCloud
 
     with suppress(CrashError):
         submit_standing_still(cloud, "firestore.Commit", commits_until("building"), take_over)
-    cloud.interrupt = lambda _call, _when: None
-    assert statuses(cloud) == ["queued", "queued"]
+    assert ends(cloud) == ["queued", "queued"]
 
 
 def test_a_claim_for_a_closed_batch_is_undone(cloud: InProcessCloud, claims_one_by_one: None) -> None:
     """A submitter that stood still in the middle of its claim gives back what it has claimed since."""
     submit_standing_still(cloud, "firestore.BatchWrite", 1, lambda: close_batch(cloud))
-    assert statuses(cloud) == ["queued", "queued"]
+    assert ends(cloud) == ["queued", "queued"]
     everything_ends_well(cloud)
 
 
@@ -253,9 +242,8 @@ def test_jobs_that_a_dead_batch_has_claimed_are_refunded(cloud: InProcessCloud, 
 
     with pytest.raises(CrashError):
         submit_standing_still(cloud, "firestore.BatchWrite", 1, take_over)
-    cloud.interrupt = lambda _call, _when: None
-    assert statuses(cloud) == ["processing", "processing"]
+    assert ends(cloud) == ["processing", "processing"]
     cloud.clock.advance(timedelta(days=4))
     recover_jobs(cloud.new_process())
-    assert statuses(cloud) == ["failed", "failed"]
-    assert cloud.client.document("users/ann/wallet/main").get().get("balance") == 10
+    assert ends(cloud) == ["failed", "failed"]
+    assert wallet(cloud)["balance"] == 10

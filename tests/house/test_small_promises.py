@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from google.api_core import exceptions
@@ -11,10 +10,9 @@ from google.api_core import exceptions
 from functions.core.jobs.jobs import FAILURE_TEXTS, Failure
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
-from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
 from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from scripts.inprocess import InProcessCloud
-from tests.app import photo
+from tests.steps import classify, enqueue, job, statement, stored, wallet
 
 
 @pytest.fixture
@@ -23,37 +21,21 @@ def cloud() -> InProcessCloud:
     return InProcessCloud(seed=1)
 
 
-def classify(cloud: InProcessCloud, key: str = "request-one", mode: str = "batch", uid: str = "ana") -> dict[str, Any]:
-    """Classify a photo."""
-    path = cloud.upload(uid, "photo.jpg", photo(64))
-    request = ClassifyImage.model_validate({"requestId": key, "imagePath": path, "mode": mode})
-    return classify_image(request, uid, cloud.deps)
-
-
-def stored(cloud: InProcessCloud, path: str) -> dict[str, Any] | None:
-    """Read a document as the operator does."""
-    found: dict[str, Any] | None = cloud.client.document(path).get().to_dict()
-    return found
-
-
 def test_an_erased_user_stays_erased(cloud: InProcessCloud) -> None:
     """When a batch fails whose user is gone, wallet and ledger and all, the job ends and nothing is kept of them
     anew."""
-    job_id = classify(cloud)["jobId"]
+    (job_id,) = enqueue(cloud, "ann")
     cloud.openai.faults.add(kind="batch_token_limit", count=None)
     submit_batches(cloud.deps)
-    cloud.client.recursive_delete(cloud.client.document("users/ana"))
-    del cloud.files.objects["users/ana/uploads/photo.jpg"]
+    cloud.client.recursive_delete(cloud.client.document("users/ann"))
+    cloud.files.objects.clear()
     for _ in range(40):
         cloud.clock.advance(timedelta(hours=1))
         cloud.openai.tick()
         submit_batches(cloud.deps)
         poll_batches(cloud.deps)
-    job = stored(cloud, f"aiJobs/{job_id}")
-    assert job is not None
-    assert job["status"] == "failed"
-    assert list(cloud.client.collection("users", "ana", "ledger").list_documents()) == []
-    assert stored(cloud, "users/ana/wallet/main") is None
+    assert job(cloud, job_id)["status"] == "failed"
+    assert (statement(cloud), wallet(cloud)) == ([], {})
 
 
 @pytest.mark.parametrize(("mode", "balance"), [("instant", 5), ("batch", 1)])
@@ -63,7 +45,7 @@ def test_a_charge_whose_reply_was_lost_is_answered_as_the_charge_that_it_is(
     """Firestore has taken the commit, and says that it was aborted: the transaction runs again, and finds the tokens
     spent, by itself. The photo is classified all the same, and paid for once."""
     cloud.configure({"tokens": {"welcome": balance}})
-    get_wallet(GetWallet(), "ana", cloud.deps)
+    get_wallet(GetWallet(), "ann", cloud.deps)
     lost = iter([exceptions.Aborted("try again")])  # type: ignore[no-untyped-call]
 
     def lose(call: str, when: str) -> None:
@@ -72,22 +54,22 @@ def test_a_charge_whose_reply_was_lost_is_answered_as_the_charge_that_it_is(
                 raise error
 
     cloud.interrupt = lose
-    answer = classify(cloud, mode=mode)
+    answer = classify(cloud, "one", mode)
     assert (answer["status"], answer["balance"]) == ("done" if mode == "instant" else "queued", 0)
-    assert get_wallet(GetWallet(), "ana", cloud.deps)["totalSpent"] == balance
+    assert get_wallet(GetWallet(), "ann", cloud.deps)["totalSpent"] == balance
 
 
 def fail_in_the_instant_lane(cloud: InProcessCloud) -> str:
     """Have the provider refuse our key. Returns the job's id."""
     cloud.openai.faults.add(kind="refused", status=401, code="invalid_api_key")
     with pytest.raises(Exception, match="Your tokens were refunded") as refused:
-        classify(cloud, mode="instant")
+        classify(cloud, "one")
     return str(refused.value.details["jobId"])  # type: ignore[attr-defined]
 
 
 def fail_in_the_batch_lane(cloud: InProcessCloud) -> str:
     """Have a batch refused, and its job requeued. Returns its id."""
-    job_id = str(classify(cloud)["jobId"])
+    (job_id,) = enqueue(cloud, "ann")
     cloud.openai.faults.add(kind="batch_token_limit")
     submit_batches(cloud.deps)
     for _ in range(3):
@@ -102,9 +84,8 @@ def test_a_user_reads_a_constant_and_the_operator_the_cause(
     cloud: InProcessCloud, capfd: pytest.CaptureFixture[str], fail: Callable[[InProcessCloud], str]
 ) -> None:
     """What a job says is one of our texts; what was behind it, as a key that was refused, is in the log."""
-    job = stored(cloud, f"aiJobs/{fail(cloud)}")
-    assert job is not None
-    assert job["error"]["message"] == FAILURE_TEXTS[Failure(job["error"]["code"])]
+    error = job(cloud, fail(cloud))["error"]
+    assert error["message"] == FAILURE_TEXTS[Failure(error["code"])]
     captured = capfd.readouterr()
     entries = [json.loads(line) for line in (captured.out + captured.err).splitlines()]
     told = [entry for entry in entries if entry["message"] in {"instant_failed", "answers_failed"}]
@@ -114,25 +95,23 @@ def test_a_user_reads_a_constant_and_the_operator_the_cause(
 
 def test_the_queue_is_counted_with_what_has_just_been_given_back(cloud: InProcessCloud) -> None:
     """A run that takes up a batch of a dead one sends its jobs at once, and does not call the queue empty."""
-    classify(cloud)
+    enqueue(cloud, "ann")
 
     def die(call: str, when: str) -> None:
         if (call, when) == ("openai.upload_input", "before"):
             raise KeyboardInterrupt
 
-    cloud.interrupt = die
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), cloud.interrupting(die):
         submit_batches(cloud.deps)
-    cloud.interrupt = lambda _call, _when: None
     cloud.clock.advance(timedelta(minutes=16))
     counts = submit_batches(cloud.deps)
     assert (counts["released"], counts["queued"], counts["jobs"]) == (1, 1, 1)
-    assert stored(cloud, "stats/queue")["queued"] == 0  # type: ignore[index]
+    assert stored(cloud, "stats/queue")["queued"] == 0
 
 
 def test_a_batch_goes_when_its_jobs_go(cloud: InProcessCloud) -> None:
     """Its document says when, for the TTL policy."""
-    classify(cloud)
+    enqueue(cloud, "ann")
     submit_batches(cloud.deps)
     (batch,) = cloud.client.collection("batches").limit(10).stream()
     assert (batch.get("expireAt") - batch.get("createdAt")).days == 90

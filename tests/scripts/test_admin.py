@@ -13,14 +13,14 @@ from functions.core.shared.errors import AccountBlocked
 from functions.core.shared.time_limits import CRON_MINUTES
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
-from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
 from functions.use_cases.operations.guard_budget import guard_budget
 from functions.use_cases.refresh.refresh_credits import refresh_credits
 from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from scripts.admin import app
 from scripts.inprocess import InProcessCloud
 from scripts.operators import session
-from tests.app import photo
+from tests import steps
+from tests.steps import statement, wallet
 
 Run = Callable[..., Result]
 
@@ -46,9 +46,7 @@ def run(cloud: InProcessCloud) -> Run:
 
 def classify(cloud: InProcessCloud, key: str, mode: str = "batch", uid: str = "ann") -> str:
     """Classify a photo and return its job."""
-    path = cloud.upload(uid, f"{key}.jpg", photo(64))
-    request = {"requestId": key, "imagePath": path, "mode": mode}
-    return str(classify_image(ClassifyImage.model_validate(request), uid, cloud.deps)["jobId"])
+    return str(steps.classify(cloud, key, mode, uid)["jobId"])
 
 
 def balance(cloud: InProcessCloud, uid: str = "ann") -> int:
@@ -56,20 +54,9 @@ def balance(cloud: InProcessCloud, uid: str = "ann") -> int:
     return int(get_wallet(GetWallet(), uid, cloud.deps)["balance"])
 
 
-def statement(cloud: InProcessCloud, uid: str = "ann") -> list[tuple[str, int, int]]:
-    """Return the ledger like a bank statement."""
-    entries = cloud.client.collection("users", uid, "ledger").order_by("seq").stream()
-    return [(each.id, (each.to_dict() or {})["delta"], (each.to_dict() or {})["balanceAfter"]) for each in entries]
-
-
 def audit(cloud: InProcessCloud) -> list[dict[str, Any]]:
     """Return what is on record of what was done by hand."""
     return [each.to_dict() or {} for each in cloud.client.collection("audit").stream()]
-
-
-def wallet(cloud: InProcessCloud, uid: str = "ann") -> dict[str, Any]:
-    """Return a stored wallet."""
-    return cloud.client.document("users", uid, "wallet", "main").get().to_dict() or {}
 
 
 def give_up(cloud: InProcessCloud, uid: str = "ann") -> str:

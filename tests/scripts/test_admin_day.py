@@ -4,7 +4,6 @@ import json
 import re
 from datetime import timedelta
 from io import StringIO
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -13,15 +12,14 @@ from functions.core.jobs.idempotency import job_id_for
 from functions.core.shared.errors import EcolaneError
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
-from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
 from functions.use_cases.jobs.quote import Quote, quote
 from functions.use_cases.operations.guard_budget import guard_budget
 from functions.use_cases.refresh.refresh_credits import refresh_credits
 from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from scripts.inprocess import InProcessCloud
 from scripts.operators import printing
-from tests.app import photo
-from tests.scripts.test_admin import Run, audit, balance, classify, cloud, run, statement, wallet
+from tests.scripts.test_admin import Run, audit, balance, classify, cloud, run
+from tests.steps import statement, stored, wallet
 
 __all__ = ["cloud", "run"]  # fixtures
 
@@ -49,7 +47,7 @@ def test_a_jobs_story_ends_in_its_answer(cloud: InProcessCloud, run: Run) -> Non
     cloud.openai.tick()
     poll_batches(cloud.deps)
     answered, steps = story(run, job)
-    assert answered == (cloud.client.document(f"aiJobs/{job}").get().to_dict() or {})["result"]["itemName"]
+    assert answered == stored(cloud, f"aiJobs/{job}")["result"]["itemName"]
     assert steps[0] == "asked for by ann"
     assert set(steps[1:]) == {
         "charge",
@@ -84,9 +82,9 @@ def test_whatever_a_user_names_leads_to_the_photo(cloud: InProcessCloud, run: Ru
         {"kind": "job", "id": job, "command": f"admin job {job}"}
     ]
     assert "admin user ann" in run("find", "ann").stdout
-    assert job == job_id_for("ann", "photo-one")
-    assert f"admin job {job}" in run("find", "photo-one", "--uid", "ann").stdout
-    assert "a requestId needs --uid" in run("find", "photo-one").stderr
+    assert job == job_id_for("ann", "request-photo-one")
+    assert f"admin job {job}" in run("find", "request-photo-one", "--uid", "ann").stdout
+    assert "a requestId needs --uid" in run("find", "request-photo-one").stderr
     if mode == "batch":
         submit_batches(cloud.deps)
         (batch,) = json.loads(run("batches", "--json").stdout)["batches"]
@@ -183,7 +181,7 @@ def test_a_ledger_with_a_gap_is_no_truth(cloud: InProcessCloud, run: Run) -> Non
     """Nothing is made from it; the entry is named, and where to get it back."""
     classify(cloud, "photo-one")
     classify(cloud, "photo-two")
-    job = job_id_for("ann", "photo-one")
+    job = job_id_for("ann", "request-photo-one")
     cloud.client.document(f"users/ann/ledger/charge:{job}").delete()
     refused = run("repair", "ann", "--why", "damaged", "--yes")
     assert (refused.exit_code, "has a gap at entry 2" in refused.stderr) == (1, True)
@@ -238,11 +236,6 @@ def test_a_question_names_the_emulator(cloud: InProcessCloud, run: Run, monkeypa
     assert "Emulator at 127.0.0.1:8080, project demo-ecolane: 5 tokens" in asked
 
 
-def stored_config(cloud: InProcessCloud) -> dict[str, Any]:
-    """Return the config as it is stored."""
-    return cloud.client.document("config/runtime").get().to_dict() or {}
-
-
 def test_a_limit_is_set_in_dollars_and_shows_what_it_means(cloud: InProcessCloud, run: Run) -> None:
     """Before and after in dollars, the value in force even where it is the default, what it buys, what it closes."""
     asked = run("config", "set", "budget.dailyLimitMicros=$5", answer="n\n").output
@@ -252,11 +245,11 @@ def test_a_limit_is_set_in_dollars_and_shows_what_it_means(cloud: InProcessCloud
     assert "5000000 ($5.00)" in text
     assert "$5.00 a day buy" in text
     assert "Today $0 of $5.00 are used: both lanes are open." in text
-    assert stored_config(cloud) == {}
+    assert stored(cloud, "config/runtime") == {}
     closing = " ".join(run("config", "set", "budget.dailyLimitMicros=0", answer="n\n").output.split())
     assert "both lanes are closed, photos are queued" in closing
     assert run("config", "set", "budget.monthlyLimitMicros=$1,000.50", "--yes").exit_code == 0
-    assert stored_config(cloud) == {"budget": {"monthlyLimitMicros": 1_000_500_000}}
+    assert stored(cloud, "config/runtime") == {"budget": {"monthlyLimitMicros": 1_000_500_000}}
 
 
 @pytest.mark.parametrize("field", ["dailyLimitMicros", "monthlyLimitMicros", "perUserDailyMicros"])
@@ -265,15 +258,15 @@ def test_a_limit_that_buys_no_photo_is_a_slip_and_none_at_all_is_meant(
 ) -> None:
     """5 is five millionths of a dollar; 0 closes on purpose."""
     slip = run("config", "set", f"budget.{field}=5", "--yes")
-    assert (slip.exit_code, stored_config(cloud)) == (1, {})
+    assert (slip.exit_code, stored(cloud, "config/runtime")) == (1, {})
     assert "5 micro-dollars buy no photo" in slip.stderr
     assert "Write dollars as $5; 0 closes on purpose." in slip.stderr
     assert run("config", "set", f"budget.{field}=0", "--yes").exit_code == 0
-    assert stored_config(cloud) == {"budget": {field: 0}}
+    assert stored(cloud, "config/runtime") == {"budget": {field: 0}}
 
 
 @pytest.mark.parametrize(
-    ("assignment", "stored"),
+    ("assignment", "validated"),
     [
         ("instant.open=no", {"instant": {"open": False}}),
         ("tokens.batchPrice=2.0", {"tokens": {"batchPrice": 2}}),
@@ -281,10 +274,10 @@ def test_a_limit_that_buys_no_photo_is_a_slip_and_none_at_all_is_meant(
         ("defaultRegion=DE", {"defaultRegion": "DE"}),
     ],
 )
-def test_what_was_validated_is_stored(cloud: InProcessCloud, run: Run, assignment: str, stored: object) -> None:
+def test_what_was_validated_is_stored(cloud: InProcessCloud, run: Run, assignment: str, validated: object) -> None:
     """And not what was typed: "no" is no text where a yes or no is meant."""
     assert run("config", "set", assignment, "--yes").exit_code == 0
-    assert stored_config(cloud) == stored
+    assert stored(cloud, "config/runtime") == validated
 
 
 def test_a_diff_shows_only_what_changes(cloud: InProcessCloud, run: Run) -> None:
@@ -316,7 +309,7 @@ def test_the_month_says_what_is_spent_and_what_today_can_add(cloud: InProcessClo
     guard_budget(cloud.deps)
     cloud.clock.advance(timedelta(seconds=31))
     budget = json.loads(run("status", "--json").stdout)["budget"]
-    spent = (cloud.client.document(f"aiJobs/{job_id_for('ann', 'photo-one')}").get().to_dict() or {})["costMicros"]
+    spent = stored(cloud, f"aiJobs/{job_id_for('ann', 'request-photo-one')}")["costMicros"]
     assert (budget["monthUsed"], budget["month"]) == (spent, 10_000_000)
     for look in ("status", "budget"):
         shown = run(look).stdout
@@ -330,13 +323,8 @@ def test_an_alert_has_an_hour_and_an_end(cloud: InProcessCloud, run: Run) -> Non
     operator's own can ask for it."""
     assert run("status", "--check").exit_code == 0
     cloud.openai.faults.add("refused", status=401, count=None)
-    path = cloud.upload("ann", "photo-one.jpg", photo(64))
     with pytest.raises(EcolaneError):
-        classify_image(
-            ClassifyImage.model_validate({"requestId": "photo-one", "imagePath": path, "mode": "instant"}),
-            "ann",
-            cloud.deps,
-        )
+        classify(cloud, "photo-one", "instant")
     cloud.clock.advance(timedelta(seconds=31))
     early = run("status", "--check")
     assert early.exit_code == 3
@@ -360,7 +348,7 @@ def test_the_pause_is_part_of_every_promise(cloud: InProcessCloud, run: Run) -> 
     cloud.clock.advance(timedelta(minutes=1))
     told = quote(Quote(), "ann", cloud.deps)["batch"]
     assert (told["pausedUntil"], told["waitMinutes"]) == ("2026-11-21T18:00:00Z", usual + 359)
-    job = cloud.client.document(f"aiJobs/{classify(cloud, 'photo-one')}").get().to_dict() or {}
+    job = stored(cloud, f"aiJobs/{classify(cloud, 'photo-one')}")
     assert job["estimatedCompletion"] == until + timedelta(minutes=usual)
     assert json.loads(run("queue", "--json").stdout)["expectedMinutes"] == usual + 359
 

@@ -5,8 +5,6 @@ import hashlib
 import hmac
 import json
 import time
-import uuid
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -24,15 +22,14 @@ from functions.core.shared.time_limits import FUNCTION_TIMEOUT
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
 from functions.use_cases.jobs.cancel_job import CancelJob, cancel_job
-from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
 from functions.use_cases.jobs.quote import Quote, quote
 from functions.use_cases.jobs.recover_jobs import recover_jobs
 from functions.use_cases.shared.set_aside import LOOK_AGAIN
-from functions.use_cases.wallet.register_device import RegisterDevice, register_device
 from localcloud.cloud import LocalCloud
 from localcloud.firestore.errors import FirestoreError
 from scripts.inprocess import InProcessCloud
 from tests.app import App, photo
+from tests.steps import UNLIMITED, batch_files, enqueue, held, job, listed, register, statuses, stored, ticks, wallet
 
 PHOTO = photo(64)
 SECRET = "whsec_" + base64.b64encode(b"a secret that only OpenAI knows").decode()
@@ -42,55 +39,15 @@ SECRET = "whsec_" + base64.b64encode(b"a secret that only OpenAI knows").decode(
 def cloud() -> InProcessCloud:
     """A cloud of one's own, in which users have tokens enough."""
     cloud = InProcessCloud(seed=1)
-    cloud.configure({"tokens": {"welcome": 200}, "plans": {"free": plan(0), "pro": plan(2)}})
+    cloud.configure({"tokens": {"welcome": 200}, "plans": {"free": UNLIMITED, "pro": {**UNLIMITED, "priority": 2}}})
     return cloud
-
-
-def plan(priority: int) -> dict[str, int]:
-    """Return a plan without limits that matter here."""
-    limits = {"instantPerDay": 1_000, "batchPerDay": 10_000, "manualPerDay": 10, "callsPerMinute": 10_000}
-    return {**limits, "priority": priority}
-
-
-def enqueue(cloud: InProcessCloud, user: str, count: int = 1) -> list[str]:
-    """Queue photos of a user and return their jobs' ids."""
-    ids = []
-    for _ in range(count):
-        key = uuid.uuid4().hex
-        request = {"requestId": key, "imagePath": cloud.upload(user, f"{key}.jpg", PHOTO), "mode": "batch"}
-        ids.append(str(classify_image(ClassifyImage.model_validate(request), user, cloud.deps)["jobId"]))
-        cloud.clock.advance(timedelta(milliseconds=1))
-    return ids
-
-
-def job(cloud: InProcessCloud, job_id: str) -> dict[str, Any]:
-    """Return a job's document."""
-    return cloud.client.document(f"aiJobs/{job_id}").get().to_dict() or {}
-
-
-def statuses(cloud: InProcessCloud, job_ids: Iterable[str]) -> list[str]:
-    """Return the status of each job."""
-    return [job(cloud, job_id)["status"] for job_id in job_ids]
-
-
-def ticks(cloud: InProcessCloud, duration: timedelta) -> None:
-    """Let the crons run every five minutes for a while."""
-    end = cloud.clock() + duration
-    while cloud.clock() < end:
-        submit_batches(cloud.deps)
-        poll_batches(cloud.deps)
-        recover_jobs(cloud.deps)
-        cloud.clock.advance(timedelta(minutes=5))
 
 
 def test_priority_goes_first_and_starves_nobody(cloud: InProcessCloud) -> None:
     """Of a batch's ten places eight go to users with priority, two to the oldest without, however many push in."""
     cloud.configure({"batch": {"jobsPerBatch": 10, "batchesPerRun": 1}, "tokens": {"welcome": 200}, **_plans()})
     patient = enqueue(cloud, "ann", 5)
-    cloud.client.document("users/bob/wallet/main").set(
-        cloud.client.document("users/ann/wallet/main").get().to_dict() or {}
-    )
-    cloud.client.document("users/bob/wallet/main").update({"plan": "pro"})
+    cloud.client.document("users/bob/wallet/main").set({**wallet(cloud), "plan": "pro"})
     preferred = enqueue(cloud, "bob", 20)
     submit_batches(cloud.deps)
     assert statuses(cloud, patient) == ["processing"] * 2 + ["queued"] * 3
@@ -100,12 +57,12 @@ def test_priority_goes_first_and_starves_nobody(cloud: InProcessCloud) -> None:
 
 
 def _plans() -> dict[str, Any]:
-    return {"plans": {"free": plan(0), "pro": plan(2)}}
+    return {"plans": {"free": UNLIMITED, "pro": {**UNLIMITED, "priority": 2}}}
 
 
 def test_a_batch_of_one_starves_nobody(cloud: InProcessCloud) -> None:
     """Its only place is for those without priority; where there are none of them, the others have it."""
-    plans = {"free": plan(2)}
+    plans = {"free": {**UNLIMITED, "priority": 2}}
     cloud.configure({"tokens": {"welcome": 200}, "plans": plans, "batch": {"jobsPerBatch": 1, "batchesPerRun": 3}})
     waiting = enqueue(cloud, "ann", 3)
     ticks(cloud, timedelta(hours=1))
@@ -131,7 +88,7 @@ def test_a_lost_reply_while_jobs_are_given_back_stops_nothing(cloud: InProcessCl
     assert (lost.struck, counts["released"]) == (1, 3)
     assert statuses(cloud, ids) == ["queued"] * 3
     assert [found.get("state") for found in cloud.client.collection("batches").stream()] == ["failed"]
-    assert sum(found.get("reserved") for found in cloud.client.collection_group("shards").stream()) == 0
+    assert held(cloud) == 0
     cloud.clock.advance(RELEASE_PAUSE)
     assert submit_batches(cloud.deps)["jobs"] == 3
 
@@ -160,7 +117,7 @@ def test_a_job_that_waits_for_a_day_and_two_hours_is_refunded(cloud: InProcessCl
     ticks(cloud, timedelta(minutes=30))
     assert statuses(cloud, ids) == ["failed"] * 3
     assert {job(cloud, job_id)["error"]["code"] for job_id in ids} == {"WAITED_TOO_LONG"}
-    assert (cloud.client.document("users/ann/wallet/main").get().to_dict() or {})["balance"] == 200
+    assert wallet(cloud)["balance"] == 200
 
 
 def test_nobody_waits_for_ever_for_a_budget(cloud: InProcessCloud) -> None:
@@ -185,17 +142,20 @@ def test_a_batch_that_expires_is_tried_once_more(cloud: InProcessCloud) -> None:
 
 
 @pytest.mark.parametrize("state", [ProviderState.VALIDATING, ProviderState.IN_PROGRESS, ProviderState.FINALIZING])
-def test_a_batch_that_never_ends_is_cancelled_and_given_up(cloud: InProcessCloud, state: ProviderState) -> None:
+def test_a_batch_that_never_ends_is_cancelled_and_given_up(
+    cloud: InProcessCloud, state: ProviderState, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A batch that OpenAI reports as under way for ever is cancelled after 26 hours, and its jobs refunded after 28."""
     ids = enqueue(cloud, "ann", 2)
     honest = cloud.deps.provider.retrieve_batch
-    vars(cloud.deps.provider)["retrieve_batch"] = lambda batch_id: replace(honest(batch_id), state=state)
+    unending = lambda batch_id: replace(honest(batch_id), state=state)  # noqa: E731  (this test's own)
+    monkeypatch.setattr(cloud.deps.provider, "retrieve_batch", unending, raising=False)
     ticks(cloud, timedelta(hours=27))
     assert statuses(cloud, ids) == ["processing"] * 2
     assert cloud.openai.requests["POST /v1/batches/{batch_id}/cancel"] == 1, "asked to stop, once"
     ticks(cloud, timedelta(hours=2))
     assert statuses(cloud, ids) == ["failed"] * 2
-    assert (cloud.client.document("users/ann/wallet/main").get().to_dict() or {})["balance"] == 200
+    assert wallet(cloud)["balance"] == 200
     assert cloud.openai.requests["POST /v1/batches"] == 1
 
 
@@ -221,7 +181,7 @@ def test_answers_that_openai_keeps_no_more_are_given_up(cloud: InProcessCloud) -
     cloud.clock.advance(timedelta(days=3, hours=12))
     poll_batches(cloud.deps)
     assert statuses(cloud, waiting) == ["failed", "failed"]
-    (batch,) = [snapshot.to_dict() or {} for snapshot in cloud.client.collection("batches").stream()]
+    (batch,) = listed(cloud, "batches").values()
     line = batch["hold"]["lineMicros"]
     assert (batch["state"], batch["hold"]["micros"], batch["hold"]["settled"]) == ("done", 0, 2 * line)
     assert [job(cloud, job_id)["costMicros"] for job_id in waiting] == [line, line]
@@ -270,11 +230,11 @@ def test_a_batch_that_takes_longer_than_a_run_is_collected_by_several(cloud: InP
     assert [run["collected"] for run in runs] == [0, 1]
     assert sum(run["done"] for run in runs) == 30 == statuses(cloud, job_ids).count("done")
     assert calls.count("firestore.BatchWrite") == 8, "a result was written twice"
-    (batch,) = [found.to_dict() or {} for found in cloud.client.collection("batches").stream()]
+    (batch,) = listed(cloud, "batches").values()
     spent = sum(job(cloud, job_id)["costMicros"] for job_id in job_ids)
     assert (batch["state"], batch["doneCount"], batch["costMicros"]) == ("done", 30, spent)
     assert batch["hold"]["settled"] == spent
-    assert [path for path in cloud.files.objects if path.startswith("batches/")] == []
+    assert batch_files(cloud) == []
 
 
 def test_a_result_is_not_taken_for_a_cancellation(cloud: InProcessCloud) -> None:
@@ -307,7 +267,7 @@ def test_an_instant_call_that_never_came_back_is_refunded(cloud: InProcessCloud)
     assert recover_jobs(cloud.deps) == {"recovered": 1, "skipped": 0, "crashed": 0, "damaged": 0}
     assert (job(cloud, job_id)["status"], job(cloud, job_id)["leaseUntil"]) == ("failed", None)
     assert recover_jobs(cloud.deps) == {"recovered": 0, "skipped": 0, "crashed": 0, "damaged": 0}
-    assert (cloud.client.document("users/ann/wallet/main").get().to_dict() or {})["balance"] == 200
+    assert wallet(cloud)["balance"] == 200
 
 
 def test_one_broken_wallet_keeps_nobody_else_from_their_refund(cloud: InProcessCloud) -> None:
@@ -330,7 +290,7 @@ def test_waits_are_measured(cloud: InProcessCloud) -> None:
     assert quote(Quote(), "ann", cloud.deps)["batch"]["waitMinutes"] == 5 + 240
     enqueue(cloud, "ann", 2)
     ticks(cloud, timedelta(hours=1))
-    measured = (cloud.client.document("stats/queue").get().to_dict() or {})["batchMinutes"]
+    measured = stored(cloud, "stats/queue")["batchMinutes"]
     assert 10 <= measured <= 30
     assert quote(Quote(), "ann", cloud.deps)["batch"]["waitMinutes"] == 5 + round(measured)
 
@@ -363,10 +323,7 @@ def test_a_batch_of_bad_lines_only_is_nobodys_photo(cloud: InProcessCloud, capfd
 def test_one_push_a_user_and_batch(cloud: InProcessCloud) -> None:
     """Whoever has a device registered is told once, with counts; whoever wants no pushes is left alone."""
     for user, wanted in (("ann", True), ("bob", False)):
-        request = RegisterDevice(
-            deviceId="device-one", pushToken=f"{user}s-token", platform="ios", notifications=wanted
-        )
-        register_device(request, user, cloud.deps)
+        register(cloud, user, f"{user}s-token", notifications=wanted)
     ids = enqueue(cloud, "ann", 3) + enqueue(cloud, "bob", 2) + enqueue(cloud, "eve", 1)
     cloud.openai.faults.add(kind="line_error", status=400, code="image_parse_error")
     ticks(cloud, timedelta(hours=1))
@@ -375,16 +332,15 @@ def test_one_push_a_user_and_batch(cloud: InProcessCloud) -> None:
     assert statuses(cloud, ids).count("done") == 5
 
 
-def test_a_push_that_fails_blocks_nothing(cloud: InProcessCloud) -> None:
+def test_a_push_that_fails_blocks_nothing(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """When messaging is down the results are there all the same."""
 
     def down(_news: object) -> int:
         raise ConnectionError("messaging is not to be reached")
 
-    request = RegisterDevice(deviceId="device-one", pushToken="anns-token", platform="ios")
-    register_device(request, "ann", cloud.deps)
+    register(cloud, "ann", "anns-token")
     ids = enqueue(cloud, "ann", 2)
-    vars(cloud.messaging)["send"] = down
+    monkeypatch.setattr(cloud.messaging, "send", down)
     ticks(cloud, timedelta(hours=1))
     assert statuses(cloud, ids) == ["done"] * 2
 
@@ -400,7 +356,7 @@ def test_links_instead_of_photos(cloud: InProcessCloud) -> None:
     assert url == f"http://storage.local/{path.removesuffix('input.jsonl')}photos/{job_id}.jpg"
     assert len(cloud.files.objects[path]) < 5_000
     ticks(cloud, timedelta(hours=4))  # the stand-in follows no links: all attempts are used up
-    assert [path for path in cloud.files.objects if path.startswith("batches/")] == []
+    assert batch_files(cloud) == []
 
 
 def signed(body: bytes, secret: str = SECRET, at: float | None = None) -> dict[str, str]:

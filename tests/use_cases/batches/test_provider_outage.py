@@ -8,11 +8,10 @@ import pytest
 from functions.core.shared.errors import EcolaneError
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
-from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
 from functions.use_cases.operations.admin_stats import AdminStats, admin_stats
 from functions.use_cases.operations.guard_budget import guard_budget
 from scripts.inprocess import InProcessCloud
-from tests.app import photo
+from tests.steps import alerts, classify, stored
 
 MINUTE = timedelta(minutes=1)
 
@@ -23,27 +22,23 @@ def cloud() -> InProcessCloud:
     return InProcessCloud(seed=1)
 
 
-def classify(cloud: InProcessCloud, key: str, mode: str = "batch", uid: str = "ann") -> bool:
+def served(cloud: InProcessCloud, key: str, mode: str = "instant", uid: str = "ann") -> bool:
     """Hand a photo in. False if it is refused."""
-    path = cloud.upload(uid, f"{key}.jpg", photo(64))
-    request = {"requestId": key, "imagePath": path, "mode": mode}
     try:
-        classify_image(ClassifyImage.model_validate(request), uid, cloud.deps)
+        classify(cloud, key, mode, uid)
     except EcolaneError:
         return False
     return True
 
 
-def alerts(cloud: InProcessCloud) -> dict[str, dict[str, Any]]:
+def raised(cloud: InProcessCloud) -> dict[str, dict[str, Any]]:
     """Return the alerts there are, by kind."""
-    found = [each.to_dict() or {} for each in cloud.client.collection("alerts").stream()]
-    return {each["kind"]: each for each in found}
+    return {each["kind"]: each for each in alerts(cloud).values()}
 
 
 def noted(cloud: InProcessCloud) -> dict[str, Any]:
     """Return what processes have noted of the provider."""
-    stats: dict[str, Any] = cloud.client.document("stats/queue").get().to_dict() or {}
-    return dict(stats.get("provider", {}))
+    return dict(stored(cloud, "stats/queue").get("provider", {}))
 
 
 def quarter(cloud: InProcessCloud) -> None:
@@ -58,16 +53,16 @@ def quarter(cloud: InProcessCloud) -> None:
 def test_a_refused_key_is_told_at_its_first_photo_and_is_over_with_the_next_answer(cloud: InProcessCloud) -> None:
     """Within 15 minutes, with the code and what to do, delivered; then since when it is over."""
     cloud.openai.faults.add("refused", status=401, count=None)
-    assert not classify(cloud, "photo-one", "instant")
+    assert not served(cloud, "photo-one")
     guard_budget(cloud.deps)
-    told = alerts(cloud)["key_refused"]
+    told = raised(cloud)["key_refused"]
     assert "status 401" in told["text"]
     assert (told["open"], told["dueAt"], told["attempts"]) == (True, None, 1)
     cloud.openai.faults.clear()
-    assert classify(cloud, "photo-two", "instant", uid="bob")
+    assert served(cloud, "photo-two", uid="bob")
     assert noted(cloud) == {}
     guard_budget(cloud.deps)
-    over = alerts(cloud)["key_refused"]
+    over = raised(cloud)["key_refused"]
     assert (over["open"], over["overAt"], over["dueAt"]) == (False, cloud.clock(), None)
 
 
@@ -78,26 +73,26 @@ def test_photos_that_cannot_be_sent_are_told_within_a_quarter_of_an_hour(
     """Of the batch lane alone, with how many photos of how many users wait; once, and that it is over."""
     cloud.openai.faults.add("refused", status=status, count=None)
     for uid in ("ann", "bob"):
-        assert classify(cloud, f"photo-of-{uid}", uid=uid)
+        assert served(cloud, f"photo-of-{uid}", "batch", uid)
     quarter(cloud)
-    (told,) = alerts(cloud).values()
+    (told,) = raised(cloud).values()
     assert (told["kind"], told["attempts"], told["dueAt"]) == (kind, 1, None)
     assert f"status {status}" in told["text"]
     assert "2 wait, of at least 2 users" in told["text"]
     for _ in range(12):
         quarter(cloud)
-    assert set(alerts(cloud)) == {kind}, "what follows from it is not told beside it"
+    assert set(raised(cloud)) == {kind}, "what follows from it is not told beside it"
     cloud.openai.faults.clear()
     for _ in range(6):
         quarter(cloud)
-    assert alerts(cloud)[kind]["open"] is False
+    assert raised(cloud)[kind]["open"] is False
 
 
 def test_the_age_of_a_queue_counts_from_when_photos_were_asked_for(cloud: InProcessCloud) -> None:
     """However often they were claimed and given back meanwhile."""
     cloud.openai.faults.add("refused", status=503, count=None)
     asked = cloud.clock()
-    assert classify(cloud, "photo-one")
+    assert served(cloud, "photo-one", "batch")
     for _ in range(12):
         quarter(cloud)
     shown = admin_stats(AdminStats(), "root", cloud.deps)["queue"]["oldestAt"]
@@ -106,29 +101,29 @@ def test_the_age_of_a_queue_counts_from_when_photos_were_asked_for(cloud: InProc
 
 def test_a_provider_that_answers_costs_no_note_and_one_failure_is_no_alert(cloud: InProcessCloud) -> None:
     """Nothing is written while all is well; what was one slip is told to nobody."""
-    assert classify(cloud, "photo-one", "instant")
+    assert served(cloud, "photo-one")
     before = cloud.firestore.bill.snapshot()["totals"]["writes"]
-    assert classify(cloud, "photo-two", "instant")
+    assert served(cloud, "photo-two")
     assert cloud.firestore.bill.snapshot()["totals"]["writes"] - before == 6
     cloud.openai.faults.add("refused", status=503, count=1)
-    assert not classify(cloud, "photo-three", "instant", uid="bob")
+    assert not served(cloud, "photo-three", uid="bob")
     assert noted(cloud)["instant"]["failures"] == 1
     guard_budget(cloud.deps)
-    assert alerts(cloud) == {}
+    assert raised(cloud) == {}
 
 
 def test_another_process_that_meets_an_answer_ends_the_outage(cloud: InProcessCloud) -> None:
     """The one that noted it may be gone: whoever reads the settings and gets an answer takes the note out, once."""
     cloud.openai.faults.add("refused", status=503, count=3)
     for number in range(3):
-        assert not classify(cloud, f"photo-no-{number}", "instant")
+        assert not served(cloud, f"photo-no-{number}")
         cloud.clock.advance(MINUTE)
     assert noted(cloud)["instant"]["failures"] == 3
     cloud.restart()
-    assert classify(cloud, "photo-four", "instant", uid="bob")
+    assert served(cloud, "photo-four", uid="bob")
     assert noted(cloud) == {}
     before = cloud.firestore.bill.snapshot()["totals"]["writes"]
-    assert classify(cloud, "photo-five", "instant", uid="bob")
+    assert served(cloud, "photo-five", uid="bob")
     assert cloud.firestore.bill.snapshot()["totals"]["writes"] - before == 6
 
 
@@ -136,10 +131,10 @@ def test_failures_within_half_a_minute_are_one_note(cloud: InProcessCloud) -> No
     """An outage under load writes little; those in between are counted with the next note."""
     cloud.openai.faults.add("refused", status=503, count=None)
     for number in range(2):
-        classify(cloud, f"photo-no-{number}", "instant")
+        served(cloud, f"photo-no-{number}")
     assert noted(cloud)["instant"]["failures"] == 1
     cloud.clock.advance(MINUTE)
-    classify(cloud, "photo-last", "instant", uid="bob")
+    served(cloud, "photo-last", uid="bob")
     assert noted(cloud)["instant"]["failures"] == 3
 
 
@@ -153,7 +148,7 @@ def test_a_note_that_cannot_be_written_changes_nothing_for_the_user(
 
     monkeypatch.setattr(cloud.deps.store, "note_outage", down)
     cloud.openai.faults.add("refused", status=503, count=None)
-    assert not classify(cloud, "photo-one", "instant")
+    assert not served(cloud, "photo-one")
     assert "outage_unrecorded" in capfd.readouterr().out
 
 
@@ -161,24 +156,24 @@ def test_a_reopened_lane_is_no_old_queue(cloud: InProcessCloud) -> None:
     """What waited while both lanes were closed is not late the moment that they open."""
     until = (cloud.clock() + timedelta(hours=6)).isoformat()
     cloud.configure({"budget": {"overrideMode": "closed", "overrideUntil": until}})
-    assert classify(cloud, "photo-one")
+    assert served(cloud, "photo-one", "batch")
     while cloud.clock().isoformat() <= until:
         quarter(cloud)
     guard_budget(cloud.deps)
-    assert alerts(cloud) == {}
+    assert raised(cloud) == {}
 
 
 def test_an_alert_that_lasts_is_told_once_a_day_with_its_first_hour(cloud: InProcessCloud) -> None:
     """The next day's says since when; the one of the day before ends quietly."""
     cloud.openai.faults.add("refused", status=401, count=None)
     since = cloud.clock()
-    assert not classify(cloud, "photo-one", "instant")
+    assert not served(cloud, "photo-one")
     guard_budget(cloud.deps)
     for number in range(13):
         cloud.clock.advance(timedelta(hours=1))
-        classify(cloud, f"photo-no-{number}", "instant", uid=f"user-{number}")
+        served(cloud, f"photo-no-{number}", uid=f"user-{number}")
         guard_budget(cloud.deps)
-    found = {each.id: each.to_dict() or {} for each in cloud.client.collection("alerts").stream()}
+    found = alerts(cloud)
     assert set(found) == {"key_refused-2026-11-21", "key_refused-2026-11-22"}
     assert found["key_refused-2026-11-22"]["since"] == since
     assert [each["open"] for _, each in sorted(found.items())] == [False, True]

@@ -8,7 +8,7 @@ from functions.adapters.providers import openai as adapter
 from functions.core.model.parsing import read_completion
 from functions.use_cases.operations.guard_budget import guard_budget
 from scripts.inprocess import InProcessCloud
-from tests.steps import classify, job, today
+from tests.steps import classify, job, listed, today
 
 BIG = 1_000_000_000
 MIDNIGHT = "2026-11-22T00:00:00Z"
@@ -29,8 +29,8 @@ def books(cloud: InProcessCloud, day: str | None = None) -> tuple[int, int, int]
 
 def batch_hold(cloud: InProcessCloud) -> Any:
     """Return what is held for the only batch there is."""
-    (batch,) = cloud.client.collection("batches").stream()
-    return (batch.to_dict() or {})["hold"]
+    (batch,) = listed(cloud, "batches").values()
+    return batch["hold"]
 
 
 def held_for_a_call(cloud: InProcessCloud) -> int:

@@ -8,9 +8,8 @@ from functions.core.shared.errors import DailyLimit, EcolaneError, PhotoRefused
 from functions.core.wallet.quotas import FAILURES_REFUNDED_MAX
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
-from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
 from scripts.inprocess import InProcessCloud
-from tests.app import photo
+from tests.steps import classify, listed, wallet
 
 KINDS = ["refusal", "cut_answer"]
 
@@ -25,10 +24,8 @@ def cloud() -> InProcessCloud:
 
 def ask(cloud: InProcessCloud, key: str, lane: str, uid: str = "eve") -> EcolaneError | None:
     """Have a photo classified. Returns what is refused."""
-    path = cloud.upload(uid, f"{key}.jpg", photo(64))
-    request = {"requestId": f"request-{key}", "imagePath": path, "mode": lane, "allowBatch": False}
     try:
-        classify_image(ClassifyImage.model_validate(request), uid, cloud.deps)
+        classify(cloud, key, lane, uid, allowBatch=False)
     except EcolaneError as error:
         return error
     return None
@@ -36,13 +33,12 @@ def ask(cloud: InProcessCloud, key: str, lane: str, uid: str = "eve") -> Ecolane
 
 def paid(cloud: InProcessCloud, uid: str = "eve") -> int:
     """Return what a user has paid, in tokens."""
-    wallet = cloud.client.document("users", uid, "wallet", "main").get().to_dict() or {}
-    return int(wallet["totalSpent"])
+    return int(wallet(cloud, uid)["totalSpent"])
 
 
 def billed(cloud: InProcessCloud) -> int:
     """Return what users' jobs have cost the operator, in micro-dollars."""
-    return sum(int((job.to_dict() or {})["costMicros"]) for job in cloud.client.collection("aiJobs").stream())
+    return sum(int(job["costMicros"]) for job in listed(cloud, "aiJobs").values())
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -75,11 +71,11 @@ def test_in_the_batch_lane_they_are_paid_for(cloud: InProcessCloud, kind: str) -
         submit_batches(cloud.deps)
         cloud.clock.advance(timedelta(minutes=20))
         poll_batches(cloud.deps)
-    jobs = [job.to_dict() or {} for job in cloud.client.collection("aiJobs").stream()]
+    jobs = listed(cloud, "aiJobs").values()
     assert [job["status"] for job in jobs] == ["failed"] * photos
     assert sum(job["chargeStands"] for job in jobs) == paid(cloud) == photos - FAILURES_REFUNDED_MAX
-    wallet = cloud.client.document("users/eve/wallet/main").get().to_dict() or {}
-    assert (wallet["today"]["batch"], wallet["today"]["failed"]) == (photos, photos)
+    today = wallet(cloud, "eve")["today"]
+    assert (today["batch"], today["failed"]) == (photos, photos)
 
 
 def test_photos_sent_at_once_are_paid_for_from_the_fourth_on(cloud: InProcessCloud) -> None:

@@ -5,13 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from typer.testing import CliRunner
 
-from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
 from functions.use_cases.operations.admin_stats import AdminStats, admin_stats
 from functions.use_cases.operations.guard_budget import guard_budget
 from scripts import admin
 from scripts.inprocess import InProcessCloud
 from scripts.operators import session
-from tests.app import photo
+from tests.steps import classify, listed
 
 
 @pytest.fixture
@@ -19,9 +18,7 @@ def cloud() -> InProcessCloud:
     """A cloud in which one photo was classified yesterday and the guard has looked at it."""
     cloud = InProcessCloud(seed=1)
     cloud.clock.now = datetime.now(UTC) - timedelta(days=1)
-    path = cloud.upload("ann", "one.jpg", photo(64))
-    request = {"requestId": "request-one", "imagePath": path, "mode": "instant"}
-    classify_image(ClassifyImage.model_validate(request), "ann", cloud.deps)
+    classify(cloud, "one")
     guard_budget(cloud.deps)
     cloud.clock.advance(timedelta(days=1))
     guard_budget(cloud.deps)
@@ -30,8 +27,8 @@ def cloud() -> InProcessCloud:
 
 def cost(cloud: InProcessCloud) -> int:
     """Return what the job says that it cost."""
-    (job,) = cloud.client.collection("aiJobs").stream()
-    return int((job.to_dict() or {})["costMicros"])
+    (job,) = listed(cloud, "aiJobs").values()
+    return int(job["costMicros"])
 
 
 def test_admin_stats_has_the_costs_of_the_last_days(cloud: InProcessCloud) -> None:

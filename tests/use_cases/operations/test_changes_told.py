@@ -11,8 +11,8 @@ from functions.core.shared.alerts import AlertKind, alert
 from functions.core.shared.errors import InvalidRequest
 from functions.use_cases.operations.admin_set_config import AdminSetConfig, admin_set_config
 from functions.use_cases.operations.guard_budget import guard_budget
-from functions.use_cases.wallet.register_device import RegisterDevice, register_device
 from scripts.inprocess import InProcessCloud
+from tests.steps import alerts, register
 
 
 @pytest.fixture
@@ -20,8 +20,7 @@ def cloud() -> InProcessCloud:
     """A cloud whose operator, root, is told; both have a device."""
     cloud = InProcessCloud(seed=1)
     for uid in ("root", "eve"):
-        device = {"deviceId": f"phone-of-{uid}-1", "pushToken": f"token-of-{uid}", "platform": "ios"}
-        register_device(RegisterDevice.model_validate(device), uid, cloud.deps)
+        register(cloud, uid, f"token-of-{uid}")
     cloud.configure({"budget": {"alertUids": ["root"]}})
     return cloud
 
@@ -29,12 +28,6 @@ def cloud() -> InProcessCloud:
 def change(cloud: InProcessCloud, by: str = "eve", **budget: Any) -> None:
     """Change the budget's rules as a function does."""
     admin_set_config(AdminSetConfig(changes={"budget": budget}), by, cloud.deps)
-
-
-def alerts(cloud: InProcessCloud) -> list[dict[str, Any]]:
-    """Return the alerts of changes."""
-    found = [each.to_dict() or {} for each in cloud.client.collection("alerts").stream()]
-    return [each for each in found if each["kind"] == "config_changed"]
 
 
 def test_who_takes_the_others_off_the_list_is_told_of_to_them(
@@ -63,7 +56,7 @@ def test_each_change_is_told_and_each_once(cloud: InProcessCloud) -> None:
         change(cloud, dailyLimitMicros=micros)
     for _ in range(2):
         guard_budget(cloud.deps)
-    assert len(cloud.messaging.alerts) == len(alerts(cloud)) == 3
+    assert len(cloud.messaging.alerts) == len(alerts(cloud, "config_changed")) == 3
 
 
 def test_what_changes_nothing_is_not_told(cloud: InProcessCloud) -> None:
@@ -71,7 +64,7 @@ def test_what_changes_nothing_is_not_told(cloud: InProcessCloud) -> None:
     change(cloud, alertUids=["root"])
     with pytest.raises(InvalidRequest):
         change(cloud, dailyLimitMicros=-1)
-    assert alerts(cloud) == []
+    assert alerts(cloud, "config_changed") == {}
 
 
 def test_an_alert_of_a_large_change_fits_into_a_push_with_the_budget_first(cloud: InProcessCloud) -> None:
@@ -83,7 +76,7 @@ def test_an_alert_of_a_large_change_fits_into_a_push_with_the_budget_first(cloud
         "tokens": {"welcome": 1},
     }
     admin_set_config(AdminSetConfig(changes=changes), "e" * 128, cloud.deps)
-    (told,) = alerts(cloud)
+    (told,) = alerts(cloud, "config_changed").values()
     assert told["text"].index("budget.") < told["text"].index("images.")
     assert len(told["text"].encode()) < 3_000
     assert told["text"].isprintable()

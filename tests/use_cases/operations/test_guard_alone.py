@@ -14,6 +14,7 @@ from functions.use_cases.operations.admin_stats import AdminStats, admin_stats
 from functions.use_cases.operations.guard_budget import guard_budget
 from functions.use_cases.wallet.register_device import RegisterDevice, register_device
 from scripts.inprocess import InProcessCloud
+from tests.steps import register, stored
 
 QUARTER = timedelta(minutes=15)
 
@@ -22,8 +23,7 @@ QUARTER = timedelta(minutes=15)
 def cloud() -> InProcessCloud:
     """A cloud with an operator who has a device."""
     cloud = InProcessCloud(seed=1)
-    device = {"deviceId": "phone-of-root", "pushToken": "token-of-root", "platform": "ios"}
-    register_device(RegisterDevice.model_validate(device), "root", cloud.deps)
+    register(cloud, "root", "token-of-root")
     cloud.configure({"budget": {"alertUids": ["root"]}})
     return cloud
 
@@ -42,11 +42,6 @@ class Webhook:
         if self.down:
             raise AlertNotDeliveredError("status 500")
         self.took.append(due.alert_id)
-
-
-def stored(cloud: InProcessCloud, path: str) -> dict[str, Any]:
-    """Return a document."""
-    return cloud.client.document(path).get().to_dict() or {}
 
 
 def raise_one(cloud: InProcessCloud, kind: AlertKind = AlertKind.DRIFT) -> str:

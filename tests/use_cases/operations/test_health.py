@@ -10,12 +10,11 @@ from functions import log
 from functions.edge.crons import CronError, run_cron
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
-from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
 from functions.use_cases.operations.admin_stats import AdminStats, admin_stats
 from functions.use_cases.operations.guard_budget import guard_budget
 from functions.wiring import Deps
 from scripts.inprocess import InProcessCloud
-from tests.app import photo
+from tests.steps import alerts, classify
 
 
 @pytest.fixture
@@ -26,22 +25,9 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> InProcessCloud:
     return cloud
 
 
-def queue(cloud: InProcessCloud, key: str) -> None:
-    """Queue a photo."""
-    path = cloud.upload("ann", f"{key}.jpg", photo(64))
-    request = {"requestId": key, "imagePath": path, "mode": "batch"}
-    classify_image(ClassifyImage.model_validate(request), "ann", cloud.deps)
-
-
 def run(cloud: InProcessCloud, handle: Any) -> None:
     """Let Scheduler run a function."""
     run_cron(ScheduledEvent(job_name="tick", schedule_time=cloud.clock()), handle)
-
-
-def raised(cloud: InProcessCloud) -> set[str]:
-    """Return the kinds of today's alerts."""
-    found = cloud.client.collection("alerts").stream()
-    return {(each.to_dict() or {})["kind"] for each in found}
 
 
 def stats(cloud: InProcessCloud) -> dict[str, Any]:
@@ -51,25 +37,25 @@ def stats(cloud: InProcessCloud) -> dict[str, Any]:
 
 def test_a_queue_that_nobody_takes_from_is_told_once(cloud: InProcessCloud) -> None:
     """After two hours, in an alert that the guard delivers, and not again that day."""
-    queue(cloud, "photo-one")
+    classify(cloud, "photo-one", "batch")
     cloud.clock.advance(timedelta(hours=2))
     guard_budget(cloud.deps)
-    assert raised(cloud) == set()
+    assert {alert["kind"] for alert in alerts(cloud).values()} == set()
     cloud.clock.advance(timedelta(minutes=1))
     assert guard_budget(cloud.deps)["raised"] == 1
     assert guard_budget(cloud.deps)["raised"] == 0
-    assert raised(cloud) == {"queue_old"}
+    assert {alert["kind"] for alert in alerts(cloud).values()} == {"queue_old"}
     (shown,) = stats(cloud)["alerts"]
     assert (shown["kind"], shown["delivered"]) == ("queue_old", True)
 
 
 def test_a_batch_that_nobody_polls_is_told(cloud: InProcessCloud) -> None:
     """An hour after it was due; operators see its id."""
-    queue(cloud, "photo-one")
+    classify(cloud, "photo-one", "batch")
     submit_batches(cloud.deps)
     cloud.clock.advance(timedelta(minutes=70))
     guard_budget(cloud.deps)
-    assert raised(cloud) == {"batch_stuck"}
+    assert {alert["kind"] for alert in alerts(cloud).values()} == {"batch_stuck"}
     batches = stats(cloud)["batches"]
     (batch,) = cloud.client.collection("batches").stream()
     assert batches == {
@@ -85,7 +71,7 @@ def test_a_cron_that_does_not_come_is_told(cloud: InProcessCloud) -> None:
     assert stats(cloud)["crons"]["poll_batches"]["state"] == "never"
     cloud.clock.advance(timedelta(minutes=30))
     run(cloud, guard_budget)
-    assert raised(cloud) == {"cron_late"}
+    assert {alert["kind"] for alert in alerts(cloud).values()} == {"cron_late"}
     assert stats(cloud)["crons"]["submit_batches"]["state"] == "late"
 
 
@@ -147,7 +133,7 @@ def test_operators_see_the_mode_and_why(cloud: InProcessCloud, config: dict[str,
 def test_a_look_costs_a_few_reads(cloud: InProcessCloud) -> None:
     """Bounded, however much there is: what costs grow with is days, alerts and thousands."""
     for number in range(10):
-        queue(cloud, f"photo-no-{number}")
+        classify(cloud, f"photo-no-{number}", "batch")
     submit_batches(cloud.deps)
     before = cloud.firestore.bill.snapshot()["totals"]["reads"]
     stats(cloud)
@@ -157,12 +143,12 @@ def test_a_look_costs_a_few_reads(cloud: InProcessCloud) -> None:
 def test_a_batch_that_openai_keeps_for_hours_is_told_with_its_own_count(cloud: InProcessCloud) -> None:
     """After six hours, with OpenAI's state and how many are answered; over when it has ended."""
     cloud.openai.faults.add("batch_stuck", minutes=None, state="in_progress")
-    queue(cloud, "photo-one")
+    classify(cloud, "photo-one", "batch")
     submit_batches(cloud.deps)
     (batch,) = cloud.client.collection("batches").stream()
     for hours in range(7):
         guard_budget(cloud.deps)
-        assert ("batch_slow" in raised(cloud)) is (hours == 6)
+        assert ("batch_slow" in {alert["kind"] for alert in alerts(cloud).values()}) is (hours == 6)
         for _ in range(4):
             cloud.clock.advance(timedelta(minutes=15))
             cloud.openai.tick()

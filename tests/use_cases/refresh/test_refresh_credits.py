@@ -14,7 +14,6 @@ from functions.core.refresh.refresh import last_due, slot_of
 from functions.core.shared.breaker import OPEN_FOR
 from functions.core.shared.time_limits import RUN_TIME
 from functions.use_cases.jobs.cancel_job import CancelJob, cancel_job
-from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
 from functions.use_cases.jobs.quote import Quote, quote
 from functions.use_cases.jobs.upgrade_job import UpgradeJob, upgrade_job
 from functions.use_cases.operations.admin_stats import AdminStats, admin_stats
@@ -25,8 +24,9 @@ from functions.wiring import Deps
 from localcloud.firestore import in_process_client
 from localcloud.firestore.inprocess import Intercept
 from scripts.inprocess import InProcessCloud
-from tests.app import App, photo
+from tests.app import App
 from tests.conftest import Configure
+from tests.steps import classify, enqueue, letters, statement, stored, wallet
 
 USERS = [uid for uid in (f"user-{number}" for number in range(60)) if not 12 * 60 <= slot_of(uid) < 13 * 60][:40]
 """Nobody's slot is in the hour that the tests begin in, so that a few minutes more make nobody due again."""
@@ -35,7 +35,7 @@ UNLUCKY = USERS[7]
 CRON = timedelta(minutes=5)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 ADD_TEN = {"kind": "add", "amount": 10, "every": "day"}
-WELCOME = ("welcome", 10)
+WELCOME = ("welcome", 10, 10)
 
 
 @pytest.fixture
@@ -64,25 +64,9 @@ def join(local: InProcessCloud, users: list[str] = USERS) -> None:
         get_wallet(GetWallet(), user, local.deps)
 
 
-def wallet(local: InProcessCloud, user: str) -> dict[str, Any]:
-    """Return a stored wallet."""
-    return local.client.document("users", user, "wallet", "main").get().to_dict() or {}
-
-
 def change(local: InProcessCloud, user: str, **fields: Any) -> None:
     """Change a stored wallet, as an operator with a heavy hand does."""
     local.client.document("users", user, "wallet", "main").update(fields)
-
-
-def statement(local: InProcessCloud, user: str) -> list[tuple[str, int]]:
-    """Return a user's ledger as lines: entry id, tokens."""
-    found = local.client.collection("users", user, "ledger").order_by("seq").stream()
-    return [(snapshot.id, snapshot.get("delta")) for snapshot in found]
-
-
-def letters(local: InProcessCloud) -> list[dict[str, Any]]:
-    """Return the dead letters."""
-    return [snapshot.to_dict() or {} for snapshot in local.client.collection("deadLetters").stream()]
 
 
 def tomorrow(local: InProcessCloud) -> None:
@@ -94,8 +78,8 @@ def refreshed_once(local: InProcessCloud, users: list[str]) -> None:
     """Check that each of these users got one allowance, and that the books balance."""
     for user in users:
         lines, stored = statement(local, user), wallet(local, user)
-        assert [tokens for entry, tokens in lines if entry.startswith("refresh:")] == [10], user
-        assert stored["balance"] == sum(tokens for _, tokens in lines)
+        assert [tokens for entry, tokens, _ in lines if entry.startswith("refresh:")] == [10], user
+        assert stored["balance"] == sum(tokens for _, tokens, _ in lines)
 
 
 # A day
@@ -170,7 +154,7 @@ def test_a_month_plan_is_refreshed_once_a_month(local: InProcessCloud) -> None:
     for _ in range(20):
         local.clock.advance(DAY)
         refresh_credits(local.deps)
-    assert statement(local, "ann") == [WELCOME, ("refresh:2026-12", 100)]
+    assert statement(local, "ann") == [WELCOME, ("refresh:2026-12", 100, 110)]
 
 
 # Staying away and coming back
@@ -203,17 +187,16 @@ def test_a_dormant_user_costs_nothing_and_loses_nothing(local: InProcessCloud) -
 def test_a_user_who_upgrades_or_cancels_is_there(local: InProcessCloud, call: str) -> None:
     """Yesterday's photo is upgraded with today's tokens; who cancels it gets these before the price comes back."""
     local.configure({"refresh": {"allowances": {"free": ADD_TEN}}, "tokens": {"welcome": 1}})
-    request = {"requestId": "yesterdays", "imagePath": local.upload("ann", "one.jpg", photo(64)), "mode": "batch"}
-    job_id = classify_image(ClassifyImage.model_validate(request), "ann", local.deps)["jobId"]
+    (job_id,) = enqueue(local, "ann")
     tomorrow(local)
     period = local.clock().date().isoformat()
     if call == "upgrade":
         assert upgrade_job(UpgradeJob(jobId=job_id), "ann", local.deps)["status"] == "done"
-        posted = [(f"refresh:{period}", 10), (f"upgrade:{job_id}", -4)]
+        posted = [(f"refresh:{period}", 10, 10), (f"upgrade:{job_id}", -4, 6)]
     else:
         assert cancel_job(CancelJob(jobId=job_id), "ann", local.deps)["status"] == "cancelled"
-        posted = [(f"refresh:{period}", 10), (f"refund:{job_id}", 1)]
-    assert statement(local, "ann") == [("welcome", 1), (f"charge:{job_id}", -1), *posted]
+        posted = [(f"refresh:{period}", 10, 10), (f"refund:{job_id}", 1, 11)]
+    assert statement(local, "ann") == [("welcome", 1, 1), (f"charge:{job_id}", -1, 0), *posted]
     assert wallet(local, "ann")["contactAt"] == local.clock()
 
 
@@ -239,13 +222,10 @@ def test_a_contact_is_credited_before_it_spends(local: InProcessCloud) -> None:
     tomorrow(local)
     local.deps.runtime()
     local.deps.queue()
-    path = local.upload("ann", "bottle.jpg", photo(64))
-    request = {"requestId": "request-one", "imagePath": path, "mode": "batch"}
     local.firestore.bill.reset()
-    job = classify_image(ClassifyImage.model_validate(request), "ann", local.deps)
-    assert job["balance"] == 9
+    assert classify(local, "one", "batch")["balance"] == 9
     assert local.firestore.bill.snapshot()["totals"]["reads"] == 1
-    assert [tokens for _, tokens in statement(local, "ann")] == [10, 10, -1]
+    assert [tokens for _, tokens, _ in statement(local)] == [10, 10, -1]
 
 
 def test_the_bonus_comes_with_the_allowance(local: InProcessCloud) -> None:
@@ -316,7 +296,7 @@ def test_a_damaged_wallet_holds_up_nobody_and_is_given_up(
         *[(0, 0, 0)] * 2,
     ]
     refreshed_once(local, [user for user in USERS if user != UNLUCKY])
-    (letter,) = letters(local)
+    (letter,) = letters(local).values()
     assert reason in letter["reason"]
     assert (letter["uid"], letter["path"], letter["kind"]) == (UNLUCKY, f"users/{UNLUCKY}/wallet/main", "refresh")
     assert letter["expireAt"] > local.clock()
@@ -335,11 +315,11 @@ def test_a_user_whose_plan_is_not_known_yet_waits_for_it(local: InProcessCloud) 
     for _ in range(6):
         run = refresh_credits(local.deps)
         local.clock.advance(timedelta(hours=1, minutes=1))
-    assert (run["waiting"], run["failed"], letters(local)) == (1, 0, [])
+    assert (run["waiting"], run["failed"], letters(local)) == (1, 0, {})
     assert all(wallet(local, user)["balance"] > 10 for user in USERS if user != UNLUCKY)
     assert get_wallet(GetWallet(), UNLUCKY, local.deps)["balance"] == 10
     day = local.clock().date().isoformat()
-    assert "plan" in (local.client.document(f"alerts/document_damaged-{day}").get().to_dict() or {})["text"]
+    assert "plan" in stored(local, f"alerts/document_damaged-{day}")["text"]
     change(local, UNLUCKY, plan="free")
     assert refresh_credits(local.deps)["refreshed"] >= 1
     assert wallet(local, UNLUCKY)["balance"] > 10
@@ -370,9 +350,10 @@ def test_a_wallet_without_its_fields_is_given_up(local: InProcessCloud) -> None:
         local.clock.advance(wait * MINUTE)
         refresh_credits(local.deps)
     refreshed_once(local, ["ann"])
-    reasons = {letter["path"]: letter["reason"] for letter in letters(local)}
-    assert "balance: is missing" in reasons["users/bob/wallet/main"]
-    assert reasons["users/bob/wallet/other"] == reasons["wallet/stray"] == "not the path of a wallet"
+    found = letters(local)
+    assert "balance: is missing" in found["users/bob/wallet/main"]["reason"]
+    for path in ("users/bob/wallet/other", "wallet/stray"):
+        assert found[path]["reason"] == "not the path of a wallet"
 
 
 def test_whoever_was_given_up_is_credited_once_repaired(local: InProcessCloud) -> None:
@@ -398,8 +379,10 @@ def test_an_entry_that_exists_already_is_not_posted_again(local: InProcessCloud)
     for wait in (0, 1, 2, 4):
         local.clock.advance(wait * MINUTE)
         refresh_credits(local.deps)
-    assert [line for line in statement(local, UNLUCKY) if line != WELCOME] == [(statement(local, UNLUCKY)[1][0], 10)]
-    assert "AlreadyExists" in letters(local)[0]["reason"]
+    assert [line for line in statement(local, UNLUCKY) if line != WELCOME] == [
+        (statement(local, UNLUCKY)[1][0], 10, 20)
+    ]
+    assert "AlreadyExists" in letters(local)[f"users/{UNLUCKY}/wallet/main"]["reason"]
 
 
 def test_a_clock_behind_the_last_run_brings_nothing(local: InProcessCloud) -> None:
@@ -433,7 +416,7 @@ def test_one_fault_of_the_store_costs_nobody_anything(local: InProcessCloud, kin
         local.clock.advance(CRON)
         run_or_fail(local)
     refreshed_once(local, USERS)
-    assert letters(local) == []
+    assert letters(local) == {}
 
 
 def run_or_fail(local: InProcessCloud) -> dict[str, int]:
@@ -569,14 +552,12 @@ def test_a_spend_during_a_refresh_is_never_overwritten(local: InProcessCloud) ->
     """Between the worker's read and its commit a user pays: both the payment and the allowance are in the books."""
     join(local)
     tomorrow(local)
-    path = local.upload(UNLUCKY, "bottle.jpg", photo(64))
-    request = ClassifyImage.model_validate({"requestId": "request-one", "imagePath": path, "mode": "batch"})
     spent: list[str] = []
 
     def intercept(rpc: str, proceed: Any) -> Any:
         if rpc == "Commit" and not spent:
             spent.append(rpc)
-            classify_image(request, UNLUCKY, local.deps)
+            classify(local, "one", "batch", UNLUCKY)
         return proceed()
 
     assert refresh_credits(intercepted(local, intercept))["refreshed"] == 39
