@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from google.cloud.firestore import Increment
 
 from localcloud.cloud import LocalCloud
@@ -20,6 +21,13 @@ def document(cloud: LocalCloud, path: str) -> dict[str, Any]:
 def today(cloud: LocalCloud) -> str:
     """Return the day by the cloud's clock."""
     return cloud.clock().date().isoformat()
+
+
+@pytest.fixture(autouse=True)
+def day_with_time_left(cloud: LocalCloud) -> None:
+    """Begin no test in the last hours of a day: the machine's clock is where the local cloud's begins."""
+    if (cloud.clock() + timedelta(hours=3)).date() != cloud.clock().date():
+        cloud.advance(timedelta(hours=3))
 
 
 def guarded(cloud: LocalCloud) -> None:
