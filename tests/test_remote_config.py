@@ -30,10 +30,11 @@ def template(**values: str) -> ServerTemplate:
     return made
 
 
-def test_only_what_is_set_is_taken() -> None:
+def test_only_what_is_set_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of our keys those that the console has, as text; other parameters are not ours."""
-    found = remote_values(REMOTE_KEYS, lambda: template(batch_token_price="2", something_else="9"))
-    assert found == {"batch_token_price": "2"}
+    stored = template(batch_token_price="2", something_else="9")
+    monkeypatch.setattr("functions.adapters.remote_config.fetched_template", lambda: stored)
+    assert remote_values(REMOTE_KEYS) == {"batch_token_price": "2"}
 
 
 @pytest.fixture

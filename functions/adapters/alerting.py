@@ -35,10 +35,8 @@ class AlertWebhook:
     header: what anybody could have signed proves nothing.
     """
 
-    def __init__(
-        self, url: str, secret: str, clock: Callable[[], datetime], wait: Callable[[float], None] = sleep
-    ) -> None:
-        self._url, self._secret, self._clock, self._wait = url, secret, clock, wait
+    def __init__(self, url: str, secret: str, clock: Callable[[], datetime]) -> None:
+        self._url, self._secret, self._clock = url, secret, clock
 
     def send(self, alert: Alert) -> None:
         """Deliver an alert. It may arrive more than once; its `id` tells.
@@ -65,7 +63,7 @@ class AlertWebhook:
             if not problem:
                 return
             if pause is not None:
-                self._wait(pause)
+                sleep(pause)
         raise AlertNotDeliveredError(problem)
 
     def _post(self, body: bytes) -> str:

@@ -1,7 +1,7 @@
 """Firebase Remote Config, as far as prices come from it: the server template of the Admin SDK."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from firebase_admin import remote_config
 from firebase_admin.remote_config import ServerTemplate
@@ -24,8 +24,8 @@ def fetched_template() -> ServerTemplate:
     return asyncio.run(remote_config.get_server_template())
 
 
-def remote_values(keys: Iterable[str], template: Callable[[], ServerTemplate] = fetched_template) -> dict[str, str]:
+def remote_values(keys: Iterable[str]) -> dict[str, str]:
     """Return those of these keys that are set, as the text that the console stores."""
     with one_call(REQUEST_SECONDS):  # which a call takes off what it waits for Firestore
-        config = template().evaluate()
+        config = fetched_template().evaluate()
     return {key: config.get_string(key) for key in keys if config.get_value_source(key) == FROM_CONSOLE}

@@ -196,10 +196,10 @@ def connect(project: str) -> OperatorDeps:
     return OperatorDeps(settings, _clock())
 
 
-def deployed_params(project: str, folder: Path = _ROOT) -> dict[str, str]:
+def deployed_params(project: str) -> dict[str, str]:
     """Read the params that were deployed, from the files in which the Firebase CLI keeps them; a project's own win."""
     found: dict[str, str] = {}
-    for path in (folder / ".env", folder / f".env.{project}"):
+    for path in (_ROOT / ".env", _ROOT / f".env.{project}"):
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
         found |= {name.strip(): value.strip().strip("\"'") for name, value in pairs if name.strip() in _PARAMS}

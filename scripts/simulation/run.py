@@ -12,8 +12,6 @@ from scripts.simulation.interleaving import OverrunError
 from scripts.simulation.violations import Violation
 from scripts.simulation.world import World
 
-OPENAI_TICK_SECONDS = 1_800.0
-
 
 @dataclass
 class Result:

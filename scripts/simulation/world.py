@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest import mock
@@ -496,11 +496,6 @@ class _SimulatedDeps(Deps):
 
 def _json(line: bytes) -> Any:
     return json.loads(line)
-
-
-def simulated(seconds: float) -> datetime:
-    """Return a time in seconds since 1970 as a datetime."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
 
 
 def photo_text(data: bytes) -> str:

@@ -67,9 +67,17 @@ def receiver() -> Iterator[Receiver]:
     server.server_close()
 
 
-def webhook(url: str, waits: list[float] | None = None, secret: str = SECRET) -> AlertWebhook:
-    """Return our side of it, which notes how long it would have waited instead of waiting."""
-    return AlertWebhook(url, secret, lambda: NOW, wait=(waits if waits is not None else []).append)
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses between tries, which nobody waits for."""
+    waits: list[float] = []
+    monkeypatch.setattr(alerting, "sleep", waits.append)
+    return waits
+
+
+def webhook(url: str, secret: str = SECRET) -> AlertWebhook:
+    """Return our side of it."""
+    return AlertWebhook(url, secret, lambda: NOW)
 
 
 def test_an_alert_arrives_as_json_with_a_signature_that_checks_out(receiver: Receiver) -> None:
@@ -108,30 +116,27 @@ def test_without_a_secret_nothing_pretends_to_be_signed(receiver: Receiver) -> N
     assert "Ecolane-Signature" not in headers
 
 
-def test_without_an_address_nothing_is_sent_and_nothing_fails() -> None:
+def test_without_an_address_nothing_is_sent_and_nothing_fails(waits: list[float]) -> None:
     """The log entry is the alert then."""
-    waits: list[float] = []
-    webhook("", waits).send(ALERT)
+    webhook("").send(ALERT)
     assert waits == []
 
 
 @pytest.mark.parametrize("first", [[500], [503, 429], [404, 301]], ids=str)
-def test_a_server_that_is_not_well_is_tried_again(receiver: Receiver, first: list[int]) -> None:
+def test_a_server_that_is_not_well_is_tried_again(receiver: Receiver, waits: list[float], first: list[int]) -> None:
     """Whatever it answered; each time after a longer pause, with the same body."""
     receiver.answers = [*first, 204]
-    waits: list[float] = []
-    webhook(receiver.url, waits).send(ALERT)
+    webhook(receiver.url).send(ALERT)
     assert waits == list(BACKOFF_SECONDS[: len(first)])
     assert len({body for _, _, body in receiver.requests}) == 1
     assert len(receiver.requests) == len(first) + 1
 
 
-def test_after_three_tries_it_is_the_next_guards(receiver: Receiver) -> None:
+def test_after_three_tries_it_is_the_next_guards(receiver: Receiver, waits: list[float]) -> None:
     """The error says what the other side answered, and not where it is or what we sign with."""
     receiver.answers = [500]
-    waits: list[float] = []
     with pytest.raises(AlertNotDeliveredError, match=r"^status 500$"):
-        webhook(receiver.url, waits).send(ALERT)
+        webhook(receiver.url).send(ALERT)
     assert (len(receiver.requests), waits) == (3, list(BACKOFF_SECONDS))
 
 

@@ -86,13 +86,15 @@ def test_a_project_that_takes_prices_from_remote_config_is_asked_for_them(monkey
     assert connected == [True]
 
 
-def test_params_come_from_where_the_deploy_keeps_them(tmp_path: Path) -> None:
+def test_params_come_from_where_the_deploy_keeps_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that figures depend on, the project's own before the common ones."""
     common = "OPENAI_MODEL=gpt-5-nano\nREMOTE_CONFIG=true\n"  # pragma: allowlist secret (settings)
     (tmp_path / ".env").write_text(common, encoding="utf-8")
     (tmp_path / ".env.mine").write_text(
         '# a comment\nREGION=us-central1\nOPENAI_MODEL="gpt-4o-mini"\n', encoding="utf-8"
     )
-    assert deployed_params("mine", tmp_path) == {"OPENAI_MODEL": "gpt-4o-mini", "REMOTE_CONFIG": "true"}
-    assert deployed_params("other", tmp_path)["OPENAI_MODEL"] == "gpt-5-nano"
-    assert deployed_params("other", tmp_path / "empty") == {}
+    monkeypatch.setattr(session, "_ROOT", tmp_path)
+    assert deployed_params("mine") == {"OPENAI_MODEL": "gpt-4o-mini", "REMOTE_CONFIG": "true"}
+    assert deployed_params("other")["OPENAI_MODEL"] == "gpt-5-nano"
+    monkeypatch.setattr(session, "_ROOT", tmp_path / "empty")
+    assert deployed_params("other") == {}

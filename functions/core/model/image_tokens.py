@@ -77,11 +77,11 @@ def formula_of(model: str) -> Formula:
     return formula
 
 
-def image_tokens(formula: Formula, width: int, height: int, *, low_detail: bool = False) -> int:
-    """Return the tokens of an image of `width` x `height` pixels; `detail: auto` counts as high."""
+def image_tokens(formula: Formula, width: int, height: int) -> int:
+    """Return the tokens of an image of `width` x `height` pixels in high detail."""
     if isinstance(formula, Patches):
         return math.ceil(_patches(width, height) * formula.factor)
-    return formula.base + (0 if low_detail else _tiles(width, height) * formula.tile)
+    return formula.base + _tiles(width, height) * formula.tile
 
 
 def image_tokens_max(formula: Formula, side: int) -> int:

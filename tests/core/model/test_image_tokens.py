@@ -36,13 +36,6 @@ def test_the_documented_arithmetic(model: str, width: int, height: int, expected
     assert image_tokens(formula_of(model), width, height) == expected
 
 
-def test_low_detail_is_the_base_alone() -> None:
-    """Of a tile model; a patch model has no low detail that is documented."""
-    assert image_tokens(formula_of("gpt-4o"), 4_000, 3_000, low_detail=True) == 85
-    nano = formula_of("gpt-4.1-nano")
-    assert image_tokens(nano, 640, 480, low_detail=True) == image_tokens(nano, 640, 480)
-
-
 @pytest.mark.parametrize("model", FORMULAS)
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_every_model_and_size_as_the_provider_counts_them(model: str, size: tuple[int, int]) -> None:
