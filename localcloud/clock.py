@@ -1,6 +1,6 @@
 """One clock for every process of the local cloud, which can be moved forward.
 
-The product never asks the machine for the time: it is handed a clock. Here the clock is the machine's plus an offset
+A project that never asks the machine for the time is handed a clock. Here the clock is the machine's plus an offset
 that lives in a small shared file, so that the functions, the OpenAI stand-in and the cron clock agree at once when
 it moves.
 """
@@ -11,6 +11,7 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+FILE_VARIABLE = "LOCALCLOUD_CLOCK"  # in whose environment the parts of a local cloud find the file
 _OFFSET = struct.Struct("<d")  # seconds; eight aligned bytes, so a reader never sees half a write
 
 
@@ -20,7 +21,7 @@ class MovableClock:
     def __init__(self, path: Path | None = None) -> None:
         """Open the clock kept in `path`, or start a new one there (in a temporary file when no path is given)."""
         if path is None:
-            with tempfile.NamedTemporaryFile(prefix="ecolane-clock-", delete=False) as new:
+            with tempfile.NamedTemporaryFile(prefix="localcloud-clock-", delete=False) as new:
                 path = Path(new.name)
         if not path.exists() or path.stat().st_size < _OFFSET.size:
             path.write_bytes(_OFFSET.pack(0.0))

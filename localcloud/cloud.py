@@ -1,8 +1,8 @@
-"""The local cloud: everything the product runs on, on this machine, started and stopped together.
+"""The local cloud: everything a Firebase project runs on, on this machine, started and stopped together.
 
-    with LocalCloud() as cloud:
+    with LocalCloud("path/to/project") as cloud:
         uid, id_token = cloud.sign_up()
-        cloud.call("get_wallet", {}, id_token)
+        cloud.call("greet", {"name": "Ada"}, id_token)
         cloud.advance(timedelta(hours=4))        # the clock moves, cron fires, OpenAI batches come through
 
 What starts, in this order, each on a port of its own; it stops in the reverse order, whatever happens:
@@ -18,7 +18,7 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -32,19 +32,19 @@ from google.cloud.storage import Client as StorageClient
 
 from localcloud import callables
 from localcloud.auth import AuthServer
-from localcloud.clock import MovableClock
+from localcloud.clock import FILE_VARIABLE, MovableClock
 from localcloud.cron import CronClock, CronFaults, Tick
+from localcloud.firebase_storage import StorageRules, everything_allowed
 from localcloud.firestore_choice import LocalFirestore, choose_firestore
 from localcloud.functions_process import FunctionsProcess, Trigger
 from localcloud.openai import OpenAIStandIn
+from localcloud.openai.answers import Answer, no_wish
+from localcloud.project import PROJECT, REGION, ProjectError, read_project
 from localcloud.serving import free_port
 from localcloud.storage import StorageServer
 
-PROJECT = "demo-ecolane"  # the prefix demo- keeps every Firebase tool from looking for a real project
-REGION = "us-central1"
-_MAIN = Path(__file__).resolve().parents[1] / "main.py"
+OPENAI_CHOICES = ("auto", "standin", "none")
 _OPENAI = "https://api.openai.com/v1"
-_WEBHOOK = "openai_webhook"  # the function that batch events go to, where main.py has one
 _CALL_SECONDS_MAX = 120
 _ENVIRONMENT_LOCK = threading.Lock()
 
@@ -69,23 +69,70 @@ class Ports:
 
 @dataclass(frozen=True)
 class CloudSettings:
-    """What can be chosen."""
+    """What can be chosen. `CloudSettings.of(folder)` takes what it can from a project's `firebase.json`.
 
-    source: Path = _MAIN
-    firestore: str | None = None  # embedded, official or auto; None asks the environment's FIRESTORE
+    Attributes:
+        source: the Python file with the functions.
+        project: the project's id; one that begins with demo- is nobody's.
+        region: of all functions; it is a part of their addresses.
+        bucket: by default `{project}.firebasestorage.app`.
+        firestore: embedded, official or auto; None asks the environment's FIRESTORE.
+        indexes: the index file that the embedded Firestore enforces; without one there are automatic indexes only.
+        rules: the security rules that the official Firestore enforces.
+        storage_rules: what apps may do in Storage.
+        clock_hook: `module:function` of the project, called in the functions' process with the moved clock, which
+            returns the time now. Without it the functions keep the machine's time.
+        function_processes: instances behind the functions' one address.
+        environment: more variables for the functions.
+        openai: auto asks the real OpenAI where OPENAI_API_KEY or OPENAI_BASE_URL is set; standin never; none starts
+            no stand-in.
+        answers: what the stand-in says, see `openai.answers`.
+        standin: more arguments of OpenAIStandIn.
+        openai_webhook: the function that OpenAI's events go to.
+        cron_faults: how unreliable ticks are.
+        ports: where the parts listen; 0 is any free port.
+        usual_ports: those of "emulators" in firebase.json, which `localcloud up` prefers to others.
+    """
+
+    source: Path
+    project: str = PROJECT
+    region: str = REGION
+    bucket: str = ""
+    firestore: str | None = None
+    indexes: Path | None = None
+    rules: Path | None = None
+    storage_rules: StorageRules = everything_allowed
+    clock_hook: str | None = None
     function_processes: int = 1
-    environment: Mapping[str, str] = field(default_factory=dict)  # more for the functions
-    standin: Mapping[str, Any] = field(default_factory=dict)  # arguments of OpenAIStandIn
+    environment: Mapping[str, str] = field(default_factory=dict)
+    openai: str = "auto"
+    answers: Answer = no_wish
+    standin: Mapping[str, Any] = field(default_factory=dict)
+    openai_webhook: str | None = None
     cron_faults: CronFaults | None = None
     ports: Ports = field(default_factory=Ports)
+    usual_ports: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, folder: Path | str = ".", **changes: Any) -> Self:
+        """Return the settings of the project in `folder`, with `changes` of these fields.
+
+        Raises:
+            ProjectError: the folder is no project; the message says what is missing.
+        """
+        project = read_project(Path(folder).resolve())
+        found = cls(
+            project.source,
+            project.project,
+            indexes=project.indexes,
+            rules=project.rules,
+            usual_ports=project.ports,
+        )
+        return replace(found, **changes)
 
 
 class LocalCloud:
     """A context manager around the running cloud. Leaves no process, thread or file behind."""
-
-    project = PROJECT
-    region = REGION
-    bucket = f"{PROJECT}.firebasestorage.app"
 
     clock: MovableClock
     firestore: LocalFirestore
@@ -97,9 +144,20 @@ class LocalCloud:
     cron: CronClock
     logs: Path
 
-    def __init__(self, settings: CloudSettings | None = None, **changes: Any) -> None:
-        """Take `settings`, or the fields of CloudSettings by name. Nothing starts before `with`."""
-        self.settings = CloudSettings(**changes) if settings is None else settings
+    def __init__(self, project: CloudSettings | Path | str = ".", **changes: Any) -> None:
+        """Take the folder of a project or its settings, and fields of CloudSettings to change. Nothing starts before
+        `with`.
+
+        Raises:
+            ProjectError: the folder is no project; the message says what is missing.
+        """
+        settings = (
+            replace(project, **changes) if isinstance(project, CloudSettings) else CloudSettings.of(project, **changes)
+        )
+        if settings.openai not in OPENAI_CHOICES:
+            raise ProjectError(f"there is no OpenAI {settings.openai!r}; it can be {', '.join(OPENAI_CHOICES)}")
+        self.settings, self.project, self.region = settings, settings.project, settings.region
+        self.bucket = settings.bucket or f"{settings.project}.firebasestorage.app"
         self._stack = ExitStack()
         self._clients = ExitStack()
 
@@ -110,6 +168,7 @@ class LocalCloud:
             PortTakenError: a port asked for is in use.
             FirestoreChoiceError: the Firestore asked for cannot be had.
             FunctionsStartError: main.py does not start; the message shows its last log lines.
+            ProjectError: there is no function named as the webhook.
         """
         # Whatever ends the start, Ctrl-C included, stops what has started by then.
         with ExitStack() as stack:
@@ -125,16 +184,16 @@ class LocalCloud:
 
     def _start(self, stack: ExitStack) -> None:
         settings = self.settings
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ecolane-cloud-")))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="localcloud-")))
         self.logs = folder / "functions.log"
         self.clock = MovableClock(folder / "clock")
         stack.callback(self.clock.close)
 
         self.firestore = choose_firestore(
-            settings.firestore, settings.source.parent, self.clock, free_port(settings.ports.firestore)
+            settings.firestore, settings.indexes, settings.rules, self.clock, free_port(settings.ports.firestore)
         )
         _run(stack, self.firestore)
-        storage_server = StorageServer(self.bucket, settings.ports.storage, self.project)
+        storage_server = StorageServer(self.bucket, settings.ports.storage, self.project, settings.storage_rules)
         _run(stack, storage_server)
         self.storage_host = storage_server.host
         auth_server = AuthServer(self.project, settings.ports.auth)
@@ -146,7 +205,7 @@ class LocalCloud:
             settings.source,
             self.environment,
             self.logs,
-            self.clock.path,
+            settings.clock_hook,
             self.project,
             self.region,
             settings.ports.functions,
@@ -154,8 +213,11 @@ class LocalCloud:
         )
         _run(stack, self._functions)
         self.functions_url = self._functions.url
-        if self.openai is not None and any(trigger.name == _WEBHOOK for trigger in self._functions.triggers()):
-            self.openai.settings.webhook_url = self.url(_WEBHOOK)
+        if self.openai is not None and settings.openai_webhook is not None:
+            names = [trigger.name for trigger in self._functions.triggers()]
+            if settings.openai_webhook not in names:
+                raise ProjectError(f"no function {settings.openai_webhook} for OpenAI's events, only {names}")
+            self.openai.settings.webhook_url = self.url(settings.openai_webhook)
         self.cron = CronClock(
             self.clock,
             self._functions.triggers(),
@@ -186,7 +248,7 @@ class LocalCloud:
             "FIRESTORE_EMULATOR_HOST": self.firestore.host,
             "STORAGE_EMULATOR_HOST": self.storage_host,
             "FIREBASE_AUTH_EMULATOR_HOST": self.auth_host,
-            "ECOLANE_CLOCK": str(self.clock.path),  # the operators' command goes by the moved time, too
+            FILE_VARIABLE: str(self.clock.path),
             **self._openai_environment,
             **self.settings.environment,
         }
@@ -255,13 +317,15 @@ class LocalCloud:
 
     def _start_openai(self, stack: ExitStack) -> None:
         real = {name: os.environ[name] for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL") if os.environ.get(name)}
-        if real:
-            self.openai = None
+        self.openai, self.openai_base_url, self._openai_environment = None, "", {}
+        if self.settings.openai == "none":
+            return
+        if real and self.settings.openai == "auto":
             # A compatible server of one's own often wants no key, but the client wants one.
             self._openai_environment = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": _OPENAI, **real}
         else:
             secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
-            arguments = {"webhook_secret": secret, **self.settings.standin}
+            arguments = {"webhook_secret": secret, "answers": self.settings.answers, **self.settings.standin}
             self.openai = OpenAIStandIn(free_port(self.settings.ports.openai), clock=self.clock, **arguments)
             _run(stack, self.openai)
             self._openai_environment = {

@@ -79,7 +79,7 @@ class ControlServer:
             schedules=cloud.cron.schedules,
             functions=[trigger.name for trigger in cloud.triggers()],
             firestore={"kind": cloud.firestore.kind, "why": cloud.firestore.why},
-            openai="stand-in" if cloud.openai_is_standin else cloud.openai_base_url,
+            openai="stand-in" if cloud.openai_is_standin else cloud.openai_base_url or "none",
         )
 
     def _now(self) -> str:

@@ -1,41 +1,68 @@
-"""Cloud Storage as apps see it: the protocol of the Firebase SDKs, under the rules of `storage.rules`.
+"""Cloud Storage as apps see it: the protocol of the Firebase SDKs, under rules written in Python.
 
     POST   /v0/b/{bucket}/o?name=N       upload: X-Goog-Upload-Protocol multipart or resumable, or the bare bytes
     GET    /v0/b/{bucket}/o/{N}          metadata; with alt=media the bytes, which a download token opens as well
     DELETE /v0/b/{bucket}/o/{N}          delete
-    GET    /v0/b/{bucket}/o              list: the rules let nobody
+    GET    /v0/b/{bucket}/o              list, in one page: prefix=P, delimiter=/
 
-Objects are those of the server's Cloud Storage API: what an app uploads here, the functions read there. The rules are
-written out in `_require_allowed`, because the engine that reads them is Google's; a test holds both to one table.
+Objects are those of the server's Cloud Storage API: what an app uploads here, the functions read there. The engine that
+reads `storage.rules` is Google's: here a function of the project's says the same (`StorageRules`).
 """
 
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from gcp_storage_emulator.exceptions import Conflict, NotFound
 from gcp_storage_emulator.handlers.objects import _checksums, _make_object_resource
 from gcp_storage_emulator.storage import Storage
 
-from functions.core.jobs.uploads import IMAGE_BYTES_MAX
 from localcloud.auth.accounts import AuthError
 from localcloud.auth.tokens import Tokens
 
 PREFIX = "/v0/"
 _ROUTE = re.compile(r"/v0/b/(?P<bucket>[^/]+)/o(?:/(?P<name>.+))?")
-_OWN_UPLOAD = re.compile(r"users/(?P<uid>[^/]+)/uploads/[^/]+")
-_PHOTO = re.compile(r"image/(jpeg|png|webp)")
 _OWNER = "owner"  # what the Admin SDK sends to emulators, for which there are no rules
 _TOKENS = "firebaseStorageDownloadTokens"  # where Cloud Storage keeps the tokens of download links
 _SHOWN = {"name", "bucket", "generation", "metageneration", "contentType", "timeCreated", "updated", "storageClass"}
 _SHOWN |= {"size", "md5Hash", "crc32c", "etag", "contentDisposition", "contentLanguage", "cacheControl"}
 
 Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class StorageRequest:
+    """What rules decide on: an app's `operation` (get, list, create, update or delete) on the object `name`.
+
+    `token` has the claims of the caller's ID token, None if nobody is signed in. `size` in bytes and `content_type` are
+    those of a new object, None for other operations. The `name` of a list is its prefix.
+    """
+
+    operation: str
+    bucket: str
+    name: str
+    token: Mapping[str, Any] | None
+    size: int | None = None
+    content_type: str | None = None
+
+    @property
+    def uid(self) -> str | None:
+        """Who calls; None for nobody."""
+        return None if self.token is None else str(self.token["sub"])
+
+
+StorageRules = Callable[[StorageRequest], bool]
+"""Tells whether a request is allowed, as `storage.rules` tell it to Google's engine."""
+
+
+def everything_allowed(_: StorageRequest) -> bool:
+    """Allow everybody everything: the rules of a project that hands in none."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -101,9 +128,9 @@ class _Upload:
 class FirebaseStorage:
     """Answers apps out of the store of a Cloud Storage emulator. The caller holds the store's lock."""
 
-    def __init__(self, store: Storage, project: str) -> None:
+    def __init__(self, store: Storage, project: str, rules: StorageRules) -> None:
         """Take ID tokens of `project`."""
-        self._store = store
+        self._store, self._rules = store, rules
         self._tokens = Tokens(project)
         self._uploads: dict[str, _Upload] = {}
 
@@ -127,32 +154,53 @@ class FirebaseStorage:
         bucket, name = unquote(route["bucket"]), unquote(route["name"] or "") or call.asked("name")
         if call.method in {"POST", "PUT"} and not call.header("X-HTTP-Method-Override"):
             return self._upload(call, bucket, name)
-        uid = self._caller(call)
         if call.method == "GET" and not name:
-            _refuse("LIST")
+            return self._list(call, bucket)
         if call.method == "GET":
-            return self._get(call, bucket, name, uid)
+            return self._get(call, bucket, name)
         if call.method == "DELETE":
-            _require_allowed("WRITE", uid, name)
+            self._require_allowed(call, "delete", bucket, name)
             self._store.delete_file(bucket, name)
             return Reply(HTTPStatus.NO_CONTENT)
         raise _RefusedError(HTTPStatus.NOT_IMPLEMENTED, f"{call.method} is not served; {__name__} says what is")
 
-    def _caller(self, call: Call) -> str | None:
-        """Return who calls: a uid, `_OWNER`, or None for nobody."""
-        scheme, _, token = call.header("Authorization").partition(" ")
-        if not token:
-            return None
-        if scheme not in {"Firebase", "Bearer"}:
-            raise _RefusedError(HTTPStatus.UNAUTHORIZED, "send 'Authorization: Firebase <ID token>'")
-        return _OWNER if token == _OWNER else str(self._tokens.read(token)["sub"])
+    def _require_allowed(
+        self, call: Call, operation: str, bucket: str, name: str, new: tuple[int, str] | None = None
+    ) -> None:
+        """Hold a request to the rules. `new` is the size and the content type of a new object.
 
-    def _get(self, call: Call, bucket: str, name: str, uid: str | None) -> Reply:
+        Raises:
+            _RefusedError: 403, as the real service answers.
+        """
+        scheme, _, token = call.header("Authorization").partition(" ")
+        if token and scheme not in {"Firebase", "Bearer"}:
+            raise _RefusedError(HTTPStatus.UNAUTHORIZED, "send 'Authorization: Firebase <ID token>'")
+        if token == _OWNER:
+            return
+        claims = self._tokens.read(token) if token else None
+        if not self._rules(StorageRequest(operation, bucket, name, claims, *(new or ()))):
+            action = {"get": "READ", "list": "LIST"}.get(operation, "WRITE")
+            raise _RefusedError(HTTPStatus.FORBIDDEN, f"Permission denied. No {action} permission.")
+
+    def _list(self, call: Call, bucket: str) -> Reply:
+        prefix, delimiter = call.asked("prefix"), call.asked("delimiter")
+        self._require_allowed(call, "list", bucket, prefix)
+        names, folders = [], set()
+        for name in sorted(self._store.objects.get(bucket, {})):
+            if name.startswith(prefix):
+                rest = name.removeprefix(prefix)
+                inner, found, _ = rest.partition(delimiter) if delimiter else (rest, "", "")
+                folders |= {prefix + inner + found} if found else set()
+                names += [] if found else [name]
+        items = [{"name": name, "bucket": bucket} for name in names]
+        return Reply.of({"prefixes": sorted(folders), "items": items})
+
+    def _get(self, call: Call, bucket: str, name: str) -> Reply:
         media = call.asked("alt") == "media"
         found = self._store.objects.get(bucket, {}).get(name)
         tokens = _download_tokens(found or {})
         if not (media and call.asked("token") in tokens):
-            _require_allowed("READ", uid, name)
+            self._require_allowed(call, "get", bucket, name)
         if found is None:
             raise NotFound
         if not media:
@@ -216,7 +264,8 @@ class FirebaseStorage:
 
     def _keep(self, call: Call, bucket: str, name: str, metadata: Json, content: bytes) -> Reply:
         content_type = metadata.get("contentType") or "application/octet-stream"
-        _require_allowed("WRITE", self._caller(call), name, len(content), content_type)
+        operation = "update" if name in self._store.objects.get(bucket, {}) else "create"
+        self._require_allowed(call, operation, bucket, name, (len(content), content_type))
         own = {**(metadata.get("metadata") or {}), _TOKENS: secrets.token_hex(16)}
         kept = {"contentDisposition": "inline", **metadata, "metadata": own}
         resource = _make_object_resource(call.origin, bucket, name, content_type, str(len(content)), kept)
@@ -224,30 +273,9 @@ class FirebaseStorage:
         return Reply.of(_shown(resource))
 
 
-def _require_allowed(
-    action: str, uid: str | None, name: str, size: int | None = None, content_type: str | None = None
-) -> None:
-    """Hold a request to what storage.rules allow. `size` and `content_type` are those of a new object.
-
-    Raises:
-        _RefusedError: 403, as the real service answers.
-    """
-    if uid == _OWNER:
-        return
-    own = _OWN_UPLOAD.fullmatch(name)
-    if own is None or own["uid"] != uid:
-        _refuse(action)
-    if size is not None and (size > IMAGE_BYTES_MAX or _PHOTO.fullmatch(content_type or "") is None):
-        _refuse(action)
-
-
-def _refuse(action: str) -> NoReturn:
-    raise _RefusedError(HTTPStatus.FORBIDDEN, f"Permission denied. No {action} permission.")
-
-
 def _named(name: str) -> str:
     if not name:
-        raise _RefusedError(HTTPStatus.BAD_REQUEST, "name the object: ?name=users/{uid}/uploads/{name}")
+        raise _RefusedError(HTTPStatus.BAD_REQUEST, "name the object: ?name=folder/name")
     return name
 
 

@@ -20,14 +20,12 @@ from pathlib import Path
 from typing import IO, Any
 
 import httpx
-from firebase_functions import params
 
-from functions.deploy import params as product
 from localcloud.functions_process import FunctionsStartError, Trigger
+from localcloud.project import PROJECT
 from localcloud.serving import HOST, PortTakenError, free_port, unhurried
 
 START_SECONDS_MAX = 120.0
-_ROOT = Path(__file__).resolve().parents[1]
 _GUARDIAN = Path(__file__).with_name("firestore") / "guardian.py"
 _NOT_OURS = ("GOOGLE_APPLICATION_CREDENTIALS", "FIREBASE_TOKEN", "OPENAI_API_KEY", "OPENAI_BASE_URL", "FIREBASE_CONFIG")
 _LOG_LINES_SHOWN = 30
@@ -41,22 +39,25 @@ class FirebaseSuite:
     def __init__(
         self,
         cli: Path,
+        folder: Path,
         environment: Mapping[str, str],
         settings: Mapping[str, str],
+        secrets: Mapping[str, str],
         *,
         auth: bool = True,
-        project: str = "demo-ecolane",
+        project: str = PROJECT,
     ) -> None:
-        """Prepare to run the JavaScript file `cli` of firebase-tools with Node.
+        """Prepare to run the JavaScript file `cli` of firebase-tools with Node, on the project in `folder`.
 
-        `environment` reaches the functions as it is; `settings` are params and secrets of a deploy, by name. Those that
-        are left out have their defaults, and secrets the text "none". Without `auth` only the functions are served:
-        their Auth is what FIREBASE_AUTH_EMULATOR_HOST in `environment` says.
+        `environment` reaches the functions as it is; `settings` and `secrets` are the params of a deploy, all of them,
+        by name: the CLI would ask for those left out. Without `auth` only the functions are served: their Auth is what
+        FIREBASE_AUTH_EMULATOR_HOST in `environment` says.
         """
         self._only = "functions,auth" if auth else "functions"
         self.project = project
         self.functions_host = self.auth_host = ""  # from `start` on
-        self._cli, self._environment, self._settings = cli, environment, settings
+        self._cli, self._root, self._environment = cli, folder, environment
+        self._files = {_SETTINGS: settings, ".secret.local": secrets}
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -67,13 +68,18 @@ class FirebaseSuite:
         Raises:
             FunctionsStartError: it ended, or took more than two minutes; the message ends with its last lines.
         """
-        self._folder = tempfile.TemporaryDirectory(prefix="ecolane-suite-")
+        self._folder = tempfile.TemporaryDirectory(prefix="localcloud-suite-")
         home = Path(self._folder.name)
         source = home / _SOURCE
-        _copy_source(source)
-        _write_settings(source, self._settings)
+        functions = _functions(self._root)
+        _copy_source(self._root, source, functions.get("ignore", []))
+        for name, values in self._files.items():
+            (source / name).write_text("".join(f"{key}={value}\n" for key, value in values.items()), encoding="utf-8")
         ports = {name: _quiet_port() for name in ("functions", "auth", "hub", "logging")}
-        _write_firebase_json(source, ports)
+        emulators = {name: {"host": HOST, "port": port} for name, port in ports.items()}
+        emulators |= {"ui": {"enabled": False}, "singleProjectMode": True}  # type: ignore[dict-item]
+        content = {"functions": [functions], "emulators": emulators}
+        (source / "firebase.json").write_text(json.dumps(content), encoding="utf-8")
         self.functions_host, self.auth_host = f"{HOST}:{ports['functions']}", f"{HOST}:{ports['auth']}"
         self._log = (home / "log").open("w+b")
         kept = {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
@@ -157,39 +163,19 @@ def _quiet_port() -> int:
             return free_port(_QUIET_PORTS.start + secrets.randbelow(len(_QUIET_PORTS)))
 
 
-def _firebase_json() -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((_ROOT / "firebase.json").read_text(encoding="utf-8"))
-    return content
+def _functions(root: Path) -> dict[str, Any]:
+    """Return what firebase.json says of the functions, whose folder is the project's own."""
+    section = json.loads((root / "firebase.json").read_text(encoding="utf-8"))["functions"]
+    functions: dict[str, Any] = section[0] if isinstance(section, list) else section
+    return functions
 
 
-def _copy_source(to: Path) -> None:
+def _copy_source(root: Path, to: Path, ignored: list[str]) -> None:
     """Copy what a deploy would upload, and link what it would install."""
-    patterns = [pattern.removeprefix("**/") for pattern in _firebase_json()["functions"][0]["ignore"]]
     # Settings and keys of whoever works here are theirs.
-    shutil.copytree(_ROOT, to, ignore=shutil.ignore_patterns(*patterns, ".env*", ".secret*", "firebase.json"))
-    (to / "venv").symlink_to(_ROOT / "venv")
-
-
-def _write_firebase_json(source: Path, ports: Mapping[str, int]) -> None:
-    emulators = {name: {"host": HOST, "port": port} for name, port in ports.items()}
-    emulators |= {"ui": {"enabled": False}, "singleProjectMode": True}  # type: ignore[dict-item]
-    content = {"functions": _firebase_json()["functions"], "emulators": emulators}
-    (source / "firebase.json").write_text(json.dumps(content), encoding="utf-8")
-
-
-def _write_settings(source: Path, settings: Mapping[str, str]) -> None:
-    declared = list(vars(product).values())
-    plain = {param.name: _default(param) for param in declared if isinstance(param, params.Param)}
-    lines = [f"{name}={settings.get(name, default)}" for name, default in plain.items()]
-    (source / _SETTINGS).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    hidden = [param.name for param in declared if isinstance(param, params.SecretParam)]
-    lines = [f"{name}={settings.get(name, 'none')}" for name in hidden]
-    (source / ".secret.local").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _default(param: params.Param[Any]) -> str:
-    default = param.default
-    return json.dumps(default) if isinstance(default, bool) else str(default)
+    patterns = [pattern.removeprefix("**/") for pattern in ignored] + [".env*", ".secret*", "firebase.json"]
+    shutil.copytree(root, to, ignore=shutil.ignore_patterns(*patterns))
+    (to / "venv").symlink_to(root / "venv")
 
 
 def _trigger(found: Mapping[str, Any]) -> Trigger:

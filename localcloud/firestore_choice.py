@@ -54,11 +54,13 @@ class LocalFirestore:
         return self.server
 
 
-def choose_firestore(wanted: str | None, root: Path, clock: MovableClock, port: int = 0) -> LocalFirestore:
+def choose_firestore(
+    wanted: str | None, indexes: Path | None, rules: Path | None, clock: MovableClock, port: int = 0
+) -> LocalFirestore:
     """Return the Firestore that `wanted` asks for, not started yet.
 
     `wanted` is one of `KINDS`; None takes the environment's `FIRESTORE`, and without one `auto`, which is the embedded
-    one. `root` is the folder of `firestore.indexes.json` and `firestore.rules`, each used where it exists.
+    one. The embedded one enforces the index file `indexes`, the official one the security rules `rules`.
 
     Raises:
         FirestoreChoiceError: `wanted` is no kind, or the official one is wanted and not on this machine.
@@ -72,12 +74,7 @@ def choose_firestore(wanted: str | None, root: Path, clock: MovableClock, port: 
             raise FirestoreChoiceError(
                 f"no official Firestore emulator: {how.rstrip('.')}; FIRESTORE=embedded needs none"
             )
-        official = OfficialFirestore(_existing(root / "firestore.rules"), port)
+        official = OfficialFirestore(rules, port)
         return LocalFirestore("official", f"asked for; {how}", official)
     why = "asked for" if kind == "embedded" else "the default: no Java needed, and it keeps the bill"
-    indexes = _existing(root / "firestore.indexes.json")
     return LocalFirestore("embedded", why, FirestoreServer(port=port, indexes=indexes, clock=clock))
-
-
-def _existing(path: Path) -> Path | None:
-    return path if path.exists() else None

@@ -1,14 +1,13 @@
 """The functions server: every function of main.py in one process, under its Firebase emulator URL.
 
-    python -m localcloud.functions --source main.py --project demo-ecolane --region us-central1 --port
-    5001
+    python -m localcloud.functions --source main.py --project demo-local --region us-central1 --port 5001
 
 serves `/{project}/{region}/{name}` as Cloud Run does: each function behind the functions framework's own
 application, all of them behind the framework's gunicorn with as many threads as an instance takes callers.
 Besides:
 
-    GET /__/healthz     204 as soon as calls are answered GET /__/functions   {"functions": [{"name",
-    "trigger": "callable" | "https" | "schedule", and for a schedule
+    GET /__/healthz     204 as soon as calls are answered
+    GET /__/functions   {"functions": [{"name", "trigger": "callable" | "https" | "schedule", and for a schedule
                         "schedule": "*/5 * * * *", "timeZone": "UTC"}]}
 
 An unknown name is a 404 that lists the names there are.
@@ -26,12 +25,14 @@ import types
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 from firebase_functions.params import Expression
-from functions_framework import create_app
+from functions_framework import _function_registry, create_app
 from functions_framework._http.gunicorn import GunicornApplication
 
-from localcloud.clock import MovableClock
+from localcloud.clock import FILE_VARIABLE, MovableClock
+from localcloud.project import PROJECT, REGION, load_hook
 from localcloud.serving import HOST
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 DEFAULT_THREADS = 80  # one process stands for the instances of every function: five of 16 callers
 _GRACE_SECONDS = 5  # what calls under way get on SIGTERM; Cloud Run gives 10
 _KEEP_ALIVE_SECONDS = 75  # longer than clients keep idle connections, so that none writes into a closing one
-_SOURCE = Path(__file__).with_name("functions_source.py")
 
 
 class Dispatcher:
@@ -81,13 +81,16 @@ def load(source: Path, project: str, region: str) -> Dispatcher:
         LookupError: the file declares no function.
     """
     sys.path.insert(0, str(source.parent))
-    os.environ["ECOLANE_MAIN_MODULE"] = source.stem
     module = importlib.import_module(source.stem)
     triggers = triggers_of(module)
     if not triggers:
         raise LookupError(f"{source} declares no function: nothing in it carries a firebase_functions decorator")
     names = [trigger["name"] for trigger in triggers]
-    apps = {name: create_app(name, str(_SOURCE)) for name in names}  # type: ignore[no-untyped-call]
+    # The framework executes its source anew for each function, which is once per process in production. A second time
+    # in one process fails where main.py declares a deploy-time parameter, so that all get the module imported here.
+    imported = types.SimpleNamespace(loader=types.SimpleNamespace(exec_module=lambda _: None))
+    with mock.patch.object(_function_registry, "load_function_module", return_value=(module, imported)):
+        apps = {name: create_app(name, str(source)) for name in names}  # type: ignore[no-untyped-call]
     os.environ.pop("FUNCTION_TARGET")  # the framework leaves the last name there, which is true of no request
     return Dispatcher(apps, triggers, f"/{project}/{region}/")
 
@@ -121,12 +124,11 @@ def _json(start_response: "StartResponse", status: HTTPStatus, content: dict[str
     return [body]
 
 
-def _install_clock(path: Path) -> None:
-    """Hand the moved time to the product, which otherwise takes the machine's and looks at its settings later."""
-    wiring = importlib.import_module("functions.wiring")
+def _install_clock(hook: str) -> None:
+    """Hand the moved time to the project, which otherwise takes the machine's and looks at its settings later."""
     try:
-        wiring.install_clock(MovableClock(path))
-    except Exception as wrong:  # noqa: BLE001  (whatever the product finds wrong with its settings)
+        load_hook(hook)(MovableClock(Path(os.environ[FILE_VARIABLE])))
+    except Exception as wrong:  # noqa: BLE001  (whatever the project finds wrong with its settings)
         sys.exit(f"The functions do not start: {wrong}")
 
 
@@ -148,10 +150,10 @@ def _stop_with_parent() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m localcloud.functions", description="Serve main.py.")
     parser.add_argument("--source", type=Path, default=Path("main.py"), help="the file with the functions")
-    parser.add_argument("--project", default="demo-ecolane", help="first part of every path")
-    parser.add_argument("--region", default="us-central1", help="second part of every path")
+    parser.add_argument("--project", default=PROJECT, help="first part of every path")
+    parser.add_argument("--region", default=REGION, help="second part of every path")
     parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1")
-    parser.add_argument("--clock", type=Path, help="file of the moved clock, for functions.wiring.install_clock")
+    parser.add_argument("--clock-hook", help=f"module:function, called with the moved clock of ${FILE_VARIABLE}")
     parser.add_argument("--threads", type=int, default=DEFAULT_THREADS, help="callers an instance answers at once")
     parser.add_argument("--processes", type=int, default=1, help="instances behind the one port")
     parser.add_argument("--stop-with-parent", action="store_true", help="end when standard input does")
@@ -164,8 +166,8 @@ def main() -> None:
     if arguments.stop_with_parent:
         _stop_with_parent()
     app = load(arguments.source.resolve(), arguments.project, arguments.region)
-    if arguments.clock is not None:
-        _install_clock(arguments.clock)
+    if arguments.clock_hook is not None:
+        _install_clock(arguments.clock_hook)
     GunicornApplication(  # type: ignore[no-untyped-call]
         app,
         HOST,

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import httpx
 
+from localcloud.project import PROJECT, REGION
 from localcloud.serving import HOST, free_port, unhurried
 
-_ROOT = Path(__file__).resolve().parents[1]
+_IMPORTED_FROM = Path(__file__).resolve().parents[1]
 _START_SECONDS_MAX = 20  # on a machine that has nothing else to do
 _STOP_SECONDS_MAX = 10
 _LOG_LINES_SHOWN = 30
@@ -41,16 +42,16 @@ class FunctionsProcess:
         source: Path,
         environment: Mapping[str, str],
         log: Path,
-        clock: Path | None = None,
-        project: str = "demo-ecolane",
-        region: str = "us-central1",
+        clock_hook: str | None = None,
+        project: str = PROJECT,
+        region: str = REGION,
         port: int = 0,
         processes: int = 1,
     ) -> None:
         """Prepare a server for the functions of `source`; what it prints goes to the file `log`.
 
-        `environment` is added to this process's own. `clock` is the file of a MovableClock, for
-        `functions.wiring.install_clock`; without it the functions keep the machine's time.
+        `environment` is added to this process's own. `clock_hook` (module:function) is called in the server with the
+        clock whose file LOCALCLOUD_CLOCK in it names; without a hook the functions keep the machine's time.
 
         Raises:
             PortTakenError: another program listens on `port`.
@@ -62,10 +63,10 @@ class FunctionsProcess:
         self._command = [sys.executable, "-m", "localcloud.functions", "--stop-with-parent"]
         self._command += ["--source", str(source), "--project", project, "--region", region]
         self._command += ["--port", str(self.port), "--processes", str(processes)]
-        if clock is not None:
-            self._command += ["--clock", str(clock)]
+        if clock_hook is not None:
+            self._command += ["--clock-hook", clock_hook]
         # The folder of main.py comes first, as in production; ours after it, for this very module.
-        paths = [str(source.parent), str(_ROOT), os.environ.get("PYTHONPATH", "")]
+        paths = [str(source.parent), str(_IMPORTED_FROM), os.environ.get("PYTHONPATH", "")]
         self._environment = {
             **os.environ,
             **environment,

@@ -25,7 +25,8 @@ from gcp_storage_emulator.handlers.buckets import create_bucket
 from gcp_storage_emulator.server import RequestHandler, _read_raw_data
 from gcp_storage_emulator.storage import Storage
 
-from localcloud.firebase_storage import PREFIX, Call, FirebaseStorage
+from localcloud.firebase_storage import PREFIX, Call, FirebaseStorage, StorageRules, everything_allowed
+from localcloud.project import PROJECT
 from localcloud.serving import HOST, Background, PortTakenError
 
 _CORS = {
@@ -41,8 +42,11 @@ _log = logging.getLogger(__name__)
 class StorageServer(Background):
     """Cloud Storage with one empty bucket. `STORAGE_EMULATOR_HOST` is its `host` (`http://127.0.0.1:PORT`)."""
 
-    def __init__(self, bucket: str, port: int = 0, project: str = "demo-ecolane") -> None:
-        """Take the port and create `bucket`; `start` begins to answer. Apps send ID tokens of `project`.
+    def __init__(
+        self, bucket: str, port: int = 0, project: str = PROJECT, rules: StorageRules = everything_allowed
+    ) -> None:
+        """Take the port and create `bucket`; `start` begins to answer. Apps send ID tokens of `project`, and do what
+        `rules` allow.
 
         Raises:
             PortTakenError: another program listens on `port`.
@@ -53,7 +57,7 @@ class StorageServer(Background):
         create_bucket(bucket, store)
         store.buckets[bucket]["softDeletePolicy"]["retentionDurationSeconds"] = "0"
         try:
-            server = _Server((HOST, port), partial(_Handler, store, FirebaseStorage(store, project)))
+            server = _Server((HOST, port), partial(_Handler, store, FirebaseStorage(store, project, rules)))
         except OSError as error:
             raise PortTakenError(port) from error
         self.bucket = bucket

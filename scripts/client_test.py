@@ -26,18 +26,19 @@ import typer
 from rich.console import Console
 
 from functions.edge.http_errors import CODES
-from localcloud.cloud import PROJECT, REGION, LocalCloud
 from localcloud.control import ControlServer
 from localcloud.firebase_suite import FirebaseSuite, bucket_of
 from localcloud.firestore import OfficialFirestore, find_official
 from localcloud.functions import triggers_of
 from localcloud.functions_process import FunctionsStartError
 from localcloud.openai import OpenAIStandIn
+from localcloud.project import REGION
 from localcloud.storage import StorageServer
+from scripts import sample_answers
 from scripts.drawings import drawn_photos
+from scripts.ecolane_cloud import PROJECT, ROOT, deploy_params, ecolane_cloud, storage_rules
 from scripts.sample_calls import sample_calls
 
-ROOT = Path(__file__).resolve().parents[1]
 CLIENT = ROOT / "tests" / "client"
 CLI = CLIENT / "node_modules" / "firebase-tools" / "lib" / "bin" / "firebase.js"
 NODE_MAJOR_MIN = 20
@@ -141,23 +142,21 @@ def _start_official(stack: ExitStack) -> tuple[dict[str, Any], FirebaseSuite]:
     stack.callback(firestore.stop)
     firestore.start()
     bucket = bucket_of(PROJECT)
-    storage = StorageServer(bucket, project=PROJECT)
+    storage = StorageServer(bucket, project=PROJECT, rules=storage_rules)
     stack.callback(storage.stop)
     storage.start()
     webhook_secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
-    openai = OpenAIStandIn(batch_minutes=BATCH_MINUTES, webhook_secret=webhook_secret)
+    openai = OpenAIStandIn(answers=sample_answers.answers, batch_minutes=BATCH_MINUTES, webhook_secret=webhook_secret)
     stack.callback(openai.stop)
     openai.start()
     around = {"FIRESTORE_EMULATOR_HOST": firestore.host, "STORAGE_EMULATOR_HOST": storage.host}
-    settings = {
-        "OPENAI_BASE_URL": openai.base_url,
-        "OPENAI_API_KEY": "stand-in",
-        "OPENAI_WEBHOOK_SECRET": webhook_secret,
-    }
-    suite = FirebaseSuite(CLI, around, settings, project=PROJECT)
+    settings, hidden = deploy_params(
+        OPENAI_BASE_URL=openai.base_url, OPENAI_API_KEY="stand-in", OPENAI_WEBHOOK_SECRET=webhook_secret
+    )
+    suite = FirebaseSuite(CLI, ROOT, around, settings, hidden, project=PROJECT)
     # A deploy on a bad day: neither Auth nor Firestore answers.
     nowhere = dict.fromkeys(("FIRESTORE_EMULATOR_HOST", "FIREBASE_AUTH_EMULATOR_HOST"), "127.0.0.1:1")
-    cut_off = FirebaseSuite(CLI, {**around, **nowhere}, settings, auth=False, project=PROJECT)
+    cut_off = FirebaseSuite(CLI, ROOT, {**around, **nowhere}, settings, hidden, auth=False, project=PROJECT)
     for one in (suite, cut_off):  # not side by side: the CLI looks for a free port and takes it a while later
         stack.callback(one.stop)
         one.start()
@@ -180,7 +179,7 @@ def _start_official(stack: ExitStack) -> tuple[dict[str, Any], FirebaseSuite]:
 
 def _start_local_cloud(stack: ExitStack) -> dict[str, str]:
     """Start what `make dev FIRESTORE=official` starts; return where its parts are."""
-    local = stack.enter_context(LocalCloud(firestore="official"))
+    local = stack.enter_context(ecolane_cloud(firestore="official"))
     control = ControlServer(local)
     stack.callback(control.stop)
     control.start()

@@ -23,6 +23,7 @@ from localcloud.cloud import LocalCloud, SignedIn
 from localcloud.firestore_choice import FirestoreChoiceError
 from localcloud.functions_process import FunctionsStartError
 from scripts.drawings import drawn_photos
+from scripts.ecolane_cloud import ecolane_cloud
 
 INSTANT_PHOTOS = 3
 """New users are advised to take the instant lane for their first three photos, and the batch lane after that."""
@@ -56,7 +57,7 @@ def main(
     console.record = picture is not None
     try:
         found = _load(photos)
-        with LocalCloud() as cloud:
+        with ecolane_cloud() as cloud:
             _run(cloud, found)
         if picture is not None:
             picture.write_text(_svg(), encoding="utf-8")

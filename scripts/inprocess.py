@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
-from pathlib import Path
 from typing import IO, Any, Literal, TypeVar
 
 from openai import OpenAI
@@ -26,15 +25,17 @@ from functions.wiring import Deps
 from localcloud.firestore import FirestoreServer, in_process_client
 from localcloud.firestore.service import Wait
 from localcloud.openai import OpenAIStandIn
+from scripts import sample_answers
+from scripts.ecolane_cloud import PROJECT, ROOT
 from scripts.operators.session import OperatorDeps
 from scripts.operators.store import OperatorStore
 
 D = TypeVar("D", bound=Deps)
 Interrupt = Callable[[str, Literal["before", "after"]], None]
 
-SETTINGS = Settings("demo-ecolane", "demo-bucket", "gpt-6-luna", "http://openai.local/v1", "stand-in")
+SETTINGS = Settings(PROJECT, "demo-bucket", "gpt-6-luna", "http://openai.local/v1", "stand-in")
 _AS_IT_IS: Mapping[str, Any] = {}
-_INDEXES = Path(__file__).resolve().parents[1] / "firestore.indexes.json"
+_INDEXES = ROOT / "firestore.indexes.json"
 
 
 class CrashError(BaseException):
@@ -184,12 +185,12 @@ class InProcessCloud:
         self._webhook_secret = standin.get("webhook_secret", "")
         # Locks of a process that died expire by the same clock that everything else goes by.
         self.firestore = FirestoreServer(indexes=_INDEXES, clock=self.clock, seconds=self.clock.seconds)
-        self.openai = OpenAIStandIn(clock=self.clock, **standin)
+        self.openai = OpenAIStandIn(clock=self.clock, answers=sample_answers.answers, **standin)
         self.files = MemoryFiles()
         self.messaging = MemoryMessaging()
         self.interrupt: Interrupt = _uninterrupted
         self.client = in_process_client(
-            self.firestore, wait=wait, intercept=self._intercept, transport=BoundedTransport
+            self.firestore, PROJECT, wait=wait, intercept=self._intercept, transport=BoundedTransport
         )
         self.deps = self.new_process()
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from localcloud.cloud import LocalCloud, SignedIn
+from scripts.ecolane_cloud import ecolane_cloud
 from tests.app import App
 
 # A busy machine is no defect.
@@ -18,7 +19,7 @@ settings.load_profile("unhurried")
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[LocalCloud]:
     """The running local cloud. Its data is shared by the session's tests: assert on your own user's."""
-    with LocalCloud() as cloud:
+    with ecolane_cloud() as cloud:
         cloud.firestore_client().document("config/runtime").set(QUIET)
         yield cloud
 

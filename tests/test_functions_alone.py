@@ -7,6 +7,7 @@ import pytest
 
 import main
 from localcloud.cloud import LocalCloud
+from scripts.ecolane_cloud import ecolane_cloud
 from scripts.functions_alone import FirstAnswer, first_answer, sample_call
 from scripts.schedule_plan import cron_triggers
 
@@ -18,7 +19,7 @@ CRONS = set(cron_triggers())
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[LocalCloud]:
     """A local cloud of their own, as a new project has it; and what is called here changes it for everybody."""
-    with LocalCloud() as cloud:
+    with ecolane_cloud() as cloud:
         yield cloud
 
 

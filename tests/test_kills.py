@@ -22,6 +22,7 @@ from localcloud.callables import CallableError, call
 from localcloud.cloud import LocalCloud, SignedIn
 from localcloud.firestore import Timing
 from localcloud.serving import unhurried
+from scripts.ecolane_cloud import ecolane_cloud
 from tests.app import App, photo
 
 USERS = 12
@@ -39,7 +40,7 @@ NOTHING = {"kind": "add", "amount": 0, "every": "day"}
 @pytest.fixture
 def cloud() -> Iterator[LocalCloud]:
     """A cloud of one's own, whose model takes a while, and where locks of the dead go after two seconds."""
-    with LocalCloud(firestore="embedded", standin={"latency_ms": 300, "batch_minutes": 10}) as cloud:
+    with ecolane_cloud(firestore="embedded", standin={"latency_ms": 300, "batch_minutes": 10}) as cloud:
         # Firestore's own minute would be most of this test.
         cloud.firestore.embedded.engine.timing = Timing(idle_seconds=2.0)
         cloud.firestore_client().document("config/runtime").set(

@@ -14,6 +14,8 @@ from google.cloud.firestore import Client
 from google.cloud.firestore_v1.services.firestore import FirestoreClient
 from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
 
+from localcloud.project import PROJECT
+
 from .errors import FirestoreError, unimplemented
 from .locks import Owner
 from .server import FirestoreServer
@@ -25,7 +27,7 @@ Intercept = Callable[[str, Callable[[], list[bytes]]], list[bytes]]
 
 def in_process_client(
     server: FirestoreServer,
-    project: str = "demo-ecolane",
+    project: str = PROJECT,
     *,
     wait: Wait | None = None,
     intercept: Intercept | None = None,

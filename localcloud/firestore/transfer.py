@@ -3,7 +3,7 @@
 Its first line names the format, each further one is a document as the REST API shows it, with `name` (in full, so
 that several databases fit), `fields`, `createTime` and `updateTime`:
 
-    {"format": "ecolane-firestore", "version": 1}
+    {"format": "localcloud-firestore", "version": 1}
     {"name": "projects/p/databases/(default)/documents/users/u1", "fields": {"n": {"integerValue": "1"}},
     "createTime": ...}
 """
@@ -23,7 +23,7 @@ from .store import EVERYWHERE
 from .values import check_fields
 from .wire import timestamp
 
-HEADER = {"format": "ecolane-firestore", "version": 1}
+HEADER = {"format": "localcloud-firestore", "version": 1}
 
 
 def export_lines(engine: Engine) -> Iterator[str]:

@@ -6,12 +6,14 @@ import threading
 from pathlib import Path
 
 from localcloud.clock import MovableClock
+from localcloud.openai.answers import no_wish
 from localcloud.openai.standin import OpenAIStandIn, machine_time
+from localcloud.project import load_hook
 
 
 def main() -> None:
     """Serve until interrupted."""
-    parser = argparse.ArgumentParser(prog="openai_standin", description="A stand-in for the OpenAI API.")
+    parser = argparse.ArgumentParser(prog="python -m localcloud.openai", description="A stand-in for the OpenAI API.")
     parser.add_argument("--port", type=int, default=0, help="where to listen on 127.0.0.1; 0 takes a free port")
     parser.add_argument("--clock", type=Path, help="file of a clock shared with other processes (localcloud/clock.py)")
     parser.add_argument("--batch-minutes", type=float, default=20.0, help="how long a batch takes at most")
@@ -19,12 +21,14 @@ def main() -> None:
     parser.add_argument("--enqueued-token-limit", type=int, help="prompt tokens that may wait in batches, per model")
     parser.add_argument("--webhook-url", help="where events about batches go")
     parser.add_argument("--webhook-secret", help="what they are signed with, whsec_...")
+    parser.add_argument("--answers", help="module:function, what to say of a picture (localcloud/openai/answers.py)")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     standin = OpenAIStandIn(
         port=options.port,
         clock=MovableClock(options.clock) if options.clock else machine_time,
         seed=options.seed,
+        answers=load_hook(options.answers) if options.answers else no_wish,
         batch_minutes=options.batch_minutes,
         latency_ms=options.latency_ms,
         enqueued_token_limit=options.enqueued_token_limit,

@@ -42,7 +42,7 @@ def complete(
     """
     request = chat_request.read(body)
     pictures = [gallery.open(image.url) for image in request.images]
-    content = _content(request, pictures[0] if pictures else None)
+    content = _content(request, pictures[0] if pictures else gallery.unseen())
     finish_reason = "stop"
     if request.tokens_max is not None and text_tokens(len(content)) > request.tokens_max:
         content, finish_reason = content[: request.tokens_max * CHARACTERS_PER_TOKEN], "length"
@@ -72,10 +72,10 @@ def prompt_tokens(request: ChatRequest, pictures: list[Picture]) -> int:
     return count
 
 
-def _content(request: ChatRequest, picture: Picture | None) -> str:
+def _content(request: ChatRequest, picture: Picture) -> str:
     if request.schema is not None:
-        return answers.structured(request.schema, picture)
-    return answers.as_json(picture) if request.format == "json_object" else answers.as_prose(picture)
+        return answers.structured(request.schema, picture.wish, picture.seed)
+    return answers.as_json(picture.wish) if request.format == "json_object" else answers.as_prose(picture.wish)
 
 
 def _spoilt(fault: Fault, choices: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -90,7 +90,7 @@ def _spoilt(fault: Fault, choices: list[dict[str, Any]]) -> list[dict[str, Any]]
         case "cut_answer":
             message["content"], choice["finish_reason"] = content[: len(content) // 2], "length"
         case "fenced_answer":
-            message["content"] = f"Sure! Here is the classification:\n```json\n{content}\n```\nLet me know if it helps."
+            message["content"] = f"Sure! Here is the answer:\n```json\n{content}\n```\nLet me know if it helps."
         case "answer_text":
             message["content"] = fault.text
         case _:

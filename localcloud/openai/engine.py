@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.openai import chat
+from localcloud.openai.answers import Answer, no_wish
 from localcloud.openai.batch_lines import LineWorker
 from localcloud.openai.batches import Batches
 from localcloud.openai.faults import Faults
@@ -29,6 +30,7 @@ class Engine:
         settings: Settings,
         *,
         seed: int = 0,
+        answers: Answer = no_wish,
         fetch: Fetch | None = None,
         send: Send = post,
         signing_time: Callable[[], float] = time.time,
@@ -40,7 +42,7 @@ class Engine:
         self.faults = Faults(seed)
         self.files = Files(directory, self.ids)
         self.webhooks = Webhooks(settings, self.faults, self.ids, send, signing_time)
-        self._gallery = Gallery(fetch)
+        self._gallery = Gallery(answers, fetch)
         worker = LineWorker(self._answer_line, self.faults, self.ids)
         self.batches = Batches(
             settings, self.files, self.faults, self.ids, self._gallery, worker, self.webhooks.announce

@@ -6,15 +6,17 @@ import hashlib
 import io
 import threading
 import warnings
+import zlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import httpx2
 from PIL import Image, UnidentifiedImageError
 
+from localcloud.openai.answers import Answer, no_wish
 from localcloud.openai.errors import ApiError, invalid
-from localcloud.openai.vision import Sighting, look
 
 IMAGE_BYTES_MAX = 20 * 1024 * 1024  # "Please make sure your image is below 20 MB"
 IMAGE_PIXELS_MAX = 50_000_000  # ours: a decompression bomb must not fell a developer's machine
@@ -38,19 +40,21 @@ _NOT_AN_IMAGE = (
 
 @dataclass(frozen=True)
 class Picture:
-    """An image as the stand-in keeps it: its size in pixels and what was seen in it."""
+    """An image as the stand-in keeps it: its size in pixels, a number drawn from its bytes, and what to say of it."""
 
     width: int
     height: int
-    sighting: Sighting
+    seed: int
+    wish: Mapping[str, Any]
 
 
 class Gallery:
     """Opens images, and remembers what was seen in each so that the same photo is decoded once."""
 
-    def __init__(self, fetch: Fetch | None = None) -> None:
-        """Use `fetch` for http(s) URLs (URL to bytes; raises ApiError), by default a plain download."""
-        self._fetch = fetch or download
+    def __init__(self, answers: Answer = no_wish, fetch: Fetch | None = None) -> None:
+        """Ask `answers` what to say of each image. Use `fetch` for http(s) URLs (URL to bytes; raises ApiError), by
+        default a plain download."""
+        self._answers, self._fetch = answers, fetch or download
         self._seen: OrderedDict[bytes, Picture] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -67,6 +71,10 @@ class Gallery:
             return self._remembered(content, lambda: content)
         raise invalid("Invalid image URL: expected a data URL or an http(s) URL.", code="invalid_image_url")
 
+    def unseen(self) -> Picture:
+        """Return what stands for the picture of a request that shows none."""
+        return Picture(0, 0, 0, self._answers(None))
+
     def _remembered(self, identity: bytes, content: Callable[[], bytes]) -> Picture:
         key = hashlib.sha256(identity).digest()
         with self._lock:
@@ -74,7 +82,7 @@ class Gallery:
             if known is not None:
                 self._seen.move_to_end(key)
                 return known
-        picture = decode(content())
+        picture = decode(content(), self._answers)
         with self._lock:
             self._seen[key] = picture
             if len(self._seen) > CACHE_ENTRIES_MAX:
@@ -82,7 +90,7 @@ class Gallery:
         return picture
 
 
-def decode(content: bytes) -> Picture:
+def decode(content: bytes, answers: Answer) -> Picture:
     """Return the size of an image and what is seen in it.
 
     Raises:
@@ -107,10 +115,12 @@ def decode(content: bytes) -> Picture:
         if width * height > IMAGE_PIXELS_MAX:
             raise _too_large()
         try:
-            sighting = look(image)
+            wish = answers(image)
+            image.draft("RGB", (1, 1))  # a JPEG that is whole at a fraction of its size is whole
+            image.load()
         except (OSError, ValueError, SyntaxError) as error:
             raise invalid(_NOT_AN_IMAGE, code="image_parse_error") from error
-    return Picture(width, height, sighting)
+    return Picture(width, height, zlib.crc32(content), wish)
 
 
 def download(url: str) -> bytes:

@@ -21,21 +21,22 @@ _DEPTH_MAX = 12  # a schema that refers to itself takes its emptiest branches fr
 _DEPTH_LIMIT = 100  # and one that has none is refused here
 
 
-def fill(schema: dict[str, Any], wish: object = None) -> Any:
+def fill(schema: dict[str, Any], wish: object = None, seed: int = 0) -> Any:
     """Return an instance that is valid against `schema` and as close to `wish` as it allows.
 
-    `wish` is any JSON value; an object's members are handed down to the properties of the same name. `pattern` is not
-    honoured: the wish, or a generic text, is returned as it is.
+    `wish` is any JSON value; an object's members are handed down to the properties of the same name. An enum without a
+    wish takes its value number `seed`, counted round. `pattern` is not honoured: the wish, or a generic text, is
+    returned as it is.
 
     Raises:
         ApiError: 400; the schema refers to itself without an end.
     """
-    return _Filler(schema).value(schema, wish, 0)
+    return _Filler(schema, seed).value(schema, wish, 0)
 
 
 class _Filler:
-    def __init__(self, root: dict[str, Any]) -> None:
-        self._root = root
+    def __init__(self, root: dict[str, Any], seed: int) -> None:
+        self._root, self._seed = root, seed
 
     def value(self, schema: dict[str, Any], wish: object, depth: int) -> Any:
         if depth > _DEPTH_LIMIT:
@@ -45,7 +46,7 @@ class _Filler:
         if "const" in schema:
             return schema["const"]
         if "enum" in schema:
-            return wish if wish in schema["enum"] else schema["enum"][0]
+            return wish if wish in schema["enum"] else schema["enum"][self._seed % len(schema["enum"])]
         if "anyOf" in schema:
             return self.value(self._branch(schema["anyOf"], wish, depth), wish, depth)
         declared = schema.get("type", "string")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 import httpx2
 
+from localcloud.openai.answers import Answer, no_wish
 from localcloud.openai.api import CONNECTION, Api
 from localcloud.openai.connection import InProcessConnection
 from localcloud.openai.counts import RequestCounts
@@ -56,6 +57,7 @@ class OpenAIStandIn:
         clock: Clock = machine_time,
         *,
         seed: int = 0,
+        answers: Answer = no_wish,
         fetch: Fetch | None = None,
         send_webhook: Send = post,
         signing_time: Callable[[], float] = time.time,
@@ -67,16 +69,24 @@ class OpenAIStandIn:
             port: Where to listen on 127.0.0.1; 0 takes a free port.
             clock: Returns the time as an aware datetime; everything but webhook signatures reads it.
             seed: What identifiers, orders, durations and faults are drawn from.
+            answers: What to say of a picture, as far as a request's schema lets it; see answers.py.
             fetch: How image URLs are fetched (URL to bytes); by default over HTTP.
             send_webhook: How events are sent (URL, body, headers to HTTP status); by default over HTTP.
             signing_time: Seconds since 1970 for webhook signatures; see webhooks.py for why it is not the clock.
             settings: Fields of Settings, such as `batch_minutes`, `latency_ms` and `webhook_url`.
         """
-        directory = tempfile.mkdtemp(prefix="ecolane-openai-")
+        directory = tempfile.mkdtemp(prefix="localcloud-openai-")
         self._remove_directory = weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
         self.settings = Settings(**settings)
         self.engine = Engine(
-            Path(directory), clock, self.settings, seed=seed, fetch=fetch, send=send_webhook, signing_time=signing_time
+            Path(directory),
+            clock,
+            self.settings,
+            seed=seed,
+            answers=answers,
+            fetch=fetch,
+            send=send_webhook,
+            signing_time=signing_time,
         )
         self._api = Api(self.engine)
         self._port = port

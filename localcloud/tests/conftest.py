@@ -1,22 +1,29 @@
-"""What the local cloud's own tests share: a small main.py that is no part of the product, and its environment."""
+"""What the local cloud's own tests share: a sample project of a few functions, and its environment."""
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud.storage import Bucket, Client
+from hypothesis import settings
 
 from localcloud.auth import AuthServer
-from localcloud.clock import MovableClock
+from localcloud.clock import FILE_VARIABLE, MovableClock
+from localcloud.firebase_storage import StorageRequest
 from localcloud.functions_process import FunctionsProcess
 from localcloud.storage import StorageServer
-from tests.conftest import cloud, user
 
-__all__ = ["cloud", "user"]
+# A busy machine is no defect.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 PROJECT = "demo-sample"
+HOOK = "sample_clock:install"
 REGION = "europe-west1"
+SAMPLE_FIREBASE = {"functions": {"source": "."}, "emulators": {"functions": {"port": 5001}, "ui": {"enabled": False}}}
 
 SAMPLE_MAIN = """
 import json
@@ -25,7 +32,7 @@ import threading
 import firebase_admin
 from firebase_functions import https_fn, params, scheduler_fn
 
-from functions import wiring
+import sample_clock
 
 firebase_admin.initialize_app()
 GREETING = params.StringParam("GREETING", default="hello")
@@ -52,17 +59,18 @@ def meet(request):
 
 @https_fn.on_request()
 def inspect(request):
-    return {"path": request.path, "headers": dict(request.headers), "now": wiring.clock().isoformat(), "seen": seen}
+    now = sample_clock.clock().isoformat()
+    return {"path": request.path, "headers": dict(request.headers), "now": now, "seen": seen}
 
 
 @scheduler_fn.on_schedule(schedule="*/5 * * * *")
 def every_five(event):
-    seen.append(["every_five", event.job_name, event.schedule_time.isoformat(), wiring.clock().isoformat()])
+    seen.append(["every_five", event.job_name, event.schedule_time.isoformat(), sample_clock.clock().isoformat()])
 
 
 @scheduler_fn.on_schedule(schedule=CRON, timezone=scheduler_fn.Timezone("Europe/Berlin"))
 def every_ten(event):
-    seen.append(["every_ten", event.job_name, event.schedule_time.isoformat(), wiring.clock().isoformat()])
+    seen.append(["every_ten", event.job_name, event.schedule_time.isoformat(), sample_clock.clock().isoformat()])
 
 
 @scheduler_fn.on_schedule(schedule="30 3 1 1 *")
@@ -70,11 +78,11 @@ def broken(event):
     raise RuntimeError("the store is on fire")
 """
 
-SAMPLE_WIRING = """
+SAMPLE_CLOCK = """
 clock = None
 
 
-def install_clock(moved):
+def install(moved):
     global clock
     clock = moved
 """
@@ -82,13 +90,12 @@ def install_clock(moved):
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The path of the sample's main.py, with its `functions.wiring` beside it."""
+    """The folder of the sample project."""
     folder = tmp_path_factory.mktemp("sample")
-    (folder / "functions").mkdir()
-    (folder / "functions" / "__init__.py").touch()
-    (folder / "functions" / "wiring.py").write_text(SAMPLE_WIRING)
+    (folder / "firebase.json").write_text(json.dumps(SAMPLE_FIREBASE))
+    (folder / "sample_clock.py").write_text(SAMPLE_CLOCK)
     (folder / "main.py").write_text(SAMPLE_MAIN)
-    return folder / "main.py"
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -108,20 +115,37 @@ def clock() -> Iterator[MovableClock]:
     clock.close()
 
 
+def environment_of(clock: MovableClock) -> dict[str, str]:
+    """Return what a functions server needs to live by a clock."""
+    return {"GOOGLE_CLOUD_PROJECT": PROJECT, FILE_VARIABLE: str(clock.path)}
+
+
 @pytest.fixture(scope="module")
 def functions(sample: Path, auth: AuthServer, clock: MovableClock) -> Iterator[FunctionsProcess]:
     """The sample functions, served."""
-    environment = {"GOOGLE_CLOUD_PROJECT": PROJECT, "FIREBASE_AUTH_EMULATOR_HOST": auth.host}
-    process = FunctionsProcess(sample, environment, sample.parent / "log", clock.path, PROJECT, REGION)
+    environment = {"FIREBASE_AUTH_EMULATOR_HOST": auth.host, **environment_of(clock)}
+    process = FunctionsProcess(sample / "main.py", environment, sample / "log", HOOK, PROJECT, REGION)
     process.start()
     yield process
     process.stop()
 
 
+PHOTO_BYTES_MAX = 10_000
+
+
+def own_photos(request: StorageRequest) -> bool:
+    """Allow users photos in their own folder, and everybody a list of what is public."""
+    if request.operation == "list":
+        return request.name.startswith("public/")
+    small = request.size is None or request.size <= PHOTO_BYTES_MAX
+    photo = request.content_type in {None, "image/jpeg"}
+    return re.fullmatch(rf"users/{request.uid}/uploads/[^/]+", request.name) is not None and small and photo
+
+
 @pytest.fixture(scope="module")
 def storage() -> Iterator[StorageServer]:
     """A running Storage emulator with one bucket, `photos.example`."""
-    server = StorageServer("photos.example", project="demo-ecolane")
+    server = StorageServer("photos.example", project=PROJECT, rules=own_photos)
     server.start()
     yield server
     server.stop()
@@ -131,6 +155,6 @@ def storage() -> Iterator[StorageServer]:
 def bucket(storage: StorageServer) -> Iterator[Bucket]:
     """Its bucket, as functions see it: through the real client."""
     nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]
-    client = Client("demo-ecolane", nobody, client_options={"api_endpoint": storage.host})
+    client = Client(PROJECT, nobody, client_options={"api_endpoint": storage.host})
     yield client.bucket(storage.bucket)
     client.close()

@@ -15,9 +15,10 @@ import pytest
 from openai import OpenAI
 
 from localcloud.callables import CallableError
-from localcloud.cloud import CloudSettings, LocalCloud, Ports
+from localcloud.cloud import LocalCloud, Ports
 from localcloud.firestore_choice import FirestoreChoiceError
 from localcloud.functions_process import FunctionsStartError
+from localcloud.project import ProjectError
 from localcloud.serving import PortTakenError, listen
 
 Leftovers = Callable[[], set[str]]
@@ -34,7 +35,7 @@ def no_real_openai(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def sample_cloud(sample: Path) -> Iterator[LocalCloud]:
     """A local cloud around the sample functions."""
-    with LocalCloud(source=sample) as cloud:
+    with LocalCloud(sample, clock_hook="sample_clock:install") as cloud:
         yield cloud
 
 
@@ -56,13 +57,6 @@ def children() -> set[int]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as ps:  # noqa: S603
         listing, _ = ps.communicate()
     return {int(pid) for pid in listing.split()} - {ps.pid}
-
-
-def test_the_product_answers(cloud: LocalCloud, user: tuple[str, str]) -> None:
-    """A fresh user's wallet comes from the real functions over the real clients."""
-    wallet = cloud.call("get_wallet", {}, user[1])
-
-    assert wallet["balance"] == 10
 
 
 def test_a_call_knows_who_signed_up(sample_cloud: LocalCloud) -> None:
@@ -144,24 +138,52 @@ def test_a_real_openai_takes_the_stand_in_s_place(sample: Path, monkeypatch: pyt
     """With a key or an address in the environment, the functions get that and no stand-in starts."""
     monkeypatch.setenv(name, "http://llm.test/v1")
 
-    with LocalCloud(source=sample) as cloud:
+    with LocalCloud(sample) as cloud:
         assert not cloud.openai_is_standin
         assert cloud.environment[name] == "http://llm.test/v1"
         assert set(OPENAI_NAMES) <= cloud.environment.keys()
+
+
+def test_a_stand_in_can_be_insisted_on(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the environment says, the functions get the stand-in, and its key in the place of a real one."""
+    monkeypatch.setenv("OPENAI_API_KEY", "a real one")
+
+    with LocalCloud(sample, openai="standin") as cloud:
+        assert cloud.openai is not None
+        assert cloud.environment["OPENAI_BASE_URL"] == cloud.openai.base_url
+        assert cloud.environment["OPENAI_API_KEY"] == "stand-in"
+
+
+def test_without_openai_none_starts(sample: Path) -> None:
+    """A project that asks no model has no stand-in and no variables of one."""
+    with LocalCloud(sample, openai="none") as cloud:
+        assert cloud.openai is None
+        assert not [name for name in cloud.environment if name.startswith("OPENAI")]
+    with pytest.raises(ProjectError, match="auto, standin, none"):
+        LocalCloud(sample, openai="some")
+
+
+def test_events_of_openai_go_to_the_function_named(sample: Path) -> None:
+    """The stand-in's webhook is the function's address; a name that is none is refused with those there are."""
+    with LocalCloud(sample, openai="standin", openai_webhook="inspect") as cloud:
+        assert cloud.openai is not None
+        assert cloud.openai.settings.webhook_url == cloud.url("inspect")
+    with pytest.raises(ProjectError, match=r"no function nope .*'echo'"), LocalCloud(sample, openai_webhook="nope"):
+        pass
 
 
 def test_firestore_can_be_chosen_by_environment(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """FIRESTORE=embedded forces ours, and the cloud says that it was asked for."""
     monkeypatch.setenv("FIRESTORE", "embedded")
 
-    with LocalCloud(source=sample) as cloud:
+    with LocalCloud(sample) as cloud:
         assert (cloud.firestore.kind, cloud.firestore.why) == ("embedded", "asked for")
         assert cloud.firestore.embedded is cloud.firestore.server
 
 
 def test_an_unknown_firestore_is_refused(sample: Path) -> None:
     """A name that is no Firestore is refused with those there are."""
-    with pytest.raises(FirestoreChoiceError, match="embedded, official"), LocalCloud(source=sample, firestore="mongo"):
+    with pytest.raises(FirestoreChoiceError, match="embedded, official"), LocalCloud(sample, firestore="mongo"):
         pass
 
 
@@ -169,7 +191,7 @@ def test_nothing_is_left_behind(sample: Path, leftovers: Leftovers) -> None:
     """After a cloud was up and used, no thread, process or temporary file of it remains."""
     before = leftovers()
 
-    with LocalCloud(source=sample) as cloud:
+    with LocalCloud(sample) as cloud:
         cloud.call("echo", None)
         cloud.firestore_client().document("a/b").set({"c": 1})
         cloud.cron.start()
@@ -182,11 +204,12 @@ def test_a_start_that_fails_leaves_nothing_behind(
     tmp_path_factory: pytest.TempPathFactory, leftovers: Leftovers
 ) -> None:
     """When the last part cannot start, the parts before it are stopped, and the error shows the log."""
-    source = tmp_path_factory.mktemp("broken") / "main.py"
-    source.write_text("raise RuntimeError('no such secret')")
+    folder = tmp_path_factory.mktemp("broken")
+    (folder / "firebase.json").write_text('{"functions": {"source": "."}}')
+    (folder / "main.py").write_text("raise RuntimeError('no such secret')")
     before = leftovers()
 
-    with pytest.raises(FunctionsStartError, match="no such secret"), LocalCloud(source=source):
+    with pytest.raises(FunctionsStartError, match="no such secret"), LocalCloud(folder):
         pass
 
     assert leftovers() == before
@@ -198,9 +221,9 @@ def test_a_taken_port_is_named_and_nothing_is_left_behind(sample: Path, part: st
     before = leftovers()
     with listen() as taken:
         port = taken.getsockname()[1]
-        settings = CloudSettings(source=sample, ports=Ports(**{part: port}))
+        cloud = LocalCloud(sample, ports=Ports(**{part: port}))
 
-        with pytest.raises(PortTakenError, match=f"port {port} is in use"), LocalCloud(settings):
+        with pytest.raises(PortTakenError, match=f"port {port} is in use"), cloud:
             pass
 
     assert leftovers() == before
@@ -209,10 +232,10 @@ def test_a_taken_port_is_named_and_nothing_is_left_behind(sample: Path, part: st
 def test_ctrl_c_while_it_starts_leaves_nothing_behind(sample: Path, tmp_path: Path) -> None:
     """An interrupt at any moment of the start ends the program with everything stopped."""
     program = (
-        "import sys, tempfile; from pathlib import Path; tempfile.tempdir = sys.argv[2]\n"
+        "import sys, tempfile; tempfile.tempdir = sys.argv[2]\n"
         "from localcloud.cloud import LocalCloud\n"
         "print('go', flush=True)\n"
-        "with LocalCloud(source=Path(sys.argv[1])): input()\n"
+        "with LocalCloud(sys.argv[1]): input()\n"
     )
     command = [sys.executable, "-c", program, str(sample), str(tmp_path)]
     for seconds in (0.05, 0.15, 0.3):

@@ -18,21 +18,19 @@ import pytest
 from localcloud import callables, functions_process
 from localcloud.auth import AuthServer
 from localcloud.callables import CallableError
-from localcloud.clock import MovableClock
+from localcloud.clock import FILE_VARIABLE, MovableClock
 from localcloud.functions_process import FunctionsProcess, FunctionsStartError, Trigger
 from localcloud.serving import PortTakenError
 
-PROJECT, REGION = "demo-sample", "europe-west1"
+PROJECT, REGION, HOOK = "demo-sample", "europe-west1", "sample_clock:install"
 
 PARENT = """
 import sys, time
 from pathlib import Path
 from localcloud.functions_process import FunctionsProcess
 
-source, log, clock, project, region = sys.argv[1:]
-process = FunctionsProcess(
-    Path(source), {"GOOGLE_CLOUD_PROJECT": project}, Path(log), Path(clock), project, region
-)
+source, log, project, region = sys.argv[1:]
+process = FunctionsProcess(Path(source), {"GOOGLE_CLOUD_PROJECT": project}, Path(log), None, project, region)
 process.start()
 print(process.url, flush=True)
 time.sleep(60)
@@ -166,6 +164,21 @@ def test_a_main_that_does_not_start_shows_why(tmp_path: Path) -> None:
         process.start()
 
 
+@pytest.mark.parametrize(
+    ("hook", "why"),
+    [("broken:install", "the settings are wrong"), ("broken:other", "broken:other"), ("broken", "module:function")],
+)
+def test_a_clock_hook_that_fails_shows_why(tmp_path: Path, clock: MovableClock, hook: str, why: str) -> None:
+    """What the project finds wrong when it is handed the clock, and a hook that is none, ends the start."""
+    (tmp_path / "main.py").write_text("from firebase_functions import https_fn\n@https_fn.on_request()\ndef f(_): ...")
+    (tmp_path / "broken.py").write_text("def install(clock):\n    raise ValueError('the settings are wrong')")
+    environment = {"GOOGLE_CLOUD_PROJECT": PROJECT, FILE_VARIABLE: str(clock.path)}
+    process = FunctionsProcess(tmp_path / "main.py", environment, tmp_path / "log", hook)
+
+    with pytest.raises(FunctionsStartError, match=f"do not start: .*{why}"):
+        process.start()
+
+
 def test_a_main_without_functions_is_refused(tmp_path: Path) -> None:
     """A file in which nothing is decorated is refused with the reason."""
     (tmp_path / "main.py").write_text("def lonely(request): ...")
@@ -183,8 +196,9 @@ def test_a_taken_port_is_named(functions: FunctionsProcess, tmp_path: Path) -> N
 
 def test_several_instances_share_the_port(sample: Path, clock: MovableClock, tmp_path: Path) -> None:
     """With two processes the same address is answered by two instances, each with its own memory."""
-    environment = {"GOOGLE_CLOUD_PROJECT": PROJECT}
-    process = FunctionsProcess(sample, environment, tmp_path / "log", clock.path, PROJECT, REGION, processes=2)
+    environment = {"GOOGLE_CLOUD_PROJECT": PROJECT, FILE_VARIABLE: str(clock.path)}
+    main = sample / "main.py"
+    process = FunctionsProcess(main, environment, tmp_path / "log", HOOK, PROJECT, REGION, processes=2)
     process.start()
     for minute in range(20):
         header = {"X-CloudScheduler-ScheduleTime": f"2030-01-01T00:{minute:02}:00Z"}
@@ -196,9 +210,9 @@ def test_several_instances_share_the_port(sample: Path, clock: MovableClock, tmp
     assert len(set(remembered)) == 2
 
 
-def test_nothing_survives_the_parent(sample: Path, clock: MovableClock, tmp_path: Path) -> None:
+def test_nothing_survives_the_parent(sample: Path, tmp_path: Path) -> None:
     """A parent that is killed, and so cleans nothing up, takes the server with it."""
-    arguments = [str(sample), str(tmp_path / "log"), str(clock.path), PROJECT, REGION]
+    arguments = [str(sample / "main.py"), str(tmp_path / "log"), PROJECT, REGION]
     command = [sys.executable, "-c", PARENT, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:  # noqa: S603
         assert parent.stdout is not None
@@ -223,7 +237,7 @@ def test_a_start_may_take_longer_on_a_busy_machine(
     """Whoever waits for it gives up by what the machine has to do besides, and not by the clock alone."""
     monkeypatch.setattr(functions_process, "_START_SECONDS_MAX", 0.001)
     monkeypatch.setattr(os, "getloadavg", lambda: (load, load, load))
-    process = FunctionsProcess(sample, {"GOOGLE_CLOUD_PROJECT": PROJECT}, tmp_path / "log")
+    process = FunctionsProcess(sample / "main.py", {"GOOGLE_CLOUD_PROJECT": PROJECT}, tmp_path / "log")
     with nullcontext() if starts else pytest.raises(FunctionsStartError, match=r"did not answer within \d+ s"):
         process.start()
     process.stop()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import main
-from localcloud.cloud import LocalCloud
+from scripts.ecolane_cloud import ecolane_cloud
 from scripts.functions_alone import FirstAnswer, first_answer, sample_call
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,7 +51,7 @@ def run() -> dict[str, Any]:
 def _first_answers() -> dict[str, FirstAnswer]:
     """Start each function of main.py, one after the other, and call it."""
     names = [name for name, value in vars(main).items() if hasattr(value, "__firebase_endpoint__")]
-    with LocalCloud() as cloud:
+    with ecolane_cloud() as cloud:
         return {
             name: min(
                 (first_answer(name, cloud.environment, sample_call(name, cloud)) for _ in range(STARTS)),

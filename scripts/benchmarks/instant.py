@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 from functions.deploy.params import CALLERS_AT_ONCE
 from localcloud.cloud import LocalCloud
 from scripts.drawings import drawn_photos
+from scripts.ecolane_cloud import ecolane_cloud
 from scripts.functions_alone import Served, answered, cpu_seconds, served
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,7 +106,7 @@ class Measured:
 def run(requests: int = REQUESTS) -> dict[str, Any]:
     """Return the promised figures, `rss_mb` before and after each part, who computed how much, and what the machine
     alone takes."""
-    with LocalCloud(firestore="embedded") as cloud:
+    with ecolane_cloud(firestore="embedded") as cloud:
         users = signed_up(cloud)
         figures = _main(cloud, users, requests)
         with lane(cloud, users, latency_ms=0, instances=4) as (crowd, _):
@@ -231,6 +232,7 @@ def rss_mb(instances: list[Served]) -> float:
 def _upstream(latency_ms: int) -> Iterator[tuple[int, str]]:
     """Run the OpenAI stand-in in a process of its own. Yields the process's id and its base URL."""
     command = [sys.executable, "-m", "localcloud.openai", "--latency-ms", str(latency_ms)]
+    command += ["--answers", "scripts.sample_answers:answers"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  (ours)
         try:
             line = process.stdout.readline() if process.stdout else ""

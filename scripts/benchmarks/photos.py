@@ -21,6 +21,7 @@ from functions.deploy.params import CALLERS_AT_ONCE
 from functions.use_cases.jobs.classify_images import IMAGES_MAX
 from localcloud.cloud import LocalCloud, SignedIn
 from scripts.benchmarks.instant import UNBOUNDED
+from scripts.ecolane_cloud import ecolane_cloud
 from scripts.functions_alone import Served, answered, served
 
 PIXELS = (4_000, 3_000)
@@ -32,7 +33,7 @@ def run(callers: int = CALLERS_AT_ONCE, images: int = IMAGES_MAX, pixels: tuple[
     """Return megabytes of one instance before and at its most, the size of a photo, what became of the photos, and
     within how many seconds all calls were answered."""
     photo = large_photo(pixels)
-    with LocalCloud(firestore="embedded") as cloud:
+    with ecolane_cloud(firestore="embedded") as cloud:
         cloud.firestore_client().document("config/runtime").set(UNBOUNDED)
         users = [_with_photo(cloud, photo) for _ in range(callers)]
         with served("classify_images", cloud.environment) as instance:

@@ -11,7 +11,7 @@ from functions.adapters.firestore import FirestoreStore
 from functions.core.wallet.accounts import Account, open_account
 from functions.core.wallet.ledger import Reason, Wallet
 from functions.core.wallet.quotas import DeviceDay
-from localcloud.cloud import LocalCloud
+from scripts.ecolane_cloud import ecolane_cloud
 
 THREADS = 8
 SECONDS = 5.0
@@ -20,7 +20,7 @@ WALLETS = 200
 
 def run() -> dict[str, Any]:
     """Return transactions a second on one wallet and on many, and updates that are missing from a balance (0)."""
-    with LocalCloud() as cloud:
+    with ecolane_cloud() as cloud:
         store = FirestoreStore(cloud.firestore_client())
         one, lost_on_one = _measure(store, ["the-one"])
         many, lost_on_many = _measure(store, [f"wallet-{number}" for number in range(WALLETS)])

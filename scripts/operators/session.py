@@ -208,7 +208,7 @@ def deployed_params(project: str) -> dict[str, str]:
 
 def _clock() -> Clock:
     """Return the clock: that of a local cloud whose clock was moved, else the machine's."""
-    moved = os.environ.get("ECOLANE_CLOCK")
+    moved = os.environ.get("LOCALCLOUD_CLOCK")
     if moved and Path(moved).exists():
         from localcloud.clock import MovableClock  # noqa: PLC0415  (there is none in production)
 

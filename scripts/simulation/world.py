@@ -42,6 +42,7 @@ from localcloud.firestore.locks import Owner
 from localcloud.firestore.store import EVERYWHERE, Database
 from localcloud.openai import OpenAIStandIn
 from localcloud.openai.errors import invalid
+from scripts import sample_answers
 from scripts.inprocess import SETTINGS, CrashError, StillClock, replaced
 from scripts.simulation.documents import Documents, Fields, decoded
 from scripts.simulation.faults import HAND, Fault, FaultPlan, Kind
@@ -118,6 +119,7 @@ class World:
         self.openai = OpenAIStandIn(
             clock=self.clock,
             seed=history.seed,
+            answers=sample_answers.answers,
             fetch=self._fetch,
             send_webhook=self._send_webhook,
             webhook_url="http://functions.local/openai_webhook",
@@ -141,7 +143,11 @@ class World:
         self._hash = hashlib.sha256()
         self._hooks = self._written = 0
         self._connection = in_process_client(
-            self.firestore, wait=self._wait_for_lock, intercept=self._intercept, transport=BoundedTransport
+            self.firestore,
+            SETTINGS.project,
+            wait=self._wait_for_lock,
+            intercept=self._intercept,
+            transport=BoundedTransport,
         )
         self._store = FirestoreStore(self._connection)
         provider = HostilePhotos(self.openai.transport(), self.openai.faults, self._is_hostile)

@@ -16,6 +16,7 @@ from functions.adapters.firestore import writes
 from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.writes import BULK_WRITES_MAX, guarded_bulk, guarded_update, run_transaction
 from localcloud.firestore import FirestoreServer, Timing, in_process_client
+from scripts.ecolane_cloud import PROJECT
 
 
 def stored(client: Client, path: str, **fields: Any) -> tuple[DocumentReference, Any]:
@@ -50,7 +51,7 @@ def test_a_transaction_returns_what_its_body_decided(client: Client) -> None:
 def test_a_transaction_that_loses_to_others_is_repeated(losses: int) -> None:
     """The client gives up after five attempts; we go on, and the effect is there exactly once."""
     firestore = FirestoreServer(timing=Timing(idle_seconds=0.1))  # so that an attempt that lost lets go of its locks
-    client = in_process_client(firestore)
+    client = in_process_client(firestore, PROJECT)
     ref, _ = stored(client, "things/a", value=1)
     rule = firestore.faults.add("abort", rpc="Commit", count=losses)
     run_transaction(client.transaction(), lambda transaction: add_one(ref, transaction))

@@ -26,6 +26,7 @@ from functions.core.model.prompts import SYSTEM_PROMPT, batch_line, completion_r
 from functions.core.model.provider_errors import Trouble
 from localcloud.openai import OpenAIStandIn
 from localcloud.openai.webhooks import sign
+from scripts import sample_answers
 from scripts.drawings import drawn_photos
 
 MODEL = "gpt-6-luna"
@@ -52,7 +53,7 @@ def clock() -> Clock:
 @pytest.fixture
 def standin(clock: Clock) -> Iterator[OpenAIStandIn]:
     """OpenAI's stand-in behind a socket; a batch takes twenty minutes."""
-    with OpenAIStandIn(clock=clock) as standin:
+    with OpenAIStandIn(clock=clock, answers=sample_answers.answers) as standin:
         yield standin
 
 

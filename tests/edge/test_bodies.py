@@ -13,6 +13,7 @@ from functions.deploy.params import CALLERS_AT_ONCE
 from functions.edge.bodies import BODY_SECONDS_MAX
 from localcloud.cloud import LocalCloud
 from localcloud.serving import HOST, unhurried
+from scripts.ecolane_cloud import ecolane_cloud
 from scripts.functions_alone import Served, answered, served
 
 ANNOUNCED = 200_000
@@ -22,7 +23,7 @@ ANSWER_SECONDS_MAX = 5.0
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[LocalCloud]:
     """A local cloud."""
-    with LocalCloud() as cloud:
+    with ecolane_cloud() as cloud:
         yield cloud
 
 

@@ -22,7 +22,8 @@ from functions.edge.http_errors import CODES
 from functions.use_cases.jobs.classify_images import Image
 from localcloud.cloud import LocalCloud
 from localcloud.functions import triggers_of
-from scripts.dev import USUAL_PORTS
+from localcloud.up import USUAL_PORTS
+from scripts.ecolane_cloud import ecolane_cloud
 from tests.app import App
 
 ROOT = Path(__file__).parents[2]
@@ -199,8 +200,9 @@ def test_the_local_cloud_is_where_it_says() -> None:
     """Project, bucket, region and the usual ports."""
     text = section("Against the local cloud")
 
-    assert {LocalCloud.project, LocalCloud.bucket} <= in_code(text)
-    assert LocalCloud.region in text
+    cloud = ecolane_cloud()
+    assert {cloud.project, cloud.bucket} <= in_code(text)
+    assert cloud.region in text
     ports = dict(re.findall(r"\.use(\w+)Emulator\(host, (\d+)\)", text))
     assert {name.lower(): int(port) for name, port in ports.items()} == {
         part: USUAL_PORTS[part] for part in ("auth", "firestore", "functions", "storage")

@@ -1,6 +1,7 @@
 """`storage.rules` by a table, on Google's rules engine and in our Storage: users have their own photos, and no more."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from itertools import product
@@ -16,6 +17,7 @@ from localcloud.auth.accounts import Account
 from localcloud.auth.tokens import Session, Tokens
 from localcloud.firestore import OfficialInstall, find_official
 from localcloud.storage import StorageServer
+from scripts.ecolane_cloud import PROJECT, storage_rules
 
 TESTS = Path(__file__).resolve().parent
 RULES = TESTS.parents[1] / "storage.rules"
@@ -24,7 +26,6 @@ UIDS = {"owner": "ann", "other": "bob", "admin": "root", "nobody": None}
 OBJECTS = {name.replace("{owner}", "ann"): allowed for name, allowed in TABLE["objects"].items()}
 WRITES = {"create", "update"}
 BUCKET = "photos.example"
-PROJECT = "demo-ecolane"
 
 
 class Try(NamedTuple):
@@ -124,7 +125,7 @@ def test_the_table_notices_other_rules(told: list[list[bool]], number: int) -> N
 @pytest.fixture(scope="module")
 def storage() -> Iterator[httpx.Client]:
     """Our Storage, as apps reach it."""
-    server = StorageServer(BUCKET, project=PROJECT)
+    server = StorageServer(BUCKET, project=PROJECT, rules=storage_rules)
     server.start()
     with httpx.Client(base_url=server.host) as client:
         yield client
@@ -163,6 +164,19 @@ def test_our_storage_allows_what_the_table_says(storage: httpx.Client, operation
             if (status in {200, 204}, status == 403) != (request.allowed, not request.allowed):
                 wrong[request] = status
     assert wrong == {}
+
+
+def test_these_are_the_rules_that_are_deployed() -> None:
+    """The file is what `storage_rules` says, also where there is no engine to ask: whoever changes one changes both."""
+    text = re.sub(r"//.*", "", RULES.read_text(encoding="utf-8"))
+
+    assert " ".join(text.split()) == (
+        "rules_version = '2'; service firebase.storage { match /b/{bucket}/o { match /users/{uid}/uploads/{name} {"
+        " allow get, delete: if request.auth != null && request.auth.uid == uid;"
+        " allow create, update: if request.auth != null && request.auth.uid == uid"
+        f" && request.resource.size <= {IMAGE_BYTES_MAX // 1024**2} * 1024 * 1024"
+        " && request.resource.contentType.matches('image/(jpeg|png|webp)'); } } }"
+    )
 
 
 def test_the_limit_is_the_one_of_the_functions() -> None:

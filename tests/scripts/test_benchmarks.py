@@ -7,9 +7,9 @@ import sys
 import pytest
 
 from functions.adapters.process_memory import PHOTOS_IN_MEMORY_MAX
-from localcloud.cloud import LocalCloud
 from scripts.benchmarks import abuse, instant, photos, poll
 from scripts.benchmarks.batchfile import ROOT
+from scripts.ecolane_cloud import ecolane_cloud
 
 
 @pytest.mark.parametrize("mode", ["links", "inline"])
@@ -31,7 +31,7 @@ def test_a_small_poll_is_measured() -> None:
 
 def test_a_small_crowd_is_served() -> None:
     """Users in a process of their own call the real function in another, and every call is answered."""
-    with LocalCloud(firestore="embedded") as cloud:
+    with ecolane_cloud(firestore="embedded") as cloud:
         users = instant.signed_up(cloud)[:2]
         with instant.lane(cloud, users, latency_ms=0, instances=1) as (crowd, servers):
             before = servers.cpu_seconds()["functions"]

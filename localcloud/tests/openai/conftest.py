@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -157,44 +156,20 @@ def _object(**properties: Any) -> dict[str, Any]:
     }
 
 
-def ecolane_schema() -> dict[str, Any]:
-    """The classification result as the product asks for it."""
-    text, texts, flag = {"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "boolean"}
-    categories = ["Wet Waste", "Dry Waste", "Hazardous Waste", "Medical Waste", "Non-Waste"]
-    category = {"type": "string", "enum": categories}
+def item_schema() -> dict[str, Any]:
+    """A schema with what strict mode offers: enums, limits, null, lists, objects in objects."""
+    text, flag = {"type": "string"}, {"type": "boolean"}
+    kind = {"type": "string", "enum": ["animal", "plant", "thing"]}
     share = {"type": "number", "minimum": 0, "maximum": 1}
-    methods = ["recycle", "compost", "hazardous", "landfill", "donate", "medical"]
     return _object(
-        itemName=text,
-        category=category,
-        subcategory=text,
-        explanation=text,
+        name=text,
+        kind=kind,
         confidence=share,
-        needsReview=flag,
-        materials=texts,
-        recyclingCode={"anyOf": [{"type": "integer", "minimum": 1, "maximum": 7}, {"type": "null"}]},
-        isRecyclable=flag,
-        isCompostable=flag,
-        requiresSpecialDisposal=flag,
-        hazardLevel={"type": "integer", "minimum": 1, "maximum": 5},
-        disposal=_object(
-            primaryMethod={"type": "string", "enum": methods},
-            steps={**texts, "minItems": 1, "maxItems": 6},
-            timeframe={"type": ["string", "null"]},
-            location={"type": ["string", "null"]},
-            warnings=texts,
-            tips=texts,
-            urgent=flag,
-        ),
-        alternatives={
-            "type": "array",
-            "maxItems": 3,
-            "items": _object(category=category, subcategory=text, confidence=share, reason=text),
-        },
+        isAlive=flag,
+        legs={"anyOf": [{"type": "integer", "minimum": 0, "maximum": 8}, {"type": "null"}]},
+        care=_object(steps={"type": "array", "items": text, "minItems": 1, "maxItems": 6}, urgent=flag),
+        alternatives={"type": "array", "maxItems": 3, "items": _object(kind=kind, confidence=share)},
     )
-
-
-PHOTOS = Path(__file__).parents[4] / "shared" / "photos"
 
 
 @dataclass(frozen=True)
@@ -205,9 +180,8 @@ class Kit:
     data_url: Callable[..., str] = data_url
     showing: Callable[..., list[Any]] = showing
     strictly: Callable[..., Any] = strictly
-    ecolane_schema: Callable[[], dict[str, Any]] = ecolane_schema
+    item_schema: Callable[[], dict[str, Any]] = item_schema
     object_schema: Callable[..., dict[str, Any]] = _object
-    photos: Path = PHOTOS
 
 
 @pytest.fixture(scope="session")

@@ -57,9 +57,9 @@ def _line(service: Service) -> Any:
 
 
 def test_an_image_and_a_strict_schema(service: Service, kit: Any) -> None:
-    """An inline image with the product's strict schema gets an answer valid against it, with usage."""
-    schema = kit.ecolane_schema()
-    messages = kit.showing(kit.data_url(kit.picture()), "low", text="Classify the item in the photo for disposal.")
+    """An inline image with a strict schema gets an answer valid against it, with usage."""
+    schema = kit.item_schema()
+    messages = kit.showing(kit.data_url(kit.picture()), "low", text="What is in the photo?")
     answer = _ask(service, messages=messages, response_format=kit.strictly(schema))
     jsonschema.validate(json.loads(answer.choices[0].message.content), schema)
     assert answer.choices[0].finish_reason == "stop"

@@ -25,8 +25,8 @@ from functions.use_cases.jobs.cancel_job import CancelJob, cancel_job
 from functions.use_cases.jobs.quote import Quote, quote
 from functions.use_cases.jobs.recover_jobs import recover_jobs
 from functions.use_cases.shared.set_aside import LOOK_AGAIN
-from localcloud.cloud import LocalCloud
 from localcloud.firestore.errors import FirestoreError
+from scripts.ecolane_cloud import ecolane_cloud
 from scripts.inprocess import InProcessCloud
 from tests.app import App, photo
 from tests.steps import UNLIMITED, batch_files, enqueue, held, job, listed, register, statuses, stored, ticks, wallet
@@ -380,7 +380,7 @@ def event(openai_batch_id: str, kind: str = "batch.completed") -> bytes:
 
 def test_a_webhook_brings_the_poll_forward() -> None:
     """After a signed event the next poll collects at once; doubled, late and unknown events change nothing."""
-    with LocalCloud(standin={"batch_minutes": 240, "webhook_secret": SECRET}) as cloud:
+    with ecolane_cloud(standin={"batch_minutes": 240, "webhook_secret": SECRET}) as cloud:
         app = App(cloud, cloud.sign_up())
         assert cloud.openai is not None
         cloud.openai.faults.add(kind="webhook_lost", count=None)  # ours are sent below
@@ -403,7 +403,7 @@ def test_a_webhook_brings_the_poll_forward() -> None:
 
 def test_a_webhook_that_is_not_openais() -> None:
     """A wrong, old or missing signature, a changed or oversized body: refused, and nothing is done."""
-    with LocalCloud(standin={"webhook_secret": SECRET}) as cloud:
+    with ecolane_cloud(standin={"webhook_secret": SECRET}) as cloud:
         body = event("batch_1")
         url = cloud.url("openai_webhook")
         other = "whsec_" + base64.b64encode(b"somebody else's secret").decode()

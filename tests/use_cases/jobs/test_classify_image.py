@@ -11,6 +11,7 @@ from PIL import Image
 from functions.core.model.classification import Category, Classification
 from localcloud.callables import CallableError
 from localcloud.cloud import LocalCloud
+from scripts.ecolane_cloud import ecolane_cloud
 from tests.app import App, photo
 from tests.conftest import Configure
 from tests.photo_files import INTERLACED_AND_CUT_OFF, encoded
@@ -357,7 +358,7 @@ def test_a_slow_provider_is_given_up(app: App, configure: Configure) -> None:
 
 def test_a_provider_that_is_not_there() -> None:
     """A refused connection is a 503 with the charge refunded."""
-    with LocalCloud(environment={"OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}) as cloud:
+    with ecolane_cloud(environment={"OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}) as cloud:
         app = App(cloud, cloud.sign_up())
         error = app.refused("classify_image", requestId="a-good-key", imagePath=app.upload(), mode="instant")
         assert (error.status, error.details["reason"], error.details["retryAfter"]) == (503, "PROVIDER_UNAVAILABLE", 30)

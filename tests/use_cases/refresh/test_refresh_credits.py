@@ -23,6 +23,7 @@ from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from functions.wiring import Deps
 from localcloud.firestore import in_process_client
 from localcloud.firestore.inprocess import Intercept
+from scripts.ecolane_cloud import PROJECT
 from scripts.inprocess import InProcessCloud
 from tests.app import App
 from tests.conftest import Configure
@@ -544,7 +545,7 @@ def test_lost_figures_lose_no_credits(local: InProcessCloud) -> None:
 
 def intercepted(local: InProcessCloud, intercept: Intercept) -> Deps:
     """Return a process whose calls of Firestore, and no other's, go through this."""
-    client = in_process_client(local.firestore, intercept=intercept, transport=BoundedTransport)
+    client = in_process_client(local.firestore, PROJECT, intercept=intercept, transport=BoundedTransport)
     return local.new_process(store=FirestoreStore(client))
 
 

@@ -4,20 +4,18 @@ import json
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from localcloud.serving import free_port, listen
+from localcloud.serving import free_port
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("functions", "firestore", "storage", "auth", "openai", "control")
@@ -98,87 +96,17 @@ def test_the_curl_line_works_as_pasted(dev: Dev) -> None:
     assert json.loads(answer.stdout)["result"]["balance"] == 10
 
 
-def test_it_says_which_firestore_it_uses_and_why(dev: Dev) -> None:
-    """The table names the Firestore and the reason for it."""
-    assert f"127.0.0.1:{dev.ports['firestore']} (embedded: the default" in dev.printed
-
-
-def test_the_ports_asked_for_are_taken(dev: Dev) -> None:
-    """Each part listens where it was told to."""
-    for port in dev.ports.values():
-        socket.create_connection(("127.0.0.1", port), timeout=60).close()
-
-
-def test_the_exports_point_a_client_at_the_cloud(dev: Dev) -> None:
-    """The printed environment is ready for a shell."""
-    assert dev.line("export FIRESTORE_EMULATOR_HOST") == (
-        f"export FIRESTORE_EMULATOR_HOST=127.0.0.1:{dev.ports['firestore']}"
-    )
-    config = shlex.split(dev.line("export FIREBASE_CONFIG"))[1].partition("=")[2]
-    assert json.loads(config)["projectId"] == "demo-ecolane"
-
-
-def test_advance_moves_the_clock_and_fires_cron(dev: Dev) -> None:
-    """An hour forward fires the five-minute functions twelve times and tells what failed: nothing."""
-    before = datetime.fromisoformat(dev.control("GET", "/status").json()["now"])
+def test_it_is_this_product(dev: Dev) -> None:
+    """The functions are those of main.py, in the moved time, with the operators' schedules at hand."""
+    status = dev.control("GET", "/status").json()
+    assert "classify_image" in status["functions"]
+    assert status["schedules"]["poll_batches"] == "*/5 * * * *"
+    assert dev.line("export SCHEDULER_SERVICE_ACCOUNT").endswith("=scheduler@demo-ecolane.iam.gserviceaccount.com")
+    assert "functions.wiring:install_clock" in dev.printed
 
     moved: dict[str, Any] = dev.control("POST", "/advance", {"minutes": 60}).json()
-
     assert moved["fired"]["submit_batches"] == 12
     assert moved["failed"] == []
-    assert datetime.fromisoformat(moved["now"]) >= before + timedelta(minutes=60)
-
-
-def test_fire_runs_one_scheduled_function(dev: Dev) -> None:
-    """A function fired by name answers with its status."""
-    fired = dev.control("POST", "/fire", {"name": "submit_batches"}).json()
-
-    assert (fired["name"], fired["status"]) == ("submit_batches", 200)
-
-
-def test_status_shows_what_runs(dev: Dev) -> None:
-    """The status names schedules, functions, Firestore and who answers for OpenAI."""
-    status = dev.control("GET", "/status").json()
-
-    assert status["schedules"]["poll_batches"] == "*/5 * * * *"
-    assert "classify_image" in status["functions"]
-    assert status["firestore"]["kind"] == "embedded"
-    assert status["openai"] == "stand-in"
-    assert status["nextTick"] > status["now"]
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "body", "hint"),
-    [
-        ("POST", "/advance", {"minutes": -5}, "minutes"),
-        ("POST", "/advance", {"minutes": "ten"}, "minutes"),
-        ("POST", "/advance", {"minutes": True}, "minutes"),
-        ("POST", "/advance", {"minutes": 1e9}, "at most"),
-        ("POST", "/advance", [1], "JSON object"),
-        ("POST", "/fire", {"name": "nope"}, "submit_batches"),
-        ("POST", "/fire", {"name": ["submit_batches"]}, "submit_batches"),
-    ],
-)
-def test_bad_input_is_a_clear_400(dev: Dev, method: str, path: str, body: object, hint: str) -> None:
-    """A wrong body is refused with what was expected, and moves nothing."""
-    answer = dev.control(method, path, body)
-
-    assert answer.status_code == 400
-    assert hint in answer.json()["error"]
-
-
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_it_stops_cleanly(tmp_path: Path, stop: signal.Signals) -> None:
-    """Ctrl-C and a kill end it with status 0, no port held, no temporary file kept."""
-    with running(tmp_path) as dev:
-        dev.process.send_signal(stop)
-        _, errors = dev.process.communicate(timeout=120)
-
-    assert dev.process.returncode == 0
-    assert errors.splitlines() == ["stopped"]
-    assert list(tmp_path.iterdir()) == []
-    for port in dev.ports.values():
-        assert free_port(port) == port
 
 
 def test_an_unknown_firestore_is_one_line(tmp_path: Path) -> None:
@@ -188,13 +116,3 @@ def test_an_unknown_firestore_is_one_line(tmp_path: Path) -> None:
 
     assert (process.returncode, printed) == (2, "")
     assert errors == "make dev: there is no Firestore 'mongo'; FIRESTORE can be auto, embedded, official\n"
-
-
-def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
-    """A port that was asked for and is in use ends it with one line that names the port."""
-    with listen() as taken, started("--auth-port", str(taken.getsockname()[1]), folder=tmp_path) as process:
-        port = taken.getsockname()[1]
-        _, errors = process.communicate(timeout=120)
-
-    assert process.returncode == 2
-    assert errors == f"make dev: port {port} is in use by another program\n"

@@ -1,0 +1,164 @@
+"""`localcloud up`: the project in the current directory, kept running in real time until Ctrl-C.
+
+It prints where everything is and how to talk to it. A project whose own command starts the cloud its own way calls
+`main` with its settings, and with `more` to print.
+"""
+
+import argparse
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from localcloud.cloud import CloudSettings, LocalCloud, Ports
+from localcloud.control import ControlServer
+from localcloud.firebase_storage import everything_allowed
+from localcloud.firestore_choice import KINDS, FirestoreChoiceError
+from localcloud.functions_process import FunctionsStartError
+from localcloud.project import ProjectError, load_hook
+from localcloud.serving import PortTakenError, free_port
+
+# Those of the Firebase suite where it has one, so that an app set up for that finds us too.
+USUAL_PORTS = {"functions": 5001, "firestore": 8080, "storage": 9199, "auth": 9099, "openai": 9198, "control": 4001}
+_HOOKS = ("answers", "storage_rules")
+
+Sections = Mapping[str, list[str]]
+"""Lines to copy, by title."""
+
+
+def _nothing(_: LocalCloud, __: ExitStack) -> Sections:
+    return {}
+
+
+def main(
+    prog: str,
+    settings: Callable[..., CloudSettings] = CloudSettings.of,
+    words: Sequence[str] | None = None,
+    more: Callable[[LocalCloud, ExitStack], Sections] = _nothing,
+) -> int:
+    """Run until Ctrl-C, and return the exit status: 0, or 2 for what cannot be started, with one line that says why.
+
+    Args:
+        prog: what the user has typed, for the help and that line.
+        settings: makes the settings of the fields of CloudSettings that the command line names.
+        words: the command line, by default the program's own.
+        more: called with the running cloud; returns what else to print. What it enters on the stack ends with the
+            cloud.
+    """
+    chosen = vars(_parser(prog).parse_args(words))
+    for stop in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stop, signal.default_int_handler)
+    asked = {part: chosen.pop(f"{part}_port") for part in USUAL_PORTS}
+    try:
+        changes = {name: load_hook(value) if name in _HOOKS else value for name, value in chosen.items() if value}
+        found = settings(**changes)
+        usual = {**USUAL_PORTS, **found.usual_ports}
+        ports = {part: _port(usual[part], port) for part, port in asked.items()}
+        control_port = ports.pop("control")
+        _run(LocalCloud(found, ports=Ports(**ports)), control_port, more)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+    except (PortTakenError, FirestoreChoiceError, FunctionsStartError, ProjectError) as error:
+        print(f"{prog}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser(prog: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description="Run the Firebase project in the current directory on this machine until Ctrl-C.",
+        epilog="A part takes its port of firebase.json or its usual one, or a free one where another program has that. "
+        "A port that is asked for is taken or refused.",
+    )
+    parser.add_argument("--project", help="the project's id; by default that of .firebaserc, or demo-local")
+    parser.add_argument("--region", help="of all functions; it is a part of their addresses (us-central1)")
+    parser.add_argument("--firestore", help=f"{', '.join(KINDS)}; by default the environment's FIRESTORE")
+    parser.add_argument("--clock-hook", metavar="MODULE:FUNCTION", help="called with the moved clock in the functions")
+    parser.add_argument("--storage-rules", metavar="MODULE:FUNCTION", help="what apps may do in Storage")
+    parser.add_argument("--answers", metavar="MODULE:FUNCTION", help="what the OpenAI stand-in says of a picture")
+    parser.add_argument("--openai-webhook", metavar="NAME", help="the function that OpenAI's events go to")
+    parser.add_argument("--no-openai", dest="openai", action="store_const", const="none", help="start no stand-in")
+    for part, port in USUAL_PORTS.items():
+        parser.add_argument(f"--{part}-port", type=int, metavar="PORT", help=f"usually {port}")
+    return parser
+
+
+def _port(usual: int, asked: int | None) -> int:
+    """Return the port for a part: the one asked for, else its usual one if that is free, else 0 for any."""
+    if asked is not None:
+        return free_port(asked)
+    try:
+        return free_port(usual)
+    except PortTakenError:
+        return 0
+
+
+def _run(cloud: LocalCloud, control_port: int, more: Callable[[LocalCloud, ExitStack], Sections]) -> None:
+    with cloud, ExitStack() as stack:
+        # From here on nothing may interrupt: the parts are being stopped.
+        stack.callback(_ignore_signals)
+        control = ControlServer(cloud, control_port)
+        control.start()
+        stack.callback(control.stop)
+        cloud.cron.start()
+        _show(cloud, control.url, more(cloud, stack))
+        threading.Event().wait()
+
+
+def _ignore_signals() -> None:
+    for again in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(again, signal.SIG_IGN)
+
+
+def _show(cloud: LocalCloud, control_url: str, more: Sections) -> None:
+    console = Console(highlight=False)
+    table = Table(title=f"{cloud.project} on this machine", title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
+    for part, where in _parts(cloud, control_url).items():
+        table.add_row(part, where)
+    console.print(table)
+    advance = f"""curl -s {control_url}/advance -d '{{"minutes": 60}}'"""
+    fire = [f"""curl -s {control_url}/fire -d '{{"name": "{name}"}}'""" for name in list(cloud.cron.schedules)[:1]]
+    sections = {
+        "Environment of a client of your own": _exports(cloud.environment, secret=cloud.openai is None),
+        **more,
+        "Move the clock, run a scheduled function, look": [advance, *fire, f"curl -s {control_url}/status"],
+    }
+    for title, lines in sections.items():
+        console.print(f"\n{title}:", style="bold")
+        for line in lines:  # to copy: never wrapped, never styled
+            console.print(f"  {line}", soft_wrap=True, markup=False)
+    console.print("\nCron fires in real time. Ctrl-C stops everything.")
+
+
+def _parts(cloud: LocalCloud, control_url: str) -> dict[str, str]:
+    settings = cloud.settings
+    stand_in = "stand-in" if cloud.openai_is_standin else "the real thing, which costs money"
+    openai = f"{cloud.openai_base_url} ({stand_in})" if cloud.openai_base_url else "none"
+    rules = "; apps may do everything: no --storage-rules" if settings.storage_rules is everything_allowed else ""
+    clock = settings.clock_hook or "the functions keep the machine's time: no --clock-hook"
+    return {
+        "Functions": f"{cloud.functions_url}/{cloud.project}/{cloud.region}/NAME",
+        "": ", ".join(trigger.name for trigger in cloud.triggers()),
+        "Firestore": f"{cloud.firestore.host} ({cloud.firestore.kind}: {cloud.firestore.why})",
+        "Storage": f"{cloud.storage_host} (bucket {cloud.bucket}{rules})",
+        "Auth": cloud.auth_host,
+        "OpenAI": openai,
+        "Moved clock": f"{cloud.clock.path} ({clock})",
+        "Control": control_url,
+        "Log": str(cloud.logs),
+    }
+
+
+def _exports(environment: Mapping[str, Any], *, secret: bool) -> list[str]:
+    # A real key stays where it was: it is never printed.
+    hidden = {"OPENAI_API_KEY", "OPENAI_BASE_URL"} if secret else set()
+    return [f"export {name}={shlex.quote(value)}" for name, value in environment.items() if name not in hidden]

@@ -1,0 +1,65 @@
+"""Ecolane in the local cloud: all that the local cloud has to be told about it.
+
+`with ecolane_cloud() as cloud` is the running product. What is passed for Storage and for OpenAI's answers stands here
+too, for programs that start one part alone.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from firebase_functions import params
+
+from functions.core.jobs.uploads import IMAGE_BYTES_MAX
+from functions.deploy import params as deployed
+from localcloud.cloud import CloudSettings, LocalCloud
+from localcloud.firebase_storage import StorageRequest
+from scripts import sample_answers
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = "demo-ecolane"  # the prefix demo- keeps every Firebase tool from looking for a real project
+_OWN_UPLOAD = re.compile(r"users/(?P<uid>[^/]+)/uploads/[^/]+")
+_PHOTO = re.compile(r"image/(jpeg|png|webp)")
+
+
+def ecolane_cloud(**changes: Any) -> LocalCloud:
+    """Return the local cloud around this product, not started yet, with `changes` of fields of CloudSettings."""
+    return LocalCloud(ecolane_settings(**changes))
+
+
+def ecolane_settings(**changes: Any) -> CloudSettings:
+    """Return what the local cloud has to know of this product, with `changes` of fields of CloudSettings."""
+    wiring = {
+        "project": PROJECT,
+        "clock_hook": "functions.wiring:install_clock",
+        "openai_webhook": "openai_webhook",
+        "answers": sample_answers.answers,
+        "storage_rules": storage_rules,
+    }
+    return CloudSettings.of(ROOT, **{**wiring, **changes})
+
+
+def storage_rules(request: StorageRequest) -> bool:
+    """Say what `storage.rules` say: users have the photos in their own folder. A test holds both to one table."""
+    own = _OWN_UPLOAD.fullmatch(request.name)
+    if own is None or own["uid"] != request.uid or request.operation == "list":
+        return False
+    if request.size is None:
+        return True
+    return request.size <= IMAGE_BYTES_MAX and _PHOTO.fullmatch(request.content_type or "") is not None
+
+
+def deploy_params(**values: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the params of a deploy and its secrets, by name: `values`, else the defaults, and "none" for secrets."""
+    declared = [*vars(deployed).values()]
+    plain = {param.name: _default(param) for param in declared if isinstance(param, params.Param)}
+    hidden = [param.name for param in declared if isinstance(param, params.SecretParam)]
+    return {**plain, **{name: values[name] for name in values.keys() & plain}}, {
+        name: values.get(name, "none") for name in hidden
+    }
+
+
+def _default(param: params.Param[Any]) -> str:
+    default = param.default
+    return json.dumps(default) if isinstance(default, bool) else str(default)
