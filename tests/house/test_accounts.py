@@ -138,7 +138,8 @@ def granted(function: str) -> set[str]:
 
 def test_each_function_is_given_what_it_uses(used: Used) -> None:
     """What is missing would be an error 403 in production, which no emulator shows."""
-    assert {name: calls - granted(name) for name, calls in used.items() if not calls <= granted(name)} == {}
+    missing = {name: calls - granted(name) for name, calls in used.items() if not calls <= granted(name)}
+    assert not missing, f"scripts/accounts.py: grant these roles; main.py: declare these secrets: {missing}"
 
 
 def test_no_account_is_given_what_none_of_its_functions_uses(used: Used) -> None:
@@ -146,16 +147,18 @@ def test_no_account_is_given_what_none_of_its_functions_uses(used: Used) -> None
     superfluous = {}
     for account, grants in ACCOUNTS.items():
         functions = [name for name, each in endpoints().items() if each["serviceAccountEmail"] == f"{account}@"]
-        assert functions, account
+        assert functions, f"scripts/accounts.py: remove {account}, which no function runs as"
         roles = {grant.role for grant in grants} - {"logging.logWriter"}
         superfluous[account] = roles - set().union(*(used[name] for name in functions))
-    assert {account: roles for account, roles in superfluous.items() if roles} == {}
+    found = {account: roles for account, roles in superfluous.items() if roles}
+    assert not found, f"scripts/accounts.py: take away what no function of the account uses: {found}"
 
 
 def test_no_function_is_given_a_secret_that_it_does_not_use(used: Used) -> None:
     """A key is where it is needed, and nowhere else."""
     secrets = {name: {s["key"] for s in each["secretEnvironmentVariables"]} for name, each in endpoints().items()}
-    assert {name: keys - used[name] for name, keys in secrets.items() if keys - used[name]} == {}
+    found = {name: keys - used[name] for name, keys in secrets.items() if keys - used[name]}
+    assert not found, f"main.py: remove secrets that these functions do not use: {found}"
 
 
 def test_only_batches_write_and_only_below_their_folder() -> None:
@@ -166,7 +169,7 @@ def test_only_batches_write_and_only_below_their_folder() -> None:
         for grant in grants
         if grant.on == "bucket" and grant.role != "storage.objectViewer"
     }
-    assert writers == {("ecolane-batches", "batches/")}
+    assert writers == {("ecolane-batches", "batches/")}, "scripts/accounts.py: let others read the bucket only"
 
 
 def test_the_security_page_has_every_role() -> None:
@@ -181,7 +184,8 @@ def test_the_security_page_has_every_role() -> None:
         for grant in grants:
             roles[grant.role].add(account.removeprefix("ecolane-"))
     everybody = {account.removeprefix("ecolane-") for account in ACCOUNTS}
-    assert told == {role: {"each"} if accounts == everybody else accounts for role, accounts in roles.items()}
+    given = {role: {"each"} if accounts == everybody else accounts for role, accounts in roles.items()}
+    assert told == given, "SECURITY.md, Roles: a row for each role of scripts/accounts.py, with its accounts"
 
 
 def test_the_commands_are_what_a_shell_takes(tmp_path: Path) -> None:

@@ -49,22 +49,25 @@ def logged() -> dict[str, set[str]]:
 
 def test_the_table_of_metrics_is_the_list_of_events() -> None:
     """None is missing, and none is left of an event that is gone."""
-    assert set(rows("Metrics")) == {event.value for event in Event}
+    wrong = set(rows("Metrics")) ^ {event.value for event in Event}
+    assert not wrong, f"docs/operations.md, Metrics: a row for each event of functions/log.py and no other, see {wrong}"
 
 
 @pytest.mark.parametrize("event", list(Event))
 def test_an_event_has_the_severity_that_the_table_says(event: Event) -> None:
     """As it is logged; what the edge reports by a variable is an error."""
     told = rows("Metrics")[event.value]
-    assert len(told) == 3
-    assert (logged()[event.value] or {"ERROR"}) == {told[0]}
+    severity = logged()[event.value] or {"ERROR"}
+    assert ({told[0]}, len(told)) == (severity, 3), f"docs/operations.md, Metrics: fill the row {event}, {severity}"
 
 
 def test_every_alert_is_explained() -> None:
     """What it means, what to look at, what to do."""
     table = rows("Alerts")
-    assert set(table) == {kind.value for kind in AlertKind}
-    assert all(len(cells) == 3 and all(cells) for cells in table.values())
+    wrong = set(table) ^ {kind.value for kind in AlertKind}
+    assert not wrong, f"docs/operations.md, Alerts: a row for each AlertKind and no other, see {wrong}"
+    unfilled = [kind for kind, cells in table.items() if len(cells) != 3 or not all(cells)]
+    assert not unfilled, f"docs/operations.md, Alerts: fill the rows {unfilled}"
 
 
 def commands(prefix: str) -> list[str]:
@@ -77,7 +80,7 @@ def parsed(app: typer.Typer, words: list[str]) -> tuple[set[str], set[str], list
     and the words after its name."""
     command: Any = typer.main.get_command(app)
     while hasattr(command, "commands") and words:
-        assert words[0] in command.commands, f"{words[0]} is no command of {command.name}"
+        assert words[0] in command.commands, f"docs/operations.md: {command.name} has no {words[0]}"
         command, words = command.commands[words[0]], words[1:]
     required = {param.opts[0] for param in command.params if param.required and param.opts[0].startswith("--")}
     return {name for param in command.params for name in param.opts}, required - {"--project"}, words
@@ -88,10 +91,11 @@ def test_each_command_of_an_operator_exists(use: str) -> None:
     """Its name and its options, wherever the document tells somebody to run it; with arguments, all that it needs."""
     options, required, words = parsed(admin_app, use.split("  #", maxsplit=1)[0].split())
     given = {word for word in words if word.startswith("--")}
-    assert given <= options, use
-    assert not words or required <= given, use
+    assert given <= options, f"docs/operations.md: `{use}` has options that there are not: {given - options}"
+    assert not words or required <= given, f"docs/operations.md: `{use}` lacks {required - given}"
     fields = {word.partition("=")[0] for word in words if "=" in word and word != "FIELD=VALUE"}
-    assert fields <= set(known_fields()), use
+    unknown = fields - set(known_fields())
+    assert not unknown, f"docs/operations.md: `{use}` sets fields that there are not: {unknown}"
 
 
 @pytest.mark.parametrize("use", commands("scripts.schedules"))

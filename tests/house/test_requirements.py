@@ -35,8 +35,8 @@ def locked(name: str) -> dict[str, Requirement]:
         if not line.startswith("#"):
             words, *hashes = line.split("--hash=sha256:")
             requirement = Requirement(words)
-            assert re.fullmatch(r"==[\w.]+", str(requirement.specifier)), line
-            assert hashes, line
+            pinned = re.fullmatch(r"==[\w.]+", str(requirement.specifier)) and hashes
+            assert pinned, f"{name}: run make lock; not pinned with hashes: {line}"
             found[requirement.name] = requirement
     return found
 
@@ -79,14 +79,18 @@ def imported(*paths: str) -> set[str]:
 def test_the_lock_holds_what_is_asked_for(name: str) -> None:
     """`make lock` was run after the last change: each package of the `.in` file is locked at that version."""
     lock = locked(f"{name}.txt")
-    assert {package: version(lock[package]) for package in declared(f"{name}.in")} == declared(f"{name}.in")
+    asked = declared(f"{name}.in")
+    missing = {
+        package: asked[package] for package in asked if package not in lock or version(lock[package]) != asked[package]
+    }
+    assert not missing, f"{name}.txt: run make lock; it lacks {missing}"
 
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_what_is_asked_for_with_an_extra_is_pinned_with_it(name: str) -> None:
     """For `coverage[toml]` pips before 23.3 look for a pin by that name, or take the newest release, unhashed."""
     lock = locked(f"{name}.txt")
-    assert unpinned(lock) == set()
+    assert not unpinned(lock), f"{name}.in: ask for each of {unpinned(lock)} with its extra, then run make lock"
     for line in lock.values():
         line.extras = set()
     assert unpinned(lock) != set()
@@ -96,18 +100,18 @@ def test_what_is_asked_for_with_an_extra_is_pinned_with_it(name: str) -> None:
 def test_each_lock_adds_to_the_one_before_and_changes_nothing(less: str, more: str) -> None:
     """What is deployed is what runs here, and what is tested."""
     before, after = ({name: version(line) for name, line in locked(f"{lock}.txt").items()} for lock in (less, more))
-    assert before.items() <= after.items()
+    assert before.items() <= after.items(), f"run make lock; {more}.txt differs in {before.items() - after.items()}"
 
 
 def test_what_runs_imports_no_more_than_its_lock_holds() -> None:
     """A function finds its packages in a deploy, and a command of `scripts` without the checks installed."""
-    assert imported("main.py", "functions") <= locked("requirements.txt").keys()
-    assert imported("scripts") <= locked("requirements-local.txt").keys()
+    for lock, paths in (("requirements", ("main.py", "functions")), ("requirements-local", ("scripts",))):
+        missing = imported(*paths) - locked(f"{lock}.txt").keys()
+        assert not missing, f"{lock}.in: add {missing}, which {paths} import, then run make lock"
 
 
 def test_the_lock_is_installed() -> None:
     """The tests run with the versions of the lock."""
     lines = [line for line in locked("requirements-dev.txt").values() if line.marker is None or line.marker.evaluate()]
-    assert {line.name: importlib.metadata.version(line.name) for line in lines} == {
-        line.name: version(line) for line in lines
-    }
+    other = {line.name for line in lines if importlib.metadata.version(line.name) != version(line)}
+    assert not other, f"run make install, or make check: installed are other versions of {other}"

@@ -26,9 +26,13 @@ def test_each_action_is_pinned_by_its_commit(path: Path) -> None:
     """With its version beside it, for people; what is taken has no more rights than to read."""
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if "uses:" in line]
     for line in lines:
-        assert re.search(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", line), line
+        assert re.search(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", line), (
+            f"{path.name}: pin by commit, version beside it: {line}"
+        )
     assert len(lines) == sum("uses" in step for step in steps(path)) > 0
-    assert yaml.safe_load(path.read_text(encoding="utf-8"))["permissions"] == {"contents": "read"}
+    assert yaml.safe_load(path.read_text(encoding="utf-8"))["permissions"] == {"contents": "read"}, (
+        f"{path.name}: permissions are contents: read"
+    )
 
 
 def test_the_audit_runs_each_week_and_has_to_have_an_answer() -> None:
@@ -49,7 +53,8 @@ def test_the_dev_container_names_exact_versions() -> None:
 def test_the_hooks_take_nothing_from_elsewhere() -> None:
     """They are those of the virtual environment, which is locked."""
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
-    assert {repository["repo"] for repository in hooks["repos"]} == {"local"}
+    foreign = {repository["repo"] for repository in hooks["repos"]} - {"local"}
+    assert not foreign, f".pre-commit-config.yaml: run {foreign} from the virtual environment, as a local hook"
 
 
 @pytest.mark.parametrize(
@@ -58,4 +63,4 @@ def test_the_hooks_take_nothing_from_elsewhere() -> None:
 def test_the_firebase_cli_of_the_docs_is_the_one_that_is_tested(path: Path) -> None:
     """Whoever installs it as told has the version of the lock."""
     for package in re.findall(r"npm (?:install|i) .*?(firebase-tools\S*)", path.read_text(encoding="utf-8")):
-        assert package == f"firebase-tools@{CLI}"
+        assert package == f"firebase-tools@{CLI}", f"{path.name}: install firebase-tools@{CLI}, as tests/client does"
