@@ -188,7 +188,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "try again without end",
-        "functions.use_cases.jobs.endings:Endings._end",
+        "functions.use_cases.batches.endings:Endings._end",
         "may_try_again(error, attempts, self._deps.runtime().batch.attempts_max)",
         "True",
         _weakened("line_error"),

@@ -23,9 +23,9 @@ from functions.core.batches.reports import ENDED, ProviderBatch, counts_as_attem
 from functions.core.jobs.attempts import Attempt, failed_attempt
 from functions.core.jobs.jobs import Failure
 from functions.core.wallet.profile import PushSummary
+from functions.use_cases.batches.endings import Endings
 from functions.use_cases.batches.submission import release_jobs
 from functions.use_cases.budget.spending import report_doubts
-from functions.use_cases.jobs.endings import Endings
 from functions.use_cases.shared.set_aside import report_item
 
 if TYPE_CHECKING:

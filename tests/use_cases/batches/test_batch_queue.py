@@ -221,7 +221,7 @@ def test_a_batch_that_takes_longer_than_a_run_is_collected_by_several(cloud: InP
     cloud.interrupt = slow
     runs: list[dict[str, int]] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("functions.use_cases.jobs.endings.WRITES_BUFFERED_MAX", 4)
+        patch.setattr("functions.use_cases.batches.endings.WRITES_BUFFERED_MAX", 4)
         while not runs or runs[-1]["paused"]:
             began = cloud.clock()
             runs.append(poll_batches(cloud.deps))

@@ -26,7 +26,7 @@ def test_an_answer_that_nobody_can_make_sense_of_costs_itself(
     if patched == "read_line":
         monkeypatch.setattr("functions.use_cases.batches.collector.read_line", failing_for(bad, read_line))
     else:
-        monkeypatch.setattr("functions.use_cases.jobs.endings.answered", failing_for(bad, answered))
+        monkeypatch.setattr("functions.use_cases.batches.endings.answered", failing_for(bad, answered))
     submit_batches(cloud.deps)
     cloud.clock.advance(timedelta(minutes=30))
     poll_batches(cloud.deps)
@@ -89,7 +89,7 @@ def test_a_result_that_cannot_be_written_keeps_no_other_from_being_there(
         fields = answered(*args)
         return {**fields, "costMicros": 2**70} if args[2].job_id == bad else fields
 
-    monkeypatch.setattr("functions.use_cases.jobs.endings.answered", unstorable)
+    monkeypatch.setattr("functions.use_cases.batches.endings.answered", unstorable)
     cloud.clock.advance(timedelta(minutes=30))
     counts = poll_batches(cloud.deps)
     assert (counts["done"], counts["unended"]) == (3, 1)
