@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test test-long test-install test-client bench simulate check format audit lock clean
+.PHONY: help install demo dev test test-fast test-long test-install test-client bench simulate check format docs callable audit lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -49,6 +49,12 @@ check: venv/.dev  ## Lint, layers and types only
 
 format: venv/.dev  ## Format the code
 	@$(BIN)/python -m ruff format --quiet .
+
+callable: venv/.local  ## Begin a new callable: make callable NAME=get_streak SUBJECT=wallet [DOES="Show the streak."]
+	@$(BIN)/python -m scripts.new_callable "$(NAME)" "$(SUBJECT)" $(if $(DOES),--does "$(DOES)")
+
+docs: venv/.local  ## Write the tables of functions in README.md and docs/deploy.md anew, from main.py
+	@$(BIN)/python -m scripts.contents
 
 audit: venv/.dev  ## Ask PyPI for vulnerabilities of what is locked: make audit [IF_MISSING=skip]
 	@$(BIN)/python -m scripts.audit $(if $(IF_MISSING),--if-missing "$(IF_MISSING)")

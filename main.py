@@ -18,7 +18,7 @@ params.provide_threads()
 
 @on_call(**CALL)
 def quote(call: Call) -> Answer:
-    """What each lane costs now and how long it takes, and which one suits the caller."""
+    """Show price and wait of each lane now, balance, queue position and health, and the lane to recommend."""
     from functions.use_cases.jobs.quote import quote as use_case
 
     return serve_call(call, use_case)
@@ -26,7 +26,7 @@ def quote(call: Call) -> Answer:
 
 @on_call(**PHOTO, secrets=[params.OPENAI_API_KEY])
 def classify_image(call: Call) -> Answer:
-    """Charge, then classify now (instant) or queue (batch)."""
+    """Charge, then classify now (instant) or queue (batch); idempotent by `requestId`."""
     from functions.use_cases.jobs.classify_image import classify_image as use_case
 
     return serve_call(call, use_case)
@@ -34,7 +34,7 @@ def classify_image(call: Call) -> Answer:
 
 @on_call(**PHOTO)
 def classify_images(call: Call) -> Answer:
-    """Up to fifty photos into the batch lane, with one call."""
+    """Take up to 50 photos into the batch lane, with one call and one transaction."""
     from functions.use_cases.jobs.classify_images import classify_images as use_case
 
     return serve_call(call, use_case)
@@ -42,7 +42,7 @@ def classify_images(call: Call) -> Answer:
 
 @on_call(**CALL)
 def get_job(call: Call) -> Answer:
-    """One of the caller's own jobs."""
+    """Show one of the caller's own jobs."""
     from functions.use_cases.jobs.get_job import get_job as use_case
 
     return serve_call(call, use_case)
@@ -50,7 +50,7 @@ def get_job(call: Call) -> Answer:
 
 @on_call(**CALL)
 def list_jobs(call: Call) -> Answer:
-    """The caller's own jobs, newest first, in pages."""
+    """List the caller's own jobs, newest first, in pages, with the fields asked for."""
     from functions.use_cases.jobs.list_jobs import list_jobs as use_case
 
     return serve_call(call, use_case)
@@ -58,7 +58,7 @@ def list_jobs(call: Call) -> Answer:
 
 @on_call(**PHOTO, secrets=[params.OPENAI_API_KEY])
 def upgrade_job(call: Call) -> Answer:
-    """A queued job into the instant lane, for the difference in price."""
+    """Move a queued job into the instant lane, for the difference in price."""
     from functions.use_cases.jobs.upgrade_job import upgrade_job as use_case
 
     return serve_call(call, use_case)
@@ -66,7 +66,7 @@ def upgrade_job(call: Call) -> Answer:
 
 @on_call(**CALL)
 def cancel_job(call: Call) -> Answer:
-    """A queued job that is not wanted any more; its price comes back."""
+    """Cancel a queued job and refund its price."""
     from functions.use_cases.jobs.cancel_job import cancel_job as use_case
 
     return serve_call(call, use_case)
@@ -74,7 +74,7 @@ def cancel_job(call: Call) -> Answer:
 
 @on_call(**CALL)
 def get_wallet(call: Call) -> Answer:
-    """Balance and recent entries; the first call brings the welcome tokens."""
+    """Show balance, today's quotas and recent entries; the first call brings the welcome tokens."""
     from functions.use_cases.wallet.get_wallet import get_wallet as use_case
 
     return serve_call(call, use_case)
@@ -82,7 +82,7 @@ def get_wallet(call: Call) -> Answer:
 
 @on_call(**CALL)
 def list_ledger(call: Call) -> Answer:
-    """The caller's whole history, newest first, in pages."""
+    """List the caller's whole ledger, newest first, in pages."""
     from functions.use_cases.wallet.list_ledger import list_ledger as use_case
 
     return serve_call(call, use_case)
@@ -90,7 +90,7 @@ def list_ledger(call: Call) -> Answer:
 
 @on_call(**CALL)
 def claim_daily_bonus(call: Call) -> Answer:
-    """A few tokens for coming back, once a UTC day."""
+    """Grant a few tokens for coming back, once a UTC day."""
     from functions.use_cases.wallet.claim_daily_bonus import claim_daily_bonus as use_case
 
     return serve_call(call, use_case)
@@ -98,7 +98,7 @@ def claim_daily_bonus(call: Call) -> Answer:
 
 @on_call(**CALL)
 def convert_points(call: Call) -> Answer:
-    """Lifetime points into tokens, a few a day."""
+    """Convert lifetime points into tokens, a few a day."""
     from functions.use_cases.wallet.convert_points import convert_points as use_case
 
     return serve_call(call, use_case)
@@ -106,7 +106,7 @@ def convert_points(call: Call) -> Answer:
 
 @on_call(**CALL)
 def record_manual_classification(call: Call) -> Answer:
-    """A user says what a thing is, and is rewarded for it."""
+    """Reward a user who says what a thing is."""
     from functions.use_cases.wallet.record_manual_classification import record_manual_classification as use_case
 
     return serve_call(call, use_case)
@@ -114,7 +114,7 @@ def record_manual_classification(call: Call) -> Answer:
 
 @on_call(**CALL)
 def register_device(call: Call) -> Answer:
-    """Where to push to, and what the user wants."""
+    """Store where to push to, and the user's preferences."""
     from functions.use_cases.wallet.register_device import register_device as use_case
 
     return serve_call(call, use_case)
@@ -122,7 +122,7 @@ def register_device(call: Call) -> Answer:
 
 @on_call(**CALL)
 def unregister_device(call: Call) -> Answer:
-    """A user signs out on a device, which gets no more pushes of theirs."""
+    """Sign a user out on a device, which gets no more of their pushes."""
     from functions.use_cases.wallet.unregister_device import unregister_device as use_case
 
     return serve_call(call, use_case)
@@ -130,7 +130,7 @@ def unregister_device(call: Call) -> Answer:
 
 @on_schedule(schedule="*/5 * * * *", **BATCHES, secrets=[params.OPENAI_API_KEY])
 def submit_batches(tick: Tick) -> None:
-    """Queued jobs into OpenAI batches."""
+    """Send queued jobs to OpenAI in batches."""
     from functions.use_cases.batches.submit_batches import submit_batches as use_case
 
     run_cron(tick, use_case)
@@ -138,7 +138,7 @@ def submit_batches(tick: Tick) -> None:
 
 @on_schedule(schedule="*/5 * * * *", **BATCHES, secrets=[params.OPENAI_API_KEY])
 def poll_batches(tick: Tick) -> None:
-    """OpenAI batches that have ended into results, requeues and refunds."""
+    """Turn finished OpenAI batches into results, retries and refunds."""
     from functions.use_cases.batches.poll_batches import poll_batches as use_case
 
     run_cron(tick, use_case)
@@ -146,7 +146,7 @@ def poll_batches(tick: Tick) -> None:
 
 @https_fn.on_request(**WEBHOOK, secrets=[params.OPENAI_WEBHOOK_SECRET])
 def openai_webhook(request: Request) -> Response:
-    """OpenAI says that a batch has ended, which brings its poll forward."""
+    """Bring a batch's poll forward when OpenAI says that the batch has ended."""
     from functions.use_cases.batches.openai_webhook import openai_webhook as use_case
 
     return serve_webhook(request, use_case)
@@ -154,7 +154,7 @@ def openai_webhook(request: Request) -> Response:
 
 @on_schedule(schedule="*/10 * * * *", **SWEEP)
 def recover_jobs(tick: Tick) -> None:
-    """Instant calls that never came back: failed and refunded."""
+    """Fail and refund instant calls that never came back."""
     from functions.use_cases.jobs.recover_jobs import recover_jobs as use_case
 
     run_cron(tick, use_case)
@@ -162,7 +162,7 @@ def recover_jobs(tick: Tick) -> None:
 
 @on_schedule(schedule="*/5 * * * *", **WORKERS)
 def refresh_credits(tick: Tick) -> None:
-    """Everybody's allowance, at everybody's own minute."""
+    """Credit everybody's daily or monthly allowance, at everybody's own minute."""
     from functions.use_cases.refresh.refresh_credits import refresh_credits as use_case
 
     run_cron(tick, use_case, tick.job_name)
@@ -170,7 +170,7 @@ def refresh_credits(tick: Tick) -> None:
 
 @on_schedule(schedule="*/15 * * * *", **GUARD, secrets=[params.ALERT_WEBHOOK_SECRET])
 def guard_budget(tick: Tick) -> None:
-    """What was spent against what may be; modes, alerts, the new day."""
+    """Review spend against limits: mode, repairs, alerts, the new day."""
     from functions.use_cases.operations.guard_budget import guard_budget as use_case
 
     run_cron(tick, use_case)
@@ -178,7 +178,7 @@ def guard_budget(tick: Tick) -> None:
 
 @on_call(operators="read", **OPERATOR)
 def admin_stats(call: Call) -> Answer:
-    """What operators see."""
+    """Show operators budget, queue, batches, crons, refresh, dead letters, alerts and costs."""
     from functions.use_cases.operations.admin_stats import admin_stats as use_case
 
     return serve_call(call, use_case)
@@ -186,7 +186,7 @@ def admin_stats(call: Call) -> Answer:
 
 @on_call(operators="write", **OPERATOR)
 def admin_set_config(call: Call) -> Answer:
-    """Operators change the runtime config."""
+    """Change prices, limits and plans, on record."""
     from functions.use_cases.operations.admin_set_config import admin_set_config as use_case
 
     return serve_call(call, use_case)

@@ -4,7 +4,7 @@ Each kind runs as an account of its own (`name@` is that account in the deploy's
 function reaches what that kind needs and nothing else. `scripts/accounts.py` has the roles, and makes the accounts.
 
 No kind keeps an instance warm (`min_instances`): a cold start costs a second or two now and then, an idle instance is
-billed all month, for each of 21 functions.
+billed all month, for each function.
 """
 
 from typing import Any

@@ -1,6 +1,5 @@
-"""What a deploy finds in this folder: the functions, as the Firebase CLI asks for them, against the README's table."""
+"""What a deploy finds in this folder: the functions, as the Firebase CLI asks for them, against main.py."""
 
-import ast
 import importlib
 import json
 import os
@@ -23,10 +22,10 @@ from pydantic import ValidationError
 from functions.core.config.runtime import RuntimeConfig
 from functions.core.refresh.worker_shards import WORKERS_MAX
 from functions.core.shared.time_limits import CALL_TIMEOUT, FUNCTION_TIMEOUT
-from functions.deploy import options as capacity
 from functions.deploy import params
 from functions.deploy.options import INSTANCES_MAX
 from localcloud.serving import HOST, free_port, unhurried
+from scripts.contents import declared
 from scripts.schedule_plan import SCALABLE
 
 ROOT = Path(__file__).parents[2]
@@ -69,34 +68,22 @@ def endpoints() -> dict[str, dict[str, Any]]:
 
 
 def row(endpoint: dict[str, Any]) -> Row:
-    """Return what the README's table says about a function."""
+    """Return what main.py says about a function."""
     schedule = endpoint.get("scheduleTrigger", {}).get("schedule")
     trigger = schedule or ("callable" if "callableTrigger" in endpoint else "https")
     return trigger, tuple(sorted(secret["key"] for secret in endpoint["secretEnvironmentVariables"]))
 
 
-def listed() -> dict[str, Row]:
-    """Return the rows of the README's table of functions, one for each name."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("| name | trigger |")[2]
-    rows = {}
-    for line in text.partition("\n\n")[0].splitlines()[2:]:
-        names, trigger, secrets = line.strip("| ").split("|")[:3]
-        kind = trigger.strip().partition(",")[0].strip("`").lower() if "`*" not in trigger else trigger.strip(" `")
-        for name in re.findall(r"`(\w+)`", names):
-            rows[name] = (kind, tuple(sorted(re.findall(r"`(\w+)`", secrets))))
-    return rows
-
-
-def test_what_is_deployed_is_what_the_readme_lists() -> None:
-    """Names, triggers, schedules and secrets, in the order of main.py."""
-    assert {name: row(endpoint) for name, endpoint in endpoints().items()} == listed()
-    page = ast.parse((ROOT / "main.py").read_text(encoding="utf-8"))
-    assert list(listed()) == [node.name for node in page.body if isinstance(node, ast.FunctionDef)]
+def test_what_is_deployed_is_what_main_declares() -> None:
+    """Names, triggers, schedules and secrets; the README's table is made from the same."""
+    listed = {each.name: (each.trigger, tuple(sorted(each.secrets))) for each in declared()}
+    assert {name: row(endpoint) for name, endpoint in endpoints().items()} == listed
 
 
 def test_a_function_is_deployed_under_its_own_name() -> None:
     """The name in the URL is the name in main.py."""
-    assert {name: endpoint["entryPoint"] for name, endpoint in endpoints().items()} == {name: name for name in listed()}
+    for name, endpoint in endpoints().items():
+        assert endpoint["entryPoint"] == name
 
 
 def test_schedules_are_in_unix_cron() -> None:
@@ -171,21 +158,6 @@ def test_every_function_is_bounded_and_none_is_kept_warm() -> None:
         assert 1 <= endpoint["maxInstances"] <= INSTANCES_MAX, name
         assert endpoint["minInstances"] is None, name
         assert endpoint["region"] == ["{{ params.REGION }}"], name
-
-
-def test_the_table_of_capacities_is_true() -> None:
-    """docs/deploy.md has a row for each kind of functions/deploy/options.py, with its figures."""
-    rows = re.findall(
-        r"^\| ([A-Z]+) \|.*\| (\d+) ([MG])B \| (\d+) s \| (\d+) \| (\d+) \|$",
-        (ROOT / "docs/deploy.md").read_text(encoding="utf-8"),
-        re.MULTILINE,
-    )
-    told = {kind: (int(size) * {"M": 1, "G": 1024}[unit], *map(int, others)) for kind, size, unit, *others in rows}
-    assert told == {
-        kind: (options["memory"], options["timeout_sec"], options["concurrency"], options["max_instances"])
-        for kind, options in vars(capacity).items()
-        if kind.isupper() and not kind.startswith("_") and isinstance(options, dict)
-    }
 
 
 def test_a_cron_runs_as_long_as_its_leases_allow() -> None:

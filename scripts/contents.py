@@ -1,0 +1,91 @@
+"""`make docs`: the tables of functions in README.md and docs/deploy.md, from what deploys them.
+
+A function's docstring in main.py is the one wording of what it does.
+"""
+
+import ast
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from functions.deploy import options
+
+ROOT = Path(__file__).resolve().parents[1]
+KINDS = {name: value for name, value in vars(options).items() if re.fullmatch("[A-Z]+", name) and type(value) is dict}
+"""The kinds of functions, such as `CALL`, with what each gets of the platform."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A function as main.py declares it. `trigger` is `callable`, `https` or the schedule of a cron."""
+
+    name: str
+    trigger: str
+    kind: str
+    secrets: tuple[str, ...]
+    operators: bool
+    does: str
+
+
+def declared() -> list[Declared]:
+    """Return the functions of main.py, in its order."""
+    page = ast.parse((ROOT / "main.py").read_text(encoding="utf-8"))
+    return [_declared(node) for node in page.body if isinstance(node, ast.FunctionDef)]
+
+
+def _declared(function: ast.FunctionDef) -> Declared:
+    (decorator,) = function.decorator_list
+    assert isinstance(decorator, ast.Call), f"main.py: {function.name} has no trigger"  # noqa: S101 (a defect of ours)
+    given = {keyword.arg: keyword.value for keyword in decorator.keywords}
+    trigger = {"on_call": "callable", "on_request": "https"}.get(ast.unparse(decorator.func).rpartition(".")[2])
+    return Declared(
+        function.name,
+        trigger or str(ast.literal_eval(given["schedule"])),
+        ast.unparse(given[None]).lstrip("*"),
+        tuple(re.findall(r"params\.(\w+)", ast.unparse(given["secrets"]))) if "secrets" in given else (),
+        "operators" in given,
+        ast.get_docstring(function) or "",
+    )
+
+
+def _functions() -> str:
+    rows = ["| name | trigger | secrets | what it does |", "|---|---|---|---|"]
+    for each in declared():
+        trigger = {"callable": "callable", "https": "HTTPS, signed"}.get(each.trigger, f"`{each.trigger}`")
+        trigger += ", admin claim" if each.operators else ""
+        secrets = ", ".join(f"`{secret}`" for secret in each.secrets)
+        rows.append(f"| `{each.name}` | {trigger} | {secrets} | {each.does.rstrip('.')} |".replace("|  |", "| |"))
+    return "\n".join(rows)
+
+
+def _capacities() -> str:
+    rows = ["| kind | functions | memory | time | callers at once | instances |", "|---|---|---|---|---|---|"]
+    for kind, given in KINDS.items():
+        names = ", ".join(f"`{each.name}`" for each in declared() if each.kind == kind)
+        size = int(given["memory"])
+        memory = f"{size // 1024} GB" if size % 1024 == 0 else f"{size} MB"
+        figures = f"{memory} | {given['timeout_sec']} s | {given['concurrency']} | {given['max_instances']}"
+        rows.append(f"| {kind} | {names} | {figures} |")
+    return "\n".join(rows)
+
+
+TABLES = {"README.md": _functions, "docs/deploy.md": _capacities}
+BEGIN, END = "<!-- make docs writes this table -->", "<!-- end of the table -->"
+
+
+def page_as_written(name: str) -> str:
+    """Return a page with its table as `make docs` writes it."""
+    before, _, rest = (ROOT / name).read_text(encoding="utf-8").partition(BEGIN)
+    return f"{before}{BEGIN}\n\n{TABLES[name]()}\n\n{END}{rest.partition(END)[2]}"
+
+
+def write_docs() -> None:
+    """Write the tables anew."""
+    for name in TABLES:
+        (ROOT / name).write_text(page_as_written(name), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    typer.run(write_docs)
