@@ -20,7 +20,6 @@ from functions.core.shared.records import Request
 from functions.core.wallet.ledger import LedgerEntry, Reason
 from functions.edge.http_errors import CODES
 from functions.use_cases.jobs.classify_images import Image
-from localcloud.cloud import LocalCloud
 from localcloud.functions import triggers_of
 from localcloud.up import USUAL_PORTS
 from scripts.ecolane_cloud import ecolane_cloud
