@@ -32,12 +32,11 @@ from functions.core.shared.errors import DailyLimit, EcolaneError, InsufficientT
 from functions.core.shared.utc_days import day_of
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
-from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
 from functions.use_cases.jobs.recover_jobs import recover_jobs
 from functions.use_cases.operations.guard_budget import guard_budget
 from localcloud.functions import load
 from scripts.benchmarks import instantcost
-from scripts.drawings import drawn_photos
+from scripts.benchmarks.calls import PHOTO, classify
 from scripts.functions_alone import MAIN
 from scripts.inprocess import InProcessCloud
 
@@ -107,7 +106,6 @@ class Day:
         self.cloud.clock.now = self.cloud.clock.now.replace(hour=0)
         self.cloud.openai.faults.add(kind="refusal", endpoint="*", custom_id=f"{MARK}*", count=None, probability=0.5)
         self.cloud.openai.faults.add(kind="cut_answer", endpoint="*", custom_id=f"{MARK}*", count=None)
-        self.photo = next(iter(drawn_photos().values()))
         self.hostile = [f"eve-{number}" for number in range(hostile)]
         self.honest = [f"ann-{number}" for number in range(HONEST)]
         self.asked: list[str] = []
@@ -127,14 +125,11 @@ class Day:
             key = f"request-{self._numbers[uid]}"
             if job_id_for(uid, key).startswith(MARK) == marked:
                 break
-        path = self.cloud.upload(uid, f"{key}.jpg", self.photo)
         fault = (
             self.cloud.openai.faults.add(kind="cut_answer", endpoint="POST /v1/chat/completions") if marked else None
         )
         try:
-            answer = classify_image(
-                ClassifyImage.model_validate({"requestId": key, "imagePath": path, "mode": lane}), uid, self.cloud.deps
-            )
+            answer = classify(self.cloud, uid, key, lane)
         finally:
             if fault is not None:
                 self.cloud.openai.faults.remove(fault)
@@ -284,7 +279,7 @@ def files_that_harm() -> dict[str, bytes]:
         "12 megapixels, WebP": webp.getvalue(),
         "20 megapixels, WebP without loss": lossless.getvalue(),
         "108 megapixels": large.getvalue(),
-        "a phone's photo": next(iter(drawn_photos().values())),
+        "a phone's photo": PHOTO,
     }
 
 

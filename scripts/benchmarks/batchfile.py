@@ -6,8 +6,6 @@ memory and are ready to be sent; files go to disk; everything in between is the 
 """
 
 import json
-import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,9 +26,9 @@ from functions.deploy.params import Settings
 from functions.use_cases.batches import batch_files
 from functions.use_cases.batches.collector import Collector
 from functions.wiring import Deps
+from scripts.benchmarks.processes import python, rss_mb
 from scripts.inprocess import replaced
 
-ROOT = Path(__file__).resolve().parents[2]
 SMALL, LARGE = 1_000, 50_000
 MODEL = "gpt-6-luna"
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -57,9 +55,7 @@ def run() -> dict[str, Any]:
 
 
 def _measured(lines: int, mode: str) -> dict[str, float]:
-    command = [sys.executable, "-m", "scripts.benchmarks.batchfile", str(lines), mode]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603  (our own command)
-    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    figures: dict[str, float] = python("-m", "scripts.benchmarks.batchfile", lines, mode)
     return figures
 
 
@@ -218,7 +214,7 @@ def _measure(lines: int, mode: str) -> dict[str, float]:
         "lines": sent,
         "build_lines_per_s": sent / (built - started),
         "collect_lines_per_s": sent / (collected - built),
-        "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "rss_mb": rss_mb(),
     }
 
 

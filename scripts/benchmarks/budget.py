@@ -20,10 +20,9 @@ from functions.adapters.transient_errors import will_pass
 from functions.core.budget.holds import SHARDS
 from functions.core.shared.errors import EcolaneError
 from functions.use_cases.batches.submit_batches import submit_batches
-from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
 from functions.use_cases.operations.guard_budget import guard_budget
 from localcloud.firestore.locks import Owner
-from scripts.drawings import drawn_photos
+from scripts.benchmarks.calls import classify
 from scripts.inprocess import CrashError, InProcessCloud
 
 REQUESTS = 2_000
@@ -72,7 +71,6 @@ class _Round:
     def __init__(self, batch_jobs: int) -> None:
         self._cloud = InProcessCloud(wait=_in_line, seed=SEED)
         self._chance = random.Random(SEED)  # noqa: S311  (a benchmark, which is repeatable)
-        self._photo = next(iter(drawn_photos().values()))
         self._batch_jobs = batch_jobs
         self._over = threading.Event()
         self._most = 0
@@ -128,11 +126,8 @@ class _Round:
         return "served"
 
     def _classify(self, user: str, number: int, mode: str, cloud: InProcessCloud | None = None) -> dict[str, Any]:
-        cloud = cloud or self._cloud
-        path = cloud.upload(user, f"{mode}-{number}.jpg", self._photo)
-        request = {"requestId": f"{mode}-request-{number}", "imagePath": path, "mode": mode}
         allowed = {"allowBatch": False} if mode == "instant" else {}
-        return classify_image(ClassifyImage.model_validate({**request, **allowed}), user, cloud.deps)
+        return classify(cloud or self._cloud, user, f"{mode}-request-{number}", mode, **allowed)
 
     def _disturb(self, call: str, when: str) -> None:
         """Let the provider take its time; let some calls end there, before or after it has worked."""

@@ -1,17 +1,13 @@
 """What it costs to import main.py, against the least that any function of this kind imports; and what each function
 takes to its first answer, alone in a process, with its memory then. Best of several processes."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import main
+from scripts.benchmarks.processes import python
 from scripts.ecolane_cloud import ecolane_cloud
 from scripts.functions_alone import FirstAnswer, first_answer, sample_call
 
-ROOT = Path(__file__).resolve().parents[2]
 RUNS = 11
 STARTS = 2
 FLOOR = "import functions_framework, firebase_functions.https_fn, firebase_functions.scheduler_fn"
@@ -62,7 +58,5 @@ def _first_answers() -> dict[str, FirstAnswer]:
 
 
 def _imported(imports: str) -> tuple[float, float]:
-    command = [sys.executable, "-c", MEASURE.format(imports=imports)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603  (our own text)
-    milliseconds, megabytes = json.loads(done.stdout.splitlines()[-1])
+    milliseconds, megabytes = python("-c", MEASURE.format(imports=imports))
     return milliseconds, megabytes

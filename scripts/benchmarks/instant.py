@@ -15,8 +15,6 @@ thread wait inside the instance, where no other one can take them.
 
 import json
 import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -28,11 +26,11 @@ from typing import Any, NamedTuple
 
 from functions.deploy.params import CALLERS_AT_ONCE
 from localcloud.cloud import LocalCloud
+from scripts.benchmarks.processes import ROOT, python, server
 from scripts.drawings import drawn_photos
 from scripts.ecolane_cloud import ecolane_cloud
 from scripts.functions_alone import Served, answered, cpu_seconds, served
 
-ROOT = Path(__file__).resolve().parents[2]
 ECHO = Path(__file__).with_name("echo_function.py")
 
 USERS = 64
@@ -174,8 +172,13 @@ def lane(
 ) -> Iterator[tuple[Callable[[int], Measured], Servers]]:
     """Serve `classify_image` with a provider that takes so long. Yields a function that lets the users, who are warm,
     make so many calls, and the servers."""
-    with _upstream(latency_ms) as (provider, base_url):
-        environment = {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": "stand-in", "BENCH_THREADS": str(threads)}
+    answers = ("--answers", "scripts.sample_answers:answers")
+    with server("localcloud.openai", "--latency-ms", latency_ms, *answers) as (provider, printed):
+        environment = {
+            "OPENAI_BASE_URL": printed["OPENAI_BASE_URL"],
+            "OPENAI_API_KEY": "stand-in",
+            "BENCH_THREADS": str(threads),
+        }
         with _instances("classify_image", {**cloud.environment, **environment}, instances, ECHO) as served_by:
             spread = _spread(users, served_by)
             _crowd(spread, WARM_UP_PER_USER * len(users))
@@ -202,10 +205,8 @@ def _spread(users: list[dict[str, Any]], instances: list[Served]) -> list[dict[s
 
 
 def _crowd(users: list[dict[str, Any]], calls: int) -> Measured:
-    command = [sys.executable, "-m", "scripts.benchmarks.users"]
     plan = json.dumps({"calls": calls, "users": users})
-    done = subprocess.run(command, cwd=ROOT, input=plan, capture_output=True, text=True, check=True)  # noqa: S603  (ours)
-    found = json.loads(done.stdout)
+    found = python("-m", "scripts.benchmarks.users", given=plan)
     if len(found["milliseconds"]) < calls / 2:
         raise RuntimeError(f"most calls failed: {found['others']}")
     return Measured(found["seconds"], found["milliseconds"], Counter(found["others"]))
@@ -226,16 +227,3 @@ def _instances(
 def rss_mb(instances: list[Served]) -> float:
     """Return the memory of the largest instance."""
     return max(instance.rss_mb() for instance in instances)
-
-
-@contextmanager
-def _upstream(latency_ms: int) -> Iterator[tuple[int, str]]:
-    """Run the OpenAI stand-in in a process of its own. Yields the process's id and its base URL."""
-    command = [sys.executable, "-m", "localcloud.openai", "--latency-ms", str(latency_ms)]
-    command += ["--answers", "scripts.sample_answers:answers"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  (ours)
-        try:
-            line = process.stdout.readline() if process.stdout else ""
-            yield process.pid, line.partition("OPENAI_BASE_URL=")[2].split()[0]
-        finally:
-            process.terminate()

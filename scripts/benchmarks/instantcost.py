@@ -4,10 +4,9 @@ import uuid
 from collections import Counter
 from typing import Any
 
-from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
 from functions.use_cases.operations.guard_budget import guard_budget
 from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
-from scripts.drawings import drawn_photos
+from scripts.benchmarks.calls import classify
 from scripts.inprocess import InProcessCloud
 
 USERS = 20
@@ -18,7 +17,6 @@ def run() -> dict[str, Any]:
     """Return `reads_per_call` and `writes_per_call`. Settings are read anew now and then and are counted too."""
     cloud = InProcessCloud(seed=1)
     cloud.configure({"tokens": {"welcome": 50}})
-    photo = next(iter(drawn_photos().values()))
     users = [f"user-{number}" for number in range(USERS)]
     for user in users:
         get_wallet(GetWallet(), user, cloud.deps)
@@ -27,9 +25,7 @@ def run() -> dict[str, Any]:
     statuses: Counter[str] = Counter()
     for user in users:
         for _ in range(CALLS_PER_USER):
-            path = cloud.upload(user, "photo.jpg", photo)
-            request = {"requestId": uuid.uuid4().hex, "imagePath": path, "mode": "instant"}
-            statuses[classify_image(ClassifyImage.model_validate(request), user, cloud.deps)["status"]] += 1
+            statuses[classify(cloud, user, uuid.uuid4().hex, "instant")["status"]] += 1
     calls = USERS * CALLS_PER_USER
     if statuses["done"] != calls:
         raise RuntimeError(f"not every call ended well: {dict(statuses)}")

@@ -9,9 +9,8 @@ from google.cloud.firestore import FieldFilter
 from functions.use_cases.batches.openai_webhook import openai_webhook
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
-from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
 from functions.use_cases.jobs.recover_jobs import recover_jobs
-from scripts.drawings import drawn_photos
+from scripts.benchmarks.calls import classify
 from scripts.inprocess import InProcessCloud
 
 JOBS = 1_000
@@ -66,15 +65,8 @@ def _measure(*, webhooks: bool) -> dict[str, Any]:
 
 
 def _queue(cloud: InProcessCloud) -> None:
-    photo = next(iter(drawn_photos().values()))
     for number in range(JOBS):
-        user = f"user-{number // JOBS_PER_USER}"
-        request = {
-            "requestId": f"request-{number}",
-            "imagePath": cloud.upload(user, f"{number}.jpg", photo),
-            "mode": "batch",
-        }
-        classify_image(ClassifyImage.model_validate(request), user, cloud.deps)
+        classify(cloud, f"user-{number // JOBS_PER_USER}", f"request-{number}", "batch")
 
 
 def _check(cloud: InProcessCloud) -> None:

@@ -7,15 +7,11 @@ is ended by several.
 """
 
 import json
-import os
-import resource
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,7 +30,8 @@ from functions.deploy.params import Settings
 from functions.use_cases.batches import poll_batches
 from functions.use_cases.budget.spending import hold_for_batch, open_day
 from functions.wiring import Deps
-from scripts.benchmarks.batchfile import LARGE, ROOT, SMALL, Answers, DiskFiles, job_id_of
+from scripts.benchmarks.batchfile import LARGE, SMALL, Answers, DiskFiles, job_id_of
+from scripts.benchmarks.processes import firestore, python, rss_mb
 from scripts.inprocess import MemoryMessaging, replaced
 
 PAGE = 500
@@ -69,33 +66,12 @@ def run() -> dict[str, Any]:
 
 def collected(lines: int, size: int, run_time: timedelta = RUN_TIME) -> dict[str, float]:
     """Collect so many lines from batches of that size, in processes of their own, and return the figures."""
-    with _firestore() as (host, admin_url):
-        command = [
-            sys.executable,
-            "-m",
-            "scripts.benchmarks.poll",
-            str(lines),
-            str(size),
-            str(run_time.total_seconds()),
-            admin_url,
-        ]
-        environment = {**os.environ, "FIRESTORE_EMULATOR_HOST": host}
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)  # noqa: S603  (ours)
-    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    with firestore() as (host, admin_url):
+        figures: dict[str, float] = python(
+            *("-m", "scripts.benchmarks.poll", lines, size, run_time.total_seconds(), admin_url),
+            environment={"FIRESTORE_EMULATOR_HOST": host},
+        )
     return figures
-
-
-@contextmanager
-def _firestore() -> Iterator[tuple[str, str]]:
-    """Run the embedded Firestore in a process of its own. Yields its host and the URL of its bill."""
-    command = [sys.executable, "-m", "localcloud.firestore", "--port", "0", "--admin-port", "0"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  (ours)
-        try:
-            line = process.stdout.readline() if process.stdout else ""
-            words = dict(word.partition("=")[::2] for word in line.split())
-            yield words["FIRESTORE_EMULATOR_HOST"], words["admin"]
-        finally:
-            process.terminate()
 
 
 class _Provider(Answers):
@@ -214,7 +190,7 @@ def _measure(lines: int, size: int, run_time: timedelta, admin_url: str) -> dict
         "seconds": sum(took),
         "longest": max(took),
         "runs": len(took),
-        "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "rss_mb": rss_mb(),
         "reads": bill["reads"],
         "writes": bill["writes"],
     }

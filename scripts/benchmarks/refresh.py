@@ -8,15 +8,10 @@ tokens a day, and so has an entry each time; a further tenth is dormant.
 
 import json
 import os
-import resource
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -29,18 +24,15 @@ from functions.core.refresh.refresh import credit_due
 from functions.deploy.params import Settings
 from functions.use_cases.refresh.refresh_credits import refresh_credits
 from functions.wiring import Deps
-from localcloud.serving import free_port, unhurried
+from scripts.benchmarks.processes import firestore, python, rss_mb
 from scripts.inprocess import StillClock
 
-ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "demo-ecolane"
 USERS_SMALL, USERS_LARGE = 10_000, 100_000
 DORMANT_SHARE = 10
 MIDNIGHT = datetime(2026, 11, 21, tzinfo=UTC)
 DAY, WINDOW, SECOND = timedelta(days=1), timedelta(minutes=5), timedelta(seconds=1)
 SEEDED_PER_COMMIT = 500
-START_SECONDS_MAX = 30
-WORKER_SECONDS_MAX = 1_800
 
 
 def run() -> dict[str, Any]:
@@ -49,12 +41,12 @@ def run() -> dict[str, Any]:
     Raises:
         RuntimeError: somebody was refreshed twice, or not at all, or a dormant user cost something.
     """
-    with _firestore() as (host, _):
+    with firestore() as (host, _):
         _seed(host, USERS_SMALL)
         small = _workers(host, "day")[0]
         overlapping = _workers(host, "at_once", DAY, "", "")
         _require(sum(worker["refreshed"] for worker in overlapping), USERS_SMALL)
-    with _firestore() as (host, admin):
+    with firestore() as (host, admin):
         _seed(host, USERS_LARGE)
         httpx.post(f"{admin}/bill/reset").raise_for_status()
         large = _workers(host, "day")[0]
@@ -82,41 +74,6 @@ def _require(counted: int, users: int) -> None:
         raise RuntimeError(f"{counted} refreshes of {users} users")
 
 
-@contextmanager
-def _firestore() -> Iterator[tuple[str, str]]:
-    """Run an empty Firestore; give its address and that of its admin port."""
-    port, admin_port = free_port(), free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "localcloud.firestore",
-        "--port",
-        str(port),
-        "--admin-port",
-        str(admin_port),
-    ]
-    admin = f"http://127.0.0.1:{admin_port}"
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as server:  # noqa: S603  (our own words)
-        try:
-            _wait_for(f"{admin}/healthz")
-            yield f"127.0.0.1:{port}", admin
-        finally:
-            server.terminate()
-
-
-def _wait_for(url: str) -> None:
-    began = time.monotonic()
-    while True:
-        try:
-            httpx.get(url).raise_for_status()
-        except httpx.TransportError:
-            if time.monotonic() - began > unhurried(START_SECONDS_MAX):
-                raise
-            time.sleep(0.1)
-        else:
-            return
-
-
 def _client(host: str) -> Client:
     os.environ["FIRESTORE_EMULATOR_HOST"] = host  # the client takes an emulator's address from nowhere else
     return Client(PROJECT, AnonymousCredentials())  # type: ignore[no-untyped-call]
@@ -142,13 +99,9 @@ def _seed(host: str, users: int) -> None:
 
 def _workers(host: str, what: str, after: timedelta = timedelta(0), *jobs: str) -> list[dict[str, Any]]:
     """Run a worker for each job name at the same time, each in a process of its own, and return what they measured."""
-    command = [sys.executable, "-m", "scripts.benchmarks.refresh", host, what, str(int(after.total_seconds()))]
-    started = [
-        subprocess.Popen([*command, job], cwd=ROOT, stdout=subprocess.PIPE, text=True)  # noqa: S603  (our own words)
-        for job in jobs or ("",)
-    ]
-    outputs = [worker.communicate(timeout=WORKER_SECONDS_MAX)[0] for worker in started]
-    return [json.loads(output.splitlines()[-1]) for output in outputs]
+    command = ("-m", "scripts.benchmarks.refresh", host, what, int(after.total_seconds()))
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda job: python(*command, job), jobs or ("",)))
 
 
 def _work(host: str, what: str, after: timedelta, job: str) -> dict[str, Any]:
@@ -165,7 +118,7 @@ def _work(host: str, what: str, after: timedelta, job: str) -> dict[str, Any]:
         "windows": windows,
         "refreshed": sum(windows),
         "seconds": time.perf_counter() - started,
-        "rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "rss_mb": round(rss_mb(), 1),
     }
 
 
