@@ -9,6 +9,7 @@
     watch       what must be true at every moment: the budget, looked at after each write
     checks      what must be true in the end, from documents, Storage and OpenAI's side; `schema` is the table of fields
     mutations   known ways of breaking the code, each of which the checks have to notice
+    places      where in a function's syntax tree each of them breaks it
 
 `docs/simulation.md` tells what is simulated and how to replay a seed.
 """

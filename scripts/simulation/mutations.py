@@ -1,12 +1,14 @@
 """Known ways of breaking the code. The checks have to notice each of them, or they prove nothing.
 
-A mutation replaces one piece of text in the source of one function, and puts the code that comes of it in the
-function's place while it is in force: everybody who has imported the function runs the broken one. A function that is
-gone, or that does not have the text once and no more, is an error: the mutation has to follow the code.
+A mutation replaces one expression in the syntax tree of one function, and puts the code that comes of it in the
+function's place while it is in force: everybody who has imported the function runs the broken one. The expression is
+found by what it does, a condition or a call and a name in it, so that a rewording leaves it where it is. A function
+that is gone, or that does not have the expression once and no more, is an error: the mutation has to follow the code.
 """
 
 import __future__
 
+import ast
 import importlib
 import inspect
 import textwrap
@@ -18,6 +20,19 @@ from typing import Any
 
 from scripts.simulation.faults import Focus, Kind
 from scripts.simulation.history import History, history
+from scripts.simulation.places import (
+    Finder,
+    argument,
+    assigned,
+    call,
+    comparison,
+    condition,
+    formatted,
+    keyword,
+    method,
+    otherwise,
+    places,
+)
 from scripts.simulation.run import run
 from scripts.simulation.violations import Violation
 
@@ -27,14 +42,15 @@ HISTORIES_MAX = 40
 
 @dataclass(frozen=True)
 class Mutation:
-    """What is broken, where (`module:function` or `module:Class.method`), and the text before and after.
+    """What is broken, where (`module:function` or `module:Class.method` in functions/), and the expression that takes
+    the place of the one that is found; `_` in it is the one that was there.
 
     `given` makes of a history one in which it shows soon: with the trouble, or the settings, that it takes.
     """
 
     name: str
     target: str
-    before: str
+    find: Finder
     after: str
     given: Callable[[History], History] = lambda drawn: drawn
 
@@ -88,224 +104,171 @@ def _set(section: str, **values: Any) -> Callable[[History], History]:
 
 
 MUTATIONS: tuple[Mutation, ...] = (
+    Mutation("refund twice", "core.wallet.accounts:refund", argument("post", 0), "2 * _"),
+    Mutation("refund without taking the points back", "core.wallet.accounts:refund", keyword("points"), "0"),
+    Mutation("fail without a refund", "core.jobs.endings:_refunded", call("refund"), "Account(wallet)"),
     Mutation(
-        "refund twice",
-        "functions.core.wallet.accounts:refund",
-        "account.post(price,",
-        "account.post(2 * price,",
-    ),
-    Mutation(
-        "refund without taking the points back",
-        "functions.core.wallet.accounts:refund",
-        "points=-points",
-        "points=0",
-    ),
-    Mutation(
-        "fail without a refund",
-        "functions.core.jobs.endings:_refunded",
-        "account = refund(Account(wallet), job.job_id, job.tokens_cost, now, points=job.points)",
-        "account = Account(wallet)",
-    ),
-    Mutation(
-        "refund whatever comes to nothing",
-        "functions.core.wallet.quotas:count_failure",
-        "today.failed < FAILURES_REFUNDED_MAX",
-        "True",
-        given=_hostile,
+        "refund whatever comes to nothing", "core.wallet.quotas:count_failure", comparison("failed"), "True", _hostile
     ),
     Mutation(
         "charge the whole price for an upgrade",
-        "functions.core.jobs.endings:upgrading",
-        "pay_upgrade(account, job.job_id, difference, now)",
-        "pay_upgrade(account, job.job_id, upgrade.prices.instant, now)",
+        "core.jobs.endings:upgrading",
+        argument("pay_upgrade", 2),
+        "upgrade.prices.instant",
     ),
-    Mutation(
-        "charge more than was agreed to",
-        "functions.core.wallet.token_prices:require_within",
-        "if tokens_max is not None and price > tokens_max:",
-        "if False:",
-    ),
+    Mutation("charge more than was agreed to", "core.wallet.token_prices:require_within", condition("price"), "False"),
     Mutation(
         "cancel what has left the queue",
-        "functions.core.jobs.endings:cancelling",
-        "if job.status is not Status.QUEUED:",
-        "if job.status in {Status.DONE, Status.FAILED}:",
+        "core.jobs.endings:cancelling",
+        condition("QUEUED"),
+        "job.status in {Status.DONE, Status.FAILED}",
     ),
     Mutation(
         "forget the lease of an abandoned batch",
-        "functions.use_cases.batches.abandoned:_take_up",
-        "if version is None:",
-        "version = version or stored.version\n    if version is None:",
+        "use_cases.batches.abandoned:_take_up",
+        condition("version"),
+        "(version := version or stored.version) is None",
         _struck("submit", "openai.POST batches", Kind.UNAVAILABLE),
     ),
     Mutation(
         "create again without looking",
-        "functions.use_cases.batches.abandoned:_take_up",
-        "found = deps.provider.find_batch(batch.batch_id, batch.created_at)",
-        "found = None",
+        "use_cases.batches.abandoned:_take_up",
+        call("find_batch"),
+        "None",
         _struck("submit", "openai.POST batches", Kind.REPLY_LOST),
     ),
     Mutation(
         "create under a lease that has run out",
-        "functions.use_cases.batches.submission:create",
-        "if not batch.holds_lease(deps.clock()):",
-        "if False:",
+        "use_cases.batches.submission:create",
+        condition("holds_lease"),
+        "False",
         _struck("submit", "firestore.Commit", Kind.STALL),
     ),
     Mutation(
         "leave the jobs of a batch that was not sent",
-        "functions.use_cases.batches.submission:release_batch",
-        "release_jobs(deps, batch.batch_id, pause)",
+        "use_cases.batches.submission:release_batch",
+        call("release_jobs"),
         "0",
         _struck("submit", "openai.POST files", Kind.UNAVAILABLE),
     ),
     Mutation(
         "leave the files of a batch that was not sent",
-        "functions.use_cases.batches.submission:release_batch",
-        "deps.files.delete_batch_files(batch.batch_id)",
-        "pass",
+        "use_cases.batches.submission:release_batch",
+        call("delete_batch_files"),
+        "None",
         _struck("submit", "openai.POST files", Kind.UNAVAILABLE),
     ),
     Mutation(
         "settle a batch before its results",
-        "functions.use_cases.batches.poll_batches:_advance",
-        'taken = {"state": BatchState.COLLECTING, "dueAt": now + lease}',
-        'taken = {"state": BatchState.COLLECTING, "dueAt": now + lease, "completedAt": now}',
+        "use_cases.batches.poll_batches:_advance",
+        assigned("taken"),
+        "{**_, 'completedAt': now}",
         _struck("poll", "firestore.BatchWrite", Kind.CRASH_BEFORE),
     ),
-    Mutation(
-        "forget the files of a batch",
-        "functions.use_cases.batches.closing:close",
-        "deps.files.delete_batch_files(batch.batch_id)",
-        "pass",
-    ),
+    Mutation("forget the files of a batch", "use_cases.batches.closing:close", call("delete_batch_files"), "None"),
     Mutation(
         "believe that every job has its line",
-        "functions.use_cases.batches.collector:Collector._each",
-        "for member in manifest.take_rest():",
-        "for member in ():",
+        "use_cases.batches.collector:Collector._each",
+        call("take_rest"),
+        "()",
         _weakened("missing_line"),
     ),
     Mutation(
         "try again without end",
-        "functions.use_cases.batches.endings:Endings._end",
-        "may_try_again(error, attempts, self._deps.runtime().batch.attempts_max)",
+        "use_cases.batches.endings:Endings._end",
+        call("may_try_again"),
         "True",
         _weakened("line_error"),
     ),
-    Mutation(
-        "count an answer as free",
-        "functions.core.jobs.attempts:answered",
-        "photo.cost_micros + terms.cost_micros(attempt)",
-        "photo.cost_micros",
-    ),
+    Mutation("count an answer as free", "core.jobs.attempts:answered", call("cost_micros"), "0"),
     Mutation(
         "write over what others have changed",
-        "functions.adapters.firestore.writes:_bulk",
-        "bulk.update(ref, dict(fields), option=client.write_option(last_update_time=version))",
-        "bulk.update(ref, dict(fields))",
+        "adapters.firestore.writes:_bulk",
+        keyword("option"),
+        "None",
         _struck("submit", "firestore.BatchWrite", Kind.STALL),
     ),
     Mutation(
         "take a lost reply for a lost race",
-        "functions.adapters.firestore.queue:QueueDocuments._claimed_by_lost_reply",
-        "if stored.job.batch_id == batch_id",
-        "if False",
+        "adapters.firestore.queue:QueueDocuments._claimed_by_lost_reply",
+        condition("batch_id"),
+        "False",
         _struck("submit", "firestore.BatchWrite", Kind.REPLY_LOST),
     ),
     Mutation(
         "post an entry over another one",
-        "functions.adapters.firestore.wallet:WalletDocuments._write_entries",
-        "writes.create(ref,",
-        "writes.set(ref,",
+        "adapters.firestore.wallet:WalletDocuments._write_entries",
+        method("create"),
+        "writes.set",
     ),
-    Mutation(
-        "convert without a limit",
-        "functions.core.wallet.earning:convert_points",
-        "if tokens > left or points > available or tokens > room:",
-        "if tokens > room:",
-    ),
+    Mutation("convert without a limit", "core.wallet.earning:convert_points", condition("room"), "tokens > room"),
     Mutation(
         "earn beyond the cap",
-        "functions.core.refresh.refresh:_tokens",
-        "min(wanted, cap - balance)",
+        "core.refresh.refresh:_tokens",
+        call("min"),
         "wanted",
         _set("tokens", welcome=30, balanceCap=31),
     ),
     Mutation(
         "leave a refreshed wallet where it is on the schedule",
-        "functions.core.refresh.refresh:credited",
-        "refreshed_period=refreshed,",
-        "refreshed_period=wallet.refreshed_period or refreshed,",
+        "core.refresh.refresh:credited",
+        keyword("refreshed_period"),
+        "wallet.refreshed_period or _",
     ),
     Mutation(
         "hold more than there is room for",
-        "functions.core.budget.holds:no_room",
-        "if booking.reserved > shard.room:",
-        "if False:",
+        "core.budget.holds:no_room",
+        condition("room"),
+        "False",
         _set("budget", dailyLimitMicros=800),
     ),
     Mutation(
         "keep a hold that has ended",
-        "functions.core.budget.holds:settling",
-        'fields.get("completedAt") is None',
-        'fields.get("result") is not None',
+        "core.budget.holds:settling",
+        comparison("completedAt"),
+        "fields.get('result') is not None",
     ),
     Mutation(
         "forget a hold on one shard of several",
-        "functions.core.budget.holds:bookings",
-        "names, found = sorted({*held, *kept}), []",
-        "names, found = sorted({*held, *kept})[:2], []",
+        "core.budget.holds:bookings",
+        call("sorted"),
+        "_[:2]",
         _set("budget", dailyLimitMicros=2_500),
     ),
     Mutation(
         "leave an instant call that never came back",
-        "functions.use_cases.jobs.recover_jobs:_recover",
-        "refunding(lambda current: current.lease_until == lease,",
-        "refunding(lambda current: False,",
+        "use_cases.jobs.recover_jobs:_recover",
+        argument("refunding", 0),
+        "lambda current: False",
         _struck("classify", "openai.POST chat/completions", Kind.CRASH_BEFORE),
     ),
     Mutation(
         "give the instant lane's tokens up with its provider",
-        "functions.use_cases.jobs.instant_lane:classify_now",
-        "deps.store.settle_job(job.job_id, job.uid, ours)",
+        "use_cases.jobs.instant_lane:classify_now",
+        call("settle_job"),
         "ours",
         _struck("classify", "openai.POST chat/completions", Kind.UNAVAILABLE),
     ),
     Mutation(
         "send another job's photo",
-        "functions.use_cases.batches.batch_files:_lines",
-        "pool.map(prepare, chunk)",
-        "pool.map(lambda member: prepare(BatchMember.from_line(member.to_line().replace("
+        "use_cases.batches.batch_files:_lines",
+        argument("map", 0),
+        "lambda member: prepare(BatchMember.from_line(member.to_line().replace("
         "member.image_path.encode(), chunk[0].image_path.encode()).replace("
-        "str(member.image_digest).encode(), str(chunk[0].image_digest).encode()))), chunk)",
+        "str(member.image_digest).encode(), str(chunk[0].image_digest).encode())))",
     ),
     Mutation(
-        "forget the limit of calls a minute",
-        "functions.core.wallet.quotas:use_quota",
-        "if count > plan.calls_per_minute:",
-        "if False:",
+        "forget the limit of calls a minute", "core.wallet.quotas:use_quota", condition("calls_per_minute"), "False"
     ),
-    Mutation(
-        "forget the limit of photos a day",
-        "functions.core.wallet.quotas:use_quota",
-        "if used >= limit:",
-        "if False:",
-        _sparing,
-    ),
+    Mutation("forget the limit of photos a day", "core.wallet.quotas:use_quota", condition("limit"), "False", _sparing),
     Mutation(
         "blame the photo for what the provider does not take",
-        "functions.core.model.provider_errors:trouble_of",
-        "else Trouble.CONFIGURATION",
-        "else Trouble.PHOTO",
+        "core.model.provider_errors:trouble_of",
+        otherwise("CONFIGURATION"),
+        "Trouble.PHOTO",
         _refusing,
     ),
-    Mutation(
-        "take a key for new each time",
-        "functions.core.jobs.idempotency:job_id_for",
-        'f"{uid}\\n{request_id}"',
-        'f"{uid}\\n{request_id}\\n{id(object())}"',
-    ),
+    Mutation("take a key for new each time", "core.jobs.idempotency:job_id_for", formatted, "_ + str(id(object()))"),
 )
 
 
@@ -314,20 +277,13 @@ def in_force(mutation: Mutation) -> Iterator[None]:
     """Break the code for a while.
 
     Raises:
-        LookupError: the function, or the text in it, is not there any more.
+        LookupError: the function, or the expression in it, is not there any more.
     """
     function = _function(mutation.target)
-    source = textwrap.dedent(inspect.getsource(function))
-    if source.count(mutation.before) != 1:
-        raise LookupError(
-            f"{mutation.name}: {mutation.target} has {mutation.before!r} {source.count(mutation.before)} times"
-        )
+    tree = mutated(mutation, ast.parse(textwrap.dedent(inspect.getsource(function))))
     scratch: dict[str, Any] = dict(function.__globals__)
     flags = __future__.annotations.compiler_flag
-    exec(  # noqa: S102  (our own source, with one of the changes above)
-        compile(source.replace(mutation.before, mutation.after), "<mutation>", "exec", flags, dont_inherit=True),
-        scratch,
-    )
+    exec(compile(tree, "<mutation>", "exec", flags, dont_inherit=True), scratch)  # noqa: S102  (ours, one change apart)
     sound = function.__code__
     function.__code__ = scratch[function.__name__].__code__
     try:
@@ -336,9 +292,23 @@ def in_force(mutation: Mutation) -> Iterator[None]:
         function.__code__ = sound
 
 
+def mutated(mutation: Mutation, tree: ast.Module) -> ast.Module:
+    """Change the tree of the function that it breaks, and return it. Raises LookupError as `in_force` does."""
+    found = [place for place in places(tree) if mutation.find(place)]
+    if len(found) != 1:
+        raise LookupError(f"{mutation.name}: {mutation.target} has {len(found)} such expressions")
+    (place,) = found
+    after = ast.Expression(ast.parse(mutation.after, mode="eval").body)
+    for inner in [each for each in places(after) if isinstance(each.expression, ast.Name)]:
+        if inner.names("_"):
+            inner.put(place.expression)
+    place.put(after.body)
+    return ast.fix_missing_locations(tree)
+
+
 def _function(target: str) -> FunctionType:
     module, _, path = target.partition(":")
-    found: Any = importlib.import_module(module)
+    found: Any = importlib.import_module(f"functions.{module}")
     for name in path.split("."):
         if name not in vars(found):
             raise LookupError(f"{target}: there is no {name}")
