@@ -25,8 +25,9 @@ test: check  ## Lint, layers, types, and all tests; those of the core have to co
 	@$(BIN)/python -m pytest tests/core --quiet --numprocesses=auto --cov=functions.core --cov-report=term:skip-covered --cov-fail-under=100
 	@$(BIN)/python -m pytest --ignore=tests/core --ignore=tests/install --numprocesses=auto --dist=loadfile
 
-test-long: venv/.dev  ## What make test runs a fifth of: 20,000 fuzzed requests, 300 simulated histories
-	@FUZZ_CASES=20000 HISTORIES=300 $(BIN)/python -m pytest tests/test_fuzz.py tests/test_simulation.py --numprocesses=auto
+test-long: venv/.dev  ## What make test has less of: 20,000 fuzzed requests, 300 simulated histories, 10 sieges
+	@FUZZ_CASES=20000 HISTORIES=300 SIEGES=10 $(BIN)/python -m pytest --numprocesses=auto \
+	  tests/test_fuzz.py tests/test_simulation.py tests/test_adversary.py
 
 test-install: venv/.dev  ## The locks under an old pip, which finds newer releases in PyPI; needs PyPI
 	@$(BIN)/python -m pytest tests/install

@@ -1,6 +1,7 @@
 """A provider that wants to do harm, in every lane: each job ends and is paid for or refunded once; books balance."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from random import Random
@@ -30,7 +31,7 @@ from scripts.simulation.world import World
 from tests.adversary import MARK, Adversary
 from tests.app import photo
 
-SEEDS = 10
+SEEDS = int(os.environ.get("SIEGES", "4"))
 LINE_BYTES_MAX = 8_000
 """Of a log entry; the longest have a traceback."""
 

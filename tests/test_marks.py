@@ -1,6 +1,7 @@
 """Nothing of one person reaches another, a log, an alert, a push or the provider: a mark in every input is searched for
 in every output, whatever fails meanwhile."""
 
+import base64
 import json
 import logging
 import re
@@ -20,13 +21,14 @@ from typer.testing import CliRunner
 from functions import log
 from functions.adapters.images import prepare
 from functions.adapters.messaging import _message
-from functions.adapters.providers.watched import WatchedProvider
+from functions.core.model.prompts import SYSTEM_PROMPT
 from localcloud.firestore.faults import KINDS as FIRESTORE_FAULTS
 from localcloud.openai.faults import KINDS as OPENAI_FAULTS
 from scripts.admin import app
 from scripts.inprocess import InProcessCloud
 from scripts.operators import session
 from tests.marks import Marks, marked, misfits
+from tests.steps import listed
 from tests.wire import Wire, id_token, names, new_wire, operator_token
 
 SCHEDULERS = {"X-CloudScheduler": "true", "X-CloudScheduler-JobName": "tick"}
@@ -56,6 +58,8 @@ COMMANDS = (
     ("find", "ann"),
 )
 KEY = "sk-zqkeyzqkey" * 4  # pragma: allowlist secret
+WEBHOOK_SECRET = "whsec_" + "Zq" * 16
+PROMPT = [SYSTEM_PROMPT[at : at + 30] for at in range(0, len(SYSTEM_PROMPT) - 30, 30)]
 
 _DOWN = exceptions.ServiceUnavailable("down")  # type: ignore[no-untyped-call]  # published without types
 _REFUSES = exceptions.Forbidden("no")  # type: ignore[no-untyped-call]  # published without types
@@ -126,13 +130,13 @@ class Town:
     def __init__(self, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
         self.wire, self.cloud = wire, wire.cloud
         self.ann, self.strangers = Marks("ann"), Marks("the provider")
-        self.cloud.configure({"tokens": {"welcome": 100}})
+        self.cloud.configure({"tokens": {"welcome": 100}, "batch": {"signedUrls": True}})
         self.tokens = {"ann": id_token("ann"), "bob": id_token("bob"), "root": operator_token()}
         self.answers: list[str] = []
         self.provider = Provider(self.cloud.openai.transport(), self.strangers, self.ann)
         http = httpx2.Client(transport=self.provider, base_url="http://openai.local/v1")
         client = OpenAI(api_key=KEY, base_url="http://openai.local/v1", http_client=http)
-        self.cloud.deps.__dict__["provider"] = WatchedProvider(client, self.cloud.deps)
+        self.cloud.restart(openai=client)
         rules = self.cloud.deps.runtime().images
         monkeypatch.setattr(
             self.cloud.deps, "prepare_photo", lambda data, _: prepare(data, rules.side_max, rules.jpeg_quality)
@@ -203,8 +207,8 @@ class Town:
     def outputs(self) -> dict[str, str]:
         """Return what has come out, but for logs, by where."""
         self.cloud.firestore.faults.clear()
-        self.cloud.interrupt = lambda _call, _when: None
-        alerts = [json.dumps(each.to_dict(), default=str) for each in self.cloud.client.collection("alerts").stream()]
+        self.cloud.restart()
+        alerts = [json.dumps(each, default=str) for each in listed(self.cloud, "alerts").values()]
         environment = {"GCLOUD_PROJECT": "demo-ecolane", "ECOLANE_OPERATOR": "mia", "COLUMNS": "400"}
         shown = [CliRunner().invoke(app, list(command), env=environment) for command in COMMANDS]
         assert [each.exception for each in shown if not isinstance(each.exception, SystemExit | None)] == []
@@ -247,7 +251,7 @@ def town(monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
     monkeypatch.setattr("functions.adapters.firestore.client.sleep", lambda _: None)
     account = SimpleNamespace(disabled=False, tokens_valid_after_timestamp=0)
     monkeypatch.setattr("firebase_admin._auth_client.Client.get_user", lambda *_: account)
-    with new_wire(monkeypatch, InProcessCloud(seed=1, webhook_secret="whsec_" + "Zq" * 16)) as wire:
+    with new_wire(monkeypatch, InProcessCloud(seed=1, webhook_secret=WEBHOOK_SECRET)) as wire:
         yield Town(wire, monkeypatch)
 
 
@@ -285,7 +289,14 @@ def test_nothing_comes_out_where_it_does_not_belong(
         if not place.endswith(MEANT.get(where, ("nothing",)))
     }
     assert unmeant == set()
-    assert [secret for secret in (KEY, *town.tokens.values()) if secret in logged] == []
+    assert secrets_in(logged, town) == []
+
+
+def secrets_in(logged: str, town: Town) -> list[str]:
+    """Return what belongs to no user and no log: keys, tokens, the prompt, photos, and links to them."""
+    pictures = [base64.b64encode(data).decode()[40:80] for data in town.cloud.files.objects.values()]
+    secrets = [KEY, WEBHOOK_SECRET, *town.tokens.values(), *PROMPT, *pictures, "data:image", "http://storage.local"]
+    return [secret for secret in secrets if secret in logged]
 
 
 def test_marks_are_found_where_they_belong(town: Town, capfd: pytest.CaptureFixture[str]) -> None:
@@ -303,3 +314,5 @@ def test_marks_are_found_where_they_belong(town: Town, capfd: pytest.CaptureFixt
         place.rpartition(".")[2] for place in town.ann.found_in("".join(town.provider.sent)).values()
     }
     assert log.Event.INSTANT_FAILED in capfd.readouterr().out
+    sent = "".join(town.provider.sent).encode().decode("unicode_escape", "replace")
+    assert {*PROMPT, "data:image", "http://storage.local"} <= set(secrets_in(sent, town))

@@ -16,9 +16,9 @@ from localcloud.serving import HOST, free_port, unhurried
 ROOT = Path(__file__).parents[1]
 SOURCE = f"""
 from threading import Barrier
-from functions import config
+from functions.deploy import params
 
-config.provide_threads()
+params.provide_threads()
 all_inside = Barrier({CALLERS_AT_ONCE})
 
 def waiting(request):

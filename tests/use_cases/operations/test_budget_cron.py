@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from google.cloud.firestore import Increment
 
 from localcloud.cloud import LocalCloud
 from tests.app import App
@@ -75,31 +74,3 @@ def test_a_limit_that_is_reached_closes_and_a_raised_one_reopens(
     assert app.call("quote")["instant"]["open"] is True
     (done,) = app.until_final(queued["jobId"])
     assert done["status"] == "done"
-
-
-def test_a_new_day_opens_itself(cloud: LocalCloud, app: App, other_app: App) -> None:
-    """Used up today, open after midnight, without anybody doing anything but wait."""
-    app.classify(mode="instant")
-    day = today(cloud)
-    add_cost(cloud, 9_999_000)
-    guarded(cloud)
-    assert app.call("quote")["batch"]["pausedUntil"] is not None
-    queued = app.classify(mode="instant")
-    assert queued["closedBecause"] == "BUDGET"
-    while today(cloud) == day:
-        assert app.job(queued["jobId"])["status"] == "queued"
-        cloud.advance(timedelta(hours=1))
-    guarded(cloud)
-    assert other_app.classify(mode="instant")["mode"] == "instant"
-    assert document(cloud, f"budget/{today(cloud)}")["limit"] == 10_000_000
-    (done,) = app.until_final(queued["jobId"])
-    assert done["status"] == "done"
-
-
-def add_cost(cloud: LocalCloud, micros: int) -> None:
-    """Let the day's books be as after a large batch that came to so much."""
-    day, client = today(cloud), cloud.firestore_client()
-    hold = {"day": day, "lane": "batch", "model": "m", "parts": {}, "micros": 0, "settled": micros, "lineMicros": 1}
-    now = cloud.clock()
-    client.document("batches/large").set({"state": "done", "createdAt": now, "dueAt": now, "model": "m", "hold": hold})
-    client.document(f"budget/{day}/shards/0").update({"spent": Increment(micros)})
