@@ -25,6 +25,10 @@ test: check  ## Lint, layers, types, and all tests; those of the core have to co
 	@$(BIN)/python -m pytest tests/core --quiet --numprocesses=auto --cov=functions.core --cov-report=term:skip-covered --cov-fail-under=100
 	@$(BIN)/python -m pytest --ignore=tests/core --ignore=tests/install --numprocesses=auto --dist=loadfile
 
+test-fast: check  ## What most changes break first: lint, layers, types, core, architecture, manifest, documents, all answers
+	@$(BIN)/python -m pytest tests/core tests/house tests/test_answers.py --quiet --numprocesses=auto --dist=loadfile \
+	  --ignore=tests/house/test_demo.py --ignore=tests/house/test_no_secrets.py
+
 test-long: venv/.dev  ## What make test has less of: 20,000 fuzzed requests, 300 simulated histories, 10 sieges
 	@FUZZ_CASES=20000 HISTORIES=300 SIEGES=10 $(BIN)/python -m pytest --numprocesses=auto \
 	  tests/test_fuzz.py tests/test_simulation.py tests/test_adversary.py
