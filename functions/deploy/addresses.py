@@ -7,7 +7,7 @@ OPENAI_HOST = "api.openai.com"
 """Regions have addresses below it, as eu.api.openai.com."""
 
 
-def is_sealed(url: str, *, emulated: bool = False) -> bool:
+def is_sealed(url: str, *, emulated: bool) -> bool:
     """Whether nobody on the way reads what is sent to this URL: by https, or http within this machine, in an emulator
     to any. False for what is no URL of a host."""
     parts = _split(url)

@@ -79,7 +79,9 @@ def errors_to_https(function: str) -> Iterator[None]:
             log.info(log.Event.CALL_REFUSED, reason=error.reason)
             raise _https_error(error) from error
         except Exception as error:
-            if _will_pass(error):
+            from functions.adapters.transient_errors import will_pass
+
+            if will_pass(error):
                 log.warning(log.Event.STORE_UNAVAILABLE, stack_trace=traceback.format_exc())
                 message = "Our store did not answer. Nothing was lost; try again with the same requestId."
                 raise _https_error(errors.StoreUnavailable(message, retryAfter=STORE_RETRY_SECONDS)) from error
@@ -97,12 +99,6 @@ def https_response(error: HttpsError) -> Response:
     response = jsonify(error={"status": error.code.name, "message": error.message, "details": error.details})
     response.status_code = STATUS[error.code]
     return response
-
-
-def _will_pass(error: Exception) -> bool:
-    from functions.adapters.transient_errors import will_pass
-
-    return will_pass(error)
 
 
 def report(event: log.Event, error: Exception) -> log.Event:

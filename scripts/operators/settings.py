@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -17,7 +17,7 @@ from functions.core.budget.holds import Mode
 from functions.core.config.changes import Proposal, known_fields, proposed, require_sense, unknown_field
 from functions.core.config.reading import readable
 from functions.core.config.runtime import RuntimeConfig
-from functions.core.shared.utc_days import clock_text, day_of
+from functions.core.shared.utc_days import clock_text, day_of, iso_text
 from functions.use_cases.budget.spending import line_micros
 from functions.use_cases.operations.admin_set_config import change_config
 from scripts.operators.printing import change, dollars, table
@@ -204,7 +204,7 @@ def _value(field: str, text: str, now: datetime) -> Any:
         return int(Decimal(amount[1].replace(",", "")) * 1_000_000)
     if ahead := _AHEAD.fullmatch(text):
         until = now + timedelta(**{_UNITS[ahead[2]]: int(ahead[1])})
-        return until.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return iso_text(until)
     try:
         return json.loads(text)
     except ValueError:

@@ -37,7 +37,7 @@ def test_the_tables_of_functions_are_as_main_has_them(page: str) -> None:
 
 
 def test_each_callable_has_a_sample_call() -> None:
-    """Outages, secrecy, other releases, accounts, telephones and the app's SDK are tried with it."""
+    """Outages, accounts, other releases, telephones and the app's SDK are tried with it."""
     require_each(CALLABLES, set(sample_calls("ann")), "scripts/sample_calls.py: add a row for")
 
 
