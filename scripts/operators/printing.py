@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from functions.adapters.firestore import DamagedDocument
-from functions.core.shared.plain_text import cleaned, escaped_json, visible
+from functions.core.shared.plain_text import cleaned, visible
 
 WIDTH_MIN = 110
 """Of a file or a pipe: what two ids and their figures take. In a terminal that is narrower, tables become lists."""
@@ -39,6 +40,23 @@ def screen(*, as_json: bool = False) -> Console:
 def print_json(data: Any) -> None:
     """Print an answer as JSON, without what a terminal would obey."""
     print(escaped_json(json.dumps(data, indent=2, default=_jsonable, ensure_ascii=False)))
+
+
+def escaped_json(text: str) -> str:
+    """Return JSON with whatever a screen obeys written as an escape, and letters as they are: the same data."""
+    return "".join(
+        json.dumps(each)[1:-1] if unicodedata.category(each).startswith("C") and each != "\n" else each for each in text
+    )
+
+
+def spreadsheet_cell(value: object) -> object:
+    """Return a cell of a CSV that a spreadsheet shows and does not calculate: a formula gets a ' before it."""
+    if not isinstance(value, str):
+        return value
+    return f"'{visible(value)}" if value.lstrip(" ").startswith(_FORMULA) else visible(value)
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def _jsonable(value: object) -> object:

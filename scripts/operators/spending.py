@@ -2,7 +2,8 @@
 
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -13,21 +14,39 @@ from functions.core.budget.cost_report import (
     COLUMNS,
     JOBS_SAMPLED_MAX,
     USER_COLUMNS,
-    Photos,
     cost_rows,
-    everybody_else,
     most_frequent,
     user_rows,
 )
 from functions.core.budget.day_review import BudgetDay
 from functions.core.shared.lanes import Lane
-from functions.core.shared.plain_text import spreadsheet_cell
 from functions.core.shared.utc_days import clock_text, day_bounds
-from scripts.operators.printing import dollars, table
+from scripts.operators.printing import dollars, spreadsheet_cell, table
 from scripts.operators.session import Operation, OperatorDeps, command, looking
 
 USERS_SHOWN = 10
 ELSE = "everybody else"
+
+
+@dataclass(frozen=True)
+class Photos:
+    """How many photos, and what they have cost so far in micro-dollars."""
+
+    photos: int = 0
+    micros: int = 0
+
+    @property
+    def each(self) -> int:
+        """Return what one has cost on the mean, 0 if there are none."""
+        return self.micros // self.photos if self.photos else 0
+
+
+def everybody_else(total: Photos, named: Iterable[Photos]) -> Photos:
+    """Return what is left of a day's total beside those who are named, so that sums meet."""
+    rest = list(named)
+    return Photos(total.photos - sum(each.photos for each in rest), total.micros - sum(each.micros for each in rest))
+
+
 Row = tuple[str, Photos, Photos]
 
 

@@ -10,11 +10,14 @@ from google.cloud.firestore_v1.base_batch import BaseWriteBatch
 from google.cloud.firestore_v1.batch import WriteBatch
 
 from functions.adapters.firestore import FirestoreStore
-from functions.adapters.firestore.batches import StoredBatch
+from functions.adapters.firestore.batches import StoredBatch, as_batch
+from functions.adapters.firestore.budget import HOLDS_SUMMED_MAX
+from functions.adapters.firestore.client import SUM_SECONDS
 from functions.adapters.firestore.jobs import StoredJob, all_jobs
-from functions.adapters.firestore.reading import DamagedDocumentError, Found, sound
+from functions.adapters.firestore.reading import DamagedDocumentError, Found, all_sound, sound
 from functions.adapters.firestore.wallet import LEDGER_READ_MAX, as_entry, as_wallet
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_update, run_transaction
+from functions.core.batches.batches import Batch
 from functions.core.jobs.jobs import Job
 from functions.core.refresh.refresh import shard_of
 from functions.core.shared.alerts import Alert
@@ -138,6 +141,26 @@ class OperatorStore(FirestoreStore):
             writes.create(self._client.document(f"alerts/{alert.alert_id}"), alert.model_dump(by_alias=True))
         writes.commit()
 
+    def list_batches(self, limit: int) -> Found[Batch]:
+        """Read the newest batches. A read each, one if there are none."""
+        query = self._batches.order_by("createdAt", direction=Query.DESCENDING).limit(limit)
+        return all_sound(query.stream(), lambda snapshot: as_batch(snapshot).batch)
+
+    def photos_of_day(self, day: str, lane: str) -> tuple[int, int]:
+        """Count the photos that were handed in on a day in this lane, and add up what they have cost so far, in
+        micro-dollars. One read for every thousand."""
+        query: Any = self._client.collection("aiJobs").where(filter=FieldFilter("day", "==", day))
+        query = query.where(filter=FieldFilter("mode", "==", lane)).limit(HOLDS_SUMMED_MAX)
+        return _photos(query.count(alias="photos").sum("costMicros", alias="micros"))
+
+    def photos_of_user(self, uid: str, since: datetime, until: datetime) -> tuple[int, int]:
+        """Count a user's photos that were handed in since, and before `until`, and add up their cost. One read for
+        every thousand."""
+        query: Any = self._client.collection("aiJobs").where(filter=FieldFilter("uid", "==", uid))
+        query = query.where(filter=FieldFilter("createdAt", ">=", since))
+        query = query.where(filter=FieldFilter("createdAt", "<", until)).limit(HOLDS_SUMMED_MAX)
+        return _photos(query.count(alias="photos").sum("costMicros", alias="micros"))
+
     def list_letters(self, limit: int, after: str | None = None) -> list[DeadLetter]:
         """Read dead letters by id, which begins with the user's path. A read each, one if there are none."""
         query = self._letters.order_by("__name__").limit(limit)
@@ -221,3 +244,8 @@ class OperatorStore(FirestoreStore):
 def _moment(entry: dict[str, Any]) -> datetime:
     moment: datetime = entry["at"]
     return moment
+
+
+def _photos(query: Any) -> tuple[int, int]:
+    figures = {each.alias: int(each.value) for each in query.get(timeout=SUM_SECONDS)[0]}
+    return figures["photos"], figures["micros"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from google.cloud.firestore import CollectionReference, DocumentSnapshot, FieldFilter, Query, Transaction
+from google.cloud.firestore import CollectionReference, DocumentSnapshot, FieldFilter, Transaction
 
 from functions.adapters.firestore.budget import ShardDocuments
 from functions.adapters.firestore.reading import Found, all_sound, sound
@@ -75,13 +75,13 @@ class BatchDocuments(ShardDocuments):
             .order_by("dueAt")
             .limit(limit)
         )
-        return all_sound(query.stream(), _batch)
+        return all_sound(query.stream(), as_batch)
 
     def batches_made_before(self, state: BatchState, then: datetime, limit: int) -> Found[StoredBatch]:
         """Read the oldest batches in this state that were made by then. A read each, one if there are none."""
         query = self._batches.where(filter=FieldFilter("state", "==", state))
         query = query.where(filter=FieldFilter("createdAt", "<=", then)).order_by("createdAt").limit(limit)
-        return all_sound(query.stream(), _batch)
+        return all_sound(query.stream(), as_batch)
 
     def count_batches(self, states: Iterable[BatchState], limit: int) -> dict[str, int]:
         """Count the batches in each of these states, up to a limit. One read for every thousand, and one a state."""
@@ -91,15 +91,10 @@ class BatchDocuments(ShardDocuments):
             counted[state.value] = int(counting.get()[0][0].value)
         return counted
 
-    def list_batches(self, limit: int) -> Found[Batch]:
-        """Read the newest batches. A read each, one if there are none."""
-        query = self._batches.order_by("createdAt", direction=Query.DESCENDING).limit(limit)
-        return all_sound(query.stream(), lambda snapshot: _batch(snapshot).batch)
-
     def get_batch(self, batch_id: str) -> StoredBatch | None:
         """Read a batch. One read."""
         snapshot = self._batches.document(batch_id).get()
-        return sound(snapshot, _batch) if snapshot.exists else None
+        return sound(snapshot, as_batch) if snapshot.exists else None
 
     def update_batch(self, batch_id: str, version: datetime, fields: Fields) -> datetime | None:
         """Write these fields if the batch is as it was at `version`. Returns the new version, None if somebody was
@@ -109,13 +104,14 @@ class BatchDocuments(ShardDocuments):
     def find_batch(self, openai_batch_id: str) -> StoredBatch | None:
         """Read the batch that carries this id at OpenAI. One read."""
         query = self._batches.where(filter=FieldFilter("openaiBatchId", "==", openai_batch_id)).limit(1)
-        return next((sound(snapshot, _batch) for snapshot in query.stream()), None)
+        return next((sound(snapshot, as_batch) for snapshot in query.stream()), None)
 
     @property
     def _batches(self) -> CollectionReference:
         return self._client.collection("batches")
 
 
-def _batch(snapshot: DocumentSnapshot[Any]) -> StoredBatch:
+def as_batch(snapshot: DocumentSnapshot[Any]) -> StoredBatch:
+    """Return a document as a batch. Raises ValidationError if it is none."""
     fields = {**(snapshot.to_dict() or {}), "batchId": snapshot.id}
     return StoredBatch(Batch.model_validate(fields), snapshot.update_time)

@@ -185,21 +185,6 @@ class BudgetDocuments(ShardDocuments):
         query = query.where(filter=FieldFilter("createdAt", "<", until)).limit(HOLDS_SUMMED_MAX)
         return int(query.sum("costMicros").get()[0][0].value)
 
-    def photos_of_day(self, day: str, lane: str) -> tuple[int, int]:
-        """Count the photos that were handed in on a day in this lane, and add up what they have cost so far, in
-        micro-dollars. One read for every thousand."""
-        query: Any = self._client.collection("aiJobs").where(filter=FieldFilter("day", "==", day))
-        query = query.where(filter=FieldFilter("mode", "==", lane)).limit(HOLDS_SUMMED_MAX)
-        return _photos(query.count(alias="photos").sum("costMicros", alias="micros"))
-
-    def photos_of_user(self, uid: str, since: datetime, until: datetime) -> tuple[int, int]:
-        """Count a user's photos that were handed in since, and before `until`, and add up their cost. One read for
-        every thousand."""
-        query: Any = self._client.collection("aiJobs").where(filter=FieldFilter("uid", "==", uid))
-        query = query.where(filter=FieldFilter("createdAt", ">=", since))
-        query = query.where(filter=FieldFilter("createdAt", "<", until)).limit(HOLDS_SUMMED_MAX)
-        return _photos(query.count(alias="photos").sum("costMicros", alias="micros"))
-
     def sampled_users(self, day: str, limit: int) -> list[str]:
         """Read whose jobs these are, of up to so many of a day, by their ids, which are hashes: all of them or a fair
         sample. A read each, one if there are none."""
@@ -212,11 +197,6 @@ class BudgetDocuments(ShardDocuments):
         """Store in a day's book who has cost how much, as of now. One write."""
         book = self._client.document("budget", day)
         book.update({"users": users, "usersAt": now})
-
-
-def _photos(query: Any) -> tuple[int, int]:
-    figures = {each.alias: int(each.value) for each in query.get(timeout=SUM_SECONDS)[0]}
-    return figures["photos"], figures["micros"]
 
 
 def _sound_shards(snapshots: Iterable[DocumentSnapshot[Any]]) -> dict[str, Shard]:

@@ -9,7 +9,6 @@ of these is then added up exactly. A user with 1 % of a day's jobs is missed wit
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -50,25 +49,6 @@ def user_rows(books: Mapping[str, BudgetDay]) -> list[dict[str, Any]]:
         for day, book in sorted(books.items())
         for user, micros in sorted(book.users.items(), key=lambda item: (-item[1], item[0]))
     ]
-
-
-@dataclass(frozen=True)
-class Photos:
-    """How many photos, and what they have cost so far in micro-dollars."""
-
-    photos: int = 0
-    micros: int = 0
-
-    @property
-    def each(self) -> int:
-        """Return what one has cost on the mean, 0 if there are none."""
-        return self.micros // self.photos if self.photos else 0
-
-
-def everybody_else(total: Photos, named: Iterable[Photos]) -> Photos:
-    """Return what is left of a day's total beside those who are named, so that sums meet."""
-    rest = list(named)
-    return Photos(total.photos - sum(each.photos for each in rest), total.micros - sum(each.micros for each in rest))
 
 
 def users_due(day: str, users_at: datetime | None, now: datetime) -> bool:

@@ -1,10 +1,9 @@
-"""Text of others, made fit to be shown: to users, in a terminal, in a table.
+"""Text of others, made fit to be shown: to users, in a terminal.
 
 What a model writes can be what a sticker on a bin told it to write. So no text carries what a screen obeys instead of
 showing, and none sends a reader somewhere: a link, an address, a number to call.
 """
 
-import json
 import re
 import unicodedata
 
@@ -57,23 +56,6 @@ def visible(text: str) -> str:
         elif category.startswith("Z") or character in "\t\r\v\f\x85":
             shown.append(" ")
     return "".join(shown)
-
-
-def escaped_json(text: str) -> str:
-    """Return JSON with whatever a screen obeys written as an escape, and letters as they are: the same data."""
-    return "".join(
-        json.dumps(each)[1:-1] if unicodedata.category(each).startswith("C") and each != "\n" else each for each in text
-    )
-
-
-def spreadsheet_cell(value: object) -> object:
-    """Return a cell of a CSV that a spreadsheet shows and does not calculate: a formula gets a ' before it."""
-    if not isinstance(value, str):
-        return value
-    return f"'{visible(value)}" if value.lstrip(" ").startswith(_FORMULA) else visible(value)
-
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def sends_away(text: str) -> bool:

@@ -8,9 +8,7 @@ from functions.core.budget.cost_report import (
     COLUMNS,
     USER_COLUMNS,
     USERS_MAX,
-    Photos,
     cost_rows,
-    everybody_else,
     most_frequent,
     user_rows,
     users_due,
@@ -78,9 +76,3 @@ def test_the_most_frequent_of_a_sample_and_no_more_than_are_kept() -> None:
     found = most_frequent(sample)
     assert found[:2] == ["ann", "bob"]
     assert len(found) == USERS_MAX
-
-
-def test_what_is_left_beside_those_who_are_named_makes_the_sum() -> None:
-    """Photos and money; a photo's mean of none is nothing."""
-    rest = everybody_else(Photos(10, 900), [Photos(3, 500), Photos(2, 100)])
-    assert (rest, rest.each, Photos().each) == (Photos(5, 300), 60, 0)

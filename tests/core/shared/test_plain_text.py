@@ -1,13 +1,12 @@
 """Text of others: shown as it is, and nowhere else to go."""
 
-import json
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.core.shared.plain_text import cleaned, escaped_json, sends_away, spreadsheet_cell
+from functions.core.shared.plain_text import cleaned, sends_away
 
 
 @pytest.mark.parametrize(
@@ -87,23 +86,3 @@ def test_a_text_that_sends_away_is_known(text: str) -> None:
 def test_an_honest_text_is_left_alone(text: str) -> None:
     """Measures, standards, years, hours and abbreviations are no places to go to."""
     assert not sends_away(text)
-
-
-def test_json_is_escaped_and_means_the_same() -> None:
-    """Letters of any script stay as they are."""
-    data = {"zoë": "a\x9b\u202e\x7f\U000e0041b", "kinds": ["ä", "日本"]}
-    text = escaped_json(json.dumps(data, ensure_ascii=False, indent=2))
-    assert json.loads(text) == data
-    assert "日本" in text
-    assert text.replace("\n", "").isprintable()
-
-
-@pytest.mark.parametrize("cell", ["=1", "+1", "-1", "@a", "\t=1", "\r=1", "  =1"])
-def test_a_cell_that_would_begin_a_formula_is_a_text(cell: str) -> None:
-    """Numbers and other texts stay as they are."""
-    assert str(spreadsheet_cell(cell)).startswith("'")
-    assert (spreadsheet_cell(-1), spreadsheet_cell("a=1\x1b"), spreadsheet_cell("a\tb\u200dc")) == (
-        -1,
-        "a=1",
-        "a b\u200dc",
-    )
