@@ -68,8 +68,6 @@ class Event(StrEnum):
     WEBHOOK_RECEIVED = "webhook_received"
     REFRESH_FAILED = "refresh_failed"
     REFRESH_STOPPED = "refresh_stopped"
-    REFRESH_SHUT = "refresh_shut"
-    REFRESH_BREAKER_LOST = "refresh_breaker_lost"
     REFRESH_FIGURES_LOST = "refresh_figures_lost"
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
+from functions.adapters.breaker import Breaker
 from functions.adapters.current_config import CurrentConfig
 from functions.adapters.process_memory import Callers
 from functions.core.budget.state import BudgetState
@@ -38,6 +39,7 @@ class Deps:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings, self.clock, self.callers = settings, clock, Callers(clock)
         self.current = CurrentConfig(self, clock)
+        self.store_breaker = Breaker(clock)
 
     @cached_property
     def store(self) -> FirestoreStore:

@@ -62,9 +62,8 @@ def _status(console: Console, stats: Mapping[str, Any], now: datetime, project: 
     overdue = f"; [red]overdue: {', '.join(batches['overdue'])}[/]" if batches["overdue"] else ""
     console.print(f"Queue    {queue['waiting']}, oldest {oldest}")
     console.print(f"Batches  {open_batches}{overdue}")
-    dead_letters, breaker = stats["deadLetters"], stats["refresh"]["breaker"]
-    dead_colour, breaker_colour = "red" if dead_letters else "green", "green" if breaker == "free" else "red"
-    console.print(f"Refresh  breaker [{breaker_colour}]{breaker}[/], dead letters [{dead_colour}]{dead_letters}[/]")
+    letters = stats["deadLetters"]
+    console.print(f"Letters  [{'red' if letters else 'green'}]{letters}[/]")
     console.print(_crons(stats["crons"], now))
     if stats["appCheck"]:
         console.print(told(stats["appCheck"]), soft_wrap=True)

@@ -133,7 +133,6 @@ SCHEMA: dict[str, dict[str, str]] = {
         "absurdMicros": "int",
     },
     "stats/refresh": {"workers": "map"},
-    "stats/refreshBreaker": {"failures": "int", "openUntil": "time?"},
     "budget/*": {
         "limit": "int",
         "reserved": "int",

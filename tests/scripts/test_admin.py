@@ -496,7 +496,7 @@ def test_every_look_is_json_and_a_screen(cloud: InProcessCloud, run: Run) -> Non
 
 
 def test_status_is_one_screen(cloud: InProcessCloud, run: Run) -> None:
-    """Mode and why, what is spent, queue, batches, every cron, breaker, dead letters, alerts."""
+    """Mode and why, what is spent, queue, batches, every cron, dead letters, alerts."""
     classify(cloud, "photo-one")
     cloud.clock.advance(timedelta(hours=3))
     guard_budget(cloud.deps)
@@ -507,7 +507,7 @@ def test_status_is_one_screen(cloud: InProcessCloud, run: Run) -> None:
         "normal",
         "less than 80 %",
         "Queue    1, oldest 3h",
-        "breaker free",
+        "Letters  0",
         "never",
         "queue_old",
         *CRON_MINUTES,

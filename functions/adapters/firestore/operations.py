@@ -11,17 +11,15 @@ from functions.core.batches.batches import BatchState
 from functions.core.jobs.jobs import Status
 from functions.core.jobs.queue_stats import QueueStats
 from functions.core.operations.health import CronRun
-from functions.core.shared.breaker import Breaker
 from functions.core.shared.damage import DamagedDocument, mapping, salvaged
 
 
 class OperatorStats(NamedTuple):
     """What can be read of the figures that crons leave, and what cannot: of the queue, of the last run of each worker
-    of the refresh, its breaker, and the crons' last runs by name."""
+    of the refresh, and the crons' last runs by name."""
 
     queue: QueueStats
     workers: Mapping[str, Any]
-    breaker: Breaker
     crons: Mapping[str, CronRun]
     damaged: tuple[DamagedDocument, ...] = ()
 
@@ -41,16 +39,14 @@ class OperationDocuments(JobDocuments, BatchDocuments):
         return found
 
     def operator_stats(self) -> OperatorStats:
-        """Read the stored figures. Four reads."""
+        """Read the stored figures. Three reads."""
         stats = self._client.collection("stats")
-        refs = [stats.document(name) for name in ("queue", "refresh", "refreshBreaker", "crons")]
+        refs = [stats.document(name) for name in ("queue", "refresh", "crons")]
         read = {each.id: each.to_dict() or {} for each in self._client.get_all(refs)}
         queue, damaged = salvaged(QueueStats, read["queue"], refs[0].path)
-        breaker, wrong = salvaged(Breaker, read["refreshBreaker"], refs[2].path)
-        damaged += wrong
         crons: dict[str, CronRun] = {}
         runs = mapping(read["crons"], "runs")
         for name in runs:
-            crons[name], wrong = salvaged(CronRun, mapping(runs, name), f"{refs[3].path}, {name}")
+            crons[name], wrong = salvaged(CronRun, mapping(runs, name), f"{refs[2].path}, {name}")
             damaged += wrong
-        return OperatorStats(queue, mapping(read["refresh"], "workers"), breaker, crons, damaged)
+        return OperatorStats(queue, mapping(read["refresh"], "workers"), crons, damaged)

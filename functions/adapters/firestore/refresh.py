@@ -1,4 +1,4 @@
-"""The refresh schedule: wallets that are due, many of them in one commit; its breaker, and its figures.
+"""The refresh schedule: wallets that are due, many of them in one commit, and its figures.
 
 Wallet and entry of a user stay together because a commit is all or nothing, and nobody's spending is overwritten
 because each wallet is written under the `update_time` that it was read with. So a page of users costs one call, and a
@@ -14,15 +14,13 @@ from datetime import datetime
 from typing import Any
 
 from google.api_core import exceptions
-from google.cloud.firestore import DocumentReference, DocumentSnapshot, FieldFilter, Transaction
+from google.cloud.firestore import DocumentSnapshot, FieldFilter, Transaction
 from google.cloud.firestore_v1.batch import WriteBatch
 from pydantic import ValidationError
 
 from functions.adapters.firestore.dead_letters import DeadLetterDocuments, letter_fields
 from functions.adapters.firestore.wallet import WalletDocuments, as_wallet
 from functions.adapters.firestore.writes import run_transaction
-from functions.core.shared.breaker import Breaker
-from functions.core.shared.damage import salvaged
 from functions.core.shared.dead_letters import DeadLetter
 from functions.core.shared.records import Fields, problems
 from functions.core.wallet.accounts import Account
@@ -119,32 +117,10 @@ class RefreshDocuments(WalletDocuments, DeadLetterDocuments):
         writes.set(self._letter_ref(letter), letter_fields(letter))
         return _committed(writes)
 
-    def read_breaker(self) -> tuple[Breaker, datetime | None]:
-        """Read the schedule's breaker, and the version to guard the next write with. One read."""
-        with _trouble_named():
-            snapshot = self._breaker.get(retry=None)
-        breaker, _ = salvaged(Breaker, snapshot.to_dict() or {}, self._breaker.path)
-        return breaker, snapshot.update_time
-
-    def write_breaker(self, breaker: Breaker, version: datetime | None = None) -> bool:
-        """Store the breaker; with `version`, only if nobody else has since: False if somebody has. One write."""
-        writes = self._client.batch()
-        fields = breaker.model_dump(by_alias=True)
-        if version is None:
-            writes.set(self._breaker, fields)
-        else:
-            writes.update(self._breaker, fields, option=self._client.write_option(last_update_time=version))
-        return _committed(writes)
-
     def write_refresh_run(self, worker: str, figures: Fields) -> None:
         """Store what a worker's last run came to. One write."""
         with _trouble_named():
             self._client.document("stats/refresh").set({"workers": {worker: dict(figures)}}, merge=True, retry=None)
-
-    @property
-    def _breaker(self) -> DocumentReference:
-        ref: DocumentReference = self._client.document("stats/refreshBreaker")
-        return ref
 
     def _update_wallet(self, writes: WriteBatch, due: DueWallet, fields: dict[str, Any]) -> None:
         option = self._client.write_option(last_update_time=due.version)

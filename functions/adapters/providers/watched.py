@@ -11,6 +11,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
 from functions import log
+from functions.adapters.breaker import Breaker
 from functions.adapters.providers.openai import OpenAIProvider, ProviderDownError, ProviderError
 from functions.core.model.provider_outage import Door, Outage
 
@@ -41,11 +42,24 @@ class WatchedProvider(OpenAIProvider):
         """Take OpenAI's client."""
         super().__init__(client)
         self._watches = {door: _Watch(door, records) for door in Door}
+        self._breaker = Breaker(records.clock)
+        self._last: ProviderDownError | None = None
 
     def complete(self, *args: Any, **kwargs: Any) -> Completion:
-        """Ask for one chat completion now."""
+        """Ask for one chat completion now. While the provider is down, one caller a minute asks and the others hear at
+        once what it has found: nobody waits for a time-out, and nothing more can be billed."""
         with self._watches[Door.INSTANT].call():
-            return super().complete(*args, **kwargs)
+            if self._last is not None and not self._breaker.admits():
+                raise self._last.as_down()
+            try:
+                completion = super().complete(*args, **kwargs)
+            except ProviderError as problem:
+                if isinstance(problem, ProviderDownError):
+                    self._last = problem
+                self._breaker.note(failed=isinstance(problem, ProviderDownError))
+                raise
+            self._breaker.note(failed=False)
+            return completion
 
     def upload_input(self, *args: Any, **kwargs: Any) -> str:
         """Upload a batch's input file."""

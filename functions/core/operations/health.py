@@ -15,7 +15,6 @@ from functions.core.budget.holds import Mode
 from functions.core.model.provider_errors import Trouble
 from functions.core.model.provider_outage import Door, Outage, described, standing
 from functions.core.shared.alerts import AlertKind
-from functions.core.shared.breaker import Breaker
 from functions.core.shared.damage import DamagedDocument
 from functions.core.shared.records import Record
 from functions.core.shared.time_limits import CRON_MINUTES, FUNCTION_TIMEOUT
@@ -50,7 +49,7 @@ class CronRun(Record):
 class Figures(Record):
     """What is looked at: jobs `queued`, and when the oldest was asked for, which no release makes younger; when both
     lanes were last closed; batches by state, those that are overdue, and those that OpenAI keeps for long; what the
-    provider did not do, and of how many users photos wait then; the crons' runs, the breaker of the refresh and how
+    provider did not do, and of how many users photos wait then; the crons' runs, and how
     many dead letters there are; what is wrong with the config, and the documents that were met and cannot be read."""
 
     queued: int = 0
@@ -62,7 +61,6 @@ class Figures(Record):
     overdue_batches: tuple[str, ...] = ()
     slow_batches: tuple[str, ...] = ()
     crons: dict[str, CronRun] = Field(default_factory=dict)
-    breaker: Breaker = Breaker()
     dead_letters: int = 0
     config_problems: tuple[str, ...] = ()
     damaged: tuple[DamagedDocument, ...] = ()
@@ -91,8 +89,6 @@ def complaints(figures: Figures, mode: Mode, now: datetime) -> dict[AlertKind, s
     missing = [name for name, run in sorted(figures.crons.items()) if name in CRON_MINUTES and late(name, run, now)]
     if missing:
         told[AlertKind.CRON_LATE] = f"These have not succeeded when they should have: {', '.join(missing)}."
-    if figures.breaker.open:
-        told[AlertKind.BREAKER_OPEN] = "Credit refresh has stopped: the store failed five times in a row."
     if figures.dead_letters:
         told[AlertKind.DEAD_LETTERS] = (
             f"Users, jobs, batches or documents given up or set aside: {figures.dead_letters}."

@@ -35,7 +35,6 @@ class AlertKind(StrEnum):
     QUEUE_OLD = "queue_old"
     BATCH_STUCK = "batch_stuck"
     CRON_LATE = "cron_late"
-    BREAKER_OPEN = "breaker_open"
     DEAD_LETTERS = "dead_letters"
     DOCUMENT_DAMAGED = "document_damaged"
     CONFIG_INVALID = "config_invalid"
@@ -60,7 +59,6 @@ TO_DO: Mapping[str, str] = {
     AlertKind.QUEUE_OLD: "Run admin status: is submit_batches late or failing?",
     AlertKind.BATCH_STUCK: "Run admin status: is poll_batches late or failing?",
     AlertKind.CRON_LATE: "Run python -m scripts.schedules list, and look for cron_crashed in the log.",
-    AlertKind.BREAKER_OPEN: "Look at Google's status page. It closes by itself.",
     AlertKind.DEAD_LETTERS: "Run admin letters list.",
     AlertKind.DOCUMENT_DAMAGED: "Mend or remove what is named; admin repair UID makes a wallet anew.",
     AlertKind.CONFIG_INVALID: "Run admin config history, then admin config set or unset what is named.",

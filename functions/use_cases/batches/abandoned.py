@@ -35,7 +35,7 @@ def take_up_abandoned(
     states = [BatchState.BUILDING, BatchState.UPLOADED] if asking else [BatchState.BUILDING]
     found = deps.store.due_batches(states, deps.clock(), ABANDONED_MAX)
     counts["damaged"] += postpone_damaged(deps, found.damaged, "dueAt")
-    items = Items()
+    items = Items(deps.clock)
     for stored in sorted(found, key=lambda each: each.batch.state is BatchState.UPLOADED):
         if deps.clock() > until:
             return

@@ -52,7 +52,7 @@ class Endings:
         most, percent = (batch.hold.line_micros, batch.hold.percent) if batch.hold else (line_micros(deps), 100)
         self._terms = Terms(batch.model, known_price(batch.model, deps), batch=True, most_micros=most, percent=percent)
         self._held_back: list[_Ending] = []
-        self._items = Items()
+        self._items = Items(deps.clock)
         self.anomalies = UsageAnomalies()
         self.causes: Counter[str] = Counter()
         self.ended = Counter(before)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from functions import log
+from functions.adapters.breaker import Breaker
 from functions.adapters.providers.openai import ProviderDownError, ProviderRejectedError
 from functions.core.batches.batches import (
     FAILED_POLLS_MAX,
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
 PUSH_TIME = timedelta(seconds=60)
 """How long after the run's own time users are still told of results."""
 
-DOWN_MAX = 5
-"""Batches in a row that OpenAI did not answer about: it is down. The run stops, and the next one asks again."""
-
 
 def poll_batches(deps: Deps) -> dict[str, int]:
     """Run once. Returns counts: batches `polled`, `collected`, `paused` (for the next run), `delayed` (the provider),
@@ -51,17 +49,18 @@ def poll_batches(deps: Deps) -> dict[str, int]:
         RuntimeError: every batch that was due crashed: something is wrong that is not the batches'.
     """
     counts: Counter[str] = Counter(polled=0, collected=0, paused=0, delayed=0, crashed=0, done=0, requeued=0, failed=0)
-    open_states, until, down = [BatchState.SUBMITTED, BatchState.COLLECTING], deps.clock() + RUN_TIME, 0
+    open_states, until = [BatchState.SUBMITTED, BatchState.COLLECTING], deps.clock() + RUN_TIME
+    breaker = Breaker(deps.clock)
     due = deps.store.due_batches(open_states, deps.clock(), deps.runtime().batch.polls_per_run)
     counts["damaged"] += postpone_damaged(deps, due.damaged, "dueAt")
     for stored in due:
-        if deps.clock() > until or down == DOWN_MAX:
-            break
+        if deps.clock() > until or breaker.open:
+            break  # out of time, or OpenAI is down: the next run asks again
         try:
             _advance(deps, stored, until, counts)
-            down = 0
+            breaker.note(failed=False)
         except (ProviderDownError, ProviderRejectedError) as problem:
-            down = down + 1 if isinstance(problem, ProviderDownError) else 0
+            breaker.note(failed=isinstance(problem, ProviderDownError))
             counts["delayed"] += 1
             log.warning(log.Event.BATCH_DELAYED, batchId=stored.batch.batch_id, cause=str(problem))
             _postpone(deps, stored.batch, stored.version)

@@ -25,7 +25,7 @@ def queued_jobs(deps: Deps, limit: int, shards: Sequence[int], counts: Counter[s
 
 def without_overdue(deps: Deps, queued: Sequence[StoredJob], counts: Counter[str]) -> list[StoredJob]:
     """Fail and refund the jobs that have waited for too long, and return the others."""
-    now, items = deps.clock(), Items()
+    now, items = deps.clock(), Items(deps.clock)
     for stored in queued:
         job = stored.job
         if not waited_too_long(job.created_at, now):

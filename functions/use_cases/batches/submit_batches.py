@@ -93,7 +93,7 @@ def _answers(step: Callable[[], None]) -> bool:
 
 def _submit_queue(deps: Deps, queued: int, started: datetime, counts: Counter[str], *, probing: bool) -> None:
     """Send what is queued. With `probing` OpenAI took nothing last time: one job alone is sent before the others."""
-    rules, items = deps.runtime().batch, Items()
+    rules, items = deps.runtime().batch, Items(deps.clock)
     groups = _shard_groups(queued, rules.jobs_per_batch, first=int(deps.new_id(), 16))
     for _ in range(TRIES_A_BATCH * rules.batches_per_run):
         if not groups or counts["batches"] >= rules.batches_per_run or deps.clock() > started + RUN_TIME:

@@ -1,4 +1,4 @@
-"""`admin_stats`: what operators see: budget, queue, batches, crons, the refresh and its breaker, alerts, costs."""
+"""`admin_stats`: what operators see: budget, queue, batches, crons, the refresh, alerts, costs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from functions.core.budget.holds import Mode
 from functions.core.budget.state import overridden_until
 from functions.core.operations.health import complaints, cron_rows
 from functions.core.shared.alerts import Alert
-from functions.core.shared.breaker import Admission
 from functions.core.shared.damage import DamagedDocument
 from functions.core.shared.records import Record, Request, Uid
 from functions.core.shared.utc_days import day_of
@@ -37,17 +36,12 @@ class AdminStats(Request):
     costs_of: Uid | None = None
 
 
-class _Refresh(Record):
-    breaker: Admission
-    workers: dict[str, Any]
-
-
 class _Stats(Record):
     budget: dict[str, Any]
     queue: dict[str, Any]
     batches: dict[str, Any]
     crons: dict[str, Any]
-    refresh: _Refresh
+    refresh: dict[str, Any]
     dead_letters: int
     alerts: list[dict[str, Any]]
     costs: dict[str, Any]
@@ -68,8 +62,7 @@ def admin_stats(request: AdminStats, _uid: str, deps: Deps) -> dict[str, Any]:
     - `crons`: of each scheduled function its last runs and `state`: `ok`, `late`, `failing` or `never`
     - `alerts`: the newest ten, each `since` when, `overAt` when it was over, `open` as long as it holds; `delivered`
       tells whether somebody has got it
-    - `refresh`: `workers`, the figures of each one's last run by its name (`2-of-3`), see `refresh_credits`; `breaker`,
-      what the next run may do (`free`, `probe` or `shut`)
+    - `refresh`: `workers`, the figures of each one's last run by its name (`2-of-3`), see `refresh_credits`
     - `deadLetters`: how many there are, up to 10,000
     - `costs`: `rows` of the last 31 days by day, lane and model, in micro-dollars, as of the guard's last look;
       `users`, the same by day and user for those who cost most, at most an hour old; `today` with `limit`, `reserved`,
@@ -89,7 +82,7 @@ def admin_stats(request: AdminStats, _uid: str, deps: Deps) -> dict[str, Any]:
         queue={**measured, "waiting": found.queued, "oldestAt": found.oldest_asked_at},
         batches={"open": found.batches, "overdue": found.overdue_batches},
         crons=cron_rows(found.crons, now),
-        refresh=_Refresh(breaker=found.breaker.admits(now), workers=dict(stored.workers)),
+        refresh={"workers": dict(stored.workers)},
         dead_letters=found.dead_letters,
         alerts=[_shown(each) for each in alerts],
         costs=costs,

@@ -58,7 +58,6 @@ def figures(deps: Deps, stored: OperatorStats) -> Figures:
         overdue_batches=tuple(each.batch.batch_id for each in overdue),
         slow_batches=_slow_batches(deps, queue, now),
         crons=dict(stored.crons),
-        breaker=stored.breaker,
         dead_letters=deps.store.count_dead_letters(COUNTED_MAX),
         config_problems=deps.current.problems,
         damaged=(*stored.damaged, *overdue.damaged, *deps.store.unknown_states(UNKNOWN_SHOWN)),

@@ -19,7 +19,6 @@ from functions import log
 from functions.adapters.firestore.refresh import DueWallet, StoreDownError
 from functions.core.refresh import refresh
 from functions.core.refresh.worker_shards import worker_of
-from functions.core.shared.breaker import Admission, Breaker
 from functions.core.shared.damage import DamagedDocument
 from functions.core.shared.dead_letters import dead_letter
 from functions.core.shared.time_limits import RUN_TIME
@@ -60,8 +59,7 @@ def refresh_credits(deps: Deps, job_name: str | None = None) -> dict[str, int]:
         if not run.counts["refreshed"] + run.counts["skipped"]:
             raise RuntimeError("the store failed before anything was refreshed") from trouble
     figures = run.figures()
-    if run.admission is not Admission.SHUT:
-        _store_figures(deps, str(worker), {**figures, "startedAt": run.started, "finishedAt": deps.clock()})
+    _store_figures(deps, str(worker), {**figures, "startedAt": run.started, "finishedAt": deps.clock()})
     report_damaged(deps, run.unknown, "Credited as soon as the config knows the plan, or admin set-plan mends it.")
     return figures
 
@@ -75,15 +73,13 @@ def _store_figures(deps: Deps, worker: str, figures: dict[str, Any]) -> None:
 
 
 class _Run:
-    """One run: its counts, and the breaker as it is known to be."""
+    """One run, and its counts."""
 
     def __init__(self, deps: Deps, shards: list[int]) -> None:
         self._deps, self._shards = deps, shards
-        self._breaker = Breaker()
         self.unknown: list[DamagedDocument] = []
         self.started = deps.clock()
         self.counts = Counter(seen=0, refreshed=0, skipped=0, waiting=0, failed=0, givenUp=0, pages=0, lagSeconds=0)
-        self.admission = Admission.FREE
 
     def figures(self) -> dict[str, int]:
         """Return the counts, with the time taken."""
@@ -93,17 +89,10 @@ class _Run:
         """Take page after page, until nobody is due or the time is up.
 
         Raises:
-            StoreDownError: the breaker is open now.
+            StoreDownError: it has failed several times in a row; or had just now, and is not asked.
         """
-        self._breaker, version = self._deps.store.read_breaker()
-        self.admission = self._breaker.admits(self.started)
-        if self.admission is Admission.PROBE:
-            probe = self._breaker.probing(self.started)
-            if not self._deps.store.write_breaker(probe, version):
-                self.admission = Admission.SHUT  # another run asks
-        if self.admission is Admission.SHUT:
-            log.warning(log.Event.REFRESH_SHUT)
-            return
+        if not self._deps.store_breaker.admits():
+            raise StoreDownError("it has just failed several times in a row")
         while self.counts["pages"] < PAGES_MAX and self._deps.clock() - self.started < RUN_TIME:
             if not self._take_page():
                 return
@@ -199,19 +188,9 @@ class _Run:
 
     def _failed(self, trouble: StoreDownError) -> None:
         """Count a failure of the store; the last one that is borne ends the run."""
-        self._breaker = self._breaker.failed(self._deps.clock())
-        if self._breaker.open:
-            self._share_breaker()
+        self._deps.store_breaker.note(failed=True)
+        if self._deps.store_breaker.open:
             raise trouble
 
     def _succeeded(self) -> None:
-        was_open, self._breaker = self._breaker.open, Breaker()
-        if was_open:
-            self._share_breaker()
-
-    def _share_breaker(self) -> None:
-        try:
-            self._deps.store.write_breaker(self._breaker)
-        except StoreDownError as trouble:
-            # Then the next run finds out for itself what this one has found out.
-            log.warning(log.Event.REFRESH_BREAKER_LOST, cause=str(trouble))
+        self._deps.store_breaker.note(failed=False)

@@ -7,12 +7,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from functions import log
+from functions.adapters.breaker import Breaker
 from functions.adapters.transient_errors import will_pass
 from functions.core.shared.alerts import AlertKind, alert
 from functions.core.shared.dead_letters import letter_about
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from functions.adapters.firestore import DamagedDocument
     from functions.core.shared.records import Fields
@@ -24,20 +26,17 @@ function is deployed."""
 
 WHAT_TO_DO = "Correct the field, or remove the document; everything else goes on."
 
-OUTAGES_MAX = 5
-"""Items in a row that failed by an error of Google's services: then those are down, and nothing is wrong with the
-items."""
-
 
 class Items:
-    """Items that are worked off one after the other, each of which may fail in a way that nobody foresaw."""
+    """Items that are worked off one after the other, each of which may fail in a way that nobody foresaw. If several in
+    a row fail by an error of Google's services, those are down, and nothing is wrong with the items."""
 
-    def __init__(self) -> None:
-        self._outages = 0
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._breaker = Breaker(clock)
 
     def succeeded(self) -> None:
         """Note that an item went well."""
-        self._outages = 0
+        self._breaker.note(failed=False)
 
     def failed(self, error: Exception, **names: object) -> None:
         """Report an item's error, about the item that these fields name.
@@ -46,8 +45,8 @@ class Items:
             Exception: this error, if several items in a row have failed by an outage: the next one would as well.
         """
         report_item(error, **names)
-        self._outages = self._outages + 1 if will_pass(error) else 0
-        if self._outages >= OUTAGES_MAX:
+        self._breaker.note(failed=will_pass(error))
+        if self._breaker.open:
             raise error
 
 

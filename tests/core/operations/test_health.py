@@ -9,7 +9,6 @@ from functions.core.model.provider_errors import Trouble
 from functions.core.model.provider_outage import Outage
 from functions.core.operations.health import CronRun, Figures, complaints, cron_rows, late
 from functions.core.shared.alerts import AlertKind
-from functions.core.shared.breaker import FAILURES_MAX, Breaker
 from tests.builders import NOW
 
 
@@ -49,7 +48,6 @@ def test_each_trouble_is_told_with_its_names() -> None:
         overdue_batches=("batch-1", "batch-2"),
         slow_batches=("batch-3 (in_progress)", "batch-4"),
         crons={"recover_jobs": ago(hours=1), "a_function_of_an_older_version": ago(days=9)},
-        breaker=Breaker(failures=FAILURES_MAX, open_until=NOW),
         dead_letters=2,
         config_problems=("tokens.welcome: too many",),
     )
@@ -59,7 +57,6 @@ def test_each_trouble_is_told_with_its_names() -> None:
         AlertKind.BATCH_STUCK: "Nobody has looked at these batches for over an hour: batch-1, batch-2.",
         AlertKind.BATCH_SLOW: "OpenAI keeps these batches for long: batch-3 (in_progress), batch-4.",
         AlertKind.CRON_LATE: "These have not succeeded when they should have: recover_jobs.",
-        AlertKind.BREAKER_OPEN: "Credit refresh has stopped: the store failed five times in a row.",
         AlertKind.CONFIG_INVALID: "The config cannot be read in full; last good values stay: tokens.welcome: too many.",
         AlertKind.DEAD_LETTERS: "Users, jobs, batches or documents given up or set aside: 2.",
     }

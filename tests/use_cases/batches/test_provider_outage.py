@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
+from functions.adapters.breaker import OPEN_FOR
 from functions.core.shared.errors import EcolaneError
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
 from functions.use_cases.operations.admin_stats import AdminStats, admin_stats
 from functions.use_cases.operations.guard_budget import guard_budget
+from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from scripts.inprocess import InProcessCloud
 from tests.steps import alerts, classify, stored
 
@@ -136,6 +138,32 @@ def test_failures_within_half_a_minute_are_one_note(cloud: InProcessCloud) -> No
     cloud.clock.advance(MINUTE)
     served(cloud, "photo-last", uid="bob")
     assert noted(cloud)["instant"]["failures"] == 3
+
+
+def test_while_the_provider_is_down_one_caller_a_minute_asks(cloud: InProcessCloud) -> None:
+    """Five photos meet the outage. The next are refunded at once, unasked, and are counted; a minute later one asks for
+    all, and its answer opens the lane."""
+    rule = cloud.openai.faults.add("refused", status=503, count=None)
+    for number in range(7):
+        assert not classify(cloud, f"photo-no-{number}", "instant", uid=f"user-{number}")
+    assert rule.struck == 5
+    cloud.openai.faults.clear()
+    assert not classify(cloud, "photo-eight", "instant", uid="user-6")
+    assert get_wallet(GetWallet(), "user-6", cloud.deps)["balance"] == 10
+    cloud.clock.advance(OPEN_FOR)
+    assert noted(cloud)["instant"]["failures"] == 1
+    assert classify(cloud, "photo-nine", "instant", uid="user-6")
+    assert classify(cloud, "photo-ten", "instant", uid="user-5")
+    assert noted(cloud) == {}
+
+
+def test_a_photo_that_is_refused_is_an_answer(cloud: InProcessCloud) -> None:
+    """However many the provider rejects for what they show, it is up, and the next one is asked about."""
+    rule = cloud.openai.faults.add("refused", status=400, count=6)
+    for number in range(6):
+        assert not classify(cloud, f"photo-no-{number}", "instant", uid=f"user-{number}")
+    assert rule.struck == 6
+    assert classify(cloud, "photo-last", "instant", uid="bob")
 
 
 def test_a_note_that_cannot_be_written_changes_nothing_for_the_user(

@@ -210,7 +210,6 @@ def test_a_dead_token_of_an_operator_is_removed(cloud: InProcessCloud) -> None:
 STATS: dict[str, dict[str, Any]] = {
     "stats/queue": {"queued": -1, "batchMinutes": "long"},
     "stats/crons": {"runs": {"submit_batches": {"finishedAt": "yesterday"}, "poll_batches": 5}},
-    "stats/refreshBreaker": {"failures": "many"},
     "stats/refresh": {"workers": 7},
     "budget/2026-11-20": {"costs": 5, "limit": 7},
     "batches/from-tomorrow": {"state": "archived"},

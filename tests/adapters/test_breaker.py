@@ -1,0 +1,69 @@
+"""The circuit breaker: when nobody asks, and who finds out that it is over."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from functions.adapters.breaker import FAILURES_MAX, OPEN_FOR, Breaker
+from tests.builders import NOW
+
+
+class Clock:
+    """A clock that is moved by hand."""
+
+    now = NOW
+
+    def __call__(self) -> datetime:
+        """Return the time."""
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Return a clock that stands still."""
+    return Clock()
+
+
+@pytest.fixture
+def broken(clock: Clock) -> Breaker:
+    """Return a breaker that has just opened."""
+    breaker = Breaker(clock)
+    for _ in range(FAILURES_MAX):
+        assert not breaker.open
+        assert breaker.admits()
+        breaker.note(failed=True)
+    return breaker
+
+
+def test_after_failures_in_a_row_nobody_asks_for_a_while(broken: Breaker, clock: Clock) -> None:
+    """The last failure that is borne opens it, to the microsecond."""
+    assert broken.open
+    assert not broken.admits()
+    clock.now += OPEN_FOR - timedelta(microseconds=1)
+    assert not broken.admits()
+
+
+def test_failures_that_a_success_parts_open_nothing(clock: Clock) -> None:
+    """Only those in a row count."""
+    breaker = Breaker(clock)
+    for _ in range(3 * FAILURES_MAX):
+        breaker.note(failed=True)
+        breaker.note(failed=False)
+        assert breaker.admits()
+
+
+def test_after_the_pause_one_asks_for_all(broken: Breaker, clock: Clock) -> None:
+    """The others wait for what it finds; if nobody hears of it, the next one asks after another pause."""
+    clock.now += OPEN_FOR
+    assert [broken.admits() for _ in range(3)] == [True, False, False]
+    clock.now += OPEN_FOR
+    assert [broken.admits() for _ in range(2)] == [True, False]
+
+
+@pytest.mark.parametrize("failed", [True, False])
+def test_what_the_one_finds_holds_for_all(broken: Breaker, clock: Clock, *, failed: bool) -> None:
+    """A failure opens it again at once, a success closes it."""
+    clock.now += OPEN_FOR
+    assert broken.admits()
+    broken.note(failed=failed)
+    assert (broken.open, broken.admits()) == (failed, not failed)
