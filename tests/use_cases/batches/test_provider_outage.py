@@ -145,24 +145,25 @@ def test_while_the_provider_is_down_one_caller_a_minute_asks(cloud: InProcessClo
     all, and its answer opens the lane."""
     cloud.openai.faults.add("refused", status=503, count=None)
     for number in range(7):
-        assert not classify(cloud, f"photo-no-{number}", "instant", uid=f"user-{number}")
+        assert not served(cloud, f"photo-no-{number}", uid=f"user-{number}")
     assert cloud.openai.requests["POST /v1/chat/completions"] == 5
     cloud.openai.faults.clear()
-    assert not classify(cloud, "photo-eight", "instant", uid="user-6")
+    assert not served(cloud, "photo-eight", uid="user-6")
     assert get_wallet(GetWallet(), "user-6", cloud.deps)["balance"] == 10
     cloud.clock.advance(OPEN_FOR)
     assert noted(cloud)["instant"]["failures"] == 1
-    assert classify(cloud, "photo-nine", "instant", uid="user-6")
-    assert classify(cloud, "photo-ten", "instant", uid="user-5")
+    assert served(cloud, "photo-nine", uid="user-6")
+    assert served(cloud, "photo-ten", uid="user-5")
     assert noted(cloud) == {}
 
 
 def test_a_photo_that_is_rejected_is_an_answer(cloud: InProcessCloud) -> None:
     """However many the provider rejects for what they show, it is up, and the next one is asked about."""
-    cloud.openai.faults.add("refused", status=400, code="invalid_image", count=6)
+    cloud.openai.faults.add("refused", status=503, count=1)
+    cloud.openai.faults.add("refused", status=400, code="invalid_image", count=5)
     for number in range(6):
-        assert not classify(cloud, f"photo-no-{number}", "instant", uid=f"user-{number}")
-    assert classify(cloud, "photo-last", "instant", uid="bob")
+        assert not served(cloud, f"photo-no-{number}", uid=f"user-{number}")
+    assert served(cloud, "photo-last", uid="bob")
 
 
 def test_a_note_that_cannot_be_written_changes_nothing_for_the_user(
