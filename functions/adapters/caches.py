@@ -15,6 +15,7 @@ class Cached(Generic[T]):
 
     When it is `age_max` old, one thread fetches it and the others go on with the old one, for as long again. Whoever
     finds none fetches it by itself: nobody waits for another thread, which may be the one that hangs.
+    (cachetools forgets a value that is too old: its other threads wait for the new one, or each fetch it.)
     """
 
     def __init__(self, fetch: Callable[[T | None], T], age_max: timedelta, clock: Callable[[], datetime]) -> None:
