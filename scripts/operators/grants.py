@@ -134,7 +134,7 @@ def _ask_again(tokens: int, *, as_json: bool) -> None:
 
 def _show(operation: Operation, entry: LedgerEntry, what: str, *, posted: bool) -> None:
     operation.show(
-        {"posted": posted, "entry": entry.model_dump(by_alias=True, mode="json")},
+        {"posted": posted, "entry": entry.as_json()},
         f"Done: {entry.delta:+} tokens, the balance is {entry.balance_after} ({what})."
         if posted
         else f"Nothing was changed: {entry.delta:+} tokens were booked on {entry.ts:%Y-%m-%d %H:%M} UTC.",

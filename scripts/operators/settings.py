@@ -17,6 +17,7 @@ from functions.core.budget.holds import Mode
 from functions.core.config.changes import Proposal, known_fields, proposed, require_sense, unknown_field
 from functions.core.config.reading import readable
 from functions.core.config.runtime import RuntimeConfig
+from functions.core.shared.records import Record
 from functions.core.shared.utc_days import clock_text, day_of, iso_text
 from functions.use_cases.budget.spending import line_micros
 from functions.use_cases.operations.admin_set_config import change_config
@@ -214,14 +215,14 @@ def _value(field: str, text: str, now: datetime) -> Any:
 def _complete(config: RuntimeConfig, field: str) -> dict[str, Any]:
     """Return the section of a field as it is in force, where a section is stored as a whole or not at all: a plan, an
     allowance."""
-    section: BaseModel = config
+    section: Record = config
     *parents, _ = field.split(".")
     for part in parents:
         section = getattr(section, _attribute(type(section), part))
     if not any(each.is_required() for each in type(section).model_fields.values()):
         return {}
     prefix = ".".join(parents)
-    return {f"{prefix}.{name}": value for name, value in section.model_dump(by_alias=True, mode="json").items()}
+    return {f"{prefix}.{name}": value for name, value in section.as_json().items()}
 
 
 def _attribute(model: type[BaseModel], alias: str) -> str:
@@ -242,7 +243,7 @@ def _below(name: str, fields: Sequence[str]) -> bool:
 
 def dumped(config: RuntimeConfig) -> dict[str, Any]:
     """Return a config as JSON."""
-    return config.model_dump(by_alias=True, mode="json")
+    return config.as_json()
 
 
 def flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

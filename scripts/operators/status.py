@@ -155,7 +155,7 @@ def queue(operation: Operation, limit: Limit = 20) -> None:
 
 def _queued(job: Job) -> dict[str, Any]:
     shown = {"job_id", "uid", "priority", "attempts", "tokens_cost", "created_at", "queued_at", "error"}
-    return job.model_dump(by_alias=True, mode="json", include=shown)
+    return job.as_json(include=shown)
 
 
 @command(looking)
@@ -213,7 +213,7 @@ def _one_batch(operation: Operation, batch_id: str, limit: int) -> None:
 
 
 def _shown(batch: Batch) -> dict[str, Any]:
-    return batch.model_dump(by_alias=True, mode="json")
+    return batch.as_json()
 
 
 @command(looking)

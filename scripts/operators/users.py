@@ -38,7 +38,7 @@ def user(
         "wallet": wallet.model_dump(by_alias=True, mode="json", exclude={"recent", "push_tokens"}),
         "devices": len(wallet.push_tokens),
         "inArrears": in_arrears(wallet, deps.runtime(), now),
-        "entries": [entry.model_dump(by_alias=True, mode="json") for entry in ledger],
+        "entries": [entry.as_json() for entry in ledger],
         "before": ledger[-1].seq if ledger and ledger[-1].seq > 1 else None,
         "jobs": [_shown(job) for job in found],
         "after": found[-1].job_id if len(found) == jobs and found else None,

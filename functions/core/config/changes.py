@@ -73,7 +73,7 @@ def proposed(stored: Mapping[str, Any], changes: Mapping[str, Any]) -> Proposal:
             if each["type"] == "extra_forbidden" and _sets(changes, each["loc"]):
                 raise InvalidRequest(unknown_field(field), field=field) from error
     config = readable(document, RuntimeConfig())[0]
-    document = _typed(document, changes, config.model_dump(by_alias=True, mode="json"))
+    document = _typed(document, changes, config.as_json())
     return Proposal(document, config, differences(stored, document))
 
 

@@ -98,7 +98,7 @@ class JobError(Record):
     def told(self) -> Fields:
         """Return the fields to store: users read them."""
         text = FAILURE_TEXTS.get(self.code, self.message)
-        return self.model_copy(update={"message": text}).model_dump(by_alias=True, mode="json")
+        return self.model_copy(update={"message": text}).as_json()
 
 
 class Job(Record):
@@ -171,7 +171,7 @@ _SHOWN = {
 
 def job_view(job: Job) -> dict[str, Any]:
     """Return what the app is shown of a job: JSON, with times as ISO 8601 text in UTC."""
-    return job.model_dump(by_alias=True, mode="json", include=_SHOWN)
+    return job.as_json(include=_SHOWN)
 
 
 def shard_of(job_id: str) -> int:

@@ -34,7 +34,7 @@ def done(result: Classification, usage: Usage | None, cost_micros: int, now: dat
     """The result has come: the one write that makes a job `done` carries everything the app shows."""
     return {
         "status": Status.DONE,
-        "result": result.model_dump(by_alias=True, mode="json"),
+        "result": result.as_json(),
         "usage": usage.model_dump(by_alias=True) if usage else None,
         "costMicros": cost_micros,
         "error": None,
@@ -98,7 +98,7 @@ def lease_moved(until: datetime, error: JobError, cost_micros: int) -> Fields:
     """What cannot be ended now stays under a lease, after which `recover_jobs` fails and refunds it for this reason."""
     return {
         "leaseUntil": until,
-        "error": error.model_dump(by_alias=True, mode="json"),
+        "error": error.as_json(),
         "costMicros": cost_micros,
     }
 

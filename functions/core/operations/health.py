@@ -137,5 +137,5 @@ def cron_rows(crons: Mapping[str, CronRun], now: datetime) -> dict[str, dict[str
         run = crons.get(name, CronRun())
         never = run.finished_at is None and run.failed_at is None
         state = "never" if never else "failing" if run.failing else "late" if late(name, run, now) else "ok"
-        rows[name] = {**run.model_dump(by_alias=True, mode="json"), "everyMinutes": minutes, "state": state}
+        rows[name] = {**run.as_json(), "everyMinutes": minutes, "state": state}
     return rows

@@ -89,6 +89,10 @@ class Record(BaseModel):
         frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore", hide_input_in_errors=True
     )
 
+    def as_json(self, include: set[str] | None = None) -> dict[str, Any]:
+        """Return it, or these fields of it, as the app reads it: camelCase names, times as ISO 8601 text with Z."""
+        return self.model_dump(by_alias=True, mode="json", include=include)
+
 
 class Kept(Record):
     """A record that is written back whole: what a newer release has put into it beside our fields stays in it."""

@@ -60,7 +60,7 @@ def change_config(changes: dict[str, Any], by: str, deps: Deps) -> dict[str, Any
         if new.config.budget.daily_limit_micros > most and "budget" in changes:
             field, dollars = "budget.dailyLimitMicros", most // 1_000_000
             raise InvalidRequest(f"{field}: this deploy allows ${dollars} a day (DAILY_BUDGET_USD_MAX).", field=field)
-        outcome.update(config=new.config.model_dump(by_alias=True, mode="json"), changed=new.changed)
+        outcome.update(config=new.config.as_json(), changed=new.changed)
         audit = {"by": by, "at": deps.clock(), "changed": new.changed}
         if not new.changed:
             return new.document, audit, None

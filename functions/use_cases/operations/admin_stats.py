@@ -89,7 +89,7 @@ def admin_stats(request: AdminStats, _uid: str, deps: Deps) -> dict[str, Any]:
         wrong=complaints(found, mode(deps), now),
         damaged=[{"path": each.path, "field": each.field, "problem": each.problem} for each in damaged],
     )
-    return stats.model_dump(by_alias=True, mode="json")
+    return stats.as_json()
 
 
 def _budget(today: Mapping[str, int], deps: Deps) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def _shown(alert: Alert) -> dict[str, Any]:
     told = {"kind", "day", "text", "created_at", "attempts", "open", "over_at"}
     shown = alert.model_copy(update={"since": alert.since or alert.created_at})
     return {
-        **shown.model_dump(by_alias=True, mode="json", include={*told, "since"}),
+        **shown.as_json(include={*told, "since"}),
         "delivered": alert.delivered,
     }
 

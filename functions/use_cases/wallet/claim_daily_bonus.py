@@ -37,4 +37,4 @@ def claim_daily_bonus(request: ClaimDailyBonus, uid: str, deps: Deps) -> dict[st
 
     entry_id = ledger.entry_id(ledger.Reason.BONUS, day_of(now))
     entry = deps.store.post_entry(uid, entry_id, decide, device_key(request.device_id))
-    return {"entry": entry.model_dump(by_alias=True, mode="json")}
+    return {"entry": entry.as_json()}

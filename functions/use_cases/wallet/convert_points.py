@@ -42,4 +42,4 @@ def convert_points(request: ConvertPoints, uid: str, deps: Deps) -> dict[str, An
     entry_id = ledger.entry_id(ledger.Reason.CONVERT, request.request_id)
     entry = deps.store.post_entry(uid, entry_id, decide)
     require_same_payload(entry.detail or {}, {"points": str(request.points)})
-    return {"entry": entry.model_dump(by_alias=True, mode="json")}
+    return {"entry": entry.as_json()}

@@ -47,7 +47,7 @@ def get_wallet(_request: GetWallet, uid: str, deps: Deps) -> dict[str, Any]:
     if wallet is None or in_arrears(wallet, runtime, now):
         wallet = deps.store.open_wallet(uid, lambda stored: credit_due(stored, uid, runtime, now))
     return {
-        **wallet.model_dump(by_alias=True, mode="json", include=_SHOWN),
+        **wallet.as_json(include=_SHOWN),
         "streakDays": streak(wallet, now),
         "pointsAvailable": max(wallet.points - wallet.converted_points, 0),
         "today": _used_today(today_of(wallet, now), runtime.plans.of(wallet.plan), runtime.tokens),

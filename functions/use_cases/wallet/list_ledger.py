@@ -27,7 +27,7 @@ def list_ledger(request: ListLedger, uid: str, deps: Deps) -> dict[str, Any]:
     entries = deps.store.list_entries(uid, before, request.limit)
     last = entries[-1].seq if entries else 1
     return {
-        "entries": [entry.model_dump(by_alias=True, mode="json") for entry in entries],
+        "entries": [entry.as_json() for entry in entries],
         # Entries are numbered from 1 without a gap, so the last page is known without reading past it.
         "nextCursor": f"{CURSOR_PREFIX}{last}" if last > 1 else None,
     }

@@ -48,4 +48,4 @@ def record_manual_classification(request: RecordManualClassification, uid: str, 
     entry_id = ledger.entry_id(ledger.Reason.MANUAL, request.request_id)
     entry = deps.store.post_entry(uid, entry_id, decide, device_key(request.device_id))
     require_same_payload(entry.detail or {}, detail)
-    return {"entry": entry.model_dump(by_alias=True, mode="json")}
+    return {"entry": entry.as_json()}
