@@ -45,7 +45,7 @@ NODE_MAJOR_MIN = 20
 BATCH_MINUTES = 0.02  # how long the stand-in takes for a batch: about a second
 _ERRORS_SHOWN = 10
 _OF_OTHERS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "FIRESTORE", "FIRESTORE_EMULATOR_HOST")
-"""What a shell may have set, and would send the test elsewhere: to a model that costs money, to somebody's data."""
+"""Variables of the shell that would send the test elsewhere: to a model that costs money, to a project's data."""
 _NO_NETWORK = re.compile(r"\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ENETUNREACH|EHOSTUNREACH|ETIMEDOUT)\b")
 _INSTALL = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
 
@@ -85,10 +85,10 @@ def client_test(
 def whats_missing() -> str | None:
     """Return what this machine lacks and what to do about it, in one line; None if the test can run."""
     node = shutil.which("node")
-    told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout if node else ""  # noqa: S603
-    version = re.match(r"v(\d+)", told)
+    printed = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout if node else ""  # noqa: S603
+    version = re.match(r"v(\d+)", printed)
     if version is None or int(version[1]) < NODE_MAJOR_MIN or shutil.which("npm") is None:
-        return f"Node {NODE_MAJOR_MIN} or newer with npm is needed (found: {told.strip() or 'none'}); install it"
+        return f"Node {NODE_MAJOR_MIN} or newer with npm is needed (found: {printed.strip() or 'none'}); install it"
     runtime = json.loads((ROOT / "firebase.json").read_text(encoding="utf-8"))["functions"][0]["runtime"]
     python = f"python{runtime[6]}.{runtime[7:]}"
     if not (ROOT / "venv" / "bin" / python).exists():

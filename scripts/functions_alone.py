@@ -1,6 +1,6 @@
 """One function in a process of its own, started as the platform starts it: `functions-framework --target NAME`.
 
-It is called with something that it can do, by a new user of the local cloud, so that it loads all that it needs.
+A new user of the local cloud makes one successful call, so that the function loads all that it needs.
 """
 
 import os
@@ -28,7 +28,7 @@ STOP_SECONDS_MAX = 10
 
 @dataclass(frozen=True)
 class FirstAnswer:
-    """What came back, milliseconds after the process started, and its memory then in megabytes (0 without Linux)."""
+    """The answer, milliseconds after the process started, and its memory then in megabytes (0 without Linux)."""
 
     status: int
     body: str
@@ -102,7 +102,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def first_answer(name: str, environment: Mapping[str, str], call: SampleCall | None = None) -> FirstAnswer:
-    """Start the function `name` of main.py alone, call it once, and stop it. Without a call, nobody sends nothing.
+    """Start the function `name` of main.py alone, call it once, and stop it. Without a call it sends {} and no token.
 
     Raises:
         RuntimeError: it ended, or did not answer within a minute; the message has what it printed.

@@ -56,7 +56,7 @@ def _uninterrupted(_call: str, _when: Literal["before", "after"]) -> None:
 
 
 class StillClock:
-    """A clock that moves only when it is told to, in either direction."""
+    """A clock that moves only by `advance`, in either direction."""
 
     def __init__(self, now: datetime = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)) -> None:
         self.now = now

@@ -1,7 +1,7 @@
-"""Which Cloud Scheduler jobs there should be, and how what there is differs: all of it without a call to anything.
+"""Which Cloud Scheduler jobs there should be, and how the existing jobs differ. Pure: no calls.
 
-The table is main.py itself: each `on_schedule` trigger has one job, of the name that the Firebase CLI gives it, so that
-both take care of the same one. A function that is scaled has numbered jobs of its own instead, and that one is paused.
+The table is main.py itself: each `on_schedule` trigger has one job, with the name that the Firebase CLI gives it, so
+that both maintain the same job. A scaled function has numbered jobs instead, and its single job is paused.
 """
 
 import importlib
@@ -44,7 +44,7 @@ class Place:
 
 @dataclass(frozen=True)
 class JobSpec:
-    """What matters of a job. `job_id` is the last part of its name."""
+    """The fields of a job that are managed here. `job_id` is the last part of its name."""
 
     job_id: str
     schedule: str
@@ -102,10 +102,10 @@ def workers_now(function: str, region: str, existing: Iterable[str]) -> int:
 
 
 def wanted(trigger: CronTrigger, place: Place, workers: int, *, paused: bool = False) -> list[JobSpec]:
-    """Return the jobs that a function should have with so many workers. `paused` pauses all of them.
+    """Return the jobs of a function with this number of workers. `paused` pauses all of them.
 
     Raises:
-        ValueError: too few or too many workers, or the function is not made for several.
+        ValueError: too few or too many workers, or the function cannot have several.
     """
     if workers != 1 and trigger.function not in SCALABLE:
         raise ValueError(f"{trigger.function} has one worker; only {', '.join(SCALABLE)} can have more")
@@ -129,7 +129,7 @@ def wanted(trigger: CronTrigger, place: Place, workers: int, *, paused: bool = F
 
 
 def changes(specs: Iterable[JobSpec], existing: Mapping[str, JobSpec], obsolete: Iterable[str] = ()) -> list[Change]:
-    """Return what brings the jobs that exist to what is wanted: additions first, so that somebody is always there."""
+    """Return the changes from the existing to the wanted jobs: additions first, so that no run is missed."""
     todo: list[Change] = []
     for spec in specs:
         now = existing.get(spec.job_id)
@@ -151,7 +151,7 @@ def _differing(now: JobSpec, spec: JobSpec) -> str:
 
 
 def sync_changes(triggers: Iterable[CronTrigger], place: Place, existing: Mapping[str, JobSpec]) -> list[Change]:
-    """Return what gives every trigger its jobs, with as many workers as it has, paused where it is paused."""
+    """Return the changes that give every trigger its jobs. Its number of workers and its pause stay as they are."""
     todo: list[Change] = []
     for trigger in triggers:
         theirs = jobs_of(trigger.function, place.region, existing)
@@ -163,7 +163,7 @@ def sync_changes(triggers: Iterable[CronTrigger], place: Place, existing: Mappin
 
 
 def scale_changes(trigger: CronTrigger, place: Place, workers: int, existing: Mapping[str, JobSpec]) -> list[Change]:
-    """Return what gives a function so many workers.
+    """Return the changes that give a function this number of workers.
 
     Raises:
         ValueError: see `wanted`.

@@ -104,7 +104,7 @@ class Jobs:
 
 
 def spec_of(job: api.Job) -> JobSpec:
-    """Return what matters of a job."""
+    """Return the managed fields of a job."""
     target = job.http_target
     return JobSpec(
         job_id=job.name.rpartition("/")[2],

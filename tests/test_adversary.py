@@ -26,7 +26,7 @@ from scripts.inprocess import InProcessCloud
 from scripts.simulation import checks
 from scripts.simulation.actions import job_id_of
 from scripts.simulation.documents import Documents, decoded
-from scripts.simulation.invariants import Watch
+from scripts.simulation.invariants import Invariants
 from scripts.simulation.world import World
 from tests.adversary import MARK, Adversary
 from tests.app import photo
@@ -72,8 +72,8 @@ class Siege:
         self.dice = Random(f"siege {seed}")  # noqa: S311  (repeatable, not secret)
         self.adversary = Adversary(self.cloud.openai.transport(), seed, self.cloud.clock, share)
         self.cloud.restart(openai=self.adversary.client())
-        self.watch = Watch()
-        self.cloud.interrupt = lambda call, when: self.watch(call, self.database) if when == "after" else None
+        self.invariants = Invariants()
+        self.cloud.interrupt = lambda call, when: self.invariants(call, self.database) if when == "after" else None
         self.answers: list[str] = []
         self.uploads: dict[str, bytes] = {}
         self.cloud.configure(CONFIG)
@@ -145,7 +145,7 @@ class Siege:
 
     def violations(self) -> Iterator[object]:
         """Yield every promise that is broken, as the simulation finds it."""
-        yield from self.watch.violations
+        yield from self.invariants.violations
         history = SimpleNamespace(actions=(), start=self.cloud.clock.now, config=CONFIG)
         seen = SimpleNamespace(
             documents=self.documents,
@@ -155,7 +155,7 @@ class Siege:
             struck=(),
             damaged={},
             history=history,
-            watch=self.watch,
+            invariants=self.invariants,
             files=self.cloud.files,
             uploads=self.uploads,
             clock=self.cloud.clock,

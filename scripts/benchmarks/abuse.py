@@ -54,7 +54,7 @@ READS_BEFORE = 2.0
 """What an instant call read before anything of this was done."""
 
 MARK = "0"
-"""Jobs of hostile accounts begin with it, so that the provider's stand-in can tell their lines in a batch."""
+"""Jobs of hostile accounts begin with it, so that the provider's stand-in recognises their lines in a batch."""
 
 PREPARE = """
 import resource, sys, time
@@ -98,7 +98,7 @@ def run() -> dict[str, Any]:
 
 
 class Day:
-    """A cloud, and who comes to it."""
+    """A cloud and its users."""
 
     def __init__(self, hostile: int) -> None:
         """`hostile` is how many accounts want to do harm."""
@@ -252,7 +252,7 @@ def anonymous_reads() -> int:
 
 
 def files_that_harm() -> dict[str, bytes]:
-    """Return files of up to 10 MB that cost whoever opens them as much as they can."""
+    """Return files of up to 10 MB that cost as much as possible to open."""
     grey = io.BytesIO()
     Image.new("L", (64, 64), 128).save(grey, "JPEG")
     jpeg = grey.getvalue()

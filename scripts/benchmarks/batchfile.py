@@ -32,7 +32,7 @@ from scripts.inprocess import replaced
 SMALL, LARGE = 1_000, 50_000
 MODEL = "gpt-6-luna"
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-PHOTO = bytes(12_000)  # what the photos of the demo come to
+PHOTO = bytes(12_000)  # the size of a prepared photo of the demo
 
 
 def run() -> dict[str, Any]:

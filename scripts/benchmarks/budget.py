@@ -2,7 +2,7 @@
 it is used?
 
 The whole product in one process, over the in-process Firestore, whose locks are waited for in line as Firestore's are;
-nobody pauses. The provider takes its time, by chance; some calls fail, some are never heard of again. A watcher adds up
+nobody pauses. The provider takes its time, by chance; some calls fail, some never end. A watcher adds up
 the shards all the while, at one moment each time. The second round does the same with batches in flight, which take
 their part of the same budget.
 """
@@ -121,7 +121,7 @@ class _Round:
             return "crashed"
         except Exception as error:
             if will_pass(error):
-                return "busy"  # the app is told to repeat it in ten seconds
+                return "busy"  # the app is asked to retry in ten seconds
             raise
         return "served"
 

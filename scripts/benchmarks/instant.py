@@ -37,7 +37,7 @@ USERS = 64
 UPSTREAM_MS = 200
 REQUESTS = 20_000
 PARTS = 5
-"""After each part of the calls the largest instance's memory is read. It grows at first: 16 threads come to have their
+"""After each part of the calls the largest instance's memory is read. It grows at first: 16 threads get their
 arenas of the allocator, connections, and caches."""
 
 WARM_UP_PER_USER = 5

@@ -14,7 +14,7 @@ CALLS_PER_USER = 10
 
 
 def run() -> dict[str, Any]:
-    """Return `reads_per_call` and `writes_per_call`. Settings are read anew now and then and are counted too."""
+    """Return `reads_per_call` and `writes_per_call`. Settings are reread now and then, and these reads count."""
     cloud = InProcessCloud(seed=1)
     cloud.configure({"tokens": {"welcome": 50}})
     users = [f"user-{number}" for number in range(USERS)]

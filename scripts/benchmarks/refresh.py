@@ -39,7 +39,7 @@ def run() -> dict[str, Any]:
     """Return the figures. Reads and writes are all that was billed, those of the runs themselves included.
 
     Raises:
-        RuntimeError: somebody was refreshed twice, or not at all, or a dormant user cost something.
+        RuntimeError: a user was refreshed twice or not at all, or a dormant user cost something.
     """
     with firestore() as (host, _):
         _seed(host, USERS_SMALL)

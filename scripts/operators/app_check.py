@@ -1,4 +1,4 @@
-"""Which of the project's doors scripts find open: App Check, as the project enforces it for each product."""
+"""App Check: for which products the project enforces it."""
 
 import os
 from collections.abc import Mapping
@@ -22,31 +22,31 @@ PRODUCTS: Mapping[str, str] = {
 
 
 def app_check(project: str, *, functions: bool) -> dict[str, str] | None:
-    """Return by product whether App Check is `enforced` or `open`, or `unknown` with the reason. `functions` tells
-    whether they enforce it. None in an emulator, and for a project that is none (`demo-`): there is nobody to ask.
+    """Return by product whether App Check is `enforced` or `open`, or `unknown` with the reason. `functions` says
+    whether the functions enforce it. None in an emulator and for a `demo-` project: Google knows neither.
 
-    Google lists what was ever set; the rest is open. Of v1beta, since v1 does not tell of Authentication:
+    Google lists the products that were ever set; the others are open. v1beta, since v1 lacks Authentication:
     https://firebase.google.com/docs/reference/appcheck/rest/v1beta/projects.services
     """
     if os.environ.get("FIRESTORE_EMULATOR_HOST") or project.startswith("demo-"):
         return None
     answers: list[Mapping[str, Any] | str] = []
-    # In a thread that is left behind: neither a search for credentials nor an answer in drops has an end of its own.
+    # In a thread that is left behind: a search for credentials, or an answer that trickles in, may never end.
     asking = Thread(target=lambda: answers.append(_asked(project)), daemon=True)
     asking.start()
     asking.join(SECONDS)
     modes = answers[0] if answers else f"no answer in {SECONDS:.0f} s"
-    told = {"Functions": "enforced" if functions else "open"}
+    states = {"Functions": "enforced" if functions else "open"}
     for service, product in PRODUCTS.items():
         if isinstance(modes, str):
-            told[product] = f"unknown: {modes}"
+            states[product] = f"unknown: {modes}"
         else:
-            told[product] = "enforced" if modes.get(service) == "ENFORCED" else "open"
-    return told
+            states[product] = "enforced" if modes.get(service) == "ENFORCED" else "open"
+    return states
 
 
 def _asked(project: str) -> Mapping[str, Any] | str:
-    """Return the mode by service, or why it could not be found out."""
+    """Return the mode by service, or why it is unknown."""
     try:
         credentials, _ = google.auth.default(scopes=[SCOPE], quota_project_id=project)
         with AuthorizedSession(credentials) as session:  # type: ignore[no-untyped-call]
@@ -56,12 +56,12 @@ def _asked(project: str) -> Mapping[str, Any] | str:
             return f"status {answer.status_code}"
         services = answer.json().get("services", [])
         return {each["name"].rpartition("/")[2]: each.get("enforcementMode") for each in services}
-    except Exception as error:  # noqa: BLE001  (a look at something else must not keep an operator from the screen)
+    except Exception as error:  # noqa: BLE001  (a failed look must not keep the operator from the rest of the screen)
         return type(error).__name__
 
 
-def told(found: Mapping[str, str]) -> str:
-    """Return the line of `status`: what is open, and what is not known."""
+def summary(found: Mapping[str, str]) -> str:
+    """Return the line of `status`: what is open, and what is unknown."""
     by_state: dict[str, list[str]] = {}
     for product, state in found.items():
         by_state.setdefault(state, []).append(product)

@@ -145,7 +145,7 @@ def known_wallet(uid: str, deps: OperatorDeps) -> Wallet:
     """Return a user's wallet.
 
     Raises:
-        RefusedError: nobody with this uid has one.
+        RefusedError: this uid has none, or it is damaged.
     """
     wallet, problem = deps.store.wallet_of(document_id(uid))
     if problem:

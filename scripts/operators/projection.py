@@ -1,4 +1,4 @@
-"""What prices, limits and plans come to: tokens given away, and what the AI provider is paid for them. Pure arithmetic.
+"""What prices, limits and plans cost: tokens given away, and what the AI provider is paid for them. Pure arithmetic.
 
 A month is 30 days. The most that a photo can cost is what the budget holds back for it; what it is expected to cost is
 the same request with an answer of usual length.
@@ -122,7 +122,7 @@ def _plan_lines(
 
 
 def given_away(config: RuntimeConfig, given: Assumptions, plan: str) -> tuple[int, str]:
-    """Return the tokens that a user of this plan can come by in a month, and how: everything claimed every day."""
+    """Return the tokens that a user of this plan can earn in a month, claiming everything every day, and how."""
     rules, limits = config.tokens, getattr(config.plans, plan)
     allowance = getattr(config.refresh.allowances, plan)
     times = MONTH_DAYS if allowance.every is Every.DAY else 1

@@ -1,4 +1,4 @@
-"""`repair`: a wallet that is damaged or gone, made anew from its ledger."""
+"""`repair`: a wallet that is damaged or gone, rebuilt from its ledger."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -49,10 +49,10 @@ def _remade(uid: str, stored: Fields, entries: list[LedgerEntry], now: datetime)
     return wallet, _differences(stored, wallet.model_dump(by_alias=True))
 
 
-def _differences(stored: Mapping[str, Any], anew: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _differences(stored: Mapping[str, Any], rebuilt: Mapping[str, Any]) -> list[dict[str, Any]]:
     changed = []
-    for name in sorted({*stored, *anew} - NOT_COMPARED):
-        before, after = stored.get(name), anew[name]
+    for name in sorted({*stored, *rebuilt} - NOT_COMPARED):
+        before, after = stored.get(name), rebuilt[name]
         if before != (list(after) if isinstance(after, tuple) else after):
             counted = isinstance(after, tuple)
             changed.append(change(name, _short(before), f"{len(after)} of them" if counted else after))

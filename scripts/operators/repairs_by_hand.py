@@ -1,13 +1,13 @@
 """What an operator does by hand, and the record of it.
 
-    granted      grant:{key}    tokens given with a reason; not clipped at the cap: what was promised is what arrives
-    taken_back   grant:{key}:undone    what is still there of them
+    granted      grant:{key}    tokens given with a reason; not clipped at the cap: the user gets what was promised
+    taken_back   grant:{key}:undone    the part of them that is left
     reimbursed   refund:{job}   the price of a job, and its points taken back: the entry that the functions would write,
-                                so that whoever comes second finds it there
+                                so that the second refund finds the first
 
-    remade       a wallet that is damaged or gone, from its ledger
+    remade       a wallet that is damaged or gone, rebuilt from its ledger
 
-None is a contact of the user's: a dormant user stays so.
+None counts as the user's activity: a dormant user stays dormant.
 """
 
 import re
@@ -25,13 +25,13 @@ from functions.core.wallet.ledger import LedgerEntry, Reason, Wallet, empty_wall
 from functions.core.wallet.quotas import return_quota
 
 GRANT_TOKENS_MAX = 10_000
-"""The most that one grant may bring: a slip of a digit or two is an error and not a gift."""
+"""The largest grant: a mistyped digit is an error and not a gift."""
 
 
 class AuditEntry(Record):
     """What an operator has changed by hand. Stored in `audit/{auditId}`, for good, in the commit that changes it.
 
-    `by` is who the operator said to be; Cloud Audit Logs know whose credentials they were. `changed` lists
+    `by` is the name that the operator gave; Cloud Audit Logs know the credentials. `changed` lists
     `{field, before, after}`.
     """
 
@@ -45,7 +45,7 @@ class AuditEntry(Record):
 
 
 def moved(before: Wallet | None, after: Wallet, job: Job | None, fields: Fields) -> tuple[dict[str, Any], ...]:
-    """Return what an operation changes: shown before it is done, and recorded with it as it was in the end."""
+    """Return what an operation changes: shown before it happens, and recorded as it happened."""
     found = [
         ("balance", before.balance if before else 0, after.balance),
         ("points", before.points if before else 0, after.points),
@@ -61,7 +61,7 @@ def granted(wallet: Wallet, key: str, tokens: int, why: str, now: datetime) -> A
 
 
 def taken_back(wallet: Wallet, key: str, tokens: int, why: str, now: datetime) -> Account:
-    """Take a grant back: as much of it as is still there, since no balance falls below nothing."""
+    """Take a grant back: the part that is left, since no balance falls below zero."""
     detail = {"why": why, "tokens": str(tokens)}
     return Account(wallet).post(-min(tokens, wallet.balance), Reason.GRANT, undo_key(key), now, detail=detail)
 
@@ -72,7 +72,7 @@ def undo_key(key: str) -> str:
 
 
 def remade(stored: Mapping[str, Any], entries: Sequence[LedgerEntry], uid: str, now: datetime) -> Wallet:
-    """Make a wallet anew from its ledger, and keep of what is stored whatever the ledger does not hold and can be read:
+    """Rebuild a wallet from its ledger, and keep every stored field that can be read and is not in the ledger:
     plan, streak, today's counters, devices, the place on the refresh's schedule, what a newer release has put there.
     """
     wallet = reopened_account(entries, now).wallet
@@ -133,7 +133,7 @@ def first_gap(entries: Sequence[LedgerEntry]) -> int | None:
 def reimbursed(wallet: Wallet | None, job: Job, now: datetime, *, orphaned: bool = False) -> tuple[Account, Fields]:
     """Give the price of a job back that has ended, or is still queued, which cancels it.
 
-    `orphaned` tells that the job's batch has ended without it, as after a restored backup: then it fails with this.
+    `orphaned`: the job's batch has ended without it, as after a restored backup. The job then fails.
 
     Raises:
         JobNotCancellable: it is being processed; detail `status`.

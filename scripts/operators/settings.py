@@ -38,7 +38,7 @@ Fields = Annotated[list[str], typer.Argument(help="Fields or sections, as in tok
 @command(looking)
 def get_config(
     operation: Operation,
-    fields: Annotated[list[str] | None, typer.Argument(help="Fields or sections; all without one.")] = None,
+    fields: Annotated[list[str] | None, typer.Argument(help="Fields or sections; all by default.")] = None,
 ) -> None:
     """Print the config in force, and which values are not the defaults. Three reads."""
     config, defaults = flat(dumped(operation.deps.runtime())), flat(dumped(RuntimeConfig()))
@@ -60,7 +60,7 @@ def set_config(
     operation: Operation,
     assignments: Assignments,
 ) -> None:
-    """Change fields, all or none of them, on record. VALUE is JSON or text; money may be '$5', a time +30m, +2h or +1d.
+    """Change fields, all or none, on record. VALUE is JSON or text; money may be '$5', a time +30m, +2h or +1d.
 
     A mode by hand: config set budget.overrideMode=closed budget.overrideUntil=+2h
     """
@@ -70,7 +70,7 @@ def set_config(
 @app.command("unset")
 @command(changing)
 def unset_config(operation: Operation, fields: Fields) -> None:
-    """Take fields or whole sections back to their defaults, on record; also what somebody has misspelt by hand."""
+    """Reset fields or whole sections to their defaults, on record. Misspelt fields of the document are removed, too."""
     changes: dict[str, Any] = {}
     there = [*known_fields(), *flat(operation.store.runtime_documents().config or {})]
     for field in fields:
@@ -86,7 +86,7 @@ def history(
     operation: Operation,
     limit: Annotated[int, typer.Option(min=1, max=200, help="How many entries.")] = 20,
 ) -> None:
-    """Print who changed what and when: the config, and what was done by hand. A read an entry, or two."""
+    """Print who changed what and when: the config, and what was done by hand. One or two reads an entry."""
     entries = operation.store.list_audit(limit)
 
     def render(console: Console) -> None:
@@ -158,7 +158,7 @@ def _follows(new: Proposal, deps: OperatorDeps) -> list[str]:
         batch_micros, instant_micros = line_micros(deps), most_micros(instant, deps.model_price(), batch=False)
         follows.append(
             f"{dollars(daily)} a day buy {daily // batch_micros:,} batch photos or {daily // instant_micros:,} "
-            "instant ones, if each costs the most that it can."
+            "instant photos at their highest cost."
         )
         book = deps.store.budget_days(today, today).get(today, BudgetDay())
         month = deps.budget().month_of(today)
@@ -185,7 +185,7 @@ def assigned(assignments: Sequence[str], config: RuntimeConfig, now: datetime) -
     """Return assignments as nested changes.
 
     Raises:
-        RefusedError: one is not FIELD=VALUE, or names no field; the nearest one is told.
+        RefusedError: one is not FIELD=VALUE, or names no field; the message has the nearest field.
     """
     changes: dict[str, Any] = {}
     for assignment in assignments:

@@ -18,7 +18,7 @@ from functions.core.wallet.token_prices import prices_now
 from functions.use_cases.budget.spending import wait_minutes
 from functions.use_cases.operations.admin_stats import AdminStats, admin_stats
 from functions.use_cases.operations.health import OPEN_STATES
-from scripts.operators.app_check import app_check, told
+from scripts.operators.app_check import app_check, summary
 from scripts.operators.printing import age, damaged_line, dollars, listing, show_damaged, table, when
 from scripts.operators.session import Operation, RefusedError, command, document_id, looking
 from scripts.operators.stories import outcome
@@ -66,7 +66,7 @@ def _status(console: Console, stats: Mapping[str, Any], now: datetime, project: 
     console.print(f"Letters  [{'red' if letters else 'green'}]{letters}[/]")
     console.print(_crons(stats["crons"], now))
     if stats["appCheck"]:
-        console.print(told(stats["appCheck"]), soft_wrap=True)
+        console.print(summary(stats["appCheck"]), soft_wrap=True)
     alerts = [each for each in stats["alerts"] if each["day"] >= (now - timedelta(days=1)).date().isoformat()]
     for each in alerts:
         sent = "" if each["delivered"] else " [red](not delivered)[/]"

@@ -46,7 +46,7 @@ class OperatorStore(FirestoreStore):
         audit: AuditEntry,
         job_id: str | None = None,
     ) -> tuple[LedgerEntry, bool]:
-        """Post an entry once, with what it changes of a job, and its audit entry, which is told what has changed; in
+        """Post an entry once, with its changes to a job and with its audit entry, which lists what has changed; in
         one transaction.
 
         Returns the entry, and whether this call posted it; one that was there already stays as it is.
@@ -134,7 +134,7 @@ class OperatorStore(FirestoreStore):
         return stored, entries
 
     def record(self, audit: AuditEntry, alert: Alert | None = None) -> None:
-        """Store an audit entry of what is not done in Firestore, with what operators are told of it. A write each."""
+        """Store an audit entry of a change outside Firestore, with the alert to operators. A write each."""
         writes = self._client.batch()
         self._record(writes, audit)
         if alert is not None:
@@ -175,7 +175,7 @@ class OperatorStore(FirestoreStore):
         return None if data is None else DeadLetter(letter_id=letter_id, **data)
 
     def wallet_of(self, uid: str) -> tuple[Wallet | None, str]:
-        """Read a user's wallet, which may be damaged or missing: that is told by the second. One read."""
+        """Read a user's wallet. The second value is empty, or says how the wallet is damaged. One read."""
         wallet, problem = self.wallet_at(self._wallet_ref(uid).path)
         return wallet, "" if problem == NO_DOCUMENT else problem
 
@@ -202,7 +202,7 @@ class OperatorStore(FirestoreStore):
         return self._without_letter(letter, audit, lambda _writes: None)
 
     def expedite_batch(self, stored: StoredBatch, audit: AuditEntry) -> bool:
-        """Have a batch looked at by the next run. Two writes; False if it has changed since it was read."""
+        """Make a batch due for the next run. Two writes; False if it has changed since it was read."""
         ref = self._batches.document(stored.batch.batch_id)
         due = {"dueAt": audit.at}
         version = guarded_update(self._client, ref, stored.version, due, lambda writes: self._record(writes, audit))
@@ -228,7 +228,7 @@ class OperatorStore(FirestoreStore):
         return True
 
     def _recorded(self, audit: AuditEntry) -> bool:
-        """Whether a commit that was refused had happened before: its reply was lost, and it was repeated."""
+        """Tell whether a refused commit had happened before: its reply was lost, and it was retried."""
         found: bool = self._audit.document(audit.audit_id).get().exists
         return found
 

@@ -1,4 +1,4 @@
-"""`find` and `job`: from what a user, or OpenAI, names to what became of a photo."""
+"""`find` and `job`: from a name that a user or OpenAI gives to the story of a photo."""
 
 import re
 from collections.abc import Iterator
@@ -32,9 +32,9 @@ MOVES = (Reason.CHARGE, Reason.UPGRADE, Reason.REFUND)
 KEPT = "Jobs are kept for 90 days; their price stays in the ledger: user UID"
 IDENTIFIED_DAYS = 14
 IDENTIFIED_JOBS_MAX = 50_000
-"""How far a user is looked for whom OpenAI names: it does so within days. A read for each job, 3 cents at the most."""
+"""How far back a user is looked for by safety identifier: OpenAI reports within days. A read a job, at most 3 cents."""
 RECOVERY = timedelta(minutes=10)
-"""When recover_jobs comes for an instant call that never came back."""
+"""How long after its lease recover_jobs ends an instant call that died."""
 
 
 @command(looking)
@@ -46,13 +46,13 @@ def find(
     ],
     uid: Annotated[str | None, typer.Option(help="Whose requestId it is.", show_default=False)] = None,
 ) -> None:
-    """Find what somebody names, and which command tells more. A handful of reads; an e-mail is looked up in Firebase
-    Auth, a safety identifier of OpenAI's among the users of the last two weeks' jobs, at a read for each."""
+    """Find a name that a user or OpenAI gives, and the command that shows more. A handful of reads. An e-mail is looked
+    up in Firebase Auth, a safety identifier of OpenAI among the users of the last two weeks' jobs, a read each."""
     deps = operation.deps
     found = list(_found(document_id(text), uid, operation.project, deps))
     if not found:
         hint = "" if uid else "; a requestId needs --uid"
-        raise RefusedError(f"nothing is known by {text}{hint}. {KEPT}")
+        raise RefusedError(f"{text} is not found{hint}. {KEPT}")
     rows = [(each["kind"], each["id"], each["command"]) for each in found]
     operation.show({"found": found}, lambda console: console.print(table("what", "id", "more", rows=rows)))
 
@@ -120,7 +120,7 @@ def job(
     operation: Operation,
     job_id: Annotated[str, typer.Argument(help="The job, as the app, `find` or `user` shows it.")],
 ) -> None:
-    """What became of a photo: charged, sent, answered or refunded, and when it ends at the latest. Six reads."""
+    """The story of a photo: charged, sent, answered or refunded, and when it ends at the latest. Six reads."""
     deps, now = operation.deps, operation.now
     stored = deps.store.get_job(document_id(job_id))
     if stored is None:

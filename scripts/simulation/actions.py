@@ -1,4 +1,4 @@
-"""How each action of a history calls the product: as the app, Cloud Scheduler, an operator or fate does."""
+"""How each action of a history calls the product: as the app, Cloud Scheduler, an operator or an accident does."""
 
 import hashlib
 from collections.abc import Callable
@@ -76,7 +76,7 @@ def job_id_of(user: str, key: str) -> str:
 
 
 def photo_path(user: str, key: str) -> str:
-    """Return where a user's photo for a request lies."""
+    """Return the path of a user's photo for a request."""
     return f"users/{user}/uploads/{key}.jpg"
 
 
@@ -103,7 +103,7 @@ def _classify_many(world: World, user: str, keys: list[str]) -> Call:
 
 
 def _uploaded(world: World, user: str, key: str) -> str:
-    """Upload a photo the first time that it is asked about: an app that asks again does not upload again."""
+    """Upload a photo before its first call: an app that retries does not upload again."""
     path = photo_path(user, key)
     if path in world.uploads:
         return path
@@ -169,7 +169,7 @@ def _openai(world: World, trouble: dict[str, Any]) -> None:
 
 
 def _outage(world: World, service: str, seconds: float) -> None:
-    world.outages[service] = world.scheduler.seconds + seconds
+    world.outages[service] = world.interleaving.seconds + seconds
 
 
 def _restart(world: World, process: int) -> None:
@@ -182,11 +182,11 @@ def _unreadable(world: World, user: str, key: str) -> None:
 
 def _refusing(world: World, refusal: dict[str, Any], seconds: float) -> None:
     fault = world.openai.faults.add(kind="refused", count=None, **refusal)
-    world.scheduler.at(world.scheduler.seconds + seconds, lambda: world.openai.faults.remove(fault))
+    world.interleaving.at(world.interleaving.seconds + seconds, lambda: world.openai.faults.remove(fault))
 
 
 def _newer(world: World, what: str) -> None:
-    """A newer release has been here: it has fields and constants that this one does not know."""
+    """A newer release has written: its fields and constants are unknown to this one."""
 
     def changes(fields: Fields) -> Fields:
         later: Fields = {LATER: {"version": 2}}
@@ -199,10 +199,10 @@ def _newer(world: World, what: str) -> None:
 
 
 def _damage(world: World, what: str, seconds: float) -> None:
-    """A hand has been here. After a while somebody notices and puts right what was wrong."""
+    """Documents are damaged by hand. After a while an operator repairs them."""
     for path in world.chosen(what, "damage"):
         world.damage(path, {"wallet": "totalEarned", "shard": "reserved", "batch": "jobCount"}[what])
-        world.scheduler.at(world.scheduler.seconds + seconds, lambda path=path: world.repair(path))  # type: ignore[misc]
+        world.interleaving.at(world.interleaving.seconds + seconds, lambda path=path: world.repair(path))  # type: ignore[misc]
 
 
 FATE: dict[str, Callable[..., None]] = {

@@ -1,4 +1,4 @@
-"""What must be true when all is quiet. Nothing here asks the product: the checks read documents, Storage, and what
+"""What must be true after the drain. Nothing here asks the product: the checks read documents, Storage, and what
 OpenAI has made and charged for, and work the rest out by themselves.
 """
 
@@ -110,7 +110,7 @@ def _stood_still(books: Books) -> bool:
 
 
 def limits_hold(books: Books) -> Iterator[Violation]:
-    """No job is tried too often, none costs what was never asked, nobody earns beyond a day's limits or the cap."""
+    """No job is tried too often or costs more than its price, and no user earns beyond a day's limits or the cap."""
     settings = Settings(books)
     for job_id, job in books.jobs.items():
         upgraded = job["mode"] == "instant" and job["requestedMode"] == "batch"
@@ -132,7 +132,7 @@ def limits_hold(books: Books) -> Iterator[Violation]:
 
 
 def plans_hold(books: Books) -> Iterator[Violation]:
-    """Nobody is served more photos a day, or makes more paid calls a minute, than the plan allows."""
+    """No user gets more photos a day, or makes more paid calls a minute, than the plan allows."""
     settings = Settings(books)
     for uid, entries in books.ledgers.items():
         served, calls = Counter[tuple[date, str]](), Counter[int]()
@@ -162,11 +162,11 @@ class Settings:
     """What was in force at any time of a history: prices and limits, the loosest of each."""
 
     def __init__(self, books: Books) -> None:
-        self._configs = books.world.watch.configs
+        self._configs = books.world.invariants.configs
         batch = self._all("tokens", "batchPrice", 1)
         instant = self._all("tokens", "instantPrice", 5)
         surged = {min(2 * price, max(instant)) for price in batch} | {2 * price for price in batch}
-        # An upgrade pays the difference, if there is one: a job bought dearer stays at its price.
+        # An upgrade pays the difference, if there is one: a job bought at a higher price keeps it.
         self.prices = batch | instant | surged
         self.converted = max(self._all("tokens", "conversionTokensPerDay", 5))
         self.cap = max(self._all("tokens", "balanceCap", 200))
@@ -264,7 +264,7 @@ def wallets_balance(books: Books) -> Iterator[Violation]:
 
 
 def submitted_once(books: Books) -> Iterator[Violation]:
-    """No batch is created twice at OpenAI, and none is there that nobody collects."""
+    """No batch is created twice at OpenAI, and every batch there is collected."""
     sent = Counter(created.batch_id for created in books.world.created)
     for created in books.world.created:
         batch = books.batches.get(created.batch_id)
@@ -365,7 +365,7 @@ def budget_is_settled(books: Books) -> Iterator[Violation]:
 
 
 def everybody_is_refreshed(books: Books) -> Iterator[Violation]:
-    """Whoever is on the schedule has had every period that fell due, once, and no more than it brings."""
+    """Every wallet on the schedule has had each period that fell due, once, at its amount."""
     now, allowance = books.world.clock(), books.world.history.config["refresh"]["allowances"]["free"]
     given_up = {fields["uid"] for path, fields in books.documents.items() if path.startswith("deadLetters/")}
     for uid, wallet in books.wallets.items():
@@ -385,7 +385,7 @@ def everybody_is_refreshed(books: Books) -> Iterator[Violation]:
 
 
 def _allowance_is_exact(uid: str, books: Books, allowance: dict[str, Any], slot: int) -> Iterator[Violation]:
-    """A daily allowance that adds, in a wallet far from its cap, comes to its amount for each day."""
+    """A daily allowance that adds, in a wallet far from its cap, credits its amount each day."""
     wallet, entries = books.wallets[uid], books.ledgers[uid]
     far = max(entry["balanceAfter"] for entry in entries) + allowance["amount"] <= 60
     if allowance["kind"] != "add" or allowance["every"] != "day" or not far:
@@ -426,7 +426,7 @@ def documents_fit(books: Books) -> Iterator[Violation]:
 
 
 def answers_hold(books: Books) -> Iterator[Violation]:
-    """What a caller was told is what is stored, and what was refused has left nothing."""
+    """Answers match what is stored, and refused calls have left nothing."""
     actions = {str(action.number): action for action in books.world.history.actions}
     for outcome in books.world.outcomes:
         action = actions.get(outcome.key)
@@ -456,7 +456,7 @@ def answers_hold(books: Books) -> Iterator[Violation]:
 
 
 def _refusal_holds(outcome: Outcome, books: Books) -> Iterator[Violation]:
-    """Whoever is told that the tokens are back has them at that moment."""
+    """A call that answers "refunded" has refunded by then."""
     details = getattr(outcome.error, "details", {})
     job = books.jobs.get(details.get("jobId", ""))
     if job is not None and (job["completedAt"] is None or job["completedAt"] > outcome.ended):
@@ -486,7 +486,7 @@ BLAMING = ("refusal", "line_error", "batch_invalid_line")
 
 
 def photos_are_blamed_for_their_own(books: Books) -> Iterator[Violation]:
-    """Nobody is told to take another photo for what is wrong with a key, a model or an account."""
+    """No user is asked for another photo because of a fault of a key, a model or an account."""
     history = books.world.history
     troubles = [*history.weaknesses, *(action.details.get("trouble", {}) for action in history.actions)]
     if any(trouble.get("kind") in BLAMING for trouble in troubles):
@@ -508,7 +508,7 @@ def devices_are_one_users(books: Books) -> Iterator[Violation]:
 
 
 EXPECTED = {"ServerError", "Aborted", "RetryError", "StoreDownError"}
-"""What a use case may fail with when the store does, which the app is told to repeat; everything else is a fault of
+"""What a use case may fail with when the store does, which the app is asked to retry; everything else is a fault of
 ours."""
 
 
@@ -521,11 +521,11 @@ def nothing_crashes(books: Books) -> Iterator[Violation]:
         # Locks that a process has left behind when it died can fail a whole run, too.
         whole_run = isinstance(outcome.error, RuntimeError) and "crashed" in str(outcome.error)
         whole_run = whole_run or "the store failed" in str(outcome.error)
-        # A run all of whose work is about what cannot be read says so, also when all else is quiet.
+        # A run all of whose work is about what cannot be read says so, also during the drain.
         lasting = bool(books.world.damaged or books.world.files.unreadable)
         hurt = lasting and ("DamagedDocumentError" in names or whole_run)
-        quiet = outcome.key.startswith(("quiet", "back"))
-        if not (names & EXPECTED or whole_run or hurt) or (quiet and not hurt):
+        draining = outcome.key.startswith(("drain", "back"))
+        if not (names & EXPECTED or whole_run or hurt) or (draining and not hurt):
             yield Violation("crashes", f"{outcome.key} {outcome.what} failed with {outcome.error!r}")
 
 
@@ -553,4 +553,4 @@ CHECKS: tuple[Check, ...] = (
 def examine(world: World) -> list[Violation]:
     """Return everything that must not be."""
     books = Books(world)
-    return [*world.watch.violations, *(violation for check in CHECKS for violation in check(books))]
+    return [*world.invariants.violations, *(violation for check in CHECKS for violation in check(books))]

@@ -1,4 +1,4 @@
-"""After a history: no more faults, no more users, only the crons, until nothing is left to do.
+"""The drain after a history: no more faults, no more users, only the crons, until nothing is left to do.
 
 What was under way goes on: processes that stand still wake up, webhooks that are late arrive. Then all users come back
 once, as they would.
@@ -16,7 +16,7 @@ TICK = timedelta(minutes=5)
 TICKS_BETWEEN_MAX = 12
 """While nothing changes, up to an hour is left out at a time."""
 
-QUIET_WITHIN = timedelta(days=6)
+DRAIN_WITHIN = timedelta(days=6)
 """A closed budget opens at midnight, a job waits 26 hours, OpenAI is given 28 for a batch, and a job that its batch has
 lost sight of has a lease of four days."""
 
@@ -33,19 +33,19 @@ def settle(world: World) -> bool:
     world.openai.faults.clear()
     for path in sorted(world.damaged):
         world.repair(path)
-    world.scheduler.run(world.scheduler.seconds + 60.0)
-    end, tick, pause, before = world.clock() + QUIET_WITHIN, 0, 1, ""
+    world.interleaving.run(world.interleaving.seconds + 60.0)
+    end, tick, pause, before = world.clock() + DRAIN_WITHIN, 0, 1, ""
     while world.clock() < end:
         now = world.clock()
         since_tick = timedelta(seconds=now.timestamp() % TICK.total_seconds())
-        world.scheduler.run((now + pause * TICK - since_tick).timestamp())
+        world.interleaving.run((now + pause * TICK - since_tick).timestamp())
         world.openai.tick()
         for cron in CRONS:
             if cron != "guard" or tick % GUARD_EVERY_TICKS == 0:
                 _run_cron(cron, tick, world, times=2 if tick < TICKS_DOUBLED and cron in {"submit", "poll"} else 1)
         tick += 1
         state = _open(world)
-        if not state and world.scheduler.idle():
+        if not state and world.interleaving.idle():
             return True
         pause = 1 if repr(state) != before else min(2 * pause, TICKS_BETWEEN_MAX)
         before = repr(state)
@@ -56,8 +56,8 @@ def _run_cron(cron: str, tick: int, world: World, times: int) -> None:
     details = {"worker": "all"} if cron == "refresh" else {}
     action = Action(-1, 0.0, cron, details)
     for number in range(times):
-        perform(action, world, key=f"quiet{tick}-{cron}-{number}")
-    world.scheduler.run(world.scheduler.seconds + 20.0)
+        perform(action, world, key=f"drain{tick}-{cron}-{number}")
+    world.interleaving.run(world.interleaving.seconds + 20.0)
 
 
 def come_back(world: World) -> None:
@@ -67,7 +67,7 @@ def come_back(world: World) -> None:
         if parts[0] == "users" and parts[2:] == ["wallet", "main"]:
             uid = parts[1]
             world.begin(f"back-{uid}", "look", lambda deps, uid=uid: get_wallet(GetWallet(), uid, deps))  # type: ignore[misc]
-    world.scheduler.run()
+    world.interleaving.run()
 
 
 def _open(world: World) -> list[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""What may befall an outside call, and which calls it befalls.
+"""What can happen to an outside call, and to which calls it happens.
 
     crash_before   the process dies before the call is made, and with it whatever else runs in it
     crash_after    it dies when the call has taken effect, before it hears of that
@@ -7,7 +7,7 @@
     abort          Firestore gives it up for contention: nothing is done, and its transaction is over
     slow           its answer takes seconds, within every time limit
     stall          the process stands still when the answer has come: for minutes or hours, past its leases
-    late_effect    the caller's time is up and it is told so; the call takes effect after that
+    late_effect    the caller gets a timeout; the call takes effect after that
 
 Which calls are struck follows from the seed, the invocation and the number of the call, so that a history that is cut
 down keeps the faults of what is left; or from a list, when a failure is cut down to the faults that it needs.
@@ -36,7 +36,7 @@ HAND = "hand"
 
 READS = frozenset({"BatchGetDocuments", "RunQuery", "RunAggregationQuery", "BeginTransaction", "Rollback"})
 READS_SHARE = 0.3
-"""How much seldomer a call is struck that changes nothing."""
+"""A call that changes nothing is struck less often, by this factor."""
 
 STALL_SECONDS = (70.0, 200.0, 600.0, 1_000.0, 2_000.0, 12_000.0)
 """Past an idle transaction, an instant lease, a function's time, a batch's lease, and much longer."""
@@ -62,7 +62,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Focus:
-    """One kind of fault that strikes one call of one use case much more often: some trouble comes in droves."""
+    """One kind of fault that strikes one call of one use case much more often: some faults come in series."""
 
     what: str
     call: str
@@ -79,7 +79,7 @@ class FaultPlan:
         self.active = True
 
     def draw(self, dice: Random, key: str, what: str, number: int, name: str) -> Fault | None:
-        """Return what befalls this call of a use case. Throws the same dice whatever comes of it."""
+        """Return the fault of this call of a use case, if any. The dice fall the same for every outcome."""
         kinds, focus = possible(name), self._focus
         kind, chance = dice.choice(kinds), self._rate * (READS_SHARE if name.rpartition(".")[2] in READS else 1.0)
         if (what, name) == (focus.what, focus.call) and focus.kind in kinds:
@@ -98,7 +98,7 @@ class FaultPlan:
 
 
 def possible(name: str) -> list[Kind]:
-    """Return what may befall a call of this name, such as `firestore.Commit`."""
+    """Return the faults that a call of this name can have, such as `firestore.Commit`."""
     service, _, call = name.partition(".")
     kinds = [Kind.CRASH_BEFORE, Kind.CRASH_AFTER, Kind.UNAVAILABLE, Kind.REPLY_LOST, Kind.SLOW, Kind.STALL]
     if service == "firestore" and call != "Rollback":

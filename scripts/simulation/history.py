@@ -1,4 +1,4 @@
-"""A history: a deployment, its users, and all that they, the crons, OpenAI and fate do over several days.
+"""A history: a deployment, its users, and all that they, the crons, OpenAI and accidents do over several days.
 
 Drawn from a seed, and nothing else: `history(7)` is the same everywhere. Actions come in bursts, because trouble is
 where calls meet: several users, or one user's impatient app, the crons of a tick, twice now and then, all within a
@@ -37,7 +37,7 @@ FOCUSED = (
     ("recover", "firestore.Commit"),
     ("guard", "firestore.Commit"),
 )
-"""What may be struck in droves."""
+"""Calls that series of faults can strike."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ WEAKNESSES: tuple[dict[str, Any], ...] = (
     {"kind": "rate_limited", "count": None, "probability": 0.2},
     {"kind": "batch_expires", "count": None, "probability": 0.3, "share": 0.5},
 )
-"""What OpenAI may suffer from all the time."""
+"""Faults that OpenAI can have all the time."""
 
 HOSTILE_SHARE = 0.15
 """Of users."""
@@ -211,7 +211,7 @@ REFUSALS: tuple[dict[str, Any], ...] = (
     {"status": 400, "code": "billing_hard_limit_reached", "endpoint": "POST *"},
     {"status": 405, "endpoint": "POST /v1/batches"},
 )
-"""What a provider says for hours: to a key, a model, an account or a setting that it does not take any more."""
+"""Refusals that last for hours: of a key, a model, an account or a setting."""
 
 GAPS = (5.0, 65.0, 200.0, 310.0, 620.0, 1_000.0, 3_700.0, 14_500.0)
 """Seconds between bursts: at once, past an idle transaction, an instant lease, a first poll, a function's time, a
@@ -286,7 +286,7 @@ class _Draw:
             self._lasting()
 
     def _lasting(self) -> None:
-        """Something that does not pass by itself, or not for hours."""
+        """Draw a fault that does not pass by itself, or not for hours."""
         dice = self._dice
         match dice.choice(("unreadable", "refusing", "newer", "damage")):
             case "unreadable" if self._asked:

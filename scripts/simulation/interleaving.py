@@ -1,4 +1,4 @@
-"""One thread, many invocations, one clock: who goes on next follows from the seed alone.
+"""One thread, many invocations, one clock: the seed alone decides which invocation continues.
 
 An invocation is a greenlet. It gives way whenever it would wait: for an outside call's answer, for a lock, for a
 client library's pause before it tries again. The clock moves from one of these moments to the next, and nothing
@@ -19,12 +19,12 @@ from scripts.inprocess import CrashError, StillClock
 
 
 class OverrunError(Exception):
-    """The history has taken more steps than any healthy one does: something goes round in circles."""
+    """The history has taken more steps than a sound one: something loops."""
 
 
 @dataclass(eq=False)
 class Process:
-    """One instance of a function: what it remembers, and whether it still lives."""
+    """One instance of a function: its caches, and whether it is alive."""
 
     number: int
     deps: Any
@@ -58,7 +58,7 @@ class _Moment:
     cancelled: bool = field(default=False, compare=False)
 
 
-class Scheduler:
+class Interleaving:
     """The moments to come, and the invocation that is running now."""
 
     def __init__(self, clock: StillClock) -> None:

@@ -1,7 +1,7 @@
-"""What must hold at every moment, looked at after every write: the budget is never passed.
+"""What must hold at every moment, checked after every write: the budget is never passed.
 
-A day may be held and spent up to the limit in force. A lowered limit is in force once somebody has reviewed that day
-under it: `admin_set_config` does before it returns, and the guard does. So from a change of the config to the next
+A day may be held and spent up to the limit in force. A lowered limit is in force once that day was reviewed
+under it: by `admin_set_config` before it returns, or by the guard. So from a change of the config to the next
 review of the day, the old limit and the new one are both allowed; nothing else ever is. A month's is in force with the
 review of its last day.
 """
@@ -21,8 +21,8 @@ _SHARDS, _DAYS, _CONFIG = Scope(group="shards"), Scope(collection="budget"), Sco
 _WRITES = frozenset({"firestore.Commit", "firestore.BatchWrite"})
 
 
-class Watch:
-    """Looks at one database. `violations` are those found, `configs` all that were ever in force."""
+class Invariants:
+    """Checks one database. `violations` are those found, `configs` all that were ever in force."""
 
     def __init__(self) -> None:
         self.violations: list[Violation] = []
@@ -35,7 +35,7 @@ class Watch:
         self._reviewed_under: dict[str, int] = {}  # which of the configs
 
     def __call__(self, call: str, database: Database) -> None:
-        """Look at what this call has changed."""
+        """Check what this call has changed."""
         if call not in _WRITES:
             return
         if self._changed(_CONFIG, database):

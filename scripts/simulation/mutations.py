@@ -84,7 +84,7 @@ def _refusing(drawn: History) -> History:
 
 
 def _hostile(drawn: History) -> History:
-    """Have nobody but hostile users, with tokens for many photos and no other limit."""
+    """Have hostile users only, with tokens for many photos and no other limit."""
     users = frozenset(f"user-{number}" for number in range(drawn.users))
     tokens = {**drawn.config["tokens"], "welcome": 100}
     plan = {**drawn.config["plans"]["free"], "instantPerDay": 20, "batchPerDay": 100, "callsPerMinute": 60}

@@ -16,7 +16,7 @@ from localcloud.firestore.errors import FirestoreError
 from localcloud.openai.faults import Faults
 from scripts.inprocess import MemoryFiles, MemoryMessaging
 from scripts.simulation.faults import Kind
-from scripts.simulation.interleaving import Scheduler
+from scripts.simulation.interleaving import Interleaving
 
 T = TypeVar("T")
 
@@ -140,15 +140,15 @@ class Messaging(MemoryMessaging):
 class LibraryTime:
     """The `time` module as client libraries that try again see it."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
+    def __init__(self, interleaving: Interleaving) -> None:
+        self._interleaving = interleaving
 
     def monotonic(self) -> float:
-        return self._scheduler.seconds
+        return self._interleaving.seconds
 
     def sleep(self, seconds: float) -> None:
-        self._scheduler.pause(seconds)
-        me = self._scheduler.current()
+        self._interleaving.pause(seconds)
+        me = self._interleaving.current()
         if me is not None:
             me.require_alive()
 

@@ -1,4 +1,4 @@
-"""What a simulation has come to: the figures, what was reached, and the history of a failure."""
+"""The results of a simulation: figures, coverage, and the history of a failure."""
 
 from collections import Counter
 from typing import Any
@@ -27,7 +27,7 @@ def figures(results: list[Result]) -> dict[str, int]:
 
 
 def coverage_tables(covered: Counter[str]) -> list[Table]:
-    """Return what was reached: each fault at each call, and how jobs, batches and calls ended."""
+    """Return the coverage: each fault at each call, and how jobs, batches and calls ended."""
     faults = Table(title="Faults struck, by outside call")
     kinds = sorted({name.split()[1] for name in covered if name.startswith("fault ")})
     faults.add_column("call")
@@ -60,8 +60,8 @@ def show_failure(history: History, result: Result, console: Console) -> None:
         console.print(f"  [yellow]fault[/] at {fault}", highlight=False, soft_wrap=True)
     for violation in result.violations:
         console.print(f"  [red]{violation.kind}[/]: {violation.text}", highlight=False, soft_wrap=True)
-    console.print(f"The last {TRACE_LINES} outside calls before the quiet:")
-    lively = [line for line in result.trace if " quiet" not in line and " back-" not in line]
+    console.print(f"The last {TRACE_LINES} outside calls before the drain:")
+    lively = [line for line in result.trace if " drain" not in line and " back-" not in line]
     for line in lively[-TRACE_LINES:]:
         console.print(f"    {line}", highlight=False, soft_wrap=True, markup=False)
     console.print(f"Replay it with: make simulate HISTORIES=1 SEED={history.seed}")

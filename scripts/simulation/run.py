@@ -1,4 +1,4 @@
-"""One history from its beginning to its examination."""
+"""One history: run it, then check what it leaves."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from scripts.simulation.world import World
 
 @dataclass
 class Result:
-    """What a history came to."""
+    """The result of a history."""
 
     seed: int
     violations: list[Violation]
@@ -27,7 +27,7 @@ class Result:
 
 
 def run(history: History, only: frozenset[tuple[str, int]] | None = None) -> Result:
-    """Run a history, with all the faults that are drawn or with those of a list alone, and examine what it leaves."""
+    """Run a history, with all drawn faults or only those of a list, and check what it leaves."""
     world = World(history, only)
     with world.in_force():
         world.deploy(history.config)
@@ -48,17 +48,17 @@ def _play(world: World) -> list[Violation]:
         perform(action, world)
 
     for action in history.actions:
-        world.scheduler.at(first + action.at, lambda action=action: happen(action))  # type: ignore[misc]
+        world.interleaving.at(first + action.at, lambda action=action: happen(action))  # type: ignore[misc]
     try:
-        world.scheduler.run(first + (history.actions[-1].at if history.actions else 0.0) + 60.0)
-        quiet = settle(world)
+        world.interleaving.run(first + (history.actions[-1].at if history.actions else 0.0) + 60.0)
+        drained = settle(world)
         violations = examine(world)
         come_back(world)
         violations += [each for each in examine(world) if each not in violations]
     except OverrunError as error:
-        return [Violation("lost_jobs", f"never quiet: {error}")]
-    if not quiet and not violations:
-        violations.append(Violation("lost_jobs", "never quiet"))
+        return [Violation("lost_jobs", f"never drained: {error}")]
+    if not drained and not violations:
+        violations.append(Violation("lost_jobs", "never drained"))
     return violations
 
 

@@ -18,11 +18,11 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 SECONDS_MAX = 120.0
-"""A shorter history is a convenience; nobody should wait for the shortest."""
+"""A shorter history is a convenience: it is not worth a long wait."""
 
 
 def shortest(history: History, failed: Result) -> tuple[History, Result]:
-    """Return the shortest history found that breaks the same promise, and what it comes to."""
+    """Return the shortest history found that breaks the same promise, and its result."""
     kind, until = failed.violations[0].kind, monotonic() + SECONDS_MAX
     best = [(history, failed)]
 

@@ -1,4 +1,4 @@
-"""Something that must not be."""
+"""Broken promises."""
 
 from dataclasses import dataclass
 

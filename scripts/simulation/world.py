@@ -47,8 +47,8 @@ from scripts.inprocess import SETTINGS, CrashError, StillClock, replaced
 from scripts.simulation.documents import Documents, Fields, decoded
 from scripts.simulation.faults import HAND, Fault, FaultPlan, Kind
 from scripts.simulation.history import History
-from scripts.simulation.interleaving import Invocation, OverrunError, Process, Scheduler
-from scripts.simulation.invariants import Watch
+from scripts.simulation.interleaving import Interleaving, Invocation, OverrunError, Process
+from scripts.simulation.invariants import Invariants
 from scripts.simulation.outside import Files, HostilePhotos, InLine, LibraryTime, Messaging, Wire, firestore_error
 
 T = TypeVar("T")
@@ -113,7 +113,7 @@ class World:
         """`only` names the faults that are struck, by key and number of the call; None for all that are drawn."""
         self.history = history
         self.clock = StillClock(history.start)
-        self.scheduler = Scheduler(self.clock)
+        self.interleaving = Interleaving(self.clock)
         self.plan = FaultPlan(history.fault_rate, history.focus, only)
         self.firestore = FirestoreServer(indexes=_INDEXES, clock=self.clock, seconds=self.clock.seconds)
         self.openai = OpenAIStandIn(
@@ -139,7 +139,7 @@ class World:
         self.uploads: dict[str, bytes] = {}
         self.damaged: dict[str, Fields] = {}
         self.trace: list[str] = []
-        self.watch = Watch()
+        self.invariants = Invariants()
         self._hash = hashlib.sha256()
         self._hooks = self._written = 0
         self._connection = in_process_client(
@@ -176,15 +176,15 @@ class World:
 
     def begin(self, key: str, what: str, call: Callable[[Deps], Any], at: float | None = None) -> None:
         """Have a use case called at this time, or now, in one of the processes that live then."""
-        now = self.scheduler.seconds
+        now = self.interleaving.seconds
 
         def start() -> None:
             dice = self.dice(key)
             process = self._processes[dice.randrange(PROCESSES)]
             invocation = Invocation(key, what, process)
-            self.scheduler.start(self.scheduler.seconds, invocation, lambda: self._run(invocation, call))
+            self.interleaving.start(self.interleaving.seconds, invocation, lambda: self._run(invocation, call))
 
-        self.scheduler.at(now if at is None else at, start)
+        self.interleaving.at(now if at is None else at, start)
 
     def _run(self, invocation: Invocation, call: Callable[[Deps], Any]) -> None:
         began = self.clock()
@@ -210,7 +210,7 @@ class World:
             self._started += 1
 
     def restart(self, number: int) -> None:
-        """End one of the processes, as the platform does when it likes to."""
+        """End one of the processes, as the platform does at any time."""
         self.crash(self._processes[number % PROCESSES])
 
     # The gate
@@ -224,7 +224,7 @@ class World:
 
         `fail` makes the error that the caller sees when the call fails.
         """
-        me = self.scheduler.current()
+        me = self.interleaving.current()
         if me is None:
             return proceed()
         me.require_alive()
@@ -237,7 +237,7 @@ class World:
         if fault:
             me.faults += 1
             self.struck.append(fault)
-        self.scheduler.pause(latency + (fault.seconds if fault and fault.kind is Kind.SLOW else 0.0))
+        self.interleaving.pause(latency + (fault.seconds if fault and fault.kind is Kind.SLOW else 0.0))
         me.require_alive()
         self._note(f"{me.key} {me.what} {me.calls} {name}{f' {fault.kind}' if fault else ''}")
         if fault:
@@ -261,8 +261,8 @@ class World:
                 of_firestore = fault.name.startswith("firestore")
                 limit = FIRESTORE_TIMEOUT_SECONDS if of_firestore else OPENAI_TIMEOUT_SECONDS
                 late = fault.seconds if of_firestore else min(fault.seconds, OPENAI_LATE_SECONDS_MAX)
-                self.scheduler.at(self.scheduler.seconds + limit + late, lambda: self._late(fault, proceed))
-                self.scheduler.pause(limit)
+                self.interleaving.at(self.interleaving.seconds + limit + late, lambda: self._late(fault, proceed))
+                self.interleaving.pause(limit)
                 me.require_alive()
                 raise fail(fault.kind)
         answer = self._effect(fault.name, proceed)
@@ -273,7 +273,7 @@ class World:
         if fault.kind is Kind.REPLY_LOST:
             raise fail(fault.kind)
         if fault.kind is Kind.STALL:
-            self.scheduler.pause(fault.seconds)
+            self.interleaving.pause(fault.seconds)
             me.require_alive()
         return answer
 
@@ -281,12 +281,12 @@ class World:
         try:
             return proceed()
         finally:
-            self.scheduler.wake_sleepers()
+            self.interleaving.wake_sleepers()
             if name.startswith("firestore"):
-                self.watch(name, self.database)
+                self.invariants(name, self.database)
 
     def _late(self, fault: Fault, proceed: Callable[[], Any]) -> None:
-        """Let a request arrive whose sender waits no more. Whatever it comes to, nobody hears of it."""
+        """Let a request arrive after its sender has stopped waiting. Its result is lost."""
         try:
             self._effect(fault.name, proceed)
         except (FirestoreError, httpx2.HTTPError):
@@ -295,7 +295,7 @@ class World:
             self._note(f"{fault.key} {fault.name} arrives late")
 
     def _require_no_outage(self, name: str, me: Invocation, fail: Callable[[Kind], Exception]) -> None:
-        if self.outages.get(name.partition(".")[0], 0.0) > self.scheduler.seconds:
+        if self.outages.get(name.partition(".")[0], 0.0) > self.interleaving.seconds:
             me.faults += 1
             raise fail(Kind.UNAVAILABLE)
 
@@ -305,12 +305,12 @@ class World:
             raise OverrunError(f"more than {STEPS_MAX} outside calls")
 
     def _note(self, text: str) -> None:
-        line = f"{self.scheduler.seconds:.6f} {text}"
+        line = f"{self.interleaving.seconds:.6f} {text}"
         self.trace.append(line)
         self._hash.update(line.encode() + b"\n")
 
     def fingerprint(self) -> str:
-        """Return a hash of all that has happened, in its order, and of what every document has come to."""
+        """Return a hash of all that has happened, in order, and of every document as it is now."""
         found = self._hash.copy()
         for path, fields in sorted(self.documents().items()):
             found.update(f"{path} {sorted(fields.items())!r}\n".encode())
@@ -320,15 +320,15 @@ class World:
         return self.outside(f"firestore.{rpc}", proceed, firestore_error)
 
     def _wait_for_lock(self, owner: Owner, at_most: float) -> bool:
-        me = self.scheduler.current()
+        me = self.interleaving.current()
         if me is None:
             return False
-        now = self.scheduler.seconds
+        now = self.interleaving.seconds
         me.waits_since = now if me.waits_since is None else me.waits_since
         left = FIRESTORE_TIMEOUT_SECONDS - (now - me.waits_since)
         if left <= 0:
             raise firestore_error(Kind.LATE_EFFECT)
-        self.scheduler.pause(min(at_most + 0.001, left), owner.wake)
+        self.interleaving.pause(min(at_most + 0.001, left), owner.wake)
         me.require_alive()
         return True
 
@@ -378,7 +378,7 @@ class World:
         if self.plan.active and dice.random() < 0.1:
             return 200
         self.begin(
-            key, "openai_webhook", lambda deps: openai_webhook(body, headers, deps), self.scheduler.seconds + delay
+            key, "openai_webhook", lambda deps: openai_webhook(body, headers, deps), self.interleaving.seconds + delay
         )
         return 200
 
@@ -402,7 +402,7 @@ class World:
     def deploy(self, config: dict[str, Any]) -> None:
         """Set the runtime config that the history begins with."""
         self._connection.document("config/runtime").set(config)
-        self.watch("firestore.Commit", self.database)
+        self.invariants("firestore.Commit", self.database)
 
     # What other hands do to documents
 
@@ -466,8 +466,8 @@ class World:
         random.seed(self.history.seed)
         with ExitStack() as patches:
             for module in (retry_base, retry_streaming, retry_unary):
-                patches.enter_context(mock.patch.object(module, "time", LibraryTime(self.scheduler)))
-            library = LibraryTime(self.scheduler)
+                patches.enter_context(mock.patch.object(module, "time", LibraryTime(self.interleaving)))
+            library = LibraryTime(self.interleaving)
             patches.enter_context(mock.patch.object(client, "sleep", library.sleep))
             patches.enter_context(mock.patch.object(time_budget, "monotonic", library.monotonic))
             patches.enter_context(mock.patch.object(log, "log", self._log))
@@ -489,7 +489,7 @@ class _SimulatedDeps(Deps):
         self._world = world
 
     def new_id(self) -> str:
-        me = self._world.scheduler.current()
+        me = self._world.interleaving.current()
         if me is None:
             raise RuntimeError("only invocations ask for ids")
         me.ids += 1

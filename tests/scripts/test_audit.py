@@ -33,7 +33,7 @@ def told(monkeypatch: pytest.MonkeyPatch, printed: str, *options: str) -> tuple[
         ([GOOD], 0, "clean: no known vulnerability in 1 packages"),
         ([GOOD, BAD], 1, "flask 3.1.3: PYSEC-1, fixed in ['3.1.4']"),
         ([BAD, UNASKED], 1, "PYSEC-1"),
-        ([GOOD, UNASKED], 2, "not audited: PyPI's advisories were not to be had for 1 of 2 packages"),
+        ([GOOD, UNASKED], 2, "not audited: PyPI's advisories were not available for 1 of 2 packages"),
         ([], 2, "not audited"),
     ],
 )
