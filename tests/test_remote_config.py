@@ -115,9 +115,8 @@ def test_nobody_waits_for_it_while_a_day_is_reviewed(
         if (call, when) == ("firestore.Commit", "before"):
             reviews[-1] = (reviews[-1][0], asked.times)
 
-    cloud.interrupt = watch
-    review(deps)
-    cloud.interrupt = lambda _call, _when: None
+    with cloud.interrupting(watch):
+        review(deps)
     assert reviews[-1][0] >= 1
     assert reviews[-1][0] == reviews[-1][1]
     assert sum(shard.limit for shard in deps.store.budget_shards("2026-11-21").values()) == 7_000_000

@@ -218,15 +218,13 @@ def test_a_batch_that_takes_longer_than_a_run_is_collected_by_several(cloud: InP
             calls.append(call)
             cloud.clock.advance(timedelta(seconds=60))
 
-    cloud.interrupt = slow
     runs: list[dict[str, int]] = []
-    with pytest.MonkeyPatch.context() as patch:
+    with cloud.interrupting(slow), pytest.MonkeyPatch.context() as patch:
         patch.setattr("functions.use_cases.batches.endings.WRITES_BUFFERED_MAX", 4)
         while not runs or runs[-1]["paused"]:
             began = cloud.clock()
             runs.append(poll_batches(cloud.deps))
             assert cloud.clock() - began <= FUNCTION_TIMEOUT
-    cloud.interrupt = lambda _call, _when: None
     assert [run["collected"] for run in runs] == [0, 1]
     assert sum(run["done"] for run in runs) == 30 == statuses(cloud, job_ids).count("done")
     assert calls.count("firestore.BatchWrite") == 8, "a result was written twice"

@@ -50,7 +50,9 @@ def test_guards_at_once_repair_once(cloud: InProcessCloud) -> None:
     assert sum(count["delivered"] for count in counts) == 1
 
 
-def test_a_repair_measured_before_another_guards_is_not_made(cloud: InProcessCloud) -> None:
+def test_a_repair_measured_before_another_guards_is_not_made(
+    cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A guard that measured a drift which another has repaired since, at the very same time, leaves it alone."""
     cost = job(cloud, classify(cloud, "one"))["costMicros"]
     guard_budget(cloud.deps)
@@ -58,7 +60,7 @@ def test_a_repair_measured_before_another_guards_is_not_made(cloud: InProcessClo
     honest = cloud.deps.store.budget_drift
     stale = {today(cloud): honest(today(cloud))}
     guard_budget(cloud.deps)
-    vars(cloud.deps.store)["budget_drift"] = lambda day: stale.get(day) or honest(day)
+    monkeypatch.setattr(cloud.deps.store, "budget_drift", lambda day: stale.get(day) or honest(day))
     guard_budget(cloud.deps)
     assert books(cloud)[1:] == (0, cost)
 
@@ -95,11 +97,9 @@ def killed(cloud: InProcessCloud, at: int, when: str, run: Callable[[Any], Any])
         if calls >= at:
             raise KeyboardInterrupt
 
-    cloud.interrupt = count
-    try:
-        run(cloud.deps)
-    except BaseException:  # noqa: BLE001  (a client library may cover it with an error of its own)
-        return True
-    finally:
-        cloud.interrupt = lambda _call, _when: None
+    with cloud.interrupting(count):
+        try:
+            run(cloud.deps)
+        except BaseException:  # noqa: BLE001  (a client library may cover it with an error of its own)
+            return True
     return False

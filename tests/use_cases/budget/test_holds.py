@@ -99,10 +99,8 @@ def test_a_call_that_never_came_back_is_booked_at_the_most(cloud: InProcessCloud
         if (call, when) == ("openai.complete", "after"):
             raise KeyboardInterrupt
 
-    cloud.interrupt = die
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), cloud.interrupting(die):
         classify(cloud, "one")
-    cloud.interrupt = lambda _call, _when: None
     held = books(cloud)[1]
     assert held > 0
     cloud.clock.advance(timedelta(minutes=5))
