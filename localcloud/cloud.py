@@ -26,6 +26,8 @@ from typing import Any, NamedTuple, Protocol, Self
 from unittest import mock
 
 import httpx
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from google.auth.credentials import AnonymousCredentials
 from google.cloud.firestore import Client as FirestoreClient
 from google.cloud.storage import Client as StorageClient
@@ -89,6 +91,8 @@ class CloudSettings:
         answers: what the stand-in says, see `openai.answers`.
         standin: more arguments of OpenAIStandIn.
         openai_webhook: the function that OpenAI's events go to.
+        fake_credentials: whether the functions get Google credentials that open nothing. firebase_admin wants some even
+            where all it talks to is emulated; what is not emulated refuses them.
         cron_faults: how unreliable ticks are.
         ports: where the parts listen; 0 is any free port.
         usual_ports: those of "emulators" in firebase.json, which `localcloud up` prefers to others.
@@ -109,6 +113,7 @@ class CloudSettings:
     answers: Answer = no_wish
     standin: Mapping[str, Any] = field(default_factory=dict)
     openai_webhook: str | None = None
+    fake_credentials: bool = True
     cron_faults: CronFaults | None = None
     ports: Ports = field(default_factory=Ports)
     usual_ports: Mapping[str, int] = field(default_factory=dict)
@@ -200,6 +205,7 @@ class LocalCloud:
         _run(stack, auth_server)
         self.auth_host = auth_server.host
         self._start_openai(stack)
+        self._credentials = self._made_credentials(folder) if settings.fake_credentials else {}
 
         self._functions = FunctionsProcess(
             settings.source,
@@ -249,6 +255,7 @@ class LocalCloud:
             "STORAGE_EMULATOR_HOST": self.storage_host,
             "FIREBASE_AUTH_EMULATOR_HOST": self.auth_host,
             FILE_VARIABLE: str(self.clock.path),
+            **self._credentials,
             **self._openai_environment,
             **self.settings.environment,
         }
@@ -334,6 +341,20 @@ class LocalCloud:
                 "OPENAI_WEBHOOK_SECRET": arguments["webhook_secret"],
             }
         self.openai_base_url = self._openai_environment["OPENAI_BASE_URL"]
+
+    def _made_credentials(self, folder: Path) -> dict[str, str]:
+        key = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        account = {
+            "type": "service_account",
+            "project_id": self.project,
+            "client_email": f"local@{self.project}.iam.gserviceaccount.com",
+            "private_key": pem.decode(),
+            "token_uri": f"http://{self.auth_host}/no-tokens",  # so that Google is not asked for one
+        }
+        path = folder / "credentials.json"
+        path.write_text(json.dumps(account), encoding="utf-8")
+        return {"GOOGLE_APPLICATION_CREDENTIALS": str(path)}
 
     def _tick_openai(self) -> None:
         if self.openai is not None:

@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+
 from localcloud.clock import MovableClock
 from localcloud.firestore import FirestoreServer, OfficialFirestore, find_official
 
@@ -41,6 +43,17 @@ class LocalFirestore:
     def stop(self) -> None:
         """Stop serving."""
         self.server.stop()
+
+    def clear(self, project: str) -> None:
+        """Drop all documents of a project's database; of the embedded server all databases, faults and the bill."""
+        if isinstance(self.server, FirestoreServer):
+            with self.server.engine.mutex:
+                self.server.engine.clear()
+            self.server.faults.clear()
+            self.server.bill.reset()
+        else:
+            url = f"http://{self.host}/emulator/v1/projects/{project}/databases/(default)/documents"
+            httpx.delete(url).raise_for_status()
 
     @property
     def embedded(self) -> FirestoreServer:

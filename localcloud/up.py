@@ -5,12 +5,14 @@ It prints where everything is and how to talk to it. A project whose own command
 """
 
 import argparse
+import re
 import shlex
 import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -54,6 +56,7 @@ def main(
     chosen = vars(_parser(prog).parse_args(words))
     for stop in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, signal.default_int_handler)
+    picture = chosen.pop("picture")
     asked = {part: chosen.pop(f"{part}_port") for part in USUAL_PORTS}
     try:
         changes = {name: load_hook(value) if name in _HOOKS else value for name, value in chosen.items() if value}
@@ -61,7 +64,7 @@ def main(
         usual = {**USUAL_PORTS, **found.usual_ports}
         ports = {part: _port(usual[part], port) for part, port in asked.items()}
         control_port = ports.pop("control")
-        _run(LocalCloud(found, ports=Ports(**ports)), control_port, more)
+        _run(LocalCloud(found, ports=Ports(**ports)), control_port, more, picture)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
     except (PortTakenError, FirestoreChoiceError, FunctionsStartError, ProjectError) as error:
@@ -85,6 +88,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument("--answers", metavar="MODULE:FUNCTION", help="what the OpenAI stand-in says of a picture")
     parser.add_argument("--openai-webhook", metavar="NAME", help="the function that OpenAI's events go to")
     parser.add_argument("--no-openai", dest="openai", action="store_const", const="none", help="start no stand-in")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw what is printed into an SVG file, and stop")
     for part, port in USUAL_PORTS.items():
         parser.add_argument(f"--{part}-port", type=int, metavar="PORT", help=f"usually {port}")
     return parser
@@ -100,7 +104,9 @@ def _port(usual: int, asked: int | None) -> int:
         return 0
 
 
-def _run(cloud: LocalCloud, control_port: int, more: Callable[[LocalCloud, ExitStack], Sections]) -> None:
+def _run(
+    cloud: LocalCloud, control_port: int, more: Callable[[LocalCloud, ExitStack], Sections], picture: Path | None
+) -> None:
     with cloud, ExitStack() as stack:
         # From here on nothing may interrupt: the parts are being stopped.
         stack.callback(_ignore_signals)
@@ -108,7 +114,13 @@ def _run(cloud: LocalCloud, control_port: int, more: Callable[[LocalCloud, ExitS
         control.start()
         stack.callback(control.stop)
         cloud.cron.start()
-        _show(cloud, control.url, more(cloud, stack))
+        console = Console(highlight=False, record=picture is not None)
+        _show(console, cloud, control.url, more(cloud, stack))
+        if picture is not None:
+            svg = console.export_svg(title=f"localcloud up in {cloud.settings.source.parent.name}/", unique_id="up")
+            # No font is fetched from elsewhere: the viewer's own fixed-width one will do.
+            picture.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL), encoding="utf-8")
+            return
         threading.Event().wait()
 
 
@@ -117,8 +129,7 @@ def _ignore_signals() -> None:
         signal.signal(again, signal.SIG_IGN)
 
 
-def _show(cloud: LocalCloud, control_url: str, more: Sections) -> None:
-    console = Console(highlight=False)
+def _show(console: Console, cloud: LocalCloud, control_url: str, more: Sections) -> None:
     table = Table(title=f"{cloud.project} on this machine", title_justify="left", show_header=False)
     table.add_column()
     table.add_column(overflow="fold")

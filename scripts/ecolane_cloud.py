@@ -36,6 +36,7 @@ def ecolane_settings(**changes: Any) -> CloudSettings:
         "openai_webhook": "openai_webhook",
         "answers": sample_answers.answers,
         "storage_rules": storage_rules,
+        "fake_credentials": False,  # what is not emulated, such as push messages, is not even tried
     }
     return CloudSettings.of(ROOT, **{**wiring, **changes})
 

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from google.auth.exceptions import RefreshError
+from google.auth.transport.requests import Request
+from google.oauth2 import service_account
 from openai import OpenAI
 
 from localcloud.callables import CallableError
@@ -170,6 +173,16 @@ def test_events_of_openai_go_to_the_function_named(sample: Path) -> None:
         assert cloud.openai.settings.webhook_url == cloud.url("inspect")
     with pytest.raises(ProjectError, match=r"no function nope .*'echo'"), LocalCloud(sample, openai_webhook="nope"):
         pass
+
+
+def test_the_credentials_open_nothing(sample_cloud: LocalCloud) -> None:
+    """firebase_admin finds Google credentials, which Google itself is never asked about and nobody accepts."""
+    path = sample_cloud.environment["GOOGLE_APPLICATION_CREDENTIALS"]
+    credentials = service_account.Credentials.from_service_account_file(path, scopes=["any"])  # type: ignore[no-untyped-call]
+
+    assert credentials.project_id == sample_cloud.project
+    with pytest.raises(RefreshError):
+        credentials.refresh(Request())
 
 
 def test_firestore_can_be_chosen_by_environment(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
