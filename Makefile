@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test test-fast test-long test-install test-client bench simulate check format docs callable audit lock clean
+.PHONY: help install demo dev test test-fast test-long test-localcloud test-install test-client bench simulate check format docs callable audit lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ test-fast: check  ## What most changes break first: lint, layers, types, core, a
 test-long: venv/.dev  ## What make test has less of: 20,000 fuzzed requests, 300 simulated histories, 10 sieges
 	@FUZZ_CASES=20000 HISTORIES=300 SIEGES=10 $(BIN)/python -m pytest --numprocesses=auto \
 	  tests/test_fuzz.py tests/test_simulation.py tests/test_adversary.py
+
+test-localcloud: venv/.dev  ## The tests of the local cloud, a package of its own
+	@$(BIN)/python -m pytest localcloud/tests --numprocesses=auto --dist=loadfile
 
 test-install: venv/.dev  ## The locks under an old pip, which finds newer releases in PyPI; needs PyPI
 	@$(BIN)/python -m pytest tests/install

@@ -119,6 +119,7 @@ def _run(
         if picture is not None:
             svg = console.export_svg(title=f"localcloud up in {cloud.settings.source.parent.name}/", unique_id="up")
             # No font is fetched from elsewhere: the viewer's own fixed-width one will do.
+            svg = svg.replace(cloud.environment.get("OPENAI_WEBHOOK_SECRET", "whsec_"), "whsec_")
             picture.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL), encoding="utf-8")
             return
         threading.Event().wait()

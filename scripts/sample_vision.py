@@ -2,7 +2,8 @@
 
 This is no model and does not claim to be one. What matters here is that the same pixels always give the same answer and
 that other pixels may give another. The prototypes are averages over two dozen photos of the TrashNet data set, objects
-before a light wall; they do better than chance on photos of that kind and promise nothing for others.
+before a light wall; they get 16 of those photos right (15 when each is left out of the averages) and promise nothing
+for others.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""An embedded Firestore for development and tests, and the way to Google's own emulator. See README.md."""
+"""An embedded Firestore for development and tests, and the way to Google's own emulator. See docs/firestore.md."""
 
 from .inprocess import in_process_client
 from .official import OfficialFirestore, OfficialInstall, find_official

@@ -4,6 +4,7 @@ import ast
 import importlib.metadata
 import itertools
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,14 @@ def test_the_lock_is_installed() -> None:
     lines = [line for line in locked("requirements-dev.txt").values() if line.marker is None or line.marker.evaluate()]
     other = {line.name for line in lines if importlib.metadata.version(line.name) != version(line)}
     assert not other, f"run make install, or make check: installed are other versions of {other}"
+
+
+def test_the_local_cloud_asks_for_no_less_than_what_is_tested() -> None:
+    """Its package names the versions of our lock as its least: those are the ones that its tests have run with."""
+    project = tomllib.loads((ROOT / "localcloud" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]
+    lock = {name: version(line) for name, line in locked("requirements-local.txt").items()}
+
+    assert {str(Requirement(words)) for words in asked} == {
+        f"{name}>={lock[canonicalize_name(name)]}" for name in (Requirement(words).name for words in asked)
+    }

@@ -5,7 +5,7 @@ from pathlib import Path
 from localcloud.firestore.service import RPCS, UNSERVED
 from localcloud.tests.firestore import support
 
-README = (Path(__file__).resolve().parents[3] / "localcloud/firestore/README.md").read_text()
+README = (Path(__file__).resolve().parents[2] / "docs" / "firestore.md").read_text()
 
 
 def test_every_known_difference_is_in_the_readme() -> None:
