@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from google.cloud.firestore import DELETE_FIELD, FieldFilter
+from google.cloud.firestore import DELETE_FIELD
 
 from localcloud.openai import OpenAIStandIn
 from tests.app import App
@@ -110,18 +110,3 @@ def test_openais_own_webhook_shortens_the_wait(app: App, openai: OpenAIStandIn) 
     queued_at = app.cloud.clock()
     app.until_final(job_id)
     assert app.cloud.clock() - queued_at < timedelta(minutes=121 + 3 * 5)
-
-
-def test_nothing_is_left_behind(app: App) -> None:
-    """When a batch is through, its files are gone from Storage and no job holds a lease."""
-    ids = [app.classify()["jobId"] for _ in range(2)]
-    app.until_final(*ids)
-    bucket = app.cloud.storage_client().bucket(app.cloud.bucket)
-    assert list(bucket.list_blobs(prefix="batches/")) == []
-    open_batches = (
-        app.cloud.firestore_client()
-        .collection("batches")
-        .where(filter=FieldFilter("state", "in", ["building", "uploaded", "submitted", "collecting"]))
-        .limit(1)
-    )
-    assert list(open_batches.stream()) == []
