@@ -55,7 +55,7 @@ class Fault:
     kind: str
     id: str = ""
     endpoint: str = (
-        "*"  # pattern on "POST /v1/chat/completions"; for batches, lines and events on "BATCH /v1/..." (see README)
+        "*"  # pattern on "POST /v1/chat/completions"; for batches, lines and events on "BATCH /v1/..." (docs/openai.md)
     )
     custom_id: str = "*"  # pattern, for lines and the answers in them
     count: int | None = 1

@@ -11,17 +11,25 @@ from packaging.utils import canonicalize_name
 
 PACKAGE = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((PACKAGE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-GOOGLE = {"google.auth": "google-auth", "google.protobuf": "protobuf", "google.rpc": "googleapis-common-protos"}
-GOOGLE |= {f"google.cloud.{name}": f"google-cloud-{name}" for name in ("firestore", "storage")}
-GOOGLE |= {"google.cloud.firestore_v1": "google-cloud-firestore", "google.cloud": "google-cloud-scheduler"}
+GOOGLE = {
+    "google.api_core": "google-api-core",
+    "google.auth": "google-auth",
+    "google.oauth2": "google-auth",
+    "google.protobuf": "protobuf",
+    "google.rpc": "googleapis-common-protos",
+    "google.cloud": "google-cloud-scheduler",
+    "google.cloud.firestore": "google-cloud-firestore",
+    "google.cloud.firestore_v1": "google-cloud-firestore",
+    "google.cloud.storage": "google-cloud-storage",
+}
 """Packages of the namespace that all of Google's share."""
 
 
-def imported() -> set[str]:
-    """Return the distributions of all modules that the package imports."""
+def imported(*, tests: bool = False) -> set[str]:
+    """Return the distributions of all modules that the package imports, or its tests and its example."""
     found: set[str] = set()
     for path in PACKAGE.rglob("*.py"):
-        if path.relative_to(PACKAGE).parts[0] in {"tests", "docs"}:
+        if (path.relative_to(PACKAGE).parts[0] in {"tests", "docs"}) is not tests:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -38,6 +46,7 @@ def distribution_of(module: str) -> str:
         return ""
     if top == "google":
         return GOOGLE[max((name for name in GOOGLE if f"{module}.".startswith(f"{name}.")), key=len)]
+    assert not {*PACKAGE.parent.glob(top), *PACKAGE.parent.glob(f"{top}.py")}, f"{module} lies beside the package"
     return canonicalize_name(packages_distributions()[top][0])
 
 
@@ -47,6 +56,11 @@ def test_what_is_imported_is_declared() -> None:
     declared = {canonicalize_name(Requirement(word).name) for word in PROJECT["dependencies"] + extras}
 
     assert imported() - {"pytest"} == declared
+
+
+def test_the_tests_know_no_other_project() -> None:
+    """They import the package, libraries and nothing that lies beside it: whoever takes the folder can run them."""
+    assert {"pytest", "hypothesis"} <= imported(tests=True)
 
 
 def test_entry_points_lead_somewhere() -> None:

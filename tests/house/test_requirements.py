@@ -118,6 +118,16 @@ def test_the_lock_is_installed() -> None:
     assert not other, f"run make install, or make check: installed are other versions of {other}"
 
 
+def test_the_local_cloud_does_not_name_us() -> None:
+    """Another project could take the folder as it is: only the licence says whose it is. Imports are a contract's."""
+    files = [
+        path for path in (ROOT / "localcloud").rglob("*") if path.suffix in {".py", ".md", ".json", ".toml", ".svg"}
+    ]
+
+    assert len(files) > 100
+    assert [path for path in files if "ecolane" in path.read_text(encoding="utf-8").lower()] == []
+
+
 def test_the_local_cloud_asks_for_no_less_than_what_is_tested() -> None:
     """Its package names the versions of our lock as its least: those are the ones that its tests have run with."""
     project = tomllib.loads((ROOT / "localcloud" / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -16,7 +16,7 @@ from localcloud.firestore.protos import Message, rpc_types
 HOST_VARIABLE = "FIRESTORE_EMULATOR_HOST"
 AnyClient = TypeVar("AnyClient", Client, AsyncClient)
 
-# Contract tests that only one of the two servers passes, with the reason; README.md has the same rows for people.
+# Contract tests that only one of the two servers passes, with the reason; docs/firestore.md has the same rows.
 DIFFERENCES: dict[str, tuple[str, str]] = {
     "test_a_commit_cannot_reach_another_database": ("official", "writes to other databases are let through"),
     "test_a_query_names_its_collection": ("official", "a query without a collection reads everything"),

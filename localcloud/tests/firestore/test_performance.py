@@ -50,7 +50,7 @@ def test_a_hundred_thousand_documents() -> None:
     server = FirestoreServer(enforce_indexes=False)
     client = in_process_client(server)
     before = resident_bytes()
-    database = server.engine.session("projects/demo-ecolane/databases/(default)").database
+    database = server.engine.session(f"projects/{client.project}/databases/(default)").database
     template = client.document("jobs/template")
     template.set(
         {"status": "queued", "uid": "u", "createdAt": 0, "imagePath": "users/u/uploads/photo.jpg", "attempts": 0}

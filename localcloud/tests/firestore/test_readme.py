@@ -1,4 +1,4 @@
-"""The README says what the code does."""
+"""docs/firestore.md says what the code does."""
 
 from pathlib import Path
 
