@@ -115,13 +115,9 @@ class FunctionsProcess:
 
     def kill(self) -> None:
         """End the server and its workers at once, whatever they are at: a crash. `start` begins anew."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        os.killpg(process.pid, signal.SIGKILL)  # it leads a group of its own, see `start`
-        process.wait()
-        if process.stdin is not None:
-            process.stdin.close()
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)  # it leads a group of its own, see `start`
+        self.stop()
 
     def function_url(self, name: str) -> str:
         """Return the address of a function, as the Firebase emulator would have it."""

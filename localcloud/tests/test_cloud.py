@@ -1,5 +1,6 @@
 """The local cloud as a whole: all parts up and working together, and nothing left behind."""
 
+import json
 import os
 import signal
 import subprocess
@@ -125,6 +126,18 @@ def test_moving_the_clock_moves_everything(sample_cloud: LocalCloud) -> None:
     assert abs(sample_cloud.clock() - now) < timedelta(seconds=5)
 
 
+def test_functions_that_crash_begin_anew(sample_cloud: LocalCloud) -> None:
+    """A crash takes what the functions remember; the address, users and documents stay."""
+    sample_cloud.firestore_client().document("notes/kept").set({"n": 1})
+    sample_cloud.cron.fire("every_five")
+    assert httpx.get(sample_cloud.url("inspect")).json()["seen"]
+
+    sample_cloud.crash_functions()
+
+    assert httpx.get(sample_cloud.url("inspect")).json()["seen"] == []
+    assert sample_cloud.firestore_client().document("notes/kept").get().exists
+
+
 def test_the_environment_is_that_of_google_s_emulators(sample_cloud: LocalCloud) -> None:
     """The variables that Google's clients read point at this cloud."""
     environment = sample_cloud.environment
@@ -181,6 +194,7 @@ def test_the_credentials_open_nothing(sample_cloud: LocalCloud) -> None:
     credentials = service_account.Credentials.from_service_account_file(path, scopes=["any"])  # type: ignore[no-untyped-call]
 
     assert credentials.project_id == sample_cloud.project
+    assert json.loads(Path(path).read_text())["token_uri"].startswith(f"http://{sample_cloud.auth_host}/")
     with pytest.raises(RefreshError):
         credentials.refresh(Request())
 
