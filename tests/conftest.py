@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from functions.adapters.breaker import OPEN_FOR
 from localcloud.cloud import LocalCloud, SignedIn
 from scripts.ecolane_cloud import ecolane_cloud
 from tests.app import App
@@ -27,10 +28,11 @@ def cloud() -> Iterator[LocalCloud]:
 @pytest.fixture
 def user(cloud: LocalCloud) -> Iterator[SignedIn]:
     """A user that nobody has used before, signed in: `user.uid` and `user.id_token`. Faults asked for end with the
-    test."""
+    test, and so does the pause that the functions then give the provider."""
     yield cloud.sign_up()
-    if cloud.openai is not None:
+    if cloud.openai is not None and cloud.openai.faults.list():
         cloud.openai.faults.clear()
+        cloud.clock.advance(OPEN_FOR)
 
 
 @pytest.fixture
