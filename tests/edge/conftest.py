@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from scripts.inprocess import InProcessCloud
 from tests.wire import Wire, new_wire
 
 Logs = Callable[[], list[dict[str, Any]]]
@@ -16,6 +17,14 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
     """The functions in front of a fresh cloud."""
     with new_wire(monkeypatch) as wire:
         yield wire
+
+
+@pytest.fixture
+def product(monkeypatch: pytest.MonkeyPatch) -> InProcessCloud:
+    """The product in one process, behind the edge."""
+    product = InProcessCloud()
+    monkeypatch.setattr("functions.wiring.deps", lambda: product.deps)
+    return product
 
 
 @pytest.fixture

@@ -59,14 +59,6 @@ def endpoint(name: str) -> Any:
 # A run
 
 
-@pytest.fixture
-def product(monkeypatch: pytest.MonkeyPatch) -> InProcessCloud:
-    """The product in one process, behind the edge."""
-    product = InProcessCloud()
-    monkeypatch.setattr("functions.wiring.deps", lambda: product.deps)
-    return product
-
-
 def test_a_run_logs_what_it_did(product: InProcessCloud, logs: Logs) -> None:
     """Counts and the tick that it ran for, as fields."""
 

@@ -9,14 +9,15 @@ from firebase_functions.https_fn import FunctionsErrorCode, HttpsError
 from pydantic import Field
 
 from functions import log
-from functions.core.shared.errors import EcolaneError, InsufficientTokens, InvalidImage, KeyReused, ProviderUnavailable
+from functions.core.shared.errors import EcolaneError, InvalidImage
 from functions.core.shared.records import Request
 from functions.deploy.params import ConfigurationError
 from functions.edge.callables import Call, serve_call
 from functions.edge.http_errors import CODES, STATUS, errors_to_https
 from functions.wiring import Deps
-from scripts.inprocess import InProcessCloud
 from tests.edge.conftest import Logs
+
+pytestmark = pytest.mark.usefixtures("product")
 
 
 class Ask(Request):
@@ -24,14 +25,6 @@ class Ask(Request):
 
     job_count: int
     tags: list[str] = Field(default_factory=list)
-
-
-@pytest.fixture(autouse=True)
-def product(monkeypatch: pytest.MonkeyPatch) -> InProcessCloud:
-    """The product in one process, behind the edge."""
-    product = InProcessCloud()
-    monkeypatch.setattr("functions.wiring.deps", lambda: product.deps)
-    return product
 
 
 def answer(request: Ask, uid: str, _deps: Deps) -> dict[str, Any]:
@@ -78,38 +71,10 @@ def test_an_error_reaches_the_app_with_reason_and_details(kind: type[EcolaneErro
     assert (entry["message"], entry["severity"], entry["reason"]) == (log.Event.CALL_REFUSED, "INFO", kind.reason)
 
 
-@pytest.mark.parametrize(
-    ("kind", "code"),
-    [
-        (InsufficientTokens, FunctionsErrorCode.FAILED_PRECONDITION),
-        (KeyReused, FunctionsErrorCode.ALREADY_EXISTS),
-        (ProviderUnavailable, FunctionsErrorCode.UNAVAILABLE),
-    ],
-)
-def test_the_codes_that_the_app_rests_on_stay(kind: type[EcolaneError], code: FunctionsErrorCode) -> None:
-    """UNAVAILABLE is HTTP 503, and the others are no invitation to try again."""
-    assert CODES[kind] is code
-
-
-@pytest.mark.parametrize(
-    ("data", "field"),
-    [
-        (None, "jobCount"),
-        ({}, "jobCount"),
-        ({"jobCount": "1"}, "jobCount"),
-        ({"jobCount": 1, "jobcount": 2}, "jobcount"),
-        ({"jobCount": 1, "tags": ["a", 2]}, "tags.1"),
-        ([], "data"),
-        ("text", "data"),
-        (7, "data"),
-    ],
-)
-def test_a_wrong_field_is_named(data: object, field: str) -> None:
-    """The app's developer sees which field to correct."""
-    code, message, details = refused(data)
-    assert code is FunctionsErrorCode.INVALID_ARGUMENT
-    assert details == {"reason": "INVALID_REQUEST", "field": field}
-    assert message.startswith(f"{field}: ")
+@pytest.mark.parametrize("data", [[], "text", 7])
+def test_what_is_no_object_is_refused_as_a_whole(data: object) -> None:
+    """It has no field to correct."""
+    assert refused(data)[2] == {"reason": "INVALID_REQUEST", "field": "data"}
 
 
 def test_a_refusal_does_not_quote_what_was_sent() -> None:
@@ -131,19 +96,6 @@ def test_a_defect_tells_the_caller_nothing_and_the_log_everything(error: Excepti
     assert entry["function"] == "failing"
     assert type(error).__name__ in entry["stack_trace"]
     assert "raise error" in entry["stack_trace"]
-
-
-def test_a_process_without_settings_tells_the_caller_nothing(monkeypatch: pytest.MonkeyPatch, logs: Logs) -> None:
-    """What goes wrong while the dependencies are made is a defect like any other."""
-
-    def unset() -> Deps:
-        raise RuntimeError("secret setting")
-
-    monkeypatch.setattr("functions.wiring.deps", unset)
-    code, message, _ = refused({"jobCount": 1})
-    assert code is FunctionsErrorCode.INTERNAL
-    assert "secret" not in message
-    assert logs()[0]["message"] == log.Event.CALL_CRASHED
 
 
 def test_a_wrong_setting_is_logged_as_one_clear_line(monkeypatch: pytest.MonkeyPatch, logs: Logs) -> None:
