@@ -14,9 +14,7 @@ import pytest
 import main
 from functions import log, wiring
 from functions.adapters.current_config import RUNTIME_CONFIG_AGE_MAX
-from functions.core.config.runtime import RuntimeConfig
 from functions.core.model.image_tokens import FORMULAS
-from functions.core.model.usage import UnknownPriceError
 from functions.core.shared.utc_days import day_of
 from functions.deploy.params import ConfigurationError, Settings
 from functions.use_cases.operations.guard_budget import guard_budget
@@ -39,12 +37,6 @@ def stored(product: InProcessCloud, **config: Any) -> None:
 
 
 # The runtime config
-
-
-def test_without_a_document_the_defaults_are_in_force(product: InProcessCloud) -> None:
-    """A new project works before anybody has set anything."""
-    assert product.deps.runtime() == RuntimeConfig()
-    assert product.deps.queue().queued == 0
 
 
 def test_the_config_is_read_once_in_thirty_seconds(product: InProcessCloud) -> None:
@@ -90,13 +82,6 @@ def test_a_slip_keeps_the_last_good_config_and_is_reported(
     stored(product, tokens={"instantPrice": 8})
     product.clock.advance(RUNTIME_CONFIG_AGE_MAX + SECOND)
     assert product.deps.runtime().tokens.instant_price == 8
-
-
-def test_a_process_that_starts_with_a_slip_uses_the_default_of_that_field(product: InProcessCloud) -> None:
-    """There is no last good one yet; the fields beside it, and the other sections, are in force."""
-    stored(product, tokens={"instantPrice": -5, "welcome": 3}, defaultRegion="DE")
-    config = product.deps.runtime()
-    assert (config.tokens.instant_price, config.tokens.welcome, config.default_region) == (5, 3, "DE")
 
 
 @pytest.mark.parametrize(
@@ -193,14 +178,6 @@ def test_each_part_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert deps.store is deps.store
     assert deps.files is deps.files
     assert deps.provider is deps.provider
-
-
-def test_what_a_photo_costs_follows_the_settings() -> None:
-    """The model's price is that of the model which is asked; an unknown one is an error."""
-    assert Deps(SETTINGS, StillClock()).model_price().input > 0
-    unknown = Settings("demo", "demo-bucket", "gpt-99", "http://openai.example/v1", "sk")
-    with pytest.raises(UnknownPriceError):
-        Deps(unknown, StillClock()).model_price()
 
 
 @pytest.mark.parametrize("model", ["gpt-99", "", "claude-sonnet-4", "gpt-4o-2024"])

@@ -1,31 +1,21 @@
 """The circuit breaker: when nobody asks, and who finds out that it is over."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from functions.adapters.breaker import FAILURES_MAX, OPEN_FOR, Breaker
-from tests.builders import NOW
-
-
-class Clock:
-    """A clock that is moved by hand."""
-
-    now = NOW
-
-    def __call__(self) -> datetime:
-        """Return the time."""
-        return self.now
+from scripts.inprocess import StillClock
 
 
 @pytest.fixture
-def clock() -> Clock:
+def clock() -> StillClock:
     """Return a clock that stands still."""
-    return Clock()
+    return StillClock()
 
 
 @pytest.fixture
-def broken(clock: Clock) -> Breaker:
+def broken(clock: StillClock) -> Breaker:
     """Return a breaker that has just opened."""
     breaker = Breaker(clock)
     for _ in range(FAILURES_MAX):
@@ -35,7 +25,7 @@ def broken(clock: Clock) -> Breaker:
     return breaker
 
 
-def test_after_failures_in_a_row_nobody_asks_for_a_while(broken: Breaker, clock: Clock) -> None:
+def test_after_failures_in_a_row_nobody_asks_for_a_while(broken: Breaker, clock: StillClock) -> None:
     """The last failure that is borne opens it, to the microsecond."""
     assert broken.open
     assert not broken.admits()
@@ -43,7 +33,7 @@ def test_after_failures_in_a_row_nobody_asks_for_a_while(broken: Breaker, clock:
     assert not broken.admits()
 
 
-def test_failures_that_a_success_parts_open_nothing(clock: Clock) -> None:
+def test_failures_that_a_success_parts_open_nothing(clock: StillClock) -> None:
     """Only those in a row count."""
     breaker = Breaker(clock)
     for _ in range(3 * FAILURES_MAX):
@@ -52,7 +42,7 @@ def test_failures_that_a_success_parts_open_nothing(clock: Clock) -> None:
         assert breaker.admits()
 
 
-def test_after_the_pause_one_asks_for_all(broken: Breaker, clock: Clock) -> None:
+def test_after_the_pause_one_asks_for_all(broken: Breaker, clock: StillClock) -> None:
     """The others wait for what it finds; if nobody hears of it, the next one asks after another pause."""
     clock.now += OPEN_FOR
     assert [broken.admits() for _ in range(3)] == [True, False, False]
@@ -61,7 +51,7 @@ def test_after_the_pause_one_asks_for_all(broken: Breaker, clock: Clock) -> None
 
 
 @pytest.mark.parametrize("failed", [True, False])
-def test_what_the_one_finds_holds_for_all(broken: Breaker, clock: Clock, *, failed: bool) -> None:
+def test_what_the_one_finds_holds_for_all(broken: Breaker, clock: StillClock, *, failed: bool) -> None:
     """A failure opens it again at once, a success closes it."""
     clock.now += OPEN_FOR
     assert broken.admits()

@@ -1,15 +1,13 @@
 """The documents: what a transaction brings about, what a lost reply leaves, and what a query may cost."""
 
 import ast
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from google.auth.credentials import AnonymousCredentials
 from google.cloud.firestore import Client
 
 from functions.adapters.firestore import StoredJob
@@ -26,7 +24,6 @@ from functions.core.shared.errors import InsufficientTokens
 from functions.core.shared.lanes import Lane
 from functions.core.wallet.accounts import Account, charge, open_account
 from functions.core.wallet.ledger import Wallet, empty_wallet
-from functions.core.wallet.profile import DEVICES_MAX, Device, Profile, device_key, with_device
 from localcloud.firestore import FirestoreServer
 from scripts.operators import store as operators
 from scripts.operators.repairs_by_hand import AuditEntry, granted
@@ -140,20 +137,6 @@ def test_a_job_that_another_call_opened_is_not_paid_again(store: OperatorStore, 
     assert statement(client) == [("welcome", 10, 10), (f"charge:{first.job_id}", -1, 9)]
 
 
-def test_a_wallet_is_opened_once(store: OperatorStore, client: Client) -> None:
-    """A second opening finds the first: one welcome."""
-    for _ in range(2):
-        store.open_wallet("ana", lambda wallet: open_account(wallet, 10, NOW))
-    assert statement(client) == [("welcome", 10, 10)]
-
-
-def test_users_have_wallets_of_their_own(store: OperatorStore) -> None:
-    """What one spends, the other keeps."""
-    opened(store, job(uid="ana"))
-    store.open_wallet("bob", lambda wallet: open_account(wallet, 10, NOW))
-    assert (wallet_of(store, "ana").balance, wallet_of(store, "bob").balance) == (9, 10)
-
-
 def test_failure_and_refund_are_one(store: OperatorStore, client: Client) -> None:
     """The job ends, its price comes back, and the ledger shows both."""
     held = opened(store, job(status=Status.PROCESSING)).job
@@ -161,14 +144,6 @@ def test_failure_and_refund_are_one(store: OperatorStore, client: Client) -> Non
     told = JobError(code=LOST.code, message=FAILURE_TEXTS[Failure.LINE_MISSING])
     assert (ended.status, ended.error) == (Status.FAILED, told)
     assert statement(client)[1:] == [(f"charge:{held.job_id}", -1, 9), (f"refund:{held.job_id}", 1, 10)]
-
-
-def test_a_job_is_refunded_once_however_often_it_is_closed(store: OperatorStore, client: Client) -> None:
-    """A replay sees the job as it is and changes nothing."""
-    held = opened(store, job(status=Status.PROCESSING)).job
-    for _ in range(3):
-        assert settled(store, held).job.status is Status.FAILED
-    assert [delta for _, delta, _ in statement(client)] == [10, -1, 1]
 
 
 def test_a_job_that_the_decision_leaves_alone_is_returned_as_it_is(store: OperatorStore, client: Client) -> None:
@@ -200,68 +175,6 @@ def test_many_jobs_are_opened_together_or_not_at_all(store: OperatorStore, clien
     assert isinstance(open_jobs(store, *others), Replayed)
     assert set(store.get_jobs([f"{number:032x}" for number in range(6)])) == {f"{number:032x}" for number in range(3)}
     assert wallet_of(store).balance == 7
-
-
-def test_a_guarded_job_is_written_once(store: OperatorStore) -> None:
-    """Of two writes under the same version the second is refused."""
-    stored = opened(store, job())
-    assert store.update_job(stored.job, stored.version, {"priority": 1})
-    assert not store.update_job(stored.job, stored.version, {"priority": 2})
-    assert read(store, stored.job.job_id).job.priority == 1
-
-
-@pytest.fixture
-def served(firestore: FirestoreServer) -> Iterator[OperatorStore]:
-    """The adapter over a socket, where transactions wait for each other."""
-    firestore.start()
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("FIRESTORE_EMULATOR_HOST", firestore.host)
-        client = Client(project="demo-ecolane", credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
-        yield OperatorStore(client)
-        client.close()  # type: ignore[no-untyped-call]
-    firestore.stop()
-
-
-def test_with_one_token_left_two_threads_make_one_spend(served: OperatorStore, client: Client) -> None:
-    """Ten times: of two calls at once one gets the photo, the other hears that the tokens are gone."""
-    outcomes: list[str] = []
-
-    def add_cost(wanted: Job, start: threading.Barrier) -> None:
-        start.wait()
-        try:
-            open_jobs(served, wanted, welcome=1)
-            outcomes.append("paid")
-        except InsufficientTokens:
-            outcomes.append("refused")
-
-    for round_ in range(10):
-        uid, start = f"user-{round_}", threading.Barrier(2)
-        wanted = [numbered(2 * round_ + which, uid=uid) for which in (0, 1)]
-        threads = [threading.Thread(target=add_cost, args=(one, start)) for one in wanted]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert [balance for _, _, balance in statement(client, uid)] == [1, 0]
-        assert sum(served.get_job(one.job_id) is not None for one in wanted) == 1
-    assert sorted(outcomes) == ["paid"] * 10 + ["refused"] * 10
-
-
-def test_one_key_in_two_threads_is_one_job(served: OperatorStore, client: Client) -> None:
-    """The same request sent twice at once: one call opens it, the other is told that it exists."""
-    results: list[object] = []
-
-    def send(invocation: str) -> None:
-        wanted = job(opened_by=invocation)
-        results.append(open_jobs(served, wanted))
-
-    threads = [threading.Thread(target=send, args=(f"invocation-{number}",)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sum(isinstance(result, Opened) for result in results) == 1
-    assert [delta for _, delta, _ in statement(client)] == [10, -1]
 
 
 # Lost replies
@@ -350,13 +263,6 @@ def test_a_lost_reply_creates_one_batch(
     assert store.update_batch(BATCH_ID, version, {"polls": 1}) is not None
 
 
-def test_a_store_that_is_down_is_an_error_and_no_answer(store: OperatorStore, firestore: FirestoreServer) -> None:
-    """Whoever cannot reach the store does not take a job for opened, nor for another's."""
-    firestore.faults.add("abort", rpc="BatchGetDocuments", count=None)
-    with pytest.raises(Exception, match=r"(?i)abort"):
-        store.get_job("0" * 32)
-
-
 # Batches
 
 
@@ -379,20 +285,6 @@ def test_a_member_knows_its_job_and_can_end_it_without_reading_it(store: Operato
     assert store.update_job(job(job_id=member.job_id), member.updated_at, {"status": Status.DONE})
 
 
-def test_two_submitters_share_the_queue(store: OperatorStore) -> None:
-    """Both read the same jobs: every job is claimed by exactly one of them."""
-    for number in range(6):
-        opened(store, numbered(number))
-    seen = queued(store, 6)
-    claims = [
-        {member.job_id for member in store.claim_jobs(name, part, LEASE)}
-        for name, part in (("a", seen[:4]), ("b", seen))
-    ]
-    assert claims[0].isdisjoint(claims[1])
-    assert len(claims[0] | claims[1]) == 6
-    assert queued(store, 10) == []
-
-
 def test_the_oldest_jobs_come_first_and_no_more_than_asked_for(store: OperatorStore) -> None:
     """The queue is read by age, whatever the order of the ids."""
     for number in (3, 1, 2, 0):
@@ -408,19 +300,6 @@ def test_a_job_waits_for_its_turn(store: OperatorStore) -> None:
     assert store.queued_jobs(NOW + timedelta(minutes=1), 10, range(QUEUE_SHARDS)) == []
     assert store.queued_jobs(NOW + timedelta(minutes=2), 10, [2, 4]) == []
     assert store.queued_jobs(NOW + timedelta(minutes=2), 10, [3]) == [later]
-
-
-def test_priority_comes_first_and_starves_nobody(store: OperatorStore) -> None:
-    """Eight of ten places go by priority, then age; two are for the oldest without priority; empty ones are filled."""
-    everyone = [numbered(number, priority=0 if number < 20 else number % 3, tokens_cost=0) for number in range(60)]
-    for one in everyone:
-        opened(store, one)
-    taken = [stored.job for stored in queued(store, 10)]
-    assert [one.priority for one in taken] == [2] * 8 + [0] * 2
-    assert taken[:8] == [one for one in everyone if one.priority == 2][:8]
-    assert taken[8:] == everyone[:2]
-    assert len(queued(store, 59)) == 59
-    assert len(queued(store, 1)) == 1
 
 
 def test_the_calls_that_never_came_back_are_found(store: OperatorStore) -> None:
@@ -442,15 +321,6 @@ def test_a_user_pages_through_their_own_jobs(store: OperatorStore) -> None:
     assert pages == [["4", "3"], ["2", "1"], ["0"]]
 
 
-def test_a_batch_is_found_by_its_id_at_openai(store: OperatorStore) -> None:
-    """A webhook names nothing else."""
-    store.create_batch(batch(batch_id=BATCH_ID, openai_batch_id="batch_abc"))
-    found = store.find_batch("batch_abc")
-    assert found is not None
-    assert found.batch.batch_id == BATCH_ID
-    assert store.find_batch("batch_xyz") is None
-
-
 def test_a_batch_is_due_by_its_time_and_in_its_state(store: OperatorStore) -> None:
     """Longest due first; those of other states, or not yet due, wait; no more than asked for."""
     for name, minutes, state in (
@@ -463,15 +333,6 @@ def test_a_batch_is_due_by_its_time_and_in_its_state(store: OperatorStore) -> No
     states = [BatchState.SUBMITTED, BatchState.COLLECTING]
     assert [stored.batch.batch_id for stored in store.due_batches(states, NOW, 10)] == ["long ago", "now"]
     assert [stored.batch.batch_id for stored in store.due_batches(states, NOW, 1)] == ["long ago"]
-
-
-def test_a_batch_is_taken_by_one_of_two(store: OperatorStore) -> None:
-    """Two pollers read the same version: one gets the lease."""
-    version = created(store, batch(batch_id=BATCH_ID))
-    taken = store.update_batch(BATCH_ID, version, {"state": BatchState.COLLECTING})
-    assert taken is not None
-    assert store.update_batch(BATCH_ID, version, {"state": BatchState.COLLECTING}) is None
-    assert store.update_batch(BATCH_ID, taken, {"state": BatchState.DONE}) is not None
 
 
 def test_a_batch_reads_back_as_it_was_stored(store: OperatorStore) -> None:
@@ -560,22 +421,6 @@ def test_a_wallet_that_was_removed_comes_back_from_its_ledger(store: OperatorSto
     client.document("users/ana/wallet/main").delete()
     assert store.open_wallet("ana", lambda wallet: open_account(wallet, 10, NOW)).balance == 6
     assert [delta for _, delta, _ in statement(client)] == [10, -4]
-
-
-def adding(name: str, device: Device) -> Callable[[Profile, Wallet | None], tuple[Profile, Account]]:
-    """Return the decision to add a device to a profile."""
-    return lambda profile, wallet: (with_device(profile, name, device), open_account(wallet, 10, NOW))
-
-
-def test_a_profile_keeps_the_devices_seen_last_in_storage_too(store: OperatorStore, client: Client) -> None:
-    """A device that made room is gone from the document: it gets no more pushes, and the document does not grow."""
-    client.document("users/ana").set({"name": "Ana"})
-    for number in range(DEVICES_MAX + 3):
-        device = Device(push_token=f"token-{number}", platform="ios", seen_at=NOW + timedelta(minutes=number))
-        store.register_device("ana", device.push_token, NOW, adding(device_key(str(number)), device))
-    stored = client.document("users/ana").get().to_dict() or {}
-    assert set(stored["devices"]) == {device_key(str(number)) for number in range(3, DEVICES_MAX + 3)}
-    assert stored["name"] == "Ana"
 
 
 # The bill

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -13,7 +13,6 @@ from google.cloud.firestore_v1.bulk_batch import BulkWriteBatch
 from google.rpc import code_pb2, status_pb2
 
 from functions.adapters.firestore import writes
-from functions.adapters.firestore.client import RPC_SECONDS
 from functions.adapters.firestore.writes import BULK_WRITES_MAX, guarded_bulk, guarded_update, run_transaction
 from localcloud.firestore import FirestoreServer, Timing, in_process_client
 from scripts.ecolane_cloud import PROJECT
@@ -182,13 +181,6 @@ def test_in_bulk_each_write_succeeds_or_is_refused_alone(client: Client) -> None
     assert not refs[2].get().exists
 
 
-def test_bulk_versions_guard_the_next_write(client: Client) -> None:
-    """The versions that come back are those of the documents."""
-    ref, version = stored(client, "things/a", value=0)
-    (second,) = guarded_bulk(client, [(ref, version, {"value": 1})])
-    assert second == ref.get().update_time
-
-
 def test_nothing_to_write_is_no_call(client: Client, firestore: FirestoreServer) -> None:
     """An empty list costs nothing."""
     firestore.faults.add("unavailable", rpc="BatchWrite", count=None)
@@ -258,9 +250,3 @@ def test_a_bulk_call_whose_reply_was_lost_has_written_once(client: Client, fires
     rule = firestore.faults.add("reply_lost", rpc="BatchWrite")
     assert guarded_bulk(client, [(ref, version, {"value": 1})]) == [None]
     assert (value(ref), rule.struck) == (1, 1)
-
-
-def test_the_limits_fit_together() -> None:
-    """A call is shorter than a transaction's contention allows for, and both are far below a function's limit."""
-    assert timedelta(seconds=writes.CONTENTION_SECONDS + 2 * RPC_SECONDS) < timedelta(seconds=60)
-    assert BULK_WRITES_MAX <= 500

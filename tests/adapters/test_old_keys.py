@@ -76,16 +76,6 @@ def test_the_other_photos_of_the_call_are_unharmed(wire: Wire) -> None:
     assert answer["balance"] == books(wire)[0] == before - 2
 
 
-def test_a_call_of_old_keys_alone_charges_nothing(wire: Wire) -> None:
-    """All of them are refused, each by itself."""
-    images = [order(number) for number in range(3)]
-    call(wire, "classify_images", images=images)
-    outlive(wire)
-    answer = call(wire, "classify_images", images=images)
-    assert [result["error"]["reason"] for result in answer["results"]] == ["KEY_REUSED"] * 3
-    assert answer["balance"] is None
-
-
 def test_an_old_key_of_another_kind_is_answered_from_the_ledger(wire: Wire) -> None:
     """A conversion and a classification of the user's own have no job: their entries are kept, and answer for ever."""
     wire.cloud.configure({"tokens": {"pointsPerClassification": 1_000}})

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from functions.core.batches.batches import INPUT_BYTES_MAX, LEASE_MARGIN, Batch, BatchState, next_poll
+from functions.core.batches.batches import INPUT_BYTES_MAX, LEASE_MARGIN, next_poll
 from tests.builders import NOW, batch
 
 
@@ -37,12 +37,6 @@ def test_a_run_lets_go_of_its_batch_before_others_may_take_it() -> None:
 def test_a_full_input_file_fits_openais_limit() -> None:
     """OpenAI takes 200 MB a file; ours end below it."""
     assert 150_000_000 < INPUT_BYTES_MAX < 200_000_000
-
-
-def test_a_batch_survives_storage() -> None:
-    """What was written is what is read, times and states included."""
-    stored = batch(state=BatchState.COLLECTING, job_count=3, error="token_limit_exceeded: too many")
-    assert Batch.model_validate(stored.model_dump(by_alias=True)) == stored
 
 
 def test_a_batch_never_costs_less_than_nothing() -> None:

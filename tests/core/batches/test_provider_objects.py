@@ -33,6 +33,14 @@ def test_an_id_that_is_none_makes_a_batch_unreadable(name: str, value: object) -
         read_batch(batch(**{name: value}))
 
 
+@pytest.mark.parametrize("absent", [None, ""])
+def test_a_file_that_there_is_not_is_none(absent: object) -> None:
+    """OpenAI writes null, nothing at all, or an empty text."""
+    without = {name: value for name, value in batch(error_file_id=absent).items() if name != "output_file_id"}
+    found = read_batch(without)
+    assert (found.output_file_id, found.error_file_id) == (None, None)
+
+
 def test_another_batch_is_no_answer() -> None:
     """Whoever asks about one batch does not take what is said of another."""
     assert read_batch(batch(), "batch_1").openai_batch_id == "batch_1"
