@@ -19,18 +19,37 @@ def parse(text: str) -> Answer:
     [
         ("confidence", "95%", 0.95),
         ("confidence", "0,85", 0.85),
+        ("confidence", "0.85", 0.85),
+        ("confidence", "85 %", 0.85),
+        ("confidence", 1, 1.0),
         ("confidence", "87,5 %", 0.875),
         ("category", "dry_waste", Category.DRY),
         ("category", "DRY-WASTE", Category.DRY),
+        ("category", " wet waste ", Category.WET),
+        ("category", "NON-WASTE", Category.NON_WASTE),
         ("category", "Non Waste", Category.NON_WASTE),
+        ("hazardLevel", "3", 3),
+        ("hazardLevel", 3.0, 3),
+        ("recyclingCode", "PET 1", 1),
+        ("recyclingCode", "#5", 5),
+        ("recyclingCode", "7", 7),
+        ("recyclingCode", "", None),
+        ("recyclingCode", "null", None),
         ("recyclingCode", " n/a ", None),
         ("recyclingCode", "-", None),
         ("materials", ["PET", None], ("PET",)),
         ("materials", ["", "PET", "  "], ("PET",)),
         ("materials", "none", ()),
+        ("materials", "", ()),
+        ("materials", None, ()),
         ("materials", ["None"], ()),
-        ("materials", "PET,, HDPE,", ("PET", "HDPE")),
+        ("materials", "PET,, HDPE , paper,", ("PET", "HDPE", "paper")),
+        ("itemName", "  Bottle\n", "Bottle"),
         ("explanation", ["It is a bottle.", "It is clean."], "It is a bottle. It is clean."),
+        ("needsReview", "yes", True),
+        ("isRecyclable", "No", False),
+        ("isCompostable", "TRUE", True),
+        ("requiresSpecialDisposal", " false ", False),
         ("isRecyclable", "ja", True),
         ("isRecyclable", "Sí.", True),
         ("isCompostable", "нет", False),
@@ -54,6 +73,7 @@ def test_a_field_is_what_it_plainly_means(field: str, written: object, meant: ob
         (["  \n", "Hot"], ("Hot",)),
         ([" Hot ", None, "Sharp"], ("Hot", "Sharp")),
         ("", ()),
+        (None, ()),
         ("None", ()),
         ("hot, sharp", ("hot", "sharp")),
         ("Hot when used, so wait.", ("Hot when used, so wait.",)),
@@ -72,6 +92,12 @@ def test_lists_of_a_disposal_are_read_without_what_is_empty(field: str, written:
     [
         ("steps", ["Rinse it.", "", None, "  "], ("Rinse it.",)),
         ("steps", ["\n", " Rinse it. "], ("Rinse it.",)),
+        ("steps", "Empty it.", ("Empty it.",)),
+        ("steps", "Empty it.\nRinse it.\n\nBin it.", ("Empty it.", "Rinse it.", "Bin it.")),
+        ("steps", "1. Empty it. 2. Rinse it. 3) Bin it.", ("Empty it.", "Rinse it.", "Bin it.")),
+        ("steps", "- Empty it.\n* Rinse it.\n• Bin it.", ("Empty it.", "Rinse it.", "Bin it.")),
+        ("timeframe", "", None),
+        ("location", "", None),
         ("timeframe", "  ", None),
         ("timeframe", "N/A", None),
         ("location", "none", None),
@@ -82,7 +108,7 @@ def test_lists_of_a_disposal_are_read_without_what_is_empty(field: str, written:
     ],
 )
 def test_the_other_fields_of_a_disposal_too(field: str, written: object, meant: object) -> None:
-    """A blank step is no step, and a blank place is none."""
+    """Steps as text with lines, numbers or bullets are steps; a blank step, place or time is none."""
     parsed = parse(answer_text(disposal=disposal_json() | {field: written}))
     assert parsed.disposal.model_dump()[field] == meant
 

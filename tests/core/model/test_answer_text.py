@@ -33,6 +33,7 @@ THE_ANSWER = {
     "pretty": pretty(),
     "byte order mark": "\ufeff" + A,
     "fence": f"```json\n{pretty()}\n```",
+    "plain fence": f"```\n{A}\n```",
     "fence in capitals": f"```JSON\n{A}\n```",
     "fence that does not end": f"```json\n{A}",
     "tildes": f"~~~json\n{A}\n~~~",
