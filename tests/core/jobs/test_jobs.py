@@ -2,13 +2,8 @@
 
 from functions.core.jobs import jobs
 from functions.core.jobs.idempotency import job_id_for
-from functions.core.jobs.jobs import FAILURE_TEXTS, FINAL, RETRYABLE, Failure, JobError, Status, job_view
+from functions.core.jobs.jobs import FAILURE_TEXTS, RETRYABLE, Failure, JobError, Status, job_view
 from tests.builders import NOW, USAGE, classification, job
-
-
-def test_a_new_job_has_cost_nothing_and_tried_nothing() -> None:
-    """What a job does not say of itself is nothing: no attempt, no cost, no priority."""
-    assert (job().attempts, job().cost_micros, job().priority) == (0, 0, 0)
 
 
 def test_jobs_spread_over_the_shards_of_the_queue() -> None:
@@ -38,11 +33,6 @@ def test_another_attempt_is_made_only_where_it_may_help() -> None:
     assert final.isdisjoint(RETRYABLE)
     assert {Failure.ANSWER_UNUSABLE, Failure.PROVIDER_UNAVAILABLE} <= RETRYABLE
     assert {Failure.BATCH_EXPIRED, Failure.BATCH_FAILED, Failure.LINE_MISSING} <= RETRYABLE
-
-
-def test_final_states_are_those_that_nothing_leaves() -> None:
-    """Done, failed and cancelled are final; queued and processing are on their way."""
-    assert set(Status) - FINAL == {Status.QUEUED, Status.PROCESSING}
 
 
 def test_a_user_is_told_a_constant_for_every_failure() -> None:

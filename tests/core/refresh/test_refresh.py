@@ -27,7 +27,7 @@ from functions.core.refresh.refresh import (
     shard_of,
     slot_of,
 )
-from functions.core.wallet.accounts import Account, charge, open_account
+from functions.core.wallet.accounts import Account, open_account
 from functions.core.wallet.ledger import Wallet
 from tests.builders import NOW
 
@@ -200,15 +200,6 @@ def test_what_one_period_brings(kind: str, amount: int, balance: int, tokens: in
     assert refreshed(account.wallet, UID, runtime, next_at(wallet)) is None
 
 
-def test_a_month_plan_is_refreshed_on_the_first() -> None:
-    """A monthly allowance comes at the slot of the month's first day, also after a February."""
-    runtime = config(amount=50, every="month")
-    wallet = opened(datetime(2028, 2, 20, tzinfo=UTC), runtime)
-    assert next_at(wallet) == datetime(2028, 3, 1, tzinfo=UTC) + SLOT * MINUTE
-    account = refreshed(wallet, UID, runtime, next_at(wallet))
-    assert entries(account) == [("refresh:2028-03", 50)]
-
-
 def test_a_run_after_midnight_still_credits_the_day_before() -> None:
     """A slot at 23:59 is met by a cron of the next day; the period is the slot's, and the next one comes in a day."""
     uid = next(uid for uid in map(str, range(10_000)) if slot_of(uid) == SLOTS - 1)
@@ -279,18 +270,6 @@ def test_coming_back_brings_exactly_what_the_schedule_would_have(
     assert lazily.wallet.next_refresh_at == scheduled.wallet.next_refresh_at
     assert lazily.wallet.refreshed_period == scheduled.wallet.refreshed_period
     assert len(lazily.new_entries) <= 1
-
-
-def test_a_clock_behind_the_last_run_grants_nothing() -> None:
-    """Back before the last period, neither worker nor contact grants a thing, and the schedule does not go back."""
-    wallet = opened()
-    account = refreshed(wallet, UID, config(), next_at(wallet))
-    assert account is not None
-    for back in (MINUTE, ONE_DAY, 40 * ONE_DAY):
-        again = credit_due(account.wallet, UID, config(), next_at(wallet) - back)
-        assert entries(again) == []
-        assert again.wallet.next_refresh_at == account.wallet.next_refresh_at
-        assert refreshed(account.wallet, UID, config(), next_at(wallet) - back) is None
 
 
 # Changes
@@ -378,13 +357,6 @@ def test_a_plan_that_nobody_knows_is_no_allowance() -> None:
     assert entries(credit_due(with_fields(account.wallet, plan="free"), UID, config(), NOW + ONE_DAY)) != []
 
 
-def test_a_wallet_that_is_up_to_date_is_not_in_arrears() -> None:
-    """Until the next slot a look needs no write; from then on it does."""
-    wallet = opened()
-    assert not in_arrears(wallet, config(), next_at(wallet) - MINUTE)
-    assert in_arrears(wallet, config(), next_at(wallet))
-
-
 def test_a_period_that_is_none_is_an_error() -> None:
     """Text that names no day or month is not guessed at."""
     wallet = with_fields(opened(), refreshed_period="2026-13-45")
@@ -397,17 +369,3 @@ def test_a_user_is_tried_again_after_1_2_and_4_minutes_and_then_given_up() -> No
     waits = [retry_at(failures, NOW) for failures in range(1, 5)]
     assert waits == [*(NOW + wait for wait in RETRY_AFTER), None]
     assert RETRY_AFTER == (MINUTE, 2 * MINUTE, 4 * MINUTE)
-
-
-def test_a_contact_forgives_the_failures() -> None:
-    """Whoever is credited on contact is no longer counted as failing."""
-    wallet = with_fields(opened(), refresh_failures=2)
-    account = credit_due(wallet, UID, config(), next_at(wallet))
-    assert (account.wallet.refresh_failures, len(account.new_entries)) == (0, 1)
-
-
-def test_a_charge_after_a_refresh_spends_it() -> None:
-    """A contact credits before anything else: the last token of the day before and today's are one balance."""
-    wallet = with_fields(opened(), balance=0, total_spent=10)
-    account = charge(credit_due(wallet, UID, config("top_up", 5), next_at(wallet)), "bottle", 5, next_at(wallet))
-    assert [entry.delta for entry in account.new_entries] == [5, -5]
