@@ -131,7 +131,14 @@ def test_a_damaged_document_is_one_line_and_the_command_goes_on(cloud: InProcess
 
 
 @pytest.mark.parametrize(
-    "damage", [{"balance": "many"}, {"totalSpent": -3}, {"recent": "none"}, {"scans": None, "balance": 7}]
+    "damage",
+    [
+        {"balance": "many"},
+        {"totalSpent": -3},
+        {"recent": "none"},
+        {"scans": None, "balance": 7},
+        {"bonusDay": None, "refreshFailures": 3},
+    ],
 )
 def test_a_damaged_wallet_is_made_anew_and_keeps_what_its_ledger_does_not_hold(
     cloud: InProcessCloud, run: Run, damage: dict[str, object]
@@ -151,6 +158,7 @@ def test_a_damaged_wallet_is_made_anew_and_keeps_what_its_ledger_does_not_hold(
     assert {name: after[name] for name in sound} == sound
     assert (after["balance"], after["totalEarned"], after["totalSpent"], after["points"]) == (9, 10, 1, 10)
     assert (after["scans"], after["entryCount"], len(after["recent"])) == (1, 2, 2)
+    assert (after["bonusDay"], after["refreshFailures"]) == ("1970-01-01", 0)
     assert get_wallet(GetWallet(), "ann", cloud.deps)["balance"] == 9
     (entry,) = audit(cloud)
     assert (entry["action"], entry["target"], entry["why"]) == ("repair", "ann", "damaged")

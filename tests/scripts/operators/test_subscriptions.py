@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,14 +48,6 @@ def test_the_old_plan_pays_what_it_owes_and_the_new_one_begins_with_the_next_day
     assert [(entry.entry_id, entry.delta) for entry in account.new_entries] == [("refresh:2026-11-25", 10)]
 
 
-def test_from_days_to_months_the_month_under_way_comes_at_once() -> None:
-    """Who has paid for a month does not wait for the next one, and is next due in it."""
-    wallet, posted = put_on(opened(), Plan.PRO)
-    assert posted == [("refresh:2026-11", 100)]
-    assert wallet.next_refresh_at is not None
-    assert wallet.next_refresh_at.date().isoformat() == "2026-12-01"
-
-
 def test_there_and_back_brings_nothing_twice() -> None:
     """The month covers its days, and is not paid again."""
     monthly, _ = put_on(opened(), Plan.PRO)
@@ -64,13 +55,6 @@ def test_there_and_back_brings_nothing_twice() -> None:
     assert posted == []
     again, posted = put_on(daily, Plan.PRO, days=2)
     assert (posted, again.balance) == ([], 110)
-
-
-@pytest.mark.parametrize("plan", Plan)
-def test_a_repeated_change_brings_nothing(plan: Plan) -> None:
-    """An operator may repeat the command."""
-    once, _ = put_on(opened(), plan)
-    assert put_on(once, plan) == (once, [])
 
 
 def test_a_plan_that_there_is_not_owes_nothing_and_can_be_left() -> None:
