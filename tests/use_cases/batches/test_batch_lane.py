@@ -54,17 +54,6 @@ def test_many_photos_are_one_batch_and_few_calls(app: App, openai: OpenAIStandIn
     assert batch["costMicros"] == sum(app.stored_job(job_id)["costMicros"] for job_id in ids)
 
 
-def test_a_photo_removed_while_it_waited_fails_alone(app: App) -> None:
-    """A photo deleted before its turn fails its own job with a refund; the others of the batch go on."""
-    gone = app.upload()
-    lost, kept = app.classify(gone)["jobId"], app.classify()["jobId"]
-    app.cloud.storage_client().bucket(app.cloud.bucket).blob(gone).delete()
-    lost_job, kept_job = app.until_final(lost, kept)
-    assert (lost_job["status"], lost_job["error"]["code"]) == ("failed", "IMAGE_NOT_FOUND")
-    assert kept_job["status"] == "done"
-    assert app.statement() == [("welcome", 10, 10), ("charge", -1, 9), ("charge", -1, 8), ("refund", 1, 9)]
-
-
 def test_a_photo_of_the_last_release_that_was_replaced_fails_alone(app: App) -> None:
     """Where no digest was kept, what is uploaded over a queued photo is looked at anew; if it is none, its job fails
     with a refund and the reason, and the others of the batch are sent."""

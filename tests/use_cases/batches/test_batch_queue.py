@@ -28,10 +28,9 @@ from functions.use_cases.shared.set_aside import LOOK_AGAIN
 from localcloud.firestore.errors import FirestoreError
 from scripts.ecolane_cloud import ecolane_cloud
 from scripts.inprocess import InProcessCloud
-from tests.app import App, photo
+from tests.app import App
 from tests.steps import UNLIMITED, batch_files, enqueue, held, job, listed, register, statuses, stored, ticks, wallet
 
-PHOTO = photo(64)
 SECRET = "whsec_" + base64.b64encode(b"a secret that only OpenAI knows").decode()
 
 
@@ -67,14 +66,6 @@ def test_a_batch_of_one_starves_nobody(cloud: InProcessCloud) -> None:
     waiting = enqueue(cloud, "ann", 3)
     ticks(cloud, timedelta(hours=1))
     assert statuses(cloud, waiting) == ["done"] * 3
-
-
-def test_places_that_nobody_prefers_go_to_the_others(cloud: InProcessCloud) -> None:
-    """Without users of priority, a batch is full of those without."""
-    cloud.configure({"batch": {"jobsPerBatch": 10, "batchesPerRun": 1}, "tokens": {"welcome": 200}, **_plans()})
-    ids = enqueue(cloud, "ann", 12)
-    submit_batches(cloud.deps)
-    assert statuses(cloud, ids) == ["processing"] * 10 + ["queued"] * 2
 
 
 @pytest.mark.parametrize("state", ["building", "uploaded"])
@@ -141,11 +132,14 @@ def test_a_batch_that_expires_is_tried_once_more(cloud: InProcessCloud) -> None:
     assert cloud.openai.requests["POST /v1/batches"] == 2
 
 
-@pytest.mark.parametrize("state", [ProviderState.VALIDATING, ProviderState.IN_PROGRESS, ProviderState.FINALIZING])
+@pytest.mark.parametrize(
+    "state", [ProviderState.VALIDATING, ProviderState.IN_PROGRESS, ProviderState.FINALIZING, ProviderState.UNKNOWN]
+)
 def test_a_batch_that_never_ends_is_cancelled_and_given_up(
     cloud: InProcessCloud, state: ProviderState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A batch that OpenAI reports as under way for ever is cancelled after 26 hours, and its jobs refunded after 28."""
+    """A batch that OpenAI reports as under way for ever, or in a state that is not known, is cancelled after 26 hours,
+    and its jobs refunded after 28."""
     ids = enqueue(cloud, "ann", 2)
     honest = cloud.deps.provider.retrieve_batch
     unending = lambda batch_id: replace(honest(batch_id), state=state)  # noqa: E731  (this test's own)
@@ -416,9 +410,3 @@ def test_a_webhook_that_is_not_openais() -> None:
         ]
         assert [httpx.post(url, content=sent, headers=headers).status_code for sent, headers in wrong] == [400] * 7
         assert httpx.post(url, content=b"x" * 100_000, headers=signed(b"x")).status_code == 413
-
-
-def test_without_a_secret_every_webhook_is_refused(cloud: InProcessCloud) -> None:
-    """A deploy that has no webhook secret takes no webhooks at all."""
-    assert cloud.deps.settings.openai_webhook_secret == ""
-    assert cloud.deps.provider.read_webhook(event("batch_1"), signed(event("batch_1"), "whsec_"), "") is None

@@ -3,7 +3,6 @@
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -11,7 +10,6 @@ from functions.core.shared.errors import (
     BudgetExhausted,
     DailyLimit,
     EcolaneError,
-    InvalidRequest,
     ProviderUnavailable,
 )
 from functions.use_cases.batches.submit_batches import submit_batches
@@ -140,26 +138,6 @@ def test_calls_at_once_never_pass_a_users_cap(cloud: InProcessCloud) -> None:
     assert set(outcomes) <= {"PROVIDER_UNAVAILABLE", "DAILY_LIMIT", "RATE_LIMITED"}
     assert outcomes["PROVIDER_UNAVAILABLE"] == 3
     assert books(cloud)[1:] == (0, 3 * most)
-
-
-@pytest.mark.parametrize(
-    ("budget", "field"),
-    [
-        ({"dailyLimitMicros": -1}, "budget.dailyLimitMicros"),
-        ({"monthlyLimitMicros": 10**12}, "budget.monthlyLimitMicros"),
-        ({"batchOnlyPercent": 0}, "budget.batchOnlyPercent"),
-        ({"overrideMode": "normal"}, "budget"),
-        ({"overrideMode": "open", "overrideUntil": MIDNIGHT}, "budget.overrideMode"),
-        ({"overrideMode": "normal", "overrideUntil": "2026-11-22T00:00:00"}, "budget.overrideUntil"),
-    ],
-    ids=str,
-)
-def test_a_wrong_rule_is_refused_by_name(cloud: InProcessCloud, budget: dict[str, Any], field: str) -> None:
-    """Negative, absurd, half an override: nothing changes."""
-    with pytest.raises(InvalidRequest) as refused:
-        admin_set_config(AdminSetConfig(changes={"budget": budget}), "root", cloud.deps)
-    assert refused.value.details == {"field": field}
-    assert cloud.deps.runtime().budget.daily_limit_micros == 10_000_000
 
 
 def test_a_negative_limit_in_the_document_is_not_believed(cloud: InProcessCloud) -> None:

@@ -43,14 +43,6 @@ def test_one_bad_photo_does_not_keep_the_others_back(app: App, other_app: App) -
     assert app.statement() == [WELCOME, ("charge", -1, 9)]
 
 
-def test_as_many_photos_as_the_tokens_go(app: App) -> None:
-    """Of twelve photos with tokens for ten, the first ten are taken and two are refused."""
-    answer = app.call("classify_images", images=images(app, 12))
-    reasons = [result.get("error", {}).get("reason") for result in answer["results"]]
-    assert reasons == [None] * 10 + ["INSUFFICIENT_TOKENS"] * 2
-    assert answer["balance"] == 0
-
-
 def test_a_repeated_call_with_more_photos_charges_the_new_ones(app: App) -> None:
     """Keys that were used before are answered again; only the new photos are charged."""
     wanted = images(app, 3)

@@ -12,7 +12,6 @@ from functions.adapters.alerting import AlertNotDeliveredError
 from functions.core.shared.alerts import ATTEMPTS_MAX, Alert, AlertKind, alert
 from functions.use_cases.operations.admin_stats import AdminStats, admin_stats
 from functions.use_cases.operations.guard_budget import guard_budget
-from functions.use_cases.wallet.register_device import RegisterDevice, register_device
 from scripts.inprocess import InProcessCloud
 from tests.steps import register, stored
 
@@ -183,8 +182,7 @@ def test_a_damaged_alert_of_something_that_holds_is_written_anew(cloud: InProces
 
 def test_a_damaged_wallet_of_one_operator_leaves_the_others_told(cloud: InProcessCloud) -> None:
     """Their devices get the push."""
-    device = {"deviceId": "phone-of-eve-1", "pushToken": "token-of-eve", "platform": "ios"}
-    register_device(RegisterDevice.model_validate(device), "eve", cloud.deps)
+    register(cloud, "eve", "token-of-eve")
     cloud.configure({"budget": {"alertUids": ["root", "eve"]}})
     cloud.client.document("users/root/wallet/main").update({"pushTokens": "lost"})
     Webhook(cloud)
@@ -196,8 +194,7 @@ def test_a_damaged_wallet_of_one_operator_leaves_the_others_told(cloud: InProces
 def test_a_dead_token_of_an_operator_is_removed(cloud: InProcessCloud) -> None:
     """The next alert goes to the operator's other device alone."""
     for name in ("phone", "tablet"):
-        device = {"deviceId": f"{name}-of-eve", "pushToken": f"token-of-the-{name}", "platform": "ios"}
-        register_device(RegisterDevice.model_validate(device), "eve", cloud.deps)
+        register(cloud, "eve", f"token-of-the-{name}", deviceId=f"{name}-of-eve")
     cloud.configure({"budget": {"alertUids": ["eve"]}})
     cloud.messaging.dead_tokens.add("token-of-the-phone")
     Webhook(cloud)

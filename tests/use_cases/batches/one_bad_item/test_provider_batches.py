@@ -88,17 +88,6 @@ def test_an_unknown_state_is_waited_for_and_told(cloud: InProcessCloud, monkeypa
     assert statuses(cloud, [job_id]) == ["done"]
 
 
-def test_an_unknown_state_that_stays_is_given_up_as_any(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After 26 hours the batch is cancelled, after 28 its jobs are refunded."""
-    (job_id,) = enqueue(cloud, "ann")
-    submit_batches(cloud.deps)
-    reported_as(monkeypatch, lambda _batch: {"status": "paused"})
-    ticks(cloud, timedelta(hours=29))
-    (batch_id,) = batch_ids(cloud)
-    assert stored(cloud, f"batches/{batch_id}")["cancelRequested"] is True
-    assert statuses(cloud, [job_id]) == ["failed"]
-
-
 def test_paid_answers_are_waited_for(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch that is `completed` with three answers, and names its file only twenty minutes later, brings all three at
     their first attempt."""
