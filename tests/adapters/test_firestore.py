@@ -20,7 +20,6 @@ from functions.core.jobs.jobs import FAILURE_TEXTS, QUEUE_SHARDS, Failure, Job, 
 from functions.core.jobs.opening import Opened, Outcome, Replayed
 from functions.core.jobs.queue_stats import QueueStats
 from functions.core.refresh.refresh import SHARDS
-from functions.core.shared.errors import InsufficientTokens
 from functions.core.shared.lanes import Lane
 from functions.core.wallet.accounts import Account, charge, open_account
 from functions.core.wallet.ledger import Wallet, empty_wallet
@@ -117,24 +116,6 @@ def test_charge_entry_and_job_are_there_together(store: OperatorStore, client: C
     assert stored.job == wanted
     assert statement(client) == [("welcome", 10, 10), (f"charge:{wanted.job_id}", -5, 5)]
     assert wallet_of(store).balance == 5
-
-
-def test_a_refusal_writes_nothing(store: OperatorStore, client: Client) -> None:
-    """Whoever cannot pay gets no job, no entry and no wallet."""
-    dear = job(tokens_cost=11)
-    with pytest.raises(InsufficientTokens):
-        open_jobs(store, dear)
-    assert store.get_job(dear.job_id) is None
-    assert (store.get_wallet("ana"), statement(client)) == (None, [])
-
-
-def test_a_job_that_another_call_opened_is_not_paid_again(store: OperatorStore, client: Client) -> None:
-    """The second call with the same key charges nothing and is told so."""
-    first = job()
-    opened(store, first)
-    second = first.model_copy(update={"opened_by": "invocation-2"})
-    assert isinstance(open_jobs(store, second), Replayed)
-    assert statement(client) == [("welcome", 10, 10), (f"charge:{first.job_id}", -1, 9)]
 
 
 def test_failure_and_refund_are_one(store: OperatorStore, client: Client) -> None:

@@ -27,7 +27,7 @@ from functions.core.refresh.refresh import (
     shard_of,
     slot_of,
 )
-from functions.core.wallet.accounts import Account, open_account
+from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import Wallet
 from tests.builders import NOW
 
@@ -159,15 +159,6 @@ def test_a_new_user_begins_with_the_next_period() -> None:
     assert NOW < next_at(wallet) <= NOW + ONE_DAY
     assert (next_at(wallet).hour * 60 + next_at(wallet).minute) == SLOT
     assert refreshed(wallet, UID, config(), next_at(wallet) - MINUTE) is None
-
-
-def test_a_wallet_from_before_the_schedule_enters_it_on_contact() -> None:
-    """A document without the schedule's fields is read, and treated as a new user's but for the welcome."""
-    old = open_account(None, 10, NOW - 99 * ONE_DAY).wallet
-    assert in_arrears(old, config(), NOW)
-    account = credit_due(old, UID, config(), NOW)
-    assert entries(account) == []
-    assert account.wallet.next_refresh_at == opened(NOW).next_refresh_at
 
 
 @pytest.mark.parametrize(
@@ -355,13 +346,6 @@ def test_a_plan_that_nobody_knows_is_no_allowance() -> None:
     assert (account.new_entries, account.wallet.balance) == ((), wallet.balance)
     assert not in_arrears(wallet, config(), NOW + 5 * ONE_DAY)
     assert entries(credit_due(with_fields(account.wallet, plan="free"), UID, config(), NOW + ONE_DAY)) != []
-
-
-def test_a_period_that_is_none_is_an_error() -> None:
-    """Text that names no day or month is not guessed at."""
-    wallet = with_fields(opened(), refreshed_period="2026-13-45")
-    with pytest.raises(ValueError, match="month"):
-        refreshed(wallet, UID, config(), next_at(wallet))
 
 
 def test_a_user_is_tried_again_after_1_2_and_4_minutes_and_then_given_up() -> None:

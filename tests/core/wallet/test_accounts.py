@@ -121,13 +121,6 @@ def test_a_ledger_without_entries_makes_an_empty_wallet() -> None:
     assert reopened_account([], NOW).wallet == empty_wallet(NOW)
 
 
-def test_posting_leaves_the_account_it_started_from_alone() -> None:
-    """An account is a value: a transaction that runs twice starts from the same one twice."""
-    before = open_account(None, 10, NOW)
-    charge(before, "bottle", 5, NOW)
-    assert (before.wallet.balance, len(before.new_entries)) == (10, 1)
-
-
 def test_the_wallet_shows_its_last_entries_newest_first() -> None:
     """`recent` holds the last 20 entries and no more; the numbers go on."""
     long = open_account(None, 1_000, NOW)

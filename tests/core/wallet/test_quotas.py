@@ -90,14 +90,6 @@ def test_the_minute_has_its_calls() -> None:
         use_quota(busy, Lane.BATCH, PLAN, NOW - MINUTE)
 
 
-def test_a_refused_call_is_not_counted() -> None:
-    """Whoever is refused has lost nothing."""
-    full = admitted(Lane.INSTANT, Lane.INSTANT)
-    with pytest.raises(DailyLimit):
-        use_quota(full, Lane.INSTANT, PLAN, NOW)
-    assert today_of(full.wallet, NOW).instant == 2
-
-
 def test_a_photo_that_came_to_nothing_does_not_count() -> None:
     """Its place in today's photos is free again."""
     ledger = return_quota(admitted(Lane.INSTANT, Lane.INSTANT), Lane.INSTANT, TODAY, NOW)

@@ -123,15 +123,6 @@ def test_nobody_waits_for_ever_for_a_budget(cloud: InProcessCloud) -> None:
     assert cloud.openai.requests["POST /v1/batches"] == 0
 
 
-def test_a_batch_that_expires_is_tried_once_more(cloud: InProcessCloud) -> None:
-    """A batch that OpenAI lets expire after 24 hours goes again, within the 26 hours that a user may have to wait."""
-    ids = enqueue(cloud, "ann", 2)
-    cloud.openai.faults.add(kind="batch_expires", share=0.0)
-    ticks(cloud, timedelta(hours=26))
-    assert statuses(cloud, ids) == ["done"] * 2
-    assert cloud.openai.requests["POST /v1/batches"] == 2
-
-
 @pytest.mark.parametrize(
     "state", [ProviderState.VALIDATING, ProviderState.IN_PROGRESS, ProviderState.FINALIZING, ProviderState.UNKNOWN]
 )

@@ -49,6 +49,8 @@ def test_a_call_holds_before_the_provider_is_asked(cloud: InProcessCloud) -> Non
         ({"kind": "server_error"}, "nothing"),
         ({"kind": "unavailable"}, "nothing"),
         ({"kind": "rate_limited"}, "nothing"),
+        ({"kind": "refused", "status": 404, "code": "model_not_found"}, "nothing"),
+        ({"kind": "error_in_success", "status": 404, "code": "model_not_found"}, "nothing"),
         ({"kind": "reply_lost"}, "the most"),
         ({"kind": "connection_reset"}, "the most"),
         ({"kind": "bad_gateway"}, "the most"),

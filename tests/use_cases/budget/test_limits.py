@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from functions.adapters.breaker import OPEN_FOR
 from functions.core.shared.errors import (
     BudgetExhausted,
     DailyLimit,
@@ -29,6 +30,7 @@ def test_a_budget_for_so_many_calls_serves_so_many(cloud: InProcessCloud, calls:
     cloud.openai.faults.add(kind="reply_lost", endpoint="POST /v1/chat/completions", count=None)
     outcomes = []
     for number in range(calls * 8 + 3):
+        cloud.clock.advance(OPEN_FOR)  # so that the provider is asked again, however often it has failed
         try:
             classify(cloud, str(number), uid=f"user-{number}", allowBatch=False)
         except EcolaneError as error:

@@ -287,15 +287,6 @@ def test_a_provider_that_fails_costs_nothing(app: App, fault: dict[str, Any]) ->
     assert (job["status"], job["result"]) == ("failed", None)
 
 
-@pytest.mark.parametrize("kind", ["refused", "error_in_success"])
-def test_nothing_is_booked_for_what_no_model_was_asked(app: App, kind: str) -> None:
-    """A request that is refused before it runs costs the operator nothing, whatever status says so."""
-    assert app.cloud.openai is not None
-    app.cloud.openai.faults.add(kind=kind, status=404, code="model_not_found")
-    error = app.refused("classify_image", requestId="a-good-key", imagePath=app.upload(), mode="instant")
-    assert app.stored_job(error.details["jobId"])["costMicros"] == 0
-
-
 @pytest.mark.parametrize(
     "fault",
     [

@@ -124,14 +124,6 @@ def test_answers_that_never_come_are_waited_for_a_while(
     assert (job(cloud, job_id)["status"], job(cloud, job_id)["attempts"]) == ("done", 2)
 
 
-def test_a_link_that_timed_out_is_another_attempt(cloud: InProcessCloud) -> None:
-    """A photo that the provider could not download in time, by the link that it was sent, is not refused for it."""
-    (job_id,) = enqueue(cloud, "ann")
-    cloud.openai.faults.add(kind="line_error", status=400, code="invalid_image_url")
-    ticks(cloud, timedelta(hours=2))
-    assert (job(cloud, job_id)["status"], job(cloud, job_id)["attempts"]) == ("done", 2)
-
-
 def test_a_lost_batch_among_too_many_is_not_created_again(
     cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
