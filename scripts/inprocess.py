@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import IO, Any, Literal, TypeVar
 
+from google.api_core.exceptions import NotFound
 from openai import OpenAI
 
 from functions.adapters.firestore import BoundedTransport, FirestoreStore
@@ -31,6 +32,7 @@ from scripts.operators.session import OperatorDeps
 from scripts.operators.store import OperatorStore
 
 D = TypeVar("D", bound=Deps)
+T = TypeVar("T")
 Interrupt = Callable[[str, Literal["before", "after"]], None]
 
 SETTINGS = Settings(PROJECT, "demo-bucket", "gpt-6-luna", "http://openai.local/v1", "stand-in")
@@ -80,45 +82,63 @@ class MemoryFiles:
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
 
+    def _call(self, name: str, act: Callable[[], T]) -> T:
+        """Let a call take effect; `name` is the method's."""
+        del name
+        return act()
+
     def read_photo(self, path: str) -> bytes:
         """Return an uploaded photo, or raise ImageNotFound."""
+        return self._call("read_photo", lambda: self._photo(path))
+
+    def _photo(self, path: str) -> bytes:
         if path not in self.objects:
             raise ImageNotFound("There is no photo at imagePath. Upload it first.")
         return self.objects[path]
 
-    @contextmanager
-    def write_input(self, batch_id: str) -> Iterator[IO[bytes]]:
+    def write_input(self, batch_id: str) -> AbstractContextManager[IO[bytes]]:
         """Open a batch's input file for writing; it appears when the block ends without an error."""
+        return self._written("write_input", f"batches/{batch_id}/input.jsonl")
+
+    def write_manifest(self, batch_id: str) -> AbstractContextManager[IO[bytes]]:
+        """Open a batch's list of jobs for writing; see `write_input`."""
+        return self._written("write_manifest", f"batches/{batch_id}/jobs.jsonl")
+
+    @contextmanager
+    def _written(self, name: str, path: str) -> Iterator[IO[bytes]]:
         file = BytesIO()
         yield file
-        self.objects[f"batches/{batch_id}/input.jsonl"] = file.getvalue()
+        data = file.getvalue()
+        self._call(name, lambda: self.objects.__setitem__(path, data))
 
     @contextmanager
     def read_input(self, batch_id: str) -> Iterator[IO[bytes]]:
         """Open a batch's input file for reading."""
-        yield BytesIO(self.objects[f"batches/{batch_id}/input.jsonl"])
-
-    @contextmanager
-    def write_manifest(self, batch_id: str) -> Iterator[IO[bytes]]:
-        """Open a batch's list of jobs for writing; see `write_input`."""
-        file = BytesIO()
-        yield file
-        self.objects[f"batches/{batch_id}/jobs.jsonl"] = file.getvalue()
+        yield BytesIO(self._call("read_input", lambda: self._stored(f"batches/{batch_id}/input.jsonl")))
 
     def read_manifest(self, batch_id: str) -> BatchManifest:
         """Return a batch's list of jobs."""
-        return BatchManifest(self.objects[f"batches/{batch_id}/jobs.jsonl"].splitlines())
+        data = self._call("read_manifest", lambda: self._stored(f"batches/{batch_id}/jobs.jsonl"))
+        return BatchManifest(data.splitlines())
 
     def put_photo(self, batch_id: str, job_id: str, jpeg: bytes) -> str:
         """Store a prepared photo with its batch and return a link to it."""
         path = f"batches/{batch_id}/photos/{job_id}.jpg"
-        self.objects[path] = jpeg
+        self._call("put_photo", lambda: self.objects.__setitem__(path, jpeg))
         return f"http://storage.local/{path}"
 
     def delete_batch_files(self, batch_id: str) -> None:
         """Remove a batch's files, as far as they are there."""
-        for path in [path for path in self.objects if path.startswith(f"batches/{batch_id}/")]:
+        self._call("delete_batch_files", lambda: self._delete(f"batches/{batch_id}/"))
+
+    def _delete(self, folder: str) -> None:
+        for path in [path for path in self.objects if path.startswith(folder)]:
             del self.objects[path]
+
+    def _stored(self, path: str) -> bytes:
+        if path not in self.objects:
+            raise NotFound(f"no object {path}")  # type: ignore[no-untyped-call]
+        return self.objects[path]
 
 
 class MemoryMessaging:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from typing import Any
 from zlib import crc32
@@ -9,6 +10,7 @@ from zlib import crc32
 from PIL import Image, ImageDraw
 
 from functions.core.model.classification import Category
+from functions.core.shared.records import Request
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
 from functions.use_cases.jobs.cancel_job import CancelJob, cancel_job
@@ -35,11 +37,12 @@ from scripts.simulation.world import World, photo_text
 
 Call = Callable[[Deps], Any]
 
-CRON_CALLS: dict[str, Call] = {
+CRON_CALLS: dict[str, Callable[..., Any]] = {
     "submit": submit_batches,
     "poll": poll_batches,
     "recover": recover_jobs,
     "guard": guard_budget,
+    "refresh": lambda deps, worker: refresh_credits(deps, job_name=worker),
 }
 
 
@@ -61,10 +64,7 @@ def perform(action: Action, world: World, key: str | None = None) -> None:
         FATE[action.kind](world, **action.details)
         return
     if action.kind in CRON_CALLS:
-        call = CRON_CALLS[action.kind]
-    elif action.kind == "refresh":
-        worker = action.details["worker"]
-        call = lambda deps: refresh_credits(deps, worker)  # noqa: E731  (a call among calls)
+        call: Call = partial(CRON_CALLS[action.kind], **action.details)
     else:
         call = APP[action.kind](world, **action.details)
     world.begin(key or str(action.number), action.kind, call)
@@ -80,15 +80,19 @@ def photo_path(user: str, key: str) -> str:
     return f"users/{user}/uploads/{key}.jpg"
 
 
-def upload(world: World, user: str, key: str) -> str:
-    """Store the photo for a request, different from all others by a comment in it, and return its path."""
+def _uploaded(world: World, user: str, key: str) -> str:
+    """Return the path of the photo for a request, different from all others by a comment in it. It is uploaded before
+    the first call: an app that retries does not upload again."""
     path = photo_path(user, key)
+    if path in world.uploads:
+        return path
+    if user in world.history.hostile:
+        world.openai.faults.add(kind="cut_answer", endpoint="*", custom_id=job_id_of(user, key), count=None)
     comment = path.encode()
     drawing = _DRAWINGS[crc32(comment) % len(_DRAWINGS)]
     data = drawing[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + drawing[2:]
     world.photos[photo_text(data)] = path
-    world.uploads[path] = data
-    world.files.objects[path] = data
+    world.uploads[path] = world.files.objects[path] = data
     return path
 
 
@@ -102,82 +106,43 @@ def _classify_many(world: World, user: str, keys: list[str]) -> Call:
     return lambda deps: classify_images(ClassifyImages.model_validate({"images": images}), user, deps)
 
 
-def _uploaded(world: World, user: str, key: str) -> str:
-    """Upload a photo before its first call: an app that retries does not upload again."""
-    path = photo_path(user, key)
-    if path in world.uploads:
-        return path
-    if user in world.history.hostile:
-        world.openai.faults.add(kind="cut_answer", endpoint="*", custom_id=job_id_of(user, key), count=None)
-    return upload(world, user, key)
-
-
-def _upgrade(_world: World, user: str, key: str) -> Call:
-    return lambda deps: upgrade_job(UpgradeJob(jobId=job_id_of(user, key)), user, deps)
-
-
-def _cancel(_world: World, user: str, key: str) -> Call:
-    return lambda deps: cancel_job(CancelJob(jobId=job_id_of(user, key)), user, deps)
-
-
-def _bonus(_world: World, user: str, device: str) -> Call:
-    return lambda deps: claim_daily_bonus(ClaimDailyBonus(deviceId=device), user, deps)
-
-
-def _convert(_world: World, user: str, key: str, points: int) -> Call:
-    return lambda deps: convert_points(ConvertPoints(requestId=key, points=points), user, deps)
-
-
-def _manual(_world: World, user: str, key: str, device: str) -> Call:
-    request = RecordManualClassification(requestId=key, deviceId=device, itemName="Can", category=Category.DRY)
-    return lambda deps: record_manual_classification(request, user, deps)
-
-
-def _look(_world: World, user: str) -> Call:
-    return lambda deps: get_wallet(GetWallet(), user, deps)
-
-
-def _register(_world: World, user: str, device: str) -> Call:
-    request = RegisterDevice(deviceId=device, pushToken=f"token-{device}", platform="android")
-    return lambda deps: register_device(request, user, deps)
-
-
 def _configure(_world: World, changes: dict[str, Any]) -> Call:
     return lambda deps: admin_set_config(AdminSetConfig(changes=changes), "operator", deps)
+
+
+def _asking(use_case: Callable[[Any, str, Deps], Any], request: Callable[..., Request]) -> Callable[..., Call]:
+    """Call a use case for a user with what `request` makes of the action's other details and the user."""
+
+    def asked(_world: World, user: str, **details: Any) -> Call:
+        return lambda deps: use_case(request(user, **details), user, deps)
+
+    return asked
 
 
 APP: dict[str, Callable[..., Call]] = {
     "classify": _classify,
     "classify_many": _classify_many,
-    "upgrade": _upgrade,
-    "cancel": _cancel,
-    "bonus": _bonus,
-    "convert": _convert,
-    "manual": _manual,
-    "look": _look,
-    "register": _register,
+    "upgrade": _asking(upgrade_job, lambda user, key: UpgradeJob(jobId=job_id_of(user, key))),
+    "cancel": _asking(cancel_job, lambda user, key: CancelJob(jobId=job_id_of(user, key))),
+    "bonus": _asking(claim_daily_bonus, lambda _, device: ClaimDailyBonus(deviceId=device)),
+    "convert": _asking(convert_points, lambda _, key, points: ConvertPoints(requestId=key, points=points)),
+    "manual": _asking(
+        record_manual_classification,
+        lambda _, key, device: RecordManualClassification(
+            requestId=key, deviceId=device, itemName="Can", category=Category.DRY
+        ),
+    ),
+    "look": _asking(get_wallet, lambda _: GetWallet()),
+    "register": _asking(
+        register_device,
+        lambda _, device: RegisterDevice(deviceId=device, pushToken=f"token-{device}", platform="android"),
+    ),
     "configure": _configure,
 }
 
 
-def _remove_photo(world: World, user: str, key: str) -> None:
-    world.files.objects.pop(photo_path(user, key), None)
-
-
-def _openai(world: World, trouble: dict[str, Any]) -> None:
-    world.openai.faults.add(**trouble)
-
-
 def _outage(world: World, service: str, seconds: float) -> None:
     world.outages[service] = world.interleaving.seconds + seconds
-
-
-def _restart(world: World, process: int) -> None:
-    world.restart(process)
-
-
-def _unreadable(world: World, user: str, key: str) -> None:
-    world.files.unreadable.add(photo_path(user, key))
 
 
 def _refusing(world: World, refusal: dict[str, Any], seconds: float) -> None:
@@ -205,12 +170,12 @@ def _damage(world: World, what: str, seconds: float) -> None:
         world.interleaving.at(world.interleaving.seconds + seconds, lambda path=path: world.repair(path))  # type: ignore[misc]
 
 
-FATE: dict[str, Callable[..., None]] = {
-    "remove_photo": _remove_photo,
-    "openai": _openai,
+FATE: dict[str, Callable[..., object]] = {
+    "remove_photo": lambda world, user, key: world.files.objects.pop(photo_path(user, key), None),
+    "openai": lambda world, trouble: world.openai.faults.add(**trouble),
     "outage": _outage,
-    "restart": _restart,
-    "unreadable": _unreadable,
+    "restart": World.restart,
+    "unreadable": lambda world, user, key: world.files.unreadable.add(photo_path(user, key)),
     "refusing": _refusing,
     "newer": _newer,
     "damage": _damage,

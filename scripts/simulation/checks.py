@@ -114,7 +114,7 @@ def limits_hold(books: Books) -> Iterator[Violation]:
     settings = Settings(books)
     for job_id, job in books.jobs.items():
         upgraded = job["mode"] == "instant" and job["requestedMode"] == "batch"
-        if job["attempts"] > settings.most("batch", "attemptsMax", 3) + upgraded:
+        if job["attempts"] > settings.attempts + upgraded:
             yield Violation("limits", f"job {job_id} was tried {job['attempts']} times")
         if job["tokensCost"] not in settings.prices:
             yield Violation("double_charges", f"job {job_id} costs {job['tokensCost']}, never one of {settings.prices}")
@@ -169,12 +169,9 @@ class Settings:
         # An upgrade pays the difference, if there is one: a job bought at a higher price keeps it.
         self.prices = batch | instant | surged
         self.converted = max(self._all("tokens", "conversionTokensPerDay", 5))
+        self.attempts = max(self._all("batch", "attemptsMax", 3))
         self.cap = max(self._all("tokens", "balanceCap", 200))
         self.by_hand = self.plan("manualPerDay")
-
-    def most(self, section: str, name: str, default: int) -> int:
-        """Return the largest value that a setting ever had."""
-        return max(self._all(section, name, default))
 
     def plan(self, name: str) -> int:
         """Return the largest value that a limit of the free plan ever had."""
@@ -202,8 +199,7 @@ def tokens_are_conserved(books: Books) -> Iterator[Violation]:
         price, earned = (job["tokensCost"], job["points"]) if kept else (0, 0)
         if job["status"] in FINAL and (paid[job_id], points[job_id]) != (price, earned):
             found = f"paid {paid[job_id]}, not {price}; points {points[job_id]}, not {earned}"
-            text = f"job {job_id} is {job['status']}: {found}"
-            yield Violation("double_charges", text)
+            yield Violation("double_charges", f"job {job_id} is {job['status']}: {found}")
         if job.get("chargeStands") and not _stands_for_a_reason(job, books):
             yield Violation("double_charges", f"job {job_id} was not refunded, for no reason")
 

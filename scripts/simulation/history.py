@@ -8,6 +8,7 @@ second or a minute. Between bursts time passes: seconds, past a lease, past midn
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from random import Random
 from typing import Any
 
@@ -17,27 +18,15 @@ FAULT_RATES = (0.0, 0.005, 0.01, 0.03, 0.03, 0.1)
 """Shares of outside calls that are struck: none, so that plain concurrency is tested too, up to hardly bearable."""
 
 FOCUSED = (
-    ("submit", "firestore.Commit"),
-    ("submit", "firestore.BatchWrite"),
-    ("submit", "storage.read_photo"),
-    ("submit", "storage.write_input"),
-    ("submit", "openai.POST files"),
-    ("submit", "openai.POST batches"),
-    ("poll", "firestore.Commit"),
-    ("poll", "firestore.BatchWrite"),
-    ("poll", "openai.GET files/*/content"),
-    ("classify", "firestore.Commit"),
-    ("classify", "openai.POST chat/completions"),
+    *product(["submit"], ["firestore.Commit", "firestore.BatchWrite", "storage.read_photo", "storage.write_input"]),
+    *product(["submit"], ["openai.POST files", "openai.POST batches"]),
+    *product(["poll"], ["firestore.Commit", "firestore.BatchWrite", "openai.GET files/*/content"]),
+    *product(["classify"], ["firestore.Commit", "openai.POST chat/completions"]),
     ("classify_many", "firestore.Commit"),
-    ("upgrade", "firestore.Commit"),
-    ("upgrade", "openai.POST chat/completions"),
-    ("cancel", "firestore.Commit"),
-    ("convert", "firestore.Commit"),
-    ("refresh", "firestore.Commit"),
-    ("recover", "firestore.Commit"),
-    ("guard", "firestore.Commit"),
+    *product(["upgrade"], ["firestore.Commit", "openai.POST chat/completions"]),
+    *product(["cancel", "convert", "refresh", "recover", "guard"], ["firestore.Commit"]),
 )
-"""Calls that series of faults can strike."""
+"""Use cases, with the calls that series of faults can strike in them."""
 
 
 @dataclass(frozen=True)
@@ -130,10 +119,7 @@ def _config(dice: Random) -> dict[str, Any]:
             "attemptsMax": dice.choice((1, 2, 3, 3)),
             "signedUrls": dice.random() < 0.25,
         },
-        "budget": {
-            "dailyLimitMicros": daily,
-            "monthlyLimitMicros": dice.choice((200_000_000, 200_000_000, 2 * daily)),
-        },
+        "budget": {"dailyLimitMicros": daily, "monthlyLimitMicros": dice.choice((200_000_000, 200_000_000, 2 * daily))},
         "refresh": {
             "allowances": {"free": allowance},
             "dormantDays": dice.choice((1, 2, 14)),
@@ -260,12 +246,11 @@ class _Draw:
             self._at = first + dice.uniform(0.0, spread)
             self._user_action(dice.choice(USER_ACTIONS))
         busy = dice.random()
-        for cron in CRONS:
-            for _ in range(2):  # a tick, and now and then the same tick twice
-                if dice.random() < busy * (0.7 if cron != "guard" else 0.4):
-                    self._at = first + dice.uniform(0.0, spread)
-                    worker = dice.choice(("all", "x-worker-1-of-2", "x-worker-2-of-2")) if cron == "refresh" else None
-                    self._add(cron, **({"worker": worker} if worker else {}))
+        for cron in [cron for cron in CRONS for _ in range(2)]:  # a tick, and now and then the same tick twice
+            if dice.random() < busy * (0.7 if cron != "guard" else 0.4):
+                self._at = first + dice.uniform(0.0, spread)
+                workers = ("all", "x-worker-1-of-2", "x-worker-2-of-2")
+                self._add(cron, **({"worker": dice.choice(workers)} if cron == "refresh" else {}))
         self._at = first
         self._misfortune()
         self._at = first

@@ -2,15 +2,12 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from io import BytesIO
-from typing import IO, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import grpc
 import httpx2
 from google.api_core import exceptions
 
-from functions.core.batches.manifest import BatchManifest
 from functions.core.wallet.profile import PushSummary
 from localcloud.firestore.errors import FirestoreError
 from localcloud.openai.faults import Faults
@@ -31,8 +28,7 @@ class Wire(httpx2.BaseTransport):
     """The network between the OpenAI client and the stand-in."""
 
     def __init__(self, gate: Gate, inner: httpx2.BaseTransport) -> None:
-        self._gate = gate
-        self._inner = inner
+        self._gate, self._inner = gate, inner
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         request.read()  # all of it: a request that arrives late must not find its file closed
@@ -55,16 +51,16 @@ class HostilePhotos(httpx2.BaseTransport):
         self._inner, self._faults, self._hostile = inner, faults, hostile
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        if not request.url.path.endswith("/chat/completions"):
-            return self._inner.handle_request(request)
-        _, image = json.loads(request.read())["messages"][1]["content"]
-        if not self._hostile(image["image_url"]["url"].partition(",")[2]):
-            return self._inner.handle_request(request)
-        fault = self._faults.add(kind="cut_answer", endpoint="*")
+        fault = None
+        if request.url.path.endswith("/chat/completions"):
+            _, image = json.loads(request.read())["messages"][1]["content"]
+            if self._hostile(image["image_url"]["url"].partition(",")[2]):
+                fault = self._faults.add(kind="cut_answer", endpoint="*")
         try:
             return self._inner.handle_request(request)
         finally:
-            self._faults.remove(fault)
+            if fault is not None:
+                self._faults.remove(fault)
 
 
 class Files(MemoryFiles):
@@ -75,53 +71,13 @@ class Files(MemoryFiles):
         self._gate = gate
         self.unreadable: set[str] = set()
 
-    def _call(self, name: str, proceed: Callable[[], T]) -> T:
-        return self._gate(f"storage.{name}", proceed, storage_error)
+    def _call(self, name: str, act: Callable[[], T]) -> T:
+        return self._gate(f"storage.{name}", act, storage_error)
 
-    def read_photo(self, path: str) -> bytes:
-        def read() -> bytes:
-            if path in self.unreadable:
-                raise storage_error(Kind.UNAVAILABLE)
-            return super(Files, self).read_photo(path)
-
-        return self._call("read_photo", read)
-
-    @contextmanager
-    def write_input(self, batch_id: str) -> Iterator[IO[bytes]]:
-        with self._written("write_input", f"batches/{batch_id}/input.jsonl") as file:
-            yield file
-
-    @contextmanager
-    def write_manifest(self, batch_id: str) -> Iterator[IO[bytes]]:
-        with self._written("write_manifest", f"batches/{batch_id}/jobs.jsonl") as file:
-            yield file
-
-    @contextmanager
-    def _written(self, name: str, path: str) -> Iterator[IO[bytes]]:
-        file = BytesIO()
-        yield file
-        data = file.getvalue()
-        self._call(name, lambda: self.objects.__setitem__(path, data))
-
-    @contextmanager
-    def read_input(self, batch_id: str) -> Iterator[IO[bytes]]:
-        yield BytesIO(self._call("read_input", lambda: self._stored(f"batches/{batch_id}/input.jsonl")))
-
-    def read_manifest(self, batch_id: str) -> Any:
-        return self._call(
-            "read_manifest", lambda: BatchManifest(self._stored(f"batches/{batch_id}/jobs.jsonl").splitlines())
-        )
-
-    def put_photo(self, batch_id: str, job_id: str, jpeg: bytes) -> str:
-        return self._call("put_photo", lambda: super(Files, self).put_photo(batch_id, job_id, jpeg))
-
-    def delete_batch_files(self, batch_id: str) -> None:
-        self._call("delete_batch_files", lambda: super(Files, self).delete_batch_files(batch_id))
-
-    def _stored(self, path: str) -> bytes:
-        if path not in self.objects:
-            raise exceptions.NotFound(f"no object {path}")  # type: ignore[no-untyped-call]
-        return self.objects[path]
+    def _photo(self, path: str) -> bytes:
+        if path in self.unreadable:
+            raise storage_error(Kind.UNAVAILABLE)
+        return super()._photo(path)
 
 
 class Messaging(MemoryMessaging):

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from scripts.simulation.history import History
 from scripts.simulation.run import Result
@@ -28,16 +28,13 @@ def figures(results: list[Result]) -> dict[str, int]:
 
 def coverage_tables(covered: Counter[str]) -> list[Table]:
     """Return the coverage: each fault at each call, and how jobs, batches and calls ended."""
-    faults = Table(title="Faults struck, by outside call")
     kinds = sorted({name.split()[1] for name in covered if name.startswith("fault ")})
-    faults.add_column("call")
-    for kind in kinds:
-        faults.add_column(kind.replace("_", " "), justify="right")
+    columns = [Column(kind.replace("_", " "), justify="right") for kind in kinds]
+    faults = Table("call", *columns, title="Faults struck, by outside call")
     for call in sorted({name.partition(" at ")[2] for name in covered if name.startswith("fault ")}):
         faults.add_row(call, *(str(covered[f"fault {kind} at {call}"] or "") for kind in kinds))
-    ends = Table(title="How jobs and batches ended, and what the functions reported")
-    ends.add_column("what")
-    ends.add_column("times", justify="right")
+    title = "How jobs and batches ended, and what the functions reported"
+    ends = Table("what", Column("times", justify="right"), title=title)
     for name, times in sorted(covered.items()):
         if name.startswith(("job ", "batch ", "event ", "alerts ", "deadLetters ")):
             ends.add_row(name, f"{times:,}")
@@ -50,8 +47,7 @@ def show_failure(history: History, result: Result, console: Console) -> None:
         f"\n[bold red]Seed {history.seed}[/] breaks {len(result.violations)} promises. The shortest history found:"
     )
     console.print(
-        f"  {history.users} users, batches of up to {history.batch_minutes:g} minutes, {history.config}",
-        soft_wrap=True,
+        f"  {history.users} users, batches of up to {history.batch_minutes:g} minutes, {history.config}", soft_wrap=True
     )
     console.print(f"  {history.focus}, {history.weaknesses}", soft_wrap=True)
     for action in history.actions:
@@ -69,9 +65,7 @@ def show_failure(history: History, result: Result, console: Console) -> None:
 
 def figures_table(found: dict[str, Any], seconds: float) -> Table:
     """Return the figures as a table."""
-    table = Table(title="simulate")
-    table.add_column("figure")
-    table.add_column("value", justify="right")
+    table = Table("figure", Column("value", justify="right"), title="simulate")
     for name, value in found.items():
         table.add_row(name, f"{value:,}")
     table.add_row("seconds", f"{seconds:,.0f}")

@@ -1,7 +1,4 @@
-"""The documents that there may be, field by field: written down once more, apart from the code that writes them.
-
-A type with a question mark may be null; a name with one may be missing.
-"""
+"""The documents that there may be, field by field: written down once more, apart from the code that writes them."""
 
 import re
 from collections.abc import Iterator
@@ -9,159 +6,76 @@ from datetime import datetime
 
 from scripts.simulation.documents import Documents
 
-_HOLD = "map?"
-
 LATER = "later"
 """A field of a release to come, in a history in which one has been at work: see `actions`."""
 
 SCHEMA: dict[str, dict[str, str]] = {
-    "users/*": {"devices": "map", "preferences": "map"},
+    "users/*": {"map": "devices preferences"},
     "users/*/wallet/main": {
-        "balance": "int",
-        "totalEarned": "int",
-        "totalSpent": "int",
-        "entryCount": "int",
-        "points": "int",
-        "convertedPoints": "int",
-        "scans": "int",
-        "plan": "str",
-        "streakDays": "int",
-        "bonusDay": "str",
-        "today": "map",
-        "pushTokens": "list",
-        "rateMinute": "int",
-        "rateCount": "int",
-        "contactAt": "time?",
-        "nextRefreshAt": "time?",
-        "blockedAt": "time?",
-        "refreshShard": "int?",
-        "refreshedPeriod": "str",
-        "refreshFailures": "int",
-        "recent": "list",
-        "createdAt": "time",
-        "updatedAt": "time",
+        "int": (
+            "balance totalEarned totalSpent entryCount points convertedPoints scans streakDays rateMinute "
+            "rateCount refreshFailures"
+        ),
+        "str": "plan bonusDay refreshedPeriod",
+        "map": "today",
+        "list": "pushTokens recent",
+        "time?": "contactAt nextRefreshAt blockedAt",
+        "int?": "refreshShard",
+        "time": "createdAt updatedAt",
     },
     "users/*/ledger/*": {
-        "seq": "int",
-        "delta": "int",
-        "points": "int",
-        "reason": "str",
-        "ref": "str?",
-        "detail": "map?",
-        "balanceAfter": "int",
-        "ts": "time",
+        "int": "seq delta points balanceAfter",
+        "str": "reason",
+        "str?": "ref",
+        "map?": "detail",
+        "time": "ts",
     },
-    "releasedTokens/*": {"expireAt": "time"},
-    "devices/*": {"day": "str", "bonus": "int", "manual": "int", "expireAt": "time"},
+    "releasedTokens/*": {"time": "expireAt"},
+    "devices/*": {"str": "day", "int": "bonus manual", "time": "expireAt"},
     "aiJobs/*": {
-        "uid": "str",
-        "imagePath": "str",
-        "imageDigest": "str?",
-        "requestedMode": "str",
-        "mode": "str",
-        "region": "str",
-        "language": "str",
-        "requestedRegion": "str?",
-        "requestedLanguage": "str?",
-        "day": "str",
-        "status": "str",
-        "priority": "int",
-        "tokensCost": "int",
-        "points": "int",
-        "createdAt": "time",
-        "shard": "int",
-        "queuedAt": "time?",
-        "notify": "list",
-        "estimatedCompletion": "time?",
-        "attempts": "int",
-        "batchId": "str?",
-        "openedBy": "str",
-        "leaseUntil": "time?",
-        "result": "map?",
-        "error": "map?",
-        "chargeStands": "bool",
-        "usage": "map?",
-        "hold": _HOLD,
-        "costMicros": "int",
-        "completedAt": "time?",
-        "expireAt": "time",
+        "str": "uid imagePath requestedMode mode region language day status openedBy",
+        "str?": "imageDigest requestedRegion requestedLanguage batchId",
+        "int": "priority tokensCost points shard attempts costMicros",
+        "time": "createdAt expireAt",
+        "time?": "queuedAt estimatedCompletion leaseUntil completedAt",
+        "list": "notify",
+        "map?": "result error usage hold",
+        "bool": "chargeStands",
     },
     "batches/*": {
-        "state": "str",
-        "createdAt": "time",
-        "dueAt": "time",
-        "model": "str",
-        "jobCount": "int",
-        "inputFileId": "str?",
-        "openaiBatchId": "str?",
-        "polls": "int",
-        "failedPolls": "int",
-        "unendedPolls": "int",
-        "providerState": "str",
-        "answered": "int",
-        "endedAt": "time?",
-        "cancelRequested": "bool",
-        "doneCount": "int",
-        "failedCount": "int",
-        "requeuedCount": "int",
-        "costMicros": "int",
-        "hold": _HOLD,
-        "error": "str?",
-        "completedAt": "time?",
-        "expireAt": "time",
+        "str": "state model providerState",
+        "time": "createdAt dueAt expireAt",
+        "int": "jobCount polls failedPolls unendedPolls answered doneCount failedCount requeuedCount costMicros",
+        "str?": "inputFileId openaiBatchId error",
+        "time?": "endedAt completedAt",
+        "bool": "cancelRequested",
+        "map?": "hold",
     },
-    "config/runtime": {
-        "tokens?": "map",
-        "plans?": "map",
-        "batch?": "map",
-        "budget?": "map",
-        "refresh?": "map",
-        "instant?": "map",
-        "images?": "map",
-    },
-    "config/runtime/audit/*": {"by": "str", "at": "time", "changed": "list"},
-    "stats/queue": {"queued?": "int", "batchMinutes?": "number", "closedAt?": "time", "provider?": "map"},
+    "config/runtime": {"map": "tokens? plans? batch? budget? refresh? instant? images?"},
+    "config/runtime/audit/*": {"str": "by", "time": "at", "list": "changed"},
+    "stats/queue": {"int": "queued?", "number": "batchMinutes?", "time": "closedAt?", "map": "provider?"},
     "stats/budget": {
-        "day": "str",
-        "mode": "str",
-        "reopensAt": "time?",
-        "committed": "map",
-        "limits": "map",
-        "holdPercents": "map",
-        "doubtedDay": "str",
-        "absurd": "int",
-        "absurdMicros": "int",
+        "str": "day mode doubtedDay",
+        "time?": "reopensAt",
+        "map": "committed limits holdPercents",
+        "int": "absurd absurdMicros",
     },
-    "stats/refresh": {"workers": "map"},
-    "budget/*": {
-        "limit": "int",
-        "reserved": "int",
-        "spent": "int",
-        "excess": "int",
-        "costs": "map",
-        "reviewedAt": "time?",
-        "reviews": "int",
-        "users": "map",
-        "usersAt": "time?",
-    },
-    "budget/*/shards/*": {"limit": "int", "reserved": "int", "spent": "int", "excess": "int", "costs": "map"},
+    "stats/refresh": {"map": "workers"},
+    "budget/*": {"int": "limit reserved spent excess reviews", "map": "costs users", "time?": "reviewedAt usersAt"},
+    "budget/*/shards/*": {"int": "limit reserved spent excess", "map": "costs"},
     "alerts/*": {
-        "kind": "str",
-        "day": "str",
-        "text": "str",
-        "createdAt": "time",
-        "dueAt": "time?",
-        "attempts": "int",
-        "channels": "map",
-        "expireAt": "time",
-        "open": "bool",
-        "since": "time?",
-        "overAt": "time?",
-        "key": "str",
-        "uids": "list",
+        "str": "kind day text key",
+        "time": "createdAt expireAt",
+        "time?": "dueAt since overAt",
+        "int": "attempts",
+        "map": "channels",
+        "bool": "open",
+        "list": "uids",
     },
-    "deadLetters/*": {"kind": "str", "path": "str", "uid": "str", "reason": "str", "at": "time", "expireAt": "time"},
+    "deadLetters/*": {"str": "kind path uid reason", "time": "at expireAt"},
 }
+"""By path, the names of the fields of each type. A type with a question mark may be null; a name with one may be
+missing."""
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "int": (int,),
@@ -174,31 +88,30 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 _PATTERNS = [
-    (re.compile(path.replace("*", "[^/]+")), {name.rstrip("?"): kind for name, kind in fields.items()}, fields)
-    for path, fields in SCHEMA.items()
+    (re.compile(path.replace("*", "[^/]+")), {name: kind for kind, names in kinds.items() for name in names.split()})
+    for path, kinds in SCHEMA.items()
 ]
 
 
 def problems(documents: Documents) -> Iterator[str]:
     """Yield what does not fit: documents where none belong, fields unknown, missing or of another type."""
     for path, document in documents.items():
-        found = next((entry for entry in _PATTERNS if entry[0].fullmatch(path)), None)
-        if found is None:
+        fields = next((fields for pattern, fields in _PATTERNS if pattern.fullmatch(path)), None)
+        if fields is None:
             yield f"{path}: no document belongs here"
             continue
-        _, types, fields = found
+        types = {name.rstrip("?"): kind for name, kind in fields.items()}
         for name in document.keys() - types.keys() - {LATER}:
             yield f"{path}: unknown field {name}"
         for name in fields.keys() - document.keys():
             if not name.endswith("?"):
                 yield f"{path}: {name} is missing"
         for name in types.keys() & document.keys():
-            if not fits(document[name], types[name]):
+            if not _fits(document[name], types[name]):
                 yield f"{path}: {name} is {document[name]!r}, not {types[name]}"
 
 
-def fits(value: object, kind: str) -> bool:
-    """Tell whether a value is of a type of the table."""
+def _fits(value: object, kind: str) -> bool:
     if value is None:
         return kind.endswith("?")
     wanted = _TYPES[kind.rstrip("?")]

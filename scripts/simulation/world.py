@@ -209,9 +209,9 @@ class World:
             self._processes[self._processes.index(process)] = self._new_process(self._started)
             self._started += 1
 
-    def restart(self, number: int) -> None:
+    def restart(self, process: int) -> None:
         """End one of the processes, as the platform does at any time."""
-        self.crash(self._processes[number % PROCESSES])
+        self.crash(self._processes[process % PROCESSES])
 
     # The gate
 
@@ -230,7 +230,9 @@ class World:
         me.require_alive()
         me.calls += 1
         me.waits_since = None
-        self._count_step()
+        self.steps += 1
+        if self.steps > STEPS_MAX:
+            raise OverrunError(f"more than {STEPS_MAX} outside calls")
         dice = self.dice(me.key, me.calls)
         latency = 10 ** dice.uniform(-3.0, 0.5 if name.startswith("openai") else -0.5)
         fault = self.plan.draw(dice, me.key, me.what, me.calls, name)
@@ -242,7 +244,9 @@ class World:
         self._note(f"{me.key} {me.what} {me.calls} {name}{f' {fault.kind}' if fault else ''}")
         if fault:
             return self._struck(fault, me, proceed, fail)
-        self._require_no_outage(name, me, fail)
+        if self.outages.get(name.partition(".")[0], 0.0) > self.interleaving.seconds:
+            me.faults += 1
+            raise fail(Kind.UNAVAILABLE)
         answer = self._effect(name, proceed)
         me.require_alive()
         return answer
@@ -294,16 +298,6 @@ class World:
         else:
             self._note(f"{fault.key} {fault.name} arrives late")
 
-    def _require_no_outage(self, name: str, me: Invocation, fail: Callable[[Kind], Exception]) -> None:
-        if self.outages.get(name.partition(".")[0], 0.0) > self.interleaving.seconds:
-            me.faults += 1
-            raise fail(Kind.UNAVAILABLE)
-
-    def _count_step(self) -> None:
-        self.steps += 1
-        if self.steps > STEPS_MAX:
-            raise OverrunError(f"more than {STEPS_MAX} outside calls")
-
     def _note(self, text: str) -> None:
         line = f"{self.interleaving.seconds:.6f} {text}"
         self.trace.append(line)
@@ -350,7 +344,7 @@ class World:
         def recording_create(body: Any, now: int) -> dict[str, Any]:
             batch = create(body, now)
             lines = engine.files.get(body["input_file_id"], now).path.read_bytes().splitlines()
-            jobs = tuple(str(_json(line)["custom_id"]) for line in lines)
+            jobs = tuple(str(json.loads(line)["custom_id"]) for line in lines)
             ours = (batch["metadata"] or {}).get("batchId", "")
             self.created.append(Created(batch["id"], ours, jobs, self.clock()))
             return batch
@@ -465,9 +459,9 @@ class World:
         """Have client libraries wait by the simulated clock, chance fall by the seed, and logs be counted here."""
         random.seed(self.history.seed)
         with ExitStack() as patches:
-            for module in (retry_base, retry_streaming, retry_unary):
-                patches.enter_context(mock.patch.object(module, "time", LibraryTime(self.interleaving)))
             library = LibraryTime(self.interleaving)
+            for module in (retry_base, retry_streaming, retry_unary):
+                patches.enter_context(mock.patch.object(module, "time", library))
             patches.enter_context(mock.patch.object(client, "sleep", library.sleep))
             patches.enter_context(mock.patch.object(time_budget, "monotonic", library.monotonic))
             patches.enter_context(mock.patch.object(log, "log", self._log))
@@ -498,10 +492,6 @@ class _SimulatedDeps(Deps):
     def prepare_photo(self, data: bytes, rules: ImageRules) -> bytes:
         del rules
         return data
-
-
-def _json(line: bytes) -> Any:
-    return json.loads(line)
 
 
 def photo_text(data: bytes) -> str:
