@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
@@ -28,6 +27,7 @@ from functions.use_cases.batches.collector import Collector
 from functions.wiring import Deps
 from scripts.benchmarks.processes import python, rss_mb
 from scripts.inprocess import replaced
+from scripts.sample_answers import answers
 
 SMALL, LARGE = 1_000, 50_000
 MODEL = "gpt-6-luna"
@@ -41,21 +41,15 @@ def run() -> dict[str, Any]:
     figures: dict[str, Any] = {"lines": 0}
     growth = []
     for mode in ("links", "inline"):
-        small, large = _measured(SMALL, mode), _measured(LARGE, mode)
+        small, large = (python("-m", "scripts.benchmarks.batchfile", lines, mode) for lines in (SMALL, LARGE))
         growth.append(large["rss_mb"] - small["rss_mb"])
         figures[f"lines_{mode}"] = round(large["lines"])
         figures[f"build_lines_per_s_{mode}"] = round(large["build_lines_per_s"])
         figures[f"collect_lines_per_s_{mode}"] = round(large["collect_lines_per_s"])
         figures[f"rss_growth_mb_{mode}"] = round(growth[-1], 1)
-    figures["lines"] = max(figures["lines_links"], figures["lines_inline"])
-    figures["build_lines_per_s"] = min(figures["build_lines_per_s_links"], figures["build_lines_per_s_inline"])
-    figures["collect_lines_per_s"] = min(figures["collect_lines_per_s_links"], figures["collect_lines_per_s_inline"])
+    for name, worst in (("lines", max), ("build_lines_per_s", min), ("collect_lines_per_s", min)):
+        figures[name] = worst(figures[f"{name}_links"], figures[f"{name}_inline"])
     figures["rss_growth_mb_1k_to_50k"] = round(max(growth), 1)
-    return figures
-
-
-def _measured(lines: int, mode: str) -> dict[str, float]:
-    figures: dict[str, float] = python("-m", "scripts.benchmarks.batchfile", lines, mode)
     return figures
 
 
@@ -63,38 +57,27 @@ class DiskFiles:
     """Storage's part, on disk."""
 
     def __init__(self, folder: Path) -> None:
-        """Keep everything in this folder."""
         self._folder = folder
 
     def read_photo(self, _path: str) -> bytes:
-        """Return a photo."""
         return PHOTO
 
     def put_photo(self, batch_id: str, job_id: str, _jpeg: bytes) -> str:
         """Return a link as long as a signed one."""
-        return (
-            f"https://storage.googleapis.com/bucket/batches/{batch_id}/photos/{job_id}.jpg?X-Goog-Signature={'0' * 512}"
-        )
+        path = f"bucket/batches/{batch_id}/photos/{job_id}.jpg"
+        return f"https://storage.googleapis.com/{path}?X-Goog-Signature={'0' * 512}"
 
-    @contextmanager
-    def write_input(self, batch_id: str) -> Iterator[IO[bytes]]:
-        """Open the input file for writing."""
-        with (self._folder / f"{batch_id}.input").open("wb") as file:
-            yield file
+    def write_input(self, batch_id: str) -> IO[bytes]:
+        return (self._folder / f"{batch_id}.input").open("wb")
 
-    @contextmanager
-    def write_manifest(self, batch_id: str) -> Iterator[IO[bytes]]:
-        """Open the list of jobs for writing."""
-        with (self._folder / f"{batch_id}.roll").open("wb") as file:
-            yield file
+    def write_manifest(self, batch_id: str) -> IO[bytes]:
+        return (self._folder / f"{batch_id}.roll").open("wb")
 
     def read_manifest(self, batch_id: str) -> BatchManifest:
-        """Return the list of jobs."""
         with (self._folder / f"{batch_id}.roll").open("rb") as file:
             return BatchManifest(file)
 
     def delete_batch_files(self, batch_id: str) -> None:
-        """Remove what was written for a batch."""
         for path in self._folder.glob(f"{batch_id}.*"):
             path.unlink()
 
@@ -115,34 +98,10 @@ class _NoStore:
 
 
 class Answers:
-    """OpenAI's part: answers every line."""
+    """OpenAI's part: answers every line, in an order of its own."""
 
     def __init__(self, lines: int) -> None:
-        """Answer so many."""
-        answer = {
-            "itemName": "Bottle",
-            "category": "Dry Waste",
-            "subcategory": "Plastic",
-            "explanation": "A clear plastic bottle with a blue cap. " * 4,
-            "confidence": 0.9,
-            "needsReview": False,
-            "materials": ["PET"],
-            "recyclingCode": 1,
-            "isRecyclable": True,
-            "isCompostable": False,
-            "requiresSpecialDisposal": False,
-            "hazardLevel": 1,
-            "disposal": {
-                "primaryMethod": "recycle",
-                "steps": ["Empty the bottle.", "Put the cap back on.", "Put it into the bin for packaging."],
-                "timeframe": None,
-                "location": None,
-                "warnings": [],
-                "tips": ["Crush it to save space."],
-                "urgent": False,
-            },
-            "alternatives": [],
-        }
+        answer = {**answers(None), "explanation": "A clear plastic bottle with a blue cap. " * 4}
         self._lines = lines
         self._body = {
             "choices": [{"finish_reason": "stop", "message": {"content": json.dumps(answer)}}],
@@ -150,14 +109,11 @@ class Answers:
         }
 
     def read_lines(self, _file_id: str, _run_seconds: float) -> Iterator[dict[str, Any]]:
-        """Stream the output file, in an order of its own."""
         return map(self.line, reversed(range(self._lines)))
 
     def line(self, number: int) -> dict[str, Any]:
-        """Return a line of an output file."""
         line = {"custom_id": job_id_of(number), "response": {"status_code": 200, "body": self._body}, "error": None}
-        parsed: dict[str, Any] = json.loads(json.dumps(line))  # as it comes off the wire
-        return parsed
+        return dict(json.loads(json.dumps(line)))  # as it comes off the wire
 
 
 class _Deps(Deps):
@@ -177,18 +133,19 @@ def job_id_of(number: int) -> str:
     return f"{number:032x}"
 
 
-def _member(number: int) -> BatchMember:
+def member(number: int, uid: str, created_at: datetime, claimed_at: datetime) -> BatchMember:
+    """Return a line's job as the list of a batch's jobs has it."""
     return BatchMember(
         job_id=job_id_of(number),
-        uid=f"user-{number:028}",
-        image_path=f"users/user-{number:028}/uploads/photo.jpg",
+        uid=uid,
+        image_path=f"users/{uid}/uploads/photo.jpg",
         region="US",
         language="en",
         tokens_cost=1,
         attempts=1,
         cost_micros=0,
-        created_at=NOW,
-        updated_at=NOW,
+        created_at=created_at,
+        updated_at=claimed_at,
     )
 
 
@@ -199,17 +156,16 @@ def _measure(lines: int, mode: str) -> dict[str, float]:
         counts: Counter[str] = Counter()
         leased = NOW + timedelta(minutes=15)
         batch = Batch(batch_id="batch", state=BatchState.BUILDING, created_at=NOW, due_at=leased, model=MODEL)
+        members = [member(number, f"user-{number:028}", NOW, NOW) for number in range(lines)]
         started = time.perf_counter()
-        sent = batch_files.write_files(deps, batch, [_member(number) for number in range(lines)], leased, counts)
+        sent = batch_files.write_files(deps, batch, members, leased, counts)
         built = time.perf_counter()
         replaced(deps, provider=Answers(sent))
-        reported = ProviderBatch("batch_1", ProviderState.COMPLETED, "file_1")
         collector = Collector(deps, batch, until=NOW + timedelta(minutes=6))
-        collector.collect(reported)
-        ended = collector.ended
+        collector.collect(ProviderBatch("batch_1", ProviderState.COMPLETED, "file_1"))
         collected = time.perf_counter()
-    if not 0 < sent == ended["done"]:
-        raise RuntimeError(f"{sent} of {lines} lines were built and {ended['done']} collected")
+    if not 0 < sent == collector.ended["done"]:
+        raise RuntimeError(f"{sent} of {lines} lines were built and {collector.ended['done']} collected")
     return {
         "lines": sent,
         "build_lines_per_s": sent / (built - started),

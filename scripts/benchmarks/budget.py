@@ -22,7 +22,7 @@ from functions.core.shared.errors import EcolaneError
 from functions.use_cases.batches.submit_batches import submit_batches
 from functions.use_cases.operations.guard_budget import guard_budget
 from localcloud.firestore.locks import Owner
-from scripts.benchmarks.calls import classify
+from scripts.benchmarks.calls import UNLIMITED, classify
 from scripts.inprocess import CrashError, InProcessCloud
 
 REQUESTS = 2_000
@@ -34,8 +34,6 @@ LATENCY_SECONDS = (0.1, 0.8)
 FAILED_SHARE = 0.05
 CRASHED_SHARE = 0.05
 LOCK_SECONDS = 10.0
-
-UNLIMITED = {"instantPerDay": 1_000, "batchPerDay": 1_000, "manualPerDay": 5, "callsPerMinute": 1_000, "priority": 0}
 
 
 def _in_line(waiting: Owner, _seconds: float) -> bool:
@@ -56,11 +54,7 @@ def run() -> dict[str, Any]:
         "overshoot_micros": max(max(found["most"] - found["limit"], 0) for found in rounds),
         "usable_share": round(rounds[0]["share"], 4),
         "usable_share_with_batches": round(rounds[1]["share"], 4),
-        "served": rounds[0]["served"],
-        "crashed": rounds[0]["crashed"],
-        "refused": rounds[0]["refused"],
-        "busy": rounds[0]["busy"],
-        "seconds": rounds[0]["seconds"],
+        **{name: rounds[0][name] for name in ("served", "crashed", "refused", "busy", "seconds")},
         "batch_jobs_in_flight": rounds[1]["batched"],
     }
 
@@ -79,9 +73,8 @@ class _Round:
         """Return limit, the most that was ever reserved and spent, the share used, and what became of the calls."""
         cloud = self._cloud
         limit = CALLS_AFFORDABLE * self._held_for_a_call()
-        tokens = {"welcome": 200}
         rules = {"dailyLimitMicros": limit, "monthlyLimitMicros": 100 * limit, "perUserDailyMicros": limit}
-        cloud.configure({"tokens": tokens, "plans": {"free": UNLIMITED}, "budget": rules})
+        cloud.configure({"tokens": {"welcome": 200}, "plans": {"free": UNLIMITED}, "budget": rules})
         for number in range(self._batch_jobs):
             self._classify(f"batch-{number % CONCURRENCY}", number, "batch")
         guard_budget(cloud.deps)

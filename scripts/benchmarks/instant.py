@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 from functions.deploy.params import CALLERS_AT_ONCE
 from localcloud.cloud import LocalCloud
+from scripts.benchmarks.calls import UNLIMITED
 from scripts.benchmarks.processes import ROOT, python, server
 from scripts.drawings import drawn_photos
 from scripts.ecolane_cloud import ecolane_cloud
@@ -54,15 +55,7 @@ FEW_THREADS = 4
 
 UNBOUNDED = {
     "tokens": {"welcome": 1_000, "balanceCap": 100_000, "instantPrice": 1},
-    "plans": {
-        "free": {
-            "instantPerDay": 100_000,
-            "batchPerDay": 100_000,
-            "manualPerDay": 5,
-            "callsPerMinute": 10_000,
-            "priority": 0,
-        }
-    },
+    "plans": {"free": UNLIMITED},
     "budget": {
         "dailyLimitMicros": 10_000_000_000,
         "monthlyLimitMicros": 100_000_000_000,

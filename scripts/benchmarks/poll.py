@@ -21,7 +21,6 @@ from google.auth.credentials import AnonymousCredentials
 
 from functions.adapters.firestore import BoundedClient, FirestoreStore
 from functions.core.batches.batches import Batch, BatchState
-from functions.core.batches.manifest import BatchMember
 from functions.core.batches.reports import ProviderBatch, ProviderState
 from functions.core.jobs.jobs import JOB_LIFETIME, Job, Status
 from functions.core.shared.lanes import Lane
@@ -30,7 +29,7 @@ from functions.deploy.params import Settings
 from functions.use_cases.batches import poll_batches
 from functions.use_cases.budget.spending import hold_for_batch, open_day
 from functions.wiring import Deps
-from scripts.benchmarks.batchfile import LARGE, SMALL, Answers, DiskFiles, job_id_of
+from scripts.benchmarks.batchfile import LARGE, SMALL, Answers, DiskFiles, job_id_of, member
 from scripts.benchmarks.processes import firestore, python, rss_mb
 from scripts.inprocess import MemoryMessaging, replaced
 
@@ -100,14 +99,8 @@ def _deps(lines: int, folder: Path) -> Deps:
     )
 
 
-def _store_batches(lines: int, size: int, deps: Deps) -> None:
-    """Leave submitted batches behind, with their jobs, holds and lists of jobs."""
-    open_day(f"{deps.clock():%Y-%m-%d}", deps)
-    for first in range(0, lines, size):
-        _store_batch(first, first + size, deps)
-
-
 def _store_batch(first: int, end: int, deps: Deps) -> None:
+    """Leave a submitted batch behind, with its jobs, hold and list of jobs."""
     now, batch_id = deps.clock(), f"batch-{first}"
     hold, room = hold_for_batch(end - first, deps)
     if room < end - first:
@@ -126,20 +119,24 @@ def _store_batch(first: int, end: int, deps: Deps) -> None:
     client = deps.store._client
     with deps.files.write_manifest(batch_id) as manifest:
         for start in range(first, end, PAGE):
-            jobs = [_job(number, batch_id, now) for number in range(start, min(start + PAGE, end))]
-            writes = client.batch()
-            for job in jobs:
+            numbers, writes = range(start, min(start + PAGE, end)), client.batch()
+            for number in numbers:
+                job = _job(number, batch_id, now)
                 ref = client.document(f"aiJobs/{job.job_id}")
                 writes.create(ref, job.model_dump(by_alias=True, exclude={"job_id"}))
-            for job, result in zip(jobs, writes.commit(), strict=True):
-                manifest.write(_member(job, result.update_time).to_line())
+            for number, result in zip(numbers, writes.commit(), strict=True):
+                manifest.write(member(number, _user(number), now, result.update_time).to_line())
+
+
+def _user(number: int) -> str:
+    return f"user-{number % 5_000:028}"
 
 
 def _job(number: int, batch_id: str, now: datetime) -> Job:
     return Job(
         job_id=job_id_of(number),
-        uid=f"user-{number % 5_000:028}",
-        image_path=f"users/user-{number % 5_000:028}/uploads/photo.jpg",
+        uid=_user(number),
+        image_path=f"users/{_user(number)}/uploads/photo.jpg",
         requested_mode=Lane.BATCH,
         mode=Lane.BATCH,
         region="US",
@@ -155,27 +152,14 @@ def _job(number: int, batch_id: str, now: datetime) -> Job:
     )
 
 
-def _member(job: Job, claimed_at: datetime) -> BatchMember:
-    return BatchMember(
-        job_id=job.job_id,
-        uid=job.uid,
-        image_path=job.image_path,
-        region=job.region,
-        language=job.language,
-        tokens_cost=job.tokens_cost,
-        attempts=job.attempts,
-        cost_micros=0,
-        created_at=job.created_at,
-        updated_at=claimed_at,
-    )
-
-
 def _measure(lines: int, size: int, run_time: timedelta, admin_url: str) -> dict[str, float]:
     """Collect so many lines from batches of that size. Returns the figures, and the most memory of this process."""
     vars(poll_batches)["RUN_TIME"] = run_time
     with tempfile.TemporaryDirectory() as folder:
         deps = _deps(lines, Path(folder))
-        _store_batches(lines, size, deps)
+        open_day(f"{deps.clock():%Y-%m-%d}", deps)
+        for first in range(0, lines, size):
+            _store_batch(first, first + size, deps)
         httpx.post(f"{admin_url}/bill/reset").raise_for_status()
         counts: Counter[str] = Counter()
         took = []
