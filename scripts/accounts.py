@@ -92,10 +92,7 @@ def main(
 ) -> None:
     """Print the gcloud commands that make the functions' accounts; pipe them into `sh` to run them."""
     for command in commands(
-        project,
-        bucket or f"{project}.firebasestorage.app",
-        remote_config=remote_config,
-        check_revoked=check_revoked,
+        project, bucket or f"{project}.firebasestorage.app", remote_config=remote_config, check_revoked=check_revoked
     ):
         print(command)
 

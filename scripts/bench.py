@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 NAMES = (
     "abuse",
@@ -43,9 +43,7 @@ def main(
     options = {} if requests is None else {"requests": requests}
     with console.status(f"Measuring {name} ..."), open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # noqa: PTH123
         figures: dict[str, Any] = importlib.import_module(f"scripts.benchmarks.{name}").run(**options)
-    table = Table(title=name)
-    table.add_column("figure")
-    table.add_column("value", justify="right")
+    table = Table("figure", Column("value", justify="right"), title=name)
     for row, figure in _rows(figures):
         table.add_row(row, f"{figure:,}" if isinstance(figure, int | float) else str(figure))
     console.print(table)

@@ -15,8 +15,8 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.panel import Panel
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column, Table
 
 from localcloud.callables import CallableError
 from localcloud.cloud import LocalCloud, SignedIn
@@ -118,7 +118,9 @@ def _run(cloud: LocalCloud, photos: list[Photo]) -> None:
     _fund(cloud, photos)
     user = cloud.sign_up()
     meter = Meter(cloud)
-    with _progress() as progress:
+    columns = (TextColumn("{task.description:<32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    # Disabled in a recording, which would keep every frame.
+    with Progress(*columns, console=console, disable=console.record) as progress:
         _send(cloud, user, photos, meter, progress)
         started = cloud.clock()
         _wait(cloud, user, photos, meter, progress)
@@ -134,11 +136,6 @@ def _run(cloud: LocalCloud, photos: list[Photo]) -> None:
     unfinished = [photo.name for photo in photos if photo.job["status"] not in {"done", "failed"}]
     if unfinished:
         raise DemoError(f"{len(unfinished)} photos are still at the provider: its batches take up to 24 hours")
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description:<32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, disable=console.record)  # a recording would keep every frame
 
 
 def _svg() -> str:
@@ -174,7 +171,8 @@ def _send(cloud: LocalCloud, user: SignedIn, photos: list[Photo], meter: Meter, 
 def _wait(cloud: LocalCloud, user: SignedIn, photos: list[Photo], meter: Meter, progress: Progress) -> None:
     """Move the cron clock until the batch is through; with a real provider, which keeps its own time, just wait."""
     queued = [photo for photo in photos if photo.lane == "batch"]
-    task = progress.add_task("Batch lane", total=len(queued))
+    total = len(queued)
+    task = progress.add_task("Batch lane", total=total)
     deadline = cloud.clock() + (WAIT_MAX if cloud.openai_is_standin else timedelta(seconds=REAL_WAIT_SECONDS))
     while queued and cloud.clock() < deadline:
         with meter.counting(meter.crons):
@@ -182,12 +180,8 @@ def _wait(cloud: LocalCloud, user: SignedIn, photos: list[Photo], meter: Meter, 
         for photo in queued:
             photo.job = cloud.call("get_job", {"jobId": photo.job["jobId"]}, user.id_token)
         queued = [photo for photo in queued if photo.job["status"] not in {"done", "failed"}]
-        _show(progress, task, cloud, len(queued))
-
-
-def _show(progress: Progress, task: TaskID, cloud: LocalCloud, waiting: int) -> None:
-    total = int(progress.tasks[task].total or 0)
-    progress.update(task, completed=total - waiting, description=f"Batch lane, {cloud.clock():%H:%M} UTC by cron")
+        done, description = total - len(queued), f"Batch lane, {cloud.clock():%H:%M} UTC by cron"
+        progress.update(task, completed=done, description=description)
 
 
 def _stored(cloud: LocalCloud, photos: list[Photo]) -> dict[str, dict[str, Any]]:
@@ -198,13 +192,10 @@ def _stored(cloud: LocalCloud, photos: list[Photo]) -> dict[str, dict[str, Any]]
 
 
 def _photo_table(photos: list[Photo], records: dict[str, dict[str, Any]]) -> Table:
-    table = Table(title="Photos", caption="AI cost in millionths of a dollar", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("Photo", no_wrap=True, max_width=16)
-    table.add_column("Lane", min_width=7)
-    table.add_column("Item")
-    table.add_column("Category", min_width=15)
-    for heading in ("Sure", "Tokens", "AI cost"):
-        table.add_column(heading, justify="right", min_width=len(heading))
+    columns = (Column("Photo", no_wrap=True, max_width=16), Column("Lane", min_width=7), "Item")
+    figures = [Column(each, justify="right", min_width=len(each)) for each in ("Sure", "Tokens", "AI cost")]
+    table = Table(*columns, Column("Category", min_width=15), *figures, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.title, table.caption = "Photos", "AI cost in millionths of a dollar"
     for photo in photos:
         result = photo.job.get("result") or {}
         if result:
@@ -222,13 +213,12 @@ def _wallet_table(cloud: LocalCloud, user: SignedIn, wallet: dict[str, Any]) -> 
     entries = cloud.firestore_client().collection("users", user.uid, "ledger").order_by("seq").stream()
     ledger = [entry.to_dict() or {} for entry in entries]
     table = Table(
+        "When (UTC)",
+        "Why",
+        *(Column(each, justify="right") for each in ("Tokens", "Balance")),
         title=f"Wallet: {wallet['balance']} tokens ({wallet['totalEarned']} earned, {wallet['totalSpent']} spent)",
         caption=f"{len(ledger)} ledger entries; their sum is {sum(entry['delta'] for entry in ledger)}",
     )
-    table.add_column("When (UTC)")
-    table.add_column("Why")
-    table.add_column("Tokens", justify="right")
-    table.add_column("Balance", justify="right")
     for number, entry in enumerate(ledger):
         if len(ledger) > 10 and 5 <= number < len(ledger) - 4:
             if number == 5:

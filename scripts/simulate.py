@@ -17,15 +17,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
 
 from scripts.simulation.history import history
 from scripts.simulation.mutations import MUTATIONS, hunt
@@ -78,9 +71,8 @@ def _run_all(seeds: range, jobs: int, console: Console) -> list[Result]:
 
 
 def _hunt_all(seed: int, jobs: int, console: Console) -> int:
-    table, missed, histories = Table(title="mutations"), 0, 0
-    for name, justify in (("mutation", "left"), ("histories", "right"), ("noticed by", "left")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]  # one of rich's own words
+    table = Table("mutation", Column("histories", justify="right"), "noticed by", title="mutations")
+    missed = histories = 0
     with (
         ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool,
         Progress(*_columns("Breaking"), console=console) as progress,

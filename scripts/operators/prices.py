@@ -13,7 +13,7 @@ from functions.core.model.usage import ModelPrice
 from scripts.operators.printing import changes_table, dollars, table
 from scripts.operators.projection import Assumptions, Line, projection
 from scripts.operators.session import AsJson, looking
-from scripts.operators.settings import assigned, dumped
+from scripts.operators.settings import assigned
 
 Cells = list[tuple[str, str, str, str]]
 Users = Annotated[int, typer.Option(min=0, max=1_000_000_000)]
@@ -53,7 +53,7 @@ def simulate_price(  # noqa: PLR0913, PLR0917  (the options of a command)
     with looking(project or "none", as_json) as operation:
         deps = operation.deps
         now = deps.runtime() if project else RuntimeConfig()
-        after = proposed(dumped(now), assigned(changes or [], now, deps.clock()))
+        after = proposed(now.as_json(), assigned(changes or [], now, deps.clock()))
         name = model or deps.settings.openai_model
         given = Assumptions(
             model=name,
@@ -65,14 +65,16 @@ def simulate_price(  # noqa: PLR0913, PLR0917  (the options of a command)
             instant_percent=instant_percent,
         )
         before_lines, after_lines = projection(now, given), projection(after.config, given)
-        data = {
-            "model": name,
-            "changed": after.changed,
-            "figures": [_row(old, new) for old, new in zip(before_lines, after_lines, strict=True)],
-        }
-
+        figures = [
+            {"name": old.name, "unit": old.unit, "now": old.value, "then": new.value, "arithmetic": new.arithmetic}
+            for old, new in zip(before_lines, after_lines, strict=True)
+        ]
+        data = {"model": name, "changed": after.changed, "figures": figures}
         title = f"{name}: {given.price.input} in, {given.price.output} out, dollars a million tokens"
-        cells = [_cells(old, new) for old, new in zip(before_lines, after_lines, strict=True)]
+        cells = [
+            (old.name, _told(old), _told(new), new.arithmetic)
+            for old, new in zip(before_lines, after_lines, strict=True)
+        ]
         operation.show(data, lambda console: _render(console, title, cells, after.changed))
 
 
@@ -96,14 +98,6 @@ def _price(known: ModelPrice, input_price: float | None, output_price: float | N
         cache_write=paid or known.cache_write,
         output=Decimal(str(output_price)) if output_price else known.output,
     )
-
-
-def _row(old: Line, new: Line) -> dict[str, Any]:
-    return {"name": old.name, "unit": old.unit, "now": old.value, "then": new.value, "arithmetic": new.arithmetic}
-
-
-def _cells(old: Line, new: Line) -> tuple[str, str, str, str]:
-    return old.name, _told(old), _told(new), new.arithmetic
 
 
 def _told(line: Line) -> str:

@@ -2,13 +2,12 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel
 from rich.console import Console
 
 from functions.core.budget.day_review import BudgetDay, mode_at
@@ -41,7 +40,7 @@ def get_config(
     fields: Annotated[list[str] | None, typer.Argument(help="Fields or sections; all by default.")] = None,
 ) -> None:
     """Print the config in force, and which values are not the defaults. Three reads."""
-    config, defaults = flat(dumped(operation.deps.runtime())), flat(dumped(RuntimeConfig()))
+    config, defaults = flat(operation.deps.runtime().as_json()), flat(RuntimeConfig().as_json())
     chosen = {name: value for name, value in config.items() if not fields or _below(name, fields)}
     for field in fields or []:
         if not any(_below(name, [field]) for name in config):
@@ -56,10 +55,7 @@ def get_config(
 
 @app.command("set")
 @command(changing)
-def set_config(
-    operation: Operation,
-    assignments: Assignments,
-) -> None:
+def set_config(operation: Operation, assignments: Assignments) -> None:
     """Change fields, all or none, on record. VALUE is JSON or text; money may be '$5', a time +30m, +2h or +1d.
 
     A mode by hand: config set budget.overrideMode=closed budget.overrideUntil=+2h
@@ -83,8 +79,7 @@ def unset_config(operation: Operation, fields: Fields) -> None:
 @app.command("history")
 @command(looking)
 def history(
-    operation: Operation,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="How many entries.")] = 20,
+    operation: Operation, limit: Annotated[int, typer.Option(min=1, max=200, help="How many entries.")] = 20
 ) -> None:
     """Print who changed what and when: the config, and what was done by hand. One or two reads an entry."""
     entries = operation.store.list_audit(limit)
@@ -131,21 +126,17 @@ def _change(operation: Operation, changes: dict[str, Any]) -> None:
 def _in_effect(stored: Mapping[str, Any], new: Proposal) -> list[dict[str, Any]]:
     """Return what changes for the functions, with what is in force in place of what is not stored. A plan is stored as
     a whole; of its fields those that stay as they are do not change."""
-    before, after = flat(dumped(readable(stored, RuntimeConfig())[0])), flat(dumped(new.config))
+    before, after = flat(readable(stored, RuntimeConfig())[0].as_json()), flat(new.config.as_json())
     rows = []
     for each in new.changed:
         field = each["field"]
         if before.get(field) != after.get(field) or field not in after or len(new.changed) == 1:
-            cells = [
-                _cell(field, in_force.get(field, each[when]), default=each[when] is None and field in in_force)
-                for when, in_force in (("before", before), ("after", after))
-            ]
+            cells = []
+            for when, in_force in (("before", before), ("after", after)):
+                told = _told(field, in_force.get(field, each[when]))
+                cells.append(f"{told}, the default" if each[when] is None and field in in_force else told)
             rows.append(change(field, *cells))
     return rows or [dict(each) for each in new.changed]
-
-
-def _cell(field: str, value: Any, *, default: bool) -> str:
-    return f"{_told(field, value)}{', the default' if default else ''}"
 
 
 def _follows(new: Proposal, deps: OperatorDeps) -> list[str]:
@@ -204,8 +195,7 @@ def _value(field: str, text: str, now: datetime) -> Any:
     if field.endswith("Micros") and (amount := _DOLLARS.fullmatch(text)):
         return int(Decimal(amount[1].replace(",", "")) * 1_000_000)
     if ahead := _AHEAD.fullmatch(text):
-        until = now + timedelta(**{_UNITS[ahead[2]]: int(ahead[1])})
-        return iso_text(until)
+        return iso_text(now + timedelta(**{_UNITS[ahead[2]]: int(ahead[1])}))
     try:
         return json.loads(text)
     except ValueError:
@@ -218,15 +208,12 @@ def _complete(config: RuntimeConfig, field: str) -> dict[str, Any]:
     section: Record = config
     *parents, _ = field.split(".")
     for part in parents:
-        section = getattr(section, _attribute(type(section), part))
+        aliases = {field.alias or name: name for name, field in type(section).model_fields.items()}
+        section = getattr(section, aliases[part])
     if not any(each.is_required() for each in type(section).model_fields.values()):
         return {}
     prefix = ".".join(parents)
     return {f"{prefix}.{name}": value for name, value in section.as_json().items()}
-
-
-def _attribute(model: type[BaseModel], alias: str) -> str:
-    return next(name for name, field in model.model_fields.items() if (field.alias or name) == alias)
 
 
 def _put(changes: dict[str, Any], field: str, value: Any, *, keep: bool = False) -> None:
@@ -241,19 +228,9 @@ def _below(name: str, fields: Sequence[str]) -> bool:
     return any(name == field or name.startswith(f"{field}.") for field in fields)
 
 
-def dumped(config: RuntimeConfig) -> dict[str, Any]:
-    """Return a config as JSON."""
-    return config.as_json()
-
-
 def flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return a config's values by dotted name."""
-
-    def pairs() -> Iterator[tuple[str, Any]]:
-        for name, value in document.items():
-            if isinstance(value, Mapping):
-                yield from flat(value, f"{prefix}{name}.").items()
-            else:
-                yield prefix + name, value
-
-    return dict(pairs())
+    found: dict[str, Any] = {}
+    for name, value in document.items():
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return found

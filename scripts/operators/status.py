@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.panel import Panel
 
 from functions.core.batches.batches import Batch
-from functions.core.jobs.jobs import QUEUE_SHARDS, Job
+from functions.core.jobs.jobs import QUEUE_SHARDS
 from functions.core.shared.damage import DamagedDocument
 from functions.core.shared.plain_text import cleaned
 from functions.core.shared.utc_days import day_of
@@ -29,6 +29,7 @@ WRONG = 3
 COLOURS = {"normal": "green", "batch_only": "yellow", "closed": "red"}
 STATES = {"ok": "green", "late": "red", "failing": "red", "never": "yellow"}
 FAR = timedelta(days=3_650)
+QUEUED_SHOWN = {"job_id", "uid", "priority", "attempts", "tokens_cost", "created_at", "queued_at", "error"}
 
 Limit = Annotated[int, typer.Option(min=1, max=500, help="How many. A read each.")]
 
@@ -53,8 +54,7 @@ def _status(console: Console, stats: Mapping[str, Any], now: datetime, project: 
     budget, today = stats["budget"], stats["costs"]["today"]
     colour = COLOURS[budget["mode"]]
     reopens = f", reopens {budget['reopensAt'][:16]} UTC" if budget["reopensAt"] else ""
-    month = _month_bar(budget)
-    text = f"[{colour}]{budget['mode']}[/]: {budget['because']}{reopens}\nToday {_day_bar(today)}\n{month}"
+    text = f"[{colour}]{budget['mode']}[/]: {budget['because']}{reopens}\nToday {_day_bar(today)}\n{_month_bar(budget)}"
     console.print(Panel.fit(text, title=f"{project}, {now:%Y-%m-%d %H:%M} UTC: budget"))
     queue, batches = stats["queue"], stats["batches"]
     oldest = age(when(queue["oldestAt"]), now)
@@ -62,8 +62,7 @@ def _status(console: Console, stats: Mapping[str, Any], now: datetime, project: 
     overdue = f"; [red]overdue: {', '.join(batches['overdue'])}[/]" if batches["overdue"] else ""
     console.print(f"Queue    {queue['waiting']}, oldest {oldest}")
     console.print(f"Batches  {open_batches}{overdue}")
-    letters = stats["deadLetters"]
-    console.print(f"Letters  [{'red' if letters else 'green'}]{letters}[/]")
+    console.print(f"Letters  [{'red' if stats['deadLetters'] else 'green'}]{stats['deadLetters']}[/]")
     console.print(_crons(stats["crons"], now))
     if stats["appCheck"]:
         console.print(summary(stats["appCheck"]), soft_wrap=True)
@@ -136,7 +135,7 @@ def queue(operation: Operation, limit: Limit = 20) -> None:
         "expectedMinutes": wait_minutes(deps),
         "batchMinutes": stats.batch_minutes,
         "prices": {"instant": prices.instant, "batch": prices.batch},
-        "jobs": [_queued(job) for job in jobs],
+        "jobs": [job.as_json(include=QUEUED_SHOWN) for job in jobs],
     }
 
     def render(console: Console) -> None:
@@ -151,11 +150,6 @@ def queue(operation: Operation, limit: Limit = 20) -> None:
             console.print(table("job", "user", ">priority", ">attempts", "asked", "sendable since", rows=rows))
 
     operation.show(data, render)
-
-
-def _queued(job: Job) -> dict[str, Any]:
-    shown = {"job_id", "uid", "priority", "attempts", "tokens_cost", "created_at", "queued_at", "error"}
-    return job.as_json(include=shown)
 
 
 @command(looking)
@@ -192,14 +186,14 @@ def batches(
         console.print(table(*columns, rows=rows) if rows else "There are no such batches.")
         show_damaged(console, listed)
 
-    operation.show({"batches": [_shown(batch) for batch in found]}, render)
+    operation.show({"batches": [batch.as_json() for batch in found]}, render)
 
 
 def _one_batch(operation: Operation, batch_id: str, limit: int) -> None:
     stored = operation.store.get_batch(document_id(batch_id))
     if stored is None:
         raise RefusedError(f"there is no batch {batch_id}")
-    data, jobs = _shown(stored.batch), operation.store.jobs_of_batch(batch_id, limit)
+    data, jobs = stored.batch.as_json(), operation.store.jobs_of_batch(batch_id, limit)
 
     def render(console: Console) -> None:
         console.print(listing(data.items()))
@@ -210,10 +204,6 @@ def _one_batch(operation: Operation, batch_id: str, limit: int) -> None:
 
     shown = [{"jobId": each.job.job_id, "uid": each.job.uid, "outcome": outcome(each.job)} for each in jobs]
     operation.show({**data, "jobs": shown}, render)
-
-
-def _shown(batch: Batch) -> dict[str, Any]:
-    return batch.as_json()
 
 
 @command(looking)
@@ -240,8 +230,7 @@ def budget(operation: Operation) -> None:
     }
 
     def render(console: Console) -> None:
-        colour = COLOURS[data["mode"]]
-        console.print(f"[{colour}]{data['mode']}[/]: {data['because']}")
+        console.print(f"[{COLOURS[data['mode']]}]{data['mode']}[/]: {data['because']}")
         console.print(f"Today {_day_bar(sums)}\n{_month_bar(data)}")
         rows = [(name, *map(dollars, (each.limit, each.reserved, each.spent, each.room))) for name, each in named]
         if rows:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from google.api_core import exceptions
@@ -166,8 +167,7 @@ class OperatorStore(FirestoreStore):
         query = self._letters.order_by("__name__").limit(limit)
         if after is not None:
             query = query.start_after({"__name__": self._letters.document(after)})
-        found = query.stream()
-        return [DeadLetter(letter_id=each.id, **(each.to_dict() or {})) for each in found]
+        return [DeadLetter(letter_id=each.id, **(each.to_dict() or {})) for each in query.stream()]
 
     def get_letter(self, letter_id: str) -> DeadLetter | None:
         """Read one dead letter. One read."""
@@ -214,7 +214,7 @@ class OperatorStore(FirestoreStore):
         for entries in (self._audit, self._client.collection("config", "runtime", "audit")):
             query = entries.order_by("at", direction=Query.DESCENDING).limit(limit)
             found += [each.to_dict() or {} for each in query.stream()]
-        return sorted(found, key=_moment, reverse=True)[:limit]
+        return sorted(found, key=itemgetter("at"), reverse=True)[:limit]
 
     def _without_letter(self, letter: DeadLetter, audit: AuditEntry, also: Callable[[WriteBatch], object]) -> bool:
         writes = self._client.batch()
@@ -239,11 +239,6 @@ class OperatorStore(FirestoreStore):
     @property
     def _audit(self) -> CollectionReference:
         return self._client.collection("audit")
-
-
-def _moment(entry: dict[str, Any]) -> datetime:
-    moment: datetime = entry["at"]
-    return moment
 
 
 def _photos(query: Any) -> tuple[int, int]:

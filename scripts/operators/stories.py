@@ -41,8 +41,7 @@ RECOVERY = timedelta(minutes=10)
 def find(
     operation: Operation,
     text: Annotated[
-        str,
-        typer.Argument(help="A uid, e-mail, job, batch (OpenAI's id, too), requestId or safety identifier."),
+        str, typer.Argument(help="A uid, e-mail, job, batch (OpenAI's id, too), requestId or safety identifier.")
     ],
     uid: Annotated[str | None, typer.Option(help="Whose requestId it is.", show_default=False)] = None,
 ) -> None:
@@ -117,8 +116,7 @@ def _by_email(email: str, project: str) -> list[str]:
 
 @command(looking)
 def job(
-    operation: Operation,
-    job_id: Annotated[str, typer.Argument(help="The job, as the app, `find` or `user` shows it.")],
+    operation: Operation, job_id: Annotated[str, typer.Argument(help="The job, as the app, `find` or `user` shows it.")]
 ) -> None:
     """The story of a photo: charged, sent, answered or refunded, and when it ends at the latest. Six reads."""
     deps, now = operation.deps, operation.now
@@ -174,10 +172,7 @@ def _steps(job: Job, entries: list[LedgerEntry], batch: Batch | None) -> Iterato
         yield each.ts, f"{each.reason}: {each.delta:+} tokens, the balance is {each.balance_after}"
     if batch is not None:
         at_openai = f", at OpenAI {batch.openai_batch_id}" if batch.openai_batch_id else ""
-        yield (
-            batch.created_at,
-            f"into batch {batch.batch_id} of {batch.job_count} photos{at_openai}: {batch.state}",
-        )
+        yield (batch.created_at, f"into batch {batch.batch_id} of {batch.job_count} photos{at_openai}: {batch.state}")
     if job.status is Status.QUEUED and job.queued_at is not None:
         why = f"after {job.attempts} tries ({job.error.message})" if job.error else "for the first time"
         yield job.queued_at, f"in turn {why}"
