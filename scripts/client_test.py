@@ -105,8 +105,7 @@ def whats_missing() -> str | None:
 def install() -> None:
     """Install the packages of tests/client, unless they are there as the lock file has them.
 
-    Raises:
-        NpmUnreachableError, RuntimeError: npm failed; the message is what it said.
+    Raises NpmUnreachableError or RuntimeError with what npm said.
     """
     lock, done = CLIENT / "package-lock.json", CLIENT / "node_modules" / ".installed"
     if done.exists() and done.read_bytes() == lock.read_bytes():
@@ -122,8 +121,7 @@ def install() -> None:
 def start(stack: ExitStack) -> tuple[dict[str, Any], FirebaseSuite]:
     """Start everything, to be stopped with `stack`; return what the test has to know, and the suite.
 
-    Raises:
-        FunctionsStartError, RuntimeError: something does not start; the message says what and why.
+    Raises FunctionsStartError or RuntimeError with what does not start, and why.
     """
     facts, suite = _start_official(stack)
     facts["local"] = _start_local_cloud(stack)

@@ -1,5 +1,4 @@
-"""A few drawn photos for those who have none at hand: enough for the demo and the tests to have something to
-classify."""
+"""A few drawn photos for the demo and the tests to classify."""
 
 from collections.abc import Callable
 from io import BytesIO

@@ -73,10 +73,7 @@ class Served:
         return self.log.read()[-2_000:].decode(errors="replace")
 
     def rss_mb(self) -> float:
-        """Return the memory of the server, in megabytes.
-
-        Pages that its processes share count once (the proportional set size of Linux).
-        """
+        """Return the memory of the server in megabytes. Pages that its processes share count once (Linux's Pss)."""
         total_kb = 0
         for pid in self._pids():
             rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
@@ -119,11 +116,7 @@ def first_answer(name: str, environment: Mapping[str, str], call: SampleCall | N
 
 
 def answered(server: Served, body: object, headers: Mapping[str, str]) -> httpx.Response:
-    """Wait until a server answers this request.
-
-    Raises:
-        RuntimeError: it ended, or did not answer within a minute; the message has what it printed.
-    """
+    """Wait until a server answers this request. Raises RuntimeError as `first_answer` does."""
     began = time.monotonic()
     with httpx.Client(timeout=unhurried(ANSWER_SECONDS_MAX)) as client:
         while (waited := time.monotonic() - began) < unhurried(ANSWER_SECONDS_MAX):

@@ -53,6 +53,11 @@ def replaced(deps: D, **parts: object) -> D:
     return deps
 
 
+def unprepared(data: bytes, _rules: ImageRules) -> bytes:
+    """Take a photo as it is: it was prepared once, which is a matter of other tests."""
+    return data
+
+
 def _uninterrupted(_call: str, _when: Literal["before", "after"]) -> None:
     return
 
@@ -194,8 +199,8 @@ class _Interrupted:
 class InProcessCloud:
     """Everything a use case needs, in `deps`, and the handles to watch and disturb it.
 
-    `interrupt` is called around every call that leaves the process, with its name and `before` or `after`; it may
-    raise, to play a crash at that point.
+    `interrupt` is called around every call that leaves the process, with its name and `before` or `after`. It may
+    raise.
     """
 
     def __init__(self, wait: Wait | None = None, **standin: Any) -> None:
@@ -215,19 +220,17 @@ class InProcessCloud:
         self.deps = self.new_process()
 
     def new_process(self, settings: Mapping[str, Any] = _AS_IT_IS, openai: OpenAI | None = None, **parts: Any) -> Deps:
-        """Return dependencies as a newly started process has them: nothing is remembered from before.
-
-        `settings` are changes to those of the deploy, `openai` another client for the provider, `parts` whatever else
-        is to be replaced; see `replaced`.
-        """
+        """Return dependencies as a newly started process has them. `settings` are changes to those of the deploy,
+        `openai` another client for the provider, `parts` whatever else is to be replaced; see `replaced`."""
         deployed = {"openai_webhook_secret": self._webhook_secret, **settings}
-        deps = _InProcessDeps(replace(SETTINGS, **deployed), self.clock)
+        deps = Deps(replace(SETTINGS, **deployed), self.clock)
         if openai is None:
             http = self.openai.http_client()
             openai = OpenAI(api_key="stand-in", base_url=deps.settings.openai_base_url, http_client=http)
         return replaced(
             deps,
             **{
+                "prepare_photo": unprepared,
                 "store": FirestoreStore(self.client),
                 "messaging": self.messaging,
                 "files": _Interrupted("storage", self.files, self),
@@ -270,11 +273,3 @@ class InProcessCloud:
         """Set `config/runtime`, and have it seen at once."""
         self.client.document("config/runtime").set(config)
         self.clock.advance(timedelta(seconds=31))
-
-
-class _InProcessDeps(Deps):
-    """Deps that take photos as they are: they were prepared once, which is a matter of other tests."""
-
-    def prepare_photo(self, data: bytes, rules: ImageRules) -> bytes:
-        del rules
-        return data

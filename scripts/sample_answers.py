@@ -95,13 +95,8 @@ KINDS: dict[str, Kind] = {
 
 
 def answers(image: Image.Image | None) -> dict[str, Any]:
-    """Return the full answer about a picture, with the property names of the result schema.
-
-    Without a picture the answer is about an unknown item and asks for review.
-
-    Raises:
-        OSError: the image data is cut or damaged.
-    """
+    """Return the full answer about a picture, with the property names of the result schema. Without a picture it is
+    about an unknown item and asks for review. Raises OSError if the image data is cut or damaged."""
     if image is None:
         ranking: tuple[tuple[str, float], ...] = (("Plastic", 0.2),)
         explanation = f"{LABEL} there was no picture to look at, so plastic is a guess from nothing."

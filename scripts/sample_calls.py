@@ -19,10 +19,8 @@ class _Calls(dict[str, dict[str, Any]]):
 
 
 def sample_calls(uid: str, job_id: str = NO_JOB) -> dict[str, dict[str, Any]]:
-    """Return the data of a call of each callable by its name, with every field that takes a whole number.
-
-    They are this user's, who has uploaded `sample_photo` and has this job.
-    """
+    """Return the data of a call of each callable by its name, with every field that takes a whole number. They are this
+    user's, who has uploaded `sample_photo` and has this job."""
     image = {"imagePath": sample_photo(uid)}
     device = {"deviceId": f"device-{uid}"}
     job = {"jobId": job_id}

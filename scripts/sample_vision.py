@@ -1,9 +1,8 @@
 """Answers from pixels: a few measures of an object and its background, compared with prototypes of materials.
 
-This is no model and does not claim to be one. What matters here is that the same pixels always give the same answer and
-that other pixels may give another. The prototypes are averages over two dozen photos of the TrashNet data set, objects
-before a light wall; they get 16 of those photos right (15 when each is left out of the averages) and promise nothing
-for others.
+This is no model. The same pixels always give the same answer, and other pixels may give another. The prototypes are
+averages over two dozen photos of the TrashNet data set, objects before a light wall; they get 16 of those photos right
+(15 when each is left out of the averages) and promise nothing for others.
 """
 
 import math
@@ -50,11 +49,7 @@ DARK_KIND = "Batteries"
 
 
 def look(image: Image.Image) -> Sighting:
-    """Measure an image and rank the subcategories.
-
-    Raises:
-        OSError: the image data is cut or damaged.
-    """
+    """Measure an image and rank the subcategories. Raises OSError if the image data is cut or damaged."""
     image.draft("RGB", (THUMBNAIL_PX * 2, THUMBNAIL_PX * 2))  # JPEG: decode at a fraction of the size
     small = image.convert("RGB").resize((THUMBNAIL_PX, THUMBNAIL_PX))
     background = ImageStat.Stat(small, _BORDER).median

@@ -104,8 +104,7 @@ def workers_now(function: str, region: str, existing: Iterable[str]) -> int:
 def wanted(trigger: CronTrigger, place: Place, workers: int, *, paused: bool = False) -> list[JobSpec]:
     """Return the jobs of a function with this number of workers. `paused` pauses all of them.
 
-    Raises:
-        ValueError: too few or too many workers, or the function cannot have several.
+    Raises ValueError if it cannot have so many.
     """
     if workers != 1 and trigger.function not in SCALABLE:
         raise ValueError(f"{trigger.function} has one worker; only {', '.join(SCALABLE)} can have more")
@@ -163,11 +162,7 @@ def sync_changes(triggers: Iterable[CronTrigger], place: Place, existing: Mappin
 
 
 def scale_changes(trigger: CronTrigger, place: Place, workers: int, existing: Mapping[str, JobSpec]) -> list[Change]:
-    """Return the changes that give a function this number of workers.
-
-    Raises:
-        ValueError: see `wanted`.
-    """
+    """Return the changes that give a function this number of workers. Raises ValueError as `wanted` does."""
     specs = wanted(trigger, place, workers)
     return changes(specs, existing, _others(jobs_of(trigger.function, place.region, existing), specs))
 

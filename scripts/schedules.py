@@ -71,12 +71,10 @@ class Jobs:
             self._channel.close()
 
     def all(self) -> dict[str, api.Job]:
-        """Return every job by its id."""
         found = self._client.list_jobs(parent=self.place.parent, timeout=RPC_TIMEOUT_SECONDS)
         return {job.name.rpartition("/")[2]: job for job in found}
 
     def apply(self, change: Change) -> None:
-        """Do one thing."""
         client, name, job = self._client, self._name(change.spec), self._job(change.spec)
         calls: dict[str, Callable[..., object]] = {
             "create": partial(client.create_job, parent=self.place.parent, job=job),
@@ -129,12 +127,10 @@ class Work:
 
     @property
     def place(self) -> Place:
-        """Where the jobs are."""
         return self.jobs.place
 
     @cached_property
     def existing(self) -> dict[str, JobSpec]:
-        """The jobs by id."""
         return {name: spec_of(job) for name, job in self.jobs.all().items()}
 
     def of_function(self, function: str) -> list[JobSpec]:

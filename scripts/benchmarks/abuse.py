@@ -1,10 +1,8 @@
 """One day of a small service: a hundred honest people, and accounts that want to do harm. What is left for whom?
 
-Every hostile account tries all day, in both lanes, with photos that the model refuses or talks about without end, as
-often as its tokens and limits allow: what a refusal names, an hour or a balance, it waits for, as anybody would who
-wants to do harm and not to be refused. Honest people come at all hours with a photo for now and some for later. The
-budget, the limits and the tokens are the defaults. Besides, what a file made to harm takes at the most, and what calls
-of strangers and of honest callers cost in reads.
+Every hostile account tries all day, in both lanes, with photos that the model refuses or talks about without end. It
+waits as long as a refusal says. Honest people come at all hours with a photo for now and some for later. Budget, limits
+and tokens are the defaults. Besides: the most that a harmful file takes, and what strangers' and honest calls read.
 """
 
 import io
@@ -101,7 +99,6 @@ class Day:
     """A cloud and its users."""
 
     def __init__(self, hostile: int) -> None:
-        """`hostile` is how many accounts want to do harm."""
         self.cloud = InProcessCloud(seed=1)
         self.cloud.clock.now = self.cloud.clock.now.replace(hour=0)
         self.cloud.openai.faults.add(kind="refusal", endpoint="*", custom_id=f"{MARK}*", count=None, probability=0.5)
@@ -114,11 +111,7 @@ class Day:
         self._price: dict[tuple[str, str], int] = {}
 
     def ask(self, uid: str, lane: str) -> None:
-        """Have a photo classified.
-
-        Raises:
-            EcolaneError: it is refused, or the answer is none.
-        """
+        """Have a photo classified. Raises EcolaneError if it is refused, or the answer is none."""
         marked = uid in self._numbers and uid.startswith("eve")
         while True:
             self._numbers[uid] += 1

@@ -1,8 +1,7 @@
-"""Building and collecting one batch file, without the store: lines a second, and what memory grows by. It is offered
-50,000 jobs and takes as many as OpenAI's limit for a file lets in: nearly all with links, about 10,000 with photos.
+"""Building and collecting one batch file, without the store: lines a second, and what memory grows by.
 
-Each size runs in a process of its own, so that what one leaves behind does not count for the other. Photos come from
-memory and are ready to be sent; files go to disk; everything in between is the product's own code.
+It is offered 50,000 jobs and takes as many as OpenAI's limit for a file lets in: nearly all with links, about 10,000
+with photos. Each size has a process of its own. Photos come prepared from memory; files go to disk; the rest is ours.
 """
 
 import json
@@ -26,7 +25,7 @@ from functions.use_cases.batches import batch_files
 from functions.use_cases.batches.collector import Collector
 from functions.wiring import Deps
 from scripts.benchmarks.processes import python, rss_mb
-from scripts.inprocess import replaced
+from scripts.inprocess import replaced, unprepared
 from scripts.sample_answers import answers
 
 SMALL, LARGE = 1_000, 50_000
@@ -116,18 +115,6 @@ class Answers:
         return dict(json.loads(json.dumps(line)))  # as it comes off the wire
 
 
-class _Deps(Deps):
-    """The real one, over photos from memory, files on disk, no store and a provider that has answered."""
-
-    def __init__(self, mode: str, folder: Path) -> None:
-        super().__init__(Settings("project", "bucket", MODEL, "http://openai.local", "key"), lambda: NOW)
-        store = _NoStore({"batch": {"signedUrls": mode == "links"}})
-        replaced(self, files=DiskFiles(folder), store=store)
-
-    def prepare_photo(self, data: bytes, _rules: object) -> bytes:
-        return data
-
-
 def job_id_of(number: int) -> str:
     """Return the id of a line's job."""
     return f"{number:032x}"
@@ -152,7 +139,9 @@ def member(number: int, uid: str, created_at: datetime, claimed_at: datetime) ->
 def _measure(lines: int, mode: str) -> dict[str, float]:
     """Build and collect one file, and return the speeds and the most memory that this process has had."""
     with tempfile.TemporaryDirectory() as folder:
-        deps = _Deps(mode, Path(folder))
+        deps = Deps(Settings("project", "bucket", MODEL, "http://openai.local", "key"), lambda: NOW)
+        store = _NoStore({"batch": {"signedUrls": mode == "links"}})
+        replaced(deps, files=DiskFiles(Path(folder)), store=store, prepare_photo=unprepared)
         counts: Counter[str] = Counter()
         leased = NOW + timedelta(minutes=15)
         batch = Batch(batch_id="batch", state=BatchState.BUILDING, created_at=NOW, due_at=leased, model=MODEL)

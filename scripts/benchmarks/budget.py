@@ -1,10 +1,8 @@
-"""A budget for 500 calls, and 2,000 requests from 200 users at once: does anything ever pass the limit, and how much of
-it is used?
+"""A budget for 500 calls, and 2,000 requests from 200 users at once: is the limit passed, and how much of it is used?
 
-The whole product in one process, over the in-process Firestore, whose locks are waited for in line as Firestore's are;
-nobody pauses. The provider takes its time, by chance; some calls fail, some never end. A watcher adds up
-the shards all the while, at one moment each time. The second round does the same with batches in flight, which take
-their part of the same budget.
+The whole product in one process, over the in-process Firestore, whose locks are waited for in line. The provider takes
+its time, by chance; some calls fail, some never end. A watcher adds up the shards, at one moment each time. The second
+round does the same with batches in flight, which take their part of the same budget.
 """
 
 import random

@@ -21,11 +21,7 @@ UNLIMITED = {
 
 
 def classify(cloud: InProcessCloud, uid: str, request_id: str, mode: str, **more: Any) -> dict[str, Any]:
-    """Have the photo classified for a user. Returns the answer.
-
-    Raises:
-        EcolaneError: the call is refused.
-    """
+    """Have the photo classified for a user, and return the answer. Raises EcolaneError if the call is refused."""
     path = cloud.upload(uid, f"{request_id}.jpg", PHOTO)
     request = {"requestId": request_id, "imagePath": path, "mode": mode, **more}
     return classify_image(ClassifyImage.model_validate(request), uid, cloud.deps)

@@ -1,5 +1,5 @@
-"""What it costs to import main.py, against the least that any function of this kind imports; and what each function
-takes to its first answer, alone in a process, with its memory then. Best of several processes."""
+"""What it costs to import main.py, against the least that such a function imports; and what each function takes to its
+first answer, alone in a process, with its memory then. Best of several processes."""
 
 from typing import Any
 

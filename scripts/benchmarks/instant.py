@@ -1,16 +1,13 @@
 """64 users at once in the instant lane, over HTTP, while the provider takes 200 ms: what do we add to that?
 
-Everything is real but Google and OpenAI: `classify_image` under the functions framework, four instances of it with 16
-callers each, which is what Cloud Run would start for 64; ID tokens, Storage, Firestore, settled holds. Each user has a
-wallet and calls again as soon as the answer is there. The users, each instance and the provider have processes of their
-own; Firestore, which is ours and in Python, and Storage share one.
+Everything is real but Google and OpenAI: four instances of `classify_image` under the functions framework with 16
+callers each, as Cloud Run would start for 64; ID tokens, Storage, Firestore, settled holds. Each user has a wallet and
+calls again once answered. Users, instances and provider have a process each; Firestore and Storage share one.
 
-All of that shares this machine's cores, which production does not. So next to the figures stand others that say how
-much of it is the machine: who computes how long for a call, what a user adds who is alone, the same calls without the
-provider's 200 ms, and a function that answers at once, behind the same framework with the same users.
-
-At last one instance has 16 callers and a slower provider, with as many threads and with four: callers who wait for a
-thread wait inside the instance, where no other one can take them.
+All share this machine's cores, which production does not. So further figures say how much of it is the machine: who
+computes how long for a call, what one user alone adds, the same calls without the 200 ms, and a function that answers
+at once. At last one instance has 16 callers and a slower provider, with 16 threads and with four: callers who wait for
+a thread wait inside the instance, where no other one can take them.
 """
 
 import json
@@ -38,8 +35,7 @@ USERS = 64
 UPSTREAM_MS = 200
 REQUESTS = 20_000
 PARTS = 5
-"""After each part of the calls the largest instance's memory is read. It grows at first: 16 threads get their
-arenas of the allocator, connections, and caches."""
+"""The largest instance's memory is read after each. It grows at first: arenas of 16 threads, connections, caches."""
 
 WARM_UP_PER_USER = 5
 COMPARED_REQUESTS = 2_000

@@ -22,9 +22,7 @@ SECRET = "whsec_" + base64.b64encode(b"any secret will do here").decode()
 
 def run() -> dict[str, Any]:
     """Return reads, writes and deletes a job, and OpenAI calls a thousand jobs; each user's first contact included.
-
-    The figures are without webhooks; those with them follow, under names that say so.
-    """
+    Figures with webhooks follow, under names that say so."""
     with_webhooks = {
         f"{name}_with_webhooks": figure for name, figure in _measure(webhooks=True).items() if name != "jobs"
     }

@@ -1,8 +1,7 @@
 """Sixteen callers at one instance of `classify_images`, each with fifty photos of 10 MB: the memory that takes.
 
-Everything is real but Google: the function under the functions framework with its 16 threads, photos of 12 megapixels
-in Storage, wallets in Firestore. What the instance has no room for in time is to be sent again (`RATE_LIMITED`), and is
-not charged for.
+Everything is real but Google: the functions framework with 16 threads, photos of 12 megapixels in Storage, wallets in
+Firestore. Photos that the instance has no time for are to be sent again (`RATE_LIMITED`), and are not charged for.
 """
 
 import random

@@ -1,9 +1,8 @@
-"""50,000 results, collected by `poll_batches` into the embedded Firestore, from one batch and from 500: how long, how
-much memory, and what it bills.
+"""50,000 results, collected by `poll_batches` from one batch and from 500: how long, how much memory, and what it
+bills.
 
-Firestore has a process of its own and is spoken to over gRPC; OpenAI's file is made as it is read, and files go to
-disk. The one batch is collected a second time by runs that have only a few seconds each: what does not fit into one run
-is ended by several.
+The embedded Firestore has a process of its own, spoken to over gRPC; OpenAI's file is made as it is read; files go to
+disk. The one batch is collected a second time by runs of a few seconds: several of them end it.
 """
 
 import json

@@ -1,9 +1,8 @@
 """One day of credit refresh for 100,000 users: what it bills, how evenly it comes, what memory and time it takes.
 
-The embedded Firestore is a process of its own, and so is every worker, which is where memory and time are measured;
-they talk as in production, by gRPC. A worker runs the use case every five minutes of a moved day. Then everybody is
-made due at once, to see how many a second one worker and two workers refresh. Everybody is on the plan that adds ten
-tokens a day, and so has an entry each time; a further tenth is dormant.
+The embedded Firestore is a process of its own, and so is every worker, where memory and time are measured. A worker
+runs the use case every five minutes of a moved day. Then everybody is made due at once: how many users a second do one
+and two workers refresh? Each has an entry a day, ten tokens more; a further tenth is dormant.
 """
 
 import json
@@ -36,11 +35,8 @@ SEEDED_PER_COMMIT = 500
 
 
 def run() -> dict[str, Any]:
-    """Return the figures. Reads and writes are all that was billed, those of the runs themselves included.
-
-    Raises:
-        RuntimeError: a user was refreshed twice or not at all, or a dormant user cost something.
-    """
+    """Return the figures. Reads and writes are all that was billed, those of the runs themselves included. Raises
+    RuntimeError if a user was refreshed twice or not at all, or a dormant user cost something."""
     with firestore() as (host, _):
         _seed(host, USERS_SMALL)
         small = _workers(host, "day")[0]

@@ -1,8 +1,7 @@
 """Users in a closed loop, in a process of their own so that they do not take from what they measure.
 
-Each has a connection and calls again as soon as it is answered. Reads a JSON object from standard input, `calls` and
-`users` (`url`, `headers`, and `data`, to which a new `requestId` is added each time), and prints another: `seconds`,
-`milliseconds` of each call that was answered with 200, and what the `others` were.
+Reads a JSON object from standard input, `calls` and `users` (`url`, `headers`, and `data`, to which a new `requestId`
+is added each time), and prints another: `seconds`, `milliseconds` of each call answered with 200, and the `others`.
 """
 
 import json
@@ -19,7 +18,7 @@ CALL_SECONDS_MAX = 120
 
 
 class Crowd:
-    """All the users, and what they have seen."""
+    """All the users: each has a connection, and calls again as soon as it is answered."""
 
     def __init__(self, calls: int) -> None:
         self._left = calls
@@ -28,7 +27,7 @@ class Crowd:
         self.others: Counter[str] = Counter()
 
     def run(self, users: list[dict[str, Any]]) -> float:
-        """Let them call until all calls are made. Returns the seconds that it took."""
+        """Let them call until all calls are made, and return the seconds that it took."""
         threads = [threading.Thread(target=self._use, args=(user,)) for user in users]
         started = time.perf_counter()
         for thread in threads:
@@ -66,7 +65,6 @@ class Crowd:
 
 
 def main() -> None:
-    """Read what to do, do it, print what came of it."""
     plan = json.load(sys.stdin)
     crowd = Crowd(plan["calls"])
     seconds = crowd.run(plan["users"])

@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from functions.adapters.firestore.batches import StoredBatch
 from functions.core.batches.batches import BatchState
 from functions.core.jobs.jobs import Status
 from functions.core.shared.dead_letters import DeadLetter
@@ -98,8 +99,8 @@ def retry(
     store = operation.store
     if store.get_letter(document_id(what)) is not None:
         _retry_one(operation, _letter(what, operation.deps))
-    elif store.get_batch(what) is not None:
-        _expedite(operation, what)
+    elif (batch := store.get_batch(what)) is not None:
+        _expedite(operation, batch)
     else:
         stored = store.get_job(what)
         if stored is None:
@@ -122,10 +123,7 @@ def _no_retry(status: Open[Status], batch_id: str | None) -> str:
     return f"the job is {status!r}, which only a newer release knows"
 
 
-def _expedite(operation: Operation, batch_id: str) -> None:
-    stored = operation.store.get_batch(batch_id)
-    if stored is None:
-        raise RefusedError(f"there is no batch {batch_id}")
+def _expedite(operation: Operation, stored: StoredBatch) -> None:
     batch = stored.batch
     if batch.state in {BatchState.DONE, BatchState.FAILED}:
         raise RefusedError(f"the batch is {batch.state}: nothing is left to do for it")
@@ -135,8 +133,8 @@ def _expedite(operation: Operation, batch_id: str) -> None:
         until = f"{batch.due_at:%H:%M} UTC"
         raise RefusedError(f"a run has this batch ({batch.state}); if that run died, the next takes it at {until}")
     changed = [change("dueAt", batch.due_at, operation.now)]
-    operation.ask(changed, f"Batch {batch_id}, {batch.state}, {batch.job_count} jobs")
-    done = operation.store.expedite_batch(stored, operation.audit("hasten_batch", batch_id, changed))
+    operation.ask(changed, f"Batch {batch.batch_id}, {batch.state}, {batch.job_count} jobs")
+    done = operation.store.expedite_batch(stored, operation.audit("hasten_batch", batch.batch_id, changed))
     operation.show({"changed": done}, "The next run polls it, within five minutes." if done else _OVERTAKEN)
 
 

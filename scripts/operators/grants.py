@@ -109,9 +109,7 @@ def _posted(
     large: int = 0,
 ) -> tuple[LedgerEntry, bool]:
     """Post an entry of a ledger, unless it is there: show what it changes, ask, and post it with its audit entry.
-
-    Returns the entry, and whether this call posted it.
-    """
+    Return the entry, and whether this call posted it."""
     stored = operation.store.get_entry(uid, name)
     if stored is not None:
         return stored, False
@@ -142,11 +140,7 @@ def _show(operation: Operation, entry: LedgerEntry, what: str, *, posted: bool) 
 
 
 def known_wallet(uid: str, deps: OperatorDeps) -> Wallet:
-    """Return a user's wallet.
-
-    Raises:
-        RefusedError: this uid has none, or it is damaged.
-    """
+    """Return a user's wallet. Raises RefusedError if this uid has none, or it is damaged."""
     wallet, problem = deps.store.wallet_of(document_id(uid))
     if problem:
         raise RefusedError(f"the wallet of {uid} is damaged: {problem}. Rebuild it: admin repair {uid}")
@@ -158,11 +152,7 @@ def known_wallet(uid: str, deps: OperatorDeps) -> Wallet:
 
 
 def still_there(uid: str, wallet: Wallet | None) -> Wallet:
-    """Return a wallet that was there when the command began.
-
-    Raises:
-        RefusedError: it is gone.
-    """
+    """Return a wallet that was there when the command began. Raises RefusedError if it is gone."""
     if wallet is None:
         raise RefusedError(f"{uid} has no wallet any more")
     return wallet

@@ -29,11 +29,8 @@ GRANT_TOKENS_MAX = 10_000
 
 
 class AuditEntry(Record):
-    """What an operator has changed by hand. Stored in `audit/{auditId}`, for good, in the commit that changes it.
-
-    `by` is the name that the operator gave; Cloud Audit Logs know the credentials. `changed` lists
-    `{field, before, after}`.
-    """
+    """What an operator has changed by hand. Stored in `audit/{auditId}`, for good, in the commit that changes it. `by`
+    is the name that the operator gave. `changed` lists `{field, before, after}`."""
 
     audit_id: str
     action: str
@@ -131,12 +128,10 @@ def first_gap(entries: Sequence[LedgerEntry]) -> int | None:
 
 
 def reimbursed(wallet: Wallet | None, job: Job, now: datetime, *, orphaned: bool = False) -> tuple[Account, Fields]:
-    """Give the price of a job back that has ended, or is still queued, which cancels it.
+    """Give the price of a job back that has ended, or is still queued, which cancels it. `orphaned`: the job's batch
+    has ended without it, as after a restored backup. The job then fails.
 
-    `orphaned`: the job's batch has ended without it, as after a restored backup. The job then fails.
-
-    Raises:
-        JobNotCancellable: it is being processed; detail `status`.
+    Raises JobNotCancellable, with `status`, if it is being processed.
     """
     if job.status is Status.PROCESSING and not orphaned:
         raise JobNotCancellable(

@@ -165,7 +165,8 @@ def command(
 @contextmanager
 def looking(project: Project, as_json: AsJson = False) -> Iterator[Operation]:
     """Open a command that changes nothing."""
-    with connected(project) as deps:
+    with one_line("admin", f"Firestore of {project}"):
+        deps = connect(project)
         yield Operation(deps, project, as_json, deps.clock())
 
 
@@ -214,13 +215,6 @@ def _clock() -> Clock:
 
         return MovableClock(Path(moved))
     return lambda: datetime.now(UTC)
-
-
-@contextmanager
-def connected(project: str) -> Iterator[OperatorDeps]:
-    """Connect, and turn what goes wrong into one clear line and exit status 1."""
-    with one_line("admin", f"Firestore of {project}"):
-        yield connect(project)
 
 
 @contextmanager
@@ -273,11 +267,7 @@ def place(project: str, emulator: str | None) -> str:
 
 
 def document_id(text: str) -> str:
-    """Return an id that is safe in a path.
-
-    Raises:
-        RefusedError: it is none.
-    """
+    """Return an id that is safe in a path. Raises RefusedError if it is none."""
     if not text or "/" in text or text in {".", ".."} or len(text) > 1_500:
         raise RefusedError(f"{text!r} is no id")
     return text

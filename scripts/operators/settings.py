@@ -173,11 +173,7 @@ _MODES: Mapping[Mode, str] = {
 
 
 def assigned(assignments: Sequence[str], config: RuntimeConfig, now: datetime) -> dict[str, Any]:
-    """Return assignments as nested changes.
-
-    Raises:
-        RefusedError: one is not FIELD=VALUE, or names no field; the message has the nearest field.
-    """
+    """Return assignments as nested changes. Raises RefusedError for one that is not FIELD=VALUE, or names no field."""
     changes: dict[str, Any] = {}
     for assignment in assignments:
         field, equals, text = assignment.partition("=")

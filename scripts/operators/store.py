@@ -47,11 +47,8 @@ class OperatorStore(FirestoreStore):
         audit: AuditEntry,
         job_id: str | None = None,
     ) -> tuple[LedgerEntry, bool]:
-        """Post an entry once, with its changes to a job and with its audit entry, which lists what has changed; in
-        one transaction.
-
-        Returns the entry, and whether this call posted it; one that was there already stays as it is.
-        """
+        """Post an entry once, with its changes to a job and its audit entry, which lists what has changed. Returns the
+        entry, and whether this call posted it; one that was there already stays as it is."""
         entry_ref = self._ledger(uid).document(entry_id)
         job_ref = self._jobs.document(job_id) if job_id else None
 
@@ -100,11 +97,7 @@ class OperatorStore(FirestoreStore):
 
     def wallet_and_ledger(self, uid: str) -> tuple[Fields, list[LedgerEntry]]:
         """Read a wallet's fields as they are stored, and its ledger, oldest first. A read, and one for each entry.
-
-        Raises:
-            DamagedDocumentError: an entry does not validate.
-            RuntimeError: the ledger is too long.
-        """
+        Raises DamagedDocumentError if an entry does not validate, RuntimeError if there are too many."""
         return run_transaction(
             self._client.transaction(read_only=True), lambda transaction: self._remakable(transaction, uid)
         )

@@ -80,11 +80,7 @@ def _found(text: str, uid: str | None, project: str, deps: OperatorDeps) -> Iter
 
 
 def _by_identifier(identifier: str, deps: OperatorDeps) -> str:
-    """Find the user whom OpenAI names, among those with jobs of the last days.
-
-    Raises:
-        RefusedError: it is none of theirs. Says how far was looked.
-    """
+    """Find the user whom OpenAI names, among those with jobs of the last days. Raises RefusedError if it is none."""
     left, day, known = IDENTIFIED_JOBS_MAX, deps.clock(), set[str]()
     for back in range(IDENTIFIED_DAYS):
         uids = deps.store.sampled_users(day_of(day - timedelta(days=back)), left)

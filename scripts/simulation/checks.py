@@ -1,6 +1,5 @@
-"""What must be true after the drain. Nothing here asks the product: the checks read documents, Storage, and what
-OpenAI has made and charged for, and work the rest out by themselves.
-"""
+"""What must be true after the drain. The checks do not ask the product: they read documents, Storage, and what OpenAI
+has made and charged for, and work the rest out by themselves."""
 
 import hashlib
 import json
@@ -504,8 +503,7 @@ def devices_are_one_users(books: Books) -> Iterator[Violation]:
 
 
 EXPECTED = {"ServerError", "Aborted", "RetryError", "StoreDownError"}
-"""What a use case may fail with when the store does, which the app is asked to retry; everything else is a fault of
-ours."""
+"""What a use case may fail with when the store does: the app is asked to retry. All else is a fault of ours."""
 
 
 def nothing_crashes(books: Books) -> Iterator[Violation]:

@@ -10,7 +10,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def decoded(document: Any) -> Fields:
-    """Return the fields of a document's protocol message."""
     return {name: _value(value) for name, value in document.fields.items()}
 
 

@@ -1,7 +1,6 @@
 """The drain after a history: no more faults, no more users, only the crons, until nothing is left to do.
 
-What was under way goes on: processes that stand still wake up, webhooks that are late arrive. Then all users come back
-once, as they would.
+Processes that stand still wake up, webhooks that are late arrive. Then all users come back once, as they would.
 """
 
 from datetime import timedelta

@@ -1,8 +1,8 @@
 """A history: a deployment, its users, and all that they, the crons, OpenAI and accidents do over several days.
 
-Drawn from a seed, and nothing else: `history(7)` is the same everywhere. Actions come in bursts, because trouble is
-where calls meet: several users, or one user's impatient app, the crons of a tick, twice now and then, all within a
-second or a minute. Between bursts time passes: seconds, past a lease, past midnight, a day and more.
+Drawn from a seed, and nothing else. Actions come in bursts, because trouble is where calls meet: several users, one
+user's impatient app, the crons of a tick, all within a second or a minute. Between bursts time passes: seconds, past a
+lease, past midnight, a day and more.
 """
 
 from collections.abc import Mapping
@@ -31,10 +31,8 @@ FOCUSED = (
 
 @dataclass(frozen=True)
 class Action:
-    """One thing that happens: when (seconds from the start), what, and with which details.
-
-    `number` stays what it is when a history is cut down: chance and faults go by it.
-    """
+    """One thing that happens: when (seconds from the start), what, and with which details. `number` stays what it is
+    when a history is cut down: chance and faults go by it."""
 
     number: int
     at: float
@@ -67,7 +65,6 @@ class History:
 
 
 def history(seed: int) -> History:
-    """Draw a history."""
     dice = Random(f"history {seed}")  # noqa: S311  (repeatable, not secret)
     users = dice.choice((1, 2, 2, 3, 4, 6, 12))
     return History(

@@ -1,8 +1,7 @@
 """One thread, many invocations, one clock: the seed alone decides which invocation continues.
 
-An invocation is a greenlet. It gives way whenever it would wait: for an outside call's answer, for a lock, for a
-client library's pause before it tries again. The clock moves from one of these moments to the next, and nothing
-happens between them. So a whole day takes as long as its calls, and the same seed gives the same day.
+An invocation is a greenlet. It gives way whenever it would wait: for an outside call's answer, a lock, a client
+library's pause before a retry. The clock moves from one of these moments to the next: nothing happens between them.
 """
 
 import heapq

@@ -1,9 +1,8 @@
 """What must hold at every moment, checked after every write: the budget is never passed.
 
-A day may be held and spent up to the limit in force. A lowered limit is in force once that day was reviewed
-under it: by `admin_set_config` before it returns, or by the guard. So from a change of the config to the next
-review of the day, the old limit and the new one are both allowed; nothing else ever is. A month's is in force with the
-review of its last day.
+A day may be held and spent up to the limit in force. A lowered limit is in force once the day was reviewed under it: by
+`admin_set_config` before it returns, or by the guard. Until then the old and the new one are both allowed; nothing else
+ever is. A month's limit is in force with the review of its last day.
 """
 
 from collections import defaultdict

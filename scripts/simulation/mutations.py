@@ -1,9 +1,8 @@
 """Known ways of breaking the code. The checks have to notice each of them, or they prove nothing.
 
-A mutation replaces one expression in the syntax tree of one function, and puts the code that comes of it in the
-function's place while it is in force: everybody who has imported the function runs the broken one. The expression is
-found by what it does, a condition or a call and a name in it, so that a rewording leaves it where it is. A function
-that is gone, or that does not have the expression once and no more, is an error: the mutation has to follow the code.
+A mutation replaces one expression in the syntax tree of one function, and while it is in force everybody who has
+imported the function runs the broken one. The expression is found by what it does, so that a rewording leaves it where
+it is. A function that is gone, or has the expression not exactly once, is an error: the mutation must follow the code.
 """
 
 import __future__
@@ -274,11 +273,8 @@ MUTATIONS: tuple[Mutation, ...] = (
 
 @contextmanager
 def in_force(mutation: Mutation) -> Iterator[None]:
-    """Break the code for a while.
-
-    Raises:
-        LookupError: the function, or the expression in it, is not there any more.
-    """
+    """Break the code for a while. Raises LookupError if the function, or the expression in it, is not there any
+    more."""
     function = _function(mutation.target)
     tree = mutated(mutation, ast.parse(textwrap.dedent(inspect.getsource(function))))
     scratch: dict[str, Any] = dict(function.__globals__)

@@ -23,7 +23,6 @@ class Place:
         return name in found
 
     def put(self, expression: ast.expr) -> None:
-        """Put another expression there."""
         if self.position is None:
             setattr(self.holder, self.field, expression)
         else:

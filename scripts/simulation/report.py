@@ -64,7 +64,6 @@ def show_failure(history: History, result: Result, console: Console) -> None:
 
 
 def figures_table(found: dict[str, Any], seconds: float) -> Table:
-    """Return the figures as a table."""
     table = Table("figure", Column("value", justify="right"), title="simulate")
     for name, value in found.items():
         table.add_row(name, f"{value:,}")

@@ -1,8 +1,8 @@
 """Cutting a history that fails down to what it needs to fail: first its faults, then its actions, then both once more.
 
-Delta debugging (Zeller, Hildebrandt: Simplifying and Isolating Failure-Inducing Input): leave out half, a quarter, an
-eighth ... and keep every cut after which the same promise is still broken. Chance goes by the number of an action and
-of a call, so what is left falls the same.
+Delta debugging (Zeller, Hildebrandt: Simplifying and Isolating Failure-Inducing Input): leave out half, a quarter ...
+and keep every cut after which the same promise is still broken. Chance goes by the numbers of actions and calls, so
+what is left falls the same.
 """
 
 from collections.abc import Callable

@@ -1,9 +1,8 @@
 """Everything outside the functions, and the gate that each call to it goes through.
 
-Firestore is the embedded one behind the real client, OpenAI the stand-in behind the real client, Storage and messaging
-are dictionaries. The gate lets others run before a call takes effect, strikes it with its fault if it has one, and
-writes it into the trace. Beside that the world keeps what the checks want to know and no document tells: what OpenAI
-created and billed, and by how much a day's budget was ever used.
+Firestore is the embedded one and OpenAI the stand-in, both behind the real client; Storage and messaging are
+dictionaries. The gate lets others run before a call takes effect, strikes it with its fault if it has one, and writes
+it into the trace. The world also keeps what the checks want to know and no document tells.
 """
 
 import base64
@@ -31,9 +30,7 @@ from functions.adapters import time_budget
 from functions.adapters.firestore import FirestoreStore, client
 from functions.adapters.firestore.client import BoundedTransport
 from functions.adapters.providers.watched import WatchedProvider
-from functions.core.config.runtime import ImageRules
 from functions.core.shared.errors import EcolaneError
-from functions.deploy.params import Settings
 from functions.use_cases.batches.openai_webhook import openai_webhook
 from functions.wiring import Deps
 from localcloud.firestore import FirestoreServer, in_process_client
@@ -43,7 +40,7 @@ from localcloud.firestore.store import EVERYWHERE, Database
 from localcloud.openai import OpenAIStandIn
 from localcloud.openai.errors import invalid
 from scripts import sample_answers
-from scripts.inprocess import SETTINGS, CrashError, StillClock, replaced
+from scripts.inprocess import SETTINGS, CrashError, StillClock, replaced, unprepared
 from scripts.simulation.documents import Documents, Fields, decoded
 from scripts.simulation.faults import HAND, Fault, FaultPlan, Kind
 from scripts.simulation.history import History
@@ -163,9 +160,11 @@ class World:
     # What invocations see
 
     def _new_process(self, number: int) -> Process:
-        deps = _SimulatedDeps(replace(SETTINGS, openai_webhook_secret=SECRET), self)
+        deps = Deps(replace(SETTINGS, openai_webhook_secret=SECRET), self.clock)
         replaced(
             deps,
+            new_id=self._new_id,
+            prepare_photo=unprepared,
             store=self._store,
             files=self.files,
             provider=WatchedProvider(self._client, deps),
@@ -173,6 +172,14 @@ class World:
             alerting=self.messaging,
         )
         return Process(number, deps)
+
+    def _new_id(self) -> str:
+        """Return an id that follows from the seed."""
+        me = self.interleaving.current()
+        if me is None:
+            raise RuntimeError("only invocations ask for ids")
+        me.ids += 1
+        return f"{self.dice(me.key, 'id', me.ids).getrandbits(128):032x}"
 
     def begin(self, key: str, what: str, call: Callable[[Deps], Any], at: float | None = None) -> None:
         """Have a use case called at this time, or now, in one of the processes that live then."""
@@ -220,10 +227,8 @@ class World:
         return random.Random(f"{self.history.seed}:{':'.join(map(str, names))}")  # noqa: S311  (repeatable, not secret)
 
     def outside(self, name: str, proceed: Callable[[], T], fail: Callable[[Kind], Exception]) -> T:
-        """Let one outside call happen: others run first, then it takes effect, or what its fault makes of that.
-
-        `fail` makes the error that the caller sees when the call fails.
-        """
+        """Let one outside call happen: others run first, then it takes effect, or what its fault makes of that. `fail`
+        makes the error that the caller sees when the call fails."""
         me = self.interleaving.current()
         if me is None:
             return proceed()
@@ -379,7 +384,6 @@ class World:
     # What the checks look at
 
     def openai_status(self, openai_id: str) -> str:
-        """Return what OpenAI says of a batch."""
         engine = self.openai.engine
         return str(engine.batches.retrieve(openai_id, engine.now())["status"])
 
@@ -389,7 +393,6 @@ class World:
 
     @property
     def database(self) -> Database:
-        """The documents at rest."""
         (session,) = self.firestore.engine.sessions.values()
         return session.database
 
@@ -417,10 +420,8 @@ class World:
         return [self.dice(purpose, self.steps).choice(found)] if found else []
 
     def write(self, path: str, changes: Callable[[Fields], Fields]) -> None:
-        """Have an operator, or another release, read a document and write what `changes` makes of its fields.
-
-        Who else writes meanwhile is not undone: a write of an older version is lost, and made again of the newer one.
-        """
+        """Have an operator, or another release, read a document and write what `changes` makes of its fields. A write
+        of an older version is lost, and made again of the newer one."""
         self._written += 1
         self.begin(f"{HAND}{self._written}", "hand", lambda _deps: self._write(path, changes))
 
@@ -473,25 +474,6 @@ class World:
     def _log(self, event: log.Event, *_: object, **__: object) -> None:
         self.events[event] += 1
         self._note(f"logs {event}")
-
-
-class _SimulatedDeps(Deps):
-    """Deps whose ids follow from the seed, and that take photos as they are: they were prepared once."""
-
-    def __init__(self, settings: Settings, world: World) -> None:
-        super().__init__(settings, world.clock)
-        self._world = world
-
-    def new_id(self) -> str:
-        me = self._world.interleaving.current()
-        if me is None:
-            raise RuntimeError("only invocations ask for ids")
-        me.ids += 1
-        return f"{self._world.dice(me.key, 'id', me.ids).getrandbits(128):032x}"
-
-    def prepare_photo(self, data: bytes, rules: ImageRules) -> bytes:
-        del rules
-        return data
 
 
 def photo_text(data: bytes) -> str:
