@@ -43,7 +43,7 @@ def test_admin_stats_has_the_costs_of_the_last_days(cloud: InProcessCloud) -> No
 
 def test_costs_as_csv(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """One line a day, lane and model, in micro-dollars; a table without `--csv`."""
-    monkeypatch.setattr(session, "connect", lambda _project: cloud.deps)
+    monkeypatch.setattr(session, "connect", lambda _project: cloud.operator())
     printed = CliRunner().invoke(admin.app, ["costs", "--csv", "--project", "demo"])
     yesterday = (cloud.clock() - timedelta(days=1)).date().isoformat()
     assert printed.stdout.splitlines() == ["day,lane,model,micros", f"{yesterday},instant,gpt-6-luna,{cost(cloud)}"]
