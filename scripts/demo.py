@@ -28,9 +28,7 @@ from scripts.ecolane_cloud import ecolane_cloud
 INSTANT_PHOTOS = 3
 """New users are advised to take the instant lane for their first three photos, and the batch lane after that."""
 
-PHOTOS_MAX = 150
-"""What a full wallet of 200 tokens pays for, with some room."""
-
+PHOTOS_MAX = 150  # what a full wallet of 200 tokens pays for, with some room
 WAIT_MAX = timedelta(hours=26)
 REAL_WAIT_SECONDS = 20 * 60
 TICK = timedelta(minutes=5)

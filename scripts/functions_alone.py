@@ -81,7 +81,6 @@ class Served:
         return total_kb / 1024
 
     def cpu_seconds(self) -> float:
-        """Return what the server has computed so far."""
         return sum(cpu_seconds(pid) for pid in self._pids())
 
     def _pids(self) -> list[int]:

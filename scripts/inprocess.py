@@ -45,8 +45,7 @@ class CrashError(BaseException):
 
 
 def replaced(deps: D, **parts: object) -> D:
-    """Put these parts in the place of those that `deps` would build: adapters, methods, settings or the clock, by name.
-    Raises TypeError for a name that there is not."""
+    """Put these parts in the place of those that `deps` builds. Raises TypeError for a name that there is not."""
     if unknown := [name for name in parts if not hasattr(type(deps), name) and name not in vars(deps)]:
         raise TypeError(f"{type(deps).__name__} has no {unknown}")
     vars(deps).update(parts)
@@ -69,15 +68,12 @@ class StillClock:
         self.now = now
 
     def __call__(self) -> datetime:
-        """Return the time."""
         return self.now
 
     def seconds(self) -> float:
-        """Return the time in seconds."""
         return self.now.timestamp()
 
     def advance(self, step: timedelta) -> None:
-        """Move by `step`, which may be negative."""
         self.now += step
 
 
@@ -118,11 +114,9 @@ class MemoryFiles:
 
     @contextmanager
     def read_input(self, batch_id: str) -> Iterator[IO[bytes]]:
-        """Open a batch's input file for reading."""
         yield BytesIO(self._call("read_input", lambda: self._stored(f"batches/{batch_id}/input.jsonl")))
 
     def read_manifest(self, batch_id: str) -> BatchManifest:
-        """Return a batch's list of jobs."""
         data = self._call("read_manifest", lambda: self._stored(f"batches/{batch_id}/jobs.jsonl"))
         return BatchManifest(data.splitlines())
 

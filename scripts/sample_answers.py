@@ -1,7 +1,5 @@
 """What the OpenAI stand-in says about a photo: facts per kind of waste, composed into an answer of a realistic length.
-
-The local cloud's stand-in fills the schema of a request with it (localcloud/openai/answers.py). No model is asked.
-"""
+The local cloud's stand-in fills the schema of a request with it; no model is asked."""
 
 from dataclasses import dataclass
 from typing import Any

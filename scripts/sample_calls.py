@@ -1,7 +1,4 @@
-"""A call of each callable: what tests and benchmarks send to whatever main.py declares.
-
-`tests/house/test_adding.py` compares the rows with main.py; `make callable` adds one.
-"""
+"""A call of each callable: what tests and benchmarks send to whatever main.py declares. `make callable` adds a row."""
 
 from typing import Any
 

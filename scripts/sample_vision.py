@@ -55,7 +55,7 @@ def look(image: Image.Image) -> Sighting:
     background = ImageStat.Stat(small, _BORDER).median
     subject = _differs_from(small, background)
     hue, saturation, value = small.convert("HSV").split()
-    brown = _both(_where(hue, lambda h: 10 <= h <= 35), _where(saturation, lambda s: 40 < s < 170))
+    brown = ImageChops.darker(_where(hue, lambda h: 10 <= h <= 35), _where(saturation, lambda s: 40 < s < 170))
     measures = Measures(
         background_tint=(max(background) - min(background)) / 255,
         object_saturation=_mean(saturation, subject),
@@ -64,7 +64,7 @@ def look(image: Image.Image) -> Sighting:
     weights = {name: _closeness(measures, prototype) for name, prototype in PROTOTYPES.items()}
     vivid = _where(saturation, lambda s: s > VIVID_SATURATION)
     for name, hues in VIVID_COLOURS.items():
-        share = _mean(_both(vivid, _where(hue, hues.__contains__)), subject)
+        share = _mean(ImageChops.darker(vivid, _where(hue, hues.__contains__)), subject)
         weights[name] = _loud(share)
     weights[DARK_KIND] = _loud(_mean(_where(value, lambda v: v < DARK_VALUE), subject))
     total = sum(weights.values())
@@ -74,14 +74,8 @@ def look(image: Image.Image) -> Sighting:
     return Sighting(tuple(ranking), measures)
 
 
-def _border() -> Image.Image:
-    mask = Image.new("L", (THUMBNAIL_PX, THUMBNAIL_PX), 255)
-    inner = THUMBNAIL_PX - BORDER_PX
-    mask.paste(0, (BORDER_PX, BORDER_PX, inner, inner))
-    return mask
-
-
-_BORDER = _border()
+_BORDER = Image.new("L", (THUMBNAIL_PX, THUMBNAIL_PX), 255)
+_BORDER.paste(0, (BORDER_PX, BORDER_PX, THUMBNAIL_PX - BORDER_PX, THUMBNAIL_PX - BORDER_PX))
 
 
 def _differs_from(small: Image.Image, colour: list[int]) -> Image.Image:
@@ -91,10 +85,6 @@ def _differs_from(small: Image.Image, colour: list[int]) -> Image.Image:
 
 def _where(band: Image.Image, condition: Callable[[int], bool]) -> Image.Image:
     return band.point([255 if condition(level) else 0 for level in range(256)])
-
-
-def _both(one: Image.Image, other: Image.Image) -> Image.Image:
-    return ImageChops.darker(one, other)
 
 
 def _mean(band: Image.Image, mask: Image.Image | None = None) -> float:

@@ -1,10 +1,5 @@
 """`python -m scripts.schedules`: the Cloud Scheduler jobs that make the scheduled functions run.
 
-    list                       each job: its next run and how the last run ended
-    sync                       a job for every scheduled function of main.py, as main.py declares it
-    scale refresh_credits 4    four workers, each with its own shards; 1 goes back to a single job
-    pause, resume, run         one function, by name
-
 `--dry-run` prints what would be done. Without it the command asks first and records the change in `audit/`.
 Credentials are Google's usual ones (`gcloud auth application-default login`).
 """

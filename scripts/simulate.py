@@ -26,8 +26,7 @@ from scripts.simulation.report import coverage_tables, figures, figures_table, s
 from scripts.simulation.run import Result, run
 from scripts.simulation.shrink import shortest
 
-SHOWN_MAX = 3
-"""Failures that are cut down and shown; of the others the seed."""
+SHOWN_MAX = 3  # failures that are cut down and shown; of the others the seed
 
 
 def main(

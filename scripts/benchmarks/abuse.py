@@ -41,19 +41,11 @@ from scripts.inprocess import InProcessCloud
 HOSTILE = (5, 50, 500)
 HONEST = 100
 STEP = timedelta(minutes=5)
-RETRY = timedelta(minutes=30)
-"""How often accounts without tokens look whether they have some again."""
-
+RETRY = timedelta(minutes=30)  # how often accounts without tokens look whether they have some again
 EVENING = timedelta(hours=18)
-WAIT = timedelta(hours=26)
-"""A batch photo of the last minute is answered within this."""
-
-READS_BEFORE = 2.0
-"""What an instant call read before anything of this was done."""
-
-MARK = "0"
-"""Jobs of hostile accounts begin with it, so that the provider's stand-in recognises their lines in a batch."""
-
+WAIT = timedelta(hours=26)  # a batch photo of the last minute is answered within this
+READS_BEFORE = 2.0  # what an instant call read before anything of this was done
+MARK = "0"  # jobs of hostile accounts begin with it, so that the provider's stand-in recognises their lines in a batch
 PREPARE = """
 import resource, sys, time
 from functions.adapters.images import prepare
@@ -136,7 +128,6 @@ class Day:
                 self.ask(uid, lane)
 
     def harm(self) -> None:
-        """Do what harm all hostile accounts can do now."""
         self._open_lanes()
         now = self.cloud.clock()
         for key in product(self.hostile, ("instant", "batch")):

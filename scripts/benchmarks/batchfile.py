@@ -35,8 +35,7 @@ PHOTO = bytes(12_000)  # the size of a prepared photo of the demo
 
 
 def run() -> dict[str, Any]:
-    """Return the speeds of a file that is full, how many lines that is, and the growth over 1,000 lines, at its worst
-    of links and inline photos."""
+    """Return speeds and lines of a full file, and its growth over 1,000 lines, the worse of links and photos."""
     figures: dict[str, Any] = {"lines": 0}
     growth = []
     for mode in ("links", "inline"):
@@ -116,7 +115,6 @@ class Answers:
 
 
 def job_id_of(number: int) -> str:
-    """Return the id of a line's job."""
     return f"{number:032x}"
 
 

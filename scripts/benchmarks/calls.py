@@ -6,8 +6,7 @@ from functions.use_cases.jobs.classify_image import ClassifyImage, classify_imag
 from scripts.drawings import drawn_photos
 from scripts.inprocess import InProcessCloud
 
-PHOTO = next(iter(drawn_photos().values()))
-"""A photo of usual size, as JPEG."""
+PHOTO = next(iter(drawn_photos().values()))  # a photo of usual size, as JPEG
 
 
 UNLIMITED = {

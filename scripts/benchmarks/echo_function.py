@@ -16,6 +16,5 @@ if "BENCH_THREADS" in os.environ:
 
 
 def echo(request: Request) -> dict[str, object]:
-    """Answer what came in."""
     body: dict[str, object] = request.get_json()
     return body

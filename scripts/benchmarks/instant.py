@@ -42,12 +42,9 @@ COMPARED_REQUESTS = 2_000
 
 ALONE_REQUESTS = 100
 
-QUEUE_UPSTREAM_MS = 1_000
+QUEUE_UPSTREAM_MS = 1_000  # longer than the machine needs, to see callers wait for a thread
 QUEUE_REQUESTS = 160
-"""To see callers wait for a thread, the provider takes longer than the machine needs."""
-
-FEW_THREADS = 4
-"""What the framework starts by itself for one core."""
+FEW_THREADS = 4  # what the framework starts by itself for one core
 
 UNBOUNDED = {
     "tokens": {"welcome": 1_000, "balanceCap": 100_000, "instantPrice": 1},
@@ -76,7 +73,6 @@ class Measured:
 
     @property
     def rps(self) -> float:
-        """Answers a second."""
         return len(self.milliseconds) / self.seconds
 
     @property
@@ -91,8 +87,7 @@ class Measured:
 
 
 def run(requests: int = REQUESTS) -> dict[str, Any]:
-    """Return the promised figures, `rss_mb` before and after each part, who computed how much, and what the machine
-    alone takes."""
+    """Return the promised figures, `rss_mb` after each part, who computed how much, and the machine's part."""
     with ecolane_cloud(firestore="embedded") as cloud:
         users = signed_up(cloud)
         figures = _main(cloud, users, requests)
@@ -147,7 +142,6 @@ class Servers(NamedTuple):
     provider: int
 
     def cpu_seconds(self) -> dict[str, float]:
-        """Return what each has computed so far."""
         return {
             "functions": sum(each.cpu_seconds() for each in self.functions),
             "firestore_and_storage": cpu_seconds(os.getpid()),

@@ -24,13 +24,11 @@ from scripts.ecolane_cloud import ecolane_cloud
 from scripts.functions_alone import Served, answered, served
 
 PIXELS = (4_000, 3_000)
-ANSWER_SECONDS_MAX = 120
-"""What the platform gives the function."""
+ANSWER_SECONDS_MAX = 120  # what the platform gives the function
 
 
 def run(callers: int = CALLERS_AT_ONCE, images: int = IMAGES_MAX, pixels: tuple[int, int] = PIXELS) -> dict[str, Any]:
-    """Return megabytes of one instance before and at its most, the size of a photo, what became of the photos, and
-    within how many seconds all calls were answered."""
+    """Return megabytes of an instance before and at its most, of a photo; what became of photos; seconds."""
     photo = large_photo(pixels)
     with ecolane_cloud(firestore="embedded") as cloud:
         cloud.firestore_client().document("config/runtime").set(UNBOUNDED)
@@ -62,13 +60,8 @@ def large_photo(pixels: tuple[int, int]) -> bytes:
 
 def peak_mb(instance: Served) -> float:
     """Return the most memory that a server's worker has had in its life, in megabytes."""
-    pid = instance.process.pid
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    most = [
-        int(Path(f"/proc/{child}/status").read_text(encoding="ascii").partition("VmHWM:")[2].split()[0])
-        for child in (str(pid), *children)
-    ]
-    return max(most) / 1024
+    pages = [Path(f"/proc/{pid}/status").read_text(encoding="ascii") for pid in instance._pids()]
+    return max(int(page.partition("VmHWM:")[2].split()[0]) for page in pages) / 1024
 
 
 def _with_photo(cloud: LocalCloud, photo: bytes) -> SignedIn:

@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS_MAX = 3_600
-"""What one measurement may take."""
+SECONDS_MAX = 3_600  # what one measurement may take
 
 
 def python(*arguments: object, given: str = "", environment: Mapping[str, str] | None = None) -> Any:
-    """Run Python in a process of its own, with these arguments and this input. Returns the JSON in the last line that
-    it prints."""
+    """Run Python in a process of its own. Returns the JSON in the last line that it prints."""
     command, variables = [sys.executable, *map(str, arguments)], {**os.environ, **(environment or {})}
     done = subprocess.run(  # noqa: S603  (our own arguments)
         command,
@@ -34,8 +32,7 @@ def python(*arguments: object, given: str = "", environment: Mapping[str, str] |
 
 @contextmanager
 def server(module: str, *arguments: object) -> Iterator[tuple[int, dict[str, str]]]:
-    """Run a server of the local cloud in a process of its own. Yields the process's id, and the NAME=value words of the
-    first line that it prints."""
+    """Run a server of the local cloud. Yields its process's id, and the NAME=value words that it prints first."""
     command = [sys.executable, "-m", module, *map(str, arguments)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  (ours)
         try:

@@ -70,14 +70,11 @@ def _require(counted: int, users: int) -> None:
         raise RuntimeError(f"{counted} refreshes of {users} users")
 
 
-def _client(host: str) -> Client:
-    os.environ["FIRESTORE_EMULATOR_HOST"] = host  # the client takes an emulator's address from nowhere else
-    return Client(PROJECT, AnonymousCredentials())  # type: ignore[no-untyped-call]
-
-
 def _seed(host: str, users: int) -> None:
     """Store the wallets of users who came just before midnight, and of dormant ones beside them."""
-    client, runtime, now = _client(host), RuntimeConfig(), MIDNIGHT - 30 * SECOND
+    os.environ["FIRESTORE_EMULATOR_HOST"] = host  # the client takes an emulator's address from nowhere else
+    client = Client(PROJECT, AnonymousCredentials())  # type: ignore[no-untyped-call]
+    runtime, now = RuntimeConfig(), MIDNIGHT - 30 * SECOND
 
     def commit(start: int) -> None:
         batch = client.batch()

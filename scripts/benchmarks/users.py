@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,26 +22,23 @@ class Crowd:
     """All the users: each has a connection, and calls again as soon as it is answered."""
 
     def __init__(self, calls: int) -> None:
-        self._left = calls
+        self._left = iter(range(calls))
         self._mutex = threading.Lock()
         self.milliseconds: list[float] = []
         self.others: Counter[str] = Counter()
 
     def run(self, users: list[dict[str, Any]]) -> float:
         """Let them call until all calls are made, and return the seconds that it took."""
-        threads = [threading.Thread(target=self._use, args=(user,)) for user in users]
         started = time.perf_counter()
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(len(users)) as pool:
+            list(pool.map(self._use, users))
         return time.perf_counter() - started
 
     def _use(self, user: dict[str, Any]) -> None:
         place = urlsplit(user["url"])
         connection = HTTPConnection(place.hostname or "", place.port, timeout=CALL_SECONDS_MAX)
         headers = {"Content-Type": "application/json", **user["headers"]}
-        while self._one_more():
+        while next(self._left, None) is not None:
             data = {**user["data"], "requestId": uuid.uuid4().hex}
             started = time.perf_counter()
             try:
@@ -57,11 +55,6 @@ class Crowd:
                 else:
                     self.others[f"{status} {body[:300].decode(errors='replace')}"] += 1
         connection.close()
-
-    def _one_more(self) -> bool:
-        with self._mutex:
-            self._left -= 1
-            return self._left >= 0
 
 
 def main() -> None:

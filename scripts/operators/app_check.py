@@ -11,8 +11,7 @@ from rich.markup import escape
 
 URL = "https://firebaseappcheck.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-SECONDS = 10.0
-"""For all of it: finding credentials, a token for them, the answer."""
+SECONDS = 10.0  # for all of it: finding credentials, a token for them, the answer
 
 PRODUCTS: Mapping[str, str] = {
     "firestore.googleapis.com": "Firestore",

@@ -36,8 +36,7 @@ def operator(
 
 
 def _record(operation: Operation, uid: str, changed: list[dict[str, object]]) -> None:
-    """Store the audit entry, with an alert. This comes first: no user becomes an operator without a trace, whatever
-    fails then."""
+    """Store the audit entry, with an alert. This comes first: no user becomes an operator without a trace."""
     key, deps = uuid.uuid4().hex, operation.deps
     audit = operation.audit("operator", uid, changed, audit_id=f"{uid}:operator:{key}")
     uids, what = deps.runtime().budget.alert_uids, f"who is an operator, {uid}"

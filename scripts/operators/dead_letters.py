@@ -18,9 +18,7 @@ app = typer.Typer(
     help="Dead letters: users, jobs, batches and documents that were given up or set aside.", no_args_is_help=True
 )
 
-REFRESH = "refresh"
-"""The kind of a dead letter about a user's wallet. Only this kind can be retried by hand."""
-
+REFRESH = "refresh"  # the kind of a dead letter about a user's wallet. Only this kind can be retried by hand.
 _BY_ITSELF = "is retried automatically, or has ended: correct the document, then drop the dead letter"
 _OVERTAKEN = "Nothing was changed: somebody was faster. Look again."
 
@@ -175,8 +173,7 @@ def _retry_all(operation: Operation) -> None:
 
 
 def _problem(letter: DeadLetter, deps: OperatorDeps) -> str:
-    """Return why the refresh could not credit this wallet; empty if it is sound. Dead letters of other kinds are about
-    work that is retried automatically."""
+    """Return why the refresh could not credit this wallet, or that it is no wallet's; empty if sound."""
     if letter.kind != REFRESH:
         return _BY_ITSELF
     wallet, problem = deps.store.wallet_at(letter.path)

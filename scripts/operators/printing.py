@@ -118,7 +118,6 @@ def _told(value: object) -> str:
 
 
 def change(field: str, before: object, after: object) -> dict[str, Any]:
-    """Return one line of what changes."""
     return {"field": field, "before": before, "after": after}
 
 

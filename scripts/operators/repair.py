@@ -10,8 +10,7 @@ from scripts.operators.printing import change
 from scripts.operators.repairs_by_hand import AuditEntry, first_gap, remade
 from scripts.operators.session import Operation, RefusedError, Uid, changing_for, command, document_id
 
-NOT_COMPARED = {"updatedAt", "refreshFailures"}
-"""Fields that every repair changes."""
+NOT_COMPARED = {"updatedAt", "refreshFailures"}  # fields that every repair changes
 
 
 @command(changing_for)

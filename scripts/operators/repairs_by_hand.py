@@ -1,11 +1,4 @@
-"""What an operator does by hand, and the record of it.
-
-    granted      grant:{key}    tokens given with a reason; not clipped at the cap: the user gets what was promised
-    taken_back   grant:{key}:undone    the part of them that is left
-    reimbursed   refund:{job}   the price of a job, and its points taken back: the entry that the functions would write,
-                                so that the second refund finds the first
-
-    remade       a wallet that is damaged or gone, rebuilt from its ledger
+"""What an operator does by hand, and the record of it: grants, refunds, wallets rebuilt.
 
 None counts as the user's activity: a dormant user stays dormant.
 """
@@ -24,8 +17,7 @@ from functions.core.wallet.accounts import Account, refund, reopened_account
 from functions.core.wallet.ledger import LedgerEntry, Reason, Wallet, empty_wallet
 from functions.core.wallet.quotas import return_quota
 
-GRANT_TOKENS_MAX = 10_000
-"""The largest grant: a mistyped digit is an error and not a gift."""
+GRANT_TOKENS_MAX = 10_000  # the largest grant: a mistyped digit is an error and not a gift
 
 
 class AuditEntry(Record):
@@ -52,7 +44,8 @@ def moved(before: Wallet | None, after: Wallet, job: Job | None, fields: Fields)
 
 
 def granted(wallet: Wallet, key: str, tokens: int, why: str, now: datetime) -> Account:
-    """Give tokens. The user sees the reason in the ledger; the key is bound to reason and number."""
+    """Give tokens, as the entry `grant:{key}`; not clipped at the cap: the user gets what was promised, and sees the
+    reason in the ledger. The key is bound to reason and number."""
     detail = {"why": why, "tokens": str(tokens)}
     return Account(wallet).post(tokens, Reason.GRANT, key, now, detail=detail)
 
@@ -69,9 +62,8 @@ def undo_key(key: str) -> str:
 
 
 def remade(stored: Mapping[str, Any], entries: Sequence[LedgerEntry], uid: str, now: datetime) -> Wallet:
-    """Rebuild a wallet from its ledger, and keep every stored field that can be read and is not in the ledger:
-    plan, streak, today's counters, devices, the place on the refresh's schedule, what a newer release has put there.
-    """
+    """Rebuild a wallet from its ledger, and keep every other stored field that can be read: plan, streak, today's
+    counters, devices, the place on the refresh's schedule, what a newer release has put there."""
     wallet = reopened_account(entries, now).wallet
     counted = {"scans": sum(entry.reason is Reason.CHARGE for entry in entries)}
     began = {"createdAt": min((entry.ts for entry in entries), default=now)}
@@ -128,7 +120,8 @@ def first_gap(entries: Sequence[LedgerEntry]) -> int | None:
 
 
 def reimbursed(wallet: Wallet | None, job: Job, now: datetime, *, orphaned: bool = False) -> tuple[Account, Fields]:
-    """Give the price of a job back that has ended, or is still queued, which cancels it. `orphaned`: the job's batch
+    """Give the price of a job back that has ended, or is still queued, which cancels it. The entry, `refund:{job}`, is
+    the one that the functions would write, so that the second refund finds the first. `orphaned`: the job's batch
     has ended without it, as after a restored backup. The job then fails.
 
     Raises JobNotCancellable, with `status`, if it is being processed.

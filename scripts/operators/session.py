@@ -73,7 +73,6 @@ class OperatorDeps(Deps):
 
     @cached_property
     def store(self) -> OperatorStore:
-        """Firestore."""
         return OperatorStore(BoundedClient(project=self.settings.project))
 
 
@@ -91,7 +90,6 @@ class Operation:
 
     @property
     def store(self) -> OperatorStore:
-        """Firestore."""
         return self.deps.store
 
     def show(self, data: Any, answer: str | Callable[[Console], None]) -> None:

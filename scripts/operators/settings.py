@@ -199,8 +199,7 @@ def _value(field: str, text: str, now: datetime) -> Any:
 
 
 def _complete(config: RuntimeConfig, field: str) -> dict[str, Any]:
-    """Return the section of a field as it is in force, where a section is stored as a whole or not at all: a plan, an
-    allowance."""
+    """Return the section of a field as it is in force, if it is stored as a whole: a plan, an allowance."""
     section: Record = config
     *parents, _ = field.split(".")
     for part in parents:

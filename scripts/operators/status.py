@@ -24,8 +24,7 @@ from scripts.operators.session import Operation, RefusedError, command, document
 from scripts.operators.stories import outcome
 
 BAR = 30
-WRONG = 3
-"""The exit status of `status --check` if something is wrong; 1 means that it failed, 2 is a usage error."""
+WRONG = 3  # the exit status of `status --check` if something is wrong; 1 means that it failed, 2 is a usage error
 COLOURS = {"normal": "green", "batch_only": "yellow", "closed": "red"}
 STATES = {"ok": "green", "late": "red", "failing": "red", "never": "yellow"}
 FAR = timedelta(days=3_650)

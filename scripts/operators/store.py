@@ -141,19 +141,15 @@ class OperatorStore(FirestoreStore):
         return all_sound(query.stream(), lambda snapshot: as_batch(snapshot).batch)
 
     def photos_of_day(self, day: str, lane: str) -> tuple[int, int]:
-        """Count the photos that were handed in on a day in this lane, and add up what they have cost so far, in
-        micro-dollars. One read for every thousand."""
-        query: Any = self._client.collection("aiJobs").where(filter=FieldFilter("day", "==", day))
-        query = query.where(filter=FieldFilter("mode", "==", lane)).limit(HOLDS_SUMMED_MAX)
-        return _photos(query.count(alias="photos").sum("costMicros", alias="micros"))
+        """Count a day's photos in this lane, and add up their cost in micro-dollars. A read for every thousand."""
+        query = self._jobs.where(filter=FieldFilter("day", "==", day))
+        return _photos(query.where(filter=FieldFilter("mode", "==", lane)).limit(HOLDS_SUMMED_MAX))
 
     def photos_of_user(self, uid: str, since: datetime, until: datetime) -> tuple[int, int]:
-        """Count a user's photos that were handed in since, and before `until`, and add up their cost. One read for
-        every thousand."""
-        query: Any = self._client.collection("aiJobs").where(filter=FieldFilter("uid", "==", uid))
+        """Count a user's photos since, and before `until`, and add up their cost. A read for every thousand."""
+        query = self._jobs.where(filter=FieldFilter("uid", "==", uid))
         query = query.where(filter=FieldFilter("createdAt", ">=", since))
-        query = query.where(filter=FieldFilter("createdAt", "<", until)).limit(HOLDS_SUMMED_MAX)
-        return _photos(query.count(alias="photos").sum("costMicros", alias="micros"))
+        return _photos(query.where(filter=FieldFilter("createdAt", "<", until)).limit(HOLDS_SUMMED_MAX))
 
     def list_letters(self, limit: int, after: str | None = None) -> list[DeadLetter]:
         """Read dead letters by id, which begins with the user's path. A read each, one if there are none."""
@@ -235,5 +231,6 @@ class OperatorStore(FirestoreStore):
 
 
 def _photos(query: Any) -> tuple[int, int]:
-    figures = {each.alias: int(each.value) for each in query.get(timeout=SUM_SECONDS)[0]}
+    sums = query.count(alias="photos").sum("costMicros", alias="micros")
+    figures = {each.alias: int(each.value) for each in sums.get(timeout=SUM_SECONDS)[0]}
     return figures["photos"], figures["micros"]

@@ -33,8 +33,7 @@ KEPT = "Jobs are kept for 90 days; their price stays in the ledger: user UID"
 IDENTIFIED_DAYS = 14
 IDENTIFIED_JOBS_MAX = 50_000
 """How far back a user is looked for by safety identifier: OpenAI reports within days. A read a job, at most 3 cents."""
-RECOVERY = timedelta(minutes=10)
-"""How long after its lease recover_jobs ends an instant call that died."""
+RECOVERY = timedelta(minutes=10)  # how long after its lease recover_jobs ends an instant call that died
 
 
 @command(looking)

@@ -76,7 +76,6 @@ def job_id_of(user: str, key: str) -> str:
 
 
 def photo_path(user: str, key: str) -> str:
-    """Return the path of a user's photo for a request."""
     return f"users/{user}/uploads/{key}.jpg"
 
 

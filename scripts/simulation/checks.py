@@ -312,8 +312,7 @@ def _says(text: str, result: Fields) -> bool:
 
 
 def _given_up(books: Books) -> set[str]:
-    """Return the jobs of batches that were given up, or cancelled: what they cost is on the batch's books, if anybody
-    knows it at all."""
+    """Return the jobs of batches given up or cancelled: their cost is on the batch's books, if at all."""
     lost = {batch_id for batch_id, batch in books.batches.items() if batch["error"] and batch["state"] == "done"}
     lost |= {batch_id for batch_id, batch in books.batches.items() if _unknowable(batch)}
     lost |= {each.batch_id for each in books.world.created if books.world.openai_status(each.openai_id) == "cancelled"}
@@ -321,8 +320,7 @@ def _given_up(books: Books) -> set[str]:
 
 
 def _unknowable(batch: Fields) -> bool:
-    """Whether OpenAI would not say, 28 hours after it was asked to create a batch, if it had done so. All that was held
-    is booked then, and its jobs have been refunded."""
+    """Tell whether OpenAI would not say for 28 hours if it has the batch. All held is booked, its jobs are refunded."""
     return bool(batch["state"] == "failed" and (batch["error"] or "").startswith("nobody can tell"))
 
 
@@ -476,8 +474,7 @@ def _answer_holds(told: Fields, kind: str, details: Any, books: Books) -> Iterat
             yield Violation("double_charges", f"job {told['jobId']} was charged {charge}, more than {details}")
 
 
-BLAMING = ("refusal", "line_error", "batch_invalid_line")
-"""What of OpenAI's trouble is, or may be, about a photo."""
+BLAMING = ("refusal", "line_error", "batch_invalid_line")  # what of OpenAI's trouble is, or may be, about a photo
 
 
 def photos_are_blamed_for_their_own(books: Books) -> Iterator[Violation]:

@@ -12,9 +12,7 @@ from scripts.simulation.history import CRONS, Action
 from scripts.simulation.world import World
 
 TICK = timedelta(minutes=5)
-TICKS_BETWEEN_MAX = 12
-"""While nothing changes, up to an hour is left out at a time."""
-
+TICKS_BETWEEN_MAX = 12  # while nothing changes, up to an hour is left out at a time
 DRAIN_WITHIN = timedelta(days=6)
 """A closed budget opens at midnight, a job waits 26 hours, OpenAI is given 28 for a batch, and a job that its batch has
 lost sight of has a lease of four days."""

@@ -1,14 +1,5 @@
 """What can happen to an outside call, and to which calls it happens.
 
-    crash_before   the process dies before the call is made, and with it whatever else runs in it
-    crash_after    it dies when the call has taken effect, before it hears of that
-    unavailable    the call does nothing and fails
-    reply_lost     it takes effect and fails
-    abort          Firestore gives it up for contention: nothing is done, and its transaction is over
-    slow           its answer takes seconds, within every time limit
-    stall          the process stands still when the answer has come: for minutes or hours, past its leases
-    late_effect    the caller gets a timeout; the call takes effect after that
-
 Which calls are struck follows from the seed, the invocation and the number of the call, so that a history that is cut
 down keeps the faults of what is left; or from a list, when a failure is cut down to the faults that it needs.
 """
@@ -21,28 +12,23 @@ from random import Random
 class Kind(StrEnum):
     """What may happen to a call."""
 
-    CRASH_BEFORE = "crash_before"
-    CRASH_AFTER = "crash_after"
-    UNAVAILABLE = "unavailable"
-    REPLY_LOST = "reply_lost"
-    ABORT = "abort"
-    SLOW = "slow"
-    STALL = "stall"
-    LATE_EFFECT = "late_effect"
+    CRASH_BEFORE = "crash_before"  # the process dies before the call is made, and with it whatever else runs in it
+    CRASH_AFTER = "crash_after"  # it dies when the call has taken effect, before it hears of that
+    UNAVAILABLE = "unavailable"  # the call does nothing and fails
+    REPLY_LOST = "reply_lost"  # it takes effect and fails
+    ABORT = "abort"  # Firestore gives it up for contention: nothing is done, and its transaction is over
+    SLOW = "slow"  # its answer takes seconds, within every time limit
+    STALL = "stall"  # the process stands still when the answer has come: for minutes or hours, past its leases
+    LATE_EFFECT = "late_effect"  # the caller gets a timeout; the call takes effect after that
 
 
-HAND = "hand"
-"""How the keys of writes by hand begin."""
-
+HAND = "hand"  # how the keys of writes by hand begin
 READS = frozenset({"BatchGetDocuments", "RunQuery", "RunAggregationQuery", "BeginTransaction", "Rollback"})
-READS_SHARE = 0.3
-"""A call that changes nothing is struck less often, by this factor."""
-
+READS_SHARE = 0.3  # a call that changes nothing is struck less often, by this factor
 STALL_SECONDS = (70.0, 200.0, 600.0, 1_000.0, 2_000.0, 12_000.0)
 """Past an idle transaction, an instant lease, a function's time, a batch's lease, and much longer."""
 
-LATE_SECONDS = (1.0, 30.0, 200.0)
-"""How long after its caller's time is up a request still arrives."""
+LATE_SECONDS = (1.0, 30.0, 200.0)  # how long after its caller's time is up a request still arrives
 
 
 @dataclass(frozen=True)

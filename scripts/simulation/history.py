@@ -142,23 +142,17 @@ CONFIG_CHANGES: tuple[dict[str, Any], ...] = (
     {"plans": {"free": {"instantPerDay": 1, "batchPerDay": 1, "manualPerDay": 1, "callsPerMinute": 60, "priority": 0}}},
 )
 
+
+def _times(**counts: int) -> list[dict[str, Any]]:
+    """Return faults of the OpenAI stand-in by kind, each for so many calls."""
+    return [{"kind": kind, "count": count} for kind, count in counts.items()]
+
+
 PROVIDER_TROUBLE: tuple[dict[str, Any], ...] = (
-    {"kind": "server_error", "count": 4},
-    {"kind": "rate_limited", "count": 4},
-    {"kind": "bad_gateway", "count": 3},
-    {"kind": "malformed_json", "count": 2},
-    {"kind": "not_found", "count": 2},
-    {"kind": "refusal", "count": 3},
-    {"kind": "cut_answer", "count": 2},
-    {"kind": "empty_choices", "count": 2},
-    {"kind": "answer_text", "count": 3},
-    {"kind": "line_error", "count": 3},
+    *_times(server_error=4, rate_limited=4, bad_gateway=3, malformed_json=2, not_found=2),
+    *_times(refusal=3, cut_answer=2, empty_choices=2, answer_text=3, line_error=3),
     {"kind": "line_error", "count": 1, "status": 400, "code": "image_parse_error", "in_output": True},
-    {"kind": "missing_line", "count": 2},
-    {"kind": "duplicate_line", "count": 3},
-    {"kind": "unknown_line", "count": 2},
-    {"kind": "batch_invalid_line", "count": 1},
-    {"kind": "batch_token_limit", "count": 2},
+    *_times(missing_line=2, duplicate_line=3, unknown_line=2, batch_invalid_line=1, batch_token_limit=2),
     {"kind": "batch_stuck", "count": 1, "state": "in_progress", "minutes": 700.0},
     {"kind": "batch_stuck", "count": 1, "state": "finalizing"},
     {"kind": "batch_stuck", "count": 1, "state": "validating"},
@@ -181,11 +175,8 @@ WEAKNESSES: tuple[dict[str, Any], ...] = (
 )
 """Faults that OpenAI can have all the time."""
 
-HOSTILE_SHARE = 0.15
-"""Of users."""
-
-LASTING_SHARE = 0.12
-"""Of bursts, with one more trouble that stays: what hurts most is not what passes."""
+HOSTILE_SHARE = 0.15  # of users
+LASTING_SHARE = 0.12  # of bursts, with one more trouble that stays: what hurts most is not what passes
 
 REFUSALS: tuple[dict[str, Any], ...] = (
     {"status": 401, "code": "invalid_api_key"},
@@ -200,9 +191,7 @@ GAPS = (5.0, 65.0, 200.0, 310.0, 620.0, 1_000.0, 3_700.0, 14_500.0)
 """Seconds between bursts: at once, past an idle transaction, an instant lease, a first poll, a function's time, a
 batch's lease, an hour, a batch's time. Besides: up to the next midnight, and a day and more."""
 
-SPREADS = (0.05, 0.5, 3.0, 40.0)
-"""Seconds over which a burst is spread."""
-
+SPREADS = (0.05, 0.5, 3.0, 40.0)  # seconds over which a burst is spread
 DEVICES = ("device-one", "device-two")
 CRONS = ("submit", "poll", "recover", "refresh", "guard")
 USER_ACTIONS = (

@@ -44,7 +44,6 @@ class Invocation:
     waits_since: float | None = None
 
     def require_alive(self) -> None:
-        """Raise CrashError once the process has died."""
         if not self.process.alive:
             raise CrashError
 

@@ -12,9 +12,8 @@ from localcloud.firestore.store import Database, Scope
 from scripts.simulation.documents import decoded
 from scripts.simulation.violations import Violation
 
-DAILY_LIMIT_MICROS = 10_000_000
-MONTHLY_LIMIT_MICROS = 200_000_000
-"""What is in force where the config does not say."""
+# What is in force where the config does not say.
+DAILY_LIMIT_MICROS, MONTHLY_LIMIT_MICROS = 10_000_000, 200_000_000
 
 _SHARDS, _DAYS, _CONFIG = Scope(group="shards"), Scope(collection="budget"), Scope(collection="config")
 _WRITES = frozenset({"firestore.Commit", "firestore.BatchWrite"})

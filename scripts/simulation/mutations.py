@@ -17,26 +17,13 @@ from dataclasses import dataclass, replace
 from types import FunctionType
 from typing import Any
 
+from scripts.simulation import places
 from scripts.simulation.faults import Focus, Kind
 from scripts.simulation.history import History, history
-from scripts.simulation.places import (
-    Finder,
-    argument,
-    assigned,
-    call,
-    comparison,
-    condition,
-    formatted,
-    keyword,
-    method,
-    otherwise,
-    places,
-)
 from scripts.simulation.run import run
 from scripts.simulation.violations import Violation
 
-HISTORIES_MAX = 40
-"""In which a mutation must be caught; most are in the first few."""
+HISTORIES_MAX = 40  # in which a mutation must be caught; most are in the first few
 
 
 @dataclass(frozen=True)
@@ -49,7 +36,7 @@ class Mutation:
 
     name: str
     target: str
-    find: Finder
+    find: places.Finder
     after: str
     given: Callable[[History], History] = lambda drawn: drawn
 
@@ -103,171 +90,188 @@ def _set(section: str, **values: Any) -> Callable[[History], History]:
 
 
 MUTATIONS: tuple[Mutation, ...] = (
-    Mutation("refund twice", "core.wallet.accounts:refund", argument("post", 0), "2 * _"),
-    Mutation("refund without taking the points back", "core.wallet.accounts:refund", keyword("points"), "0"),
-    Mutation("fail without a refund", "core.jobs.endings:_refunded", call("refund"), "Account(wallet)"),
+    Mutation("refund twice", "core.wallet.accounts:refund", places.argument("post", 0), "2 * _"),
+    Mutation("refund without taking the points back", "core.wallet.accounts:refund", places.keyword("points"), "0"),
+    Mutation("fail without a refund", "core.jobs.endings:_refunded", places.call("refund"), "Account(wallet)"),
     Mutation(
-        "refund whatever comes to nothing", "core.wallet.quotas:count_failure", comparison("failed"), "True", _hostile
+        "refund whatever comes to nothing",
+        "core.wallet.quotas:count_failure",
+        places.comparison("failed"),
+        "True",
+        _hostile,
     ),
     Mutation(
         "charge the whole price for an upgrade",
         "core.jobs.endings:upgrading",
-        argument("pay_upgrade", 2),
+        places.argument("pay_upgrade", 2),
         "upgrade.prices.instant",
     ),
-    Mutation("charge more than was agreed to", "core.wallet.token_prices:require_within", condition("price"), "False"),
+    Mutation(
+        "charge more than was agreed to", "core.wallet.token_prices:require_within", places.condition("price"), "False"
+    ),
     Mutation(
         "cancel what has left the queue",
         "core.jobs.endings:cancelling",
-        condition("QUEUED"),
+        places.condition("QUEUED"),
         "job.status in {Status.DONE, Status.FAILED}",
     ),
     Mutation(
         "forget the lease of an abandoned batch",
         "use_cases.batches.abandoned:_take_up",
-        condition("version"),
+        places.condition("version"),
         "(version := version or stored.version) is None",
         _struck("submit", "openai.POST batches", Kind.UNAVAILABLE),
     ),
     Mutation(
         "create again without looking",
         "use_cases.batches.abandoned:_take_up",
-        call("find_batch"),
+        places.call("find_batch"),
         "None",
         _struck("submit", "openai.POST batches", Kind.REPLY_LOST),
     ),
     Mutation(
         "create under a lease that has run out",
         "use_cases.batches.submission:create",
-        condition("holds_lease"),
+        places.condition("holds_lease"),
         "False",
         _struck("submit", "firestore.Commit", Kind.STALL),
     ),
     Mutation(
         "leave the jobs of a batch that was not sent",
         "use_cases.batches.submission:release_batch",
-        call("release_jobs"),
+        places.call("release_jobs"),
         "0",
         _struck("submit", "openai.POST files", Kind.UNAVAILABLE),
     ),
     Mutation(
         "leave the files of a batch that was not sent",
         "use_cases.batches.submission:release_batch",
-        call("delete_batch_files"),
+        places.call("delete_batch_files"),
         "None",
         _struck("submit", "openai.POST files", Kind.UNAVAILABLE),
     ),
     Mutation(
         "settle a batch before its results",
         "use_cases.batches.poll_batches:_advance",
-        assigned("taken"),
+        places.assigned("taken"),
         "{**_, 'completedAt': now}",
         _struck("poll", "firestore.BatchWrite", Kind.CRASH_BEFORE),
     ),
-    Mutation("forget the files of a batch", "use_cases.batches.closing:close", call("delete_batch_files"), "None"),
+    Mutation(
+        "forget the files of a batch", "use_cases.batches.closing:close", places.call("delete_batch_files"), "None"
+    ),
     Mutation(
         "believe that every job has its line",
         "use_cases.batches.collector:Collector._each",
-        call("take_rest"),
+        places.call("take_rest"),
         "()",
         _weakened("missing_line"),
     ),
     Mutation(
         "try again without end",
         "use_cases.batches.endings:Endings._end",
-        call("may_try_again"),
+        places.call("may_try_again"),
         "True",
         _weakened("line_error"),
     ),
-    Mutation("count an answer as free", "core.jobs.attempts:answered", call("cost_micros"), "0"),
+    Mutation("count an answer as free", "core.jobs.attempts:answered", places.call("cost_micros"), "0"),
     Mutation(
         "write over what others have changed",
         "adapters.firestore.writes:_bulk",
-        keyword("option"),
+        places.keyword("option"),
         "None",
         _struck("submit", "firestore.BatchWrite", Kind.STALL),
     ),
     Mutation(
         "take a lost reply for a lost race",
         "adapters.firestore.queue:QueueDocuments._claimed_by_lost_reply",
-        condition("batch_id"),
+        places.condition("batch_id"),
         "False",
         _struck("submit", "firestore.BatchWrite", Kind.REPLY_LOST),
     ),
     Mutation(
         "post an entry over another one",
         "adapters.firestore.wallet:WalletDocuments._write_entries",
-        method("create"),
+        places.method("create"),
         "writes.set",
     ),
-    Mutation("convert without a limit", "core.wallet.earning:convert_points", condition("room"), "tokens > room"),
+    Mutation(
+        "convert without a limit", "core.wallet.earning:convert_points", places.condition("room"), "tokens > room"
+    ),
     Mutation(
         "earn beyond the cap",
         "core.refresh.refresh:_tokens",
-        call("min"),
+        places.call("min"),
         "wanted",
         _set("tokens", welcome=30, balanceCap=31),
     ),
     Mutation(
         "leave a refreshed wallet where it is on the schedule",
         "core.refresh.refresh:credited",
-        keyword("refreshed_period"),
+        places.keyword("refreshed_period"),
         "wallet.refreshed_period or _",
     ),
     Mutation(
         "hold more than there is room for",
         "core.budget.holds:no_room",
-        condition("room"),
+        places.condition("room"),
         "False",
         _set("budget", dailyLimitMicros=800),
     ),
     Mutation(
         "keep a hold that has ended",
         "core.budget.holds:settling",
-        comparison("completedAt"),
+        places.comparison("completedAt"),
         "fields.get('result') is not None",
     ),
     Mutation(
         "forget a hold on one shard of several",
         "core.budget.holds:bookings",
-        call("sorted"),
+        places.call("sorted"),
         "_[:2]",
         _set("budget", dailyLimitMicros=2_500),
     ),
     Mutation(
         "leave an instant call that never came back",
         "use_cases.jobs.recover_jobs:_recover",
-        argument("refunding", 0),
+        places.argument("refunding", 0),
         "lambda current: False",
         _struck("classify", "openai.POST chat/completions", Kind.CRASH_BEFORE),
     ),
     Mutation(
         "give the instant lane's tokens up with its provider",
         "use_cases.jobs.instant_lane:classify_now",
-        call("settle_job"),
+        places.call("settle_job"),
         "ours",
         _struck("classify", "openai.POST chat/completions", Kind.UNAVAILABLE),
     ),
     Mutation(
         "send another job's photo",
         "use_cases.batches.batch_files:_lines",
-        argument("map", 0),
+        places.argument("map", 0),
         "lambda member: prepare(BatchMember.from_line(member.to_line().replace("
         "member.image_path.encode(), chunk[0].image_path.encode()).replace("
         "str(member.image_digest).encode(), str(chunk[0].image_digest).encode())))",
     ),
     Mutation(
-        "forget the limit of calls a minute", "core.wallet.quotas:use_quota", condition("calls_per_minute"), "False"
+        "forget the limit of calls a minute",
+        "core.wallet.quotas:use_quota",
+        places.condition("calls_per_minute"),
+        "False",
     ),
-    Mutation("forget the limit of photos a day", "core.wallet.quotas:use_quota", condition("limit"), "False", _sparing),
+    Mutation(
+        "forget the limit of photos a day", "core.wallet.quotas:use_quota", places.condition("limit"), "False", _sparing
+    ),
     Mutation(
         "blame the photo for what the provider does not take",
         "core.model.provider_errors:trouble_of",
-        otherwise("CONFIGURATION"),
+        places.otherwise("CONFIGURATION"),
         "Trouble.PHOTO",
         _refusing,
     ),
-    Mutation("take a key for new each time", "core.jobs.idempotency:job_id_for", formatted, "_ + str(id(object()))"),
+    Mutation(
+        "take a key for new each time", "core.jobs.idempotency:job_id_for", places.formatted, "_ + str(id(object()))"
+    ),
 )
 
 
@@ -290,12 +294,12 @@ def in_force(mutation: Mutation) -> Iterator[None]:
 
 def mutated(mutation: Mutation, tree: ast.Module) -> ast.Module:
     """Change the tree of the function that it breaks, and return it. Raises LookupError as `in_force` does."""
-    found = [place for place in places(tree) if mutation.find(place)]
+    found = [place for place in places.places(tree) if mutation.find(place)]
     if len(found) != 1:
         raise LookupError(f"{mutation.name}: {mutation.target} has {len(found)} such expressions")
     (place,) = found
     after = ast.Expression(ast.parse(mutation.after, mode="eval").body)
-    for inner in [each for each in places(after) if isinstance(each.expression, ast.Name)]:
+    for inner in [each for each in places.places(after) if isinstance(each.expression, ast.Name)]:
         if inner.names("_"):
             inner.put(place.expression)
     place.put(after.body)

@@ -6,8 +6,7 @@ from datetime import datetime
 
 from scripts.simulation.documents import Documents
 
-LATER = "later"
-"""A field of a release to come, in a history in which one has been at work: see `actions`."""
+LATER = "later"  # a field of a release to come, in a history in which one has been at work: see `actions`
 
 SCHEMA: dict[str, dict[str, str]] = {
     "users/*": {"map": "devices preferences"},
@@ -74,8 +73,7 @@ SCHEMA: dict[str, dict[str, str]] = {
     },
     "deadLetters/*": {"str": "kind path uid reason", "time": "at expireAt"},
 }
-"""By path, the names of the fields of each type. A type with a question mark may be null; a name with one may be
-missing."""
+"""By path, the fields of each type. A type with a question mark may be null, a name with one missing."""
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "int": (int,),

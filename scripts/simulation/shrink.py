@@ -14,11 +14,9 @@ from typing import TypeVar
 from scripts.simulation.history import Action, History
 from scripts.simulation.run import Result, run
 
-S = TypeVar("S")
 T = TypeVar("T")
 
-SECONDS_MAX = 120.0
-"""A shorter history is a convenience: it is not worth a long wait."""
+SECONDS_MAX = 120.0  # a shorter history is a convenience: it is not worth a long wait
 
 
 def shortest(history: History, failed: Result) -> tuple[History, Result]:
@@ -40,12 +38,8 @@ def shortest(history: History, failed: Result) -> tuple[History, Result]:
     actions = list(history.actions)
     for _ in range(2):
         faults = _fewest(faults, partial(fails, actions))
-        actions = _fewest(actions, partial(_turned(fails), faults))
+        actions = _fewest(actions, partial(fails, faults=faults))
     return best[0]
-
-
-def _turned(test: Callable[[list[T], list[S]], bool]) -> Callable[[list[S], list[T]], bool]:
-    return lambda second, first: test(first, second)
 
 
 def _fewest(items: list[T], fails: Callable[[list[T]], bool]) -> list[T]:

@@ -58,9 +58,7 @@ OPENAI_TIMEOUT_SECONDS = 60.0
 OPENAI_LATE_SECONDS_MAX = 55.0
 """With the time limit less than what a submitter leaves of its lease: see `core.batches.batches.LEASE_MARGIN`."""
 
-STEPS_MAX = 40_000
-"""Outside calls of one history; the longest sound ones take a tenth of that."""
-
+STEPS_MAX = 40_000  # outside calls of one history; the longest sound ones take a tenth of that
 SECRET = "whsec_c2ltdWxhdGlvbg=="  # noqa: S105  (of a webhook that nobody can reach)
 
 _INDEXES = Path(__file__).resolve().parents[2] / "firestore.indexes.json"
