@@ -31,19 +31,15 @@ class AlertWebhook:
     """Posts alerts as JSON. Without a URL it does nothing: the log entry is the alert then.
 
     The header `Ecolane-Signature` is `t={seconds},v1={hex}`: an HMAC-SHA256 over `{seconds}.{body}` with the shared
-    secret. Whoever receives it compares in constant time and refuses old timestamps. Without a secret there is no such
-    header: what anybody could have signed proves nothing.
+    secret. The receiver compares in constant time and refuses old timestamps. Without a secret the header is left out.
     """
 
     def __init__(self, url: str, secret: str, clock: Callable[[], datetime]) -> None:
         self._url, self._secret, self._clock = url, secret, clock
 
     def send(self, alert: Alert) -> None:
-        """Deliver an alert. It may arrive more than once; its `id` tells.
-
-        Raises:
-            AlertNotDeliveredError: it was refused, or nobody answered.
-        """
+        """Deliver an alert. It may arrive more than once; its `id` tells. Raises AlertNotDeliveredError if it was
+        refused or unanswered."""
         if not self._url:
             return
         body = json.dumps(

@@ -1,9 +1,8 @@
-"""OpenAI's client, and HTTP for alerts, whose calls have an end, whatever the other side does.
+"""HTTP for OpenAI's client and for alerts, whose calls have an end, whatever the other side does.
 
-A time limit of httpx is one for each read: a server that sends a byte now and then is waited for without end. Here a
-call has an `Allowance` of seconds and bytes, kept where the bytes come from: in the network stream, below TLS's
-plain text and HTTP. It holds from the first address that is tried to the last byte of the body. Looking a name up is
-left to the system's resolver, which has limits of its own.
+httpx limits each read alone: a server that sends a byte now and then is waited for without end. Here a call has an
+`Allowance` of seconds and bytes, counted in the network stream below TLS and HTTP, from the first address tried to the
+last byte of the body. The system's resolver has limits of its own.
 """
 
 import socket
@@ -55,11 +54,7 @@ class Allowance:
         return left if timeout is None else min(timeout, left)
 
     def count(self, received: bytes) -> bytes:
-        """Count what has come in.
-
-        Raises:
-            httpcore2.ReadError: that is more than the answer may have.
-        """
+        """Count what has come in. Raises httpcore2.ReadError if that is more than the answer may have."""
         self._bytes_left -= len(received)
         if self._bytes_left < 0:
             raise httpcore2.ReadError("the answer is longer than any should be")
@@ -77,10 +72,10 @@ def bounded_client(api_key: str, base_url: str) -> OpenAI:
 
 
 def bounded_http() -> httpx2.Client:
-    """Return an HTTP client which keeps to allowances, follows no redirect and asks for nothing compressed.
+    """Return an HTTP client that keeps to allowances, follows no redirect and asks for nothing compressed.
 
-    A redirect would carry the photo, and perhaps the key, to whoever it names. What a few compressed bytes come to is
-    known only when it is in memory.
+    A redirect would carry the photo, and perhaps the key, elsewhere. Compressed bytes show their size only once in
+    memory.
     """
     http = DefaultHttpxClient(follow_redirects=False, headers={"Accept-Encoding": "identity"})
     # There is no public way to a backend that leaves the proxies of the environment in place.

@@ -11,12 +11,9 @@ T = TypeVar("T")
 
 
 class Cached(Generic[T]):
-    """A value that comes from outside and is fetched anew now and then.
-
-    When it is `age_max` old, one thread fetches it and the others go on with the old one, for as long again. Whoever
-    finds none fetches it by itself: nobody waits for another thread, which may be the one that hangs.
-    (cachetools forgets a value that is too old: its other threads wait for the new one, or each fetch it.)
-    """
+    """A value from outside, fetched anew once it is `age_max` old: by one thread, while the others go on with the old
+    one for as long again. A thread that finds none fetches it itself: nobody waits for a thread that may hang.
+    (cachetools forgets old values: its other threads wait for the new one, or each fetch it.)"""
 
     def __init__(self, fetch: Callable[[T | None], T], age_max: timedelta, clock: Callable[[], datetime]) -> None:
         """`fetch` is given the value that was there before, None the first time."""

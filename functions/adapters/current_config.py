@@ -58,11 +58,8 @@ class CurrentConfig:
         return self._current.get()
 
     def check(self) -> Callable[[dict[str, Any] | None], RuntimeConfig]:
-        """Return what tells which config a document comes to, read later.
-
-        Whatever has to be asked for outside is asked for here, and nothing when the document is there: that is in a
-        transaction, whose locks others wait for.
-        """
+        """Return the function that turns a document, read later, into the config in force. What it needs from outside
+        is fetched here, before the transaction that it runs in: others wait for that one's locks."""
         last, remote = self.get(), self._remote_in_force()
         return lambda document: self._checked(document, remote, last.config, last.budget)
 
@@ -75,8 +72,7 @@ class CurrentConfig:
         return Current(config, stored.queue, stored.budget)
 
     def _remote_in_force(self) -> dict[str, str] | None:
-        """Return the values of Remote Config, where the deploy has it so; they are fetched now and then. None if they
-        have never been fetched."""
+        """Return the cached values of Remote Config, where the deploy uses it. None if they were never fetched."""
         return self._remote.get() if self._sources.settings.remote_config else {}
 
     def _fetch_remote(self, before: dict[str, str] | None) -> dict[str, str] | None:

@@ -1,12 +1,12 @@
 """Who calls: Firebase Authentication's ID tokens, verified by the Admin SDK, and App Check's tokens, by PyJWT.
 
-An ID token counts if Google signed it (RS256, by a key it publishes), for this project (audience and issuer), for
-somebody (subject), and if it is not from the future and has not expired. Only where FIREBASE_AUTH_EMULATOR_HOST is set
-does the SDK take unsigned ones; `load_settings` refuses that variable outside of an emulator.
+An ID token counts if Google signed it (RS256, by a key it publishes) for this project (audience and issuer) and a
+subject, and it is neither from the future nor expired. The SDK takes unsigned ones only where
+FIREBASE_AUTH_EMULATOR_HOST is set; `load_settings` refuses that variable outside of an emulator.
 
-An App Check token counts if Google's App Check signed it (RS256), for this project, for some app, in its time
-(https://firebase.google.com/docs/app-check/custom-resource-backend). The SDK verifies them too, but takes a token for
-one from the future while this machine's clock is a second behind that of whoever issued it.
+An App Check token counts if Google's App Check signed it (RS256) for this project and an app, and it is valid now
+(https://firebase.google.com/docs/app-check/custom-resource-backend). The SDK verifies them too, but refuses one as from
+the future if this machine's clock is a second behind the issuer's.
 """
 
 from collections.abc import Callable
@@ -26,8 +26,8 @@ from firebase_admin.exceptions import (
 from jwt import PyJWKClient, PyJWKClientConnectionError
 
 CLOCK_SKEW_SECONDS = 10
-"""How far this machine's clock and the token's issuer's may be apart. A token lives for an hour: ten seconds more are
-no risk, and without them an honest caller with a new token is nobody."""
+"""How far our clock and the issuer's may differ. On a token of an hour ten seconds are no risk, and spare honest
+callers."""
 
 APP_CHECK_ISSUER = "https://firebaseappcheck.googleapis.com/"
 APP_CHECK_KEYS_URL = APP_CHECK_ISSUER + "v1/jwks"
@@ -58,11 +58,8 @@ class IdentityDownError(Exception):
 def verified_user(id_token: str, *, check_revoked: bool) -> dict[str, Any]:
     """Return the claims of an ID token, with the user's id as `uid`.
 
-    With `check_revoked` Firebase is asked whether the user has been disabled or deleted or the token revoked since it
-    was issued, up to an hour ago. One request.
-
-    Raises:
-        InvalidTokenError, IdentityDownError
+    `check_revoked` asks Firebase whether the user was disabled or deleted, or the token revoked, since it was issued.
+    One request. Raises InvalidTokenError or IdentityDownError.
     """
     claims = _claims(_user_claims, id_token)
     if check_revoked:
@@ -71,11 +68,7 @@ def verified_user(id_token: str, *, check_revoked: bool) -> dict[str, Any]:
 
 
 def verified_app(app_check_token: str) -> dict[str, Any]:
-    """Return the claims of an App Check token; `sub` is the app's id.
-
-    Raises:
-        InvalidTokenError, IdentityDownError
-    """
+    """Return an App Check token's claims; `sub` is the app's id. Raises InvalidTokenError or IdentityDownError."""
     return _claims(_app_claims, app_check_token)
 
 

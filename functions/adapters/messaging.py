@@ -24,19 +24,12 @@ class PushMessaging:
     """Sends pushes. The text is the app's: a push carries counts, and the app has the user's language."""
 
     def send(self, news: Sequence[PushSummary]) -> Sent:
-        """Tell users what has come of their photos. A stale token is no error.
-
-        Raises:
-            firebase_admin.exceptions.FirebaseError: messaging is not to be reached at all.
-        """
+        """Tell users how their photos ended. A stale token is no error. Raises firebase_admin.exceptions.FirebaseError
+        if messaging cannot be reached at all."""
         return _sent([((item.uid, token), _message(token, item)) for item in news for token in item.push_tokens])
 
     def alert(self, targets: Sequence[tuple[str, str]], kind: str, day: str, text: str) -> Sent:
-        """Push an alert to operators' devices, each a uid and a token. A stale token is no error.
-
-        Raises:
-            firebase_admin.exceptions.FirebaseError: messaging is not to be reached at all.
-        """
+        """Push an alert to operators' devices, each a uid and a token. Errors are those of `send`."""
         data = {"event": "operator_alert", "kind": kind, "day": day, "text": text}
         messages = [(target, messaging.Message(token=target[1], data=data)) for target in targets]
         return _sent(messages[:MESSAGES_MAX])
@@ -55,12 +48,9 @@ def _sent(messages: Sequence[tuple[tuple[str, str], messaging.Message]]) -> Sent
 
 
 def _leads_nowhere(error: Exception | None) -> bool:
-    """Tell whether a message failed for good because of its token.
-
-    The app was removed, the token has expired, or belongs to another project. INVALID_ARGUMENT may be about the message
-    as well, whose fault must cost nobody their token: only FCM's text tells.
-    https://firebase.google.com/docs/cloud-messaging/manage-tokens
-    """
+    """Tell whether a message failed for good because of its token: the app was removed, or the token has expired or
+    belongs to another project. INVALID_ARGUMENT may also be the message's fault, which must cost nobody their token:
+    only FCM's text tells. https://firebase.google.com/docs/cloud-messaging/manage-tokens"""
     if isinstance(error, InvalidArgumentError):
         return "registration token" in str(error).lower()
     return isinstance(error, messaging.UnregisteredError | messaging.SenderIdMismatchError)

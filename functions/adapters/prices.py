@@ -1,5 +1,4 @@
-"""Token prices from the genai-prices library, which is maintained and dated. It knows no batch prices: that factor
-is ours."""
+"""Token prices from the maintained, dated genai-prices library. It knows no batch prices: that factor is ours."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -15,12 +14,8 @@ DOLLARS_PER_MTOK_MAX = Decimal(1_000)
 
 
 def model_price(model: str, now: datetime) -> ModelPrice:
-    """Return what a token of this OpenAI model costs at this time.
-
-    Raises:
-        UnknownPriceError: the library does not know the model, its price is missing or out of range, or nobody knows
-            how many tokens an image is to it. Never free.
-    """
+    """Return what a token of this OpenAI model costs at this time, never free. Raises UnknownPriceError if the library
+    lacks the model, its price is missing or out of range, or its tokens per image are unknown."""
     try:
         formula_of(model)
         _, info = get_snapshot().find_provider_model(model, None, "openai", None)

@@ -1,8 +1,7 @@
 """What a process remembers of its callers, at no read: how much each has asked for lately, and who was refused.
 
-A process is an instance of one function. Traffic that fills several instances is counted in each of them: what is
-allowed here is allowed `capacity.INSTANCES_MAX` times at the most. The limits that hold for all of them together are in
-the wallet, which a charge writes anyway.
+A process is one instance of one function, so up to `options.INSTANCES_MAX` times these limits can pass. The limits
+over all instances are in the wallet, which a charge writes anyway.
 """
 
 from __future__ import annotations
@@ -19,19 +18,19 @@ USERS_REMEMBERED_MAX = 10_000
 """Who has been away for longest is forgotten first. It takes two megabytes."""
 
 CALLS_AT_ONCE, CALLS_PER_MINUTE = 120, 120
-"""Of one function by one user, and twenty documents of a page count as a call. An app that is used by hand makes a few
-a minute; one that comes back online sends what it has kept, all at once."""
+"""Of one function by one user; twenty documents of a page count as a call. An app makes a few a minute by hand; back
+online it sends all that it kept at once."""
 
 PHOTOS_AT_ONCE, PHOTOS_PER_MINUTE = 120, 30
-"""Photos of one user that are downloaded and decoded and not paid for: damaged, repeated, or refused by the wallet.
-What is paid for is limited by the wallet. As many at once as the largest plan takes in a minute."""
+"""Photos of one user fetched and not paid for: damaged, repeated, or refused by the wallet, which limits the paid ones.
+As many at once as the largest plan takes in a minute."""
 
 REFUSED_LATELY = timedelta(minutes=10)
 """For how long whoever the wallet has refused has it looked at before a photo is downloaded."""
 
 PHOTOS_IN_MEMORY_MAX = 20
-"""Photos of calls with many that are held at a time, each of up to 10 MB, in an instance of 1 GB that needs 180 MB for
-itself and 100 MB for the one that is being decoded."""
+"""Photos of many-photo calls held at a time, up to 10 MB each, in an instance of 1 GB that needs 180 MB for itself and
+100 MB for decoding."""
 
 
 class Rate:

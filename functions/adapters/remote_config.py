@@ -16,11 +16,8 @@ FROM_CONSOLE = "remote"
 
 
 def fetched_template() -> ServerTemplate:
-    """Return the project's server template as it is now. One request.
-
-    Raises:
-        firebase_admin.exceptions.FirebaseError: Remote Config is not to be reached, or there is no template.
-    """
+    """Return the project's server template, in one request. Raises firebase_admin.exceptions.FirebaseError if Remote
+    Config cannot be reached or has none."""
     return asyncio.run(remote_config.get_server_template())
 
 

@@ -24,8 +24,7 @@ from functions.core.shared.errors import ImageNotFound, InvalidImage
 from functions.core.shared.photos import PhotoProblem
 
 TIMEOUT_SECONDS = 10.0
-"""For one request to begin to be answered, and between two parts of the answer; a file is sent and read in chunks of
-one request each."""
+"""For one request to begin to be answered, and between two parts of the answer. A file takes one request a chunk."""
 
 REPEATED_SECONDS = 15.0
 """How long a request that fails is repeated; the library's own two minutes are more than a callable has."""
@@ -57,12 +56,8 @@ class StorageFiles:
         self._bucket: Bucket = client.bucket(bucket)
 
     def read_photo(self, path: str) -> bytes:
-        """Return an uploaded photo.
-
-        Raises:
-            ImageNotFound: nothing is stored there.
-            InvalidImage: it is empty or larger than 10 MB; no more than that is downloaded.
-        """
+        """Return an uploaded photo. Raises ImageNotFound if there is none, and InvalidImage if it is empty or larger
+        than 10 MB; no more than that is downloaded."""
         try:
             data: bytes = self._bucket.blob(path).download_as_bytes(
                 start=0, end=IMAGE_BYTES_MAX, raw_download=True, **_LIMITS
@@ -125,10 +120,9 @@ class StorageFiles:
 def signed_url(blob: Blob) -> str:
     """Return a V4 signed link to an object, good for up to two days: longer than any batch is waited for.
 
-    Functions hold no private key, so the signature is asked of IAM, which wants the role
-    `roles/iam.serviceAccountTokenCreator` of the service account on itself. IAM signs with a key of Google's that it
-    promises to keep for twelve hours (`signBlob`), whatever the link says; it has kept them for days. A link that has
-    died before its photo's turn costs the photo an attempt, and the next batch has a new one.
+    Functions hold no private key: IAM signs, and wants the role `roles/iam.serviceAccountTokenCreator` of the service
+    account on itself. It promises to keep its key for twelve hours (`signBlob`), whatever the link says, and has kept
+    it for days. A link that dies before its photo's turn costs an attempt, and the next batch has a new one.
     """
     credentials = _own_credentials()
     with _REFRESHING:  # one request an hour, by the first of the threads that prepare photos

@@ -1,10 +1,8 @@
-"""How long Firestore is waited for: each call with all its repetitions, and everything that one invocation asks.
+"""How long Firestore is waited for: each call with its repetitions, and all calls of one invocation.
 
-The client library repeats a call that fails for up to five minutes, which is longer than any callable has: in an
-outage the platform would end it, without a word to the app. So a call ends by a limit of its own, and all the calls of
-an invocation share what patience its edge has given them.
-
-This module is light: the edge imports it in every process.
+The client library repeats a failing call for up to five minutes, longer than any callable has: in an outage the
+platform would end the callable, without a word to the app. So calls end by limits of ours. This module is light: the
+edge imports it in every process.
 """
 
 from collections.abc import Iterator
@@ -14,8 +12,8 @@ from math import inf
 from time import monotonic
 
 STORE_PATIENCE_SECONDS = 25.0
-"""What one call waits for Firestore, over all that it asks: with Storage and the provider beside it less than any
-callable has, so that in an outage the app hears from us and not from the platform."""
+"""One callable's time for Firestore; with Storage and the provider less than any callable has, so that in an outage the
+app hears from us and not from the platform."""
 
 _arrival: ContextVar[float | None] = ContextVar("arrival of the call", default=None)
 _left: ContextVar[list[float] | None] = ContextVar("patience left", default=None)
@@ -40,8 +38,7 @@ def since_arrival() -> float:
 
 @contextmanager
 def waiting_at_most(seconds: float) -> Iterator[None]:
-    """Let whatever is asked of Firestore, and of Remote Config, inside take so many seconds in all. Other work does not
-    count."""
+    """Limit the seconds that Firestore and Remote Config take inside, in all. Other work does not count."""
     before = _left.set([seconds])
     try:
         yield

@@ -15,8 +15,8 @@ _PASSING = (
     ConnectionError,
     Timeout,
 )
-"""Trouble on the other side, on the way there, or with others at the same documents. DeadlineExceeded
-and ServiceUnavailable are ServerErrors, ResourceExhausted is a TooManyRequests."""
+"""Trouble over there, on the way, or with others at the same documents: ServerErrors include DeadlineExceeded and
+ServiceUnavailable, TooManyRequests ResourceExhausted."""
 
 
 def will_pass(error: Exception) -> bool:

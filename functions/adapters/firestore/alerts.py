@@ -27,8 +27,8 @@ class AlertDocuments:
         return True
 
     def open_alert(self, alert: Alert) -> bool:
-        """Store an alert of something that holds, or open the one of its day again. False if that is open already. A
-        write, or two and a read. One that is damaged is written anew."""
+        """Store an alert, or open the one of its day again; a damaged one is written anew. False if it is open already.
+        A write, or two and a read."""
         if self.create_alert(alert):
             return True
         snapshot = self._alerts.document(alert.alert_id).get()

@@ -60,8 +60,8 @@ class BatchDocuments(ShardDocuments):
         guarded_update(self._client, ref, version, None, lambda writes: self._book(writes, released))
 
     def settle_batch(self, batch: Batch, version: datetime, fields: Fields, hold: Hold | None) -> datetime | None:
-        """Write these fields and what became of the batch's hold, in one commit, if the batch is as it was at
-        `version`. A write for the batch and for each shard. Returns the new version, None if somebody was faster."""
+        """Write these fields and settle the batch's hold in one commit, if the batch is still at `version`. A write for
+        the batch and each shard. Returns the new version, None if somebody was faster."""
         changes = bookings(batch.hold, hold)
         written = {**fields, "hold": hold.model_dump(by_alias=True) if hold else None}
         ref = self._batches.document(batch.batch_id)
@@ -97,7 +97,7 @@ class BatchDocuments(ShardDocuments):
         return sound(snapshot, as_batch) if snapshot.exists else None
 
     def update_batch(self, batch_id: str, version: datetime, fields: Fields) -> datetime | None:
-        """Write these fields if the batch is as it was at `version`. Returns the new version, None if somebody was
+        """Write these fields if the batch is still at `version`. Returns the new version, None if somebody was
         faster."""
         return guarded_update(self._client, self._batches.document(batch_id), version, fields)
 

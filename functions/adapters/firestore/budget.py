@@ -73,17 +73,14 @@ class BudgetDocuments(ShardDocuments):
     """Reads and writes of days."""
 
     def budget_shards(self, day: str) -> dict[str, Shard]:
-        """Read the shards of a day by name; none, if it is not open yet. One that is damaged is left out.
-        A read each."""
+        """Read a day's sound shards by name; none if it is not open yet. A read each."""
         read = self._client.get_all(self._shard_refs(day))
         return _sound_shards(each for each in read if each.exists)
 
     def review_day(self, day: str, decide: Callable[[dict[str, Any] | None, Books], Review | None]) -> Review | None:
-        """Store what `decide` makes of `config/runtime`, the budget's state and a day's shards, in one transaction.
-        What is damaged is read as far as it goes, and written anew.
-
-        While it runs nothing is held or settled on that day, and no other review of it succeeds.
-        """
+        """Store what `decide` makes of `config/runtime`, the budget's state and a day's shards, in one transaction:
+        until it ends nothing else holds, settles or reviews on that day. Damaged documents are read as far as they go,
+        and written anew."""
         config, state = self._client.document("config/runtime"), self._client.document("stats/budget")
         book, shards = self._client.document("budget", day), self._shard_refs(day)
 
@@ -131,8 +128,7 @@ class BudgetDocuments(ShardDocuments):
     def _state_in(
         self, transaction: Transaction, stored: dict[str, Any] | None, day: str
     ) -> tuple[BudgetState, tuple[DamagedDocument, ...]]:
-        """Return the budget's state. One that does not know what the month has cost any more is told by its days'
-        books: a read each, once."""
+        """Return the budget's state. If it lost the month's cost, its days' books tell it: a read each, once."""
         state, damaged = salvaged(BudgetState, stored or {}, "stats/budget")
         if "committed" not in state.model_fields_set:
             books = self.budget_days(f"{day[:7]}-01", f"{day[:7]}-31", transaction)
@@ -140,11 +136,9 @@ class BudgetDocuments(ShardDocuments):
         return state, damaged
 
     def budget_drift(self, day: str) -> tuple[Drift, int]:
-        """Add up the holds of a day's calls and batches, and return by how much they differ from its shards.
-
-        Everything is read at one moment. Returned with it: how often the day was reviewed, by which the writer of a
-        repair sees that nobody else has made it. One read for every thousand calls, and one a shard.
-        """
+        """Add up the holds of a day's calls and batches, and return how far they differ from its shards; and how often
+        the day was reviewed, so that a repair is written once. All is read at one moment: one read for every thousand
+        calls, and one a shard."""
 
         def body(transaction: Transaction) -> tuple[Drift, int]:
             open_micros = settled_micros = 0
@@ -178,16 +172,15 @@ class BudgetDocuments(ShardDocuments):
         return books
 
     def user_micros(self, uid: str, since: datetime, until: datetime) -> int:
-        """Add up what a user's jobs have cost that were created since, and before `until`. One read for every
-        thousand."""
+        """Add up the cost of a user's jobs created since, and before `until`. One read for every thousand."""
         query: Any = self._client.collection("aiJobs").where(filter=FieldFilter("uid", "==", uid))
         query = query.where(filter=FieldFilter("createdAt", ">=", since))
         query = query.where(filter=FieldFilter("createdAt", "<", until)).limit(HOLDS_SUMMED_MAX)
         return int(query.sum("costMicros").get()[0][0].value)
 
     def sampled_users(self, day: str, limit: int) -> list[str]:
-        """Read whose jobs these are, of up to so many of a day, by their ids, which are hashes: all of them or a fair
-        sample. A read each, one if there are none."""
+        """Read the owners of up to so many of a day's jobs, by their ids, which are hashes: a fair sample. A read each,
+        at least one."""
         query = self._client.collection("aiJobs").where(filter=FieldFilter("day", "==", day)).order_by("__name__")
         found = query.select(["uid"]).limit(limit).stream()
         uids = [(each.to_dict() or {}).get("uid") for each in found]

@@ -1,7 +1,7 @@
-"""The client library's client with limits of ours: no call waits longer than is said here, repetitions included.
+"""The client library's client with our limits: no call waits longer than is said here, repetitions included.
 
-The library offers no other place: a transaction begins, commits and rolls back with its defaults, whatever the caller
-wants, and those repeat a call that fails for one minute, or for five.
+The library offers no other place: transactions begin, commit and roll back with its defaults, and those repeat a
+failing call for one minute, or for five.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from google.cloud.firestore_v1.services.firestore.transports.grpc import Firesto
 from functions.adapters.time_budget import one_call, seconds_left
 
 RPC_SECONDS = 10.0
-"""For one attempt at any call. Firestore answers within a second, or after a few more where others hold the same
+"""For one attempt at any call. Firestore answers within a second, or a few more where others hold the same
 documents."""
 
 SUM_SECONDS = 60.0
@@ -65,8 +65,8 @@ class _Repeated:
         return repeated
 
     def _predicate(self, _error: Exception) -> bool:
-        """Tell, by the name that the library asks for, whether a query that breaks off goes on where it was: it does
-        not, because what goes on has the whole limit of documents before it again."""
+        """Say, under the library's name, that a broken query is not resumed: the rest would have the whole limit of
+        documents again."""
         return False
 
 
@@ -83,8 +83,7 @@ _LIMITS = {
 
 
 class _Clamp(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):  # type: ignore[misc]  # no types
-    """Tells gRPC how long this attempt may take: `RPC_SECONDS`, unless the caller says otherwise, and no longer than
-    what is left of the call."""
+    """Limits an attempt to `RPC_SECONDS`, unless the caller says otherwise, and to what is left of the call."""
 
     def intercept_unary_unary(self, proceed: Any, details: Any, request: Any) -> Any:
         """Make an attempt."""

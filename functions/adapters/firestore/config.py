@@ -17,8 +17,7 @@ from functions.core.shared.records import Fields
 
 
 class RuntimeDocuments(NamedTuple):
-    """What is read together: `config/runtime` as it is stored, None if there is none; what can be read of the figures
-    beside it, and what cannot."""
+    """`config/runtime` as stored, None if there is none; what can be read of the figures beside it, and what cannot."""
 
     config: dict[str, Any] | None
     queue: QueueStats
@@ -45,8 +44,7 @@ class SettingsDocuments:
     def change_runtime(
         self, audit_id: str, decide: Callable[[dict[str, Any]], tuple[dict[str, Any], Fields, Alert | None]]
     ) -> None:
-        """Store what `decide` makes of `config/runtime`, its audit entry and what operators are told of it, in one
-        transaction."""
+        """Store what `decide` makes of `config/runtime`, with its audit entry and alert, in one transaction."""
         ref = self._client.document("config/runtime")
 
         def body(transaction: Transaction) -> None:
@@ -65,8 +63,8 @@ class SettingsDocuments:
         self._client.document("stats/crons").set(run, merge=True, retry=None)
 
     def note_outage(self, door: str, outage: Outage, *, known: bool) -> None:
-        """Store that the provider has failed at this door: beside what is `known` of it, or as the first word. One
-        write, tried once."""
+        """Add the provider's failure at this door to what is `known` of it, or store the first. One write, tried
+        once."""
         fields = outage.model_dump(by_alias=True)
         if known:
             fields = {**fields, "failures": Increment(outage.failures)}

@@ -14,15 +14,14 @@ _LETTERS_ABOUT = {"job": "aiJobs", "batch": "batches"}
 
 
 class DeadLetterDocuments:
-    """Reads and writes of dead letters; what is set aside, so that it is not met at the head of a queue for ever, gets
-    one."""
+    """Reads and writes of dead letters. What is set aside, so that it does not block the head of a queue, gets one."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     def set_aside(self, damaged: DamagedDocument, fields: Fields, letter: DeadLetter) -> bool:
-        """Write these fields into a damaged document and leave a dead letter about it. Two writes; False, and nothing
-        is written, if it has changed since it was read."""
+        """Write these fields into a damaged document and leave a dead letter. Two writes; False, and none, if it has
+        changed since."""
         if damaged.version is None:
             return False
         ref, letter_ref = self._client.document(damaged.path), self._letter_ref(letter)

@@ -50,14 +50,14 @@ class JobDocuments(WalletDocuments, ShardDocuments):
     def open_jobs(
         self, uid: str, decide: Callable[[Wallet | None], Opened | RecountNeeded], seen: StoredWallet | None = None
     ) -> OpeningOutcome:
-        """Charge for jobs and store them, in one transaction: one read, a write for the wallet and two a job; for a job
-        with a hold another read, and another write, for its shard of the budget.
+        """Charge for jobs and store them, in one transaction: one read, a write for the wallet and two a job; with a
+        hold another read and write, for its shard of the budget.
 
-        Who has `seen` the wallet before need not have it read again: jobs without a hold are then stored under its
-        version, and in a transaction only if that is not the wallet's any more.
+        If the caller has `seen` the wallet, jobs without a hold are first stored under its version, without a read;
+        only if that has changed, in a transaction.
 
-        Returns what was decided, once it is stored. With any other outcome nothing is, except that `Replayed` does not
-        tell: the jobs do, by `opened_by`.
+        Returns the decision once it is stored. Any other outcome stores nothing, but `Replayed` may be our own commit:
+        the jobs' `opened_by` tells.
         """
         tried = seen is not None
         transaction = self._client.transaction()
@@ -113,8 +113,8 @@ class JobDocuments(WalletDocuments, ShardDocuments):
             writes.create(self._jobs.document(job.job_id), job.model_dump(by_alias=True, exclude={"job_id"}))
 
     def outlived_jobs(self, uid: str, job_ids: Sequence[str]) -> set[str]:
-        """Find those of a user's jobs that were charged for and are there no more: deleted by TTL, while the ledger
-        stays. Two reads each."""
+        """Find those of a user's jobs that were charged for and then deleted by TTL; the ledger stays. Two reads
+        each."""
         entries = [self._ledger(uid).document(entry_id(Reason.CHARGE, job_id)) for job_id in job_ids]
         charged = {entry.id for entry in self._client.get_all(entries) if entry.exists}
         # The jobs are read last: one whose charge was there before was there as well.
@@ -122,8 +122,8 @@ class JobDocuments(WalletDocuments, ShardDocuments):
         return set(used) - self.get_jobs(used).keys()
 
     def update_job(self, job: Job, version: datetime, fields: Fields) -> bool:
-        """Write these fields if the job is as it was at `version`, and settle its hold if they end it. One write, and
-        one for the shard. False if it is not, or was written already."""
+        """Write these fields if the job is still at `version`, and settle its hold if they end it. One write, and one
+        for the shard. False if it has changed, also by our own earlier write."""
         fields, ref = settling(job.hold, fields, job.cost_micros), self._jobs.document(job.job_id)
         changes = bookings(job.hold, with_fields(job, fields).hold)
         return guarded_update(self._client, ref, version, fields, lambda w: self._book(w, changes)) is not None
@@ -135,20 +135,19 @@ class JobDocuments(WalletDocuments, ShardDocuments):
         decide: Decision,
         took_effect: Callable[[Job], bool] = lambda job: job.status in FINAL,
     ) -> StoredJob | None:
-        """End a job and give back what was paid for it, in one transaction: two reads, and a write for wallet, entry
-        and job each; and for its shard of the budget, if it has a hold.
+        """End a job and refund it, in one transaction: two reads, and a write each for wallet, entry and job; with a
+        hold, one for its shard.
 
-        `decide` returns None when the job is not, or no longer, in a state that allows it. Returns the job as it is
-        then, None if there is none. `took_effect` tells from the job alone whether a commit whose reply was lost has
-        happened.
+        `decide` returns None if the job's state does not allow it (any more). Returns the job as it is then, None if
+        there is none. `took_effect` tells from the job whether a commit whose reply was lost has happened.
         """
         return self._change_job(job_id, uid, lambda _transaction, wallet, job: decide(wallet, job), took_effect)
 
     def upgrade_job(
         self, job_id: str, uid: str, decide: UpgradeDecision, opened_by: str
     ) -> StoredJob | NoRoom | RecountNeeded | None:
-        """Take a job into the instant lane, with its price and its hold, in one transaction: three reads, and a write
-        for wallet, entry, job and shard each. Returns the job as it is then, None if there is none."""
+        """Take a job into the instant lane, with its price and hold, in one transaction: three reads, and a write each
+        for wallet, entry, job and shard. Returns the job as it is then, None if there is none."""
 
         def with_room(
             transaction: Transaction, wallet: Wallet | None, job: Job

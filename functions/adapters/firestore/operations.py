@@ -15,8 +15,8 @@ from functions.core.shared.damage import DamagedDocument, mapping, salvaged
 
 
 class OperatorStats(NamedTuple):
-    """What can be read of the figures that crons leave, and what cannot: of the queue, of the last run of each worker
-    of the refresh, and the crons' last runs by name."""
+    """The crons' figures (the queue, each refresh worker's last run, the crons' last runs by name), and what is
+    `damaged`."""
 
     queue: QueueStats
     workers: Mapping[str, Any]
@@ -28,8 +28,8 @@ class OperationDocuments(JobDocuments, BatchDocuments):
     """Reads of the guard and of operators."""
 
     def unknown_states(self, limit: int) -> list[DamagedDocument]:
-        """Read jobs and batches in a state that only a newer release knows, up to so many of each: none of our runs
-        finds them. Two reads, if there are none."""
+        """Read up to so many jobs and batches each in a state of a newer release, which no run finds. At least two
+        reads."""
         found = []
         for documents, field, ours in ((self._jobs, "status", Status), (self._batches, "state", BatchState)):
             query = documents.where(filter=FieldFilter(field, "not-in", [state.value for state in ours])).limit(limit)

@@ -1,7 +1,7 @@
 """Profiles and the devices that pushes go to: `users/{uid}`, and `releasedTokens/{hash}`.
 
-A token is in one wallet at most: whoever registers it takes it, in one transaction, from whoever had it. Somebody
-else's documents are changed as they are, field by field: that one of them is damaged is no matter of who registers.
+A token is in one wallet at most: registering takes it, in one transaction, from its last owner. That user's documents
+are changed field by field, so damage in them does not stop the caller.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -38,9 +38,9 @@ class ProfileDocuments(WalletDocuments):
         now: datetime,
         decide: Callable[[Profile, Wallet | None], tuple[Profile, Account] | None],
     ) -> Profile:
-        """Store what `decide` makes of profile and wallet, and take the token from whoever else has it, in one
-        transaction: three reads, two writes, and one for each token that leaves the wallet or enters it; two reads
-        where `decide` finds nothing to change. For another user who had the token a read and three writes more."""
+        """Store what `decide` makes of profile and wallet, and take the token from another owner, in one transaction:
+        three reads, two writes, and one for each token that leaves or enters the wallet; for another owner a read and
+        three writes more. Two reads if `decide` changes nothing."""
 
         def body(transaction: Transaction) -> Profile:
             stored = self._profile_ref(uid).get(transaction=transaction)
@@ -90,8 +90,8 @@ class ProfileDocuments(WalletDocuments):
         return tuple(each for each in tokens if isinstance(each, str)) if isinstance(tokens, list) else ()
 
     def released(self, claims: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Find those of these users' tokens, each with its user's id, that were taken from them. A read for each that
-        was, and at least one for every thirty."""
+        """Find those of these (uid, token) pairs that were released. A read for each, and at least one for every
+        thirty."""
         by_id = {claim_id(uid, token): (uid, token) for uid, token in claims}
         ids, found = sorted(by_id), set()
         for start in range(0, len(ids), CLAIMS_PER_QUERY):

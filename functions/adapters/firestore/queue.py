@@ -21,10 +21,8 @@ class QueueDocuments(JobDocuments):
     """Reads of the queue, and the claims that move jobs out of it."""
 
     def queued_jobs(self, now: datetime, limit: int, shards: Sequence[int]) -> Found[StoredJob]:
-        """Read the jobs of these shards whose turn it is. A read each, and one for a kind that there is none of.
-
-        Those with priority come first, the rest by age: see `core.batches.queue.preferred_places`.
-        """
+        """Read the jobs of these shards whose turn it is, by priority, then age: see
+        `core.batches.queue.preferred_places`. A read each, and one for a kind without any."""
         waiting = (
             self._jobs.where(filter=FieldFilter("status", "==", Status.QUEUED))
             .where(filter=FieldFilter("shard", "in", list(shards)))
@@ -59,10 +57,8 @@ class QueueDocuments(JobDocuments):
         return int(counting.get()[0][0].value)
 
     def claim_jobs(self, batch_id: str, queued: Sequence[StoredJob], lease_until: datetime) -> list[BatchMember]:
-        """Take queued jobs into a batch, each one only if nobody changed it since it was read. A write a job.
-
-        Returns those that are now the batch's. A job that somebody else took, cancelled or upgraded is left out.
-        """
+        """Claim queued jobs for a batch, each if it has not changed since it was read. Returns those claimed. A write a
+        job."""
         outcomes = self.update_jobs(
             [(s.job.job_id, s.version, claimed(batch_id, s.job.attempts, lease_until)) for s in queued]
         )

@@ -1,10 +1,9 @@
 """Documents into records. One that this version cannot read is named, and costs nothing but itself.
 
-A hand has written into it, or a newer version of a function has: one field is missing, of another type, or has a value
-that is not known here.
+A hand or a newer version has written it: a field is missing, of another type, or has an unknown value.
 
-    sound      one document     raises DamagedDocumentError, which names it
-    all_sound  many of a query  the sound ones are the list; the others are in its `damaged`
+sound      one document     raises DamagedDocumentError, which names it
+all_sound  many of a query  the sound ones are the list; the others are in its `damaged`
 """
 
 from collections.abc import Callable, Iterable
@@ -40,11 +39,7 @@ class Found(list[T]):
 
 
 def sound(snapshot: DocumentSnapshot[Any], read: Callable[[DocumentSnapshot[Any]], T]) -> T:
-    """Return what `read` makes of a document.
-
-    Raises:
-        DamagedDocumentError: it does not validate.
-    """
+    """Return what `read` makes of a document. Raises DamagedDocumentError if it does not validate."""
     try:
         return read(snapshot)
     except ValidationError as error:

@@ -27,8 +27,8 @@ _BULK_ANSWERED = (code_pb2.OK, code_pb2.FAILED_PRECONDITION, code_pb2.NOT_FOUND)
 """What a write in a bulk call may come to: done, or refused because the document is not as it was."""
 
 Outcome = datetime | Exception | None
-"""What becomes of one write of many: its new version; None where it was refused because the document is not as it was;
-or an error of its own, after which it is not known to be done."""
+"""Result of one write of many: its new version; None if the document has changed; or an error, which leaves it
+uncertain."""
 
 OUTCOME_UNKNOWN = (
     exceptions.AlreadyExists,
@@ -55,12 +55,12 @@ T = TypeVar("T")
 
 def run_transaction(transaction: Transaction, body: Callable[[Transaction], T]) -> T:
     """Run a transaction; repeat it while it loses to others, which the client alone gives up after five attempts.
-
-    `body` runs more than once, so it must do nothing but read and write in the transaction it is given.
+    `body` runs more than once, so it must only read and write in its transaction.
 
     Raises:
         google.api_core.exceptions.RetryError: it lost for longer than CONTENTION_SECONDS.
-        google.api_core.exceptions.ServiceUnavailable: the transaction is over; whether it was committed is not known.
+        google.api_core.exceptions.ServiceUnavailable: the transaction is over; whether it was committed is not
+        known.
     """
 
     refused: list[Exception] = []
@@ -123,11 +123,8 @@ def guarded_update(
 def guarded_bulk(
     client: Client, changes: Sequence[tuple[DocumentReference, datetime, Mapping[str, Any]]]
 ) -> list[Outcome]:
-    """Update many documents, each if it is as it was at its version. Returns, in order, what became of each.
-
-    Raises:
-        google.api_core.exceptions.GoogleAPICallError: Firestore did not take the call. Those before it may be done.
-    """
+    """Update many documents, each if it is still at its version. Returns, in order, the outcome of each. Raises
+    google.api_core.exceptions.GoogleAPICallError if Firestore did not take a call; those before it may be done."""
     outcomes: list[Outcome] = []
     for start in range(0, len(changes), BULK_WRITES_MAX):
         outcomes += _bulk(client, changes[start : start + BULK_WRITES_MAX])

@@ -24,12 +24,12 @@ SIDE_MIN = 16
 """A picture smaller than this shows nothing that could be classified."""
 
 LENGTH_MAX = 8
-"""How many times longer than wide a picture may be. At 512 pixels its short side then has 64 left, two of the patches
-in which models look at it; a phone's panorama is 4 to 5 times as long as it is high. Beyond it are scrolled screens."""
+"""Most that a picture's length may be of its width. At 512 pixels the short side then has 64 left, two of a model's
+patches; a phone's panorama has a ratio of 4 to 5, scrolled screens more than this."""
 
 DRAFT_MARGIN = 1.125
-"""A JPEG is decoded at a half, a quarter or an eighth if this many times the size that is wanted is left. The decoder's
-own filter and the last step from there look the same as decoding it whole."""
+"""A JPEG is decoded at 1/2, 1/4 or 1/8 if this many times the wanted size is left: it looks the same as decoded
+whole."""
 
 REDUCING_GAP = 2
 """Other pictures are averaged down to this many times the size that is wanted, and filtered from there."""
@@ -38,9 +38,9 @@ BAND_ROWS = 64
 """Rows of a large picture that are brought into RGB at a time, so that it is never in memory twice."""
 
 _DECODER = ThreadPoolExecutor(1, "photo-decoder")
-"""One photo is decoded at a time, and all by one thread. Side by side nothing is gained on an instance's one CPU, while
-each needs up to `files.DECODER_BYTES_MAX` and twice its file. And the allocator keeps for each thread what that one
-freed: large photos of 16 callers, decoded by their own threads in turn, came to 760 MB, and by one thread to 83 MB."""
+"""One thread decodes all photos, one by one. Side by side gains nothing on an instance's one CPU, while each photo
+needs up to `files.DECODER_BYTES_MAX` and twice its file. The allocator also keeps freed memory per thread: large photos
+of 16 callers came to 760 MB with threads of their own, and to 83 MB with one."""
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -57,11 +57,8 @@ Image.MAX_IMAGE_PIXELS = None  # our own limits are checked before; Pillow's beg
 
 
 def prepare(data: bytes, side_max: int, jpeg_quality: int) -> bytes:
-    """Return the photo as JPEG bytes: upright, sRGB, at most `side_max` pixels on its longest side, nothing but pixels.
-
-    Raises:
-        InvalidImage: it cannot be used; `details.problem` says why.
-    """
+    """Return the photo as JPEG: upright, sRGB, at most `side_max` pixels on its longest side, without metadata. Raises
+    InvalidImage; its `details.problem` says why."""
     return _DECODER.submit(_prepared, data, side_max, jpeg_quality).result()
 
 
@@ -96,11 +93,7 @@ def _check_shape(width: int, height: int) -> None:
 
 
 def _decoded(photo: PhotoFile, side_max: int) -> Image.Image:
-    """Decode a photo to the size that is wanted, in sRGB.
-
-    Raises:
-        InvalidImage: the data end before the picture does.
-    """
+    """Decode a photo to the wanted size, in sRGB. Raises InvalidImage if the data end before the picture does."""
     scale = min(1, side_max / max(photo.width, photo.height))
     size = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
     if photo.kind == "WEBP":

@@ -1,8 +1,7 @@
 """What a photo's file is reduced to before a decoder sees it, and the limits that all formats share.
 
-Each format's reader walks the file's structure, which costs microseconds a part, and copies what makes up the picture.
-Whatever else a file may carry (EXIF, text, thumbnails, further pictures, videos) never reaches a decoder: metadata are
-where most of the bombs are, and most of the bugs.
+Each format's reader walks the file's structure, at microseconds a part, and copies the picture alone. The rest (EXIF,
+text, thumbnails, further pictures, videos) never reaches a decoder: most bombs and most bugs are in metadata.
 """
 
 from dataclasses import dataclass
@@ -11,16 +10,16 @@ from functions.core.shared.errors import InvalidImage
 from functions.core.shared.photos import PhotoProblem
 
 PARTS_MAX = 20_000
-"""Segments of a JPEG, chunks of a PNG or WebP. Phones write a few dozen; a PNG of 10 MB in the smallest parts that are
-usual, 4 KiB, has 2,600. Walking 20,000 takes 20 ms."""
+"""JPEG segments, PNG or WebP chunks. Phones write a few dozen; 10 MB of PNG in 4 KiB chunks are 2,600. Walking 20,000
+takes 20 ms."""
 
 DECODER_BYTES_MAX = 80 * 1024 * 1024
-"""The most that decoding a photo takes in memory, by its header: with the file twice, 100 MB. It bounds a progressive
-JPEG to about 27 million pixels; one photo is decoded at a time in a process."""
+"""Most memory for decoding a photo, by its header: with the file twice, 100 MB. It bounds a progressive JPEG to about
+27 million pixels; a process decodes one photo at a time."""
 
 PIXELS_WHOLE_MAX = 20_000_000
-"""The most pixels of a PNG or WebP: at four bytes each they are within `DECODER_BYTES_MAX`. Phones' cameras write
-JPEG; where somebody saves their pictures anew they have 12 million, and 10 MB hold little more as PNG."""
+"""Most pixels of a PNG or WebP: at four bytes each within `DECODER_BYTES_MAX`. Phones' cameras write JPEG; saved anew
+as PNG, 12 million pixels are usual, and 10 MB hold little more."""
 
 PROFILE_BYTES_MAX = 16 * 1024
 """A colour profile beyond this is a printer's table, which says nothing about a phone's photo."""
@@ -28,12 +27,9 @@ PROFILE_BYTES_MAX = 16 * 1024
 
 @dataclass(frozen=True)
 class PhotoFile:
-    """A file of nothing but pixels: `data` in the format that `kind` names, as Pillow does; `width` and `height` in
-    pixels, as stored.
-
-    `orientation` is EXIF's, 1 to 8; `profile` the ICC profile of the colours, None for sRGB. `gap` says that the
-    picture's data end where zeros stand in place of more.
-    """
+    """A file of nothing but pixels: `data` in the format `kind`, named as in Pillow; `width` and `height` in pixels, as
+    stored; EXIF's `orientation`, 1 to 8; the ICC `profile`, None for sRGB; `gap` if zeros stand in place of the data's
+    rest."""
 
     kind: str
     data: bytes
@@ -65,11 +61,7 @@ def unsupported(what: str) -> InvalidImage:
 
 
 def require_decodable(width: int, height: int, pixels_max: int) -> None:
-    """Check a picture's size against the number of pixels that its format and form can be decoded at.
-
-    Raises:
-        InvalidImage: there are more.
-    """
+    """Check a picture's size against the most pixels of its format and form. Raises InvalidImage if it has more."""
     if width * height > pixels_max:
         raise InvalidImage(
             PhotoProblem.TOO_LARGE,

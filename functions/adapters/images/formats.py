@@ -27,11 +27,7 @@ _OTHERS = {
 
 
 def read(data: bytes) -> PhotoFile:
-    """Return what a decoder needs of a photo.
-
-    Raises:
-        InvalidImage: it is no JPEG, PNG or WebP, or one that cannot be taken.
-    """
+    """Return what a decoder needs. Raises InvalidImage for anything but a JPEG, PNG or WebP that can be taken."""
     readers: dict[bytes, Callable[[bytes], PhotoFile]] = {b"\xff\xd8\xff": jpeg.read, png.SIGNATURE: png.read}
     for start, reader in readers.items():
         if data.startswith(start):

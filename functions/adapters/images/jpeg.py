@@ -1,7 +1,7 @@
 """A JPEG's first picture without anything else. Marker names and rules: ITU T.81, annex B.
 
-A JPEG is decoded at a fraction of its size, so a picture of 108 million pixels in one pass costs 10 MB and a tenth of a
-second. One in several passes (progressive) needs all of its coefficients in memory, and its passes add up.
+Decoded at a fraction of its size, a picture of 108 million pixels in one pass costs 10 MB and 0.1 s. One in several
+passes (progressive) needs all of its coefficients in memory, and its passes add up.
 """
 
 import re
@@ -27,9 +27,8 @@ PASSES_MAX = 64
 """A progressive JPEG comes in about ten."""
 
 VISITS_MAX = 16_000_000
-"""How many blocks of 8 x 8 coefficients all passes together may visit; 60 ns each. A progressive JPEG of 27 million
-pixels needs 4 million. A pass that changes nothing takes 75 bytes of the file, so without a limit a photo of 10 MB
-would keep an instance busy for an hour."""
+"""Blocks of 8 x 8 coefficients that all passes together may visit, 60 ns each. A progressive JPEG of 27 million pixels
+needs 4 million. An empty pass takes 75 bytes: 10 MB of them would keep an instance busy for an hour."""
 
 _SOI, _EOI, _SOS, _DQT, _DHT, _DRI = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xDD
 _APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
@@ -62,11 +61,8 @@ class _Walk:
 
 
 def read(jpeg: bytes) -> PhotoFile:
-    """Return the first picture of a JPEG; what phones append, as further pictures and videos, is not looked at.
-
-    Raises:
-        InvalidImage: cut off, damaged, too large, in too many parts or passes, or in a form that no camera writes.
-    """
+    """Return a JPEG's first picture; what phones append (further pictures, videos) is skipped. Raises InvalidImage if
+    it is cut off, damaged, too large, in too many parts or passes, or in a form that no camera writes."""
     walk = _Walk(jpeg)
     for _ in range(PARTS_MAX):
         kind = _next_marker(walk)
@@ -89,8 +85,8 @@ def read(jpeg: bytes) -> PhotoFile:
 
 
 def _next_marker(walk: _Walk) -> int | None:
-    """Return the next marker's kind, None at the end of the file. Fill bytes and stray ones are skipped, as all
-    decoders do."""
+    """Return the next marker's kind, None at the end of the file. Fill bytes and stray ones are skipped, as in all
+    decoders."""
     found = _MARKER.search(walk.jpeg, walk.at)
     if not found:
         return None

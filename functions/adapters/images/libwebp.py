@@ -1,8 +1,8 @@
 """WebP decoded at a fraction of its size, by the libwebp that Pillow is linked with.
 
-Pillow's own reader decodes every WebP as an animation: two whole canvases and two copies, 16 bytes a pixel. libwebp
-scales while it decodes, row by row, so that a lossy picture never is in memory whole and a lossless one once. What
-stands here is its header file `webp/decode.h`; a library that is laid out otherwise ends the import.
+Pillow decodes every WebP as an animation: two whole canvases and two copies, 16 bytes a pixel. libwebp scales row by
+row, so a lossy picture is never in memory whole and a lossless one once. The structures here are those of
+`webp/decode.h`; a library with another layout ends the import.
 """
 
 import ctypes
@@ -72,11 +72,8 @@ if not _INIT(_Config(), _ABI_VERSION):
 
 
 def decode(photo: PhotoFile, most: tuple[int, int]) -> Image.Image:
-    """Decode a WebP to RGBA, averaged down to the width and height `most`, in pixels, if it is larger.
-
-    Raises:
-        InvalidImage: the data are damaged.
-    """
+    """Decode a WebP to RGBA, averaged down to the width and height `most`, in pixels. Raises InvalidImage if it is
+    damaged."""
     width, height = min(most[0], photo.width), min(most[1], photo.height)
     pixels, config = bytearray(4 * width * height), _Config()
     _INIT(config, _ABI_VERSION)

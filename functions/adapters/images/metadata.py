@@ -20,8 +20,8 @@ _SRGB_X = {b"rXYZ": 0.4361, b"gXYZ": 0.3851}
 
 
 def orientation(exif: bytes, xmp: bytes = b"") -> int:
-    """Return how the camera was held, 1 to 8, by an EXIF block (which begins with its byte order) or else by an XMP
-    packet. 1, upright, if neither says so in form: no photo is unusable for its metadata."""
+    """Return how the camera was held, 1 to 8, by an EXIF block (from its byte order on) or else an XMP packet. 1,
+    upright, if neither is readable: metadata make no photo unusable."""
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
     if order and len(exif) >= 8:
         (at,) = struct.unpack_from(order + "I", exif, 4)
@@ -36,9 +36,9 @@ def orientation(exif: bytes, xmp: bytes = b"") -> int:
 
 
 def wide_profile(profile: bytes) -> bytes | None:
-    """Return an ICC profile if the colours have to be converted by it: one of a display with three primaries that are
-    not sRGB's, such as the Display P3 of iPhones. None for others: sRGB needs no conversion, and tables are printers'
-    and scanners', and a way to keep a library busy. ICC.1:2022, 7.2 and 7.3."""
+    """Return an ICC profile that colours have to be converted by: a display's with three primaries other than sRGB's,
+    as the Display P3 of iPhones. None for others: sRGB needs no conversion, and tables are for printers and scanners,
+    and can keep a library busy. ICC.1:2022, 7.2 and 7.3."""
     if not 132 <= len(profile) <= PROFILE_BYTES_MAX or profile[12:24] != b"mntrRGB XYZ " or profile[36:40] != b"acsp":
         return None
     primaries = {}

@@ -1,7 +1,4 @@
-"""A PNG's picture without anything else: header, palette, transparency and data. Of an animated one the still picture.
-
-https://www.w3.org/TR/png-3/#5Chunk-layout
-"""
+"""A PNG's still picture alone: header, palette, transparency and data. https://www.w3.org/TR/png-3/#5Chunk-layout"""
 
 import zlib
 from dataclasses import dataclass, field
@@ -36,11 +33,7 @@ class _Found:
 
 
 def read(png: bytes) -> PhotoFile:
-    """Return the picture of a PNG.
-
-    Raises:
-        InvalidImage: cut off, damaged, too large, or in too many chunks.
-    """
+    """Return a PNG's picture. Raises InvalidImage if it is cut off, damaged, too large, or in too many chunks."""
     found, at = _Found(), len(SIGNATURE)
     for _ in range(PARTS_MAX):
         length, name = int.from_bytes(png[at : at + 4]), png[at + 4 : at + 8]

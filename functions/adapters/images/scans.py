@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from functions.adapters.images.files import damaged, unsupported
 
 Codes = Mapping[int, tuple[int, int]]
-"""By class (0 DC, 1 AC) x 16 + number of a Huffman table: how many bits its shortest code has, which is all zeros, and
-what it stands for."""
+"""By table class (0 DC, 1 AC) x 16 + number: the length in bits of its shortest code, all zeros, and its meaning."""
 
 ZEROS_SPARE_BYTES = 64
 """Beyond the zeros that a flat picture explains. A single block has at most this many coefficients."""
@@ -55,11 +54,7 @@ class Scan:
 
 
 def read_frame(body: bytes, *, progressive: bool) -> Frame:
-    """Read a start of frame.
-
-    Raises:
-        InvalidImage: it contradicts itself, or has more than eight bits a sample.
-    """
+    """Read a start of frame. Raises InvalidImage if it contradicts itself, or has more than eight bits a sample."""
     if len(body) < 6 or len(body) != 6 + 3 * body[5] or not 1 <= body[5] <= 4:
         raise damaged()
     if body[0] != 8:
@@ -77,11 +72,7 @@ def read_frame(body: bytes, *, progressive: bool) -> Frame:
 
 
 def read_scan(body: bytes, frame: Frame) -> Scan:
-    """Read a start of scan.
-
-    Raises:
-        InvalidImage: it contradicts itself or the frame.
-    """
+    """Read a start of scan. Raises InvalidImage if it contradicts itself or the frame."""
     if not body or len(body) != 4 + 2 * body[0]:
         raise damaged()
     components = {body[at]: (body[at + 1] >> 4, body[at + 1] & 15) for at in range(1, 1 + 2 * body[0], 2)}
@@ -107,9 +98,8 @@ def shortest_codes(body: bytes) -> dict[int, tuple[int, int]]:
 def zeros_max(scan: Scan, frame: Frame, codes: Codes) -> int:
     """Return how many zero bytes in a row can be this pass's data.
 
-    Zeros are read as the shortest code over and over. In a picture that is flat this may say "nothing changes" (DC) and
-    "the block ends" (AC), for every block. Otherwise it says the same coefficient again and again, which no picture
-    does: such zeros stand where data was lost.
+    Zeros repeat the shortest code. In a flat picture that may be "nothing changes" (DC) and "the block ends" (AC), for
+    every block. Any other code repeated is no picture: such zeros stand where data was lost.
     """
     bits = sum(
         frame.components[name].blocks * _flat_bits(scan, tables, frame, codes)

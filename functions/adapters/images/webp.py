@@ -1,7 +1,4 @@
-"""A WebP's picture without anything else. Of an animated one the first frame.
-
-https://developers.google.com/speed/webp/docs/riff_container
-"""
+"""A WebP's (first) picture alone. https://developers.google.com/speed/webp/docs/riff_container"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,11 +30,7 @@ class _Found:
 
 
 def read(webp: bytes) -> PhotoFile:
-    """Return the picture of a WebP.
-
-    Raises:
-        InvalidImage: cut off, damaged, too large, or in too many chunks.
-    """
+    """Return a WebP's picture. Raises InvalidImage if it is cut off, damaged, too large, or in too many chunks."""
     found, end = _Found(), 8 + int.from_bytes(webp[4:8], "little")
     for name, body in _chunks(webp[:end], 12):
         if name == b"ANMF" and not found.picture:

@@ -1,7 +1,7 @@
 """The AI provider: OpenAI, or a server that speaks its API.
 
-Nothing here is repeated by the client library (`max_retries=0`): a repeated POST can be paid for twice. What may be
-repeated safely is repeated by the next run, which first looks for what the last one left.
+The client library retries nothing (`max_retries=0`): a repeated POST can be paid for twice. What is safe to retry, the
+next run retries, after it has looked for what the last one left.
 """
 
 import json
@@ -62,8 +62,8 @@ THING_REFUSED_STATUS = frozenset({400, 404, 422})
 
 
 class ProviderError(Exception):
-    """The provider did not do what was asked. `trouble` says who can do something about it; `status` and `code` are the
-    provider's, as far as there are any. The message is made of these: no word of it is the provider's own."""
+    """The provider did not do what was asked. `trouble` says who can act; `status` and `code` are the provider's, if
+    any. The message is made of these: no word of it is the provider's own."""
 
     def __init__(self, message: str, trouble: Trouble, status: int | None = None, code: str | None = None) -> None:
         super().__init__(message)
@@ -75,11 +75,8 @@ class ProviderError(Exception):
 
 
 class ProviderDownError(ProviderError):
-    """Nothing of this kind is done now, whatever it is about: the provider is down, too slow or overloaded, or does not
-    take our key, account or settings. Later it may be.
-
-    `may_be_billed` is false only where it cannot have worked: it was not reached, or it refused in its own words.
-    """
+    """The provider does nothing of this kind now: it is down, slow or overloaded, or refuses our key, account or
+    settings. `may_be_billed` is false only if it was not reached, or refused in its own words."""
 
     def __init__(
         self,
@@ -97,8 +94,7 @@ class ProviderDownError(ProviderError):
 
 
 class ProviderRejectedError(ProviderError):
-    """The provider understood the request and refused it for what it is about: this photo, this file, this batch.
-    Sending it again would be refused again."""
+    """The provider refused this photo, file or batch for its own sake. It would refuse it again."""
 
 
 class OpenAIProvider:
@@ -108,11 +104,8 @@ class OpenAIProvider:
         self._client = client.with_options(max_retries=0, timeout=CONTROL_TIMEOUT_SECONDS)
 
     def complete(self, body: dict[str, Any], timeout_seconds: float) -> Completion:
-        """Ask for one chat completion now. `timeout_seconds` are for all of it.
-
-        Raises:
-            ProviderDownError, ProviderRejectedError
-        """
+        """Ask for one chat completion, in `timeout_seconds` overall. Raises ProviderDownError or
+        ProviderRejectedError."""
         with _request(timeout_seconds, about_a_thing=False):
             response = self._client.with_options(timeout=timeout_seconds).post(
                 "/chat/completions", body=body, cast_to=object
@@ -153,11 +146,8 @@ class OpenAIProvider:
             return read_batch(self._client.post("/batches", body=body, cast_to=object))
 
     def find_batch(self, batch_id: str, created_after: datetime) -> ProviderBatch | None:
-        """Look for a batch that carries our id among those created since. Newest first, a page of 100 at a time.
-
-        Raises:
-            ProviderDownError: there are too many to tell.
-        """
+        """Look for a batch that carries our id among those created since, newest first, in pages of 100. Raises
+        ProviderDownError if there are too many to tell."""
         oldest, after = created_after - timedelta(hours=1), dict[str, str]()
         with _request(CONTROL_TIMEOUT_SECONDS, about_a_thing=False):
             for _ in range(LISTED_BATCHES_MAX // LISTED_A_PAGE):
@@ -180,11 +170,8 @@ class OpenAIProvider:
             return read_batch(self._client.get(f"/batches/{openai_batch_id}", cast_to=object), openai_batch_id)
 
     def cancel_batch(self, openai_batch_id: str) -> None:
-        """Ask OpenAI to stop a batch; what it has finished by then comes out, and is billed.
-
-        Raises:
-            ProviderRejectedError: it has ended already.
-        """
+        """Ask OpenAI to stop a batch; what it has finished by then comes out, and is billed. Raises
+        ProviderRejectedError if it has ended already."""
         with _request(CONTROL_TIMEOUT_SECONDS):
             try:
                 self._client.post(f"/batches/{openai_batch_id}/cancel", cast_to=object)
@@ -193,10 +180,8 @@ class OpenAIProvider:
                 raise ProviderRejectedError("it has ended already", Trouble.CONFIGURATION, 409, code) from error
 
     def read_webhook(self, body: bytes, headers: Mapping[str, str], secret: str) -> tuple[str, str | None] | None:
-        """Return an event's type and its batch's id at OpenAI; None if it is not signed by OpenAI, and recently.
-
-        The client compares signatures in constant time and takes a timestamp of the last five minutes.
-        """
+        """Return an event's type and its batch's id at OpenAI; None unless OpenAI signed it within the last five
+        minutes. The client compares signatures in constant time."""
         if len(secret.removeprefix("whsec_")) < WEBHOOK_SECRET_CHARACTERS_MIN:
             return None
         try:
@@ -212,9 +197,9 @@ class OpenAIProvider:
         return None
 
     def read_lines(self, file_id: str, run_seconds: float) -> Iterator[dict[str, Any]]:
-        """Stream the lines of an output or error file. A line that is no JSON object is left out: it names no job.
+        """Stream the lines of an output or error file. A line that is no JSON object names no job and is left out.
 
-        `run_seconds` is what is left of the run, below zero once it is over: all its files together may outlast it by
+        `run_seconds`, negative once the run is over, is what is left of it: its files together may outlast it by
         `TRANSFER_TIMEOUT_SECONDS`.
         """
         allowance = Allowance(run_seconds + TRANSFER_TIMEOUT_SECONDS, FILE_BYTES_MAX)
@@ -233,11 +218,9 @@ def _request(seconds: float, *, about_a_thing: bool = True) -> Iterator[None]:
 
 
 class _errors_translated:  # noqa: N801  (reads as a statement: `with _errors_translated():`)
-    """Turn the client library's errors into the two that a caller can act on.
-
-    What is `about_a_thing`, a batch or a file, can be refused because there is no such thing; everything else, a photo
-    or a list, is refused for its own sake only in words about photos.
-    """
+    """Turn the client library's errors into the two that a caller can act on. With `about_a_thing`, a batch or a file,
+    "not found" is a refusal; anything else, a photo or a list, is refused for its own sake only in words about
+    photos."""
 
     def __init__(self, *, about_a_thing: bool = True) -> None:
         self._about_a_thing = about_a_thing

@@ -46,8 +46,8 @@ class WatchedProvider(OpenAIProvider):
         self._last: ProviderDownError | None = None
 
     def complete(self, *args: Any, **kwargs: Any) -> Completion:
-        """Ask for one chat completion now. While the provider is down, one caller a minute asks and the others hear at
-        once what it has found: nobody waits for a time-out, and nothing more can be billed."""
+        """Ask for one chat completion now. While the provider is down, one caller a minute asks and the others fail at
+        once with its last error: no time-outs, and no further bills."""
         with self._watches[Door.INSTANT].call():
             if self._last is not None and not self._breaker.admits():
                 raise self._last.as_down()
