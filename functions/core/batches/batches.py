@@ -3,9 +3,8 @@
     building ──► uploaded ──► submitted ──► collecting ──► done
         └───────────┴─────────────┴─────────────┴────────► failed
 
-`due_at` is the one time that matters to a batch: until then somebody has it (a lease) or nothing needs to be done
-(the next poll); after it, whoever comes first takes it further. What a submitter or a collector left behind when it
-died is therefore found by the same query as a batch that is due.
+`due_at` is the one time that matters to a batch: until then somebody has it (a lease) or nothing needs to be done (the
+next poll); after it, whoever comes first takes it further. So the same query finds a due batch and a dead run's.
 """
 
 from datetime import datetime, timedelta
@@ -26,31 +25,29 @@ LOST = timedelta(hours=28)
 """A batch that does not even end after its cancellation is given up, and its jobs are settled without it."""
 
 JOB_LEASE = timedelta(days=4)
-"""After this a job that its batch has not ended is failed and refunded by whoever recovers jobs; OpenAI has deleted its
-answer by then. That comes about where a run stood still past its lease between two writes of its claim, went on to
-claim jobs for a batch that was closed meanwhile, and died."""
+"""Then `recover_jobs` fails and refunds a job that its batch has not ended; OpenAI has deleted its answer. It takes a
+run that stood still past its lease, claimed on for a batch that was closed meanwhile, and died."""
 
 BATCH_LIFETIME = timedelta(days=90)
 """After this a batch is deleted by TTL, as its jobs are; what it cost is in the books of its day."""
 
 LEASE_MARGIN = timedelta(minutes=2)
-"""How much of a batch's lease must be left to claim jobs for it, to write a file of it, or to create it at OpenAI: more
-than a request's own time limit, so that it does not arrive when another run has closed the batch, or looked for it."""
+"""Least lease for claiming jobs, writing a file or creating the batch at OpenAI: more than a request's time limit, so
+that it does not arrive after another run has closed the batch, or looked for it."""
 
 FILES_AWAITED = timedelta(hours=2)
-"""How long a batch that has ended is looked at again for a file that OpenAI speaks of and does not hand out. Files have
-come twenty minutes after the end; what is in them is paid for."""
+"""How long an ended batch is polled for a named file that OpenAI does not hand out. Files, which are paid for, came 20
+minutes late."""
 
 FAILED_POLLS_MAX = 3
 """A batch older than LOST is given up after this many polls in a row that came to nothing: not for one bad moment."""
 
 UNENDED_POLLS_MAX = 5
-"""Collections of a batch that ended all jobs but some, which failed in a way nobody foresaw. After that they are left
-to `recover_jobs`."""
+"""Collections of a batch that leave jobs over by unforeseen errors. After that `recover_jobs` has them."""
 
 RELEASE_PAUSE = timedelta(minutes=10)
-"""How long jobs wait that could not be sent because of what they are sent with, Storage or their own input file: longer
-than until the next submitter, who takes others first."""
+"""How long jobs wait whose Storage or input file failed: longer than until the next submitter, who takes others
+first."""
 
 OVER_LIMIT_PAUSE = timedelta(minutes=15)
 """How long jobs wait after OpenAI refused their batch because too many tokens are enqueued."""
@@ -77,8 +74,8 @@ class BatchState(StrEnum):
 class Batch(Record):
     """A batch as stored in `batches/{batchId}`. Its jobs are listed in Storage, not here.
 
-    `failed_polls` are those in a row that came to nothing, `unended_polls` those that left jobs over. `provider_state`
-    and `answered` are what OpenAI last said of it; `ended_at` is when it was first seen ended there without its files.
+    `failed_polls` counts those in a row, `unended_polls` those that left jobs over. `provider_state` and `answered` are
+    OpenAI's last word; `ended_at` is when it was first seen ended there without its files.
     """
 
     batch_id: str

@@ -11,10 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 class BatchMember:
     """One line of a batch's list of jobs: what the collector must know of a job without reading its document again.
 
-    `updated_at` is the time of the claim's write. The collector writes under the precondition that the job has not
-    changed since, so a second collector, or a second line for the same job, changes nothing.
-
-    A plain object with slots: fifty thousand of them are held at once, and as models they would take thrice as much.
+    `updated_at` is the time of the claim's write, the precondition of the collector's: a second collector, or a second
+    line for the same job, changes nothing. A plain object with slots, since 50,000 are held at once: models take three
+    times the memory.
     """
 
     job_id: str
@@ -46,9 +45,8 @@ _MEMBER = TypeAdapter(BatchMember)
 class BatchManifest:
     """The jobs of a batch that have not been accounted for, in the order of the input file.
 
-    Kept as the lines they are stored in: fifty thousand of them take a few megabytes, as objects they would take many.
-    A collector that runs out of time stores the roll again, as `to_lines`: whoever goes on finds the jobs that are
-    left, and in `ended` what became of the others.
+    They are kept as stored lines: 50,000 take a few megabytes, far less than objects. A collector that runs out of time
+    stores `to_lines` again: the jobs that are left, and in `ended` the outcomes of the others.
     """
 
     def __init__(self, lines: Iterable[bytes]) -> None:
@@ -78,8 +76,7 @@ class BatchManifest:
             return None
 
     def to_lines(self, ended: Mapping[str, int]) -> Iterator[bytes]:
-        """Yield what is left as it is stored: an empty line for a job that was taken, so that the others keep the
-        numbers of their lines, and at last what became of those."""
+        """Yield the stored lines: an empty one for a removed job, so that line numbers stay, and last the outcomes."""
         for job_id in self._order:
             yield self._lines.get(job_id or "", b"") + b"\n"
         yield _ENDED + _COUNTS.dump_json(dict(ended)) + b"\n"

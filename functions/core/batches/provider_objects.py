@@ -1,5 +1,5 @@
-"""What the provider says of files and batches, out of JSON that may be anything. Its words get into documents, logs,
-addresses and terminals: what is not of the form is left out, or makes the whole object unreadable."""
+"""The provider's files and batches, from JSON that may be anything. Its words get into documents, logs, addresses and
+terminals: what is malformed is left out, or makes the whole object unreadable."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -26,11 +26,7 @@ class UnreadableError(ValueError):
 
 
 def id_in(body: object) -> str:
-    """Return the id of an object.
-
-    Raises:
-        UnreadableError: it has none.
-    """
+    """Return the id of an object. Raises UnreadableError if it has none."""
     found = _mapping(body).get("id")
     if not isinstance(found, str) or not _ID.fullmatch(found):
         raise UnreadableError("no id")
@@ -38,11 +34,7 @@ def id_in(body: object) -> str:
 
 
 def read_batch(body: object, openai_batch_id: str | None = None) -> ProviderBatch:
-    """Reduce a batch object; with an id, the one that was asked about.
-
-    Raises:
-        UnreadableError: it is no batch, or another one.
-    """
+    """Reduce a batch object. Raises UnreadableError if it is none, or not the one that was asked about."""
     batch, found = _mapping(body), id_in(body)
     if openai_batch_id not in {None, found}:
         raise UnreadableError("another batch")
@@ -63,11 +55,7 @@ def read_batch(body: object, openai_batch_id: str | None = None) -> ProviderBatc
 
 
 def read_page(body: object) -> tuple[Sequence[object], bool]:
-    """Return the objects of one page of a list, and whether there is another page.
-
-    Raises:
-        UnreadableError: it is no list.
-    """
+    """Return one page's objects, and whether there is another page. Raises UnreadableError if it is no list."""
     page = _mapping(body)
     data = page.get("data")
     if not isinstance(data, list):
@@ -103,11 +91,8 @@ def _problems(batch: Mapping[str, object]) -> list[Mapping[str, object]]:
 
 
 def _file_id(value: object) -> str | None:
-    """Return a file's id. None, and "" for None has been seen, means that there is none.
-
-    Raises:
-        UnreadableError: it is no id. That the file is there, and nobody can fetch it, must not be taken for none.
-    """
+    """Return a file's id, None for None and for "", which has been seen. Raises UnreadableError for anything else: a
+    file that nobody can fetch must not be taken for none."""
     if value is None or value == "":
         return None
     return id_in({"id": value})

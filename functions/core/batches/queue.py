@@ -5,6 +5,6 @@ UNPREFERRED_PERCENT = 20
 
 
 def preferred_places(places: int) -> int:
-    """Return how many of a batch's places are for jobs with priority: all but a fifth, and all but one at the least.
-    None of a single place, which is theirs if nobody without priority waits."""
+    """Return how many of a batch's places prefer jobs with priority: all but a fifth, at least one; none of a single
+    place."""
     return places - max(places * UNPREFERRED_PERCENT // 100, 1)

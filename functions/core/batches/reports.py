@@ -37,12 +37,11 @@ ENDED = frozenset({ProviderState.COMPLETED, ProviderState.FAILED, ProviderState.
 
 @dataclass(frozen=True)
 class ProviderBatch:
-    """A batch as OpenAI reports it.
+    """A batch as OpenAI reports it; `status` is its own word for the state, `answered` and `refused` its counts of
+    lines.
 
-    `problem` has OpenAI's codes for why a batch failed validation, `bad_lines` the input lines that it names, counted
-    from 1, and `over_limit` tells that it was refused for what is enqueued already, and not for what is in it.
-    `forgotten`: OpenAI keeps it, or its files, no more. `answered` is how many lines it has answered, and `refused` how
-    many it has not, by its own count; `status` is its own word for the state.
+    `problem` has OpenAI's codes for a failed validation, `bad_lines` the input lines it names, from 1. `over_limit`:
+    refused for what is enqueued already, not for its content. `forgotten`: OpenAI keeps it, or its files, no more.
     """
 
     openai_batch_id: str
@@ -65,10 +64,8 @@ class ProviderBatch:
 
 
 def without_line(reported: ProviderBatch, *, answer_lost: bool = False) -> Attempt:
-    """Return what it means for a job that neither file names it: a lost line, or a batch that was not processed.
-
-    `answer_lost`: OpenAI counts more answers than its files have, and this is one of those.
-    """
+    """Return the attempt of a job that neither file names: its line was lost, or its batch not processed.
+    `answer_lost`: OpenAI counts more answers than its files have, and this is one of those."""
     if reported.forgotten:  # it may have been answered, and billed
         return failed_attempt(Failure.BATCH_EXPIRED, "the provider keeps this photo's answer no more", unreported=True)
     match reported.state:
@@ -90,10 +87,8 @@ def counts_as_attempt(reported: ProviderBatch) -> bool:
 
 
 def read_line(line: Mapping[str, Any]) -> tuple[str, Attempt] | None:
-    """Read one line of an output or error file: which line of the input it answers, and how that attempt ended.
-
-    Returns None for a line that names no job: nothing can be concluded from it.
-    """
+    """Read one line of an output or error file: the job that it answers, and how that attempt ended. None if it names
+    no job."""
     custom_id = line.get("custom_id")
     if not isinstance(custom_id, str):
         return None

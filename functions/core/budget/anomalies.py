@@ -6,8 +6,8 @@ from typing import Protocol
 from functions.core.model.usage import ModelPrice, Usage, cost_micros
 
 BELIEVED_TIMES = 4
-"""Beyond this many times what was held, what the provider reports is taken for a slip and not for a bill: what was held
-is booked. Up to it a report is believed, whatever it is made of: the books follow the invoice."""
+"""Above this many times its hold, a reported cost is a slip and not a bill: the hold is booked. Up to it the report is
+believed, whatever it is made of: the books follow the invoice."""
 
 
 class Billed(Protocol):
@@ -21,8 +21,8 @@ class Billed(Protocol):
 
 @dataclass(frozen=True)
 class Terms:
-    """What an answer is bought at; `most_micros` is the most that it can cost, which is held back for it: `percent` of
-    its estimate. Without a `price`, which was known when it was asked for and is not now, that is what it costs."""
+    """What an answer is bought at: `most_micros` is its hold, `percent` of its estimate. Without a `price`, which was
+    known when it was asked for and is not now, it costs its hold."""
 
     model: str
     price: ModelPrice | None
@@ -31,8 +31,7 @@ class Terms:
     percent: int = 100
 
     def cost_micros(self, answer: Billed) -> int:
-        """Return what an answer cost, useless ones included. One that does not say so, or not believably, is booked at
-        the most that it can have cost."""
+        """Return what an answer cost, useless ones included: the hold if its report is missing or implausible."""
         if answer.usage is None:
             return self.most_micros if answer.unreported else 0
         return self.most_micros if self.finds_implausible(answer.usage) else self.reported_micros(answer.usage)
@@ -48,10 +47,9 @@ class Terms:
 
 @dataclass
 class UsageAnomalies:
-    """What an operator should know of the costs of some answers: how many had none reported, or an absurd one, and by
-    how much the absurd ones would pass what is booked for them, if they were true; and how many percent of its estimate
-    the dearest came to that is believed, 0 if none was above what was held. `job_id` is one of them, `model` the one
-    that gave them all."""
+    """Costs that an operator should know of: counts of `unreported` and implausible (`absurd`) ones, and by how much
+    the latter exceed what is booked; `percent`: highest plausible cost as % of its estimate, 0 if none exceeded its
+    hold. `job_id` is one of them, `model` answered them all."""
 
     unreported: int = 0
     absurd: int = 0

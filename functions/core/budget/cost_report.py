@@ -1,10 +1,9 @@
 """The days' books as operators read them: a row for each day, lane and model, and for each day's expensive users.
 
-Jobs are deleted after 90 days, and a day may have millions of users: a day's book keeps the USERS_MAX users whose
-photos cost most. Finding them costs the same on every day. Job ids are hashes, so the first JOBS_SAMPLED_MAX of a day
-are a fair sample of it (or all of it), and the users who appear in it most often have the most jobs; the cost of each
-of these is then added up exactly. A user with 1 % of a day's jobs is missed with p = 0.05, with 3 % p = 1e-4:
-(1 - share)^300.
+Jobs are deleted after 90 days, and a day may have millions of users: its book keeps the USERS_MAX most expensive, found
+at a fixed price. Job ids are hashes, so the first JOBS_SAMPLED_MAX of a day are a fair sample; the cost of the users
+who appear in it most often is then added up exactly. A user with 1 % of a day's jobs is missed with p = 0.05, with 3 %
+p = 1e-4: (1 - share)^300.
 """
 
 from collections import Counter
@@ -31,8 +30,7 @@ OVER_USERS_AGE_MAX = timedelta(hours=6)
 
 
 def cost_rows(books: Mapping[str, BudgetDay]) -> list[dict[str, Any]]:
-    """Return what was spent, oldest day first, in micro-dollars. A row sums what is settled; what is held is not in
-    it."""
+    """Return the settled spend in micro-dollars, oldest day first. Holds are not in it."""
     return [
         {"day": day, "lane": lane, "model": model, "micros": micros}
         for day, book in sorted(books.items())
@@ -42,8 +40,8 @@ def cost_rows(books: Mapping[str, BudgetDay]) -> list[dict[str, Any]]:
 
 
 def user_rows(books: Mapping[str, BudgetDay]) -> list[dict[str, Any]]:
-    """Return whose photos have cost most, oldest day first, then dearest first, in micro-dollars. The day is that on
-    which a photo was handed in."""
+    """Return the most expensive users in micro-dollars, oldest day first, then by cost. Photos count on the day they
+    came."""
     return [
         {"day": day, "user": user, "micros": micros}
         for day, book in sorted(books.items())

@@ -1,4 +1,4 @@
-"""The books of a day: its limit, what is left of it, in which mode that puts us, and who has to be told.
+"""The books of a day: its limit, what is left of it, the mode that follows, and who has to be notified.
 
 limit of a day   the daily limit, or what the month leaves if that is less
 limit of a shard what it uses, and an equal part of what is left; nothing at all while the day's limit is passed
@@ -27,11 +27,8 @@ REVIEWED_DAYS_MAX = 31
 
 
 class BudgetDay(Kept):
-    """A day in sum. Stored in `budget/{day}` and kept for good: jobs are gone after 90 days, their cost is not.
-
-    `users` are those whose photos of this day have cost most, in micro-dollars, as of `users_at`; see
-    `core.budget.cost_report`.
-    """
+    """A day in sum. Stored in `budget/{day}` and kept for good: jobs are gone after 90 days, their cost is not. `users`
+    are the most expensive, in micro-dollars, as of `users_at`: see `core.budget.cost_report`."""
 
     limit: int = 0
     reserved: int = 0
@@ -59,12 +56,9 @@ class Drift:
 
 @dataclass(frozen=True)
 class Books:
-    """The budget of one day as read: the state, the day's shards by name, none if it is not open yet, and its book,
-    which says how often it was reviewed: a number, because two guards can look at the same moment.
-
-    `damaged` is what cannot be read of them, `unsure` the shards among it: more may be held and spent there than can be
-    read.
-    """
+    """One day's budget as read: the state, the shards by name (none before it opens), and its book with the number of
+    reviews, since two guards can look at the same moment. `damaged` is what cannot be read, `unsure` its shards, where
+    more may be held and spent."""
 
     day: str
     state: BudgetState
@@ -86,8 +80,8 @@ class Review:
 def review(books: Books, rules: BudgetRules, now: datetime, *, line_micros: int, drift: Drift | None = None) -> Review:
     """Open a day, or look at an open one: repair it, give its shards their limits, and say in which mode that is.
 
-    `line_micros` is the most that the cheapest call can cost: with less than that left, the budget is used up. `drift`
-    is None if it was not measured: while shards are damaged, nobody knows then what is left, and nothing more is held.
+    `line_micros`, the most that the cheapest call can cost: with less than that left, the budget is used up. Without a
+    measured `drift`, damaged shards leave unknown what is left, and nothing more is held.
     """
     state, today = books.state, day_of(now)
     over = books.day < today
@@ -111,8 +105,8 @@ def review(books: Books, rules: BudgetRules, now: datetime, *, line_micros: int,
 
 
 def committed(books: Mapping[str, BudgetDay]) -> dict[str, int]:
-    """Return what days can cost at most, from their books: for a state that has lost it. A day that nobody has looked
-    at since it was over counts with its whole limit."""
+    """Return what days can cost at most, for a state that has lost it; one not reviewed since it ended counts with its
+    limit."""
     return {
         day: book.used if book.reviewed_at and book.reviewed_at >= day_bounds(day)[1] else max(book.limit, book.used)
         for day, book in books.items()
@@ -127,8 +121,7 @@ def mode_at(book: BudgetDay, rules: BudgetRules, line_micros: int) -> Mode:
 
 
 def days_to_review(state: BudgetState, now: datetime) -> list[str]:
-    """Return the days to look at, oldest first, today last: those in flight, and all that no guard has seen the end
-    of."""
+    """Return the days to review, oldest first, today last: those in flight, and those whose end no guard has seen."""
     today = now.date()
     since = max(min(date.fromisoformat(state.day), today), today - timedelta(days=REVIEWED_DAYS_MAX))
     first = min(since, today - timedelta(days=OPEN_DAYS))

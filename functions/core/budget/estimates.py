@@ -1,10 +1,10 @@
 """The most that one call can cost, known before it is made: what the budget holds back for it.
 
-    input    the image by the model's formula, and every text of the request, counted high
-    output   `max_completion_tokens`, the only bound that the provider itself enforces
+input    the image by the model's formula, and every text of the request, counted high
+output   `max_completion_tokens`, the only bound that the provider itself enforces
 
-The input part is within 15 % of what is billed. The output part is a bound and no forecast: a normal answer takes a
-quarter of it, and what it did not take is free again as soon as the call is settled.
+The input is within 15 % of the bill. The output is a bound and no forecast: a normal answer takes a quarter of it, and
+settling the call frees the rest.
 """
 
 import json
@@ -26,11 +26,8 @@ TOKENS_OF_REPLY_PRIMING = 3
 
 
 def input_tokens(model: str, region: str, language: str, size: tuple[int, int]) -> int:
-    """Return the most that the request for a photo of this size in pixels counts.
-
-    Raises:
-        UnknownImageTokensError: the model has no formula.
-    """
+    """Return the most tokens of a request with a photo of this size in pixels. Raises UnknownImageTokensError for a
+    model without a formula."""
     return image_tokens(formula_of(model), *size) + _text_tokens(model, region, language)
 
 

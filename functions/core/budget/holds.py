@@ -35,11 +35,11 @@ class Mode(StrEnum):
 
 
 class Hold(Kept):
-    """What is held back for one instant call or one batch, and what it came to. Money is integer micro-dollars.
+    """The hold of one instant call or one batch. Money is integer micro-dollars.
 
-    `parts` is what is held on each shard of the day, `micros` their sum, `settled` what was spent. The day is that on
-    which the hold was made, also when the call comes back on the next. `line_micros` is the most for one answer:
-    `percent` of its estimate, which is more than 100 once an answer has cost more than was held for it.
+    `parts` is what is held on each shard of the day, `micros` their sum, `settled` the actual spend. The day is the one
+    of the hold, also if the call ends on the next. `line_micros` is the most for one answer: `percent` of its estimate,
+    above 100 once an answer has exceeded its hold.
     """
 
     day: str
@@ -55,8 +55,8 @@ class Hold(Kept):
 class Shard(Kept):
     """A part of a day's budget. Stored in `budget/{day}/shards/{n}`; `costs` by lane and model for the day's report.
 
-    `reserved` and `spent` of one shard may fall below zero when a repair was booked on another: their sum is what
-    counts. `excess` is what answers cost beyond what was held for them, until the guard finds room for it.
+    One shard's `reserved` and `spent` may be negative after a repair on another: their sums count. `excess` is cost
+    beyond its hold, until the guard finds room for it.
     """
 
     limit: int = Field(default=0, ge=0)
@@ -91,8 +91,8 @@ class Booking:
 
 @dataclass(frozen=True)
 class NoRoom:
-    """A shard of this day has no room for a hold; another one may have. `unopened` if there is no such shard: the day
-    has none yet, and whoever comes first opens it."""
+    """This shard has no room for a hold; another may have. `unopened`: the day has no shards yet, and the first caller
+    opens it."""
 
     day: str
     unopened: bool = False
@@ -100,9 +100,8 @@ class NoRoom:
 
 @dataclass(frozen=True)
 class CostCeiling:
-    """What covers each photo of a call: the most in micro-dollars that it can cost, the hold of an instant one, and the
-    user's actual spend of the day, if it was added up; with how often a shard was tried, and how often it was added up.
-    """
+    """What covers each photo of a call: its highest cost in micro-dollars, an instant one's hold, the user's actual
+    spend of the day if known; and how often a shard was tried, and the spend added up."""
 
     micros: int
     hold: Hold | None = None
@@ -119,10 +118,8 @@ def call_hold(day: str, shard: int, model: str, micros: int, percent: int = 100)
 
 
 def batch_hold(day: str, model: str, line_micros: int, lines: int, shards: Mapping[str, Shard]) -> tuple[Hold, int]:
-    """Return the hold of a batch of up to so many lines, and for how many of them there is room.
-
-    Taken from the shards with most room first: mostly from one, which is one write, and evenly in the long run.
-    """
+    """Return a batch's hold, and how many of its lines it covers. It takes from the shards with most room first: mostly
+    from one, which is one write, and evenly in the long run."""
     total = sum(shard.room for shard in shards.values())
     affordable = min(lines, total // line_micros if line_micros else lines)
     missing, parts = affordable * line_micros, {}
@@ -153,11 +150,8 @@ def trimmed(hold: Hold, lines: int) -> Hold:
 
 
 def bookings(before: Hold | None, after: Hold | None) -> tuple[Booking, ...]:
-    """Return what has to be booked on the shards when a hold changes, or comes into being.
-
-    A cost is booked as spent where it was held, and never more than was held there: so no settlement can push a shard
-    past its limit. What goes beyond it is booked as excess, on the last of those shards.
-    """
+    """Return what a new or changed hold books on its shards. A cost is booked where it was held and never above that,
+    so no settlement pushes a shard past its limit; the rest is excess, on the last of those shards."""
     hold = after or before
     if hold is None or before == after:
         return ()

@@ -1,7 +1,7 @@
-"""Where the budget stands, in one small document that every process has at hand: the mode, the month, and doubts.
+"""Where the budget stands, in one small document that every process caches: the mode, the month, and doubts.
 
-The month is known without adding up: the state carries, for each of its days, what that day can cost at most: its
-whole limit while it is open, what it used once it is over.
+The month needs no adding up: the state has the most that each of its days can cost: its whole limit while it is open,
+what it used once it is over.
 """
 
 from datetime import datetime, timedelta
@@ -18,16 +18,15 @@ ABSURD_MAX = 3
 """So many absurd answers on one day are no slip."""
 
 DANGER_PERCENT = 10
-"""Of the day's limit: when absurd answers, if they are true, have cost so much more than the books say, nothing more is
-sent that day. Less than that is no danger, and closes nothing."""
+"""Percent of the day's limit: once implausible answers, if true, cost so much more than is booked, nothing more is sent
+that day. Less is no danger, and closes nothing."""
 
 
 class BudgetState(Kept):
     """Where the budget stands, as processes cache it. Stored in `stats/budget`. `committed`: micro-dollars by day.
 
-    `hold_percents` has the models of which more than the estimate is held, since an answer has cost more; so many
-    `absurd` answers, whose cost nobody can believe, have come on `doubted_day`: if they are true, they cost
-    `absurd_micros` more than what is booked for them. `limits` are those of the budget that were last in force: see
+    `hold_percents`: models whose answers have exceeded their estimate. `absurd` counts the implausible answers of
+    `doubted_day`; if true, they cost `absurd_micros` more than is booked. `limits` are the last ones in force: see
     `core.config.in_force`.
     """
 
@@ -50,18 +49,14 @@ class BudgetState(Kept):
         return max(self.hold_percents.get(model, 100), 100)
 
     def closed_by_doubt(self, rules: BudgetRules, now: datetime) -> bool:
-        """Whether too many answers today said that they cost what nobody can believe, and money is in danger if they
-        say the truth."""
+        """Whether too many of today's reports are implausible, and would endanger money if true."""
         danger = self.absurd_micros * 100 >= rules.daily_limit_micros * DANGER_PERCENT
         return self.doubted_day == day_of(now) and self.absurd >= ABSURD_MAX and danger
 
 
 def mode_now(state: BudgetState, rules: BudgetRules, now: datetime) -> Mode:
-    """Return the mode in force: an operator's while it lasts; closed on a day of absurd answers that endanger money;
-    else the guard's.
-
-    On a day that no guard has looked at yet the holds alone decide.
-    """
+    """Return the mode in force: an operator's while it lasts; closed on a day of dangerous doubts; else the guard's. On
+    a day that no guard has reviewed yet the holds alone decide."""
     if rules.override_mode is not None and overridden_until(rules, now) is not None:
         return Mode(rules.override_mode)
     return _guarded_mode(state, rules, now)

@@ -46,8 +46,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str
 
 @dataclass(frozen=True)
 class Proposal:
-    """A change of the config that is in range: the document as it would be stored, what that comes to, and what
-    `differences` finds."""
+    """A change in range: the document to be stored, the config it results in, and the `differences`."""
 
     document: dict[str, Any]
     config: RuntimeConfig
@@ -55,12 +54,9 @@ class Proposal:
 
 
 def proposed(stored: Mapping[str, Any], changes: Mapping[str, Any]) -> Proposal:
-    """Lay changes over a stored document, and check the sections that they are in. What is wrong elsewhere is left for
-    whoever corrects it, and so are fields of a newer release. What is stored is what was validated, not what was sent.
-
-    Raises:
-        InvalidRequest: an unknown field, with the nearest that there is, or a value out of range.
-    """
+    """Lay changes over a stored document, and check their sections. Errors elsewhere, and fields of a newer release,
+    stay as they are. What is stored is what was validated. Raises InvalidRequest for an unknown field, with the nearest
+    name, or a value out of range."""
     document = merged(stored, changes)
     try:
         RuntimeConfig.model_validate(document, extra="forbid")
@@ -93,12 +89,9 @@ OVERRIDE_MAX = timedelta(days=31)
 
 
 def require_sense(new: Proposal, photo_micros: int, now: datetime) -> None:
-    """Check what is in range and still a slip: a limit that buys no photo, an override for a year. `photo_micros` is
-    the most that one photo can cost in the batch lane. Zero closes on purpose, and is taken.
-
-    Raises:
-        InvalidRequest: it names the field.
-    """
+    """Check for slips within range: a limit that buys no photo at `photo_micros`, the most that one costs in the batch
+    lane, or an override for a year. Zero closes on purpose, and is taken. Raises InvalidRequest, which names the
+    field."""
     changed, rules = {each["field"] for each in new.changed}, new.config.budget
     for name in LIMITS:
         field, micros = f"budget.{to_camel(name)}", getattr(rules, name)
@@ -151,16 +144,12 @@ REMOTE_KEYS: Mapping[str, tuple[str, str, Decimal]] = {
     "points_to_token_rate": ("tokens", "pointsPerToken", Decimal(1)),
     "daily_budget_usd": ("budget", "dailyLimitMicros", Decimal(1_000_000)),
 }
-"""What may be set in Firebase Remote Config: the section and field that a key stands for, and its factor to our
-unit."""
+"""Keys of Firebase Remote Config: their section and field, and the factor to our unit."""
 
 
 def overlaid(document: Mapping[str, Any], values: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """Return a document with the values of Remote Config over its own, and the keys that were left out.
-
-    Each is taken for itself, if it is in range, and puts nothing else out of it: a slip in one price leaves the others
-    in force, and a slip in the document all of them.
-    """
+    """Return a document with the values of Remote Config over its own, and the keys that were left out. Each value
+    stands alone: a slip in one price leaves the others in force, and a slip in the document all of them."""
     result, refused = dict(document), []
     wrong = _wrong(result)
     for key in sorted(values.keys() & REMOTE_KEYS.keys()):

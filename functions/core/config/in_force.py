@@ -1,12 +1,12 @@
-"""What `config/runtime` comes to when not all of it can be read: each field stands alone, and a fault widens no budget.
+"""`config/runtime` when not all of it can be read: each field stands alone, and a fault widens no budget.
 
-    a field out of range      keeps its last good value, which a process that has just started does not know: then it is
-                              the default, and for a limit of the budget what the guard has noted in `stats/budget`
-    fields that do not agree  keep theirs together, a section at a time; half an override of the mode counts for none
-    no document any more      defaults, but no limit of the budget above the last one
-    Remote Config unknown     the document's values, but no daily limit above the last one
+a field out of range      keeps its last good value; in a new process the default, and for a limit of the budget what
+                          the guard has noted in `stats/budget`
+fields that do not agree  keep theirs together, a section at a time; half an override of the mode counts for none
+no document any more      defaults, but no limit of the budget above the last one
+Remote Config unknown     the document's values, but no daily limit above the last one
 
-A limit that cannot be read and that nobody has noted is nothing: nothing is spent until somebody has corrected it.
+A limit that is neither readable nor noted is zero: nothing is spent until somebody has corrected it.
 """
 
 from collections.abc import Mapping
@@ -38,10 +38,10 @@ def read_config(
     last: RuntimeConfig | None,
     noted: Mapping[str, int],
 ) -> Reading:
-    """Return what a document comes to, None if there is none, with the values of Remote Config over it.
+    """Return the config in force: the document's, None if there is none, under the values of Remote Config.
 
-    `remote` is None if they are to count and are not known, `last` the config in force so far, None in a process that
-    has just started, `noted` the limits that the guard found in force (`noted_limits`), empty on a new project.
+    `remote` is None if it counts and is unknown, `last` the config so far, None in a new process, `noted` the guard's
+    last limits in force (`noted_limits`), empty on a new project.
     """
     before = last.budget if last else _limited_to(noted) if noted else None
     overlay, refused = overlaid(document or {}, remote or {})

@@ -15,10 +15,8 @@ R = TypeVar("R", bound=Record)
 
 
 def readable(stored: object, last: R, where: str = "") -> tuple[R, list[str]]:
-    """Return what a section, or the whole document, comes to, and what is wrong with it, by dotted field.
-
-    A field that is out of range keeps its value of `last`; of fields that do not agree with each other all do.
-    """
+    """Return a section, or the whole document, as far as it is valid, and what is wrong, by dotted field. A field out
+    of range keeps its value of `last`; fields that disagree all do."""
     model, found = type(last), _errors(type(last), stored)
     if not found:
         return model.model_validate(stored), []

@@ -1,8 +1,5 @@
-"""What an operator may change without a deploy: one typed document, `config/runtime`, with safe defaults.
-
-Every value has a range, so that a slip of the hand is an error and not a bill. Prices are tokens, times carry their
-unit.
-"""
+"""What an operator may change without a deploy: one typed document, `config/runtime`, with safe defaults. Every value
+has a range, so that a slip is an error and not a bill. Prices are tokens, times carry their unit."""
 
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -74,9 +71,9 @@ def _at_most_a_run(value: object) -> object:
 
 
 class BatchRules(Record):
-    """How queued jobs become OpenAI batches. `signed_urls` sends links to the prepared photos instead of the photos.
-    IAM promises that they hold for twelve hours, and a batch can take 24: a photo whose link has died has lost an
-    attempt, so it is for whom the files are too large otherwise."""
+    """How queued jobs become OpenAI batches. `signed_urls` sends links to the prepared photos instead of the photos,
+    where these are too large: IAM promises links for twelve hours, a batch can take 24, and a dead link costs an
+    attempt."""
 
     signed_urls: bool = False
 
@@ -95,11 +92,8 @@ class BatchRules(Record):
 
 
 class BudgetRules(Record):
-    """What the AI provider may cost, in micro-dollars. `batch_only_percent`: percent of the daily limit above which
-    only the batch lane is open.
-
-    `override_mode` sets the mode until `override_until`: it closes lanes, or opens them early; it never lifts a limit.
-    """
+    """What the AI provider may cost, in micro-dollars. `batch_only_percent` of the daily limit leaves only the batch
+    lane open. `override_mode` closes or opens lanes until `override_until`; it never lifts a limit."""
 
     daily_limit_micros: Annotated[int, Field(ge=0, le=10_000_000_000)] = 10_000_000
     monthly_limit_micros: Annotated[int, Field(ge=0, le=100_000_000_000)] = 200_000_000

@@ -1,5 +1,4 @@
-"""One attempt at one photo: what the provider answered, what that costs, and what becomes of the job. Same in both
-lanes."""
+"""One attempt at one photo, in either lane: what the provider answered, its cost, and what becomes of the job."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,9 +17,8 @@ from functions.core.shared.records import Fields
 
 @dataclass(frozen=True)
 class Attempt:
-    """Either an answer or an error; `refused` if the model, or the provider's rules, are against this photo. `usage` is
-    what the provider bills for it: None if it never came to an answer, or if that is not known, and then `unreported`
-    is true."""
+    """Either an answer or an error; `refused` if the model or the provider's rules are against this photo. `usage` is
+    the bill: None if there was no answer, or, if `unreported`, it is unknown."""
 
     answer: Answer | None = None
     error: JobError | None = None
@@ -51,16 +49,14 @@ class Photo(Protocol):
 
 
 def failed_attempt(code: Failure, cause: str, *, unreported: bool = False, refused: bool = False) -> Attempt:
-    """Return an attempt that came to no answer. Nobody has to pay for it, unless it is `unreported`: then the provider
-    may have answered, and billed, all the same."""
+    """Return an attempt without an answer. It costs nothing unless `unreported`: the provider may have answered, and
+    billed."""
     return Attempt(error=JobError(code=code, message=cause), unreported=unreported, refused=refused)
 
 
 def judge(completion: Completion) -> Attempt:
-    """Return what a completion is worth. One that does not say what it cost is booked at the safe side, never free.
-
-    A refusal is final: the same photo would be refused again, and paid for again.
-    """
+    """Return what a completion is worth. Without a usage it is booked at its hold, never free. A refusal is final: the
+    same photo would be refused, and paid for, again."""
     usage, unreported = completion.usage, completion.usage is None
     try:
         return Attempt(answer=trusted(parse_answer(completion)), usage=usage, unreported=unreported)

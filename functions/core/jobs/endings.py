@@ -54,11 +54,8 @@ class Upgrade:
 
 
 def refunding(held: Callable[[Job], bool], error: JobError, cost_micros: int, now: datetime) -> Decision:
-    """Return the decision to fail a job and give its price back, as long as it is still processing for this caller.
-
-    `held` tells whether the job is still the caller's. `cost_micros` is all that was spent on it, which the operator
-    owes the provider although the user gets the tokens back: for what a photo shows, a few times a day.
-    """
+    """Return the decision to fail and refund a job that is processing and `held` by the caller. `cost_micros` is all
+    that was spent on it: the operator still owes the provider for a refunded photo, a few times a day."""
 
     def decide(wallet: Wallet | None, job: Job) -> Settled | None:
         if job.status is not Status.PROCESSING or not held(job):
@@ -91,9 +88,8 @@ def giving_up(now: datetime) -> Decision:
 
 
 def cancelling(uid: str, runtime: RuntimeConfig, now: datetime) -> Decision:
-    """Return the decision to cancel the user's queued job and give its price back. What is due to them comes first.
-
-    A job that is cancelled already stays so.
+    """Return the decision to cancel the user's queued job and refund it, after the credit due. A cancelled job stays
+    so.
 
     Raises:
         JobNotFound: it is somebody else's.
@@ -116,10 +112,8 @@ def cancelling(uid: str, runtime: RuntimeConfig, now: datetime) -> Decision:
 
 
 def upgrading(uid: str, runtime: RuntimeConfig, now: datetime, upgrade: Upgrade) -> UpgradeDecision:
-    """Return the decision to take the user's queued job into the instant lane for the price difference. What is due to
-    them comes first.
-
-    A job that is in the instant lane already stays as it is.
+    """Return the decision to take the user's queued job into the instant lane for the price difference, after the
+    credit due. A job that is in the instant lane already stays as it is.
 
     Raises:
         JobNotFound: it is somebody else's.
@@ -149,12 +143,8 @@ def upgrading(uid: str, runtime: RuntimeConfig, now: datetime, upgrade: Upgrade)
 
 
 def upgrade_price(job: Job, prices: Prices, tokens_max: int | None) -> int:
-    """Return what a job costs more in the instant lane, in tokens.
-
-    Raises:
-        JobNotUpgradable: it has left the queue; detail `status`.
-        PriceChanged: it is more than the caller wants to pay.
-    """
+    """Return the price difference to the instant lane, in tokens. Raises JobNotUpgradable if the job has left the queue
+    (detail `status`), PriceChanged if it is more than the caller wants to pay."""
     if job.status is not Status.QUEUED or job.mode is not Lane.BATCH:
         raise JobNotUpgradable("Only a queued job can be upgraded.", status=job.status)
     difference = max(prices.instant - job.tokens_cost, 0)
@@ -163,20 +153,15 @@ def upgrade_price(job: Job, prices: Prices, tokens_max: int | None) -> int:
 
 
 def require_owner(job: Job | None, uid: str) -> Job:
-    """Return a job that is the caller's.
-
-    Raises:
-        JobNotFound: there is none, or it is somebody else's: the answer is the same.
-    """
+    """Return the caller's job. Raises JobNotFound for none and for somebody else's alike."""
     if job is None or job.uid != uid:
         raise JobNotFound("You have no job with this jobId.")
     return job
 
 
 def _refunded(wallet: Wallet | None, job: Job, now: datetime) -> Account | None:
-    """Give the price back, and the place of the day. Nothing is made for a user who is gone, ledger and all: a job is
-    charged for before it is there, so somebody has erased them, and a refund would be the first thing that we keep of
-    them again."""
+    """Give the price and the day's quota back. A user who was erased, ledger and all, gets no new wallet: a refund
+    would be the first thing kept of them again."""
     if wallet is None:
         return None
     account = refund(Account(wallet), job.job_id, job.tokens_cost, now, points=job.points)

@@ -13,12 +13,8 @@ def job_id_for(uid: str, request_id: str) -> str:
 
 
 def require_same_request(stored: Job, wanted: Job) -> None:
-    """Check that a repeated `requestId` carries the payload it carried first. Conditions (`maxTokens`, `allowBatch`)
-    may differ: once they were met, the job is there.
-
-    Raises:
-        KeyReused: names the first field that differs.
-    """
+    """Check that a repeated `requestId` carries its first payload; KeyReused names the first field that differs.
+    Conditions (`maxTokens`, `allowBatch`) may differ: once they were met, the job is there."""
     require_same_payload(_payload(stored), _payload(wanted))
 
 
@@ -33,8 +29,8 @@ def _payload(job: Job) -> dict[str, object]:
 
 
 def outlived_key() -> KeyReused:
-    """Return what is said of a key whose job is not kept any more. The ledger still shows its charge, so it cannot be
-    charged again."""
+    """Return the refusal of a key whose job is no longer kept. Its charge is in the ledger, so it cannot be charged
+    again."""
     return KeyReused(
         f"This requestId was used for a photo more than {JOB_LIFETIME.days} days ago, whose job is not kept any more. "
         "Use a new requestId.",

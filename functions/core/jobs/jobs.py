@@ -87,9 +87,8 @@ BY_THE_PHOTO = frozenset({Failure.PROVIDER_REJECTED, Failure.ANSWER_UNUSABLE})
 
 
 class JobError(Record):
-    """What went wrong with a job that failed. `message` is the cause while it is under way, and what its user is told
-    once it is stored: see `told`. `problem` is a `PhotoProblem` where the photo is the reason: text here,
-    since a newer version may know more of them."""
+    """Why a job failed. `message` is the cause while it is under way, the user's text once it is stored: see `told`.
+    `problem` is a `PhotoProblem` if the photo is the reason: text, since a newer version may know more."""
 
     code: Open[Failure]
     message: str
@@ -104,14 +103,13 @@ class JobError(Record):
 class Job(Record):
     """A job as stored in `aiJobs/{jobId}`. Times are UTC, money is integer micro-dollars, prices are tokens.
 
-    What is `requested` is kept as it was sent, None where it was left to the default: that is what the job's key
-    stands for. `image_digest` is what the photo was known by when it was checked and paid for, None in jobs of
-    older releases: see `core.jobs.uploads.digest_of`. `day` is that of `created_at`, by which the costs of users are
-    found. `opened_by` is the invocation that created or upgraded the job: one whose reply was lost recognises its
-    own work by it. `hold` is what the budget holds back for an instant call. `queued_at` is when the job may be
-    taken next, and its place in the queue. `notify` are push tokens, kept here so that telling the user costs no
-    further read. `result` is a `Classification` as the release that wrote it knew it, and is shown as it is.
-    `charge_stands` if a failed job was not refunded: see `core.wallet.quotas.FAILURES_REFUNDED_MAX`.
+    What is `requested` is kept as sent, None for a default: the job's key stands for it. `image_digest` knows the photo
+    that was checked and paid for, None in jobs of older releases: see `core.jobs.uploads.digest_of`. `day` is that of
+    `created_at`, for the cost of users. `opened_by` is the invocation that created or upgraded the job, by which it
+    recognises its work if the reply was lost. `hold` is an instant call's. `queued_at` is when the job may be taken
+    next, and its place in the queue. `notify` are push tokens, kept here to save a read. `result` is a `Classification`
+    of the release that wrote it, shown as it is. `charge_stands`: not refunded, see
+    `core.wallet.quotas.FAILURES_REFUNDED_MAX`.
     """
 
     job_id: str

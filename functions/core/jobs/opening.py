@@ -44,8 +44,8 @@ class Asked:
 
 @dataclass(frozen=True)
 class Opened:
-    """The account after the charges, the jobs as stored, why the others are refused, by job id, and the version to
-    guard the next write with."""
+    """The account after the charges, the stored jobs, the refusals by job id, and the version that guards the next
+    write."""
 
     account: Account
     jobs: tuple[Job, ...]
@@ -102,8 +102,8 @@ def _job(asked: Asked, price: int, runtime: RuntimeConfig, **own: Any) -> Job:
 def decide(
     wallet: Wallet | None, jobs: Sequence[Job], ceiling: CostCeiling, runtime: RuntimeConfig
 ) -> Opened | RecountNeeded:
-    """Decide which of these jobs of one user are charged, in their order, what is left then, and where they stand in
-    the queue. What is due to the user comes first."""
+    """Decide which of one user's jobs are charged, in their order and after the credit due; the balance, and their
+    places."""
     now, cap = jobs[0].created_at, runtime.budget.per_user_daily_micros
     due = credit_due(wallet, jobs[0].uid, runtime, now)
     account = recounted(due, len(jobs) * ceiling.micros, cap, now, ceiling.recount)

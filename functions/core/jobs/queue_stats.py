@@ -21,11 +21,9 @@ class QueueHealth(StrEnum):
 
 
 class QueueStats(Record):
-    """The batch queue as the last submitter saw it, and how long OpenAI takes. Stored in `stats/queue`.
-
-    `batch_minutes` is a moving average from submission to result; None until a first batch was measured. `closed_at`
-    is when the last submitter found both lanes closed. `provider` has the outages, by door, that processes have met.
-    """
+    """The batch queue as the last submitter saw it. Stored in `stats/queue`. `batch_minutes` is a moving average from
+    submission to result, None at first; `closed_at` when the last submitter found both lanes closed; `provider` the
+    outages by door."""
 
     queued: int = Field(default=0, ge=0)
     batch_minutes: float | None = Field(default=None, ge=0)

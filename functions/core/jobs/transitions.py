@@ -1,8 +1,5 @@
-"""How a job passes from one state to the next: the fields that each change writes, and when another try is due.
-
-Each change is a set of fields that the adapter writes in one update, under a guard that the job is still as it was
-read; `done` is written together with its result.
-"""
+"""How a job passes from one state to the next: the fields of each change, and when another try is due. One update
+writes them, guarded by the version read; `done` is written together with its result."""
 
 from datetime import datetime, timedelta
 
@@ -21,8 +18,8 @@ RETRY_BACKOFF = (timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=4
 
 
 UNUSABLE_ATTEMPTS_MAX = 2
-"""A job whose second attempt, or a later one, brought an answer that nobody can use is not tried again, whatever
-`attempts_max` says. Each such answer is paid for; one may be a slip of the model's, two are the photo's doing."""
+"""A job is not tried again after its second unusable answer, whatever `attempts_max` says. Each is paid for; one may be
+the model's slip, two are the photo's doing."""
 
 
 def with_fields(job: Job, fields: Fields) -> Job:
@@ -79,8 +76,8 @@ def upgraded(
 
 
 def claimed(batch_id: str, attempts: int, lease_until: datetime) -> Fields:
-    """A submitter has taken the job into its batch. The batch has leases of its own, one for each step; the job's is
-    for the case that its batch loses sight of it."""
+    """A submitter took the job into its batch. Batches have leases of their own; the job's is for a batch that loses
+    it."""
     return {"status": Status.PROCESSING, "batchId": batch_id, "attempts": attempts + 1, "leaseUntil": lease_until}
 
 

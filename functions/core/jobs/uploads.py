@@ -23,11 +23,8 @@ def upload_folder(uid: str) -> str:
 
 
 def own_upload(uid: str, image_path: str) -> str:
-    """Return `image_path` if it names an object directly in the user's upload folder.
-
-    Raises:
-        NotYourImage: any other path: another user's, another bucket's, a URL, or one that tries to climb out.
-    """
+    """Return `image_path` if it names an object directly in the user's upload folder. Raises NotYourImage for any other
+    path: another user's, another bucket's, a URL, or one that tries to climb out."""
     folder = upload_folder(uid)
     name = image_path.removeprefix(folder)
     plain = _FILE_NAME.fullmatch(name) is not None and name not in {".", ".."}
@@ -43,14 +40,9 @@ def digest_of(upload: bytes) -> str:
 
 
 def unchanged(upload: bytes, digest: str | None) -> bytes:
-    """Return an upload that was read again if it is still the one with this digest, None for one that has none.
-
-    By its bytes and not by Storage's generation of the object: an app that was interrupted uploads the same photo to
-    the same path again, which changes nothing, and has a new generation.
-
-    Raises:
-        ImageNotFound: something else is stored at its path by now.
-    """
+    """Return an upload that was read again if it still has this digest; None matches any. Bytes count and not Storage's
+    generation: an interrupted app uploads the same photo again, as a new one. Raises ImageNotFound if it was
+    replaced."""
     if digest is not None and digest_of(upload) != digest:
         raise ImageNotFound(
             "The photo was replaced after you requested its classification. Upload the new one under its own name."

@@ -1,7 +1,4 @@
-"""Putting the fields of an answer into the types that the schema wants, where their meaning is certain.
-
-What could mean two things is left as it is, for the schema to refuse.
-"""
+"""Fields of an answer, put into the schema's types where their meaning is certain; the schema refuses the others."""
 
 import re
 from collections.abc import Mapping
@@ -101,8 +98,7 @@ def _boolean(value: object) -> object:
 
 
 def _number(value: object) -> object:
-    """Read a number written as text; "85%" is 0.85, and so is "0,85". A bare 85 could mean anything and is left to be
-    refused."""
+    """Read a number written as text; "85%" and "0,85" are 0.85. A bare 85 is ambiguous: it stays, and is refused."""
     if isinstance(value, bool):
         return str(value)  # true is no 1: as text it is refused
     if not isinstance(value, str):
@@ -144,8 +140,7 @@ def _text_or_none(value: object) -> object:
 
 
 def _texts(value: object) -> object:
-    """Read a list, without what is empty in it; one given as text, by commas unless it is made of sentences. No list at
-    all is an empty one."""
+    """Read a list without its empty items. A missing one is empty; a text is split at commas, or as steps are."""
     if _is_nothing(value):
         return []
     if isinstance(value, str):

@@ -1,9 +1,8 @@
 """Finding the answer in what a model wrote: without what it thought, said around it, or wrote first and took back.
 
-The dialects of JSON that models fall into are read where they can mean one thing only: comments, a comma too many,
-other quotation marks, names without any, Python's words, a share with its per cent sign. What is cut is never
-completed: json-repair, which reads more dialects, does that also in its strict mode, and a made-up answer would be
-charged as a true one.
+Unambiguous dialects of JSON are read: comments, a comma too many, other quotation marks, names without any, Python's
+words, a share with its per cent sign. A cut answer is never completed: json-repair, which reads more dialects, does so
+even in its strict mode, and a made-up answer would be charged as a true one.
 """
 
 import json
@@ -31,8 +30,8 @@ _REASONING = re.compile(
     rf"(?:{_OPEN})(?>(?:(?!{_CLOSE}|<\|end\|>).)*)(?:{_CLOSE}|<\|end\|>|\Z)", re.DOTALL | re.IGNORECASE
 )
 _REST_OF_REASONING = re.compile(rf"\A.*(?:{_CLOSE})", re.DOTALL | re.IGNORECASE)
-"""What models write before they answer, as DeepSeek, Qwen, Mistral, Kimi, Seed, MedGemma and gpt-oss mark it. Where the
-opening mark is part of the prompt, only the closing one is in the answer."""
+"""Reasoning as DeepSeek, Qwen, Mistral, Kimi, Seed, MedGemma and gpt-oss mark it. If the prompt has the opening mark,
+the answer has only the closing one."""
 
 _TOKEN = re.compile(
     r"""(?P<string>"(?>(?:[^"\\]|\\.)*)(?:"|\\?\Z))
@@ -44,8 +43,8 @@ _TOKEN = re.compile(
     |(?P<mark>[{}\[\],])""",
     re.DOTALL | re.VERBOSE,
 )
-"""A string is one token, so that what looks like a comment or a brace inside it (`https://…`) is left alone. The groups
-are atomic: a hostile answer costs one pass. Possessive quantifiers would say the same, and miss comments in 3.11.2."""
+"""A string is one token, so a comment or brace inside it (`https://…`) is left alone. The groups are atomic, so a
+hostile answer costs one pass. Possessive quantifiers would say the same, and miss comments in 3.11.2."""
 
 _PYTHON = {"True": "true", "False": "false", "None": "null"}
 

@@ -1,8 +1,5 @@
-"""What a photo was found to be: the closed sets and fields that the app understands.
-
-`Answer` is what the model writes, `Classification` what the app gets. Region and language are ours to echo, so the
-model is not paid for writing them.
-"""
+"""What a photo was found to be: closed sets and fields that the app understands. `Answer` is the model's,
+`Classification` the app's: region and language are ours to echo, unbilled."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -109,12 +106,9 @@ def classify_as(
 
 
 def answer_schema() -> dict[str, Any]:
-    """Return the JSON schema of an answer in the subset that OpenAI's strict mode takes.
-
-    Strict mode wants every property required and no others allowed. Names, descriptions and text lengths are
-    dropped: they are billed as input with every photo, and the answer is checked against the full rules when it
-    comes back.
-    """
+    """Return the JSON schema of an answer in the subset of OpenAI's strict mode: every property required, no others
+    allowed. Names, descriptions and text lengths are dropped, since every photo pays for them as input; the full rules
+    check the answer."""
     schema = Answer.model_json_schema(by_alias=True)
     definitions = schema.pop("$defs")
 

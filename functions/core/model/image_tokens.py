@@ -63,11 +63,8 @@ _SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 
 
 def formula_of(model: str) -> Formula:
-    """Return how a model, or a dated snapshot of it, counts images.
-
-    Raises:
-        UnknownImageTokensError: it is not in the table.
-    """
+    """Return how a model, or a dated snapshot of it, counts images. Raises UnknownImageTokensError if that is
+    unknown."""
     formula = FORMULAS.get(model) or FORMULAS.get(_SNAPSHOT.sub("", model))
     if formula is None:
         raise UnknownImageTokensError(

@@ -20,14 +20,13 @@ from functions.core.shared.records import problems
 
 
 class Unusable(Exception):
-    """The provider answered, and the answer cannot become a result. The message names the kind, never quotes the
-    answer."""
+    """The provider's answer cannot become a result. The message names the kind, never quotes the answer."""
 
 
 @dataclass(frozen=True)
 class Completion:
-    """A chat completion reduced to what we act on: its text, or why there is none, and whether that is because the
-    model, or the provider's filter, does not want to speak of this photo; and what it cost, which is owed anyway."""
+    """A chat completion reduced to its text, or why there is none and whether the model, or the provider's filter,
+    refuses this photo; and its usage, which is owed anyway."""
 
     text: str | None
     problem: str | None
@@ -36,12 +35,9 @@ class Completion:
 
 
 def error_of(body: object) -> object:
-    """Return the error in what was sent with the status of a success; None if there is none.
-
-    OpenRouter, proxies and vLLM answer 200 with an error object, or with a completion all of whose fields are empty,
-    when they did not get to asking a model. What has neither choices nor a usage was no answer of a model, and is
-    billed by nobody.
-    """
+    """Return the error in what was sent with a success's status; None if there is none. OpenRouter, proxies and vLLM
+    answer 200 with an error object, or with an empty completion, if they asked no model. Without choices and usage no
+    model answered, and nobody bills."""
     if not isinstance(body, Mapping):
         return {}
     if body.get("choices") is not None:
@@ -102,11 +98,8 @@ def _usage(usage: object) -> Usage | None:
 
 
 def parse_answer(completion: Completion) -> Answer:
-    """Return the answer in a completion: the last one that the model wrote, and it may not have written another before.
-
-    Raises:
-        Unusable: there is none, it is not JSON, or a field that matters is missing or not certain.
-    """
+    """Return the model's last answer. Raises Unusable if there is none, an earlier one differs, it is not JSON, or an
+    important field is missing or uncertain."""
     if completion.text is None:
         raise Unusable(completion.problem or "the answer is empty")
     if len(completion.text) > ANSWER_CHARACTERS_MAX:

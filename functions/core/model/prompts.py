@@ -34,8 +34,7 @@ REASONING_EFFORT = {
     "gpt-5-nano": "minimal",
     "gpt-5-mini": "minimal",
 }
-"""The least thinking that a reasoning model can be asked for: sorting a photo needs none, and thinking is billed as
-output."""
+"""The least reasoning a model can be asked for: sorting a photo needs none, and it is billed as output."""
 
 _RESPONSE_FORMAT = {
     "type": "json_schema",
@@ -49,10 +48,10 @@ def image_data_url(jpeg: bytes) -> str:
 
 
 def safety_identifier(project: str, uid: str) -> str:
-    """Return what OpenAI knows a user by: HMAC-SHA256 of the uid, 64 hexadecimal digits.
+    """Return the user's id at OpenAI: HMAC-SHA256 of the uid, 64 hexadecimal digits. It tells nothing of the user.
 
-    OpenAI names one, or blocks it, when its photos break the usage policies; without any it blocks us. It tells nothing
-    of the user. Its key is the project's id, so that it stays the same when other keys change.
+    OpenAI names or blocks it if its photos break the usage policies; without any it blocks us. The key is the project's
+    id, so that it stays when other keys change.
     https://developers.openai.com/api/docs/guides/safety-best-practices#implement-safety-identifiers
     """
     return hmac.new(project.encode(), uid.encode(), "sha256").hexdigest()
@@ -61,12 +60,9 @@ def safety_identifier(project: str, uid: str) -> str:
 def completion_request(
     model: str, image_url: str, region: str, language: str, *, identifier: str | None = None
 ) -> dict[str, Any]:
-    """Return the body of a chat completion that classifies one photo.
-
-    `identifier` is the user's `safety_identifier`, None for a server that does not know the field. The same body
-    serves both lanes: sent at once, or as a line of a batch file. The fixed parts come first, so that providers can
-    serve them from their prompt cache.
-    """
+    """Return the body of a chat completion for one photo, sent at once or as a line of a batch file. Fixed parts come
+    first, for providers' prompt caches. `identifier` is the `safety_identifier`, None for a server without that
+    field."""
     body: dict[str, Any] = {
         "model": model,
         "messages": [

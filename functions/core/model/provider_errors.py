@@ -1,8 +1,8 @@
 """Whose fault it is that the provider did not do what was asked: the photo's, ours, or theirs.
 
-One table for every way in which a provider says no: the answer to a call, a line of a batch's files, and what it found
-wrong with a batch. A photo is blamed only in words that are about a photo, since its owner is told to take another one
-and it is never sent again. Everything else, also what nobody has seen before, is for the operator or will pass.
+One table for every refusal: a call's, a batch line's, a batch's. A photo is blamed only in words about a photo: its
+owner has to take another one, and it is never sent again. Everything else, also the unknown, is for the operator or
+will pass.
 """
 
 import re
@@ -97,8 +97,8 @@ _CODE = re.compile(r"[A-Za-z]{1,40}(_[A-Za-z0-9]{1,24}){0,5}|\d{3}")
 
 
 def trouble_of(status: int | None, error: object = None) -> Trouble:
-    """Return what an answer with this status, and this error object in its body, means. Without a status, the one in
-    the error counts, if it has one: so do OpenRouter's, which come with a 200."""
+    """Return what this status and error object mean. Without a status, the error's own counts: OpenRouter's come with a
+    200."""
     if status is None and isinstance(error, Mapping) and error.get("code") in range(400, 600):
         status = error["code"]
     known = next((TROUBLES[word] for word in _words(error) if word in TROUBLES), None)
@@ -112,20 +112,15 @@ def trouble_of(status: int | None, error: object = None) -> Trouble:
 
 
 def code_of(error: object) -> str | None:
-    """Return the word by which an error can be looked up at the provider; None if it has none that is fit to be kept.
-
-    Of several the one that is known counts, and then the first.
-    """
+    """Return the word to look an error up by at the provider: a known one, else the first; None if none is fit to be
+    kept."""
     fit = [word for word in _words(error) if _CODE.fullmatch(word)]
     return next((word for word in fit if word in TROUBLES), next(iter(fit), None))
 
 
 def _words(error: object) -> Iterator[str]:
-    """Yield the words by which an error can be told, the most telling ones first.
-
-    OpenAI has them in `code` and `type`, Azure in `innererror`, OpenRouter in `metadata` beside a status in `code`,
-    Gemini in `status` and `details`.
-    """
+    """Yield an error's words, the most telling ones first: OpenAI's `code` and `type`, Azure's `innererror`,
+    OpenRouter's `metadata` beside a status in `code`, Gemini's `status` and `details`."""
     if isinstance(error, list) and error and isinstance(error[0], Mapping):
         error = error[0].get("error")  # Gemini puts its error object into a list
     if not isinstance(error, Mapping):

@@ -38,8 +38,8 @@ class Door(StrEnum):
 
 
 class Outage(Record):
-    """Failures at one door since its last success, `since` the first; `trouble` and `problem` are the last one's. A
-    process writes every half minute at most: there are at least so many `failures`."""
+    """Failures at one door since its last success, `since` the first; `trouble` and `problem` are the last one's.
+    `failures` is a lower bound: a process writes every half minute at most."""
 
     failures: int = 0
     since: datetime | None = None
@@ -80,7 +80,7 @@ def _no_accident(door: str, outage: Outage, now: datetime) -> bool:
 
 
 def described(outages: Mapping[str, Outage], figures: Mapping[str, int]) -> str:
-    """Return what is wrong, since when, and whom it touches, a sentence a door. `figures` are `waiting`, `users` and
+    """Return each door's trouble, since when, and whom it touches. `figures` are `waiting`, `users` and
     `at_provider`."""
     return " ".join(
         f"Since {clock_text(each.began)} ({each.problem}): "

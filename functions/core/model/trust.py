@@ -15,12 +15,8 @@ _SENTENCE_END = re.compile("(?<=[.!?])\\s+|(?<=[\u3002\uff01\uff1f])\\s*")
 
 
 def trusted(answer: Answer) -> Answer:
-    """Return an answer whose texts are plain and send nobody anywhere: a sentence with a link, an address or a number
-    to call is left out. Such an answer, and one that contradicts itself, is for review.
-
-    Raises:
-        Unusable: nothing is left of its name, or of its steps.
-    """
+    """Return an answer in plain text without sentences that have a link, an address or a phone number. Such an answer,
+    and one that contradicts itself, is for review. Raises Unusable if its name or steps are left empty."""
     left_out = False
 
     def line(text: str) -> str:

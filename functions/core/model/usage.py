@@ -19,8 +19,7 @@ class UnknownPriceError(Exception):
 
 
 class Usage(Record):
-    """Tokens of one answer as the provider billed them; `input_tokens` contains the cached and the cache-writing
-    ones."""
+    """Tokens of one answer as billed; `input_tokens` contains the cached and the cache-writing ones."""
 
     input_tokens: int = Field(ge=0, le=TOKENS_MAX)
     cached_tokens: int = Field(default=0, ge=0)

@@ -15,8 +15,8 @@ CHANGES_TOLD, VALUE_CHARACTERS_MAX, NAME_CHARACTERS_MAX = 8, 100, 128
 def change_alert(
     kind: AlertKind, what: str, audit: Mapping[str, Any], uids: Collection[str], now: datetime, key: str
 ) -> Alert:
-    """Return a new alert of a change that somebody made, by its entry in the audit: who, of what, each field before and
-    after, those of the budget first. It is one of its own, and for the devices of these users, whatever has changed."""
+    """Return an alert of its own for each change, from its audit entry: who, of what, and each field before and after,
+    the budget's first. The devices of these users get it, whatever has changed."""
     changed = sorted(audit["changed"], key=lambda each: not each["field"].startswith("budget."))
     told = [f"{each['field']}: {_value(each['before'])} -> {_value(each['after'])}" for each in changed[:CHANGES_TOLD]]
     more = [f"{len(changed) - len(told)} more"] if len(changed) > len(told) else []

@@ -1,7 +1,6 @@
-"""What is not as it should be: work that waits, runs that did not come. Looked at by the guard and by operators.
+"""What is wrong: work that waits, runs that did not come. For the guard and for operators.
 
-A threshold is the time after which waiting has no good reason any more: submitters and pollers run every five minutes,
-and what a dead one held is free again after its lease of at most two hours.
+A threshold is the longest justified wait: submitters and pollers run every five minutes, and leases end in two hours.
 """
 
 from collections.abc import Mapping
@@ -31,10 +30,8 @@ CONFIG_PROBLEMS_TOLD = 5
 
 
 class CronRun(Record):
-    """How a scheduled function's last runs ended. Stored in `stats/crons` by the function's name.
-
-    `finished_at` and what follows is of the last run that succeeded, `failed_at` of the last that did not.
-    """
+    """A scheduled function's last runs. Stored in `stats/crons` by its name. `finished_at` and what follows is of the
+    last run that succeeded, `failed_at` of the last that did not."""
 
     finished_at: datetime | None = None
     duration_ms: int = Field(default=0, ge=0)
@@ -47,10 +44,9 @@ class CronRun(Record):
 
 
 class Figures(Record):
-    """What is looked at: jobs `queued`, and when the oldest was asked for, which no release makes younger; when both
-    lanes were last closed; batches by state, those that are overdue, and those that OpenAI keeps for long; what the
-    provider did not do, and of how many users photos wait then; the crons' runs, and how
-    many dead letters there are; what is wrong with the config, and the documents that were met and cannot be read."""
+    """What is looked at: `queued` jobs and the oldest's request time, which no release changes; when both lanes were
+    last closed; batches by state, overdue or slow; outages and the users whose photos wait; the crons' runs; the number
+    of dead letters; faults of the config, and damaged documents."""
 
     queued: int = 0
     oldest_asked_at: datetime | None = None
@@ -67,8 +63,8 @@ class Figures(Record):
 
 
 def late(function: str, run: CronRun, now: datetime) -> bool:
-    """Tell whether a function should have succeeded again by now: two of its times have gone by, and the longest that
-    a run may take. One that has never run is not set up yet, which is another matter."""
+    """Tell whether a function has missed two of its times, plus its longest run. One that never ran is not set up: not
+    late."""
     if run.finished_at is None:
         return run.failed_at is not None
     return now - run.finished_at > 2 * timedelta(minutes=CRON_MINUTES[function]) + FUNCTION_TIMEOUT
@@ -130,8 +126,8 @@ def _could_be_sent_since(figures: Figures) -> datetime | None:
 
 
 def cron_rows(crons: Mapping[str, CronRun], now: datetime) -> dict[str, dict[str, Any]]:
-    """Return each scheduled function's last runs as operators see them, JSON with times as ISO 8601 text; `state` is
-    `ok`, `late`, `failing`, or `never` for one that has not run yet."""
+    """Return each cron's last runs as JSON, times as ISO 8601 text; `state` is `ok`, `late`, `failing`, or `never` (run
+    yet)."""
     rows = {}
     for name, minutes in CRON_MINUTES.items():
         run = crons.get(name, CronRun())

@@ -90,8 +90,7 @@ class Channel(StrEnum):
 
 
 class Delivery(Kept):
-    """How far one channel has come with an alert: `due_at` is when it is tried again, None if it has got it (`done`) or
-    is given up."""
+    """How far one channel is with an alert: `due_at` is its next try, None if it is `done` or given up."""
 
     attempts: int = 0
     due_at: datetime | None = None
@@ -99,12 +98,11 @@ class Delivery(Kept):
 
 
 class Alert(Record):
-    """Something to tell operators, once a day and kind. Stored in `alerts/{kind}-{day}`; what is told of each change in
-    `alerts/{kind}-{day}-{key}`, and also to the devices of `uids`, whoever else is told by then.
+    """An alert, once a day and kind, in `alerts/{kind}-{day}`; one for each change in `alerts/{kind}-{day}-{key}`,
+    which also goes to the devices of `uids`, whoever else gets it by then.
 
-    `due_at` is when it is to be delivered, or delivered again; None once nothing is left to do. `channels` has what
-    came of it by channel; with no `attempts` yet it is news, and due by all of them. `open` as long as it holds, which
-    began at `since`; `over_at` is when it did not hold any more. What only happens is never open.
+    `due_at` is the next delivery, None once nothing is left to do; `channels` has each channel's progress; without
+    `attempts` it is due by all. `open` as long as it holds, from `since` to `over_at`. One-time events are never open.
     """
 
     kind: Open[AlertKind]
@@ -189,8 +187,8 @@ def reopened(stored: Alert, new: Alert, now: datetime) -> Fields | None:
 
 
 def ended(found: Alert, held: Collection[AlertKind], now: datetime) -> Fields | None:
-    """Return what changes of an open alert when these hold; None if it goes on. It is over quietly where another one
-    says more: the next day's, or the closing of both lanes after that of one."""
+    """Return the fields that end an open alert while these hold; None if it goes on. It ends quietly if another one
+    says more: the next day's, or both lanes' closing after one's."""
     if found.kind in held and found.day == day_of(now):
         return None
     over = {"open": False, "overAt": now}

@@ -14,10 +14,8 @@ R = TypeVar("R", bound=Record)
 
 @dataclass(frozen=True)
 class DamagedDocument:
-    """A document that cannot be read: its path, the first field that is wrong, empty for the whole, and why.
-
-    What the field holds is not told: it may be anybody's. `version` guards the write that sets it aside.
-    """
+    """A damaged document: its path, the first bad field, empty for the whole, and why; never its value, which may be
+    anybody's. `version` guards the write that sets it aside."""
 
     path: str
     field: str
@@ -36,8 +34,8 @@ def mapping(stored: Mapping[str, Any], field: str) -> Mapping[str, Any]:
 
 
 def salvaged(model: type[R], stored: Mapping[str, Any], path: str) -> tuple[R, tuple[DamagedDocument, ...]]:
-    """Return what can be read of a record whose fields all have defaults, and what is wrong with the others: these
-    count as absent. For figures that somebody writes anew, and that nobody's call is to fail for."""
+    """Return the readable part of a record whose fields all have defaults, and what is wrong with the rest. For figures
+    that are written anew, for which no call must fail."""
     try:
         return model.model_validate(stored), ()
     except ValidationError as error:

@@ -12,11 +12,8 @@ REASON_CHARACTERS_MAX = 1_000
 
 
 class DeadLetter(Record):
-    """Work that was given up, and why: for an operator. Stored in `deadLetters/{letterId}`.
-
-    `kind` says what it is about: the `refresh` of a user's wallet, a `document` that cannot be
-    read, a `job`, or a `batch`.
-    """
+    """Work that was given up, and why, in `deadLetters/{letterId}`. `kind`: a user's `refresh`, a `document`, `job` or
+    `batch`."""
 
     letter_id: str
     kind: str = "refresh"

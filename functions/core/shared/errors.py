@@ -58,8 +58,7 @@ class AppNotVerified(EcolaneError):
 
 
 class AuthUnavailable(EcolaneError):
-    """Firebase could not be asked whether the caller's token counts. Nothing was done. Detail: `retryAfter`, in
-    seconds."""
+    """Firebase could not verify the caller's token. Nothing was done. Detail: `retryAfter`, in seconds."""
 
     reason = "AUTH_UNAVAILABLE"
 
@@ -71,8 +70,8 @@ class InvalidRequest(EcolaneError):
 
 
 class KeyReused(EcolaneError):
-    """The `requestId` was used before with another payload, or so long ago that its job is not kept any more. Detail:
-    `field`, the first that differs, or `requestId`."""
+    """The `requestId` had another payload, or its job is no longer kept. Detail: `field`, the first that
+    differs, or requestId."""
 
     reason = "KEY_REUSED"
 
@@ -179,8 +178,8 @@ class JobNotUpgradable(EcolaneError):
 
 
 class DataDamaged(EcolaneError):
-    """A document that the call needs, such as the caller's wallet, cannot be read. Nothing was done, operators have
-    been told, and calling again changes nothing until they have repaired it."""
+    """A document that the call needs, such as the caller's wallet, is damaged. Nothing was done, operators are
+    notified, and calling again helps only after their repair."""
 
     reason = "DATA_DAMAGED"
 
@@ -193,7 +192,6 @@ class StoreUnavailable(EcolaneError):
 
 
 class ProviderUnavailable(EcolaneError):
-    """The AI provider did not give a usable answer. The charge is already refunded. Detail: `retryAfter`, in
-    seconds."""
+    """The AI provider gave no usable answer. The charge is refunded. Detail: `retryAfter`, in seconds."""
 
     reason = "PROVIDER_UNAVAILABLE"

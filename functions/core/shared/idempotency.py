@@ -6,11 +6,8 @@ from functions.core.shared.errors import KeyReused
 
 
 def require_same_payload(stored: Mapping[str, object], wanted: Mapping[str, object]) -> None:
-    """Check that what a key was first used with is what it comes with again, by the names that the client sends.
-
-    Raises:
-        KeyReused: names the first field that differs.
-    """
+    """Check that a repeated key has its first payload, by the client's names. KeyReused names the first field that
+    differs."""
     for field, value in wanted.items():
         if stored.get(field) != value:
             raise KeyReused(

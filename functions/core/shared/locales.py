@@ -25,12 +25,11 @@ _INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u2060\ufeff]")
 """Marks of hyphenation, direction and words, which keyboards and CLDR leave between letters. They are left out."""
 
 _TAKEN = {"Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sk", "Zs"}
-"""Besides letters, their marks, and digits: apostrophes, dashes, brackets, `&`, `/`, accents that stand alone. So
-neither controls, nor separators of lines, nor symbols such as `<`."""
+"""Besides letters, their marks, and digits: apostrophes, dashes, brackets, `&`, `/`, lone accents. No controls, line
+separators, or symbols such as `<`."""
 
 _TAKEN_TOO = {"\u200c", "\u200d", "\u06fd"}
-"""Joiners, a part of how Persian and the languages of India are spelt; and Sindhi's word for "and", which Unicode
-takes for a symbol."""
+"""Joiners, part of the spelling of Persian and Indian languages; and Sindhi's "and", a symbol to Unicode."""
 
 _OLD_CODES = {"iw": "he", "in": "id", "ji": "yi"}
 """What Java calls three languages still."""

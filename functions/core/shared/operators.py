@@ -1,7 +1,7 @@
 """Who counts as an operator, by the claims of a verified ID token.
 
-An operator's token is worth a day's budget, and a phone that is left on a table holds one for months: its session never
-ends by itself. So whoever changes something has to have signed in just now, with a second factor.
+An operator's token is worth a day's budget, and a phone's session never ends by itself: whoever changes something must
+have signed in just now, with a second factor.
 """
 
 from collections.abc import Mapping
@@ -15,13 +15,9 @@ PRESENT_FOR = timedelta(minutes=15)
 
 
 def require_operator(claims: Mapping[str, Any], now: datetime, *, changes: bool, second_factor: bool) -> None:
-    """Check that this is an operator; and, if something is to be changed, that it is the person and not only the phone.
-
-    https://firebase.google.com/docs/reference/admin/node/firebase-admin.auth.decodedidtoken has the claims.
-
-    Raises:
-        NotAdmin: detail `problem` where there is something to do: `emailNotVerified`, `signInAgain`, `secondFactor`.
-    """
+    """Check that this is an operator; for changes, the person and not only the phone. NotAdmin's detail `problem` says
+    what to do: `emailNotVerified`, `signInAgain`, `secondFactor`.
+    https://firebase.google.com/docs/reference/admin/node/firebase-admin.auth.decodedidtoken has the claims."""
     if claims.get("admin") is not True:
         raise NotAdmin("Only operators may call this.")
     sign_in = claims.get("firebase")

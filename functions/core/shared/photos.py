@@ -1,7 +1,5 @@
-"""What can be wrong with a photo: a constant for the app, sent as `details.problem` of `INVALID_IMAGE`.
-
-`docs/flutter.md` says for each what the app can do; a test compares the two.
-"""
+"""What can be wrong with a photo: constants, sent as `details.problem` of `INVALID_IMAGE`; `docs/flutter.md` has the
+advice."""
 
 from enum import StrEnum
 

@@ -40,14 +40,13 @@ _NOT_DIALLED = re.compile(f"{_YEAR}{_TO}{_YEAR}|{_HOUR}{_TO}{_HOUR}")
 
 
 def cleaned(text: str) -> str:
-    """Return a text with nothing in it but what is shown: no controls, no marks that turn its direction, no tags; white
-    space of any kind is one space."""
+    """Return a text of visible characters: no controls, direction marks or tags; white space of any kind is one
+    space."""
     return " ".join(visible(_TAG.sub(" ", unicodedata.normalize("NFC", text))).split()).strip(_JOINERS)
 
 
 def visible(text: str) -> str:
-    """Return a text without what a screen obeys: no controls but the end of a line, no marks that turn its direction;
-    other white space is a space."""
+    """Return a text without controls but line ends, and without direction marks; other white space is a space."""
     shown = []
     for character in text:
         category = unicodedata.category(character)

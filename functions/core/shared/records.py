@@ -23,8 +23,7 @@ from functions.core.shared.errors import InvalidRequest
 
 @dataclass(frozen=True)
 class Form:
-    """What a text in a request must look like: a `pattern` that all of it fits, and `rule`, the same in words, which
-    is what a caller is told. A regular expression is no answer to a person."""
+    """Form of a text in a request: a `pattern` for all of it, and `rule`, the same in words for the caller."""
 
     pattern: str
     rule: str
@@ -55,8 +54,7 @@ _UID = re.compile(r"(?!__.*__$)(?!\.{1,2}$)[^/\x00-\x1f\x7f\ud800-\udfff]{1,128}
 
 
 def is_uid(text: str) -> bool:
-    """Tell whether this can be a user's id. It becomes a part of paths here, so it has to be fit for a document's id: a
-    custom token may carry any text."""
+    """Tell whether this can be a user's id: fit for paths and document ids, since a custom token may carry any text."""
     return _UID.fullmatch(text) is not None
 
 
@@ -75,15 +73,13 @@ Fields = Mapping[str, Any]
 _E = TypeVar("_E", bound=StrEnum)
 
 Open = Annotated[_E | str, Field(union_mode="left_to_right")]
-"""A stored constant, as in `Open[Reason]`: one of ours, or the text that a newer release has put there. Functions are
-rolled out one by one, so each reads what the next release of another one writes."""
+"""A stored constant, as in `Open[Reason]`: one of ours, or a newer release's text. Functions are rolled out one by
+one."""
 
 
 class Record(BaseModel):
-    """Something that we store or answer with: snake_case in Python, camelCase outside.
-
-    Unknown fields are ignored, so that a newer version's documents stay readable by an older one during a deploy.
-    """
+    """What we store or answer with: snake_case in Python, camelCase outside. Unknown fields are ignored: during a
+    deploy an older version reads a newer one's documents."""
 
     model_config = ConfigDict(
         frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore", hide_input_in_errors=True
@@ -101,9 +97,8 @@ class Kept(Record):
 
 
 class Request(BaseModel):
-    """What a client sends: exact types and no unknown fields, so that a misspelt option is an error and not a
-    default. `null` in a field that may be left out means that it is left out: Dart, Kotlin and Swift have no other
-    way to say so in a map."""
+    """What a client sends: exact types and no unknown fields, so that a misspelt option is an error. A `null` optional
+    field counts as left out: Dart, Kotlin and Swift have no other way to say so in a map."""
 
     model_config = ConfigDict(
         frozen=True, alias_generator=to_camel, extra="forbid", strict=True, hide_input_in_errors=True
@@ -123,8 +118,8 @@ FIELD_CHARACTERS_MAX = 64
 
 
 def first_problem(error: ValidationError, whole: str) -> InvalidRequest:
-    """Return what a caller is told of data that does not fit: the first field that is wrong, or `whole`, and why.
-    What was sent is not repeated."""
+    """Return the refusal of data that does not fit: the first wrong field, or `whole`, and why. It never repeats what
+    was sent."""
     name, why = problems(error)[0]
     field = name[:FIELD_CHARACTERS_MAX] or whole
     return InvalidRequest(f"{field}: {why}.", field=field)
@@ -164,8 +159,7 @@ SAID = {
 
 
 def problems(error: ValidationError) -> list[tuple[str, str]]:
-    """Return what is wrong with a record or a request: the dotted name of each field, empty for the whole, and why.
-    What the field held is not told: it may be anybody's."""
+    """Return what is wrong, by dotted field name, empty for the whole; never the value, which may be anybody's."""
     found = error.errors(include_url=False, include_input=False)
     return [(".".join(str(part) for part in each["loc"]), _said(each["type"], each.get("ctx", {}))) for each in found]
 

@@ -10,9 +10,8 @@ CALL_TIMEOUT = timedelta(seconds=120)
 """The longest a call that asks the provider may run; the lease of its job has to outlive it."""
 
 RUN_TIME = timedelta(seconds=300)
-"""After this a scheduled function begins nothing further: no batch, job, page or alert. By then the next run begins,
-and what is left of `FUNCTION_TIMEOUT` is enough for the longest step under way, with everything outside at its
-slowest."""
+"""After this a scheduled function begins no batch, job, page or alert. The next run begins then, and the rest of
+`FUNCTION_TIMEOUT` is enough for the longest step, with everything outside at its slowest."""
 
 CRON_MINUTES: Mapping[str, int] = {
     "submit_batches": 5,

@@ -21,8 +21,7 @@ _EXACT_MAX = 2**53
 
 
 def unwrapped(pairs: dict[str, Any]) -> Any:
-    """Return the number that a JSON object stands for. One that stands for none stays an object, which the field that
-    it was sent in refuses by its name."""
+    """Return the number that a JSON object stands for. Any other object stays, for its field to refuse it by name."""
     if pairs.keys() != {"@type", "value"}:
         return pairs
     kind, value = pairs["@type"], pairs["value"]

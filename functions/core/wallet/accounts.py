@@ -81,12 +81,8 @@ class Account:
         return self.post(min(amount, room), reason, ref, now, points=points, detail=detail)
 
     def with_fields(self, **changes: Any) -> "Account":
-        """Return the account with other values of these wallet fields.
-
-        Raises:
-            TypeError: there is no such field.
-            ValidationError: a value that the field cannot have, as a balance below zero.
-        """
+        """Return the account with other values of these wallet fields. Raises TypeError for a name that is none,
+        ValidationError for a value that the field cannot have, as a balance below zero."""
         return replace(self, wallet=self.wallet.with_fields(**changes))
 
 
@@ -98,11 +94,8 @@ def open_account(wallet: Wallet | None, welcome_tokens: int, now: datetime) -> A
 
 
 def reopened_account(entries: Iterable[LedgerEntry], now: datetime) -> Account:
-    """Return the account of a wallet that was removed, from its ledger, which is the truth.
-
-    What only the wallet knew (plan, streak, today's counters) starts anew; the tokens, their history and the points are
-    as they were.
-    """
+    """Return the account of a removed wallet from its ledger, the truth: tokens, history and points. What only the
+    wallet knew (plan, streak, today's counters) starts anew."""
     history = sorted(entries, key=lambda entry: entry.seq)
     spent = -sum(entry.delta for entry in history if entry.reason in SPENDING)
     balance = sum(entry.delta for entry in history)
@@ -121,20 +114,13 @@ def reopened_account(entries: Iterable[LedgerEntry], now: datetime) -> Account:
 
 
 def charge(account: Account, job_id: str, price: int, now: datetime, *, points: int = 0) -> Account:
-    """Take the price of a job. Its points come with it, at no write of their own, and go with its refund.
-
-    Raises:
-        InsufficientTokens: the balance does not cover it; details `balance` and `price`, in tokens.
-    """
+    """Take the price of a job. Its points come with it, at no write of their own, and go with its refund. Raises
+    InsufficientTokens with details `balance` and `price`, in tokens."""
     return _spend(account, Reason.CHARGE, job_id, price, now, points).with_fields(scans=account.wallet.scans + 1)
 
 
 def upgrade(account: Account, job_id: str, difference: int, now: datetime) -> Account:
-    """Take the difference to the instant lane's price.
-
-    Raises:
-        InsufficientTokens: the balance does not cover it; details `balance` and `price`, in tokens.
-    """
+    """Take the difference to the instant lane's price. Raises InsufficientTokens as `charge` does."""
     return _spend(account, Reason.UPGRADE, job_id, difference, now, 0)
 
 

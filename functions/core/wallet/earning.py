@@ -17,11 +17,7 @@ from functions.core.wallet.quotas import daily_limit
 
 
 def daily_bonus(account: Account, rules: TokenRules, now: datetime) -> Account:
-    """Grant today's bonus.
-
-    Raises:
-        DailyLimit: it was claimed already, or one of a later day was and the clock has gone back.
-    """
+    """Grant today's bonus. Raises DailyLimit if today's, or a later day's after the clock went back, was claimed."""
     day = day_of(now)
     if account.wallet.bonus_day >= day:
         raise daily_limit("daily bonus", 1, now)
@@ -38,11 +34,8 @@ def streak(wallet: Wallet, now: datetime) -> int:
 def manual_classification(
     account: Account, request_id: str, detail: dict[str, str], rules: TokenRules, plan: PlanRules, now: datetime
 ) -> Account:
-    """Reward a user's own classification with tokens and points.
-
-    Raises:
-        DailyLimit: the plan's rewards are used up today.
-    """
+    """Reward a user's own classification with tokens and points. Raises DailyLimit if the plan's rewards of today are
+    used up."""
     today = today_of(account.wallet, now)
     if today.manual >= plan.manual_per_day:
         raise daily_limit("manual classifications", plan.manual_per_day, now)

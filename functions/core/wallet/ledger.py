@@ -1,7 +1,5 @@
-"""Tokens as they are stored: the ledger's entries are the truth, the wallet's balance is their cached sum.
-
-`core.wallet.accounts` posts entries.
-"""
+"""Tokens as stored: the ledger's entries, the truth, and the wallet's balance, their cached sum. `core.wallet.accounts`
+posts."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -15,8 +13,8 @@ from functions.core.shared.records import Kept, Open
 from functions.core.shared.utc_days import day_of
 
 COUNT_MAX = 10**15
-"""More tokens, points, calls or micro-dollars than anybody ever has: a number beyond is damage, and the store could not
-keep what is added to it."""
+"""More tokens, points, calls or micro-dollars than anybody has. Beyond it is damage, and the store could not add to
+it."""
 
 Count = Annotated[int, Field(ge=0, le=COUNT_MAX)]
 Change = Annotated[int, Field(ge=-COUNT_MAX, le=COUNT_MAX)]
@@ -46,15 +44,15 @@ class Reason(StrEnum):
 
 
 SPENDING = frozenset({Reason.CHARGE, Reason.UPGRADE, Reason.REFUND})
-"""Entries that count as spent, or as spending taken back; all others are earned, those of a reason that only a newer
-release knows too: the balance, which is the sum of all, is right either way."""
+"""Entries that count as spent, or take it back; all others, of newer releases too, are earned: the balance is right
+anyway."""
 
 
 class LedgerEntry(Kept):
     """One change of a balance, in tokens. Never edited: what was wrong is answered by a further entry.
 
-    `seq` numbers a wallet's entries from 1 without a gap: it is their order where times are equal, and the cursor of
-    pages. `points` is the change of the points, `detail` what the entry's key is bound to.
+    `seq` numbers a wallet's entries from 1 without a gap: their order at equal times, and the pages' cursor. `points`
+    is the change of points, `detail` the payload that the key is bound to.
     """
 
     entry_id: str
@@ -69,9 +67,8 @@ class LedgerEntry(Kept):
 
 
 class Today(Kept):
-    """What a user has done on one UTC day, for the daily limits. `converted` counts tokens, the
-    others calls, `cancelled` photos that were given back, `failed` those that cost the operator something and came to
-    nothing for what they show; `held_micros` is the most that today's photos can cost the
+    """A user's counts of one UTC day, for the daily limits. `converted` counts tokens, `cancelled` refunded photos,
+    `failed` billed ones that showed nothing usable; `held_micros` is the most that today's photos can cost the
     operator."""
 
     day: Day = "1970-01-01"
@@ -87,10 +84,9 @@ class Today(Kept):
 class Wallet(Kept):
     """A user's tokens. `balance` equals the sum of all entries, and `total_earned - total_spent`.
 
-    `points` is the lifetime's, shown on the leaderboard; what can still be converted is `points - converted_points`.
-    Plan and push tokens are kept here, so that a charge knows them at no further read;
-    `core.refresh.refresh` tells what `refresh` and `contact_at` are for. `blocked_at` is since when an operator takes
-    no photos from the user.
+    `points` is the lifetime's, for the leaderboard; `points - converted_points` can be converted. Plan and push tokens
+    save a charge a read; `core.refresh.refresh` explains `refresh` and `contact_at`. `blocked_at`: since when an
+    operator takes no photos from the user.
     """
 
     balance: Count
@@ -118,13 +114,8 @@ class Wallet(Kept):
     updated_at: AwareDatetime
 
     def with_fields(self, **changes: Any) -> "Wallet":
-        """Return the wallet with other values of these fields. A name that is none would be stored as a newer
-        release's, and a copy checks no value: both are defects, and end here.
-
-        Raises:
-            TypeError: there is no such field.
-            ValidationError: a value that the field cannot have.
-        """
+        """Return the wallet with other values of these fields. A copy would check neither names nor values, and store
+        unknown ones as a newer release's: raises TypeError for a name that is none, ValidationError for a bad value."""
         fields = _fields()
         if unknown := changes.keys() - fields.keys():
             raise TypeError(f"a wallet has no {', '.join(sorted(unknown))}")

@@ -34,8 +34,7 @@ PushToken = Annotated[str, Form(r"[!-~]{1,512}", "must be a token of Firebase Cl
 """Those of 2026 have 142 to 163 characters, and no documented bound; each wallet and each job carries a few."""
 
 DeviceId = Annotated[str, Form(r"[A-Za-z0-9_.:-]{8,128}", "must be 8 to 128 letters, digits and _ . : -")]
-"""What the app knows its installation by. A client can make one up, so it limits honest devices and slows others
-down."""
+"""The app's own name of its installation. Clients can make one up, so it limits honest devices and slows others."""
 
 
 class Device(Kept):
@@ -76,8 +75,8 @@ def device_key(device_id: str) -> str:
 
 
 def with_device(profile: Profile, device_id: str, device: Device) -> Profile:
-    """Return the profile with this device, and at most the ten that were seen last. Another one with the same token is
-    the same installation, under an id that it has forgotten."""
+    """Return the profile with this device, and at most the ten seen last. A device with the same token is the same
+    installation, under a forgotten id."""
     others = {name: other for name, other in profile.devices.items() if other.push_token != device.push_token}
     devices = {**others, device_id: device}
     latest = sorted(devices, key=lambda name: devices[name].seen_at, reverse=True)[:DEVICES_MAX]
@@ -85,14 +84,13 @@ def with_device(profile: Profile, device_id: str, device: Device) -> Profile:
 
 
 def with_token(tokens: Sequence[str], token: str, replaced: str | None) -> tuple[str, ...]:
-    """Return where to push to once a device has registered with this token, in place of one that it had before: the
-    devices that registered last. No other token comes in by this, since it may be somebody else's by now."""
+    """Return the push tokens after a device registered this one in place of `replaced`: the last registered. No other
+    token comes in, since it may be somebody else's by now."""
     return (token, *(other for other in tokens if other not in {token, replaced}))[:PUSHED_DEVICES_MAX]
 
 
 class Release(Record):
-    """That a push token is not this user's any more, as far as jobs are concerned that carry it still. Stored under
-    `claim_id`."""
+    """A push token that its user no longer has, for jobs that still carry it. Stored under `claim_id`."""
 
     expire_at: datetime
 

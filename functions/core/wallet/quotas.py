@@ -12,13 +12,13 @@ from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import today_of
 
 CANCELLED_UNCOUNTED_MAX = 10
-"""Photos that a user may cancel in a day as if they had never been taken in. Whoever charges and cancels in a loop,
-which costs the operator a photo's work and six writes each time, comes to the day's limit by those after them."""
+"""Photos that a user may cancel in a day uncounted. Charging and cancelling in a loop costs the operator a photo's work
+and six writes each, so further ones count against the day's limit."""
 
 FAILURES_REFUNDED_MAX = 3
-"""Of the photos of a user's day that came to nothing for what they show, although the provider was paid for them, the
-price of so many comes back. Of those after them it stays; and the instant lane, where one costs twice as much, is
-closed to that user until the next day. Otherwise five accounts with ten tokens each spend a whole day's budget."""
+"""Of a user's photos of the day that were billed and showed nothing usable, so many are refunded. Later charges stand,
+and the instant lane, at twice the cost, is closed to the user until the next day. Otherwise five accounts with ten
+tokens each spend a whole day's budget."""
 
 DEVICE_DAY_LIFETIME = timedelta(days=2)
 """After this a device's counters are of no use to anybody."""
@@ -81,12 +81,8 @@ class RecountNeeded:
 def recounted(
     account: Account, micros: int, micros_max: int, now: datetime, recount: ActualSpend | None
 ) -> Account | RecountNeeded:
-    """Replace today's upper bound by the actual spend if the cap would otherwise refuse.
-
-    A settlement that gave back to the wallet what its call did not cost would be one write more for every call; so what
-    photos have cost is added up only for users who seem to have cost enough, and then counts in place of the most that
-    they could have.
-    """
+    """Replace today's upper bound by the actual spend if the cap would otherwise refuse. Writing each call's difference
+    back to the wallet would be one write more for every call; so only users near the cap are added up."""
     today = today_of(account.wallet, now)
     if today.held_micros + micros <= micros_max:
         return account
@@ -96,11 +92,8 @@ def recounted(
 
 
 def add_cost(account: Account, micros: int, micros_max: int, now: datetime) -> Account:
-    """Count what a photo can cost the operator at most, in micro-dollars; see `recounted` for what it comes to.
-
-    Raises:
-        DailyLimit: this user has cost enough today; details `limit`, the photos it has come to today, and `resetsAt`.
-    """
+    """Add a photo's upper bound in micro-dollars; see `recounted`. Raises DailyLimit if this user has cost enough
+    today: details `limit`, the photos so far, and `resetsAt`."""
     today = today_of(account.wallet, now)
     if today.held_micros + micros > micros_max:
         had = today.instant + today.batch
@@ -109,8 +102,7 @@ def add_cost(account: Account, micros: int, micros_max: int, now: datetime) -> A
 
 
 def return_quota(account: Account, lane: Open[Lane], counted_on: str, now: datetime) -> Account:
-    """Take back the count of a photo that came to nothing, if the day that it was counted on is today, and in a lane
-    that we know."""
+    """Take back the count of a photo, if it was counted today and in a lane that we know."""
     today = today_of(account.wallet, now)
     used = getattr(today, lane) if isinstance(lane, Lane) else 0
     if counted_on != today.day or used == 0:
@@ -119,8 +111,8 @@ def return_quota(account: Account, lane: Open[Lane], counted_on: str, now: datet
 
 
 def count_failure(account: Account, now: datetime) -> tuple[Account, bool]:
-    """Count a photo that the provider was paid for and that came to nothing for what it shows. Returns as well whether
-    its price comes back. The day's count of its lane never does: the operator has paid."""
+    """Count a billed photo that showed nothing usable; and say whether its price is refunded. The lane's quota never
+    is."""
     today = today_of(account.wallet, now)
     counted = account.with_fields(today=today.model_copy(update={"failed": today.failed + 1}))
     return counted, today.failed < FAILURES_REFUNDED_MAX
@@ -136,11 +128,8 @@ def return_quota_of_cancelled(account: Account, lane: Open[Lane], counted_on: st
 
 
 def count_on_device(device: DeviceDay | None, what: str, limit: int, now: datetime) -> DeviceDay:
-    """Count one earning (`bonus` or `manual`) on a device.
-
-    Raises:
-        DailyLimit: this device has earned enough today, whoever uses it; details `limit` and `resetsAt`.
-    """
+    """Count one earning (`bonus` or `manual`) on a device. Raises DailyLimit, with `limit` and `resetsAt`, if the
+    device has earned enough today, whoever uses it."""
     day = day_of(now)
     current = device if device is not None and device.day >= day else DeviceDay(day=day, expire_at=now)
     used = getattr(current, what)

@@ -32,11 +32,8 @@ def prices_now(rules: TokenRules, queued: int) -> Prices:
 
 
 def require_within(price: int, tokens_max: int | None, prices: Prices) -> None:
-    """Check a price against what the caller has agreed to.
-
-    Raises:
-        PriceChanged: it is higher; details `price`, `maxTokens` and the current `priceVersion`.
-    """
+    """Check a price against the caller's maximum. Raises PriceChanged, with `price`, `maxTokens` and the current
+    `priceVersion`."""
     if tokens_max is not None and price > tokens_max:
         raise PriceChanged(
             f"This costs {price} tokens now; you agreed to {tokens_max}. Ask for a new quote.",
