@@ -1,8 +1,7 @@
 """Structured logs: one JSON object a line, which Cloud Logging reads as severity, message and fields.
 
 An event is a constant, so that a metric can count it; docs/operations.md has the table. No prompt, image, token or key
-is ever a field. What is logged while a request is served carries its trace, and the function's name, so that Logs
-Explorer shows a call's entries below the platform's own.
+is ever a field. Entries of a request carry its trace and function: Logs Explorer shows them below the platform's own.
 """
 
 import json
@@ -73,10 +72,8 @@ class Event(StrEnum):
 
 @contextmanager
 def serving(function: str) -> Iterator[None]:
-    """Have everything that is logged within carry the name of the function that serves, and the trace of its request.
-
-    Threads of one's own start without it: they log nothing.
-    """
+    """Have entries within carry the function's name and the request's trace. Threads of one's own lack both: they log
+    nothing."""
     before = _context.set({"function": function, **_trace_fields()})
     try:
         yield
@@ -85,20 +82,16 @@ def serving(function: str) -> Iterator[None]:
 
 
 def about(**fields: object) -> None:
-    """Have everything that is logged from here on, until the request is served, carry these fields as well.
-
-    Outside of a request there is no end to it, so nothing is kept.
-    """
+    """Add these fields to all entries until the request is served. Outside of one, where they would never end, do
+    nothing."""
     if known := _context.get():
         _context.set({**known, **fields})
 
 
 def _trace_fields() -> dict[str, object]:
-    """Return the fields by which Cloud Logging files an entry under a request. None without a request or a trace.
-
-    Headers are the caller's: what is not of the form is ignored.
-    https://cloud.google.com/logging/docs/structured-logging#special-payload-fields
-    """
+    """Return the fields by which Cloud Logging files an entry under a request. None without a request or a trace;
+    malformed headers, which are the caller's, are ignored.
+    https://cloud.google.com/logging/docs/structured-logging#special-payload-fields"""
     if not flask.has_request_context():
         return {}
     headers = flask.request.headers
@@ -116,11 +109,8 @@ def _trace_fields() -> dict[str, object]:
 
 
 def log(event: Event, severity: LogSeverity = LogSeverity.INFO, **fields: object) -> None:
-    """Write one log entry, in one piece.
-
-    The SDK's logger writes the end of the line by itself: entries of two threads come to stand on one line, which Cloud
-    Logging takes for text without a severity, so that no metric counts it and no alert is raised.
-    """
+    """Write one log entry, in one piece. The SDK's logger writes the line's end by itself: entries of two threads share
+    a line, which Cloud Logging takes for text without a severity, so no metric counts it and no alert is raised."""
     entry = {"severity": severity, "message": event.value, **_context.get(), **fields}
     stream = sys.stderr if severity is LogSeverity.ERROR else sys.stdout
     stream.write(json.dumps(entry, default=str) + "\n")

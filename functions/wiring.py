@@ -1,8 +1,5 @@
-"""What a use case needs from outside, built once a process and only as far as it is used.
-
-A function that only reads a wallet never loads the OpenAI client or the image library: each part is imported when it is
-first asked for, which keeps discovery and cold starts short.
-"""
+"""What a use case needs from outside, built once a process. Each part is imported when it is first used: a function
+that only reads a wallet loads neither the OpenAI client nor the image library, and starts quickly."""
 
 from __future__ import annotations
 
@@ -103,11 +100,9 @@ class Deps:
         return uuid.uuid4().hex
 
     def runtime(self) -> RuntimeConfig:
-        """Return the runtime config, at most 30 s old, or a minute while another thread reads it anew. Three reads
-        then, shared with `queue` and `budget`.
-
-        What is wrong with a document is reported, and costs the field that it is in: see `core.config.in_force`.
-        """
+        """Return the runtime config, at most 30 s old, or a minute while another thread reads it anew: three reads,
+        shared with `queue` and `budget`. Faults in a document are reported, and cost their field: see
+        `core.config.in_force`."""
         return self.current.get().config
 
     def queue(self) -> QueueStats:
@@ -139,8 +134,8 @@ def install_clock(clock: Clock) -> None:
 
 @cache
 def deps() -> Deps:
-    """Return this process's dependencies; the first thing that every call asks for. Raises ConfigurationError if a
-    setting is missing or wrong, or if nobody knows what the model costs."""
+    """Return this process's dependencies, first of all in every call. Raises ConfigurationError for a missing or wrong
+    setting, or a model without a price."""
     from functions.core.model.usage import UnknownPriceError
 
     built = Deps(load_settings(), _clock)

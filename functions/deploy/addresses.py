@@ -8,8 +8,8 @@ OPENAI_HOST = "api.openai.com"
 
 
 def is_sealed(url: str, *, emulated: bool) -> bool:
-    """Whether nobody on the way reads what is sent to this URL: by https, or http within this machine, in an emulator
-    to any. False for what is no URL of a host."""
+    """Whether what is sent to this URL is private: by https, or http within this machine; in an emulator by any. False
+    for what is no URL of a host."""
     parts = _split(url)
     if parts is None or not parts.hostname:
         return False

@@ -1,7 +1,5 @@
-"""What a deploy decides: typed params, asked for by `firebase deploy` and checked before the first request is served.
-
-This is the only module that reads the environment.
-"""
+"""A deploy's typed params: `firebase deploy` asks for them, and they are checked before the first request is served.
+This is the only module that reads the environment."""
 
 import json
 import os
@@ -67,18 +65,15 @@ CALLERS_AT_ONCE = 16
 """Callers that one instance of a callable serves at once; Cloud Run starts another instance for more.
 
 Memory is the bound: sixteen photos of 10 MB, one being decoded at 100 MB, and the process at 180 MB are half of a
-gigabyte. The CPU is not: a call of `classify_image` computes for 25 ms and waits for the provider for seconds, which is
-a seventh of a CPU for sixteen callers. `make bench BENCH=instant` has the figures.
+gigabyte. A call of `classify_image` computes for 25 ms and waits for seconds, so sixteen take a seventh of a CPU: `make
+bench BENCH=instant` has the figures.
 """
 
 
 def provide_threads() -> None:
-    """Have the functions framework start a thread for each caller that Cloud Run lets in.
-
-    By itself it starts four for each core it sees, while Cloud Run lets up to 80 callers into an instance: those
-    without a thread wait in line inside it, where no other instance can take them. The framework reads THREADS after
-    it has loaded `main.py`.
-    """
+    """Have the functions framework start a thread for each caller that Cloud Run lets in. By itself it starts four a
+    core, while Cloud Run lets in up to 80 callers: those without a thread wait inside, out of reach of other instances.
+    The framework reads THREADS after it has loaded `main.py`."""
     os.environ["THREADS"] = str(CALLERS_AT_ONCE)
 
 
@@ -117,11 +112,7 @@ def project() -> str:
 
 
 def load_settings() -> Settings:
-    """Read and check the settings.
-
-    Raises:
-        ConfigurationError: a setting is missing or malformed.
-    """
+    """Read and check the settings. Raises ConfigurationError for a missing or malformed one."""
     emulated = os.environ.get("FUNCTIONS_EMULATOR") == "true"
     settings = Settings(
         project=project(),
@@ -166,8 +157,8 @@ def _require_sealed(name: str, url: str, *, emulated: bool) -> None:
 
 
 def firebase_options() -> dict[str, Any]:
-    """Return the options of the Firebase app: what FIREBASE_CONFIG says, and for how long Messaging, Remote Config and
-    the keys that tokens are signed with are waited for."""
+    """Return the options of the Firebase app: FIREBASE_CONFIG's, and the timeout for Messaging, Remote Config and token
+    keys."""
     return {**_firebase_config(), "httpTimeout": FIREBASE_TIMEOUT_SECONDS}
 
 

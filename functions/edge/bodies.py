@@ -1,8 +1,7 @@
 """Bodies of requests: how much of one is read, and for how long.
 
-Whoever sends may be anybody. A body that is announced and comes a byte now and then would hold a thread for as long as
-its sender likes, and sixteen of them an instance; one of 32 MB, which the platform lets through, would be read into
-memory by the functions framework before it answers.
+Anybody may send. A body that comes a byte now and then would hold a thread as long as its sender likes, and sixteen an
+instance; the functions framework would read one of 32 MB, the platform's limit, into memory before it answers.
 """
 
 import socket
@@ -18,15 +17,14 @@ BODY_SECONDS_MAX = 10.0
 """An app sends a call's few kilobytes in one piece, on a bad line within a second or two."""
 
 LEFT_SECONDS = 0.25
-"""How long a body that nobody wants is taken in, and dropped. With parts of it unread, the system would cut the line,
-and the sender might miss the answer; whoever is sending in good faith is done by then."""
+"""How long an unwanted body is read and dropped. With parts unread the system would cut the line, and an honest sender
+might miss the answer; in this time it is done."""
 
 PIECE_BYTES = 64 * 1024
 
 
 def read_body(request: Request, bytes_max: int) -> bytes | None:
-    """Return the body of a request; None if it is longer than this, was cut off, or did not come in time. Then the
-    connection ends with the answer, and no more of the body is read."""
+    """Return a request's body; None if it is too long, cut off, or late. Then the answer closes the connection."""
     if (request.content_length or 0) > bytes_max:
         leave_body(request)
         return None

@@ -1,9 +1,9 @@
 """Callables: what the app calls by Firebase's SDK. A use case gets a checked request and a verified uid.
 
-`on_call` speaks the protocol of callables (https://firebase.google.com/docs/functions/callable-reference) instead of
-firebase-functions' own handler, which answers 500 to a body that is not JSON and logs bodies and tokens that it cannot
-read. What is deployed, and how browsers are let in, stays firebase-functions'. Numbers come as the app's SDKs write
-them, see `functions.core.shared.wire_numbers`; answers hold plain ones, below 2^53, which every SDK reads as they are.
+`on_call` speaks the callable protocol (https://firebase.google.com/docs/functions/callable-reference) in place of
+firebase-functions' handler, which answers 500 to a body that is not JSON and logs bodies and tokens that it cannot
+read. Deployment and CORS stay firebase-functions'. Numbers come as the app's SDKs write them, see
+`core.shared.wire_numbers`; answers hold plain ones, below 2^53, which every SDK reads.
 """
 
 from __future__ import annotations
@@ -64,10 +64,8 @@ def connect_firebase() -> None:
 def on_call(
     *, operators: Literal["read", "write"] | None = None, **given: Any
 ) -> Callable[[Callable[[Call], Answer]], Callable[[Request], Response]]:
-    """Declare a callable, with the options of `https_fn.on_call`. Its body gets a call whose tokens are verified.
-
-    With `operators` it is for them alone, and says whether it changes something: see `core.shared.operators`.
-    """
+    """Declare a callable, with the options of `https_fn.on_call`; its body gets a call with verified tokens.
+    `operators`: for them alone, to read or to change something, see `core.shared.operators`."""
 
     def decorate(function: Callable[[Call], Answer]) -> Callable[[Request], Response]:
         anywhere = options.CorsOptions(cors_origins="*", cors_methods="POST")
@@ -89,11 +87,8 @@ def on_call(
 
 
 def serve_call(call: Call, handle: Callable[[R, str, Deps], Answer]) -> Answer:
-    """Check a call's data against the type of the handler's first parameter, and handle it.
-
-    Raises:
-        EcolaneError: what the caller is told. RateLimited: this user has called too often; nothing was asked for.
-    """
+    """Check a call's data against the type of the handler's first parameter, and handle it. Raises EcolaneError, which
+    the caller is told; RateLimited if this user has called too often, before anything is read."""
     from functions.wiring import deps as process_deps
 
     request, deps = _checked(call.data, request_type(handle)), process_deps()
@@ -109,11 +104,7 @@ def serve_call(call: Call, handle: Callable[[R, str, Deps], Answer]) -> Answer:
 
 
 def _report_damage(error: Exception, deps: Deps) -> None:
-    """Report a document that cannot be read to operators. Any other error is not looked at.
-
-    Raises:
-        DataDamaged: tells the caller that operators know.
-    """
+    """Report a damaged document to operators, and raise DataDamaged for the caller. Other errors are not looked at."""
     from functions.adapters.firestore import DamagedDocumentError
     from functions.use_cases.shared.set_aside import report_damaged
 
@@ -144,8 +135,8 @@ def _checked(data: object, kind: type[R]) -> R:
 
 
 def _ration(caller: str, request: records.Request, deps: Deps) -> None:
-    """Count a call, and a long page of a list as several. Nothing is read for that: it counts in this process, which
-    serves one function where it is deployed, and all of them in a local cloud."""
+    """Count a call, a long page of a list as several. It reads nothing: it counts in this process, which serves one
+    function where it is deployed, and all in a local cloud."""
     rate = deps.callers.calls
     wanted = max(getattr(request, "limit", 0) // DOCUMENTS_A_CALL, 1)
     if rate.take(caller, wanted) < wanted:
@@ -153,8 +144,7 @@ def _ration(caller: str, request: records.Request, deps: Deps) -> None:
 
 
 def _read(request: Request, operators: Literal["read", "write"] | None) -> Call:
-    """Return the call that a request holds. Who calls is found out by the headers alone: nobody's body is waited for
-    before that."""
+    """Return the call that a request holds. The headers alone say who calls, before any body is waited for."""
     from functions.wiring import deps as process_deps
 
     try:

@@ -30,11 +30,8 @@ class CronError(Exception):
 
 
 def on_schedule(**given: Any) -> Callable[[Callable[[Tick], None]], Callable[[Request], Response]]:
-    """Declare a scheduled function, with the options of `scheduler_fn.on_schedule`.
-
-    The platform lets in nobody who lacks the role of an invoker, which the deploy gives to Scheduler's jobs alone. The
-    headers are a second door, for a function that somebody has opened to the public by mistake.
-    """
+    """Declare a scheduled function, with the options of `scheduler_fn.on_schedule`. The platform admits only invokers,
+    by the deploy Scheduler's jobs alone; the headers are a second door, if somebody opened the function by mistake."""
 
     def decorate(function: Callable[[Tick], None]) -> Callable[[Request], Response]:
         run: Callable[[Request], Response] = scheduler_fn.on_schedule(**given)(function)  # type: ignore[assignment]
@@ -56,11 +53,8 @@ def on_schedule(**given: Any) -> Callable[[Callable[[Tick], None]], Callable[[Re
 def run_cron(
     tick: Tick, handle: Callable[Concatenate[Deps, P], dict[str, int]], *args: P.args, **kwargs: P.kwargs
 ) -> None:
-    """Run one scheduled function, with these arguments after its dependencies, and log what it did.
-
-    Raises:
-        CronError: the run failed as a whole; Scheduler shows it as failed and the next tick tries again.
-    """
+    """Run one scheduled function, with these arguments after its dependencies, and log its counts. Raises CronError if
+    the run failed as a whole; Scheduler shows it as failed and the next tick tries again."""
     with log.serving(handle.__name__):
         started, deps = time.monotonic(), None
         try:

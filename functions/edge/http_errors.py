@@ -1,8 +1,6 @@
-"""What callers, and the log, are told of what goes wrong.
-
-A use case raises `EcolaneError`. An error that says that Firestore or Storage is not there now becomes one, too.
-Everything else that it raises is a defect: it is logged with its traceback and the caller is told nothing about it.
-"""
+"""What callers, and the log, are told of errors. A use case raises `EcolaneError`; an error of an unreachable Firestore
+or Storage becomes one, too. Everything else is a defect: it is logged with its traceback, and its caller is told
+nothing about it."""
 
 from __future__ import annotations
 
@@ -67,11 +65,8 @@ STORE_RETRY_SECONDS = 10
 
 @contextmanager
 def errors_to_https(function: str) -> Iterator[None]:
-    """Turn what goes wrong in a callable, which arrives here, into what its caller is told, and the log.
-
-    Raises:
-        HttpsError: with `details.reason`, a constant, and the details that the error's class documents.
-    """
+    """Turn a callable's errors into its caller's answer, and the log. Raises HttpsError with `details.reason`, a
+    constant, and the details in the error class's docstring."""
     with log.serving(function), arriving():
         try:
             yield
@@ -102,8 +97,7 @@ def https_response(error: HttpsError) -> Response:
 
 
 def report(event: log.Event, error: Exception) -> log.Event:
-    """Log a defect with its traceback; a wrong setting by its message alone, which says what to do. Returns the
-    event."""
+    """Log a defect with its traceback; a wrong setting by its message, which says what to do. Returns the event."""
     if isinstance(error, ConfigurationError):
         event = log.Event.CONFIG_INVALID
         log.error(event, document="deploy params", problems=[str(error)])

@@ -24,13 +24,10 @@ ABANDONED_MAX = 20
 def take_up_abandoned(
     deps: Deps, lease: timedelta, until: datetime, counts: Counter[str], *, asking: bool = True
 ) -> None:
-    """Give back the jobs of batches that were never uploaded; look at OpenAI for those that were, before creating them,
-    unless OpenAI is not asked now.
+    """Release batches that were never uploaded; look at OpenAI for uploaded ones before creating them, unless OpenAI is
+    not asked now. A failed look is retried after the lease; after 28 hours and three of them the batch is given up.
 
-    A look that fails is retried when the lease is over. After 28 hours and three failed looks the batch is given up.
-
-    Raises:
-        ProviderDownError: OpenAI takes nothing now. Batches that were never uploaded have been given back all the same.
+    Raises ProviderDownError if OpenAI takes nothing now; batches that were never uploaded are released all the same.
     """
     states = [BatchState.BUILDING, BatchState.UPLOADED] if asking else [BatchState.BUILDING]
     found = deps.store.due_batches(states, deps.clock(), ABANDONED_MAX)

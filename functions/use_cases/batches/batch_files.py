@@ -47,8 +47,8 @@ class StorageDownError(Exception):
 
 @dataclass
 class _Sorted:
-    """What becomes of a batch's jobs: how many are `sent`; those whose photo is `refused`, with the reason; those that
-    `failed` in a way nobody foresaw; those that are `left`, because the file is full or time is out."""
+    """Where a batch's jobs go: how many are `sent`; the `refused` photos, with the reason; those that `failed` by an
+    unforeseen error; those `left`, since the file is full or time is out."""
 
     sent: int = 0
     size: int = 0
@@ -64,11 +64,10 @@ class _Sorted:
 
 
 def write_files(deps: Deps, batch: Batch, members: Sequence[BatchMember], until: datetime, counts: Counter[str]) -> int:
-    """Stream the input file and the roll. Returns how many jobs are in them.
+    """Stream the input file and the manifest. Returns how many jobs are in them.
 
-    A photo that was removed, or is another by now, fails its own job, with a refund. One that cannot be read is
-    tried again alone, for as many attempts as any. What does not fit into the file, or comes to its turn after
-    `until`, goes back to the queue, and that was no attempt.
+    A photo that was removed or replaced fails its job, with a refund. An unreadable one is retried alone, within the
+    usual attempts. What exceeds the file, or comes after `until`, is requeued without an attempt.
 
     Raises:
         LeaseOverError: it took too long; photos and files that were written may have been removed.

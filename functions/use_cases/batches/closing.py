@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 def pause(deps: Deps, batch: Batch, version: datetime, collector: Collector) -> None:
-    """Have a batch taken on at once by the next run; a little later if it has jobs that could not be ended. If another
-    run has closed it, after our lease, the list of jobs that we have just stored is nobody's."""
+    """Make a batch due at once; a little later if jobs of it could not be ended. If another run has closed it after our
+    lease, the list of jobs that we have just stored is removed."""
     log.info(log.Event.BATCH_PAUSED, batchId=batch.batch_id, **collector.ended)
     now, fields = deps.clock(), dict[str, Any]()
     if collector.unended:

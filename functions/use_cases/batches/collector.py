@@ -1,9 +1,8 @@
 """Ending the jobs of a batch that has ended at OpenAI: each as done, requeued, or failed and refunded.
 
-The output and the error file are streamed once; what neither of them names is seen to after that. Every write carries
-the version of the job's claim, so a collector that dies, or a second one, does no harm: the next one streams the same
-lines, and what was written before refuses to be written again. One that runs out of time strikes off what it has ended,
-for whoever goes on: the same lines again would take the same time again.
+Both files are streamed once; then come the jobs that neither names. Every write carries the version of the job's claim,
+so a dead or second collector does no harm: the same lines come again, and what was written refuses to be written again.
+A collector that runs out of time stores what it has ended, to spare its successor that time.
 """
 
 from __future__ import annotations
@@ -67,14 +66,10 @@ class Collector:
         return len(self._endings.unended)
 
     def collect(self, reported: ProviderBatch, *, give_up: bool = False) -> bool:
-        """Stream both files, then see to the jobs that neither of them named. False if time ran out, or some are
-        `unended`: what is left is stored, if the lease is ours still, and to be collected by calling again.
-
-        With `give_up` a file that OpenAI does not hand out is taken for one that says nothing.
-
-        Raises:
-            ProviderDownError, ProviderRejectedError: a file could not be read; what was not written is still open.
-        """
+        """Stream both files, then end the jobs that neither names. False if time ran out, or some are `unended`: if the
+        lease is still ours, the rest is stored for the next call. `give_up` takes a file that OpenAI does not hand out
+        for an empty one. Raises ProviderDownError or ProviderRejectedError if a file could not be read; the rest stays
+        open."""
         manifest = self._deps.files.read_manifest(self._batch.batch_id)
         self._before = Counter(manifest.ended)
         endings = self._endings = Endings(self._deps, self._batch, self._before)

@@ -1,7 +1,7 @@
-"""Writing how the jobs of a batch end, each by itself: what goes wrong with one is no other one's matter.
+"""Writing how the jobs of a batch end, each by itself: an error of one costs no other.
 
-Results and requeues are held back and written many in one call, each under the version of its job's claim. A refund is
-a transaction of its own. A job that fails in a way nobody foresaw is left to the next poll, and after a few of them to
+Results and requeues are collected into bulk writes, each under the version of its job's claim. A refund is a
+transaction of its own. After an unforeseen error a job is left to the next poll, and after a few of them to
 `recover_jobs`, with a dead letter.
 """
 
@@ -42,9 +42,8 @@ class _Ending:
 
 
 class Endings:
-    """Ends jobs of a batch, and counts in `ended` how: those included that an earlier collector has ended, which are
-    `before`. `news` is what to tell whom about it, `causes` why attempts came to nothing; `unended` are the jobs that
-    are left to the next poll."""
+    """Ends jobs of a batch, and counts in `ended` how, from the `before` of earlier collectors. `news` is for the
+    users, `causes` why attempts failed; `unended` jobs are left to the next poll."""
 
     def __init__(self, deps: Deps, batch: Batch, before: Counter[str]) -> None:
         """Take a batch under a lease."""
@@ -62,11 +61,8 @@ class Endings:
     def end(
         self, member: BatchMember, attempt: Attempt, *, counts: bool = True, pause: timedelta | None = None
     ) -> None:
-        """End a job after an attempt; `counts` tells whether it is one, `pause` how long a next one waits.
-
-        Raises:
-            google.api_core.exceptions.GoogleAPICallError: Firestore is down. This job is left to the next poll.
-        """
+        """End a job after an attempt, if it `counts` as one; the next one waits for `pause`. Raises
+        google.api_core.exceptions.GoogleAPICallError if Firestore is down; the job is left to the next poll."""
         try:
             self._end(member, attempt, counts=counts, pause=pause)
             self._items.succeeded()

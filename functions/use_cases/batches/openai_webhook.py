@@ -1,8 +1,5 @@
-"""`openai_webhook`: OpenAI says that a batch has ended, which brings its poll forward.
-
-A webhook is a hint and not a fact: it can be lost, late, doubled or forged. So it changes nothing but the time at which
-the batch is looked at next, and that only if its signature holds.
-"""
+"""`openai_webhook`: OpenAI says that a batch has ended, which brings its poll forward. Webhooks can be lost, late,
+doubled or forged: one with a good signature changes the time of the next poll, and nothing else."""
 
 from __future__ import annotations
 
@@ -19,8 +16,7 @@ if TYPE_CHECKING:
 
 
 def openai_webhook(body: bytes, headers: Mapping[str, str], deps: Deps) -> HTTPStatus:
-    """Return what to answer: 200 for an event that was taken or means nothing to us, 400 for one that is not
-    OpenAI's."""
+    """Return 200 for an event that was taken or means nothing to us, 400 for one that is not OpenAI's."""
     event = deps.provider.read_webhook(body, headers, deps.settings.openai_webhook_secret)
     if event is None:
         log.warning(log.Event.WEBHOOK_REFUSED)

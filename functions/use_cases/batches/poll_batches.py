@@ -1,8 +1,5 @@
-"""`poll_batches`: OpenAI batches that have ended into results, requeues and refunds.
-
-One retrieve a batch, never a call a job, and less often as the batch grows older. When it has ended,
-`functions.use_cases.batches.collector` ends each of its jobs.
-"""
+"""`poll_batches`: OpenAI batches that have ended into results, requeues and refunds. One retrieve a batch, never a call
+a job, and less often as the batch ages; then `functions.use_cases.batches.collector` ends its jobs."""
 
 from __future__ import annotations
 
@@ -43,11 +40,8 @@ PUSH_TIME = timedelta(seconds=60)
 
 def poll_batches(deps: Deps) -> dict[str, int]:
     """Run once. Returns counts: batches `polled`, `collected`, `paused` (for the next run), `delayed` (the provider),
-    `crashed`, and `damaged` as documents; jobs `done`, `requeued`, `failed` and `unended`; users `pushed`.
-
-    Raises:
-        RuntimeError: every batch that was due crashed: something is wrong that is not the batches'.
-    """
+    `crashed`, and `damaged` as documents; jobs `done`, `requeued`, `failed` and `unended`; users `pushed`. Raises
+    RuntimeError if every due batch crashed: it is not the batches' fault then."""
     counts: Counter[str] = Counter(polled=0, collected=0, paused=0, delayed=0, crashed=0, done=0, requeued=0, failed=0)
     open_states, until = [BatchState.SUBMITTED, BatchState.COLLECTING], deps.clock() + RUN_TIME
     breaker = Breaker(deps.clock)
@@ -132,8 +126,7 @@ def _wait(deps: Deps, stored: StoredBatch, reported: ProviderBatch) -> None:
 
 
 def _postpone(deps: Deps, batch: Batch, version: datetime) -> None:
-    """Look again later at a batch that a poll has failed at, so that others get their turn. Nothing is changed if
-    somebody has moved it on meanwhile."""
+    """Make a batch whose poll failed due later, so that others get their turn; unless somebody has moved it on."""
     now = deps.clock()
     fields: dict[str, Any] = {"failedPolls": batch.failed_polls + 1}
     if batch.due_at > now:  # it was to be collected
@@ -155,8 +148,8 @@ def _after_crash(deps: Deps, stored: StoredBatch, counts: Counter[str]) -> None:
 
 
 def _retrieve(deps: Deps, batch: Batch, age: timedelta) -> ProviderBatch:
-    """Ask OpenAI how far a batch has come. One that OpenAI does not know any more, or has not answered about for too
-    long, is given up as a lost one is."""
+    """Ask OpenAI about a batch. One that it no longer knows, or has not answered about for too long, is given up as
+    lost."""
     openai_batch_id = batch.openai_batch_id or ""
     try:
         return deps.provider.retrieve_batch(openai_batch_id)

@@ -23,8 +23,8 @@ USERS_AT_ONCE = 100
 
 
 def push(news: Sequence[PushSummary], until: datetime, deps: Deps) -> int:
-    """Tell users, as many as there is time for. Returns how many devices it reached. A push that fails, or has no time
-    left, is no matter: the results are there."""
+    """Notify users, as many as there is time for, and return the number of devices. Failures do not matter: results are
+    stored."""
     reached = 0
     for start in range(0, len(news), USERS_AT_ONCE):
         if deps.clock() >= until:
@@ -35,11 +35,8 @@ def push(news: Sequence[PushSummary], until: datetime, deps: Deps) -> int:
 
 
 def _push(news: Sequence[PushSummary], deps: Deps) -> int:
-    """Tell some users.
-
-    Jobs carry their user's tokens from the time when they were paid for. Which of these were taken from their user
-    since, by a sign-out or by the next user of the same telephone, is looked up; if that cannot be done nobody is told.
-    """
+    """Notify some users. Jobs carry the push tokens of when they were paid for; those released since, by a sign-out or
+    the phone's next user, are looked up, and if that fails nobody is notified."""
     try:
         released = deps.store.released({(item.uid, token) for item in news for token in item.push_tokens})
         told = [

@@ -25,12 +25,8 @@ if TYPE_CHECKING:
 
 def create(deps: Deps, batch: Batch, version: datetime, counts: Counter[str]) -> bool:
     """Create an uploaded batch at OpenAI and record it. If the reply is lost, the lease decides when to look for it.
-
-    False, and nothing is done, if the lease is as good as over: the next run looks first whether it is there.
-
-    Raises:
-        ProviderDownError: OpenAI does not take it; if it says so, the jobs are back in the queue.
-    """
+    False, and nothing is done, if the lease is nearly over: the next run looks for the batch first. Raises
+    ProviderDownError if OpenAI does not take it; if it says so, the jobs are back in the queue."""
     if not batch.holds_lease(deps.clock()):
         return False
     try:
@@ -64,10 +60,8 @@ def release_batch(
     pause: timedelta | None = None,
     spent: bool = False,
 ) -> None:
-    """Close a batch that OpenAI never had: its jobs go back to the queue, its hold is released, its files are gone.
-
-    With `pause` the jobs let others go first; with `spent` OpenAI may have had it after all, and may bill for it.
-    """
+    """Close a batch that OpenAI never had: requeue its jobs, release its hold, remove its files. With `pause` the jobs
+    let others go first; with `spent` OpenAI may have had it after all, and may bill for it."""
     counts["released"] += release_jobs(deps, batch.batch_id, pause)
     deps.files.delete_batch_files(batch.batch_id)  # before it is closed: nobody looks for those of a closed batch
     hold = settled(batch.hold, batch.hold.micros if spent else 0) if batch.hold else None
@@ -76,17 +70,15 @@ def release_batch(
 
 
 def give_up(deps: Deps, batch: Batch, version: datetime, reason: str, counts: Counter[str]) -> None:
-    """Close a batch that nothing can be done with any more. Its jobs go back to the queue, where they are refunded if
-    they have waited too long; what was held for it is booked as spent, and a dead letter tells operators."""
+    """Close a hopeless batch. Its jobs are requeued, or refunded there if they have waited too long; its hold counts as
+    spent, and a dead letter is left."""
     deps.store.leave_letter("batch", batch.batch_id, "", reason, deps.clock())
     release_batch(deps, batch, version, reason, counts, spent=True)
 
 
 def undo_submission(deps: Deps, batch: Batch, counts: Counter[str]) -> None:
-    """Undo what a run has done to its batch after its lease had run out, and another run had begun to close it.
-
-    If the batch has got further all the same, its record's reply was lost: then it is found by its lease.
-    """
+    """Undo what a run did to its batch after its lease, while another run closed it. If the batch has got further all
+    the same, its record's reply was lost: its lease will find it."""
     stored = deps.store.get_batch(batch.batch_id)
     if stored is None or stored.batch.state in {BatchState.BUILDING, BatchState.FAILED}:
         counts["released"] += release_jobs(deps, batch.batch_id)
@@ -94,12 +86,9 @@ def undo_submission(deps: Deps, batch: Batch, counts: Counter[str]) -> None:
 
 
 def release_jobs(deps: Deps, batch_id: str, pause: timedelta | None = None) -> int:
-    """Give every job that a batch has claimed and not ended back to the queue, in the place of its age, or after a
-    `pause`. This was no attempt at them. Returns how many there were.
-
-    A job refuses if it was changed since it was read, also by this write, if its reply was lost: the next look tells.
-    One that cannot be given back at all is left to `recover_jobs`, with a dead letter.
-    """
+    """Requeue a batch's claimed jobs that have not ended, at their age, or after a `pause`, without an attempt. Returns
+    their number. A job changed since it was read refuses, also after this write's lost reply: the next look tells. One
+    that cannot be requeued at all is left to `recover_jobs`, with a dead letter."""
     error = JobError(code=Failure.PROVIDER_UNAVAILABLE, message="not sent yet")
     before: tuple[object, object] = (None, None)
     released: set[str] = set()

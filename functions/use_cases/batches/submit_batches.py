@@ -39,8 +39,7 @@ QUEUE_COUNTED_MAX = 100_000
 """Counting further would cost more reads and change no price."""
 
 PREPARE_TIME = FUNCTION_TIMEOUT - timedelta(seconds=150)
-"""After this a run reads no further photo for the batch that it is at. What is left is for the photos under way, for
-the file's way to OpenAI, and for giving back the jobs that are not in it."""
+"""After this a run reads no further photo. The rest is for photos under way, the upload, and requeuing unsent jobs."""
 
 OVERDUE_PAGE = 500
 """While the budget is closed nothing is sent, but whoever has waited too long gets their tokens back."""
@@ -50,17 +49,14 @@ TRIES_A_BATCH = 3
 
 SHARD_GROUPS = 4
 LONG_QUEUE_BATCHES = 16
-"""A queue of this many batches is taken by quarters, each run beginning at another one, so that runs that overlap do
-not reach for the same jobs. A shorter one is taken as a whole, which makes fuller batches."""
+"""A queue of this many batches is taken by quarters, each run beginning at another one, so that overlapping runs do not
+reach for the same jobs. A shorter one is taken whole, for fuller batches."""
 
 
 def submit_batches(deps: Deps) -> dict[str, int]:
     """Run once. Returns counts: `batches` and `jobs` that were sent; jobs `refused`, `released` to the queue,
     `unreadable` for now, `damaged` as documents; batches `adopted` and `crashed`; and how many jobs were `queued`.
-
-    Raises:
-        RuntimeError: whatever the run began failed: something is wrong that is not the jobs'.
-    """
+    Raises RuntimeError if everything that the run began failed: it is not the jobs' fault then."""
     counts: Counter[str] = Counter(batches=0, jobs=0, refused=0, released=0, adopted=0)
     started = deps.clock()
     outage = deps.queue().provider.get(Door.SUBMIT)
@@ -81,8 +77,8 @@ def submit_batches(deps: Deps) -> dict[str, int]:
 
 
 def _answers(step: Callable[[], None]) -> bool:
-    """Take a step; tell whether the provider was there for it. Everything that could not be sent is back in the queue
-    or under a lease, and the next tick goes on."""
+    """Take a step; tell whether the provider was there. Unsent jobs are in the queue or under a lease, for the next
+    tick."""
     try:
         step()
     except ProviderDownError as problem:

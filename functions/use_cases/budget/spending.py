@@ -1,8 +1,5 @@
-"""Holding money back before it is spent. Shared by everything that calls the provider.
-
-A hold that finds its shard full looks at all of them once and goes where there is room; a day that has no shards yet
-is opened by whoever comes first. Both end: there are few shards, and a day is opened once.
-"""
+"""Holding money back before it is spent, for everything that calls the provider. A hold that finds its shard full looks
+at all of them once; the first caller of a day opens its shards. Both end: shards are few, and a day opens once."""
 
 from __future__ import annotations
 
@@ -76,8 +73,8 @@ def reopens_at(deps: Deps) -> datetime:
 
 
 def wait_minutes(deps: Deps) -> int:
-    """Return how long a batch photo that is handed in now waits for its answer: while both lanes are closed nothing is
-    sent, so until they open, and then as long as ever."""
+    """Return the wait of a batch photo handed in now: with both lanes closed, the time until they open, plus the usual
+    one."""
     pause = reopens_at(deps) - deps.clock() if mode(deps) is Mode.CLOSED else timedelta(0)
     return -(-pause // timedelta(minutes=1)) + expected_wait_minutes(deps.queue(), deps.runtime().batch)
 
@@ -119,8 +116,8 @@ def known_price(model: str, deps: Deps) -> ModelPrice | None:
 def next_try(
     ceiling: CostCeiling, uid: str, short: NoRoom | RecountNeeded, deps: Deps
 ) -> CostCeiling | BudgetExhausted | RateLimited:
-    """Return what covers the next try of a call that was not stored, or why there is none: no shard has room, or others
-    were faster too often."""
+    """Return what covers the next try of a call, or why there is none: no shard has room, or others were faster too
+    often."""
     if isinstance(short, RecountNeeded):
         if ceiling.recounts == RECOUNTS_MAX:
             return RateLimited("Too many photos at once. Wait a second.", retryAfter=1)
@@ -142,8 +139,8 @@ def _other_hold(hold: Hold, full: NoRoom, deps: Deps) -> Hold | None:
 
 
 def _with_actual_spend(ceiling: CostCeiling, uid: str, needed: RecountNeeded, deps: Deps) -> CostCeiling:
-    """Add up what a user's photos of a day have cost: what the answers did, and the most that open ones can. Three
-    reads, or a few more, that only a user causes whose upper bounds leave no room."""
+    """Add up the actual spend of a user's day, with open photos at their upper bound. Three reads or a few more, only
+    for users whose upper bounds leave no room."""
     since, until = day_bounds(needed.day)
     # In this order: what is settled in between is counted twice, the other way round it would not be counted at all.
     still_open = deps.store.count_open_jobs(uid, needed.day)
@@ -178,11 +175,8 @@ def open_day(day: str, deps: Deps) -> dict[str, Shard]:
 
 
 def reviewer(deps: Deps) -> Callable[[dict[str, Any] | None, Books, Drift | None], Review]:
-    """Return what reviews a day under the config as it is stored at that moment, and not as it was cached.
-
-    It runs in a transaction that stops every other hold and settlement of the day. So all that it needs from outside is
-    asked for here, before that: then it waits for nobody.
-    """
+    """Return what reviews a day under the config as stored at that moment. It runs in a transaction that stops every
+    other hold and settlement of the day, so what it needs from outside is fetched here, before that."""
     checked, micros = deps.current.check(), line_micros(deps)
 
     def review_books(document: dict[str, Any] | None, books: Books, drift: Drift | None) -> Review:
@@ -192,8 +186,7 @@ def reviewer(deps: Deps) -> Callable[[dict[str, Any] | None, Books, Drift | None
 
 
 def report_doubts(anomalies: UsageAnomalies, deps: Deps) -> None:
-    """Tell operators of answers that do not say believably what they cost, and hold more for the next ones if some cost
-    more than was held for them."""
+    """Notify operators of answers without a plausible cost, and raise the next holds if some cost more than theirs."""
     if not anomalies:
         return
     counts = {"unreported": anomalies.unreported, "absurd": anomalies.absurd, "percent": anomalies.percent}

@@ -1,9 +1,8 @@
-"""Who gets as far as having photos fetched: what can be refused is refused before work is done for it.
+"""Who may have photos fetched: what can be refused is refused before work is done for it.
 
-Downloading and decoding a photo is the work that comes before it is paid for. The wallet is read for the charge, after
-that; to read it for everybody before would be a read more for each call that goes well. So it is looked at beforehand
-where that costs honest users nothing: for a call of many photos, whose charge is then made under the version that was
-seen, and for whoever it has refused a short while ago. What still comes to nothing counts, in this process.
+Photos are downloaded and decoded before they are paid for. To read the wallet first would be a read more for each call
+that goes well. So it is read only for calls of many photos, whose charge is then made under the version seen, and for
+users whom it has refused lately. Fetched and unpaid photos count, in this process.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ WALLETS = (AccountBlocked, InsufficientTokens, DailyLimit, RateLimited)
 """What a wallet refuses with."""
 
 PHOTO_THREADS = 8
-"""Photos of one call fetched side by side: enough to hide Storage's latency. How many are held in memory, over all
-calls, is limited beside it: see `callers.PHOTOS_IN_MEMORY_MAX`."""
+"""Photos of one call fetched side by side, to hide Storage's latency. `process_memory.PHOTOS_IN_MEMORY_MAX` limits all'
+photos."""
 
 PHOTOS_SECONDS = 30.0
 """After this a call begins with no further photo. Those that are left are to be sent again, with their requestIds."""
@@ -40,8 +39,8 @@ RETRY_AFTER_SECONDS = 10
 
 
 def fetch(orders: Sequence[Order], uid: str, deps: Deps) -> None:
-    """Fetch and prepare the photos of these orders, as many as this user may have fetched now; an order whose photo is
-    not there, or not usable, has its error then."""
+    """Fetch and prepare these orders' photos, as many as this user may have now; an unusable one sets its order's
+    error."""
     waiting = [order for order in orders if order.error is None]
     granted = deps.callers.photos.take(uid, len(waiting))
     for order in waiting[granted:]:
@@ -57,14 +56,9 @@ def fetch(orders: Sequence[Order], uid: str, deps: Deps) -> None:
 
 @contextmanager
 def admitted(uid: str, decide: Callable[[Wallet, CostCeiling], object], deps: Deps) -> Iterator[None]:
-    """Let one photo of this user be fetched and paid for inside, if that may be. `decide` raises what the wallet
-    refuses with; of whoever it has refused a short while ago it is asked before. What ends inside with an error has
-    come to nothing.
-
-    Raises:
-        RateLimited: too many photos have come to nothing lately.
-        EcolaneError: what `decide` raises.
-    """
+    """Let one photo of this user be fetched and paid for inside. `decide` raises the wallet's refusal, and is asked
+    first for users refused lately. An error inside counts as a photo unpaid. Raises RateLimited after too many of
+    these, and what `decide` raises."""
     rate, callers = deps.callers.photos, deps.callers
     try:
         if callers.refused_lately(uid) and (seen := deps.store.look_at_wallet(uid)):

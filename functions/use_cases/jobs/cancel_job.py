@@ -19,12 +19,8 @@ class CancelJob(Request):
 
 
 def cancel_job(request: CancelJob, uid: str, deps: Deps) -> dict[str, Any]:
-    """Return the job as JSON. Cancelling it again is fine.
-
-    Raises:
-        JobNotFound: there is no such job, or it is somebody else's.
-        JobNotCancellable: it has left the queue.
-    """
+    """Return the job as JSON. Cancelling it again is fine. Raises JobNotFound for none, and for somebody else's;
+    JobNotCancellable if it has left the queue."""
     stored = deps.store.settle_job(
         request.job_id,
         uid,

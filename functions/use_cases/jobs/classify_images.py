@@ -37,11 +37,8 @@ class ClassifyImages(Options):
 def classify_images(request: ClassifyImages, uid: str, deps: Deps) -> dict[str, Any]:
     """Return `results`, one for each photo and in their order, and the `balance` left if anything was charged.
 
-    A result has the photo's `requestId` and either its `job` or its `error`, as `{reason, message, ...}`: a photo that
-    cannot be taken does not keep the others back.
-
-    Raises:
-        InvalidRequest: two photos carry the same `requestId`.
+    A result has the photo's `requestId` and either its `job` or its `error`, as `{reason, message, ...}`: one bad photo
+    costs no other. Raises InvalidRequest if two photos carry the same `requestId`.
     """
     keys = [image.request_id for image in request.images]
     if len(set(keys)) < len(keys):

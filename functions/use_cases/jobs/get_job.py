@@ -19,10 +19,6 @@ class GetJob(Request):
 
 
 def get_job(request: GetJob, uid: str, deps: Deps) -> dict[str, Any]:
-    """Return the job as JSON: see `core.jobs.jobs.job_view`.
-
-    Raises:
-        JobNotFound: there is no such job, or it is somebody else's.
-    """
+    """Return the job as JSON, see `core.jobs.jobs.job_view`. Raises JobNotFound for none, and for somebody else's."""
     stored = deps.store.get_job(request.job_id)
     return job_view(require_owner(stored.job if stored else None, uid))

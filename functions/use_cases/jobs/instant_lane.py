@@ -32,13 +32,13 @@ PROVIDER_SECONDS_MIN = 0.1
 
 
 def classify_now(job: Job, photo: bytes, version: datetime, deps: Deps) -> Job:
-    """Return the job with its result.
+    """Return the job with its result. Each error refunds the charge, except a PhotoRefused with `refunded` false,
+    beyond `core.wallet.quotas.FAILURES_REFUNDED_MAX`.
 
     Raises:
-        InvalidImage: the provider cannot read this photo; the charge is refunded.
-        PhotoRefused: the model, or the provider's rules, are against it. `refunded` is false if too many of the user's
-            photos of today have come to nothing: see `core.wallet.quotas.FAILURES_REFUNDED_MAX`.
-        ProviderUnavailable: it gave no usable answer; the charge is refunded. Details `retryAfter`, `jobId`.
+        InvalidImage: the provider cannot read this photo.
+        PhotoRefused: the model, or the provider's rules, are against it.
+        ProviderUnavailable: it gave no usable answer. Details `retryAfter`, `jobId`.
     """
     attempt, retry_after = _ask(job, photo, deps)
     held, percent = (job.hold.line_micros, job.hold.percent) if job.hold else (0, 100)
@@ -95,6 +95,6 @@ def _ask(job: Job, photo: bytes, deps: Deps) -> tuple[Attempt, int]:
 
 
 def _seconds_left() -> float:
-    """Return how long the provider may take, so that the answer, or a refund, is stored before the platform ends the
-    call: what came before, a slow body or a slow Storage, is taken off."""
+    """Return the provider's time, so that the answer or a refund is stored before the platform ends the call: what came
+    before, as a slow body or a slow Storage, is taken off."""
     return max(CALL_TIMEOUT.total_seconds() - STORE_PATIENCE_SECONDS - since_arrival(), PROVIDER_SECONDS_MIN)

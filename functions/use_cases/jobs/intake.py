@@ -66,8 +66,8 @@ def _check(order: Order, tokens_max: int | None, prices: Prices) -> None:
 
 
 def _look(orders: Sequence[Order], uid: str, deps: Deps) -> StoredWallet | None:
-    """Refuse what the wallet does not allow, where it is worth a look before photos are fetched. Returns the wallet as
-    it was seen. See `functions.use_cases.jobs.admission`."""
+    """Refuse what the wallet does not allow, where that is worth a look before photos are fetched: see
+    `functions.use_cases.jobs.admission`. Returns the wallet as seen."""
     waiting = _waiting(orders)
     if not waiting or (len(orders) == 1 and not deps.callers.refused_lately(uid)):
         return None
@@ -82,8 +82,8 @@ def _look(orders: Sequence[Order], uid: str, deps: Deps) -> StoredWallet | None:
 
 
 def _charge(orders: Sequence[Order], uid: str, seen: StoredWallet | None, deps: Deps) -> int | None:
-    """Charge for as many of these orders as the wallet and its limits allow, in their order; an instant one, which
-    comes alone, with its hold. Returns the balance left, None if nothing was charged."""
+    """Charge for these orders in turn, as far as wallet and limits allow; a lone instant one with its hold. Returns the
+    balance left, None if nothing was charged."""
     ceiling, balance, runtime = None, None, deps.runtime()
     while waiting := _waiting(orders):
         ceiling = ceiling or _ceiling(waiting[0], deps)
@@ -126,11 +126,11 @@ def _covered(waiting: Sequence[Order], tried: CostCeiling | EcolaneError, deps: 
 
 
 def _answer_again(orders: Sequence[Order], deps: Deps) -> bool:
-    """Answer those whose key was used before with what is stored under it, or with the field that differs. False if
-    nothing is stored under any of them.
+    """Answer reused keys with what is stored under them, or with the field that differs. False if nothing is stored
+    under any.
 
-    What this very call has stored is its own: its reply was lost, and what the charge was refused for when it was tried
-    again is what it had spent itself.
+    What this very call has stored is its own: its reply was lost, and its retry was refused for what it had spent
+    itself.
     """
     stored, ours = deps.store.get_jobs([order.job.job_id for order in orders]), {o.job.opened_by for o in orders}
     for order in orders:

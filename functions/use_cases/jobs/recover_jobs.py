@@ -1,8 +1,5 @@
-"""`recover_jobs`: instant calls that never came back: their jobs are failed and refunded.
-
-So are jobs of a batch that has given up refunding them. What a dead submitter or collector left behind is not looked
-for here: its lease makes it due again, and the next run of `submit_batches` or `poll_batches` takes it up.
-"""
+"""`recover_jobs`: instant calls that never came back: their jobs are failed and refunded. So are jobs of a batch that
+has given up refunding them; batches themselves are due again when a dead run's lease ends."""
 
 from __future__ import annotations
 
@@ -30,12 +27,8 @@ NEXT_RUN = timedelta(minutes=5)
 
 
 def recover_jobs(deps: Deps) -> dict[str, int]:
-    """Run once. Returns counts: jobs `recovered`, `skipped` because they ended meanwhile, and `crashed`; documents
-    that are `damaged`.
-
-    Raises:
-        RuntimeError: every job crashed: something is wrong that is not the jobs'.
-    """
+    """Run once. Returns counts: jobs `recovered`, `skipped` because they ended meanwhile, and `crashed`; documents that
+    are `damaged`. Raises RuntimeError if every job crashed: it is not the jobs' fault then."""
     counts: Counter[str] = Counter(recovered=0, skipped=0, crashed=0, damaged=0)
     until, more = deps.clock() + RUN_TIME, True
     while more:
@@ -62,8 +55,8 @@ def _outcome(deps: Deps, stored: StoredJob) -> str:
 
 
 def _set_aside(deps: Deps, stored: StoredJob, *, passing: bool) -> bool:
-    """Give way to others: until the next run after an error that will pass, else for an hour, with a dead letter. False
-    if that cannot be written either."""
+    """Give way to others: until the next run after a passing error, else for an hour, with a dead letter. False if that
+    fails."""
     job, now = stored.job, deps.clock()
     later = now + (NEXT_RUN if passing else LOOK_AGAIN)
     try:

@@ -27,14 +27,10 @@ class AdminSetConfig(Request):
 
 
 def admin_set_config(request: AdminSetConfig, uid: str, deps: Deps) -> dict[str, Any]:
-    """Return the whole `config` in force and what `changed`: a list of `{field, before, after}`.
-
-    Functions that are running see it within 30 seconds; a budget limit binds at once. The change is logged: an account
-    that writes entries can neither change nor delete them, as it could those of `config/runtime/audit`.
-
-    Raises:
-        InvalidRequest: see `change_config`; nothing is changed.
-    """
+    """Return the whole `config` in force and what `changed`: a list of `{field, before, after}`. Running functions see
+    it within 30 seconds; a budget limit binds at once. The change is logged: an account that writes entries can neither
+    change nor delete them, as it could those of `config/runtime/audit`. Raises InvalidRequest as `change_config`
+    does."""
     outcome = change_config(request.changes, uid, deps)
     if outcome["changed"]:
         log.warning(log.Event.CONFIG_CHANGED, by=uid, changed=outcome["changed"])
@@ -44,11 +40,9 @@ def admin_set_config(request: AdminSetConfig, uid: str, deps: Deps) -> dict[str,
 def change_config(changes: dict[str, Any], by: str, deps: Deps) -> dict[str, Any]:
     """Change the config, with its audit entry and an alert. Returns what `admin_set_config` does.
 
-    The alert goes also to those who were told before: who takes an operator's account over takes them off first.
-
-    Raises:
-        InvalidRequest: an unknown field, a value out of range or above what the deploy allows, or a limit that buys no
-            photo; nothing is changed.
+    The alert also goes to its earlier receivers: whoever takes an operator's account over takes them off first. Raises
+    InvalidRequest for an unknown field, a value out of range or above the deploy's, or a limit that buys no photo;
+    nothing is changed.
     """
     audit_id, most, photo_micros = deps.new_id(), deps.settings.daily_limit_micros_max, line_micros(deps)
     outcome: dict[str, Any] = {}

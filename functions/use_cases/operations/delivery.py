@@ -19,8 +19,8 @@ ALERTS_PER_RUN = 20
 
 
 def deliver_due(deps: Deps, until: datetime) -> int:
-    """Deliver the alerts that are due, until this time. Returns how many have reached everybody whom they were still to
-    reach. One that is damaged is set aside."""
+    """Deliver due alerts until this time. Returns how many have reached all their receivers. A damaged one is set
+    aside."""
     due = deps.store.due_alerts(deps.clock(), ALERTS_PER_RUN)
     delivered = sum(_deliver(found, version, deps) for found, version in due if deps.clock() <= until)
     postpone_damaged(deps, due.damaged, "dueAt")

@@ -44,11 +44,8 @@ T = TypeVar("T")
 
 def guard_budget(deps: Deps) -> dict[str, int]:
     """Run once. Returns counts: `days` reviewed and `repaired`, documents that are `damaged`, alerts `raised` and
-    `delivered`, checks that `failed`, and today's `limitMicros`, `reservedMicros` and `spentMicros`.
-
-    Raises:
-        RuntimeError: nothing succeeded.
-    """
+    `delivered`, checks that `failed`, and today's `limitMicros`, `reservedMicros` and `spentMicros`. Raises
+    RuntimeError if nothing succeeded."""
     run, today, until = _Run(deps), day_of(deps.clock()), deps.clock() + RUN_TIME
     counts = run.counts
     counts["delivered"] += run.alone("delivery", lambda: deliver_due(deps, until)) or 0
@@ -77,8 +74,8 @@ class _Run:
         self.counts: Counter[str] = Counter(days=0, repaired=0, damaged=0, raised=0, delivered=0, failed=0)
 
     def alone(self, check: str, do: Callable[[], T]) -> T | None:
-        """Return what a check comes to, None if it failed. The first one asks the store: if that is down, the run ends
-        with what it said, since every other would wait for it as long."""
+        """Return a check's result, None if it failed. The first one asks the store: if that is down, its error ends the
+        run, since every other check would wait as long."""
         try:
             result = do()
         except Exception as error:
@@ -100,8 +97,7 @@ def _report(review: Review, deps: Deps, counts: Counter[str]) -> None:
 
 
 def _days(deps: Deps) -> list[str]:
-    """Return the days to review. Of those before the state knows any, only the ones that there are: on a new project
-    none."""
+    """Return the days to review. Before the state knows any, only those that exist: on a new project none."""
     days = days_to_review(deps.budget(), deps.clock())
     if deps.budget() != BudgetState():
         return days

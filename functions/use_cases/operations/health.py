@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 OPEN_STATES = (BatchState.BUILDING, BatchState.UPLOADED, BatchState.SUBMITTED, BatchState.COLLECTING)
 
 COUNTED_MAX = 10_000
-"""Of jobs, batches and dead letters. One read counts a thousand; more say no more than that something is badly
-wrong."""
+"""Of jobs, batches and dead letters. One read counts a thousand; more only say that something is badly wrong."""
 
 OVERDUE_SHOWN = 5
 
@@ -42,8 +41,8 @@ OPEN_ALERTS_MAX = 50
 
 
 def figures(deps: Deps, stored: OperatorStats) -> Figures:
-    """Read everything that is looked at beside the stored figures. About ten reads, and one for every further thousand
-    that is counted; while nothing can be sent to the provider, one for each of the first hundred that wait."""
+    """Read everything beside the stored figures: about ten reads, and one a further thousand counted; while nothing can
+    be sent to the provider, one for each of the first hundred waiting jobs."""
     now, queue = deps.clock(), stored.queue
     cut_off = Door.SUBMIT in standing(queue.provider, now)
     waiting = deps.store.queued_jobs(now + FAR, WAITING_SAMPLED, range(QUEUE_SHARDS)) if cut_off else []
@@ -75,9 +74,8 @@ def _slow_batches(deps: Deps, queue: QueueStats, now: datetime) -> tuple[str, ..
 
 
 def raise_alerts(deps: Deps, of_mode: Mapping[AlertKind, str] | None) -> int:
-    """Tell operators what is not as it should be, beside what the mode is, once a day and kind; and what is over.
-    Returns how many alerts are new, or open again. `of_mode` is None if nobody knows the mode: then nothing that was
-    told of it is over."""
+    """Alert operators to what is wrong beside the mode, once a day and kind, and to what is over. Returns how many
+    alerts are new, or open again. `of_mode` is None if the mode is unknown: then its alerts stay open."""
     now = deps.clock()
     found = figures(deps, deps.store.operator_stats())
     report_damaged(deps, found.damaged)

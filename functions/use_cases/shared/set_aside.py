@@ -21,15 +21,14 @@ if TYPE_CHECKING:
     from functions.wiring import Deps
 
 LOOK_AGAIN = timedelta(hours=1)
-"""When a document that could not be read is looked at again: by then it may be repaired, or a newer version of this
-function is deployed."""
+"""When a damaged document is looked at again: by then it may be repaired, or a newer version deployed."""
 
 WHAT_TO_DO = "Correct the field, or remove the document; everything else goes on."
 
 
 class Items:
-    """Items that are worked off one after the other, each of which may fail in a way that nobody foresaw. If several in
-    a row fail by an error of Google's services, those are down, and nothing is wrong with the items."""
+    """Items worked off one by one, each of which may fail unforeseen. If several in a row fail by an error of Google's
+    services, those are down, and nothing is wrong with the items."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._breaker = Breaker(clock)
@@ -39,11 +38,8 @@ class Items:
         self._breaker.note(failed=False)
 
     def failed(self, error: Exception, **names: object) -> None:
-        """Report an item's error, about the item that these fields name.
-
-        Raises:
-            Exception: this error, if several items in a row have failed by an outage: the next one would as well.
-        """
+        """Report an item's error, with these fields that name the item. Raises it if several items in a row have failed
+        by an outage: the next one would as well."""
         report_item(error, **names)
         self._breaker.note(failed=will_pass(error))
         if self._breaker.open:
@@ -67,14 +63,14 @@ def report_damaged(deps: Deps, damaged: Sequence[DamagedDocument], what_to_do: s
 
 
 def postpone_damaged(deps: Deps, damaged: Sequence[DamagedDocument], due_field: str) -> int:
-    """Report damaged documents and move the time in `due_field`, by which they were found, on by an hour: they leave
-    the head of their queue, and are taken as soon as they are repaired. Two writes each. Returns how many there are."""
+    """Report damaged documents and move the time in `due_field`, which found them, on by an hour: they leave the head
+    of their queue, and are taken once repaired. Two writes each. Returns their number."""
     return set_damaged_aside(deps, damaged, {due_field: deps.clock() + LOOK_AGAIN})
 
 
 def set_damaged_aside(deps: Deps, damaged: Sequence[DamagedDocument], fields: Fields) -> int:
-    """Report damaged documents and write these fields into them, which take them out of the way. Two writes each.
-    Returns how many there are."""
+    """Report damaged documents and write these fields, which take them out of the way. Two writes each. Returns their
+    number."""
     for each in damaged:
         deps.store.set_aside(each, fields, letter_about("document", each.path, "", str(each), deps.clock()))
     return report_damaged(deps, damaged)

@@ -23,11 +23,8 @@ class ClaimDailyBonus(Request):
 
 
 def claim_daily_bonus(request: ClaimDailyBonus, uid: str, deps: Deps) -> dict[str, Any]:
-    """Return the `entry` of today's bonus as JSON. Claiming again the same day returns the same entry.
-
-    Raises:
-        DailyLimit: this device has claimed for enough users today.
-    """
+    """Return the `entry` of today's bonus as JSON; claiming again the same day returns the same. Raises DailyLimit if
+    this device has claimed for enough users today."""
     now, runtime = deps.clock(), deps.runtime()
     rules = runtime.tokens
 

@@ -1,7 +1,5 @@
-"""`get_wallet`: the balance and the entries that led to it. The first call opens the wallet with its welcome tokens.
-
-A look writes nothing, unless the user's allowance is due or the user was away for so long that it came no more.
-"""
+"""`get_wallet`: the balance and its entries. The first call opens the wallet with its welcome tokens; others write only
+the credit due, or the return of a user for whom it had stopped."""
 
 from __future__ import annotations
 

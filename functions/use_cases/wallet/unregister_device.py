@@ -18,8 +18,8 @@ class UnregisterDevice(Request):
 
 
 def unregister_device(request: UnregisterDevice, uid: str, deps: Deps) -> dict[str, Any]:
-    """Return the number of `devices` that are left. Photos that are queued already are not pushed to this one either.
-    A device that is not registered is no error."""
+    """Return how many `devices` are left. Queued photos are not pushed to this one either. An unknown device is no
+    error."""
     key = device_key(request.device_id)
     left = deps.store.release_tokens(
         uid, lambda devices: {devices[key]["pushToken"]} if key in devices else set(), deps.clock()
