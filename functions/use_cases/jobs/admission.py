@@ -29,8 +29,8 @@ WALLETS = (AccountBlocked, InsufficientTokens, DailyLimit, RateLimited)
 """What a wallet refuses with."""
 
 PHOTO_THREADS = 8
-"""Photos of one call fetched side by side, to hide Storage's latency. `process_memory.PHOTOS_IN_MEMORY_MAX` limits all'
-photos."""
+"""Photos of one call fetched side by side, to hide Storage's latency. `process_memory.PHOTOS_IN_MEMORY_MAX` limits the
+photos of all calls."""
 
 PHOTOS_SECONDS = 30.0
 """After this a call begins with no further photo. Those that are left are to be sent again, with their requestIds."""
