@@ -233,10 +233,11 @@ def test_of_a_key_that_is_there_twice_the_last_one_counts() -> None:
 
 @pytest.mark.parametrize("text", ["{" + '"\\' * 9_900, "{" + "/* " * 6_600, "{" * 19_999], ids=lambda text: text[:5])
 def test_a_hostile_answer_costs_little_time(text: str) -> None:
-    """The longest text that we look at is dealt with in a blink, however it is built."""
+    """The longest text that we look at takes well below a second, however it is built: no reader of ours is quadratic.
+    Measuring coverage on a busy machine takes ten times as long as the reading."""
     began = time.process_time()
     reason_against(text)
-    assert time.process_time() - began < 0.25
+    assert time.process_time() - began < 1
 
 
 # The fields
