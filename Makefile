@@ -22,7 +22,9 @@ dev: venv/.local  ## Keep the local cloud running: make dev [FIRESTORE=official]
 	@$(BIN)/python -m scripts.dev $(if $(FIRESTORE),--firestore "$(FIRESTORE)")
 
 test: check  ## Lint, layers, types, and all tests; those of the core have to cover every line and branch of it
-	@$(BIN)/python -m pytest tests/core --quiet --numprocesses=auto --cov=functions.core --cov-report=term:skip-covered --cov-fail-under=100
+	@# Counted without the tests that draw their examples: what is covered must not hang on what they draw today.
+	@$(BIN)/python -m pytest tests/core -m "not hypothesis" --quiet --numprocesses=auto --cov=functions.core --cov-report=term:skip-covered --cov-fail-under=100
+	@$(BIN)/python -m pytest tests/core -m hypothesis --quiet --numprocesses=auto
 	@$(BIN)/python -m pytest --ignore=tests/core --ignore=tests/install --numprocesses=auto --dist=loadfile
 
 test-fast: check  ## What most changes break first: lint, layers, types, core, architecture, manifest, documents, all answers

@@ -73,6 +73,14 @@ def test_a_hold_needs_an_open_day_and_room() -> None:
     assert holds.no_room({"3": None}, wanted) == NoRoom(DAY, unopened=True)
 
 
+def test_a_batch_is_held_where_there_is_most_room() -> None:
+    """The roomiest shard first, the next for the rest; lines that cost nothing are all covered."""
+    shards = {"0": Shard(limit=250), "1": Shard(limit=1_000), "2": Shard(limit=300), "3": Shard()}
+    assert holds.batch_hold(DAY, "gpt-test", 100, 12, shards) == (batch_hold(s1=1_000, s2=200), 12)
+    assert holds.batch_hold(DAY, "gpt-test", 100, 99, shards) == (batch_hold(s1=1_000, s2=300, s0=200), 15)
+    assert holds.batch_hold(DAY, "gpt-test", 0, 7, shards)[1] == 7
+
+
 rooms = st.lists(st.integers(0, 10_000), min_size=holds.SHARDS, max_size=holds.SHARDS)
 
 

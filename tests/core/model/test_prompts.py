@@ -88,6 +88,13 @@ def test_a_photo_travels_inline_and_unchanged() -> None:
     assert (head, base64.b64decode(data)) == ("data:image/jpeg;base64", bytes(range(256)))
 
 
+def test_a_batch_line_is_what_openai_takes() -> None:
+    """As in OpenAI's guide to batches, and with letters as letters: escapes would be bytes to upload."""
+    assert batch_line("job-1", {"text": "Tüte\n"}) == (
+        '{"custom_id":"job-1","method":"POST","url":"/v1/chat/completions","body":{"text":"Tüte\\n"}}\n'.encode()
+    )
+
+
 @given(custom_id=st.text(max_size=20), region=st.text(max_size=20))
 def test_a_batch_line_is_one_line_of_json_whatever_is_in_it(custom_id: str, region: str) -> None:
     """Line ends and unicode in texts stay inside the JSON: one newline, at the end, and every value comes back."""

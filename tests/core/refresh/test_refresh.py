@@ -137,6 +137,23 @@ def test_the_period_after_the_last(every: Every, refreshed_last: str, first: str
     assert first_open(every, refreshed_last) == first
 
 
+@pytest.mark.parametrize(
+    ("every", "refreshed_last", "periods"),
+    [
+        (DAY, "2026-11-21", 0),
+        (DAY, "2026-11-18", 3),
+        (MONTH, "2025-11", 12),
+        (DAY, "2026-10", 1),
+        (MONTH, "2026-11-20", 1),
+        (DAY, "2026-11-22", 0),
+        (MONTH, "2026-12", 0),
+    ],
+)
+def test_the_periods_since_the_last(every: Every, refreshed_last: str, periods: int) -> None:
+    """One for each day or month; one after a change between them; none if the clock has gone back."""
+    assert open_periods(every, refreshed_last, 600, datetime(2026, 11, 21, 10, tzinfo=UTC)) == periods
+
+
 @given(every=st.sampled_from(Every), slot=st.integers(0, SLOTS - 1), minute=st.integers(0, 100 * 365 * SLOTS))
 @example(every=MONTH, slot=0, minute=31 * SLOTS - 1)
 @example(every=DAY, slot=SLOTS - 1, minute=(31 + 29) * SLOTS)

@@ -97,6 +97,15 @@ def test_only_whole_tokens_are_bought(points: int) -> None:
     assert refused.value.details == {"field": "points"}
 
 
+def test_points_become_tokens_once() -> None:
+    """Two tokens for 200 points: the points stay on the leaderboard, and only the other 50 are left to convert."""
+    bought = convert_points(with_points(250), "request-1", 200, RULES, NOW)
+    assert (bought.wallet.balance, bought.wallet.points, bought.wallet.converted_points) == (2, 250, 200)
+    assert today_of(bought.wallet, NOW).converted == 2
+    with pytest.raises(ConversionLimit):
+        convert_points(bought, "request-2", 100, RULES, NOW)
+
+
 @pytest.mark.parametrize(
     ("available", "balance", "points", "details"),
     [
