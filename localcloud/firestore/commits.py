@@ -9,11 +9,11 @@ from grpc import StatusCode
 
 from .engine import Call, Engine, Session
 from .errors import FirestoreError, invalid
+from .history import StoredDocument
 from .locks import Owner
 from .paths import check_id, collection_id, document_path, split_name
 from .protos import DocumentPb, Message, Precondition, Write, WritePb, WriteResult, rpc_types
 from .reads import mask_of, masked
-from .store import StoredDocument
 from .transactions import Transaction
 from .wire import timestamp
 from .writes import apply_write, check_precondition, target_name

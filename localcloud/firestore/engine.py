@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from .bill import Bill
+from .history import History
 from .indexes import IndexRules
 from .locks import Owner
 from .paths import check_database
@@ -21,10 +22,10 @@ def utc_now() -> datetime:
 
 
 class Session:
-    """One database with its open transactions."""
+    """One database with its open transactions. Its past begins after the tick `empty_since`."""
 
-    def __init__(self, name: str, timing: Timing, seconds: Callable[[], float]) -> None:
-        self.database = Database(name)
+    def __init__(self, name: str, timing: Timing, seconds: Callable[[], float], empty_since: int) -> None:
+        self.database = Database(name, History(empty_since))
         self.transactions = Transactions(self.database, timing, seconds)
 
 
@@ -58,6 +59,7 @@ class Engine:
         self.seconds = seconds
         self.tick = Ticker(clock)
         self.sessions: dict[str, Session] = {}
+        self._cleared = 0
 
     def session(self, database: str) -> Session:
         """Return the session of a database, which exists from its first use on; any project and database id will do.
@@ -67,11 +69,13 @@ class Engine:
         """
         found = self.sessions.get(database)
         if found is None:
-            found = self.sessions[check_database(database)] = Session(database, self.timing, self.seconds)
+            check_database(database)
+            found = self.sessions[database] = Session(database, self.timing, self.seconds, self._cleared)
         return found
 
     def clear(self) -> None:
-        """Drop all databases; open transactions end, and who waited for them goes on."""
+        """Drop all databases and their past; open transactions end, and who waited for them goes on."""
         for session in self.sessions.values():
             session.transactions.end_all()
         self.sessions.clear()
+        self._cleared = self.tick()

@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 from .errors import failed_precondition, invalid
 from .filters import INEQUALITIES, Branch, Condition, Op, branches_of, encode_operand, type_tags
+from .history import StoredDocument
 from .ordered_index import NAME, FieldPath, Order, OrderedIndex, Shape
 from .paths import check_id, check_segments, parse_field_path, split_name
 from .protos import QueryPb, StructuredQuery
-from .store import Database, Scope, StoredDocument
+from .store import Database, Scope
 from .values import NULL, complement, successor
 
 

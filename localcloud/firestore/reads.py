@@ -5,10 +5,11 @@ import binascii
 
 from .engine import Call, Engine, Session
 from .errors import invalid, not_found, unimplemented
+from .history import StoredDocument
 from .ordered_index import FieldPath, lookup
 from .paths import check_id, check_segments, collection_id, document_path, parse_field_path, split_name
 from .protos import Document, Message, rpc_types
-from .store import Scope, StoredDocument
+from .store import Scope
 from .transactions import Transaction
 from .values import encode_path
 from .wire import framed, timestamp

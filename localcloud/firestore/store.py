@@ -1,17 +1,18 @@
-"""The documents of one database: current state, ordered indexes, and the past that open snapshots still need.
+"""The documents of one database: current state, ordered indexes, and the way to its past.
 
 The store knows nothing of RPCs, locks or bills, and is not thread-safe: the service holds one mutex around every call.
 """
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from .history import History, StoredDocument
 from .ordered_index import OrderedIndex, Shape
 from .paths import collection_id, collection_of, full_name
-from .protos import Document, DocumentPb
-from .wire import tick_of
+from .protos import DocumentPb
+from .wire import TICKS_PER_SECOND, tick_of
 
 SHAPES_PER_SCOPE_MAX = 32  # least recently used ones are dropped and built again when asked for
 
@@ -28,21 +29,9 @@ class Ticker:
     def __call__(self) -> int:
         """Return the next tick."""
         elapsed = self._clock() - _EPOCH
-        now = (elapsed.days * 86_400 + elapsed.seconds) * 1_000_000 + elapsed.microseconds
+        now = (elapsed.days * 86_400 + elapsed.seconds) * TICKS_PER_SECOND + elapsed.microseconds
         self._last = max(now, self._last + 1)
         return self._last
-
-
-class StoredDocument(NamedTuple):
-    """A document at rest: the wire form of the whole `Document` message, ready to be sent, and its times as ticks."""
-
-    data: bytes
-    created: int
-    updated: int
-
-    def parse(self) -> DocumentPb:
-        """Return the document as a message of its own."""
-        return Document.FromString(self.data)
 
 
 class Scope(NamedTuple):
@@ -56,10 +45,14 @@ EVERYWHERE = Scope()
 
 
 class Database:
-    """All documents of one database, by path."""
+    """All documents of one database, by path.
 
-    def __init__(self, name: str) -> None:
+    Wherever there is an `at`, it is a tick that `history` still knows; None is the current state.
+    """
+
+    def __init__(self, name: str, history: History) -> None:
         self.name = name
+        self.history = history
         self._collections: dict[str, dict[str, StoredDocument]] = {}
         self._group_members: defaultdict[str, set[str]] = defaultdict(set)
         # For each document path, present or not, the ids of collections under it with how many documents they hold at
@@ -67,25 +60,22 @@ class Database:
         self._children: dict[str, dict[str, int]] = {}
         self._indexes: dict[Scope, OrderedDict[Shape, OrderedIndex]] = {}
         self._changed: dict[Scope, int] = {}
-        self._snapshots: dict[int, int] = {}
-        self._history: dict[str, list[tuple[int, StoredDocument | None]]] = {}
 
     def get(self, path: str, at: int | None = None) -> StoredDocument | None:
-        """Return the document at `path`, now or as of the open snapshot `at`; None when there is none."""
+        """Return the document at `path`; None when there is none."""
         if at is not None:
-            for replaced_at, before in self._history.get(path, ()):
-                if replaced_at > at:
-                    return before
+            past = self.history.as_of(at)
+            if path in past:
+                return past[path]
         return self._collections.get(collection_of(path), {}).get(path)
 
     def put(self, path: str, document: DocumentPb | None, tick: int) -> None:
         """Make `document`, which carries its times, what is at `path` from `tick` on; None deletes."""
         old = self.get(path)
-        if self._snapshots:
-            self._history.setdefault(path, []).append((tick, old))
+        if document is None and old is None:
+            return
+        self.history.note(path, old, tick)
         if document is None:
-            if old is None:
-                return
             self._remove(path)
         else:
             stored = StoredDocument(
@@ -95,19 +85,18 @@ class Database:
         self._index(path, old, document, tick)
 
     def documents(self, scope: Scope, at: int | None = None) -> Iterator[tuple[str, StoredDocument]]:
-        """Yield every document of a scope with its path, in no particular order, now or as of an open snapshot."""
-        if at is None:
-            for collection in self._collections_in(scope):
-                yield from self._collections.get(collection, {}).items()
-            return
-        paths = {path for path, _ in self.documents(scope)} | {path for path in self._history if scope in _scopes(path)}
-        for path in paths:
-            document = self.get(path, at)
-            if document is not None:
-                yield path, document
+        """Yield every document of a scope with its path, in no particular order."""
+        past = {} if at is None else self.history.as_of(at)
+        for collection in self._collections_in(scope):
+            for path, document in self._collections.get(collection, {}).items():
+                if path not in past:
+                    yield path, document
+        for path, replaced in past.items():
+            if replaced is not None and scope in _scopes(path):
+                yield path, replaced
 
     def index(self, scope: Scope, shape: Shape, at: int | None = None) -> OrderedIndex:
-        """Return the index of a shape, built on first use; a snapshot that the scope has moved past gets its own."""
+        """Return the index of a shape, built on first use; a time that the scope has moved past gets its own."""
         if at is not None and self.changed(scope) > at:
             return self._build(scope, shape, at)
         kept = self._indexes.setdefault(scope, OrderedDict())
@@ -123,35 +112,28 @@ class Database:
         """Return the tick of the last change within a scope, 0 when there was none."""
         return self._changed.get(scope, 0)
 
-    def open_snapshot(self, tick: int) -> None:
-        """Keep what is replaced from now on, so that reads as of `tick` stay possible."""
-        self._snapshots[tick] = self._snapshots.get(tick, 0) + 1
-
-    def close_snapshot(self, tick: int) -> None:
-        """Let go of a snapshot; when it was the last one the past is forgotten."""
-        self._snapshots[tick] -= 1
-        if not self._snapshots[tick]:
-            del self._snapshots[tick]
-        if not self._snapshots:
-            self._history.clear()
-
-    @property
-    def versions_kept(self) -> int:
-        """How many replaced versions are kept for open snapshots."""
-        return sum(map(len, self._history.values()))
-
-    def collection_ids(self, parent: str) -> list[str]:
+    def collection_ids(self, parent: str, at: int | None = None) -> list[str]:
         """Return the sorted ids of the collections directly under a document path, or under the root (empty path)."""
-        return sorted(self._children.get(parent, ()))
+        return sorted(self._children_at(at).get(parent, ()))
 
-    def missing_documents(self, collection: str) -> list[str]:
+    def missing_documents(self, collection: str, at: int | None = None) -> list[str]:
         """Return the paths in a collection where no document is but below which there are some."""
-        here = self._collections.get(collection, {})
-        return [path for path in self._children if path and path not in here and collection_of(path) == collection]
+        here = {path for path, _ in self.documents(Scope(collection=collection), at)}
+        return [path for path in self._children_at(at) if path not in here and collection_of(path) == collection]
 
     def full_name(self, path: str) -> str:
         """Return the name on the wire of the document at `path`."""
         return full_name(self.name, path)
+
+    def _children_at(self, at: int | None) -> Mapping[str, Collection[str]]:
+        """Return, for each document path that has some, the ids of the collections under it."""
+        if at is None or not self.history.as_of(at):
+            return self._children
+        children: defaultdict[str, set[str]] = defaultdict(set)
+        for path, _ in self.documents(EVERYWHERE, at):
+            for parent, child in _ancestry(path):
+                children[parent].add(child)
+        return children
 
     def _build(self, scope: Scope, shape: Shape, at: int | None) -> OrderedIndex:
         return OrderedIndex(shape, ((path, stored.parse()) for path, stored in self.documents(scope, at)))

@@ -82,7 +82,7 @@ class Transactions:
         started.intends = self._intentions.pop(seniority, [])
         if options.HasField("read_only"):
             started.snapshot = tick
-            self._database.open_snapshot(tick)
+            self._database.history.hold(tick)
         self._open[started.id] = started
         return started
 
@@ -134,7 +134,7 @@ class Transactions:
             return
         self.locks.release(transaction)
         if transaction.snapshot is not None:
-            self._database.close_snapshot(transaction.snapshot)
+            self._database.history.release(transaction.snapshot)
 
     def end_all(self) -> None:
         """End every open transaction."""

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from operator import mul
 
 from .errors import invalid
+from .history import StoredDocument
 from .ordered_index import FieldPath, lookup
 from .paths import parse_field_path
 from .protos import QueryPb, StructuredQuery, Value
 from .query import Plan, run_plan
-from .store import Database, StoredDocument
+from .store import Database
 from .values import VECTOR_DIMENSIONS_MAX, vector_of
 from .writes import set_field
 

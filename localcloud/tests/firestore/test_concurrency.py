@@ -401,18 +401,6 @@ def test_a_client_that_gives_up_waiting_leaves_no_trace(strict: Client, server: 
     assert locks_of(server).idle()
 
 
-def test_snapshots_of_the_past_are_forgotten(strict: Client, server: FirestoreServer) -> None:
-    """Old versions are kept for open read-only transactions only."""
-    document = strict.document("d/one")
-    document.set({"n": 0})
-    reader = begun(strict, read_only=True)
-    document.set({"n": 1})
-    (session,) = server.engine.sessions.values()
-    assert session.database.versions_kept == 1
-    reader._rollback()  # noqa: SLF001
-    assert session.database.versions_kept == 0
-
-
 def test_a_transaction_whose_commit_is_given_up_expires_too(hasty: FirestoreServer) -> None:
     """A client that vanishes while its commit waits does not keep its locks: they expire like any other's."""
     client = connect(hasty.host)
