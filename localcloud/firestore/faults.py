@@ -1,15 +1,24 @@
 """Faults on request: calls that fail, are slow, or take effect without the client hearing of it.
 
 A rule picks calls by RPC name and by the paths they touch, skips some, and strikes a number of times, each with a
-probability drawn from a generator of its own seed, so that a run can be repeated exactly.
+probability drawn from a generator of its own seed, so that a run can be repeated exactly. Two conditions last:
+
+    faults.add("delay", delay_ms=10, count=None)        every call takes 10 ms longer
+    faults.add("write_rate", per_second=1, burst=5)     no document takes more writes than that, see `write_rate`
 """
 
 import random
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
+
+from .errors import FirestoreError, aborted
+from .locks import CONTENTION
+from .write_rate import WriteRate
 
 KINDS = ("abort", "delay", "unavailable", "reply_lost")
 
@@ -43,7 +52,7 @@ class FaultRule:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ValueError(f'kind is one of {", ".join(KINDS)}, not "{self.kind}"')
+            raise ValueError(f'kind is one of {", ".join(KINDS)}, write_rate, not "{self.kind}"')
         if not 0 <= self.probability <= 1:
             raise ValueError("probability lies between 0 and 1")
         if self.delay_ms < 0 or self.skip < 0 or (self.count is not None and self.count < 0):
@@ -68,23 +77,32 @@ class FaultRule:
 
 
 class Faults:
-    """The rules in force. Thread-safe."""
+    """The rules in force. Thread-safe.
 
-    def __init__(self) -> None:
+    Args:
+        seconds: the running time that rates of writes are measured in.
+    """
+
+    def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
         self._mutex = threading.Lock()
-        self._rules: list[FaultRule] = []
+        self._rules: list[FaultRule | WriteRate] = []
+        self._seconds = seconds
 
     def __bool__(self) -> bool:
         return bool(self._rules)
 
-    def add(self, kind: str, **options: Any) -> FaultRule:
-        """Add a rule made of `FaultRule`'s attributes and return it; its `struck` counts what it did.
+    def add(self, kind: str, **options: Any) -> Any:
+        """Add a rule and return it; it counts what it does.
+
+        Args:
+            kind: `write_rate` for a `WriteRate`, else that of a `FaultRule`.
+            options: the rule's other attributes.
 
         Raises:
             ValueError: an attribute is unknown or out of range.
         """
         try:
-            rule = FaultRule(kind, **options)
+            rule = WriteRate(**options) if kind == "write_rate" else FaultRule(kind, **options)
         except TypeError as error:
             raise ValueError(f"not a fault rule: {error}") from error
         with self._mutex:
@@ -109,7 +127,46 @@ class Faults:
         hits: list[FaultRule] = []
         with self._mutex:
             for rule in self._rules:
+                if isinstance(rule, WriteRate):
+                    continue
                 decided = any(hit.kind != "delay" for hit in hits)
                 if (rule.kind == "delay" or not decided) and rule.strikes(rpc, touched):
                     hits.append(rule)
         return hits
+
+    @contextmanager
+    def writing(self, paths: Collection[str]) -> Iterator[None]:
+        """Wait until the limits let these documents be written; what fails inside has not counted as a write.
+
+        Raises:
+            FirestoreError: ABORTED, after the longest wait.
+        """
+        seconds, admitted = self._take_turn(paths)
+        time.sleep(seconds)
+        if not admitted:
+            raise aborted(CONTENTION)
+        try:
+            yield
+        except FirestoreError:
+            with self._mutex:
+                for limit in self._limits():
+                    limit.give_back(paths)
+            raise
+
+    def _take_turn(self, paths: Collection[str]) -> tuple[float, bool]:
+        """Return how long to wait, and whether a turn was taken that comes then."""
+        with self._mutex:
+            now = self._seconds()
+            waits = [(limit, max(0.0, limit.wait(paths, now))) for limit in self._limits()]
+            refusing = [limit for limit, seconds in waits if seconds * 1000 > limit.wait_ms_max]
+            for limit in refusing:
+                limit.aborted += 1
+            if refusing:
+                return min(limit.wait_ms_max for limit in refusing) / 1000, False
+            for limit, seconds in waits:
+                limit.take(paths, now)
+                limit.delayed += seconds > 0
+            return max((seconds for _, seconds in waits), default=0.0), True
+
+    def _limits(self) -> list[WriteRate]:
+        return [rule for rule in self._rules if isinstance(rule, WriteRate)]

@@ -55,6 +55,7 @@ RPCS: dict[str, Rpc] = {
     "ListCollectionIds": Rpc(rpc_types("ListCollectionIds")[0], False, reads.list_collection_ids),
 }
 
+WRITING = frozenset({"Commit", "BatchWrite", "CreateDocument", "UpdateDocument", "DeleteDocument"})
 UNSERVED = ("Listen", "Write", "PartitionQuery", "ExecutePipeline")
 
 
@@ -63,7 +64,7 @@ class Service:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.faults = Faults()
+        self.faults = Faults(engine.seconds)
 
     def answer_bytes(self, rpc: str, raw: bytes, wait: Wait) -> list[bytes]:
         """Answer a request in its wire form. See `answer` for errors; malformed bytes are INVALID_ARGUMENT."""
@@ -83,21 +84,38 @@ class Service:
         Raises:
             FirestoreError: the RPC's status and text.
         """
-        hits = self.faults.strike(rpc, _touched_paths(request)) if self.faults else []
+        if not self.faults:
+            return self._run(RPCS[rpc].handle, request, Call(rpc), wait)
+        paths = set(_touched_paths(request))
+        try:
+            lost = self._strike(rpc, paths)
+            with self.faults.writing(paths if rpc in WRITING else ()):
+                answers = self._run(RPCS[rpc].handle, request, Call(rpc), wait)
+        except FirestoreError as error:
+            if error.code is grpc.StatusCode.ABORTED:
+                self._end_transaction(getattr(request, "transaction", b""))
+            raise
+        if lost:
+            raise FirestoreError(grpc.StatusCode.UNAVAILABLE, "The reply was lost on request; the call took effect.")
+        return answers
+
+    def _strike(self, rpc: str, paths: Iterable[str]) -> bool:
+        """Do to a call what the fault rules say; return whether its reply is to be lost."""
+        hits = self.faults.strike(rpc, paths)
         for rule in hits:
             if rule.kind == "delay":
                 time.sleep(rule.delay_ms / 1000)
             elif rule.kind == "abort":
-                with self.engine.mutex:
-                    for session in self.engine.sessions.values():
-                        session.transactions.abort(getattr(request, "transaction", b""))
                 raise FirestoreError(grpc.StatusCode.ABORTED, "Aborted on request.")
             elif rule.kind == "unavailable":
                 raise FirestoreError(grpc.StatusCode.UNAVAILABLE, "Unavailable on request.")
-        answers = self._run(RPCS[rpc].handle, request, Call(rpc), wait)
-        if any(rule.kind == "reply_lost" for rule in hits):
-            raise FirestoreError(grpc.StatusCode.UNAVAILABLE, "The reply was lost on request; the call took effect.")
-        return answers
+        return any(rule.kind == "reply_lost" for rule in hits)
+
+    def _end_transaction(self, transaction_id: bytes) -> None:
+        """End a transaction whose call was answered with ABORTED by a fault."""
+        with self.engine.mutex:
+            for session in self.engine.sessions.values():
+                session.transactions.abort(transaction_id)
 
     def _run(self, handle: Handler, request: Message, call: Call, wait: Wait) -> list[bytes]:
         """Run a handler under the mutex, again and again while it is blocked; waiting happens outside the mutex."""
