@@ -14,7 +14,7 @@ state and costs no memory while it sleeps.
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,7 @@ class Stream:
         self._news = threading.Event()
         self._status: FirestoreError | None = None
         self._closed = False
+        self.on_wake: Callable[[], object] = bool  # called by `wake`: for a transport that does not wait in `take`
 
     def receive(self, request: Message) -> None:
         """Take in one request. It may wait, as a commit does for locks. What is wrong with it comes out of `take`."""
@@ -76,6 +77,7 @@ class Stream:
     def wake(self) -> None:
         """Let `take` look for news. From any thread, with or without the engine's mutex."""
         self._news.set()
+        self.on_wake()
 
     def close(self) -> None:
         """End the stream: `take` returns None from now on. From any thread, any number of times."""
