@@ -1,8 +1,9 @@
 """Aggregations over a query's results: count, sum and average.
 
 Integers are added exactly; a sum beyond 64 bits, or one with a double in it, is a double; values that are not numbers
-are left out. A document must have all the fields aggregated, even to be counted: one index serves all figures.
-Source: the protocol's own documentation of `StructuredAggregationQuery`.
+are left out. One index serves all figures: a document must have all the fields aggregated, even to be counted, and the
+query is ordered by them after its own orders (see `query`), which decides what a limit leaves. Sources: the protocol's
+own documentation of `StructuredAggregationQuery`, and what Google's emulator does.
 """
 
 import math
@@ -11,8 +12,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from .errors import invalid
-from .ordered_index import FieldPath, lookup
-from .paths import parse_field_path
+from .ordered_index import NAME, FieldPath, lookup
+from .paths import DOCUMENT_ID, parse_field_path
 from .protos import DocumentPb, QueryPb, Value, ValuePb
 from .query import Plan, count_plan, run_plan
 from .store import Database
@@ -56,7 +57,10 @@ def read_aggregations(query: QueryPb) -> list[Aggregation]:
 def aggregate(
     database: Database, plan: Plan, wanted: list[Aggregation], at: int | None
 ) -> tuple[dict[str, ValuePb], int]:
-    """Return the figures by alias, and how many index entries were read for them."""
+    """Return the figures by alias, and how many index entries were read for them.
+
+    `plan` was made for the aggregated fields: all of its results have them.
+    """
     fields = {each.field for each in wanted if each.field is not None}
     if not fields:
         up_to = None if any(each.up_to is None for each in wanted) else max(each.up_to or 0 for each in wanted)
@@ -64,13 +68,12 @@ def aggregate(
         return {each.alias: _count(total, each) for each in wanted}, entries
     results = run_plan(database, plan, at)
     rows = [_values(stored.parse(), fields) for _, stored in results.rows]
-    complete = [row for row in rows if len(row) == len(fields)]
     figures = {}
     for each in wanted:
         if each.field is None:
-            figures[each.alias] = _count(len(complete), each)
+            figures[each.alias] = _count(len(rows), each)
             continue
-        numbers = [number_of(row[each.field]) for row in complete if is_number(row[each.field])]
+        numbers = [number_of(row[each.field]) for row in rows if is_number(row[each.field])]
         figures[each.alias] = _sum(numbers) if each.kind == "sum" else _average(numbers)
     return figures, results.entries
 
@@ -91,7 +94,10 @@ def _read(asked: QueryPb, alias: str) -> Aggregation:
                 raise invalid("The up_to of a count must be greater than zero.")
             return Aggregation(alias, kind, up_to=asked.count.up_to.value)
         case "sum" | "avg":
-            return Aggregation(alias, kind, field=parse_field_path(getattr(asked, kind).field.field_path))
+            field = parse_field_path(getattr(asked, kind).field.field_path)
+            if field == NAME:
+                raise invalid(f"Aggregations are not supported for the property: {DOCUMENT_ID}")
+            return Aggregation(alias, kind, field)
         case _:
             raise invalid("An aggregation must be a count, a sum or an average.")
 

@@ -10,14 +10,14 @@ Rules (https://firebase.google.com/docs/firestore/query-data/index-overview):
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .errors import failed_precondition
 from .filters import Branch, Op
-from .ordered_index import NAME, FieldPath, Order
+from .ordered_index import NAME, FieldPath
 from .paths import format_field_path, parse_field_path
 from .query import Plan
 
@@ -71,14 +71,11 @@ class IndexRules:
         self._declared = _Declared()
         self._approved: set[tuple[object, ...]] = set()
 
-    def check(
-        self, plan: Plan, aggregated: Sequence[FieldPath] = (), vector: tuple[FieldPath, int] | None = None
-    ) -> None:
+    def check(self, plan: Plan, vector: tuple[FieldPath, int] | None = None) -> None:
         """Check that every branch of a plan is served by indexes.
 
         Args:
             plan: the query.
-            aggregated: the fields that are summed or averaged.
             vector: the field and dimension of a vector search.
 
         Raises:
@@ -87,11 +84,11 @@ class IndexRules:
         if not self._enforced or (plan.scope.collection is None and plan.scope.group is None):
             return
         self._reload()
-        shape = (plan.scope, plan.orders, tuple(scan.shape for scan in plan.scans), tuple(aggregated), vector)
+        shape = (plan.scope, plan.orders, tuple(scan.shape for scan in plan.scans), vector)
         if shape in self._approved:
             return
         for scan in plan.scans:
-            need = _need(plan, scan.branch, aggregated, vector)
+            need = _need(plan, scan.branch, vector)
             if not self._served(need):
                 raise failed_precondition(self._advice(need))
         self._approved.add(shape)
@@ -168,7 +165,7 @@ class IndexRules:
         return _ADVICE.format("indexes", json.dumps(entry))
 
 
-def _need(plan: Plan, branch: Branch, aggregated: Sequence[FieldPath], vector: tuple[FieldPath, int] | None) -> Need:
+def _need(plan: Plan, branch: Branch, vector: tuple[FieldPath, int] | None) -> Need:
     equal = frozenset(
         Part(condition.field, CONTAINS if condition.op is Op.CONTAINS else ASCENDING)
         for condition in branch
@@ -177,9 +174,6 @@ def _need(plan: Plan, branch: Branch, aggregated: Sequence[FieldPath], vector: t
     fixed = {part.field for part in equal if part.mode == ASCENDING}
     # Ordering by a field that an equality holds constant asks nothing of an index.
     orders = [order for order in plan.orders if order.field not in fixed or order.field == NAME]
-    for field in aggregated:
-        if field not in fixed and all(field != order.field for order in orders):
-            orders.insert(len(orders) - 1, Order(field, orders[-1].descending))
     suffix = tuple(Part(field, DESCENDING if descending else ASCENDING) for field, descending in orders)
     group = plan.scope.group or (plan.scope.collection or "").rpartition("/")[2]
     scope = COLLECTION_GROUP if plan.scope.group is not None else COLLECTION

@@ -2,15 +2,16 @@
 
 from .aggregate import aggregate, read_aggregations
 from .bill import INDEX_ENTRIES_PER_READ, VECTORS_PER_READ, reads_for
+from .consistency import Reading, read_document, reading_of
 from .engine import Call, Engine, Session
 from .errors import invalid, unimplemented
 from .ordered_index import NAME
 from .protos import Message, rpc_types
 from .query import Plan, Results, make_plan, run_plan
-from .reads import masked, read_document, snapshot_of, transaction_of
+from .reads import masked
 from .transactions import Transaction
 from .vector import find_nearest, read_nearest
-from .wire import counted, framed, timestamp
+from .wire import counted, framed
 
 _, RunAggregationQueryResponse = rpc_types("RunAggregationQuery")
 
@@ -24,12 +25,12 @@ def run_query(engine: Engine, request: Message, call: Call) -> list[bytes]:
     if request.structured_query.HasField("find_nearest"):
         return _run_vector_query(engine, session, plan, request, call)
     engine.rules.check(plan)
-    transaction = transaction_of(engine, session, request, call)
-    results = run_plan(session.database, plan, snapshot_of(transaction))
-    if transaction is not None and not transaction.read_only:
-        _lock_results(session, transaction, plan, results, call)
+    reading = reading_of(engine, session, request, call)
+    results = run_plan(session.database, plan, reading.at)
+    if reading.locking is not None:
+        _lock_results(session, reading.locking, plan, results, call)
     _bill_query(engine, call, plan, results)
-    return _answers(engine, transaction, plan, results, call)
+    return _answers(engine, reading, plan, results, call)
 
 
 def run_aggregation_query(engine: Engine, request: Message, call: Call) -> list[bytes]:
@@ -38,16 +39,16 @@ def run_aggregation_query(engine: Engine, request: Message, call: Call) -> list[
         raise unimplemented("Explaining a query")
     query = request.structured_aggregation_query
     wanted = read_aggregations(query)
-    name, plan = make_plan(request.parent, query.structured_query)
-    engine.rules.check(plan, aggregated=[each.field for each in wanted if each.field is not None])
+    name, plan = make_plan(request.parent, query.structured_query, {each.field for each in wanted if each.field})
+    engine.rules.check(plan)
     session = engine.session(name)
     database = session.database
-    transaction = transaction_of(engine, session, request, call)
-    figures, entries = aggregate(database, plan, wanted, snapshot_of(transaction))
-    if transaction is not None and not transaction.read_only:
-        transaction.checks.append(lambda: aggregate(database, plan, wanted, None)[0] == figures)
+    reading = reading_of(engine, session, request, call)
+    figures, entries = aggregate(database, plan, wanted, reading.at)
+    if reading.locking is not None:
+        reading.locking.checks.append(lambda: aggregate(database, plan, wanted, None)[0] == figures)
     engine.bill.read(call.rpc, _billed_to(plan), max(1, reads_for(entries, INDEX_ENTRIES_PER_READ)))
-    response = RunAggregationQueryResponse(read_time=timestamp(snapshot_of(transaction) or engine.tick()))
+    response = RunAggregationQueryResponse(read_time=reading.time(engine))
     if call.transaction is not None:
         response.transaction = call.transaction.id
     for alias, value in figures.items():
@@ -58,19 +59,19 @@ def run_aggregation_query(engine: Engine, request: Message, call: Call) -> list[
 def _run_vector_query(engine: Engine, session: Session, plan: Plan, request: Message, call: Call) -> list[bytes]:
     wanted = read_nearest(request.structured_query)
     engine.rules.check(plan, vector=(wanted.field, len(wanted.vector)))
-    transaction = transaction_of(engine, session, request, call)
-    if transaction is not None and not transaction.read_only:
+    reading = reading_of(engine, session, request, call)
+    if reading.locking is not None:
         raise invalid("A vector search is not supported in a read-write transaction.")
-    rows, looked_at = find_nearest(session.database, plan, wanted, snapshot_of(transaction))
+    rows, looked_at = find_nearest(session.database, plan, wanted, reading.at)
     results = Results(rows, skipped=0, entries=looked_at)
     engine.bill.read(call.rpc, _billed_to(plan), max(1, len(rows) + reads_for(looked_at, VECTORS_PER_READ)))
-    return _answers(engine, transaction, plan, results, call)
+    return _answers(engine, reading, plan, results, call)
 
 
 def _lock_results(session: Session, transaction: Transaction, plan: Plan, results: Results, call: Call) -> None:
     """Lock what was found and have the commit check the result again: a lock cannot hold what is not there yet."""
     for path, _ in results.rows:
-        read_document(session, path, transaction, call)
+        read_document(session, path, Reading(locking=transaction), call)
     database = session.database
     seen_at = database.changed(plan.scope)
     expected = [(path, stored.updated) for path, stored in results.rows]
@@ -94,8 +95,8 @@ def _billed_to(plan: Plan) -> str:
     return plan.scope.group or (plan.scope.collection or "").rpartition("/")[2]
 
 
-def _answers(engine: Engine, transaction: Transaction | None, plan: Plan, results: Results, call: Call) -> list[bytes]:
-    read_time = framed(3, timestamp(snapshot_of(transaction) or engine.tick()).SerializeToString())
+def _answers(engine: Engine, reading: Reading, plan: Plan, results: Results, call: Call) -> list[bytes]:
+    read_time = framed(3, reading.time(engine).SerializeToString())
     begun = framed(2, call.transaction.id) if call.transaction is not None else b""
     skipped = counted(4, results.skipped) if results.skipped else b""
     answers = [framed(1, masked(stored, plan.select)) + read_time for _, stored in results.rows]

@@ -15,7 +15,7 @@ from .errors import failed_precondition, invalid
 from .filters import INEQUALITIES, Branch, Condition, Op, branches_of, encode_operand, type_tags
 from .history import StoredDocument
 from .ordered_index import NAME, FieldPath, Order, OrderedIndex, Shape
-from .paths import check_id, check_segments, parse_field_path, split_name
+from .paths import DOCUMENT_ID, check_id, check_segments, format_field_path, parse_field_path, split_name
 from .protos import QueryPb, StructuredQuery
 from .store import Database, Scope
 from .values import NULL, complement, successor
@@ -63,8 +63,10 @@ class Results:
     entries: int  # index entries visited
 
 
-def make_plan(parent: str, query: QueryPb) -> tuple[str, Plan]:
+def make_plan(parent: str, query: QueryPb, aggregated: Iterable[FieldPath] = ()) -> tuple[str, Plan]:
     """Read a query below `parent` (a document's full name or the root). Return the database's name and the plan.
+
+    `aggregated` are the fields that are summed or averaged: results have all of them and are ordered by them, too.
 
     Raises:
         FirestoreError: INVALID_ARGUMENT, for anything malformed or beyond a documented limit; FAILED_PRECONDITION for
@@ -77,14 +79,15 @@ def make_plan(parent: str, query: QueryPb) -> tuple[str, Plan]:
     branches = branches_of(query.where if query.HasField("where") else None, database)
     inequalities = _inequality_fields(branches)
     orders = _orders(query, inequalities)
-    low, high = _cursor_range(query, orders, database)
     if query.offset < 0:
         raise invalid("offset is negative")
     if query.HasField("limit") and query.limit.value < 0:
         raise invalid("limit is negative")
     if orders[0] == Order(NAME, descending=True) and not all(map(_has_equality, branches)):
         raise failed_precondition("Firestore does not support descending key scans")
-    scans = tuple(_scan(branch, orders, low, high) for branch in branches)
+    index_orders = _with_aggregated(query, aggregated, orders, named=NAME in inequalities)
+    low, high = _cursor_range(query, orders, database)
+    scans = tuple(_scan(branch, index_orders, low, high) for branch in branches)
     select = (
         tuple(parse_field_path(chosen.field_path) for chosen in query.select.fields)
         if query.HasField("select")
@@ -93,7 +96,7 @@ def make_plan(parent: str, query: QueryPb) -> tuple[str, Plan]:
     return database, Plan(
         scope=scope,
         ancestor=below,
-        orders=orders,
+        orders=index_orders,
         scans=scans,
         offset=query.offset,
         limit=query.limit.value if query.HasField("limit") else None,
@@ -103,7 +106,7 @@ def make_plan(parent: str, query: QueryPb) -> tuple[str, Plan]:
 
 
 def run_plan(database: Database, plan: Plan, at: int | None = None) -> Results:
-    """Run a plan on the current state, or on the open snapshot `at`."""
+    """Run a plan on the current state, or on that of the tick `at`."""
     visited = [0]
     paths = _paths(database, plan, at, visited)
     skipped = sum(1 for _ in islice(paths, plan.offset))
@@ -197,6 +200,21 @@ def _orders(query: QueryPb, inequalities: list[FieldPath]) -> tuple[Order, ...]:
     if orders[-1].field != NAME:
         raise invalid("order by clause cannot contain more fields after the key")
     return tuple(orders)
+
+
+def _with_aggregated(
+    query: QueryPb, aggregated: Iterable[FieldPath], orders: tuple[Order, ...], *, named: bool
+) -> tuple[Order, ...]:
+    """Put the aggregated fields in front of the name, in alphabetical order; `named`: a filter needs the name first."""
+    missing = sorted({*aggregated} - {order.field for order in orders})
+    if missing and (named or any(order.field.field_path == DOCUMENT_ID for order in query.order_by)):
+        after = ", ".join(map(format_field_path, missing))
+        raise invalid(
+            f"This query requires an index that has fields [{after}] after __name__: order by them before it."
+        )
+    if missing and max(len(query.start_at.values), len(query.end_at.values)) >= len(orders):
+        raise invalid("Cursor has too many values.")
+    return (*orders[:-1], *(Order(path, orders[-1].descending) for path in missing), orders[-1])
 
 
 def _cursor_range(query: QueryPb, orders: tuple[Order, ...], database: str) -> tuple[bytes, bytes | None]:

@@ -1,21 +1,17 @@
 """The RPCs that read documents by name, and those that list documents and collections."""
 
-import base64
-import binascii
-
-from .engine import Call, Engine, Session
+from .consistency import begin, read_document, reading_of
+from .engine import Call, Engine
 from .errors import invalid, not_found, unimplemented
 from .history import StoredDocument
 from .ordered_index import FieldPath, lookup
+from .paging import page_of
 from .paths import check_id, check_segments, collection_id, document_path, parse_field_path, split_name
 from .protos import Document, Message, rpc_types
 from .store import Scope
-from .transactions import Transaction
 from .values import encode_path
-from .wire import framed, timestamp
+from .wire import framed
 from .writes import set_field
-
-PAGE_SIZE_DEFAULT = 300
 
 _, BeginTransactionResponse = rpc_types("BeginTransaction")
 _, ListDocumentsResponse = rpc_types("ListDocuments")
@@ -25,7 +21,7 @@ _, ListCollectionIdsResponse = rpc_types("ListCollectionIds")
 def begin_transaction(engine: Engine, request: Message, call: Call) -> list[bytes]:
     """Serve BeginTransaction."""
     _ = call
-    begun = engine.session(request.database).transactions.begin(request.options, engine.tick())
+    begun = begin(engine, engine.session(request.database), request.options)
     return [BeginTransactionResponse(transaction=begun.id).SerializeToString()]
 
 
@@ -34,36 +30,6 @@ def rollback(engine: Engine, request: Message, call: Call) -> list[bytes]:
     _ = call
     engine.session(request.database).transactions.rollback(request.transaction)
     return [b""]
-
-
-def transaction_of(engine: Engine, session: Session, request: Message, call: Call) -> Transaction | None:
-    """Return the transaction a read belongs to: the one named, one it asks to begin, or none.
-
-    Raises:
-        FirestoreError: UNIMPLEMENTED for reads in the past.
-    """
-    match request.WhichOneof("consistency_selector"):
-        case "read_time":
-            raise unimplemented("A read in the past (read_time)")
-        case "transaction":
-            return session.transactions.get(request.transaction)
-        case "new_transaction":
-            if call.transaction is None:
-                call.transaction = session.transactions.begin(request.new_transaction, engine.tick())
-            return call.transaction
-    return None
-
-
-def snapshot_of(transaction: Transaction | None) -> int | None:
-    """Return the tick to read at; None is the current state."""
-    return transaction.snapshot if transaction is not None else None
-
-
-def read_document(session: Session, path: str, transaction: Transaction | None, call: Call) -> StoredDocument | None:
-    """Return a document as the transaction sees it, with a read lock if it is a read-write one."""
-    if transaction is not None and not transaction.read_only:
-        session.transactions.locks.read(transaction, path, patient=call.patient)
-    return session.database.get(path, snapshot_of(transaction))
 
 
 def masked(stored: StoredDocument, fields: tuple[FieldPath, ...] | None) -> bytes:
@@ -92,7 +58,7 @@ def get_document(engine: Engine, request: Message, call: Call) -> list[bytes]:
     session = engine.session(name)
     path = document_path(request.name, name)
     mask = mask_of(request)
-    stored = read_document(session, path, transaction_of(engine, session, request, call), call)
+    stored = read_document(session, path, reading_of(engine, session, request, call), call)
     engine.bill.read(call.rpc, collection_id(path))
     if stored is None:
         raise not_found(f"Document not found: {request.name}")
@@ -104,9 +70,9 @@ def batch_get_documents(engine: Engine, request: Message, call: Call) -> list[by
     session = engine.session(request.database)
     paths = [document_path(name, session.database.name) for name in dict.fromkeys(request.documents)]
     mask = mask_of(request)
-    transaction = transaction_of(engine, session, request, call)
-    found = [(path, read_document(session, path, transaction, call)) for path in paths]
-    read_time = framed(4, timestamp(snapshot_of(transaction) or engine.tick()).SerializeToString())
+    reading = reading_of(engine, session, request, call)
+    found = [(path, read_document(session, path, reading, call)) for path in paths]
+    read_time = framed(4, reading.time(engine).SerializeToString())
     answers = [framed(3, call.transaction.id)] if call.transaction else []
     for path, stored in found:
         engine.bill.read(call.rpc, collection_id(path))
@@ -128,53 +94,31 @@ def list_documents(engine: Engine, request: Message, call: Call) -> list[bytes]:
     if request.show_missing and request.mask.field_paths:
         raise invalid("show_missing cannot be combined with a mask.")
     session = engine.session(name)
-    transaction = transaction_of(engine, session, request, call)
-    at = snapshot_of(transaction)
+    reading = reading_of(engine, session, request, call)
     collection = f"{parent}/{request.collection_id}" if parent else request.collection_id
-    paths = {path for path, _ in session.database.documents(Scope(collection=collection), at)}
+    paths = {path for path, _ in session.database.documents(Scope(collection=collection), reading.at)}
     if request.show_missing:
-        paths.update(session.database.missing_documents(collection))
-    after = _decode_token(request.page_token)
-    ordered = sorted((encode_path(path), path) for path in paths)
-    remaining = [path for key, path in ordered if key > after]
-    page = remaining[: request.page_size or PAGE_SIZE_DEFAULT]
-    response = ListDocumentsResponse()
+        paths.update(session.database.missing_documents(collection, reading.at))
+    page, token = page_of(sorted((encode_path(path), path) for path in paths), request)
+    response = ListDocumentsResponse(next_page_token=token)
     for path in page:
-        stored = read_document(session, path, transaction, call)
+        stored = read_document(session, path, reading, call)
         if stored is None:
             response.documents.add(name=session.database.full_name(path))
         else:
             response.documents.append(Document.FromString(masked(stored, mask_of(request))))
-    if len(page) < len(remaining):
-        response.next_page_token = _encode_token(encode_path(page[-1]))
     engine.bill.read(call.rpc, request.collection_id, max(1, len(page)))
     return [response.SerializeToString()]
 
 
 def list_collection_ids(engine: Engine, request: Message, call: Call) -> list[bytes]:
     """Serve ListCollectionIds. Billed as one read: the price list has it so for requests for ids alone."""
-    if request.WhichOneof("consistency_selector") is not None:
-        raise unimplemented("A read in the past (read_time)")
     name, parent = split_name(request.parent)
     if parent:
         document_path(request.parent, name)
     session = engine.session(name)
-    after = _decode_token(request.page_token).decode()
-    remaining = [found for found in session.database.collection_ids(parent) if found > after]
-    page = remaining[: request.page_size or PAGE_SIZE_DEFAULT]
-    response = ListCollectionIdsResponse(collection_ids=page)
-    if len(page) < len(remaining):
-        response.next_page_token = _encode_token(page[-1].encode())
+    reading = reading_of(engine, session, request, call)
+    found = session.database.collection_ids(parent, reading.at)
+    page, token = page_of([(collection.encode(), collection) for collection in found], request)
     engine.bill.read(call.rpc, "")
-    return [response.SerializeToString()]
-
-
-def _encode_token(key: bytes) -> str:
-    return base64.urlsafe_b64encode(key).decode()
-
-
-def _decode_token(token: str) -> bytes:
-    try:
-        return base64.urlsafe_b64decode(token.encode())
-    except binascii.Error:
-        raise invalid("The page token is not one this server has given out.") from None
+    return [ListCollectionIdsResponse(collection_ids=page, next_page_token=token).SerializeToString()]

@@ -129,8 +129,6 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc carries no
             return grpc.unary_unary_rpc_method_handler(lambda raw, context: self._answers(rpc, raw, context)[0])
         if rpc in {"Listen", "Write"}:
             return grpc.stream_stream_rpc_method_handler(lambda _, context: self._stream(rpc, b"", context))
-        if rpc == "PartitionQuery":
-            return grpc.unary_unary_rpc_method_handler(lambda raw, context: self._answers(rpc, raw, context)[0])
         return grpc.unary_stream_rpc_method_handler(lambda raw, context: self._stream(rpc, raw, context))
 
     def _stream(self, rpc: str, raw: bytes, context: Any) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import grpc
 from google.protobuf.message import DecodeError
 
-from . import commits, queries, reads
+from . import commits, partitions, queries, reads
 from .engine import Call, Engine
 from .errors import FirestoreError, invalid, unimplemented
 from .faults import Faults
@@ -51,12 +51,13 @@ RPCS: dict[str, Rpc] = {
     "Rollback": Rpc(RollbackRequest, False, reads.rollback),
     "RunQuery": Rpc(rpc_types("RunQuery")[0], True, queries.run_query),
     "RunAggregationQuery": Rpc(rpc_types("RunAggregationQuery")[0], True, queries.run_aggregation_query),
+    "PartitionQuery": Rpc(rpc_types("PartitionQuery")[0], False, partitions.partition_query),
     "BatchWrite": Rpc(rpc_types("BatchWrite")[0], False, commits.batch_write),
     "ListCollectionIds": Rpc(rpc_types("ListCollectionIds")[0], False, reads.list_collection_ids),
 }
 
 WRITING = frozenset({"Commit", "BatchWrite", "CreateDocument", "UpdateDocument", "DeleteDocument"})
-UNSERVED = ("Listen", "Write", "PartitionQuery", "ExecutePipeline")
+UNSERVED = ("Listen", "Write", "ExecutePipeline")
 
 
 class Service:

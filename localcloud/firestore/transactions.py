@@ -67,11 +67,10 @@ class Transactions:
         return len(self._open)
 
     def begin(self, options: Message, tick: int) -> Transaction:
-        """Start a transaction as asked by `TransactionOptions`.
+        """Start a transaction as asked by `TransactionOptions`; a read-only one reads as of `tick`.
 
         Raises:
-            FirestoreError: INVALID_ARGUMENT for a retried transaction that is not one of ours; UNIMPLEMENTED for
-                reads in the past.
+            FirestoreError: INVALID_ARGUMENT for a retried transaction that is not one of ours.
         """
         self.expire()
         self._serial += 1

@@ -42,7 +42,8 @@ def check_precondition(precondition: Message, updated: int | None, name: str) ->
     """Compare what the client expects with a document's update time (a tick; None when there is no document).
 
     Raises:
-        FirestoreError: NOT_FOUND or ALREADY_EXISTS for `exists`, FAILED_PRECONDITION for `update_time`.
+        FirestoreError: NOT_FOUND or ALREADY_EXISTS for `exists`; for `update_time` FAILED_PRECONDITION, and
+            INVALID_ARGUMENT if the document has never been that new.
     """
     kind = precondition.WhichOneof("condition_type")
     if kind == "exists":
@@ -52,6 +53,8 @@ def check_precondition(precondition: Message, updated: int | None, name: str) ->
             raise already_exists(f"Document already exists: {name}")
     elif kind == "update_time":
         expected = tick_of(precondition.update_time)
+        if updated is not None and expected > updated:
+            raise invalid(f"Invalid base version, it is greater than the stored version: {name}")
         if expected != updated:
             raise failed_precondition(
                 f"The stored version ({updated or 0}) does not match the required base version ({expected}): {name}"

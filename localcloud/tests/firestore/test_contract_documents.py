@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -414,3 +414,27 @@ def test_collections_are_listed_where_documents_are(client: Client) -> None:
     deep.delete()
     assert [found.id for found in client.collections()] == ["a2"]
     assert list(client.document("a/x").collections()) == []
+
+
+def test_collections_are_listed_in_pages(client: Client) -> None:
+    """Pages of collection ids hold each once, in order; a negative page size is INVALID_ARGUMENT."""
+    for name in ("c", "a", "e", "b", "d"):
+        client.document(f"{name}/x").set({})
+    root = documents_root(client)
+    pages = [list(page.collection_ids) for page in call(client, "list_collection_ids", parent=root, page_size=2).pages]
+    assert [page for page in pages if page] == [["a", "b"], ["c", "d"], ["e"]]
+    with pytest.raises(InvalidArgument, match="page_size"):
+        call(client, "list_collection_ids", parent=root, page_size=-1)
+
+
+def test_a_precondition_cannot_be_newer_than_the_document(client: Client) -> None:
+    """An expected update time beyond the document's own is INVALID_ARGUMENT; without a document it just fails."""
+    written = client.document("a/x").set({"n": 1}).update_time
+    later = client.write_option(last_update_time=written + timedelta(hours=1))
+    with pytest.raises(InvalidArgument, match="greater than the stored version"):
+        client.document("a/x").update({"n": 2}, option=later)
+    with pytest.raises(InvalidArgument, match="greater than the stored version"):
+        client.document("a/x").delete(option=later)
+    with pytest.raises(FailedPrecondition, match="does not match"):
+        client.document("a/none").delete(option=later)
+    assert client.document("a/x").get().to_dict() == {"n": 1}

@@ -388,6 +388,45 @@ def test_documents_without_an_aggregated_field_count_for_nothing(data: Client) -
     assert figures(plain(data).count("n").sum("odd", "s").avg("b", "a")) == {"n": 6, "s": 36, "a": 6.0}
 
 
+def test_a_limit_leaves_the_first_by_the_aggregated_field(client: Client) -> None:
+    """After its own orders a limited query is ordered by the fields it sums, in the direction of the last order."""
+    for number, (k, n) in enumerate([(1, 5), (1, 3), (1, 4), (0, 9), (0, 7)]):
+        client.document(f"sums/d{number}").set({"k": k, "n": n})
+    client.document("sums/text").set({"k": 1, "n": "text"})
+    client.document("sums/null").set({"k": 1, "n": None})
+    client.document("sums/lacking").set({"k": 1})
+    sums: Any = client.collection("sums")
+
+    def taken(query: Any) -> list[float]:
+        return [figures(query.limit(most).sum("n", "s"))["s"] for most in range(1, 8)]
+
+    assert taken(sums) == [0, 3, 7, 12, 19, 28, 28]  # null, 3, 4, 5, 7, 9, text
+    assert taken(sums.order_by("k")) == [7, 16, 16, 19, 23, 28, 28]
+    assert taken(sums.order_by("k", direction="DESCENDING")) == [0, 5, 9, 12, 12, 21, 28]
+    assert taken(filtered(sums, ("k", ">", 0))) == [0, 3, 7, 12, 12, 12, 12]
+    assert figures(sums.offset(1).limit(2).sum("n", "s").avg("k", "a")) == {"s": 9, "a": 0.5}
+    assert figures(sums.order_by("k").start_at({"k": 1}).limit(2).avg("n", "a")) == {"a": 3.0}
+
+
+def test_an_aggregated_field_does_not_come_after_the_name(client: Client) -> None:
+    """A sum over a query that is ordered or filtered by name is INVALID_ARGUMENT, unless it is ordered by the field."""
+    sums: Any = client.collection("sums")
+    for query in (sums.order_by("__name__"), filtered(sums, ("__name__", ">", client.document("sums/a")))):
+        with pytest.raises(InvalidArgument, match="after __name__"):
+            query.sum("n").get()
+    assert figures(sums.order_by("n").order_by("__name__").sum("n", "s")) == {"s": 0}
+    with pytest.raises(InvalidArgument, match="not supported for the property"):
+        sums.sum("__name__").get()
+    query = {
+        "from_": [{"collection_id": "sums"}],
+        "order_by": [{"field": {"field_path": "k"}}],
+        "start_at": {"values": [{"integer_value": 1}, {"integer_value": 2}]},
+    }
+    asked = {"structured_query": query, "aggregations": [{"sum": {"field": {"field_path": "n"}}}]}
+    with pytest.raises(InvalidArgument, match="too many values"):
+        list(call(client, "run_aggregation_query", parent=documents_root(client), structured_aggregation_query=asked))
+
+
 def test_an_alias_is_used_once(data: Client) -> None:
     """Two aggregations of one name are INVALID_ARGUMENT."""
     with pytest.raises(InvalidArgument, match="alias"):

@@ -3,14 +3,16 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from google.api_core.exceptions import FailedPrecondition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localcloud.firestore import history
+from localcloud.firestore import FirestoreServer, history, in_process_client
 from localcloud.firestore.history import RETENTION_TICKS, History
 from localcloud.firestore.ordered_index import NAME, Order, Shape
 from localcloud.firestore.protos import Document
 from localcloud.firestore.store import EVERYWHERE, Database, Scope, Ticker
+from localcloud.tests.firestore.support import call, documents_root
 
 NAME_OF_DATABASE = "projects/p/databases/d"
 PATHS = ["a/1", "a/2", "a/1/b/1", "c/1/b/1", "c/1/b/2"]
@@ -123,3 +125,36 @@ def test_ticks_never_stand_still() -> None:
     tick = Ticker(iter(moments).__next__)
     first, second, third = tick(), tick(), tick()
     assert (second, third) == (first + 1, first + 2)
+
+
+def test_the_hour_is_that_of_the_servers_clock() -> None:
+    """A read 59 minutes back is served, one 61 minutes back is FAILED_PRECONDITION, by the clock the server was given;
+    a read-only transaction that began in time goes on."""
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    server = FirestoreServer(clock=lambda: now)
+    client = in_process_client(server)
+    document = client.document("a/1")
+    then = document.set({"n": 1}).update_time
+    document.set({"n": 2})
+    now += timedelta(minutes=59)
+    document.set({"n": 3})
+    assert document.get(read_time=then).to_dict() == {"n": 1}
+    options = {"read_only": {"read_time": then}}
+    database = client._database_string  # noqa: SLF001
+    transaction = call(client, "begin_transaction", database=database, options=options).transaction
+    now += timedelta(minutes=2)
+    document.set({"n": 4})
+    with pytest.raises(FailedPrecondition, match="too old"):
+        document.get(read_time=then)
+    name = f"{documents_root(client)}/a/1"
+    assert call(client, "get_document", name=name, transaction=transaction).fields["n"].integer_value == 1
+
+
+def test_a_cleared_server_has_no_past() -> None:
+    """What was before everything was dropped cannot be read any more: it is refused, not empty."""
+    server = FirestoreServer()
+    client = in_process_client(server)
+    then = client.document("a/1").set({"n": 1}).update_time
+    server.engine.clear()
+    with pytest.raises(FailedPrecondition, match="too old"):
+        client.document("a/1").get(read_time=then)

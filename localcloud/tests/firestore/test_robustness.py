@@ -39,26 +39,12 @@ def test_an_unknown_rpc_is_unimplemented(server: FirestoreServer) -> None:
 
 @pytest.mark.parametrize("rpc", UNSERVED)
 def test_what_is_not_served_points_to_the_official_emulator(server: FirestoreServer, rpc: str) -> None:
-    """Listeners, write streams, partitions and pipelines are UNIMPLEMENTED, and the text says where they work."""
+    """Listeners, write streams and pipelines are UNIMPLEMENTED, and the text says where they work."""
     with grpc.insecure_channel(server.host) as channel:
         method = f"/google.firestore.v1.Firestore/{rpc}"
         with pytest.raises(grpc.RpcError, match="FIRESTORE=official") as caught:
             list(channel.stream_stream(method)(iter([b""]), timeout=5))
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
-
-
-@pytest.mark.parametrize(
-    ("rpc", "fields"),
-    [
-        ("BatchGetDocuments", {"database": DATABASE, "documents": [f"{ROOT}/a/b"]}),
-        ("RunQuery", {"parent": ROOT, "structured_query": {"from_": [{"collection_id": "a"}]}}),
-    ],
-)
-def test_reads_in_the_past_are_unimplemented(server: FirestoreServer, rpc: str, fields: dict[str, Any]) -> None:
-    """A read_time is refused with a hint instead of being ignored."""
-    payload = request_of(rpc, **fields, read_time={"seconds": 1}).SerializeToString()
-    code, text = failure(server.host, rpc, payload)
-    assert (code, "FIRESTORE=official" in text) == (grpc.StatusCode.UNIMPLEMENTED, True)
 
 
 @pytest.mark.parametrize("rpc", RPCS)
