@@ -3,8 +3,9 @@
 Rules (https://firebase.google.com/docs/firestore/pricing): one read per document returned, or skipped by an offset,
 and at least one per query; a missing document looked up by name is a read; an aggregation is one read per 1,000 index
 entries or part of that; a vector search is one per 100 vectors looked at on top of its documents; a query with
-inequalities on several fields is one more per 1,000 index entries; each document written or deleted by a commit is
-one write or delete, even if nothing changed. What fails costs no writes.
+inequalities on several fields is one more per 1,000 index entries; a listener's first result is billed as a query, then
+each document that comes, changes, or leaves because it has changed is a read; each document written or deleted by a
+commit is one write or delete, even if nothing changed. What fails costs no writes.
 """
 
 import threading
@@ -13,9 +14,12 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+from .wire import TICKS_PER_SECOND
+
 HOT_DOCUMENTS_SHOWN = 20
 INDEX_ENTRIES_PER_READ = 1000
 VECTORS_PER_READ = 100
+LISTENER_RESUMES_TICKS = 30 * 60 * TICKS_PER_SECOND  # a listener that is away for longer pays for its result again
 
 _WINDOW_TICKS = 1_000_000  # one second, in microseconds
 

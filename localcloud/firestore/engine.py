@@ -1,5 +1,6 @@
 """What all calls share: the databases with their transactions and locks, the clock, the bill and the index rules."""
 
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from .paths import check_database
 from .protos import Message
 from .store import Database, Ticker
 from .transactions import Timing, Transaction, Transactions
+from .watchers import Watchers
 
 
 def utc_now() -> datetime:
@@ -27,6 +29,7 @@ class Session:
     def __init__(self, name: str, timing: Timing, seconds: Callable[[], float], empty_since: int) -> None:
         self.database = Database(name, History(empty_since))
         self.transactions = Transactions(self.database, timing, seconds)
+        self.watchers = Watchers(self.database)
 
 
 @dataclass(eq=False, slots=True)
@@ -59,6 +62,7 @@ class Engine:
         self.seconds = seconds
         self.tick = Ticker(clock)
         self.sessions: dict[str, Session] = {}
+        self.run = secrets.token_bytes(8)  # in tokens, so that those of an earlier run are not mistaken for ours
         self._cleared = 0
 
     def session(self, database: str) -> Session:
@@ -77,5 +81,11 @@ class Engine:
         """Drop all databases and their past; open transactions end, and who waited for them goes on."""
         for session in self.sessions.values():
             session.transactions.end_all()
+        watched = {name: session.watchers for name, session in self.sessions.items()}
         self.sessions.clear()
         self._cleared = self.tick()
+        for name, watchers in watched.items():
+            if watchers:
+                session = self.session(name)
+                session.watchers = watchers
+                watchers.move(session.database)

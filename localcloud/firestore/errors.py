@@ -37,6 +37,11 @@ def aborted(message: str) -> FirestoreError:
     return FirestoreError(grpc.StatusCode.ABORTED, message)
 
 
+def exhausted(message: str) -> FirestoreError:
+    """Return the error for a client that asks for more than it may have."""
+    return FirestoreError(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
+
+
 def unimplemented(what: str) -> FirestoreError:
     """Return the error for what only the official emulator serves."""
     hint = "not served by the embedded Firestore; run with FIRESTORE=official to use Google's emulator"

@@ -175,7 +175,7 @@ def _need(plan: Plan, branch: Branch, vector: tuple[FieldPath, int] | None) -> N
     # Ordering by a field that an equality holds constant asks nothing of an index.
     orders = [order for order in plan.orders if order.field not in fixed or order.field == NAME]
     suffix = tuple(Part(field, DESCENDING if descending else ASCENDING) for field, descending in orders)
-    group = plan.scope.group or (plan.scope.collection or "").rpartition("/")[2]
+    group = plan.collection_id
     scope = COLLECTION_GROUP if plan.scope.group is not None else COLLECTION
     if vector is None:
         return Need(group, scope, equal, suffix)

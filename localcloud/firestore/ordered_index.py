@@ -62,19 +62,43 @@ def _encoded_field(path: str, document: DocumentPb, field: FieldPath) -> bytes |
     return None if value is None else encode(value)
 
 
+def prefixes(equal: Iterable[FieldPath], contains: FieldPath | None, path: str, document: DocumentPb) -> list[bytes]:
+    """Return what a document's index keys start with: its values at `equal`, then each element of its array."""
+    parts = []
+    for field in equal:
+        encoded = _encoded_field(path, document, field)
+        if encoded is None:
+            return []
+        parts.append(encoded)
+    prefix = b"".join(parts)
+    if contains is None:
+        return [prefix]
+    array = lookup(document, contains)
+    if array is None or not array.HasField("array_value"):
+        return []
+    return [prefix + encode(element) for element in array.array_value.values]
+
+
+def index_keys(shape: Shape, path: str, document: DocumentPb) -> set[bytes]:
+    """Return the keys of a document's entries in an index of this shape."""
+    found = prefixes(shape.equal, shape.contains, path, document)
+    suffix = order_key(path, document, shape.orders) if found else None
+    return set() if suffix is None else {prefix + suffix for prefix in found}
+
+
 class OrderedIndex:
     """The entries of one shape, kept in order while documents come, change and go."""
 
     def __init__(self, shape: Shape, documents: Iterable[tuple[str, DocumentPb]]) -> None:
         self._shape = shape
         self._entries: SortedList[tuple[bytes, str]] = SortedList(
-            (key, path) for path, document in documents for key in self._keys(path, document)
+            (key, path) for path, document in documents for key in index_keys(shape, path, document)
         )
 
     def update(self, path: str, old: DocumentPb | None, new: DocumentPb | None) -> None:
         """Follow a document from `old` to `new`; None stands for absent."""
-        before = self._keys(path, old) if old is not None else set()
-        after = self._keys(path, new) if new is not None else set()
+        before = index_keys(self._shape, path, old) if old is not None else set()
+        after = index_keys(self._shape, path, new) if new is not None else set()
         for key in before - after:
             self._entries.remove((key, path))
         for key in after - before:
@@ -98,21 +122,3 @@ class OrderedIndex:
             return start, self._entries.bisect_left((prefix + high,))
         # No order key starts with 0xFF, so this lies above every key under the prefix.
         return start, self._entries.bisect_left((prefix + b"\xff",))
-
-    def _keys(self, path: str, document: DocumentPb) -> set[bytes]:
-        equal = []
-        for field in self._shape.equal:
-            encoded = _encoded_field(path, document, field)
-            if encoded is None:
-                return set()
-            equal.append(encoded)
-        suffix = order_key(path, document, self._shape.orders)
-        if suffix is None:
-            return set()
-        prefix = b"".join(equal)
-        if self._shape.contains is None:
-            return {prefix + suffix}
-        array = lookup(document, self._shape.contains)
-        if array is None or not array.HasField("array_value"):
-            return set()
-        return {prefix + encode(element) + suffix for element in array.array_value.values}

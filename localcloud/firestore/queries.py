@@ -47,7 +47,7 @@ def run_aggregation_query(engine: Engine, request: Message, call: Call) -> list[
     figures, entries = aggregate(database, plan, wanted, reading.at)
     if reading.locking is not None:
         reading.locking.checks.append(lambda: aggregate(database, plan, wanted, None)[0] == figures)
-    engine.bill.read(call.rpc, _billed_to(plan), max(1, reads_for(entries, INDEX_ENTRIES_PER_READ)))
+    engine.bill.read(call.rpc, plan.collection_id, max(1, reads_for(entries, INDEX_ENTRIES_PER_READ)))
     response = RunAggregationQueryResponse(read_time=reading.time(engine))
     if call.transaction is not None:
         response.transaction = call.transaction.id
@@ -64,7 +64,7 @@ def _run_vector_query(engine: Engine, session: Session, plan: Plan, request: Mes
         raise invalid("A vector search is not supported in a read-write transaction.")
     rows, looked_at = find_nearest(session.database, plan, wanted, reading.at)
     results = Results(rows, skipped=0, entries=looked_at)
-    engine.bill.read(call.rpc, _billed_to(plan), max(1, len(rows) + reads_for(looked_at, VECTORS_PER_READ)))
+    engine.bill.read(call.rpc, plan.collection_id, max(1, len(rows) + reads_for(looked_at, VECTORS_PER_READ)))
     return _answers(engine, reading, plan, results, call)
 
 
@@ -88,11 +88,7 @@ def _bill_query(engine: Engine, call: Call, plan: Plan, results: Results) -> Non
     reads = max(1, len(results.rows) + results.skipped)
     if len(plan.inequality_fields - {NAME}) > 1:
         reads += reads_for(results.entries, INDEX_ENTRIES_PER_READ)
-    engine.bill.read(call.rpc, _billed_to(plan), reads)
-
-
-def _billed_to(plan: Plan) -> str:
-    return plan.scope.group or (plan.scope.collection or "").rpartition("/")[2]
+    engine.bill.read(call.rpc, plan.collection_id, reads)
 
 
 def _answers(engine: Engine, reading: Reading, plan: Plan, results: Results, call: Call) -> list[bytes]:

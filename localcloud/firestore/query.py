@@ -14,9 +14,9 @@ from typing import NamedTuple
 from .errors import failed_precondition, invalid
 from .filters import INEQUALITIES, Branch, Condition, Op, branches_of, encode_operand, type_tags
 from .history import StoredDocument
-from .ordered_index import NAME, FieldPath, Order, OrderedIndex, Shape
+from .ordered_index import NAME, FieldPath, Order, OrderedIndex, Shape, index_keys
 from .paths import DOCUMENT_ID, check_id, check_segments, format_field_path, parse_field_path, split_name
-from .protos import QueryPb, StructuredQuery
+from .protos import DocumentPb, QueryPb, StructuredQuery
 from .store import Database, Scope
 from .values import NULL, complement, successor
 
@@ -52,6 +52,11 @@ class Plan:
     limit: int | None = None
     select: tuple[FieldPath, ...] | None = None
     inequality_fields: frozenset[FieldPath] = field(default_factory=frozenset)
+
+    @property
+    def collection_id(self) -> str:
+        """The id of the collections that the query reads; empty if it reads all."""
+        return self.scope.group or (self.scope.collection or "").rpartition("/")[2]
 
 
 @dataclass(slots=True)
@@ -131,6 +136,18 @@ def count_plan(database: Database, plan: Plan, up_to: int | None = None, at: int
     visited = [0]
     paths = islice(_paths(database, plan, at, visited), plan.offset, None)
     return sum(1 for _ in islice(paths, most)), visited[0]
+
+
+def plan_matches(plan: Plan, path: str, document: DocumentPb) -> bool:
+    """Tell whether a document of the plan's scope satisfies its filters and cursors, whatever its offset and limit."""
+    return path.startswith(f"{plan.ancestor}/" if plan.ancestor else "") and any(
+        key.startswith(scan.prefix)
+        and scan.low <= key[len(scan.prefix) :]
+        and (scan.high is None or key[len(scan.prefix) :] < scan.high)
+        and all(condition.matches(path, document) for condition in scan.rest)
+        for scan in plan.scans
+        for key in index_keys(scan.shape, path, document)
+    )
 
 
 def _paths(database: Database, plan: Plan, at: int | None, visited: list[int]) -> Iterator[str]:

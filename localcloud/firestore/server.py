@@ -1,5 +1,6 @@
 """The server: the service on a gRPC port, with its admin port beside it."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,14 +17,19 @@ from .engine import Engine, utc_now
 from .errors import FirestoreError
 from .faults import Faults
 from .indexes import IndexRules
-from .locks import Owner
-from .service import REQUEST_BYTES_MAX, RPCS, UNSERVED, Service, Wait
+from .listen import ListenStream
+from .service import REQUEST_BYTES_MAX, RPCS, UNSERVED, Service, waiting
+from .streams import Stream
 from .transactions import Timing
+from .write_stream import WriteStream
 
 SERVICE_NAME = "google.firestore.v1.Firestore"
 
-# A blocked call keeps its thread, and the commit it waits for needs one too; threads are started only when needed.
-THREADS_MAX = 512
+# A blocked call keeps its thread, and the commit it waits for needs one too; so does every open stream, and Python's
+# client opens one for each listener. Threads are started only when needed; an idle one takes 16 KB.
+THREADS_MAX = 8192
+
+STREAMS: dict[str, type[Stream]] = {"Listen": ListenStream, "Write": WriteStream}
 
 _OPTIONS = [
     (
@@ -115,46 +121,48 @@ class FirestoreServer:
 
 
 class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc carries no types
-    """Hands every RPC of the service to `Service`, as bytes in and bytes out."""
+    """Hands every RPC of the service to `Service` or to a stream, as bytes in and bytes out."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._handlers = {f"/{SERVICE_NAME}/{rpc}": self._handler(rpc) for rpc in [*RPCS, *UNSERVED]}
+        self._handlers = {f"/{SERVICE_NAME}/{rpc}": self._handler(rpc) for rpc in [*RPCS, *STREAMS, *UNSERVED]}
 
     def service(self, handler_call_details: Any) -> Any:
         return self._handlers.get(handler_call_details.method)
 
     def _handler(self, rpc: str) -> Any:
+        if rpc in STREAMS:
+            return grpc.stream_stream_rpc_method_handler(lambda raws, context: self._stream(rpc, raws, context))
         if rpc in RPCS and not RPCS[rpc].streams:
             return grpc.unary_unary_rpc_method_handler(lambda raw, context: self._answers(rpc, raw, context)[0])
-        if rpc in {"Listen", "Write"}:
-            return grpc.stream_stream_rpc_method_handler(lambda _, context: self._stream(rpc, b"", context))
-        return grpc.unary_stream_rpc_method_handler(lambda raw, context: self._stream(rpc, raw, context))
-
-    def _stream(self, rpc: str, raw: bytes, context: Any) -> Iterator[bytes]:
-        return iter(self._answers(rpc, raw, context))
+        return grpc.unary_stream_rpc_method_handler(lambda raw, context: iter(self._answers(rpc, raw, context)))
 
     def _answers(self, rpc: str, raw: bytes, context: Any) -> list[bytes]:
+        lock_wait_seconds = self._service.engine.timing.lock_wait_seconds
+        wait = waiting(lock_wait_seconds, context.add_callback, lambda: not context.is_active())
         try:
-            return self._service.answer_bytes(rpc, raw, self._wait(context))
+            return self._service.answer_bytes(rpc, raw, wait)
         except FirestoreError as error:
             context.abort(error.code, error.message)
             raise  # unreachable: abort raises
 
-    def _wait(self, context: Any) -> Wait:
-        timing = self._service.engine.timing
-        deadline: list[float] = []
+    def _stream(self, rpc: str, raws: Iterator[bytes], context: Any) -> Iterator[bytes]:
+        """Serve a stream in two threads: this one sends, another one reads."""
+        stream = STREAMS[rpc](self._service)
+        context.add_callback(stream.close)
+        threading.Thread(target=_read, args=(stream, raws), name=f"firestore-{rpc}", daemon=True).start()
+        try:
+            while (responses := stream.take()) is not None:
+                yield from responses
+        except FirestoreError as error:
+            context.abort(error.code, error.message)
+        finally:
+            stream.close()
 
-        def wait(owner: Owner, at_most: float) -> bool:
-            now = time.monotonic()
-            if not deadline:
-                deadline.append(now + timing.lock_wait_seconds)
-                context.add_callback(owner.wake.set)
-            if now >= deadline[0]:
-                return False
-            owner.wake.wait(min(at_most + 0.001, deadline[0] - now))
-            if not context.is_active():
-                raise FirestoreError(grpc.StatusCode.CANCELLED, "The client has gone.")
-            return True
 
-        return wait
+def _read(stream: Stream, raws: Iterator[bytes]) -> None:
+    """Give a stream its requests until there are no more, or the client has gone: then the iterator raises."""
+    with contextlib.suppress(grpc.RpcError, Exception):
+        for raw in raws:
+            stream.receive_bytes(raw)
+    stream.close()

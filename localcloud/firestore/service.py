@@ -21,6 +21,7 @@ from .protos import (
     UpdateDocumentRequest,
     rpc_types,
 )
+from .write_log import WriteLogs
 from .writes import target_name
 
 REQUEST_BYTES_MAX = 10 * 1024 * 1024
@@ -56,8 +57,33 @@ RPCS: dict[str, Rpc] = {
     "ListCollectionIds": Rpc(rpc_types("ListCollectionIds")[0], False, reads.list_collection_ids),
 }
 
-WRITING = frozenset({"Commit", "BatchWrite", "CreateDocument", "UpdateDocument", "DeleteDocument"})
-UNSERVED = ("Listen", "Write", "ExecutePipeline")
+WRITING = frozenset({"Commit", "BatchWrite", "Write", "CreateDocument", "UpdateDocument", "DeleteDocument"})
+UNSERVED = ("ExecutePipeline",)
+
+
+def waiting(at_most: float, on_end: Callable[[Callable[[], None]], object], ended: Callable[[], bool]) -> Wait:
+    """Return how a client's calls wait: all together for `at_most` seconds, and not longer than the client does.
+
+    Args:
+        at_most: seconds.
+        on_end: takes what is to be called when the client has gone.
+        ended: whether it has.
+    """
+    deadline: list[float] = []
+
+    def wait(owner: Owner, look_again: float) -> bool:
+        now = time.monotonic()
+        if not deadline:
+            deadline.append(now + at_most)
+            on_end(owner.wake.set)
+        if now >= deadline[0]:
+            return False
+        owner.wake.wait(min(look_again + 0.001, deadline[0] - now))
+        if ended():
+            raise FirestoreError(grpc.StatusCode.CANCELLED, "The client has gone.")
+        return True
+
+    return wait
 
 
 class Service:
@@ -66,6 +92,7 @@ class Service:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.faults = Faults(engine.seconds)
+        self.write_logs = WriteLogs()
 
     def answer_bytes(self, rpc: str, raw: bytes, wait: Wait) -> list[bytes]:
         """Answer a request in its wire form. See `answer` for errors; malformed bytes are INVALID_ARGUMENT."""
@@ -80,18 +107,22 @@ class Service:
         return self.answer(rpc, request, wait)
 
     def answer(self, rpc: str, request: Message, wait: Wait) -> list[bytes]:
-        """Run one RPC and return its answers in wire form: exactly one unless the RPC streams.
+        """Run one RPC and return its answers in wire form: exactly one unless the RPC streams. See `perform`."""
+        return self.perform(rpc, request, RPCS[rpc].handle, wait)
+
+    def perform(self, rpc: str, request: Message, handle: Handler, wait: Wait) -> list[bytes]:
+        """Handle a request, with the faults that are due, and return its answers in wire form.
 
         Raises:
             FirestoreError: the RPC's status and text.
         """
         if not self.faults:
-            return self._run(RPCS[rpc].handle, request, Call(rpc), wait)
+            return self._run(handle, request, Call(rpc), wait)
         paths = set(_touched_paths(request))
         try:
             lost = self._strike(rpc, paths)
             with self.faults.writing(paths if rpc in WRITING else ()):
-                answers = self._run(RPCS[rpc].handle, request, Call(rpc), wait)
+                answers = self._run(handle, request, Call(rpc), wait)
         except FirestoreError as error:
             if error.code is grpc.StatusCode.ABORTED:
                 self._end_transaction(getattr(request, "transaction", b""))
@@ -172,6 +203,10 @@ def _touched_names(request: Message) -> Iterable[str]:
             else request.structured_aggregation_query.structured_query
         )
         yield from (f"{request.parent}/{selector.collection_id}" for selector in query.from_)
+    elif "add_target" in fields:
+        query = request.add_target.query
+        yield from request.add_target.documents.documents
+        yield from (f"{query.parent}/{selector.collection_id}" for selector in query.structured_query.from_)
     elif "parent" in fields:
         yield "/".join(
             filter(None, [request.parent, getattr(request, "collection_id", ""), getattr(request, "document_id", "")])

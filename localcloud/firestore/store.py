@@ -60,6 +60,7 @@ class Database:
         self._children: dict[str, dict[str, int]] = {}
         self._indexes: dict[Scope, OrderedDict[Shape, OrderedIndex]] = {}
         self._changed: dict[Scope, int] = {}
+        self.on_change: Callable[[str, StoredDocument | None, DocumentPb | None], None] | None = None
 
     def get(self, path: str, at: int | None = None) -> StoredDocument | None:
         """Return the document at `path`; None when there is none."""
@@ -83,6 +84,8 @@ class Database:
             )
             self._insert(path, stored, is_new=old is None)
         self._index(path, old, document, tick)
+        if self.on_change is not None:
+            self.on_change(path, old, document)
 
     def documents(self, scope: Scope, at: int | None = None) -> Iterator[tuple[str, StoredDocument]]:
         """Yield every document of a scope with its path, in no particular order."""
@@ -92,7 +95,7 @@ class Database:
                 if path not in past:
                     yield path, document
         for path, replaced in past.items():
-            if replaced is not None and scope in _scopes(path):
+            if replaced is not None and scope in scopes_of(path):
                 yield path, replaced
 
     def index(self, scope: Scope, shape: Shape, at: int | None = None) -> OrderedIndex:
@@ -172,7 +175,7 @@ class Database:
 
     def _index(self, path: str, old: StoredDocument | None, new: DocumentPb | None, tick: int) -> None:
         before: DocumentPb | None = None
-        for scope in _scopes(path):
+        for scope in scopes_of(path):
             self._changed[scope] = tick
             indexes = self._indexes.get(scope)
             if not indexes:
@@ -183,7 +186,8 @@ class Database:
                 index.update(path, before, new)
 
 
-def _scopes(path: str) -> tuple[Scope, Scope, Scope]:
+def scopes_of(path: str) -> tuple[Scope, Scope, Scope]:
+    """Return the scopes that a document is in."""
     return Scope(collection=collection_of(path)), Scope(group=collection_id(path)), EVERYWHERE
 
 

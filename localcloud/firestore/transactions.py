@@ -27,11 +27,12 @@ _ID = struct.Struct(
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long transactions may live and commits may wait. Shorter in tests."""
+    """How long transactions may live, commits may wait and listeners may hear nothing. Shorter in tests."""
 
     idle_seconds: float = IDLE_SECONDS
     total_seconds: float = TOTAL_SECONDS
     lock_wait_seconds: float = 30.0
+    listen_silence_seconds: float = 30.0
 
 
 @dataclass(eq=False, slots=True)

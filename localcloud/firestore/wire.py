@@ -1,5 +1,7 @@
 """Answers put together as bytes: a stored document goes out as it lies in the store, not parsed and built again."""
 
+from collections.abc import Iterable
+
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from .protos import Message
@@ -21,6 +23,12 @@ def tick_of(moment: Message) -> int:
 def framed(number: int, payload: bytes) -> bytes:
     """Return `payload` as field `number` of a message: a nested message, a string or bytes. `number` is below 16."""
     return bytes([number << 3 | 2]) + _varint(len(payload)) + payload
+
+
+def packed(number: int, values: Iterable[int]) -> bytes:
+    """Return numbers that are not negative as the repeated field `number` of a message, nothing if there is none."""
+    payload = b"".join(map(_varint, values))
+    return framed(number, payload) if payload else b""
 
 
 def counted(number: int, value: int) -> bytes:

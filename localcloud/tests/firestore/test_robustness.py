@@ -39,7 +39,7 @@ def test_an_unknown_rpc_is_unimplemented(server: FirestoreServer) -> None:
 
 @pytest.mark.parametrize("rpc", UNSERVED)
 def test_what_is_not_served_points_to_the_official_emulator(server: FirestoreServer, rpc: str) -> None:
-    """Listeners, write streams and pipelines are UNIMPLEMENTED, and the text says where they work."""
+    """Pipelines are UNIMPLEMENTED, and the text says where they work."""
     with grpc.insecure_channel(server.host) as channel:
         method = f"/google.firestore.v1.Firestore/{rpc}"
         with pytest.raises(grpc.RpcError, match="FIRESTORE=official") as caught:
