@@ -22,7 +22,10 @@ def write(client: Client, **numbers: int | None) -> None:
     batch = client.batch()
     for name, number in numbers.items():
         document: DocumentReference = client.document(f"c/{name}")
-        _ = batch.delete(document) if number is None else batch.set(document, {"n": number})
+        if number is None:
+            batch.delete(document)
+        else:
+            batch.set(document, {"n": number})
     batch.commit()
 
 
