@@ -89,3 +89,12 @@ class Engine:
                 session = self.session(name)
                 session.watchers = watchers
                 watchers.move(session.database)
+
+    def clear_database(self, database: str) -> None:
+        """Drop a database and its past, as `clear` does with all. Takes the mutex."""
+        with self.mutex:
+            others = {name: session for name, session in self.sessions.items() if name != database}
+            if len(others) < len(self.sessions):
+                self.sessions = {database: self.sessions[database]}
+                self.clear()
+                self.sessions |= others

@@ -13,23 +13,21 @@ import grpc
 
 from .admin import AdminServer
 from .bill import Bill
+from .callers import STREAMS, open_stream
 from .engine import Engine, utc_now
 from .errors import FirestoreError
 from .faults import Faults
 from .indexes import IndexRules
-from .listen import ListenStream
 from .service import REQUEST_BYTES_MAX, RPCS, UNSERVED, Service, waiting
 from .streams import Stream
 from .transactions import Timing
-from .write_stream import WriteStream
+from .web import Front
 
 SERVICE_NAME = "google.firestore.v1.Firestore"
 
 # A blocked call keeps its thread, and the commit it waits for needs one too; so does every open stream, and Python's
 # client opens one for each listener. Threads are started only when needed; an idle one takes 16 KB.
 THREADS_MAX = 8192
-
-STREAMS: dict[str, type[Stream]] = {"Listen": ListenStream, "Write": WriteStream}
 
 _OPTIONS = [
     (
@@ -47,6 +45,7 @@ class FirestoreServer:
     Args:
         port: of the gRPC service on 127.0.0.1; 0 picks a free one.
         admin_port: of the admin HTTP service; 0 picks a free one.
+        app_port: of apps, which speak gRPC or, in browsers, HTTP; 0 picks a free one.
         indexes: the `firestore.indexes.json` to enforce. Without it, or while it does not exist, there are only
             automatic indexes.
         clock: returns the time as an aware datetime; commit times come from it but always rise.
@@ -60,6 +59,7 @@ class FirestoreServer:
         port: int = 0,
         admin_port: int = 0,
         *,
+        app_port: int = 0,
         indexes: Path | None = None,
         clock: Callable[[], datetime] = utc_now,
         enforce_indexes: bool = True,
@@ -69,9 +69,10 @@ class FirestoreServer:
         rules = IndexRules(indexes, enforced=enforce_indexes)
         self.engine = Engine(rules=rules, clock=clock, timing=timing, seconds=seconds)
         self.service = Service(self.engine)
-        self._port, self._admin_port = port, admin_port
+        self._port, self._admin_port, self._app_port = port, admin_port, app_port
         self._grpc: Any = None
         self._admin: AdminServer | None = None
+        self._front: Front | None = None
 
     @property
     def bill(self) -> Bill:
@@ -89,6 +90,11 @@ class FirestoreServer:
         return f"127.0.0.1:{self._port}"
 
     @property
+    def app_host(self) -> str:
+        """Where apps find it, such as `127.0.0.1:8081`: it takes everybody, and server clients too, if more slowly."""
+        return f"127.0.0.1:{self._app_port}"
+
+    @property
     def admin_url(self) -> str:
         """Where the admin requests go, such as `http://127.0.0.1:8081`."""
         return f"http://127.0.0.1:{self._admin_port}"
@@ -97,20 +103,26 @@ class FirestoreServer:
         """Serve until `stop`.
 
         Raises:
-            OSError: the admin port is taken.
+            OSError: the admin port or that of apps is taken.
             RuntimeError: the gRPC port is taken.
         """
         server = grpc.server(ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="firestore"), options=_OPTIONS)
         server.add_generic_rpc_handlers((_Handlers(self.service),))
         self._port = server.add_insecure_port(self.host)
+        self._front = Front(self.service, self._port, self._app_port)
+        self._app_port = self._front.port
         self._admin = AdminServer(self._admin_port, self.service, lambda: self.host)
         self._admin_port = self._admin.server_address[1]
         self._grpc = server
         self._grpc.start()
+        self._front.start()
         threading.Thread(target=self._admin.serve_forever, args=(0.05,), name="firestore-admin", daemon=True).start()
 
     def stop(self) -> None:
         """Stop serving; calls under way are cancelled. The documents are kept, so that `start` resumes."""
+        if self._front is not None:
+            self._front.stop()
+            self._front = None
         if self._grpc is not None:
             self._grpc.stop(grace=None).wait()
             self._grpc = None
@@ -148,7 +160,10 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc carries no
 
     def _stream(self, rpc: str, raws: Iterator[bytes], context: Any) -> Iterator[bytes]:
         """Serve a stream in two threads: this one sends, another one reads."""
-        stream = STREAMS[rpc](self._service)
+        try:
+            stream = open_stream(self._service, rpc, dict(context.invocation_metadata()).get("authorization"))
+        except FirestoreError as error:
+            context.abort(error.code, error.message)
         context.add_callback(stream.close)
         threading.Thread(target=_read, args=(stream, raws), name=f"firestore-{rpc}", daemon=True).start()
         try:
