@@ -39,6 +39,8 @@ def message_of(kind: Message, content: Any) -> Message:
     Raises:
         FirestoreError: INVALID_ARGUMENT when it is no such message, or larger than a request may be.
     """
+    if not isinstance(content, dict):
+        raise invalid(f"A {kind.DESCRIPTOR.name} is a JSON object.")
     try:
         message = ParseDict(content, kind())
     except ParseError as error:

@@ -13,12 +13,18 @@ Connect = Callable[[], Client]
 
 
 @pytest.fixture(scope="session")
-def lenient_host() -> Iterator[str]:
-    """The host of an embedded server that asks for no indexes, as the official one does not."""
+def lenient() -> Iterator[FirestoreServer]:
+    """An embedded server that asks for no indexes, as the official one does not."""
     server = FirestoreServer(enforce_indexes=False, timing=Timing(lock_wait_seconds=1.0))
     server.start()
-    yield server.host
+    yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def lenient_host(lenient: FirestoreServer) -> str:
+    """The host of an embedded server that asks for no indexes."""
+    return lenient.host
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +48,16 @@ def host(request: pytest.FixtureRequest) -> str:
         pytest.skip(f"known difference of the {wrong} server: {reason}")
     found: str = request.getfixturevalue("lenient_host" if request.param == "embedded" else "official_host")
     return found
+
+
+@pytest.fixture(params=["embedded", "official"])
+def app_host(request: pytest.FixtureRequest) -> str:
+    """Where apps find each server in turn."""
+    if request.param == "official":
+        found: str = request.getfixturevalue("official_host")
+        return found
+    lenient: FirestoreServer = request.getfixturevalue("lenient")
+    return lenient.app_host
 
 
 @pytest.fixture
