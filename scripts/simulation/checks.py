@@ -43,6 +43,7 @@ class Books:
         self.documents: Documents = world.documents()
         self.jobs = self._in("aiJobs")
         self.batches = self._in("batches")
+        self.usage = self._in("usage")
         self.ledgers: dict[str, list[Fields]] = defaultdict(list)
         self.wallets: dict[str, Fields] = {}
         self.shards: dict[str, dict[str, Fields]] = defaultdict(dict)
@@ -357,6 +358,42 @@ def budget_is_settled(books: Books) -> Iterator[Violation]:
             yield Violation("budget", f"the guard has found shards that were not what the calls say: {path}")
 
 
+def jobs_are_counted(books: Books) -> Iterator[Violation]:
+    """The tallies say what became of every job. A shard that was damaged by hand has lost its own."""
+    if any(each.details.get("what") == "shard" for each in books.world.history.actions if each.kind == "damage"):
+        return
+    counted, wanted = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for day, shards in books.shards.items():
+        for lane, name, n in _counts(shard["tally"] for shard in shards.values()):
+            kind = name.partition(":")[0]
+            if kind in {"started", "done", "failed"} and (lane, kind) != ("batch", "failed"):
+                counted[day if lane == "instant" else lane, kind] += n
+    for job in books.jobs.values():
+        if job["mode"] == "instant" and job["hold"]:
+            wanted.update([(job["hold"]["day"], "started"), (job["hold"]["day"], job["status"])])
+        elif job["mode"] == "batch" and job["status"] == "done":
+            wanted["batch", "done"] += 1
+    if counted != wanted:
+        yield Violation("counts", f"the tallies are off by {dict(counted - wanted)}, and lack {dict(wanted - counted)}")
+
+
+def slots_add_up(books: Books) -> Iterator[Violation]:
+    """The slots of a day come to what its book says, by the same review."""
+    for day, usage in books.usage.items():
+        book = books.documents[f"budget/{day}"]
+        noted = sum(n for _, name, n in _counts(slot["tally"] for slot in usage["slots"]) if name == "micros")
+        spent = sum(micros for models in book["costs"].values() for micros in models.values())
+        if usage["reviews"] == book["reviews"] and noted != spent:
+            yield Violation("counts", f"the slots of {day} come to {noted} micro-dollars, and its book to {spent}")
+
+
+def _counts(tallies: Iterator[Fields]) -> Iterator[tuple[str, str, int]]:
+    for tally in tallies:
+        for lane, models in tally.items():
+            for counters in models.values():
+                yield from ((lane, name, n) for name, n in counters.items())
+
+
 def everybody_is_refreshed(books: Books) -> Iterator[Violation]:
     """Every wallet on the schedule has had each period that fell due, once, at its amount."""
     now, allowance = books.world.clock(), books.world.history.config["refresh"]["allowances"]["free"]
@@ -531,6 +568,8 @@ CHECKS: tuple[Check, ...] = (
     answers_are_paid_once,
     results_are_their_own,
     budget_is_settled,
+    jobs_are_counted,
+    slots_add_up,
     everybody_is_refreshed,
     storage_is_tidy,
     documents_fit,

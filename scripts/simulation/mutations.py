@@ -90,6 +90,7 @@ def _set(section: str, **values: Any) -> Callable[[History], History]:
 
 
 MUTATIONS: tuple[Mutation, ...] = (
+    Mutation("forget to count how a call ended", "core.jobs.counting:job_bookings", places.call("ended"), "Counter()"),
     Mutation("refund twice", "core.wallet.accounts:refund", places.argument("post", 0), "2 * _"),
     Mutation("refund without taking the points back", "core.wallet.accounts:refund", places.keyword("points"), "0"),
     Mutation("fail without a refund", "core.jobs.endings:_refunded", places.call("refund"), "Account(wallet)"),

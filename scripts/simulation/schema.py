@@ -24,7 +24,7 @@ SCHEMA: dict[str, dict[str, str]] = {
     },
     "users/*/ledger/*": {
         "int": "seq delta points balanceAfter",
-        "str": "reason",
+        "str": "reason day",
         "str?": "ref",
         "map?": "detail",
         "time": "ts",
@@ -35,6 +35,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "str": "uid imagePath requestedMode mode region language day status openedBy",
         "str?": "imageDigest requestedRegion requestedLanguage batchId",
         "int": "priority tokensCost points shard attempts costMicros",
+        "int?": "visitAge",
         "time": "createdAt expireAt",
         "time?": "queuedAt estimatedCompletion leaseUntil completedAt",
         "list": "notify",
@@ -60,8 +61,13 @@ SCHEMA: dict[str, dict[str, str]] = {
         "int": "absurd absurdMicros",
     },
     "stats/refresh": {"map": "workers"},
-    "budget/*": {"int": "limit reserved spent excess reviews", "map": "costs users", "time?": "reviewedAt usersAt"},
-    "budget/*/shards/*": {"int": "limit reserved spent excess", "map": "costs"},
+    "budget/*": {
+        "int": "limit reserved spent excess reviews",
+        "map": "costs tally users",
+        "time?": "reviewedAt usersAt",
+    },
+    "budget/*/shards/*": {"int": "limit reserved spent excess", "map": "costs tally"},
+    "usage/*": {"list": "slots", "int": "reviews", "map?": "rows"},
     "alerts/*": {
         "str": "kind day text key",
         "time": "createdAt expireAt",

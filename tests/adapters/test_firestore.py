@@ -22,7 +22,7 @@ from functions.core.jobs.queue_stats import QueueStats
 from functions.core.refresh.refresh import SHARDS
 from functions.core.shared.lanes import Lane
 from functions.core.wallet.accounts import Account, charge, open_account
-from functions.core.wallet.ledger import Wallet, empty_wallet
+from functions.core.wallet.ledger import Reason, Wallet, empty_wallet
 from localcloud.firestore import FirestoreServer
 from scripts.operators import store as operators
 from scripts.operators.repairs_by_hand import AuditEntry, granted
@@ -366,6 +366,11 @@ QUERIES: dict[str, Callable[[OperatorStore], object]] = {
     "budget_days": lambda store: store.budget_days("2026-11-01", "2026-11-30"),
     "user_micros": lambda store: store.user_micros("ana", NOW, NOW),
     "sampled_users": lambda store: store.sampled_users("2026-11-21", 10),
+    "count_jobs": lambda store: store.count_jobs("2026-11-21", "requestedMode", Lane.BATCH),
+    "count_jobs, by status": lambda store: store.count_jobs("2026-11-21", "status", Status.DONE),
+    "count_visits": lambda store: store.count_visits("2026-11-21"),
+    "count_visits, by age": lambda store: store.count_visits("2026-11-21", 7),
+    "sum_tokens": lambda store: store.sum_tokens("2026-11-21", Reason.CHARGE),
     "recent_alerts": lambda store: store.recent_alerts(5),
     "count_batches": lambda store: store.count_batches([BatchState.BUILDING, BatchState.UPLOADED], 5),
     "list_batches": lambda store: store.list_batches(5),

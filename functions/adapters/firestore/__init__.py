@@ -5,6 +5,7 @@ from functions.adapters.firestore.batches import StoredBatch
 from functions.adapters.firestore.budget import BudgetDocuments
 from functions.adapters.firestore.client import BoundedClient, BoundedTransport
 from functions.adapters.firestore.config import SettingsDocuments
+from functions.adapters.firestore.insights import UsageDocuments
 from functions.adapters.firestore.jobs import StoredJob
 from functions.adapters.firestore.operations import OperationDocuments
 from functions.adapters.firestore.profiles import ProfileDocuments
@@ -35,5 +36,6 @@ class FirestoreStore(
     BudgetDocuments,
     AlertDocuments,
     SettingsDocuments,
+    UsageDocuments,
 ):
     """Everything that Ecolane stores in Firestore, over one client."""

@@ -1,6 +1,6 @@
 """Batches: `batches/{batchId}`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -59,10 +59,13 @@ class BatchDocuments(ShardDocuments):
         ref = self._batches.document(batch.batch_id)
         guarded_update(self._client, ref, version, None, lambda writes: self._book(writes, released))
 
-    def settle_batch(self, batch: Batch, version: datetime, fields: Fields, hold: Hold | None) -> datetime | None:
-        """Write these fields and settle the batch's hold in one commit, if the batch is still at `version`. A write for
-        the batch and each shard. Returns the new version, None if somebody was faster."""
-        changes = bookings(batch.hold, hold)
+    def settle_batch(
+        self, batch: Batch, version: datetime, fields: Fields, hold: Hold | None, count: Mapping[str, int] | None = None
+    ) -> datetime | None:
+        """Write these fields and settle the batch's hold in one commit, if the batch is still at `version`, with what
+        its day's tally is to `count`. A write for the batch and each shard. Returns the new version, None if somebody
+        was faster."""
+        changes = bookings(batch.hold, hold, count)
         written = {**fields, "hold": hold.model_dump(by_alias=True) if hold else None}
         ref = self._batches.document(batch.batch_id)
         return guarded_update(self._client, ref, version, written, lambda writes: self._book(writes, changes))

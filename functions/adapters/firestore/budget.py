@@ -53,6 +53,9 @@ class ShardDocuments:
             if change.spent or change.excess:
                 fields |= {"spent": Increment(change.spent), "excess": Increment(change.excess)}
                 fields["costs"] = {change.lane: {change.model: Increment(change.spent + change.excess)}}
+            if change.count:
+                counters = {name: Increment(n) for name, n in change.count.items()}
+                fields["tally"] = {change.lane: {change.model: counters}}
             writes.set(self._shard_ref(change.day, change.shard), fields, merge=True)
 
     def _shard_ref(self, day: str, name: str) -> DocumentReference:

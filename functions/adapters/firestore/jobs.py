@@ -12,7 +12,8 @@ from functions.adapters.firestore.budget import ShardDocuments
 from functions.adapters.firestore.reading import Found, all_sound, sound
 from functions.adapters.firestore.wallet import StoredWallet, WalletDocuments, as_wallet
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, Outcome, guarded_bulk, guarded_update, run_transaction
-from functions.core.budget.holds import NoRoom, bookings, settling
+from functions.core.budget.holds import NoRoom, settling
+from functions.core.jobs.counting import job_bookings
 from functions.core.jobs.endings import Decision, Settled, UpgradeDecision
 from functions.core.jobs.jobs import FINAL, QUEUE_SHARDS, Job
 from functions.core.jobs.opening import Opened, Replayed
@@ -67,7 +68,7 @@ class JobDocuments(WalletDocuments, ShardDocuments):
             outcome = decide(self._wallet_in(transaction, uid))
             if isinstance(outcome, RecountNeeded):
                 return outcome
-            held = [change for job in outcome.jobs for change in bookings(None, job.hold)]
+            held = [change for job in outcome.jobs for change in job_bookings(None, job)]
             if full := self._no_room(transaction, held):
                 return full
             if outcome.jobs:
@@ -125,7 +126,7 @@ class JobDocuments(WalletDocuments, ShardDocuments):
         """Write these fields if the job is still at `version`, and settle its hold if they end it. One write, and one
         for the shard. False if it has changed, also by our own earlier write."""
         fields, ref = settling(job.hold, fields, job.cost_micros), self._jobs.document(job.job_id)
-        changes = bookings(job.hold, with_fields(job, fields).hold)
+        changes = job_bookings(job, with_fields(job, fields))
         return guarded_update(self._client, ref, version, fields, lambda w: self._book(w, changes)) is not None
 
     def settle_job(
@@ -155,7 +156,7 @@ class JobDocuments(WalletDocuments, ShardDocuments):
             decided = decide(wallet, job)
             if not isinstance(decided, Settled):
                 return decided
-            return self._no_room(transaction, bookings(None, with_fields(job, decided.fields).hold)) or decided
+            return self._no_room(transaction, job_bookings(None, with_fields(job, decided.fields))) or decided
 
         return self._change_job(job_id, uid, with_room, lambda job: job.opened_by == opened_by)
 
@@ -181,7 +182,7 @@ class JobDocuments(WalletDocuments, ShardDocuments):
                 return stored if decided is None else decided
             fields = settling(stored.job.hold, decided.fields, stored.job.cost_micros)
             changed = with_fields(stored.job, fields)
-            self._book(transaction, bookings(stored.job.hold, changed.hold))
+            self._book(transaction, job_bookings(stored.job, changed))
             if decided.account is not None:
                 self._write_account(transaction, uid, decided.account)
             transaction.update(job_ref, dict(fields))

@@ -84,9 +84,7 @@ class RefreshDocuments(WalletDocuments, DeadLetterDocuments):
         writes = self._client.batch()
         for due, account in changes:
             self._update_wallet(writes, due, _changes(due.wallet, account.wallet))
-            for entry in account.new_entries:
-                ref = self._ledger(due.uid).document(entry.entry_id)
-                writes.create(ref, entry.model_dump(by_alias=True, exclude={"entry_id"}))
+            self._write_entries(writes, due.uid, account)
         return _committed(writes)
 
     def refresh_alone(self, uid: str, decide: Callable[[Wallet], Account | None]) -> Account | None:

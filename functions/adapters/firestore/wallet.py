@@ -19,6 +19,7 @@ from google.cloud.firestore_v1.base_batch import BaseWriteBatch
 from functions.adapters.firestore.reading import sound
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, run_transaction
 from functions.core.shared.errors import EcolaneError
+from functions.core.shared.utc_days import day_of
 from functions.core.wallet.accounts import Account, reopened_account
 from functions.core.wallet.ledger import LedgerEntry, Reason, Wallet, entry_id
 from functions.core.wallet.quotas import DeviceDay
@@ -138,10 +139,11 @@ class WalletDocuments:
         self._write_entries(transaction, uid, account)
 
     def _write_entries(self, writes: BaseWriteBatch, uid: str, account: Account) -> None:
-        """Create the entries that are new. A second one with the same id fails the whole commit."""
+        """Create the entries that are new, each with its `day`, for sums by day. A second one with the same id fails
+        the whole commit."""
         for entry in account.new_entries:
             ref = self._ledger(uid).document(entry.entry_id)
-            writes.create(ref, entry.model_dump(by_alias=True, exclude={"entry_id"}))
+            writes.create(ref, {**entry.model_dump(by_alias=True, exclude={"entry_id"}), "day": day_of(entry.ts)})
 
 
 def _device(ref: DocumentReference, transaction: Transaction) -> DeviceDay | None:
@@ -151,7 +153,13 @@ def _device(ref: DocumentReference, transaction: Transaction) -> DeviceDay | Non
 
 def as_entry(snapshot: DocumentSnapshot[Any]) -> LedgerEntry:
     """Return the entry in a snapshot that exists. Raises DamagedDocumentError if it does not validate."""
-    return sound(snapshot, lambda each: LedgerEntry.model_validate({**(each.to_dict() or {}), "entryId": each.id}))
+
+    def read(each: DocumentSnapshot[Any]) -> LedgerEntry:
+        fields = {**(each.to_dict() or {}), "entryId": each.id}
+        fields.pop("day", None)
+        return LedgerEntry.model_validate(fields)
+
+    return sound(snapshot, read)
 
 
 def as_wallet(snapshot: DocumentSnapshot[Any]) -> Wallet | None:

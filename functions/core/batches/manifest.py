@@ -1,5 +1,6 @@
 """What a batch carries: a line for each of its jobs, kept in Storage until each of them has ended."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -100,6 +101,21 @@ class BatchManifest:
             member = self.take(job_id or "")
             if member is not None:
                 yield member
+
+
+TALLY = "tally."
+"""Begins the names of counts that are the day's tally's: see `core.budget.tally`."""
+
+
+def in_tally(count: Mapping[str, int]) -> Counter[str]:
+    """Return these counts of a tally as they stand among a batch's outcomes."""
+    return Counter({TALLY + name: n for name, n in count.items()})
+
+
+def outcomes_and_tally(ended: Mapping[str, int]) -> tuple[dict[str, int], dict[str, int]]:
+    """Return how many jobs of a batch have ended how, and what its day's tally is to count."""
+    outcomes = {name: n for name, n in ended.items() if not name.startswith(TALLY)}
+    return outcomes, {name.removeprefix(TALLY): n for name, n in ended.items() if name.startswith(TALLY)}
 
 
 _ENDED = b"#"

@@ -32,9 +32,13 @@ class Terms:
 
     def cost_micros(self, answer: Billed) -> int:
         """Return what an answer cost, useless ones included: the hold if its report is missing or implausible."""
-        if answer.usage is None:
-            return self.most_micros if answer.unreported else 0
-        return self.most_micros if self.finds_implausible(answer.usage) else self.reported_micros(answer.usage)
+        if (usage := self.believed(answer)) is not None:
+            return self.reported_micros(usage)
+        return self.most_micros if answer.usage is not None or answer.unreported else 0
+
+    def believed(self, answer: Billed) -> Usage | None:
+        """Return the usage that an answer reports, None if it reports none or an implausible one."""
+        return answer.usage if answer.usage is not None and not self.finds_implausible(answer.usage) else None
 
     def finds_implausible(self, usage: Usage) -> bool:
         """Whether this cannot be what an answer took."""

@@ -7,11 +7,13 @@ limit of a shard what it uses, and an equal part of what is left; nothing at all
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from pydantic import Field
 
 from functions.core.budget.holds import SHARDS, Mode, Shard
 from functions.core.budget.state import BudgetState, reopening
+from functions.core.budget.tally import Tally, total
 from functions.core.config.in_force import noted_limits
 from functions.core.config.runtime import BudgetRules
 from functions.core.shared.alerts import Alert, AlertKind, alert
@@ -35,6 +37,7 @@ class BudgetDay(Kept):
     spent: int = 0
     excess: int = 0
     costs: dict[str, dict[str, int]] = Field(default_factory=dict)
+    tally: Tally = Field(default_factory=dict)
     reviewed_at: datetime | None = None
     reviews: int = Field(default=0, ge=0)
     users: dict[str, int] = Field(default_factory=dict)
@@ -91,7 +94,8 @@ def review(books: Books, rules: BudgetRules, now: datetime, *, line_micros: int,
     blind = bool(books.unsure) and drift is None
     shards = _limited(shards, 0 if over or blind else limit)  # a day that is over takes no more holds
     sums = {name: sum(getattr(shard, name) for shard in shards.values()) for name in ("reserved", "spent", "excess")}
-    changes = {**sums, "limit": limit, "costs": _total_costs(shards.values()), "reviewed_at": now}
+    changes: dict[str, Any] = {**sums, "limit": limit, "costs": _total_costs(shards.values()), "reviewed_at": now}
+    changes["tally"] = total(shard.tally for shard in shards.values())
     book = books.book.model_copy(update={**changes, "reviews": books.book.reviews + 1})
     if books.day <= today:
         upper = book.used if over else max(limit, book.used)

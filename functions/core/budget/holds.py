@@ -10,13 +10,14 @@ know that there is room, and no number of racing calls can pass the sum.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from pydantic import Field
 
+from functions.core.budget.tally import Tally
 from functions.core.shared.errors import BudgetExhausted
 from functions.core.shared.records import Kept
 from functions.core.shared.utc_days import iso_text
@@ -53,7 +54,8 @@ class Hold(Kept):
 
 
 class Shard(Kept):
-    """A part of a day's budget. Stored in `budget/{day}/shards/{n}`; `costs` by lane and model for the day's report.
+    """A part of a day's budget. Stored in `budget/{day}/shards/{n}`; `costs` by lane and model for the day's report,
+    `tally` what the calls came to beside: see `core.budget.tally`.
 
     One shard's `reserved` and `spent` may be negative after a repair on another: their sums count. `excess` is cost
     beyond its hold, until the guard finds room for it.
@@ -64,6 +66,7 @@ class Shard(Kept):
     spent: int = 0
     excess: int = 0
     costs: dict[str, dict[str, int]] = Field(default_factory=dict)
+    tally: Tally = Field(default_factory=dict)
 
     @property
     def used(self) -> int:
@@ -78,7 +81,8 @@ class Shard(Kept):
 
 @dataclass(frozen=True)
 class Booking:
-    """A change of one shard: by how much what is reserved, what is spent, and what is spent unheld, grow."""
+    """A change of one shard: by how much what is reserved, what is spent, and what is spent unheld, grow; and what its
+    tally is to `count`."""
 
     day: str
     shard: str
@@ -87,6 +91,7 @@ class Booking:
     reserved: int
     spent: int
     excess: int = 0
+    count: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -149,9 +154,10 @@ def trimmed(hold: Hold, lines: int) -> Hold:
     return hold.model_copy(update={"parts": {name: part for name, part in parts.items() if part}, "micros": kept})
 
 
-def bookings(before: Hold | None, after: Hold | None) -> tuple[Booking, ...]:
+def bookings(before: Hold | None, after: Hold | None, count: Mapping[str, int] | None = None) -> tuple[Booking, ...]:
     """Return what a new or changed hold books on its shards. A cost is booked where it was held and never above that,
-    so no settlement pushes a shard past its limit; the rest is excess, on the last of those shards."""
+    so no settlement pushes a shard past its limit; the rest is excess, on the last of those shards. So is what this
+    adds to the tally's `count`."""
     hold = after or before
     if hold is None or before == after:
         return ()
@@ -162,9 +168,10 @@ def bookings(before: Hold | None, after: Hold | None) -> tuple[Booking, ...]:
         change = kept.get(name, 0) - held.get(name, 0)
         spent = min(cost, held.get(name, 0))
         cost -= spent
-        excess = cost if name == names[-1] else 0
-        if change or spent or excess:
-            found.append(Booking(hold.day, name, hold.lane, hold.model, change, spent, excess))
+        last = name == names[-1]
+        excess, counted = (cost, dict(count or {})) if last else (0, {})
+        if change or spent or excess or counted:
+            found.append(Booking(hold.day, name, hold.lane, hold.model, change, spent, excess, counted))
     return tuple(found)
 
 

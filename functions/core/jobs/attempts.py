@@ -76,4 +76,4 @@ def answered(answer: Answer, attempt: Attempt, photo: Photo, terms: Terms, now: 
         prompt_version=PROMPT_VERSION,
         now=now,
     )
-    return done(result, attempt.usage, photo.cost_micros + terms.cost_micros(attempt), now)
+    return done(result, terms.believed(attempt), photo.cost_micros + terms.cost_micros(attempt), now)

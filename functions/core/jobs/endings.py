@@ -9,6 +9,7 @@ from functions.core.budget.holds import CostCeiling
 from functions.core.config.runtime import RuntimeConfig
 from functions.core.jobs.jobs import BY_THE_PHOTO, Failure, Job, JobError, Status, counted_on
 from functions.core.jobs.transitions import cancelled, failed, upgraded
+from functions.core.model.usage import Usage
 from functions.core.refresh.refresh import credit_due
 from functions.core.shared.errors import JobNotCancellable, JobNotFound, JobNotUpgradable
 from functions.core.shared.lanes import Lane
@@ -53,26 +54,30 @@ class Upgrade:
     ceiling: CostCeiling
 
 
-def refunding(held: Callable[[Job], bool], error: JobError, cost_micros: int, now: datetime) -> Decision:
+def refunding(
+    held: Callable[[Job], bool], error: JobError, cost_micros: int, now: datetime, usage: Usage | None = None
+) -> Decision:
     """Return the decision to fail and refund a job that is processing and `held` by the caller. `cost_micros` is all
-    that was spent on it: the operator still owes the provider for a refunded photo, a few times a day."""
+    that was spent on it, `usage` the last attempt's: the operator still owes the provider for a refunded photo, a few
+    times a day."""
+    ended = failed(error, cost_micros, now, usage)
 
     def decide(wallet: Wallet | None, job: Job) -> Settled | None:
         if job.status is not Status.PROCESSING or not held(job):
             return None
         if wallet is not None and error.code in BY_THE_PHOTO and cost_micros:
-            return _paid_for_nothing(wallet, job, error, cost_micros, now)
-        return Settled(_refunded(wallet, job, now), failed(error, cost_micros, now))
+            return _paid_for_nothing(wallet, job, ended, now)
+        return Settled(_refunded(wallet, job, now), ended)
 
     return decide
 
 
-def _paid_for_nothing(wallet: Wallet, job: Job, error: JobError, cost_micros: int, now: datetime) -> Settled:
+def _paid_for_nothing(wallet: Wallet, job: Job, ended: Fields, now: datetime) -> Settled:
     account, comes_back = count_failure(Account(wallet), now)
     if comes_back:
         account = refund(account, job.job_id, job.tokens_cost, now, points=job.points)
-        return Settled(account, failed(error, cost_micros, now))
-    return Settled(account, {**failed(error, cost_micros, now), "chargeStands": True})
+        return Settled(account, ended)
+    return Settled(account, {**ended, "chargeStands": True})
 
 
 def giving_up(now: datetime) -> Decision:

@@ -105,11 +105,11 @@ class Job(Record):
 
     What is `requested` is kept as sent, None for a default: the job's key stands for it. `image_digest` knows the photo
     that was checked and paid for, None in jobs of older releases: see `core.jobs.uploads.digest_of`. `day` is that of
-    `created_at`, for the cost of users. `opened_by` is the invocation that created or upgraded the job, by which it
-    recognises its work if the reply was lost. `hold` is an instant call's. `queued_at` is when the job may be taken
-    next, and its place in the queue. `notify` are push tokens, kept here to save a read. `result` is a `Classification`
-    of the release that wrote it, shown as it is. `charge_stands`: not refunded, see
-    `core.wallet.quotas.FAILURES_REFUNDED_MAX`.
+    `created_at`, for the cost of users. `visit_age`: how many days old the wallet is, on its user's first photo of the
+    day only. `opened_by` is the invocation that created or upgraded the job, by which it recognises its work if the
+    reply was lost. `hold` is an instant call's. `queued_at` is when the job may be taken next, and its place in the
+    queue. `notify` are push tokens, kept here to save a read. `result` is a `Classification` of the release that wrote
+    it, shown as it is. `charge_stands`: not refunded, see `core.wallet.quotas.FAILURES_REFUNDED_MAX`.
     """
 
     job_id: str
@@ -128,6 +128,7 @@ class Job(Record):
     points: int = 0
     created_at: datetime
     day: str = ""
+    visit_age: int | None = None
     shard: int = Field(default=0, ge=0, lt=QUEUE_SHARDS)
     queued_at: datetime | None = None
     notify: tuple[str, ...] = ()

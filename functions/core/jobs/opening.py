@@ -25,7 +25,7 @@ from functions.core.shared.utc_days import day_of
 from functions.core.wallet.accounts import Account, charge
 from functions.core.wallet.earning import streak
 from functions.core.wallet.ledger import Wallet
-from functions.core.wallet.quotas import RecountNeeded, add_cost, recounted, use_quota
+from functions.core.wallet.quotas import RecountNeeded, add_cost, recounted, use_quota, visited
 
 
 @dataclass(frozen=True)
@@ -121,5 +121,6 @@ def decide(
         except EcolaneError as error:
             refused[job.job_id] = error
         else:
-            opened.append(job.model_copy(update=changes))
+            account, visit_age = visited(account, now)
+            opened.append(job.model_copy(update={**changes, "visit_age": visit_age}))
     return Opened(account, tuple(opened), refused)

@@ -41,9 +41,12 @@ def done(result: Classification, usage: Usage | None, cost_micros: int, now: dat
     }
 
 
-def failed(error: JobError, cost_micros: int, now: datetime) -> Fields:
-    """The last attempt has failed; its refund goes into the same transaction. A useless answer still has its cost."""
+def failed(error: JobError, cost_micros: int, now: datetime, usage: Usage | None = None) -> Fields:
+    """The last attempt has failed; its refund goes into the same transaction. A useless answer still has its cost, and
+    its usage if it told one."""
+    billed = {} if usage is None else {"usage": usage.model_dump(by_alias=True)}
     return {
+        **billed,
         "status": Status.FAILED,
         "error": error.told(),
         "costMicros": cost_micros,

@@ -1,7 +1,7 @@
 """How much one user, and one device, may do. Counted in documents that the same transaction writes anyway."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from functions.core.config.plans import PlanRules
 from functions.core.shared.errors import AccountBlocked, DailyLimit, RateLimited
@@ -99,6 +99,15 @@ def add_cost(account: Account, micros: int, micros_max: int, now: datetime) -> A
         had = today.instant + today.batch
         raise daily_limit("photos like these, by what they cost,", had, now)
     return account.with_fields(today=today.model_copy(update={"held_micros": today.held_micros + micros}))
+
+
+def visited(account: Account, now: datetime) -> tuple[Account, int | None]:
+    """Note a photo; and return how many days old the wallet is if it is the user's first of the day, else None."""
+    today = today_of(account.wallet, now)
+    if today.photographed:
+        return account, None
+    age = date.fromisoformat(today.day) - account.wallet.created_at.astimezone(UTC).date()
+    return account.with_fields(today=today.model_copy(update={"photographed": True})), max(age.days, 0)
 
 
 def return_quota(account: Account, lane: Open[Lane], counted_on: str, now: datetime) -> Account:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions import log
 from functions.core.batches.batches import POLL_FIRST, Batch, BatchState
+from functions.core.batches.manifest import outcomes_and_tally
 from functions.core.batches.reports import ENDED, ProviderBatch, ProviderState
 from functions.core.budget.holds import Hold, settled
 from functions.core.jobs.queue_stats import measured
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 def pause(deps: Deps, batch: Batch, version: datetime, collector: Collector) -> None:
     """Make a batch due at once; a little later if jobs of it could not be ended. If another run has closed it after our
     lease, the list of jobs that we have just stored is removed."""
-    log.info(log.Event.BATCH_PAUSED, batchId=batch.batch_id, **collector.ended)
+    log.info(log.Event.BATCH_PAUSED, batchId=batch.batch_id, **outcomes_and_tally(collector.ended)[0])
     now, fields = deps.clock(), dict[str, Any]()
     if collector.unended:
         fields["unendedPolls"] = batch.unended_polls + 1
@@ -38,11 +39,12 @@ def completed(deps: Deps, batch: Batch, version: datetime, reported: ProviderBat
     """Close a batch whose jobs have all ended. False if somebody else was faster."""
     hold = _settled_hold(batch, reported, ended["costMicros"])
     age, fields = deps.clock() - batch.created_at, _completing_fields(reported, ended, deps.clock())
-    settled_at = deps.store.settle_batch(batch, version, fields, hold)
+    outcomes, count = outcomes_and_tally(ended)
+    settled_at = deps.store.settle_batch(batch, version, fields, hold, count)
     if settled_at is None:
         return False
     close(deps, batch, settled_at)
-    log.info(log.Event.BATCH_COLLECTED, batchId=batch.batch_id, state=reported.state, **ended)
+    log.info(log.Event.BATCH_COLLECTED, batchId=batch.batch_id, state=reported.state, **outcomes)
     if reported.state is ProviderState.COMPLETED:
         deps.store.write_queue_stats(batch_minutes=measured(deps.queue(), age / timedelta(minutes=1)))
     return True

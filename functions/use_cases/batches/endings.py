@@ -13,9 +13,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from functions.core.batches.batches import UNENDED_POLLS_MAX, Batch
-from functions.core.batches.manifest import BatchMember
+from functions.core.batches.manifest import BatchMember, in_tally
+from functions.core.budget import tally
 from functions.core.budget.anomalies import Terms, UsageAnomalies
 from functions.core.jobs.attempts import Attempt, answered
+from functions.core.jobs.counting import ended
 from functions.core.jobs.endings import refunding
 from functions.core.jobs.jobs import Failure, JobError
 from functions.core.jobs.transitions import backoff, lease_moved, may_try_again, requeued, waited_too_long
@@ -42,8 +44,9 @@ class _Ending:
 
 
 class Endings:
-    """Ends jobs of a batch, and counts in `ended` how, from the `before` of earlier collectors. `news` is for the
-    users, `causes` why attempts failed; `unended` jobs are left to the next poll."""
+    """Ends jobs of a batch, and counts in `ended` how, from the `before` of earlier collectors, with what the day's
+    tally is to count. `news` is for the users, `causes` why attempts failed; `unended` jobs are left to the next
+    poll."""
 
     def __init__(self, deps: Deps, batch: Batch, before: Counter[str]) -> None:
         """Take a batch under a lease."""
@@ -88,24 +91,33 @@ class Endings:
         now, cost = self._deps.clock(), self._terms.cost_micros(attempt)
         if attempt.answer is not None:
             done = answered(attempt.answer, attempt, member, self._terms, now)
-            self._hold_back(_Ending(member, attempt, done, Counter(done=1, costMicros=cost)))
+            added = Counter(done=1, costMicros=cost) + self._counted(member, attempt)
+            self._hold_back(_Ending(member, attempt, done, added))
             return
         error = attempt.error
         if error is None:
             raise ValueError("an attempt without an answer carries an error")
         self.causes[error.message] += 1
+        usage = self._terms.believed(attempt)
         spent, attempts = member.cost_micros + cost, member.attempts - (0 if counts else 1)
         in_time = not waited_too_long(member.created_at, now)
         may = may_try_again(error, attempts, self._deps.runtime().batch.attempts_max)
         if attempt.retryable and may and in_time:
             again = requeued(error, attempts=attempts, at=now + (pause or backoff(attempts)))
             fields = {**again, "costMicros": spent}
-            self._hold_back(_Ending(member, attempt, fields, Counter(requeued=1, costMicros=cost)))
+            retried = Counter({f"retried:{error.code}": 1}) + tally.of_usage(usage)
+            added = Counter(requeued=1, costMicros=cost) + in_tally(retried)
+            self._hold_back(_Ending(member, attempt, fields, added))
             return
-        decision = refunding(lambda job: job.batch_id == self._batch.batch_id, error, spent, now)
+        decision = refunding(lambda job: job.batch_id == self._batch.batch_id, error, spent, now, usage)
         self._deps.store.settle_job(member.job_id, member.uid, decision)
         self.ended["answered"] += attempt.billed
-        self._note(member, attempt, Counter(failed=1, costMicros=cost))
+        self._note(member, attempt, Counter(failed=1, costMicros=cost) + self._counted(member, attempt, error))
+
+    def _counted(self, member: BatchMember, attempt: Attempt, error: JobError | None = None) -> Counter[str]:
+        """Return what a job that ends now, in this error if it is one, adds to the day's tally."""
+        counters = ended(error.code if error else None, self._terms.believed(attempt))
+        return in_tally(counters + tally.of_wait(self._deps.clock() - member.created_at))
 
     def _hold_back(self, ending: _Ending) -> None:
         self._held_back.append(ending)
@@ -131,3 +143,4 @@ class Endings:
         later = lease_moved(now + LOOK_AGAIN, error, member.cost_micros + cost)
         self._deps.store.update_jobs([(member.job_id, member.updated_at, later)])
         self.ended.update(costMicros=cost, answered=int(attempt.billed), failed=1)
+        self.ended.update(self._counted(member, attempt, error))

@@ -57,7 +57,8 @@ def classify_now(job: Job, photo: bytes, version: datetime, deps: Deps) -> Job:
             return stored.job
     log.warning(log.Event.INSTANT_FAILED, jobId=job.job_id, code=error.code, cause=error.message)
     spent = job.cost_micros + terms.cost_micros(attempt)
-    ours = refunding(lambda j: j.opened_by == job.opened_by, error, spent, deps.clock())
+    usage = terms.believed(attempt)
+    ours = refunding(lambda j: j.opened_by == job.opened_by, error, spent, deps.clock(), usage)
     stored = deps.store.settle_job(job.job_id, job.uid, ours)
     if stored is not None and stored.job.charge_stands:
         message = "The classifier cannot use this photo, nor several others of yours today. This one is not refunded."

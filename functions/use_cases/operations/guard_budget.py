@@ -2,7 +2,8 @@
 
     deliver the alerts that are due
     ► for each day in flight, today last: add up what its calls and batches hold and have cost ► review the day in one
-    transaction (repair its shards, set their limits, the mode)  ► who has cost most that day, now and then
+    transaction (repair its shards, set their limits, the mode) ► note what has come in since the last look ► who has
+    cost most that day, now and then
     ► look at everything else that waits or fails silently
     ► deliver the alerts that are new
 
@@ -32,6 +33,7 @@ from functions.core.shared.alerts import AlertKind, alert
 from functions.core.shared.time_limits import RUN_TIME
 from functions.core.shared.utc_days import day_bounds, day_of
 from functions.use_cases.budget.spending import reviewer
+from functions.use_cases.insights.usage import note_usage
 from functions.use_cases.operations.delivery import deliver_due
 from functions.use_cases.operations.health import raise_alerts
 from functions.use_cases.shared.set_aside import report_damaged
@@ -54,7 +56,9 @@ def guard_budget(deps: Deps) -> dict[str, int]:
         review = run.alone(day, partial(_review, day, deps, counts))
         if review is None:
             continue
-        if users_due(day, review.book.users_at, deps.clock()):
+        rows_due = users_due(day, review.book.users_at, deps.clock())
+        run.alone(f"usage of {day}", partial(note_usage, day, review.book, deps, rows_due=rows_due))
+        if rows_due:
             run.alone(f"users of {day}", partial(_sum_users, day, deps))
         if day == today:
             of_mode = mode_held(review)

@@ -1,8 +1,9 @@
 """How a batch's jobs are stored, found and accounted for."""
 
+from collections import Counter
 from collections.abc import Iterable
 
-from functions.core.batches.manifest import BatchManifest, BatchMember
+from functions.core.batches.manifest import BatchManifest, BatchMember, in_tally, outcomes_and_tally
 from tests.builders import member
 
 
@@ -79,3 +80,13 @@ def test_a_roll_that_was_begun_goes_on_where_it_was() -> None:
         assert second is not None
         assert second.job_id == "two"
         assert [left.job_id for left in again.take_rest()] == ["four"]
+
+
+def test_what_the_tally_counts_stands_among_the_outcomes() -> None:
+    """Under names of its own, so that the next collector goes on counting."""
+    ended = Counter(done=2, costMicros=90) + in_tally({"done": 2, "input": 700})
+    (*_, line) = BatchManifest([]).to_lines(ended)
+    assert outcomes_and_tally(BatchManifest([line]).ended) == (
+        {"done": 2, "costMicros": 90},
+        {"done": 2, "input": 700},
+    )

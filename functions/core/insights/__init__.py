@@ -1,0 +1,1 @@
+"""What a day was like: counts in the course of it."""

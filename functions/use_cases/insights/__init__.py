@@ -1,0 +1,1 @@
+"""Noting what a day was like."""

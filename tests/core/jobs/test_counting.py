@@ -1,0 +1,63 @@
+"""What a job counts in the day's tally: once when it is held for, once when it ends."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from functions.core.budget.holds import Booking, call_hold, settled
+from functions.core.jobs.counting import ended, job_bookings
+from functions.core.jobs.jobs import Failure, Job, JobError, Status
+from functions.core.model.usage import Usage
+from functions.core.shared.lanes import Lane
+from tests.builders import NOW, job
+
+HOLD = call_hold("2026-11-21", 3, "m", 600)
+USAGE = Usage(input_tokens=473, output_tokens=115)
+TOKENS = {"input": 473, "output": 115}
+
+
+def instant(**more: Any) -> Job:
+    """Return an instant job with a hold."""
+    fields = {"mode": Lane.INSTANT, "requested_mode": Lane.INSTANT, "status": Status.PROCESSING, "hold": HOLD}
+    return job(**{**fields, **more})
+
+
+def after(seconds: float, **more: Any) -> Job:
+    """Return it as it ended after so many seconds, at a cost of 220."""
+    return instant(completed_at=NOW + timedelta(seconds=seconds), hold=settled(HOLD, 220), **more)
+
+
+def test_a_call_that_begins_is_counted_with_its_hold() -> None:
+    """Until it ends it is in flight."""
+    assert job_bookings(None, instant()) == (Booking("2026-11-21", "3", "instant", "m", 600, 0, 0, {"started": 1}),)
+
+
+@pytest.mark.parametrize(
+    ("end", "counted"),
+    [
+        ({"status": Status.DONE, "usage": USAGE}, {"done": 1, "wait:4": 1, **TOKENS}),
+        ({"status": Status.DONE}, {"done": 1, "wait:4": 1}),
+        (
+            {"status": Status.FAILED, "error": JobError(code=Failure.ANSWER_UNUSABLE, message=""), "usage": USAGE},
+            {"failed:ANSWER_UNUSABLE": 1, "wait:4": 1, **TOKENS},
+        ),
+        ({"status": Status.FAILED}, {"failed:failed": 1, "wait:4": 1}),
+        ({"status": Status.DONE, "requested_mode": Lane.BATCH}, {"done": 1}),
+    ],
+)
+def test_a_call_that_ends_is_counted_with_its_settlement(end: dict[str, Any], counted: dict[str, int]) -> None:
+    """How it ended, its tokens, and its wait; an upgraded one has waited in the other lane."""
+    (booking,) = job_bookings(instant(), after(3.5, **end))
+    assert (booking.reserved, booking.spent, booking.count) == (-600, 220, counted)
+
+
+def test_what_changes_no_hold_counts_nothing() -> None:
+    """A job of a batch, which the batch counts, and a job that stays as it is."""
+    assert job_bookings(None, job()) == job_bookings(instant(), instant()) == ()
+
+
+def test_a_job_of_a_batch_counts_the_same() -> None:
+    """Done or failed, with the tokens of its last answer."""
+    assert ended(None, USAGE) == {"done": 1, **TOKENS}
+    assert ended("LINE_MISSING", None) == {"failed:LINE_MISSING": 1}
