@@ -7,6 +7,7 @@ An HTTP/2 client that knows beforehand, as gRPC's do, begins with 24 bytes that 
 """
 
 import asyncio
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +40,8 @@ class Front:
             PortTakenError: another program listens on `port`.
         """
         self._listener = listen(port)
+        # Connections inherit it. Without it a small answer waits 40 ms for the client to acknowledge the one before.
+        self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port: int = self._listener.getsockname()[1]
         self._service, self._grpc_port = service, grpc_port
         self._ready = threading.Event()
