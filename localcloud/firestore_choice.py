@@ -26,8 +26,13 @@ class LocalFirestore:
 
     @property
     def host(self) -> str:
-        """What `FIRESTORE_EMULATOR_HOST` is set to: `127.0.0.1:PORT`."""
+        """What `FIRESTORE_EMULATOR_HOST` is set to for server clients: `127.0.0.1:PORT`."""
         return self.server.host
+
+    @property
+    def app_host(self) -> str:
+        """Where apps find it, in browsers and on phones; server clients too, if a little more slowly."""
+        return self.server.app_host if isinstance(self.server, FirestoreServer) else self.server.host
 
     def start(self) -> None:
         """Begin to serve.
@@ -73,7 +78,8 @@ def choose_firestore(
     """Return the Firestore that `wanted` asks for, not started yet.
 
     `wanted` is one of `KINDS`; None takes the environment's `FIRESTORE`, and without one `auto`, which is the embedded
-    one. The embedded one enforces the index file `indexes`, the official one the security rules `rules`.
+    one. The embedded one enforces the index file `indexes`, the official one the security rules `rules`. `port` is that
+    of apps.
 
     Raises:
         FirestoreChoiceError: `wanted` is no kind, or the official one is wanted and not on this machine.
@@ -90,4 +96,4 @@ def choose_firestore(
         official = OfficialFirestore(rules, port)
         return LocalFirestore("official", f"asked for; {how}", official)
     why = "asked for" if kind == "embedded" else "the default: no Java needed, and it keeps the bill"
-    return LocalFirestore("embedded", why, FirestoreServer(port=port, indexes=indexes, clock=clock))
+    return LocalFirestore("embedded", why, FirestoreServer(app_port=port, indexes=indexes, clock=clock))

@@ -139,8 +139,9 @@ def _show(console: Console, cloud: LocalCloud, control_url: str, more: Sections)
     console.print(table)
     advance = f"""curl -s {control_url}/advance -d '{{"minutes": 60}}'"""
     fire = [f"""curl -s {control_url}/fire -d '{{"name": "{name}"}}'""" for name in list(cloud.cron.schedules)[:1]]
+    environment = {**cloud.environment, "FIRESTORE_EMULATOR_HOST": cloud.firestore.app_host}
     sections = {
-        "Environment of a client of your own": _exports(cloud.environment, secret=cloud.openai is None),
+        "Environment of a client of your own": _exports(environment, secret=cloud.openai is None),
         **more,
         "Move the clock, run a scheduled function, look": [advance, *fire, f"curl -s {control_url}/status"],
     }
@@ -160,7 +161,7 @@ def _parts(cloud: LocalCloud, control_url: str) -> dict[str, str]:
     return {
         "Functions": f"{cloud.functions_url}/{cloud.project}/{cloud.region}/NAME",
         "": ", ".join(trigger.name for trigger in cloud.triggers()),
-        "Firestore": f"{cloud.firestore.host} ({cloud.firestore.kind}: {cloud.firestore.why})",
+        "Firestore": f"{cloud.firestore.app_host} ({cloud.firestore.kind}: {cloud.firestore.why})",
         "Storage": f"{cloud.storage_host} (bucket {cloud.bucket}{rules})",
         "Auth": cloud.auth_host,
         "OpenAI": openai,

@@ -184,7 +184,7 @@ def _start_local_cloud(stack: ExitStack) -> dict[str, str]:
     return {
         "functions": _address(local.functions_url),
         "auth": local.auth_host,
-        "firestore": local.firestore.host,
+        "firestore": local.firestore.app_host,
         "storage": _address(local.storage_host),
         "bucket": local.bucket,
         "control": control.url,

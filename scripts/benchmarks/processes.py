@@ -46,7 +46,7 @@ def server(module: str, *arguments: object) -> Iterator[tuple[int, dict[str, str
 def firestore() -> Iterator[tuple[str, str]]:
     """Run an empty Firestore in a process of its own. Yields its host and the URL of its bill."""
     with server("localcloud.firestore", "--port", 0, "--admin-port", 0) as (_, printed):
-        yield printed["FIRESTORE_EMULATOR_HOST"], printed["admin"]
+        yield printed["grpc"], printed["admin"]
 
 
 def rss_mb() -> float:
