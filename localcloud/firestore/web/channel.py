@@ -18,6 +18,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+import grpc
+
 from localcloud.firestore.errors import FirestoreError, invalid
 from localcloud.firestore.protos import Message
 from localcloud.firestore.streams import Stream
@@ -144,6 +146,14 @@ class Channel:
             self._forget()
             self._news.set()
 
+    def stop(self) -> None:
+        """End the session because the server stops: the client hears of it, and looks for a new one at once."""
+        if not self._ended:
+            self._end(FirestoreError(grpc.StatusCode.UNAVAILABLE, "The server has stopped."))
+            self._stream.close()
+            self._vanishing.cancel()
+            self._news.set()
+
     async def _take(self) -> None:
         """Number what the stream has to say now."""
         async with self._taking:
@@ -152,14 +162,19 @@ class Channel:
             try:
                 responses = await self._in_thread(lambda: self._stream.take(0))
             except FirestoreError as error:
-                self._keep([json_of_error(error)])
-                responses = None
-            if responses is None:
-                self._keep(["close"])
-                self._ended = True
+                self._end(error)
                 return
-            for raw in responses:
+            for raw in responses or ():
                 self._keep([json_of(self._response, raw)])
+            if responses is None:
+                self._end()
+
+    def _end(self, error: FirestoreError | None = None) -> None:
+        if not self._ended:
+            if error is not None:
+                self._keep([json_of_error(error)])
+            self._keep(["close"])
+            self._ended = True
 
     def _keep(self, array: list[Any]) -> None:
         self._last_array += 1

@@ -74,9 +74,9 @@ class WebChannels:
         return PlainTextResponse(channel.state(), headers=_HEADERS)
 
     def close(self) -> None:
-        """End all sessions."""
-        for _, channel in list(self._sessions.values()):
-            channel.close()
+        """End all sessions: the server stops."""
+        for _, channel in self._sessions.values():
+            channel.stop()
 
     async def _open(self, rpc: str, query: Mapping[str, str], form: Mapping[str, str]) -> Response:
         if len(self._sessions) >= SESSIONS_MAX:

@@ -466,13 +466,15 @@ def test_idle_sessions_take_no_threads(browser: Browser, http: httpx.Client, str
 
 
 def test_a_stopped_server_ends_its_sessions(http: httpx.Client, streams: list[EchoStream]) -> None:
-    """Stopping ends back channels, closes streams, and leaves no thread."""
+    """Stopping tells the clients, closes streams, and leaves no thread."""
     before = threading.active_count()
     server = FirestoreServer()
     server.start()
     with Browser(f"http://{server.app_host}", http).open(5).back() as back:
         back.until(last(5))
         server.stop()
-        assert back.until(lambda _: False) == []
+        (_, error), (_, end) = back.until(lambda _: False)
+    assert error[0]["error"]["status"] == "UNAVAILABLE"
+    assert end == ["close"]
     assert streams[0].closed.is_set()
     assert threading.active_count() <= before
