@@ -7,6 +7,7 @@ own documentation of `StructuredAggregationQuery`, and what Google's emulator do
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -39,8 +40,10 @@ def read_aggregations(query: QueryPb) -> list[Aggregation]:
         FirestoreError: INVALID_ARGUMENT for none, more than five, or ones without a kind, a proper field or a limit
             above zero.
     """
-    if not 1 <= len(query.aggregations) <= AGGREGATIONS_MAX:
-        raise invalid(f"An aggregation query needs one to {AGGREGATIONS_MAX} aggregations.")
+    if not query.aggregations:
+        raise invalid("Aggregations can not be empty.")
+    if len(query.aggregations) > AGGREGATIONS_MAX:
+        raise invalid(f"An aggregation query has at most {AGGREGATIONS_MAX} aggregations.")
     found = []
     unnamed = 0
     for asked in query.aggregations:
@@ -49,8 +52,9 @@ def read_aggregations(query: QueryPb) -> list[Aggregation]:
             unnamed += 1
             alias = f"field_{unnamed}"
         found.append(_read(asked, alias))
-    if len({each.alias for each in found}) < len(found):
-        raise invalid("Aggregation aliases must be unique.")
+    for alias, times in Counter(each.alias for each in found).items():
+        if times > 1:
+            raise invalid(f"Aggregation aliases contain duplicate alias: {alias}.")
     return found
 
 

@@ -24,9 +24,18 @@ LISTENER_RESUMES_TICKS = 30 * 60 * TICKS_PER_SECOND  # a listener that is away f
 _WINDOW_TICKS = 1_000_000  # one second, in microseconds
 
 
-def reads_for(entries: int, per_read: int) -> int:
-    """Return how many reads so many index entries are: one per started `per_read`."""
-    return -(-entries // per_read)
+@dataclass(frozen=True, slots=True)
+class QueryCost:
+    """What is billed for one query: documents, and index entries (or vectors) at so many per read."""
+
+    documents: int = 0
+    entries: int = 0
+    entries_per_read: int = INDEX_ENTRIES_PER_READ
+
+    @property
+    def reads(self) -> int:
+        """The reads in all; a query is at least one."""
+        return max(1, self.documents + -(-self.entries // self.entries_per_read))
 
 
 @dataclass(slots=True)

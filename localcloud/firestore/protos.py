@@ -7,7 +7,7 @@ meant.
 
 from typing import Any, TypeAlias
 
-from google.cloud.firestore_v1.types import common, document, firestore, query, write
+from google.cloud.firestore_v1.types import common, document, firestore, query, query_profile, write
 
 Message: TypeAlias = Any
 ValuePb: TypeAlias = Any
@@ -26,6 +26,7 @@ Write: Any = write.Write.pb()
 WriteResult: Any = write.WriteResult.pb()
 FieldTransform: Any = write.DocumentTransform.FieldTransform.pb()
 StructuredQuery: Any = query.StructuredQuery.pb()
+ExplainMetrics: Any = query_profile.ExplainMetrics.pb()
 StructuredAggregationQuery: Any = query.StructuredAggregationQuery.pb()
 
 

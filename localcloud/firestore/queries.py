@@ -1,16 +1,17 @@
 """The RPCs that run queries: RunQuery and RunAggregationQuery."""
 
 from .aggregate import aggregate, read_aggregations
-from .bill import INDEX_ENTRIES_PER_READ, VECTORS_PER_READ, reads_for
+from .bill import VECTORS_PER_READ, QueryCost
 from .consistency import Reading, read_document, reading_of
 from .engine import Call, Engine, Session
-from .errors import invalid, unimplemented
+from .errors import invalid
+from .explain import Explanation
 from .ordered_index import NAME
 from .protos import Message, rpc_types
 from .query import Plan, Results, make_plan, run_plan
 from .reads import masked
 from .transactions import Transaction
-from .vector import find_nearest, read_nearest
+from .vector import Nearest, find_nearest, read_nearest
 from .wire import counted, framed
 
 _, RunAggregationQueryResponse = rpc_types("RunAggregationQuery")
@@ -18,54 +19,72 @@ _, RunAggregationQueryResponse = rpc_types("RunAggregationQuery")
 
 def run_query(engine: Engine, request: Message, call: Call) -> list[bytes]:
     """Serve RunQuery: one answer per document, and one without a document when there is none."""
-    if request.HasField("explain_options"):
-        raise unimplemented("Explaining a query")
-    name, plan = make_plan(request.parent, request.structured_query)
+    query = request.structured_query
+    name, plan = make_plan(request.parent, query)
+    nearest = read_nearest(query) if query.HasField("find_nearest") else None
+    vector = (nearest.field, len(nearest.vector)) if nearest is not None else None
+    explanation = Explanation(request, plan, vector)
+    engine.rules.check(plan, vector)
     session = engine.session(name)
-    if request.structured_query.HasField("find_nearest"):
-        return _run_vector_query(engine, session, plan, request, call)
-    engine.rules.check(plan)
     reading = reading_of(engine, session, request, call)
-    results = run_plan(session.database, plan, reading.at)
-    if reading.locking is not None:
-        _lock_results(session, reading.locking, plan, results, call)
-    _bill_query(engine, call, plan, results)
-    return _answers(engine, reading, plan, results, call)
+    if explanation.plan_only:
+        engine.bill.read(call.rpc, plan.collection_id)
+        return [_begun(call) + framed(11, explanation.planned().SerializeToString())]
+    if nearest is not None:
+        results, cost = _run_vector_query(session, plan, nearest, reading)
+    else:
+        results, cost = _run_plain_query(session, plan, reading, call)
+    engine.bill.read(call.rpc, plan.collection_id, cost.reads)
+    answers = _answers(engine, reading, plan, results, call)
+    if explanation.wanted:
+        metrics = explanation.run(results=len(results.rows), cost=cost, entries=results.entries)
+        answers.append(framed(11, metrics.SerializeToString()))
+    return answers
 
 
 def run_aggregation_query(engine: Engine, request: Message, call: Call) -> list[bytes]:
     """Serve RunAggregationQuery. Inside a transaction the figures must still hold when it commits."""
-    if request.HasField("explain_options"):
-        raise unimplemented("Explaining a query")
     query = request.structured_aggregation_query
     wanted = read_aggregations(query)
     name, plan = make_plan(request.parent, query.structured_query, {each.field for each in wanted if each.field})
+    explanation = Explanation(request, plan)
     engine.rules.check(plan)
     session = engine.session(name)
     database = session.database
     reading = reading_of(engine, session, request, call)
+    response = RunAggregationQueryResponse()
+    if call.transaction is not None:
+        response.transaction = call.transaction.id
+    if explanation.plan_only:
+        engine.bill.read(call.rpc, plan.collection_id)
+        response.explain_metrics.CopyFrom(explanation.planned())
+        return [response.SerializeToString()]
     figures, entries = aggregate(database, plan, wanted, reading.at)
     if reading.locking is not None:
         reading.locking.checks.append(lambda: aggregate(database, plan, wanted, None)[0] == figures)
-    engine.bill.read(call.rpc, plan.collection_id, max(1, reads_for(entries, INDEX_ENTRIES_PER_READ)))
-    response = RunAggregationQueryResponse(read_time=reading.time(engine))
-    if call.transaction is not None:
-        response.transaction = call.transaction.id
+    cost = QueryCost(entries=entries)
+    engine.bill.read(call.rpc, plan.collection_id, cost.reads)
+    response.read_time.CopyFrom(reading.time(engine))
     for alias, value in figures.items():
         response.result.aggregate_fields[alias].CopyFrom(value)
+    if explanation.wanted:
+        response.explain_metrics.CopyFrom(explanation.run(results=1, cost=cost, entries=entries))
     return [response.SerializeToString()]
 
 
-def _run_vector_query(engine: Engine, session: Session, plan: Plan, request: Message, call: Call) -> list[bytes]:
-    wanted = read_nearest(request.structured_query)
-    engine.rules.check(plan, vector=(wanted.field, len(wanted.vector)))
-    reading = reading_of(engine, session, request, call)
+def _run_plain_query(session: Session, plan: Plan, reading: Reading, call: Call) -> tuple[Results, QueryCost]:
+    results = run_plan(session.database, plan, reading.at)
+    if reading.locking is not None:
+        _lock_results(session, reading.locking, plan, results, call)
+    several_ranges = len(plan.inequality_fields - {NAME}) > 1
+    return results, QueryCost(len(results.rows) + results.skipped, results.entries if several_ranges else 0)
+
+
+def _run_vector_query(session: Session, plan: Plan, wanted: Nearest, reading: Reading) -> tuple[Results, QueryCost]:
     if reading.locking is not None:
         raise invalid("A vector search is not supported in a read-write transaction.")
     rows, looked_at = find_nearest(session.database, plan, wanted, reading.at)
-    results = Results(rows, skipped=0, entries=looked_at)
-    engine.bill.read(call.rpc, plan.collection_id, max(1, len(rows) + reads_for(looked_at, VECTORS_PER_READ)))
-    return _answers(engine, reading, plan, results, call)
+    return Results(rows, skipped=0, entries=looked_at), QueryCost(len(rows), looked_at, VECTORS_PER_READ)
 
 
 def _lock_results(session: Session, transaction: Transaction, plan: Plan, results: Results, call: Call) -> None:
@@ -84,19 +103,17 @@ def _lock_results(session: Session, transaction: Transaction, plan: Plan, result
     transaction.checks.append(holds)
 
 
-def _bill_query(engine: Engine, call: Call, plan: Plan, results: Results) -> None:
-    reads = max(1, len(results.rows) + results.skipped)
-    if len(plan.inequality_fields - {NAME}) > 1:
-        reads += reads_for(results.entries, INDEX_ENTRIES_PER_READ)
-    engine.bill.read(call.rpc, plan.collection_id, reads)
-
-
 def _answers(engine: Engine, reading: Reading, plan: Plan, results: Results, call: Call) -> list[bytes]:
     read_time = framed(3, reading.time(engine).SerializeToString())
-    begun = framed(2, call.transaction.id) if call.transaction is not None else b""
+    begun = _begun(call)
     skipped = counted(4, results.skipped) if results.skipped else b""
     answers = [framed(1, masked(stored, plan.select)) + read_time for _, stored in results.rows]
     if not answers:
         return [begun + read_time + skipped]
     answers[0] += skipped
     return [begun, *answers] if begun else answers
+
+
+def _begun(call: Call) -> bytes:
+    """Return the field that tells of a transaction that this call has begun."""
+    return framed(2, call.transaction.id) if call.transaction is not None else b""

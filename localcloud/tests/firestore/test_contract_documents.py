@@ -416,6 +416,14 @@ def test_collections_are_listed_where_documents_are(client: Client) -> None:
     assert list(client.document("a/x").collections()) == []
 
 
+def test_missing_documents_are_told_last(client: Client) -> None:
+    """Of documents read together, those that exist come first, in the order asked for."""
+    for name in ("a", "c"):
+        client.document(f"things/{name}").set({})
+    read = client.get_all([client.document(f"things/{name}") for name in "cba"])
+    assert [(snapshot.id, snapshot.exists) for snapshot in read] == [("c", True), ("a", True), ("b", False)]
+
+
 def test_collections_are_listed_in_pages(client: Client) -> None:
     """Pages of collection ids hold each once, in order; a negative page size is INVALID_ARGUMENT."""
     for name in ("c", "a", "e", "b", "d"):

@@ -427,10 +427,13 @@ def test_an_aggregated_field_does_not_come_after_the_name(client: Client) -> Non
         list(call(client, "run_aggregation_query", parent=documents_root(client), structured_aggregation_query=asked))
 
 
-def test_an_alias_is_used_once(data: Client) -> None:
-    """Two aggregations of one name are INVALID_ARGUMENT."""
-    with pytest.raises(InvalidArgument, match="alias"):
+def test_aggregations_are_named_once_and_not_none(data: Client) -> None:
+    """Two aggregations of one name, or none at all, are INVALID_ARGUMENT, in words that clients look for."""
+    with pytest.raises(InvalidArgument, match="Aggregation aliases contain duplicate alias: n"):
         plain(data).count("n").sum("b", "n").get()
+    asked = {"structured_query": {"from_": [{"collection_id": "plain"}]}}
+    with pytest.raises(InvalidArgument, match="Aggregations can not be empty"):
+        list(call(data, "run_aggregation_query", parent=documents_root(data), structured_aggregation_query=asked))
 
 
 def test_more_than_five_aggregations_are_refused(data: Client) -> None:
