@@ -188,9 +188,11 @@ def test_the_photo_is_turned_as_the_camera_was_held(kind: str, orientation: int,
     assert pixel(image, *red_at) == close_to(RED)
 
 
+@pytest.mark.parametrize("size", [(200, 100), (2 * SIDE_MAX, SIDE_MAX), (SIDE_MAX // 2, SIDE_MAX // 4)])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_nothing_but_pixels_leaves_the_house(kind: str) -> None:
-    """Where and with what a photo was taken is not sent to the provider: no EXIF, GPS, comment or profile."""
+def test_nothing_but_pixels_leaves_the_house(kind: str, size: tuple[int, int]) -> None:
+    """Where and with what a photo was taken is not sent to the provider: no EXIF, GPS, comment or profile, also of one
+    that the decoder brings to its size, or that is as small."""
     exif = Image.Exif()
     exif[0x010F] = "SecretCamera"
     exif.get_ifd(0x8825)[2] = (52.0, 31.0, 12.0)
@@ -198,7 +200,7 @@ def test_nothing_but_pixels_leaves_the_house(kind: str) -> None:
     comment = {"comment": b"SecretComment"} if kind == "JPEG" else {}
     if kind != "PNG":
         comment["xmp"] = b"<x:xmpmeta><exif:GPSLatitude>SecretPlace</exif:GPSLatitude></x:xmpmeta>"
-    data = encoded(two_halves(), kind, exif=exif, icc_profile=b"SecretProfile" * 10, **comment)
+    data = encoded(two_halves(size), kind, exif=exif, icc_profile=b"SecretProfile" * 10, **comment)
     assert b"Secret" in data
     out = prepare(data, SIDE_MAX, 80)
     assert b"Secret" not in out
@@ -438,6 +440,18 @@ def test_a_webp_decoded_small_is_the_average_of_the_whole(size: tuple[int, int],
     small = libwebp.decode(webp.read(encoded(photo, "WEBP", **options)), (127, 90)).convert("RGB")
     averaged = photo.resize((127, 90), Image.Resampling.BOX)
     assert max(ImageStat.Stat(ImageChops.difference(averaged, small)).mean) < 2.5
+
+
+@pytest.mark.parametrize(
+    "size", [(4_096, 3_072), (4_032, 3_024), (1_024, 768), (640, 480), (1_021, 133), (132, 1_050), (4_097, 517)]
+)
+def test_a_jpeg_decoded_small_is_the_average_of_the_whole(size: tuple[int, int]) -> None:
+    """Whatever part of the way the decoder goes, nothing is shifted or recoloured: half a pixel would differ by 4, and
+    in a long photo, whose short side has some pixels and a part of one, by 7."""
+    photo = Image.effect_noise((8, 8), 90).convert("RGB").resize(size)
+    image = Image.open(BytesIO(prepare(encoded(photo, "JPEG", quality=95), SIDE_MAX, 95)))
+    averaged = photo.resize(image.size, Image.Resampling.BOX)
+    assert max(ImageStat.Stat(ImageChops.difference(averaged, image)).mean) < 2.5
 
 
 def test_wide_colours_become_srgb() -> None:

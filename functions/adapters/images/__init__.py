@@ -27,12 +27,17 @@ LENGTH_MAX = 8
 """Most that a picture's length may be of its width. At 512 pixels the short side then has 64 left, two of a model's
 patches; a phone's panorama has a ratio of 4 to 5, scrolled screens more than this."""
 
-DRAFT_MARGIN = 1.125
-"""A JPEG is decoded at 1/2, 1/4 or 1/8 if this many times the wanted size is left: it looks the same as decoded
-whole."""
-
 REDUCING_GAP = 2
-"""Other pictures are averaged down to this many times the size that is wanted, and filtered from there."""
+"""Pictures are averaged down to this many times the size that is wanted, and filtered from there. Of a JPEG the decoder
+does most of that: it computes 1/2, 1/4 or 1/8 of the rows and columns."""
+
+FILTER = Image.Resampling.HAMMING
+"""Half the time of LANCZOS. Photos of 40 cameras looked the same side by side, at twice their size too: 40 dB from it
+on average, 30 at least where leaves and gratings are finer than the pixels."""
+
+CLOSE = 1.25
+CLOSE_FILTER = Image.Resampling.BICUBIC
+"""From less than `CLOSE` times the size that is wanted, `FILTER` takes the sharpness from some rows and columns."""
 
 BAND_ROWS = 64
 """Rows of a large picture that are brought into RGB at a time, so that it is never in memory twice."""
@@ -97,20 +102,27 @@ def _decoded(photo: PhotoFile, side_max: int) -> Image.Image:
     scale = min(1, side_max / max(photo.width, photo.height))
     size = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
     if photo.kind == "WEBP":
-        return _finished(libwebp.decode(photo, (REDUCING_GAP * size[0], REDUCING_GAP * size[1])), size, photo.profile)
+        image = libwebp.decode(photo, (REDUCING_GAP * size[0], REDUCING_GAP * size[1]))
+        return _finished(image, image.size, size, photo.profile)
     with Image.open(BytesIO(photo.data), formats=[photo.kind]) as image:
-        image.draft(None, (int(size[0] * DRAFT_MARGIN), int(size[1] * DRAFT_MARGIN)))
+        draft = image.draft(None, size)
         try:
             image.load()
         except OSError as error:
             raise (cut_off() if "truncated" in str(error) and not photo.gap else damaged()) from error
-        return _finished(image, size, photo.profile)
+        return _finished(image, draft[1][2:] if draft else image.size, size, photo.profile)
 
 
-def _finished(image: Image.Image, size: tuple[int, int], profile: bytes | None) -> Image.Image:
-    small = _reduced(image, max(1, image.width // (REDUCING_GAP * size[0])))
+def _finished(
+    image: Image.Image, extent: tuple[float, float], size: tuple[int, int], profile: bytes | None
+) -> Image.Image:
+    """Bring an image to its final size and colours. The photo takes `extent` of it, in pixels: the last row and column
+    of a JPEG that was decoded at a fraction may be part of one."""
+    factor = max(1, image.width // (REDUCING_GAP * size[0]))
+    small = image if factor == 1 and image.mode == "RGB" and not image.has_transparency_data else _reduced(image, factor)
     if small.size != size:
-        small = small.resize(size, Image.Resampling.LANCZOS)
+        box = (0, 0, extent[0] / factor, extent[1] / factor)
+        small = small.resize(size, FILTER if box[2] >= CLOSE * size[0] else CLOSE_FILTER, box)
     return small if profile is None else _as_srgb(small, profile)
 
 
