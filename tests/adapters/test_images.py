@@ -5,7 +5,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
@@ -440,6 +440,63 @@ def test_a_webp_decoded_small_is_the_average_of_the_whole(size: tuple[int, int],
     small = libwebp.decode(webp.read(encoded(photo, "WEBP", **options)), (127, 90)).convert("RGB")
     averaged = photo.resize((127, 90), Image.Resampling.BOX)
     assert max(ImageStat.Stat(ImageChops.difference(averaged, small)).mean) < 2.5
+
+
+@pytest.fixture(params=["no such file", "not exported", "laid out otherwise"])
+def without_libwebp(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose Pillow has a libwebp of its own, as on Windows, or one of another kind."""
+    loaded: dict[str, Mock] = {
+        "no such file": Mock(side_effect=OSError),
+        "not exported": Mock(return_value=object()),
+        "laid out otherwise": Mock(return_value=Mock(**{"WebPInitDecoderConfigInternal.return_value": 0})),
+    }
+    libwebp._functions.cache_clear()
+    with monkeypatch.context() as patched:
+        patched.setattr(libwebp.ctypes, "CDLL", loaded[request.param])
+        yield
+    libwebp._functions.cache_clear()
+
+
+@pytest.mark.usefixtures("without_libwebp")
+def test_pillow_decodes_a_webp_where_libwebp_cannot_be_called() -> None:
+    """The same picture comes out, with what is transparent on white; what would not fit into the memory is refused by
+    its size, and what is damaged as that."""
+    for options in ({}, {"lossless": True}):
+        image = prepared(encoded(two_halves(), "WEBP", **options))
+        assert (pixel(image, 0.2, 0.5), pixel(image, 0.8, 0.5)) == (close_to(RED), close_to(BLUE))
+    clear = encoded(Image.new("RGBA", (64, 64)), "WEBP", exact=True)
+    assert pixel(prepared(clear), 0.5, 0.5) == close_to(WHITE)
+    for data, problem in (
+        (encoded(Image.new("RGB", (2_400, 2_400)), "WEBP", method=0), PhotoProblem.TOO_LARGE),
+        (REFUSED[PhotoProblem.DAMAGED]["WebP of noise"](), PhotoProblem.DAMAGED),
+    ):
+        with pytest.raises(InvalidImage) as refusal:
+            prepare(data, SIDE_MAX, 80)
+        assert refusal.value.problem is problem
+
+
+def test_a_machine_without_webp_takes_the_other_formats(tmp_path: Path) -> None:
+    """A Pillow that was built without WebP refuses one as unsupported; a JPEG needs nothing of it."""
+    (tmp_path / "webp").write_bytes(WEBP)
+    (tmp_path / "jpeg").write_bytes(JPEG)
+    command = [sys.executable, "-c", WITHOUT_WEBP, str(tmp_path)]
+    ran = subprocess.run(command, capture_output=True, check=True, timeout=120)  # noqa: S603 (our own script)
+    assert ran.stdout.split() == [b"taken", b"unsupportedFormat"]
+
+
+WITHOUT_WEBP = """
+import ctypes, pathlib, sys
+sys.modules["PIL._webp"], ctypes.CDLL = None, None
+from functions.adapters.images import prepare
+from functions.core.shared.errors import InvalidImage
+
+for kind in ("jpeg", "webp"):
+    try:
+        prepare((pathlib.Path(sys.argv[1]) / kind).read_bytes(), 512, 80)
+        print("taken")
+    except InvalidImage as refusal:
+        print(refusal.problem.value)
+"""
 
 
 @pytest.mark.parametrize(
