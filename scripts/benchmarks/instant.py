@@ -5,9 +5,10 @@ callers each, as Cloud Run would start for 64; ID tokens, Storage, Firestore, se
 calls again once answered. Users, instances and provider have a process each; Firestore and Storage share one.
 
 All share this machine's cores, which production does not. So further figures say how much of it is the machine: who
-computes how long for a call, what one user alone adds, the same calls without the 200 ms, and a function that answers
-at once. At last one instance has 16 callers and a slower provider, with 16 threads and with four: callers who wait for
-a thread wait inside the instance, where no other one can take them.
+computes how long for a call, also for one with a phone's photo of 12 megapixels, what one user alone adds, the same
+calls without the 200 ms, and a function that answers at once. At last one instance has 16 callers and a slower
+provider, with 16 threads and with four: callers who wait for a thread wait inside the instance, where no other one can
+take them.
 """
 
 import json
@@ -25,7 +26,7 @@ from functions.deploy.params import CALLERS_AT_ONCE
 from localcloud.cloud import LocalCloud
 from scripts.benchmarks.calls import UNLIMITED
 from scripts.benchmarks.processes import ROOT, python, server
-from scripts.drawings import drawn_photos
+from scripts.drawings import drawn_photos, phone_photo
 from scripts.ecolane_cloud import ecolane_cloud
 from scripts.functions_alone import Served, answered, cpu_seconds, served
 
@@ -41,6 +42,9 @@ WARM_UP_PER_USER = 5
 COMPARED_REQUESTS = 2_000
 
 ALONE_REQUESTS = 100
+
+LARGE_USERS = 16
+LARGE_REQUESTS = 320
 
 QUEUE_UPSTREAM_MS = 1_000  # longer than the machine needs, to see callers wait for a thread
 QUEUE_REQUESTS = 160
@@ -96,6 +100,12 @@ def run(requests: int = REQUESTS) -> dict[str, Any]:
         with lane(cloud, users[:1], UPSTREAM_MS, instances=1) as (crowd, _):
             alone = crowd(ALONE_REQUESTS)
             figures |= {"one_user_added_ms_p50": round(alone.p50 - UPSTREAM_MS, 1)}
+        large = signed_up(cloud, [phone_photo()], LARGE_USERS)
+        with lane(cloud, large, UPSTREAM_MS, instances=1) as (crowd, servers):
+            computed = servers.cpu_seconds()["functions"]
+            crowd(LARGE_REQUESTS)
+            seconds = servers.cpu_seconds()["functions"] - computed
+            figures |= {"cpu_ms_per_call_12mp": round(seconds * 1000 / LARGE_REQUESTS, 1)}
         for threads in (FEW_THREADS, CALLERS_AT_ONCE):
             few = users[:CALLERS_AT_ONCE]
             with lane(cloud, few, QUEUE_UPSTREAM_MS, instances=1, threads=threads) as (crowd, _):
@@ -168,12 +178,14 @@ def lane(
             yield (lambda calls: _crowd(spread, calls)), Servers(served_by, provider)
 
 
-def signed_up(cloud: LocalCloud) -> list[dict[str, Any]]:
-    """Sign users up, each with a photo, in a project whose limits are out of the way."""
+def signed_up(
+    cloud: LocalCloud, photos: list[bytes] | None = None, number_of_users: int = USERS
+) -> list[dict[str, Any]]:
+    """Sign users up, each with one of these photos, or a drawn one, in a project whose limits are out of the way."""
     cloud.firestore_client().document("config/runtime").set(UNBOUNDED)
-    bucket, photos = cloud.storage_client().bucket(cloud.bucket), list(drawn_photos().values())
+    bucket, photos = cloud.storage_client().bucket(cloud.bucket), photos or list(drawn_photos().values())
     users = []
-    for number in range(USERS):
+    for number in range(number_of_users):
         user = cloud.sign_up()
         path = f"users/{user.uid}/uploads/photo.jpg"
         bucket.blob(path).upload_from_string(photos[number % len(photos)], content_type="image/jpeg")

@@ -1,5 +1,6 @@
 """From whatever a user uploaded to a small JPEG of nothing but pixels, or to the reason why not."""
 
+import ctypes
 import random
 import struct
 import subprocess
@@ -450,11 +451,12 @@ def without_libwebp(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
         "not exported": Mock(return_value=object()),
         "laid out otherwise": Mock(return_value=Mock(**{"WebPInitDecoderConfigInternal.return_value": 0})),
     }
-    libwebp._functions.cache_clear()
+    found = vars(libwebp)["_functions"]
+    found.cache_clear()
     with monkeypatch.context() as patched:
-        patched.setattr(libwebp.ctypes, "CDLL", loaded[request.param])
+        patched.setattr(ctypes, "CDLL", loaded[request.param])
         yield
-    libwebp._functions.cache_clear()
+    found.cache_clear()
 
 
 @pytest.mark.usefixtures("without_libwebp")

@@ -119,7 +119,8 @@ def _finished(
     """Bring an image to its final size and colours. The photo takes `extent` of it, in pixels: the last row and column
     of a JPEG that was decoded at a fraction may be part of one."""
     factor = max(1, image.width // (REDUCING_GAP * size[0]))
-    small = image if factor == 1 and image.mode == "RGB" and not image.has_transparency_data else _reduced(image, factor)
+    as_it_is = factor == 1 and image.mode == "RGB" and not image.has_transparency_data
+    small = image if as_it_is else _reduced(image, factor)
     if small.size != size:
         box = (0, 0, extent[0] / factor, extent[1] / factor)
         small = small.resize(size, FILTER if box[2] >= CLOSE * size[0] else CLOSE_FILTER, box)
