@@ -2,24 +2,31 @@
 
 import gzip
 import threading
+import time
 import tracemalloc
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import google_crc32c
 import pytest
+from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials, Credentials
 from google.cloud.storage import Blob, Bucket, Client
+from google.cloud.storage.exceptions import DataCorruption
 
 from functions.adapters import storage as adapters_storage
 from functions.adapters.storage import StorageFiles, emulated_url
+from functions.adapters.transient_errors import will_pass
 from functions.core.batches.batches import LOST
 from functions.core.batches.manifest import BatchMember
 from functions.core.jobs.uploads import IMAGE_BYTES_MAX
 from functions.core.shared.errors import ImageNotFound, InvalidImage
+from localcloud.serving import unhurried
 from localcloud.storage import StorageServer
 from tests.builders import member
 
@@ -41,11 +48,8 @@ def bucket() -> Iterator[Bucket]:
 
 def anonymous_client(**options: Any) -> Client:
     """Return a client that signs nothing."""
-    return Client(
-        project="demo",
-        credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]  # google.auth is typed in part
-        **options,
-    )
+    credentials = AnonymousCredentials()  # type: ignore[no-untyped-call]  # google.auth is typed in part
+    return Client(project="demo", **{"credentials": credentials, **options})
 
 
 @pytest.fixture
@@ -148,6 +152,152 @@ def unpacking_bomb() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
+
+
+PHOTO = bytes(range(256)) * 40
+OTHER = b"\1" + PHOTO[1:]
+CRC32C = b64encode(google_crc32c.value(PHOTO).to_bytes(4)).decode()
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+def answering(status: int, body: bytes = PHOTO, length: int | None = None, **headers: str) -> Answer:
+    """Answer with this, and say that it has this length."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        for name, value in headers.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.send_header("Content-Length", str(len(body) if length is None else length))
+        handler.end_headers()
+        with suppress(OSError):
+            handler.wfile.write(body)
+        handler.close_connection = length is not None
+
+    return answer
+
+
+def hung_up(handler: BaseHTTPRequestHandler) -> None:
+    """End the connection without a word."""
+    handler.close_connection = True
+
+
+def dripping(handler: BaseHTTPRequestHandler) -> None:
+    """Send a byte now and then."""
+    answering(200, b"", 10_000)(handler)
+    with suppress(OSError):
+        while True:
+            handler.wfile.write(b"x")
+            time.sleep(0.02)
+
+
+WHOLE = answering(206, Content_Range=f"bytes 0-{len(PHOTO) - 1}/{len(PHOTO)}", X_Goog_Hash=f"crc32c={CRC32C},md5=x")
+
+
+@contextmanager
+def storage_answering(*answers: Answer, **options: Any) -> Iterator[tuple[StorageFiles, list[Mapping[str, str]]]]:
+    """A Storage that answers one request after the other like this, and every further one like the last. Yields the
+    adapter, and the headers of the requests."""
+    seen: list[Mapping[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            seen.append({"path": self.path, **self.headers})
+            answers[min(len(seen), len(answers)) - 1](self)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        client = anonymous_client(client_options={"api_endpoint": f"http://127.0.0.1:{server.server_port}"}, **options)
+        yield StorageFiles(client, "photos", emulated_url), seen
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "passing",
+    [answering(status) for status in (408, 429, 500, 502, 503, 504)]
+    + [hung_up, answering(200, PHOTO[:99], len(PHOTO))],
+    ids=["408", "429", "500", "502", "503", "504", "hung up", "cut off"],
+)
+def test_what_will_pass_is_tried_again(passing: Answer) -> None:
+    """A moment's trouble at Storage costs the user nothing: the second request brings the photo."""
+    with storage_answering(passing, WHOLE) as (files, seen):
+        assert files.read_photo(PATH) == PHOTO
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize("down", [answering(503), hung_up, dripping], ids=["503", "hung up", "dripping"])
+def test_a_storage_that_stays_down_is_given_up_as_an_outage(monkeypatch: pytest.MonkeyPatch, down: Answer) -> None:
+    """However it is down, all tries together have an end; a byte now and then is no answer."""
+    limits = vars(adapters_storage)["_LIMITS"]
+    monkeypatch.setitem(limits, "timeout", 0.3)
+    monkeypatch.setitem(limits, "retry", limits["retry"].with_timeout(0.3))
+    began = time.monotonic()
+    with storage_answering(down) as (files, _), pytest.raises(exceptions.RetryError) as error:
+        files.read_photo(PATH)
+    assert will_pass(error.value)
+    assert time.monotonic() - began < unhurried(3)
+
+
+def test_a_refusal_of_our_account_is_no_outage() -> None:
+    """Waiting does not mend a missing role."""
+    with storage_answering(answering(403)) as (files, _), pytest.raises(exceptions.Forbidden) as refusal:
+        files.read_photo(PATH)
+    assert not will_pass(refusal.value)
+
+
+@pytest.mark.parametrize("status", [200, 206])
+def test_a_photo_with_other_bytes_than_were_stored_is_no_photo(status: int) -> None:
+    """Storage says which checksum the whole object has, of a part that is the whole too."""
+    span, checksum = f"bytes 0-{len(PHOTO) - 1}/{len(PHOTO)}", f"crc32c={CRC32C}"
+    whole, broken = (
+        answering(status, body, Content_Range=span if status == 206 else "", X_Goog_Hash=checksum)
+        for body in (PHOTO, OTHER)
+    )
+    with storage_answering(whole, broken) as (files, _):
+        assert files.read_photo(PATH) == PHOTO
+        with pytest.raises(DataCorruption):
+            files.read_photo(PATH)
+
+
+def test_a_storage_that_ignores_the_limit_is_not_read_beyond_it() -> None:
+    """No more than 10 MB and a byte is in memory, whatever comes."""
+    with storage_answering(answering(200, bytes(3 * IMAGE_BYTES_MAX))) as (files, _):
+        held = peak_mb(lambda: refused(files))
+    assert held < 5.5 * IMAGE_BYTES_MAX / 1024**2, "three of which the server has"
+
+
+def test_a_photo_is_one_request_on_a_kept_connection() -> None:
+    """The bucket is not asked for, and the next photo needs no new connection."""
+    ports: list[int] = []
+
+    def noted(handler: BaseHTTPRequestHandler) -> None:
+        ports.append(handler.client_address[1])
+        WHOLE(handler)
+
+    with storage_answering(noted) as (files, seen):
+        for _ in range(3):
+            files.read_photo("users/ana/uploads/a b.jpg")
+    assert len(set(ports)) == 1
+    assert {each["path"] for each in seen} == {
+        "/download/storage/v1/b/photos/o/users%2Fana%2Fuploads%2Fa%20b.jpg?alt=media"
+    }
+    assert {each["Range"] for each in seen} == {f"bytes=0-{IMAGE_BYTES_MAX}"}
+
+
+def test_each_request_carries_the_accounts_token() -> None:
+    """A token that has run out is refreshed, also where Storage is the first to say so."""
+    with storage_answering(WHOLE, answering(401), WHOLE, credentials=OwnCredentials()) as (files, seen):
+        for _ in range(2):
+            files.read_photo(PATH)
+    assert [each["authorization"] for each in seen] == ["Bearer token-1", "Bearer token-1", "Bearer token-2"]
 
 
 # Files of a batch
