@@ -19,6 +19,7 @@ from typing import Any
 from google.auth.credentials import AnonymousCredentials
 from google.cloud.firestore import Client, DocumentReference, Transaction, transactional
 
+from .bench_listeners import listener_figures
 from .official import HOST_VARIABLE, OfficialFirestore, find_official
 
 THREADS = 8
@@ -37,6 +38,7 @@ def run_benchmark() -> None:
         client = _client(host)
         figures["tx_per_s_separate"] = _transactions_per_second(client, lambda thread: f"counters/{thread}")
         figures["tx_per_s_one_document"] = _transactions_per_second(client, lambda _: "counters/one")
+        figures |= listener_figures(client, "", lambda: _resident_mebibytes(process_id))
         figures["documents"] = DOCUMENTS
         figures["load_documents_per_s"] = _load(client)
         figures["rss_mb"] = _resident_mebibytes(process_id)
@@ -62,7 +64,7 @@ def _official_figures() -> dict[str, Any]:
         _transactions_per_second(client, lambda thread: f"warmup/{thread}")  # the JVM compiles what is hot
         figures["official_tx_per_s_separate"] = _transactions_per_second(client, lambda thread: f"counters/{thread}")
         figures["official_tx_per_s_one_document"] = _transactions_per_second(client, lambda _: "counters/one")
-        return figures
+        return figures | listener_figures(client, "official_")
     finally:
         official.stop()
 

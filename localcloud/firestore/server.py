@@ -177,7 +177,9 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc carries no
 
 def _read(stream: Stream, raws: Iterator[bytes]) -> None:
     """Give a stream its requests until there are no more, or the client has gone: then the iterator raises."""
-    with contextlib.suppress(grpc.RpcError, Exception):
-        for raw in raws:
-            stream.receive_bytes(raw)
-    stream.close()
+    try:
+        with contextlib.suppress(grpc.RpcError):
+            for raw in raws:
+                stream.receive_bytes(raw)
+    finally:
+        stream.close()

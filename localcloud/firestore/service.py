@@ -21,6 +21,7 @@ from .protos import (
     UpdateDocumentRequest,
     rpc_types,
 )
+from .turns import Turns
 from .write_log import WriteLogs
 from .writes import target_name
 
@@ -93,6 +94,7 @@ class Service:
         self.engine = engine
         self.faults = Faults(engine.seconds)
         self.write_logs = WriteLogs()
+        self.turns = Turns()
 
     def answer_bytes(self, rpc: str, raw: bytes, wait: Wait) -> list[bytes]:
         """Answer a request in its wire form. See `answer` for errors; malformed bytes are INVALID_ARGUMENT."""

@@ -12,7 +12,6 @@ thread that reads, and sends on what the stream answers, in the thread that writ
 Nothing is queued for a slow client: `take` works out what it has yet to learn when it is called.
 """
 
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
@@ -26,6 +25,7 @@ from .engine import Call, Engine
 from .errors import FirestoreError, exhausted, invalid
 from .protos import Message
 from .service import REQUEST_BYTES_MAX, Service, waiting
+from .turns import Turn
 
 ANSWERS_MAX = 1000  # waiting for a client to read them
 
@@ -50,7 +50,7 @@ class Stream(ABC):
 
     def __init__(self, service: Service, caller: Caller | None = None) -> None:
         self.service, self.engine, self.caller = service, service.engine, caller
-        self._news = threading.Event()
+        self._turn = Turn(service.turns)
         self._status: FirestoreError | None = None
         self._closed = False
         self.on_wake: Callable[[], object] = bool  # called by `wake`: for a transport that does not wait in `take`
@@ -99,9 +99,12 @@ class Stream(ABC):
         silence_seconds = self.engine.timing.listen_silence_seconds
         deadline = None if seconds is None else time.monotonic() + seconds
         while True:
-            self._news.clear()
             closed, status = self._closed, self._status
-            if responses := self._responses():
+            try:
+                responses = self._responses()
+            finally:
+                self._turn.end()
+            if responses:
                 return responses
             if status is not None:
                 raise status
@@ -110,11 +113,11 @@ class Stream(ABC):
             left = silence_seconds if deadline is None else min(silence_seconds, deadline - time.monotonic())
             if left <= 0:
                 return []
-            self._news.wait(left)
+            self._turn.wait(left)
 
     def wake(self) -> None:
         """Let `take` look for news. From any thread, with or without the engine's mutex."""
-        self._news.set()
+        self._turn.ask()
         self.on_wake()
 
     def close(self) -> None:

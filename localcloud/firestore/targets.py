@@ -173,7 +173,8 @@ class QueryTarget(Target):
             matching = {path for path in paths if self._matches(path, database.get(path))}
             if not self._windowed:
                 return paths, matching
-            if not matching and not any(path in self._told for path in paths):
+            # What was passed over by an offset moves the window as well, and nobody has been told of it.
+            if not self.plan.offset and not matching and not any(path in self._told for path in paths):
                 return [], set()
         found = [path for path, _ in run_plan(database, self.plan).rows]
         return list(dict.fromkeys([*self._told, *found])), set(found)

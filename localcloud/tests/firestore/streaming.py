@@ -7,20 +7,21 @@ from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 import grpc
-from google.cloud.firestore import Client
+from google.cloud.firestore import Client, CollectionReference
 from google.protobuf.json_format import MessageToDict
 
 from localcloud.firestore.protos import Message, rpc_types
 from localcloud.serving import unhurried
+from localcloud.tests.firestore.support import documents_root
 
 SECONDS_MAX = 20.0
 _END = object()
 
 
 class RawStream:
-    """One open stream: requests in, responses out, each as a plain protobuf message."""
+    """One open stream of a server client: requests in, responses out, each as a plain protobuf message."""
 
-    def __init__(self, host: str, rpc: str, database: str) -> None:
+    def __init__(self, host: str, rpc: str, database: str, authorization: str = "Bearer owner") -> None:
         self.database = database
         self.request, response = rpc_types(rpc)
         self._requests: queue.Queue[Any] = queue.Queue()
@@ -31,7 +32,8 @@ class RawStream:
             request_serializer=self.request.SerializeToString,
             response_deserializer=response.FromString,
         )
-        self._call = method(iter(self._requests.get, _END), metadata=[("google-cloud-resource-prefix", database)])
+        metadata = [("google-cloud-resource-prefix", database), ("authorization", authorization)]
+        self._call = method(iter(self._requests.get, _END), metadata=metadata)
         threading.Thread(target=self._read, daemon=True).start()
 
     def __enter__(self) -> Self:
@@ -42,7 +44,7 @@ class RawStream:
 
     def send(self, **fields: Any) -> None:
         """Send a request."""
-        self._requests.put(self.request(database=self.database, **fields))
+        self._requests.put(self.request(**{"database": self.database, **fields}))
 
     def finish(self) -> None:
         """Say that no request will follow."""
@@ -75,51 +77,30 @@ class RawStream:
             self._responses.put(error)
 
 
-class Listening(RawStream):
-    """A stream of Listen, and what a client has of each target, as SDKs keep it."""
+class View:
+    """What a client has of each target, as SDKs keep it."""
 
-    def __init__(self, host: str, client: Client) -> None:
-        super().__init__(host, "Listen", client._database_string)  # noqa: SLF001 - it has no public name
-        self.targets: dict[int, dict[str, dict[str, Any]]] = {}
+    def __init__(self) -> None:
+        self.targets: dict[int, dict[str, dict[str, Any]]] = {}  # documents by name
         self.current: set[int] = set()
-        self.causes: dict[int, Message] = {}
         self.removed: set[int] = set()
-        self.said: list[str] = []  # every response since the last look, in short
+        self.causes: dict[int, Message] = {}
         self.filters: list[Message] = []
+        self.said: list[str] = []  # every response since `told`, in short
         self.token = b""
         self.read_time: Message = None
 
-    def query(self, target_id: int, query: Any, **fields: Any) -> None:
-        """Add a query target; `query` is one of the client library's."""
-        message = query._to_protobuf()._pb  # noqa: SLF001
-        parent = f"{self.database}/documents"
-        wanted = {"query": {"parent": parent, "structured_query": message}, "target_id": target_id, **fields}
-        self.send(add_target=wanted)
-
-    def documents(self, target_id: int, *paths: str, **fields: Any) -> None:
-        """Add a target of documents."""
-        names = [f"{self.database}/documents/{path}" for path in paths]
-        self.send(add_target={"documents": {"documents": names}, "target_id": target_id, **fields})
-
-    def snapshot(self, seconds: float = SECONDS_MAX) -> list[str]:
-        """Follow the stream up to the next consistent state, and return what was said on the way."""
-        while not self.follow(seconds):
-            pass
+    def told(self) -> list[str]:
+        """Return what has been said since the last time."""
         said, self.said = self.said, []
         return said
-
-    def until(self, holds: Callable[[Self], bool]) -> None:
-        """Follow the stream until something holds in a consistent state."""
-        while not (self.follow() and holds(self)):
-            pass
 
     def have(self, target_id: int) -> dict[str, Any]:
         """Return the documents of a target by id, each as its field `n`."""
         return {name.rpartition("/")[2]: fields.get("n") for name, fields in self.targets[target_id].items()}
 
-    def follow(self, seconds: float = SECONDS_MAX) -> bool:
-        """Take in one response; return whether all targets are consistent now."""
-        response = self.next(seconds)
+    def take(self, response: Message) -> bool:
+        """Take in a response; return whether all targets are consistent now."""
         kind = response.WhichOneof("response_type")
         change = getattr(response, kind)
         if kind == "target_change":
@@ -128,23 +109,25 @@ class Listening(RawStream):
             self.filters.append(change)
             self.said.append(f"filter {change.target_id}: {change.count}")
             return False
-        document = change.document if kind != "document_change" else change.document.name
+        name = change.document.name if kind == "document_change" else change.document
         matching = list(getattr(change, "target_ids", ()))
-        self.said.append(f"{kind} {document.rpartition('/')[2]} {matching} {list(change.removed_target_ids)}")
-        for target_id in change.removed_target_ids:
-            self.targets.get(target_id, {}).pop(document, None)
+        left = list(change.removed_target_ids)
+        self.said.append(f"{kind} {name.rpartition('/')[2]} in {matching} not in {left}")
+        for target_id in left:
+            self.targets.get(target_id, {}).pop(name, None)
         for target_id in matching:
-            fields = {name: _plain(value) for name, value in change.document.fields.items()}
-            self.targets[target_id][document] = fields
+            fields = {field: _plain(value) for field, value in change.document.fields.items()}
+            self.targets[target_id][name] = fields
         return False
 
     def _target_change(self, change: Message) -> bool:
         kind = change.TargetChangeType.Name(change.target_change_type)
         self.said.append(f"{kind} {list(change.target_ids)}")
         for target_id in change.target_ids:
-            if kind in {"ADD", "RESET"}:
-                # What a resumed client has is added by the test.
-                self.targets[target_id] = {} if kind == "RESET" else self.targets.get(target_id, {})
+            if kind == "ADD":
+                self.targets.setdefault(target_id, {})  # a resumed client has something
+            elif kind == "RESET":
+                self.targets[target_id] = {}
             elif kind == "CURRENT":
                 self.current.add(target_id)
             elif kind == "REMOVE":
@@ -156,6 +139,52 @@ class Listening(RawStream):
         if consistent:
             self.token, self.read_time = change.resume_token, change.read_time
         return consistent
+
+
+def documents_target(client: Client, target_id: int, *paths: str, **fields: Any) -> dict[str, Any]:
+    """Return a target of documents."""
+    names = [f"{documents_root(client)}/{path}" for path in paths]
+    return {"documents": {"documents": names}, "target_id": target_id, **fields}
+
+
+def query_target(client: Client, target_id: int, query: Any, **fields: Any) -> dict[str, Any]:
+    """Return a target of one of the client library's queries, or of a collection."""
+    if isinstance(query, CollectionReference):
+        query = query._query()  # noqa: SLF001 - the library has no public names for these
+    message = query._to_protobuf()._pb  # noqa: SLF001
+    parent = documents_root(client)
+    return {"query": {"parent": parent, "structured_query": message}, "target_id": target_id, **fields}
+
+
+class Listening(RawStream, View):
+    """A stream of Listen, with what its client has."""
+
+    def __init__(self, host: str, client: Client, authorization: str = "Bearer owner") -> None:
+        RawStream.__init__(self, host, "Listen", client._database_string, authorization)  # noqa: SLF001
+        View.__init__(self)
+        self._client = client
+
+    def query(self, target_id: int, query: Any, **fields: Any) -> None:
+        """Add a query target."""
+        self.send(add_target=query_target(self._client, target_id, query, **fields))
+
+    def documents(self, target_id: int, *paths: str, **fields: Any) -> None:
+        """Add a target of documents."""
+        self.send(add_target=documents_target(self._client, target_id, *paths, **fields))
+
+    def follow(self, seconds: float = SECONDS_MAX) -> bool:
+        """Take in one response; return whether all targets are consistent now."""
+        return self.take(self.next(seconds))
+
+    def until(self, holds: Callable[[Self], bool]) -> Self:
+        """Follow the stream until something holds in a consistent state."""
+        while not (self.follow() and holds(self)):
+            pass
+        return self
+
+    def snapshot(self) -> list[str]:
+        """Follow the stream to the next consistent state, and return what was said on the way."""
+        return self.until(lambda _: True).told()
 
 
 def _plain(value: Message) -> Any:
