@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from google.auth.credentials import AnonymousCredentials
-from google.cloud.firestore import Client, DocumentReference, Transaction, transactional
+from google.cloud.firestore import Client, DocumentReference, Increment, Transaction, transactional
 
 from .bench_listeners import listener_figures
 from .official import HOST_VARIABLE, OfficialFirestore, find_official
@@ -36,8 +36,7 @@ def run_benchmark() -> None:
     with _embedded() as (host, admin_url, process_id):
         figures: dict[str, Any] = {"startup_s": _rounded(time.perf_counter() - started)}
         client = _client(host)
-        figures["tx_per_s_separate"] = _transactions_per_second(client, lambda thread: f"counters/{thread}")
-        figures["tx_per_s_one_document"] = _transactions_per_second(client, lambda _: "counters/one")
+        figures |= _rates(client)
         figures |= listener_figures(client, "", lambda: _resident_mebibytes(process_id))
         figures["documents"] = DOCUMENTS
         figures["load_documents_per_s"] = _load(client)
@@ -61,9 +60,8 @@ def _official_figures() -> dict[str, Any]:
     try:
         figures = {"official_startup_s": _rounded(time.perf_counter() - started)}
         client = _client(official.host)
-        _transactions_per_second(client, lambda thread: f"warmup/{thread}")  # the JVM compiles what is hot
-        figures["official_tx_per_s_separate"] = _transactions_per_second(client, lambda thread: f"counters/{thread}")
-        figures["official_tx_per_s_one_document"] = _transactions_per_second(client, lambda _: "counters/one")
+        _per_second(client, _transaction, lambda thread: f"warmup/{thread}")  # the JVM compiles what is hot
+        figures |= {f"official_{name}": rate for name, rate in _rates(client).items()}
         return figures | listener_figures(client, "official_")
     finally:
         official.stop()
@@ -100,8 +98,30 @@ def _increment(transaction: Transaction, reference: DocumentReference) -> None:
     transaction.set(reference, {"n": value["n"] + 1})
 
 
-def _transactions_per_second(client: Client, path_of: Callable[[int], str]) -> float:
-    """Increment counters from 8 threads for some seconds. A lost update fails the run."""
+def _transaction(client: Client, reference: DocumentReference) -> None:
+    _increment(client.transaction(), reference)
+
+
+def _commit(_: Client, reference: DocumentReference) -> None:
+    reference.set({"n": Increment(1)}, merge=True)
+
+
+def _rates(client: Client) -> dict[str, float]:
+    """Return commits and transactions a second, on a document for each thread and on one for all."""
+    return {
+        f"{name}_per_s_{where}": _per_second(client, step, path_of)
+        for name, step in (("commits", _commit), ("tx", _transaction))
+        for where, path_of in (
+            ("separate", lambda thread: f"counters/{thread}"),
+            ("one_document", lambda _: "counters/one"),
+        )
+    }
+
+
+def _per_second(
+    client: Client, step: Callable[[Client, DocumentReference], None], path_of: Callable[[int], str]
+) -> float:
+    """Count up from 8 threads for some seconds, and return how often a second. A lost update fails the run."""
     counts = [0] * THREADS
     before = {path: _counter(client, path) for path in {path_of(thread) for thread in range(THREADS)}}
     deadline = time.perf_counter() + SECONDS
@@ -110,7 +130,7 @@ def _transactions_per_second(client: Client, path_of: Callable[[int], str]) -> f
         reference = client.document(path_of(thread))
         while time.perf_counter() < deadline:
             try:
-                _increment(client.transaction(), reference)
+                step(client, reference)
             except ValueError:
                 continue  # five attempts in vain, as on the official emulator under contention: not counted
             counts[thread] += 1
@@ -124,7 +144,7 @@ def _transactions_per_second(client: Client, path_of: Callable[[int], str]) -> f
     elapsed = time.perf_counter() - started
     gained = sum(_counter(client, path) - value for path, value in before.items())
     if gained != sum(counts):
-        raise RuntimeError(f"{sum(counts)} transactions succeeded, but the counters rose by {gained}.")
+        raise RuntimeError(f"{sum(counts)} steps succeeded, but the counters rose by {gained}.")
     return _rounded(sum(counts) / elapsed)
 
 

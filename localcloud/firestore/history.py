@@ -24,7 +24,7 @@ RETENTION_TICKS = 3600 * TICKS_PER_SECOND
 BYTES_MAX = 256 * 1024 * 1024  # beyond it the past is shorter than an hour
 VIEWS_MAX = 4  # ticks whose past is kept ready; the least recently used is dropped
 
-_BYTES_PER_VERSION = 250  # what a version takes beside its document's bytes
+_BYTES_PER_VERSION = 300  # what a version takes beside its document's bytes
 
 
 class StoredDocument(NamedTuple):
