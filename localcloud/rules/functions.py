@@ -27,9 +27,10 @@ UNIT_NANOS = {
     "ms": 1_000_000,
     "ns": 1,
 }
+_SPACES = "".join(map(chr, range(0x21)))
 _NUMBER = re.compile(
-    r"[\x00-\x20]*([+-]?)(NaN|Infinity|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[dDfF]?|0[xX][0-9a-fA-F.]+[pP][+-]?\d+[dDfF]?)[\x00-\x20]*",
-    re.ASCII,
+    r"([+-]?)((?-i:NaN|Infinity)|(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?[df]?|0x[0-9a-f.]+p[+-]?\d+[df]?)",
+    re.ASCII | re.IGNORECASE,
 )
 _INTEGER = re.compile(r"[+-]?\d+")
 _MOMENT = re.compile(
@@ -112,7 +113,7 @@ def _saturated(number: float) -> int:
 def _to_float(value: Value) -> float:
     if not isinstance(value, str):
         return float(value)
-    found = _NUMBER.fullmatch(value)
+    found = _NUMBER.fullmatch(value.strip(_SPACES))
     if found is None:
         raise EvaluationError(f"float({value!r}): that is no number")
     sign, digits = found.groups()

@@ -32,18 +32,22 @@ def calculate(op: str, left: Value, right: Value) -> Value:
         if isinstance(left, int) and isinstance(right, int):
             return _integer(op, left, right)
         return _float(op, float(left), float(right))
-    match op, left, right:
-        case "+", str(), str():
-            return left + right
-        case (("+" | "-"), Duration(), Duration()):
-            return duration(left.nanos + right.nanos if op == "+" else left.nanos - right.nanos)
-        case (("+" | "-"), Timestamp(), Duration()):
-            return timestamp(left.nanos + right.nanos if op == "+" else left.nanos - right.nanos)
-        case "+", Duration(), Timestamp():
-            return timestamp(left.nanos + right.nanos)
-        case "-", Timestamp(), Timestamp():
-            return duration(left.nanos - right.nanos)
-    raise EvaluationError(f"{type_of(left)} {op} {type_of(right)} is not defined")
+    if op == "+" and isinstance(left, str) and isinstance(right, str):
+        return left + right
+    result = _TIMES.get((op, type(left), type(right)))
+    if result is None:
+        raise EvaluationError(f"{type_of(left)} {op} {type_of(right)} is not defined")
+    return result(left.nanos + right.nanos if op == "+" else left.nanos - right.nanos)
+
+
+_TIMES: dict[tuple[str, type, type], Callable[[int], Value]] = {
+    ("+", Duration, Duration): duration,
+    ("-", Duration, Duration): duration,
+    ("+", Timestamp, Duration): timestamp,
+    ("-", Timestamp, Duration): timestamp,
+    ("+", Duration, Timestamp): timestamp,
+    ("-", Timestamp, Timestamp): duration,
+}
 
 
 def negate(value: Value) -> Value:

@@ -5,7 +5,6 @@ of UTF-16 units, as in Google's engine.
 """
 
 import math
-import operator
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -156,7 +155,11 @@ def is_number(value: Value) -> bool:
 def same(left: Value, right: Value) -> bool:
     """Tell whether two values are equal and of one type, through and through."""
     kind = type_of(left)
-    return kind == type_of(right) and bool(_SAME.get(kind, operator.eq)(left, right))
+    return kind == type_of(right) and bool(_SAME.get(kind, _same_plain)(left, right))
+
+
+def _same_plain(left: Value, right: Value) -> bool:
+    return bool(left == right)
 
 
 def _same_lists(left: list[Value], right: list[Value]) -> bool:
