@@ -1,14 +1,13 @@
 """Who calls, and the streams that they open, whatever carries them."""
 
-import grpc
-
 from localcloud.auth.accounts import AuthError
-from localcloud.auth.tokens import decode
+from localcloud.auth.tokens import claims_of
 
-from .errors import FirestoreError
+from .engine import Caller
+from .errors import unauthenticated
 from .listen import ListenStream
 from .service import Service
-from .streams import Caller, Stream
+from .streams import Stream
 from .write_stream import WriteStream
 
 STREAMS: dict[str, type[Stream]] = {"Listen": ListenStream, "Write": WriteStream}
@@ -23,28 +22,20 @@ def open_stream(service: Service, rpc: str, authorization: str | None) -> Stream
 def caller_of(authorization: str | None) -> Caller | None:
     """Return who sends this Authorization header: None for a server client, to whom no security rules apply.
 
-    An ID token is believed as Google's emulator believes it: nobody has signed it, and its date is not looked at, as
-    the web SDK's `mockUserToken` carries one of 1970.
+    An ID token is believed if its date is right, though nobody has signed it. Whether it is one of the right project is
+    seen where a database is named, see `Engine.asking`.
 
     Raises:
-        FirestoreError: UNAUTHENTICATED when it is neither `Bearer owner` nor an ID token.
+        FirestoreError: UNAUTHENTICATED when it is neither `Bearer owner` nor an ID token that is still good.
     """
     if not authorization:
         return Caller()
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer":
-        raise _refused(f'its scheme is "{scheme}"')
+        raise unauthenticated(f'its scheme is "{scheme}"')
     if token == OWNER:
         return None
     try:
-        claims = decode(token, "it is no JSON Web Token")
+        return Caller(claims_of(token))
     except AuthError as error:
-        raise _refused(error.message) from None
-    if not isinstance(claims.get("sub"), str):
-        raise _refused("its token names no user (sub)")
-    return Caller(claims)
-
-
-def _refused(why: str) -> FirestoreError:
-    text = f"The Authorization header is not valid: {why}. Send 'Bearer owner' or 'Bearer <ID token>', or none."
-    return FirestoreError(grpc.StatusCode.UNAUTHENTICATED, text)
+        raise unauthenticated(error.message) from None

@@ -3,6 +3,7 @@
 import secrets
 import string
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from google.rpc.status_pb2 import Status
 from grpc import StatusCode
@@ -14,6 +15,7 @@ from .locks import Owner
 from .paths import check_id, collection_id, document_path, split_name
 from .protos import DocumentPb, Message, Precondition, Write, WritePb, WriteResult, rpc_types
 from .reads import mask_of, masked
+from .security import Change
 from .transactions import Transaction
 from .wire import timestamp
 from .writes import apply_write, check_precondition, target_name
@@ -126,6 +128,11 @@ def _commit_transaction(
     return outcome
 
 
+def _expected(write: WritePb) -> bool | None:
+    """Return whether a write wants its document to exist; None if it does not say."""
+    return bool(write.current_document.exists) if write.current_document.HasField("exists") else None
+
+
 def _paths(session: Session, writes: Iterable[WritePb]) -> list[str]:
     return [document_path(target_name(write), session.database.name) for write in writes]
 
@@ -133,7 +140,8 @@ def _paths(session: Session, writes: Iterable[WritePb]) -> list[str]:
 class _Draft:
     """A document as a commit is about to leave it."""
 
-    def __init__(self, stored: StoredDocument | None) -> None:
+    def __init__(self, stored: StoredDocument | None, expected: bool | None) -> None:
+        self.stored, self.expected = stored, expected
         self.document: DocumentPb | None = stored.parse() if stored else None
         self.created = stored.created if stored else 0
         self.updated = stored.updated if stored else None
@@ -156,22 +164,18 @@ class _Draft:
 def _apply(
     engine: Engine, session: Session, writes: Sequence[WritePb], paths: list[str], call: Call
 ) -> tuple[int, list[Message]]:
-    """Work all writes out on drafts, then store and bill them: nothing is stored if one fails."""
+    """Work all writes out on drafts, then store and bill them: nothing is stored if one fails.
+
+    An app that may not write learns that alone, and not what is there: the rules come before preconditions.
+    """
+    app = engine.asking(session, call)
     tick = engine.tick()
-    moment = timestamp(tick)
-    drafts: dict[str, _Draft] = {}
-    results = []
-    for write, path in zip(writes, paths, strict=True):
-        draft = drafts.get(path)
-        if draft is None:
-            draft = drafts[path] = _Draft(session.database.get(path))
-        name = session.database.full_name(path)
-        check_precondition(write.current_document, draft.updated, name)
-        after, result = apply_write(write, name, draft.document, moment)
-        draft.follow(after, tick)
-        if draft.updated is not None:
-            result.update_time.CopyFrom(timestamp(draft.updated))
-        results.append(result)
+    drafts, results, unmet = _work_out(session, writes, paths, tick)
+    if app is not None:
+        changes = [Change(path, draft.stored, draft.document, draft.expected) for path, draft in drafts.items()]
+        engine.security.check_changes(replace(app, tick=tick), changes, several=len(writes) > 1)
+    if unmet is not None:
+        raise unmet
     for path, draft in drafts.items():
         if draft.changed:
             session.database.put(path, draft.document, tick)
@@ -181,3 +185,28 @@ def _apply(
         else:
             engine.bill.write(call.rpc, collection_id(path), path, tick)
     return tick, results
+
+
+def _work_out(
+    session: Session, writes: Sequence[WritePb], paths: list[str], tick: int
+) -> tuple[dict[str, _Draft], list[Message], FirestoreError | None]:
+    """Return the drafts by path, the results of the writes, and the first precondition that does not hold."""
+    moment = timestamp(tick)
+    drafts: dict[str, _Draft] = {}
+    results = []
+    unmet: FirestoreError | None = None
+    for write, path in zip(writes, paths, strict=True):
+        draft = drafts.get(path)
+        if draft is None:
+            draft = drafts[path] = _Draft(session.database.get(path), _expected(write))
+        name = session.database.full_name(path)
+        try:
+            check_precondition(write.current_document, draft.updated, name)
+        except FirestoreError as error:
+            unmet = unmet or error
+        after, result = apply_write(write, name, draft.document, moment)
+        draft.follow(after, tick)
+        if draft.updated is not None:
+            result.update_time.CopyFrom(timestamp(draft.updated))
+        results.append(result)
+    return drafts, results, unmet

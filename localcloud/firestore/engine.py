@@ -3,16 +3,19 @@
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from .bill import Bill
+from .errors import unauthenticated
 from .history import History
 from .indexes import IndexRules
 from .locks import Owner
 from .paths import check_database
 from .protos import Message
+from .security import Asking, Security
 from .store import Database, Ticker
 from .transactions import Timing, Transaction, Transactions
 from .watchers import Watchers
@@ -32,11 +35,19 @@ class Session:
         self.watchers = Watchers(self.database)
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An app's user, to whom security rules apply. A server client is None instead: it may do everything."""
+
+    token: Mapping[str, Any] | None = None  # the claims of the ID token; None while nobody is signed in
+
+
 @dataclass(eq=False, slots=True)
 class Call:
     """One RPC being served, over all the times it is blocked and run again."""
 
     rpc: str
+    caller: Caller | None = None  # None for a server client
     patient: bool = True  # False once it has waited for long enough
     transaction: Transaction | None = None  # begun by this call
     owner: Owner | None = None  # of a commit outside of any transaction
@@ -51,12 +62,14 @@ class Engine:
         self,
         *,
         rules: IndexRules,
+        security: Security | None = None,
         clock: Callable[[], datetime] = utc_now,
         timing: Timing | None = None,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self.mutex = threading.Lock()
         self.rules = rules
+        self.security = security or Security()
         self.bill = Bill()
         self.timing = timing or Timing()
         self.seconds = seconds
@@ -76,6 +89,19 @@ class Engine:
             check_database(database)
             found = self.sessions[database] = Session(database, self.timing, self.seconds, self._cleared)
         return found
+
+    def asking(self, session: Session, call: Call) -> Asking | None:
+        """Return the app whose call has to be checked against the security rules; None for a server client.
+
+        Raises:
+            FirestoreError: UNAUTHENTICATED when the app's token is one of another project.
+        """
+        if call.caller is None:
+            return None
+        token, project = call.caller.token, session.database.name.split("/")[1]
+        if token is not None and token.get("aud") != project:
+            raise unauthenticated(f"its token is for the project {token.get('aud')}, the request for {project}")
+        return Asking(token, session.database, self.tick(), self.bill, call.rpc)
 
     def clear(self) -> None:
         """Drop all databases and their past; open transactions end, and who waited for them goes on."""

@@ -42,6 +42,12 @@ def exhausted(message: str) -> FirestoreError:
     return FirestoreError(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
 
 
+def unauthenticated(why: str) -> FirestoreError:
+    """Return the error for an Authorization header that proves nothing."""
+    text = f"The Authorization header is not valid: {why}. Send 'Bearer owner' or 'Bearer <ID token>', or none."
+    return FirestoreError(grpc.StatusCode.UNAUTHENTICATED, text)
+
+
 def unimplemented(what: str) -> FirestoreError:
     """Return the error for what only the official emulator serves."""
     hint = "not served by the embedded Firestore; run with FIRESTORE=official to use Google's emulator"

@@ -8,6 +8,7 @@ from one consistent state of all its targets to the next, whatever was committed
     ExistenceFilter for a resumed target of which the client has another number of documents than the server had
     CURRENT for targets that have their first, whole result
     NO_CHANGE for no target in particular, with a read time and a resume token: all targets are as of this time
+    REMOVE with PERMISSION_DENIED for a target that has changed, or is new, and that the rules do not allow as it is now
 
 Source: the protocol's own documentation of `ListenResponse`, and what the SDKs do with it.
 """
@@ -21,7 +22,7 @@ from google.rpc.status_pb2 import Status
 
 from .bill import LISTENER_RESUMES_TICKS
 from .bloom import bloom_of
-from .engine import Call, Engine, Session
+from .engine import Call, Caller, Engine, Session
 from .errors import FirestoreError, invalid
 from .history import StoredDocument
 from .paths import collection_id, document_path, full_name
@@ -29,7 +30,7 @@ from .protos import Message, rpc_types
 from .query import make_plan
 from .reads import masked
 from .service import Service
-from .streams import Caller, Stream
+from .streams import Stream
 from .targets import DocumentsTarget, QueryTarget, Target
 from .wire import framed, packed, tick_of, timestamp
 
@@ -72,6 +73,7 @@ class ListenStream(Stream):
         super().__init__(service, caller)
         self._database = ""
         self._targets: dict[int, Target] = {}
+        self._wanted: dict[int, Message] = {}
         self._doubted: set[int] = set()  # resumed targets of which the client has another number of documents
         self._said = self.engine.seconds()
 
@@ -109,12 +111,11 @@ class ListenStream(Stream):
         try:
             target = self._target(wanted, target_id)
         except FirestoreError as error:
-            cause = Status(code=error.code.value[0], message=error.message)
-            self._answers.append(_target_change("REMOVE", [target_id], cause=cause))
+            self._answers.append(_target_change("REMOVE", [target_id], cause=_cause(error)))
             return
         if wanted.WhichOneof("resume_type") is not None:
             self._resume(session, target, wanted)
-        self._targets[target_id] = target
+        self._targets[target_id], self._wanted[target_id] = target, wanted
         session.watchers.add(target)
 
     def _target(self, wanted: Message, target_id: int) -> Target:
@@ -162,6 +163,7 @@ class ListenStream(Stream):
 
     def _drop(self, target_id: int) -> None:
         self.engine.session(self._database).watchers.remove(self._targets.pop(target_id))
+        del self._wanted[target_id]
         self._doubted.discard(target_id)
 
     def _responses(self) -> list[bytes]:
@@ -182,7 +184,12 @@ class ListenStream(Stream):
         reads: Counter[str] = Counter()
         for target in dirty:
             billed_before = reads.total()
-            for change in target.changes(self.engine.session(self._database).database):
+            changes = [*target.changes(self.engine.session(self._database).database)]
+            if (changes or not target.current) and (refusal := self._refusal(target)) is not None:
+                snapshot.answers.append(_target_change("REMOVE", [target.id], cause=refusal))
+                self._drop(target.id)
+                continue
+            for change in changes:
                 key = (change.path, target.select)
                 news = merged.setdefault(key, _News(change.path, change.stored, target))
                 (news.matching if change.matches else news.left).append(target.id)
@@ -202,6 +209,23 @@ class ListenStream(Stream):
         silent = self.engine.seconds() - self._said >= self.engine.timing.listen_silence_seconds
         snapshot.whole = bool(merged or snapshot.current or (self._targets and silent))
         return snapshot
+
+    def _refusal(self, target: Target) -> Message | None:
+        """Return why the caller may not see a target as it is now; None for one that may."""
+        session = self.engine.session(self._database)
+        try:
+            app = self.engine.asking(session, Call(self.rpc, self.caller))
+            if app is None:
+                return None
+            if isinstance(target, DocumentsTarget):
+                documents = [(path, session.database.get(path)) for path in target.paths]
+                self.engine.security.check_reads(app, documents, several=len(documents) > 1)
+            else:
+                query = self._wanted[target.id].query
+                self.engine.security.check_query(app, query.parent, query.structured_query)
+        except FirestoreError as error:
+            return _cause(error)
+        return None
 
     def _bill(self, reads: Counter[str]) -> None:
         for collection, count in reads.items():
@@ -233,6 +257,10 @@ class ListenStream(Stream):
             return bytes(ListenResponse(document_remove=gone).SerializeToString())
         document = framed(1, masked(news.stored, news.target.select))
         return framed(3, document + packed(5, news.matching) + packed(6, news.left))
+
+
+def _cause(error: FirestoreError) -> Message:
+    return Status(code=error.code.value[0], message=error.message)
 
 
 def _target_change(kind: str, target_ids: list[int], **fields: object) -> bytes:

@@ -5,9 +5,9 @@ from .engine import Call, Engine
 from .errors import invalid, not_found, unimplemented
 from .history import StoredDocument
 from .ordered_index import FieldPath, lookup
-from .paging import page_of
+from .paging import PAGE_SIZE_DEFAULT, page_of
 from .paths import check_id, check_segments, collection_id, document_path, parse_field_path, split_name
-from .protos import Document, Message, rpc_types
+from .protos import Document, Message, QueryPb, StructuredQuery, rpc_types
 from .store import Scope
 from .values import encode_path
 from .wire import framed
@@ -59,6 +59,8 @@ def get_document(engine: Engine, request: Message, call: Call) -> list[bytes]:
     path = document_path(request.name, name)
     mask = mask_of(request)
     stored = read_document(session, path, reading_of(engine, session, request, call), call)
+    if app := engine.asking(session, call):
+        engine.security.check_reads(app, [(path, stored)])
     engine.bill.read(call.rpc, collection_id(path))
     if stored is None:
         raise not_found(f"Document not found: {request.name}")
@@ -76,6 +78,8 @@ def batch_get_documents(engine: Engine, request: Message, call: Call) -> list[by
     reading = reading_of(engine, session, request, call)
     found = [(path, read_document(session, path, reading, call)) for path in paths]
     found.sort(key=lambda each: each[1] is None)
+    if app := engine.asking(session, call):
+        engine.security.check_reads(app, found, several=True)
     read_time = framed(4, reading.time(engine).SerializeToString())
     answers = [framed(3, call.transaction.id)] if call.transaction else []
     for path, stored in found:
@@ -98,6 +102,8 @@ def list_documents(engine: Engine, request: Message, call: Call) -> list[bytes]:
     if request.show_missing and request.mask.field_paths:
         raise invalid("show_missing cannot be combined with a mask.")
     session = engine.session(name)
+    if app := engine.asking(session, call):
+        engine.security.check_query(app, request.parent, _as_query(request))
     reading = reading_of(engine, session, request, call)
     collection = f"{parent}/{request.collection_id}" if parent else request.collection_id
     paths = {path for path, _ in session.database.documents(Scope(collection=collection), reading.at)}
@@ -113,6 +119,13 @@ def list_documents(engine: Engine, request: Message, call: Call) -> list[bytes]:
             response.documents.append(Document.FromString(masked(stored, mask_of(request))))
     engine.bill.read(call.rpc, request.collection_id, max(1, len(page)))
     return [response.SerializeToString()]
+
+
+def _as_query(request: Message) -> QueryPb:
+    """Return the query that a page of a list is, to security rules."""
+    query = StructuredQuery(limit={"value": request.page_size or PAGE_SIZE_DEFAULT})
+    query.from_.add(collection_id=request.collection_id)
+    return query
 
 
 def list_collection_ids(engine: Engine, request: Message, call: Call) -> list[bytes]:

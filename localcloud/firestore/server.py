@@ -13,11 +13,12 @@ import grpc
 
 from .admin import AdminServer
 from .bill import Bill
-from .callers import STREAMS, open_stream
+from .callers import STREAMS, caller_of, open_stream
 from .engine import Engine, utc_now
 from .errors import FirestoreError
 from .faults import Faults
 from .indexes import IndexRules
+from .security import Security
 from .service import REQUEST_BYTES_MAX, RPCS, UNSERVED, Service, waiting
 from .streams import Stream
 from .transactions import Timing
@@ -48,26 +49,31 @@ class FirestoreServer:
         app_port: of apps, which speak gRPC or, in browsers, HTTP; 0 picks a free one.
         indexes: the `firestore.indexes.json` to enforce. Without it, or while it does not exist, there are only
             automatic indexes.
+        security_rules: the `firestore.rules` that apps are held to, read again whenever the file changes. Without it,
+            or while it does not exist, apps may do nothing.
         clock: returns the time as an aware datetime; commit times come from it but always rise.
         enforce_indexes: False serves queries that production would refuse for lack of an index.
         timing: how long transactions live and commits wait.
         seconds: the running time that `timing` is measured in.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a choice of its own
         self,
         port: int = 0,
         admin_port: int = 0,
         *,
         app_port: int = 0,
         indexes: Path | None = None,
+        security_rules: Path | None = None,
         clock: Callable[[], datetime] = utc_now,
         enforce_indexes: bool = True,
         timing: Timing | None = None,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         rules = IndexRules(indexes, enforced=enforce_indexes)
-        self.engine = Engine(rules=rules, clock=clock, timing=timing, seconds=seconds)
+        self.engine = Engine(
+            rules=rules, security=Security(security_rules), clock=clock, timing=timing, seconds=seconds
+        )
         self.service = Service(self.engine)
         self._port, self._admin_port, self._app_port = port, admin_port, app_port
         self._grpc: Any = None
@@ -153,7 +159,7 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc carries no
         lock_wait_seconds = self._service.engine.timing.lock_wait_seconds
         wait = waiting(lock_wait_seconds, context.add_callback, lambda: not context.is_active())
         try:
-            return self._service.answer_bytes(rpc, raw, wait)
+            return self._service.answer_bytes(rpc, raw, wait, caller_of(_authorization(context)))
         except FirestoreError as error:
             context.abort(error.code, error.message)
             raise  # unreachable: abort raises
@@ -161,7 +167,7 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc carries no
     def _stream(self, rpc: str, raws: Iterator[bytes], context: Any) -> Iterator[bytes]:
         """Serve a stream in two threads: this one sends, another one reads."""
         try:
-            stream = open_stream(self._service, rpc, dict(context.invocation_metadata()).get("authorization"))
+            stream = open_stream(self._service, rpc, _authorization(context))
         except FirestoreError as error:
             context.abort(error.code, error.message)
         context.add_callback(stream.close)
@@ -173,6 +179,10 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc carries no
             context.abort(error.code, error.message)
         finally:
             stream.close()
+
+
+def _authorization(context: Any) -> str | None:
+    return dict(context.invocation_metadata()).get("authorization")
 
 
 def _read(stream: Stream, raws: Iterator[bytes]) -> None:

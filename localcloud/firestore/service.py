@@ -8,7 +8,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from . import commits, partitions, queries, reads
-from .engine import Call, Engine
+from .engine import Call, Caller, Engine
 from .errors import FirestoreError, invalid, unimplemented
 from .faults import Faults
 from .locks import Blocked, Owner
@@ -21,6 +21,7 @@ from .protos import (
     UpdateDocumentRequest,
     rpc_types,
 )
+from .security import denied
 from .turns import Turns
 from .write_log import WriteLogs
 from .writes import target_name
@@ -59,6 +60,9 @@ RPCS: dict[str, Rpc] = {
 }
 
 WRITING = frozenset({"Commit", "BatchWrite", "Write", "CreateDocument", "UpdateDocument", "DeleteDocument"})
+FOR_SERVERS = frozenset({"BatchWrite", "ListCollectionIds", "PartitionQuery"})
+"""What Google's emulator, too, refuses to apps, whatever the rules say."""
+
 UNSERVED = ("ExecutePipeline",)
 
 
@@ -96,7 +100,7 @@ class Service:
         self.write_logs = WriteLogs()
         self.turns = Turns()
 
-    def answer_bytes(self, rpc: str, raw: bytes, wait: Wait) -> list[bytes]:
+    def answer_bytes(self, rpc: str, raw: bytes, wait: Wait, caller: Caller | None = None) -> list[bytes]:
         """Answer a request in its wire form. See `answer` for errors; malformed bytes are INVALID_ARGUMENT."""
         if rpc not in RPCS:
             raise unimplemented(f"The RPC {rpc}")
@@ -106,25 +110,32 @@ class Service:
             request = RPCS[rpc].request.FromString(raw)
         except DecodeError as error:
             raise invalid(f"The request is not a valid {rpc} message: {error}") from error
-        return self.answer(rpc, request, wait)
+        return self.answer(rpc, request, wait, caller)
 
-    def answer(self, rpc: str, request: Message, wait: Wait) -> list[bytes]:
+    def answer(self, rpc: str, request: Message, wait: Wait, caller: Caller | None = None) -> list[bytes]:
         """Run one RPC and return its answers in wire form: exactly one unless the RPC streams. See `perform`."""
-        return self.perform(rpc, request, RPCS[rpc].handle, wait)
+        return self.perform(rpc, request, RPCS[rpc].handle, wait, caller)
 
-    def perform(self, rpc: str, request: Message, handle: Handler, wait: Wait) -> list[bytes]:
+    def perform(
+        self, rpc: str, request: Message, handle: Handler, wait: Wait, caller: Caller | None = None
+    ) -> list[bytes]:
         """Handle a request, with the faults that are due, and return its answers in wire form.
+
+        Without a `caller` it is a server client's, whom no security rules concern.
 
         Raises:
             FirestoreError: the RPC's status and text.
         """
+        call = Call(rpc, caller)
+        if caller is not None and rpc in FOR_SERVERS:
+            raise denied(f"{rpc} is for server clients alone.")
         if not self.faults:
-            return self._run(handle, request, Call(rpc), wait)
+            return self._run(handle, request, call, wait)
         paths = set(_touched_paths(request))
         try:
             lost = self._strike(rpc, paths)
             with self.faults.writing(paths if rpc in WRITING else ()):
-                answers = self._run(handle, request, Call(rpc), wait)
+                answers = self._run(handle, request, call, wait)
         except FirestoreError as error:
             if error.code is grpc.StatusCode.ABORTED:
                 self._end_transaction(getattr(request, "transaction", b""))

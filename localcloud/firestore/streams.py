@@ -15,26 +15,17 @@ Nothing is queued for a slow client: `take` works out what it has yet to learn w
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
 from google.protobuf.message import DecodeError
 
-from .engine import Call, Engine
+from .engine import Call, Caller, Engine
 from .errors import FirestoreError, exhausted, invalid
 from .protos import Message
 from .service import REQUEST_BYTES_MAX, Service, waiting
 from .turns import Turn
 
 ANSWERS_MAX = 1000  # waiting for a client to read them
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """An app's user, to whom security rules apply. A server client is None instead: it may do everything."""
-
-    token: Mapping[str, Any] | None = None  # the claims of the ID token; None while nobody is signed in
 
 
 class Stream(ABC):
@@ -64,7 +55,7 @@ class Stream(ABC):
             if len(self._answers) > ANSWERS_MAX:
                 raise exhausted(f"{ANSWERS_MAX} requests have been answered, but the client does not read the answers.")
             if self._status is None:
-                self._answers.extend(self.service.perform(self.rpc, request, self._handle, wait))
+                self._answers.extend(self.service.perform(self.rpc, request, self._handle, wait, self.caller))
         except FirestoreError as error:
             self._status = error
         self._on_close.clear()

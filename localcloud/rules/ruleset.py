@@ -74,6 +74,11 @@ class Ruleset:
         """Return the rules of a service in a file; see `of`."""
         return cls.of(path.read_text(encoding="utf-8"), service, str(path))
 
+    @classmethod
+    def none(cls) -> Self:
+        """Return rules that allow nothing."""
+        return cls(None, ())
+
     def decide(self, request: Request) -> Decision:
         """Decide on a request: it is allowed if one condition that applies to it holds."""
         evaluator = Evaluator(request.functions)

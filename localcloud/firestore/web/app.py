@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from localcloud.firestore.callers import caller_of
+from localcloud.firestore.engine import Caller
 from localcloud.firestore.errors import FirestoreError, invalid, not_found
 from localcloud.firestore.service import Service, waiting
 
@@ -79,16 +80,16 @@ class App:
     async def _rest(self, request: Request) -> Response:
         target = request.path_params["target"]
         try:
-            caller_of(request.headers.get("authorization"))
+            caller = caller_of(request.headers.get("authorization"))
             content = parsed(await _body(request) or b"{}")
-            shown = await self._in_thread(lambda: self._answer(request, target, content))
+            shown = await self._in_thread(lambda: self._answer(request, target, content, caller))
         except FirestoreError as error:
             if rest.streams(request.method, target):
                 return JSONResponse([json_of_error(error)], status_of(error))
             raise
         return JSONResponse(shown)
 
-    def _answer(self, request: Request, target: str, content: Any) -> Any:
+    def _answer(self, request: Request, target: str, content: Any, caller: Caller | None) -> Any:
         wakes: list[Callable[[], None]] = []
 
         def on_end(wake: Callable[[], None]) -> None:
@@ -99,7 +100,8 @@ class App:
         wait = waiting(self._service.engine.timing.lock_wait_seconds, on_end, lambda: self._closed)
         self._waiting.append(wakes)
         try:
-            return rest.answer(self._service, request.method, target, request.query_params.multi_items(), content, wait)
+            parameters = request.query_params.multi_items()
+            return rest.answer(self._service, request.method, target, parameters, content, wait, caller)
         finally:
             self._waiting.remove(wakes)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from google.protobuf.empty_pb2 import Empty
 
+from localcloud.firestore.engine import Caller
 from localcloud.firestore.errors import invalid, not_found
 from localcloud.firestore.protos import Document, rpc_types
 from localcloud.firestore.service import RPCS, Service, Wait
@@ -49,7 +50,9 @@ _SYSTEM = {"key", "alt", "prettyPrint", "$prettyPrint", "$alt", "$httpHeaders", 
 _FLAGS = {"exists", "showMissing"}
 
 
-def answer(service: Service, method: str, target: str, parameters: Parameters, body: Any, wait: Wait) -> Any:
+def answer(
+    service: Service, method: str, target: str, parameters: Parameters, body: Any, wait: Wait, caller: Caller | None
+) -> Any:
     """Answer a request for `target`, the path below `/v1/`, and return the JSON to send.
 
     Args:
@@ -59,13 +62,14 @@ def answer(service: Service, method: str, target: str, parameters: Parameters, b
         parameters: those of the address.
         body: parsed JSON, {} where there is none.
         wait: how the call waits for locks.
+        caller: who calls; None is a server client.
 
     Raises:
         FirestoreError: what is wrong with the request, or its outcome.
     """
     rpc, content = _rpc(method, target, parameters, body)
     request = message_of(RPCS[rpc].request, content)
-    answers = service.answer(rpc, request, wait)
+    answers = service.answer(rpc, request, wait, caller)
     kind = _ANSWERS.get(rpc) or rpc_types(rpc)[1]
     shown = [json_of(kind, raw) for raw in answers]
     return shown if RPCS[rpc].streams else shown[0]

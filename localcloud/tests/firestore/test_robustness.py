@@ -19,7 +19,7 @@ from localcloud.firestore import FirestoreServer
 from localcloud.firestore.protos import Value
 from localcloud.firestore.service import RPCS, UNSERVED
 from localcloud.serving import unhurried
-from localcloud.tests.firestore.support import documents_root, raw_call, request_of
+from localcloud.tests.firestore.support import AS_OWNER, documents_root, raw_call, request_of
 
 DATABASE = "projects/demo/databases/(default)"
 ROOT = f"{DATABASE}/documents"
@@ -134,7 +134,13 @@ def test_deep_filters_are_refused(server: FirestoreServer) -> None:
     with grpc.insecure_channel(server.host) as channel:
         call = channel.unary_stream("/google.firestore.v1.Firestore/RunQuery")
         with pytest.raises(grpc.RpcError) as caught:
-            list(call(request_of("RunQuery", parent=ROOT, structured_query=query).SerializeToString(), timeout=5))
+            list(
+                call(
+                    request_of("RunQuery", parent=ROOT, structured_query=query).SerializeToString(),
+                    timeout=5,
+                    metadata=AS_OWNER,
+                )
+            )
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
@@ -149,7 +155,7 @@ def test_a_stream_that_is_dropped_halfway_does_no_harm(strict: Client, server: F
     ).SerializeToString()
     for _ in range(10):
         with grpc.insecure_channel(server.host) as channel:
-            answers = channel.unary_stream("/google.firestore.v1.Firestore/RunQuery")(payload)
+            answers = channel.unary_stream("/google.firestore.v1.Firestore/RunQuery")(payload, metadata=AS_OWNER)
             next(answers)
     assert len(strict.collection("a").get()) == 300
 
@@ -175,7 +181,9 @@ def test_many_waiting_clients_do_not_block_the_one_they_wait_for(strict: Client,
     async def scenario() -> None:
         async with grpc.aio.insecure_channel(server.host) as channel:
             method = channel.unary_unary("/google.firestore.v1.Firestore/Commit")
-            waiting = [asyncio.ensure_future(_completed(method(payload, timeout=10))) for _ in range(100)]
+            waiting = [
+                asyncio.ensure_future(_completed(method(payload, timeout=10, metadata=AS_OWNER))) for _ in range(100)
+            ]
             await asyncio.sleep(0.3)
             started = time.perf_counter()
             await asyncio.to_thread(holder._rollback)  # noqa: SLF001
@@ -194,7 +202,7 @@ def test_metadata_of_the_emulator_protocol_is_accepted(server: FirestoreServer) 
     with grpc.insecure_channel(server.host) as channel:
         method = channel.unary_unary("/google.firestore.v1.Firestore/BeginTransaction")
         payload = request_of("BeginTransaction", database=DATABASE).SerializeToString()
-        assert method(payload, metadata=[("authorization", "Bearer owner")], timeout=5)
+        assert method(payload, metadata=AS_OWNER, timeout=5)
 
 
 def test_a_port_that_is_taken_is_an_error(server: FirestoreServer) -> None:

@@ -16,10 +16,11 @@ import pytest
 from localcloud.auth.accounts import Account
 from localcloud.auth.tokens import Session, Tokens
 from localcloud.firestore import FirestoreServer, callers
+from localcloud.firestore.engine import Caller
 from localcloud.firestore.errors import not_found
 from localcloud.firestore.protos import Message, rpc_types
 from localcloud.firestore.service import Service
-from localcloud.firestore.streams import Caller, Stream
+from localcloud.firestore.streams import Stream
 from localcloud.firestore.web import channel, webchannel
 
 DATABASE = "projects/demo-web/databases/(default)"
