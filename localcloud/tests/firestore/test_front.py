@@ -13,6 +13,8 @@ from localcloud.firestore.web.front import PREFACE
 from localcloud.serving import HOST, PortTakenError, free_port
 from localcloud.tests.firestore.support import close, connect
 
+OWNER = {"Authorization": "Bearer owner"}
+
 PATIENCE_SECONDS = 20
 SETTINGS = 4  # the type of an HTTP/2 server's first frame, RFC 9113
 
@@ -37,7 +39,7 @@ def test_a_grpc_client_and_a_page_meet_on_one_port(server: FirestoreServer) -> N
     close(client)
 
     documents = f"http://{server.app_host}/v1/projects/demo-one/databases/(default)/documents"
-    read = httpx.get(f"{documents}/rooms/hall", headers={"Authorization": "Bearer owner"})
+    read = httpx.get(f"{documents}/rooms/hall", headers=OWNER)
     assert read.json()["fields"]["text"]["stringValue"] == "grüße" * 100_000
 
 
@@ -114,11 +116,11 @@ def test_its_port_can_be_chosen_and_is_free_again() -> None:
 def test_it_can_start_again(server: FirestoreServer) -> None:
     """After a stop the same server serves at the same address, with its documents."""
     url = f"http://{server.app_host}/v1/projects/p/databases/(default)/documents/rooms/hall"
-    httpx.patch(url, json={})
+    httpx.patch(url, json={}, headers=OWNER)
     server.stop()
     server.start()
 
-    assert httpx.get(url).status_code == 200
+    assert httpx.get(url, headers=OWNER).status_code == 200
 
 
 def test_a_stop_ends_a_page_that_waits_for_a_lock() -> None:
@@ -127,13 +129,13 @@ def test_a_stop_ends_a_page_that_waits_for_a_lock() -> None:
     server.start()
     root = "projects/p/databases/(default)/documents"
     url = f"http://{server.app_host}/v1/{root}"
-    begun = httpx.post(f"{url}:beginTransaction", json={}).json()["transaction"]
-    httpx.post(f"{url}:batchGet", json={"documents": [f"{root}/rooms/hall"], "transaction": begun})
+    begun = httpx.post(f"{url}:beginTransaction", json={}, headers=OWNER).json()["transaction"]
+    httpx.post(f"{url}:batchGet", json={"documents": [f"{root}/rooms/hall"], "transaction": begun}, headers=OWNER)
     answers: list[httpx.Response] = []
 
     def commit() -> None:
         body = {"writes": [{"update": {"name": f"{root}/rooms/hall"}}]}
-        answers.append(httpx.post(f"{url}:commit", json=body, timeout=PATIENCE_SECONDS))
+        answers.append(httpx.post(f"{url}:commit", json=body, timeout=PATIENCE_SECONDS, headers=OWNER))
 
     waiting = threading.Thread(target=commit)
     waiting.start()
