@@ -80,7 +80,8 @@ class CloudSettings:
         bucket: by default `{project}.firebasestorage.app`.
         firestore: embedded, official or auto; None asks the environment's FIRESTORE.
         indexes: the index file that the embedded Firestore enforces; without one there are automatic indexes only.
-        rules: the security rules that the official Firestore enforces.
+        rules: the security rules of Firestore, read again whenever the file changes; without one apps may do nothing
+            in the embedded Firestore, and everything in the official one.
         storage_rules: what apps may do in Storage.
         clock_hook: `module:function` of the project, called in the functions' process with the moved clock, which
             returns the time now. Without it the functions keep the machine's time.

@@ -8,6 +8,7 @@ import httpx
 
 from localcloud.clock import MovableClock
 from localcloud.firestore import FirestoreServer, OfficialFirestore, find_official
+from localcloud.rules import RulesError
 
 KINDS = ("auto", "embedded", "official")
 
@@ -78,11 +79,11 @@ def choose_firestore(
     """Return the Firestore that `wanted` asks for, not started yet.
 
     `wanted` is one of `KINDS`; None takes the environment's `FIRESTORE`, and without one `auto`, which is the embedded
-    one. The embedded one enforces the index file `indexes`, the official one the security rules `rules`. `port` is that
-    of apps.
+    one. Both hold apps to the security rules `rules`; the embedded one enforces the index file `indexes` as well.
 
     Raises:
-        FirestoreChoiceError: `wanted` is no kind, or the official one is wanted and not on this machine.
+        FirestoreChoiceError: `wanted` is no kind, the official one is wanted and not on this machine, or the rules
+            cannot be loaded.
     """
     kind = wanted or os.environ.get("FIRESTORE") or "auto"
     if kind not in KINDS:
@@ -96,4 +97,8 @@ def choose_firestore(
         official = OfficialFirestore(rules, port)
         return LocalFirestore("official", f"asked for; {how}", official)
     why = "asked for" if kind == "embedded" else "the default: no Java needed, and it keeps the bill"
-    return LocalFirestore("embedded", why, FirestoreServer(app_port=port, indexes=indexes, clock=clock))
+    try:
+        server = FirestoreServer(app_port=port, indexes=indexes, security_rules=rules, clock=clock)
+    except RulesError as error:
+        raise FirestoreChoiceError(str(error)) from error
+    return LocalFirestore("embedded", why, server)

@@ -110,6 +110,8 @@ class ExpressionParser:
             then = self.expression()
             self.expect(":", "between the two results of '?'")
             condition = Ternary(at, condition, then, self.expression())
+        if self.token.kind in {"segment", "put", "wildcard"}:
+            self.refuse(f"a path begins at {self.token.text!r}; to divide, write a space after the '/'")
         self._nesting -= 1
         return condition
 

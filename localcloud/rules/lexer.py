@@ -50,7 +50,7 @@ def tokens_of(text: str, file: str) -> list[Token]:
     while offset < len(text):
         at = Position(line, offset - line_start + 1)
         matched = _TOKENS.match(text, offset)
-        if matched is None:
+        if matched is None or (matched["space"] is None and text.startswith("/*", offset)):
             raise RulesError(file, at, _unreadable(text, offset))
         piece = matched[0]
         kind = matched.lastgroup or ""

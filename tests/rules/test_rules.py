@@ -1,4 +1,4 @@
-"""`firestore.rules` on Google's emulator, by a table: users read what is theirs, and nobody but functions writes."""
+"""`firestore.rules` by a table, on our Firestore and on Google's: users read what is theirs, and functions write."""
 
 import ast
 import base64
@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from localcloud.firestore import OfficialFirestore, find_official
+from localcloud.firestore import FirestoreServer, OfficialFirestore, find_official
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "demo-ecolane"
@@ -32,29 +32,35 @@ def token(caller: str) -> str:
     return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts) + "."
 
 
-@pytest.fixture(scope="module")
-def firestore() -> Iterator[str]:
-    """Google's emulator under our rules, with the documents of the table; the address of its documents."""
-    install, reason = find_official()
-    if install is None:
-        pytest.skip(reason)
-    server = OfficialFirestore(rules=ROOT / "firestore.rules")
+@pytest.fixture(scope="module", params=["embedded", "official"])
+def firestore(request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
+    """A client of each server under our rules, with the documents of the table; addresses begin at the documents."""
+    server: FirestoreServer | OfficialFirestore
+    if request.param == "embedded":
+        server = FirestoreServer(security_rules=ROOT / "firestore.rules", indexes=ROOT / "firestore.indexes.json")
+    else:
+        install, reason = find_official()
+        if install is None:
+            pytest.skip(reason)
+        server = OfficialFirestore(rules=ROOT / "firestore.rules")
     server.start()
-    base = f"http://{server.host}/v1/projects/{PROJECT}/databases/(default)/documents"
+    host = server.app_host if isinstance(server, FirestoreServer) else server.host
+    base = f"http://{host}/v1/projects/{PROJECT}/databases/(default)/documents"
     try:
-        for path in DOCUMENTS:
-            made = httpx.patch(f"{base}/{path}", json=FIELDS, headers={"Authorization": "Bearer owner"})
-            assert made.status_code == 200, made.text
-        yield base
+        with httpx.Client(base_url=base) as client:
+            for path in DOCUMENTS:
+                made = client.patch(path, json=FIELDS, headers={"Authorization": "Bearer owner"})
+                assert made.status_code == 200, made.text
+            yield client
     finally:
         server.stop()
 
 
-def attempt(base: str, path: str, operation: str, caller: str) -> int:
+def attempt(firestore: httpx.Client, path: str, operation: str, caller: str) -> int:
     """Try an operation as somebody, and return the status."""
     parent, _, name = path.rpartition("/")
     folder, _, collection = parent.rpartition("/")
-    method, url = "GET", f"{base}/{path}"
+    method, url = "GET", path
     body: dict[str, Any] | None = None
     match operation:
         case "list" | "listOwn" | "listMore" | "listAll" | "group":
@@ -63,23 +69,27 @@ def attempt(base: str, path: str, operation: str, caller: str) -> int:
                 query["where"] = {"fieldFilter": OWN}
             if operation != "listAll":
                 query["limit"] = 101 if operation == "listMore" else 100
-            at = "/".join(filter(None, [base, "" if operation == "group" else folder]))
-            method, url, body = "POST", f"{at}:runQuery", {"structuredQuery": query}
+            above = "" if operation == "group" or not folder else f"/{folder}"
+            method, url, body = (
+                "POST",
+                f"{firestore.base_url}".rstrip("/") + f"{above}:runQuery",
+                {"structuredQuery": query},
+            )
         case "create":
-            method, url, body = "POST", f"{base}/{parent}?documentId={name}-new", FIELDS
+            method, url, body = "POST", f"{parent}?documentId={name}-new", FIELDS
         case "update":
             method, url, body = "PATCH", f"{url}?currentDocument.exists=true", FIELDS
         case "delete":
             method = "DELETE"
     headers = {} if caller == "nobody" else {"Authorization": f"Bearer {token(caller)}"}
-    return httpx.request(method, url, headers=headers, json=body).status_code
+    return firestore.request(method, url, headers=headers, json=body).status_code
 
 
 MATRIX = list(product(DOCUMENTS, TABLE["operations"]))
 
 
 @pytest.mark.parametrize(("path", "operation"), MATRIX, ids=str)
-def test_each_document_allows_what_the_table_says(firestore: str, path: str, operation: str) -> None:
+def test_each_document_allows_what_the_table_says(firestore: httpx.Client, path: str, operation: str) -> None:
     """Every operation on every kind of document by its owner, another user, nobody, and with an operator's token."""
     allowed = DOCUMENTS[path].get(operation, [])
     for caller in TABLE["callers"]:

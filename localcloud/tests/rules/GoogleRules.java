@@ -1,0 +1,65 @@
+import com.google.firebase.rules.lang.CompileResult;
+import com.google.firebase.rules.lang.FirebaseRulesProtoCompiler;
+import com.google.firebase.rules.lang.common.FirebaseRulesLangOptions;
+import com.google.firebase.rules.runtime.common.EvaluationException;
+import com.google.firebase.rules.runtime.evaluators.AuthRuleEvaluator.RuleContext;
+import com.google.firebase.rules.runtime.impl.DefaultEvaluator;
+import com.google.firebase.rules.runtime.utils.JsonUtils;
+import com.google.firebase.rules.v1.File;
+import com.google.firebase.rules.v1.Source;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.util.concurrent.ExecutionException;
+
+/**
+ * Google's engine of security rules, which the emulator of Firestore brings along, also with what it knows of Storage.
+ *
+ * <p>Reads one question a line as JSON: rules, service, method, path, and the variables request and resource. Answers
+ * each with one line: allowed, denied, error (no condition holds, and one has no value) or refused (the rules do not
+ * compile).
+ */
+final class GoogleRules {
+  private static final FirebaseRulesLangOptions LANGUAGE =
+      FirebaseRulesLangOptions.builder().allowTernaryOperator(true).build();
+
+  public static void main(String[] none) throws Exception {
+    BufferedReader questions = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+    PrintStream answers = new PrintStream(System.out, true, StandardCharsets.UTF_8);
+    for (String line = questions.readLine(); line != null; line = questions.readLine()) {
+      answers.println(answer(JsonParser.parseString(line).getAsJsonObject()));
+    }
+  }
+
+  private static String answer(JsonObject question) throws Exception {
+    File file = File.newBuilder().setName("rules").setContent(question.get("rules").getAsString()).build();
+    Source source = Source.newBuilder().addFiles(file).build();
+    CompileResult rules = FirebaseRulesProtoCompiler.createStandalone(LANGUAGE).compile(source);
+    if (rules.hasCompilationError()) {
+      return "refused";
+    }
+    RuleContext request =
+        RuleContext.builder()
+            .service(question.get("service").getAsString())
+            .method(question.get("method").getAsString())
+            .path(question.get("path").getAsString())
+            .supplyVariable("request", JsonUtils.jsonToExpressionValue(question.get("request").toString()))
+            .supplyVariable("resource", JsonUtils.jsonToExpressionValue(question.get("resource").toString()))
+            .build();
+    try {
+      return new DefaultEvaluator(rules.getRulesetAst()).evaluate(request).get().permit() ? "allowed" : "denied";
+    } catch (ExecutionException error) {
+      // An index of a group that the pattern has not, in a replacement, comes out as Java has it.
+      boolean known = error.getCause() instanceof EvaluationException;
+      if (known || error.getCause() instanceof IndexOutOfBoundsException) {
+        return "error";
+      }
+      throw error;
+    } catch (IndexOutOfBoundsException error) {
+      return "error";
+    }
+  }
+}
