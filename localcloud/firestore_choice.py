@@ -79,7 +79,8 @@ def choose_firestore(
     """Return the Firestore that `wanted` asks for, not started yet.
 
     `wanted` is one of `KINDS`; None takes the environment's `FIRESTORE`, and without one `auto`, which is the embedded
-    one. Both hold apps to the security rules `rules`; the embedded one enforces the index file `indexes` as well.
+    one. Both hold apps to the security rules `rules`; the embedded one enforces the index file `indexes` as well. `port`
+    is that of apps.
 
     Raises:
         FirestoreChoiceError: `wanted` is no kind, the official one is wanted and not on this machine, or the rules
