@@ -79,7 +79,7 @@ def choose_firestore(
     """Return the Firestore that `wanted` asks for, not started yet.
 
     `wanted` is one of `KINDS`; None takes the environment's `FIRESTORE`, and without one `auto`, which is the embedded
-    one. Both hold apps to the security rules `rules`; the embedded one enforces the index file `indexes` as well. `port`
+    one. Both hold apps to the security rules `rules`, and the embedded one has the index file `indexes` as well. `port`
     is that of apps.
 
     Raises:
