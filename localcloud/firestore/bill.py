@@ -1,11 +1,12 @@
 """What the calls would cost: reads, writes and deletes by the published rules.
 
-Rules (https://firebase.google.com/docs/firestore/pricing): one read per document returned, or skipped by an offset,
-and at least one per query; a missing document looked up by name is a read; an aggregation is one read per 1,000 index
-entries or part of that; a vector search is one per 100 vectors looked at on top of its documents; a query with
-inequalities on several fields is one more per 1,000 index entries; a listener's first result is billed as a query, then
-each document that comes, changes, or leaves because it has changed is a read; each document written or deleted by a
-commit is one write or delete, even if nothing changed. What fails costs no writes.
+Rules (https://firebase.google.com/docs/firestore/pricing): one read per document returned, or skipped by an offset, and
+at least one per query; a missing document looked up by name is a read; an aggregation is one read per 1,000 index
+entries or part of that; a vector search is one per 100 vectors looked at on top of its documents; a query that is
+explained without being run is one; a query with inequalities on several fields is one more per 1,000 index entries; a
+listener's first result is billed as a query, then each document that comes, changes, or leaves because it has changed
+is a read; each document written or deleted by a commit is one write or delete, even if nothing changed. What fails
+costs no writes.
 """
 
 import threading

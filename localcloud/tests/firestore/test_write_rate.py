@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from localcloud.firestore import FirestoreServer
 from localcloud.firestore.write_rate import WriteRate
-from localcloud.tests.firestore.support import begun, run
+from localcloud.tests.firestore.streaming import RawStream
+from localcloud.tests.firestore.support import run
 from localcloud.tests.firestore.test_concurrency import locks_of
 from localcloud.tests.firestore.test_faults import admin
 
@@ -73,25 +74,23 @@ def test_a_turn_too_far_away_is_refused(strict: Client, server: FirestoreServer)
 
 
 def test_a_refused_transaction_starts_over(strict: Client, server: FirestoreServer) -> None:
-    """A transaction refused for its rate has let go of its locks; the client repeats it until its turn comes."""
+    """A transaction refused for its rate has let go of its locks; the client repeats it until there is a turn."""
     document = strict.document("hot/x")
+    limit = server.faults.add("write_rate", per_second=0.01, burst=1, wait_ms_max=0)
     document.set({"n": 0})
-    limit = server.faults.add("write_rate", per_second=5, burst=1, wait_ms_max=90)
+    attempts = []
 
     def body(transaction: Transaction) -> None:
+        attempts.append(locks_of(server).idle())
+        if len(attempts) == 3:
+            server.faults.clear()
         value = document.get(transaction=transaction).to_dict() or {}
         transaction.update(document, {"n": value["n"] + 1})
 
-    for _ in range(2):
-        run(strict, body)
-    assert document.get().to_dict() == {"n": 2}
-    assert limit.aborted > 0
-    transaction = begun(strict)
-    document.get(transaction=transaction)
-    transaction.update(document, {"n": 9})
-    with pytest.raises(Aborted):
-        transaction._commit()  # noqa: SLF001
-    assert locks_of(server).idle()
+    run(strict, body)
+    assert attempts == [True, True, True]
+    assert limit.aborted == 2
+    assert document.get().to_dict() == {"n": 1}
 
 
 def test_a_write_that_fails_takes_no_turn(strict: Client, server: FirestoreServer) -> None:
@@ -116,6 +115,23 @@ def test_a_commit_needs_a_turn_at_each_of_its_documents(strict: Client, server: 
         batch.commit(retry=None)
     assert not strict.document("hot/y").get().exists
     add(strict.document("hot/y"))
+
+
+def test_streamed_writes_wait_their_turn(strict: Client, server: FirestoreServer) -> None:
+    """The limit holds for the writes that apps stream, too."""
+    database = str(strict._database_string)  # noqa: SLF001
+    limit = server.faults.add("write_rate", per_second=20, burst=1)
+    with RawStream(server.host, "Write", database) as stream:
+        stream.send()
+        token = stream.next().stream_token
+        started = time.perf_counter()
+        for number in range(3):
+            document = {"name": f"{database}/documents/hot/x", "fields": {"n": {"integer_value": number}}}
+            stream.send(writes=[{"update": document}], stream_token=token)
+            token = stream.next().stream_token
+    assert time.perf_counter() - started > 2 / 20
+    assert limit.delayed > 0
+    assert strict.document("hot/x").get().to_dict() == {"n": 2}
 
 
 def test_reads_have_no_limit(strict: Client, server: FirestoreServer) -> None:
