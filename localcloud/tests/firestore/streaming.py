@@ -207,13 +207,10 @@ class Snapshots:
             [(change.type.name, change.document.id) for change in changes],
         )
 
-    def silent(self, seconds: float = 0.3) -> bool:
-        """Tell whether nothing comes for a while."""
-        try:
-            self._told.get(timeout=seconds)
-        except queue.Empty:
-            return True
-        return False
+    def next_contents(self, seconds: float = SECONDS_MAX) -> dict[str, dict[str, Any]]:
+        """Return the documents of the next snapshot, all their fields by id."""
+        documents, _ = self._told.get(timeout=unhurried(seconds))
+        return {each.id: each.to_dict() for each in documents}
 
 
 @contextlib.contextmanager

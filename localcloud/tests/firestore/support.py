@@ -1,12 +1,16 @@
 """What the Firestore tests share: connecting clients, raw calls, and the table of known differences."""
 
 import os
+import shutil
+import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
+import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud.firestore import AsyncClient, Client, Transaction, transactional
 from google.cloud.firestore_v1.base_query import FieldFilter
@@ -14,6 +18,7 @@ from google.cloud.firestore_v1.base_query import FieldFilter
 from localcloud.firestore.protos import Message, rpc_types
 
 HOST_VARIABLE = "FIRESTORE_EMULATOR_HOST"
+WEB_SDK = Path(__file__).with_name("web_sdk")
 AnyClient = TypeVar("AnyClient", Client, AsyncClient)
 
 # Contract tests that only one of the two servers passes, with the reason; docs/firestore.md has the same rows.
@@ -112,3 +117,18 @@ def begun(client: Client, *, read_only: bool = False) -> Transaction:
 def run(client: Client, body: Callable[[Transaction], Any]) -> Any:
     """Run a function as a transaction, with the client's own five attempts."""
     return transactional(body)(client.transaction())
+
+
+def install_web_sdk() -> None:
+    """Install the web SDK for tests that run it; skips the test where that is not possible, saying why."""
+    lock, done = WEB_SDK / "package-lock.json", WEB_SDK / "node_modules" / ".installed"
+    if done.exists() and done.read_bytes() == lock.read_bytes():
+        return
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("npm is not installed: the web SDK comes from it")
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    ended = subprocess.run(command, cwd=WEB_SDK, capture_output=True, text=True, check=False)  # noqa: S603
+    if ended.returncode:
+        pytest.skip(f"npm could not install the web SDK: {ended.stderr.strip()}")
+    done.write_bytes(lock.read_bytes())

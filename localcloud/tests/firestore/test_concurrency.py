@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from google.api_core.exceptions import Aborted, DeadlineExceeded, InvalidArgumen
 from google.cloud.firestore import Client, Increment, Transaction
 
 from localcloud.firestore import FirestoreServer, Timing
+from localcloud.tests.firestore.streaming import Listening, snapshots
 from localcloud.tests.firestore.support import begun, call, close, connect, filtered, run
 
 THREADS = 8
@@ -434,3 +436,64 @@ def test_clearing_the_server_frees_those_who_wait(strict: Client, server: Firest
         writing.result(10)
     assert document.get().to_dict() == {"n": 1}
     assert locks_of(server).idle()
+
+
+def test_listeners_see_transfers_as_a_whole(strict: Client) -> None:
+    """While clients transfer between accounts, each of many listeners only ever sees the total, and ends with what is;
+    a document is never seen older than before."""
+    accounts = [strict.document(f"accounts/{name}") for name in "abcd"]
+    for account in accounts:
+        account.set({"n": 100, "version": 0})
+
+    def transfer(thread: int) -> None:
+        for step in range(10):
+            batch = strict.batch()
+            batch.update(accounts[(thread + step) % 4], {"n": Increment(-1), "version": Increment(1)})
+            batch.update(accounts[(thread + 2 * step + 1) % 4], {"n": Increment(1), "version": Increment(1)})
+            batch.commit()
+
+    with ExitStack() as open_ones:
+        listeners = [open_ones.enter_context(snapshots(strict.collection("accounts"))) for _ in range(20)]
+        in_threads(transfer)
+        total = {account.id: (account.get().to_dict() or {}) for account in accounts}
+        for listener in listeners:
+            seen: dict[str, int] = {}
+            while sum(seen.values()) < sum(content["version"] for content in total.values()):
+                contents = listener.next_contents()
+                assert sum(content["n"] for content in contents.values()) == 400
+                assert all(content["version"] >= seen.get(name, 0) for name, content in contents.items())
+                seen = {name: content["version"] for name, content in contents.items()}
+            assert contents == total
+
+
+def test_targets_come_and_go_while_others_write(strict: Client, server: FirestoreServer) -> None:
+    """Streams that add and remove targets under load get every acknowledgement, and leave nothing behind."""
+    done = threading.Event()
+
+    def disturb() -> None:
+        number = 0
+        while not done.is_set():
+            strict.document(f"c/d{number % 5}").set({"n": number})
+            number += 1
+
+    def work(_: int) -> None:
+        with Listening(server.host, strict) as listening:
+            for target_id in range(1, 21):
+                listening.query(target_id, strict.collection("c").order_by("n").limit(3))
+                listening.until(lambda told, target_id=target_id: target_id in told.current)  # type: ignore[misc]
+                assert len(listening.have(target_id)) == 3
+                listening.send(remove_target=target_id)
+            while len(listening.removed) < 20:
+                listening.follow()
+
+    for number in range(5):
+        strict.document(f"c/d{number}").set({"n": -number})
+    with ThreadPoolExecutor(1) as pool:
+        disturbing = pool.submit(disturb)
+        try:
+            in_threads(work)
+        finally:
+            done.set()
+        disturbing.result()
+    (session,) = server.engine.sessions.values()
+    assert not session.watchers

@@ -2,14 +2,12 @@
 
 import re
 import shutil
-import subprocess
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,12 +15,11 @@ from google.cloud.firestore import Client
 
 from localcloud.firestore import FirestoreServer
 from localcloud.firestore.web import channel
-from localcloud.tests.firestore.support import close, connect
+from localcloud.tests.firestore.support import WEB_SDK, close, connect, install_web_sdk
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
 
-SDK = Path(__file__).with_name("web_sdk")
-PACKAGES = SDK / "node_modules" / "firebase"
+PACKAGES = WEB_SDK / "node_modules" / "firebase"
 FILES = ("firebase-app.js", "firebase-firestore.js", "firebase-firestore-lite.js")
 BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
 PATIENCE_MS = 30_000
@@ -39,26 +36,12 @@ def browser() -> Iterator[Any]:
     executable = next(filter(None, map(shutil.which, BROWSERS)), None)
     if executable is None:
         pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is installed")
-    _install_sdk()
+    install_web_sdk()
     with playwright.sync_playwright() as driver:
         # Without its sandbox, which it does not have where it runs as root: it sees no page but ours.
         browser = driver.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         yield browser
         browser.close()
-
-
-def _install_sdk() -> None:
-    lock, done = SDK / "package-lock.json", SDK / "node_modules" / ".installed"
-    if done.exists() and done.read_bytes() == lock.read_bytes():
-        return
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not installed: the web SDK comes from it")
-    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    ended = subprocess.run(command, cwd=SDK, capture_output=True, text=True, check=False)  # noqa: S603
-    if ended.returncode:
-        pytest.skip(f"npm could not install the web SDK: {ended.stderr.strip()}")
-    done.write_bytes(lock.read_bytes())
 
 
 class _Files(BaseHTTPRequestHandler):
@@ -70,7 +53,7 @@ class _Files(BaseHTTPRequestHandler):
             text = (PACKAGES / name).read_text(encoding="utf-8")
             content = re.sub(r"https://www\.gstatic\.com/firebasejs/[\d.]+/", "/", text)
         else:
-            content = (SDK / name).read_text(encoding="utf-8") if name == "page.mjs" else "<!doctype html>"
+            content = (WEB_SDK / name).read_text(encoding="utf-8") if name == "page.mjs" else "<!doctype html>"
         self.send_response(200)
         self.send_header("Content-Type", "text/javascript" if name else "text/html")
         self.end_headers()
