@@ -42,6 +42,15 @@ def test_the_parts_together_are_everything(filled: Client) -> None:
         assert min(map(len, found)) >= 128
 
 
+def test_a_cursor_is_where_a_part_begins(filled: Client) -> None:
+    """A cursor, taken as it is, starts a query at the document that it names."""
+    root = documents_root(filled)
+    for cut in call(filled, "partition_query", parent=root, structured_query=GROUP, partition_count=3):
+        query = {**GROUP, "start_at": cut, "limit": {"value": 1}}
+        (answer,) = call(filled, "run_query", parent=root, structured_query=query)
+        assert answer.document.name == cut.values[0].reference_value
+
+
 def test_a_small_group_is_one_part(strict: Client) -> None:
     """Fewer documents than two parts need are not cut, and neither is nothing."""
     assert cursors(strict) == []
