@@ -2,7 +2,7 @@
 
 Integers are added exactly; a sum beyond 64 bits, or one with a double in it, is a double; values that are not numbers
 are left out. One index serves all figures: a document must have all the fields aggregated, even to be counted, and the
-query is ordered by them after its own orders (see `query`), which decides what a limit leaves. Sources: the protocol's
+query is ordered by them after its own orders (see `plan`), which decides what a limit leaves. Sources: the protocol's
 own documentation of `StructuredAggregationQuery`, and what Google's emulator does.
 """
 
@@ -15,8 +15,9 @@ from fractions import Fraction
 from .errors import invalid
 from .ordered_index import NAME, FieldPath, lookup
 from .paths import DOCUMENT_ID, parse_field_path
+from .plan import Plan
 from .protos import DocumentPb, QueryPb, Value, ValuePb
-from .query import Plan, count_plan, run_plan
+from .query import count_plan, run_plan
 from .store import Database
 from .values import INT_MAX, INT_MIN, is_number, number_of
 

@@ -10,8 +10,8 @@ import time
 from .bill import QueryCost
 from .ordered_index import FieldPath
 from .paths import format_field_path
+from .plan import Plan, Scan
 from .protos import ExplainMetrics, Message
-from .query import Plan, Scan
 
 
 class Explanation:

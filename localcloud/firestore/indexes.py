@@ -19,7 +19,7 @@ from .errors import failed_precondition
 from .filters import Branch, Op
 from .ordered_index import NAME, FieldPath
 from .paths import format_field_path, parse_field_path
-from .query import Plan
+from .plan import Plan
 
 COLLECTION, COLLECTION_GROUP = "COLLECTION", "COLLECTION_GROUP"
 ASCENDING, DESCENDING, CONTAINS = "ASCENDING", "DESCENDING", "CONTAINS"

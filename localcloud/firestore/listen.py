@@ -26,8 +26,8 @@ from .engine import Call, Caller, Engine, Session
 from .errors import FirestoreError, invalid
 from .history import StoredDocument
 from .paths import collection_id, document_path, full_name
+from .plan import make_plan
 from .protos import Message, rpc_types
-from .query import make_plan
 from .reads import masked
 from .service import Service
 from .streams import Stream

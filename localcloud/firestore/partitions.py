@@ -9,8 +9,9 @@ from .engine import Call, Engine
 from .errors import invalid
 from .ordered_index import NAME, Order
 from .paging import page_of
+from .plan import make_plan
 from .protos import Message, QueryPb, rpc_types
-from .query import make_plan, run_plan
+from .query import run_plan
 from .values import encode_path
 
 DOCUMENTS_PER_PART_MIN = 128

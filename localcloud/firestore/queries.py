@@ -7,8 +7,9 @@ from .engine import Call, Engine, Session
 from .errors import invalid
 from .explain import Explanation
 from .ordered_index import NAME
+from .plan import Plan, make_plan
 from .protos import Message, rpc_types
-from .query import Plan, Results, make_plan, run_plan
+from .query import Results, run_plan
 from .reads import masked
 from .transactions import Transaction
 from .vector import Nearest, find_nearest, read_nearest

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from .history import StoredDocument
 from .ordered_index import FieldPath
-from .query import Plan, plan_matches, run_plan
+from .plan import Plan, plan_matches
+from .query import run_plan
 from .store import Database, Scope, scopes_of
 
 PENDING_MAX = 1000  # changed paths kept apart; beyond it everything is compared

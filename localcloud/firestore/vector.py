@@ -13,8 +13,9 @@ from .errors import invalid
 from .history import StoredDocument
 from .ordered_index import FieldPath, lookup
 from .paths import parse_field_path
+from .plan import Plan
 from .protos import QueryPb, StructuredQuery, Value
-from .query import Plan, run_plan
+from .query import run_plan
 from .store import Database
 from .values import VECTOR_DIMENSIONS_MAX, vector_of
 from .writes import set_field
