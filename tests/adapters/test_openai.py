@@ -29,6 +29,7 @@ from localcloud.openai.webhooks import sign
 from scripts import sample_answers
 from scripts.drawings import drawn_photos
 from scripts.inprocess import StillClock
+from tests.builders import answer_text, completion_body
 
 MODEL = "gpt-6-luna"
 KEY = "sk-very-secret"
@@ -96,6 +97,66 @@ def test_a_photo_is_classified(provider: OpenAIProvider) -> None:
     assert completion.usage is not None
     assert completion.usage.input_tokens > 200
     assert completion.usage.output_tokens > 20
+
+
+def test_the_request_is_the_one_that_openais_client_sends() -> None:
+    """The same URL, headers and JSON, with all that a client was made with: only who puts it together is another."""
+    sent: list[tuple[object, ...]] = []
+
+    def noted(request: httpx2.Request) -> httpx2.Response:
+        headers = {name: value for name, value in request.headers.items() if name != "content-length"}
+        sent.append((request.method, request.url, headers, json.loads(request.content), request.extensions["timeout"]))
+        return httpx2.Response(200, json=completion_body(answer_text()))
+
+    http = httpx2.Client(transport=httpx2.MockTransport(noted))
+    with OpenAI(
+        api_key=KEY,
+        base_url="http://openai.example/v1",
+        http_client=http,
+        organization="our-organisation",
+        default_headers={"X-Ours": "1"},
+    ) as client:
+        body = completion_request(MODEL, PHOTO, "São Tomé", "pt\u2028", identifier="user-1")
+        OpenAIProvider(client).complete(body, 5)
+        client.with_options(max_retries=0, timeout=5).chat.completions.create(**body)
+    ours, theirs = sent
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("kind", ["text/html", "application/json; charset=utf-8", "application/problem+json"])
+def test_what_is_not_said_to_be_json_is_no_answer_of_a_model(kind: str) -> None:
+    """A page with the status of a success is somebody else's, and nothing is booked for it."""
+    body = json.dumps(completion_body(answer_text())).encode()
+    page = provider_answering(lambda _: httpx2.Response(200, content=body, headers={"content-type": kind}))
+    if "json" in kind:
+        assert page.complete(request(), 5).text == answer_text()
+    else:
+        with pytest.raises(ProviderDownError) as down:
+            page.complete(request(), 5)
+        assert not down.value.may_be_billed
+
+
+@pytest.mark.parametrize(
+    ("raised", "billed"),
+    [
+        (httpx2.ConnectError, False),
+        (httpx2.ConnectTimeout, False),
+        (httpx2.PoolTimeout, False),
+        (httpx2.ReadTimeout, True),
+        (httpx2.WriteError, True),
+        (httpx2.RemoteProtocolError, True),
+    ],
+)
+def test_only_what_never_arrived_is_surely_not_billed(raised: type[httpx2.HTTPError], billed: bool) -> None:
+    """Without a connection nobody has asked a model; once one is there, one may have been asked."""
+
+    def fail(_: httpx2.Request) -> httpx2.Response:
+        raise raised("no") from OSError("its own cause")
+
+    for call in (CALLS["complete"], CALLS["create_batch"]):
+        with pytest.raises(ProviderDownError) as down:
+            call(provider_answering(fail))
+        assert down.value.may_be_billed == billed
 
 
 @pytest.mark.parametrize("body", [[], "text", 7, None, {}, {"choices": None, "usage": None}], ids=repr)
