@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from functions.adapters.alerting import AlertWebhook
     from functions.adapters.firestore import FirestoreStore
     from functions.adapters.messaging import PushMessaging
-    from functions.adapters.providers.openai import OpenAIProvider
+    from functions.adapters.providers.watched import WatchedProvider
     from functions.adapters.storage import StorageFiles
     from functions.core.config.runtime import ImageRules
     from functions.core.model.usage import ModelPrice
@@ -54,7 +54,7 @@ class Deps:
         return StorageFiles(connected(self.settings.project), self.settings.bucket, sign)
 
     @cached_property
-    def provider(self) -> OpenAIProvider:
+    def provider(self) -> WatchedProvider:
         """The AI provider."""
         from functions.adapters.bounded_http import bounded_client
         from functions.adapters.providers.watched import WatchedProvider

@@ -23,6 +23,7 @@ class Breaker:
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock, self._lock = clock, Lock()
         self._failures, self._probe_at = 0, clock()
+        self._failed_for: set[str] = set()
 
     @property
     def open(self) -> bool:
@@ -39,8 +40,14 @@ class Breaker:
             self._probe_at = now + OPEN_FOR
             return True
 
-    def note(self, *, failed: bool) -> None:
-        """Note how a call has ended."""
+    def note(self, *, failed: bool, asked_for: str | None = None) -> None:
+        """Note how a call has ended. `asked_for` names a user whose photo a failure may be about: those of one user
+        count once, so that nobody opens it for the others alone."""
         with self._lock:
-            self._failures = self._failures + 1 if failed else 0
             self._probe_at = self._clock() + OPEN_FOR
+            if not failed:
+                self._failures = 0
+                self._failed_for.clear()
+            elif not self.open and (asked_for is None or asked_for not in self._failed_for):
+                self._failures += 1
+                self._failed_for |= {asked_for} if asked_for else set()

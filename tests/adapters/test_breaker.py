@@ -57,3 +57,17 @@ def test_what_the_one_finds_holds_for_all(broken: Breaker, clock: StillClock, *,
     assert broken.admits()
     broken.note(failed=failed)
     assert (broken.open, broken.admits()) == (failed, not failed)
+
+
+def test_failures_of_one_user_count_once(clock: StillClock) -> None:
+    """Only so many users in a row open it; a success between them begins the count anew."""
+    breaker = Breaker(clock)
+    for user in range(FAILURES_MAX - 1):
+        for _ in range(3 * FAILURES_MAX):
+            breaker.note(failed=True, asked_for=f"user-{user}")
+    assert breaker.admits()
+    breaker.note(failed=False, asked_for="user-0")
+    for user in range(FAILURES_MAX):
+        assert breaker.admits()
+        breaker.note(failed=True, asked_for=f"user-{user}")
+    assert not breaker.admits()

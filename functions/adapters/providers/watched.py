@@ -45,18 +45,22 @@ class WatchedProvider(OpenAIProvider):
         self._breaker = Breaker(records.clock)
         self._last: ProviderDownError | None = None
 
-    def complete(self, *args: Any, **kwargs: Any) -> Completion:
+    def complete(self, body: dict[str, Any], timeout_seconds: float, uid: str | None = None) -> Completion:
         """Ask for one chat completion now. While the provider is down, one caller a minute asks and the others fail at
-        once with its last error: no time-outs, and no further bills."""
+        once with its last error: no time-outs, and no further bills.
+
+        A photo may make it fail, by what takes the model too long or by a refusal that we do not know. So it is down
+        when it has failed several users, `uid` being this one, and not one user several times.
+        """
         with self._watches[Door.INSTANT].call():
             if self._last is not None and not self._breaker.admits():
                 raise self._last.as_down()
             try:
-                completion = super().complete(*args, **kwargs)
+                completion = super().complete(body, timeout_seconds)
             except ProviderError as problem:
                 if isinstance(problem, ProviderDownError):
                     self._last = problem
-                self._breaker.note(failed=isinstance(problem, ProviderDownError))
+                self._breaker.note(failed=isinstance(problem, ProviderDownError), asked_for=uid)
                 raise
             self._breaker.note(failed=False)
             return completion

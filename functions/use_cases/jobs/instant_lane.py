@@ -84,7 +84,7 @@ def _ask(job: Job, photo: bytes, deps: Deps) -> tuple[Attempt, int]:
     model, identifier = deps.settings.openai_model, deps.safety_identifier(job.uid)
     body = completion_request(model, image_data_url(photo), job.region, job.language, identifier=identifier)
     try:
-        completion = deps.provider.complete(body, min(rules.provider_timeout_seconds, _seconds_left()))
+        completion = deps.provider.complete(body, min(rules.provider_timeout_seconds, _seconds_left()), job.uid)
     except ProviderDownError as problem:
         unreported = problem.may_be_billed
         attempt = failed_attempt(Failure.PROVIDER_UNAVAILABLE, str(problem), unreported=unreported)

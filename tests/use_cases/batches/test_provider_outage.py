@@ -157,6 +157,22 @@ def test_while_the_provider_is_down_one_caller_a_minute_asks(cloud: InProcessClo
     assert noted(cloud) == {}
 
 
+@pytest.mark.parametrize(
+    "fault", [{"kind": "reply_lost"}, {"kind": "refused", "status": 400, "code": "never_heard_of"}]
+)
+def test_one_users_photos_close_the_lane_to_nobody_else(cloud: InProcessCloud, fault: dict[str, Any]) -> None:
+    """A photo that takes the model too long, or that it refuses in new words, looks like an outage. However often one
+    user sends such photos, the others are served at once."""
+    cloud.configure({"tokens": {"welcome": 60}})
+    cloud.openai.faults.add(**fault, endpoint="POST /v1/chat/completions", count=None)
+    for number in range(6):
+        assert not served(cloud, f"photo-no-{number}", uid="eve")
+        cloud.clock.advance(timedelta(seconds=5))
+    assert cloud.openai.requests["POST /v1/chat/completions"] == 6
+    cloud.openai.faults.clear()
+    assert served(cloud, "photo-good", uid="ann")
+
+
 def test_a_photo_that_is_rejected_is_an_answer(cloud: InProcessCloud) -> None:
     """However many the provider rejects for what they show, it is up, and the next one is asked about."""
     cloud.openai.faults.add("refused", status=503, count=1)
