@@ -1,4 +1,4 @@
-"""The web SDK under Node, which speaks gRPC as the mobile SDKs do, on both servers."""
+"""The web SDK under Node, which speaks gRPC as the mobile SDKs do, on both servers, at the address that they have for apps."""
 
 import os
 import shutil
@@ -9,14 +9,14 @@ import pytest
 from localcloud.tests.firestore.support import WEB_SDK, install_web_sdk
 
 
-def test_an_app_listens_writes_and_goes_offline(host: str) -> None:
+def test_an_app_listens_writes_and_goes_offline(app_host: str) -> None:
     """The SDK's listeners, windows, latency compensation, offline time, cache, transactions and queue of writes work;
     node.test.mjs says what exactly."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("Node is not installed: the web SDK runs on it")
     install_web_sdk()
-    environment = {**os.environ, "FIRESTORE_HOST": host}
+    environment = {**os.environ, "FIRESTORE_HOST": app_host}
     ended = subprocess.run(  # noqa: S603 - our own script
         [node, "--test", "node.test.mjs"], cwd=WEB_SDK, env=environment, capture_output=True, text=True, check=False
     )

@@ -32,7 +32,7 @@ Open = Callable[..., Any]
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """A browser, and the SDK for its pages; skips where one of them is missing, saying which."""
+    """A browser; skips where none is installed, saying which would do."""
     executable = next(filter(None, map(shutil.which, BROWSERS)), None)
     if executable is None:
         pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is installed")
