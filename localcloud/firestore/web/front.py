@@ -28,6 +28,7 @@ _KEEP_ALIVE_SECONDS = 75  # longer than browsers keep idle connections, so that 
 _HEAD_BYTES_MAX = 64 * 1024  # of a request line with headers: an old web SDK puts its token into the address
 _THREADS_MAX = 512  # a blocked call keeps its thread; threads are started only when needed
 _GRACE_SECONDS = 2.0  # what answers under way get when the server stops
+_FLUSH_SECONDS = 0.02  # and what is written already
 
 
 class Front:
@@ -77,60 +78,87 @@ class Front:
             h11_max_incomplete_event_size=_HEAD_BYTES_MAX,
         )
         config.load()
-        state, spliced = ServerState(), set[asyncio.Transport]()
+        state, others = ServerState(), _Connections()
 
         def connection() -> asyncio.Protocol:
-            return _Undecided(self._grpc_port, lambda: H11Protocol(config, state, {}), spliced)
+            return _Undecided(self._grpc_port, lambda: H11Protocol(config, state, {}), others)
 
         server = await self._loop.create_server(connection, sock=self._listener)
         self._ready.set()
         await self._stop.wait()
-        server.close()
+        # No more are accepted. The server itself closes last: it would lose a connection that it has just accepted.
+        self._loop.remove_reader(self._listener)
         app.close()
         if state.tasks:
             await asyncio.wait(state.tasks, timeout=_GRACE_SECONDS)
-        for open_connection in list(state.connections):
-            open_connection.shutdown()
-        for transport in list(spliced):
+        await self._close(state, others)
+        server.close()
+
+    async def _close(self, http: ServerState, others: "_Connections") -> None:
+        """Close all connections: those of HTTP when they have sent what they have."""
+        others.closed = True
+        for transport in list(others.ends):
             transport.abort()
-        await asyncio.sleep(0)  # for the transports to close
+        await asyncio.gather(*others.coming)
+        for connection in list(http.connections):
+            connection.shutdown()
+        await asyncio.sleep(_FLUSH_SECONDS)
+        for connection in list(http.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)  # for the sockets to be closed
+
+
+class _Connections:
+    """The connections that are not HTTP: both ends of those handed on, those that have not said yet what they are, and
+    the tasks that connect."""
+
+    def __init__(self) -> None:
+        self.ends: set[asyncio.Transport] = set()
+        self.coming: set[asyncio.Task[None]] = set()
+        self.closed = False
 
 
 class _Undecided(asyncio.Protocol):
     """A connection whose first bytes are yet to tell what it speaks."""
 
-    def __init__(self, grpc_port: int, http: Callable[[], asyncio.Protocol], open_ends: set[asyncio.Transport]) -> None:
-        self._grpc_port, self._http, self._open_ends = grpc_port, http, open_ends
+    def __init__(self, grpc_port: int, http: Callable[[], asyncio.Protocol], others: _Connections) -> None:
+        self._grpc_port, self._http, self._others = grpc_port, http, others
         self._head = b""
         self._transport: Any = None
-        self._connecting: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
-        self._open_ends.add(self._transport)
+        self._others.ends.add(self._transport)
+        if self._others.closed:
+            self._transport.abort()
 
     def connection_lost(self, _: Exception | None) -> None:
-        self._open_ends.discard(self._transport)
+        self._others.ends.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._head += data
         if self._head.startswith(PREFACE):
             self._transport.pause_reading()
-            self._connecting = asyncio.create_task(self._splice())
+            task = asyncio.create_task(self._splice())
+            self._others.coming.add(task)
+            task.add_done_callback(self._others.coming.discard)
         elif not PREFACE.startswith(self._head):
             protocol = self._http()
-            self._open_ends.discard(self._transport)
+            self._others.ends.discard(self._transport)
             self._transport.set_protocol(protocol)
             protocol.connection_made(self._transport)
             protocol.data_received(self._head)
 
     async def _splice(self) -> None:
         loop = asyncio.get_running_loop()
-        ends, near = self._open_ends, self._transport
+        ends, near = self._others.ends, self._transport
         try:
             far, _ = await loop.create_connection(lambda: _Pipe(near, lambda: ends.discard(far)), HOST, self._grpc_port)
         except OSError:  # it has stopped
             near.abort()
+            return
+        if near.is_closing():  # meanwhile
+            far.abort()
             return
         ends.add(far)
         near.set_protocol(_Pipe(far, lambda: ends.discard(near)))
