@@ -24,7 +24,7 @@ FILES = ("firebase-app.js", "firebase-firestore.js", "firebase-firestore-lite.js
 BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
 PATIENCE_MS = 30_000
 
-STREAMING: dict[str, Any] = {}
+STREAMING: dict[str, Any] = {"experimentalAutoDetectLongPolling": False}  # by itself it polls where answers come late
 POLLING = {"experimentalForceLongPolling": True}
 
 Open = Callable[..., Any]
