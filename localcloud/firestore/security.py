@@ -59,18 +59,19 @@ class Security:
         self._file = file
         self._version: object = None
         self._rules = Ruleset.none()
+        self._replaced: dict[str, Ruleset] = {}  # by project
         self._error: RulesError | None = None
         self._refresh()
         if self._error is not None:
             raise self._error
 
-    def replace(self, text: str, name: str) -> None:
-        """Put other rules in force, until the file changes; `name` is what errors call them.
+    def replace(self, project: str, text: str, name: str) -> None:
+        """Put other rules in force for a project, until the file changes; `name` is what errors call them.
 
         Raises:
             RulesError: the text cannot be loaded; the rules stay as they are.
         """
-        self._rules, self._error = Ruleset.of(text, SERVICE, name), None
+        self._replaced[project] = Ruleset.of(text, SERVICE, name)
 
     def check_reads(
         self, asking: "Asking", documents: Iterable[tuple[str, StoredDocument | None]], *, several: bool = False
@@ -126,9 +127,7 @@ class Security:
         request: Mapping[str, Value],
         resource: Value,
     ) -> None:
-        self._refresh()
-        if self._error is not None:
-            raise denied(str(self._error))
+        rules = self._in_force(asking.database.name.split("/")[1])
         variables = {
             "request": {
                 "auth": auth_value(asking.token),
@@ -137,9 +136,17 @@ class Security:
             },
             "resource": resource,
         }
-        decision = self._rules.decide(Request(str(request["method"]), segments, variables, lookups.functions()))
+        decision = rules.decide(Request(str(request["method"]), segments, variables, lookups.functions()))
         if not decision.allowed:
             raise denied(str(decision))
+
+    def _in_force(self, project: str) -> Ruleset:
+        self._refresh()
+        if project in self._replaced:
+            return self._replaced[project]
+        if self._error is not None:
+            raise denied(str(self._error))
+        return self._rules
 
     def _refresh(self) -> None:
         """Read the file again if it is another one than last time."""
@@ -153,6 +160,7 @@ class Security:
         if version == self._version:
             return
         self._version = version
+        self._replaced.clear()
         try:
             self._rules = Ruleset.load(self._file, SERVICE) if version is not None else Ruleset.none()
             self._error = None

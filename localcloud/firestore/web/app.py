@@ -4,8 +4,9 @@
     /v1/...                                                      REST, see `rest`
     /google.firestore.v1.Firestore/{Listen,Write}/channel        WebChannel, see `webchannel`
     DELETE /emulator/v1/projects/P/databases/D/documents         drop all documents of a database
+    PUT /emulator/v1/projects/P:securityRules                    put other security rules in force for a project
 
-The last one is that of Google's emulator, for rules-unit-testing and other tools.
+The last two are those of Google's emulator, for rules-unit-testing and other tools.
 """
 
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from localcloud.firestore.callers import caller_of
 from localcloud.firestore.engine import Caller
 from localcloud.firestore.errors import FirestoreError, invalid, not_found
 from localcloud.firestore.service import Service, waiting
+from localcloud.rules import RulesError
 
 from . import rest
 from .channel import InThread
@@ -61,6 +63,7 @@ class App:
             Route("/", _ok),
             Route("/google.firestore.v1.Firestore/{rpc}/channel", self._channel, methods=["GET", "POST"]),
             Route("/v1/{target:path}", self._rest, methods=["GET", "POST", "PATCH", "DELETE"]),
+            Route("/emulator/v1/projects/{project}:securityRules", self._put_rules, methods=["PUT"]),
             Route("/emulator/v1/{database:path}/documents", self._clear, methods=["DELETE"]),
         ]
         handlers: Any = {FirestoreError: _refused, HTTPException: _unserved, ClientDisconnect: _gone}
@@ -107,6 +110,20 @@ class App:
 
     async def _clear(self, request: Request) -> Response:
         await self._in_thread(lambda: self._service.engine.clear_database(request.path_params["database"]))
+        return JSONResponse({})
+
+    async def _put_rules(self, request: Request) -> Response:
+        """Take `{"rules": {"files": [{"content": ..., "name": ...}]}}`; the name may be left out."""
+        match parsed(await _body(request)):
+            case {"rules": {"files": [{"content": str(text), **rest}]}}:
+                name = str(rest.get("name", "firestore.rules"))
+            case _:
+                raise invalid('Send {"rules": {"files": [{"content": "..."}]}}, with one file.')
+        try:
+            with self._service.engine.mutex:
+                self._service.engine.security.replace(request.path_params["project"], text, name)
+        except RulesError as error:
+            raise invalid(f"Error compiling rules:\n{error}") from None
         return JSONResponse({})
 
 

@@ -1,5 +1,6 @@
 """REST as the web SDK and tools call it: both servers answer the same."""
 
+import base64
 import json
 import uuid
 from collections.abc import Callable, Iterator
@@ -11,6 +12,17 @@ import pytest
 ORIGIN = "http://localhost:3000"
 ASKED = "authorization,x-goog-api-client"
 OWNER = {"Authorization": "Bearer owner"}
+
+RULES = """
+rules_version = '2';
+service cloud.firestore {
+  match /databases/{database}/documents {
+    match /rooms/{room} {
+      allow get: if request.auth.uid == 'ada';
+    }
+  }
+}
+"""
 
 Json = dict[str, Any]
 Call = Callable[..., httpx.Response]
@@ -182,6 +194,38 @@ def test_an_answer_is_for_the_page_that_asked(call: Call) -> None:
     assert answer.status_code == 404
     assert answer.headers["access-control-allow-origin"] == ORIGIN
     assert answer.headers["access-control-allow-credentials"] == "true"
+
+
+def mock_user(database: str, uid: str) -> dict[str, str]:
+    """Return the headers of a user, with a token as the SDKs' `mockUserToken` makes it."""
+    user = {"aud": database.split("/")[1], "iat": 0, "exp": 3600, "sub": uid, "user_id": uid}
+    parts = ({"alg": "none", "type": "JWT"}, user)
+    head, body = (base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
+    return {"Authorization": f"Bearer {head}.{body}."}
+
+
+def test_rules_are_put_in_force(http: httpx.Client, call: Call, database: str) -> None:
+    """rules-unit-testing loads rules for its project: they hold for users over REST, and not for server clients."""
+    url = f"/emulator/v1/{database.partition('/databases')[0]}:securityRules"
+    room = f"/v1/{database}/documents/rooms/hall"
+    call("PATCH", "/rooms/hall", {"fields": {}})
+
+    loaded = http.put(url, json={"rules": {"files": [{"content": RULES}]}})
+
+    assert (loaded.status_code, loaded.json()) == (200, {})
+    assert http.get(room, headers=mock_user(database, "ada")).status_code == 200
+    refused = http.get(room, headers=mock_user(database, "bob"))
+    assert (refused.status_code, refused.json()["error"]["status"]) == (403, "PERMISSION_DENIED")
+    assert call("GET", "/rooms/hall").status_code == 200
+
+
+def test_wrong_rules_are_named_and_change_nothing(http: httpx.Client, database: str) -> None:
+    """What does not compile is an error that says so."""
+    url = f"/emulator/v1/{database.partition('/databases')[0]}:securityRules"
+    refused = http.put(url, json={"rules": {"files": [{"content": "service cloud.firestore { allow }"}]}})
+
+    assert refused.status_code == 400
+    assert refused.json()["error"]["message"].startswith("Error compiling rules:\n")
 
 
 def test_a_database_is_cleared(http: httpx.Client, call: Call, database: str) -> None:

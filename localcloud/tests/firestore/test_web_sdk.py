@@ -10,6 +10,7 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import httpx
 import pytest
 from google.cloud.firestore import Client
 
@@ -26,6 +27,17 @@ PATIENCE_MS = 30_000
 
 STREAMING: dict[str, Any] = {"experimentalAutoDetectLongPolling": False}  # by itself it polls where answers come late
 POLLING = {"experimentalForceLongPolling": True}
+
+RULES = """
+rules_version = "2";
+service cloud.firestore {
+  match /databases/{database}/documents {
+    match /rooms/{room} {
+      allow read, write: if request.auth.uid == "ada";
+    }
+  }
+}
+"""
 
 Open = Callable[..., Any]
 
@@ -76,9 +88,13 @@ def site() -> Iterator[str]:
 
 
 @pytest.fixture
-def project() -> str:
-    """A project that nobody has used."""
-    return f"demo-{uuid.uuid4().hex[:12]}"
+def project(server: FirestoreServer) -> str:
+    """A project that nobody has used, whose rooms are the user's who is signed in in the pages."""
+    name = f"demo-{uuid.uuid4().hex[:12]}"
+    files = [{"content": RULES}]
+    url = f"http://{server.app_host}/emulator/v1/projects/{name}:securityRules"
+    httpx.put(url, json={"rules": {"files": files}}).raise_for_status()
+    return name
 
 
 @pytest.fixture
@@ -163,6 +179,17 @@ def test_calls_over_rest(open_page: Open, client: Client) -> None:
 
     assert answers == {"transaction": 1, "counted": {"count": 1, "total": 2}, "found": ["attic"]}
     assert client.document("rooms/hall").get().get("n") == 2
+
+
+def test_rules_are_what_a_page_is_held_to(open_page: Open) -> None:
+    """A listener and a write that the rules do not allow end with the SDK's code; the page goes on."""
+    page = open_page()
+    page.evaluate("listen('secrets')")
+    wait_for(page, "last.error === 'permission-denied'")
+
+    refused = page.evaluate("write({path: 'secrets/one', data: {}}).catch(error => error.code)")
+    assert refused == "permission-denied"
+    listening(page)
 
 
 def test_a_refusal_has_its_code(open_page: Open) -> None:
