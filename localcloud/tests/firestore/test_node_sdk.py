@@ -1,4 +1,4 @@
-"""The web SDK under Node, which speaks gRPC as the mobile SDKs do, on both servers, at the address that they have for apps."""
+"""The web SDK under Node, which speaks gRPC as the mobile SDKs do, on both servers at their address for apps."""
 
 import os
 import shutil
