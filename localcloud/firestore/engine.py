@@ -90,8 +90,10 @@ class Engine:
             found = self.sessions[database] = Session(database, self.timing, self.seconds, self._cleared)
         return found
 
-    def asking(self, session: Session, call: Call) -> Asking | None:
+    def asking(self, session: Session, call: Call, at: int | None = None) -> Asking | None:
         """Return the app whose call has to be checked against the security rules; None for a server client.
+
+        `at` is the tick that the call reads at, if it does so in the past.
 
         Raises:
             FirestoreError: UNAUTHENTICATED when the app's token is one of another project.
@@ -101,7 +103,7 @@ class Engine:
         token, project = call.caller.token, session.database.name.split("/")[1]
         if token is not None and token.get("aud") != project:
             raise unauthenticated(f"its token is for the project {token.get('aud')}, the request for {project}")
-        return Asking(token, session.database, self.tick(), self.bill, call.rpc)
+        return Asking(token, session.database, self.tick(), self.bill, call.rpc, at)
 
     def clear(self) -> None:
         """Drop all databases and their past; open transactions end, and who waited for them goes on."""

@@ -27,9 +27,9 @@ def run_query(engine: Engine, request: Message, call: Call) -> list[bytes]:
     explanation = Explanation(request, plan, vector)
     engine.rules.check(plan, vector)
     session = engine.session(name)
-    if app := engine.asking(session, call):
-        engine.security.check_query(app, request.parent, query)
     reading = reading_of(engine, session, request, call)
+    if app := engine.asking(session, call, reading.at):
+        engine.security.check_query(app, request.parent, query)
     if explanation.plan_only:
         engine.bill.read(call.rpc, plan.collection_id)
         return [_begun(call) + framed(11, explanation.planned().SerializeToString())]
@@ -53,10 +53,10 @@ def run_aggregation_query(engine: Engine, request: Message, call: Call) -> list[
     explanation = Explanation(request, plan)
     engine.rules.check(plan)
     session = engine.session(name)
-    if app := engine.asking(session, call):
-        engine.security.check_query(app, request.parent, query.structured_query)
     database = session.database
     reading = reading_of(engine, session, request, call)
+    if app := engine.asking(session, call, reading.at):
+        engine.security.check_query(app, request.parent, query.structured_query)
     response = RunAggregationQueryResponse()
     if call.transaction is not None:
         response.transaction = call.transaction.id

@@ -58,8 +58,9 @@ def get_document(engine: Engine, request: Message, call: Call) -> list[bytes]:
     session = engine.session(name)
     path = document_path(request.name, name)
     mask = mask_of(request)
-    stored = read_document(session, path, reading_of(engine, session, request, call), call)
-    if app := engine.asking(session, call):
+    reading = reading_of(engine, session, request, call)
+    stored = read_document(session, path, reading, call)
+    if app := engine.asking(session, call, reading.at):
         engine.security.check_reads(app, [(path, stored)])
     engine.bill.read(call.rpc, collection_id(path))
     if stored is None:
@@ -78,7 +79,7 @@ def batch_get_documents(engine: Engine, request: Message, call: Call) -> list[by
     reading = reading_of(engine, session, request, call)
     found = [(path, read_document(session, path, reading, call)) for path in paths]
     found.sort(key=lambda each: each[1] is None)
-    if app := engine.asking(session, call):
+    if app := engine.asking(session, call, reading.at):
         engine.security.check_reads(app, found, several=True)
     read_time = framed(4, reading.time(engine).SerializeToString())
     answers = [framed(3, call.transaction.id)] if call.transaction else []
@@ -102,9 +103,9 @@ def list_documents(engine: Engine, request: Message, call: Call) -> list[bytes]:
     if request.show_missing and request.mask.field_paths:
         raise invalid("show_missing cannot be combined with a mask.")
     session = engine.session(name)
-    if app := engine.asking(session, call):
-        engine.security.check_query(app, request.parent, _as_query(request))
     reading = reading_of(engine, session, request, call)
+    if app := engine.asking(session, call, reading.at):
+        engine.security.check_query(app, request.parent, _as_query(request))
     collection = f"{parent}/{request.collection_id}" if parent else request.collection_id
     paths = {path for path, _ in session.database.documents(Scope(collection=collection), reading.at)}
     if request.show_missing:

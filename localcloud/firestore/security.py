@@ -98,7 +98,7 @@ class Security:
         for alternative in alternatives_of(parent, query):
             resource: Value = alternative.resource
             if alternative.path is not None:
-                stored = asking.database.get(alternative.path)
+                stored = asking.database.get(alternative.path, asking.at)
                 resource = EvaluationError(f"there is no document {alternative.path}")
                 if stored is not None:
                     resource = document_value(asking.database.name, alternative.path, stored.parse())
@@ -170,13 +170,17 @@ class Security:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """An app that asks a database for something, and when; `rpc` is billed for what conditions read."""
+    """An app that asks a database for something, and when; `rpc` is billed for what conditions read.
+
+    `at` is the tick that a read in the past sees, and so do the conditions that judge it; None is the present.
+    """
 
     token: Mapping[str, Any] | None
     database: Database
     tick: int
     bill: Bill
     rpc: str
+    at: int | None = None
 
 
 @dataclass(slots=True)
@@ -223,7 +227,7 @@ class _Lookups:
     def _state(self, place: str, *, after: bool) -> DocumentPb | None:
         if after and place in self.after:
             return self.after[place]
-        stored = self.asking.database.get(place)
+        stored = self.asking.database.get(place, self.asking.at)
         return None if stored is None else stored.parse()
 
     def _place(self, path: Path) -> str:
