@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
@@ -36,14 +37,15 @@ from localcloud import callables
 from localcloud.auth import AuthServer
 from localcloud.clock import FILE_VARIABLE, MovableClock
 from localcloud.cron import CronClock, CronFaults, Tick
-from localcloud.firebase_storage import StorageRules, everything_allowed
 from localcloud.firestore_choice import LocalFirestore, choose_firestore
 from localcloud.functions_process import FunctionsProcess, Trigger
 from localcloud.openai import OpenAIStandIn
 from localcloud.openai.answers import Answer, no_wish
 from localcloud.project import PROJECT, REGION, ProjectError, read_project
+from localcloud.rules import RulesError
 from localcloud.serving import free_port
 from localcloud.storage import StorageServer
+from localcloud.storage_rules import StorageSecurity, no_documents
 
 OPENAI_CHOICES = ("auto", "standin", "none")
 _OPENAI = "https://api.openai.com/v1"
@@ -82,7 +84,7 @@ class CloudSettings:
         indexes: the index file that the embedded Firestore enforces; without one there are automatic indexes only.
         rules: the security rules of Firestore, read again whenever the file changes; without one apps may do nothing
             in the embedded Firestore, and everything in the official one.
-        storage_rules: what apps may do in Storage.
+        storage_rules: the security rules of Storage, likewise.
         clock_hook: `module:function` of the project, called in the functions' process with the moved clock, which
             returns the time now. Without it the functions keep the machine's time.
         function_processes: instances behind the functions' one address.
@@ -106,7 +108,7 @@ class CloudSettings:
     firestore: str | None = None
     indexes: Path | None = None
     rules: Path | None = None
-    storage_rules: StorageRules = everything_allowed
+    storage_rules: Path | None = None
     clock_hook: str | None = None
     function_processes: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -132,6 +134,7 @@ class CloudSettings:
             project.project,
             indexes=project.indexes,
             rules=project.rules,
+            storage_rules=project.storage_rules,
             usual_ports=project.ports,
         )
         return replace(found, **changes)
@@ -199,7 +202,7 @@ class LocalCloud:
             settings.firestore, settings.indexes, settings.rules, self.clock, free_port(settings.ports.firestore)
         )
         _run(stack, self.firestore)
-        storage_server = StorageServer(self.bucket, settings.ports.storage, self.project, settings.storage_rules)
+        storage_server = StorageServer(self.bucket, settings.ports.storage, self.project, self._storage_security())
         _run(stack, storage_server)
         self.storage_host = storage_server.host
         auth_server = AuthServer(self.project, settings.ports.auth)
@@ -322,6 +325,15 @@ class LocalCloud:
         client = StorageClient(self.project, _nobody(), client_options=options)
         self._clients.callback(client.close)
         return client
+
+    def _storage_security(self) -> StorageSecurity:
+        documents = no_documents
+        if self.firestore.kind == "embedded":
+            documents = partial(self.firestore.embedded.rules_document, self.project)
+        try:
+            return StorageSecurity(self.settings.storage_rules, documents)
+        except RulesError as error:
+            raise ProjectError(str(error)) from error
 
     def _start_openai(self, stack: ExitStack) -> None:
         real = {name: os.environ[name] for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL") if os.environ.get(name)}

@@ -1,18 +1,17 @@
-"""Cloud Storage as apps see it: the protocol of the Firebase SDKs, under rules written in Python.
+"""Cloud Storage as apps see it: the protocol of the Firebase SDKs, under `storage.rules`.
 
     POST   /v0/b/{bucket}/o?name=N       upload: X-Goog-Upload-Protocol multipart or resumable, or the bare bytes
     GET    /v0/b/{bucket}/o/{N}          metadata; with alt=media the bytes, which a download token opens as well
     DELETE /v0/b/{bucket}/o/{N}          delete
     GET    /v0/b/{bucket}/o              list, in one page: prefix=P, delimiter=/
 
-Objects are those of the server's Cloud Storage API: what an app uploads here, the functions read there. The engine that
-reads `storage.rules` is Google's: here a function of the project's says the same (`StorageRules`).
+Objects are those of the server's Cloud Storage API: what an app uploads here, the functions read there.
 """
 
 import json
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -24,6 +23,7 @@ from gcp_storage_emulator.storage import Storage
 
 from localcloud.auth.accounts import AuthError
 from localcloud.auth.tokens import Tokens
+from localcloud.storage_rules import Access, StorageSecurity
 
 PREFIX = "/v0/"
 _ROUTE = re.compile(r"/v0/b/(?P<bucket>[^/]+)/o(?:/(?P<name>.+))?")
@@ -33,36 +33,6 @@ _SHOWN = {"name", "bucket", "generation", "metageneration", "contentType", "time
 _SHOWN |= {"size", "md5Hash", "crc32c", "etag", "contentDisposition", "contentLanguage", "cacheControl"}
 
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class StorageRequest:
-    """What rules decide on: an app's `operation` (get, list, create, update or delete) on the object `name`.
-
-    `token` has the claims of the caller's ID token, None if nobody is signed in. `size` in bytes and `content_type` are
-    those of a new object, None for other operations. The `name` of a list is its prefix.
-    """
-
-    operation: str
-    bucket: str
-    name: str
-    token: Mapping[str, Any] | None
-    size: int | None = None
-    content_type: str | None = None
-
-    @property
-    def uid(self) -> str | None:
-        """Who calls; None for nobody."""
-        return None if self.token is None else str(self.token["sub"])
-
-
-StorageRules = Callable[[StorageRequest], bool]
-"""Tells whether a request is allowed, as `storage.rules` tell it to Google's engine."""
-
-
-def everything_allowed(_: StorageRequest) -> bool:
-    """Allow everybody everything: the rules of a project that hands in none."""
-    return True
 
 
 @dataclass(frozen=True)
@@ -128,9 +98,9 @@ class _Upload:
 class FirebaseStorage:
     """Answers apps out of the store of a Cloud Storage emulator. The caller holds the store's lock."""
 
-    def __init__(self, store: Storage, project: str, rules: StorageRules) -> None:
+    def __init__(self, store: Storage, project: str, security: StorageSecurity) -> None:
         """Take ID tokens of `project`."""
-        self._store, self._rules = store, rules
+        self._store, self._security = store, security
         self._tokens = Tokens(project)
         self._uploads: dict[str, _Upload] = {}
 
@@ -165,12 +135,12 @@ class FirebaseStorage:
         raise _RefusedError(HTTPStatus.NOT_IMPLEMENTED, f"{call.method} is not served; {__name__} says what is")
 
     def _require_allowed(
-        self, call: Call, operation: str, bucket: str, name: str, new: tuple[int, str] | None = None
+        self, call: Call, operation: str, bucket: str, name: str, new: Mapping[str, Any] | None = None
     ) -> None:
-        """Hold a request to the rules. `new` is the size and the content type of a new object.
+        """Hold a request to the rules. `new` is the metadata of a new object.
 
         Raises:
-            _RefusedError: 403, as the real service answers.
+            _RefusedError: 403, as the real service answers, with what helps a developer to see why.
         """
         scheme, _, token = call.header("Authorization").partition(" ")
         if token and scheme not in {"Firebase", "Bearer"}:
@@ -178,9 +148,11 @@ class FirebaseStorage:
         if token == _OWNER:
             return
         claims = self._tokens.read(token) if token else None
-        if not self._rules(StorageRequest(operation, bucket, name, claims, *(new or ()))):
+        there = None if operation == "list" else self._store.objects.get(bucket, {}).get(name)
+        why = self._security.refusal(Access(operation, bucket, name, claims, there, new))
+        if why is not None:
             action = {"get": "READ", "list": "LIST"}.get(operation, "WRITE")
-            raise _RefusedError(HTTPStatus.FORBIDDEN, f"Permission denied. No {action} permission.")
+            raise _RefusedError(HTTPStatus.FORBIDDEN, f"Permission denied. No {action} permission. {why}")
 
     def _list(self, call: Call, bucket: str) -> Reply:
         prefix, delimiter = call.asked("prefix"), call.asked("delimiter")
@@ -265,11 +237,13 @@ class FirebaseStorage:
     def _keep(self, call: Call, bucket: str, name: str, metadata: Json, content: bytes) -> Reply:
         content_type = metadata.get("contentType") or "application/octet-stream"
         operation = "update" if name in self._store.objects.get(bucket, {}) else "create"
-        self._require_allowed(call, operation, bucket, name, (len(content), content_type))
-        own = {**(metadata.get("metadata") or {}), _TOKENS: secrets.token_hex(16)}
-        kept = {"contentDisposition": "inline", **metadata, "metadata": own}
-        resource = _make_object_resource(call.origin, bucket, name, content_type, str(len(content)), kept)
-        self._store.create_file(bucket, name, content, _checksums(content, resource))
+        given = metadata.get("metadata") or {}
+        kept = {"contentDisposition": "inline", **metadata, "metadata": given}
+        made = _make_object_resource(call.origin, bucket, name, content_type, str(len(content)), kept)
+        resource = _checksums(content, made)
+        self._require_allowed(call, operation, bucket, name, resource)
+        resource["metadata"] = {**given, _TOKENS: secrets.token_hex(16)}
+        self._store.create_file(bucket, name, content, resource)
         return Reply.of(_shown(resource))
 
 

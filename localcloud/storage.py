@@ -25,9 +25,10 @@ from gcp_storage_emulator.handlers.buckets import create_bucket
 from gcp_storage_emulator.server import RequestHandler, _read_raw_data
 from gcp_storage_emulator.storage import Storage
 
-from localcloud.firebase_storage import PREFIX, Call, FirebaseStorage, StorageRules, everything_allowed
+from localcloud.firebase_storage import PREFIX, Call, FirebaseStorage
 from localcloud.project import PROJECT
 from localcloud.serving import HOST, Background, PortTakenError
+from localcloud.storage_rules import StorageSecurity
 
 _CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -43,10 +44,10 @@ class StorageServer(Background):
     """Cloud Storage with one empty bucket. `STORAGE_EMULATOR_HOST` is its `host` (`http://127.0.0.1:PORT`)."""
 
     def __init__(
-        self, bucket: str, port: int = 0, project: str = PROJECT, rules: StorageRules = everything_allowed
+        self, bucket: str, port: int = 0, project: str = PROJECT, security: StorageSecurity | None = None
     ) -> None:
         """Take the port and create `bucket`; `start` begins to answer. Apps send ID tokens of `project`, and do what
-        `rules` allow.
+        `security` allows: without it nothing.
 
         Raises:
             PortTakenError: another program listens on `port`.
@@ -56,8 +57,9 @@ class StorageServer(Background):
         store = _MemoryStorage(use_memory_fs=True)
         create_bucket(bucket, store)
         store.buckets[bucket]["softDeletePolicy"]["retentionDurationSeconds"] = "0"
+        for_apps = FirebaseStorage(store, project, security or StorageSecurity())
         try:
-            server = _Server((HOST, port), partial(_Handler, store, FirebaseStorage(store, project, rules)))
+            server = _Server((HOST, port), partial(_Handler, store, for_apps))
         except OSError as error:
             raise PortTakenError(port) from error
         self.bucket = bucket

@@ -20,7 +20,6 @@ from rich.table import Table
 
 from localcloud.cloud import CloudSettings, LocalCloud, Ports
 from localcloud.control import ControlServer
-from localcloud.firebase_storage import everything_allowed
 from localcloud.firestore_choice import KINDS, FirestoreChoiceError
 from localcloud.functions_process import FunctionsStartError
 from localcloud.project import ProjectError, load_hook
@@ -28,7 +27,7 @@ from localcloud.serving import PortTakenError, free_port
 
 # Those of the Firebase suite where it has one, so that an app set up for that finds us too.
 USUAL_PORTS = {"functions": 5001, "firestore": 8080, "storage": 9199, "auth": 9099, "openai": 9198, "control": 4001}
-_HOOKS = ("answers", "storage_rules")
+_HOOKS = ("answers",)
 
 Sections = Mapping[str, list[str]]
 """Lines to copy, by title."""
@@ -84,7 +83,8 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument("--region", help="of all functions; it is a part of their addresses (us-central1)")
     parser.add_argument("--firestore", help=f"{', '.join(KINDS)}; by default the environment's FIRESTORE")
     parser.add_argument("--clock-hook", metavar="MODULE:FUNCTION", help="called with the moved clock in the functions")
-    parser.add_argument("--storage-rules", metavar="MODULE:FUNCTION", help="what apps may do in Storage")
+    parser.add_argument("--rules", type=Path, metavar="FILE", help="of Firestore, instead of those of firebase.json")
+    parser.add_argument("--storage-rules", type=Path, metavar="FILE", help="of Storage, likewise")
     parser.add_argument("--answers", metavar="MODULE:FUNCTION", help="what the OpenAI stand-in says of a picture")
     parser.add_argument("--openai-webhook", metavar="NAME", help="the function that OpenAI's events go to")
     parser.add_argument("--no-openai", dest="openai", action="store_const", const="none", help="start no stand-in")
@@ -156,19 +156,23 @@ def _parts(cloud: LocalCloud, control_url: str) -> dict[str, str]:
     settings = cloud.settings
     stand_in = "stand-in" if cloud.openai_is_standin else "the real thing, which costs money"
     openai = f"{cloud.openai_base_url} ({stand_in})" if cloud.openai_base_url else "none"
-    rules = "; apps may do everything: no --storage-rules" if settings.storage_rules is everything_allowed else ""
+    rules, storage_rules = map(_rules, (settings.rules, settings.storage_rules))
     clock = settings.clock_hook or "the functions keep the machine's time: no --clock-hook"
     return {
         "Functions": f"{cloud.functions_url}/{cloud.project}/{cloud.region}/NAME",
         "": ", ".join(trigger.name for trigger in cloud.triggers()),
-        "Firestore": f"{cloud.firestore.app_host} ({cloud.firestore.kind}: {cloud.firestore.why})",
-        "Storage": f"{cloud.storage_host} (bucket {cloud.bucket}{rules})",
+        "Firestore": f"{cloud.firestore.app_host} ({cloud.firestore.kind}: {cloud.firestore.why}; {rules})",
+        "Storage": f"{cloud.storage_host} (bucket {cloud.bucket}; {storage_rules})",
         "Auth": cloud.auth_host,
         "OpenAI": openai,
         "Moved clock": f"{cloud.clock.path} ({clock})",
         "Control": control_url,
         "Log": str(cloud.logs),
     }
+
+
+def _rules(file: Path | None) -> str:
+    return "no rules for apps" if file is None else f"apps under {file.name}"
 
 
 def _exports(environment: Mapping[str, Any], *, secret: bool) -> list[str]:

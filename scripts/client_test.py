@@ -34,9 +34,10 @@ from localcloud.functions_process import FunctionsStartError
 from localcloud.openai import OpenAIStandIn
 from localcloud.project import REGION
 from localcloud.storage import StorageServer
+from localcloud.storage_rules import StorageSecurity
 from scripts import sample_answers
 from scripts.drawings import drawn_photos
-from scripts.ecolane_cloud import PROJECT, ROOT, deploy_params, ecolane_cloud, storage_rules
+from scripts.ecolane_cloud import PROJECT, ROOT, deploy_params, ecolane_cloud
 from scripts.sample_calls import sample_calls
 
 CLIENT = ROOT / "tests" / "client"
@@ -140,7 +141,7 @@ def _start_official(stack: ExitStack) -> tuple[dict[str, Any], FirebaseSuite]:
     stack.callback(firestore.stop)
     firestore.start()
     bucket = bucket_of(PROJECT)
-    storage = StorageServer(bucket, project=PROJECT, rules=storage_rules)
+    storage = StorageServer(bucket, project=PROJECT, security=StorageSecurity(ROOT / "storage.rules"))
     stack.callback(storage.stop)
     storage.start()
     webhook_secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()

@@ -1,26 +1,20 @@
 """Ecolane in the local cloud: all that the local cloud has to be told about it.
 
-`with ecolane_cloud() as cloud` is the running product. What is passed for Storage and for OpenAI's answers stands here
-too, for programs that start one part alone.
+`with ecolane_cloud() as cloud` is the running product. Rules and indexes are those of `firebase.json`.
 """
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 from firebase_functions import params
 
-from functions.core.jobs.uploads import IMAGE_BYTES_MAX
 from functions.deploy import params as deployed
 from localcloud.cloud import CloudSettings, LocalCloud
-from localcloud.firebase_storage import StorageRequest
 from scripts import sample_answers
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = "demo-ecolane"  # the prefix demo- keeps every Firebase tool from looking for a real project
-_OWN_UPLOAD = re.compile(r"users/(?P<uid>[^/]+)/uploads/[^/]+")
-_PHOTO = re.compile(r"image/(jpeg|png|webp)")
 
 
 def ecolane_cloud(**changes: Any) -> LocalCloud:
@@ -35,20 +29,9 @@ def ecolane_settings(**changes: Any) -> CloudSettings:
         "clock_hook": "functions.wiring:install_clock",
         "openai_webhook": "openai_webhook",
         "answers": sample_answers.answers,
-        "storage_rules": storage_rules,
         "fake_credentials": False,  # what is not emulated, such as push messages, is not even tried
     }
     return CloudSettings.of(ROOT, **{**wiring, **changes})
-
-
-def storage_rules(request: StorageRequest) -> bool:
-    """Say what `storage.rules` say: users have the photos in their own folder. A test holds both to one table."""
-    own = _OWN_UPLOAD.fullmatch(request.name)
-    if own is None or own["uid"] != request.uid or request.operation == "list":
-        return False
-    if request.size is None:
-        return True
-    return request.size <= IMAGE_BYTES_MAX and _PHOTO.fullmatch(request.content_type or "") is not None
 
 
 def deploy_params(**values: str) -> tuple[dict[str, str], dict[str, str]]:

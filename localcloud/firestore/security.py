@@ -11,9 +11,10 @@ from typing import Any
 
 import grpc
 
-from localcloud.rules import Request, RulesError, Ruleset
+from localcloud.rules import Request, RulesError
 from localcloud.rules.errors import EvaluationError
 from localcloud.rules.evaluator import ServiceFunction
+from localcloud.rules.file import RulesFile
 from localcloud.rules.ruleset import Segment
 from localcloud.rules.values import Path, Value
 
@@ -56,14 +57,7 @@ class Security:
     """
 
     def __init__(self, file: FilePath | None = None) -> None:
-        self._file = file
-        self._version: object = None
-        self._rules = Ruleset.none()
-        self._replaced: dict[str, Ruleset] = {}  # by project
-        self._error: RulesError | None = None
-        self._refresh()
-        if self._error is not None:
-            raise self._error
+        self._file = RulesFile(file, SERVICE)
 
     def replace(self, project: str, text: str, name: str) -> None:
         """Put other rules in force for a project, until the file changes; `name` is what errors call them.
@@ -71,7 +65,7 @@ class Security:
         Raises:
             RulesError: the text cannot be loaded; the rules stay as they are.
         """
-        self._replaced[project] = Ruleset.of(text, SERVICE, name)
+        self._file.replace(project, text, name)
 
     def check_reads(
         self, asking: "Asking", documents: Iterable[tuple[str, StoredDocument | None]], *, several: bool = False
@@ -127,7 +121,6 @@ class Security:
         request: Mapping[str, Value],
         resource: Value,
     ) -> None:
-        rules = self._in_force(asking.database.name.split("/")[1])
         variables = {
             "request": {
                 "auth": auth_value(asking.token),
@@ -136,36 +129,13 @@ class Security:
             },
             "resource": resource,
         }
-        decision = rules.decide(Request(str(request["method"]), segments, variables, lookups.functions()))
+        asked = Request(str(request["method"]), segments, variables, lookups.functions())
+        try:
+            decision = self._file.current(asking.database.name.split("/")[1]).decide(asked)
+        except RulesError as error:
+            raise denied(str(error)) from error
         if not decision.allowed:
             raise denied(str(decision))
-
-    def _in_force(self, project: str) -> Ruleset:
-        self._refresh()
-        if project in self._replaced:
-            return self._replaced[project]
-        if self._error is not None:
-            raise denied(str(self._error))
-        return self._rules
-
-    def _refresh(self) -> None:
-        """Read the file again if it is another one than last time."""
-        if self._file is None:
-            return
-        try:
-            status = self._file.stat()
-            version: object = (status.st_mtime_ns, status.st_size, status.st_ino)
-        except FileNotFoundError:
-            version = None
-        if version == self._version:
-            return
-        self._version = version
-        self._replaced.clear()
-        try:
-            self._rules = Ruleset.load(self._file, SERVICE) if version is not None else Ruleset.none()
-            self._error = None
-        except RulesError as error:
-            self._error = error
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +183,7 @@ class _Lookups:
         }
 
     def _read(self, path: Path, own: set[tuple[str, bool]], *, after: bool) -> tuple[str, DocumentPb | None]:
-        place = self._place(path)
+        place = place_of(self.asking.database.name, path)
         key = (place, after)
         own.add(key)
         if key not in self._known:
@@ -230,12 +200,17 @@ class _Lookups:
         stored = self.asking.database.get(place, self.asking.at)
         return None if stored is None else stored.parse()
 
-    def _place(self, path: Path) -> str:
-        texts = path.texts() or ()
-        database = self.asking.database.name.rpartition("/")[2]
-        if texts[:3] != ("databases", database, "documents") or len(texts) < 5 or len(texts) % 2 == 0:
-            raise EvaluationError(f"{path} is no document's path: begin it with /databases/$(database)/documents/")
-        return "/".join(texts[3:])
+
+def place_of(database: str, path: Path) -> str:
+    """Return the place in a database, by its full name, of the document that a path of rules means.
+
+    Raises:
+        EvaluationError: it is no document's path, or one of another database.
+    """
+    texts = path.texts() or ()
+    if texts[:3] != ("databases", database.rpartition("/")[2], "documents") or len(texts) < 5 or len(texts) % 2 == 0:
+        raise EvaluationError(f"{path} is no document's path: begin it with /databases/$(database)/documents/")
+    return "/".join(texts[3:])
 
 
 def denied(why: str) -> FirestoreError:

@@ -11,6 +11,8 @@ from typing import Any
 
 import grpc
 
+from localcloud.rules.values import Path as RulesPath
+
 from .admin import AdminServer
 from .bill import Bill
 from .callers import STREAMS, caller_of, open_stream
@@ -18,7 +20,9 @@ from .engine import Engine, utc_now
 from .errors import FirestoreError
 from .faults import Faults
 from .indexes import IndexRules
-from .security import Security
+from .paths import collection_id
+from .rule_values import document_value
+from .security import Security, place_of
 from .service import REQUEST_BYTES_MAX, RPCS, UNSERVED, Service, waiting
 from .streams import Stream
 from .transactions import Timing
@@ -89,6 +93,19 @@ class FirestoreServer:
     def faults(self) -> Faults:
         """The faults to inject."""
         return self.service.faults
+
+    def rules_document(self, project: str, path: RulesPath) -> dict[str, Any] | None:
+        """Return a document of a project as security rules see it, for those of Storage; None if there is none.
+
+        Raises:
+            EvaluationError: the path is no document's.
+        """
+        with self.engine.mutex:
+            database = self.engine.session(f"projects/{project}/databases/(default)").database
+            place = place_of(database.name, path)
+            self.engine.bill.read("StorageRules", collection_id(place))
+            stored = database.get(place)
+        return None if stored is None else document_value(database.name, place, stored.parse())
 
     @property
     def host(self) -> str:

@@ -1,7 +1,6 @@
 """What the local cloud's own tests share: a sample project of a few functions, and its environment."""
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +11,9 @@ from hypothesis import settings
 
 from localcloud.auth import AuthServer
 from localcloud.clock import FILE_VARIABLE, MovableClock
-from localcloud.firebase_storage import StorageRequest
 from localcloud.functions_process import FunctionsProcess
 from localcloud.storage import StorageServer
+from localcloud.storage_rules import StorageSecurity
 
 # A busy machine is no defect.
 settings.register_profile("unhurried", deadline=None)
@@ -133,19 +132,30 @@ def functions(sample: Path, auth: AuthServer, clock: MovableClock) -> Iterator[F
 PHOTO_BYTES_MAX = 10_000
 
 
-def own_photos(request: StorageRequest) -> bool:
-    """Allow users photos in their own folder, and everybody a list of what is public."""
-    if request.operation == "list":
-        return request.name.startswith("public/")
-    small = request.size is None or request.size <= PHOTO_BYTES_MAX
-    photo = request.content_type in {None, "image/jpeg"}
-    return re.fullmatch(rf"users/{request.uid}/uploads/[^/]+", request.name) is not None and small and photo
+STORAGE_RULES = f"""
+rules_version = '2';
+service firebase.storage {{
+  match /b/{{bucket}}/o {{
+    match /users/{{uid}}/uploads/{{name}} {{
+      allow get, delete: if request.auth.uid == uid;
+      allow create, update: if request.auth.uid == uid
+        && request.resource.size <= {PHOTO_BYTES_MAX} && request.resource.contentType == 'image/jpeg';
+    }}
+    match /public/{{rest=**}} {{
+      allow list;
+    }}
+  }}
+}}
+"""
+"""Users have photos in their own folder, and everybody a list of what is public."""
 
 
 @pytest.fixture(scope="module")
-def storage() -> Iterator[StorageServer]:
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageServer]:
     """A running Storage emulator with one bucket, `photos.example`."""
-    server = StorageServer("photos.example", project=PROJECT, rules=own_photos)
+    rules = tmp_path_factory.mktemp("storage") / "storage.rules"
+    rules.write_text(STORAGE_RULES)
+    server = StorageServer("photos.example", project=PROJECT, security=StorageSecurity(rules))
     server.start()
     yield server
     server.stop()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -9,8 +10,8 @@ from google.cloud.storage import Bucket
 
 from localcloud.auth.accounts import Account
 from localcloud.auth.tokens import Session, Tokens
-from localcloud.firebase_storage import StorageRequest, everything_allowed
 from localcloud.storage import StorageServer
+from localcloud.storage_rules import StorageSecurity
 
 BUCKET = "photos.example"
 PHOTO = b"\xff\xd8\xff\xe0 \r\n--photo--\r\n\r\n"
@@ -178,26 +179,83 @@ def test_a_list_shows_what_is_under_a_prefix(nobody: httpx.Client, bucket: Bucke
     assert (flat["prefixes"], level["prefixes"]) == ([], ["public/deep/"])
 
 
-def test_rules_tell_a_new_object_from_another_version() -> None:
-    """Rules are asked about what an app does: create, update, get, delete or list; without rules all is allowed."""
-    asked: list[StorageRequest] = []
+def everything_if(condition: str) -> str:
+    """Return rules that allow everybody everything under a condition."""
+    allow = f"allow read, write: if {condition};"
+    return f"rules_version = '2'; service firebase.storage {{ match /b/{{b}}/o/{{n=**}} {{ {allow} }} }}"
 
-    def rules(request: StorageRequest) -> bool:
-        asked.append(request)
-        return everything_allowed(request)
 
-    server = StorageServer(BUCKET, rules=rules)
+@pytest.mark.parametrize(
+    ("method", "allowed"),
+    [
+        ("create", [True, False, False, False, False]),
+        ("update", [False, True, False, False, False]),
+        ("get", [False, False, True, False, False]),
+        ("list", [False, False, False, True, False]),
+        ("delete", [False, False, False, False, True]),
+    ],
+)
+def test_rules_tell_what_an_app_does(tmp_path: Path, method: str, allowed: list[bool]) -> None:
+    """A new object, another version of it, a download, a list and a deletion are told apart."""
+    rules = tmp_path / "storage.rules"
+    rules.write_text(everything_if(f"request.method == '{method}'"))
+    server = StorageServer(BUCKET, security=StorageSecurity(rules))
     server.start()
+    owner = {"Authorization": "Bearer owner"}
     with httpx.Client(base_url=server.host) as app:
-        for _ in range(2):
-            assert bare(app, "any.jpg").status_code == 200
-        assert app.get(url("any.jpg")).status_code == 200
-        assert app.get(url(), params={"prefix": "a"}).status_code == 200
-        assert app.delete(url("any.jpg")).status_code == 204
+        answers = [bare(app, "any.jpg").status_code]
+        app.post(url(), params={"name": "any.jpg"}, content=PHOTO, headers=owner)
+        answers += [bare(app, "any.jpg").status_code, app.get(url("any.jpg")).status_code]
+        answers += [app.get(url(), params={"prefix": "a"}).status_code, app.delete(url("any.jpg")).status_code]
     server.stop()
 
-    assert [request.operation for request in asked] == ["create", "update", "get", "list", "delete"]
-    assert {(request.uid, request.bucket) for request in asked} == {(None, BUCKET)}
+    assert [status < 300 for status in answers] == allowed
+
+
+@pytest.mark.parametrize(
+    ("condition", "status"),
+    [
+        (
+            f"request.resource.name == 'any.jpg' && request.resource.size == {len(PHOTO)}",
+            200,
+        ),
+        ("request.resource.metadata.taken == 'today' && request.resource.md5Hash is string", 200),
+        ("request.resource.timeCreated <= request.time && resource == null && request.auth == null", 200),
+        ("request.resource.metadata.keys().size() == 1", 200),
+        ("request.path == /b/$(b)/o/any.jpg && request.method == 'create'", 200),
+        ("firestore.get(/databases/(default)/documents/users/ann).data.admin", 200),
+        ("firestore.exists(/databases/(default)/documents/users/bob)", 403),
+    ],
+)
+def test_rules_see_the_object_and_firestore(tmp_path: Path, condition: str, status: int) -> None:
+    """Conditions have the new object's metadata, and documents of Firestore."""
+    rules = tmp_path / "storage.rules"
+    rules.write_text(everything_if(condition))
+    people = {"/databases/(default)/documents/users/ann": {"data": {"admin": True}}}
+    server = StorageServer(BUCKET, security=StorageSecurity(rules, lambda path: people.get(str(path))))
+    server.start()
+    with httpx.Client(base_url=server.host) as app:
+        answer = multipart(app, "any.jpg")
+    server.stop()
+
+    assert answer.status_code == status, answer.text
+
+
+def test_a_change_of_the_rules_counts_at_once(tmp_path: Path) -> None:
+    """The file is read again when it changes; without one apps may do nothing, and a mistake is shown to them."""
+    rules = tmp_path / "storage.rules"
+    server = StorageServer(BUCKET, security=StorageSecurity(rules))
+    server.start()
+    answers = []
+    with httpx.Client(base_url=server.host) as app:
+        for text in ("", everything_if("true"), "rules_version = '2'; service"):
+            if text:
+                rules.write_text(text)
+            answers.append(bare(app, "any.jpg"))
+    server.stop()
+
+    assert [answer.status_code for answer in answers] == [403, 200, 403]
+    assert f"{rules}:1:" in answers[2].json()["error"]["message"]
 
 
 @pytest.mark.parametrize("authorization", ["Firebase nonsense", f"Firebase {token('ann', 'demo-other')}", "Basic eDp5"])

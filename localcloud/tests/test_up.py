@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
+import localcloud
 from localcloud.project import FirebaseProject, read_project
 from localcloud.serving import free_port, listen
 
@@ -82,6 +83,9 @@ def started(sample: Path, *options: str, folder: Path, **environment: str) -> It
             yield process
         finally:
             process.kill()
+
+
+EMPTY_FILE = Path(localcloud.__file__).with_name("py.typed")
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +195,14 @@ def test_it_stops_cleanly(sample: Path, tmp_path: Path, stop: signal.Signals) ->
     [
         (["--firestore", "mongo"], "there is no Firestore 'mongo'; FIRESTORE can be auto, embedded, official"),
         (["--answers", "nowhere:answers"], "nowhere:answers: No module named 'nowhere'"),
-        (["--storage-rules", "own_rules"], "'own_rules' is not of the form module:function"),
+        (
+            ["--storage-rules", str(EMPTY_FILE)],
+            f"{EMPTY_FILE}:1:1: the file must begin with rules_version = '2'; other versions are not supported",
+        ),
+        (
+            ["--rules", str(EMPTY_FILE)],
+            f"{EMPTY_FILE}:1:1: the file must begin with rules_version = '2'; other versions are not supported",
+        ),
     ],
 )
 def test_what_is_not_there_is_one_line(sample: Path, tmp_path: Path, options: list[str], message: str) -> None:

@@ -1,8 +1,6 @@
 """`storage.rules` by a table, on Google's rules engine and in our Storage: users have their own photos, and no more."""
 
 import json
-import re
-import subprocess
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -15,9 +13,10 @@ import pytest
 from functions.core.jobs.uploads import IMAGE_BYTES_MAX
 from localcloud.auth.accounts import Account
 from localcloud.auth.tokens import Session, Tokens
-from localcloud.firestore import OfficialInstall, find_official
 from localcloud.storage import StorageServer
-from scripts.ecolane_cloud import PROJECT, storage_rules
+from localcloud.storage_rules import StorageSecurity
+from localcloud.tests.rules.google import Question, google_rules
+from scripts.ecolane_cloud import PROJECT
 
 TESTS = Path(__file__).resolve().parent
 RULES = TESTS.parents[1] / "storage.rules"
@@ -68,20 +67,8 @@ OTHER_RULES = [
 """What somebody could make of the rules: a condition is gone, or a limit another one."""
 
 
-def google() -> OfficialInstall:
-    """Find Google's emulator of Firestore, which has the rules engine; to run that by itself takes a whole JDK."""
-    install, reason = find_official()
-    if install is None or install.jar is None:
-        pytest.skip(reason)
-    command = [str(install.java), "--list-modules"]
-    modules = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 (Java as found)
-    if "jdk.compiler" not in modules:
-        pytest.skip(f"{install.java} is a runtime without a compiler, which a JDK has")
-    return install
-
-
-def request_line(request: Try) -> str:
-    """Return a request as StorageRules.java reads it; `request` and `resource` as Storage gives them to the engine."""
+def question(request: Try, rules: str) -> Question:
+    """Return a request as Google's engine takes it; `request` and `resource` as Storage gives them to the engine."""
     uid, photo = UIDS[request.caller], {"size": request.size, "contentType": request.content_type}
     token = {"sub": uid, **({"admin": True} if request.caller == "admin" else {})}
     asked = {
@@ -90,25 +77,17 @@ def request_line(request: Try) -> str:
     }
     there = None if request.operation in {"create", "list"} else {"size": 7, "contentType": "image/png"}
     path = f"/b/{BUCKET}/o/{quote(request.name)}"
-    return "\t".join([request.operation, path, json.dumps(asked), json.dumps(there)])
+    return Question(rules, "firebase.storage", request.operation, path, asked, there)
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> list[list[bool]]:
+def told() -> list[list[bool]]:
     """What Google's engine allows of `TRIES`, by our rules, and then by each of the others."""
-    install, folder, rules = google(), tmp_path_factory.mktemp("rules"), RULES.read_text(encoding="utf-8")
-    files = [RULES]
-    for number, (ours, other) in enumerate(OTHER_RULES):
-        assert ours in rules
-        files.append(folder / f"{number}.rules")
-        files[-1].write_text(rules.replace(ours, other), encoding="utf-8")
-    command = [install.java, "-cp", install.jar, TESTS / "StorageRules.java", *files]
-    lines = "\n".join(map(request_line, TRIES))
-    ran = subprocess.run([*map(str, command)], input=lines, capture_output=True, text=True, check=False)  # noqa: S603
-    assert ran.returncode == 0, ran.stderr
-    allowed = [line == "allowed" for line in ran.stdout.splitlines()]
-    assert len(allowed) == len(TRIES) * len(files)
-    return [allowed[start : start + len(TRIES)] for start in range(0, len(allowed), len(TRIES))]
+    rules = RULES.read_text(encoding="utf-8")
+    assert all(ours in rules for ours, _ in OTHER_RULES)
+    texts = [rules, *(rules.replace(ours, other) for ours, other in OTHER_RULES)]
+    with google_rules() as google:
+        return [[google.ask(question(request, text)) == "allowed" for request in TRIES] for text in texts]
 
 
 def test_googles_engine_allows_what_the_table_says(told: list[list[bool]]) -> None:
@@ -125,7 +104,7 @@ def test_the_table_notices_other_rules(told: list[list[bool]], number: int) -> N
 @pytest.fixture(scope="module")
 def storage() -> Iterator[httpx.Client]:
     """Our Storage, as apps reach it."""
-    server = StorageServer(BUCKET, project=PROJECT, rules=storage_rules)
+    server = StorageServer(BUCKET, project=PROJECT, security=StorageSecurity(RULES))
     server.start()
     with httpx.Client(base_url=server.host) as client:
         yield client
@@ -164,19 +143,6 @@ def test_our_storage_allows_what_the_table_says(storage: httpx.Client, operation
             if (status in {200, 204}, status == 403) != (request.allowed, not request.allowed):
                 wrong[request] = status
     assert wrong == {}
-
-
-def test_these_are_the_rules_that_are_deployed() -> None:
-    """The file is what `storage_rules` says, also where there is no engine to ask: whoever changes one changes both."""
-    text = re.sub(r"//.*", "", RULES.read_text(encoding="utf-8"))
-
-    assert " ".join(text.split()) == (
-        "rules_version = '2'; service firebase.storage { match /b/{bucket}/o { match /users/{uid}/uploads/{name} {"
-        " allow get, delete: if request.auth != null && request.auth.uid == uid;"
-        " allow create, update: if request.auth != null && request.auth.uid == uid"
-        f" && request.resource.size <= {IMAGE_BYTES_MAX // 1024**2} * 1024 * 1024"
-        " && request.resource.contentType.matches('image/(jpeg|png|webp)'); } } }"
-    )
 
 
 def test_the_limit_is_the_one_of_the_functions() -> None:

@@ -1,7 +1,6 @@
 import com.google.firebase.rules.lang.CompileResult;
 import com.google.firebase.rules.lang.FirebaseRulesProtoCompiler;
 import com.google.firebase.rules.lang.common.FirebaseRulesLangOptions;
-import com.google.firebase.rules.runtime.common.EvaluationException;
 import com.google.firebase.rules.runtime.evaluators.AuthRuleEvaluator.RuleContext;
 import com.google.firebase.rules.runtime.impl.DefaultEvaluator;
 import com.google.firebase.rules.runtime.utils.JsonUtils;
@@ -51,14 +50,7 @@ final class GoogleRules {
             .build();
     try {
       return new DefaultEvaluator(rules.getRulesetAst()).evaluate(request).get().permit() ? "allowed" : "denied";
-    } catch (ExecutionException error) {
-      // An index of a group that the pattern has not, in a replacement, comes out as Java has it.
-      boolean known = error.getCause() instanceof EvaluationException;
-      if (known || error.getCause() instanceof IndexOutOfBoundsException) {
-        return "error";
-      }
-      throw error;
-    } catch (IndexOutOfBoundsException error) {
+    } catch (ExecutionException | RuntimeException error) {
       return "error";
     }
   }

@@ -16,8 +16,8 @@ RESOURCE: dict[str, Value] = {"data": {"n": 1, "f": 1.5, "s": "text", "l": [1, "
 def rules_of(condition: str, functions: str = "") -> str:
     """Return a file in which everything depends on a condition."""
     return (
-        f"rules_version = '2';\nservice {SERVICE} {{\n  match /databases/{{db}}/documents {{\n{functions}\n"
-        f"match /x/{{id}} {{\nallow read, write: if {condition}\n;}}}}}}"
+        f"rules_version = '2';\nservice {SERVICE} {{\n  match /databases/{{db}}/documents {{\n"
+        f"match /x/{{id}} {{\n{functions}\nallow read, write: if {condition}\n;}}}}}}"
     )
 
 
