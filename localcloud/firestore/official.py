@@ -139,7 +139,7 @@ class OfficialFirestore:
 
 
 def _serves(host: str) -> bool:
-    """Tell whether Google's emulator answers there: unlike ours, it speaks plain HTTP on its gRPC port and says Ok."""
+    """Tell whether Google's emulator answers there: it says Ok and nothing else, which ours does not."""
     try:
         with urllib.request.urlopen(f"http://{host}/", timeout=2) as answer:
             return bytes(answer.read(16)).strip() == b"Ok"
