@@ -14,7 +14,7 @@ from firebase_admin.remote_config import ServerTemplate, _ServerTemplateData
 from functions.adapters.current_config import REMOTE_CONFIG_AGE_MAX
 from functions.adapters.remote_config import remote_values
 from functions.core.config.changes import REMOTE_KEYS
-from functions.use_cases.budget.spending import open_day
+from functions.use_cases.budget.days import open_day
 from functions.use_cases.operations.guard_budget import guard_budget
 from functions.wiring import Deps
 from scripts.inprocess import InProcessCloud, replaced

@@ -15,7 +15,7 @@ from typing import Any
 from google.cloud.firestore import Transaction, transactional
 
 from functions.adapters.transient_errors import will_pass
-from functions.core.budget.holds import SHARDS
+from functions.core.budget.shards import SHARDS_MIN
 from functions.core.shared.errors import EcolaneError
 from functions.use_cases.batches.submit_batches import submit_batches
 from functions.use_cases.operations.guard_budget import guard_budget
@@ -139,7 +139,7 @@ class _Round:
         """Add up what is reserved and spent on all shards, at one moment."""
         day = self._cloud.clock().date().isoformat()
         client = self._cloud.client
-        refs = [client.document("budget", day, "shards", str(number)) for number in range(SHARDS)]
+        refs = [client.document("budget", day, "shards", str(number)) for number in range(SHARDS_MIN)]
 
         @transactional
         def body(transaction: Transaction) -> int:

@@ -26,7 +26,8 @@ from functions.core.shared.lanes import Lane
 from functions.core.shared.time_limits import FUNCTION_TIMEOUT, RUN_TIME
 from functions.deploy.params import Settings
 from functions.use_cases.batches import poll_batches
-from functions.use_cases.budget.spending import hold_for_batch, open_day
+from functions.use_cases.budget.days import open_day
+from functions.use_cases.budget.spending import hold_for_batch
 from functions.wiring import Deps
 from scripts.benchmarks.batchfile import LARGE, SMALL, Answers, DiskFiles, job_id_of, member
 from scripts.benchmarks.processes import firestore, python, rss_mb

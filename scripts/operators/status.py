@@ -15,7 +15,7 @@ from functions.core.shared.damage import DamagedDocument
 from functions.core.shared.plain_text import cleaned
 from functions.core.shared.utc_days import day_of
 from functions.core.wallet.token_prices import prices_now
-from functions.use_cases.budget.spending import wait_minutes
+from functions.use_cases.jobs.orders import wait_minutes
 from functions.use_cases.operations.admin_stats import AdminStats, admin_stats
 from functions.use_cases.operations.health import OPEN_STATES
 from scripts.operators.app_check import app_check, summary

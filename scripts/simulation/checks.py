@@ -383,7 +383,7 @@ def slots_add_up(books: Books) -> Iterator[Violation]:
         book = books.documents[f"budget/{day}"]
         noted = sum(n for _, name, n in _counts(slot["tally"] for slot in usage["slots"]) if name == "micros")
         spent = sum(micros for models in book["costs"].values() for micros in models.values())
-        if usage["reviews"] == book["reviews"] and noted != spent:
+        if usage["rounds"] == book["rounds"] and noted != spent:
             yield Violation("counts", f"the slots of {day} come to {noted} micro-dollars, and its book to {spent}")
 
 

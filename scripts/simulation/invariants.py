@@ -58,7 +58,7 @@ class Invariants:
 
     def _take_reviews(self, database: Database) -> None:
         for path, stored in database.documents(_DAYS):
-            day, reviews = path.split("/")[1], decoded(stored.parse()).get("reviews", 0)
+            day, reviews = path.split("/")[1], decoded(stored.parse()).get("rounds", 0)
             if reviews > self._reviews.get(day, 0):
                 self._reviews[day], self._reviewed_under[day] = reviews, len(self.configs) - 1
 

@@ -30,6 +30,7 @@ from functions.adapters import time_budget
 from functions.adapters.firestore import FirestoreStore, client
 from functions.adapters.firestore.client import BoundedTransport
 from functions.adapters.providers.watched import WatchedProvider
+from functions.core.budget import shards
 from functions.core.shared.errors import EcolaneError
 from functions.use_cases.batches.openai_webhook import openai_webhook
 from functions.wiring import Deps
@@ -57,6 +58,9 @@ FIRESTORE_TIMEOUT_SECONDS = 10.0
 OPENAI_TIMEOUT_SECONDS = 60.0
 OPENAI_LATE_SECONDS_MAX = 55.0
 """With the time limit less than what a submitter leaves of its lease: see `core.batches.batches.LEASE_MARGIN`."""
+
+MANY_SHARDS, CALL_MICROS = 24, 700
+"""What days of every second history have, and what a call holds at the most: see `World.in_force`."""
 
 STEPS_MAX = 40_000  # outside calls of one history; the longest sound ones take a tenth of that
 SECRET = "whsec_c2ltdWxhdGlvbg=="  # noqa: S105  (of a webhook that nobody can reach)
@@ -464,6 +468,10 @@ class World:
             patches.enter_context(mock.patch.object(client, "sleep", library.sleep))
             patches.enter_context(mock.patch.object(time_budget, "monotonic", library.monotonic))
             patches.enter_context(mock.patch.object(log, "log", self._log))
+            if self.history.seed % 2:  # the small budget of a history has as many shards as a big one has
+                daily = self.history.config["budget"]["dailyLimitMicros"]
+                calls = max(daily // (MANY_SHARDS * CALL_MICROS), 1)
+                patches.enter_context(mock.patch.object(shards, "CALLS_A_SHARD", calls))
             for name, loaded in sorted(sys.modules.items()):
                 if name.startswith("functions.") and hasattr(loaded, "ThreadPoolExecutor"):
                     patches.enter_context(mock.patch.object(loaded, "ThreadPoolExecutor", InLine))

@@ -190,7 +190,7 @@ def test_a_lost_reply_opens_one_job(store: OperatorStore, client: Client, reply_
 
 def test_a_hold_without_room_stores_nothing(store: OperatorStore, client: Client) -> None:
     """The day is not open, or its shard is full: neither a job nor a batch is there, and nobody has paid."""
-    hold = call_hold("2026-11-21", 3, "gpt-test", 600)
+    hold = call_hold("2026-11-21", "3", "gpt-test", 600)
     shard = client.document("budget/2026-11-21/shards/3")
     for missing in (NoRoom("2026-11-21", unopened=True), NoRoom("2026-11-21")):
         assert open_jobs(store, job(hold=hold)) == missing

@@ -1,8 +1,11 @@
 """Money: `budget/{day}` with its shards."""
 
-from collections.abc import Callable, Iterable
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 from google.cloud.firestore import (
     Client,
@@ -18,8 +21,9 @@ from google.cloud.firestore_v1.base_batch import BaseWriteBatch
 from functions.adapters.firestore.client import SUM_SECONDS
 from functions.adapters.firestore.reading import all_sound
 from functions.adapters.firestore.writes import run_transaction
-from functions.core.budget.day_review import Books, BudgetDay, Drift, Review, committed
-from functions.core.budget.holds import SHARDS, Booking, NoRoom, Shard, no_room
+from functions.core.budget.day_review import Books, BudgetDay, Review, committed
+from functions.core.budget.holds import Booking, NoRoom, no_room
+from functions.core.budget.shards import SHARDS_MAX, Drift, Shard
 from functions.core.budget.state import BudgetState
 from functions.core.shared.damage import DamagedDocument, salvaged
 
@@ -27,6 +31,9 @@ HOLDS_SUMMED_MAX = 10_000_000
 """Calls of one day that are added up; one read for every thousand."""
 
 ROLLUP_DAYS_MAX = 400
+
+_SHARD_NAMES = frozenset(map(str, range(SHARDS_MAX)))
+"""Of all the shards that a day can have."""
 
 
 class ShardDocuments:
@@ -62,8 +69,22 @@ class ShardDocuments:
         ref: DocumentReference = self._client.document("budget", day, "shards", name)
         return ref
 
-    def _shard_refs(self, day: str) -> list[DocumentReference]:
-        return [self._shard_ref(day, str(number)) for number in range(SHARDS)]
+
+class _DayShards(NamedTuple):
+    """A day's shards as far as they can be read, by name; which of them cannot be read in full, and why."""
+
+    read: dict[str, Shard]
+    unsure: frozenset[str]
+    damaged: tuple[DamagedDocument, ...]
+
+
+class MeasuredDay(NamedTuple):
+    """By how much a day's calls are above its shards, its shards, and the version of its record at that moment, so that
+    a repair is made once."""
+
+    drift: Drift
+    version: tuple[int, int]
+    shards: _DayShards
 
 
 class BudgetDays(dict[str, BudgetDay]):
@@ -75,38 +96,58 @@ class BudgetDays(dict[str, BudgetDay]):
 class BudgetDocuments(ShardDocuments):
     """Reads and writes of days."""
 
-    def budget_shards(self, day: str) -> dict[str, Shard]:
-        """Read a day's sound shards by name; none if it is not open yet. A read each."""
-        read = self._client.get_all(self._shard_refs(day))
+    def budget_shards(self, day: str, names: Sequence[str] | None = None) -> dict[str, Shard]:
+        """Read a day's sound shards by name, or those with these names; none if it is not open yet. A read each."""
+        if names is None:
+            return _sound_shards(self._all_shards(day))
+        read = self._client.get_all([self._shard_ref(day, name) for name in names])
         return _sound_shards(each for each in read if each.exists)
 
-    def review_day(self, day: str, decide: Callable[[dict[str, Any] | None, Books], Review | None]) -> Review | None:
+    def open_day(self, day: str, decide: Callable[[dict[str, Any] | None, Books], Review]) -> int:
+        """Give a day its shards, as `decide` says, if nobody has. Returns how many it has. One read if it is open."""
+        snapshot = self._client.document("budget", day).get()
+        book, _ = salvaged(BudgetDay, snapshot.to_dict() or {}, snapshot.reference.path)
+        if not book.opened:
+            # Without a record, a day with shards is open all the same: the guard writes it anew.
+            review = self.review_day(day, lambda config, books: None if books.shards else decide(config, books))
+            book = review.book if review else book
+        return book.shards
+
+    def review_day(
+        self,
+        day: str,
+        decide: Callable[[dict[str, Any] | None, Books], Review | None],
+        measured: MeasuredDay | None = None,
+    ) -> Review | None:
         """Store what `decide` makes of `config/runtime`, the budget's state and a day's shards, in one transaction:
         until it ends nothing else holds, settles or reviews on that day. Damaged documents are read as far as they go,
-        and written anew."""
+        and written anew.
+
+        A day that was `measured` just now has its shards read and locked here only if the review changes them, or
+        another one came between.
+        """
         config, state = self._client.document("config/runtime"), self._client.document("stats/budget")
-        book, shards = self._client.document("budget", day), self._shard_refs(day)
+        ref = self._client.document("budget", day)
 
         def body(transaction: Transaction) -> Review | None:
-            refs = [config, state, book, *shards]
-            snapshots = self._client.get_all(refs, transaction=transaction)
+            snapshots = self._client.get_all([config, state, ref], transaction=transaction)
             read = {each.reference.path: each.to_dict() for each in snapshots}
-            found_state, damaged = self._state_in(transaction, read[state.path], day)
-            found_book, wrong = salvaged(BudgetDay, read[book.path] or {}, book.path)
-            damaged += wrong
-            open_shards, unsure = {}, set()
-            for ref in shards:
-                if (stored := read[ref.path]) is not None:
-                    open_shards[ref.id], wrong = salvaged(Shard, stored, ref.path)
-                    damaged += wrong
-                    unsure |= {ref.id} if wrong else set()
-            books = Books(day, found_state, open_shards, found_book, frozenset(unsure), damaged)
-            review = decide(read[config.path], books)
+            found, damaged = self._state_in(transaction, read[state.path], day)
+            book, wrong = salvaged(BudgetDay, read[ref.path] or {}, ref.path)
+
+            def decided(shards: _DayShards) -> Review | None:
+                all_damaged = damaged + wrong + shards.damaged
+                return decide(read[config.path], Books(day, found, shards.read, book, shards.unsure, all_damaged))
+
+            as_measured = measured is not None and measured.version == book.version
+            review = decided(measured.shards if measured and as_measured else self._day_shards(day, transaction))
+            if as_measured and review is not None and review.changed:
+                review = decided(self._day_shards(day, transaction))
             if review is not None:
                 transaction.set(state, review.state.model_dump(by_alias=True))
-                transaction.set(book, review.book.model_dump(by_alias=True))
-                for name, shard in review.shards.items():
-                    transaction.set(self._shard_ref(day, name), shard.model_dump(by_alias=True))
+                transaction.set(ref, review.book.model_dump(by_alias=True))
+                for name in review.changed:
+                    transaction.set(self._shard_ref(day, name), review.shards[name].model_dump(by_alias=True))
             return review
 
         return run_transaction(self._client.transaction(), body)
@@ -138,30 +179,39 @@ class BudgetDocuments(ShardDocuments):
             state = state.model_copy(update={"committed": committed(books)})
         return state, damaged
 
-    def budget_drift(self, day: str) -> tuple[Drift, int]:
-        """Add up the holds of a day's calls and batches, and return how far they differ from its shards; and how often
-        the day was reviewed, so that a repair is written once. All is read at one moment: one read for every thousand
-        calls, and one a shard."""
+    def measure_day(self, day: str) -> MeasuredDay:
+        """Read a day's shards, and add up the holds of its calls and batches. All is read at one moment, and nothing is
+        locked: one read for every thousand calls, and one a shard."""
 
-        def body(transaction: Transaction) -> tuple[Drift, int]:
+        def body(transaction: Transaction) -> MeasuredDay:
             open_micros = settled_micros = 0
             for holders in (self._client.collection("aiJobs"), self._client.collection("batches")):
                 found = _sums_of_holds(holders, day).get(transaction=transaction, timeout=SUM_SECONDS)
                 figures = {figure.alias: int(figure.value) for figure in next(iter(found))}
                 open_micros += figures["open"]
                 settled_micros += figures["settled"]
-            refs = [self._client.document("budget", day), *self._shard_refs(day)]
-            read = list(self._client.get_all(refs, transaction=transaction))
-            stored = {each.id: each.to_dict() or {} for each in read}
-            book, _ = salvaged(BudgetDay, stored.pop(day), "")
-            shards = [salvaged(Shard, each, "")[0] for each in stored.values()]
+            record = self._client.document("budget", day).get(transaction=transaction)
+            book, _ = salvaged(BudgetDay, record.to_dict() or {}, "")
+            shards = self._day_shards(day, transaction)
             drift = Drift(
-                open_micros - sum(shard.reserved for shard in shards),
-                settled_micros - sum(shard.spent + shard.excess for shard in shards),
+                open_micros - sum(shard.reserved for shard in shards.read.values()),
+                settled_micros - sum(shard.spent + shard.excess for shard in shards.read.values()),
             )
-            return drift, book.reviews
+            return MeasuredDay(drift, book.version, shards)
 
         return run_transaction(self._client.transaction(read_only=True), body)
+
+    def _day_shards(self, day: str, transaction: Transaction) -> _DayShards:
+        """Read those of a day's shards that are there, however many its record says; as far as they can be read."""
+        shards, damaged = {}, {}
+        for each in self._all_shards(day, transaction):
+            shards[each.id], damaged[each.id] = salvaged(Shard, each.to_dict() or {}, each.reference.path)
+        unsure = frozenset(name for name, wrong in damaged.items() if wrong)
+        return _DayShards(shards, unsure, tuple(chain.from_iterable(damaged.values())))
+
+    def _all_shards(self, day: str, transaction: Transaction | None = None) -> list[DocumentSnapshot[Any]]:
+        found = self._client.collection("budget", day, "shards").limit(SHARDS_MAX).stream(transaction=transaction)
+        return [each for each in found if each.id in _SHARD_NAMES]
 
     def budget_days(self, since: str, until: str, transaction: Transaction | None = None) -> BudgetDays:
         """Read the books of the days from `since` to `until`. A read each, one if there are none."""

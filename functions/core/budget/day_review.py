@@ -2,16 +2,28 @@
 
 limit of a day   the daily limit, or what the month leaves if that is less
 limit of a shard what it uses, and an equal part of what is left; nothing at all while the day's limit is passed
+number of shards by the limit when the day is opened, and the same until it is over, whatever its limit becomes
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from pydantic import Field
 
-from functions.core.budget.holds import SHARDS, Mode, Shard
+from functions.core.budget.holds import Mode
+from functions.core.budget.shards import (
+    SHARDS_MAX,
+    SHARDS_MIN,
+    Drift,
+    Shard,
+    absorbed,
+    levelled,
+    limited,
+    repaired,
+    shards_for,
+    total_costs,
+)
 from functions.core.budget.state import BudgetState, reopening
 from functions.core.budget.tally import Tally, total
 from functions.core.config.in_force import noted_limits
@@ -27,10 +39,18 @@ OPEN_DAYS = 3
 REVIEWED_DAYS_MAX = 31
 """However long no guard ran, the days before this month's matter to no limit."""
 
+FENCE = 2**63 - 1
+"""Stands in `reviews` of a day with more than eight shards, against releases that know eight. Their review would give
+the whole limit to these eight. It adds one to this, which no integer of Firestore can hold, and fails before it writes.
+Their calls and batches hold on the first eight, which is safe."""
+
 
 class BudgetDay(Kept):
     """A day in sum. Stored in `budget/{day}` and kept for good: jobs are gone after 90 days, their cost is not. `users`
-    are the most expensive, in micro-dollars, as of `users_at`: see `core.budget.cost_report`."""
+    are the most expensive, in micro-dollars, as of `users_at`: see `core.budget.cost_report`.
+
+    `rounds` counts the reviews, and so did `reviews` in releases that have eight shards: see `FENCE`.
+    """
 
     limit: int = 0
     reserved: int = 0
@@ -40,6 +60,8 @@ class BudgetDay(Kept):
     tally: Tally = Field(default_factory=dict)
     reviewed_at: datetime | None = None
     reviews: int = Field(default=0, ge=0)
+    rounds: int = Field(default=0, ge=0)
+    shards: int = Field(default=SHARDS_MIN, ge=1, le=SHARDS_MAX)
     users: dict[str, int] = Field(default_factory=dict)
     users_at: datetime | None = None
 
@@ -48,20 +70,21 @@ class BudgetDay(Kept):
         """Return what is spoken for."""
         return self.reserved + self.spent + self.excess
 
+    @property
+    def version(self) -> tuple[int, int]:
+        """Return what every review changes, of whichever release: two guards can look at the same moment."""
+        return self.rounds, self.reviews
 
-@dataclass(frozen=True)
-class Drift:
-    """By how much the truth is above the shards' sum, in micro-dollars."""
-
-    reserved: int = 0
-    spent: int = 0
+    @property
+    def opened(self) -> bool:
+        """Whether the day has its shards."""
+        return self.reviewed_at is not None
 
 
 @dataclass(frozen=True)
 class Books:
-    """One day's budget as read: the state, the shards by name (none before it opens), and its book with the number of
-    reviews, since two guards can look at the same moment. `damaged` is what cannot be read, `unsure` its shards, where
-    more may be held and spent."""
+    """One day's budget as read: the state, the shards by name (none before it opens), and its book. `damaged` is what
+    cannot be read, `unsure` its shards, where more may be held and spent."""
 
     day: str
     state: BudgetState
@@ -73,39 +96,53 @@ class Books:
 
 @dataclass(frozen=True)
 class Review:
-    """What one transaction writes of a day; shards that are not in it stay as they are."""
+    """What one transaction writes of a day: state, book and, of its shards, those that have `changed`."""
 
     state: BudgetState
     book: BudgetDay
     shards: Mapping[str, Shard]
+    changed: frozenset[str] = frozenset()
 
 
-def review(books: Books, rules: BudgetRules, now: datetime, *, line_micros: int, drift: Drift | None = None) -> Review:
+def review(
+    books: Books,
+    rules: BudgetRules,
+    now: datetime,
+    *,
+    line_micros: int,
+    call_micros: int,
+    drift: Drift | None = None,
+) -> Review:
     """Open a day, or look at an open one: repair it, give its shards their limits, and say in which mode that is.
 
-    `line_micros`, the most that the cheapest call can cost: with less than that left, the budget is used up. Without a
-    measured `drift`, damaged shards leave unknown what is left, and nothing more is held.
+    `line_micros`, the most that the cheapest call can cost: with less than that left, the budget is used up.
+    `call_micros`, the most that the dearest can. Without a measured `drift`, damaged shards leave unknown what is left,
+    and nothing more is held.
     """
     state, today = books.state, day_of(now)
     over = books.day < today
     limit = books.book.limit if over else _limit(books, rules)
-    empty = {str(number): Shard() for number in range(SHARDS)}
-    shards = _absorbed(_repaired({**empty, **books.shards}, drift or Drift()), limit)
+    count = _count(books, limit, call_micros)
+    empty = {str(number): Shard() for number in range(count)}
+    shards = levelled(absorbed(repaired({**empty, **books.shards}, drift or Drift()), limit))
     blind = bool(books.unsure) and drift is None
-    shards = _limited(shards, 0 if over or blind else limit)  # a day that is over takes no more holds
+    shards = limited(shards, 0 if over or blind else limit)  # a day that is over takes no more holds
     sums = {name: sum(getattr(shard, name) for shard in shards.values()) for name in ("reserved", "spent", "excess")}
-    changes: dict[str, Any] = {**sums, "limit": limit, "costs": _total_costs(shards.values()), "reviewed_at": now}
-    changes["tally"] = total(shard.tally for shard in shards.values())
-    book = books.book.model_copy(update={**changes, "reviews": books.book.reviews + 1})
+    book, costs, tally = books.book, total_costs(shards.values()), total(shard.tally for shard in shards.values())
+    counts = {"shards": count, "rounds": book.rounds + 1, "reviews": FENCE if count > SHARDS_MIN else book.reviews + 1}
+    seen = {"limit": limit, "costs": costs, "tally": tally, "reviewed_at": now}
+    book = book.model_copy(update={**sums, **counts, **seen})
     if books.day <= today:
         upper = book.used if over else max(limit, book.used)
         state = state.model_copy(update={"committed": {**state.month_of(today), books.day: upper}})
     if books.day == today:
         mode = mode_at(book, rules, line_micros)
         reopens = reopening(rules, state, now) if mode is not Mode.NORMAL else None
-        found = {"day": today, "mode": mode, "reopens_at": reopens, "limits": noted_limits(rules)}
+        found = {"day": today, "shards": count, "mode": mode, "reopens_at": reopens, "limits": noted_limits(rules)}
         state = state.model_copy(update=found)
-    return Review(state, book, {name: shard for name, shard in shards.items() if not (blind and name in books.unsure)})
+    # Each shard that is written is one that others wait for.
+    changed = {name for name, shard in shards.items() if name in books.unsure or shard != books.shards.get(name)}
+    return Review(state, book, shards, frozenset(changed - books.unsure if blind else changed))
 
 
 def committed(books: Mapping[str, BudgetDay]) -> dict[str, int]:
@@ -155,46 +192,14 @@ def _dollars(micros: int) -> str:
     return f"{micros / 1e6:,.2f}" if micros >= 1_000_000 else f"{micros / 1e6:.6f}"
 
 
+def _count(books: Books, limit: int, call_micros: int) -> int:
+    """Return how many shards the day has. One whose record is lost has those that are there."""
+    if not books.book.opened and not books.shards:
+        return shards_for(limit, call_micros)
+    return max(books.book.shards, *(int(name) + 1 for name in books.shards), 1)
+
+
 def _limit(books: Books, rules: BudgetRules) -> int:
     month = books.state.month_of(books.day)
     others = sum(month.values()) - month.get(books.day, 0)
     return max(min(rules.daily_limit_micros, rules.monthly_limit_micros - others), 0)
-
-
-def _absorbed(shards: Mapping[str, Shard], limit: int) -> dict[str, Shard]:
-    """Book as spent what was spent unheld, as far as the day has room: reserved and spent never pass its limit."""
-    left = max(limit - sum(shard.reserved + shard.spent for shard in shards.values()), 0)
-    absorbed = {}
-    for name, shard in shards.items():
-        part = min(shard.excess, left)
-        left -= part
-        absorbed[name] = shard.model_copy(update={"spent": shard.spent + part, "excess": shard.excess - part})
-    return absorbed
-
-
-def _limited(shards: Mapping[str, Shard], limit: int) -> dict[str, Shard]:
-    """Give each shard its limit. Past the day's limit that is nothing: what is released must not be held again."""
-    used = sum(shard.used for shard in shards.values())
-    left = limit - used
-    return {
-        name: shard.model_copy(update={"limit": max(shard.used + left // SHARDS, 0) if left >= 0 else 0})
-        for name, shard in shards.items()
-    }
-
-
-def _repaired(shards: Mapping[str, Shard], drift: Drift) -> dict[str, Shard]:
-    """Book a drift where there is most room, so that no shard is pushed past its limit as long as one has room."""
-    name = max(shards, key=lambda each: (shards[each].room, each))
-    shard = shards[name]
-    repaired = {"reserved": shard.reserved + drift.reserved, "spent": shard.spent + drift.spent}
-    return {**shards, name: shard.model_copy(update=repaired)}
-
-
-def _total_costs(shards: Iterable[Shard]) -> dict[str, dict[str, int]]:
-    total: dict[str, dict[str, int]] = {}
-    for shard in shards:
-        for lane, models in shard.costs.items():
-            for model, micros in models.items():
-                by_model = total.setdefault(lane, {})
-                by_model[model] = by_model.get(model, 0) + micros
-    return total

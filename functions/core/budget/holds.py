@@ -9,7 +9,7 @@ keeps to a limit of its own and the limits of a day's shards add up to the day's
 know that there is room, and no number of racing calls can pass the sum.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -17,14 +17,11 @@ from typing import Any
 
 from pydantic import Field
 
-from functions.core.budget.tally import Tally
+from functions.core.budget.shards import Shard
 from functions.core.shared.errors import BudgetExhausted
 from functions.core.shared.records import Kept
 from functions.core.shared.utc_days import iso_text
 from functions.core.wallet.quotas import ActualSpend
-
-SHARDS = 8
-"""Each takes about one hold and one settlement a second for long (a document's sustained rate), more for a while."""
 
 
 class Mode(StrEnum):
@@ -51,32 +48,6 @@ class Hold(Kept):
     settled: int = Field(default=0, ge=0)
     line_micros: int = Field(ge=0)
     percent: int = Field(default=100, ge=100)
-
-
-class Shard(Kept):
-    """A part of a day's budget. Stored in `budget/{day}/shards/{n}`; `costs` by lane and model for the day's report,
-    `tally` what the calls came to beside: see `core.budget.tally`.
-
-    One shard's `reserved` and `spent` may be negative after a repair on another: their sums count. `excess` is cost
-    beyond its hold, until the guard finds room for it.
-    """
-
-    limit: int = Field(default=0, ge=0)
-    reserved: int = 0
-    spent: int = 0
-    excess: int = 0
-    costs: dict[str, dict[str, int]] = Field(default_factory=dict)
-    tally: Tally = Field(default_factory=dict)
-
-    @property
-    def used(self) -> int:
-        """Return what is spoken for."""
-        return self.reserved + self.spent + self.excess
-
-    @property
-    def room(self) -> int:
-        """Return what can still be held."""
-        return max(self.limit - self.used, 0)
 
 
 @dataclass(frozen=True)
@@ -115,9 +86,9 @@ class CostCeiling:
     recounts: int = 0
 
 
-def call_hold(day: str, shard: int, model: str, micros: int, percent: int = 100) -> Hold:
-    """Return the hold of an instant call, on the shard that a number of any size comes to."""
-    parts = {str(shard % SHARDS): micros}
+def call_hold(day: str, shard: str, model: str, micros: int, percent: int = 100) -> Hold:
+    """Return the hold of an instant call, on this shard."""
+    parts = {shard: micros}
     hold = Hold(day=day, lane="instant", model=model, parts=parts, micros=micros, line_micros=micros)
     return hold.model_copy(update={"percent": percent})
 
@@ -192,14 +163,6 @@ def settling(hold: Hold | None, fields: Mapping[str, Any], cost_before: int) -> 
         return fields
     cost = fields.get("costMicros", cost_before) - cost_before
     return {**fields, "hold": settled(hold, cost).model_dump(by_alias=True)}
-
-
-def with_room(shards: Mapping[str, Shard], micros: int, first: int) -> Iterator[int]:
-    """Yield the shards that have room for so much, beginning at a different one for every caller."""
-    for step in range(SHARDS):
-        number = (first + step) % SHARDS
-        if shards.get(str(number), Shard()).room >= micros:
-            yield number
 
 
 def exhausted(reopens_at: datetime) -> BudgetExhausted:

@@ -44,11 +44,11 @@ class DayRows(Kept):
 
 
 class UsageDay(Kept):
-    """A day's slots, oldest first, as of so many `reviews` of its book, and its rows. Stored in `usage/{day}`, kept for
+    """A day's slots, oldest first, as of so many `rounds` of its book, and its rows. Stored in `usage/{day}`, kept for
     good. What batches bring after the day is over is in one slot, the last."""
 
     slots: tuple[Slot, ...] = ()
-    reviews: int = Field(default=0, ge=0)
+    rounds: int = Field(default=0, ge=0)
     rows: DayRows | None = None
 
 
@@ -57,7 +57,7 @@ def noted(
 ) -> UsageDay | None:
     """Return the day with what its book shows beyond its slots, and its `rows` if they were counted. `arrivals` are all
     of the day's. None if there is nothing to note, or another guard has noted a later review."""
-    if book.reviews <= usage.reviews:
+    if book.rounds <= usage.rounds:
         return None
     begins, ends = day_bounds(day)
     grown = since(total(slot.tally for slot in usage.slots), with_costs(book))
@@ -75,7 +75,7 @@ def noted(
         )
     else:
         return None
-    return usage.model_copy(update={"slots": slots, "reviews": book.reviews, "rows": rows or usage.rows})
+    return usage.model_copy(update={"slots": slots, "rounds": book.rounds, "rows": rows or usage.rows})
 
 
 def with_costs(book: BudgetDay) -> Tally:

@@ -23,7 +23,8 @@ from functions.core.jobs.jobs import Failure, JobError
 from functions.core.jobs.transitions import backoff, lease_moved, may_try_again, requeued, waited_too_long
 from functions.core.shared.records import Fields
 from functions.core.wallet.profile import PushSummary
-from functions.use_cases.budget.spending import known_price, line_micros
+from functions.use_cases.budget.days import line_micros
+from functions.use_cases.budget.spending import known_price
 from functions.use_cases.shared.set_aside import LOOK_AGAIN, Items, report_item
 
 if TYPE_CHECKING:

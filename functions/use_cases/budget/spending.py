@@ -1,15 +1,13 @@
 """Holding money back before it is spent, for everything that calls the provider. A hold that finds its shard full looks
-at all of them once; the first caller of a day opens its shards. Both end: shards are few, and a day opens once."""
+at a few others; the first caller of a day opens its shards."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from functions import log
-from functions.core.budget.day_review import Books, Drift, Review, review
 from functions.core.budget.estimates import input_tokens, input_tokens_max, jpeg_size, most_micros, raised
 from functions.core.budget.holds import (
     CostCeiling,
@@ -19,21 +17,20 @@ from functions.core.budget.holds import (
     batch_hold,
     call_hold,
     exhausted,
-    with_room,
 )
+from functions.core.budget.shards import BATCH_LOOKS, CALL_LOOKS, Shard, shard_names
 from functions.core.budget.state import doubted, lifting, mode_now
-from functions.core.jobs.queue_stats import expected_wait_minutes
 from functions.core.model.usage import UnknownPriceError
 from functions.core.shared.alerts import AlertKind, alert
 from functions.core.shared.errors import BudgetExhausted, InstantClosed, RateLimited
 from functions.core.shared.utc_days import day_bounds, day_of
 from functions.core.wallet.quotas import ActualSpend, RecountNeeded
+from functions.use_cases.budget.days import call_micros, hold_percent, line_micros, looks_for_room
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from functions.core.budget.anomalies import UsageAnomalies
-    from functions.core.budget.holds import Shard
     from functions.core.jobs.jobs import Job
     from functions.core.model.usage import ModelPrice
     from functions.core.shared.errors import EcolaneError
@@ -72,37 +69,21 @@ def reopens_at(deps: Deps) -> datetime:
     return lifting(deps.runtime().budget, deps.budget(), deps.clock())
 
 
-def wait_minutes(deps: Deps) -> int:
-    """Return the wait of a batch photo handed in now: with both lanes closed, the time until they open, plus the usual
-    one."""
-    pause = reopens_at(deps) - deps.clock() if mode(deps) is Mode.CLOSED else timedelta(0)
-    return -(-pause // timedelta(minutes=1)) + expected_wait_minutes(deps.queue(), deps.runtime().batch)
-
-
 def instant_ceiling(job: Job, photo: bytes, deps: Deps) -> CostCeiling:
-    """Return what covers an instant call about this photo: a hold on a shard that chance picks."""
+    """Return what covers an instant call about this photo: a hold on a shard that chance picks, of as many as the day
+    had when this process last looked."""
     size = jpeg_size(photo)
     model, side = deps.settings.openai_model, deps.runtime().images.side_max
     tokens = input_tokens(model, job.region, job.language, size) if size else input_tokens_max(model, side)
     micros, percent = most_micros(tokens, deps.model_price(), batch=False), hold_percent(deps)
-    hold = call_hold(day_of(deps.clock()), int(deps.new_id(), 16), model, raised(micros, percent), percent)
+    (shard,) = shard_names(int(deps.new_id(), 16), deps.budget().shards, 1)
+    hold = call_hold(day_of(deps.clock()), shard, model, raised(micros, percent), percent)
     return CostCeiling(hold.micros, hold)
 
 
 def least_ceiling(deps: Deps) -> CostCeiling:
     """Return what covers a photo at the least, for one of the batch lane or one that nobody has seen yet: no hold."""
     return CostCeiling(line_micros(deps))
-
-
-def line_micros(deps: Deps) -> int:
-    """Return the most that one line of a batch can cost."""
-    tokens = input_tokens_max(deps.settings.openai_model, deps.runtime().images.side_max)
-    return raised(most_micros(tokens, deps.model_price(), batch=True), hold_percent(deps))
-
-
-def hold_percent(deps: Deps) -> int:
-    """Return how many percent of an estimate are held: more than 100 once an answer has cost more than its own."""
-    return deps.budget().hold_percent(deps.settings.openai_model)
 
 
 def known_price(model: str, deps: Deps) -> ModelPrice | None:
@@ -129,13 +110,13 @@ def next_try(
 
 
 def _other_hold(hold: Hold, full: NoRoom, deps: Deps) -> Hold | None:
-    """Return the hold on a shard that has room, None if none has. A day that is opened only now gets it as it is."""
-    if full.unopened and open_day(full.day, deps).keys() >= hold.parts.keys():
-        return hold
-    # An open day without this shard: the guard will find out why.
+    """Return the hold on another shard, None if none of those that are looked at has room."""
     day = day_of(deps.clock())
-    found = next(with_room(deps.store.budget_shards(day), hold.micros, int(deps.new_id(), 16)), None)
-    return None if found is None else hold.model_copy(update={"day": day, "parts": {str(found): hold.micros}})
+    for shards in looks_for_room(day, CALL_LOOKS, deps, surely_open=not full.unopened):
+        for name, shard in shards.items():
+            if shard.room >= hold.micros:
+                return hold.model_copy(update={"day": day, "parts": {name: hold.micros}})
+    return None
 
 
 def _with_actual_spend(ceiling: CostCeiling, uid: str, needed: RecountNeeded, deps: Deps) -> CostCeiling:
@@ -145,9 +126,7 @@ def _with_actual_spend(ceiling: CostCeiling, uid: str, needed: RecountNeeded, de
     # In this order: what is settled in between is counted twice, the other way round it would not be counted at all.
     still_open = deps.store.count_open_jobs(uid, needed.day)
     settled = deps.store.user_micros(uid, since, until)
-    tokens = input_tokens_max(deps.settings.openai_model, deps.runtime().images.side_max)
-    most = raised(most_micros(tokens, deps.model_price(), batch=False), hold_percent(deps))
-    spend = ActualSpend(needed.day, needed.counted_micros, settled + still_open * most)
+    spend = ActualSpend(needed.day, needed.counted_micros, settled + still_open * call_micros(deps))
     return replace(ceiling, recount=spend, recounts=ceiling.recounts + 1)
 
 
@@ -160,29 +139,16 @@ def look_ahead(
 
 
 def hold_for_batch(lines: int, deps: Deps) -> tuple[Hold, int]:
-    """Return a hold for a batch of at most so many lines, and for how many of them there is room."""
-    day = day_of(deps.clock())
-    shards = deps.store.budget_shards(day) or open_day(day, deps)
-    hold, affordable = batch_hold(day, deps.settings.openai_model, line_micros(deps), lines, shards)
+    """Return a hold for a batch of at most so many lines, and for how many of them there is room; on the first shards
+    that have enough, of those that are looked at."""
+    day, shards, most = day_of(deps.clock()), dict[str, Shard](), line_micros(deps)
+    hold, affordable = batch_hold(day, deps.settings.openai_model, most, lines, shards)
+    for found in looks_for_room(day, BATCH_LOOKS, deps):
+        shards |= found
+        hold, affordable = batch_hold(day, deps.settings.openai_model, most, lines, shards)
+        if affordable == lines:
+            break
     return hold.model_copy(update={"percent": hold_percent(deps)}), affordable
-
-
-def open_day(day: str, deps: Deps) -> dict[str, Shard]:
-    """Give a day its shards, if nobody has done so yet. Returns them by name."""
-    review_books = reviewer(deps)
-    deps.store.review_day(day, lambda document, books: None if books.shards else review_books(document, books, None))
-    return deps.store.budget_shards(day)
-
-
-def reviewer(deps: Deps) -> Callable[[dict[str, Any] | None, Books, Drift | None], Review]:
-    """Return what reviews a day under the config as stored at that moment. It runs in a transaction that stops every
-    other hold and settlement of the day, so what it needs from outside is fetched here, before that."""
-    checked, micros = deps.current.check(), line_micros(deps)
-
-    def review_books(document: dict[str, Any] | None, books: Books, drift: Drift | None) -> Review:
-        return review(books, checked(document).budget, deps.clock(), line_micros=micros, drift=drift)
-
-    return review_books
 
 
 def report_doubts(anomalies: UsageAnomalies, deps: Deps) -> None:

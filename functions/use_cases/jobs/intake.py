@@ -18,12 +18,7 @@ from functions.core.shared.errors import BudgetExhausted, EcolaneError
 from functions.core.shared.lanes import Lane
 from functions.core.wallet.quotas import RecountNeeded
 from functions.core.wallet.token_prices import Prices, prices_now, require_within
-from functions.use_cases.budget.spending import (
-    instant_ceiling,
-    least_ceiling,
-    look_ahead,
-    next_try,
-)
+from functions.use_cases.budget.spending import instant_ceiling, least_ceiling, look_ahead, next_try
 from functions.use_cases.jobs import admission
 from functions.use_cases.jobs.orders import Options, Order, move_to_batch
 

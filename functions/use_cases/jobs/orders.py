@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, StringConstraints
 
+from functions.core.budget.holds import Mode
 from functions.core.jobs.jobs import Job
 from functions.core.jobs.opening import Asked, batch_job, instant_job
+from functions.core.jobs.queue_stats import expected_wait_minutes
 from functions.core.jobs.uploads import PATH_CHARACTERS_MAX
 from functions.core.shared.errors import EcolaneError
 from functions.core.shared.lanes import Lane
 from functions.core.shared.locales import LanguageTag, Region
 from functions.core.shared.records import Request
 from functions.core.wallet.token_prices import prices_now
-from functions.use_cases.budget.spending import instant_closed, instant_closed_because, wait_minutes
+from functions.use_cases.budget.spending import instant_closed, instant_closed_because, mode, reopens_at
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -72,6 +74,13 @@ def move_to_batch(order: Order, deps: Deps) -> None:
     """Serve an instant order that the budget has no room for by the batch lane."""
     order.job = _batch_job(order.asked, deps).model_copy(update={"image_digest": order.job.image_digest})
     order.closed_because = "BUDGET"
+
+
+def wait_minutes(deps: Deps) -> int:
+    """Return the wait of a batch photo handed in now: with both lanes closed, the time until they open, plus the usual
+    one."""
+    pause = reopens_at(deps) - deps.clock() if mode(deps) is Mode.CLOSED else timedelta(0)
+    return -(-pause // timedelta(minutes=1)) + expected_wait_minutes(deps.queue(), deps.runtime().batch)
 
 
 def _batch_job(asked: Asked, deps: Deps) -> Job:

@@ -9,7 +9,8 @@ from functions.core.refresh.refresh import credit_due
 from functions.core.shared.records import Request
 from functions.core.shared.utc_days import iso_text
 from functions.core.wallet.token_prices import prices_now, recommended_lane
-from functions.use_cases.budget.spending import instant_closed_because, mode, reopens_at, wait_minutes
+from functions.use_cases.budget.spending import instant_closed_because, mode, reopens_at
+from functions.use_cases.jobs.orders import wait_minutes
 
 if TYPE_CHECKING:
     from functions.wiring import Deps

@@ -12,7 +12,7 @@ from functions.core.shared.alerts import AlertKind
 from functions.core.shared.errors import InvalidRequest
 from functions.core.shared.records import Request
 from functions.core.shared.utc_days import day_of
-from functions.use_cases.budget.spending import line_micros, reviewer
+from functions.use_cases.budget.days import line_micros, reviewer
 
 if TYPE_CHECKING:
     from functions.core.shared.alerts import Alert

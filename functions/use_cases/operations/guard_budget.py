@@ -27,12 +27,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from functions import log
 from functions.adapters.transient_errors import will_pass
 from functions.core.budget.cost_report import JOBS_SAMPLED_MAX, most_frequent, users_due
-from functions.core.budget.day_review import Books, Drift, Review, days_to_review, excess_alerts, mode_held
+from functions.core.budget.day_review import Books, Review, days_to_review, excess_alerts, mode_held
+from functions.core.budget.shards import Drift
 from functions.core.budget.state import BudgetState
 from functions.core.shared.alerts import AlertKind, alert
 from functions.core.shared.time_limits import RUN_TIME
 from functions.core.shared.utc_days import day_bounds, day_of
-from functions.use_cases.budget.spending import reviewer
+from functions.use_cases.budget.days import reviewer
 from functions.use_cases.insights.usage import note_usage
 from functions.use_cases.operations.delivery import deliver_due
 from functions.use_cases.operations.health import raise_alerts
@@ -111,7 +112,7 @@ def _days(deps: Deps) -> list[str]:
 
 def _review(day: str, deps: Deps, counts: Counter[str]) -> Review | None:
     """Review a day, with its repair if its shards are not what its calls say. None for a past day that never was."""
-    drift, reviews = deps.store.budget_drift(day)
+    measured = deps.store.measure_day(day)
     review_books = reviewer(deps)
     found: list[tuple[Drift, Books]] = []
 
@@ -119,11 +120,11 @@ def _review(day: str, deps: Deps, counts: Counter[str]) -> Review | None:
         found.clear()  # this runs again when the transaction does
         if not books.shards and day < day_of(deps.clock()):
             return None
-        ours = drift if books.book.reviews == reviews else None
+        ours = measured.drift if books.book.version == measured.version else None
         found.append((ours or Drift(), books))
         return review_books(document, books, ours)
 
-    review = deps.store.review_day(day, decide)
+    review = deps.store.review_day(day, decide, measured)
     counts["days"] += review is not None
     if review is None:
         return None

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.core.budget import day_review
-from functions.core.budget.day_review import Books, Drift
-from functions.core.budget.holds import SHARDS, Mode, Shard
+from functions.core.budget.day_review import FENCE, Books, BudgetDay
+from functions.core.budget.holds import Mode
+from functions.core.budget.shards import Drift, Shard
 from functions.core.budget.state import BudgetState
 from functions.core.config.runtime import BudgetRules
 from functions.core.shared.alerts import AlertKind
@@ -27,14 +28,14 @@ def books(*used: tuple[int, int], state: BudgetState | None = None, day: str = D
 def look(
     found: Books, rules: BudgetRules = RULES, now: datetime = NOW, drift: Drift | None = None
 ) -> day_review.Review:
-    """Review a day; the cheapest call costs 10."""
-    return day_review.review(found, rules, now, line_micros=10, drift=drift)
+    """Review a day; the cheapest call costs 10, the dearest 20."""
+    return day_review.review(found, rules, now, line_micros=10, call_micros=20, drift=drift)
 
 
 def test_a_new_day_has_its_limit_in_equal_shards() -> None:
     """Opened with nothing used, in normal mode, and committed to the month in full."""
     opened = look(books())
-    assert {name: shard.limit for name, shard in opened.shards.items()} == {str(n): 1_000 for n in range(SHARDS)}
+    assert {name: shard.limit for name, shard in opened.shards.items()} == {str(n): 1_000 for n in range(8)}
     assert (opened.state.day, opened.state.mode, opened.state.committed) == (DAY, Mode.NORMAL, {DAY: 8_000})
 
 
@@ -152,7 +153,7 @@ def test_what_no_day_has_room_for_is_told_and_counts_against_the_month() -> None
 def test_a_day_that_is_over_keeps_the_limit_it_had() -> None:
     """Its books still say what it might have cost, and take what came late as far as there was room."""
     found = with_excess(30, spent=1_000)
-    past = look(Books("2026-11-20", BudgetState(day=DAY), found.shards, day_review.BudgetDay(limit=8_000)))
+    past = look(Books("2026-11-20", BudgetState(day=DAY), found.shards, BudgetDay(limit=8_000)))
     assert (past.book.limit, past.book.spent, past.book.excess) == (8_000, 1_030, 0)
     assert all(shard.room == 0 for shard in past.shards.values())
 
@@ -164,20 +165,85 @@ def test_costs_are_added_up_by_lane_and_model() -> None:
     assert found.book.costs == {"instant": {"a": 15, "b.1": 3}, "batch": {"a": 3}}
 
 
-used = st.lists(st.tuples(st.integers(0, 3_000), st.integers(0, 3_000)), min_size=SHARDS, max_size=SHARDS)
+def test_a_bigger_budget_has_more_shards() -> None:
+    """Room for 2,000 calls on each, eight at least and 512 at most; every shard has its part."""
+    for daily, count in ((8_000, 8), (400_000, 10), (1_000_000, 25), (99_999_999, 512)):
+        opened = look(books(), BudgetRules(daily_limit_micros=daily, monthly_limit_micros=10**9))
+        assert (opened.book.shards, opened.state.shards) == (count, count)
+        assert {name: shard.limit for name, shard in opened.shards.items()} == {
+            str(number): daily // count for number in range(count)
+        }
 
 
-@given(used=used, daily=st.integers(0, 40_000), released=st.lists(st.booleans(), min_size=SHARDS, max_size=SHARDS))
-def test_no_hold_after_a_review_passes_the_limit(used: list[tuple[int, int]], daily: int, released: list[bool]) -> None:
-    """For any day and any limit, whatever is released afterwards: filling all the room stays within the limit, or
-    there is no room at all."""
-    found = look(books(*used), BudgetRules(daily_limit_micros=daily, monthly_limit_micros=10**9))
+@pytest.mark.parametrize("daily", [8_000, 99_999_999])
+def test_a_day_keeps_its_number_of_shards(daily: int) -> None:
+    """Its limit may be raised or lowered: it is the limits that are spread."""
+    opened = look(books(), BudgetRules(daily_limit_micros=400_000, monthly_limit_micros=10**9))
+    changed = Books(DAY, opened.state, opened.shards, opened.book)
+    again = look(changed, BudgetRules(daily_limit_micros=daily, monthly_limit_micros=10**9))
+    assert (again.book.shards, again.state.shards, len(again.shards)) == (10, 10, 10)
+    assert daily - 10 < sum(shard.limit for shard in again.shards.values()) <= daily
+
+
+def test_a_day_of_a_release_without_the_number_has_eight_shards() -> None:
+    """Whatever its limit, until it is over."""
+    found = Books(DAY, BudgetState(), books((0, 0)).shards, BudgetDay(limit=99_999_999, reviewed_at=NOW, reviews=4))
+    again = look(found, BudgetRules(daily_limit_micros=99_999_999, monthly_limit_micros=10**9))
+    assert (again.book.shards, again.book.reviews, len(again.shards)) == (8, 5, 8)
+
+
+def test_a_day_whose_record_is_lost_has_the_shards_that_are_there() -> None:
+    """None of them may be forgotten: what they leave would be given away again."""
+    opened = look(books(), BudgetRules(daily_limit_micros=400_000, monthly_limit_micros=10**9))
+    again = look(Books(DAY, opened.state, opened.shards), BudgetRules(daily_limit_micros=400_000))
+    assert (again.book.shards, again.changed) == (10, frozenset())
+
+
+def test_a_release_that_knows_eight_shards_cannot_review_a_day_with_more() -> None:
+    """Its own count of reviews cannot go on; ours does, so that a repair is still made once."""
+    rules = BudgetRules(daily_limit_micros=400_000, monthly_limit_micros=10**9)
+    opened = look(books(), rules)
+    again = look(Books(DAY, opened.state, opened.shards, opened.book), rules)
+    assert (opened.book.reviews, again.book.reviews) == (FENCE, FENCE)
+    assert opened.book.version != again.book.version
+
+
+def test_a_review_that_changes_no_shard_writes_none() -> None:
+    """While each has half of its part left: many calls go on meanwhile."""
+    opened = look(books())
+    busy = {**opened.shards, "0": opened.shards["0"].model_copy(update={"spent": 500})}
+    assert look(Books(DAY, opened.state, busy, opened.book)).changed == frozenset()
+    busy = {**opened.shards, "0": opened.shards["0"].model_copy(update={"spent": 600})}
+    assert look(Books(DAY, opened.state, busy, opened.book)).changed == set(opened.shards)
+
+
+used = st.lists(
+    st.tuples(st.integers(-900, 3_000), st.integers(-900, 3_000), st.booleans(), st.integers(0, 4_000)),
+    min_size=8,
+    max_size=40,
+)
+
+
+@given(used=used, daily=st.integers(0, 40_000))
+def test_no_hold_after_a_review_passes_the_limit(used: list[tuple[int, int, bool, int]], daily: int) -> None:
+    """For any day, any number of shards and any limits before, whatever is released afterwards: filling all the room
+    stays within the limit, or there is no room at all."""
+    shards = {
+        str(number): Shard(limit=limit, reserved=reserved, spent=spent)
+        for number, (reserved, spent, _, limit) in enumerate(used)
+    }
+    rules = BudgetRules(daily_limit_micros=daily, monthly_limit_micros=10**9)
+    found = look(Books(DAY, BudgetState(), shards, BudgetDay(shards=len(used), reviewed_at=NOW)), rules)
     after = [
-        shard.model_copy(update={"reserved": 0}) if free else shard
-        for shard, free in zip(found.shards.values(), released, strict=True)
+        shard.model_copy(update={"reserved": min(shard.reserved, 0)}) if released else shard
+        for shard, (_, _, released, _) in zip(found.shards.values(), used, strict=True)
     ]
+    if min(sum(reserved for reserved, *_ in used), sum(spent for _, spent, *_ in used)) < 0:
+        return  # no calls ever add up to that
     room = sum(shard.room for shard in after)
     assert room == 0 or sum(shard.used for shard in after) + room <= daily
+    before, left = found.book.used, sum(shard.room for shard in found.shards.values())
+    assert before > daily or before + left > daily - len(used)  # and nothing of it is lost
 
 
 def test_the_days_to_look_at_are_those_in_flight_and_those_nobody_saw() -> None:
@@ -200,9 +266,7 @@ def test_of_the_thresholds_only_the_strongest_is_told() -> None:
 
 def test_a_state_that_is_lost_is_made_anew_from_the_books() -> None:
     """A day whose end a guard has seen counts with what it used, any other with its whole limit at least."""
-    seen = day_review.BudgetDay(limit=100, spent=30, reviewed_at=datetime(2026, 11, 21, tzinfo=UTC))
-    unseen = day_review.BudgetDay(limit=100, spent=130, reviewed_at=datetime(2026, 11, 20, 12, tzinfo=UTC))
-    found = day_review.committed(
-        {"2026-11-20": seen, "2026-11-19": day_review.BudgetDay(limit=50), "2026-11-21": unseen}
-    )
+    seen = BudgetDay(limit=100, spent=30, reviewed_at=datetime(2026, 11, 21, tzinfo=UTC))
+    unseen = BudgetDay(limit=100, spent=130, reviewed_at=datetime(2026, 11, 20, 12, tzinfo=UTC))
+    found = day_review.committed({"2026-11-20": seen, "2026-11-19": BudgetDay(limit=50), "2026-11-21": unseen})
     assert found == {"2026-11-20": 30, "2026-11-19": 50, "2026-11-21": 130}

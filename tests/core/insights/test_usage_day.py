@@ -12,9 +12,9 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 11, 22, tzinfo=UTC)
 
 
-def book(reviews: int, done: int, micros: int = 0) -> BudgetDay:
+def book(rounds: int, done: int, micros: int = 0) -> BudgetDay:
     """Return a day's book with so many photos done."""
-    return BudgetDay(reviews=reviews, tally={"instant": {"m": {"done": done}}}, costs={"instant": {"m": micros}})
+    return BudgetDay(rounds=rounds, tally={"instant": {"m": {"done": done}}}, costs={"instant": {"m": micros}})
 
 
 def note(usage: UsageDay, of: BudgetDay, now: datetime, arrivals: int = 0, **more: Any) -> UsageDay:

@@ -105,7 +105,7 @@ UPGRADE = Upgrade(
     tokens_max=None,
     opened_by="invocation-2",
     lease_until=LATER + timedelta(minutes=3),
-    ceiling=CostCeiling(600, call_hold("2026-11-21", 0, "gpt-test", 600)),
+    ceiling=CostCeiling(600, call_hold("2026-11-21", "0", "gpt-test", 600)),
 )
 
 

@@ -19,7 +19,7 @@ from tests.builders import NOW, job
 
 RUNTIME = RuntimeConfig()
 ASKED = Asked("ana", "request-1", "users/ana/uploads/bottle.jpg", Lane.INSTANT, None, "de", "invocation-1", NOW)
-HOLD = call_hold("2026-11-21", 3, "gpt-test", 600)
+HOLD = call_hold("2026-11-21", "3", "gpt-test", 600)
 
 
 def photos(*prices: int) -> list[Job]:

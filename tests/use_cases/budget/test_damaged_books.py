@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 from google.cloud.firestore import DELETE_FIELD
 
-from functions.core.budget.holds import SHARDS
 from functions.core.shared.errors import BudgetExhausted
 from functions.use_cases.batches.submit_batches import submit_batches
-from functions.use_cases.budget.spending import open_day
+from functions.use_cases.budget.days import open_day
 from functions.use_cases.operations.admin_set_config import AdminSetConfig, admin_set_config
 from functions.use_cases.operations.guard_budget import guard_budget
 from scripts.inprocess import InProcessCloud
@@ -44,7 +43,7 @@ DAMAGES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=str)
-@pytest.mark.parametrize("names", [["0"], [str(number) for number in range(SHARDS)]], ids=["one", "all"])
+@pytest.mark.parametrize("names", [["0"], [str(number) for number in range(8)]], ids=["one", "all"])
 def test_the_guard_mends_damaged_shards_from_what_calls_say(
     cloud: InProcessCloud, damage: dict[str, Any], names: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -54,7 +53,7 @@ def test_the_guard_mends_damaged_shards_from_what_calls_say(
         cloud.client.document(f"budget/{today(cloud)}/shards/{name}").update(damage)
     guard_budget(cloud.deps)
     assert books(cloud)[1:] == before[1:]
-    assert LIMIT - SHARDS < books(cloud)[0] <= LIMIT
+    assert LIMIT - 8 < books(cloud)[0] <= LIMIT
     assert f"document_damaged-{today(cloud)}" in alerts(cloud)
     assert f"budget/{today(cloud)}/shards/{names[0]}" in capfd.readouterr().err
     assert guard_budget(cloud.deps)["repaired"] == 0
@@ -65,11 +64,11 @@ def test_the_guard_mends_damaged_shards_from_what_calls_say(
 def test_while_nobody_has_measured_nothing_more_is_held(cloud: InProcessCloud, look: str) -> None:
     """Whoever looks at a day without adding up its calls does not know what is left of it: no shard gets room until the
     guard has."""
-    for number in range(SHARDS):
+    for number in range(8):
         damage = {"reserved": "?", "spent": "?"}
         cloud.client.document(f"budget/{today(cloud)}/shards/{number}").update(damage)
     if look == "open":
-        assert open_day(today(cloud), cloud.deps) == {}
+        open_day(today(cloud), cloud.deps)
     else:
         admin_set_config(AdminSetConfig(changes={"tokens": {"welcome": 3}}), "root", cloud.deps)
     with pytest.raises(BudgetExhausted):

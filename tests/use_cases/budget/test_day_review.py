@@ -57,10 +57,10 @@ def test_a_repair_measured_before_another_guards_is_not_made(
     cost = job(cloud, classify(cloud, "one"))["costMicros"]
     guard_budget(cloud.deps)
     cloud.client.document(f"budget/{today(cloud)}/shards/2").update({"reserved": 90_000})
-    honest = cloud.deps.store.budget_drift
+    honest = cloud.deps.store.measure_day
     stale = {today(cloud): honest(today(cloud))}
     guard_budget(cloud.deps)
-    monkeypatch.setattr(cloud.deps.store, "budget_drift", lambda day: stale.get(day) or honest(day))
+    monkeypatch.setattr(cloud.deps.store, "measure_day", lambda day: stale.get(day) or honest(day))
     guard_budget(cloud.deps)
     assert books(cloud)[1:] == (0, cost)
 

@@ -10,7 +10,7 @@ from google.api_core.retry import Retry, if_exception_type
 from google.cloud.firestore import Transaction, transactional
 
 from functions.adapters.firestore import writes
-from functions.core.budget.holds import SHARDS, Shard
+from functions.core.budget.shards import SHARDS_MIN, Shard
 from functions.core.shared.errors import (
     PhotoRefused,
     ProviderUnavailable,
@@ -164,7 +164,7 @@ def test_a_burst_that_the_shards_cannot_take_is_told_to_come_back(
 
     @transactional
     def crowded(crowd: Transaction) -> HttpsError:
-        for number in range(SHARDS):
+        for number in range(SHARDS_MIN):
             cloud.client.document(f"budget/{today(cloud)}/shards/{number}").get(transaction=crowd)
         with pytest.raises(HttpsError) as refused, errors_to_https("classify_image"):
             classify(cloud, "two")

@@ -148,4 +148,4 @@ def test_what_ends_tomorrow_is_noted_on_the_day_that_paid_for_it() -> None:
     assert found["batch"][MODEL]["done"] == 3
     book = stored(cloud, f"budget/{day}")
     assert found["batch"][MODEL]["micros"] == book["costs"]["batch"][MODEL]
-    assert usage["reviews"] == book["reviews"]
+    assert usage["rounds"] == book["rounds"]

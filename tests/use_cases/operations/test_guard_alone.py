@@ -98,7 +98,7 @@ def test_an_alert_of_the_last_release_goes_on_by_both_channels(cloud: InProcessC
 
 
 CHECKS = {
-    "days": "budget_drift",
+    "days": "measure_day",
     "users": "sampled_users",
     "a figure": "count_queued",
     "what holds": "open_alerts",
@@ -127,7 +127,7 @@ def test_each_check_fails_alone(
     errors = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
     assert all("a defect of ours" in each["stack_trace"] for each in errors if each["message"] == "guard_check_failed")
     assert len([each for each in errors if each["message"] == "guard_check_failed"]) == counts["failed"]
-    assert (counts["days"] > 0) == (call != "budget_drift")
+    assert (counts["days"] > 0) == (call != "measure_day")
 
 
 def test_a_check_that_fails_ends_no_alert(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +136,7 @@ def test_a_check_that_fails_ends_no_alert(cloud: InProcessCloud, monkeypatch: py
     guard_budget(cloud.deps)
     path = f"alerts/closed-{cloud.clock().date().isoformat()}"
     assert stored(cloud, path)["open"]
-    monkeypatch.setattr(cloud.deps.store, "budget_drift", lambda _day: 1 / 0)
+    monkeypatch.setattr(cloud.deps.store, "measure_day", lambda _day: 1 / 0)
     guard_budget(cloud.deps)
     assert stored(cloud, path)["open"]
 
