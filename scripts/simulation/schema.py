@@ -58,11 +58,11 @@ SCHEMA: dict[str, dict[str, str]] = {
         "str": "day mode doubtedDay",
         "time?": "reopensAt",
         "map": "committed limits holdPercents",
-        "int": "absurd absurdMicros shards",
+        "int": "absurd absurdMicros shardCount",
     },
     "stats/refresh": {"map": "workers"},
     "budget/*": {
-        "int": "limit reserved spent excess reviews rounds shards",
+        "int": "limit reserved spent excess reviews rounds shardCount",
         "map": "costs tally users",
         "time?": "reviewedAt usersAt",
     },

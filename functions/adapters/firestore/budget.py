@@ -111,7 +111,7 @@ class BudgetDocuments(ShardDocuments):
             # Without a record, a day with shards is open all the same: the guard writes it anew.
             review = self.review_day(day, lambda config, books: None if books.shards else decide(config, books))
             book = review.book if review else book
-        return book.shards
+        return book.shard_count
 
     def review_day(
         self,

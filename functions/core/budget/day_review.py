@@ -61,7 +61,7 @@ class BudgetDay(Kept):
     reviewed_at: datetime | None = None
     reviews: int = Field(default=0, ge=0)
     rounds: int = Field(default=0, ge=0)
-    shards: int = Field(default=SHARDS_MIN, ge=1, le=SHARDS_MAX)
+    shard_count: int = Field(default=SHARDS_MIN, ge=1, le=SHARDS_MAX)
     users: dict[str, int] = Field(default_factory=dict)
     users_at: datetime | None = None
 
@@ -129,7 +129,11 @@ def review(
     shards = limited(shards, 0 if over or blind else limit)  # a day that is over takes no more holds
     sums = {name: sum(getattr(shard, name) for shard in shards.values()) for name in ("reserved", "spent", "excess")}
     book, costs, tally = books.book, total_costs(shards.values()), total(shard.tally for shard in shards.values())
-    counts = {"shards": count, "rounds": book.rounds + 1, "reviews": FENCE if count > SHARDS_MIN else book.reviews + 1}
+    counts = {
+        "shard_count": count,
+        "rounds": book.rounds + 1,
+        "reviews": FENCE if count > SHARDS_MIN else book.reviews + 1,
+    }
     seen = {"limit": limit, "costs": costs, "tally": tally, "reviewed_at": now}
     book = book.model_copy(update={**sums, **counts, **seen})
     if books.day <= today:
@@ -138,7 +142,7 @@ def review(
     if books.day == today:
         mode = mode_at(book, rules, line_micros)
         reopens = reopening(rules, state, now) if mode is not Mode.NORMAL else None
-        found = {"day": today, "shards": count, "mode": mode, "reopens_at": reopens, "limits": noted_limits(rules)}
+        found = {"day": today, "shard_count": count, "mode": mode, "reopens_at": reopens, "limits": noted_limits(rules)}
         state = state.model_copy(update=found)
     # Each shard that is written is one that others wait for.
     changed = {name for name, shard in shards.items() if name in books.unsure or shard != books.shards.get(name)}
@@ -196,7 +200,7 @@ def _count(books: Books, limit: int, call_micros: int) -> int:
     """Return how many shards the day has. One whose record is lost has those that are there."""
     if not books.book.opened and not books.shards:
         return shards_for(limit, call_micros)
-    return max(books.book.shards, *(int(name) + 1 for name in books.shards), 1)
+    return max(books.book.shard_count, *(int(name) + 1 for name in books.shards), 1)
 
 
 def _limit(books: Books, rules: BudgetRules) -> int:

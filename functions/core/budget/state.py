@@ -26,14 +26,14 @@ that day. Less is no danger, and closes nothing."""
 class BudgetState(Kept):
     """Where the budget stands, as processes cache it. Stored in `stats/budget`. `committed`: micro-dollars by day.
 
-    `shards`: how many the day has. `hold_percents`: models whose answers have exceeded their estimate. `absurd` counts
-    the implausible answers of `doubted_day`; if true, they cost `absurd_micros` more than is booked. `limits` are the
-    last ones in force: see `core.config.in_force`.
+    `shard_count`: how many shards the day has. `hold_percents`: models whose answers have exceeded their estimate.
+    `absurd` counts the implausible answers of `doubted_day`; if true, they cost `absurd_micros` more than is booked.
+    `limits` are the last ones in force: see `core.config.in_force`.
     """
 
     day: str = "1970-01-01"
     mode: Open[Mode] = Mode.NORMAL
-    shards: int = Field(default=SHARDS_MIN, ge=1)
+    shard_count: int = Field(default=SHARDS_MIN, ge=1)
     reopens_at: datetime | None = None
     committed: dict[str, int] = Field(default_factory=dict)
     limits: dict[str, int] = Field(default_factory=dict)

@@ -37,7 +37,7 @@ def looks_for_room(day: str, looks: int, deps: Deps, *, surely_open: bool = True
     """Yield sound shards of a day, a few with each look, beginning anywhere; none twice. The first look opens the day,
     if nobody has."""
     known, first = deps.budget(), int(deps.new_id(), 16)
-    count = known.shards if surely_open and known.day == day else open_day(day, deps)
+    count = known.shard_count if surely_open and known.day == day else open_day(day, deps)
     for seen in range(0, min(looks * LOOK, count), LOOK):
         names = shard_names(first + seen, count, min(LOOK, count - seen))
         found = deps.store.budget_shards(day, names)

@@ -76,7 +76,7 @@ def instant_ceiling(job: Job, photo: bytes, deps: Deps) -> CostCeiling:
     model, side = deps.settings.openai_model, deps.runtime().images.side_max
     tokens = input_tokens(model, job.region, job.language, size) if size else input_tokens_max(model, side)
     micros, percent = most_micros(tokens, deps.model_price(), batch=False), hold_percent(deps)
-    (shard,) = shard_names(int(deps.new_id(), 16), deps.budget().shards, 1)
+    (shard,) = shard_names(int(deps.new_id(), 16), deps.budget().shard_count, 1)
     hold = call_hold(day_of(deps.clock()), shard, model, raised(micros, percent), percent)
     return CostCeiling(hold.micros, hold)
 

@@ -11,7 +11,7 @@ from functions.core.operations.change_alerts import change_alert
 from functions.core.shared.alerts import AlertKind
 from functions.core.shared.errors import InvalidRequest
 from functions.core.shared.records import Request
-from functions.core.shared.utc_days import day_of
+from functions.core.shared.utc_days import day_of, next_day
 from functions.use_cases.budget.days import line_micros, reviewer
 
 if TYPE_CHECKING:
@@ -66,4 +66,8 @@ def change_config(changes: dict[str, Any], by: str, deps: Deps) -> dict[str, Any
     # A limit that was lowered is in force when this returns: holds go by the shards, and these are set anew.
     review_books = reviewer(deps)
     deps.store.review_day(day_of(deps.clock()), lambda document, books: review_books(document, books, None))
+    tomorrow = day_of(next_day(deps.clock()))  # which the guard may have opened already
+    deps.store.review_day(
+        tomorrow, lambda document, books: review_books(document, books, None) if books.shards else None
+    )
     return outcome

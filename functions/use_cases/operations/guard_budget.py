@@ -2,8 +2,8 @@
 
     deliver the alerts that are due
     ► for each day in flight, today last: add up what its calls and batches hold and have cost ► review the day in one
-    transaction (repair its shards, set their limits, the mode) ► note what has come in since the last look ► who has
-    cost most that day, now and then
+from functions.use_cases.budget.days import open_day, reviewer
+from functions.use_cases.insights.usage import note_usage
     ► look at everything else that waits or fails silently
     ► deliver the alerts that are new
 
@@ -21,6 +21,7 @@ from __future__ import annotations
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -33,7 +34,7 @@ from functions.core.budget.state import BudgetState
 from functions.core.shared.alerts import AlertKind, alert
 from functions.core.shared.time_limits import RUN_TIME
 from functions.core.shared.utc_days import day_bounds, day_of
-from functions.use_cases.budget.days import reviewer
+from functions.use_cases.budget.days import open_day, reviewer
 from functions.use_cases.insights.usage import note_usage
 from functions.use_cases.operations.delivery import deliver_due
 from functions.use_cases.operations.health import raise_alerts
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from functions.wiring import Deps
 
 T = TypeVar("T")
+
+OPEN_AHEAD = timedelta(minutes=30)
+"""Two runs. The first call of a day would open it just as well, but with many others waiting for it."""
 
 
 def guard_budget(deps: Deps) -> dict[str, int]:
@@ -64,6 +68,8 @@ def guard_budget(deps: Deps) -> dict[str, int]:
         if day == today:
             of_mode = mode_held(review)
             run.alone("excess", partial(_report, review, deps, counts))
+    if day_of(deps.clock() + OPEN_AHEAD) != today:
+        run.alone("tomorrow", lambda: open_day(day_of(deps.clock() + OPEN_AHEAD), deps))
     counts["raised"] += run.alone("health", lambda: raise_alerts(deps, of_mode)) or 0
     counts["delivered"] += run.alone("delivery of what is new", lambda: deliver_due(deps, until)) or 0
     if not run.succeeded:

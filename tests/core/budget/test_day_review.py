@@ -169,7 +169,7 @@ def test_a_bigger_budget_has_more_shards() -> None:
     """Room for 2,000 calls on each, eight at least and 512 at most; every shard has its part."""
     for daily, count in ((8_000, 8), (400_000, 10), (1_000_000, 25), (99_999_999, 512)):
         opened = look(books(), BudgetRules(daily_limit_micros=daily, monthly_limit_micros=10**9))
-        assert (opened.book.shards, opened.state.shards) == (count, count)
+        assert (opened.book.shard_count, opened.state.shard_count) == (count, count)
         assert {name: shard.limit for name, shard in opened.shards.items()} == {
             str(number): daily // count for number in range(count)
         }
@@ -181,7 +181,7 @@ def test_a_day_keeps_its_number_of_shards(daily: int) -> None:
     opened = look(books(), BudgetRules(daily_limit_micros=400_000, monthly_limit_micros=10**9))
     changed = Books(DAY, opened.state, opened.shards, opened.book)
     again = look(changed, BudgetRules(daily_limit_micros=daily, monthly_limit_micros=10**9))
-    assert (again.book.shards, again.state.shards, len(again.shards)) == (10, 10, 10)
+    assert (again.book.shard_count, again.state.shard_count, len(again.shards)) == (10, 10, 10)
     assert daily - 10 < sum(shard.limit for shard in again.shards.values()) <= daily
 
 
@@ -189,14 +189,14 @@ def test_a_day_of_a_release_without_the_number_has_eight_shards() -> None:
     """Whatever its limit, until it is over."""
     found = Books(DAY, BudgetState(), books((0, 0)).shards, BudgetDay(limit=99_999_999, reviewed_at=NOW, reviews=4))
     again = look(found, BudgetRules(daily_limit_micros=99_999_999, monthly_limit_micros=10**9))
-    assert (again.book.shards, again.book.reviews, len(again.shards)) == (8, 5, 8)
+    assert (again.book.shard_count, again.book.reviews, len(again.shards)) == (8, 5, 8)
 
 
 def test_a_day_whose_record_is_lost_has_the_shards_that_are_there() -> None:
     """None of them may be forgotten: what they leave would be given away again."""
     opened = look(books(), BudgetRules(daily_limit_micros=400_000, monthly_limit_micros=10**9))
     again = look(Books(DAY, opened.state, opened.shards), BudgetRules(daily_limit_micros=400_000))
-    assert (again.book.shards, again.changed) == (10, frozenset())
+    assert (again.book.shard_count, again.changed) == (10, frozenset())
 
 
 def test_a_release_that_knows_eight_shards_cannot_review_a_day_with_more() -> None:
@@ -233,7 +233,7 @@ def test_no_hold_after_a_review_passes_the_limit(used: list[tuple[int, int, bool
         for number, (reserved, spent, _, limit) in enumerate(used)
     }
     rules = BudgetRules(daily_limit_micros=daily, monthly_limit_micros=10**9)
-    found = look(Books(DAY, BudgetState(), shards, BudgetDay(shards=len(used), reviewed_at=NOW)), rules)
+    found = look(Books(DAY, BudgetState(), shards, BudgetDay(shard_count=len(used), reviewed_at=NOW)), rules)
     after = [
         shard.model_copy(update={"reserved": min(shard.reserved, 0)}) if released else shard
         for shard, (_, _, released, _) in zip(found.shards.values(), used, strict=True)

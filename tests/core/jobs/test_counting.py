@@ -12,7 +12,7 @@ from functions.core.model.usage import Usage
 from functions.core.shared.lanes import Lane
 from tests.builders import NOW, job
 
-HOLD = call_hold("2026-11-21", 3, "m", 600)
+HOLD = call_hold("2026-11-21", "3", "m", 600)
 USAGE = Usage(input_tokens=473, output_tokens=115)
 TOKENS = {"input": 473, "output": 115}
 
