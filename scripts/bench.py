@@ -23,6 +23,7 @@ NAMES = (
     "photos",
     "poll",
     "refresh",
+    "scale",
     "wallet",
 )
 

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from time import monotonic
 from typing import IO, Any, Literal, TypeVar
 
 from google.api_core.exceptions import NotFound
@@ -75,6 +76,20 @@ class StillClock:
 
     def advance(self, step: timedelta) -> None:
         self.now += step
+
+
+class RunningClock(StillClock):
+    """A clock that also goes, as fast as the machine's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._started = monotonic()
+
+    def __call__(self) -> datetime:
+        return self.now + timedelta(seconds=monotonic() - self._started)
+
+    def seconds(self) -> float:
+        return self().timestamp()
 
 
 class MemoryFiles:
@@ -197,10 +212,10 @@ class InProcessCloud:
     raise.
     """
 
-    def __init__(self, wait: Wait | None = None, **standin: Any) -> None:
+    def __init__(self, wait: Wait | None = None, clock: StillClock | None = None, **standin: Any) -> None:
         """`wait` is how a call waits for a lock of Firestore's, see `in_process_client`; `standin` are arguments of
         OpenAIStandIn."""
-        self.clock = StillClock()
+        self.clock = clock or StillClock()
         self._webhook_secret = standin.get("webhook_secret", "")
         # Locks of a process that died expire by the same clock that everything else goes by.
         self.firestore = FirestoreServer(indexes=_INDEXES, clock=self.clock, seconds=self.clock.seconds)

@@ -24,6 +24,7 @@ from scripts.operators.session import Operation, RefusedError, command, document
 from scripts.operators.stories import outcome
 
 BAR = 30
+SHARDS_SHOWN = 8
 WRONG = 3  # the exit status of `status --check` if something is wrong; 1 means that it failed, 2 is a usage error
 COLOURS = {"normal": "green", "batch_only": "yellow", "closed": "red"}
 STATES = {"ok": "green", "late": "red", "failing": "red", "never": "yellow"}
@@ -207,7 +208,7 @@ def _one_batch(operation: Operation, batch_id: str, limit: int) -> None:
 
 @command(looking)
 def budget(operation: Operation) -> None:
-    """Today's budget by shard, the month, and the mode. About 50 reads.
+    """Today's budget, the month, and the mode; the shards with the least room. About 40 reads, and one a shard.
 
     An override: config set budget.overrideMode=closed budget.overrideUntil=+2h
     """
@@ -217,7 +218,7 @@ def budget(operation: Operation) -> None:
     shards = deps.store.budget_shards(today)
     rules, state = deps.runtime().budget, deps.budget()
     sums = {name: sum(getattr(shard, name) for shard in shards.values()) for name in ("limit", "reserved", "spent")}
-    named = sorted(shards.items())
+    named = sorted(shards.items(), key=lambda each: (each[1].room, int(each[0])))
     data = {
         **stats["budget"],
         "day": today,
@@ -231,9 +232,10 @@ def budget(operation: Operation) -> None:
     def render(console: Console) -> None:
         console.print(f"[{COLOURS[data['mode']]}]{data['mode']}[/]: {data['because']}")
         console.print(f"Today {_day_bar(sums)}\n{_month_bar(data)}")
-        rows = [(name, *map(dollars, (each.limit, each.reserved, each.spent, each.room))) for name, each in named]
+        shown = named[:SHARDS_SHOWN]
+        rows = [(name, *map(dollars, (each.limit, each.reserved, each.spent, each.room))) for name, each in shown]
         if rows:
-            console.print(table("shard", ">limit", ">held", ">spent", ">room", rows=rows))
+            console.print(table(f"shard of {len(named)}", ">limit", ">held", ">spent", ">room", rows=rows))
         else:
             console.print("The day is not open yet: its first photo, or the guard, opens it.")
 
