@@ -55,7 +55,7 @@ def _rows(figures: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     """Yield the rows of the table: a figure that has parts has a row for each."""
     for key, value in figures.items():
         if isinstance(value, Mapping):
-            yield from ((f"{key} {part}", of) for part, of in value.items())
+            yield from ((f"{key} {part}", of) for part, of in _rows(value))
         else:
             yield key, value
 

@@ -6,7 +6,6 @@ and tokens are the defaults. Besides: the most that a harmful file takes, and wh
 """
 
 import io
-import json
 import os
 import random
 import struct
@@ -82,8 +81,11 @@ def run() -> dict[str, Any]:
         "rss_mb_per_file_max": max(memory for _, memory, _ in files.values()),
         "anonymous_reads": anonymous_reads(),
         "honest_reads_added": round(instantcost.run()["reads_per_call"] - READS_BEFORE, 3),
-        "by_accounts": {count: json.dumps(figures) for count, figures in days.items()},
-        "by_file": {name: f"{cpu:.2f} s, {memory:.0f} MB, {outcome}" for name, (cpu, memory, outcome) in files.items()},
+        "by_accounts": days,
+        "by_file": {
+            name: {"cpu_s": round(cpu, 2), "rss_mb": round(memory), "outcome": outcome}
+            for name, (cpu, memory, outcome) in files.items()
+        },
     }
 
 

@@ -1,11 +1,13 @@
 """The parts of benchmarks that stand in for the cloud, which nothing else would find out of date."""
 
+import json
 import subprocess
 import sys
 
 import pytest
 
 from functions.adapters.process_memory import PHOTOS_IN_MEMORY_MAX
+from scripts import bench
 from scripts.benchmarks import abuse, instant, photos, poll
 from scripts.benchmarks.processes import ROOT, python
 from scripts.ecolane_cloud import ecolane_cloud
@@ -72,3 +74,18 @@ def test_a_few_hostile_accounts_spoil_nobodys_day() -> None:
     assert 0.9 < figures["budget_left_at_18h_share"] < 1
     assert 0 < figures["hostile_cost_micros_per_account"] < 10_000
     assert abuse.anonymous_reads() == 0
+
+
+def test_figures_of_figures_are_rows_and_one_object(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A figure that has parts, at any depth, is an object in the JSON and a row for each part in the table."""
+    figures = {"by_accounts": {"10": {"share": 0.5}, "20": {"share": 0.25}}, "reads": 3}
+    monkeypatch.setattr(abuse, "run", lambda: figures)
+    bench.main("abuse")
+    *shown, line = capsys.readouterr().out.strip().splitlines()
+    assert json.loads(line) == figures
+    assert [row.split()[1:5] for row in shown if "by_accounts" in row] == [
+        ["by_accounts", "10", "share", "│"],
+        ["by_accounts", "20", "share", "│"],
+    ]
