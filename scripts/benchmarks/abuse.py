@@ -34,6 +34,7 @@ from functions.use_cases.operations.guard_budget import guard_budget
 from localcloud.functions import load
 from scripts.benchmarks import instantcost
 from scripts.benchmarks.calls import PHOTO, classify
+from scripts.ecolane_cloud import PROJECT
 from scripts.functions_alone import MAIN
 from scripts.inprocess import InProcessCloud
 
@@ -225,13 +226,13 @@ def anonymous_reads() -> int:
     """Return how many reads a call to each function costs that carries no token, or a bad one."""
     cloud, before = InProcessCloud(seed=1), wiring.deps
     cloud.firestore.bill.reset()
-    dispatcher = load(MAIN, "demo-ecolane", "us-central1")
+    dispatcher = load(MAIN, PROJECT, "us-central1")
     wiring.deps = lambda: cloud.deps  # type: ignore[assignment]  # what each call asks for first
     try:
         client = Client(dispatcher)
         for trigger in dispatcher.triggers:
             for headers in ({}, {"Authorization": "Bearer junk"}):
-                client.post(f"/demo-ecolane/us-central1/{trigger['name']}", json={"data": {}}, headers=headers)
+                client.post(f"/{PROJECT}/us-central1/{trigger['name']}", json={"data": {}}, headers=headers)
     finally:
         wiring.deps = before
     return int(cloud.firestore.bill.snapshot()["totals"]["reads"])

@@ -31,6 +31,7 @@ from functions.use_cases.budget.spending import hold_for_batch
 from functions.wiring import Deps
 from scripts.benchmarks.batchfile import LARGE, SMALL, Answers, DiskFiles, job_id_of, member
 from scripts.benchmarks.processes import firestore, python, rss_mb
+from scripts.ecolane_cloud import PROJECT
 from scripts.inprocess import MemoryMessaging, replaced
 
 PAGE = 500
@@ -85,7 +86,7 @@ class _Provider(Answers):
 
 
 def _deps(lines: int, folder: Path) -> Deps:
-    settings = Settings("demo-ecolane", "bucket", "gpt-6-luna", "http://openai.local", "key")
+    settings = Settings(PROJECT, "bucket", "gpt-6-luna", "http://openai.local", "key")
     client = BoundedClient(project=settings.project, credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
     client.document("config/runtime").set(
         {"budget": {"dailyLimitMicros": 10_000_000_000, "monthlyLimitMicros": 100_000_000_000}}

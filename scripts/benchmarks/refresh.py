@@ -24,9 +24,9 @@ from functions.deploy.params import Settings
 from functions.use_cases.refresh.refresh_credits import refresh_credits
 from functions.wiring import Deps
 from scripts.benchmarks.processes import firestore, python, rss_mb
+from scripts.ecolane_cloud import PROJECT
 from scripts.inprocess import StillClock
 
-PROJECT = "demo-ecolane"
 USERS_SMALL, USERS_LARGE = 10_000, 100_000
 DORMANT_SHARE = 10
 MIDNIGHT = datetime(2026, 11, 21, tzinfo=UTC)
