@@ -13,13 +13,13 @@ from rich.console import Console
 
 from scripts.simulation.faults import Fault, Kind
 from scripts.simulation.history import History, history
+from scripts.simulation.invariants import Violation
 from scripts.simulation.mutations import MUTATIONS, Mutation, in_force
 from scripts.simulation.places import call
 from scripts.simulation.report import show_failure
 from scripts.simulation.run import Result, run
 from scripts.simulation.schema import problems
 from scripts.simulation.shrink import shortest
-from scripts.simulation.violations import Violation
 
 ROOT = Path(__file__).parents[1]
 HISTORIES = int(os.environ.get("HISTORIES", "60"))

@@ -13,8 +13,8 @@ from typing import Any
 from scripts.simulation.actions import job_id_of, photo_path
 from scripts.simulation.documents import Documents, Fields
 from scripts.simulation.faults import Kind
+from scripts.simulation.invariants import Violation
 from scripts.simulation.schema import problems
-from scripts.simulation.violations import Violation
 from scripts.simulation.world import Billed, Outcome, World
 
 FINAL = {"done", "failed", "cancelled"}

@@ -6,17 +6,25 @@ ever is. A month's limit is in force with the review of its last day.
 """
 
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import Any
 
 from localcloud.firestore.store import Database, Scope
 from scripts.simulation.documents import decoded
-from scripts.simulation.violations import Violation
 
 # What is in force where the config does not say.
 DAILY_LIMIT_MICROS, MONTHLY_LIMIT_MICROS = 10_000_000, 200_000_000
 
 _SHARDS, _DAYS, _CONFIG = Scope(group="shards"), Scope(collection="budget"), Scope(collection="config")
 _WRITES = frozenset({"firestore.Commit", "firestore.BatchWrite"})
+
+
+@dataclass(frozen=True)
+class Violation:
+    """Which promise is broken (`lost_jobs`, `budget` ...), and how."""
+
+    kind: str
+    text: str
 
 
 class Invariants:

@@ -20,8 +20,8 @@ from typing import Any
 from scripts.simulation import places
 from scripts.simulation.faults import Focus, Kind
 from scripts.simulation.history import History, history
+from scripts.simulation.invariants import Violation
 from scripts.simulation.run import run
-from scripts.simulation.violations import Violation
 
 HISTORIES_MAX = 40  # in which a mutation must be caught; most are in the first few
 

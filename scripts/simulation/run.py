@@ -9,7 +9,7 @@ from scripts.simulation.drain import come_back, settle
 from scripts.simulation.faults import Fault
 from scripts.simulation.history import Action, History
 from scripts.simulation.interleaving import OverrunError
-from scripts.simulation.violations import Violation
+from scripts.simulation.invariants import Violation
 from scripts.simulation.world import World
 
 
