@@ -7,7 +7,7 @@
 
 What starts, in this order, each on a port of its own; it stops in the reverse order, whatever happens:
 
-    moved clock → Firestore → Storage → Auth → OpenAI stand-in → functions (a process) → cron clock
+    moved clock → Firestore → Storage → Auth → OpenAI stand-in → functions (a process) → hosting → cron clock
 """
 
 import base64
@@ -39,6 +39,7 @@ from localcloud.clock import FILE_VARIABLE, MovableClock
 from localcloud.cron import CronClock, CronFaults, Tick
 from localcloud.firestore_choice import LocalFirestore, choose_firestore
 from localcloud.functions_process import FunctionsProcess, Trigger
+from localcloud.hosting import HostingServer, Page, Site
 from localcloud.openai import OpenAIStandIn
 from localcloud.openai.answers import Answer, no_wish
 from localcloud.project import PROJECT, REGION, ProjectError, read_project
@@ -50,6 +51,7 @@ from localcloud.storage_rules import StorageSecurity, no_documents
 OPENAI_CHOICES = ("auto", "standin", "none")
 _OPENAI = "https://api.openai.com/v1"
 _CALL_SECONDS_MAX = 120
+_CUSTOM_TOKENS_FOR = "https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit"
 _ENVIRONMENT_LOCK = threading.Lock()
 
 
@@ -69,6 +71,7 @@ class Ports:
     storage: int = 0
     auth: int = 0
     openai: int = 0
+    hosting: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class CloudSettings:
         rules: the security rules of Firestore, read again whenever the file changes; without one apps may do nothing
             in the embedded Firestore, and everything in the official one.
         storage_rules: the security rules of Storage, likewise.
+        site: the pages to serve, if any.
         clock_hook: `module:function` of the project, called in the functions' process with the moved clock, which
             returns the time now. Without it the functions keep the machine's time.
         function_processes: instances behind the functions' one address.
@@ -109,6 +113,7 @@ class CloudSettings:
     indexes: Path | None = None
     rules: Path | None = None
     storage_rules: Path | None = None
+    site: Site | None = None
     clock_hook: str | None = None
     function_processes: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -135,6 +140,7 @@ class CloudSettings:
             indexes=project.indexes,
             rules=project.rules,
             storage_rules=project.storage_rules,
+            site=project.site,
             usual_ports=project.ports,
         )
         return replace(found, **changes)
@@ -150,6 +156,7 @@ class LocalCloud:
     openai: OpenAIStandIn | None
     openai_base_url: str
     functions_url: str
+    page_url: str
     cron: CronClock
     logs: Path
 
@@ -228,6 +235,11 @@ class LocalCloud:
             if settings.openai_webhook not in names:
                 raise ProjectError(f"no function {settings.openai_webhook} for OpenAI's events, only {names}")
             self.openai.settings.webhook_url = self.url(settings.openai_webhook)
+        self.page_url = ""
+        if settings.site is not None:
+            hosting = HostingServer(settings.site, self._page, settings.ports.hosting)
+            _run(stack, hosting)
+            self.page_url = hosting.url
         self.cron = CronClock(
             self.clock,
             self._functions.triggers(),
@@ -300,9 +312,7 @@ class LocalCloud:
 
     def sign_in(self, uid: str) -> SignedIn:
         """Return a fresh token for a user, which carries the custom claims set since."""
-        parts = ({"alg": "none", "typ": "JWT"}, {"uid": uid})
-        header, payload = (base64.urlsafe_b64encode(json.dumps(part).encode()).decode() for part in parts)
-        token = self._auth("accounts:signInWithCustomToken", {"token": f"{header}.{payload}."})
+        token = self._auth("accounts:signInWithCustomToken", {"token": custom_token(uid)})
         return SignedIn(uid, token["idToken"])
 
     def set_custom_claims(self, uid: str, claims: Mapping[str, Any]) -> None:
@@ -334,6 +344,16 @@ class LocalCloud:
             return StorageSecurity(self.settings.storage_rules, documents)
         except RulesError as error:
             raise ProjectError(str(error)) from error
+
+    def _page(self) -> Page:
+        config = {"apiKey": "local", "projectId": self.project, "storageBucket": self.bucket, "appId": "local"}
+        emulators = {
+            "auth": self.auth_host,
+            "firestore": self.firestore.app_host,
+            "functions": self.functions_url,
+            "storage": self.storage_host,
+        }
+        return Page(config, emulators)
 
     def _start_openai(self, stack: ExitStack) -> None:
         real = {name: os.environ[name] for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL") if os.environ.get(name)}
@@ -384,6 +404,13 @@ class LocalCloud:
             raise RuntimeError(f"{operation}: {answer.text}")
         content: dict[str, Any] = answer.json()
         return content
+
+
+def custom_token(uid: str, claims: Mapping[str, Any] | None = None) -> str:
+    """Return a custom token for a user, as an app signs in with; unsigned, which only emulators take."""
+    parts = ({"alg": "none", "typ": "JWT"}, {"aud": _CUSTOM_TOKENS_FOR, "uid": uid, "claims": dict(claims or {})})
+    header, payload = (base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
+    return f"{header}.{payload}."
 
 
 def _nobody() -> AnonymousCredentials:

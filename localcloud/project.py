@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from localcloud.hosting import HostingError, Site
+
 PROJECT = "demo-local"  # the prefix demo- keeps every Firebase tool from looking for a real project
 REGION = "us-central1"
 
@@ -25,6 +27,7 @@ class FirebaseProject:
     indexes: Path | None
     rules: Path | None
     storage_rules: Path | None
+    site: Site | None
     ports: Mapping[str, int]
 
 
@@ -46,6 +49,7 @@ def read_project(folder: Path) -> FirebaseProject:
         indexes=_named(folder, firestore.get("indexes")),
         rules=_named(folder, firestore.get("rules")),
         storage_rules=_named(folder, _first(content, "storage").get("rules")),
+        site=_site(folder, content),
         ports={name: part["port"] for name, part in emulators.items() if isinstance(part, dict) and "port" in part},
     )
 
@@ -82,6 +86,14 @@ def _first(content: Mapping[str, Any], part: str) -> dict[str, Any]:
     section = content.get(part, {})
     found: dict[str, Any] = (section[0] if section else {}) if isinstance(section, list) else section
     return found
+
+
+def _site(folder: Path, content: Mapping[str, Any]) -> Site | None:
+    section = _first(content, "hosting")
+    try:
+        return Site.of(folder, section) if section else None
+    except HostingError as error:
+        raise ProjectError(f"{folder / 'firebase.json'}: {error}") from error
 
 
 def _default_project(path: Path) -> str:

@@ -26,7 +26,15 @@ from localcloud.project import ProjectError, load_hook
 from localcloud.serving import PortTakenError, free_port
 
 # Those of the Firebase suite where it has one, so that an app set up for that finds us too.
-USUAL_PORTS = {"functions": 5001, "firestore": 8080, "storage": 9199, "auth": 9099, "openai": 9198, "control": 4001}
+USUAL_PORTS = {
+    "functions": 5001,
+    "firestore": 8080,
+    "storage": 9199,
+    "auth": 9099,
+    "openai": 9198,
+    "hosting": 5000,
+    "control": 4001,
+}
 _HOOKS = ("answers",)
 
 Sections = Mapping[str, list[str]]
@@ -158,7 +166,9 @@ def _parts(cloud: LocalCloud, control_url: str) -> dict[str, str]:
     openai = f"{cloud.openai_base_url} ({stand_in})" if cloud.openai_base_url else "none"
     rules, storage_rules = map(_rules, (settings.rules, settings.storage_rules))
     clock = settings.clock_hook or "the functions keep the machine's time: no --clock-hook"
+    pages = {"Pages": cloud.page_url} if cloud.page_url else {}
     return {
+        **pages,
         "Functions": f"{cloud.functions_url}/{cloud.project}/{cloud.region}/NAME",
         "": ", ".join(trigger.name for trigger in cloud.triggers()),
         "Firestore": f"{cloud.firestore.app_host} ({cloud.firestore.kind}: {cloud.firestore.why}; {rules})",

@@ -263,6 +263,7 @@ def test_a_project_says_what_it_is(tmp_path: Path) -> None:
         tmp_path / "i.json",
         tmp_path / "f.rules",
         tmp_path / "s.rules",
+        None,
         {"functions": 5002},
     )
 
