@@ -17,7 +17,11 @@ from localcloud.firestore import FirestoreServer, OfficialFirestore, find_offici
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "demo-ecolane"
 TABLE = json.loads((ROOT / "tests" / "rules" / "rules_table.json").read_text(encoding="utf-8"))
-UIDS = {"owner": "ann", "other": "bob", "admin": "root"}
+UIDS = {"owner": "ann", "other": "bob", "admin": "root", "verified": "root", "unverified": "root"}
+OWNER = {"Authorization": "Bearer owner"}
+OPERATORS = {"admin": "custom", "verified": "password", "unverified": "password"}
+"""Who has the claim, and how they sign in."""
+
 DOCUMENTS = {path.replace("{owner}", UIDS["owner"]): allowed for path, allowed in TABLE["documents"].items()}
 OWN = {"field": {"fieldPath": "uid"}, "op": "EQUAL", "value": {"stringValue": UIDS["owner"]}}
 FIELDS = {"fields": {"uid": {"stringValue": UIDS["owner"]}, "balance": {"integerValue": "7"}}}
@@ -27,7 +31,9 @@ def token(caller: str) -> str:
     """Return an unsigned token, as the Auth emulator gives them out."""
     now, uid = int(time.time()), UIDS[caller]
     claims: dict[str, Any] = {"sub": uid, "user_id": uid, "aud": PROJECT, "iat": now, "exp": now + 3_600}
-    claims |= {"iss": f"https://securetoken.google.com/{PROJECT}"} | ({"admin": True} if caller == "admin" else {})
+    claims |= {"iss": f"https://securetoken.google.com/{PROJECT}"} | ({"admin": True} if caller in OPERATORS else {})
+    claims["firebase"] = {"sign_in_provider": OPERATORS.get(caller, "custom")}
+    claims["email_verified"] = caller == "verified"
     parts = [json.dumps(part).encode() for part in ({"alg": "none", "typ": "JWT"}, claims)]
     return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts) + "."
 
@@ -47,9 +53,9 @@ def firestore(request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
     host = server.app_host if isinstance(server, FirestoreServer) else server.host
     base = f"http://{host}/v1/projects/{PROJECT}/databases/(default)/documents"
     try:
-        with httpx.Client(base_url=base) as client:
+        with httpx.Client(base_url=base, timeout=60) as client:  # a JVM starts
             for path in DOCUMENTS:
-                made = client.patch(path, json=FIELDS, headers={"Authorization": "Bearer owner"})
+                made = client.patch(path, json=FIELDS, headers=OWNER)
                 assert made.status_code == 200, made.text
             yield client
     finally:
@@ -94,6 +100,14 @@ def test_each_document_allows_what_the_table_says(firestore: httpx.Client, path:
     allowed = DOCUMENTS[path].get(operation, [])
     for caller in TABLE["callers"]:
         assert attempt(firestore, path, operation, caller) == (200 if caller in allowed else 403), caller
+
+
+@pytest.mark.parametrize(("caller", "status"), [("verified", 200), ("unverified", 403)])
+def test_an_operator_with_a_password_has_verified_the_address(
+    firestore: httpx.Client, caller: str, status: int
+) -> None:
+    """As for calls: whoever guesses at an address gets no further with its claim."""
+    assert attempt(firestore, "budget/2026-11-21", "get", caller) == status
 
 
 def test_the_table_has_every_collection() -> None:
