@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test test-fast test-long test-localcloud test-install test-client bench simulate check format docs callable audit lock clean
+.PHONY: help install demo dev test test-fast test-long test-localcloud test-install test-client bench simulate check format docs callable audit lock vendor clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ docs: venv/.local  ## Write the tables of functions in README.md and docs/deploy
 audit: venv/.dev  ## Ask PyPI for vulnerabilities of what is locked: make audit [IF_MISSING=skip]
 	@$(BIN)/python -m scripts.audit $(if $(IF_MISSING),--if-missing "$(IF_MISSING)")
 
+vendor:  ## Pack what the pages take from npm into web/vendor; needs Node
+	@cd scripts/vendor && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && node build.mjs
+
 lock: venv/.dev  ## Pin what requirements*.in bring along, with hashes: make lock [PACKAGE=to-upgrade]
 	@for name in requirements requirements-local requirements-dev; do \
 	  $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-strip-extras \
@@ -77,4 +80,4 @@ lock: venv/.dev  ## Pin what requirements*.in bring along, with hashes: make loc
 	done
 
 clean:  ## Remove everything that is made here
-	rm -rf venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov tests/client/node_modules
+	rm -rf venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov tests/client/node_modules scripts/vendor/node_modules
