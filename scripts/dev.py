@@ -2,10 +2,11 @@
 
 import json
 import sys
+import uuid
 from contextlib import ExitStack
 
 from localcloud import up
-from localcloud.cloud import LocalCloud
+from localcloud.cloud import LocalCloud, custom_token
 from localcloud.cloud_scheduler_api import SchedulerServer
 from scripts.ecolane_cloud import ecolane_settings
 from scripts.schedules import EMULATOR
@@ -17,7 +18,9 @@ def more(cloud: LocalCloud, stack: ExitStack) -> up.Sections:
     scheduler.start()
     stack.callback(scheduler.stop)
     headers = f"-H 'Content-Type: application/json' -H 'Authorization: Bearer {cloud.sign_up().id_token}'"
+    operator = custom_token(f"operator-{uuid.uuid4().hex[:8]}", {"admin": True})
     return {
+        "Pages, for a user and for an operator": [cloud.page_url, f"{cloud.page_url}/operator#token={operator}"],
         "Environment of scripts.schedules": [
             f"export {EMULATOR}={scheduler.host}",
             f"export SCHEDULER_SERVICE_ACCOUNT=scheduler@{cloud.project}.iam.gserviceaccount.com",

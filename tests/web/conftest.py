@@ -1,0 +1,82 @@
+"""The pages in a real browser, in front of the whole local cloud."""
+
+import shutil
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from localcloud.cloud import LocalCloud, custom_token
+from scripts.ecolane_cloud import ecolane_cloud
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
+HOW = "no browser for the pages: apt-get install chromium-headless-shell"
+PATIENCE_MS = 60_000
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """The machine's own browser; skips with the line that installs one."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make venv/.dev")
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
+        pytest.skip(HOW)
+    playwright.expect.set_options(timeout=PATIENCE_MS)
+    with playwright.sync_playwright() as driver:
+        # Without its sandbox, which it does not have where it runs as root: it sees no page but ours.
+        browser = driver.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def cloud(browser: "Browser") -> Iterator[LocalCloud]:
+    """The running product. Only where there is a browser."""
+    del browser
+    with ecolane_cloud(openai="standin", firestore="embedded") as cloud:
+        yield cloud
+
+
+class Opened:
+    """A page of the site, with whatever went wrong in it."""
+
+    def __init__(self, browser: "Browser", url: str, **options: Any) -> None:
+        self._url = url
+        self.context = browser.new_context(**{"viewport": {"width": 390, "height": 844}, **options})
+        self.context.set_default_timeout(PATIENCE_MS)
+        self.page: Page = self.context.new_page()
+        self.problems: list[str] = []
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("console", lambda said: self.problems.append(said.text) if said.type == "error" else None)
+
+    def go(self, path: str = "/") -> "Page":
+        """Open a path of the site."""
+        self.page.goto(self._url + path)
+        return self.page
+
+    def start(self) -> "Page":
+        """Open the user's page and go on without an account, to where photos are handed in."""
+        page = self.go()
+        page.get_by_role("button", name="Start without an account").click()
+        page.get_by_role("button", name="10 tokens").wait_for()
+        page.locator("#file:enabled").wait_for(state="attached")  # the prices are known
+        return page
+
+    def operate(self, path: str = "/operator", uid: str = "operator") -> "Page":
+        """Open an operator's page, signed in."""
+        token = custom_token(uid, {"admin": True})
+        self.page.goto(f"{self._url}/operator#token={token}")
+        self.page.get_by_role("navigation").wait_for()
+        return self.go(path) if path != "/operator" else self.page
+
+
+@pytest.fixture
+def opened(browser: "Browser", cloud: LocalCloud) -> Iterator[Opened]:
+    """A fresh visit; it fails if anything went wrong in the page that nobody has looked for."""
+    visit = Opened(browser, cloud.page_url)
+    yield visit
+    visit.context.close()
+    assert visit.problems == []

@@ -1,0 +1,122 @@
+"""Every view can be read without eyes, by a keyboard, in the dark and on a telephone."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from localcloud.cloud import LocalCloud
+from tests.app import photo
+from tests.web.conftest import Opened
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+SIZES = {"telephone": {"width": 390, "height": 844}, "desk": {"width": 1280, "height": 900}}
+
+
+def signed_out(visit: Opened, _: Path) -> "Page":
+    """The first thing anybody sees, with the form open."""
+    page = visit.go()
+    page.get_by_text("Use an e-mail address").click()
+    return page
+
+
+def empty(visit: Opened, _: Path) -> "Page":
+    """Signed in, and no photo yet."""
+    page = visit.start()
+    page.get_by_text("No photo yet").wait_for()
+    return page
+
+
+def photos(visit: Opened, file: Path) -> "Page":
+    """One answered, one queued."""
+    page = visit.start()
+    page.set_input_files("#file", file)
+    page.get_by_role("list").get_by_role("button").first.wait_for()
+    page.get_by_role("radio", name="Later").check()
+    page.set_input_files("#file", file)
+    page.get_by_text("in the queue").wait_for()
+    return page
+
+
+def result(visit: Opened, file: Path) -> "Page":
+    """What it is, with everything unfolded."""
+    page = visit.start()
+    page.set_input_files("#file", file)
+    page.get_by_role("list").get_by_role("button").first.click()
+    for summary in page.locator("summary").all():
+        summary.click()
+    return page
+
+
+def wallet(visit: Opened, _: Path) -> "Page":
+    """Tokens, with their limits."""
+    page = visit.start()
+    page.get_by_role("button", name="10 tokens").click()
+    page.get_by_text("Today's limits").click()
+    return page
+
+
+def now(visit: Opened, _: Path) -> "Page":
+    """The operators' first page, with its table."""
+    page = visit.operate()
+    page.get_by_text("Show as table").click()
+    return page
+
+
+def alerts(visit: Opened, _: Path) -> "Page":
+    """What happened, and who changed what."""
+    page = visit.operate()
+    page.get_by_role("link", name="Alerts").click()
+    page.get_by_role("heading", name="Changed settings").wait_for()
+    return page
+
+
+VIEWS: tuple[Callable[[Opened, Path], "Page"], ...] = (signed_out, empty, photos, result, wallet, now, alerts)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("view", VIEWS, ids=[view.__name__ for view in VIEWS])
+def test_nothing_is_in_the_way(
+    browser: "Browser", cloud: LocalCloud, tmp_path: Path, view: Callable[..., Any], size: str, scheme: str
+) -> None:
+    """No violation that axe knows of, and nothing wider than the screen."""
+    file = tmp_path / "bottle.jpg"
+    file.write_bytes(photo(64))
+    visit = Opened(browser, cloud.page_url, viewport=SIZES[size], color_scheme=scheme)
+    try:
+        page = view(visit, file)
+        found = Axe().run(page).response["violations"]
+        assert [(each["id"], [node["target"] for node in each["nodes"]]) for each in found] == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert visit.problems == []
+    finally:
+        visit.context.close()
+
+
+def test_a_keyboard_alone_is_enough(opened: Opened, tmp_path: Path) -> None:
+    """From signing in to a photo's lane, its file and the wallet: each is reached by Tab, and said by its name."""
+    file = tmp_path / "bottle.jpg"
+    file.write_bytes(photo(64))
+    page = opened.go()
+    page.get_by_role("button", name="Start without an account").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="10 tokens").wait_for()
+    page.locator("#file:enabled").wait_for(state="attached")
+    reached = set()
+    for _ in range(8):
+        page.keyboard.press("Tab")
+        reached.add(
+            page.evaluate(
+                "document.activeElement.id || document.activeElement.textContent.trim() || document.activeElement.value"
+            )
+        )
+    assert {"To the page", "10 tokens", "file"} <= reached
+    assert reached & {"instant", "batch"}
+    page.get_by_role("button", name="10 tokens").press("Enter")
+    expect(page.get_by_role("heading", name="Your tokens")).to_be_focused()

@@ -1,0 +1,87 @@
+"""The operators' page: what it says first, figures that are sums of rows, and who may see it."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import expect
+
+from localcloud.cloud import LocalCloud
+from tests.app import photo
+from tests.web.conftest import Opened
+
+NOTICED = 20_000
+
+
+def classify(cloud: LocalCloud, uid: str, key: str, mode: str) -> None:
+    """Hand a photo in as an app does."""
+    user = cloud.sign_in(uid)
+    path = f"users/{uid}/uploads/{key}.jpg"
+    cloud.storage_client().bucket(cloud.bucket).blob(path).upload_from_string(photo(64), content_type="image/jpeg")
+    cloud.call("classify_image", {"requestId": f"request-{key}", "imagePath": path, "mode": mode}, user.id_token)
+
+
+@pytest.fixture(scope="module")
+def busy(cloud: LocalCloud) -> LocalCloud:
+    """A day with photos in both lanes, which the guard has looked at."""
+    for number in range(3):
+        classify(cloud, "ann", f"now-{number}", "instant") if number < 2 else None
+        classify(cloud, "bob", f"later-{number}", "batch")
+    cloud.advance(timedelta(hours=5))
+    return cloud
+
+
+def spent(cloud: LocalCloud) -> int:
+    """Return the micro-dollars of all of the day's shards."""
+    day = cloud.clock().date().isoformat()
+    shards = cloud.firestore_client().collection("budget", day, "shards").stream()
+    return sum(each.get("spent") for each in shards)
+
+
+def test_the_sentence_says_whether_all_is_well(opened: Opened, busy: LocalCloud) -> None:
+    """Money of the limit in one line, and the figures below are sums of the day's documents."""
+    page = opened.operate()
+    expect(page.get_by_text(re.compile(r"\$[\d.]+ of \$10\.00 today"))).to_be_visible()
+    expect(page.get_by_text(f"${spent(busy) / 1e6:.6f}".rstrip("0")).first).to_be_visible()
+    rows = page.get_by_role("table").first.get_by_role("row")
+    expect(rows.nth(1)).to_contain_text("Instant2")
+    expect(rows.nth(2)).to_contain_text("Later3")
+    expect(page.get_by_text("100.0 % of 5 photos answered")).to_be_visible()
+
+
+def test_figures_change_while_one_looks(opened: Opened, busy: LocalCloud) -> None:
+    """A photo that is answered now is on the page now, by a listener; and the page says what its reads cost."""
+    page = opened.operate()
+    expect(page.get_by_text(re.compile("of 5 photos answered"))).to_be_visible()
+    classify(busy, "cy", "while-looking", "instant")
+    expect(page.get_by_text(re.compile("of 6 photos answered"))).to_be_visible(timeout=NOTICED)
+    expect(page.get_by_text(re.compile(r"This page has cost \$[\d.]+ in \d+ reads"))).to_be_visible()
+
+
+def test_every_chart_has_its_table(opened: Opened, busy: LocalCloud) -> None:
+    """For whoever sees no lines: the same figures in rows."""
+    del busy
+    page = opened.operate()
+    page.get_by_text("Show as table").click()
+    expect(page.get_by_role("columnheader", name="Until (UTC)")).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("Spent until now"))).to_be_visible()
+
+
+def test_changes_by_hand_are_listed(opened: Opened, cloud: LocalCloud) -> None:
+    """Who changed which field from what to what, and the alert of it."""
+    page = opened.operate()
+    cloud.set_custom_claims(cloud.sign_up("op@example.com").uid, {"admin": True})
+    operator = cloud.sign_in("operator-by-hand")
+    cloud.set_custom_claims(operator.uid, {"admin": True})
+    cloud.call("admin_set_config", {"changes": {"tokens": {"welcome": 12}}}, cloud.sign_in(operator.uid).id_token)
+    page.get_by_role("link", name="Alerts").click()
+    expect(page.get_by_text("tokens.welcome: the default → 12")).to_be_visible()
+    expect(page.get_by_text("config changed").first).to_be_visible()
+
+
+def test_who_is_no_operator_is_told_so(opened: Opened) -> None:
+    """Nothing is shown or read; the line that makes one an operator is there to copy."""
+    page = opened.start()
+    page.goto(page.url.rstrip("/") + "/operator")
+    expect(page.get_by_role("heading", name="Not an operator")).to_be_visible()
+    expect(page.get_by_text("scripts.admin operator")).to_be_visible()

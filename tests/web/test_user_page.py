@@ -1,0 +1,110 @@
+"""The user's page: the whole way of a photo in both lanes, what it costs, and every refusal in words."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from localcloud.cloud import LocalCloud
+from tests.app import photo
+from tests.web.conftest import Opened
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A photo on the user's machine."""
+    path = tmp_path / "bottle.jpg"
+    path.write_bytes(photo(640))
+    return path
+
+
+def test_an_instant_photo_is_answered_while_the_user_watches(opened: Opened, file: Path) -> None:
+    """Price on the button, answer in the list, disposal on the card, and the balance says what it took."""
+    page = opened.start()
+    page.get_by_role("radio", name="Instant").check()
+    expect(page.get_by_text("Classify now, 5 tokens")).to_be_visible()
+    page.set_input_files("#file", file)
+    answer = page.get_by_role("list").get_by_role("button").first
+    answer.wait_for()
+    expect(page.get_by_role("button", name="5 tokens").first).to_be_visible()
+    answer.click()
+    expect(page.get_by_text(re.compile(r"\d+ % sure"))).to_be_visible()
+    expect(page.get_by_text(re.compile("Instant · 5 tokens"))).to_be_visible()
+    page.get_by_role("button", name="Back").click()
+    expect(page.get_by_role("heading", name="Your photos")).to_be_visible()
+
+
+def test_a_queued_photo_is_answered_without_a_reload(opened: Opened, cloud: LocalCloud, file: Path) -> None:
+    """It waits with its expected time; hours later its answer is there, by the listener alone."""
+    page = opened.start()
+    page.get_by_role("radio", name="Later").check()
+    page.set_input_files("#file", file)
+    expect(page.get_by_text("in the queue")).to_be_visible()
+    expect(page.get_by_text(re.compile("Answer expected in"))).to_be_visible()
+    cloud.advance(timedelta(hours=5))
+    expect(page.get_by_text(re.compile("Waste ·|Non-Waste ·"))).to_be_visible()
+
+
+def test_a_queued_photo_may_be_hurried_or_cancelled(opened: Opened, file: Path) -> None:
+    """The difference in price is on the button; a cancelled one brings its token back."""
+    page = opened.start()
+    page.get_by_role("radio", name="Later").check()
+    page.set_input_files("#file", [file, file])
+    expect(page.get_by_text("in the queue")).to_have_count(2)
+    page.get_by_role("button", name="Cancel").first.click()
+    expect(page.get_by_text("Cancelled")).to_be_visible()
+    expect(page.get_by_role("button", name="9 tokens")).to_be_visible()
+    page.get_by_role("button", name="Now, 4 tokens").click()
+    expect(page.get_by_text(re.compile("Waste ·|Non-Waste ·"))).to_be_visible()
+    expect(page.get_by_role("button", name="5 tokens").first).to_be_visible()
+
+
+def test_the_wallet_says_what_came_and_went(opened: Opened, file: Path) -> None:
+    """The bonus is claimed by a button, once; each entry stands in words; limits are bars with figures."""
+    page = opened.start()
+    page.set_input_files("#file", file)
+    page.get_by_role("list").get_by_role("button").first.wait_for()
+    page.get_by_role("button", name=re.compile(r"^\d+ tokens?$")).first.click()
+    page.get_by_role("button", name="Claim today's bonus").click()
+    expect(page.get_by_text("Daily bonus: 2 tokens.")).to_be_visible()
+    expect(page.get_by_text("Today's bonus is claimed")).to_be_visible()
+    for words in ("Welcome", "Photo", "Daily bonus"):
+        expect(page.get_by_text(words, exact=True).or_(page.get_by_text(re.compile(f"^{words}"))).first).to_be_visible()
+    page.get_by_text("Today's limits").click()
+    expect(page.get_by_text(re.compile(r"\d of \d+ instant photos"))).to_be_visible()
+
+
+def test_a_refusal_says_what_to_do(opened: Opened, file: Path, tmp_path: Path) -> None:
+    """Too few tokens: what it costs, what there is, and the other lane; no photo at all: choose another one."""
+    page = opened.start()
+    text = tmp_path / "text.jpg"
+    text.write_text("no picture")
+    page.set_input_files("#file", text)
+    expect(page.get_by_role("alert")).to_contain_text("This file is not a photo.")
+    page.get_by_role("button", name="Remove").click()
+    page.set_input_files("#file", [file, file])
+    expect(page.get_by_role("button", name="0 tokens")).to_be_visible()
+    page.set_input_files("#file", file)
+    expect(page.get_by_role("alert")).to_contain_text("This costs 5 tokens and you have 0.")
+    page.get_by_role("button", name="Later, 1 token").click()
+    expect(page.get_by_role("alert")).to_contain_text("This costs 1 token and you have 0.")
+    opened.problems.clear()  # the browser reports each refused call
+
+
+def test_a_broken_connection_is_said_and_healed(opened: Opened, file: Path) -> None:
+    """What is shown stays; the photo that was handed in meanwhile goes through afterwards."""
+    page = opened.start()
+    page.get_by_role("radio", name="Later").check()
+    opened.context.set_offline(True)
+    page.set_input_files("#file", file)
+    expect(page.get_by_text(re.compile("Uploading|interrupted|offline")).first).to_be_visible()
+    opened.context.set_offline(False)
+    again = page.get_by_role("button", name="Try again")
+    queued = page.get_by_text("in the queue")
+    expect(again.or_(queued).first).to_be_visible()
+    if again.is_visible():
+        again.click()
+    expect(queued).to_be_visible()
+    opened.problems.clear()  # the browser reports what it could not fetch

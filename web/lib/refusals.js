@@ -1,0 +1,93 @@
+// Every refusal in the user's words: what happened, and what to do.
+import { localTime, plural } from "./format.js";
+
+const SAME_KEY = new Set([undefined, "STORE_UNAVAILABLE", "AUTH_UNAVAILABLE", "RATE_LIMITED", "INTERNAL"]);
+
+const PHOTO = {
+  empty: "This file is empty. Choose it again.",
+  notAnImage: "This file is not a photo. Choose another one.",
+  heic: "This browser cannot read HEIC photos. Save it as JPEG, or take it in another app.",
+  unsupportedFormat: "This kind of picture is not supported. Save it as JPEG.",
+  cutOff: "This photo is incomplete. Send it again.",
+  damaged: "This photo is damaged. Choose another one.",
+  tooLarge: "This photo is too large. Make it smaller.",
+  tooSmall: "This photo is too small to show anything. Choose another one.",
+  tooLong: "This picture is too long to show anything. Crop it to the thing.",
+  tooComplex: "This kind of picture is not supported. Save it as JPEG.",
+  refused: "This photo cannot be classified. Choose another one.",
+};
+
+const TEXTS = {
+  UNAUTHENTICATED: () => "You are not signed in any more. Reload the page.",
+  APP_NOT_VERIFIED: () => "This app could not be verified. Reload the page.",
+  AUTH_UNAVAILABLE: () => "We could not verify your sign-in just now. Try again.",
+  STORE_UNAVAILABLE: () => "We could not reach our database just now. Try again.",
+  DATA_DAMAGED: () => "There is a problem with your data. We have been notified; nothing was charged.",
+  ACCOUNT_BLOCKED: () => "This account is blocked and cannot classify photos. Contact support.",
+  INSUFFICIENT_TOKENS: ({ price, balance }) =>
+    `This costs ${plural(price, "token")} and you have ${balance}. Claim your bonus, or wait for your next tokens.`,
+  PRICE_CHANGED: ({ price }) => `The price is ${price} tokens now. Press again to accept it.`,
+  DAILY_LIMIT: ({ resetsAt }) => `You have reached today's limit. It starts anew ${localTime(resetsAt)}.`,
+  CONVERSION_LIMIT: ({ tokensLeftToday, pointsAvailable, room }) =>
+    `You can buy ${tokensLeftToday} more tokens today; you have ${pointsAvailable} points, and room for ${room} tokens.`,
+  RATE_LIMITED: ({ retryAfter }) => `Too many at once. Try again in ${retryAfter ?? 5} seconds.`,
+  INSTANT_CLOSED: () => "Instant answers are not available now. Choose Later.",
+  BUDGET_EXHAUSTED: ({ resetsAt }) =>
+    `Today's budget for instant answers is used up. They come back ${localTime(resetsAt)}; choose Later until then.`,
+  INVALID_IMAGE: ({ problem }) => PHOTO[problem] ?? PHOTO.damaged,
+  PHOTO_REFUSED: ({ refunded }) =>
+    refunded === false
+      ? "This photo cannot be classified, nor could several others today. It is not refunded."
+      : "This photo cannot be classified. Your tokens are back; choose another one.",
+  IMAGE_NOT_FOUND: () => "The photo is not there any more. Choose it again.",
+  NOT_YOUR_IMAGE: () => "This photo belongs to another account. Choose it again.",
+  JOB_NOT_FOUND: () => "This photo is not kept any more.",
+  JOB_NOT_CANCELLABLE: () => "Too late to cancel: the photo is being classified.",
+  JOB_NOT_UPGRADABLE: () => "No need to pay more: the photo is being classified already.",
+  PROVIDER_UNAVAILABLE: ({ retryAfter }) =>
+    `The classifier did not answer. Your tokens are back; try again in ${retryAfter ?? 30} seconds, or choose Later.`,
+  KEY_REUSED: () => "This request was made before. Reload the page.",
+  NOT_ADMIN: ({ problem }) =>
+    ({
+      signInAgain: "Sign in again: changes are taken for 15 minutes after it.",
+      emailNotVerified: "Verify your e-mail address first.",
+      secondFactor: "Sign in with a second factor to change something.",
+    })[problem] ?? "Only operators may do this.",
+};
+
+/** A call that was refused, or of which no answer came. `reason` is the functions' constant, undefined without one. */
+export class Refusal extends Error {
+  constructor(text, reason, details) {
+    super(text);
+    this.reason = reason;
+    this.details = details;
+  }
+
+  /** Whether the same request may be sent again as it is: its outcome is not known, or it came too early. */
+  get mayRepeat() {
+    return SAME_KEY.has(this.reason);
+  }
+
+  static of(error) {
+    const details = error.details && typeof error.details === "object" ? error.details : {};
+    const { reason } = details;
+    const unanswered = navigator.onLine
+      ? "Something went wrong on our side. Try again."
+      : "You are offline. It goes on when you are back.";
+    const text = TEXTS[reason]?.(details) ?? (reason ? error.message : unanswered);
+    return new Refusal(text, reason, details);
+  }
+}
+
+const FAILURES = {
+  IMAGE_NOT_FOUND: "The photo was removed before its turn came.",
+  PROVIDER_REJECTED: "The classifier does not take this photo. Choose another one.",
+  ANSWER_UNUSABLE: "The classifier could make nothing of it.",
+};
+
+/** Says why a job has failed. */
+export function failureText({ error, chargeStands }) {
+  if (!error) return "It failed.";
+  const why = error.problem ? (PHOTO[error.problem] ?? PHOTO.damaged) : (FAILURES[error.code] ?? error.message);
+  return chargeStands ? `${why} Several of today's photos showed nothing usable, so this one is not refunded.` : why;
+}

@@ -1,0 +1,61 @@
+// Alerts, open ones first, and what was changed by hand.
+import { collection, limit, orderBy, query } from "../vendor/firebase.js";
+import { html } from "../vendor/ui.js";
+import { exact, relative } from "../lib/format.js";
+import { useLive, useNow } from "../lib/live.js";
+
+const SHOWN = 50;
+
+const rows = (snapshot) => snapshot.docs.map((each) => ({ id: each.id, ...each.data() }));
+const newest = (cloud, path, by) => () => query(collection(cloud.db, path), orderBy(by, "desc"), limit(SHOWN));
+const said = (value) =>
+  value === null || value === undefined ? "the default" : typeof value === "object" ? JSON.stringify(value) : String(value);
+
+export function Alerts({ cloud }) {
+  const now = useNow();
+  const alerts = useLive(newest(cloud, "alerts", "createdAt"), rows, []);
+  const changes = useLive(newest(cloud, "config/runtime/audit", "at"), rows, []);
+  const sorted = alerts.value?.toSorted((a, b) => Number(b.open ?? false) - Number(a.open ?? false));
+  return html`
+    <section class="card" aria-labelledby="alerts">
+      <h2 id="alerts">Alerts</h2>
+      <${Rows} live=${alerts} empty="There was none in the last weeks.">
+        ${sorted?.map((alert) => html`<${Alert} key=${alert.id} alert=${alert} now=${now} />`)}
+      <//>
+    </section>
+    <section class="card" aria-labelledby="changes">
+      <h2 id="changes">Changed settings</h2>
+      <${Rows} live=${changes} empty="Nobody has changed anything.">
+        ${changes.value?.map(
+          (entry) => html`
+            <li key=${entry.id}>
+              <span class="quiet" title=${exact(entry.at)}>${relative(entry.at, now)} by ${entry.by}</span>
+              ${entry.changed.map(
+                ({ field, before, after }) =>
+                  html`<p key=${field}>${field}: ${said(before)} → <strong>${said(after)}</strong></p>`,
+              )}
+            </li>
+          `,
+        )}
+      <//>
+    </section>
+  `;
+}
+
+function Rows({ live, empty, children }) {
+  if (live.error) return html`<p class="bad" role="alert">These cannot be shown: ${live.error.code}.</p>`;
+  if (!live.value) return html`<div class="skeleton" role="status" aria-label="Loading"></div>`;
+  return live.value.length ? html`<ul class="list">${children}</ul>` : html`<p class="quiet">${empty}</p>`;
+}
+
+/** One alert, as everywhere on these pages. */
+export function Alert({ alert, now }) {
+  const since = alert.since ?? alert.createdAt;
+  return html`
+    <li>
+      <strong class=${alert.open ? "warn" : ""}>${alert.open ? "Open: " : ""}${alert.kind.replaceAll("_", " ")}</strong>${" "}
+      <span class="quiet" title=${exact(since)}>${relative(since, now)}${alert.overAt ? `, over ${relative(alert.overAt, now)}` : ""}</span>
+      <p>${alert.text}</p>
+    </li>
+  `;
+}

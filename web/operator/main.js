@@ -1,0 +1,121 @@
+// The operators' page: one sentence first, then what proves it. It shows what it costs itself, and rests when hidden.
+import { onIdTokenChanged, signInWithCustomToken, signInWithEmailAndPassword, signOut } from "../vendor/firebase.js";
+import { html, render, useEffect, useState } from "../vendor/ui.js";
+import { caller, connect } from "../lib/firebase.js";
+import { dollars } from "../lib/format.js";
+import { bill, useNow } from "../lib/live.js";
+import { Alerts } from "./alerts.js";
+import { Now } from "./now.js";
+
+const PAGES = { now: ["Now", Now], alerts: ["Alerts", Alerts] };
+const READ_MICROS = 0.3;
+
+function App({ cloud }) {
+  const [user, setUser] = useState(undefined);
+  const [admin, setAdmin] = useState(false);
+  useEffect(
+    () =>
+      onIdTokenChanged(cloud.auth, async (found) => {
+        const claims = found ? (await found.getIdTokenResult()).claims : {};
+        setAdmin(claims.admin === true);
+        setUser(found);
+      }),
+    [cloud],
+  );
+  if (user === undefined) return html`<main class="page"><div class="skeleton figure" aria-label="Loading"></div></main>`;
+  if (user === null) return html`<${SignIn} auth=${cloud.auth} />`;
+  if (!admin) return html`<${NotAnOperator} cloud=${cloud} user=${user} />`;
+  return html`<${Pages} cloud=${{ ...cloud, user }} />`;
+}
+
+const named = () => (location.hash.slice(1) in PAGES ? location.hash.slice(1) : "now");
+
+function Pages({ cloud }) {
+  const [name, setName] = useState(named());
+  useEffect(() => {
+    const turn = () => setName(named());
+    addEventListener("hashchange", turn);
+    return () => removeEventListener("hashchange", turn);
+  }, []);
+  const [title, Page] = PAGES[name];
+  useEffect(() => {
+    document.title = `${title} · Ecolane`;
+  }, [title]);
+  return html`
+    <a class="skip" href="#main">To the figures</a>
+    <header class="page bar">
+      <h1>Ecolane</h1>
+      <nav aria-label="Pages">
+        <ul>
+          ${Object.entries(PAGES).map(
+            ([each, [words]]) =>
+              html`<li key=${each}><a href=${`#${each}`} aria-current=${each === name ? "page" : undefined}>${words}</a></li>`,
+          )}
+        </ul>
+      </nav>
+    </header>
+    <main id="main" class="page" tabindex="-1">
+      <${Page} cloud=${cloud} />
+      <${OwnCost} cloud=${cloud} />
+    </main>
+  `;
+}
+
+function OwnCost({ cloud }) {
+  useNow();
+  return html`
+    <p class="quiet bar">
+      <span>This page has cost ${dollars(Math.round(bill.reads * READ_MICROS))} in ${bill.reads} reads since you opened it.</span>
+      <button class="link" onClick=${() => signOut(cloud.auth)}>Sign out</button>
+    </p>
+  `;
+}
+
+function NotAnOperator({ cloud, user }) {
+  const again = () => user.getIdToken(true).then(() => location.reload());
+  return html`
+    <main class="page narrow">
+      <h1>Not an operator</h1>
+      <p>You are signed in as ${user.email ?? user.uid}, who is no operator of this project.</p>
+      <p>Whoever deploys it makes you one: <code>python -m scripts.admin operator ${user.uid}</code></p>
+      <div class="row">
+        <button class="button primary" onClick=${again}>Look again</button>
+        <button class="button" onClick=${() => signOut(cloud.auth)}>Sign in as somebody else</button>
+      </div>
+    </main>
+  `;
+}
+
+function SignIn({ auth }) {
+  const [problem, setProblem] = useState("");
+  const submit = (event) => {
+    event.preventDefault();
+    const { email, password } = Object.fromEntries(new FormData(event.target));
+    signInWithEmailAndPassword(auth, email, password).catch(() =>
+      setProblem("Address and password do not belong together."),
+    );
+  };
+  return html`
+    <main class="page narrow">
+      <h1>Ecolane for operators</h1>
+      <form class="stack" onSubmit=${submit}>
+        <label>E-mail<input type="email" name="email" required autocomplete="email" /></label>
+        <label>Password<input type="password" name="password" required autocomplete="current-password" /></label>
+        <button class="button primary">Sign in</button>
+      </form>
+      ${problem && html`<p class="notice error" role="alert">${problem}</p>`}
+    </main>
+  `;
+}
+
+/** Signs in with the token that a link of the developer's own machine carries, and takes it out of the address. */
+async function signInByLink(auth) {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (!token) return;
+  history.replaceState(null, "", location.pathname);
+  await signInWithCustomToken(auth, token);
+}
+
+const cloud = await connect();
+await signInByLink(cloud.auth).catch(() => {}); // an old link: the page asks who it is
+render(html`<${App} cloud=${{ ...cloud, call: caller(cloud) }} />`, document.getElementById("app"));

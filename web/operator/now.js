@@ -1,0 +1,229 @@
+// Now: is all well, and what proves it.
+import { collection, doc, limit, query, where } from "../vendor/firebase.js";
+import { html, useEffect, useMemo } from "../vendor/ui.js";
+import { date, day, dollars, duration, exact, percent, plural, relative, whole } from "../lib/format.js";
+import { remember, remembered, useLive, useNow } from "../lib/live.js";
+import { Alert } from "./alerts.js";
+import { DayCurve } from "./chart.js";
+import { atThisPace, course, hours, ofKind, sumOfShards, waitWithin } from "./figures.js";
+
+const SHARDS_MAX = 512;
+const ALERTS_SHOWN = 20;
+const GUARD_LATE_MS = 35 * 60 * 1000;
+const MODES = { batch_only: "Instant is closed", closed: "Nothing is sent to the provider" };
+const LANES = { instant: "Instant", batch: "Later" };
+
+const data = (snapshot) => snapshot.data() ?? null;
+const rows = (snapshot) => snapshot.docs.map((each) => ({ id: each.id, ...each.data() }));
+
+function useFigures(cloud, today) {
+  const documents = (path) => useLive(() => doc(cloud.db, path), data, [path]);
+  const open = [where("open", "==", true), limit(ALERTS_SHOWN)];
+  return {
+    shards: useLive(() => query(collection(cloud.db, `budget/${today}/shards`), limit(SHARDS_MAX)), rows, [today]),
+    usage: documents(`usage/${today}`),
+    state: documents("stats/budget"),
+    queue: documents("stats/queue"),
+    crons: documents("stats/crons"),
+    open: useLive(() => query(collection(cloud.db, "alerts"), ...open), rows, []),
+  };
+}
+
+export function Now({ cloud }) {
+  const now = useNow();
+  const today = day(new Date(now));
+  const live = useFigures(cloud, today);
+  const before = useMemo(() => remembered("now"), []);
+  const fresh = useMemo(() => live.shards.value && sumOfShards(live.shards.value), [live.shards.value]);
+  useEffect(() => {
+    if (fresh && !live.shards.stale) remember("now", { today, sum: fresh, at: Date.now() });
+  }, [fresh]);
+  const sum = fresh ?? (before?.today === today ? before.sum : null);
+  const failed = Object.values(live).find(({ error }) => error);
+  if (failed) return html`<${Denied} error=${failed.error} />`;
+  if (!sum) return html`<${Skeleton} />`;
+  const slots = live.usage.value?.slots ?? [];
+  const spent = sum.spent + sum.excess;
+  const upToNow = { at: now / 1000, micros: spent };
+  const course_ = course(slots, today);
+  return html`
+    <${Sentence} state=${live.state.value} sum=${sum} pace=${atThisPace(course_, spent, now / 1000)} alerts=${live.open.value ?? []} today=${today} />
+    <${AsOf} live=${live} since=${before?.at} now=${now} />
+    <div class="grid">
+      <section class="card" aria-labelledby="spend">
+        <h2 id="spend">Spend today</h2>
+        <p><span class="figure fresh" key=${spent}>${dollars(spent)}</span> of ${dollars(sum.limit)}${sum.reserved > 0 && `, ${dollars(sum.reserved)} held back`}</p>
+        <${DayCurve} rows=${course_} now=${upToNow} limit=${sum.limit} day=${today} />
+      </section>
+      <${Lanes} lanes=${sum.lanes} queue=${live.queue.value} />
+      <${Answers} lanes=${sum.lanes} counted=${live.usage.value?.rows} spent=${spent} now=${now} />
+      <${NeedsYou} alerts=${live.open.value ?? []} crons=${live.crons.value} now=${now} />
+      <${Hours} slots=${slots} />
+    </div>
+  `;
+}
+
+function Denied({ error }) {
+  const why = error.code === "permission-denied" ? "you are no operator any more. Sign out, and in again." : "the connection failed. Reload the page.";
+  return html`<p class="notice error" role="alert">These figures cannot be shown: ${why}</p>`;
+}
+
+function Sentence({ state, sum, pace, alerts, today }) {
+  const used = sum.reserved + sum.spent + sum.excess;
+  const money = `${dollars(used)} of ${dollars(sum.limit)} today`;
+  const end = pace === null ? "" : `; at this pace ${dollars(Math.max(pace, used))} by midnight UTC`;
+  const closed = state?.day === today ? MODES[state.mode] : undefined;
+  if (closed) {
+    const until = state.reopensAt ? exact(state.reopensAt) : "the limit is raised";
+    return html`<p class="say bad" role="status">${closed} until ${until}: ${money}.</p>`;
+  }
+  if (alerts.length)
+    return html`<p class="say warn" role="status">${alerts.length === 1 ? "One thing needs you" : `${alerts.length} things need you`}. ${money}${end}.</p>`;
+  if (pace !== null && pace > sum.limit) return html`<p class="say warn" role="status">Today's limit will not last: ${money}${end}.</p>`;
+  return html`<p class="say" role="status">All is well. ${money}${end}.</p>`;
+}
+
+function AsOf({ live: { shards, usage }, since, now }) {
+  const last = usage.value?.slots?.at(-1)?.until.toMillis();
+  const late = last !== undefined && now - last > GUARD_LATE_MS;
+  if (!shards.value) return html`<p class="quiet" role="status">As of ${relative(since, now)}; loading what is new.</p>`;
+  if (shards.stale) return html`<p class="warn" role="status">Connection lost. These figures are from ${relative(shards.at ?? now, now)}.</p>`;
+  return html`
+    <p class="quiet" role="status">
+      As of ${new Date(now).toISOString().slice(11, 19)} UTC · live
+      ${late && html` · <span class="warn">the guard is late: it looked last ${relative(last, now)}</span>`}
+    </p>
+  `;
+}
+
+function Lanes({ lanes, queue }) {
+  const { instant } = lanes;
+  const ended = (instant.done ?? 0) + ofKind(instant, "failed");
+  return html`
+    <section class="card" aria-labelledby="lanes">
+      <h2 id="lanes">Lanes</h2>
+      <div class="scroll">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Lane</th>
+              <th scope="col" class="number">Answered</th>
+              <th scope="col" class="number">Half in</th>
+              <th scope="col" class="number">95 % in</th>
+              <th scope="col" class="number">A photo</th>
+            </tr>
+          </thead>
+          <tbody>
+            ${Object.entries(LANES).map(([lane, words]) => html`<${Lane} key=${lane} words=${words} counters=${lanes[lane] ?? {}} />`)}
+          </tbody>
+        </table>
+      </div>
+      <p class="quiet">
+        ${whole(Math.max((instant.started ?? 0) - ended, 0))} being answered now;
+        ${" "}${whole(queue?.queued ?? 0)} were in the queue when the last submitter looked.
+      </p>
+    </section>
+  `;
+}
+
+function Lane({ words, counters }) {
+  const [half, most] = [0.5, 0.95].map((share) => waitWithin(counters, share));
+  const within = (seconds) => (seconds === null ? "–" : duration(seconds));
+  return html`
+    <tr>
+      <th scope="row">${words}</th>
+      <td class="number">${whole(counters.done ?? 0)}</td>
+      <td class="number">${within(half)}</td>
+      <td class="number">${within(most)}</td>
+      <td class="number">${counters.done ? dollars(Math.round((counters.micros ?? 0) / counters.done)) : "–"}</td>
+    </tr>
+  `;
+}
+
+function Answers({ lanes, counted, spent, now }) {
+  const all = Object.values(lanes);
+  const done = all.reduce((sum, counters) => sum + (counters.done ?? 0), 0);
+  const failed = all.reduce((sum, counters) => sum + ofKind(counters, "failed"), 0);
+  return html`
+    <section class="card" aria-labelledby="answers">
+      <h2 id="answers">Answers</h2>
+      <p><span class="figure">${percent(done, done + failed)}</span> of ${plural(done + failed, "photo")} answered</p>
+      <p class="quiet">
+        ${percent(failed, done + failed)} failed · ${percent(lanes.batch.done ?? 0, done)} came later, at half the price ·
+        ${" "}${done ? `${dollars(Math.round(spent / done))} a photo` : "no photo yet"}
+      </p>
+      ${counted &&
+      html`<p class="quiet" title=${exact(counted.countedAt)}>
+        ${plural(counted.visits.all, "user")} today, ${whole(counted.visits[0])} new, ${whole(counted.visits[7])} back after a week; counted ${relative(counted.countedAt, now)}
+      </p>`}
+    </section>
+  `;
+}
+
+function NeedsYou({ alerts, crons, now }) {
+  const failing = ([, { failedAt, finishedAt }]) => failedAt && (!finishedAt || date(failedAt) > date(finishedAt));
+  const broken = Object.entries(crons?.runs ?? {}).filter(failing);
+  return html`
+    <section class="card" aria-labelledby="needs">
+      <h2 id="needs">Needs you</h2>
+      ${alerts.length + broken.length === 0 && html`<p class="quiet">Nothing.</p>`}
+      <ul class="list">
+        ${alerts.map((alert) => html`<${Alert} key=${alert.id} alert=${alert} now=${now} />`)}
+        ${broken.map(
+          ([name, { failedAt }]) =>
+            html`<li key=${name}><strong>${name}</strong> failed <span class="quiet" title=${exact(failedAt)}>${relative(failedAt, now)}</span></li>`,
+        )}
+      </ul>
+    </section>
+  `;
+}
+
+function Hours({ slots }) {
+  const filled = hours(slots).filter((row) => row.instant + row.batch + row.micros > 0);
+  const most = Math.max(...filled.map((row) => row.instant + row.batch), 1);
+  return html`
+    <section class="card wide" aria-labelledby="hours">
+      <h2 id="hours">Photos and cost by hour (UTC)</h2>
+      ${filled.length === 0
+        ? html`<p class="quiet">No photo yet today. The guard notes them every 15 minutes.</p>`
+        : html`<div class="scroll">
+            <table>
+              <thead>
+                <tr>
+                  <th scope="col">Hour</th>
+                  <th scope="col">Photos asked for</th>
+                  <th scope="col" class="number">Instant</th>
+                  <th scope="col" class="number">Later</th>
+                  <th scope="col" class="number">Cost</th>
+                </tr>
+              </thead>
+              <tbody>
+                ${filled.map(({ hour, instant, batch, micros }) => {
+                  const photos = plural(instant + batch, "photo");
+                  return html`
+                    <tr key=${hour}>
+                      <th scope="row">${String(hour).padStart(2, "0")}:00</th>
+                      <td><progress max=${most} value=${instant + batch} aria-label=${photos}></progress></td>
+                      <td class="number">${whole(instant)}</td>
+                      <td class="number">${whole(batch)}</td>
+                      <td class="number">${dollars(micros)}</td>
+                    </tr>
+                  `;
+                })}
+              </tbody>
+            </table>
+          </div>`}
+    </section>
+  `;
+}
+
+function Skeleton() {
+  return html`
+    <div class="stack" role="status" aria-label="Loading">
+      <div class="skeleton say"></div>
+      <div class="grid">
+        ${[1, 2, 3, 4].map((n) => html`<div class="card" key=${n}><div class="skeleton figure"></div><div class="skeleton"></div></div>`)}
+      </div>
+    </div>
+  `;
+}

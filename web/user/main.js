@@ -1,0 +1,51 @@
+// The user's page: a reference client. Photo in, two lanes, live list, result, wallet.
+import { onIdTokenChanged } from "../vendor/firebase.js";
+import { html, render, useCallback, useEffect, useState } from "../vendor/ui.js";
+import { caller, connect } from "../lib/firebase.js";
+import { whole } from "../lib/format.js";
+import { Jobs } from "./jobs.js";
+import { Result } from "./result.js";
+import { SignIn } from "./sign_in.js";
+import { Submit, useUploads } from "./submit.js";
+import { Wallet, useWallet } from "./wallet.js";
+
+function App({ cloud }) {
+  const [user, setUser] = useState(undefined);
+  useEffect(() => onIdTokenChanged(cloud.auth, setUser), [cloud]);
+  if (user === undefined) return html`<main class="page narrow"><div class="skeleton figure" aria-label="Loading"></div></main>`;
+  if (user === null) return html`<${SignIn} auth=${cloud.auth} />`;
+  return html`<${Home} key=${user.uid} cloud=${{ ...cloud, uid: user.uid, user }} />`;
+}
+
+function Home({ cloud }) {
+  const [view, setView] = useState(null);
+  const [quote, setQuote] = useState(null);
+  const wallet = useWallet(cloud);
+  const refresh = useCallback(() => cloud.call("quote").then(setQuote, () => setQuote((old) => old)), [cloud.uid]);
+  const uploads = useUploads(cloud, refresh);
+  useEffect(() => {
+    cloud.call("get_wallet").then(refresh, refresh); // a first contact brings the welcome tokens
+  }, [cloud.uid]);
+
+  const close = () => setView(null);
+  return html`
+    <a class="skip" href="#main">To the page</a>
+    <header class="page narrow bar">
+      <h1>Ecolane</h1>
+      <button class="button small" onClick=${() => setView(view === "wallet" ? null : "wallet")} aria-expanded=${view === "wallet"}>
+        ${wallet.value ? html`<span class="fresh" key=${wallet.value.balance}>${whole(wallet.value.balance)} tokens</span>` : "Your tokens"}
+      </button>
+    </header>
+    <main id="main" class="page narrow" tabindex="-1">
+      ${!navigator.onLine && html`<p class="notice" role="status">You are offline. What you see is from before.</p>`}
+      ${view === "wallet"
+        ? html`<${Wallet} cloud=${cloud} wallet=${wallet} close=${close} />`
+        : view
+          ? html`<${Result} job=${view} cloud=${cloud} close=${close} />`
+          : html`<${Submit} quote=${quote} uploads=${uploads} /><${Jobs} cloud=${cloud} quote=${quote} uploads=${uploads} show=${setView} changed=${refresh} />`}
+    </main>
+  `;
+}
+
+const cloud = await connect();
+render(html`<${App} cloud=${{ ...cloud, call: caller(cloud) }} />`, document.getElementById("app"));

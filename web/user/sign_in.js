@@ -1,0 +1,53 @@
+// Signing in: without an account at once, or with an e-mail address.
+import { createUserWithEmailAndPassword, signInAnonymously, signInWithEmailAndPassword } from "../vendor/firebase.js";
+import { html, useState } from "../vendor/ui.js";
+
+const WRONG = {
+  "auth/email-already-in-use": "There is an account with this address. Sign in instead.",
+  "auth/invalid-credential": "Address and password do not belong together.",
+  "auth/invalid-email": "This is no e-mail address.",
+  "auth/network-request-failed": "You are offline. Try again when you are back.",
+  "auth/operation-not-allowed": "This way to sign in is not open here.",
+  "auth/too-many-requests": "Too many tries. Wait a few minutes.",
+  "auth/user-not-found": "Address and password do not belong together.",
+  "auth/weak-password": "Choose a password of at least six characters.",
+  "auth/wrong-password": "Address and password do not belong together.",
+};
+
+export function SignIn({ auth }) {
+  const [problem, setProblem] = useState("");
+  const [busy, setBusy] = useState(false);
+  const attempt = async (enter) => {
+    setBusy(true);
+    setProblem("");
+    await enter().catch((error) => setProblem(WRONG[error.code] ?? "Signing in failed. Try again."));
+    setBusy(false);
+  };
+  const submit = (event) => {
+    event.preventDefault();
+    const { email, password } = Object.fromEntries(new FormData(event.target));
+    const enter = event.submitter.value === "new" ? createUserWithEmailAndPassword : signInWithEmailAndPassword;
+    attempt(() => enter(auth, email, password));
+  };
+  return html`
+    <main class="page narrow">
+      <h1>Ecolane</h1>
+      <p class="say">Take a photo of waste. Learn what it is and where it goes.</p>
+      <button class="button primary" disabled=${busy} onClick=${() => attempt(() => signInAnonymously(auth))}>
+        Start without an account
+      </button>
+      <details>
+        <summary class="link">Use an e-mail address</summary>
+        <form class="stack" onSubmit=${submit}>
+          <label>E-mail<input type="email" name="email" required autocomplete="email" /></label>
+          <label>Password<input type="password" name="password" required minlength="6" autocomplete="current-password" /></label>
+          <div class="row">
+            <button class="button" value="in" disabled=${busy}>Sign in</button>
+            <button class="button" value="new" disabled=${busy}>Make an account</button>
+          </div>
+        </form>
+      </details>
+      ${problem && html`<p class="notice error" role="alert">${problem}</p>`}
+    </main>
+  `;
+}

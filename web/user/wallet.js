@@ -1,0 +1,86 @@
+// Tokens: what there is, what comes, what went where.
+import { doc } from "../vendor/firebase.js";
+import { html, useEffect, useRef, useState } from "../vendor/ui.js";
+import { day, exact, plural, relative, whole } from "../lib/format.js";
+import { remember, remembered, useLive, useNow } from "../lib/live.js";
+
+const WORDS = {
+  welcome: "Welcome",
+  charge: "Photo",
+  upgrade: "Answered at once",
+  refund: "Refund",
+  bonus: "Daily bonus",
+  convert: "Points turned into tokens",
+  manual: "You named a thing",
+  refresh: "Allowance",
+  grant: "From our team",
+};
+
+export function useWallet(cloud) {
+  const found = useLive(() => doc(cloud.db, `users/${cloud.uid}/wallet/main`), (snapshot) => snapshot.data() ?? null, [cloud.uid]);
+  const name = `wallet of ${cloud.uid}`;
+  useEffect(() => {
+    if (found.value) remember(name, { balance: found.value.balance, points: found.value.points });
+  }, [found.value?.balance, found.value?.points]);
+  return { ...found, value: found.value ?? remembered(name) };
+}
+
+function deviceId() {
+  const name = "device";
+  const id = remembered(name) ?? crypto.randomUUID();
+  remember(name, id);
+  return id;
+}
+
+export function Wallet({ cloud, wallet, close }) {
+  const [full, setFull] = useState(null);
+  const [said, setSaid] = useState({});
+  const now = useNow();
+  const title = useRef(null);
+  useEffect(() => title.current.focus(), []);
+  useEffect(() => {
+    cloud.call("get_wallet").then(setFull, (refusal) => setSaid({ bad: refusal.message }));
+  }, [wallet.value?.balance]);
+  const act = (name, data) =>
+    cloud.call(name, data).then(
+      ({ entry }) => setSaid({ good: `${WORDS[entry.reason]}: ${plural(entry.delta, "token")}.` }),
+      (refusal) => setSaid({ bad: refusal.message }),
+    );
+  const { balance, bonusDay, recent = [], nextRefreshAt } = wallet.value ?? {};
+  return html`
+    <section class="card" aria-labelledby="tokens">
+      <div class="row"><button class="button small" onClick=${close}>Back</button><h2 id="tokens" tabindex="-1" ref=${title}>Your tokens</h2></div>
+      <p><span class="figure">${balance === undefined ? "…" : whole(balance)}</span> tokens${full && `, ${plural(full.points, "point")}`}</p>
+      ${bonusDay !== undefined && (bonusDay < day() ? html`<button class="button primary" onClick=${() => act("claim_daily_bonus", { deviceId: deviceId() })}>Claim today's bonus</button>` : html`<p class="quiet">Today's bonus is claimed${full?.streakDays > 1 ? `: ${plural(full.streakDays, "day")} in a row` : ""}. The next one comes at 00:00 UTC.</p>`)}
+      ${nextRefreshAt && html`<p class="quiet" title=${exact(nextRefreshAt)}>More tokens come ${relative(nextRefreshAt, now)}.</p>`}
+      ${full?.pointsAvailable >= 100 && html`<button class="button" onClick=${() => act("convert_points", { requestId: crypto.randomUUID(), points: 100 * Math.floor(full.pointsAvailable / 100) })}>Turn ${whole(100 * Math.floor(full.pointsAvailable / 100))} points into tokens</button>`}
+      <div aria-live="polite">${said.good && html`<p class="good">${said.good}</p>`}${said.bad && html`<p class="bad" role="alert">${said.bad}</p>`}</div>
+      ${full && html`<${Limits} today=${full.today} />`}
+    </section>
+    <section aria-labelledby="history">
+      <h2 id="history">Lately</h2>
+      <ul class="list">
+        ${recent.map((entry) => html`
+          <li class="bar" key=${entry.entryId}>
+            <span>${WORDS[entry.reason] ?? entry.reason}${entry.detail?.why ? `: ${entry.detail.why}` : ""}<br /><span class="quiet" title=${exact(entry.ts)}>${relative(entry.ts, now)}</span></span>
+            <span class="number">${entry.delta > 0 ? "+" : "−"}${whole(Math.abs(entry.delta))}</span>
+          </li>`)}
+      </ul>
+    </section>
+  `;
+}
+
+const LIMITS = { instant: "instant photos", batch: "photos for later", manual: "things named", convertedTokens: "tokens bought with points" };
+
+function Limits({ today }) {
+  return html`
+    <details>
+      <summary class="link">Today's limits</summary>
+      <div class="stack">
+        ${Object.entries(LIMITS).map(([name, words]) => html`
+          <label key=${name}><span>${whole(today[name].used)} of ${whole(today[name].limit)} ${words}</span><progress max=${today[name].limit} value=${today[name].used}></progress></label>`)}
+        <p class="quiet">Days are UTC: they begin at 00:00 UTC.</p>
+      </div>
+    </details>
+  `;
+}
