@@ -25,11 +25,11 @@ def run_query(engine: Engine, request: Message, call: Call) -> list[bytes]:
     nearest = read_nearest(query) if query.HasField("find_nearest") else None
     vector = (nearest.field, len(nearest.vector)) if nearest is not None else None
     explanation = Explanation(request, plan, vector)
-    engine.rules.check(plan, vector)
     session = engine.session(name)
     reading = reading_of(engine, session, request, call)
     if app := engine.asking(session, call, reading.at):
         engine.security.check_query(app, request.parent, query)
+    engine.rules.check(plan, vector)
     if explanation.plan_only:
         engine.bill.read(call.rpc, plan.collection_id)
         return [_begun(call) + framed(11, explanation.planned().SerializeToString())]
@@ -51,12 +51,12 @@ def run_aggregation_query(engine: Engine, request: Message, call: Call) -> list[
     wanted = read_aggregations(query)
     name, plan = make_plan(request.parent, query.structured_query, {each.field for each in wanted if each.field})
     explanation = Explanation(request, plan)
-    engine.rules.check(plan)
     session = engine.session(name)
     database = session.database
     reading = reading_of(engine, session, request, call)
     if app := engine.asking(session, call, reading.at):
         engine.security.check_query(app, request.parent, query.structured_query)
+    engine.rules.check(plan)
     response = RunAggregationQueryResponse()
     if call.transaction is not None:
         response.transaction = call.transaction.id

@@ -171,6 +171,10 @@ class Service:
                         return handle(self.engine, request, call)
                 except Blocked as blocked:
                     call.patient = self._wait(blocked, wait)
+        except FirestoreError:
+            if call.transaction is not None:  # its client will never hear of it
+                self._end_transaction(call.transaction.id)
+            raise
         finally:
             if call.owner is not None and call.session is not None:
                 with self.engine.mutex:

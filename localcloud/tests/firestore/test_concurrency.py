@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from google.api_core.exceptions import Aborted, DeadlineExceeded, InvalidArgument
+from google.api_core.exceptions import Aborted, DeadlineExceeded, FailedPrecondition, InvalidArgument
 from google.cloud.firestore import Client, Increment, Transaction
 
 from localcloud.firestore import FirestoreServer, Timing
 from localcloud.tests.firestore.streaming import Listening, snapshots
-from localcloud.tests.firestore.support import begun, call, close, connect, filtered, run
+from localcloud.tests.firestore.support import begun, call, close, connect, documents_root, filtered, run
 
 THREADS = 8
 
@@ -421,6 +421,18 @@ def test_a_transaction_whose_commit_is_given_up_expires_too(hasty: FirestoreServ
     begun(client)
     assert open_transactions(hasty) == 1
     close(client)
+
+
+def test_a_read_that_fails_begins_no_transaction(strict: Client, server: FirestoreServer) -> None:
+    """A query that was to begin a transaction and is refused leaves none open that nobody knows of."""
+    query = {
+        "from_": [{"collection_id": "c"}],
+        "order_by": [{"field": {"field_path": "a"}}, {"field": {"field_path": "b"}}],
+    }
+    request: Any = {"parent": documents_root(strict), "structured_query": query, "new_transaction": {"read_write": {}}}
+    with pytest.raises(FailedPrecondition, match="requires an index"):
+        list(call(strict, "run_query", **request))
+    assert open_transactions(server) == 0
 
 
 def test_clearing_the_server_frees_those_who_wait(strict: Client, server: FirestoreServer) -> None:

@@ -67,8 +67,9 @@ def ann(guarded: str, owner: Client) -> Iterator[Ask]:
         def ask(request: Message) -> bool:
             rpc = type(request).DESCRIPTOR.name.removesuffix("Request")
             method = channel.unary_stream(f"/google.firestore.v1.Firestore/{rpc}")
+            metadata = [("authorization", f"Bearer {token}")]
             try:
-                return bool(list(method(request.SerializeToString(), metadata=[("authorization", f"Bearer {token}")])))
+                return bool(list(method(request.SerializeToString(), metadata=metadata, wait_for_ready=True)))
             except grpc.RpcError as error:
                 assert error.code() is grpc.StatusCode.PERMISSION_DENIED, error  # noqa: PT017 - either is an answer
                 return False
