@@ -37,7 +37,7 @@ def run_benchmark() -> None:
         figures: dict[str, Any] = {"startup_s": _rounded(time.perf_counter() - started)}
         client = _client(host)
         figures |= _rates(client)
-        figures |= listener_figures(client, "", lambda: _resident_mebibytes(process_id))
+        figures |= listener_figures(host, "", lambda: _resident_mebibytes(process_id))
         figures["documents"] = DOCUMENTS
         figures["load_documents_per_s"] = _load(client)
         figures["rss_mb"] = _resident_mebibytes(process_id)
@@ -62,7 +62,7 @@ def _official_figures() -> dict[str, Any]:
         client = _client(official.host)
         _per_second(client, _transaction, lambda thread: f"warmup/{thread}")  # the JVM compiles what is hot
         figures |= {f"official_{name}": rate for name, rate in _rates(client).items()}
-        return figures | listener_figures(client, "official_")
+        return figures | listener_figures(official.host, "official_")
     finally:
         official.stop()
 

@@ -76,6 +76,7 @@ class Engine:
         self.tick = Ticker(clock)
         self.sessions: dict[str, Session] = {}
         self.run = secrets.token_bytes(8)  # in tokens, so that those of an earlier run are not mistaken for ours
+        self.started = self.tick.now()
         self._cleared = 0
 
     def session(self, database: str) -> Session:

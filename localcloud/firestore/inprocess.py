@@ -16,7 +16,7 @@ from google.cloud.firestore_v1.services.firestore.transports.grpc import Firesto
 
 from localcloud.project import PROJECT
 
-from .errors import FirestoreError, unimplemented
+from .errors import FirestoreError
 from .locks import Owner
 from .server import FirestoreServer
 from .service import Service, Wait
@@ -105,7 +105,8 @@ class _Channel(grpc.Channel):  # type: ignore[misc] # grpc carries no types
 
     def stream_stream(self, method: str, *_: Any, **__: Any) -> Any:
         def call(*_: Any, **__: Any) -> Iterator[Any]:
-            raise CallFailed(unimplemented(f"The RPC {method.rpartition('/')[2]}"))
+            text = f"{method.rpartition('/')[2]} is not served in process: start the server, and connect to its host."
+            raise CallFailed(FirestoreError(grpc.StatusCode.UNIMPLEMENTED, text))
 
         return call
 

@@ -154,8 +154,10 @@ class ListenStream(Stream):
             self._bill(Counter(map(collection_id, target.told)))
 
     def _resumed_at(self, wanted: Message) -> int | None:
+        """Return the tick up to which a client knows everything; None if another run of the server told it."""
         if wanted.WhichOneof("resume_type") == "read_time":
-            return tick_of(wanted.read_time)
+            tick = tick_of(wanted.read_time)
+            return tick if tick >= self.engine.started else None
         if len(wanted.resume_token) != _TOKEN.size:
             return None
         run, tick = _TOKEN.unpack(wanted.resume_token)

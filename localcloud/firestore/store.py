@@ -28,10 +28,13 @@ class Ticker:
 
     def __call__(self) -> int:
         """Return the next tick."""
-        elapsed = self._clock() - _EPOCH
-        now = (elapsed.days * 86_400 + elapsed.seconds) * TICKS_PER_SECOND + elapsed.microseconds
-        self._last = max(now, self._last + 1)
+        self._last = max(self.now(), self._last + 1)
         return self._last
+
+    def now(self) -> int:
+        """Return the clock's time, which commits may be ahead of."""
+        elapsed = self._clock() - _EPOCH
+        return (elapsed.days * 86_400 + elapsed.seconds) * TICKS_PER_SECOND + elapsed.microseconds
 
 
 class Scope(NamedTuple):

@@ -4,6 +4,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import grpc
 import pytest
 from google.api_core.exceptions import Aborted, AlreadyExists, ServiceUnavailable
 from google.cloud.firestore import SERVER_TIMESTAMP, Client, Transaction, transactional
@@ -170,3 +171,11 @@ def test_a_run_repeats_exactly() -> None:
         return [(found.id, found.to_dict(), found.update_time) for found in client.collection("a").stream()]
 
     assert run() == run()
+
+
+def test_a_listener_needs_a_socket(direct: Client) -> None:
+    """Listening, which takes threads, is refused at once, and the text says what to do."""
+    call = direct._firestore_api._transport.listen  # noqa: SLF001 - the library only listens in a thread of its own
+    with pytest.raises(grpc.RpcError, match="start the server") as caught:
+        next(call(iter(())))
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED

@@ -269,14 +269,16 @@ def test_nothing_is_resumed_from_beyond_the_past() -> None:
     close(client)
 
 
-def test_nothing_is_resumed_from_another_run(unserved: FirestoreServer, inside: Client) -> None:
-    """A token of a server that has been restarted says nothing to this one, even if the documents are back."""
+@pytest.mark.parametrize("how", ["resume_token", "read_time"])
+def test_nothing_is_resumed_from_another_run(unserved: FirestoreServer, inside: Client, how: str) -> None:
+    """What a server said before it was restarted says nothing to this one, even if the documents are back."""
     write(inside, a=1)
-    token = LateListener(unserved, inside).listen(inside.collection("c")).token
+    before = LateListener(unserved, inside).listen(inside.collection("c"))
     restarted = FirestoreServer()
     import_lines(restarted.engine, export_lines(unserved.engine))
     client = in_process_client(restarted)
-    said = LateListener(restarted, client).listen(client.collection("c"), resume_token=token).told()
+    known = {"resume_token": before.token} if how == "resume_token" else {"read_time": before.read_time}
+    said = LateListener(restarted, client).listen(client.collection("c"), **known).told()
     assert said[:2] == ["ADD [2]", "RESET [2]"]
     close(client)
 
