@@ -29,6 +29,22 @@ document.addEventListener("visibilitychange", () => (document.hidden ? wake(fals
 for (const event of ["pointerdown", "keydown"]) addEventListener(event, stir, { passive: true });
 stir();
 
+/** Returns a function that says how many reads a snapshot of one listener was: a document for each that came or changed,
+ * and one for a first look that finds none. What only says whether the connection stands is none. */
+function counter() {
+  let last = null;
+  return (snapshot) => {
+    const first = last === null;
+    if (snapshot.docChanges) {
+      last = "";
+      return snapshot.docChanges().length || (first && snapshot.empty ? 1 : 0);
+    }
+    const before = last;
+    last = JSON.stringify(snapshot.data() ?? null);
+    return last === before ? 0 : 1;
+  };
+}
+
 /** Listens to a query or document while the page is looked at. Returns {value, stale, error, at}: `value` is what `read`
  * makes of the snapshot, undefined before the first; `stale` while it comes from this browser's memory alone. */
 export function useLive(make, read, keys) {
@@ -37,17 +53,18 @@ export function useLive(make, read, keys) {
     const target = make();
     if (!target) return undefined;
     let stop = null;
+    let came;
     const listen = (on) => {
       stop?.();
       stop = null;
       if (!on) return setState((before) => ({ ...before, stale: true }));
+      came = counter();
       stop = onSnapshot(
         target,
         { includeMetadataChanges: true },
         (snapshot) => {
           const { fromCache } = snapshot.metadata;
-          const came = snapshot.docChanges ? snapshot.docChanges().length || (snapshot.empty ? 1 : 0) : 1;
-          if (!fromCache) bill.reads += came;
+          bill.reads += came(snapshot);
           setState({ value: read(snapshot), stale: fromCache, error: null, at: Date.now() });
         },
         (error) => setState((before) => ({ ...before, error, stale: true })),

@@ -62,7 +62,7 @@ function Pages({ cloud }) {
 }
 
 function OwnCost({ cloud }) {
-  useNow();
+  useNow(1);
   return html`
     <p class="quiet bar">
       <span>This page has cost ${dollars(Math.round(bill.reads * READ_MICROS))} in ${bill.reads} reads since you opened it.</span>

@@ -50,7 +50,7 @@ export function Now({ cloud }) {
     <${Sentence} state=${live.state.value} sum=${sum} pace=${atThisPace(course_, spent, now / 1000)} alerts=${live.open.value ?? []} today=${today} />
     <${AsOf} live=${live} since=${before?.at} now=${now} />
     <div class="grid">
-      <section class="card" aria-labelledby="spend">
+      <section class="card tall" aria-labelledby="spend">
         <h2 id="spend">Spend today</h2>
         <p><span class="figure fresh" key=${spent}>${dollars(spent)}</span> of ${dollars(sum.limit)}${sum.reserved > 0 && `, ${dollars(sum.reserved)} held back`}</p>
         <${DayCurve} rows=${course_} now=${upToNow} limit=${sum.limit} day=${today} />
@@ -164,7 +164,7 @@ function NeedsYou({ alerts, crons, now }) {
   const failing = ([, { failedAt, finishedAt }]) => failedAt && (!finishedAt || date(failedAt) > date(finishedAt));
   const broken = Object.entries(crons?.runs ?? {}).filter(failing);
   return html`
-    <section class="card" aria-labelledby="needs">
+    <section class="card rest" aria-labelledby="needs">
       <h2 id="needs">Needs you</h2>
       ${alerts.length + broken.length === 0 && html`<p class="quiet">Nothing.</p>`}
       <ul class="list">
