@@ -1,5 +1,6 @@
 """The guardian of foreign programs: nothing that they start outlives them."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -52,4 +53,19 @@ def test_a_program_ends_with_its_parent() -> None:
         while guardian.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
         assert guardian.returncode is not None
+    assert not is_running(child)
+
+
+@pytest.mark.parametrize("key", [signal.SIGINT, signal.SIGHUP])
+def test_a_terminal_that_signals_everybody_leaves_nothing_behind(key: signal.Signals) -> None:
+    """Ctrl-C, or a closed terminal, reaches the guardian too: the program stays until the parent lets go, then ends."""
+    guardian = guarded("trap '' INT HUP; sleep 60 >/dev/null & echo $!; wait")
+    with guardian:
+        child = first_pid(guardian)
+        guardian.send_signal(key)
+        with pytest.raises(subprocess.TimeoutExpired):
+            guardian.wait(0.5)
+        assert guardian.stdin is not None
+        guardian.stdin.close()
+        guardian.wait(60)
     assert not is_running(child)
