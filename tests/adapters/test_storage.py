@@ -146,7 +146,12 @@ def unpacking_bomb() -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    yield from served(Handler)
+
+
+def served(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Serve on a free port, and yield the address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -311,6 +316,34 @@ def test_an_input_file_is_written_and_read_in_chunks(files: StorageFiles) -> Non
             file.write(line)
     with files.read_input("batch-1") as file:
         assert file.read() == b"".join(lines)
+
+
+def test_a_file_ends_where_it_ends_on_googles_emulator(answers_any_range: str) -> None:
+    """Read in pieces, as OpenAI's client does, it ends with its last byte, whatever the server says of later ones."""
+    files = StorageFiles(anonymous_client(client_options={"api_endpoint": answers_any_range}), "photos", emulated_url)
+    with files.read_input("batch-1") as file:
+        assert [file.read(600), file.read(600), file.read(600)] == [b"x" * 600, b"x" * 400, b""]
+        assert file.seek(0) == 0
+        assert file.read() == b"x" * 1000
+
+
+@pytest.fixture
+def answers_any_range() -> Iterator[str]:
+    """A server that answers a range after the end as Google's emulator does: with all of the object."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            content = b"x" * 1000 if "/download/" in self.path else b'{"size": "1000"}'
+            start = int(self.headers.get("Range", "bytes=1000-").partition("=")[2].partition("-")[0])
+            self.send_response(206 if start < len(content) else 200)
+            self.send_header("Content-Length", str(len(content[start:] or content)))
+            self.end_headers()
+            self.wfile.write(content[start:] or content)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    yield from served(Handler)
 
 
 def test_a_half_written_input_file_does_not_exist(files: StorageFiles, bucket: Bucket) -> None:
