@@ -24,6 +24,8 @@ from .values import check_fields
 from .wire import timestamp
 
 HEADER = {"format": "localcloud-firestore", "version": 1}
+_FORMER_HEADER = {**HEADER, "format": "ecolane-firestore"}
+"""Of files written before the local cloud was a package of its own; the rest is the same."""
 
 
 def export_lines(engine: Engine) -> Iterator[str]:
@@ -80,7 +82,7 @@ def import_from(engine: Engine, path: Path) -> int:
 
 
 def _check_header(content: Any) -> None:
-    if content != HEADER:
+    if content not in (HEADER, _FORMER_HEADER):
         raise ValueError(f"an export starts with {json.dumps(HEADER)}")
 
 

@@ -56,6 +56,16 @@ def test_an_export_comes_back_as_it_was(source: FirestoreServer, tmp_path: Path)
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_an_export_of_before_comes_back_too(source: FirestoreServer, tmp_path: Path) -> None:
+    """A file with the format's former name is read as it was; what is written has the name of today."""
+    path, target = tmp_path / "saved.jsonl", FirestoreServer()
+    export_to(source.engine, path)
+    path.write_text(path.read_text().replace("localcloud-firestore", "ecolane-firestore", 1))
+
+    assert import_from(target.engine, path) == 2
+    assert contents(target) == contents(source)
+
+
 def test_imported_documents_are_found(source: FirestoreServer) -> None:
     """Queries see what was imported, also with indexes that were there before."""
     target = FirestoreServer()
