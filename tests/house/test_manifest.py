@@ -25,6 +25,7 @@ from functions.core.shared.time_limits import CALL_TIMEOUT, FUNCTION_TIMEOUT
 from functions.deploy import params
 from functions.deploy.options import INSTANCES_MAX
 from localcloud.serving import HOST, free_port, unhurried
+from localcloud.up import USUAL_PORTS
 from scripts.contents import declared
 from scripts.schedule_plan import SCALABLE
 
@@ -95,13 +96,34 @@ def test_schedules_are_in_unix_cron() -> None:
 
 def test_every_param_has_a_line_in_the_example() -> None:
     """`.env.example` has each param with its default, so that a copy of it is a deploy that asks nothing."""
-    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
-    example = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
     params = [param for param in discovered()["params"] if param["type"] != "secret"]
     defaults = {param["name"]: param["default"] for param in params}
-    assert example == {
+    assert settings_in(".env.example") == {
         name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in defaults.items()
     }
+
+
+def test_the_emulators_ask_for_nothing() -> None:
+    """The settings of the demo project differ from a deploy's in the stand-in alone; the example has every secret."""
+    stand_in = {"OPENAI_BASE_URL": f"http://127.0.0.1:{USUAL_PORTS['openai']}/v1"}
+    assert settings_in(".env.demo-ecolane") == settings_in(".env.example") | stand_in
+    secrets = {param["name"] for param in discovered()["params"] if param["type"] == "secret"}
+    assert settings_in(".secret.local.example").keys() == secrets
+
+
+def test_every_emulator_has_its_usual_port() -> None:
+    """`firebase emulators:start` serves every part of the product where `make dev` does."""
+    parts = json.loads((ROOT / "firebase.json").read_text(encoding="utf-8"))["emulators"]
+    ports = {name: part["port"] for name, part in parts.items() if isinstance(part, dict)}
+    served = ("functions", "auth", "firestore", "storage", "hosting")
+    assert ports == {name: USUAL_PORTS[name] for name in served} | {"ui": 4000}
+    assert parts["singleProjectMode"] is True
+
+
+def settings_in(name: str) -> dict[str, str]:
+    """Return the lines NAME=value of a file."""
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
 def test_every_secret_is_set_before_the_deploy() -> None:
