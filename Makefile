@@ -18,8 +18,8 @@ install: venv/.local  ## Install what running, deploying and operating takes int
 demo: venv/.local  ## Run the main job end to end: make demo [PHOTOS=folder] [FIRESTORE=official] [PICTURE=file.svg]
 	@$(BIN)/python -m scripts.demo $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(PICTURE),--picture "$(PICTURE)")
 
-dev: venv/.local  ## Keep the local cloud running: make dev [FIRESTORE=official]
-	@$(BIN)/python -m scripts.dev $(if $(FIRESTORE),--firestore "$(FIRESTORE)")
+dev: venv/.local  ## Keep the local cloud running: make dev [FIRESTORE=official] [SUITE=official, Google's emulators, or running]
+	@$(BIN)/python -m scripts.dev $(if $(FIRESTORE),--firestore "$(FIRESTORE)") $(if $(SUITE),--suite "$(SUITE)")
 
 test: check  ## Lint, layers, types, and all tests; those of the core have to cover every line and branch of it
 	@# Counted without the tests that draw their examples: what is covered must not hang on what they draw today.

@@ -38,6 +38,7 @@ from localcloud.auth import AuthServer
 from localcloud.clock import FILE_VARIABLE, MovableClock
 from localcloud.cron import CronClock, CronFaults, Tick
 from localcloud.firestore_choice import LocalFirestore, choose_firestore
+from localcloud.functions_emulator import FunctionsEmulator
 from localcloud.functions_process import FunctionsProcess, Trigger
 from localcloud.hosting import HostingServer, Page, Site
 from localcloud.openai import OpenAIStandIn
@@ -53,6 +54,10 @@ _OPENAI = "https://api.openai.com/v1"
 _CALL_SECONDS_MAX = 120
 _CUSTOM_TOKENS_FOR = "https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit"
 _ENVIRONMENT_LOCK = threading.Lock()
+
+
+class ClockError(RuntimeError):
+    """This cloud's clock cannot be moved. The message says why, and what can be done."""
 
 
 class SignedIn(NamedTuple):
@@ -100,6 +105,12 @@ class CloudSettings:
         openai_webhook: the function that OpenAI's events go to.
         fake_credentials: whether the functions get Google credentials that open nothing. firebase_admin wants some even
             where all it talks to is emulated; what is not emulated refuses them.
+        folder: where firebase.json is, for the official suite; by default that of `source`.
+        suite: None for our own parts; official starts Google's emulators, running takes those that
+            `firebase emulators:start` serves here (`suite_cloud.py`).
+        firebase_cli: the command `firebase` for the official suite; by default the one on the path.
+        params: the params of a deploy by name, which the official suite would ask for. It gets those of OpenAI from us.
+        secrets: its secrets, likewise.
         cron_faults: how unreliable ticks are.
         ports: where the parts listen; 0 is any free port.
         usual_ports: those of "emulators" in firebase.json, which `localcloud up` prefers to others.
@@ -122,6 +133,11 @@ class CloudSettings:
     standin: Mapping[str, Any] = field(default_factory=dict)
     openai_webhook: str | None = None
     fake_credentials: bool = True
+    folder: Path | None = None
+    suite: str | None = None
+    firebase_cli: Path | None = None
+    params: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
     cron_faults: CronFaults | None = None
     ports: Ports = field(default_factory=Ports)
     usual_ports: Mapping[str, int] = field(default_factory=dict)
@@ -137,6 +153,7 @@ class CloudSettings:
         found = cls(
             project.source,
             project.project,
+            folder=Path(folder).resolve(),
             indexes=project.indexes,
             rules=project.rules,
             storage_rules=project.storage_rules,
@@ -147,7 +164,10 @@ class CloudSettings:
 
 
 class LocalCloud:
-    """A context manager around the running cloud. Leaves no process, thread or file behind."""
+    """A context manager around the running cloud. Leaves no process, thread or file behind.
+
+    `served_by` says who serves a part, and why, where that needs to be said.
+    """
 
     clock: MovableClock
     firestore: LocalFirestore
@@ -174,6 +194,7 @@ class LocalCloud:
             raise ProjectError(f"there is no OpenAI {settings.openai!r}; it can be {', '.join(OPENAI_CHOICES)}")
         self.settings, self.project, self.region = settings, settings.project, settings.region
         self.bucket = settings.bucket or f"{settings.project}.firebasestorage.app"
+        self.served_by: dict[str, str] = {}
         self._stack = ExitStack()
         self._clients = ExitStack()
 
@@ -204,31 +225,8 @@ class LocalCloud:
         self.logs = folder / "functions.log"
         self.clock = MovableClock(folder / "clock")
         stack.callback(self.clock.close)
-
-        self.firestore = choose_firestore(
-            settings.firestore, settings.indexes, settings.rules, self.clock, free_port(settings.ports.firestore)
-        )
-        _run(stack, self.firestore)
-        storage_server = StorageServer(self.bucket, settings.ports.storage, self.project, self._storage_security())
-        _run(stack, storage_server)
-        self.storage_host = storage_server.host
-        auth_server = AuthServer(self.project, settings.ports.auth)
-        _run(stack, auth_server)
-        self.auth_host = auth_server.host
-        self._start_openai(stack)
-        self._credentials = self._made_credentials(folder) if settings.fake_credentials else {}
-
-        self._functions = FunctionsProcess(
-            settings.source,
-            self.environment,
-            self.logs,
-            settings.clock_hook,
-            self.project,
-            self.region,
-            settings.ports.functions,
-            settings.function_processes,
-        )
-        _run(stack, self._functions)
+        self._credentials: dict[str, str] = {}
+        self._functions = self._start_parts(stack)
         self.functions_url = self._functions.url
         if self.openai is not None and settings.openai_webhook is not None:
             names = [trigger.name for trigger in self._functions.triggers()]
@@ -238,7 +236,7 @@ class LocalCloud:
         self.page_url = ""
         if settings.site is not None:
             hosting = HostingServer(settings.site, self._page, settings.ports.hosting)
-            _run(stack, hosting)
+            run(stack, hosting)
             self.page_url = hosting.url
         self.cron = CronClock(
             self.clock,
@@ -252,6 +250,35 @@ class LocalCloud:
         # Clients close before the servers stop, or each server would wait a while for their idle connections.
         self._http = stack.enter_context(httpx.Client(timeout=_CALL_SECONDS_MAX, limits=httpx.Limits()))
         self._clients = stack.enter_context(ExitStack())
+
+    def _start_parts(self, stack: ExitStack) -> FunctionsProcess | FunctionsEmulator:
+        """Start what keeps data or answers, and the functions, which are returned."""
+        settings = self.settings
+        self.firestore = choose_firestore(
+            settings.firestore, settings.indexes, settings.rules, self.clock, free_port(settings.ports.firestore)
+        )
+        run(stack, self.firestore)
+        storage_server = StorageServer(self.bucket, settings.ports.storage, self.project, self._storage_security())
+        run(stack, storage_server)
+        self.storage_host = storage_server.host
+        auth_server = AuthServer(self.project, settings.ports.auth)
+        run(stack, auth_server)
+        self.auth_host = auth_server.host
+        self._start_openai(stack)
+        self._credentials = self._made_credentials(self.logs.parent) if settings.fake_credentials else {}
+
+        functions = FunctionsProcess(
+            settings.source,
+            self.environment,
+            self.logs,
+            settings.clock_hook,
+            self.project,
+            self.region,
+            settings.ports.functions,
+            settings.function_processes,
+        )
+        run(stack, functions)
+        return functions
 
     @property
     def openai_is_standin(self) -> bool:
@@ -281,7 +308,9 @@ class LocalCloud:
         return self._functions.function_url(name)
 
     def crash_functions(self) -> None:
-        """Kill the functions' processes, whatever they are at, and start them anew; everything else goes on."""
+        """Kill the functions' processes, whatever they are at, and start them anew; everything else goes on. For our
+        own server alone: Google's emulator cannot be crashed."""
+        assert isinstance(self._functions, FunctionsProcess)  # noqa: S101  (asked of a cloud without a suite)
         self._functions.kill()
         self._functions.start()
 
@@ -293,7 +322,12 @@ class LocalCloud:
         """Move the clock by `step`: cron fires and OpenAI batches come through on the way.
 
         Returns the ticks delivered. One that failed is in it (`ok` is False), and was printed to standard error.
+
+        Raises:
+            ClockError: the functions run in Google's emulator, which keeps the machine's time.
         """
+        if self.settings.suite is not None:
+            raise ClockError("Google's functions emulator keeps the machine's time; a scheduled function can be fired")
         return self.cron.advance(step)
 
     def call(self, name: str, data: Any, id_token: str | None = None) -> Any:
@@ -367,7 +401,7 @@ class LocalCloud:
             secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
             arguments = {"webhook_secret": secret, "answers": self.settings.answers, **self.settings.standin}
             self.openai = OpenAIStandIn(free_port(self.settings.ports.openai), clock=self.clock, **arguments)
-            _run(stack, self.openai)
+            run(stack, self.openai)
             self._openai_environment = {
                 "OPENAI_API_KEY": "stand-in",
                 "OPENAI_BASE_URL": self.openai.base_url,
@@ -397,7 +431,8 @@ class LocalCloud:
         answer = self._http.post(
             f"http://{self.auth_host}/identitytoolkit.googleapis.com/v1/{operation}",
             params={"key": "local"},
-            headers={"Authorization": "Bearer owner"},
+            # As the owner where the project is named, as an app elsewhere: Google's emulator tells them apart.
+            headers={"Authorization": "Bearer owner"} if operation.startswith("projects/") else {},
             json=dict(body),
         )
         if answer.is_error:
@@ -423,7 +458,7 @@ class _Part(Protocol):
     def stop(self) -> object: ...
 
 
-def _run(stack: ExitStack, part: _Part) -> None:
+def run(stack: ExitStack, part: _Part) -> None:
     """Start a part, and have it stopped also when its start fails half-way."""
     stack.callback(part.stop)
     part.start()

@@ -14,7 +14,7 @@ from typing import Any
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import BadRequest, HTTPException
 
-from localcloud.cloud import LocalCloud
+from localcloud.cloud import ClockError, LocalCloud
 from localcloud.cron import Tick
 from localcloud.serving import HOST, BackgroundServer
 
@@ -55,7 +55,10 @@ class ControlServer:
         # bool is an int in Python, and true is no number of minutes.
         if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not 0 < minutes <= MINUTES_MAX:
             raise BadRequest(f'send {{"minutes": n}} with a number above 0 and at most {MINUTES_MAX}')
-        ticks = self._cloud.advance(timedelta(minutes=minutes))
+        try:
+            ticks = self._cloud.advance(timedelta(minutes=minutes))
+        except ClockError as error:
+            raise BadRequest(str(error)) from error
         return jsonify(
             now=self._now(),
             fired=Counter(tick.name for tick in ticks),

@@ -74,13 +74,19 @@ class LocalFirestore:
 
 
 def choose_firestore(
-    wanted: str | None, indexes: Path | None, rules: Path | None, clock: MovableClock, port: int = 0
+    wanted: str | None,
+    indexes: Path | None,
+    rules: Path | None,
+    clock: MovableClock,
+    port: int = 0,
+    *,
+    official_if_found: bool = False,
 ) -> LocalFirestore:
     """Return the Firestore that `wanted` asks for, not started yet.
 
     `wanted` is one of `KINDS`; None takes the environment's `FIRESTORE`, and without one `auto`, which is the embedded
-    one. Both hold apps to the security rules `rules`, and the embedded one has the index file `indexes` as well. `port`
-    is that of apps.
+    one, or with `official_if_found` the official one if this machine has it. Both hold apps to the security rules
+    `rules`, and the embedded one has the index file `indexes` as well. `port` is that of apps.
 
     Raises:
         FirestoreChoiceError: `wanted` is no kind, the official one is wanted and not on this machine, or the rules
@@ -89,15 +95,17 @@ def choose_firestore(
     kind = wanted or os.environ.get("FIRESTORE") or "auto"
     if kind not in KINDS:
         raise FirestoreChoiceError(f"there is no Firestore {kind!r}; FIRESTORE can be {', '.join(KINDS)}")
-    if kind == "official":
+    why = "asked for" if kind == "embedded" else "the default: no Java needed, and it keeps the bill"
+    if kind == "official" or (kind == "auto" and official_if_found):
         install, how = find_official()
-        if install is None:
+        if install is not None:
+            asked = "asked for; " if kind == "official" else ""
+            return LocalFirestore("official", asked + how, OfficialFirestore(rules, port, install))
+        if kind == "official":
             raise FirestoreChoiceError(
                 f"no official Firestore emulator: {how.rstrip('.')}; FIRESTORE=embedded needs none"
             )
-        official = OfficialFirestore(rules, port)
-        return LocalFirestore("official", f"asked for; {how}", official)
-    why = "asked for" if kind == "embedded" else "the default: no Java needed, and it keeps the bill"
+        why = how.rstrip(".")
     try:
         server = FirestoreServer(app_port=port, indexes=indexes, security_rules=rules, clock=clock)
     except RulesError as error:

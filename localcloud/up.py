@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from localcloud.firestore_choice import KINDS, FirestoreChoiceError
 from localcloud.functions_process import FunctionsStartError
 from localcloud.project import ProjectError, load_hook
 from localcloud.serving import PortTakenError, free_port
+from localcloud.suite_cloud import SUITES, cloud_of
 
 # Those of the Firebase suite where it has one, so that an app set up for that finds us too.
 USUAL_PORTS = {
@@ -71,7 +73,7 @@ def main(
         usual = {**USUAL_PORTS, **found.usual_ports}
         ports = {part: _port(usual[part], port) for part, port in asked.items()}
         control_port = ports.pop("control")
-        _run(LocalCloud(found, ports=Ports(**ports)), control_port, more, picture)
+        _run(cloud_of(replace(found, ports=Ports(**ports))), control_port, more, picture)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
     except (PortTakenError, FirestoreChoiceError, FunctionsStartError, ProjectError) as error:
@@ -90,6 +92,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument("--project", help="the project's id; by default that of .firebaserc, or demo-local")
     parser.add_argument("--region", help="of all functions; it is a part of their addresses (us-central1)")
     parser.add_argument("--firestore", help=f"{', '.join(KINDS)}; by default the environment's FIRESTORE")
+    parser.add_argument("--suite", help=f"Google's emulators: {SUITES[0]} starts them, {SUITES[1]} joins them")
     parser.add_argument("--clock-hook", metavar="MODULE:FUNCTION", help="called with the moved clock in the functions")
     parser.add_argument("--rules", type=Path, metavar="FILE", help="of Firestore, instead of those of firebase.json")
     parser.add_argument("--storage-rules", type=Path, metavar="FILE", help="of Storage, likewise")
@@ -115,8 +118,12 @@ def _port(usual: int, asked: int | None) -> int:
 def _run(
     cloud: LocalCloud, control_port: int, more: Callable[[LocalCloud, ExitStack], Sections], picture: Path | None
 ) -> None:
-    with cloud, ExitStack() as stack:
-        # From here on nothing may interrupt: the parts are being stopped.
+    with ExitStack() as stack:
+        with Console(stderr=True).status(
+            "Starting; Google's emulators take a while" if cloud.settings.suite else "Starting"
+        ):
+            stack.enter_context(cloud)
+        # When this is called, nothing may interrupt any more: the parts are being stopped.
         stack.callback(_ignore_signals)
         control = ControlServer(cloud, control_port)
         control.start()
@@ -145,44 +152,53 @@ def _show(console: Console, cloud: LocalCloud, control_url: str, more: Sections)
     for part, where in _parts(cloud, control_url).items():
         table.add_row(part, where)
     console.print(table)
-    advance = f"""curl -s {control_url}/advance -d '{{"minutes": 60}}'"""
     fire = [f"""curl -s {control_url}/fire -d '{{"name": "{name}"}}'""" for name in list(cloud.cron.schedules)[:1]]
     environment = {**cloud.environment, "FIRESTORE_EMULATOR_HOST": cloud.firestore.app_host}
+    buttons = {"Run a scheduled function, look": [*fire, f"curl -s {control_url}/status"]}
+    if cloud.settings.suite is None:
+        advance = f"""curl -s {control_url}/advance -d '{{"minutes": 60}}'"""
+        buttons = {"Move the clock, run a scheduled function, look": [advance, *buttons.popitem()[1]]}
     sections = {
         "Environment of a client of your own": _exports(environment, secret=cloud.openai is None),
         **more,
-        "Move the clock, run a scheduled function, look": [advance, *fire, f"curl -s {control_url}/status"],
+        **buttons,
     }
     for title, lines in sections.items():
         console.print(f"\n{title}:", style="bold")
         for line in lines:  # to copy: never wrapped, never styled
             console.print(f"  {line}", soft_wrap=True, markup=False)
-    console.print("\nCron fires in real time. Ctrl-C stops everything.")
+    everything = "this, and the suite goes on" if cloud.settings.suite == "running" else "everything"
+    console.print(f"\nCron fires in real time. Ctrl-C stops {everything}.")
 
 
 def _parts(cloud: LocalCloud, control_url: str) -> dict[str, str]:
-    settings = cloud.settings
+    settings, by = cloud.settings, cloud.served_by
     stand_in = "stand-in" if cloud.openai_is_standin else "the real thing, which costs money"
-    openai = f"{cloud.openai_base_url} ({stand_in})" if cloud.openai_base_url else "none"
     rules, storage_rules = map(_rules, (settings.rules, settings.storage_rules))
+    storage = f"; {by['storage']}" if "storage" in by else ""
     clock = settings.clock_hook or "the functions keep the machine's time: no --clock-hook"
     pages = {"Pages": cloud.page_url} if cloud.page_url else {}
     return {
         **pages,
-        "Functions": f"{cloud.functions_url}/{cloud.project}/{cloud.region}/NAME",
+        "Functions": f"{cloud.functions_url}/{cloud.project}/{cloud.region}/NAME{_by(by, 'functions')}",
         "": ", ".join(trigger.name for trigger in cloud.triggers()),
         "Firestore": f"{cloud.firestore.app_host} ({cloud.firestore.kind}: {cloud.firestore.why}; {rules})",
-        "Storage": f"{cloud.storage_host} (bucket {cloud.bucket}; {storage_rules})",
-        "Auth": cloud.auth_host,
-        "OpenAI": openai,
-        "Moved clock": f"{cloud.clock.path} ({clock})",
+        "Storage": f"{cloud.storage_host} (bucket {cloud.bucket}; {storage_rules}{storage})",
+        "Auth": f"{cloud.auth_host}{_by(by, 'auth')}",
+        "Crons": f"{len(cloud.cron.schedules)} schedules{_by(by, 'crons')}",
+        "OpenAI": f"{cloud.openai_base_url} ({by.get('openai', stand_in)})" if cloud.openai_base_url else "none",
+        "Moved clock": by.get("clock", f"{cloud.clock.path} ({clock})"),
         "Control": control_url,
-        "Log": str(cloud.logs),
+        "Log": by.get("log", str(cloud.logs)),
     }
 
 
 def _rules(file: Path | None) -> str:
     return "no rules for apps" if file is None else f"apps under {file.name}"
+
+
+def _by(served_by: Mapping[str, str], part: str) -> str:
+    return f" ({served_by[part]})" if part in served_by else ""
 
 
 def _exports(environment: Mapping[str, Any], *, secret: bool) -> list[str]:

@@ -8,13 +8,9 @@ The protocols are those of FlutterFire. Google's Storage emulator needs a downlo
 local cloud's, which speaks the same protocol under the same rules. The local cloud as a whole serves the same app, too.
 """
 
-import base64
 import importlib
 import json
 import os
-import re
-import secrets
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,32 +23,20 @@ from rich.console import Console
 
 from functions.edge.http_errors import CODES
 from localcloud.control import ControlServer
-from localcloud.firebase_suite import FirebaseSuite, bucket_of
-from localcloud.firestore import OfficialFirestore, find_official
+from localcloud.firebase_suite import FirebaseSuite
+from localcloud.firestore import find_official
 from localcloud.functions import triggers_of
 from localcloud.functions_process import FunctionsStartError
-from localcloud.openai import OpenAIStandIn
 from localcloud.project import REGION
-from localcloud.storage import StorageServer
-from localcloud.storage_rules import StorageSecurity
-from scripts import sample_answers
+from scripts import firebase_cli
 from scripts.drawings import drawn_photos
 from scripts.ecolane_cloud import PROJECT, ROOT, deploy_params, ecolane_cloud
 from scripts.sample_calls import sample_calls
 
-CLIENT = ROOT / "tests" / "client"
-CLI = CLIENT / "node_modules" / "firebase-tools" / "lib" / "bin" / "firebase.js"
-NODE_MAJOR_MIN = 20
 BATCH_MINUTES = 0.02  # how long the stand-in takes for a batch: about a second
 _ERRORS_SHOWN = 10
 _OF_OTHERS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "FIRESTORE", "FIRESTORE_EMULATOR_HOST")
 """Variables of the shell that would send the test elsewhere: to a model that costs money, to a project's data."""
-_NO_NETWORK = re.compile(r"\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ENETUNREACH|EHOSTUNREACH|ETIMEDOUT)\b")
-_INSTALL = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-
-
-class NpmUnreachableError(RuntimeError):
-    """npm's registry does not answer, and the packages are not here yet."""
 
 
 def client_test(
@@ -69,14 +53,14 @@ def client_test(
     console = Console(stderr=True)
     try:
         with console.status("Installing the SDK and the Firebase CLI from npm"):
-            install()
+            firebase_cli.install()
         with ExitStack() as stack:
             with console.status("Starting Google's emulators"):
-                facts, suite = start(stack)
+                facts, log = start(stack)
             status = _run_node(facts)
             if status:
-                print(f"\nWhat the functions logged as errors:\n{_errors(suite.log())}", file=sys.stderr)
-    except NpmUnreachableError as error:
+                print(f"\nWhat the functions logged as errors:\n{_errors(log)}", file=sys.stderr)
+    except firebase_cli.NpmUnreachableError as error:
         _end(f"skipped: {error}" if if_missing == "skip" else str(error), 0 if if_missing == "skip" else 2)
     except (FunctionsStartError, RuntimeError) as error:
         _end(str(error), 1)
@@ -85,17 +69,11 @@ def client_test(
 
 def whats_missing() -> str | None:
     """Return what this machine lacks and what to do about it, in one line; None if the test can run."""
-    node = shutil.which("node")
-    printed = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout if node else ""  # noqa: S603
-    version = re.match(r"v(\d+)", printed)
-    if version is None or int(version[1]) < NODE_MAJOR_MIN or shutil.which("npm") is None:
-        return f"Node {NODE_MAJOR_MIN} or newer with npm is needed (found: {printed.strip() or 'none'}); install it"
-    runtime = json.loads((ROOT / "firebase.json").read_text(encoding="utf-8"))["functions"][0]["runtime"]
-    python = f"python{runtime[6]}.{runtime[7:]}"
-    if not (ROOT / "venv" / "bin" / python).exists():
-        return f"the Firebase CLI wants {python} in venv/: run make clean, then make install PYTHON={python}"
-    install, how = find_official()
-    if install is None:
+    missing = firebase_cli.whats_missing()
+    if missing is not None:
+        return missing
+    official, how = find_official()
+    if official is None:
         return (
             f"Google's Firestore emulator is needed: {how.rstrip('.')}; install Java 21 and run"
             " 'npx firebase-tools setup:emulators:firestore', or 'gcloud components install cloud-firestore-emulator'"
@@ -103,28 +81,12 @@ def whats_missing() -> str | None:
     return None
 
 
-def install() -> None:
-    """Install the packages of tests/client, unless they are there as the lock file has them.
+def start(stack: ExitStack) -> tuple[dict[str, Any], Path]:
+    """Start everything, to be stopped with `stack`; return what the test has to know, and the functions' log.
 
-    Raises NpmUnreachableError or RuntimeError with what npm said.
+    Raises FunctionsStartError, FirestoreChoiceError or RuntimeError with what does not start, and why.
     """
-    lock, done = CLIENT / "package-lock.json", CLIENT / "node_modules" / ".installed"
-    if done.exists() and done.read_bytes() == lock.read_bytes():
-        return
-    # Without the packages' install scripts: none is needed, and one of them downloads.
-    ended = subprocess.run(_INSTALL, cwd=CLIENT, capture_output=True, text=True, check=False)  # noqa: S603
-    if ended.returncode:
-        failed = NpmUnreachableError if _NO_NETWORK.search(ended.stderr) else RuntimeError
-        raise failed(f"npm could not install the packages of tests/client:\n{ended.stderr.strip()}")
-    done.write_bytes(lock.read_bytes())
-
-
-def start(stack: ExitStack) -> tuple[dict[str, Any], FirebaseSuite]:
-    """Start everything, to be stopped with `stack`; return what the test has to know, and the suite.
-
-    Raises FunctionsStartError or RuntimeError with what does not start, and why.
-    """
-    facts, suite = _start_official(stack)
+    facts, log = _start_official(stack)
     facts["local"] = _start_local_cloud(stack)
     facts["photos"] = stack.enter_context(tempfile.TemporaryDirectory(prefix="ecolane-photos-"))
     for name, photo in drawn_photos().items():
@@ -132,48 +94,36 @@ def start(stack: ExitStack) -> tuple[dict[str, Any], FirebaseSuite]:
     facts["declared"] = declared()
     facts["samples"] = sample_calls("{uid}")
     facts["reasons"] = {error.reason: code.value for error, code in CODES.items()}
-    return facts, suite
+    return facts, log
 
 
-def _start_official(stack: ExitStack) -> tuple[dict[str, Any], FirebaseSuite]:
-    """Start Google's emulators with what they need around them; return where they are, and the suite."""
-    firestore = OfficialFirestore(ROOT / "firestore.rules")
-    stack.callback(firestore.stop)
-    firestore.start()
-    bucket = bucket_of(PROJECT)
-    storage = StorageServer(bucket, project=PROJECT, security=StorageSecurity(ROOT / "storage.rules"))
-    stack.callback(storage.stop)
-    storage.start()
-    webhook_secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
-    openai = OpenAIStandIn(answers=sample_answers.answers, batch_minutes=BATCH_MINUTES, webhook_secret=webhook_secret)
-    stack.callback(openai.stop)
-    openai.start()
-    around = {"FIRESTORE_EMULATOR_HOST": firestore.host, "STORAGE_EMULATOR_HOST": storage.host}
-    settings, hidden = deploy_params(
-        OPENAI_BASE_URL=openai.base_url, OPENAI_API_KEY="stand-in", OPENAI_WEBHOOK_SECRET=webhook_secret
+def _start_official(stack: ExitStack) -> tuple[dict[str, Any], Path]:
+    """Start what `make dev SUITE=official` starts; return where its parts are, and the functions' log."""
+    cloud = stack.enter_context(
+        ecolane_cloud(suite="official", firestore="official", standin={"batch_minutes": BATCH_MINUTES})
     )
-    suite = FirebaseSuite(CLI, ROOT, around, settings, hidden, project=PROJECT)
+    assert cloud.openai is not None  # noqa: S101  (no key is in the environment, see _OF_OTHERS)
     # A deploy on a bad day: neither Auth nor Firestore answers.
+    params = deploy_params(OPENAI_BASE_URL=cloud.openai_base_url, OPENAI_API_KEY="stand-in")
     nowhere = dict.fromkeys(("FIRESTORE_EMULATOR_HOST", "FIREBASE_AUTH_EMULATOR_HOST"), "127.0.0.1:1")
-    cut_off = FirebaseSuite(CLI, ROOT, {**around, **nowhere}, settings, hidden, auth=False, project=PROJECT)
-    for one in (suite, cut_off):  # not side by side: the CLI looks for a free port and takes it a while later
-        stack.callback(one.stop)
-        one.start()
-    openai.settings.webhook_url = f"http://{suite.functions_host}/{PROJECT}/{REGION}/openai_webhook"
+    around = {"STORAGE_EMULATOR_HOST": cloud.storage_host, **nowhere}
+    cut_off = FirebaseSuite(firebase_cli.CLI, ROOT, around, params, project=PROJECT, ports={"functions": 0})
+    stack.callback(cut_off.stop)
+    cut_off.start()
     facts = {
         "project": PROJECT,
         "region": REGION,
-        "bucket": bucket,
-        "functions": suite.functions_host,
-        "cutOff": cut_off.functions_host,
+        "bucket": cloud.bucket,
+        "functions": _address(cloud.functions_url),
+        "cutOff": cut_off.hosts["functions"],
         "cutOffSettings": str(cut_off.settings_file),
-        "auth": suite.auth_host,
-        "firestore": firestore.host,
-        "storage": _address(storage.host),
-        "openai": openai.admin_url,
-        "discovered": [[trigger.name, trigger.kind, trigger.schedule] for trigger in suite.triggers()],
+        "auth": cloud.auth_host,
+        "firestore": cloud.firestore.host,
+        "storage": _address(cloud.storage_host),
+        "openai": cloud.openai.admin_url,
+        "discovered": [[trigger.name, trigger.kind, trigger.schedule] for trigger in cloud.triggers()],
     }
-    return facts, suite
+    return facts, cloud.logs
 
 
 def _start_local_cloud(stack: ExitStack) -> dict[str, str]:
@@ -210,13 +160,14 @@ def _run_node(facts: dict[str, Any]) -> int:
         "--test",
         "--test-reporter=spec",
         "--test-concurrency=1",
-        *sorted(file.name for file in CLIENT.glob("*.test.mjs")),
+        *sorted(file.name for file in firebase_cli.CLIENT.glob("*.test.mjs")),
     ]
-    return subprocess.run(node, cwd=CLIENT, env=environment, check=False).returncode  # noqa: S603
+    return subprocess.run(node, cwd=firebase_cli.CLIENT, env=environment, check=False).returncode  # noqa: S603
 
 
-def _errors(log: str) -> str:
-    found = [line for line in log.splitlines() if '"severity": "ERROR"' in line or "Traceback" in line]
+def _errors(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    found = [line for line in lines if '"severity": "ERROR"' in line or "Traceback" in line]
     return "\n".join(found[-_ERRORS_SHOWN:]) or "none"
 
 

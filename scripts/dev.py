@@ -4,12 +4,28 @@ import json
 import sys
 import uuid
 from contextlib import ExitStack
+from typing import Any
 
 from localcloud import up
-from localcloud.cloud import LocalCloud, custom_token
+from localcloud.cloud import CloudSettings, LocalCloud, custom_token
 from localcloud.cloud_scheduler_api import SchedulerServer
+from localcloud.project import ProjectError
+from scripts import firebase_cli
 from scripts.ecolane_cloud import ecolane_settings
 from scripts.schedules import EMULATOR
+
+
+def settings(**changes: Any) -> CloudSettings:
+    """Return the settings of this product, with the Firebase CLI installed if Google's suite is to be started."""
+    if changes.get("suite") == "official":
+        missing = firebase_cli.whats_missing()
+        if missing is not None:
+            raise ProjectError(missing)
+        try:
+            firebase_cli.install()
+        except RuntimeError as error:
+            raise ProjectError(str(error)) from error
+    return ecolane_settings(**changes)
 
 
 def more(cloud: LocalCloud, stack: ExitStack) -> up.Sections:
@@ -30,4 +46,4 @@ def more(cloud: LocalCloud, stack: ExitStack) -> up.Sections:
 
 
 if __name__ == "__main__":
-    sys.exit(up.main("make dev", ecolane_settings, more=more))
+    sys.exit(up.main("make dev", settings, more=more))

@@ -11,7 +11,8 @@ from firebase_functions import params
 
 from functions.deploy import params as deployed
 from localcloud.cloud import CloudSettings, LocalCloud
-from scripts import sample_answers
+from localcloud.suite_cloud import cloud_of
+from scripts import firebase_cli, sample_answers
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = "demo-ecolane"  # the prefix demo- keeps every Firebase tool from looking for a real project
@@ -19,17 +20,21 @@ PROJECT = "demo-ecolane"  # the prefix demo- keeps every Firebase tool from look
 
 def ecolane_cloud(**changes: Any) -> LocalCloud:
     """Return the local cloud around this product, not started yet, with `changes` of fields of CloudSettings."""
-    return LocalCloud(ecolane_settings(**changes))
+    return cloud_of(ecolane_settings(**changes))
 
 
 def ecolane_settings(**changes: Any) -> CloudSettings:
     """Return what the local cloud has to know of this product, with `changes` of fields of CloudSettings."""
+    params, secrets = deploy_params()
     wiring = {
         "project": PROJECT,
         "clock_hook": "functions.wiring:install_clock",
         "openai_webhook": "openai_webhook",
         "answers": sample_answers.answers,
         "fake_credentials": False,  # what is not emulated, such as push messages, is not even tried
+        "firebase_cli": firebase_cli.CLI,
+        "params": params,
+        "secrets": secrets,
     }
     return CloudSettings.of(ROOT, **{**wiring, **changes})
 

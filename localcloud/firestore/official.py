@@ -21,7 +21,6 @@ START_SECONDS_MAX = 60.0
 
 _JAR_IN_SDK = Path("platform/cloud-firestore-emulator/cloud-firestore-emulator.jar")
 _MAIN_CLASS = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
-_FIREBASE_CACHE = Path("~/.cache/firebase/emulators")
 _SDK_PLACES = (
     "/usr/lib/google-cloud-sdk",
     "/usr/share/google-cloud-sdk",
@@ -54,7 +53,7 @@ def find_official() -> tuple[OfficialInstall | None, str]:
     if host and _serves(host):
         how = f"{HOST_VARIABLE} names a running one at {host}"
         return OfficialInstall(how, running_host=host), how
-    java, version = _find_java()
+    java, version = find_java()
     if java is None:
         return None, "Google's emulator needs Java, and none was found (JAVA_HOME, PATH)."
     reasons: dict[str, None] = {}  # several old jars give one reason
@@ -74,11 +73,12 @@ class OfficialFirestore:
     Args:
         rules: security rules to enforce for client SDKs; None allows everything.
         port: on 127.0.0.1; 0 picks a free one.
+        install: what to start or use; None looks for it.
     """
 
-    def __init__(self, rules: Path | None = None, port: int = 0) -> None:
+    def __init__(self, rules: Path | None = None, port: int = 0, install: OfficialInstall | None = None) -> None:
         self.host = ""
-        self._rules, self._port = rules, port
+        self._rules, self._port, self._install = rules, port, install
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
 
@@ -88,7 +88,7 @@ class OfficialFirestore:
         Raises:
             RuntimeError: it was not found, or ended, or did not answer within a minute; the text says why.
         """
-        install, reason = find_official()
+        install, reason = (self._install, "") if self._install is not None else find_official()
         if install is None:
             raise RuntimeError(f"The official emulator cannot be started: {reason}")
         if install.running_host is not None:
@@ -154,9 +154,14 @@ def _jars() -> list[tuple[str, Path, int]]:
         for root in _sdk_roots()
         if (root / _JAR_IN_SDK).is_file()
     ]
-    cached = _FIREBASE_CACHE.expanduser().glob("cloud-firestore-emulator-v*.jar")
+    cached = firebase_cache().glob("cloud-firestore-emulator-v*.jar")
     newest_first = sorted(cached, key=lambda jar: [int(part) for part in re.findall(r"\d+", jar.name)], reverse=True)
     return found + [("the jar of firebase-tools", jar, _JAVA_FOR_FIREBASE) for jar in newest_first]
+
+
+def firebase_cache() -> Path:
+    """Return where the Firebase CLI keeps the emulators that it has downloaded."""
+    return Path(os.environ.get("FIREBASE_EMULATORS_PATH") or Path.home() / ".cache" / "firebase" / "emulators")
 
 
 def _sdk_roots() -> list[Path]:
@@ -169,7 +174,8 @@ def _sdk_roots() -> list[Path]:
     return roots
 
 
-def _find_java() -> tuple[Path | None, int]:
+def find_java() -> tuple[Path | None, int]:
+    """Return the command `java`, or None, and its major version."""
     home = os.environ.get("JAVA_HOME")
     executable = shutil.which("java", path=str(Path(home) / "bin")) if home else None
     executable = executable or shutil.which("java")

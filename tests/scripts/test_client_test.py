@@ -1,16 +1,16 @@
 """`make test-client` itself: what it says where it cannot run, and that a failing test fails it."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import typer
 
-from scripts import client_test
+from scripts import client_test, firebase_cli
 from scripts.client_test import client_test as command
 
 NODE = shutil.which("node")
@@ -20,8 +20,8 @@ NODE = shutil.which("node")
 def ready(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that has everything, with nothing to install and nothing to start."""
     monkeypatch.setattr(client_test, "whats_missing", lambda: None)
-    monkeypatch.setattr(client_test, "install", lambda: None)
-    monkeypatch.setattr(client_test, "start", lambda _stack: ({}, SimpleNamespace(log=lambda: "")))
+    monkeypatch.setattr(firebase_cli, "install", lambda: None)
+    monkeypatch.setattr(client_test, "start", lambda _stack: ({}, Path(os.devnull)))
 
 
 def status(**options: Any) -> int:
@@ -39,7 +39,7 @@ def test_a_failing_assertion_fails_the_command(
     """The status is the test's: 0 only if every assertion holds."""
     imports = 'import assert from "node:assert"; import { test } from "node:test";'
     (tmp_path / "client.test.mjs").write_text(f'{imports} test("t", () => assert.equal({assertion}));')
-    monkeypatch.setattr(client_test, "CLIENT", tmp_path)
+    monkeypatch.setattr(firebase_cli, "CLIENT", tmp_path)
 
     assert status(if_missing="fail") == expected
 
@@ -83,7 +83,7 @@ def test_an_unknown_wish_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 def npm_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
     """Have npm fail with what is given, on a machine that has not installed the packages."""
     (tmp_path / "package-lock.json").write_text("{}")
-    monkeypatch.setattr(client_test, "CLIENT", tmp_path)
+    monkeypatch.setattr(firebase_cli, "CLIENT", tmp_path)
     monkeypatch.setattr(client_test, "whats_missing", lambda: None)
 
     def fail(told: str) -> None:
