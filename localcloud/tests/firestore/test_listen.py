@@ -49,6 +49,11 @@ class LateListener(View):
         self._stream.receive(ListenRequest(database=self._client._database_string, add_target=wanted))  # noqa: SLF001
         return self.look()
 
+    def remembered(self) -> int:
+        """Return how many changes the server keeps for the client to look at."""
+        (target,) = self._stream._targets.values()  # noqa: SLF001
+        return len(target._pending)  # noqa: SLF001
+
     def look(self) -> View:
         """Take in all that there is now."""
         for raw in self._stream.take(0) or []:
@@ -337,6 +342,7 @@ def test_a_slow_client_costs_no_memory(unserved: FirestoreServer, inside: Client
     for number in range(PENDING_MAX + 10):
         inside.document(f"c/d{number}").set({"n": number})
         inside.document(f"c/d{number}").delete()
+        assert late.remembered() <= PENDING_MAX
     write(inside, old=None, new=1)
     assert sorted(late.look().told()) == [
         "NO_CHANGE []",
