@@ -48,6 +48,7 @@ class _News:
     target: Target  # one of them
     matching: list[int] = field(default_factory=list)
     left: list[int] = field(default_factory=list)
+    readable: bool = True  # whether a client that has no target for it any more may see what it is now
 
 
 @dataclass(slots=True)
@@ -206,6 +207,8 @@ class ListenStream(Stream):
             if target.once:
                 snapshot.ended.append(target.id)
                 self._drop(target.id)
+        for news in merged.values():
+            news.readable = bool(news.matching) or news.stored is None or self._may_read(news.path, news.stored)
         snapshot.news.extend(merged.values())
         self._bill(reads)
         silent = self.engine.seconds() - self._said >= self.engine.timing.listen_silence_seconds
@@ -228,6 +231,16 @@ class ListenStream(Stream):
         except FirestoreError as error:
             return _cause(error)
         return None
+
+    def _may_read(self, path: str, stored: StoredDocument) -> bool:
+        """Tell whether the caller may read a document by its name as it is now."""
+        try:
+            app = self.engine.asking(self.engine.session(self._database), Call(self.rpc, self.caller))
+            if app is not None:
+                self.engine.security.check_reads(app, [(path, stored)])
+        except FirestoreError:
+            return False
+        return True
 
     def _bill(self, reads: Counter[str]) -> None:
         for collection, count in reads.items():
@@ -254,7 +267,7 @@ class ListenStream(Stream):
         if news.stored is None:
             gone = {"document": name, "removed_target_ids": news.left, "read_time": read_time}
             return bytes(ListenResponse(document_delete=gone).SerializeToString())
-        if not news.matching and self.caller is not None:  # who may not read what the document is now
+        if not news.readable:
             gone = {"document": name, "removed_target_ids": news.left, "read_time": read_time}
             return bytes(ListenResponse(document_remove=gone).SerializeToString())
         document = framed(1, masked(news.stored, news.target.select))

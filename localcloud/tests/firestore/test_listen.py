@@ -2,6 +2,7 @@
 
 import base64
 import json
+import queue
 import threading
 import time
 from collections.abc import Iterator
@@ -110,21 +111,22 @@ def test_a_change_is_told_once_for_all_targets(listening: Listening, strict: Cli
     assert listening.snapshot() == ["document_delete a in [] not in [2]", "NO_CHANGE []"]
 
 
-def test_an_app_is_not_shown_what_has_left_its_query(tmp_path: Path) -> None:
-    """An app hears that a document has left, not what it is now: that may be somebody else's by then."""
+@pytest.mark.parametrize(("number", "said"), [(4, "document_change"), (7, "document_remove")])
+def test_an_app_is_shown_what_has_left_its_query_if_it_may_read_it(tmp_path: Path, number: int, said: str) -> None:
+    """An app hears that a document has left its query; what it is now, it hears if the rules allow it to get it."""
     rules = tmp_path / "firestore.rules"
-    condition = "match /databases/{d}/documents/c/{id} { allow read: if resource.data.n < 5; }"
-    rules.write_text(f"rules_version = '2';\nservice cloud.firestore {{ {condition} }}")
+    allowed = "match /databases/{d}/documents/c/{id} { allow list; allow get: if resource.data.n < 5; }"
+    rules.write_text(f"rules_version = '2';\nservice cloud.firestore {{ {allowed} }}")
     server = FirestoreServer(security_rules=rules)
     server.start()
     client = connect(server.host)
     write(client, a=1)
     token = f"Bearer {unsigned({'sub': 'u1', 'aud': client.project, 'exp': 2**35})}"
     with Listening(server.host, client, token) as app:
-        app.query(2, filtered(client.collection("c"), ("n", "<", 5)))
+        app.query(2, filtered(client.collection("c"), ("n", "<", 3)))
         assert app.snapshot()[1:] == ["document_change a in [2] not in []", "CURRENT [2]", "NO_CHANGE []"]
-        write(client, a=7)
-        assert app.snapshot() == ["document_remove a in [] not in [2]", "NO_CHANGE []"]
+        write(client, a=number)
+        assert app.snapshot() == [f"{said} a in [] not in [2]", "NO_CHANGE []"]
     close(client)
     server.stop()
 
@@ -349,6 +351,26 @@ def test_a_slow_client_costs_no_memory(unserved: FirestoreServer, inside: Client
         "document_change new in [2] not in []",
         "document_delete old in [] not in [2]",
     ]
+
+
+def test_a_client_that_does_not_read_holds_up_nobody(server: FirestoreServer, strict: Client) -> None:
+    """While the connection of one listener is full, the others hear of everything; stopping does not wait for it."""
+    stuck_requests: queue.Queue[bytes] = queue.Queue()
+    wanted = query_target(strict, 2, strict.collection("c"))
+    stuck_requests.put(ListenRequest(database=strict._database_string, add_target=wanted).SerializeToString())  # noqa: SLF001
+    with grpc.insecure_channel(server.host) as channel, snapshots(strict.collection("c")) as told:
+        method = channel.stream_stream("/google.firestore.v1.Firestore/Listen")
+        stuck = method(iter(stuck_requests.get, b""), metadata=[("authorization", "Bearer owner")])
+        assert told.next()[0] == []
+        for number in range(100):
+            strict.document("c/a").set({"n": number, "padding": "x" * 50_000})
+        while told.next()[0] != [("a", 99)]:
+            pass
+        began = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < unhurried(5)
+        stuck_requests.put(b"")
+        stuck.cancel()
 
 
 def test_who_has_gone_is_forgotten(server: FirestoreServer, strict: Client) -> None:
