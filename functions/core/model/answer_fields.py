@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from functions.core.model.classification import Alternative, Answer, Category, Disposal, DisposalMethod
@@ -21,8 +22,14 @@ _NOTHING = frozenset({"", "null", "none", "nil", "n/a", "not applicable", "-", "
 
 def named(model: type[Record], data: Mapping[str, Any]) -> Fields:
     """Return the fields of an object under their own names, however these are written: `item_name`, `Item Name`."""
-    names = {folded(field.alias or name): field.alias or name for name, field in model.model_fields.items()}
+    names = _names(model)
     return {names.get(folded(name), name): value for name, value in data.items()}
+
+
+@cache
+def _names(model: type[Record]) -> Mapping[str, str]:
+    """Return a model's field names by their folded forms."""
+    return {folded(field.alias or name): field.alias or name for name, field in model.model_fields.items()}
 
 
 def answer_fields(data: Mapping[str, Any]) -> Fields:

@@ -47,6 +47,8 @@ def cleaned(text: str) -> str:
 
 def visible(text: str) -> str:
     """Return a text without controls but line ends, and without direction marks; other white space is a space."""
+    if text.isprintable():  # no control, mark or separator but the space: as most texts are, ten times as fast
+        return text
     shown = []
     for character in text:
         category = unicodedata.category(character)
