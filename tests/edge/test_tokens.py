@@ -13,9 +13,11 @@ from cryptography.hazmat.primitives import serialization
 from google.auth.exceptions import TransportError
 from jwt import PyJWKClientConnectionError
 
+from functions.adapters import identity
 from tests.wire import (
     Wire,
     app_check_token,
+    certificate,
     content,
     id_token,
     id_token_claims,
@@ -157,6 +159,30 @@ def test_googles_keys_out_of_reach_are_no_sign_out(wire: Wire, monkeypatch: pyte
 
     monkeypatch.setattr("firebase_admin._token_gen.CertificateFetchRequest.__call__", down)
     assert refusal(wire, id_token("ann")) == UNAVAILABLE
+
+
+def test_googles_keys_are_read_again_every_few_minutes(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for each token, and not a failure: a key that Google has withdrawn counts for five minutes more at the
+    most."""
+    now, asked, statuses = [1_000.0], list[int](), iter([503, 200, 200])
+    published = {"key-1": certificate("google")}
+
+    def fetch(*_: object, **__: object) -> SimpleNamespace:
+        asked.append(next(statuses))
+        return SimpleNamespace(status=asked[-1], data=json.dumps(published).encode())
+
+    monkeypatch.setattr("firebase_admin._token_gen.CertificateFetchRequest.__call__", fetch)
+    monkeypatch.setattr(identity, "monotonic", lambda: now[0])
+    assert refusal(wire, id_token("ann")) == UNAVAILABLE
+    for uid in ("ann", "bob", "ann"):
+        assert wire.call("get_wallet", {}, id_token(uid)).status_code == 200
+    assert asked == [503, 200]
+    published["key-1"] = certificate("mallory")
+    now[0] += 299
+    assert wire.call("get_wallet", {}, id_token("ann")).status_code == 200
+    now[0] += 1
+    assert refusal(wire, id_token("ann")) == UNAUTHENTICATED
+    assert asked == [503, 200, 200]
 
 
 CLOCKS = {
