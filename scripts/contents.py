@@ -4,12 +4,16 @@ A function's docstring in main.py is the one wording of what it does.
 """
 
 import ast
+import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import typer
 
+from functions.core.config.runtime import RuntimeConfig
 from functions.deploy import options
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -81,10 +85,44 @@ def page_as_written(name: str) -> str:
     return f"{before}{BEGIN}\n\n{TABLES[name]()}\n\n{END}{rest.partition(END)[2]}"
 
 
+SETTINGS = ROOT / "web" / "operator" / "settings.json"
+
+
+def settings_as_written() -> str:
+    """Return the fields of `config/runtime` for the operators' page: name, kind, range and default of each."""
+    schema = RuntimeConfig.model_json_schema()
+    return json.dumps(list(_fields(schema, schema["$defs"], "")), indent=1) + "\n"
+
+
+def _fields(schema: dict[str, Any], defs: dict[str, Any], prefix: str) -> Iterator[dict[str, Any]]:
+    for name, field in schema["properties"].items():
+        inner = defs[field["$ref"].rpartition("/")[2]] if "$ref" in field else field
+        default = field.get("default", inner.get("default"))
+        if "properties" in inner:
+            defaults = default if isinstance(default, dict) else {}
+            properties = {
+                each: {**given, "default": defaults.get(each, given.get("default"))}
+                for each, given in inner["properties"].items()
+            }
+            yield from _fields({"properties": properties}, defs, f"{prefix}{name}.")
+            continue
+        alternatives = [each for each in inner.get("anyOf", [inner]) if each.get("type") != "null"]
+        kind = {"type": "string", **alternatives[0]}
+        yield {
+            "field": prefix + name,
+            "type": kind["type"],
+            "choices": kind.get("enum"),
+            "least": kind.get("minimum", kind.get("ge", kind.get("exclusiveMinimum"))),
+            "most": kind.get("maximum", kind.get("le", kind.get("exclusiveMaximum"))),
+            "default": default,
+        }
+
+
 def write_docs() -> None:
-    """Write the tables anew."""
+    """Write the tables anew, and the settings that the operators' page shows."""
     for name in TABLES:
         (ROOT / name).write_text(page_as_written(name), encoding="utf-8")
+    SETTINGS.write_text(settings_as_written(), encoding="utf-8")
 
 
 if __name__ == "__main__":

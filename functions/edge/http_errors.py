@@ -26,6 +26,7 @@ CODES: dict[type[errors.EcolaneError], FunctionsErrorCode] = {
     errors.AccountBlocked: FunctionsErrorCode.PERMISSION_DENIED,
     errors.InsufficientTokens: FunctionsErrorCode.FAILED_PRECONDITION,
     errors.PriceChanged: FunctionsErrorCode.FAILED_PRECONDITION,
+    errors.SettingsChanged: FunctionsErrorCode.FAILED_PRECONDITION,
     errors.DailyLimit: FunctionsErrorCode.RESOURCE_EXHAUSTED,
     errors.ConversionLimit: FunctionsErrorCode.RESOURCE_EXHAUSTED,
     errors.RateLimited: FunctionsErrorCode.RESOURCE_EXHAUSTED,

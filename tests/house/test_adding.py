@@ -125,3 +125,8 @@ def test_what_cannot_be_added_is_said(
         new_callable(name, subject)
     assert said in capsys.readouterr().err
     assert (tree / "main.py").read_text(encoding="utf-8") == before
+
+
+def test_the_pages_list_of_settings_is_as_written() -> None:
+    """A field, range or default that changes in the config changes on the operators' page."""
+    assert contents.SETTINGS.read_text(encoding="utf-8") == contents.settings_as_written(), "run make docs"

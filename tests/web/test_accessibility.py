@@ -76,7 +76,17 @@ def alerts(visit: Opened, _: Path) -> "Page":
     return page
 
 
-VIEWS: tuple[Callable[[Opened, Path], "Page"], ...] = (signed_out, empty, photos, result, wallet, now, alerts)
+def settings(visit: Opened, _: Path) -> "Page":
+    """Every field, and a change that is not applied."""
+    page = visit.operate()
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_label("tokens.welcome").fill("11")
+    page.get_by_label("tokens.welcome").blur()
+    page.get_by_role("button", name="Apply 1").wait_for()
+    return page
+
+
+VIEWS: tuple[Callable[[Opened, Path], "Page"], ...] = (signed_out, empty, photos, result, wallet, now, alerts, settings)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from localcloud.cloud import LocalCloud
 from tests.app import photo
@@ -89,3 +89,54 @@ def test_who_is_no_operator_is_told_so(opened: Opened) -> None:
     page.goto(page.url.rstrip("/") + "/operator")
     expect(page.get_by_role("heading", name="Not an operator")).to_be_visible()
     expect(page.get_by_text("scripts.admin operator")).to_be_visible()
+
+
+def test_a_setting_is_changed_and_taken_back(opened: Opened, cloud: LocalCloud) -> None:
+    """Before and after stand there first; then the change is in the document, and one button undoes it."""
+    page = opened.operate()
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_label("Find a setting").fill("instantPrice")
+    price = page.get_by_label("tokens.instantPrice")
+    price.fill("6")
+    price.blur()
+    expect(page.get_by_text("tokens.instantPrice: default → 6")).to_be_visible()
+    page.get_by_role("button", name="Apply 1").click()
+    expect(page.get_by_text("Applied: tokens.instantPrice.")).to_be_visible()
+    config = cloud.firestore_client().document("config/runtime")
+    assert config.get().get("tokens.instantPrice") == 6
+    page.get_by_role("button", name="Undo the last change").click()
+    expect(price).to_have_value("")
+    assert "instantPrice" not in (config.get().to_dict() or {}).get("tokens", {})
+
+
+def test_two_operators_at_once_one_wins(opened: Opened, cloud: LocalCloud) -> None:
+    """The other is told that it has been changed meanwhile, and nothing of the second change is stored."""
+    page = opened.operate()
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_label("Find a setting").fill("dailyBonus")
+    bonus = page.get_by_label("tokens.dailyBonus")
+    bonus.fill("4")
+    bonus.blur()
+
+    def meanwhile(route: Route) -> None:
+        cloud.firestore_client().document("config/runtime").set({"tokens": {"dailyBonus": 3}}, merge=True)
+        route.continue_()
+
+    page.route("**/admin_set_config", meanwhile)
+    page.get_by_role("button", name="Apply 1").click()
+    expect(page.get_by_role("alert")).to_contain_text("Somebody else has changed tokens.dailyBonus meanwhile.")
+    assert cloud.firestore_client().document("config/runtime").get().get("tokens.dailyBonus") == 3
+    opened.problems.clear()  # the browser reports the refused call
+
+
+def test_a_value_out_of_range_is_refused_in_words(opened: Opened) -> None:
+    """By the functions, which have the last word: the field and its range."""
+    page = opened.operate()
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_label("Find a setting").fill("jpegQuality")
+    quality = page.get_by_label("images.jpegQuality")
+    quality.fill("7")
+    quality.blur()
+    page.get_by_role("button", name="Apply 1").click()
+    expect(page.get_by_role("alert")).to_contain_text("images.jpegQuality: must be at least 40.")
+    opened.problems.clear()  # the browser reports the refused call

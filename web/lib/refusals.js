@@ -27,6 +27,7 @@ const TEXTS = {
   INSUFFICIENT_TOKENS: ({ price, balance }) =>
     `This costs ${plural(price, "token")} and you have ${balance}. Claim your bonus, or wait for your next tokens.`,
   PRICE_CHANGED: ({ price }) => `The price is ${price} tokens now. Press again to accept it.`,
+  SETTINGS_CHANGED: ({ field }) => `Somebody else has changed ${field} meanwhile. Look at it, and apply again.`,
   DAILY_LIMIT: ({ resetsAt }) => `You have reached today's limit. It starts anew ${localTime(resetsAt)}.`,
   CONVERSION_LIMIT: ({ tokensLeftToday, pointsAvailable, room }) =>
     `You can buy ${tokensLeftToday} more tokens today; you have ${pointsAvailable} points, and room for ${room} tokens.`,

@@ -6,8 +6,9 @@ import { dollars } from "../lib/format.js";
 import { bill, useNow } from "../lib/live.js";
 import { Alerts } from "./alerts.js";
 import { Now } from "./now.js";
+import { Settings } from "./settings.js";
 
-const PAGES = { now: ["Now", Now], alerts: ["Alerts", Alerts] };
+const PAGES = { now: ["Now", Now], alerts: ["Alerts", Alerts], settings: ["Settings", Settings] };
 const READ_MICROS = 0.3;
 
 function App({ cloud }) {

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from functions.core.config.reading import readable
 from functions.core.config.runtime import RuntimeConfig
-from functions.core.shared.errors import InvalidRequest
+from functions.core.shared.errors import InvalidRequest, SettingsChanged
 from functions.core.shared.records import problems
 
 
@@ -80,6 +80,17 @@ def _typed(document: Mapping[str, Any], changes: Mapping[str, Any], read: Mappin
         nested = isinstance(changes[name], Mapping) and isinstance(read[name], Mapping)
         result[name] = _typed(result[name], changes[name], read[name]) if nested else read[name]
     return result
+
+
+def require_seen(stored: Mapping[str, Any], seen: Mapping[str, Any]) -> None:
+    """Check that a stored document has, by dotted name, what its operator has `seen` there; None is the default. Raises
+    SettingsChanged for the first that differs."""
+    for field, value in seen.items():
+        now: Any = stored
+        for part in field.split("."):
+            now = now.get(part) if isinstance(now, Mapping) else None
+        if now != value:
+            raise SettingsChanged(f"{field} has been changed meanwhile. Look again.", field=field, value=now)
 
 
 LIMITS = ("daily_limit_micros", "monthly_limit_micros", "per_user_daily_micros")

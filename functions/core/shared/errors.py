@@ -9,6 +9,7 @@
     ├── AccountBlocked        an operator has blocked this account: show whom to ask
     ├── InsufficientTokens    earn or wait; `balance` and `price` say how many are missing
     ├── PriceChanged          show the new price and ask again
+    ├── SettingsChanged       for operators: show the value now and ask again
     ├── DailyLimit            come back at `resetsAt`
     ├── ConversionLimit       convert less
     ├── RateLimited           call again after `retryAfter` seconds
@@ -92,6 +93,13 @@ class PriceChanged(EcolaneError):
     """The price is above the caller's `maxTokens`. Details: `price`, `maxTokens`, `priceVersion`."""
 
     reason = "PRICE_CHANGED"
+
+
+class SettingsChanged(EcolaneError):
+    """Somebody else has changed this setting since the caller saw it. Details: `field`, and its `value` now, None for
+    the default."""
+
+    reason = "SETTINGS_CHANGED"
 
 
 class DailyLimit(EcolaneError):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from functions import log
-from functions.core.config.changes import proposed, require_sense
+from functions.core.config.changes import proposed, require_seen, require_sense
 from functions.core.config.reading import readable
 from functions.core.operations.change_alerts import change_alert
 from functions.core.shared.alerts import AlertKind
@@ -20,35 +24,44 @@ if TYPE_CHECKING:
     from functions.wiring import Deps
 
 
+FIELDS_SEEN_MAX = 200
+"""More fields than there are."""
+
+
 class AdminSetConfig(Request):
-    """The sections and fields to change, nested as in the document; `null` takes a field back to its default."""
+    """The sections and fields to change, nested as in the document; `null` takes a field back to its default. `seen`:
+    what the operator saw there, by dotted name, `null` for a default; another value now refuses the change."""
 
     changes: dict[str, Any]
+    seen: dict[str, Any] = Field(default_factory=dict, max_length=FIELDS_SEEN_MAX)
 
 
 def admin_set_config(request: AdminSetConfig, uid: str, deps: Deps) -> dict[str, Any]:
     """Return the whole `config` in force and what `changed`: a list of `{field, before, after}`. Running functions see
     it within 30 seconds; a budget limit binds at once. The change is logged: an account that writes entries can neither
-    change nor delete them, as it could those of `config/runtime/audit`. Raises InvalidRequest as `change_config`
-    does."""
-    outcome = change_config(request.changes, uid, deps)
+    change nor delete them, as it could those of `config/runtime/audit`. Raises InvalidRequest and SettingsChanged as
+    `change_config` does."""
+    outcome = change_config(request.changes, uid, deps, request.seen)
     if outcome["changed"]:
         log.warning(log.Event.CONFIG_CHANGED, by=uid, changed=outcome["changed"])
     return outcome
 
 
-def change_config(changes: dict[str, Any], by: str, deps: Deps) -> dict[str, Any]:
+def change_config(
+    changes: dict[str, Any], by: str, deps: Deps, seen: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
     """Change the config, with its audit entry and an alert. Returns what `admin_set_config` does.
 
     The alert also goes to its earlier receivers: whoever takes an operator's account over takes them off first. Raises
-    InvalidRequest for an unknown field, a value out of range or above the deploy's, or a limit that buys no photo;
-    nothing is changed.
+    InvalidRequest for an unknown field, a value out of range or above the deploy's, or a limit that buys no photo, and
+    SettingsChanged for a field that is not as it was `seen`; nothing is changed.
     """
     audit_id, most, photo_micros = deps.new_id(), deps.settings.daily_limit_micros_max, line_micros(deps)
     outcome: dict[str, Any] = {}
     in_force = deps.runtime()
 
     def decide(stored: dict[str, Any]) -> tuple[dict[str, Any], Fields, Alert | None]:
+        require_seen(stored, seen)
         new = proposed(stored, changes)
         require_sense(new, photo_micros, deps.clock())
         if new.config.budget.daily_limit_micros > most and "budget" in changes:

@@ -12,11 +12,12 @@ from functions.core.config.changes import (
     merged,
     overlaid,
     proposed,
+    require_seen,
     require_sense,
     unknown_field,
 )
 from functions.core.config.runtime import RuntimeConfig
-from functions.core.shared.errors import InvalidRequest
+from functions.core.shared.errors import InvalidRequest, SettingsChanged
 from tests.builders import NOW
 
 BEFORE: dict[str, Any] = {"tokens": {"instantPrice": 5, "welcome": 3}, "defaultRegion": "IN"}
@@ -158,3 +159,25 @@ def test_what_was_meant_is_taken() -> None:
         require_sense(proposed({"budget": {"monthlyLimitMicros": 1}}, {"budget": changes}), 10, NOW)
     soon = {"overrideMode": "closed", "overrideUntil": NOW + timedelta(days=31)}
     require_sense(proposed({}, {"budget": soon}), 10, NOW)
+
+
+@pytest.mark.parametrize(
+    ("seen", "differs"),
+    [
+        ({}, None),
+        ({"tokens.instantPrice": 6, "tokens.welcome": None}, None),
+        ({"tokens.instantPrice": None}, ("tokens.instantPrice", 6)),
+        ({"tokens.instantPrice": 5}, ("tokens.instantPrice", 6)),
+        ({"budget.dailyLimitMicros": 1}, ("budget.dailyLimitMicros", None)),
+        ({"defaultRegion": None, "tokens.instantPrice.deeper": 1}, ("tokens.instantPrice.deeper", None)),
+    ],
+)
+def test_a_change_rests_on_what_its_operator_saw(seen: dict[str, Any], differs: tuple[str, Any] | None) -> None:
+    """A field that is another by now is named, with its value; a default is None."""
+    stored = {"tokens": {"instantPrice": 6}}
+    if differs is None:
+        require_seen(stored, seen)
+        return
+    with pytest.raises(SettingsChanged) as refused:
+        require_seen(stored, seen)
+    assert refused.value.details == {"field": differs[0], "value": differs[1]}
