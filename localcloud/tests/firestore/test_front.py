@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from localcloud.firestore import FirestoreServer
+from localcloud.firestore.web import Front
 from localcloud.firestore.web.front import PREFACE
-from localcloud.serving import HOST, PortTakenError, free_port
+from localcloud.serving import HOST, PortTakenError, free_port, listen
 from localcloud.tests.firestore.support import close, connect
 
 OWNER = {"Authorization": "Bearer owner"}
@@ -53,6 +54,26 @@ def test_much_goes_both_ways_at_once(server: FirestoreServer) -> None:
     close(client)
 
 
+def send_in_parts(sender: socket.socket, megabytes: int) -> None:
+    """Send this much, a megabyte at a time."""
+    for _ in range(megabytes):
+        sender.sendall(bytes(1024 * 1024))
+
+
+def test_a_sender_waits_for_a_slow_reader(server: FirestoreServer) -> None:
+    """What the other end does not take is not piled up: the sender is held back instead."""
+    with listen() as reader:
+        front = Front(server.service, grpc_port=reader.getsockname()[1])
+        front.start()
+        with socket.create_connection((HOST, front.port)) as sender:
+            sender.sendall(PREFACE)
+            taken, _ = reader.accept()
+            sender.settimeout(0.5)
+            with taken, pytest.raises(TimeoutError):
+                send_in_parts(sender, 100)
+        front.stop()
+
+
 def test_a_preface_in_pieces_is_http_2(plain: socket.socket) -> None:
     """The first bytes may come one by one; the server's first frame says that it is HTTP/2."""
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -71,6 +92,15 @@ def test_a_request_that_begins_like_the_preface_is_http_1(plain: socket.socket) 
     plain.sendall(b"OST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
 
     assert plain.recv(1000).startswith(b"HTTP/1.1 404")
+
+
+def test_small_answers_go_out_at_once(server: FirestoreServer) -> None:
+    """The parts of an answer do not wait for each other to be acknowledged, which takes 40 ms: the best of thirty, as
+    what else the machine does can only make it slower."""
+    with httpx.Client() as client:
+        for _ in range(20):  # at first a connection acknowledges at once
+            client.get(f"http://{server.app_host}/")
+        assert min(client.get(f"http://{server.app_host}/").elapsed.total_seconds() for _ in range(30)) < 0.03
 
 
 def test_nonsense_is_refused(plain: socket.socket) -> None:
