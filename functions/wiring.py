@@ -41,9 +41,9 @@ class Deps:
     @cached_property
     def store(self) -> FirestoreStore:
         """Firestore."""
-        from functions.adapters.firestore import BoundedClient, FirestoreStore
+        from functions.adapters.firestore import FirestoreStore, connected
 
-        return FirestoreStore(BoundedClient(project=self.settings.project))
+        return FirestoreStore(connected(self.settings.project))
 
     @cached_property
     def files(self) -> StorageFiles:

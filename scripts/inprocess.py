@@ -15,7 +15,7 @@ from typing import IO, Any, Literal, TypeVar
 from google.api_core.exceptions import NotFound
 from openai import OpenAI
 
-from functions.adapters.firestore import BoundedTransport, FirestoreStore
+from functions.adapters.firestore import FirestoreStore
 from functions.adapters.messaging import Sent
 from functions.adapters.providers.watched import WatchedProvider
 from functions.core.batches.manifest import BatchManifest
@@ -223,9 +223,7 @@ class InProcessCloud:
         self.files = MemoryFiles()
         self.messaging = MemoryMessaging()
         self.interrupt: Interrupt = _uninterrupted
-        self.client = in_process_client(
-            self.firestore, PROJECT, wait=wait, intercept=self._intercept, transport=BoundedTransport
-        )
+        self.client = in_process_client(self.firestore, PROJECT, wait=wait, intercept=self._intercept)
         self.deps = self.new_process()
 
     def new_process(self, settings: Mapping[str, Any] = _AS_IT_IS, openai: OpenAI | None = None, **parts: Any) -> Deps:

@@ -248,7 +248,7 @@ def _objects_in(data: bytes) -> Iterator[dict[str, Any]]:
 @pytest.fixture
 def town(monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
     """A town of its own, whose store is asked again at once."""
-    monkeypatch.setattr("functions.adapters.firestore.client.sleep", lambda _: None)
+    monkeypatch.setattr("functions.adapters.firestore.wire.sleep", lambda _: None)
     account = SimpleNamespace(disabled=False, tokens_valid_after_timestamp=0)
     monkeypatch.setattr("firebase_admin._auth_client.Client.get_user", lambda *_: account)
     with new_wire(monkeypatch, InProcessCloud(seed=1, webhook_secret=WEBHOOK_SECRET)) as wire:

@@ -19,13 +19,13 @@ from firebase_functions.scheduler_fn import ScheduledEvent
 from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
+from google.cloud.firestore import Client
 from google.cloud.firestore_v1.types import RunQueryResponse
 
 from functions.adapters import alerting, remote_config, time_budget
 from functions.adapters import storage as adapters_storage
-from functions.adapters.firestore import BoundedClient, FirestoreStore, writes
-from functions.adapters.firestore import client as firestore_client
-from functions.adapters.firestore.client import RPC_SECONDS
+from functions.adapters.firestore import FirestoreStore, wire, writes
+from functions.adapters.firestore.wire import RPC_SECONDS
 from functions.adapters.firestore.writes import CONTENTION_SECONDS
 from functions.adapters.identity import KEYS_TIMEOUT_SECONDS
 from functions.adapters.providers.openai import CONTROL_TIMEOUT_SECONDS, TRANSFER_TIMEOUT_SECONDS
@@ -58,8 +58,8 @@ SHORT = 0.3
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits are short."""
-    for limit in vars(firestore_client)["_LIMITS"].values():
-        monkeypatch.setattr(limit, "seconds", SHORT)
+    for rpc in vars(wire)["_RPCS"].values():
+        monkeypatch.setattr(rpc, "seconds", SHORT)
 
 
 @pytest.fixture
@@ -216,19 +216,18 @@ def silent() -> Iterator[str]:
 
 
 @contextmanager
-def bounded_client(host: str) -> Iterator[BoundedClient]:
-    """A client of that host."""
+def store_at(host: str) -> Iterator[FirestoreStore]:
+    """The documents of that host."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("FIRESTORE_EMULATOR_HOST", host)
-        client = BoundedClient(project="demo-ecolane", credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
-        yield client
+        client = Client(project="demo-ecolane", credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
+        yield FirestoreStore(client)
         client.close()  # type: ignore[no-untyped-call]
 
 
 def test_a_firestore_that_never_answers_is_given_up(short: None) -> None:
     """A connection that is open and silent costs no more than one that is refused."""
-    with silent() as host, bounded_client(host) as client:
-        store = FirestoreStore(client)
+    with silent() as host, store_at(host) as store:
         for call in (lambda: store.get_wallet("ana"), lambda: store.count_queued(10), store.runtime_documents):
             started = time.monotonic()
             with pytest.raises(exceptions.GoogleAPICallError):
@@ -289,15 +288,13 @@ class _Breaking(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc carries n
 
 
 def test_a_query_that_breaks_off_is_an_outage_and_no_defect(short: None) -> None:
-    """The library alone fails over itself there; what was read so far is no answer."""
+    """What was read so far is no answer."""
     server = grpc.server(ThreadPoolExecutor(2))
     server.add_generic_rpc_handlers((_Breaking(),))
     port = server.add_insecure_port(f"{HOST}:0")
     server.start()
-    with bounded_client(f"{HOST}:{port}") as client:
-        ledger = client.collection("users", "ana", "ledger").limit(10)
-        with pytest.raises(exceptions.ServiceUnavailable) as error:
-            list(ledger.stream())
+    with store_at(f"{HOST}:{port}") as store, pytest.raises(exceptions.ServiceUnavailable) as error:
+        store.list_entries("ana", None, 10)
     server.stop(None).wait()
     assert will_pass(error.value)
 

@@ -31,7 +31,6 @@ def in_process_client(
     *,
     wait: Wait | None = None,
     intercept: Intercept | None = None,
-    transport: type[FirestoreGrpcTransport] = FirestoreGrpcTransport,
 ) -> Client:
     """Return a client of `server`, which need not be started.
 
@@ -41,13 +40,12 @@ def in_process_client(
         wait: called with a blocked lock owner and the seconds until a lock it waits for expires; returns True to look
             again, False to give up. The default gives up at once.
         intercept: called around every call, see `Intercept`.
-        transport: the client's transport, for one that repeats and limits calls in its own way.
     """
     client = Client(project=project, credentials=AnonymousCredentials())  # type: ignore[no-untyped-call] # google.auth is typed in part
     channel = _Channel(server.service, wait or _give_up, intercept or _proceed)
     # The client makes its API object when first asked for it and keeps it here; this is how its own tests replace it,
     # too.
-    client._firestore_api_internal = FirestoreClient(transport=transport(channel=channel))  # noqa: SLF001
+    client._firestore_api_internal = FirestoreClient(transport=FirestoreGrpcTransport(channel=channel))  # noqa: SLF001
     return client
 
 

@@ -17,8 +17,9 @@ from typing import Any
 
 import httpx
 from google.auth.credentials import AnonymousCredentials
+from google.cloud.firestore import Client
 
-from functions.adapters.firestore import BoundedClient, FirestoreStore
+from functions.adapters.firestore import FirestoreStore
 from functions.core.batches.batches import Batch, BatchState
 from functions.core.batches.reports import ProviderBatch, ProviderState
 from functions.core.jobs.jobs import JOB_LIFETIME, Job, Status
@@ -87,7 +88,7 @@ class _Provider(Answers):
 
 def _deps(lines: int, folder: Path) -> Deps:
     settings = Settings(PROJECT, "bucket", "gpt-6-luna", "http://openai.local", "key")
-    client = BoundedClient(project=settings.project, credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
+    client = Client(project=settings.project, credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
     client.document("config/runtime").set(
         {"budget": {"dailyLimitMicros": 10_000_000_000, "monthlyLimitMicros": 100_000_000_000}}
     )
@@ -125,8 +126,9 @@ def _store_batch(first: int, end: int, deps: Deps) -> None:
                 job = _job(number, batch_id, now)
                 ref = client.document(f"aiJobs/{job.job_id}")
                 writes.create(ref, job.model_dump(by_alias=True, exclude={"job_id"}))
-            for number, result in zip(numbers, writes.commit(), strict=True):
-                manifest.write(member(number, _user(number), now, result.update_time).to_line())
+            writes.commit()
+            for number, version in zip(numbers, writes.versions, strict=True):
+                manifest.write(member(number, _user(number), now, version).to_line())
 
 
 def _user(number: int) -> str:

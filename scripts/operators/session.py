@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from functions.adapters.firestore import BoundedClient, DamagedDocumentError
+from functions.adapters.firestore import DamagedDocumentError, connected
 from functions.core.model.image_tokens import UnknownImageTokensError
 from functions.core.model.usage import UnknownPriceError
 from functions.core.shared.errors import EcolaneError
@@ -73,7 +73,7 @@ class OperatorDeps(Deps):
 
     @cached_property
     def store(self) -> OperatorStore:
-        return OperatorStore(BoundedClient(project=self.settings.project))
+        return OperatorStore(connected(self.settings.project))
 
 
 @dataclass(frozen=True)

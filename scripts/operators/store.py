@@ -6,17 +6,16 @@ from operator import itemgetter
 from typing import Any
 
 from google.api_core import exceptions
-from google.cloud.firestore import CollectionReference, FieldFilter, Query, Transaction
-from google.cloud.firestore_v1.base_batch import BaseWriteBatch
-from google.cloud.firestore_v1.batch import WriteBatch
 
 from functions.adapters.firestore import FirestoreStore
 from functions.adapters.firestore.batches import StoredBatch, as_batch
 from functions.adapters.firestore.budget import HOLDS_SUMMED_MAX
-from functions.adapters.firestore.client import SUM_SECONDS
 from functions.adapters.firestore.jobs import StoredJob, all_jobs
+from functions.adapters.firestore.query import DESCENDING, Collection, Query
 from functions.adapters.firestore.reading import DamagedDocumentError, Found, all_sound, sound
+from functions.adapters.firestore.transactions import Transaction, Writes
 from functions.adapters.firestore.wallet import LEDGER_READ_MAX, as_entry, as_wallet
+from functions.adapters.firestore.wire import SUM_SECONDS
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_update, run_transaction
 from functions.core.batches.batches import Batch
 from functions.core.jobs.jobs import Job
@@ -36,7 +35,7 @@ class OperatorStore(FirestoreStore):
 
     def get_entry(self, uid: str, entry_id: str) -> LedgerEntry | None:
         """Read one entry of a ledger. One read."""
-        snapshot = self._ledger(uid).document(entry_id).get()
+        snapshot = self._client.get(self._ledger(uid).document(entry_id))
         return as_entry(snapshot) if snapshot.exists else None
 
     def post_by_hand(
@@ -53,18 +52,18 @@ class OperatorStore(FirestoreStore):
         job_ref = self._jobs.document(job_id) if job_id else None
 
         def body(transaction: Transaction) -> tuple[LedgerEntry, bool]:
-            stored = entry_ref.get(transaction=transaction)
+            stored = self._client.get(entry_ref, transaction)
             if stored.exists:
                 return as_entry(stored), False
             job = None
             if job_ref is not None:
-                data = job_ref.get(transaction=transaction).to_dict()
-                job = Job(job_id=job_ref.id, **data) if data else None
+                data = self._client.get(job_ref, transaction).to_dict()
+                job = Job(job_id=job_id, **data) if data else None
             wallet = self._wallet_in(transaction, uid)
             account, fields = decide(wallet, job)
             self._write_account(transaction, uid, account)
             if job_ref is not None and fields:
-                transaction.update(job_ref, dict(fields))
+                transaction.update(job_ref, fields)
             changed = moved(wallet, account.wallet, job, fields)
             self._record(transaction, audit.model_copy(update={"changed": changed}))
             return account.new_entries[-1], True
@@ -91,7 +90,7 @@ class OperatorStore(FirestoreStore):
             return run_transaction(self._client.transaction(), body)
         except OUTCOME_UNKNOWN:
             wallet = self.get_wallet(uid)
-            if wallet is None or not audit_ref.get().exists:
+            if wallet is None or not self._client.get(audit_ref).exists:
                 raise
             return wallet  # it was done, and its reply was lost
 
@@ -104,7 +103,7 @@ class OperatorStore(FirestoreStore):
 
     def jobs_of_batch(self, batch_id: str, limit: int) -> Found[StoredJob]:
         """Read jobs that are, or were last, in a batch. A read each."""
-        return all_jobs(self._jobs.where(filter=FieldFilter("batchId", "==", batch_id)).limit(limit))
+        return all_jobs(self._jobs.where("batchId", "==", batch_id).limit(limit))
 
     def repair_wallet(
         self, uid: str, decide: Callable[[Fields, list[LedgerEntry]], tuple[Wallet, AuditEntry]]
@@ -120,9 +119,9 @@ class OperatorStore(FirestoreStore):
         return run_transaction(self._client.transaction(), body)
 
     def _remakable(self, transaction: Transaction, uid: str) -> tuple[Fields, list[LedgerEntry]]:
-        stored = self._wallet_ref(uid).get(transaction=transaction).to_dict() or {}
+        stored = self._client.get(self._wallet_ref(uid), transaction).to_dict() or {}
         query = self._ledger(uid).order_by("seq").limit(LEDGER_READ_MAX)
-        entries = [sound(each, as_entry) for each in query.stream(transaction=transaction)]
+        entries = [sound(each, as_entry) for each in query.stream(transaction)]
         if len(entries) == LEDGER_READ_MAX:
             raise RuntimeError(f"the ledger of {uid} has {LEDGER_READ_MAX} entries or more: too long to be read here")
         return stored, entries
@@ -137,19 +136,19 @@ class OperatorStore(FirestoreStore):
 
     def list_batches(self, limit: int) -> Found[Batch]:
         """Read the newest batches. A read each, one if there are none."""
-        query = self._batches.order_by("createdAt", direction=Query.DESCENDING).limit(limit)
+        query = self._batches.order_by("createdAt", DESCENDING).limit(limit)
         return all_sound(query.stream(), lambda snapshot: as_batch(snapshot).batch)
 
     def photos_of_day(self, day: str, lane: str) -> tuple[int, int]:
         """Count a day's photos in this lane, and add up their cost in micro-dollars. A read for every thousand."""
-        query = self._jobs.where(filter=FieldFilter("day", "==", day))
-        return _photos(query.where(filter=FieldFilter("mode", "==", lane)).limit(HOLDS_SUMMED_MAX))
+        query = self._jobs.where("day", "==", day)
+        return _photos(query.where("mode", "==", lane).limit(HOLDS_SUMMED_MAX))
 
     def photos_of_user(self, uid: str, since: datetime, until: datetime) -> tuple[int, int]:
         """Count a user's photos since, and before `until`, and add up their cost. A read for every thousand."""
-        query = self._jobs.where(filter=FieldFilter("uid", "==", uid))
-        query = query.where(filter=FieldFilter("createdAt", ">=", since))
-        return _photos(query.where(filter=FieldFilter("createdAt", "<", until)).limit(HOLDS_SUMMED_MAX))
+        query = self._jobs.where("uid", "==", uid)
+        query = query.where("createdAt", ">=", since)
+        return _photos(query.where("createdAt", "<", until).limit(HOLDS_SUMMED_MAX))
 
     def list_letters(self, limit: int, after: str | None = None) -> list[DeadLetter]:
         """Read dead letters by id, which begins with the user's path. A read each, one if there are none."""
@@ -160,17 +159,17 @@ class OperatorStore(FirestoreStore):
 
     def get_letter(self, letter_id: str) -> DeadLetter | None:
         """Read one dead letter. One read."""
-        data = self._letters.document(letter_id).get().to_dict()
+        data = self._client.get(self._letters.document(letter_id)).to_dict()
         return None if data is None else DeadLetter(letter_id=letter_id, **data)
 
     def wallet_of(self, uid: str) -> tuple[Wallet | None, str]:
         """Read a user's wallet. The second value is empty, or says how the wallet is damaged. One read."""
-        wallet, problem = self.wallet_at(self._wallet_ref(uid).path)
+        wallet, problem = self.wallet_at(self._wallet_ref(uid))
         return wallet, "" if problem == NO_DOCUMENT else problem
 
     def wallet_at(self, path: str) -> tuple[Wallet | None, str]:
         """Read a wallet that may be damaged, and say what is wrong with it, if anything. One read."""
-        snapshot = self._client.document(path).get()
+        snapshot = self._client.get(path)
         try:
             wallet = as_wallet(snapshot)
         except DamagedDocumentError as error:
@@ -182,9 +181,7 @@ class OperatorStore(FirestoreStore):
         letter is gone already, or the wallet."""
         # What is due is decided by the wallet's last period: a run too many changes nothing.
         due = {"nextRefreshAt": audit.at, "refreshFailures": 0, "refreshShard": shard_of(letter.uid)}
-        return self._without_letter(
-            letter, audit, lambda writes: writes.update(self._client.document(letter.path), due)
-        )
+        return self._without_letter(letter, audit, lambda writes: writes.update(letter.path, due))
 
     def drop_letter(self, letter: DeadLetter, audit: AuditEntry) -> bool:
         """Remove a dead letter. Two writes; False if it is gone already."""
@@ -201,13 +198,13 @@ class OperatorStore(FirestoreStore):
         """Read the newest audit entries, of the config and of what was done by hand. A read each."""
         found: list[dict[str, Any]] = []
         for entries in (self._audit, self._client.collection("config", "runtime", "audit")):
-            query = entries.order_by("at", direction=Query.DESCENDING).limit(limit)
+            query = entries.order_by("at", DESCENDING).limit(limit)
             found += [each.to_dict() or {} for each in query.stream()]
         return sorted(found, key=itemgetter("at"), reverse=True)[:limit]
 
-    def _without_letter(self, letter: DeadLetter, audit: AuditEntry, also: Callable[[WriteBatch], object]) -> bool:
+    def _without_letter(self, letter: DeadLetter, audit: AuditEntry, also: Callable[[Writes], object]) -> bool:
         writes = self._client.batch()
-        writes.delete(self._letters.document(letter.letter_id), option=self._client.write_option(exists=True))
+        writes.delete(self._letters.document(letter.letter_id), exists=True)
         also(writes)
         self._record(writes, audit)
         try:
@@ -218,19 +215,17 @@ class OperatorStore(FirestoreStore):
 
     def _recorded(self, audit: AuditEntry) -> bool:
         """Tell whether a refused commit had happened before: its reply was lost, and it was retried."""
-        found: bool = self._audit.document(audit.audit_id).get().exists
-        return found
+        return self._client.get(self._audit.document(audit.audit_id)).exists
 
-    def _record(self, writes: BaseWriteBatch, audit: AuditEntry) -> None:
+    def _record(self, writes: Writes, audit: AuditEntry) -> None:
         fields = audit.model_dump(by_alias=True, exclude={"audit_id"})
         writes.create(self._audit.document(audit.audit_id), fields)
 
     @property
-    def _audit(self) -> CollectionReference:
+    def _audit(self) -> Collection:
         return self._client.collection("audit")
 
 
-def _photos(query: Any) -> tuple[int, int]:
-    sums = query.count(alias="photos").sum("costMicros", alias="micros")
-    figures = {each.alias: int(each.value) for each in sums.get(timeout=SUM_SECONDS)[0]}
+def _photos(query: Query) -> tuple[int, int]:
+    figures = query.sums(seconds=SUM_SECONDS, photos=None, micros="costMicros")
     return figures["photos"], figures["micros"]

@@ -28,7 +28,6 @@ from openai import OpenAI
 from functions import log
 from functions.adapters import time_budget
 from functions.adapters.firestore import FirestoreStore, client
-from functions.adapters.firestore.client import BoundedTransport
 from functions.adapters.providers.watched import WatchedProvider
 from functions.core.budget import shards
 from functions.core.shared.errors import EcolaneError
@@ -146,7 +145,6 @@ class World:
             SETTINGS.project,
             wait=self._wait_for_lock,
             intercept=self._intercept,
-            transport=BoundedTransport,
         )
         self._store = FirestoreStore(self._connection)
         provider = HostilePhotos(self.openai.transport(), self.openai.faults, self._is_hostile)

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from google.cloud.firestore import Client
 
-from functions.adapters.firestore import BoundedTransport
 from localcloud.firestore import FirestoreServer, in_process_client
 from scripts.ecolane_cloud import PROJECT
 from scripts.operators.store import OperatorStore
@@ -22,7 +21,7 @@ def firestore() -> FirestoreServer:
 @pytest.fixture
 def client(firestore: FirestoreServer) -> Client:
     """A real client of it, in process: no socket, no waiting."""
-    return in_process_client(firestore, PROJECT, transport=BoundedTransport)
+    return in_process_client(firestore, PROJECT)
 
 
 @pytest.fixture

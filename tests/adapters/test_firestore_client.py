@@ -1,17 +1,16 @@
-"""The limits of each call, over a socket to a Firestore that is slow."""
+"""The limits of each call, over a socket to a Firestore that is slow, and what is sent beside it."""
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials
 from google.cloud.firestore import Client
-from google.cloud.firestore_v1.bulk_batch import BulkWriteBatch
 
-from functions.adapters.firestore import BoundedClient
-from functions.adapters.firestore import client as firestore_client
+from functions.adapters.firestore import wire
+from functions.adapters.firestore.client import Database
+from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.writes import run_transaction
 from localcloud.firestore import FirestoreServer
 from localcloud.serving import unhurried
@@ -21,21 +20,15 @@ SHORT, SLOW = 0.3, 3.0
 
 
 @pytest.fixture
-def client(firestore: FirestoreServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    """A client over a socket whose attempts end after `SHORT`."""
+def database(firestore: FirestoreServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """A database over a socket, where attempts end after `SHORT`."""
     firestore.start()
-    monkeypatch.setattr(firestore_client, "RPC_SECONDS", SHORT)
+    monkeypatch.setattr(wire, "RPC_SECONDS", SHORT)
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore.host)
-    client = BoundedClient(project="demo-ecolane", credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
-    yield client
+    client = Client(project="demo-ecolane", credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
+    yield Database(client)
     client.close()  # type: ignore[no-untyped-call]
     firestore.stop()
-
-
-def with_one_write(batch: Any, client: Client) -> Any:
-    """Return the batch with something to write."""
-    batch.set(client.document("things/a"), {"value": 1})
-    return batch
 
 
 def refused(_transaction: object) -> None:
@@ -43,52 +36,43 @@ def refused(_transaction: object) -> None:
     raise LookupError
 
 
-CALLS: list[tuple[str, Callable[[Any], object]]] = [
-    ("BatchGetDocuments", lambda client: client.document("things/a").get()),
-    ("BatchGetDocuments", lambda client: client.document("things/a").get(retry=None)),
-    ("BatchGetDocuments", lambda client: list(client.get_all([client.document("things/a")]))),
-    ("RunQuery", lambda client: list(client.collection("things").limit(1).stream())),
-    ("RunQuery", lambda client: list(client.collection("things").limit(1).stream(retry=None))),
-    ("RunAggregationQuery", lambda client: client.collection("things").count().get()),
-    ("Commit", lambda client: client.document("things/a").set({"value": 1})),
-    ("Commit", lambda client: client.document("things/a").set({"value": 1}, retry=None)),
-    ("Commit", lambda client: client.document("things/a").create({"value": 1})),
-    ("Commit", lambda client: with_one_write(client.batch(), client).commit()),
-    ("BatchWrite", lambda client: with_one_write(BulkWriteBatch(client), client).commit()),
-    ("BeginTransaction", lambda client: run_transaction(client.transaction(), lambda _: None)),
-    ("Commit", lambda client: run_transaction(client.transaction(), lambda _: None)),
-    ("Rollback", lambda client: run_transaction(client.transaction(), refused)),
-    (
-        "BatchGetDocuments",
-        lambda client: run_transaction(
-            client.transaction(), lambda begun: client.document("things/a").get(transaction=begun)
-        ),
-    ),
-    (
-        "RunQuery",
-        lambda client: run_transaction(
-            client.transaction(), lambda begun: list(client.collection("things").limit(1).stream(begun))
-        ),
-    ),
+def in_transaction(body: Callable[[Database, Transaction], object]) -> Callable[[Database], object]:
+    """Return a call of a transaction's body."""
+    return lambda database: run_transaction(database.transaction(), lambda begun: body(database, begun))
+
+
+CALLS: list[tuple[str, Callable[[Database], object]]] = [
+    ("GetDocument", lambda database: database.get("things/a")),
+    ("BatchGetDocuments", lambda database: database.get_all(["things/a"])),
+    ("RunQuery", lambda database: database.collection("things").limit(1).stream()),
+    ("RunQuery", lambda database: database.collection("things").limit(1).stream(once=True)),
+    ("RunAggregationQuery", lambda database: database.collection("things").limit(1).count()),
+    ("Commit", lambda database: database.batch().set("things/a", {"value": 1}).commit()),
+    ("Commit", lambda database: database.batch().set("things/a", {"value": 1}).commit(once=True)),
+    ("BatchWrite", lambda database: database.batch().set("things/a", {"value": 1}).commit_each()),
+    ("BeginTransaction", lambda database: run_transaction(database.transaction(), lambda _: None)),
+    ("Commit", lambda database: run_transaction(database.transaction(), lambda _: None)),
+    ("Rollback", lambda database: run_transaction(database.transaction(), refused)),
+    ("BatchGetDocuments", in_transaction(lambda database, begun: database.get("things/a", begun))),
+    ("RunQuery", in_transaction(lambda database, begun: database.collection("things").limit(1).stream(begun))),
 ]
 
 
 @pytest.mark.parametrize(("rpc", "call"), CALLS, ids=[f"{number}-{rpc}" for number, (rpc, _) in enumerate(CALLS)])
 def test_a_call_that_is_not_answered_ends_in_time(
-    client: Client, firestore: FirestoreServer, rpc: str, call: Callable[[Any], object]
+    database: Database, firestore: FirestoreServer, rpc: str, call: Callable[[Database], object]
 ) -> None:
-    """Nobody has to say how long: the transport does, for every kind of call, repeated or not, and for those that the
-    library makes of its own accord in a transaction."""
+    """Nobody has to say how long: every kind of call has its limit, repeated or not, and so have those that a
+    transaction makes of its own accord."""
     rule = firestore.faults.add("delay", rpc=rpc, delay_ms=int(1000 * SLOW), count=None)
     started = time.monotonic()
     with pytest.raises((exceptions.DeadlineExceeded, LookupError)):
-        call(client)
+        call(database)
     assert time.monotonic() - started < min(unhurried(3 * SHORT), SLOW)
     assert rule.struck == 1
 
 
-def test_a_sum_has_the_time_that_its_caller_gives(client: Any, firestore: FirestoreServer) -> None:
+def test_a_sum_has_the_time_that_its_caller_gives(database: Database, firestore: FirestoreServer) -> None:
     """A sum over a day's documents takes longer than an attempt at anything else."""
     firestore.faults.add("delay", rpc="RunAggregationQuery", delay_ms=int(2000 * SHORT))
-    counted = client.collection("things").count().get(timeout=SLOW)[0][0]
-    assert counted.value == 0
+    assert database.collection("things").limit(1).sums(seconds=SLOW, found=None) == {"found": 0}

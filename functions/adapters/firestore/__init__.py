@@ -3,7 +3,7 @@
 from functions.adapters.firestore.alerts import AlertDocuments
 from functions.adapters.firestore.batches import StoredBatch
 from functions.adapters.firestore.budget import BudgetDocuments
-from functions.adapters.firestore.client import BoundedClient, BoundedTransport
+from functions.adapters.firestore.client import connected
 from functions.adapters.firestore.config import SettingsDocuments
 from functions.adapters.firestore.insights import UsageDocuments
 from functions.adapters.firestore.jobs import StoredJob
@@ -16,8 +16,6 @@ from functions.adapters.firestore.wallet import StoredWallet
 from functions.core.shared.damage import DamagedDocument
 
 __all__ = [
-    "BoundedClient",
-    "BoundedTransport",
     "DamagedDocument",
     "DamagedDocumentError",
     "FirestoreStore",
@@ -25,6 +23,7 @@ __all__ = [
     "StoredBatch",
     "StoredJob",
     "StoredWallet",
+    "connected",
 ]
 
 

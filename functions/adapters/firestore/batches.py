@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-from google.cloud.firestore import CollectionReference, DocumentSnapshot, FieldFilter, Transaction
 
 from functions.adapters.firestore.budget import ShardDocuments
+from functions.adapters.firestore.query import Collection
 from functions.adapters.firestore.reading import Found, all_sound, sound
+from functions.adapters.firestore.transactions import Transaction
+from functions.adapters.firestore.values import Snapshot
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_update, run_transaction
 from functions.core.batches.batches import Batch, BatchState
 from functions.core.budget.holds import Hold, NoRoom, bookings, settled
@@ -40,18 +40,16 @@ class BatchDocuments(ShardDocuments):
             return None
 
         transaction = self._client.transaction()
-        version: datetime
         try:
             if full := run_transaction(transaction, body):
                 return full
-            version = (transaction.write_results or [])[-1].update_time  # the batch is written last
+            return transaction.versions[-1]  # the batch is written last
         except OUTCOME_UNKNOWN:
             # The id is new with every batch: what is there is ours, and its reply was lost.
-            stored = ref.get()
+            stored = self._client.get(ref)
             if not stored.exists:
                 raise
-            version = stored.update_time
-        return version
+            return stored.update_time
 
     def delete_batch(self, batch: Batch, version: datetime) -> None:
         """Remove a batch that never took a job, and release its hold. If somebody was faster, it is gone already."""
@@ -73,30 +71,26 @@ class BatchDocuments(ShardDocuments):
     def due_batches(self, states: Iterable[BatchState], now: datetime, limit: int) -> Found[StoredBatch]:
         """Read the batches in these states that are due, longest due first. A read each, one if there are none."""
         query = (
-            self._batches.where(filter=FieldFilter("state", "in", list(states)))
-            .where(filter=FieldFilter("dueAt", "<=", now))
-            .order_by("dueAt")
-            .limit(limit)
+            self._batches.where("state", "in", list(states)).where("dueAt", "<=", now).order_by("dueAt").limit(limit)
         )
         return all_sound(query.stream(), as_batch)
 
     def batches_made_before(self, state: BatchState, then: datetime, limit: int) -> Found[StoredBatch]:
         """Read the oldest batches in this state that were made by then. A read each, one if there are none."""
-        query = self._batches.where(filter=FieldFilter("state", "==", state))
-        query = query.where(filter=FieldFilter("createdAt", "<=", then)).order_by("createdAt").limit(limit)
+        query = self._batches.where("state", "==", state)
+        query = query.where("createdAt", "<=", then).order_by("createdAt").limit(limit)
         return all_sound(query.stream(), as_batch)
 
     def count_batches(self, states: Iterable[BatchState], limit: int) -> dict[str, int]:
         """Count the batches in each of these states, up to a limit. One read for every thousand, and one a state."""
         counted = {}
         for state in states:
-            counting: Any = self._batches.where(filter=FieldFilter("state", "==", state)).limit(limit).count()
-            counted[state.value] = int(counting.get()[0][0].value)
+            counted[state.value] = self._batches.where("state", "==", state).limit(limit).count()
         return counted
 
     def get_batch(self, batch_id: str) -> StoredBatch | None:
         """Read a batch. One read."""
-        snapshot = self._batches.document(batch_id).get()
+        snapshot = self._client.get(self._batches.document(batch_id))
         return sound(snapshot, as_batch) if snapshot.exists else None
 
     def update_batch(self, batch_id: str, version: datetime, fields: Fields) -> datetime | None:
@@ -106,15 +100,15 @@ class BatchDocuments(ShardDocuments):
 
     def find_batch(self, openai_batch_id: str) -> StoredBatch | None:
         """Read the batch that carries this id at OpenAI. One read."""
-        query = self._batches.where(filter=FieldFilter("openaiBatchId", "==", openai_batch_id)).limit(1)
+        query = self._batches.where("openaiBatchId", "==", openai_batch_id).limit(1)
         return next((sound(snapshot, as_batch) for snapshot in query.stream()), None)
 
     @property
-    def _batches(self) -> CollectionReference:
+    def _batches(self) -> Collection:
         return self._client.collection("batches")
 
 
-def as_batch(snapshot: DocumentSnapshot[Any]) -> StoredBatch:
+def as_batch(snapshot: Snapshot) -> StoredBatch:
     """Return a document as a batch. Raises ValidationError if it is none."""
     fields = {**(snapshot.to_dict() or {}), "batchId": snapshot.id}
     return StoredBatch(Batch.model_validate(fields), snapshot.update_time)

@@ -7,19 +7,14 @@ from datetime import datetime
 from itertools import chain
 from typing import Any, NamedTuple
 
-from google.cloud.firestore import (
-    Client,
-    CollectionReference,
-    DocumentReference,
-    DocumentSnapshot,
-    FieldFilter,
-    Increment,
-    Transaction,
-)
-from google.cloud.firestore_v1.base_batch import BaseWriteBatch
+from google.cloud.firestore import Increment
 
-from functions.adapters.firestore.client import SUM_SECONDS
+from functions.adapters.firestore.client import Documents
+from functions.adapters.firestore.query import Collection
 from functions.adapters.firestore.reading import all_sound
+from functions.adapters.firestore.transactions import Transaction, Writes
+from functions.adapters.firestore.values import Snapshot
+from functions.adapters.firestore.wire import SUM_SECONDS
 from functions.adapters.firestore.writes import run_transaction
 from functions.core.budget.day_review import Books, BudgetDay, Review, committed
 from functions.core.budget.holds import Booking, NoRoom, no_room
@@ -36,11 +31,8 @@ _SHARD_NAMES = frozenset(map(str, range(SHARDS_MAX)))
 """Of all the shards that a day can have."""
 
 
-class ShardDocuments:
+class ShardDocuments(Documents):
     """What every commit needs that holds or settles money: its part in the shards."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
 
     def _no_room(self, transaction: Transaction, wanted: Iterable[Booking]) -> NoRoom | None:
         """Check, and keep from changing, the shards that something is to be held on. A read each."""
@@ -50,10 +42,10 @@ class ShardDocuments:
 
     def _shard_in(self, transaction: Transaction, booking: Booking) -> Shard | None:
         ref = self._shard_ref(booking.day, booking.shard)
-        snapshot = ref.get(transaction=transaction)
+        snapshot = self._client.get(ref, transaction)
         return _sound_shards([snapshot] if snapshot.exists else []).get(booking.shard)
 
-    def _book(self, writes: BaseWriteBatch, changes: Iterable[Booking]) -> None:
+    def _book(self, writes: Writes, changes: Iterable[Booking]) -> None:
         """Put the change of the shards into a commit. A write each, no read: they are increments."""
         for change in changes:
             fields: dict[str, Any] = {"reserved": Increment(change.reserved)}
@@ -63,11 +55,10 @@ class ShardDocuments:
             if change.count:
                 counters = {name: Increment(n) for name, n in change.count.items()}
                 fields["tally"] = {change.lane: {change.model: counters}}
-            writes.set(self._shard_ref(change.day, change.shard), fields, merge=True)
+            writes.merge(self._shard_ref(change.day, change.shard), fields)
 
-    def _shard_ref(self, day: str, name: str) -> DocumentReference:
-        ref: DocumentReference = self._client.document("budget", day, "shards", name)
-        return ref
+    def _shard_ref(self, day: str, name: str) -> str:
+        return self._client.document("budget", day, "shards", name)
 
 
 class _DayShards(NamedTuple):
@@ -105,8 +96,8 @@ class BudgetDocuments(ShardDocuments):
 
     def open_day(self, day: str, decide: Callable[[dict[str, Any] | None, Books], Review]) -> int:
         """Give a day its shards, as `decide` says, if nobody has. Returns how many it has. One read if it is open."""
-        snapshot = self._client.document("budget", day).get()
-        book, _ = salvaged(BudgetDay, snapshot.to_dict() or {}, snapshot.reference.path)
+        ref = self._client.document("budget", day)
+        book, _ = salvaged(BudgetDay, self._client.get(ref).to_dict() or {}, ref)
         if not book.opened:
             # Without a record, a day with shards is open all the same: the guard writes it anew.
             review = self.review_day(day, lambda config, books: None if books.shards else decide(config, books))
@@ -130,14 +121,14 @@ class BudgetDocuments(ShardDocuments):
         ref = self._client.document("budget", day)
 
         def body(transaction: Transaction) -> Review | None:
-            snapshots = self._client.get_all([config, state, ref], transaction=transaction)
-            read = {each.reference.path: each.to_dict() for each in snapshots}
-            found, damaged = self._state_in(transaction, read[state.path], day)
-            book, wrong = salvaged(BudgetDay, read[ref.path] or {}, ref.path)
+            transaction.begin()
+            read = {each.path: each.to_dict() for each in self._client.get_all([config, state, ref], transaction)}
+            found, damaged = self._state_in(transaction, read[state], day)
+            book, wrong = salvaged(BudgetDay, read[ref] or {}, ref)
 
             def decided(shards: _DayShards) -> Review | None:
                 all_damaged = damaged + wrong + shards.damaged
-                return decide(read[config.path], Books(day, found, shards.read, book, shards.unsure, all_damaged))
+                return decide(read[config], Books(day, found, shards.read, book, shards.unsure, all_damaged))
 
             as_measured = measured is not None and measured.version == book.version
             review = decided(measured.shards if measured and as_measured else self._day_shards(day, transaction))
@@ -157,14 +148,15 @@ class BudgetDocuments(ShardDocuments):
         ref = self._client.document("stats/budget")
 
         def body(transaction: Transaction) -> BudgetState:
-            stored = ref.get(transaction=transaction).to_dict()
-            before, _ = salvaged(BudgetState, stored or {}, ref.path)
+            transaction.begin()
+            stored = self._client.get(ref, transaction).to_dict()
+            before, _ = salvaged(BudgetState, stored or {}, ref)
             state = change(before)
             was, fields = before.model_dump(by_alias=True), state.model_dump(by_alias=True)
             # What is damaged, or not there, stays so: the next review finds it and knows where it comes from.
             changed = {name: value for name, value in fields.items() if value != was.get(name)}
             if changed:
-                transaction.set(ref, changed, merge=True)
+                transaction.merge(ref, changed)
             return state
 
         return run_transaction(self._client.transaction(), body)
@@ -186,11 +178,10 @@ class BudgetDocuments(ShardDocuments):
         def body(transaction: Transaction) -> MeasuredDay:
             open_micros = settled_micros = 0
             for holders in (self._client.collection("aiJobs"), self._client.collection("batches")):
-                found = _sums_of_holds(holders, day).get(transaction=transaction, timeout=SUM_SECONDS)
-                figures = {figure.alias: int(figure.value) for figure in next(iter(found))}
-                open_micros += figures["open"]
-                settled_micros += figures["settled"]
-            record = self._client.document("budget", day).get(transaction=transaction)
+                still_open, settled = _sums_of_holds(holders, day, transaction)
+                open_micros += still_open
+                settled_micros += settled
+            record = self._client.get(self._client.document("budget", day), transaction)
             book, _ = salvaged(BudgetDay, record.to_dict() or {}, "")
             shards = self._day_shards(day, transaction)
             drift = Drift(
@@ -205,36 +196,34 @@ class BudgetDocuments(ShardDocuments):
         """Read those of a day's shards that are there, however many its record says; as far as they can be read."""
         shards, damaged = {}, {}
         for each in self._all_shards(day, transaction):
-            shards[each.id], damaged[each.id] = salvaged(Shard, each.to_dict() or {}, each.reference.path)
+            shards[each.id], damaged[each.id] = salvaged(Shard, each.to_dict() or {}, each.path)
         unsure = frozenset(name for name, wrong in damaged.items() if wrong)
         return _DayShards(shards, unsure, tuple(chain.from_iterable(damaged.values())))
 
-    def _all_shards(self, day: str, transaction: Transaction | None = None) -> list[DocumentSnapshot[Any]]:
-        found = self._client.collection("budget", day, "shards").limit(SHARDS_MAX).stream(transaction=transaction)
+    def _all_shards(self, day: str, transaction: Transaction | None = None) -> list[Snapshot]:
+        found = self._client.collection("budget", day, "shards").limit(SHARDS_MAX).stream(transaction)
         return [each for each in found if each.id in _SHARD_NAMES]
 
     def budget_days(self, since: str, until: str, transaction: Transaction | None = None) -> BudgetDays:
         """Read the books of the days from `since` to `until`. A read each, one if there are none."""
         days = self._client.collection("budget")
-        query = days.where(filter=FieldFilter("__name__", ">=", days.document(since)))
-        query = query.where(filter=FieldFilter("__name__", "<=", days.document(until))).limit(ROLLUP_DAYS_MAX)
+        query = days.where("__name__", ">=", days.document(since))
+        query = query.where("__name__", "<=", days.document(until)).limit(ROLLUP_DAYS_MAX)
         books = BudgetDays()
-        for each in query.stream(transaction=transaction):
-            books[each.id], damaged = salvaged(BudgetDay, each.to_dict() or {}, each.reference.path)
+        for each in query.stream(transaction):
+            books[each.id], damaged = salvaged(BudgetDay, each.to_dict() or {}, each.path)
             books.damaged += damaged
         return books
 
     def user_micros(self, uid: str, since: datetime, until: datetime) -> int:
         """Add up the cost of a user's jobs created since, and before `until`. One read for every thousand."""
-        query: Any = self._client.collection("aiJobs").where(filter=FieldFilter("uid", "==", uid))
-        query = query.where(filter=FieldFilter("createdAt", ">=", since))
-        query = query.where(filter=FieldFilter("createdAt", "<", until)).limit(HOLDS_SUMMED_MAX)
-        return int(query.sum("costMicros").get()[0][0].value)
+        query = self._client.collection("aiJobs").where("uid", "==", uid).where("createdAt", ">=", since)
+        return query.where("createdAt", "<", until).limit(HOLDS_SUMMED_MAX).sums(micros="costMicros")["micros"]
 
     def sampled_users(self, day: str, limit: int) -> list[str]:
         """Read the owners of up to so many of a day's jobs, by their ids, which are hashes: a fair sample. A read each,
         at least one."""
-        query = self._client.collection("aiJobs").where(filter=FieldFilter("day", "==", day)).order_by("__name__")
+        query = self._client.collection("aiJobs").where("day", "==", day).order_by("__name__")
         found = query.select(["uid"]).limit(limit).stream()
         uids = [(each.to_dict() or {}).get("uid") for each in found]
         return [uid for uid in uids if isinstance(uid, str)]
@@ -242,15 +231,16 @@ class BudgetDocuments(ShardDocuments):
     def write_user_costs(self, day: str, users: dict[str, int], now: datetime) -> None:
         """Store in a day's book who has cost how much, as of now. One write."""
         book = self._client.document("budget", day)
-        book.update({"users": users, "usersAt": now})
+        self._client.batch().update(book, {"users": users, "usersAt": now}).commit()
 
 
-def _sound_shards(snapshots: Iterable[DocumentSnapshot[Any]]) -> dict[str, Shard]:
+def _sound_shards(snapshots: Iterable[Snapshot]) -> dict[str, Shard]:
     """Return shards by name. A damaged one is as good as missing: the guard makes it anew from what was held on it."""
     return dict(all_sound(snapshots, lambda each: (each.id, Shard.model_validate(each.to_dict()))))
 
 
-def _sums_of_holds(holders: CollectionReference, day: str) -> Any:
-    """Return the query for what is held, as `open`, and what was spent, as `settled`, on calls of a day."""
-    query: Any = holders.where(filter=FieldFilter("hold.day", "==", day)).limit(HOLDS_SUMMED_MAX)
-    return query.sum("hold.micros", alias="open").sum("hold.settled", alias="settled")
+def _sums_of_holds(holders: Collection, day: str, transaction: Transaction) -> tuple[int, int]:
+    """Add up what is held, and what was spent, on calls or batches of a day."""
+    query = holders.where("hold.day", "==", day).limit(HOLDS_SUMMED_MAX)
+    found = query.sums(transaction, seconds=SUM_SECONDS, open="hold.micros", settled="hold.settled")
+    return found["open"], found["settled"]

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from google.cloud.firestore import DELETE_FIELD, Client, Increment, Transaction
+from google.cloud.firestore import DELETE_FIELD, Increment
 from pydantic.alias_generators import to_camel
 
+from functions.adapters.firestore.client import Documents
+from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.writes import run_transaction
 from functions.core.budget.state import BudgetState
 from functions.core.jobs.queue_stats import QueueStats
@@ -25,20 +27,16 @@ class RuntimeDocuments(NamedTuple):
     damaged: tuple[DamagedDocument, ...] = ()
 
 
-class SettingsDocuments:
+class SettingsDocuments(Documents):
     """Reads and writes of settings and statistics."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
 
     def runtime_documents(self) -> RuntimeDocuments:
         """Read `config/runtime`, `stats/queue` and `stats/budget`. Three reads; the caller keeps them for a while."""
         refs = [self._client.document(path) for path in ("config/runtime", "stats/queue", "stats/budget")]
         found = self._client.get_all(refs)
-        by_path = {snapshot.reference.path: snapshot.to_dict() for snapshot in found}
-        config, queue, budget = (by_path[ref.path] for ref in refs)
-        stats, wrong = salvaged(QueueStats, queue or {}, refs[1].path)
-        state, also_wrong = salvaged(BudgetState, budget or {}, refs[2].path)
+        config, queue, budget = (snapshot.to_dict() for snapshot in found)
+        stats, wrong = salvaged(QueueStats, queue or {}, refs[1])
+        state, also_wrong = salvaged(BudgetState, budget or {}, refs[2])
         return RuntimeDocuments(config, stats, state, wrong + also_wrong)
 
     def change_runtime(
@@ -48,10 +46,10 @@ class SettingsDocuments:
         ref = self._client.document("config/runtime")
 
         def body(transaction: Transaction) -> None:
-            stored = ref.get(transaction=transaction).to_dict() or {}
+            stored = self._client.get(ref, transaction).to_dict() or {}
             document, audit, alert = decide(stored)
             transaction.set(ref, document)
-            transaction.create(ref.collection("audit").document(audit_id), dict(audit))
+            transaction.create(self._client.document(ref, "audit", audit_id), audit)
             if alert is not None:
                 transaction.create(self._client.document(f"alerts/{alert.alert_id}"), alert.model_dump(by_alias=True))
 
@@ -60,7 +58,7 @@ class SettingsDocuments:
     def write_cron_run(self, function: str, fields: Fields) -> None:
         """Store how a scheduled function's run ended, beside the fields that are there. One write, tried once."""
         run = {"runs": {function: dict(fields)}}
-        self._client.document("stats/crons").set(run, merge=True, retry=None)
+        self._client.batch().merge(self._client.document("stats/crons"), run).commit(once=True)
 
     def note_outage(self, door: str, outage: Outage, *, known: bool) -> None:
         """Add the provider's failure at this door to what is `known` of it, or store the first. One write, tried
@@ -69,14 +67,15 @@ class SettingsDocuments:
         if known:
             fields = {**fields, "failures": Increment(outage.failures)}
             del fields["since"]
-        self._client.document("stats/queue").set({"provider": {door: fields}}, merge=True, retry=None)
+        self._merge_queue({"provider": {door: fields}}, once=True)
 
     def forget_outage(self, door: str) -> None:
         """Store that the provider has answered at this door. One write, tried once."""
-        fields = {"provider": {door: DELETE_FIELD}}
-        self._client.document("stats/queue").set(fields, merge=True, retry=None)
+        self._merge_queue({"provider": {door: DELETE_FIELD}}, once=True)
 
     def write_queue_stats(self, **measured: float | datetime) -> None:
         """Store what was measured of the queue, by `QueueStats`'s field names. One write."""
-        fields = {to_camel(name): value for name, value in measured.items()}
-        self._client.document("stats/queue").set(fields, merge=True)
+        self._merge_queue({to_camel(name): value for name, value in measured.items()})
+
+    def _merge_queue(self, fields: Fields, *, once: bool = False) -> None:
+        self._client.batch().merge(self._client.document("stats/queue"), fields).commit(once=once)

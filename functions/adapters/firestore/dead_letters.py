@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from google.cloud.firestore import Client, CollectionReference, DocumentReference
-
+from functions.adapters.firestore.client import Documents
+from functions.adapters.firestore.query import Collection
 from functions.adapters.firestore.writes import guarded_update
 from functions.core.shared.damage import DamagedDocument
 from functions.core.shared.dead_letters import DeadLetter, letter_about
@@ -13,11 +13,8 @@ from functions.core.shared.records import Fields
 _LETTERS_ABOUT = {"job": "aiJobs", "batch": "batches"}
 
 
-class DeadLetterDocuments:
+class DeadLetterDocuments(Documents):
     """Reads and writes of dead letters. What is set aside, so that it does not block the head of a queue, gets one."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
 
     def set_aside(self, damaged: DamagedDocument, fields: Fields, letter: DeadLetter) -> bool:
         """Write these fields into a damaged document and leave a dead letter. Two writes; False, and none, if it has
@@ -33,20 +30,18 @@ class DeadLetterDocuments:
     def leave_letter(self, kind: Literal["job", "batch"], name: str, uid: str, reason: str, now: datetime) -> None:
         """Store a dead letter about a job or a batch, in place of an earlier one. One write."""
         letter = letter_about(kind, f"{_LETTERS_ABOUT[kind]}/{name}", uid, reason, now)
-        self._letter_ref(letter).set(letter_fields(letter))
+        self._client.batch().set(self._letter_ref(letter), letter_fields(letter)).commit()
 
     def count_dead_letters(self, limit: int) -> int:
         """Count the dead letters, up to a limit. One read for every thousand."""
-        counting: Any = self._letters.limit(limit).count()  # its annotations leave out that it answers with lists
-        return int(counting.get()[0][0].value)
+        return self._letters.limit(limit).count()
 
     @property
-    def _letters(self) -> CollectionReference:
+    def _letters(self) -> Collection:
         return self._client.collection("deadLetters")
 
-    def _letter_ref(self, letter: DeadLetter) -> DocumentReference:
-        ref: DocumentReference = self._letters.document(letter.letter_id)
-        return ref
+    def _letter_ref(self, letter: DeadLetter) -> str:
+        return self._letters.document(letter.letter_id)
 
 
 def letter_fields(letter: DeadLetter) -> dict[str, Any]:

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeVar
-
-from google.cloud.firestore import CollectionReference, DocumentSnapshot, FieldFilter, Query, Transaction
-from google.cloud.firestore_v1.base_batch import BaseWriteBatch
+from typing import TypeVar
 
 from functions.adapters.firestore.budget import ShardDocuments
+from functions.adapters.firestore.query import DESCENDING, Collection, Query
 from functions.adapters.firestore.reading import Found, all_sound, sound
+from functions.adapters.firestore.transactions import Transaction, Writes
+from functions.adapters.firestore.values import Snapshot
 from functions.adapters.firestore.wallet import StoredWallet, WalletDocuments, as_wallet
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, Outcome, guarded_bulk, guarded_update, run_transaction
 from functions.core.budget.holds import NoRoom, settling
@@ -40,7 +40,7 @@ class JobDocuments(WalletDocuments, ShardDocuments):
 
     def get_job(self, job_id: str) -> StoredJob | None:
         """Read a job. One read."""
-        return _job_or_none(self._jobs.document(job_id).get())
+        return _job_or_none(self._client.get(self._jobs.document(job_id)))
 
     def get_jobs(self, job_ids: Sequence[str]) -> dict[str, StoredJob]:
         """Read those of these jobs that exist. A read each."""
@@ -86,10 +86,10 @@ class JobDocuments(WalletDocuments, ShardDocuments):
             if not tried:  # to commit
                 raise
             return Replayed(error)
-        results = transaction.write_results
-        if not isinstance(outcome, Opened) or not results:
+        versions = transaction.versions
+        if not isinstance(outcome, Opened) or not versions:
             return outcome
-        return replace(outcome, version=results[-1].update_time)  # what one commit writes, it writes at one time
+        return replace(outcome, version=versions[-1])  # what one commit writes, it writes at one time
 
     def _open_under(
         self, seen: StoredWallet, uid: str, outcome: Opened | RecountNeeded
@@ -100,7 +100,7 @@ class JobDocuments(WalletDocuments, ShardDocuments):
         if not outcome.jobs or any(job.hold for job in outcome.jobs):
             return None
 
-        def add(writes: BaseWriteBatch) -> None:
+        def add(writes: Writes) -> None:
             self._write_entries(writes, uid, outcome.account)
             self._create_jobs(writes, outcome)
 
@@ -108,7 +108,7 @@ class JobDocuments(WalletDocuments, ShardDocuments):
         version = guarded_update(self._client, self._wallet_ref(uid), seen.version, fields, add)
         return replace(outcome, version=version) if version else None
 
-    def _create_jobs(self, writes: BaseWriteBatch, opened: Opened) -> None:
+    def _create_jobs(self, writes: Writes, opened: Opened) -> None:
         """Put jobs into a commit. A second one with the same id fails the whole."""
         for job in opened.jobs:
             writes.create(self._jobs.document(job.job_id), job.model_dump(by_alias=True, exclude={"job_id"}))
@@ -171,12 +171,11 @@ class JobDocuments(WalletDocuments, ShardDocuments):
         transaction = self._client.transaction()
 
         def body(transaction: Transaction) -> StoredJob | R | None:
-            snapshots = self._client.get_all([job_ref, wallet_ref], transaction=transaction)
-            read = {snapshot.reference.path: snapshot for snapshot in snapshots}
-            stored = _job_or_none(read[job_ref.path])
+            job_read, wallet_read = self._client.get_all([job_ref, wallet_ref], transaction)
+            stored = _job_or_none(job_read)
             if stored is None:
                 return None
-            wallet = as_wallet(read[wallet_ref.path]) or self._wallet_in(transaction, uid)
+            wallet = as_wallet(wallet_read) or self._wallet_in(transaction, uid)
             decided = decide(transaction, wallet, stored.job)
             if not isinstance(decided, Settled):
                 return stored if decided is None else decided
@@ -185,7 +184,7 @@ class JobDocuments(WalletDocuments, ShardDocuments):
             self._book(transaction, job_bookings(stored.job, changed))
             if decided.account is not None:
                 self._write_account(transaction, uid, decided.account)
-            transaction.update(job_ref, dict(fields))
+            transaction.update(job_ref, fields)
             return replace(stored, job=changed)
 
         try:
@@ -195,14 +194,14 @@ class JobDocuments(WalletDocuments, ShardDocuments):
             if stored is None or not took_effect(stored.job):
                 raise
             return stored
-        results = transaction.write_results
-        return replace(after, version=results[-1].update_time) if isinstance(after, StoredJob) and results else after
+        versions = transaction.versions
+        return replace(after, version=versions[-1]) if isinstance(after, StoredJob) and versions else after
 
     def stale_leases(self, now: datetime, limit: int) -> Found[StoredJob]:
         """Read instant jobs whose call has not come back in time. A read each, one if there are none."""
         query = (
-            self._jobs.where(filter=FieldFilter("shard", "in", list(range(QUEUE_SHARDS))))
-            .where(filter=FieldFilter("leaseUntil", "<=", now))
+            self._jobs.where("shard", "in", list(range(QUEUE_SHARDS)))
+            .where("leaseUntil", "<=", now)
             .order_by("leaseUntil")
             .limit(limit)
         )
@@ -210,11 +209,7 @@ class JobDocuments(WalletDocuments, ShardDocuments):
 
     def list_jobs(self, uid: str, before: tuple[datetime, str] | None, limit: int) -> Found[StoredJob]:
         """Read a page of a user's jobs, newest first, after the one named by its creation time and id. A read each."""
-        query = (
-            self._jobs.where(filter=FieldFilter("uid", "==", uid))
-            .order_by("createdAt", direction=Query.DESCENDING)
-            .order_by("__name__", direction=Query.DESCENDING)
-        )
+        query = self._jobs.where("uid", "==", uid).order_by("createdAt", DESCENDING).order_by("__name__", DESCENDING)
         if before is not None:
             query = query.start_after({"createdAt": before[0], "__name__": self._jobs.document(before[1])})
         return all_jobs(query.limit(limit))
@@ -224,17 +219,17 @@ class JobDocuments(WalletDocuments, ShardDocuments):
         return guarded_bulk(self._client, [(self._jobs.document(job), version, new) for job, version, new in changes])
 
     @property
-    def _jobs(self) -> CollectionReference:
+    def _jobs(self) -> Collection:
         return self._client.collection("aiJobs")
 
 
-def as_job(snapshot: DocumentSnapshot[Any]) -> StoredJob:
+def as_job(snapshot: Snapshot) -> StoredJob:
     """Return the job in a snapshot. One that is gone lacks every field."""
     fields = {**(snapshot.to_dict() or {}), "jobId": snapshot.id}
     return StoredJob(Job.model_validate(fields), snapshot.update_time)
 
 
-def _job_or_none(snapshot: DocumentSnapshot[Any]) -> StoredJob | None:
+def _job_or_none(snapshot: Snapshot) -> StoredJob | None:
     return sound(snapshot, as_job) if snapshot.exists else None
 
 

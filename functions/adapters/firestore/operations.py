@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from google.cloud.firestore import FieldFilter
-
 from functions.adapters.firestore.batches import BatchDocuments
 from functions.adapters.firestore.jobs import JobDocuments
 from functions.core.batches.batches import BatchState
@@ -32,10 +30,10 @@ class OperationDocuments(JobDocuments, BatchDocuments):
         reads."""
         found = []
         for documents, field, ours in ((self._jobs, "status", Status), (self._batches, "state", BatchState)):
-            query = documents.where(filter=FieldFilter(field, "not-in", [state.value for state in ours])).limit(limit)
+            query = documents.where(field, "not-in", [state.value for state in ours]).limit(limit)
             for each in query.stream():
-                problem = f"is {each.get(field)!r:.40}, which this release does not know"
-                found.append(DamagedDocument(each.reference.path, field, problem))
+                problem = f"is {(each.to_dict() or {})[field]!r:.40}, which this release does not know"
+                found.append(DamagedDocument(each.path, field, problem))
         return found
 
     def operator_stats(self) -> OperatorStats:
@@ -43,10 +41,10 @@ class OperationDocuments(JobDocuments, BatchDocuments):
         stats = self._client.collection("stats")
         refs = [stats.document(name) for name in ("queue", "refresh", "crons")]
         read = {each.id: each.to_dict() or {} for each in self._client.get_all(refs)}
-        queue, damaged = salvaged(QueueStats, read["queue"], refs[0].path)
+        queue, damaged = salvaged(QueueStats, read["queue"], refs[0])
         crons: dict[str, CronRun] = {}
         runs = mapping(read["crons"], "runs")
         for name in runs:
-            crons[name], wrong = salvaged(CronRun, mapping(runs, name), f"{refs[2].path}, {name}")
+            crons[name], wrong = salvaged(CronRun, mapping(runs, name), f"{refs[2]}, {name}")
             damaged += wrong
         return OperatorStats(queue, mapping(read["refresh"], "workers"), crons, damaged)

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from google.api_core import exceptions
-from google.cloud.firestore import DocumentReference, FieldFilter, Transaction
 
 from functions.adapters.firestore.reading import sound
+from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.wallet import WalletDocuments
 from functions.adapters.firestore.writes import run_transaction
 from functions.core.wallet.accounts import Account
@@ -43,7 +43,7 @@ class ProfileDocuments(WalletDocuments):
         three writes more. Two reads if `decide` changes nothing."""
 
         def body(transaction: Transaction) -> Profile:
-            stored = self._profile_ref(uid).get(transaction=transaction)
+            stored = self._client.get(self._profile_ref(uid), transaction)
             profile = sound(stored, lambda each: Profile.model_validate(each.to_dict() or {}))
             wallet = self._wallet_in(transaction, uid)
             decision = decide(profile, wallet)
@@ -54,8 +54,7 @@ class ProfileDocuments(WalletDocuments):
             for other, devices, tokens in others:
                 self._release(transaction, other, devices, tokens, {token}, now)
             # A device is replaced as a whole, so the map is written and not merged.
-            fields = registered.model_dump(by_alias=True)
-            transaction.set(self._profile_ref(uid), fields, merge=list(fields))
+            transaction.put(self._profile_ref(uid), registered.model_dump(by_alias=True))
             self._write_account(transaction, uid, account)
             before = set(wallet.push_tokens) if wallet else set()
             self._write_releases(transaction, uid, before - set(account.wallet.push_tokens), now)
@@ -75,9 +74,8 @@ class ProfileDocuments(WalletDocuments):
 
         def body(transaction: Transaction) -> int:
             both = [self._profile_ref(uid), self._wallet_ref(uid)]
-            read = self._client.get_all(both, transaction=transaction)
-            found = {snapshot.reference.path: snapshot.to_dict() or {} for snapshot in read}
-            profile, wallet = (found[each.path] for each in both)
+            read = self._client.get_all(both, transaction)
+            profile, wallet = (snapshot.to_dict() or {} for snapshot in read)
             devices, pushed = profile.get("devices", {}), wallet.get("pushTokens", [])
             return self._release(transaction, uid, devices, pushed, tokens_of(devices), now)
 
@@ -85,7 +83,7 @@ class ProfileDocuments(WalletDocuments):
 
     def push_tokens_of(self, uid: str) -> tuple[str, ...]:
         """Read where to push to for a user. One read."""
-        wallet = self._wallet_ref(uid).get().to_dict() or {}
+        wallet = self._client.get(self._wallet_ref(uid)).to_dict() or {}
         tokens = wallet.get("pushTokens")
         return tuple(each for each in tokens if isinstance(each, str)) if isinstance(tokens, list) else ()
 
@@ -96,7 +94,7 @@ class ProfileDocuments(WalletDocuments):
         ids, found = sorted(by_id), set()
         for start in range(0, len(ids), CLAIMS_PER_QUERY):
             some = [self._client.document("releasedTokens", each) for each in ids[start : start + CLAIMS_PER_QUERY]]
-            query = self._client.collection("releasedTokens").where(filter=FieldFilter("__name__", "in", some))
+            query = self._client.collection("releasedTokens").where("__name__", "in", some)
             found |= {by_id[snapshot.id] for snapshot in query.limit(CLAIMS_PER_QUERY).stream()}
         return found
 
@@ -104,11 +102,11 @@ class ProfileDocuments(WalletDocuments):
         self, transaction: Transaction, uid: str, token: str
     ) -> list[tuple[str, Devices, Collection[str]]]:
         """Read who else has a token: their ids, their devices, and all of their tokens."""
-        query = self._client.collection_group("wallet").where(filter=FieldFilter("pushTokens", "array_contains", token))
-        wallets = query.limit(OWNERS_MAX).stream(transaction=transaction)
-        tokens = {wallet.reference.parent.parent.id: wallet.get("pushTokens") for wallet in wallets}
+        query = self._client.collection_group("wallet").where("pushTokens", "array_contains", token)
+        wallets = query.limit(OWNERS_MAX).stream(transaction)
+        tokens = {wallet.path.split("/")[1]: (wallet.to_dict() or {})["pushTokens"] for wallet in wallets}
         others = [self._profile_ref(other) for other in tokens if other != uid]
-        profiles = self._client.get_all(others, transaction=transaction) if others else ()
+        profiles = self._client.get_all(others, transaction) if others else ()
         return [(found.id, (found.to_dict() or {}).get("devices", {}), tokens[found.id]) for found in profiles]
 
     def _release(
@@ -133,9 +131,8 @@ class ProfileDocuments(WalletDocuments):
         for token in tokens:
             transaction.set(self._release_ref(uid, token), release)
 
-    def _profile_ref(self, uid: str) -> DocumentReference:
+    def _profile_ref(self, uid: str) -> str:
         return self._client.collection("users").document(uid)
 
-    def _release_ref(self, uid: str, token: str) -> DocumentReference:
-        ref: DocumentReference = self._client.document("releasedTokens", claim_id(uid, token))
-        return ref
+    def _release_ref(self, uid: str, token: str) -> str:
+        return self._client.document("releasedTokens", claim_id(uid, token))

@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
-
-from google.cloud.firestore import FieldFilter, Query
 
 from functions.adapters.firestore.jobs import JobDocuments, StoredJob, all_jobs, as_job
+from functions.adapters.firestore.query import DESCENDING
 from functions.adapters.firestore.reading import Found, all_sound
 from functions.core.batches.manifest import BatchMember
 from functions.core.batches.queue import preferred_places
@@ -24,13 +22,13 @@ class QueueDocuments(JobDocuments):
         """Read the jobs of these shards whose turn it is, by priority, then age: see
         `core.batches.queue.preferred_places`. A read each, and one for a kind without any."""
         waiting = (
-            self._jobs.where(filter=FieldFilter("status", "==", Status.QUEUED))
-            .where(filter=FieldFilter("shard", "in", list(shards)))
-            .where(filter=FieldFilter("queuedAt", "<=", now))
+            self._jobs.where("status", "==", Status.QUEUED)
+            .where("shard", "in", list(shards))
+            .where("queuedAt", "<=", now)
         )
-        without = waiting.where(filter=FieldFilter("priority", "==", 0)).order_by("queuedAt")
-        preferred = waiting.where(filter=FieldFilter("priority", ">", 0))
-        preferred = preferred.order_by("priority", direction=Query.DESCENDING).order_by("queuedAt")
+        without = waiting.where("priority", "==", 0).order_by("queuedAt")
+        preferred = waiting.where("priority", ">", 0)
+        preferred = preferred.order_by("priority", DESCENDING).order_by("queuedAt")
         places = preferred_places(limit)
         first = all_jobs(preferred.limit(places)) if places else Found[StoredJob]()
         rest = all_jobs(without.limit(limit - len(first)))
@@ -38,23 +36,20 @@ class QueueDocuments(JobDocuments):
 
     def oldest_queued(self) -> datetime | None:
         """Read when the oldest of all queued jobs was asked for. One read."""
-        waiting = self._jobs.where(filter=FieldFilter("status", "==", Status.QUEUED))
-        query = waiting.where(filter=FieldFilter("shard", "in", list(range(QUEUE_SHARDS)))).order_by("createdAt")
+        waiting = self._jobs.where("status", "==", Status.QUEUED)
+        query = waiting.where("shard", "in", list(range(QUEUE_SHARDS))).order_by("createdAt")
         found = query.select(["createdAt"]).limit(1).stream()
         return next(((each.to_dict() or {})["createdAt"] for each in found), None)
 
     def count_queued(self, limit: int) -> int:
         """Count the queued jobs, up to a limit. One read for every thousand."""
-        query = self._jobs.where(filter=FieldFilter("status", "==", Status.QUEUED)).limit(limit)
-        counting: Any = query.count()  # its annotations leave out that it answers with a list of lists
-        return int(counting.get()[0][0].value)
+        return self._jobs.where("status", "==", Status.QUEUED).limit(limit).count()
 
     def count_open_jobs(self, uid: str, day: str) -> int:
         """Count a user's jobs of a day that have not ended. One read for every thousand."""
-        open_ones = self._jobs.where(filter=FieldFilter("uid", "==", uid)).where(filter=FieldFilter("day", "==", day))
-        waiting = open_ones.where(filter=FieldFilter("status", "in", [Status.QUEUED, Status.PROCESSING]))
-        counting: Any = waiting.limit(OPEN_COUNTED_MAX).count()
-        return int(counting.get()[0][0].value)
+        open_ones = self._jobs.where("uid", "==", uid).where("day", "==", day)
+        waiting = open_ones.where("status", "in", [Status.QUEUED, Status.PROCESSING])
+        return waiting.limit(OPEN_COUNTED_MAX).count()
 
     def claim_jobs(self, batch_id: str, queued: Sequence[StoredJob], lease_until: datetime) -> list[BatchMember]:
         """Claim queued jobs for a batch, each if it has not changed since it was read. Returns those claimed. A write a
@@ -79,11 +74,7 @@ class QueueDocuments(JobDocuments):
 
     def held_jobs(self, batch_id: str, limit: int) -> Found[StoredJob]:
         """Read jobs that a batch has claimed and not ended, while it is not yet known which ones it took."""
-        query = (
-            self._jobs.where(filter=FieldFilter("batchId", "==", batch_id))
-            .where(filter=FieldFilter("status", "==", Status.PROCESSING))
-            .limit(limit)
-        )
+        query = self._jobs.where("batchId", "==", batch_id).where("status", "==", Status.PROCESSING).limit(limit)
         return all_jobs(query)
 
 

@@ -7,11 +7,11 @@ all_sound  many of a query  the sound ones are the list; the others are in its `
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from google.cloud.firestore import DocumentSnapshot
 from pydantic import ValidationError
 
+from functions.adapters.firestore.values import Snapshot
 from functions.core.shared.damage import DamagedDocument
 from functions.core.shared.records import problems
 
@@ -38,17 +38,17 @@ class Found(list[T]):
         return Found([*self, *other], (*self.damaged, *getattr(other, "damaged", ())))
 
 
-def sound(snapshot: DocumentSnapshot[Any], read: Callable[[DocumentSnapshot[Any]], T]) -> T:
+def sound(snapshot: Snapshot, read: Callable[[Snapshot], T]) -> T:
     """Return what `read` makes of a document. Raises DamagedDocumentError if it does not validate."""
     try:
         return read(snapshot)
     except ValidationError as error:
         field, problem = problems(error)[0]
-        damaged = DamagedDocument(snapshot.reference.path, field, problem, snapshot.update_time)
+        damaged = DamagedDocument(snapshot.path, field, problem, snapshot.update_time)
         raise DamagedDocumentError(damaged) from error
 
 
-def all_sound(snapshots: Iterable[DocumentSnapshot[Any]], read: Callable[[DocumentSnapshot[Any]], T]) -> Found[T]:
+def all_sound(snapshots: Iterable[Snapshot], read: Callable[[Snapshot], T]) -> Found[T]:
     """Return what `read` makes of each document, and which ones it can make nothing of."""
     records, damaged = [], []
     for snapshot in snapshots:

@@ -14,11 +14,11 @@ from datetime import datetime
 from typing import Any
 
 from google.api_core import exceptions
-from google.cloud.firestore import DocumentSnapshot, FieldFilter, Transaction
-from google.cloud.firestore_v1.batch import WriteBatch
 from pydantic import ValidationError
 
 from functions.adapters.firestore.dead_letters import DeadLetterDocuments, letter_fields
+from functions.adapters.firestore.transactions import Transaction, Writes
+from functions.adapters.firestore.values import Snapshot
 from functions.adapters.firestore.wallet import WalletDocuments, as_wallet
 from functions.adapters.firestore.writes import run_transaction
 from functions.core.shared.dead_letters import DeadLetter
@@ -67,13 +67,13 @@ class RefreshDocuments(WalletDocuments, DeadLetterDocuments):
         """
         query = (
             self._client.collection_group("wallet")
-            .where(filter=FieldFilter("refreshShard", "in", list(shards)))
-            .where(filter=FieldFilter("nextRefreshAt", "<=", now))
+            .where("refreshShard", "in", list(shards))
+            .where("nextRefreshAt", "<=", now)
             .order_by("nextRefreshAt")
             .limit(limit)
         )
         with _trouble_named():
-            return [_due(snapshot) for snapshot in query.stream(retry=None)]
+            return [_due(snapshot) for snapshot in query.stream(once=True)]
 
     def commit_refreshes(self, changes: Sequence[tuple[DueWallet, Account]]) -> bool:
         """Write these wallets and their new entries, all of them or, if one is not as it was read, none: False.
@@ -94,7 +94,7 @@ class RefreshDocuments(WalletDocuments, DeadLetterDocuments):
         """
 
         def body(transaction: Transaction) -> Account | None:
-            wallet = as_wallet(self._wallet_ref(uid).get(transaction=transaction))
+            wallet = as_wallet(self._client.get(self._wallet_ref(uid), transaction))
             account = decide(wallet) if wallet else None
             if account is not None:
                 self._write_account(transaction, uid, account)
@@ -118,11 +118,11 @@ class RefreshDocuments(WalletDocuments, DeadLetterDocuments):
     def write_refresh_run(self, worker: str, figures: Fields) -> None:
         """Store what a worker's last run came to. One write."""
         with _trouble_named():
-            self._client.document("stats/refresh").set({"workers": {worker: dict(figures)}}, merge=True, retry=None)
+            run = {"workers": {worker: dict(figures)}}
+            self._client.batch().merge(self._client.document("stats/refresh"), run).commit(once=True)
 
-    def _update_wallet(self, writes: WriteBatch, due: DueWallet, fields: dict[str, Any]) -> None:
-        option = self._client.write_option(last_update_time=due.version)
-        writes.update(self._client.document(due.path), fields, option=option)
+    def _update_wallet(self, writes: Writes, due: DueWallet, fields: dict[str, Any]) -> None:
+        writes.update(due.path, fields, due.version)
 
 
 @contextmanager
@@ -133,11 +133,11 @@ def _trouble_named() -> Iterator[None]:
         raise StoreDownError(str(error)) from error
 
 
-def _committed(writes: WriteBatch) -> bool:
+def _committed(writes: Writes) -> bool:
     """Commit all or nothing. False if it was refused for what it writes."""
     with _trouble_named():
         try:
-            writes.commit(retry=None)
+            writes.commit(once=True)
         except REFUSALS:
             return False
     return True
@@ -149,11 +149,11 @@ def _changes(before: Wallet | None, after: Wallet) -> dict[str, Any]:
     return after.model_dump(by_alias=True, include=changed)
 
 
-def _due(snapshot: DocumentSnapshot[Any]) -> DueWallet:
+def _due(snapshot: Snapshot) -> DueWallet:
     """Read a document of the schedule. It is found by two fields; all others may be missing or of another type."""
     data = snapshot.to_dict() or {}
     wallet, problem = None, ""
-    path: str = snapshot.reference.path
+    path = snapshot.path
     collection, uid, *rest = path.split("/")
     if (collection, rest) != ("users", ["wallet", "main"]):
         problem = "not the path of a wallet"

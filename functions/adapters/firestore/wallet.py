@@ -3,20 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from google.cloud.firestore import (
-    Client,
-    CollectionReference,
-    DocumentReference,
-    DocumentSnapshot,
-    FieldFilter,
-    Query,
-    Transaction,
-)
-from google.cloud.firestore_v1.base_batch import BaseWriteBatch
-
+from functions.adapters.firestore.client import Documents
+from functions.adapters.firestore.query import DESCENDING, Collection
 from functions.adapters.firestore.reading import sound
+from functions.adapters.firestore.transactions import Transaction, Writes
+from functions.adapters.firestore.values import Snapshot
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, run_transaction
 from functions.core.shared.errors import EcolaneError
 from functions.core.shared.utc_days import day_of
@@ -36,11 +28,8 @@ class StoredWallet:
     version: datetime
 
 
-class WalletDocuments:
+class WalletDocuments(Documents):
     """Reads and writes of wallets. Every change of a balance is a transaction that writes its ledger entry too."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
 
     def get_wallet(self, uid: str) -> Wallet | None:
         """Read a wallet. One read."""
@@ -49,7 +38,7 @@ class WalletDocuments:
 
     def look_at_wallet(self, uid: str) -> StoredWallet | None:
         """Read a wallet that may be written under its version. One read."""
-        snapshot = self._wallet_ref(uid).get()
+        snapshot = self._client.get(self._wallet_ref(uid))
         wallet = as_wallet(snapshot)
         return StoredWallet(wallet, snapshot.update_time) if wallet else None
 
@@ -85,7 +74,7 @@ class WalletDocuments:
 
         def body(transaction: Transaction) -> LedgerEntry:
             wallet = self._wallet_in(transaction, uid)
-            device = _device(device_ref, transaction) if device_ref else None
+            device = self._device_in(transaction, device_ref) if device_ref else None
             account, used = decide(wallet, device)
             self._write_account(transaction, uid, account)
             if device_ref is not None and used is not None:
@@ -96,49 +85,51 @@ class WalletDocuments:
             return run_transaction(self._client.transaction(), body)
         except (*OUTCOME_UNKNOWN, EcolaneError):
             # A refusal stands only if the key is new; a commit whose reply was lost has made the entry.
-            snapshot = self._ledger(uid).document(key).get()
+            snapshot = self._client.get(self._ledger(uid).document(key))
             if not snapshot.exists:
                 raise
             return as_entry(snapshot)
 
     def list_entries(self, uid: str, before_seq: int | None, limit: int) -> list[LedgerEntry]:
         """Read a page of the ledger, newest first. A read each, one if there are none."""
-        query = self._ledger(uid).order_by("seq", direction=Query.DESCENDING).limit(limit)
+        query = self._ledger(uid).order_by("seq", DESCENDING).limit(limit)
         if before_seq is not None:
-            query = query.where(filter=FieldFilter("seq", "<", before_seq))
+            query = query.where("seq", "<", before_seq)
         return [as_entry(snapshot) for snapshot in query.stream()]
 
-    def _ledger(self, uid: str) -> CollectionReference:
-        ledger: CollectionReference = self._client.collection("users", uid, "ledger")
-        return ledger
+    def _ledger(self, uid: str) -> Collection:
+        return self._client.collection("users", uid, "ledger")
 
-    def _wallet_ref(self, uid: str) -> DocumentReference:
-        ref: DocumentReference = self._client.document("users", uid, "wallet", "main")
-        return ref
+    def _wallet_ref(self, uid: str) -> str:
+        return self._client.document("users", uid, "wallet", "main")
 
     def _wallet_in(self, transaction: Transaction, uid: str) -> Wallet | None:
         """Read a wallet in a transaction. One that was removed is made anew from the ledger: welcome comes once.
 
         None on first contact, which is known by one further read: there is no welcome entry.
         """
-        wallet = as_wallet(self._wallet_ref(uid).get(transaction=transaction))
+        wallet = as_wallet(self._client.get(self._wallet_ref(uid), transaction))
         if wallet is not None:
             return wallet
         welcome = self._ledger(uid).document(entry_id(Reason.WELCOME, None))
-        if not welcome.get(transaction=transaction).exists:
+        if not self._client.get(welcome, transaction).exists:
             return None
         query = self._ledger(uid).order_by("seq").limit(LEDGER_READ_MAX)
-        entries = [as_entry(found) for found in query.stream(transaction=transaction)]
+        entries = [as_entry(found) for found in query.stream(transaction)]
         if len(entries) == LEDGER_READ_MAX:
             raise RuntimeError(f"the wallet of {uid} is gone and its ledger too long to make it anew here")
         return reopened_account(entries, entries[-1].ts).wallet
+
+    def _device_in(self, transaction: Transaction, ref: str) -> DeviceDay | None:
+        snapshot = self._client.get(ref, transaction)
+        return sound(snapshot, lambda each: DeviceDay.model_validate(each.to_dict())) if snapshot.exists else None
 
     def _write_account(self, transaction: Transaction, uid: str, account: Account) -> None:
         """Write the wallet and its new entries."""
         transaction.set(self._wallet_ref(uid), account.wallet.model_dump(by_alias=True))
         self._write_entries(transaction, uid, account)
 
-    def _write_entries(self, writes: BaseWriteBatch, uid: str, account: Account) -> None:
+    def _write_entries(self, writes: Writes, uid: str, account: Account) -> None:
         """Create the entries that are new, each with its `day`, for sums by day. A second one with the same id fails
         the whole commit."""
         for entry in account.new_entries:
@@ -146,15 +137,10 @@ class WalletDocuments:
             writes.create(ref, {**entry.model_dump(by_alias=True, exclude={"entry_id"}), "day": day_of(entry.ts)})
 
 
-def _device(ref: DocumentReference, transaction: Transaction) -> DeviceDay | None:
-    snapshot = ref.get(transaction=transaction)
-    return sound(snapshot, lambda each: DeviceDay.model_validate(each.to_dict())) if snapshot.exists else None
-
-
-def as_entry(snapshot: DocumentSnapshot[Any]) -> LedgerEntry:
+def as_entry(snapshot: Snapshot) -> LedgerEntry:
     """Return the entry in a snapshot that exists. Raises DamagedDocumentError if it does not validate."""
 
-    def read(each: DocumentSnapshot[Any]) -> LedgerEntry:
+    def read(each: Snapshot) -> LedgerEntry:
         fields = {**(each.to_dict() or {}), "entryId": each.id}
         fields.pop("day", None)
         return LedgerEntry.model_validate(fields)
@@ -162,6 +148,6 @@ def as_entry(snapshot: DocumentSnapshot[Any]) -> LedgerEntry:
     return sound(snapshot, read)
 
 
-def as_wallet(snapshot: DocumentSnapshot[Any]) -> Wallet | None:
+def as_wallet(snapshot: Snapshot) -> Wallet | None:
     """Return the wallet in a snapshot, None if there is none. Raises DamagedDocumentError if it does not validate."""
     return sound(snapshot, lambda each: Wallet.model_validate(each.to_dict())) if snapshot.exists else None

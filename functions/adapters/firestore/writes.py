@@ -12,13 +12,17 @@ from typing import Any, TypeVar
 
 from google.api_core import exceptions
 from google.api_core.retry import Retry, if_exception_type
-from google.cloud.firestore import Client, DocumentReference, Transaction, transactional
-from google.cloud.firestore_v1.base_batch import BaseWriteBatch
-from google.cloud.firestore_v1.bulk_batch import BulkWriteBatch
 from google.rpc import code_pb2
+
+from functions.adapters.firestore.client import Database
+from functions.adapters.firestore.transactions import Transaction, Writes
+from functions.adapters.firestore.values import Message, decoded_time
 
 CONTENTION_SECONDS = 15.0
 """How long a transaction that loses to others is repeated before the caller is told."""
+
+ATTEMPTS_IN_A_ROW = 5
+"""Of a transaction, without a pause between them: Firestore keeps its place in the line."""
 
 BULK_WRITES_MAX = 100
 """Writes in one bulk call: small enough for its 10 MiB even when every one carries a result."""
@@ -38,9 +42,9 @@ OUTCOME_UNKNOWN = (
     exceptions.InternalServerError,
     exceptions.InvalidArgument,
 )
-"""What a commit that may have happened can end with. The client library repeats commits on UNAVAILABLE by itself,
-and the second one then meets what the first one wrote, or a transaction that is over. So a refusal does not prove
-that somebody else was faster: the document is read again and asked whose it is."""
+"""What a commit that may have happened can end with. Commits are repeated on UNAVAILABLE, and the second one then meets
+what the first one wrote, or a transaction that is over. So a refusal does not prove that somebody else was faster: the
+document is read again and asked whose it is."""
 
 _OVER = re.compile("no longer valid|invalid or closed")
 """How Firestore, and its emulator, speak of a transaction that is over: committed, or not used for a minute."""
@@ -54,8 +58,8 @@ T = TypeVar("T")
 
 
 def run_transaction(transaction: Transaction, body: Callable[[Transaction], T]) -> T:
-    """Run a transaction; repeat it while it loses to others, which the client alone gives up after five attempts.
-    `body` runs more than once, so it must only read and write in its transaction.
+    """Run a transaction; repeat it while it loses to others. `body` runs more than once, so it must only read and write
+    in its transaction.
 
     Raises:
         google.api_core.exceptions.RetryError: it lost for longer than CONTENTION_SECONDS.
@@ -63,66 +67,57 @@ def run_transaction(transaction: Transaction, body: Callable[[Transaction], T]) 
         known.
     """
 
-    refused: list[Exception] = []
+    def attempts() -> T:
+        for _ in range(ATTEMPTS_IN_A_ROW - 1):
+            try:
+                return _attempt(transaction, body)
+            except exceptions.Aborted:
+                continue
+        return _attempt(transaction, body)
 
-    def watched(transaction: Transaction) -> T:
-        refused.clear()
-        try:
-            return body(transaction)
-        except exceptions.GoogleAPICallError:
-            raise
-        except Exception as refusal:
-            refused.append(refusal)
-            raise
+    return _REPEATED(attempts)()
 
-    def attempt() -> T:
-        try:
-            result: T = transactional(watched)(transaction)
-        except exceptions.GoogleAPICallError as error:
-            if refused:  # the rollback has failed, over what the body had to say; nothing was written
-                raise refused[0] from error
-            if isinstance(error, exceptions.InvalidArgument) and _OVER.search(str(error)):
-                # Its commit has happened, and the reply was lost; or this process stood still.
-                raise exceptions.ServiceUnavailable(str(error)) from error  # type: ignore[no-untyped-call]
-            raise
-        except ValueError as error:
-            # The client raises this when its own attempts are used up, and also, by its failing rollback, over the
-            # error of a transaction that could not even begin. What counts is the error underneath.
-            cause = error.__cause__ or error.__context__
-            if isinstance(cause, exceptions.GoogleAPICallError):
-                raise cause from error
-            raise
-        return result
 
-    return _REPEATED(attempt)()
+def _attempt(transaction: Transaction, body: Callable[[Transaction], T]) -> T:
+    try:
+        transaction.begin()
+        result = body(transaction)
+        transaction.commit()
+    except exceptions.InvalidArgument as error:
+        transaction.roll_back()
+        if _OVER.search(str(error)):
+            # Its commit has happened, and the reply was lost; or this process stood still.
+            raise exceptions.ServiceUnavailable(str(error)) from error  # type: ignore[no-untyped-call]
+        raise
+    except BaseException:
+        transaction.roll_back()
+        raise
+    return result
 
 
 def guarded_update(
-    client: Client,
-    ref: DocumentReference,
+    client: Database,
+    path: str,
     version: datetime,
     fields: Mapping[str, Any] | None,
-    also: Callable[[BaseWriteBatch], None] = lambda _writes: None,
+    also: Callable[[Writes], object] = lambda _writes: None,
 ) -> datetime | None:
     """Update a document if it is as it was at `version`, or delete it if there are no `fields`. Returns the new
     version, None if somebody was faster. What `also` writes goes into the same commit, or nowhere."""
-    writes, unchanged = client.batch(), client.write_option(last_update_time=version)
+    writes = client.batch()
     if fields is None:
-        writes.delete(ref, option=unchanged)
+        writes.delete(path, version)
     else:
-        writes.update(ref, dict(fields), option=unchanged)
+        writes.update(path, fields, version)
     also(writes)
     try:
-        results = _REPEATED(writes.commit)()
+        _REPEATED(writes.commit)()
     except (exceptions.FailedPrecondition, exceptions.NotFound):
         return None
-    new_version: datetime = results[0].update_time
-    return new_version
+    return writes.versions[0]
 
 
-def guarded_bulk(
-    client: Client, changes: Sequence[tuple[DocumentReference, datetime, Mapping[str, Any]]]
-) -> list[Outcome]:
+def guarded_bulk(client: Database, changes: Sequence[tuple[str, datetime, Mapping[str, Any]]]) -> list[Outcome]:
     """Update many documents, each if it is still at its version. Returns, in order, the outcome of each. Raises
     google.api_core.exceptions.GoogleAPICallError if Firestore did not take a call; those before it may be done."""
     outcomes: list[Outcome] = []
@@ -131,13 +126,13 @@ def guarded_bulk(
     return outcomes
 
 
-def _bulk(client: Client, changes: Sequence[tuple[DocumentReference, datetime, Mapping[str, Any]]]) -> list[Outcome]:
+def _bulk(client: Database, changes: Sequence[tuple[str, datetime, Mapping[str, Any]]]) -> list[Outcome]:
     """Write these in one call. One that cannot be written at all, and would sink the call, is found by halving it."""
-    bulk = BulkWriteBatch(client)
+    bulk = client.batch()
     try:
-        for ref, version, fields in changes:
-            bulk.update(ref, dict(fields), option=client.write_option(last_update_time=version))
-        response = bulk.commit()
+        for path, version, fields in changes:
+            bulk.update(path, fields, version)
+        response = bulk.commit_each()
     except (exceptions.InvalidArgument, TypeError, ValueError) as error:
         if len(changes) == 1:
             return [error]
@@ -149,9 +144,9 @@ def _bulk(client: Client, changes: Sequence[tuple[DocumentReference, datetime, M
     ]
 
 
-def _outcome(status: Any, version: datetime) -> Outcome:
+def _outcome(status: Message, version: Message) -> Outcome:
     if status.code == code_pb2.OK:
-        return version
+        return decoded_time(version)
     if status.code in _BULK_ANSWERED:
         return None
     error: Exception = exceptions.from_grpc_status(status.code, status.message)  # type: ignore[no-untyped-call]

@@ -11,7 +11,7 @@ import pytest
 from google.api_core.exceptions import GoogleAPICallError
 
 from functions.adapters.breaker import OPEN_FOR
-from functions.adapters.firestore import BoundedTransport, FirestoreStore
+from functions.adapters.firestore import FirestoreStore
 from functions.core.config.plans import Every
 from functions.core.refresh.refresh import last_due, slot_of
 from functions.core.shared.time_limits import RUN_TIME
@@ -529,7 +529,7 @@ def test_lost_figures_lose_no_credits(local: InProcessCloud) -> None:
 
 def intercepted(local: InProcessCloud, intercept: Intercept) -> Deps:
     """Return a process whose calls of Firestore, and no other's, go through this."""
-    client = in_process_client(local.firestore, PROJECT, intercept=intercept, transport=BoundedTransport)
+    client = in_process_client(local.firestore, PROJECT, intercept=intercept)
     return local.new_process(store=FirestoreStore(client))
 
 
