@@ -61,6 +61,11 @@ def ticks(
         cloud.clock.advance(FIVE_MINUTES)
 
 
+def in_transaction(cloud: InProcessCloud) -> bool:
+    """Tell whether a transaction is open: it has begun, and has not ended."""
+    return any(len(session.transactions) for session in cloud.firestore.engine.sessions.values())
+
+
 def today(cloud: InProcessCloud) -> str:
     """Return the day by the cloud's clock."""
     return cloud.clock().date().isoformat()

@@ -23,7 +23,9 @@ class Kind(StrEnum):
 
 
 HAND = "hand"  # how the keys of writes by hand begin
-READS = frozenset({"BatchGetDocuments", "RunQuery", "RunAggregationQuery", "BeginTransaction", "Rollback"})
+READS = frozenset(
+    {"GetDocument", "BatchGetDocuments", "RunQuery", "RunAggregationQuery", "BeginTransaction", "Rollback"}
+)
 READS_SHARE = 0.3  # a call that changes nothing is struck less often, by this factor
 STALL_SECONDS = (70.0, 200.0, 600.0, 1_000.0, 2_000.0, 12_000.0)
 """Past an idle transaction, an instant lease, a function's time, a batch's lease, and much longer."""
@@ -89,6 +91,6 @@ def possible(name: str) -> list[Kind]:
     kinds = [Kind.CRASH_BEFORE, Kind.CRASH_AFTER, Kind.UNAVAILABLE, Kind.REPLY_LOST, Kind.SLOW, Kind.STALL]
     if service == "firestore" and call != "Rollback":
         kinds.append(Kind.ABORT)
-    if call in {"Commit", "BatchWrite"} or call.startswith("POST"):
+    if call in {"Commit", "BatchWrite", "BatchGetDocuments"} or call.startswith("POST"):  # a late read still locks
         kinds.append(Kind.LATE_EFFECT)
     return kinds

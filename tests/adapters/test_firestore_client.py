@@ -50,9 +50,10 @@ CALLS: list[tuple[str, Callable[[Database], object]]] = [
     ("Commit", lambda database: database.batch().set("things/a", {"value": 1}).commit()),
     ("Commit", lambda database: database.batch().set("things/a", {"value": 1}).commit(once=True)),
     ("BatchWrite", lambda database: database.batch().set("things/a", {"value": 1}).commit_each()),
-    ("BeginTransaction", lambda database: run_transaction(database.transaction(), lambda _: None)),
-    ("Commit", lambda database: run_transaction(database.transaction(), lambda _: None)),
-    ("Rollback", lambda database: run_transaction(database.transaction(), refused)),
+    ("BeginTransaction", in_transaction(lambda _database, begun: begun.begin())),
+    ("Commit", in_transaction(lambda _database, begun: begun.set("things/a", {"value": 1}))),
+    ("Commit", in_transaction(lambda database, begun: database.get("things/a", begun))),
+    ("Rollback", in_transaction(lambda database, begun: refused(database.get("things/a", begun)))),
     ("BatchGetDocuments", in_transaction(lambda database, begun: database.get("things/a", begun))),
     ("RunQuery", in_transaction(lambda database, begun: database.collection("things").limit(1).stream(begun))),
 ]

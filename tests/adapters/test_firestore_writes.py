@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,9 +14,11 @@ from google.rpc import code_pb2, status_pb2
 from functions.adapters.firestore import writes
 from functions.adapters.firestore.client import Database
 from functions.adapters.firestore.transactions import Transaction, Writes
+from functions.adapters.firestore.wire import Wire
 from functions.adapters.firestore.writes import BULK_WRITES_MAX, guarded_bulk, guarded_update, run_transaction
 from localcloud.firestore import FirestoreServer, Timing, in_process_client
 from scripts.ecolane_cloud import PROJECT
+from scripts.inprocess import StillClock
 
 
 @pytest.fixture
@@ -74,7 +76,7 @@ def test_a_transaction_that_never_wins_ends(
     database: Database, firestore: FirestoreServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is a limit to trying, and nothing is written beyond it."""
-    monkeypatch.setattr(writes, "CONTENTION_SECONDS", 0.3)
+    monkeypatch.setattr(writes, "_REPEATED", writes._REPEATED.with_timeout(0.3))  # noqa: SLF001  (15 s in service)
     ref, _ = stored(database, "things/a", value=1)
     firestore.faults.add("abort", rpc="Commit", count=None)
     with pytest.raises(exceptions.RetryError):
@@ -137,6 +139,130 @@ def test_of_many_at_once_none_is_lost(served: Database) -> None:
     for thread in threads:
         thread.join()
     assert value(served, ref) == 40
+
+
+@pytest.fixture
+def requests(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any, Any]]:
+    """The calls that are made: name, request, answer."""
+    made: list[tuple[str, Any, Any]] = []
+    call = Wire.call
+
+    def noted(wire: Wire, rpc: str, request: Any, **options: Any) -> Any:
+        answer = call(wire, rpc, request, **options)
+        made.append((rpc, request, answer))
+        return answer
+
+    monkeypatch.setattr(Wire, "call", noted)
+    return made
+
+
+def names(requests: list[tuple[str, Any, Any]]) -> list[str]:
+    """Return which calls were made since the last look."""
+    made = [rpc for rpc, *_ in requests]
+    requests.clear()
+    return made
+
+
+def test_a_transaction_costs_no_call_to_begin(database: Database, requests: list[tuple[str, Any, Any]]) -> None:
+    """Its first read begins it, whatever it reads; what reads nothing is one commit, and what writes nothing either is
+    no call."""
+    ref, _ = stored(database, "things/a", value=1)
+    names(requests)
+    count_up(database, ref)
+    assert names(requests) == ["BatchGetDocuments", "Commit"]
+    query = database.collection("things").limit(1)
+    run_transaction(database.transaction(), query.stream)
+    assert names(requests) == ["RunQuery", "Commit"]
+    run_transaction(database.transaction(read_only=True), lambda transaction: query.sums(transaction, one="value"))
+    assert names(requests) == ["RunAggregationQuery", "Commit"]
+    run_transaction(database.transaction(), lambda transaction: transaction.update(ref, {"value": 5}))
+    assert names(requests) == ["Commit"]
+    run_transaction(database.transaction(), lambda _: None)
+    assert names(requests) == []
+    assert value(database, ref) == 5
+
+
+@pytest.mark.parametrize("begin", [False, True], ids=["first read", "own call"])
+def test_an_attempt_after_a_loss_keeps_its_place(
+    database: Database, firestore: FirestoreServer, requests: list[tuple[str, Any, Any]], begin: bool
+) -> None:
+    """Each attempt names the first one, and Firestore lets the older one go first."""
+    ref, _ = stored(database, "things/a", value=1)
+    firestore.faults.add("abort", rpc="Commit", count=2)
+
+    def body(transaction: Transaction) -> None:
+        if begin:
+            transaction.begin()
+        add_one(database, ref, transaction)
+
+    run_transaction(database.transaction(), body)
+    kind = "BeginTransaction" if begin else "BatchGetDocuments"
+    begun = [(request, answer) for rpc, request, answer in requests if rpc == kind]
+    options = [request.options if begin else request.new_transaction for request, _ in begun]
+    ids = [(answer if begin else answer[0]).transaction for _, answer in begun]
+    assert [each.read_write.retry_transaction for each in options] == [b"", ids[0], ids[0]]
+    assert value(database, ref) == 2
+
+
+def test_a_transaction_reads_a_document_once(database: Database, firestore: FirestoreServer) -> None:
+    """What it has read does not change while it runs, so nobody pays for it again. A later attempt reads anew."""
+    ref, _ = stored(database, "things/a", value=1)
+    firestore.faults.add("abort", rpc="Commit")
+    firestore.bill.reset()
+
+    def body(transaction: Transaction) -> list[int]:
+        read = [*database.get_all([ref, "things/b"], transaction), *database.get_all([ref, "things/c"], transaction)]
+        add_one(database, ref, transaction)
+        return [each.exists for each in read]
+
+    assert run_transaction(database.transaction(), body) == [True, False, True, False]
+    assert firestore.bill.snapshot()["totals"]["reads"] == 2 * 3
+
+
+def test_a_transaction_reads_before_it_writes(database: Database) -> None:
+    """It would not see what it has written itself."""
+    ref, _ = stored(database, "things/a", value=1)
+
+    def body(transaction: Transaction) -> None:
+        add_one(database, ref, transaction)
+        database.get("things/b", transaction)
+
+    with pytest.raises(RuntimeError, match="before it writes"):
+        run_transaction(database.transaction(), body)
+    assert value(database, ref) == 1
+
+
+@pytest.fixture
+def soon_forgotten() -> tuple[FirestoreServer, StillClock]:
+    """A Firestore whose locks of transactions that nobody uses go by a clock of ours."""
+    clock = StillClock()
+    return FirestoreServer(clock=clock, seconds=clock.seconds), clock
+
+
+def test_a_first_read_whose_reply_is_lost_locks_what_it_has_read(
+    soon_forgotten: tuple[FirestoreServer, StillClock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a minute nobody can write it, and whoever tries hears that; nothing else is locked, and nothing is written
+    twice. A transaction that begins by a call of its own leaves nothing locked."""
+    monkeypatch.setattr(writes, "_REPEATED", writes._REPEATED.with_timeout(0.3))  # noqa: SLF001  (15 s in service)
+    firestore, clock = soon_forgotten
+    database = Database(in_process_client(firestore, PROJECT))
+    (ref, _), (other, _) = stored(database, "things/a", value=1), stored(database, "things/b", value=1)
+    firestore.faults.add("reply_lost", rpc="BatchGetDocuments")
+    for _ in range(2):
+        with pytest.raises(exceptions.RetryError):
+            count_up(database, ref)
+    assert (value(database, ref), count_up(database, other)) == (1, 2)
+    clock.advance(timedelta(seconds=61))
+    assert count_up(database, ref) == 2
+    firestore.faults.add("reply_lost", rpc="BatchGetDocuments")
+
+    def begun(transaction: Transaction) -> int:
+        transaction.begin()
+        return add_one(database, ref, transaction)
+
+    assert run_transaction(database.transaction(), begun) == 3
+    assert value(database, ref) == 3
 
 
 # One document under its version

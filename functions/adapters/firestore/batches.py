@@ -33,6 +33,7 @@ class BatchDocuments(ShardDocuments):
         ref = self._batches.document(batch.batch_id)
 
         def body(transaction: Transaction) -> NoRoom | None:
+            transaction.begin()
             if full := self._no_room(transaction, held):
                 return full
             self._book(transaction, held)

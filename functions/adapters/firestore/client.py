@@ -1,6 +1,6 @@
 """One database: its documents, by their paths below it, its collections, and commits."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from google.api_core import exceptions
 from google.cloud.firestore import Client
@@ -40,18 +40,18 @@ class Database:
         except exceptions.NotFound:
             return Snapshot(path)
 
-    def get_all(self, paths: Iterable[str], transaction: Transaction | None = None) -> list[Snapshot]:
-        """Read documents at one moment, and return them in this order. A read each."""
+    def get_all(self, paths: Sequence[str], transaction: Transaction | None = None) -> list[Snapshot]:
+        """Read documents at one moment, and return them in this order. A read each, but for those that the
+        transaction has read before."""
+        read, found = (transaction.read, transaction.seen) if transaction else (self.wire.call, {})
         request = self.wire.request("BatchGetDocuments")
-        request.documents.extend(map(self.wire.name, paths))
-        read = transaction.read if transaction else self.wire.call
-        found = {}
-        for each in read("BatchGetDocuments", request):
+        request.documents.extend(self.wire.name(path) for path in paths if path not in found)
+        for each in read("BatchGetDocuments", request) if request.documents else ():
             if each.HasField("found"):
-                found[each.found.name] = snapshot(each.found)
+                found[path_of(each.found.name)] = snapshot(each.found)
             elif each.missing:
-                found[each.missing] = Snapshot(path_of(each.missing))
-        return [found[name] for name in request.documents]
+                found[path_of(each.missing)] = Snapshot(path_of(each.missing))
+        return [found[path] for path in paths]
 
     def batch(self) -> Writes:
         """Return a commit to be filled."""

@@ -12,7 +12,7 @@ from functions.adapters.firestore.transactions import Transaction, Writes
 from functions.adapters.firestore.values import Snapshot
 from functions.adapters.firestore.wallet import StoredWallet, WalletDocuments, as_wallet
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, Outcome, guarded_bulk, guarded_update, run_transaction
-from functions.core.budget.holds import NoRoom, settling
+from functions.core.budget.holds import Hold, NoRoom, settling
 from functions.core.jobs.counting import job_bookings
 from functions.core.jobs.endings import Decision, Settled, UpgradeDecision
 from functions.core.jobs.jobs import FINAL, QUEUE_SHARDS, Job
@@ -49,10 +49,14 @@ class JobDocuments(WalletDocuments, ShardDocuments):
         return {stored.job.job_id: stored for stored in read if stored is not None}
 
     def open_jobs(
-        self, uid: str, decide: Callable[[Wallet | None], Opened | RecountNeeded], seen: StoredWallet | None = None
+        self,
+        uid: str,
+        decide: Callable[[Wallet | None], Opened | RecountNeeded],
+        seen: StoredWallet | None = None,
+        hold: Hold | None = None,
     ) -> OpeningOutcome:
         """Charge for jobs and store them, in one transaction: one read, a write for the wallet and two a job; with a
-        hold another read and write, for its shard of the budget.
+        hold another read and write, for its shard of the budget. A `hold` that is known before is read with the wallet.
 
         If the caller has `seen` the wallet, jobs without a hold are first stored under its version, without a read;
         only if that has changed, in a transaction.
@@ -65,6 +69,8 @@ class JobDocuments(WalletDocuments, ShardDocuments):
 
         def body(transaction: Transaction) -> OpeningOutcome:
             nonlocal tried
+            shards = [self._shard_ref(hold.day, name) for name in hold.parts] if hold else []
+            self._client.get_all([self._wallet_ref(uid), *shards], transaction)
             outcome = decide(self._wallet_in(transaction, uid))
             if isinstance(outcome, RecountNeeded):
                 return outcome

@@ -10,6 +10,7 @@ from google.cloud.firestore import DELETE_FIELD, Increment
 
 from functions.adapters.firestore.values import (
     Message,
+    Snapshot,
     decoded_time,
     encode,
     encode_fields,
@@ -111,29 +112,50 @@ class Transaction(Writes):
     def __init__(self, wire: Wire, *, read_only: bool = False) -> None:
         super().__init__(wire)
         self._id, self._first, self._read_only = b"", b"", read_only
+        self.seen: dict[str, Snapshot] = {}
+        """What it has read by name, by path: a document is read once."""
+
+    def start_over(self) -> None:
+        """Forget what an attempt that has lost to others has read and written."""
+        self._id = b""
+        self.seen.clear()
+        del self.messages[:]
 
     def begin(self) -> None:
-        """Begin, or begin anew after an attempt that has lost to others: Firestore lets the older ones go first."""
-        self._id = b""
-        del self.messages[:]
+        """Begin by a call of its own, before reading what everybody needs. Otherwise the first read begins it, which
+        saves this call; but if its reply is lost, nobody knows the transaction, and what it read stays locked for a
+        minute."""
         request = self._wire.request("BeginTransaction")
-        if self._read_only:
-            request.options.read_only.SetInParent()
-        else:
-            request.options.read_write.retry_transaction = self._first
-        self._id = self._wire.call("BeginTransaction", request).transaction
-        self._first = self._first or self._id
+        self._put_options(request.options)
+        self._begun(self._wire.call("BeginTransaction", request))
 
     def read(self, rpc: str, request: Message, **options: Any) -> list[Message]:
         """Make a reading call as part of it, and return the responses. Reads come before writes."""
         if self.messages:
             raise RuntimeError("a transaction reads before it writes")
-        request.transaction = self._id
+        if self._id:
+            request.transaction = self._id
+        else:
+            self._put_options(request.new_transaction)
         responses: list[Message] = self._wire.call(rpc, request, **options)
+        if not self._id:
+            self._begun(responses[0])
         return responses
 
+    def _put_options(self, options: Message) -> None:
+        if self._read_only:
+            options.read_only.SetInParent()
+        else:  # Firestore lets an older one go first, and another attempt is as old as the first
+            options.read_write.retry_transaction = self._first
+
+    def _begun(self, response: Message) -> None:
+        self._id = response.transaction
+        self._first = self._first or self._id
+
     def commit(self, *, once: bool = False) -> None:
-        """Write all, or nothing, and end."""
+        """Write all, or nothing, and end. What has read nothing needs no transaction."""
+        if not self._id and not self.messages:
+            return
         self._request.transaction = self._id
         try:
             super().commit(once=once)

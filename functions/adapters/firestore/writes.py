@@ -80,7 +80,7 @@ def run_transaction(transaction: Transaction, body: Callable[[Transaction], T]) 
 
 def _attempt(transaction: Transaction, body: Callable[[Transaction], T]) -> T:
     try:
-        transaction.begin()
+        transaction.start_over()
         result = body(transaction)
         transaction.commit()
     except exceptions.InvalidArgument as error:

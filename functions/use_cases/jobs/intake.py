@@ -83,7 +83,7 @@ def _charge(orders: Sequence[Order], uid: str, seen: StoredWallet | None, deps: 
     while waiting := _waiting(orders):
         ceiling = ceiling or _ceiling(waiting[0], deps)
         decision = partial(decide, jobs=[order.job for order in waiting], ceiling=ceiling, runtime=runtime)
-        match deps.store.open_jobs(uid, decision, seen):
+        match deps.store.open_jobs(uid, decision, seen, ceiling.hold):
             case Opened() as opened:
                 _note(waiting, opened)
                 balance = opened.account.wallet.balance if opened.jobs else None

@@ -29,7 +29,20 @@ from localcloud.firestore.errors import FirestoreError
 from scripts.ecolane_cloud import ecolane_cloud
 from scripts.inprocess import InProcessCloud
 from tests.app import App
-from tests.steps import UNLIMITED, batch_files, enqueue, held, job, listed, register, statuses, stored, ticks, wallet
+from tests.steps import (
+    UNLIMITED,
+    batch_files,
+    enqueue,
+    held,
+    in_transaction,
+    job,
+    listed,
+    register,
+    statuses,
+    stored,
+    ticks,
+    wallet,
+)
 
 SECRET = "whsec_" + base64.b64encode(b"a secret that only OpenAI knows").decode()
 
@@ -224,13 +237,10 @@ def test_a_result_is_not_taken_for_a_cancellation(cloud: InProcessCloud) -> None
     """A store that is too slow to say what became of a job leaves that open: the job's result is no answer to it."""
     (done,) = enqueue(cloud, "ann")
     ticks(cloud, timedelta(hours=1))
-    calls: list[str] = []
 
     def slow_in_a_transaction(call: str, when: str) -> None:
-        if when == "after":
-            calls.append(call)
-            if calls[-2:] == ["firestore.BeginTransaction", "firestore.BatchGetDocuments"]:
-                raise FirestoreError(grpc.StatusCode.DEADLINE_EXCEEDED, "too late")
+        if (call, when) == ("firestore.BatchGetDocuments", "after") and in_transaction(cloud):
+            raise FirestoreError(grpc.StatusCode.DEADLINE_EXCEEDED, "too late")
 
     cloud.interrupt = slow_in_a_transaction
     with pytest.raises(exceptions.DeadlineExceeded):
