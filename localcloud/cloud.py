@@ -171,6 +171,7 @@ class LocalCloud:
 
     clock: MovableClock
     firestore: LocalFirestore
+    storage: StorageServer  # ours; there is none where Firebase's suite serves it
     storage_host: str
     auth_host: str
     openai: OpenAIStandIn | None
@@ -258,9 +259,9 @@ class LocalCloud:
             settings.firestore, settings.indexes, settings.rules, self.clock, free_port(settings.ports.firestore)
         )
         run(stack, self.firestore)
-        storage_server = StorageServer(self.bucket, settings.ports.storage, self.project, self._storage_security())
-        run(stack, storage_server)
-        self.storage_host = storage_server.host
+        self.storage = StorageServer(self.bucket, settings.ports.storage, self.project, self._storage_security())
+        run(stack, self.storage)
+        self.storage_host = self.storage.host
         auth_server = AuthServer(self.project, settings.ports.auth)
         run(stack, auth_server)
         self.auth_host = auth_server.host

@@ -13,6 +13,7 @@ Apps are served at the same address, by the protocol of the Firebase SDKs: see `
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from http import HTTPStatus
@@ -62,9 +63,18 @@ class StorageServer(Background):
             server = _Server((HOST, port), partial(_Handler, store, for_apps))
         except OSError as error:
             raise PortTakenError(port) from error
-        self.bucket = bucket
+        self.bucket, self._counting = bucket, server
         self.host = f"http://{HOST}:{server.server_port}"
         super().__init__(server, "storage-emulator")
+
+    @property
+    def requests(self) -> int:
+        """How many requests it has answered."""
+        return self._counting.requests
+
+    def delay(self, seconds: float) -> None:
+        """Let every request from now on take so much longer."""
+        self._counting.delay_seconds = seconds
 
 
 class _MemoryStorage(Storage):  # type: ignore[misc]  # published without types
@@ -90,12 +100,15 @@ class _MemoryStorage(Storage):  # type: ignore[misc]  # published without types
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 512
+    requests = 0
+    delay_seconds = 0.0
 
 
 class _Handler(RequestHandler):  # type: ignore[misc]  # published without types
     """Takes the request off the wire, has the package answer into memory under the lock, sends the answer."""
 
     storage: _MemoryStorage
+    server: _Server
     wfile: IO[bytes]
 
     def __init__(self, store: _MemoryStorage, for_apps: FirebaseStorage, *connection: Any) -> None:
@@ -123,6 +136,7 @@ class _Handler(RequestHandler):  # type: ignore[misc]  # published without types
 
     def _answer(self, handle: Callable[[], None]) -> None:
         body = _read_raw_data(self) or b""
+        time.sleep(self.server.delay_seconds)
         if self.path.startswith(PREFIX):
             handle = partial(self._answer_app, Call(self.command, self.path, self.headers, body))
         del self.headers["Transfer-Encoding"], self.headers["Content-Length"]
@@ -131,6 +145,7 @@ class _Handler(RequestHandler):  # type: ignore[misc]  # published without types
         self.rfile, self.wfile = BytesIO(body), answer
         try:
             with self.storage.lock:
+                self.server.requests += 1
                 handle()
         except Exception as error:  # noqa: BLE001  # whatever fails in the package is a 500
             _log.exception("storage emulator: %s %s", self.command, self.path)

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -36,6 +37,18 @@ def test_no_content_is_changed_on_the_way(bucket: Bucket, content: bytes) -> Non
     bucket.blob("any").upload_from_string(content)
 
     assert bucket.blob("any").download_as_bytes() == content
+
+
+def test_requests_are_counted_and_can_take_longer(storage: StorageServer, bucket: Bucket) -> None:
+    """As if the bucket were far away: each request waits, until that is taken back."""
+    bucket.blob("far").upload_from_string(b"photo")
+    before = storage.requests
+    storage.delay(0.2)
+    began = time.monotonic()
+    assert bucket.blob("far").download_as_bytes() == b"photo"
+    storage.delay(0)
+    assert time.monotonic() - began >= 0.2
+    assert storage.requests == before + 1
 
 
 def test_missing_objects_are_not_found(bucket: Bucket) -> None:

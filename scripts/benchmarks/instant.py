@@ -6,9 +6,10 @@ calls again once answered. Users, instances and provider have a process each; Fi
 
 All share this machine's cores, which production does not. So further figures say how much of it is the machine: who
 computes how long for a call, also for one with a phone's photo of 12 megapixels, what one user alone adds, the same
-calls without the 200 ms, and a function that answers at once. At last one instance has 16 callers and a slower
-provider, with 16 threads and with four: callers who wait for a thread wait inside the instance, where no other one can
-take them.
+calls without the 200 ms, and a function that answers at once. Firestore and Storage are near, which they are not in
+production: how many calls to them does one user's call wait for, and what is added if each takes 10 ms longer? At last
+one instance has 16 callers and a slower provider, with 16 threads and with four: callers who wait for a thread wait
+inside the instance, where no other one can take them.
 """
 
 import json
@@ -42,6 +43,7 @@ WARM_UP_PER_USER = 5
 COMPARED_REQUESTS = 2_000
 
 ALONE_REQUESTS = 100
+FAR_MS = 10  # for a call to Firestore or Storage, where they are not on this machine
 
 LARGE_USERS = 16
 LARGE_REQUESTS = 320
@@ -99,7 +101,13 @@ def run(requests: int = REQUESTS) -> dict[str, Any]:
             figures |= _named("without_upstream", crowd(COMPARED_REQUESTS))
         with lane(cloud, users[:1], UPSTREAM_MS, instances=1) as (crowd, _):
             alone = crowd(ALONE_REQUESTS)
-            figures |= {"one_user_added_ms_p50": round(alone.p50 - UPSTREAM_MS, 1)}
+            with distant(cloud, FAR_MS) as calls:
+                far = crowd(ALONE_REQUESTS)
+                figures |= {"round_trips_per_call": round(calls() / ALONE_REQUESTS, 1)}
+            figures |= {
+                "one_user_added_ms_p50": round(alone.p50 - UPSTREAM_MS, 1),
+                f"one_user_added_ms_p50_at_{FAR_MS}ms": round(far.p50 - UPSTREAM_MS, 1),
+            }
         large = signed_up(cloud, [phone_photo()], LARGE_USERS)
         with lane(cloud, large, UPSTREAM_MS, instances=1) as (crowd, servers):
             computed = servers.cpu_seconds()["functions"]
@@ -176,6 +184,19 @@ def lane(
             spread = _spread(users, served_by)
             _crowd(spread, WARM_UP_PER_USER * len(users))
             yield (lambda calls: _crowd(spread, calls)), Servers(served_by, provider)
+
+
+@contextmanager
+def distant(cloud: LocalCloud, milliseconds: int) -> Iterator[Callable[[], int]]:
+    """Let each call to Firestore and Storage take so much longer. Yields a function that tells how many there were."""
+    delayed = cloud.firestore.embedded.faults.add("delay", delay_ms=milliseconds, count=None)
+    before = cloud.storage.requests
+    cloud.storage.delay(milliseconds / 1000)
+    try:
+        yield lambda: delayed.struck + cloud.storage.requests - before
+    finally:
+        cloud.storage.delay(0)
+        cloud.firestore.embedded.faults.clear()
 
 
 def signed_up(

@@ -37,6 +37,10 @@ def test_a_small_crowd_is_served() -> None:
             seen = crowd(20)
             assert servers.cpu_seconds()["functions"] > before
             assert instant.rss_mb(servers.functions) > 50
+            with instant.distant(cloud, milliseconds=0) as calls:
+                crowd(20)
+                # Photo, wallet with shard, charge, settlement; a few of the settings, or of a shard that had no room.
+                assert 4 * 20 <= calls() < 5 * 20
     assert (seen.others, 0 < seen.p50 <= seen.p99) == ({}, True)
 
 
