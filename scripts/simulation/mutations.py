@@ -179,7 +179,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "write over what others have changed",
         "adapters.firestore.writes:_bulk",
-        places.keyword("option"),
+        places.argument("update", 2),
         "None",
         _struck("submit", "firestore.BatchWrite", Kind.STALL),
     ),

@@ -27,7 +27,7 @@ from openai import OpenAI
 
 from functions import log
 from functions.adapters import time_budget
-from functions.adapters.firestore import FirestoreStore, client
+from functions.adapters.firestore import FirestoreStore, wire
 from functions.adapters.providers.watched import WatchedProvider
 from functions.core.budget import shards
 from functions.core.shared.errors import EcolaneError
@@ -463,7 +463,7 @@ class World:
             library = LibraryTime(self.interleaving)
             for module in (retry_base, retry_streaming, retry_unary):
                 patches.enter_context(mock.patch.object(module, "time", library))
-            patches.enter_context(mock.patch.object(client, "sleep", library.sleep))
+            patches.enter_context(mock.patch.object(wire, "sleep", library.sleep))
             patches.enter_context(mock.patch.object(time_budget, "monotonic", library.monotonic))
             patches.enter_context(mock.patch.object(log, "log", self._log))
             if self.history.seed % 2:  # the small budget of a history has as many shards as a big one has

@@ -242,8 +242,7 @@ def test_a_result_is_not_taken_for_a_cancellation(cloud: InProcessCloud) -> None
         if (call, when) == ("firestore.BatchGetDocuments", "after") and in_transaction(cloud):
             raise FirestoreError(grpc.StatusCode.DEADLINE_EXCEEDED, "too late")
 
-    cloud.interrupt = slow_in_a_transaction
-    with pytest.raises(exceptions.DeadlineExceeded):
+    with cloud.interrupting(slow_in_a_transaction), pytest.raises(exceptions.DeadlineExceeded):
         cancel_job(CancelJob(jobId=done), "ann", cloud.deps)
     assert statuses(cloud, [done]) == ["done"]
 

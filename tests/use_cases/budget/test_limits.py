@@ -108,7 +108,7 @@ def test_one_users_photos_cost_so_much_a_day(cloud: InProcessCloud) -> None:
 
 
 def test_only_a_user_at_the_cap_pays_for_a_recount(cloud: InProcessCloud) -> None:
-    """Two reads a call, until what was held comes to the cap; then two more for adding up, and wallet and shard anew."""
+    """Two reads a call, until what was held comes to the cap; then two for adding up, and both again."""
     most = held_for_a_call(cloud)
     configure(cloud, perUserDailyMicros=2 * most)
     guard_budget(cloud.deps)
