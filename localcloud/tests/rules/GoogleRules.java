@@ -18,8 +18,8 @@ import java.util.concurrent.ExecutionException;
  * Google's engine of security rules, which the emulator of Firestore brings along, also with what it knows of Storage.
  *
  * <p>Reads one question a line as JSON: rules, service, method, path, and the variables request and resource. Answers
- * each with one line: allowed, denied, error (no condition holds, and one has no value) or refused (the rules do not
- * compile).
+ * each with one line: allowed, denied, error (no condition holds, and one has no value), refused (the rules do not
+ * compile) or crashed (the compiler has a fault).
  */
 final class GoogleRules {
   private static final FirebaseRulesLangOptions LANGUAGE =
@@ -36,7 +36,12 @@ final class GoogleRules {
   private static String answer(JsonObject question) throws Exception {
     File file = File.newBuilder().setName("rules").setContent(question.get("rules").getAsString()).build();
     Source source = Source.newBuilder().addFiles(file).build();
-    CompileResult rules = FirebaseRulesProtoCompiler.createStandalone(LANGUAGE).compile(source);
+    CompileResult rules;
+    try {
+      rules = FirebaseRulesProtoCompiler.createStandalone(LANGUAGE).compile(source);
+    } catch (RuntimeException error) {
+      return "crashed";
+    }
     if (rules.hasCompilationError()) {
       return "refused";
     }

@@ -32,7 +32,10 @@ class GoogleRules:
         self._process = process
 
     def ask(self, question: Question) -> str:
-        """Return `allowed`, `denied`, `error` if no condition holds and one has no value, or `refused` for the file."""
+        """Return `allowed`, `denied`, `error` if no condition holds and one has no value, or `refused` for the file.
+
+        It is `crashed` where Google's compiler ends with an exception.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(question._asdict()) + "\n")
