@@ -127,8 +127,8 @@ def _start_official(stack: ExitStack) -> tuple[dict[str, Any], Path]:
 
 
 def _start_local_cloud(stack: ExitStack) -> dict[str, str]:
-    """Start what `make dev FIRESTORE=official` starts; return where its parts are."""
-    local = stack.enter_context(ecolane_cloud(firestore="official"))
+    """Start what `make dev` starts; return where its parts are."""
+    local = stack.enter_context(ecolane_cloud(firestore="embedded"))
     control = ControlServer(local)
     stack.callback(control.stop)
     control.start()

@@ -136,8 +136,13 @@ class ListenStream(Stream):
                     raise invalid(f'The query is about "{name}", the request about "{self._database}".')
                 if query.HasField("find_nearest"):
                     raise invalid("A vector search cannot be listened to.")
-                self.engine.rules.check(plan)
-                return QueryTarget(target_id, self.wake, plan, once=wanted.once)
+                target = QueryTarget(target_id, self.wake, plan, once=wanted.once)
+                try:
+                    self.engine.rules.check(plan)
+                except FirestoreError:
+                    self._check(target, wanted)  # who may not ask learns that first
+                    raise
+                return target
             case _:
                 raise invalid("A target is a query or some documents.")
 
@@ -217,17 +222,8 @@ class ListenStream(Stream):
 
     def _refusal(self, target: Target) -> Message | None:
         """Return why the caller may not see a target as it is now; None for one that may."""
-        session = self.engine.session(self._database)
         try:
-            app = self.engine.asking(session, Call(self.rpc, self.caller))
-            if app is None:
-                return None
-            if isinstance(target, DocumentsTarget):
-                documents = [(path, session.database.get(path)) for path in target.paths]
-                self.engine.security.check_reads(app, documents, several=len(documents) > 1)
-            else:
-                query = self._wanted[target.id].query
-                self.engine.security.check_query(app, query.parent, query.structured_query)
+            self._check(target, self._wanted[target.id])
         except FirestoreError as error:
             return _cause(error)
         return None
@@ -241,6 +237,17 @@ class ListenStream(Stream):
         except FirestoreError:
             return False
         return True
+
+    def _check(self, target: Target, wanted: Message) -> None:
+        session = self.engine.session(self._database)
+        app = self.engine.asking(session, Call(self.rpc, self.caller))
+        if app is None:
+            return
+        if isinstance(target, DocumentsTarget):
+            documents = [(path, session.database.get(path)) for path in target.paths]
+            self.engine.security.check_reads(app, documents, several=len(documents) > 1)
+        else:
+            self.engine.security.check_query(app, wanted.query.parent, wanted.query.structured_query)
 
     def _bill(self, reads: Counter[str]) -> None:
         for collection, count in reads.items():

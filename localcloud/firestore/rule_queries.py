@@ -68,12 +68,19 @@ def alternatives_of(parent: str, query: QueryPb) -> Iterator[Alternative]:
     segments += [selector.collection_id or Unknown.ID, Unknown.ID]
     for facts in _alternatives(query.where) if query.HasField("where") else [()]:
         name = next((fact.name for fact in facts if fact.name), None)
-        if name is None:
-            yield Alternative(tuple(segments), _resource(facts), None)
+        path = document_path(name, database) if name is not None else ""
+        if path and _may_contain(ancestor, selector, path):
+            yield Alternative(path_of(database, path).texts() or (), {}, path)
         else:
-            path = document_path(name, database)
-            known = path_of(database, path).texts()
-            yield Alternative(known or (), {}, path)
+            yield Alternative(tuple(segments), _resource(facts), None)
+
+
+def _may_contain(ancestor: str, selector: Message, path: str) -> bool:
+    """Tell whether a query on a collection group looks where a document lies; of one collection nobody asks that."""
+    within = f"{ancestor}/" if ancestor else ""
+    collection = path.rsplit("/", 2)[-2]
+    in_group = path.startswith(within) and selector.collection_id in {"", collection}
+    return in_group or not selector.all_descendants
 
 
 def query_value(query: QueryPb) -> dict[str, Value]:

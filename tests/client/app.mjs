@@ -179,8 +179,8 @@ export async function breakProvider(kind) {
 }
 
 /** Set a field of a document, to a text or to a value in Firestore's own form, as the project's owner, for whom there are no rules. */
-export async function operatorSets(path, field, value) {
-  const documents = `http://${facts.firestore}/v1/projects/${facts.project}/databases/(default)/documents`;
+export async function operatorSets(path, field, value, { firestore } = facts) {
+  const documents = `http://${firestore}/v1/projects/${facts.project}/databases/(default)/documents`;
   const answer = await fetch(`${documents}/${path}?updateMask.fieldPaths=${field}`, {
     method: "PATCH",
     headers: { Authorization: "Bearer owner", "Content-Type": "application/json" },
