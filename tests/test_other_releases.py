@@ -137,6 +137,17 @@ def test_unknown_states_are_left_alone_and_reported(wire: Wire) -> None:
     assert damaged == ({*known, JOBS["cancelled"]} if known else set())
 
 
+def test_a_day_of_the_last_release_can_be_reviewed_by_both(wire: Wire) -> None:
+    """It knows eight shards of a day and counts its reviews on: whichever limit is set now, the day stays like that."""
+    path = "budget/2026-11-21"
+    wire.cloud.client.document("config/runtime").set({"budget": {"dailyLimitMicros": 100_000_000}}, merge=True)
+    guard_budget(wire.cloud.deps)
+    book = wire.cloud.client.document(path).get().to_dict() or {}
+    limits = [each.get("limit") for each in wire.cloud.client.collection(f"{path}/shards").stream()]
+    assert (book["reviews"], len(limits)) == (DOCUMENTS[path]["reviews"] + 1, 8)
+    assert book["limit"] - 8 < sum(limits) <= book["limit"] == 100_000_000
+
+
 def test_the_app_sees_values_that_it_may_not_know(wire: Wire) -> None:
     """Of a newer release's category, reason and failure: as they are stored."""
     result = content(call(wire, "get_job", {"jobId": JOBS["instant"][7:]}))["result"]["result"]

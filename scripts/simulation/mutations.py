@@ -233,6 +233,20 @@ MUTATIONS: tuple[Mutation, ...] = (
         _set("budget", dailyLimitMicros=2_500),
     ),
     Mutation(
+        "give each shard what is left for all",
+        "core.budget.shards:limited",
+        places.assigned("part"),
+        "left",
+        _set("budget", dailyLimitMicros=2_500),
+    ),
+    Mutation(
+        "review eight of many shards",
+        "adapters.firestore.budget:BudgetDocuments._all_shards",
+        places.argument("limit", 0),
+        "8",
+        _set("budget", dailyLimitMicros=20_000),
+    ),
+    Mutation(
         "leave an instant call that never came back",
         "use_cases.jobs.recover_jobs:_recover",
         places.argument("refunding", 0),
