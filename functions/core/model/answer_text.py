@@ -46,6 +46,9 @@ _TOKEN = re.compile(
 """A string is one token, so a comment or brace inside it (`https://…`) is left alone. The groups are atomic, so a
 hostile answer costs one pass. Possessive quantifiers would say the same, and miss comments in 3.11.2."""
 
+_JSON = json.JSONDecoder(strict=False)
+"""A line may end within a string."""
+
 _PYTHON = {"True": "true", "False": "false", "None": "null"}
 
 
@@ -58,17 +61,26 @@ def objects(text: str) -> list[tuple[str, dict[str, Any] | str]]:
     start = text.find("{")
     cut = 0
     while start >= 0 and len(found) < OBJECTS_MAX and cut < CUT_MAX:
-        end, plain = _read_object(text, start)
-        data = CUT if end is None else _loaded(plain)
+        end, data = _object(text, start)
         found.append((text[start:end], data if isinstance(data, dict | str) else INVALID))
         cut += end is None
         start = text.find("{", start + 1 if end is None else end)
     return found
 
 
+def _object(text: str, start: int) -> tuple[int | None, object]:
+    """Return where the object that begins here ends, None if it does not, and what it holds, or why it is none."""
+    try:
+        data, end = _JSON.raw_decode(text, start)
+    except (ValueError, RecursionError):  # a dialect, or worse
+        found, plain = _read_object(text, start)
+        return found, CUT if found is None else _loaded(plain)
+    return end, data
+
+
 def _loaded(text: str) -> object:
     try:
-        return json.loads(text, strict=False)  # a line may end within a string
+        return _JSON.decode(text)
     except (ValueError, RecursionError):
         return None
 
