@@ -6,6 +6,7 @@ allowed by itself. In each, a field that is compared by `==` has this value, a f
 stored one.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import NamedTuple
@@ -23,16 +24,15 @@ _FACTS = {
     "LESS_THAN_OR_EQUAL": "<=",
     "GREATER_THAN": ">",
     "GREATER_THAN_OR_EQUAL": ">=",
-    "EQUAL": "==",
     "NOT_EQUAL": "!=",
     "ARRAY_CONTAINS": "array-contains",
     "NOT_IN": "not-in",
 }
-_UNARY_FACTS = {
-    "IS_NULL": ("==", None),
-    "IS_NOT_NULL": ("!=", None),
-    "IS_NAN": ("==", float("nan")),
-    "IS_NOT_NAN": ("!=", float("nan")),
+_UNARY: dict[str, Value] = {
+    "IS_NULL": None,
+    "IS_NOT_NULL": Constraint((("!=", None),)),
+    "IS_NAN": math.nan,
+    "IS_NOT_NAN": Constraint((("!=", math.nan),)),
 }
 _EXPANDED = {"IN": "EQUAL", "ARRAY_CONTAINS_ANY": "ARRAY_CONTAINS"}
 _ORDERS = {StructuredQuery.DESCENDING: "DESC"}
@@ -67,8 +67,8 @@ def alternatives_of(parent: str, query: QueryPb) -> Iterator[Alternative]:
     segments += [Unknown.ANY] if selector.all_descendants else []
     segments += [selector.collection_id or Unknown.ID, Unknown.ID]
     for facts in _alternatives(query.where) if query.HasField("where") else [()]:
-        name = next((fact.name for fact in facts if fact.name), None)
-        path = document_path(name, database) if name is not None else ""
+        names = [fact.name for fact in facts if fact.field == (DOCUMENT_ID,)]
+        path = document_path(names[0], database) if len(names) == 1 and names[0] else ""
         if path and _may_contain(ancestor, selector, path):
             yield Alternative(path_of(database, path).texts() or (), {}, path)
         else:
@@ -114,7 +114,7 @@ def _alternatives(where: FilterPb) -> list[tuple[_Fact, ...]]:
         case "unary_filter":
             op = StructuredQuery.UnaryFilter.Operator.Name(where.unary_filter.op)
             field = parse_field_path(where.unary_filter.field.field_path)
-            return [(_Fact(field, Constraint((_UNARY_FACTS[op],))),)]
+            return [(_Fact(field, _UNARY[op]),)]
     op = StructuredQuery.FieldFilter.Operator.Name(where.field_filter.op)
     field, value = parse_field_path(where.field_filter.field.field_path), where.field_filter.value
     if op in _EXPANDED:

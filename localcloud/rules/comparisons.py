@@ -78,13 +78,9 @@ def _constrained(op: str, left: Value, right: Value) -> bool:
 
 def _proves(fact: str, known: Value, op: str, value: Value) -> bool:
     """Tell whether `field op value` follows from `field fact known`."""
-    if op == "!=" and value is None:
-        return not (fact == "==" and known is None)
-    if op == "==":
-        return fact == "==" and same(known, value)
     if op == "!=":
-        return _excludes(fact, known, value)
-    if fact not in _ORDER or fact[0] != op[0] or not _comparable(known, value):
+        return value is None or _excludes(fact, known, value)
+    if op == "==" or fact not in _ORDER or fact[0] != op[0] or not _comparable(known, value):
         return False
     strict = fact.endswith("=") and not op.endswith("=")
     return in_order(op[0] if strict else f"{op[0]}=", known, value)
@@ -92,14 +88,12 @@ def _proves(fact: str, known: Value, op: str, value: Value) -> bool:
 
 def _excludes(fact: str, known: Value, value: Value) -> bool:
     match fact:
-        case "==":
-            return not same(known, value)
         case "!=":
             return _comparable(known, value) and equal(known, value)
         case "not-in":
             return any(_comparable(item, value) and equal(item, value) for item in known)
-        case "<" | "<=" | ">" | ">=" if _comparable(known, value):
-            return in_order(_EXCLUDED[fact], value, known)
+        case "<" | "<=" | ">" | ">=":
+            return _comparable(known, value) and in_order(_EXCLUDED[fact], value, known)
     return False
 
 

@@ -108,7 +108,7 @@ class MapDiff:
 class Constraint:
     """All that a query says about a field: comparisons that hold for every document it may return.
 
-    Each fact is one of `== != < <= > >=`, `not-in` with a list, or `array-contains`, and a value.
+    Each fact is one of `!= < <= > >=`, `not-in` with a list, or `array-contains`, and a value.
     """
 
     facts: tuple[tuple[str, Value], ...]
