@@ -80,4 +80,5 @@ lock: venv/.dev  ## Pin what requirements*.in bring along, with hashes: make loc
 	done
 
 clean:  ## Remove everything that is made here
-	rm -rf venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov tests/client/node_modules scripts/vendor/node_modules
+	rm -rf venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov tests/client/node_modules scripts/vendor/node_modules \
+	  localcloud/tests/firestore/web_sdk/node_modules
