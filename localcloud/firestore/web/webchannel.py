@@ -47,9 +47,6 @@ class WebChannels:
         self._service, self._in_thread = service, in_thread
         self._sessions: dict[str, tuple[str, Channel]] = {}
 
-    def __len__(self) -> int:
-        return len(self._sessions)
-
     async def answer(self, request: Request, body: bytes) -> Response:
         """Answer one request of a client.
 
