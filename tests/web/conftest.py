@@ -8,6 +8,7 @@ import pytest
 
 from localcloud.cloud import LocalCloud, custom_token
 from scripts.ecolane_cloud import ecolane_cloud
+from tests.app import photo
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -43,8 +44,8 @@ def cloud(browser: "Browser") -> Iterator[LocalCloud]:
 class Opened:
     """A page of the site, with whatever went wrong in it."""
 
-    def __init__(self, browser: "Browser", url: str, **options: Any) -> None:
-        self._url = url
+    def __init__(self, browser: "Browser", cloud: LocalCloud, **options: Any) -> None:
+        self.cloud, self._url = cloud, cloud.page_url
         self.context = browser.new_context(**{"viewport": {"width": 390, "height": 844}, **options})
         self.context.set_default_timeout(PATIENCE_MS)
         self.page: Page = self.context.new_page()
@@ -73,10 +74,18 @@ class Opened:
         return self.go(path) if path != "/operator" else self.page
 
 
+def classify(cloud: LocalCloud, uid: str, key: str, mode: str) -> None:
+    """Hand a photo in as an app does."""
+    user = cloud.sign_in(uid)
+    path = f"users/{uid}/uploads/{key}.jpg"
+    cloud.storage_client().bucket(cloud.bucket).blob(path).upload_from_string(photo(64), content_type="image/jpeg")
+    cloud.call("classify_image", {"requestId": f"request-{key}", "imagePath": path, "mode": mode}, user.id_token)
+
+
 @pytest.fixture
 def opened(browser: "Browser", cloud: LocalCloud) -> Iterator[Opened]:
     """A fresh visit; it fails if anything went wrong in the page that nobody has looked for."""
-    visit = Opened(browser, cloud.page_url)
+    visit = Opened(browser, cloud)
     yield visit
     visit.context.close()
     assert visit.problems == []

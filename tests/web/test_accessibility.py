@@ -1,5 +1,6 @@
 """Every view can be read without eyes, by a keyboard, in the dark and on a telephone."""
 
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from playwright.sync_api import expect
 
 from localcloud.cloud import LocalCloud
 from tests.app import photo
-from tests.web.conftest import Opened
+from tests.web.conftest import Opened, classify
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -86,7 +87,29 @@ def settings(visit: Opened, _: Path) -> "Page":
     return page
 
 
-VIEWS: tuple[Callable[[Opened, Path], "Page"], ...] = (signed_out, empty, photos, result, wallet, now, alerts, settings)
+def users(visit: Opened, _: Path) -> "Page":
+    """A user that is found."""
+    classify(visit.cloud, "dan", uuid.uuid4().hex, "batch")
+    page = visit.operate()
+    page.get_by_role("link", name="Users").click()
+    page.get_by_role("searchbox").fill("dan")
+    page.get_by_role("button", name="Find").click()
+    page.get_by_role("rowheader", name="welcome").wait_for()
+    page.get_by_role("cell", name="queued").first.wait_for()
+    return page
+
+
+VIEWS: tuple[Callable[[Opened, Path], "Page"], ...] = (
+    signed_out,
+    empty,
+    photos,
+    result,
+    wallet,
+    now,
+    alerts,
+    settings,
+    users,
+)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -98,7 +121,7 @@ def test_nothing_is_in_the_way(
     """No violation that axe knows of, and nothing wider than the screen."""
     file = tmp_path / "bottle.jpg"
     file.write_bytes(photo(64))
-    visit = Opened(browser, cloud.page_url, viewport=SIZES[size], color_scheme=scheme)
+    visit = Opened(browser, cloud, viewport=SIZES[size], color_scheme=scheme)
     try:
         page = view(visit, file)
         found = Axe().run(page).response["violations"]

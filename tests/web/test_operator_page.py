@@ -4,21 +4,13 @@ import re
 from datetime import timedelta
 
 import pytest
+from google.cloud.firestore import FieldFilter
 from playwright.sync_api import Route, expect
 
 from localcloud.cloud import LocalCloud
-from tests.app import photo
-from tests.web.conftest import Opened
+from tests.web.conftest import Opened, classify
 
 NOTICED = 20_000
-
-
-def classify(cloud: LocalCloud, uid: str, key: str, mode: str) -> None:
-    """Hand a photo in as an app does."""
-    user = cloud.sign_in(uid)
-    path = f"users/{uid}/uploads/{key}.jpg"
-    cloud.storage_client().bucket(cloud.bucket).blob(path).upload_from_string(photo(64), content_type="image/jpeg")
-    cloud.call("classify_image", {"requestId": f"request-{key}", "imagePath": path, "mode": mode}, user.id_token)
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +132,33 @@ def test_a_value_out_of_range_is_refused_in_words(opened: Opened) -> None:
     page.get_by_role("button", name="Apply 1").click()
     expect(page.get_by_role("alert")).to_contain_text("images.jpegQuality: must be at least 40.")
     opened.problems.clear()  # the browser reports the refused call
+
+
+def test_a_user_is_found_with_tokens_photos_and_ledger(opened: Opened, busy: LocalCloud) -> None:
+    """By the uid; each photo with its status and cost, each entry with the balance after it."""
+    page = opened.operate()
+    page.get_by_role("link", name="Users").click()
+    page.get_by_role("searchbox").fill("bob")
+    page.get_by_role("button", name="Find").click()
+    expect(page.get_by_text(re.compile("tokens, 30 points, plan free"))).to_be_visible()
+    expect(page.get_by_role("cell", name="done")).to_have_count(3)
+    expect(page.get_by_role("rowheader", name="welcome")).to_be_visible()
+
+
+def test_a_photo_is_found_as_a_timeline(opened: Opened, busy: LocalCloud) -> None:
+    """By its job's id: asked for, tried in a batch, done at which cost."""
+    job = next(
+        iter(
+            busy.firestore_client().collection("aiJobs").where(filter=FieldFilter("uid", "==", "bob")).limit(1).stream()
+        )
+    )
+    page = opened.operate()
+    page.get_by_role("link", name="Users").click()
+    page.get_by_role("searchbox").fill(job.id)
+    page.get_by_role("button", name="Find").click()
+    expect(page.get_by_text("asked for in the lane batch, for 1 token")).to_be_visible()
+    expect(page.get_by_text(f"1 attempt, the last in batch {job.get('batchId')}")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"done after .* at a cost of \$0\.0001"))).to_be_visible()
+    page.get_by_role("searchbox").fill("nobody-we-know")
+    page.get_by_role("button", name="Find").click()
+    expect(page.get_by_text("There is no wallet of nobody-we-know")).to_be_visible()

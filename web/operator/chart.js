@@ -61,7 +61,7 @@ export function DayCurve({ rows, now, limit, day }) {
     <p class="quiet">Line: spent until then. Dashed: today's limit.</p>
     <details>
       <summary class="link">Show as table</summary>
-      <div class="scroll">
+      <div class="scroll" tabindex="0">
         <table>
           <thead><tr><th scope="col">Until (UTC)</th><th scope="col" class="number">Spent</th></tr></thead>
           <tbody>

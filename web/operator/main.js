@@ -7,8 +7,9 @@ import { bill, useNow } from "../lib/live.js";
 import { Alerts } from "./alerts.js";
 import { Now } from "./now.js";
 import { Settings } from "./settings.js";
+import { Users } from "./users.js";
 
-const PAGES = { now: ["Now", Now], alerts: ["Alerts", Alerts], settings: ["Settings", Settings] };
+const PAGES = { now: ["Now", Now], alerts: ["Alerts", Alerts], users: ["Users", Users], settings: ["Settings", Settings] };
 const READ_MICROS = 0.3;
 
 function App({ cloud }) {

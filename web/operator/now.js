@@ -102,7 +102,7 @@ function Lanes({ lanes, queue }) {
   return html`
     <section class="card" aria-labelledby="lanes">
       <h2 id="lanes">Lanes</h2>
-      <div class="scroll">
+      <div class="scroll" tabindex="0">
         <table>
           <thead>
             <tr>
@@ -186,7 +186,7 @@ function Hours({ slots }) {
       <h2 id="hours">Photos and cost by hour (UTC)</h2>
       ${filled.length === 0
         ? html`<p class="quiet">No photo yet today. The guard notes them every 15 minutes.</p>`
-        : html`<div class="scroll">
+        : html`<div class="scroll" tabindex="0">
             <table>
               <thead>
                 <tr>
