@@ -78,6 +78,8 @@ def _constrained(op: str, left: Value, right: Value) -> bool:
 
 def _proves(fact: str, known: Value, op: str, value: Value) -> bool:
     """Tell whether `field op value` follows from `field fact known`."""
+    if fact in _ORDER and not (is_number(known) or type_of(known) in _ORDERED):
+        return False  # of such a filter the engine concludes nothing
     if op == "!=":
         return value is None or _excludes(fact, known, value)
     if op == "==" or fact not in _ORDER or fact[0] != op[0] or not _comparable(known, value):

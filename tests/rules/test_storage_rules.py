@@ -16,6 +16,7 @@ from localcloud.auth.tokens import Session, Tokens
 from localcloud.storage import StorageServer
 from localcloud.storage_rules import StorageSecurity
 from localcloud.tests.rules.google import Question, google_rules
+from localcloud.tests.rules.support import ours
 from scripts.ecolane_cloud import PROJECT
 
 TESTS = Path(__file__).resolve().parent
@@ -83,11 +84,15 @@ def question(request: Try, rules: str) -> Question:
 @pytest.fixture(scope="module")
 def told() -> list[list[bool]]:
     """What Google's engine allows of `TRIES`, by our rules, and then by each of the others."""
-    rules = RULES.read_text(encoding="utf-8")
-    assert all(ours in rules for ours, _ in OTHER_RULES)
-    texts = [rules, *(rules.replace(ours, other) for ours, other in OTHER_RULES)]
     with google_rules() as google:
-        return [[google.ask(question(request, text)) == "allowed" for request in TRIES] for text in texts]
+        return [[google.ask(question(request, text)) == "allowed" for request in TRIES] for text in texts()]
+
+
+def texts() -> list[str]:
+    """Return our rules, and each of the others."""
+    rules = RULES.read_text(encoding="utf-8")
+    assert all(mine in rules for mine, _ in OTHER_RULES)
+    return [rules, *(rules.replace(mine, other) for mine, other in OTHER_RULES)]
 
 
 def test_googles_engine_allows_what_the_table_says(told: list[list[bool]]) -> None:
@@ -99,6 +104,12 @@ def test_googles_engine_allows_what_the_table_says(told: list[list[bool]]) -> No
 def test_the_table_notices_other_rules(told: list[list[bool]], number: int) -> None:
     """With other rules some answer is another one, so that the table would not hold."""
     assert told[1 + number] != [request.allowed for request in TRIES]
+
+
+def test_our_engine_agrees_on_all_of_them(told: list[list[bool]]) -> None:
+    """Ours decides as Google's does by each of these files, on every request."""
+    decided = [[ours(question(request, text)) == "allowed" for request in TRIES] for text in texts()]
+    assert decided == told
 
 
 @pytest.fixture(scope="module")

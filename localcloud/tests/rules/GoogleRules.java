@@ -33,16 +33,22 @@ final class GoogleRules {
     }
   }
 
+  private static String compiledText = "";
+  private static CompileResult compiled;
+
   private static String answer(JsonObject question) throws Exception {
-    File file = File.newBuilder().setName("rules").setContent(question.get("rules").getAsString()).build();
-    Source source = Source.newBuilder().addFiles(file).build();
-    CompileResult rules;
-    try {
-      rules = FirebaseRulesProtoCompiler.createStandalone(LANGUAGE).compile(source);
-    } catch (RuntimeException error) {
-      return "crashed";
+    String text = question.get("rules").getAsString();
+    if (!text.equals(compiledText)) {
+      File file = File.newBuilder().setName("rules").setContent(text).build();
+      Source source = Source.newBuilder().addFiles(file).build();
+      try {
+        compiled = FirebaseRulesProtoCompiler.createStandalone(LANGUAGE).compile(source);
+      } catch (RuntimeException error) {
+        return "crashed";
+      }
+      compiledText = text;
     }
-    if (rules.hasCompilationError()) {
+    if (compiled.hasCompilationError()) {
       return "refused";
     }
     RuleContext request =
@@ -54,7 +60,7 @@ final class GoogleRules {
             .supplyVariable("resource", JsonUtils.jsonToExpressionValue(question.get("resource").toString()))
             .build();
     try {
-      return new DefaultEvaluator(rules.getRulesetAst()).evaluate(request).get().permit() ? "allowed" : "denied";
+      return new DefaultEvaluator(compiled.getRulesetAst()).evaluate(request).get().permit() ? "allowed" : "denied";
     } catch (ExecutionException | RuntimeException error) {
       return "error";
     }

@@ -1,5 +1,8 @@
 """One condition in a file of rules, and what our engine makes of it."""
 
+from functools import lru_cache
+from urllib.parse import unquote
+
 from localcloud.rules import Request, RulesError, Ruleset
 from localcloud.rules.values import Value
 from localcloud.tests.rules.google import Question
@@ -28,14 +31,19 @@ def question_of(rules: str, path: str = "/databases/d/documents/x/1") -> Questio
 
 def request_of(question: Question) -> Request:
     """Return a question as a request to our engine."""
-    segments = tuple(question.path.strip("/").split("/"))
+    segments = tuple(map(unquote, question.path.strip("/").split("/")))
     return Request(question.method, segments, {"request": question.request, "resource": question.resource})
+
+
+@lru_cache(maxsize=1)
+def _loaded(text: str, service: str) -> Ruleset:
+    return Ruleset.of(text, service)
 
 
 def ours(question: Question) -> str:
     """Return what our engine answers, in the words of `GoogleRules.ask`."""
     try:
-        rules = Ruleset.of(question.rules, question.service)
+        rules = _loaded(question.rules, question.service)
     except RulesError:
         return "refused"
     decision = rules.decide(request_of(question))
