@@ -47,11 +47,8 @@ def test_figures_change_while_one_looks(opened: Opened, busy: LocalCloud) -> Non
     expect(page.get_by_text(re.compile("of 5 photos answered"))).to_be_visible()
     classify(busy, "cy", "while-looking", "instant")
     expect(page.get_by_text(re.compile("of 6 photos answered"))).to_be_visible(timeout=NOTICED)
-    own = page.get_by_text(re.compile(r"This page has cost \$0\.0000\d+ in \d+ reads"))
-    expect(own).to_be_visible()
-    reads = int(re.search(r"in (\d+) reads", own.inner_text())[1])  # type: ignore[index]
-    opening = 8 + 4 + 1  # shards, documents, open alerts: none
-    assert opening < reads <= opening + 6  # the call that came: its hold, its settlement, and what else it wrote
+    # Eight shards, four documents, no open alert; then the call: its hold, its settlement, and what else it wrote.
+    expect(page.get_by_text(re.compile(r"This page has cost \$0\.0000\d+ in 1[4-9] reads"))).to_be_visible()
 
 
 def test_every_chart_has_its_table(opened: Opened, busy: LocalCloud) -> None:

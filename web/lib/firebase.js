@@ -20,26 +20,26 @@ const LOCAL = new Set(["localhost", "127.0.0.1"]);
 
 /** Returns Firebase's services of the project, at its emulators on a developer's machine. */
 export async function connect() {
-  const config = await (await fetch("/__/firebase/init.json")).json();
+  const [config, at] = await Promise.all([fetch("/__/firebase/init.json").then((answer) => answer.json()), emulators()]);
   const app = initializeApp(config);
-  const cloud = {
-    auth: getAuth(app),
-    db: getFirestore(app),
-    functions: getFunctions(app, REGION),
-    storage: getStorage(app),
-  };
-  if (LOCAL.has(location.hostname)) await useEmulators(cloud);
-  return cloud;
+  // Each is told of its emulator at once: a user who is still signed in is looked up with the next tick.
+  const auth = getAuth(app);
+  if (at.auth) connectAuthEmulator(auth, `http://${at.auth.host}:${at.auth.port}`, { disableWarnings: true });
+  const db = getFirestore(app);
+  if (at.firestore) connectFirestoreEmulator(db, at.firestore.host, at.firestore.port);
+  const functions = getFunctions(app, REGION);
+  if (at.functions) connectFunctionsEmulator(functions, at.functions.host, at.functions.port);
+  const storage = getStorage(app);
+  if (at.storage) connectStorageEmulator(storage, at.storage.host, at.storage.port);
+  return { auth, db, functions, storage };
 }
 
-async function useEmulators({ auth, db, functions, storage }) {
+/** Returns where the emulators are, by name: none for a page that is deployed. */
+async function emulators() {
+  if (!LOCAL.has(location.hostname)) return {};
   const script = await (await fetch("/__/firebase/init.js?useEmulator=true")).text();
   const found = script.match(/firebaseEmulators = (\{.*?\});?\s*$/ms);
-  const at = found ? JSON.parse(found[1]) : {};
-  if (at.auth) connectAuthEmulator(auth, `http://${at.auth.host}:${at.auth.port}`, { disableWarnings: true });
-  if (at.firestore) connectFirestoreEmulator(db, at.firestore.host, at.firestore.port);
-  if (at.functions) connectFunctionsEmulator(functions, at.functions.host, at.functions.port);
-  if (at.storage) connectStorageEmulator(storage, at.storage.host, at.storage.port);
+  return found ? JSON.parse(found[1]) : {};
 }
 
 /** Returns a function that calls a callable by name, and throws a Refusal for whatever is not an answer. */
