@@ -185,7 +185,7 @@ def _parts(cloud: LocalCloud, control_url: str) -> dict[str, str]:
         "Firestore": f"{cloud.firestore.app_host} ({cloud.firestore.kind}: {cloud.firestore.why}; {rules})",
         "Storage": f"{cloud.storage_host} (bucket {cloud.bucket}; {storage_rules}{storage})",
         "Auth": f"{cloud.auth_host}{_by(by, 'auth')}",
-        "Crons": f"{len(cloud.cron.schedules)} schedules{_by(by, 'crons')}",
+        "Crons": f"{', '.join(cloud.cron.schedules) or 'none'}{_by(by, 'crons')}",
         "OpenAI": f"{cloud.openai_base_url} ({by.get('openai', stand_in)})" if cloud.openai_base_url else "none",
         "Moved clock": by.get("clock", f"{cloud.clock.path} ({clock})"),
         "Control": control_url,
