@@ -22,6 +22,7 @@ a transaction only when its commit fails.
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 
 from .errors import aborted
 
@@ -42,6 +43,7 @@ class Owner:
     intends: list[str] = field(default_factory=list)  # what an earlier attempt wanted to write, in order
     excused: bool = False  # from standing in line, because that would close a cycle
     wake: threading.Event = field(default_factory=threading.Event)
+    serial: int = field(default_factory=count().__next__)  # tells owners of the same seniority apart
 
 
 class Blocked(Exception):
@@ -194,7 +196,7 @@ class LockTable:
             if reader is not None:
                 self._excuse(reader)
                 continue
-            youngest = max(cycle, key=lambda member: member.seniority)
+            youngest = max(cycle, key=lambda member: (member.seniority, member.serial))
             if youngest is owner:
                 raise aborted(CONTENTION)
             youngest.waiting_to_write = ()

@@ -13,6 +13,7 @@ from google.api_core.exceptions import Aborted, DeadlineExceeded, FailedPrecondi
 from google.cloud.firestore import Client, Increment, Transaction
 
 from localcloud.firestore import FirestoreServer, Timing
+from localcloud.serving import unhurried
 from localcloud.tests.firestore.streaming import Listening, snapshots
 from localcloud.tests.firestore.support import begun, call, close, connect, documents_root, filtered, run
 
@@ -421,6 +422,31 @@ def test_a_transaction_whose_commit_is_given_up_expires_too(hasty: FirestoreServ
     begun(client)
     assert open_transactions(hasty) == 1
     close(client)
+
+
+def test_two_retries_of_one_transaction_do_not_wait_for_each_other(strict: Client) -> None:
+    """Threads that share one decorated function may both retry the same transaction: one of them aborts at once."""
+    document, database = strict.document("d/one"), strict._database_string  # noqa: SLF001
+    document.set({"n": 0})
+    first = begun(strict)
+    retry = {"read_write": {"retry_transaction": first.id}}
+    both = [call(strict, "begin_transaction", database=database, options=retry).transaction for _ in range(2)]
+    name = f"{documents_root(strict)}/d/one"
+    for each in both:
+        call(strict, "get_document", name=name, transaction=each)
+
+    def commit(transaction: bytes) -> bool:
+        writes = [{"update": {"name": name, "fields": {"n": {"bytes_value": transaction}}}}]
+        try:
+            call(strict, "commit", database=database, writes=writes, transaction=transaction)
+        except Aborted:
+            return False
+        return True
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(commit, both)) == [False, True]
+    assert time.perf_counter() - started < unhurried(5)
 
 
 def test_a_read_that_fails_begins_no_transaction(strict: Client, server: FirestoreServer) -> None:
