@@ -403,9 +403,9 @@ def test_the_provider_gets_what_is_left_of_the_call(
     cloud.upload("ana", "photo.jpg", photo(64))
     complete = cloud.deps.provider.complete
 
-    def watched(body: dict[str, Any], seconds: float) -> Completion:
+    def watched(body: dict[str, Any], seconds: float, *who: Any) -> Completion:
         asked.append(seconds)
-        return complete(body, 20)
+        return complete(body, 20, *who)
 
     def wait(call: str, when: str) -> None:
         if (call, when) == ("storage.read_photo", "after"):
