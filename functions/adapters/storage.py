@@ -127,7 +127,9 @@ class StorageFiles:
 
     @contextmanager
     def _reading(self, path: str) -> Iterator[IO[bytes]]:
-        with _Reader(self._bucket.blob(path), CHUNK_BYTES, **_LIMITS) as file:
+        blob = self._bucket.blob(path)
+        blob.reload(**_LIMITS)  # the reader would ask for the size by itself, for two minutes
+        with _Reader(blob, CHUNK_BYTES, **_LIMITS) as file:
             yield file
 
 
@@ -191,8 +193,7 @@ class _Reader(BlobReader):  # type: ignore[misc]  # the library is typed in part
 
     def read(self, size: int = -1) -> bytes:
         """Return up to `size` bytes, or with -1 all that are left."""
-        position = self.tell()  # which looks the size up, too
-        left = self._blob.size - position
+        left = self._blob.size - self.tell()
         data: bytes = super().read(left if size < 0 else min(size, left)) if left else b""
         return data
 

@@ -24,8 +24,8 @@ from .values import check_fields
 from .wire import timestamp
 
 HEADER = {"format": "localcloud-firestore", "version": 1}
-_FORMER_HEADER = {**HEADER, "format": "ecolane-firestore"}
-"""Of files written before the local cloud was a package of its own; the rest is the same."""
+_FORMER = "-firestore"
+"""Ends the name that the format had in the project that the local cloud was a part of; the rest is the same."""
 
 
 def export_lines(engine: Engine) -> Iterator[str]:
@@ -82,7 +82,9 @@ def import_from(engine: Engine, path: Path) -> int:
 
 
 def _check_header(content: Any) -> None:
-    if content not in (HEADER, _FORMER_HEADER):
+    name = content.get("format") if isinstance(content, dict) else None
+    former = isinstance(name, str) and name.endswith(_FORMER) and content == {**HEADER, "format": name}
+    if content != HEADER and not former:
         raise ValueError(f"an export starts with {json.dumps(HEADER)}")
 
 

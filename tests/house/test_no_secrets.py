@@ -28,6 +28,9 @@ ALSO = {
 NOT_OURS = {"requirements.txt", "requirements-local.txt", "requirements-dev.txt", "package-lock.json"}
 """Locks: nothing but hashes of files."""
 
+PACKED = "web/vendor/"
+"""What others have published, as their packages have it: test_vendor.py holds it to its checksums."""
+
 
 SEEN_TO_BE_NONE = {
     "photo_files.py": r'^    "(89504e47|8383938b)',  # a picture
@@ -52,7 +55,7 @@ def git(*arguments: str) -> str:
 def tracked() -> list[Path]:
     """Return the text files that Git knows, and those that it would take up."""
     names = git("ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")
-    files = [ROOT / name for name in names if name]
+    files = [ROOT / name for name in names if name and not name.startswith(PACKED)]
     return [file for file in files if file.is_file() and file.name not in NOT_OURS]
 
 
@@ -71,7 +74,7 @@ def removed() -> dict[str, list[str]]:
     return {
         name: [line for line in added[name] if line in lines]
         for name, lines in gone.items()
-        if lines and Path(name).name not in NOT_OURS
+        if lines and Path(name).name not in NOT_OURS and not name.startswith(PACKED)
     }
 
 

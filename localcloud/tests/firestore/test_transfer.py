@@ -60,7 +60,7 @@ def test_an_export_of_before_comes_back_too(source: FirestoreServer, tmp_path: P
     """A file with the format's former name is read as it was; what is written has the name of today."""
     path, target = tmp_path / "saved.jsonl", FirestoreServer()
     export_to(source.engine, path)
-    path.write_text(path.read_text().replace("localcloud-firestore", "ecolane-firestore", 1))
+    path.write_text(path.read_text().replace("localcloud-firestore", "former-firestore", 1))
 
     assert import_from(target.engine, path) == 2
     assert contents(target) == contents(source)
