@@ -91,7 +91,8 @@ SETTINGS = ROOT / "web" / "operator" / "settings.json"
 def settings_as_written() -> str:
     """Return the fields of `config/runtime` for the operators' page: name, kind, range and default of each."""
     schema = RuntimeConfig.model_json_schema()
-    return json.dumps(list(_fields(schema, schema["$defs"], "")), indent=1) + "\n"
+    lines = ",\n".join(json.dumps(field) for field in _fields(schema, schema["$defs"], ""))
+    return f"[\n{lines}\n]\n"
 
 
 def _fields(schema: dict[str, Any], defs: dict[str, Any], prefix: str) -> Iterator[dict[str, Any]]:

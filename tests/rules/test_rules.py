@@ -127,6 +127,8 @@ def named() -> set[str]:
                 if node.func.attr in {"collection", "document"} and isinstance(parts[:1] and parts[0], str):
                     whole = [name for part in parts for name in (str(part).split("/") if part else [None])]
                     found |= {name for name in whole[::2] if name}
+                elif node.func.attr == "document" and len(parts) > 1:  # below a document, whose path is at hand
+                    found |= {str(name) for name in parts[1::2] if name}
                 if node.func.attr == "collection_group":
                     found |= {str(parts[0])}
     return found
