@@ -35,7 +35,7 @@ def rules_of(condition: str) -> str:
 
 def token(**changes: Any) -> str:
     """Return an Authorization header of Ann's, with changed claims."""
-    claims = json.dumps({"sub": "ann", "aud": PROJECT, "iat": 1, "exp": time.time() + 60, **changes}).encode()
+    claims = json.dumps({"sub": "ann", "aud": PROJECT, "iat": 1, "exp": time.time() + 3_600, **changes}).encode()
     return f"Bearer e30.{base64.urlsafe_b64encode(claims).rstrip(b'=').decode()}."
 
 

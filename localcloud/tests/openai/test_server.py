@@ -217,14 +217,14 @@ def test_a_reset_is_a_reset(wire: Any) -> None:
 
 def test_hanging_answers_end_with_their_callers(wire: Any) -> None:
     """When the caller of a hanging answer leaves, the thread that kept it waiting ends soon after."""
-    idle = threading.active_count()
+    before = set(threading.enumerate())
     wire.standin.faults.add(kind="timeout", seconds=60)
     with pytest.raises(openai.APITimeoutError):
         wire.client.with_options(timeout=0.2).files.list()
     deadline = time.monotonic() + 60
-    while threading.active_count() > idle and time.monotonic() < deadline:
+    while set(threading.enumerate()) - before and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert threading.active_count() == idle
+    assert set(threading.enumerate()) - before == set()
 
 
 def _call(client: OpenAI, failures: list[Exception]) -> None:
