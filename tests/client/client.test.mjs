@@ -428,7 +428,10 @@ describe("refusals", () => {
 
 test("an operator closes the instant lane", async () => {
   const late = { changes: { instant: { open: false } }, seen: { "instant.open": false } };
-  await refused(admin.call("admin_set_config", late), "SETTINGS_CHANGED");
+  await refused(admin.call("admin_set_config", late), "SETTINGS_CHANGED", {
+    field: "instant.open",
+    value: (now) => now !== false,
+  });
   const { config } = await admin.call("admin_set_config", { changes: { instant: { open: false } } });
   assert.equal(config.instant.open, false); // functions that are running see it within half a minute: looked at below
 });
