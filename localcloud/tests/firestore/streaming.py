@@ -215,7 +215,10 @@ class Snapshots:
 
 @contextlib.contextmanager
 def snapshots(query: Any) -> Iterator[Snapshots]:
-    """Listen to a query or a document for as long as the block runs."""
+    """Listen to a query or a document for as long as the block runs. Its server has to outlive it: the library opens
+    the stream again for ever, and leaves a thread with every try."""
     listening = Snapshots(query)
-    yield listening
-    listening.watch.unsubscribe()
+    try:
+        yield listening
+    finally:
+        listening.watch.unsubscribe()

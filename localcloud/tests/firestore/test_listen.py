@@ -358,14 +358,15 @@ def test_a_client_that_does_not_read_holds_up_nobody(server: FirestoreServer, st
     stuck_requests: queue.Queue[bytes] = queue.Queue()
     wanted = query_target(strict, 2, strict.collection("c"))
     stuck_requests.put(ListenRequest(database=strict._database_string, add_target=wanted).SerializeToString())  # noqa: SLF001
-    with grpc.insecure_channel(server.host) as channel, snapshots(strict.collection("c")) as told:
-        method = channel.stream_stream("/google.firestore.v1.Firestore/Listen")
-        stuck = method(iter(stuck_requests.get, b""), metadata=[("authorization", "Bearer owner")])
-        assert told.next()[0] == []
-        for number in range(100):
-            strict.document("c/a").set({"n": number, "padding": "x" * 50_000})
-        while told.next()[0] != [("a", 99)]:
-            pass
+    with grpc.insecure_channel(server.host) as channel:
+        with snapshots(strict.collection("c")) as told:
+            method = channel.stream_stream("/google.firestore.v1.Firestore/Listen")
+            stuck = method(iter(stuck_requests.get, b""), metadata=[("authorization", "Bearer owner")])
+            assert told.next()[0] == []
+            for number in range(100):
+                strict.document("c/a").set({"n": number, "padding": "x" * 50_000})
+            while told.next()[0] != [("a", 99)]:
+                pass
         began = time.monotonic()
         server.stop()
         assert time.monotonic() - began < unhurried(5)
