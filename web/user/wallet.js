@@ -46,6 +46,7 @@ export function Wallet({ cloud, wallet, close }) {
       ({ entry }) => setSaid({ good: `${WORDS[entry.reason]}: ${plural(entry.delta, "token")}.` }),
       (refusal) => setSaid({ bad: refusal.message }),
     );
+  const points = full ? full.pointsPerToken * convertible(full) : 0;
   const { balance, bonusDay, recent = [], nextRefreshAt } = wallet.value ?? {};
   return html`
     <section class="card" aria-labelledby="tokens">
@@ -53,7 +54,7 @@ export function Wallet({ cloud, wallet, close }) {
       <p><span class="figure">${balance === undefined ? "…" : whole(balance)}</span> tokens${full && `, ${plural(full.points, "point")}`}</p>
       ${bonusDay !== undefined && (bonusDay < day() ? html`<button class="button primary" onClick=${() => act("claim_daily_bonus", { deviceId: deviceId() })}>Claim today's bonus</button>` : html`<p class="quiet">Today's bonus is claimed${full?.streakDays > 1 ? `: ${plural(full.streakDays, "day")} in a row` : ""}. The next one comes at 00:00 UTC.</p>`)}
       ${nextRefreshAt && html`<p class="quiet" title=${exact(nextRefreshAt)}>More tokens come ${relative(nextRefreshAt, now)}.</p>`}
-      ${full?.pointsAvailable >= 100 && html`<button class="button" onClick=${() => act("convert_points", { requestId: crypto.randomUUID(), points: 100 * Math.floor(full.pointsAvailable / 100) })}>Turn ${whole(100 * Math.floor(full.pointsAvailable / 100))} points into tokens</button>`}
+      ${points > 0 && html`<button class="button" onClick=${() => act("convert_points", { requestId: crypto.randomUUID(), points })}>Turn ${whole(points)} points into ${plural(points / full.pointsPerToken, "token")}</button>`}
       <div aria-live="polite">${said.good && html`<p class="good">${said.good}</p>`}${said.bad && html`<p class="bad" role="alert">${said.bad}</p>`}</div>
       ${full && html`<${Limits} today=${full.today} />`}
     </section>
@@ -68,6 +69,11 @@ export function Wallet({ cloud, wallet, close }) {
       </ul>
     </section>
   `;
+}
+
+/** How many tokens the points buy today. */
+function convertible({ pointsAvailable, pointsPerToken, today: { convertedTokens } }) {
+  return Math.min(Math.floor(pointsAvailable / pointsPerToken), Math.max(convertedTokens.limit - convertedTokens.used, 0));
 }
 
 const LIMITS = { instant: "instant photos", batch: "photos for later", manual: "things named", convertedTokens: "tokens bought with points" };

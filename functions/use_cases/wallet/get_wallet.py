@@ -36,9 +36,9 @@ class GetWallet(Request):
 
 
 def get_wallet(_request: GetWallet, uid: str, deps: Deps) -> dict[str, Any]:
-    """Return the wallet as JSON: `balance`, `totalEarned`, `totalSpent`, `points`, the last 20 entries in `recent`,
-    when the next allowance comes (`nextRefreshAt`), and under `today` what is used of each daily limit as
-    `{used, limit}`.
+    """Return the wallet as JSON: `balance`, `totalEarned`, `totalSpent`, `points`, how many of them buy a token
+    (`pointsPerToken`), the last 20 entries in `recent`, when the next allowance comes (`nextRefreshAt`), and under
+    `today` what is used of each daily limit as `{used, limit}`.
     """
     now, runtime = deps.clock(), deps.runtime()
     wallet = deps.store.get_wallet(uid)
@@ -48,6 +48,7 @@ def get_wallet(_request: GetWallet, uid: str, deps: Deps) -> dict[str, Any]:
         **wallet.as_json(include=_SHOWN),
         "streakDays": streak(wallet, now),
         "pointsAvailable": max(wallet.points - wallet.converted_points, 0),
+        "pointsPerToken": runtime.tokens.points_per_token,
         "today": _used_today(today_of(wallet, now), runtime.plans.of(wallet.plan), runtime.tokens),
     }
 

@@ -71,6 +71,7 @@ def test_points_become_tokens_and_stay_on_the_leaderboard(app: App, configure: C
     assert app.call("convert_points", requestId="convert-it", points=200) == first
     wallet = app.call("get_wallet")
     assert (wallet["balance"], wallet["points"], wallet["pointsAvailable"]) == (9, 300, 100)
+    assert wallet["pointsPerToken"] == 100
     assert app.refused("convert_points", requestId="convert-it", points=100).details["reason"] == "KEY_REUSED"
 
 
@@ -140,7 +141,7 @@ def test_a_wallet_shows_what_is_the_users_and_no_bookkeeping(app: App) -> None:
     wallet = app.call("get_wallet")
     assert token not in str(wallet)
     tokens = {"balance", "totalEarned", "totalSpent", "recent", "plan", "nextRefreshAt"}
-    points = {"points", "pointsAvailable", "scans", "streakDays", "bonusDay"}
+    points = {"points", "pointsAvailable", "pointsPerToken", "scans", "streakDays", "bonusDay"}
     assert set(wallet) == {*tokens, *points, "today", "createdAt", "updatedAt"}
 
 
