@@ -92,3 +92,18 @@ export function failureText({ error, chargeStands }) {
   const why = error.problem ? (PHOTO[error.problem] ?? PHOTO.damaged) : (FAILURES[error.code] ?? error.message);
   return chargeStands ? `${why} Several of today's photos showed nothing usable, so this one is not refunded.` : why;
 }
+
+const SIGN_IN = {
+  "auth/email-already-in-use": "There is an account with this address. Sign in instead.",
+  "auth/invalid-credential": "Address and password do not belong together.",
+  "auth/invalid-email": "This is no e-mail address.",
+  "auth/network-request-failed": "You are offline. Try again when you are back.",
+  "auth/operation-not-allowed": "This way to sign in is not open here.",
+  "auth/too-many-requests": "Too many tries. Wait a few minutes.",
+  "auth/user-not-found": "Address and password do not belong together.",
+  "auth/weak-password": "Choose a password of at least six characters.",
+  "auth/wrong-password": "Address and password do not belong together.",
+};
+
+/** Says why signing in has failed, from Firebase's error. */
+export const signInProblem = ({ code }) => SIGN_IN[code] ?? "Signing in failed. Try again.";

@@ -4,6 +4,7 @@ import { html, render, useEffect, useState } from "../vendor/ui.js";
 import { caller, connect } from "../lib/firebase.js";
 import { dollars } from "../lib/format.js";
 import { bill, useNow } from "../lib/live.js";
+import { signInProblem } from "../lib/refusals.js";
 import { Alerts } from "./alerts.js";
 import { Now } from "./now.js";
 import { Settings } from "./settings.js";
@@ -25,7 +26,7 @@ function App({ cloud }) {
     [cloud],
   );
   if (user === undefined) return html`<main class="page"><div class="skeleton figure" aria-label="Loading"></div></main>`;
-  if (user === null) return html`<${SignIn} auth=${cloud.auth} />`;
+  if (user === null) return html`<${SignIn} auth=${cloud.auth} byLink=${cloud.byLink} />`;
   if (!admin) return html`<${NotAnOperator} cloud=${cloud} user=${user} />`;
   return html`<${Pages} cloud=${{ ...cloud, user }} />`;
 }
@@ -88,14 +89,12 @@ function NotAnOperator({ cloud, user }) {
   `;
 }
 
-function SignIn({ auth }) {
-  const [problem, setProblem] = useState("");
+function SignIn({ auth, byLink }) {
+  const [problem, setProblem] = useState(byLink);
   const submit = (event) => {
     event.preventDefault();
     const { email, password } = Object.fromEntries(new FormData(event.target));
-    signInWithEmailAndPassword(auth, email, password).catch(() =>
-      setProblem("Address and password do not belong together."),
-    );
+    signInWithEmailAndPassword(auth, email, password).catch((error) => setProblem(signInProblem(error)));
   };
   return html`
     <main class="page narrow">
@@ -119,5 +118,5 @@ async function signInByLink(auth) {
 }
 
 const cloud = await connect();
-await signInByLink(cloud.auth).catch(() => {}); // an old link: the page asks who it is
-render(html`<${App} cloud=${{ ...cloud, call: caller(cloud) }} />`, document.getElementById("app"));
+const byLink = await signInByLink(cloud.auth).then(() => "", () => "This link is not good any more. Take a new one, or sign in.");
+render(html`<${App} cloud=${{ ...cloud, byLink, call: caller(cloud) }} />`, document.getElementById("app"));

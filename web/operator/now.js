@@ -45,15 +45,15 @@ export function Now({ cloud }) {
   const slots = live.usage.value?.slots ?? [];
   const spent = sum.spent + sum.excess;
   const upToNow = { at: now / 1000, micros: spent };
-  const course_ = course(slots, today);
+  const dayCourse = course(slots, today);
   return html`
-    <${Sentence} state=${live.state.value} sum=${sum} pace=${atThisPace(course_, spent, now / 1000)} alerts=${live.open.value ?? []} today=${today} />
+    <${Sentence} state=${live.state.value} sum=${sum} pace=${atThisPace(dayCourse, spent, now / 1000)} alerts=${live.open.value ?? []} today=${today} />
     <${AsOf} live=${live} since=${before?.at} now=${now} />
     <div class="grid">
       <section class="card tall" aria-labelledby="spend">
         <h2 id="spend">Spend today</h2>
         <p><span class="figure fresh" key=${spent}>${dollars(spent)}</span> of ${dollars(sum.limit)}${sum.reserved > 0 && `, ${dollars(sum.reserved)} held back`}</p>
-        <${DayCurve} rows=${course_} now=${upToNow} limit=${sum.limit} day=${today} />
+        <${DayCurve} rows=${dayCourse} now=${upToNow} limit=${sum.limit} day=${today} />
       </section>
       <${Lanes} lanes=${sum.lanes} queue=${live.queue.value} />
       <${Answers} lanes=${sum.lanes} counted=${live.usage.value?.rows} spent=${spent} now=${now} />
@@ -108,8 +108,8 @@ function Lanes({ lanes, queue }) {
             <tr>
               <th scope="col">Lane</th>
               <th scope="col" class="number">Answered</th>
-              <th scope="col" class="number">Half in</th>
-              <th scope="col" class="number">95 % in</th>
+              <th scope="col" class="number">Median wait</th>
+              <th scope="col" class="number">95 % within</th>
               <th scope="col" class="number">A photo</th>
             </tr>
           </thead>

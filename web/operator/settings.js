@@ -37,13 +37,15 @@ export function Settings({ cloud }) {
   const [fields, setFields] = useState(null);
   const [edits, setEdits] = useState({});
   const [search, setSearch] = useState("");
-  const [said_, setSaid] = useState({});
+  const [notice, setNotice] = useState({});
   const [undo, setUndo] = useState(null);
   useEffect(() => {
-    fetch("/operator/settings.json").then(async (answer) => setFields(await answer.json()));
+    const missing = () => setNotice({ bad: "The list of settings could not be loaded. Reload the page." });
+    fetch("/operator/settings.json").then((answer) => answer.json()).then(setFields, missing);
   }, []);
   const shown = useMemo(() => fields?.filter(({ field }) => field.toLowerCase().includes(search.toLowerCase())), [fields, search]);
   if (stored.error) return html`<p class="notice error" role="alert">The settings cannot be shown: ${stored.error.code}.</p>`;
+  if (notice.bad && !shown) return html`<p class="notice error" role="alert">${notice.bad}</p>`;
   if (!shown || !stored.value) return html`<div class="skeleton figure" role="status" aria-label="Loading"></div>`;
 
   const edit = (field, value) =>
@@ -51,11 +53,11 @@ export function Settings({ cloud }) {
   const apply = async (changes, seen) => {
     try {
       const { changed } = await cloud.call("admin_set_config", { changes: nested(changes), seen: Object.fromEntries(seen) });
-      setSaid({ good: changed.length ? `Applied: ${changed.map(({ field }) => field).join(", ")}. It is in force within 30 seconds.` : "It was so already." });
+      setNotice({ good: changed.length ? `Applied: ${changed.map(({ field }) => field).join(", ")}. It is in force within 30 seconds.` : "It was so already." });
       setUndo(changed.length ? changed : null);
       setEdits({});
     } catch (refusal) {
-      setSaid({ bad: refusal.message });
+      setNotice({ bad: refusal.message });
     }
   };
   const changes = Object.entries(edits);
@@ -75,8 +77,8 @@ export function Settings({ cloud }) {
         ${undo && html`<button class="button" onClick=${() => apply(undo.map(({ field, before }) => [field, before]), undo.map(({ field, after }) => [field, after]))}>Undo the last change</button>`}
       </div>
       <div aria-live="polite">
-        ${said_.good && html`<p class="good">${said_.good}</p>`}
-        ${said_.bad && html`<p class="bad" role="alert">${said_.bad}</p>`}
+        ${notice.good && html`<p class="good">${notice.good}</p>`}
+        ${notice.bad && html`<p class="bad" role="alert">${notice.bad}</p>`}
       </div>
     </section>
     <label>Find a setting<input type="search" value=${search} onInput=${(event) => setSearch(event.target.value)} /></label>

@@ -1,18 +1,7 @@
 // Signing in: without an account at once, or with an e-mail address.
 import { createUserWithEmailAndPassword, signInAnonymously, signInWithEmailAndPassword } from "../vendor/firebase.js";
 import { html, useState } from "../vendor/ui.js";
-
-const WRONG = {
-  "auth/email-already-in-use": "There is an account with this address. Sign in instead.",
-  "auth/invalid-credential": "Address and password do not belong together.",
-  "auth/invalid-email": "This is no e-mail address.",
-  "auth/network-request-failed": "You are offline. Try again when you are back.",
-  "auth/operation-not-allowed": "This way to sign in is not open here.",
-  "auth/too-many-requests": "Too many tries. Wait a few minutes.",
-  "auth/user-not-found": "Address and password do not belong together.",
-  "auth/weak-password": "Choose a password of at least six characters.",
-  "auth/wrong-password": "Address and password do not belong together.",
-};
+import { signInProblem } from "../lib/refusals.js";
 
 export function SignIn({ auth }) {
   const [problem, setProblem] = useState("");
@@ -20,7 +9,7 @@ export function SignIn({ auth }) {
   const attempt = async (enter) => {
     setBusy(true);
     setProblem("");
-    await enter().catch((error) => setProblem(WRONG[error.code] ?? "Signing in failed. Try again."));
+    await enter().catch((error) => setProblem(signInProblem(error)));
     setBusy(false);
   };
   const submit = (event) => {

@@ -42,7 +42,7 @@ export function useUploads(cloud, changed) {
       drop(item.id);
     } catch (error) {
       const refusal = error instanceof Refusal ? error : uploadRefusal(error);
-      if (!refusal.mayRepeat) item.id_of_request = crypto.randomUUID();
+      if (!refusal.mayRepeat) item.requestId = crypto.randomUUID();
       if (refusal.reason === "PRICE_CHANGED") item.price = refusal.details.price;
       change(item.id, { problem: refusal.message, reason: refusal.reason });
     }
@@ -60,7 +60,7 @@ export function useUploads(cloud, changed) {
 
   const classify = async (item) => {
     const request = {
-      requestId: item.id_of_request,
+      requestId: item.requestId,
       imagePath: item.path,
       mode: item.lane,
       maxTokens: item.price,
@@ -80,7 +80,7 @@ export function useUploads(cloud, changed) {
   const add = (files, lane, price) => {
     const added = [...files].map((file) => ({
       id: crypto.randomUUID(),
-      id_of_request: crypto.randomUUID(),
+      requestId: crypto.randomUUID(),
       file,
       lane,
       price,
@@ -93,7 +93,7 @@ export function useUploads(cloud, changed) {
   };
   const again = (id, lane, price) => {
     const item = items.find((each) => each.id === id);
-    if (lane && lane !== item.lane) Object.assign(item, { lane, price, id_of_request: crypto.randomUUID() });
+    if (lane && lane !== item.lane) Object.assign(item, { lane, price, requestId: crypto.randomUUID() });
     change(id, item);
     send(item);
   };
