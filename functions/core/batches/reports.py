@@ -86,19 +86,15 @@ def counts_as_attempt(reported: ProviderBatch) -> bool:
     return not (reported.state is ProviderState.FAILED and (reported.bad_lines or reported.over_limit))
 
 
-def read_line(line: Mapping[str, Any]) -> tuple[str, Attempt] | None:
-    """Read one line of an output or error file: the job that it answers, and how that attempt ended. None if it names
-    no job."""
-    custom_id = line.get("custom_id")
-    if not isinstance(custom_id, str):
-        return None
+def read_line(line: Mapping[str, Any]) -> Attempt:
+    """Read how the attempt of the job that a line of an output or error file names ended."""
     response, error = line.get("response"), line.get("error")
     if isinstance(response, Mapping) and response.get("status_code") == HTTPStatus.OK and not error:
         body = response.get("body")
         error = error_of(body) if isinstance(body, Mapping) else None
         if not error:
-            return custom_id, judge(read_completion(body if isinstance(body, Mapping) else {}))
-    return custom_id, _failed_line(response, error)
+            return judge(read_completion(body if isinstance(body, Mapping) else {}))
+    return _failed_line(response, error)
 
 
 def _failed_line(response: object, error: object) -> Attempt:

@@ -109,13 +109,13 @@ class Collector:
             if line is None:
                 forgotten = True
                 continue
-            read = self._read(line)
-            # A second line for the same job, or one for a job that is not ours, finds nobody on the roll.
-            member = manifest.take(read[0]) if read else None
-            if read is None or member is None:
-                self.ended["strayLines"] += not manifest.ended  # else it may be one that an earlier collector took
+            name = line.get("custom_id")
+            # A second line for the same job, or one for a job that is not ours, finds nobody on the roll. So does one
+            # that an earlier collector took: it is not read again.
+            if member := manifest.take(name) if isinstance(name, str) else None:
+                yield partial(end, member, self._read(line))
             else:
-                yield partial(end, member, read[1])
+                self.ended["strayLines"] += not manifest.ended
         if len(reported.bad_lines) >= max(self._batch.job_count, 2):
             reported = replace(reported, bad_lines=frozenset())  # all of them are bad: it is what we send
         for number in sorted(reported.bad_lines):
@@ -148,14 +148,10 @@ class Collector:
         lost = self._deps.clock() - self._batch.created_at >= LOST
         return lost and self._batch.failed_polls >= FAILED_POLLS_MAX
 
-    def _read(self, line: dict[str, Any]) -> tuple[str, Attempt] | None:
+    def _read(self, line: dict[str, Any]) -> Attempt:
         """Read a line. One that nobody can make sense of costs its job an attempt, and is booked at the most."""
         try:
             return read_line(line)
         except Exception as error:  # noqa: BLE001  (whatever it is, the next line gets its turn)
             report_item(error, batchId=self._batch.batch_id)
-            name = line.get("custom_id")
-            unreadable = failed_attempt(
-                Failure.ANSWER_UNUSABLE, "the provider's answer could not be read", unreported=True
-            )
-            return (name, unreadable) if isinstance(name, str) else None
+            return failed_attempt(Failure.ANSWER_UNUSABLE, "the provider's answer could not be read", unreported=True)

@@ -19,17 +19,9 @@ from tests.builders import USAGE, answer, completion_body, output_line
 
 
 def test_a_line_with_an_answer_is_the_answer() -> None:
-    """Status 200, a completion in it: the answer and its usage, for the job that the line names."""
-    read = read_line(output_line("job-1"))
-    assert read is not None
-    custom_id, attempt = read
-    assert (custom_id, attempt.answer, attempt.usage, attempt.error) == ("job-1", answer(), USAGE, None)
-
-
-@pytest.mark.parametrize("line", [{}, {"custom_id": None}, {"custom_id": 7}, {"response": {"status_code": 200}}])
-def test_a_line_that_names_no_job_concludes_nothing(line: dict[str, Any]) -> None:
-    """Without a custom id there is nobody whose attempt could have ended."""
-    assert read_line(line) is None
+    """Status 200, a completion in it: the answer and its usage."""
+    attempt = read_line(output_line("job-1"))
+    assert (attempt.answer, attempt.usage, attempt.error) == (answer(), USAGE, None)
 
 
 def response(status: object, body: object = None) -> dict[str, Any]:
@@ -81,18 +73,15 @@ def refused(status: int, code: str) -> dict[str, Any]:
 )
 def test_a_line_without_an_answer_says_whose_fault_it_was(rest: dict[str, Any], code: Failure) -> None:
     """The photo's own fault ends the job; the moment's, the operator's or the provider's leaves another attempt."""
-    read = read_line({"custom_id": "job-1", **rest})
-    assert read is not None
-    assert read[1].error is not None
-    assert (read[0], read[1].answer, read[1].error.code) == ("job-1", None, code)
+    attempt = read_line({"custom_id": "job-1", **rest})
+    assert attempt.error is not None
+    assert (attempt.answer, attempt.error.code) == (None, code)
 
 
 def test_only_an_answer_costs() -> None:
     """A line that failed at the provider is not billed; one with a useless answer is."""
     failed, useless = read_line(output_line("a", status=500)), read_line(output_line("b", completion_body("?")))
-    assert failed is not None
-    assert useless is not None
-    assert (failed[1].usage, useless[1].usage) == (None, USAGE)
+    assert (failed.usage, useless.usage) == (None, USAGE)
 
 
 @given(
@@ -106,9 +95,9 @@ def test_only_an_answer_costs() -> None:
     )
 )
 def test_no_line_crashes_the_collector(line: dict[str, Any]) -> None:
-    """Whatever is in a file: a job's attempt with an answer or an error, or nothing."""
-    read = read_line(line)
-    assert read is None or (read[1].answer is None) != (read[1].error is None)
+    """Whatever is in a file: a job's attempt with an answer or an error."""
+    attempt = read_line(line)
+    assert (attempt.answer is None) != (attempt.error is None)
 
 
 def test_the_files_of_a_batch_are_complete_only_in_its_last_states() -> None:
@@ -209,8 +198,7 @@ def test_anothers_fault_uses_up_no_attempt(state: ProviderState, changes: dict[s
 
 def test_an_error_in_the_body_of_a_line_that_says_200_is_no_answer() -> None:
     """A provider in between says 200 and means no."""
-    read = read_line(output_line("job-1", {"error": {"code": "server_error", "message": "overloaded"}}))
-    assert read is not None
-    error = read[1].error
+    attempt = read_line(output_line("job-1", {"error": {"code": "server_error", "message": "overloaded"}}))
+    error = attempt.error
     assert error is not None
-    assert (error.code, read[1].answer, read[1].retryable) == (Failure.PROVIDER_UNAVAILABLE, None, True)
+    assert (error.code, attempt.answer, attempt.retryable) == (Failure.PROVIDER_UNAVAILABLE, None, True)

@@ -1,5 +1,6 @@
 """Whatever the provider makes of a batch and its lines: tried again or refunded, and charged once."""
 
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -101,6 +102,16 @@ def test_stray_and_double_lines_change_nothing(cloud: InProcessCloud) -> None:
     cloud.openai.faults.add(kind="unknown_line")
     ended = until_final(cloud, job_id)
     assert ended["status"] == "done"
+    assert [batch["doneCount"] for batch in listed(cloud, "batches").values()] == [1]
+
+
+def test_lines_that_name_no_job_change_nothing(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a custom id there is nobody whose attempt could have ended; the other lines are read."""
+    (job_id,) = enqueue(cloud, "ann")
+    provider, nameless = cloud.deps.provider, [{}, {"custom_id": None}, {"custom_id": 7}, {"custom_id": [job_id]}]
+    read_lines = provider.read_lines
+    monkeypatch.setattr(provider, "read_lines", lambda *file: chain(nameless, read_lines(*file)))
+    assert until_final(cloud, job_id)["status"] == "done"
     assert [batch["doneCount"] for batch in listed(cloud, "batches").values()] == [1]
 
 
