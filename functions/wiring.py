@@ -83,11 +83,12 @@ class Deps:
 
         return prepare(data, rules.side_max, rules.jpeg_quality)
 
-    def model_price(self, model: str | None = None) -> ModelPrice:
-        """Return today's price of a model, or of the one that is asked now; see `adapters.prices.model_price`."""
+    def model_price(self, model: str | None = None, *, batch: bool = False, at: datetime | None = None) -> ModelPrice:
+        """Return the price of a model in a lane, or of the one that is asked now, today or as it was `at` a time; see
+        `adapters.prices.model_price`."""
         from functions.adapters.prices import model_price
 
-        return model_price(model or self.settings.openai_model, self.clock())
+        return model_price(model or self.settings.openai_model, at or self.clock(), batch=batch)
 
     def safety_identifier(self, uid: str) -> str | None:
         """Return what the provider knows a user by; None where it is none of OpenAI's, which may not know the field."""
@@ -140,7 +141,8 @@ def deps() -> Deps:
 
     built = Deps(load_settings(), _clock)
     try:
-        built.model_price()
+        for batch in (False, True):
+            built.model_price(batch=batch)
     except UnknownPriceError as unknown:
         raise ConfigurationError(f"OPENAI_MODEL: {unknown}") from unknown
     return built

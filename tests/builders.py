@@ -19,6 +19,9 @@ from functions.core.wallet.ledger import empty_wallet
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 PRICE = ModelPrice(input=Decimal("0.4"), cached=Decimal("0.04"), cache_write=Decimal("0.5"), output=Decimal("1.6"))
+BATCH_PRICE = ModelPrice(
+    input=Decimal("0.2"), cached=Decimal("0.02"), cache_write=Decimal("0.25"), output=Decimal("0.8")
+)
 """Dollars a million tokens, or micro-dollars a token."""
 
 USAGE = Usage(input_tokens=1_000, output_tokens=200)

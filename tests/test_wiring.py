@@ -204,10 +204,11 @@ class _NoPrices:
         raise LookupError
 
 
+@pytest.mark.parametrize("batch", [False, True])
 @pytest.mark.parametrize("model", FORMULAS)
-def test_every_model_that_a_deploy_offers_has_a_price(model: str) -> None:
-    """What can be selected works."""
-    Deps(replace(SETTINGS, openai_model=model), StillClock()).model_price()
+def test_every_model_that_a_deploy_offers_has_a_price(model: str, *, batch: bool) -> None:
+    """What can be selected works, in both lanes."""
+    Deps(replace(SETTINGS, openai_model=model), StillClock()).model_price(batch=batch)
 
 
 def test_ids_are_new_and_safe_in_a_path() -> None:

@@ -1,5 +1,6 @@
 """`simulate-price`: what a change of prices, plans or the model would mean, with the arithmetic."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -57,7 +58,7 @@ def simulate_price(  # noqa: PLR0913, PLR0917  (the options of a command)
         name = model or deps.settings.openai_model
         given = Assumptions(
             model=name,
-            price=_price(model_price(name, deps.clock()), input_price, output_price),
+            prices=_prices(name, deps.clock(), input_price, output_price),
             size=(width, height),
             answer_tokens=answer_tokens,
             users={"free": free, "plus": plus, "pro": pro},
@@ -70,7 +71,9 @@ def simulate_price(  # noqa: PLR0913, PLR0917  (the options of a command)
             for old, new in zip(before_lines, after_lines, strict=True)
         ]
         data = {"model": name, "changed": after.changed, "figures": figures}
-        title = f"{name}: {given.price.input} in, {given.price.output} out, dollars a million tokens"
+        instant, batch = given.prices["instant"], given.prices["batch"]
+        paid = f"{instant.input} in, {instant.output} out, in a batch {batch.input} and {batch.output}"
+        title = f"{name}: {paid}, dollars a million tokens"
         cells = [
             (old.name, _told(old), _told(new), new.arithmetic)
             for old, new in zip(before_lines, after_lines, strict=True)
@@ -89,15 +92,21 @@ def _render(console: Console, title: str, cells: Cells, changed: list[dict[str, 
         console.print(table("figure", ">now", "~how it comes about", rows=rows))
 
 
-def _price(known: ModelPrice, input_price: float | None, output_price: float | None) -> ModelPrice:
-    """Return the price of the model, with others in its place if they are given."""
-    paid = Decimal(str(input_price)) if input_price else None
-    return ModelPrice(
-        input=paid or known.input,
-        cached=paid or known.cached,
-        cache_write=paid or known.cache_write,
-        output=Decimal(str(output_price)) if output_price else known.output,
-    )
+def _prices(model: str, now: datetime, input_price: float | None, output_price: float | None) -> dict[str, ModelPrice]:
+    """Return the model's price in each lane. Instant prices given in its place bring those of a batch along, in the
+    proportion of today."""
+    instant, batch = model_price(model, now, batch=False), model_price(model, now, batch=True)
+    input_times = Decimal(str(input_price)) / instant.input if input_price else None
+    output_times = Decimal(str(output_price)) / instant.output if output_price else Decimal(1)
+    return {
+        lane: ModelPrice(
+            input=known.input * (input_times or 1),
+            cached=known.input * input_times if input_times else known.cached,
+            cache_write=known.input * input_times if input_times else known.cache_write,
+            output=known.output * output_times,
+        )
+        for lane, known in (("instant", instant), ("batch", batch))
+    }
 
 
 def _told(line: Line) -> str:

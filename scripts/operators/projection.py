@@ -19,11 +19,11 @@ PLANS = ("free", "plus", "pro")
 
 @dataclass(frozen=True)
 class Assumptions:
-    """What the config does not say: the model and its price, a photo of `size` pixels, an answer's tokens, how many
-    users each plan has, photos a user and day, and how many percent of them instant."""
+    """What the config does not say: the model and its `prices` by lane, a photo of `size` pixels, an answer's tokens,
+    how many users each plan has, photos a user and day, and how many percent of them instant."""
 
     model: str
-    price: ModelPrice
+    prices: Mapping[str, ModelPrice]
     size: tuple[int, int]
     answer_tokens: int
     users: Mapping[str, int]
@@ -68,8 +68,8 @@ def _costs(config: RuntimeConfig, given: Assumptions) -> tuple[dict[str, int], d
     """Return what a photo is expected to cost, and the most that it can, by lane, in micro-dollars."""
     usage = Usage(input_tokens=_input(config, given), output_tokens=given.answer_tokens)
     largest = input_tokens_max(given.model, config.images.side_max)
-    expected = {lane: cost_micros(usage, given.price, batch=lane == "batch") for lane in ("instant", "batch")}
-    most = {lane: most_micros(largest, given.price, batch=lane == "batch") for lane in ("instant", "batch")}
+    expected = {lane: cost_micros(usage, price) for lane, price in given.prices.items()}
+    most = {lane: most_micros(largest, price) for lane, price in given.prices.items()}
     return expected, most
 
 
@@ -88,12 +88,12 @@ def _cost_lines(
     config: RuntimeConfig, given: Assumptions, expected: Mapping[str, int], most: Mapping[str, int]
 ) -> list[Line]:
     width, height = prepared(given.size, config.images.side_max)
-    tokens = f"{_input(config, given):,} x {given.price.input} + {given.answer_tokens} x {given.price.output}"
     prices = prices_now(config.tokens, 0)
     lines = []
     for lane, price in (("instant", prices.instant), ("batch", prices.batch)):
-        half = ", half of it" if lane == "batch" else ""
-        photo = f"{tokens}{half} ({width} x {height} px)"
+        paid = given.prices[lane]
+        tokens = f"{_input(config, given):,} x {paid.input} + {given.answer_tokens} x {paid.output}"
+        photo = f"{tokens} ({width} x {height} px)"
         lines += [
             Line(f"{lane}: a photo", "micros", expected[lane], photo),
             Line(f"{lane}: at most", "micros", most[lane], "what the budget holds back"),

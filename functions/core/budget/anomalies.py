@@ -21,12 +21,11 @@ class Billed(Protocol):
 
 @dataclass(frozen=True)
 class Terms:
-    """What an answer is bought at: `most_micros` is its hold, `percent` of its estimate. Without a `price`, which was
-    known when it was asked for and is not now, it costs its hold."""
+    """What an answer is bought at: `most_micros` is its hold, `percent` of its estimate. Without a `price` of its lane,
+    which was known when it was asked for and is not now, it costs its hold."""
 
     model: str
     price: ModelPrice | None
-    batch: bool
     most_micros: int
     percent: int = 100
 
@@ -46,7 +45,7 @@ class Terms:
 
     def reported_micros(self, usage: Usage) -> int:
         """Return what an answer cost if its report is true."""
-        return cost_micros(usage, self.price, batch=self.batch) if self.price else self.most_micros
+        return cost_micros(usage, self.price) if self.price else self.most_micros
 
 
 @dataclass

@@ -37,13 +37,13 @@ def input_tokens_max(model: str, side: int) -> int:
     return image_tokens_max(formula_of(model), side) + _text_tokens(model, region, "x" * LANGUAGE_CHARACTERS_MAX)
 
 
-def most_micros(input_tokens: int, price: ModelPrice, *, batch: bool) -> int:
+def most_micros(input_tokens: int, price: ModelPrice) -> int:
     """Return the most that a call with this input can cost, in micro-dollars."""
-    # Written to the provider's cache, input can cost more than plain.
-    dearest = max(price.input, price.cache_write)
+    # Written to the provider's cache, input can cost more than plain; in a batch, read from it as well.
+    dearest = max(price.input, price.cached, price.cache_write)
     bound = Usage(input_tokens=input_tokens, output_tokens=OUTPUT_TOKENS_MAX)
     safe = ModelPrice(input=dearest, cached=dearest, cache_write=dearest, output=price.output)
-    return cost_micros(bound, safe, batch=batch) + 1  # that was rounded half up, and may have been rounded down
+    return cost_micros(bound, safe) + 1  # that was rounded half up, and may have been rounded down
 
 
 def raised(micros: int, percent: int) -> int:

@@ -7,9 +7,6 @@ from pydantic import Field
 
 from functions.core.shared.records import Record
 
-BATCH_DISCOUNT = Decimal("0.5")
-"""OpenAI bills the Batch API at half price: "Batch and Flex are billed at 50% of Standard" (model pages, pricing)."""
-
 TOKENS_MAX = 10_000_000
 """Far above any model's context: a report beyond this is absurd, and is taken for none."""
 
@@ -29,7 +26,7 @@ class Usage(Record):
 
 @dataclass(frozen=True)
 class ModelPrice:
-    """Micro-dollars a token, which is the same number as dollars a million tokens."""
+    """Micro-dollars a token in one lane of one model, which is the same number as dollars a million tokens."""
 
     input: Decimal
     cached: Decimal
@@ -37,7 +34,7 @@ class ModelPrice:
     output: Decimal
 
 
-def cost_micros(usage: Usage, price: ModelPrice, *, batch: bool) -> int:
+def cost_micros(usage: Usage, price: ModelPrice) -> int:
     """Return the cost of one answer in micro-dollars, rounded half up."""
     plain = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
     full = (
@@ -46,4 +43,4 @@ def cost_micros(usage: Usage, price: ModelPrice, *, batch: bool) -> int:
         + usage.cache_write_tokens * price.cache_write
         + usage.output_tokens * price.output
     )
-    return int((full * BATCH_DISCOUNT if batch else full).quantize(Decimal(1), ROUND_HALF_UP))
+    return int(full.quantize(Decimal(1), ROUND_HALF_UP))

@@ -24,7 +24,7 @@ from functions.core.jobs.transitions import backoff, lease_moved, may_try_again,
 from functions.core.shared.records import Fields
 from functions.core.wallet.profile import PushSummary
 from functions.use_cases.budget.days import line_micros
-from functions.use_cases.budget.spending import known_price
+from functions.use_cases.budget.spending import known_batch_price
 from functions.use_cases.shared.set_aside import LOOK_AGAIN, Items, report_item
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Endings:
         """Take a batch under a lease."""
         self._deps, self._batch = deps, batch
         most, percent = (batch.hold.line_micros, batch.hold.percent) if batch.hold else (line_micros(deps), 100)
-        self._terms = Terms(batch.model, known_price(batch.model, deps), batch=True, most_micros=most, percent=percent)
+        self._terms = Terms(batch.model, known_batch_price(batch, deps), most_micros=most, percent=percent)
         self._held_back: list[_Ending] = []
         self._items = Items(deps.clock)
         self.anomalies = UsageAnomalies()

@@ -25,7 +25,7 @@ def call_micros(deps: Deps) -> int:
 
 def _micros_max(deps: Deps, *, batch: bool) -> int:
     tokens = input_tokens_max(deps.settings.openai_model, deps.runtime().images.side_max)
-    return raised(most_micros(tokens, deps.model_price(), batch=batch), hold_percent(deps))
+    return raised(most_micros(tokens, deps.model_price(batch=batch)), hold_percent(deps))
 
 
 def hold_percent(deps: Deps) -> int:

@@ -30,6 +30,7 @@ from functions.use_cases.budget.days import call_micros, hold_percent, line_micr
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from functions.core.batches.batches import Batch
     from functions.core.budget.anomalies import UsageAnomalies
     from functions.core.jobs.jobs import Job
     from functions.core.model.usage import ModelPrice
@@ -75,7 +76,7 @@ def instant_ceiling(job: Job, photo: bytes, deps: Deps) -> CostCeiling:
     size = jpeg_size(photo)
     model, side = deps.settings.openai_model, deps.runtime().images.side_max
     tokens = input_tokens(model, job.region, job.language, size) if size else input_tokens_max(model, side)
-    micros, percent = most_micros(tokens, deps.model_price(), batch=False), hold_percent(deps)
+    micros, percent = most_micros(tokens, deps.model_price()), hold_percent(deps)
     (shard,) = shard_names(int(deps.new_id(), 16), deps.budget().shard_count, 1)
     hold = call_hold(day_of(deps.clock()), shard, model, raised(micros, percent), percent)
     return CostCeiling(hold.micros, hold)
@@ -86,10 +87,11 @@ def least_ceiling(deps: Deps) -> CostCeiling:
     return CostCeiling(line_micros(deps))
 
 
-def known_price(model: str, deps: Deps) -> ModelPrice | None:
-    """Return the price of the model that a batch was sent to; None if nobody knows it any more."""
+def known_batch_price(batch: Batch, deps: Deps) -> ModelPrice | None:
+    """Return the batch price of the model that a batch was sent to, on the day it was built, as it was held; None if
+    nobody knows it any more."""
     try:
-        return deps.model_price(model)
+        return deps.model_price(batch.model, batch=True, at=batch.created_at)
     except UnknownPriceError:
         return None
 

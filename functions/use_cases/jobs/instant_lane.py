@@ -42,7 +42,7 @@ def classify_now(job: Job, photo: bytes, version: datetime, deps: Deps) -> Job:
     """
     attempt, retry_after = _ask(job, photo, deps)
     held, percent = (job.hold.line_micros, job.hold.percent) if job.hold else (0, 100)
-    terms = Terms(deps.settings.openai_model, deps.model_price(), batch=False, most_micros=held, percent=percent)
+    terms = Terms(deps.settings.openai_model, deps.model_price(), most_micros=held, percent=percent)
     anomalies = UsageAnomalies()
     anomalies.add(job.job_id, attempt, terms)
     report_doubts(anomalies, deps)

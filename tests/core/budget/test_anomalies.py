@@ -10,10 +10,10 @@ from functions.core.jobs.jobs import Failure
 from functions.core.model.parsing import Completion
 from functions.core.model.prompts import OUTPUT_TOKENS_MAX
 from functions.core.model.usage import Usage
-from tests.builders import PRICE, USAGE, answer, answer_text
+from tests.builders import BATCH_PRICE, PRICE, USAGE, answer, answer_text
 
-INSTANT = Terms("gpt-test", PRICE, batch=False, most_micros=2_000)
-BATCH = Terms("gpt-test", PRICE, batch=True, most_micros=1_000)
+INSTANT = Terms("gpt-test", PRICE, most_micros=2_000)
+BATCH = Terms("gpt-test", BATCH_PRICE, most_micros=1_000)
 
 
 @pytest.mark.parametrize("text", [answer_text(), "no JSON"])

@@ -1,5 +1,6 @@
 """What is held back for a call: never less than it costs, and not much more."""
 
+from dataclasses import replace
 from decimal import Decimal
 from io import BytesIO
 from typing import Any
@@ -16,7 +17,7 @@ from functions.core.model.usage import ModelPrice, Usage, cost_micros
 from localcloud.openai import chat_request
 from localcloud.openai.chat import prompt_tokens
 from localcloud.openai.images import Gallery
-from tests.builders import PRICE
+from tests.builders import BATCH_PRICE, PRICE
 
 SIZES = [(64, 64), (384, 512), (512, 512), (512, 288), (768, 1024), (1024, 1024), (2048, 1536), (2048, 2048)]
 
@@ -56,15 +57,17 @@ def test_no_answer_within_the_bounds_costs_more_than_is_held(
     """However its tokens are split: cached, written to the cache, plain, and any output up to the cut."""
     total = cached + written + plain
     usage = Usage(input_tokens=total, cached_tokens=cached, cache_write_tokens=written, output_tokens=output)
-    for batch in (False, True):
-        assert cost_micros(usage, PRICE, batch=batch) <= most_micros(total, PRICE, batch=batch)
+    cached_dearest = replace(BATCH_PRICE, cached=Decimal("0.3"))
+    for price in (PRICE, BATCH_PRICE, cached_dearest):
+        assert cost_micros(usage, price) <= most_micros(total, price)
 
 
 def test_the_arithmetic_of_the_default_model() -> None:
     """By hand: 1,457 tokens in at 0.125, 900 out at 0.5, and one micro-dollar for rounding; half of it in a batch."""
     price = ModelPrice(Decimal("0.1"), Decimal("0.01"), Decimal("0.125"), Decimal("0.5"))
-    assert most_micros(1_457, price, batch=False) == 632 + 1
-    assert most_micros(1_457, price, batch=True) == 316 + 1
+    assert most_micros(1_457, price) == 632 + 1
+    half = ModelPrice(Decimal("0.05"), Decimal("0.005"), Decimal("0.0625"), Decimal("0.25"))
+    assert most_micros(1_457, half) == 316 + 1
 
 
 def test_what_is_held_above_an_estimate_is_rounded_up() -> None:

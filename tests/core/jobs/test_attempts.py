@@ -8,10 +8,10 @@ from functions.core.jobs.jobs import RETRYABLE, Failure, JobError, Status
 from functions.core.jobs.transitions import with_fields
 from functions.core.model.parsing import Completion
 from functions.core.model.prompts import PROMPT_VERSION
-from tests.builders import NOW, PRICE, USAGE, answer, answer_text, job, member
+from tests.builders import BATCH_PRICE, NOW, PRICE, USAGE, answer, answer_text, job, member
 
-INSTANT = Terms("gpt-test", PRICE, batch=False, most_micros=2_000)
-BATCH = Terms("gpt-test", PRICE, batch=True, most_micros=1_000)
+INSTANT = Terms("gpt-test", PRICE, most_micros=2_000)
+BATCH = Terms("gpt-test", BATCH_PRICE, most_micros=1_000)
 
 
 def test_a_good_completion_is_an_answer_with_its_usage() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from functions.core.model.usage import ModelPrice, Usage, cost_micros
-from tests.builders import PRICE
+from tests.builders import BATCH_PRICE, PRICE
 
 
 @pytest.mark.parametrize(
@@ -26,24 +26,24 @@ from tests.builders import PRICE
     ],
     ids=["plain", "cached", "cache write", "all kinds", "nothing"],
 )
-def test_each_kind_of_token_has_its_price_and_a_batch_is_half(usage: Usage, instant: int, batch: int) -> None:
-    """The cost is the invoice's arithmetic: plain, cached and cache-writing input, output; half of it in a batch."""
-    assert cost_micros(usage, PRICE, batch=False) == instant
-    assert cost_micros(usage, PRICE, batch=True) == batch
+def test_each_kind_of_token_has_the_price_of_its_lane(usage: Usage, instant: int, batch: int) -> None:
+    """The cost is the invoice's arithmetic: plain, cached and cache-writing input, output, each at its own price."""
+    assert cost_micros(usage, PRICE) == instant
+    assert cost_micros(usage, BATCH_PRICE) == batch
 
 
 @pytest.mark.parametrize(("tokens", "micros"), [(1, 1), (2, 1), (3, 2), (4, 2), (5, 3)])
 def test_half_a_micro_dollar_is_rounded_up(tokens: int, micros: int) -> None:
     """At half a micro-dollar a token, one token costs one micro-dollar: never free."""
     half = ModelPrice(*[Decimal("0.5")] * 4)
-    assert cost_micros(Usage(input_tokens=tokens, output_tokens=0), half, batch=False) == micros
+    assert cost_micros(Usage(input_tokens=tokens, output_tokens=0), half) == micros
 
 
 def test_ten_thousand_photos_cost_what_the_invoice_says() -> None:
     """Rounding each answer keeps the sum within 1 % of the exact arithmetic."""
     usage = Usage(input_tokens=813, cached_tokens=128, output_tokens=217)
-    exact = (685 * PRICE.input + 128 * PRICE.cached + 217 * PRICE.output) / 2 * 10_000
-    assert abs(cost_micros(usage, PRICE, batch=True) * 10_000 - exact) <= exact / 100
+    exact = (685 * BATCH_PRICE.input + 128 * BATCH_PRICE.cached + 217 * BATCH_PRICE.output) * 10_000
+    assert abs(cost_micros(usage, BATCH_PRICE) * 10_000 - exact) <= exact / 100
 
 
 counts = st.integers(0, 100_000)
@@ -57,7 +57,7 @@ def test_the_cost_is_a_whole_number_and_a_batch_never_costs_more(
     usage = Usage(
         input_tokens=plain + cached + written, cached_tokens=cached, cache_write_tokens=written, output_tokens=output
     )
-    instant, batch = cost_micros(usage, PRICE, batch=False), cost_micros(usage, PRICE, batch=True)
+    instant, batch = cost_micros(usage, PRICE), cost_micros(usage, BATCH_PRICE)
     assert isinstance(instant, int)
     assert 0 <= batch <= instant
     assert abs(2 * batch - instant) <= 2

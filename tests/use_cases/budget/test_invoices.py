@@ -71,16 +71,16 @@ INVOICES = [
         False,
         25_000 * D("0.15") + 1_000 * D("0.075") + 250 * D("0.60"),
     ),
-    # gpt-4.1: 85 + 170 a tile; 2.00 in, 0.50 cached, 8.00 out
+    # gpt-4.1: 85 + 170 a tile; 2.00 in, 0.50 cached, 8.00 out; in a batch, cached input costs the same
     Invoice("gpt-4.1", "high", (768, 1024), 85 + 4 * 170, 235, 0, 150, False, D(1_000 * 2 + 150 * 8)),
-    Invoice("gpt-4.1", "high", (512, 513), 85 + 2 * 170, 575, 512, 150, True, (488 * 2 + 512 * D("0.50") + 1_200) / 2),
+    Invoice("gpt-4.1", "high", (512, 513), 85 + 2 * 170, 575, 512, 150, True, 488 + 512 * D("0.50") + 600),
     # gpt-4.1-mini: patches x 1.62, rounded up; 0.40 in, 0.10 cached, 1.60 out; detail makes no difference
     Invoice("gpt-4.1-mini", "low", (1024, 1024), 1_659, 341, 0, 250, False, 2_000 * D("0.40") + 250 * D("1.60")),
     Invoice("gpt-4.1-mini", "high", (1024, 1024), 1_659, 341, 0, 250, True, (2_000 * D("0.40") + 400) / 2),
     Invoice("gpt-4.1-mini", "high", (1800, 2400), 2_353, 647, 1_000, 250, False, D(2_000) * D("0.4") + 100 + 400),
     # gpt-4.1-nano: patches x 2.46; 0.10 in, 0.025 cached, 0.40 out
     Invoice("gpt-4.1-nano", "high", (512, 512), 630, 470, 0, 250, False, D(110 + 100)),
-    Invoice("gpt-4.1-nano", "auto", (512, 512), 630, 470, 400, 250, True, (70 + 400 * D("0.025") + 100) / 2),
+    Invoice("gpt-4.1-nano", "auto", (512, 512), 630, 470, 400, 250, True, 35 + 400 * D("0.025") + 50),
     # o4-mini: patches x 1.72; 1.10 in, 0.275 cached, 4.40 out
     Invoice("o4-mini", "high", (320, 320), 172, 628, 0, 250, False, 800 * D("1.10") + 250 * D("4.40")),
     # gpt-6-luna, the default: 256 patches x 2.46 as an upper bound; 0.10 in, 0.01 cached, 0.50 out
@@ -93,7 +93,7 @@ INVOICES = [
 
 def booked(invoice: Invoice) -> int:
     """Return what our books say of the provider's answer, read as every answer is, on the day of the invoice."""
-    terms = Terms(invoice.model, model_price(invoice.model, NOW), batch=invoice.batch, most_micros=10**6)
+    terms = Terms(invoice.model, model_price(invoice.model, NOW, batch=invoice.batch), most_micros=10**6)
     return terms.cost_micros(judge(read_completion(completion_body(usage=invoice.usage))))
 
 
@@ -128,4 +128,4 @@ def test_an_answer_costs_the_price_of_its_day(day: datetime, micros: int) -> Non
     """o3 came down from 10 and 40 dollars to 2 and 8 on 10 June 2025: 1,000 tokens in and 200 out, before and after."""
     usage = read_completion(completion_body(usage={"prompt_tokens": 1_000, "completion_tokens": 200})).usage
     assert usage is not None
-    assert cost_micros(usage, model_price("o3", day), batch=False) == micros
+    assert cost_micros(usage, model_price("o3", day, batch=False)) == micros

@@ -1,10 +1,12 @@
 """What a model costs while it changes, or while nobody knows it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from genai_prices.types import ModelPrice
 
 from functions.core.model.usage import UnknownPriceError
 from functions.use_cases.batches.poll_batches import poll_batches
@@ -29,6 +31,26 @@ def test_a_batch_costs_the_price_of_the_model_that_it_was_sent_to(cloud: InProce
     costs = sum(job(cloud, answer)["costMicros"] for answer in answers)
     assert 0 < costs < held["micros"]
     assert stored(cloud, f"budget/{today(cloud)}")["costs"] == {"batch": {"gpt-6-luna": costs}}
+
+
+def test_a_batch_costs_the_price_of_the_day_on_which_it_was_built(
+    cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that becomes a hundred times as dear meanwhile costs neither more than was held nor an alert."""
+    under_way = classify(cloud, "under-way", "batch")
+    submit_batches(cloud.deps)
+    built, held = cloud.clock(), batch_hold(cloud)["micros"]
+
+    def get_prices(at: datetime, context: object = None) -> ModelPrice:
+        times = (1 if context else 2) * (1 if at <= built else 100)
+        return ModelPrice(input_mtok=times * Decimal("0.05"), output_mtok=times * Decimal("0.25"))
+
+    table = SimpleNamespace(find_provider_model=lambda *_: (None, SimpleNamespace(get_prices=get_prices)))
+    monkeypatch.setattr("functions.adapters.prices.get_snapshot", lambda: table)
+    cloud.clock.advance(timedelta(hours=1))
+    poll_batches(cloud.deps)
+    assert 0 < job(cloud, under_way)["costMicros"] < held
+    assert alerts(cloud) == {}
 
 
 def test_a_price_that_goes_missing_stops_what_would_be_spent(
