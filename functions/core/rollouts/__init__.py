@@ -1,0 +1,1 @@
+"""Flags, and what their two paths come to side by side."""

@@ -1,0 +1,64 @@
+"""What was decided about running flags: stops, and what the detector has seen. One document of its own, so that a stop
+works whatever has become of `config/runtime`.
+
+Each flag stands alone in it: what cannot be read of one makes that one old, and leaves the others as they are.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from functions.core.rollouts.counts import Counts
+from functions.core.rollouts.flags import Flag
+from functions.core.shared.damage import DamagedDocument
+from functions.core.shared.records import Kept, Open, problems
+
+
+class By(StrEnum):
+    """Who stopped a flag: the detector, a process that saw it fail, or an operator."""
+
+    DETECTOR = "detector"
+    PROCESS = "process"
+    OPERATOR = "operator"
+
+
+class Stop(Kept):
+    """When a flag was stopped, by whom, and why, in words for operators."""
+
+    at: datetime
+    by: Open[By]
+    why: str
+
+
+class FlagState(Kept):
+    """One flag in `stats/rollouts`. A stop and a restart each begin the next `epoch`, so that what an earlier one
+    counted says nothing about this one. `detector` is the detector's own; `seen` are the counters that it saw last, by
+    day, so that a second look at them changes nothing."""
+
+    epoch: int = Field(default=0, ge=0)
+    stopped: Stop | None = None
+    detector: dict[str, Any] = Field(default_factory=dict)
+    seen: dict[str, Counts] = Field(default_factory=dict)
+
+
+States = Mapping[Flag, FlagState | None]
+"""Every flag's state; None for one that cannot be read, which is old until somebody has mended it."""
+
+
+def read_states(stored: Mapping[str, Any], path: str) -> tuple[States, tuple[DamagedDocument, ...]]:
+    """Return what the stored document says of each flag, and what cannot be read of it. Flags of a newer release are
+    passed over."""
+    states: dict[Flag, FlagState | None] = {}
+    damaged: tuple[DamagedDocument, ...] = ()
+    for flag in Flag:
+        try:
+            states[flag] = FlagState.model_validate(stored.get(flag, {}))
+        except ValidationError as error:
+            states[flag] = None
+            damaged += tuple(
+                DamagedDocument(path, f"{flag}.{field}" if field else flag.value, why) for field, why in problems(error)
+            )
+    return states, damaged

@@ -1,0 +1,39 @@
+"""The document of stops: each flag in it stands alone."""
+
+from datetime import UTC, datetime
+
+from functions.core.rollouts.counts import ArmCounts
+from functions.core.rollouts.flags import Flag
+from functions.core.rollouts.stops import By, FlagState, Stop, read_states
+
+AT = datetime(2026, 11, 29, tzinfo=UTC)
+
+
+def test_a_project_without_the_document_has_stopped_nothing() -> None:
+    """No document, or no field, is the first epoch."""
+    assert read_states({}, "here") == ({Flag.MODEL: FlagState(), Flag.PROMPT: FlagState()}, ())
+
+
+def test_a_state_is_read_as_it_was_written() -> None:
+    """A newer release's fields stay in it."""
+    state = FlagState(
+        epoch=4,
+        stopped=Stop(at=AT, by=By.DETECTOR, why="12 % failed"),
+        detector={"m": [1.5]},
+        seen={"2026-11-29": {"model@4": {"new": ArmCounts(started=2)}}},
+        later="kept",
+    )
+    stored = state.model_dump(by_alias=True)
+    states, damaged = read_states({"model": stored, "a flag of the next release": 1}, "here")
+    assert (states[Flag.MODEL], damaged) == (state, ())
+    assert stored["later"] == "kept"
+
+
+def test_a_flag_that_cannot_be_read_costs_itself_alone() -> None:
+    """The other flag's stop is in force; what is wrong is named, without its value."""
+    stop = {"at": AT, "by": "operator", "why": "by hand"}
+    states, damaged = read_states({"model": {"epoch": "many"}, "prompt": {"stopped": stop}}, "here")
+    assert states[Flag.MODEL] is None
+    assert states[Flag.PROMPT] == FlagState(stopped=Stop(**stop))
+    assert [str(each) for each in damaged] == ["here: model.epoch: must be a whole number"]
+    assert [each.field for each in read_states({"model": 7}, "here")[1]] == ["model"]
