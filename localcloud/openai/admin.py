@@ -2,20 +2,32 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from werkzeug.wrappers import Request
 
 from localcloud.openai.counts import RequestCounts
-from localcloud.openai.engine import Engine
-from localcloud.openai.settings import Settings
+from localcloud.openai.faults import Faults
+
+
+class Steered(Protocol):
+    """The engine of a stand-in, as an admin steers it."""
+
+    faults: Faults
+
+    @property
+    def settings(self) -> BaseModel:
+        """What can be changed while it runs."""
+
+    def tick(self) -> int:
+        """Move to where the clock is; return how many events were accepted."""
 
 
 class Admin:
     """Answers admin requests with status and JSON."""
 
-    def __init__(self, engine: Engine, counts: RequestCounts) -> None:
+    def __init__(self, engine: Steered, counts: RequestCounts) -> None:
         """Steer `engine`, and show and reset `counts`."""
         self._engine = engine
         self._counts = counts
@@ -50,7 +62,7 @@ class Admin:
     def _change_settings(self, request: Request) -> Any:
         changes = _object(request)
         settings = self._engine.settings
-        Settings.model_validate({**settings.model_dump(), **changes})  # all of them are right, or none is made
+        type(settings).model_validate({**settings.model_dump(), **changes})  # all of them are right, or none is made
         for name, value in changes.items():
             setattr(settings, name, value)
         return _public(settings)
@@ -63,5 +75,5 @@ def _object(request: Request) -> dict[str, Any]:
     return body
 
 
-def _public(settings: Settings) -> dict[str, Any]:
+def _public(settings: BaseModel) -> dict[str, Any]:
     return settings.model_dump(exclude={"webhook_secret"})

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Request, Response
 
 from localcloud.openai.admin import Admin
 from localcloud.openai.batches import LIST_MAX as BATCHES_LIST_MAX
-from localcloud.openai.connection import Connection
+from localcloud.openai.connection import CONNECTION, Connection
 from localcloud.openai.counts import RequestCounts
 from localcloud.openai.engine import Engine
 from localcloud.openai.errors import ApiError, invalid, missing_parameter
@@ -24,7 +24,6 @@ from localcloud.openai.settings import UPLOAD_BYTES_MAX
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-CONNECTION = "standin.connection"  # where the server puts the Connection into the WSGI environment
 CHUNK_BYTES = 64 * 1024
 JSON_BODY_BYTES_MAX = 64 * 1024 * 1024
 

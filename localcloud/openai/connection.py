@@ -4,6 +4,9 @@ from typing import NoReturn, Protocol
 
 import httpx2
 
+CONNECTION = "standin.connection"
+"""Where the server puts the Connection into the WSGI environment."""
+
 
 class Connection(Protocol):
     """The caller's end of the line."""

@@ -6,6 +6,7 @@ with `probability`, at most `count` times (None: without end).
 
 import random
 import threading
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -84,9 +85,9 @@ class Fault:
 class Faults:
     """The faults that are waiting to happen. Safe to use from several threads."""
 
-    def __init__(self, seed: int) -> None:
-        """Start without faults; dice are thrown from `seed`."""
-        self._seed = seed
+    def __init__(self, seed: int, kinds: Mapping[str, tuple[str, str, str]] = KINDS) -> None:
+        """Start without faults, of these kinds; dice are thrown from `seed`."""
+        self._seed, self._kinds = seed, kinds
         self._faults: list[Fault] = []
         self._added = 0
         self._lock = threading.Lock()
@@ -97,12 +98,12 @@ class Faults:
         Raises:
             ValueError: an unknown kind or selector, or a value out of range.
         """
-        if kind not in KINDS:
-            raise ValueError(f"unknown fault {kind!r}: one of {', '.join(KINDS)}")
+        if kind not in self._kinds:
+            raise ValueError(f"unknown fault {kind!r}: one of {', '.join(self._kinds)}")
         settable = set(Fault.__dataclass_fields__) - {"kind", "id", "matched", "fired", "dice"}
         if unknown := sorted(set(selectors) - settable):
             raise ValueError(f"unknown selector {unknown[0]!r}: one of {', '.join(sorted(settable))}")
-        fault = Fault(kind=kind, **{"endpoint": KINDS[kind][1], **selectors})
+        fault = Fault(kind=kind, **{"endpoint": self._kinds[kind][1], **selectors})
         if not 0 <= fault.probability <= 1 or not 0 <= fault.share <= 1:
             raise ValueError("probability and share lie between 0 and 1")
         if not 0 < fault.seconds <= HANG_SECONDS_MAX:
@@ -146,19 +147,15 @@ class Faults:
         struck = []
         with self._lock:
             for fault in self._faults:
-                if _fires(fault, point, endpoint, custom_id):
+                if self._kinds[fault.kind][0] == point and _fires(fault, endpoint, custom_id):
                     struck.append(fault)
                     if first_only:
                         break
         return tuple(struck)
 
 
-def _fires(fault: Fault, point: str, endpoint: str, custom_id: str) -> bool:
-    if (
-        KINDS[fault.kind][0] != point
-        or not fnmatchcase(endpoint, fault.endpoint)
-        or not fnmatchcase(custom_id, fault.custom_id)
-    ):
+def _fires(fault: Fault, endpoint: str, custom_id: str) -> bool:
+    if not fnmatchcase(endpoint, fault.endpoint) or not fnmatchcase(custom_id, fault.custom_id):
         return False
     if fault.count is not None and fault.fired >= fault.count:
         return False

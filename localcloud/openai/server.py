@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 from werkzeug.serving import DechunkedInput
 from werkzeug.wsgi import LimitedStream
 
-from localcloud.openai.api import CONNECTION
+from localcloud.openai.connection import CONNECTION
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -158,6 +158,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             for chunk in chunks:
                 self.wfile.write(chunk)
+                self.wfile.flush()  # an answer that comes in pieces is seen to
         self.wfile.flush()
 
     def _body(self) -> IO[bytes]:

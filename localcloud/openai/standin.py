@@ -1,32 +1,22 @@
-"""The stand-in as its users hold it: over a socket for other processes, or in process without sockets and threads."""
+"""The stand-in for OpenAI as its users hold it."""
 
-import shutil
-import tempfile
-import threading
 import time
-import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypedDict, Unpack
-
-import httpx2
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from localcloud.openai.answers import Answer, no_wish
-from localcloud.openai.api import CONNECTION, Api
-from localcloud.openai.connection import InProcessConnection
+from localcloud.openai.api import Api
 from localcloud.openai.counts import RequestCounts
 from localcloud.openai.engine import Clock, Engine
 from localcloud.openai.faults import Faults
 from localcloud.openai.images import Fetch
-from localcloud.openai.server import Server
+from localcloud.openai.served import Served
 from localcloud.openai.settings import Settings
 from localcloud.openai.webhooks import Send, post
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
-TICK_SECONDS = 0.5  # how often a served stand-in looks at its clock without being asked
+    from _typeshed.wsgi import WSGIApplication
 
 
 class SettingsArguments(TypedDict, total=False):
@@ -48,8 +38,10 @@ def machine_time() -> datetime:
     return datetime.now(UTC)
 
 
-class OpenAIStandIn:
+class OpenAIStandIn(Served):
     """Answers the OpenAI client: chat completions with images, files, batches and signed events."""
+
+    base_path = "/v1"
 
     def __init__(
         self,
@@ -75,11 +67,10 @@ class OpenAIStandIn:
             signing_time: Seconds since 1970 for webhook signatures; see webhooks.py for why it is not the clock.
             settings: Fields of Settings, such as `batch_minutes`, `latency_ms` and `webhook_url`.
         """
-        directory = tempfile.mkdtemp(prefix="localcloud-openai-")
-        self._remove_directory = weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
+        super().__init__("openai", port)
         self.settings = Settings(**settings)
         self.engine = Engine(
-            Path(directory),
+            self.directory,
             clock,
             self.settings,
             seed=seed,
@@ -89,9 +80,6 @@ class OpenAIStandIn:
             signing_time=signing_time,
         )
         self._api = Api(self.engine)
-        self._port = port
-        self._server: Server | None = None
-        self._threads: list[threading.Thread] = []
 
     @property
     def faults(self) -> Faults:
@@ -104,63 +92,10 @@ class OpenAIStandIn:
         return self._api.requests
 
     @property
-    def base_url(self) -> str:
-        """What to give the OpenAI client as `base_url`; in process, a host that is reserved for examples."""
-        return f"{self._origin}/v1"
-
-    @property
-    def admin_url(self) -> str:
-        """Where the admin endpoints are."""
-        return f"{self._origin}/__"
-
-    def start(self) -> Self:
-        """Listen; returns at once with the port open."""
-        server = Server(self._port, self._api)
-        self._server = server
-        loops = (lambda: server.serve_forever(poll_interval=0.05), self._keep_ticking)
-        self._threads = [threading.Thread(target=loop, name="openai-standin", daemon=True) for loop in loops]
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def stop(self) -> None:
-        """Stop listening, end answers that hang, and remove the files. Safe to call twice."""
-        if self._server is not None:
-            self._server.stop()
-            for thread in self._threads:
-                thread.join()
-            self._server = None
-        self._remove_directory()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+    def application(self) -> "WSGIApplication":
+        """OpenAI's API."""
+        return self._api
 
     def tick(self) -> int:
         """Move batches to where the clock is, deliver due webhooks, return how many were accepted."""
         return self.engine.tick()
-
-    def http_client(self) -> httpx2.Client:
-        """Return a client for `OpenAI(http_client=...)` that calls the stand-in in process, in the caller's thread."""
-        return httpx2.Client(transport=self.transport(), base_url=self.base_url)
-
-    def transport(self) -> httpx2.BaseTransport:
-        """Return what `http_client` sends with, for a client that puts something of its own in between."""
-        return httpx2.WSGITransport(app=self._in_process)
-
-    @property
-    def _origin(self) -> str:
-        if self._server is None:
-            return "http://openai.example"
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def _in_process(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        environ[CONNECTION] = InProcessConnection()
-        return self._api(environ, start_response)
-
-    def _keep_ticking(self) -> None:
-        server = self._server
-        while server is not None and not server.stopping.wait(TICK_SECONDS):
-            self.tick()

@@ -1,0 +1,75 @@
+"""The stand-in for Anthropic as its users hold it."""
+
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+from localcloud.anthropic.api import Api
+from localcloud.anthropic.engine import Clock, Engine
+from localcloud.anthropic.settings import Settings
+from localcloud.openai.answers import Answer, no_wish
+from localcloud.openai.counts import RequestCounts
+from localcloud.openai.faults import Faults
+from localcloud.openai.images import Fetch
+from localcloud.openai.served import Served
+from localcloud.openai.standin import machine_time
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+
+class SettingsArguments(TypedDict, total=False):
+    """The fields of Settings, as keyword arguments."""
+
+    batch_minutes: float
+    latency_ms: float
+    cache_read_tokens: int
+    cache_write_tokens: int
+    batch_requests_max: int
+    batch_bytes_max: int
+
+
+class AnthropicStandIn(Served):
+    """Answers the Anthropic client: messages with images, structured outputs and tools, and message batches."""
+
+    def __init__(
+        self,
+        port: int = 0,
+        clock: Clock = machine_time,
+        *,
+        seed: int = 0,
+        answers: Answer = no_wish,
+        fetch: Fetch | None = None,
+        **settings: Unpack[SettingsArguments],
+    ) -> None:
+        """Put the parts together; nothing listens before `start`.
+
+        Args:
+            port: Where to listen on 127.0.0.1; 0 takes a free port.
+            clock: Returns the time as an aware datetime.
+            seed: What identifiers, orders, durations and faults are drawn from.
+            answers: What to say of a picture, as far as a request's schema lets it; see localcloud/openai/answers.py.
+            fetch: How image URLs are fetched (URL to bytes); by default over HTTPS.
+            settings: Fields of Settings, such as `batch_minutes` and `latency_ms`.
+        """
+        super().__init__("anthropic", port)
+        self.settings = Settings(**settings)
+        self.engine = Engine(self.directory, clock, self.settings, seed=seed, answers=answers, fetch=fetch)
+        self._api = Api(self.engine)
+
+    @property
+    def faults(self) -> Faults:
+        """The faults that are waiting to happen: `add(kind=..., ...)`, `clear()`, `list()`."""
+        return self.engine.faults
+
+    @property
+    def requests(self) -> RequestCounts:
+        """Requests received by endpoint, such as `{"POST /v1/messages": 3}`; `requests.reset()` starts again."""
+        return self._api.requests
+
+    @property
+    def application(self) -> "WSGIApplication":
+        """Anthropic's API."""
+        return self._api
+
+    def tick(self) -> int:
+        """Move batches to where the clock is."""
+        return self.engine.tick()
