@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test test-fast test-long test-localcloud test-install test-client bench simulate check format docs callable audit lock vendor clean
+.PHONY: help install demo dev test test-fast test-long test-localcloud test-install test-client bench simulate check format docs pictures callable audit lock vendor clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -15,11 +15,11 @@ venv/.local venv/.dev: venv/.%: requirements-%.txt
 
 install: venv/.local  ## Install what running, deploying and operating takes into venv/; the checks bring the rest
 
-demo: venv/.local  ## Run the main job end to end: make demo [PHOTOS=folder] [FIRESTORE=official] [PICTURE=file.svg]
-	@$(BIN)/python -m scripts.demo $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(PICTURE),--picture "$(PICTURE)")
+demo: venv/.local  ## Run the main job end to end: make demo [PHOTOS=folder] [OPEN=1, serve the pages] [FIRESTORE=official] [PICTURE=file.svg]
+	@$(BIN)/python -m scripts.demo $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(PICTURE),--picture "$(PICTURE)") $(if $(OPEN),--open)
 
-dev: venv/.local  ## Keep the local cloud running: make dev [FIRESTORE=official] [SUITE=official, Google's emulators, or running]
-	@$(BIN)/python -m scripts.dev $(if $(FIRESTORE),--firestore "$(FIRESTORE)") $(if $(SUITE),--suite "$(SUITE)")
+dev: venv/.local  ## Keep the local cloud running: make dev [DAYS=60, played first] [VERBOSE=1] [FIRESTORE=official] [SUITE=official, Google's emulators, or running]
+	@$(BIN)/python -m scripts.dev $(if $(DAYS),--days "$(DAYS)") $(if $(VERBOSE),--verbose) $(if $(FIRESTORE),--firestore "$(FIRESTORE)") $(if $(SUITE),--suite "$(SUITE)")
 
 test: check  ## Lint, layers, types, and all tests; those of the core have to cover every line and branch of it
 	@# Counted without the tests that draw their examples: what is covered must not hang on what they draw today.
@@ -59,6 +59,9 @@ check: venv/.dev  ## Lint, layers and types only
 
 format: venv/.dev  ## Format the code
 	@$(BIN)/python -m ruff format --quiet .
+
+pictures: venv/.dev  ## Draw the pages for README: 60 days played, light and dark; needs a browser
+	@$(BIN)/python -m scripts.pictures
 
 callable: venv/.local  ## Begin a new callable: make callable NAME=get_streak SUBJECT=wallet [DOES="Show the streak."]
 	@$(BIN)/python -m scripts.new_callable "$(NAME)" "$(SUBJECT)" $(if $(DOES),--does "$(DOES)")

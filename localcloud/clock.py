@@ -15,6 +15,11 @@ FILE_VARIABLE = "LOCALCLOUD_CLOCK"  # in whose environment the parts of a local 
 _OFFSET = struct.Struct("<d")  # seconds; eight aligned bytes, so a reader never sees half a write
 
 
+def utc_now() -> datetime:
+    """Return the machine's time."""
+    return datetime.now(UTC)
+
+
 class MovableClock:
     """The machine's time plus an offset. Call it for the time now: an aware datetime in UTC."""
 
@@ -31,7 +36,7 @@ class MovableClock:
 
     def __call__(self) -> datetime:
         """Return the moved time now."""
-        return datetime.now(UTC) + self.offset
+        return utc_now() + self.offset
 
     @property
     def offset(self) -> timedelta:
@@ -48,7 +53,7 @@ class MovableClock:
         if moment < now:
             shown, wanted = (f"{time:%Y-%m-%d %H:%M:%S}" for time in (now, moment))
             raise ValueError(f"the clock shows {shown} and does not go back to {wanted}")
-        _OFFSET.pack_into(self._shared, 0, (moment - datetime.now(UTC)).total_seconds())
+        _OFFSET.pack_into(self._shared, 0, (moment - utc_now()).total_seconds())
 
     def advance(self, step: timedelta) -> None:
         """Move forward by `step`."""

@@ -236,7 +236,7 @@ class LocalCloud:
             self.openai.settings.webhook_url = self.url(settings.openai_webhook)
         self.page_url = ""
         if settings.site is not None:
-            hosting = HostingServer(settings.site, self._page, settings.ports.hosting)
+            hosting = HostingServer(settings.site, self._page, self.clock, settings.ports.hosting)
             run(stack, hosting)
             self.page_url = hosting.url
         self.cron = CronClock(

@@ -17,7 +17,8 @@ from typing import Any
 from werkzeug.security import safe_join
 from werkzeug.wrappers import Request, Response
 
-from localcloud.serving import HOST, BackgroundServer
+from localcloud.clock import utc_now
+from localcloud.serving import HOST, BackgroundServer, Clock
 
 NOT_FOUND = "There is no such page.\n"
 _UNSERVED = ("redirects", "rewrites", "i18n", "appAssociation", "trailingSlash")
@@ -115,14 +116,15 @@ def _split(address: str) -> tuple[str, int]:
 class HostingServer(BackgroundServer):
     """Serves a site on this machine."""
 
-    def __init__(self, site: Site, page: Callable[[], Page], port: int = 0) -> None:
-        """Take the port now. `page` is asked with every look: the parts of the cloud may have started since.
+    def __init__(self, site: Site, page: Callable[[], Page], clock: Clock = utc_now, port: int = 0) -> None:
+        """Take the port now. `page` is asked with every look: the parts of the cloud may have started since. Answers
+        carry the date by `clock`.
 
         Raises:
             PortTakenError: another program listens on `port`.
         """
         self._site, self._page = site, page
-        super().__init__(Request.application(self._answer), "hosting", port)
+        super().__init__(Request.application(self._answer), "hosting", port, clock)
 
     @property
     def url(self) -> str:

@@ -3,13 +3,19 @@
 import os
 import socket
 import threading
+from collections.abc import Callable
+from datetime import datetime
 from socketserver import BaseServer
 from typing import TYPE_CHECKING
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from localcloud.clock import utc_now
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+
+Clock = Callable[[], datetime]
 
 HOST = "127.0.0.1"
 _POLL_SECONDS = 0.02  # how long stopping waits for the serving loop to notice
@@ -56,6 +62,11 @@ class _Handler(WSGIRequestHandler):
     """Answers without a line in the console, and closes: a kept connection would keep its thread alive."""
 
     protocol_version = "HTTP/1.0"
+    clock: Clock
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Return the Date header of an answer: the time of the cloud."""
+        return super().date_time_string(self.clock().timestamp() if timestamp is None else timestamp)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Print nothing."""
@@ -84,14 +95,15 @@ class Background:
 class BackgroundServer(Background):
     """A WSGI application served on this machine by one thread per request."""
 
-    def __init__(self, app: "WSGIApplication", name: str, port: int = 0) -> None:
-        """Take the port now; `name` is the thread's.
+    def __init__(self, app: "WSGIApplication", name: str, port: int = 0, clock: Clock = utc_now) -> None:
+        """Take the port now; `name` is the thread's. Answers carry the date of `clock`.
 
         Raises:
             PortTakenError: another program listens on `port`.
         """
         with listen(port) as listener:
             # Given the socket, because make_server ends the whole program when it finds the port taken.
-            server = make_server(HOST, 0, app, threaded=True, request_handler=_Handler, fd=listener.fileno())
+            handler = type("_Dated", (_Handler,), {"clock": staticmethod(clock)})
+            server = make_server(HOST, 0, app, threaded=True, request_handler=handler, fd=listener.fileno())
         super().__init__(server, name)
         self.port = server.port

@@ -52,6 +52,7 @@ def main(
     settings: Callable[..., CloudSettings] = CloudSettings.of,
     words: Sequence[str] | None = None,
     more: Callable[[LocalCloud, ExitStack], Sections] = _nothing,
+    link: Callable[[LocalCloud], str] | None = None,
 ) -> int:
     """Run until Ctrl-C, and return the exit status: 0, or 2 for what cannot be started, with one line that says why.
 
@@ -59,10 +60,16 @@ def main(
         prog: what the user has typed, for the help and that line.
         settings: makes the settings of the fields of CloudSettings that the command line names.
         words: the command line, by default the program's own.
-        more: called with the running cloud; returns what else to print. What it enters on the stack ends with the
-            cloud.
+        more: called with the running cloud, before cron; returns what else to print. What it enters on the stack ends
+            with the cloud.
+        link: returns the address to open first. With it that is all that is printed, unless the command line says
+            `--verbose`.
     """
-    chosen = vars(_parser(prog).parse_args(words))
+    parser = _parser(prog)
+    if link is not None:
+        parser.add_argument("--verbose", action="store_true", help="print where everything is, and what to copy")
+    chosen = vars(parser.parse_args(words))
+    verbose = chosen.pop("verbose", True)
     for stop in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, signal.default_int_handler)
     picture = chosen.pop("picture")
@@ -73,7 +80,7 @@ def main(
         usual = {**USUAL_PORTS, **found.usual_ports}
         ports = {part: _port(usual[part], port) for part, port in asked.items()}
         control_port = ports.pop("control")
-        _run(cloud_of(replace(found, ports=Ports(**ports))), control_port, more, picture)
+        _run(cloud_of(replace(found, ports=Ports(**ports))), control_port, more, link, verbose=verbose, picture=picture)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
     except (PortTakenError, FirestoreChoiceError, FunctionsStartError, ProjectError) as error:
@@ -116,7 +123,13 @@ def _port(usual: int, asked: int | None) -> int:
 
 
 def _run(
-    cloud: LocalCloud, control_port: int, more: Callable[[LocalCloud, ExitStack], Sections], picture: Path | None
+    cloud: LocalCloud,
+    control_port: int,
+    more: Callable[[LocalCloud, ExitStack], Sections],
+    link: Callable[[LocalCloud], str] | None,
+    *,
+    verbose: bool,
+    picture: Path | None,
 ) -> None:
     with ExitStack() as stack:
         with Console(stderr=True).status(
@@ -128,9 +141,13 @@ def _run(
         control = ControlServer(cloud, control_port)
         control.start()
         stack.callback(control.stop)
+        sections = more(cloud, stack)
         cloud.cron.start()
         console = Console(highlight=False, record=picture is not None)
-        _show(console, cloud, control.url, more(cloud, stack))
+        if verbose:
+            _show(console, cloud, control.url, sections)
+        if link is not None:
+            console.print(f"Open {link(cloud)}", soft_wrap=True, markup=False)
         if picture is not None:
             svg = console.export_svg(title=f"localcloud up in {cloud.settings.source.parent.name}/", unique_id="up")
             # No font is fetched from elsewhere: the viewer's own fixed-width one will do.

@@ -2,6 +2,7 @@
 
 import re
 import sys
+import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -19,9 +20,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from localcloud.callables import CallableError
-from localcloud.cloud import LocalCloud, SignedIn
+from localcloud.cloud import LocalCloud, SignedIn, custom_token
 from localcloud.firestore_choice import FirestoreChoiceError
 from localcloud.functions_process import FunctionsStartError
+from scripts.dev import operators_page
 from scripts.drawings import drawn_photos
 from scripts.ecolane_cloud import ecolane_cloud
 
@@ -50,15 +52,21 @@ class Photo:
 def main(
     photos: Annotated[Path | None, typer.Option(help="A folder of photos; without it a few are drawn.")] = None,
     picture: Annotated[Path | None, typer.Option(help="An SVG file for what is printed, like docs/demo.svg.")] = None,
+    *,
+    open_pages: Annotated[bool, typer.Option("--open", help="Serve the pages afterwards, until Ctrl-C.")] = False,
 ) -> None:
     """Run the demo and print what the user and the operator see."""
     console.record = picture is not None
     try:
         found = _load(photos)
         with ecolane_cloud() as cloud:
-            _run(cloud, found)
-        if picture is not None:
-            picture.write_text(_svg(), encoding="utf-8")
+            user = _run(cloud, found)
+            if picture is not None:
+                picture.write_text(_svg(), encoding="utf-8")
+            if open_pages:
+                _serve(cloud, user)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
     except (DemoError, FirestoreChoiceError, FunctionsStartError, OSError) as problem:
         console.print(f"[red]demo:[/] {problem}")
         sys.exit(1)
@@ -103,7 +111,18 @@ class Meter:
         operations.update({kind: after[kind] - before[kind] for kind in after})
 
 
-def _run(cloud: LocalCloud, photos: list[Photo]) -> None:
+def _serve(cloud: LocalCloud, user: SignedIn) -> None:
+    """Say where the pages are, and go on in real time until Ctrl-C."""
+    cloud.cron.start()
+    for who, link in {
+        "the user whose photos these are": f"{cloud.page_url}/#token={custom_token(user.uid)}",
+        "an operator": operators_page(cloud),
+    }.items():
+        console.print(f"Open as {who}: {link}", soft_wrap=True, markup=False, highlight=False)
+    threading.Event().wait()
+
+
+def _run(cloud: LocalCloud, photos: list[Photo]) -> SignedIn:
     provider = "a stand-in on this machine" if cloud.openai_is_standin else cloud.openai_base_url
     console.print(
         Panel.fit(
@@ -134,6 +153,7 @@ def _run(cloud: LocalCloud, photos: list[Photo]) -> None:
     unfinished = [photo.name for photo in photos if photo.job["status"] not in {"done", "failed"}]
     if unfinished:
         raise DemoError(f"{len(unfinished)} photos are still at the provider: its batches take up to 24 hours")
+    return user
 
 
 def _svg() -> str:

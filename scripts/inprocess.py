@@ -212,13 +212,19 @@ class InProcessCloud:
     raise.
     """
 
-    def __init__(self, wait: Wait | None = None, clock: StillClock | None = None, **standin: Any) -> None:
-        """`wait` is how a call waits for a lock of Firestore's, see `in_process_client`; `standin` are arguments of
-        OpenAIStandIn."""
+    def __init__(
+        self,
+        wait: Wait | None = None,
+        clock: StillClock | None = None,
+        firestore: FirestoreServer | None = None,
+        **standin: Any,
+    ) -> None:
+        """`wait` is how a call waits for a lock of Firestore's, see `in_process_client`; `firestore` is where the
+        documents go, instead of a server of its own; `standin` are arguments of OpenAIStandIn."""
         self.clock = clock or StillClock()
         self._webhook_secret = standin.get("webhook_secret", "")
         # Locks of a process that died expire by the same clock that everything else goes by.
-        self.firestore = FirestoreServer(indexes=_INDEXES, clock=self.clock, seconds=self.clock.seconds)
+        self.firestore = firestore or FirestoreServer(indexes=_INDEXES, clock=self.clock, seconds=self.clock.seconds)
         self.openai = OpenAIStandIn(clock=self.clock, answers=sample_answers.answers, **standin)
         self.files = MemoryFiles()
         self.messaging = MemoryMessaging()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from localcloud.hosting import HostingError, HostingServer, Page, Site, matches
 
+MOVED = datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
 HEADERS = [
     {
         "source": "**",
@@ -31,11 +33,17 @@ def site(tmp_path: Path) -> Iterator[httpx.Client]:
     (tmp_path / "outside.txt").write_text("outside")
     section = {"public": "public", "ignore": ["**/*.md"], "cleanUrls": True, "headers": HEADERS}
     page = Page({"projectId": "demo-local"}, {"auth": "127.0.0.1:9099", "functions": "http://127.0.0.1:5001"})
-    server = HostingServer(Site.of(tmp_path, section), lambda: page)
+    server = HostingServer(Site.of(tmp_path, section), lambda: page, lambda: MOVED)
     server.start()
     with httpx.Client(base_url=server.url) as client:
         yield client
     server.stop()
+
+
+def test_answers_carry_the_date_of_the_clouds_clock(site: httpx.Client) -> None:
+    """A page goes by it: what the functions date is of the moved clock, too."""
+    for path in ("/", "/__/firebase/init.json", "/missing"):
+        assert site.get(path).headers.get_list("date") == ["Tue, 01 Dec 2026 09:30:00 GMT"]
 
 
 @pytest.mark.parametrize(

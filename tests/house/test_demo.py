@@ -2,15 +2,19 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import httpx
 import pytest
 
 from scripts.drawings import drawn_photos
 
+OPEN = re.compile(r"Open as .+: http")
 ROOT = Path(__file__).resolve().parents[2]
 PHOTOS = ROOT.parent / "shared" / "photos"
 
@@ -40,6 +44,26 @@ def test_the_demo_runs_the_main_job() -> None:
     assert re.search(r"saved \d\d%", demo.stdout)
     for who in ("the app's calls", "the crons meanwhile"):
         assert re.search(rf"Firestore, {who}: \d+ reads, \d+ writes, 0 deletes", demo.stdout)
+
+
+def test_the_demo_serves_the_pages_until_it_is_told_to_stop() -> None:
+    """Afterwards two links stand there, each opens its page, and Ctrl-C ends everything."""
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "scripts.demo", "--open"],
+        cwd=ROOT,
+        env=os.environ | {"COLUMNS": "120", "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert demo.stdout is not None
+    links = [line.rpartition(": ")[2].strip() for line in islice(filter(OPEN.match, demo.stdout), 2)]
+    pages = [httpx.get(link.partition("#")[0]) for link in links]
+    demo.send_signal(signal.SIGINT)
+    _, errors = demo.communicate(timeout=60)
+    assert [page.status_code for page in pages] == [200, 200]
+    assert [link.partition("#")[0].endswith("/operator") for link in links] == [False, True]
+    assert (demo.returncode, errors) == (0, "stopped\n")
 
 
 def test_the_demo_takes_a_folder_of_photos() -> None:

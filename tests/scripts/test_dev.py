@@ -2,16 +2,20 @@
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from localcloud.cloud import LocalCloud
 from scripts.dev import more
 
 ROOT = Path(__file__).parents[2]
+LINK = r"Open http://127\.0\.0\.1:\d+/operator#token=[\w-]+\.[\w-]+\."
 
 
 def dev(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -35,9 +39,10 @@ def test_the_curl_line_works_as_pasted(cloud: LocalCloud) -> None:
 
 def test_it_is_this_product(tmp_path: Path) -> None:
     """What it prints names our functions, the clock that they go by, and where the operators' schedules are."""
-    ran = dev("--picture", str(tmp_path / "dev.svg"))
+    ran = dev("--verbose", "--picture", str(tmp_path / "dev.svg"))
 
     assert ran.returncode == 0, ran.stderr
+    assert re.fullmatch(LINK, ran.stdout.splitlines()[-1])
     for words in (
         "demo-ecolane on this machine",
         "classify_image",
@@ -45,6 +50,38 @@ def test_it_is_this_product(tmp_path: Path) -> None:
         "SCHEDULER_SERVICE_ACCOUNT=scheduler@demo-ecolane.iam.gserviceaccount.com",
     ):
         assert words in ran.stdout
+
+
+def test_it_ends_with_one_line(tmp_path: Path) -> None:
+    """The link to open, as a fresh operator; all the rest is for who asks."""
+    ran = dev("--picture", str(tmp_path / "dev.svg"))
+
+    assert ran.returncode == 0, ran.stderr
+    assert re.fullmatch(f"{LINK}\n", ran.stdout)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--days", "401"), "DAYS=401 is not between 0 and 400"),
+        (("--days", "-1"), "DAYS=-1 is not between 0 and 400"),
+        (("--days", "week"), "DAYS=week is no number"),
+    ],
+)
+def test_days_that_cannot_be_played_are_one_line(words: tuple[str, ...], said: str) -> None:
+    """It ends before anything has started, with status 2."""
+    ran = dev(*words)
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (2, "", f"make dev: {said}\n")
+
+
+def test_days_are_played_before_the_link_is_there(tmp_path: Path) -> None:
+    """Its link is printed once they are over, and Ctrl-C meanwhile would end it as ever."""
+    ran = dev("--days", "2", "--verbose", "--picture", str(tmp_path / "dev.svg"))
+
+    assert ran.returncode == 0, ran.stderr
+    assert "as one of the days played" in ran.stdout
+    assert re.fullmatch(LINK, ran.stdout.splitlines()[-1])
 
 
 def test_an_unknown_firestore_is_one_line() -> None:

@@ -1,36 +1,34 @@
 """The pages in a real browser, in front of the whole local cloud."""
 
-import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from localcloud.cloud import LocalCloud, custom_token
+from scripts import browsers
 from scripts.ecolane_cloud import ecolane_cloud
 from tests.app import photo
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
-HOW = "no browser for the pages: apt-get install chromium-headless-shell"
 PATIENCE_MS = 60_000
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator["Browser"]:
     """The machine's own browser; skips with the line that installs one."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make venv/.dev")
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        pytest.skip(HOW)
-    playwright.expect.set_options(timeout=PATIENCE_MS)
-    with playwright.sync_playwright() as driver:
-        # Without its sandbox, which it does not have where it runs as root: it sees no page but ours.
-        browser = driver.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    with ExitStack() as stack:
+        try:
+            started = stack.enter_context(browsers.browser())
+        except browsers.NoBrowserError as missing:
+            pytest.skip(str(missing))
+        from playwright.sync_api import expect  # noqa: PLC0415  (it is there, if a browser is)
+
+        expect.set_options(timeout=PATIENCE_MS)
+        yield started
 
 
 @pytest.fixture(scope="module")

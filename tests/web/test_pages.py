@@ -1,6 +1,7 @@
 """What holds for both pages: their policy, their region, and that a refusal has its words."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from playwright.sync_api import expect
@@ -9,7 +10,7 @@ from functions.core.shared.errors import EcolaneError
 from functions.core.shared.photos import PhotoProblem
 from functions.deploy import params
 from localcloud.cloud import LocalCloud
-from tests.web.conftest import Opened
+from tests.web.conftest import Opened, classify
 
 WEB = Path(__file__).resolve().parents[2] / "web"
 REFUSALS = (WEB / "lib" / "refusals.js").read_text(encoding="utf-8")
@@ -58,3 +59,13 @@ def test_the_policy_lets_no_foreign_script_run(opened: Opened, cloud: LocalCloud
     assert ran == [False, "refused"]
     assert any("Content Security Policy" in problem for problem in opened.problems)
     opened.problems.clear()
+
+
+def test_a_page_goes_by_the_servers_clock(opened: Opened) -> None:
+    """A device's own may be days wrong: what happened a moment ago is not "in 3 days", and today is the server's."""
+    page = opened.page
+    page.clock.install(time=datetime.now(UTC) - timedelta(days=3))
+    opened.start()
+    uid = page.evaluate("async () => (await import('/vendor/firebase.js')).getAuth().currentUser.uid")
+    classify(opened.cloud, uid, "clock", "instant")
+    expect(page.get_by_role("listitem").filter(has_text=re.compile(r"just now|seconds? ago"))).to_be_visible()

@@ -10,7 +10,9 @@ import {
   getStorage,
   httpsCallable,
   initializeApp,
+  signInWithCustomToken,
 } from "../vendor/firebase.js";
+import { setClock } from "./clock.js";
 import { Refusal } from "./refusals.js";
 
 /** Where the functions are deployed: the deploy's REGION. */
@@ -20,7 +22,9 @@ const LOCAL = new Set(["localhost", "127.0.0.1"]);
 
 /** Returns Firebase's services of the project, at its emulators on a developer's machine. */
 export async function connect() {
-  const [config, at] = await Promise.all([fetch("/__/firebase/init.json").then((answer) => answer.json()), emulators()]);
+  const [found, at] = await Promise.all([fetch("/__/firebase/init.json"), emulators()]);
+  setClock(found);
+  const config = await found.json();
   const app = initializeApp(config);
   // Each is told of its emulator at once: a user who is still signed in is looked up with the next tick.
   const auth = getAuth(app);
@@ -32,6 +36,18 @@ export async function connect() {
   const storage = getStorage(app);
   if (at.storage) connectStorageEmulator(storage, at.storage.host, at.storage.port);
   return { auth, db, functions, storage };
+}
+
+/** Signs in with the token that a link of a developer's machine carries, and takes it out of the address. Returns what
+ * is wrong with the link, if anything. */
+export async function signInByLink({ auth }) {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (!token) return "";
+  history.replaceState(null, "", location.pathname);
+  return signInWithCustomToken(auth, token).then(
+    () => "",
+    () => "This link is not good any more. Take a new one, or sign in.",
+  );
 }
 
 /** Returns where the emulators are, by name: none for a page that is deployed. */

@@ -1,4 +1,5 @@
 // Figures and times as people read them. Days are UTC and say so; clock times are the reader's own.
+import { now as timeNow } from "./clock.js";
 
 /** Dollars with as many digits as matter: $3.20, $0.0002. Takes integer micro-dollars. */
 export function dollars(micros) {
@@ -21,7 +22,7 @@ export function date(value) {
 }
 
 /** How long ago, or until when: "2 min ago", "in 35 min". */
-export function relative(value, now = Date.now()) {
+export function relative(value, now = timeNow()) {
   const seconds = Math.round((date(value).getTime() - now) / 1000);
   const size = Math.abs(seconds);
   const text =
@@ -35,7 +36,7 @@ export function localTime(value) {
   const when = date(value);
   if (!when || Number.isNaN(when.getTime())) return "later";
   const clock = when.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-  const today = when.toDateString() === new Date().toDateString();
+  const today = when.toDateString() === new Date(timeNow()).toDateString();
   return today ? `at ${clock}` : `on ${when.toLocaleDateString([], { weekday: "long" })} at ${clock}`;
 }
 
@@ -52,4 +53,4 @@ export function duration(seconds) {
 }
 
 /** The UTC day of a moment: 2026-11-21. */
-export const day = (when = new Date()) => when.toISOString().slice(0, 10);
+export const day = (when = new Date(timeNow())) => when.toISOString().slice(0, 10);

@@ -1,11 +1,12 @@
 // Live documents: one listener each, counted, resting while nobody looks.
 import { onSnapshot } from "../vendor/firebase.js";
 import { useEffect, useState } from "../vendor/ui.js";
+import { now as timeNow } from "./clock.js";
 
 const IDLE_MS = 30 * 60 * 1000;
 
 /** What this page has cost in reads: a document for each that came or changed, one for a look that found nothing. */
-export const bill = { reads: 0, since: Date.now() };
+export const bill = { reads: 0 };
 
 const resting = new Set();
 let awake = true;
@@ -65,7 +66,7 @@ export function useLive(make, read, keys) {
         (snapshot) => {
           const { fromCache } = snapshot.metadata;
           bill.reads += came(snapshot);
-          setState({ value: read(snapshot), stale: fromCache, error: null, at: Date.now() });
+          setState({ value: read(snapshot), stale: fromCache, error: null, at: timeNow() });
         },
         (error) => setState((before) => ({ ...before, error, stale: true })),
       );
@@ -99,9 +100,9 @@ export function remember(name, value) {
 
 /** The time, anew every few seconds, for what is said relative to it. */
 export function useNow(seconds = 5) {
-  const [now, setNow] = useState(Date.now());
+  const [now, setNow] = useState(timeNow());
   useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), seconds * 1000);
+    const timer = setInterval(() => setNow(timeNow()), seconds * 1000);
     return () => clearInterval(timer);
   }, [seconds]);
   return now;

@@ -1,7 +1,7 @@
 // The operators' page: one sentence first, then what proves it. It shows what it costs itself, and rests when hidden.
-import { onIdTokenChanged, signInWithCustomToken, signInWithEmailAndPassword, signOut } from "../vendor/firebase.js";
+import { onIdTokenChanged, signInWithEmailAndPassword, signOut } from "../vendor/firebase.js";
 import { html, render, useEffect, useState } from "../vendor/ui.js";
-import { caller, connect } from "../lib/firebase.js";
+import { caller, connect, signInByLink } from "../lib/firebase.js";
 import { dollars } from "../lib/format.js";
 import { bill, useNow } from "../lib/live.js";
 import { signInProblem } from "../lib/refusals.js";
@@ -69,7 +69,7 @@ function OwnCost({ cloud }) {
   return html`
     <p class="quiet bar">
       <span>This page has cost ${dollars(Math.round(bill.reads * READ_MICROS))} in ${bill.reads} reads since you opened it.</span>
-      <button class="link" onClick=${() => signOut(cloud.auth)}>Sign out</button>
+      <span><a href="/">The user's page</a> · <button class="link" onClick=${() => signOut(cloud.auth)}>Sign out</button></span>
     </p>
   `;
 }
@@ -109,14 +109,6 @@ function SignIn({ auth, byLink }) {
   `;
 }
 
-/** Signs in with the token that a link of the developer's own machine carries, and takes it out of the address. */
-async function signInByLink(auth) {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (!token) return;
-  history.replaceState(null, "", location.pathname);
-  await signInWithCustomToken(auth, token);
-}
-
 const cloud = await connect();
-const byLink = await signInByLink(cloud.auth).then(() => "", () => "This link is not good any more. Take a new one, or sign in.");
+const byLink = await signInByLink(cloud);
 render(html`<${App} cloud=${{ ...cloud, byLink, call: caller(cloud) }} />`, document.getElementById("app"));

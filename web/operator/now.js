@@ -36,7 +36,7 @@ export function Now({ cloud }) {
   const before = useMemo(() => remembered("now"), []);
   const fresh = useMemo(() => live.shards.value && sumOfShards(live.shards.value), [live.shards.value]);
   useEffect(() => {
-    if (fresh && !live.shards.stale) remember("now", { today, sum: fresh, at: Date.now() });
+    if (fresh && !live.shards.stale) remember("now", { today, sum: fresh, at: now });
   }, [fresh]);
   const sum = fresh ?? (before?.today === today ? before.sum : null);
   const failed = Object.values(live).find(({ error }) => error);

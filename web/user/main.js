@@ -1,7 +1,7 @@
 // The user's page: a reference client. Photo in, two lanes, live list, result, wallet.
 import { onIdTokenChanged } from "../vendor/firebase.js";
 import { html, render, useCallback, useEffect, useState } from "../vendor/ui.js";
-import { caller, connect } from "../lib/firebase.js";
+import { caller, connect, signInByLink } from "../lib/firebase.js";
 import { whole } from "../lib/format.js";
 import { Jobs } from "./jobs.js";
 import { Result } from "./result.js";
@@ -13,7 +13,7 @@ function App({ cloud }) {
   const [user, setUser] = useState(undefined);
   useEffect(() => onIdTokenChanged(cloud.auth, setUser), [cloud]);
   if (user === undefined) return html`<main class="page narrow"><div class="skeleton figure" aria-label="Loading"></div></main>`;
-  if (user === null) return html`<${SignIn} auth=${cloud.auth} />`;
+  if (user === null) return html`<${SignIn} auth=${cloud.auth} byLink=${cloud.byLink} />`;
   return html`<${Home} key=${user.uid} cloud=${{ ...cloud, uid: user.uid, user }} />`;
 }
 
@@ -48,4 +48,5 @@ function Home({ cloud }) {
 }
 
 const cloud = await connect();
-render(html`<${App} cloud=${{ ...cloud, call: caller(cloud) }} />`, document.getElementById("app"));
+const byLink = await signInByLink(cloud);
+render(html`<${App} cloud=${{ ...cloud, byLink, call: caller(cloud) }} />`, document.getElementById("app"));

@@ -3,8 +3,8 @@ import { createUserWithEmailAndPassword, signInAnonymously, signInWithEmailAndPa
 import { html, useState } from "../vendor/ui.js";
 import { signInProblem } from "../lib/refusals.js";
 
-export function SignIn({ auth }) {
-  const [problem, setProblem] = useState("");
+export function SignIn({ auth, byLink }) {
+  const [problem, setProblem] = useState(byLink);
   const [busy, setBusy] = useState(false);
   const attempt = async (enter) => {
     setBusy(true);
