@@ -34,6 +34,7 @@ from google.cloud.firestore import Client as FirestoreClient
 from google.cloud.storage import Client as StorageClient
 
 from localcloud import callables
+from localcloud.anthropic import AnthropicStandIn
 from localcloud.auth import AuthServer
 from localcloud.clock import FILE_VARIABLE, MovableClock
 from localcloud.cron import CronClock, CronFaults, Tick
@@ -76,6 +77,7 @@ class Ports:
     storage: int = 0
     auth: int = 0
     openai: int = 0
+    anthropic: int = 0
     hosting: int = 0
 
 
@@ -100,8 +102,9 @@ class CloudSettings:
         environment: more variables for the functions.
         openai: auto asks the real OpenAI where OPENAI_API_KEY or OPENAI_BASE_URL is set; standin never; none starts
             no stand-in.
-        answers: what the stand-in says, see `openai.answers`.
-        standin: more arguments of OpenAIStandIn.
+        anthropic: whether a stand-in for Anthropic starts, too.
+        answers: what the stand-ins say, see `openai.answers`.
+        standin: more arguments of OpenAIStandIn; `batch_minutes` and `seed` are both stand-ins'.
         openai_webhook: the function that OpenAI's events go to.
         fake_credentials: whether the functions get Google credentials that open nothing. firebase_admin wants some even
             where all it talks to is emulated; what is not emulated refuses them.
@@ -129,6 +132,7 @@ class CloudSettings:
     function_processes: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
     openai: str = "auto"
+    anthropic: bool = False
     answers: Answer = no_wish
     standin: Mapping[str, Any] = field(default_factory=dict)
     openai_webhook: str | None = None
@@ -176,6 +180,7 @@ class LocalCloud:
     auth_host: str
     openai: OpenAIStandIn | None
     openai_base_url: str
+    anthropic: AnthropicStandIn | None
     functions_url: str
     page_url: str
     cron: CronClock
@@ -245,7 +250,7 @@ class LocalCloud:
             self.url,
             self.region,
             settings.cron_faults,
-            on_step=self._tick_openai,
+            on_step=self._tick_providers,
         )
         stack.callback(self.cron.stop)
         # Clients close before the servers stop, or each server would wait a while for their idle connections.
@@ -265,7 +270,7 @@ class LocalCloud:
         auth_server = AuthServer(self.project, settings.ports.auth)
         run(stack, auth_server)
         self.auth_host = auth_server.host
-        self._start_openai(stack)
+        self._start_providers(stack)
         self._credentials = self._made_credentials(self.logs.parent) if settings.fake_credentials else {}
 
         functions = FunctionsProcess(
@@ -300,7 +305,7 @@ class LocalCloud:
             "FIREBASE_AUTH_EMULATOR_HOST": self.auth_host,
             FILE_VARIABLE: str(self.clock.path),
             **self._credentials,
-            **self._openai_environment,
+            **self._provider_environment,
             **self.settings.environment,
         }
 
@@ -390,25 +395,37 @@ class LocalCloud:
         }
         return Page(config, emulators)
 
-    def _start_openai(self, stack: ExitStack) -> None:
+    def _start_providers(self, stack: ExitStack) -> None:
+        self.openai, self.openai_base_url, self.anthropic = None, "", None
+        self._provider_environment: dict[str, str] = {}
+        if self.settings.openai != "none":
+            self._provider_environment |= self._start_openai(stack)
+            self.openai_base_url = self._provider_environment["OPENAI_BASE_URL"]
+        if self.settings.anthropic:
+            self._provider_environment |= self._start_anthropic(stack)
+
+    def _start_anthropic(self, stack: ExitStack) -> dict[str, str]:
+        both = {name: value for name, value in self.settings.standin.items() if name in {"batch_minutes", "seed"}}
+        self.anthropic = AnthropicStandIn(
+            free_port(self.settings.ports.anthropic), clock=self.clock, answers=self.settings.answers, **both
+        )
+        run(stack, self.anthropic)
+        return {"ANTHROPIC_API_KEY": "stand-in", "ANTHROPIC_BASE_URL": self.anthropic.base_url}
+
+    def _start_openai(self, stack: ExitStack) -> dict[str, str]:
         real = {name: os.environ[name] for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL") if os.environ.get(name)}
-        self.openai, self.openai_base_url, self._openai_environment = None, "", {}
-        if self.settings.openai == "none":
-            return
         if real and self.settings.openai == "auto":
             # A compatible server of one's own often wants no key, but the client wants one.
-            self._openai_environment = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": _OPENAI, **real}
-        else:
-            secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
-            arguments = {"webhook_secret": secret, "answers": self.settings.answers, **self.settings.standin}
-            self.openai = OpenAIStandIn(free_port(self.settings.ports.openai), clock=self.clock, **arguments)
-            run(stack, self.openai)
-            self._openai_environment = {
-                "OPENAI_API_KEY": "stand-in",
-                "OPENAI_BASE_URL": self.openai.base_url,
-                "OPENAI_WEBHOOK_SECRET": arguments["webhook_secret"],
-            }
-        self.openai_base_url = self._openai_environment["OPENAI_BASE_URL"]
+            return {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": _OPENAI, **real}
+        secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
+        arguments = {"webhook_secret": secret, "answers": self.settings.answers, **self.settings.standin}
+        self.openai = OpenAIStandIn(free_port(self.settings.ports.openai), clock=self.clock, **arguments)
+        run(stack, self.openai)
+        return {
+            "OPENAI_API_KEY": "stand-in",
+            "OPENAI_BASE_URL": self.openai.base_url,
+            "OPENAI_WEBHOOK_SECRET": arguments["webhook_secret"],
+        }
 
     def _made_credentials(self, folder: Path) -> dict[str, str]:
         key = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
@@ -424,9 +441,10 @@ class LocalCloud:
         path.write_text(json.dumps(account), encoding="utf-8")
         return {"GOOGLE_APPLICATION_CREDENTIALS": str(path)}
 
-    def _tick_openai(self) -> None:
-        if self.openai is not None:
-            self.openai.tick()
+    def _tick_providers(self) -> None:
+        for provider in (self.openai, self.anthropic):
+            if provider is not None:
+                provider.tick()
 
     def _auth(self, operation: str, body: Mapping[str, Any]) -> dict[str, Any]:
         answer = self._http.post(

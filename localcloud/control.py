@@ -83,6 +83,7 @@ class ControlServer:
             functions=[trigger.name for trigger in cloud.triggers()],
             firestore={"kind": cloud.firestore.kind, "why": cloud.firestore.why},
             openai="stand-in" if cloud.openai_is_standin else cloud.openai_base_url or "none",
+            anthropic="none" if cloud.anthropic is None else "stand-in",
         )
 
     def _now(self) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from google.cloud.firestore import Client
 
+from localcloud.anthropic import AnthropicStandIn
 from localcloud.cloud import CloudSettings, LocalCloud
 from localcloud.cron import CronClock
 from localcloud.openai import OpenAIStandIn
@@ -47,6 +48,16 @@ def openai_standin(localcloud: LocalCloud) -> Iterator[OpenAIStandIn]:
     yield localcloud.openai
     localcloud.openai.faults.clear()
     localcloud.openai.requests.reset()
+
+
+@pytest.fixture
+def anthropic_standin(localcloud: LocalCloud) -> Iterator[AnthropicStandIn]:
+    """The stand-in for Anthropic. After the test its faults and counts are gone."""
+    if localcloud.anthropic is None:
+        pytest.fail("localcloud_settings starts none; anthropic=True does", pytrace=False)
+    yield localcloud.anthropic
+    localcloud.anthropic.faults.clear()
+    localcloud.anthropic.requests.reset()
 
 
 @pytest.fixture

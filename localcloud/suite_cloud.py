@@ -86,12 +86,12 @@ class SuiteCloud(LocalCloud):
             around["STORAGE_EMULATOR_HOST"] = self._start_storage(stack, why)
         else:
             emulators["storage"] = ports.storage
-        self._start_openai(stack)
+        self._start_providers(stack)
         suite = FirebaseSuite(
             Path(cli),
             root,
             around,
-            (self._with_openai(settings.params), self._with_openai(settings.secrets)),
+            (self._with_providers(settings.params), self._with_providers(settings.secrets)),
             project=self.project,
             ports=emulators,
             storage=(rules, runtime) if rules is not None and runtime is not None else None,
@@ -115,7 +115,7 @@ class SuiteCloud(LocalCloud):
             self._start_storage(stack, "none runs")
             self.served_by["storage"] += f"; functions find it by STORAGE_EMULATOR_HOST={self.storage_host}"
         self.served_by["log"] = "that of the running suite"
-        self._start_openai(stack)
+        self._start_providers(stack)
         if self.openai is not None:
             self.served_by["openai"] = f"stand-in, for functions with OPENAI_BASE_URL={self.openai_base_url}"
         return suite
@@ -128,8 +128,8 @@ class SuiteCloud(LocalCloud):
         self.served_by["storage"] = f"ours: {why}"
         return server.host
 
-    def _with_openai(self, values: Mapping[str, str]) -> dict[str, str]:
-        return {name: self._openai_environment.get(name, value) for name, value in values.items()}
+    def _with_providers(self, values: Mapping[str, str]) -> dict[str, str]:
+        return {name: self._provider_environment.get(name, value) for name, value in values.items()}
 
 
 def _local_secret(folder: Path, name: str) -> str:

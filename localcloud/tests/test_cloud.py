@@ -13,6 +13,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from anthropic import Anthropic
+from anthropic.types.message_create_params import MessageCreateParamsNonStreaming
 from google.auth.exceptions import RefreshError
 from google.auth.transport.requests import Request
 from google.oauth2 import service_account
@@ -26,6 +28,11 @@ from localcloud.project import ProjectError
 from localcloud.serving import PortTakenError, listen
 
 Leftovers = Callable[[], set[str]]
+PARAMS: MessageCreateParamsNonStreaming = {
+    "model": "claude-haiku-5-5",
+    "max_tokens": 100,
+    "messages": [{"role": "user", "content": "hello"}],
+}
 OPENAI_NAMES = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 
 
@@ -179,6 +186,23 @@ def test_without_openai_none_starts(sample: Path) -> None:
         LocalCloud(sample, openai="some")
 
 
+def test_anthropic_starts_where_it_is_asked_for(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in, whatever key the environment has: its real client finds it by the functions' variables, and its
+    batches move with the clock. Without a word there is none."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "a real one")
+    with LocalCloud(sample, openai="none", anthropic=True) as cloud:
+        given = cloud.environment
+        with Anthropic(api_key=given["ANTHROPIC_API_KEY"], base_url=given["ANTHROPIC_BASE_URL"]) as anthropic:
+            batches = anthropic.messages.batches
+            batch = batches.create(requests=[{"custom_id": "one", "params": PARAMS}])
+            cloud.advance(timedelta(hours=24))
+            assert batches.retrieve(batch.id).request_counts.succeeded == 1
+        assert given["ANTHROPIC_API_KEY"] == "stand-in"
+    with LocalCloud(sample, openai="none") as cloud:
+        assert cloud.anthropic is None
+        assert not [name for name in cloud.environment if name.startswith("ANTHROPIC")]
+
+
 def test_events_of_openai_go_to_the_function_named(sample: Path) -> None:
     """The stand-in's webhook is the function's address; a name that is none is refused with those there are."""
     with LocalCloud(sample, openai="standin", openai_webhook="inspect") as cloud:
@@ -242,13 +266,13 @@ def test_a_start_that_fails_leaves_nothing_behind(
     assert leftovers() == before
 
 
-@pytest.mark.parametrize("part", ["functions", "firestore", "storage", "auth", "openai"])
+@pytest.mark.parametrize("part", ["functions", "firestore", "storage", "auth", "openai", "anthropic"])
 def test_a_taken_port_is_named_and_nothing_is_left_behind(sample: Path, part: str, leftovers: Leftovers) -> None:
     """Whichever part finds its port taken, the error names the port and the others are stopped."""
     before = leftovers()
     with listen() as taken:
         port = taken.getsockname()[1]
-        cloud = LocalCloud(sample, ports=Ports(**{part: port}))
+        cloud = LocalCloud(sample, anthropic=True, ports=Ports(**{part: port}))
 
         with pytest.raises(PortTakenError, match=f"port {port} is in use"), cloud:
             pass

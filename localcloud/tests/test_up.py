@@ -23,8 +23,8 @@ from localcloud.serving import free_port, listen
 
 ROOT = Path(__file__).resolve().parents[2]  # the folder that localcloud is imported from
 START = [sys.executable, "-m", "localcloud", "up"]
-WIRED = ["--clock-hook", "sample_clock:install", "--openai-webhook", "inspect"]
-PARTS = ("functions", "firestore", "storage", "auth", "openai", "control")
+WIRED = ["--clock-hook", "sample_clock:install", "--openai-webhook", "inspect", "--anthropic"]
+PARTS = ("functions", "firestore", "storage", "auth", "openai", "anthropic", "control")
 LAST_LINE = "Ctrl-C stops everything."
 
 
@@ -146,13 +146,14 @@ def test_fire_runs_one_scheduled_function(up: Up) -> None:
 
 
 def test_status_shows_what_runs(up: Up) -> None:
-    """The status names schedules, functions, Firestore and who answers for OpenAI."""
+    """The status names schedules, functions, Firestore and who answers for OpenAI and Anthropic."""
     status = up.control("GET", "/status").json()
 
     assert status["schedules"]["every_five"] == "*/5 * * * *"
     assert "echo" in status["functions"]
     assert status["firestore"]["kind"] == "embedded"
-    assert status["openai"] == "stand-in"
+    assert (status["openai"], status["anthropic"]) == ("stand-in", "stand-in")
+    assert f"http://127.0.0.1:{up.ports['anthropic']} (stand-in)" in up.printed
     assert status["nextTick"] > status["now"]
 
 
