@@ -57,7 +57,7 @@ class OperatorStore(FirestoreStore):
                 return as_entry(stored), False
             job = None
             if job_ref is not None:
-                data = self._client.get(job_ref, transaction).to_dict()
+                data = self._client.get(job_ref, transaction).fields
                 job = Job(job_id=job_id, **data) if data else None
             wallet = self._wallet_in(transaction, uid)
             account, fields = decide(wallet, job)
@@ -119,7 +119,7 @@ class OperatorStore(FirestoreStore):
         return run_transaction(self._client.transaction(), body)
 
     def _remakable(self, transaction: Transaction, uid: str) -> tuple[Fields, list[LedgerEntry]]:
-        stored = self._client.get(self._wallet_ref(uid), transaction).to_dict() or {}
+        stored = self._client.get(self._wallet_ref(uid), transaction).fields
         query = self._ledger(uid).order_by("seq").limit(LEDGER_READ_MAX)
         entries = [sound(each, as_entry) for each in query.stream(transaction)]
         if len(entries) == LEDGER_READ_MAX:
@@ -155,12 +155,12 @@ class OperatorStore(FirestoreStore):
         query = self._letters.order_by("__name__").limit(limit)
         if after is not None:
             query = query.start_after({"__name__": self._letters.document(after)})
-        return [DeadLetter(letter_id=each.id, **(each.to_dict() or {})) for each in query.stream()]
+        return [DeadLetter(letter_id=each.id, **each.fields) for each in query.stream()]
 
     def get_letter(self, letter_id: str) -> DeadLetter | None:
         """Read one dead letter. One read."""
-        data = self._client.get(self._letters.document(letter_id)).to_dict()
-        return None if data is None else DeadLetter(letter_id=letter_id, **data)
+        read = self._client.get(self._letters.document(letter_id))
+        return DeadLetter(letter_id=letter_id, **read.fields) if read.exists else None
 
     def wallet_of(self, uid: str) -> tuple[Wallet | None, str]:
         """Read a user's wallet. The second value is empty, or says how the wallet is damaged. One read."""
@@ -199,7 +199,7 @@ class OperatorStore(FirestoreStore):
         found: list[dict[str, Any]] = []
         for entries in (self._audit, self._client.collection("config", "runtime", "audit")):
             query = entries.order_by("at", DESCENDING).limit(limit)
-            found += [each.to_dict() or {} for each in query.stream()]
+            found += [each.fields for each in query.stream()]
         return sorted(found, key=itemgetter("at"), reverse=True)[:limit]
 
     def _without_letter(self, letter: DeadLetter, audit: AuditEntry, also: Callable[[Writes], object]) -> bool:

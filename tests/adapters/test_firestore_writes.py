@@ -36,12 +36,12 @@ def stored(database: Database, path: str, **fields: Any) -> tuple[str, datetime]
 
 def value(database: Database, path: str) -> Any:
     """Return the field that these tests change."""
-    return (database.get(path).to_dict() or {}).get("value")
+    return database.get(path).fields.get("value")
 
 
 def add_one(database: Database, path: str, transaction: Transaction) -> int:
     """Count up, as a charge counts down: read, decide, write."""
-    before: int = (database.get(path, transaction).to_dict() or {})["value"]
+    before: int = database.get(path, transaction).fields["value"]
     transaction.update(path, {"value": before + 1})
     return before + 1
 
@@ -274,7 +274,7 @@ def test_a_guarded_update_changes_the_named_fields_and_returns_the_new_version(d
     second = guarded_update(database, ref, version, {"value": 2})
     assert second is not None
     assert guarded_update(database, ref, second, {"value": 3}) is not None
-    assert database.get(ref).to_dict() == {"value": 3, "other": "stays"}
+    assert database.get(ref).fields == {"value": 3, "other": "stays"}
 
 
 def test_whoever_read_an_older_version_is_refused(database: Database) -> None:

@@ -64,4 +64,4 @@ class AlertDocuments(Documents):
 
 
 def _alert(snapshot: Snapshot) -> Alert:
-    return Alert.model_validate(snapshot.to_dict())
+    return Alert.model_validate(snapshot.fields)

@@ -111,5 +111,5 @@ class BatchDocuments(ShardDocuments):
 
 def as_batch(snapshot: Snapshot) -> StoredBatch:
     """Return a document as a batch. Raises ValidationError if it is none."""
-    fields = {**(snapshot.to_dict() or {}), "batchId": snapshot.id}
+    fields = {**snapshot.fields, "batchId": snapshot.id}
     return StoredBatch(Batch.model_validate(fields), snapshot.update_time)

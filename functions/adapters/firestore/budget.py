@@ -11,7 +11,7 @@ from google.cloud.firestore import Increment
 
 from functions.adapters.firestore.client import Documents
 from functions.adapters.firestore.query import Collection
-from functions.adapters.firestore.reading import all_sound
+from functions.adapters.firestore.reading import all_sound, salvage
 from functions.adapters.firestore.transactions import Transaction, Writes
 from functions.adapters.firestore.values import Snapshot
 from functions.adapters.firestore.wire import SUM_SECONDS
@@ -20,7 +20,7 @@ from functions.core.budget.day_review import Books, BudgetDay, Review, committed
 from functions.core.budget.holds import Booking, NoRoom, no_room
 from functions.core.budget.shards import SHARDS_MAX, Drift, Shard
 from functions.core.budget.state import BudgetState
-from functions.core.shared.damage import DamagedDocument, salvaged
+from functions.core.shared.damage import DamagedDocument
 
 HOLDS_SUMMED_MAX = 10_000_000
 """Calls of one day that are added up; one read for every thousand."""
@@ -97,7 +97,7 @@ class BudgetDocuments(ShardDocuments):
     def open_day(self, day: str, decide: Callable[[dict[str, Any] | None, Books], Review]) -> int:
         """Give a day its shards, as `decide` says, if nobody has. Returns how many it has. One read if it is open."""
         ref = self._client.document("budget", day)
-        book, _ = salvaged(BudgetDay, self._client.get(ref).to_dict() or {}, ref)
+        book, _ = salvage(BudgetDay, self._client.get(ref))
         if not book.opened:
             # Without a record, a day with shards is open all the same: the guard writes it anew.
             review = self.review_day(day, lambda config, books: None if books.shards else decide(config, books))
@@ -122,13 +122,16 @@ class BudgetDocuments(ShardDocuments):
 
         def body(transaction: Transaction) -> Review | None:
             transaction.begin()
-            read = {each.path: each.to_dict() for each in self._client.get_all([config, state, ref], transaction)}
-            found, damaged = self._state_in(transaction, read[state], day)
-            book, wrong = salvaged(BudgetDay, read[ref] or {}, ref)
+            runtime, figures, record = self._client.get_all([config, state, ref], transaction)
+            found, damaged = self._state_in(transaction, figures, day)
+            book, wrong = salvage(BudgetDay, record)
 
             def decided(shards: _DayShards) -> Review | None:
                 all_damaged = damaged + wrong + shards.damaged
-                return decide(read[config], Books(day, found, shards.read, book, shards.unsure, all_damaged))
+                return decide(
+                    runtime.fields if runtime.exists else None,
+                    Books(day, found, shards.read, book, shards.unsure, all_damaged),
+                )
 
             as_measured = measured is not None and measured.version == book.version
             review = decided(measured.shards if measured and as_measured else self._day_shards(day, transaction))
@@ -149,8 +152,7 @@ class BudgetDocuments(ShardDocuments):
 
         def body(transaction: Transaction) -> BudgetState:
             transaction.begin()
-            stored = self._client.get(ref, transaction).to_dict()
-            before, _ = salvaged(BudgetState, stored or {}, ref)
+            before, _ = salvage(BudgetState, self._client.get(ref, transaction))
             state = change(before)
             was, fields = before.model_dump(by_alias=True), state.model_dump(by_alias=True)
             # What is damaged, or not there, stays so: the next review finds it and knows where it comes from.
@@ -162,10 +164,10 @@ class BudgetDocuments(ShardDocuments):
         return run_transaction(self._client.transaction(), body)
 
     def _state_in(
-        self, transaction: Transaction, stored: dict[str, Any] | None, day: str
+        self, transaction: Transaction, stored: Snapshot, day: str
     ) -> tuple[BudgetState, tuple[DamagedDocument, ...]]:
         """Return the budget's state. If it lost the month's cost, its days' books tell it: a read each, once."""
-        state, damaged = salvaged(BudgetState, stored or {}, "stats/budget")
+        state, damaged = salvage(BudgetState, stored)
         if "committed" not in state.model_fields_set:
             books = self.budget_days(f"{day[:7]}-01", f"{day[:7]}-31", transaction)
             state = state.model_copy(update={"committed": committed(books)})
@@ -181,8 +183,7 @@ class BudgetDocuments(ShardDocuments):
                 still_open, settled = _sums_of_holds(holders, day, transaction)
                 open_micros += still_open
                 settled_micros += settled
-            record = self._client.get(self._client.document("budget", day), transaction)
-            book, _ = salvaged(BudgetDay, record.to_dict() or {}, "")
+            book, _ = salvage(BudgetDay, self._client.get(self._client.document("budget", day), transaction))
             shards = self._day_shards(day, transaction)
             drift = Drift(
                 open_micros - sum(shard.reserved for shard in shards.read.values()),
@@ -196,7 +197,7 @@ class BudgetDocuments(ShardDocuments):
         """Read those of a day's shards that are there, however many its record says; as far as they can be read."""
         shards, damaged = {}, {}
         for each in self._all_shards(day, transaction):
-            shards[each.id], damaged[each.id] = salvaged(Shard, each.to_dict() or {}, each.path)
+            shards[each.id], damaged[each.id] = salvage(Shard, each)
         unsure = frozenset(name for name, wrong in damaged.items() if wrong)
         return _DayShards(shards, unsure, tuple(chain.from_iterable(damaged.values())))
 
@@ -211,7 +212,7 @@ class BudgetDocuments(ShardDocuments):
         query = query.where("__name__", "<=", days.document(until)).limit(ROLLUP_DAYS_MAX)
         books = BudgetDays()
         for each in query.stream(transaction):
-            books[each.id], damaged = salvaged(BudgetDay, each.to_dict() or {}, each.path)
+            books[each.id], damaged = salvage(BudgetDay, each)
             books.damaged += damaged
         return books
 
@@ -225,7 +226,7 @@ class BudgetDocuments(ShardDocuments):
         at least one."""
         query = self._client.collection("aiJobs").where("day", "==", day).order_by("__name__")
         found = query.select(["uid"]).limit(limit).stream()
-        uids = [(each.to_dict() or {}).get("uid") for each in found]
+        uids = [each.fields.get("uid") for each in found]
         return [uid for uid in uids if isinstance(uid, str)]
 
     def write_user_costs(self, day: str, users: dict[str, int], now: datetime) -> None:
@@ -236,7 +237,7 @@ class BudgetDocuments(ShardDocuments):
 
 def _sound_shards(snapshots: Iterable[Snapshot]) -> dict[str, Shard]:
     """Return shards by name. A damaged one is as good as missing: the guard makes it anew from what was held on it."""
-    return dict(all_sound(snapshots, lambda each: (each.id, Shard.model_validate(each.to_dict()))))
+    return dict(all_sound(snapshots, lambda each: (each.id, Shard.model_validate(each.fields))))
 
 
 def _sums_of_holds(holders: Collection, day: str, transaction: Transaction) -> tuple[int, int]:

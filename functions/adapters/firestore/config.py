@@ -8,13 +8,14 @@ from google.cloud.firestore import DELETE_FIELD, Increment
 from pydantic.alias_generators import to_camel
 
 from functions.adapters.firestore.client import Documents
+from functions.adapters.firestore.reading import salvage
 from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.writes import run_transaction
 from functions.core.budget.state import BudgetState
 from functions.core.jobs.queue_stats import QueueStats
 from functions.core.model.provider_outage import Outage
 from functions.core.shared.alerts import Alert
-from functions.core.shared.damage import DamagedDocument, salvaged
+from functions.core.shared.damage import DamagedDocument
 from functions.core.shared.records import Fields
 
 
@@ -33,11 +34,10 @@ class SettingsDocuments(Documents):
     def runtime_documents(self) -> RuntimeDocuments:
         """Read `config/runtime`, `stats/queue` and `stats/budget`. Three reads; the caller keeps them for a while."""
         refs = [self._client.document(path) for path in ("config/runtime", "stats/queue", "stats/budget")]
-        found = self._client.get_all(refs)
-        config, queue, budget = (snapshot.to_dict() for snapshot in found)
-        stats, wrong = salvaged(QueueStats, queue or {}, refs[1])
-        state, also_wrong = salvaged(BudgetState, budget or {}, refs[2])
-        return RuntimeDocuments(config, stats, state, wrong + also_wrong)
+        config, queue, budget = self._client.get_all(refs)
+        stats, wrong = salvage(QueueStats, queue)
+        state, also_wrong = salvage(BudgetState, budget)
+        return RuntimeDocuments(config.fields if config.exists else None, stats, state, wrong + also_wrong)
 
     def change_runtime(
         self, audit_id: str, decide: Callable[[dict[str, Any]], tuple[dict[str, Any], Fields, Alert | None]]
@@ -46,7 +46,7 @@ class SettingsDocuments(Documents):
         ref = self._client.document("config/runtime")
 
         def body(transaction: Transaction) -> None:
-            stored = self._client.get(ref, transaction).to_dict() or {}
+            stored = self._client.get(ref, transaction).fields
             document, audit, alert = decide(stored)
             transaction.set(ref, document)
             transaction.create(self._client.document(ref, "audit", audit_id), audit)

@@ -1,10 +1,12 @@
 """What nothing more is done with until an operator has looked at it: `deadLetters/{id}`."""
 
 from datetime import datetime
-from typing import Any, Literal
+from functools import partial
+from typing import Literal
 
 from functions.adapters.firestore.client import Documents
 from functions.adapters.firestore.query import Collection
+from functions.adapters.firestore.transactions import Writes
 from functions.adapters.firestore.writes import guarded_update
 from functions.core.shared.damage import DamagedDocument
 from functions.core.shared.dead_letters import DeadLetter, letter_about
@@ -21,16 +23,13 @@ class DeadLetterDocuments(Documents):
         changed since."""
         if damaged.version is None:
             return False
-        ref, letter_ref = self._client.document(damaged.path), self._letter_ref(letter)
-        written = guarded_update(
-            self._client, ref, damaged.version, fields, lambda writes: writes.set(letter_ref, letter_fields(letter))
-        )
-        return written is not None
+        leave = partial(self._leave, letter)
+        return guarded_update(self._client, damaged.path, damaged.version, fields, leave) is not None
 
     def leave_letter(self, kind: Literal["job", "batch"], name: str, uid: str, reason: str, now: datetime) -> None:
         """Store a dead letter about a job or a batch, in place of an earlier one. One write."""
         letter = letter_about(kind, f"{_LETTERS_ABOUT[kind]}/{name}", uid, reason, now)
-        self._client.batch().set(self._letter_ref(letter), letter_fields(letter)).commit()
+        self._leave(letter, self._client.batch()).commit()
 
     def count_dead_letters(self, limit: int) -> int:
         """Count the dead letters, up to a limit. One read for every thousand."""
@@ -40,10 +39,7 @@ class DeadLetterDocuments(Documents):
     def _letters(self) -> Collection:
         return self._client.collection("deadLetters")
 
-    def _letter_ref(self, letter: DeadLetter) -> str:
-        return self._letters.document(letter.letter_id)
-
-
-def letter_fields(letter: DeadLetter) -> dict[str, Any]:
-    """Return a letter as it is stored; its id is its document's."""
-    return letter.model_dump(by_alias=True, exclude={"letter_id"})
+    def _leave(self, letter: DeadLetter, writes: Writes) -> Writes:
+        """Put a letter into a commit; its id is its document's."""
+        fields = letter.model_dump(by_alias=True, exclude={"letter_id"})
+        return writes.set(self._letters.document(letter.letter_id), fields)

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from functions.adapters.firestore.client import Documents
 from functions.adapters.firestore.query import Query
+from functions.adapters.firestore.reading import salvage
 from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.writes import run_transaction
 from functions.core.insights.usage_day import UsageDay
-from functions.core.shared.damage import salvaged
 from functions.core.wallet.ledger import Reason
 
 ROWS_MAX = 10_000_000
@@ -22,8 +22,7 @@ class UsageDocuments(Documents):
         ref = self._client.document("usage", day)
 
         def body(transaction: Transaction) -> None:
-            stored = self._client.get(ref, transaction).to_dict() or {}
-            usage = change(salvaged(UsageDay, stored, ref)[0])
+            usage = change(salvage(UsageDay, self._client.get(ref, transaction))[0])
             if usage is not None:
                 transaction.set(ref, usage.model_dump(by_alias=True))
 

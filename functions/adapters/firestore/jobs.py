@@ -231,7 +231,7 @@ class JobDocuments(WalletDocuments, ShardDocuments):
 
 def as_job(snapshot: Snapshot) -> StoredJob:
     """Return the job in a snapshot. One that is gone lacks every field."""
-    fields = {**(snapshot.to_dict() or {}), "jobId": snapshot.id}
+    fields = {**snapshot.fields, "jobId": snapshot.id}
     return StoredJob(Job.model_validate(fields), snapshot.update_time)
 
 

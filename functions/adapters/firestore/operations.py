@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from functions.adapters.firestore.batches import BatchDocuments
 from functions.adapters.firestore.jobs import JobDocuments
+from functions.adapters.firestore.reading import salvage
 from functions.core.batches.batches import BatchState
 from functions.core.jobs.jobs import Status
 from functions.core.jobs.queue_stats import QueueStats
@@ -32,19 +33,18 @@ class OperationDocuments(JobDocuments, BatchDocuments):
         for documents, field, ours in ((self._jobs, "status", Status), (self._batches, "state", BatchState)):
             query = documents.where(field, "not-in", [state.value for state in ours]).limit(limit)
             for each in query.stream():
-                problem = f"is {(each.to_dict() or {})[field]!r:.40}, which this release does not know"
+                problem = f"is {each.fields[field]!r:.40}, which this release does not know"
                 found.append(DamagedDocument(each.path, field, problem))
         return found
 
     def operator_stats(self) -> OperatorStats:
         """Read the stored figures. Three reads."""
         stats = self._client.collection("stats")
-        refs = [stats.document(name) for name in ("queue", "refresh", "crons")]
-        read = {each.id: each.to_dict() or {} for each in self._client.get_all(refs)}
-        queue, damaged = salvaged(QueueStats, read["queue"], refs[0])
+        read = self._client.get_all([stats.document(name) for name in ("queue", "refresh", "crons")])
+        queue, damaged = salvage(QueueStats, read[0])
         crons: dict[str, CronRun] = {}
-        runs = mapping(read["crons"], "runs")
+        runs = mapping(read[2].fields, "runs")
         for name in runs:
-            crons[name], wrong = salvaged(CronRun, mapping(runs, name), f"{refs[2]}, {name}")
+            crons[name], wrong = salvaged(CronRun, mapping(runs, name), f"{read[2].path}, {name}")
             damaged += wrong
-        return OperatorStats(queue, mapping(read["refresh"], "workers"), crons, damaged)
+        return OperatorStats(queue, mapping(read[1].fields, "workers"), crons, damaged)

@@ -44,7 +44,7 @@ class ProfileDocuments(WalletDocuments):
 
         def body(transaction: Transaction) -> Profile:
             stored = self._client.get(self._profile_ref(uid), transaction)
-            profile = sound(stored, lambda each: Profile.model_validate(each.to_dict() or {}))
+            profile = sound(stored, lambda each: Profile.model_validate(each.fields))
             wallet = self._wallet_in(transaction, uid)
             decision = decide(profile, wallet)
             if decision is None:
@@ -75,7 +75,7 @@ class ProfileDocuments(WalletDocuments):
         def body(transaction: Transaction) -> int:
             both = [self._profile_ref(uid), self._wallet_ref(uid)]
             read = self._client.get_all(both, transaction)
-            profile, wallet = (snapshot.to_dict() or {} for snapshot in read)
+            profile, wallet = (snapshot.fields for snapshot in read)
             devices, pushed = profile.get("devices", {}), wallet.get("pushTokens", [])
             return self._release(transaction, uid, devices, pushed, tokens_of(devices), now)
 
@@ -83,7 +83,7 @@ class ProfileDocuments(WalletDocuments):
 
     def push_tokens_of(self, uid: str) -> tuple[str, ...]:
         """Read where to push to for a user. One read."""
-        wallet = self._client.get(self._wallet_ref(uid)).to_dict() or {}
+        wallet = self._client.get(self._wallet_ref(uid)).fields
         tokens = wallet.get("pushTokens")
         return tuple(each for each in tokens if isinstance(each, str)) if isinstance(tokens, list) else ()
 
@@ -104,10 +104,10 @@ class ProfileDocuments(WalletDocuments):
         """Read who else has a token: their ids, their devices, and all of their tokens."""
         query = self._client.collection_group("wallet").where("pushTokens", "array_contains", token)
         wallets = query.limit(OWNERS_MAX).stream(transaction)
-        tokens = {wallet.path.split("/")[1]: (wallet.to_dict() or {})["pushTokens"] for wallet in wallets}
+        tokens = {wallet.path.split("/")[1]: wallet.fields["pushTokens"] for wallet in wallets}
         others = [self._profile_ref(other) for other in tokens if other != uid]
         profiles = self._client.get_all(others, transaction) if others else ()
-        return [(found.id, (found.to_dict() or {}).get("devices", {}), tokens[found.id]) for found in profiles]
+        return [(found.id, found.fields.get("devices", {}), tokens[found.id]) for found in profiles]
 
     def _release(
         self,

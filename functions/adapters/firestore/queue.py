@@ -39,7 +39,7 @@ class QueueDocuments(JobDocuments):
         waiting = self._jobs.where("status", "==", Status.QUEUED)
         query = waiting.where("shard", "in", list(range(QUEUE_SHARDS))).order_by("createdAt")
         found = query.select(["createdAt"]).limit(1).stream()
-        return next(((each.to_dict() or {})["createdAt"] for each in found), None)
+        return next((each.fields["createdAt"] for each in found), None)
 
     def count_queued(self, limit: int) -> int:
         """Count the queued jobs, up to a limit. One read for every thousand."""

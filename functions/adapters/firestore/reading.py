@@ -4,6 +4,7 @@ A hand or a newer version has written it: a field is missing, of another type, o
 
 sound      one document     raises DamagedDocumentError, which names it
 all_sound  many of a query  the sound ones are the list; the others are in its `damaged`
+salvage    figures          their sound fields, with defaults for the others, and what is wrong
 """
 
 from collections.abc import Callable, Iterable
@@ -12,10 +13,11 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from functions.adapters.firestore.values import Snapshot
-from functions.core.shared.damage import DamagedDocument
-from functions.core.shared.records import problems
+from functions.core.shared.damage import DamagedDocument, salvaged
+from functions.core.shared.records import Record, problems
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Record)
 
 
 class DamagedDocumentError(Exception):
@@ -57,3 +59,8 @@ def all_sound(snapshots: Iterable[Snapshot], read: Callable[[Snapshot], T]) -> F
         except DamagedDocumentError as error:
             damaged.append(error.damaged)
     return Found(records, damaged)
+
+
+def salvage(model: type[R], snapshot: Snapshot) -> tuple[R, tuple[DamagedDocument, ...]]:
+    """Return what can be read of figures that may be there, and what cannot: see `salvaged`."""
+    return salvaged(model, snapshot.fields, snapshot.path)

@@ -16,7 +16,7 @@ from typing import Any
 from google.api_core import exceptions
 from pydantic import ValidationError
 
-from functions.adapters.firestore.dead_letters import DeadLetterDocuments, letter_fields
+from functions.adapters.firestore.dead_letters import DeadLetterDocuments
 from functions.adapters.firestore.transactions import Transaction, Writes
 from functions.adapters.firestore.values import Snapshot
 from functions.adapters.firestore.wallet import WalletDocuments, as_wallet
@@ -83,7 +83,7 @@ class RefreshDocuments(WalletDocuments, DeadLetterDocuments):
         """
         writes = self._client.batch()
         for due, account in changes:
-            self._update_wallet(writes, due, _changes(due.wallet, account.wallet))
+            writes.update(due.path, _changes(due.wallet, account.wallet), due.version)
             self._write_entries(writes, due.uid, account)
         return _committed(writes)
 
@@ -104,25 +104,19 @@ class RefreshDocuments(WalletDocuments, DeadLetterDocuments):
 
     def postpone_refresh(self, due: DueWallet, failures: int, retry_at: datetime) -> bool:
         """Note a failed attempt, whatever else is in the document. One write; False if it has changed since."""
-        writes = self._client.batch()
-        self._update_wallet(writes, due, {"refreshFailures": failures, "nextRefreshAt": retry_at})
-        return _committed(writes)
+        fields = {"refreshFailures": failures, "nextRefreshAt": retry_at}
+        return _committed(self._client.batch().update(due.path, fields, due.version))
 
     def give_up_refresh(self, due: DueWallet, letter: DeadLetter) -> bool:
         """Take a wallet off the schedule and leave a dead letter about it. Two writes; False if it has changed."""
-        writes = self._client.batch()
-        self._update_wallet(writes, due, {"refreshFailures": 0, "nextRefreshAt": None})
-        writes.set(self._letter_ref(letter), letter_fields(letter))
-        return _committed(writes)
+        fields = {"refreshFailures": 0, "nextRefreshAt": None}
+        return _committed(self._leave(letter, self._client.batch().update(due.path, fields, due.version)))
 
     def write_refresh_run(self, worker: str, figures: Fields) -> None:
         """Store what a worker's last run came to. One write."""
         with _trouble_named():
             run = {"workers": {worker: dict(figures)}}
             self._client.batch().merge(self._client.document("stats/refresh"), run).commit(once=True)
-
-    def _update_wallet(self, writes: Writes, due: DueWallet, fields: dict[str, Any]) -> None:
-        writes.update(due.path, fields, due.version)
 
 
 @contextmanager
@@ -151,7 +145,7 @@ def _changes(before: Wallet | None, after: Wallet) -> dict[str, Any]:
 
 def _due(snapshot: Snapshot) -> DueWallet:
     """Read a document of the schedule. It is found by two fields; all others may be missing or of another type."""
-    data = snapshot.to_dict() or {}
+    data = snapshot.fields
     wallet, problem = None, ""
     path = snapshot.path
     collection, uid, *rest = path.split("/")

@@ -4,7 +4,7 @@ The messages are protobuf's, changed in place. The client library's wrappers aro
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,31 +22,23 @@ _PLAIN_KINDS = frozenset(_PLAIN.values())
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What is at a path below the database, such as `aiJobs/1`: its `fields` and version; no `fields` if nothing is."""
+    """What is at a path below the database, such as `aiJobs/1`: if it `exists`, its `fields` and version."""
 
     path: str
-    fields: dict[str, Any] | None = None
+    fields: dict[str, Any] = field(default_factory=dict)
     update_time: datetime = _EPOCH
+    exists: bool = False
 
     @property
     def id(self) -> str:
         """The last part of the path."""
         return self.path.rpartition("/")[2]
 
-    @property
-    def exists(self) -> bool:
-        """Whether there is a document."""
-        return self.fields is not None
-
-    def to_dict(self) -> dict[str, Any] | None:
-        """Return its fields, None if there is no document."""
-        return self.fields
-
 
 def snapshot(document: Message) -> Snapshot:
     """Return a document that was read."""
     fields = {name: decoded(value) for name, value in document.fields.items()}
-    return Snapshot(path_of(document.name), fields, decoded_time(document.update_time))
+    return Snapshot(path_of(document.name), fields, decoded_time(document.update_time), exists=True)
 
 
 def path_of(name: str) -> str:

@@ -122,7 +122,7 @@ class WalletDocuments(Documents):
 
     def _device_in(self, transaction: Transaction, ref: str) -> DeviceDay | None:
         snapshot = self._client.get(ref, transaction)
-        return sound(snapshot, lambda each: DeviceDay.model_validate(each.to_dict())) if snapshot.exists else None
+        return sound(snapshot, lambda each: DeviceDay.model_validate(each.fields)) if snapshot.exists else None
 
     def _write_account(self, transaction: Transaction, uid: str, account: Account) -> None:
         """Write the wallet and its new entries."""
@@ -141,7 +141,7 @@ def as_entry(snapshot: Snapshot) -> LedgerEntry:
     """Return the entry in a snapshot that exists. Raises DamagedDocumentError if it does not validate."""
 
     def read(each: Snapshot) -> LedgerEntry:
-        fields = {**(each.to_dict() or {}), "entryId": each.id}
+        fields = {**each.fields, "entryId": each.id}
         fields.pop("day", None)
         return LedgerEntry.model_validate(fields)
 
@@ -150,4 +150,4 @@ def as_entry(snapshot: Snapshot) -> LedgerEntry:
 
 def as_wallet(snapshot: Snapshot) -> Wallet | None:
     """Return the wallet in a snapshot, None if there is none. Raises DamagedDocumentError if it does not validate."""
-    return sound(snapshot, lambda each: Wallet.model_validate(each.to_dict())) if snapshot.exists else None
+    return sound(snapshot, lambda each: Wallet.model_validate(each.fields)) if snapshot.exists else None
