@@ -7,8 +7,16 @@ from pathlib import Path
 
 from localcloud.clock import MovableClock
 from localcloud.openai.answers import no_wish
+from localcloud.openai.azure import Deployment
 from localcloud.openai.standin import OpenAIStandIn, machine_time
 from localcloud.project import load_hook
+
+
+def deployment(text: str) -> tuple[str, Deployment]:
+    """Return the name and the deployment of `NAME=MODEL:SKU`."""
+    name, _, served = text.partition("=")
+    model, _, sku = served.partition(":")
+    return name, Deployment(model, sku or "GlobalStandard")
 
 
 def main() -> None:
@@ -22,6 +30,12 @@ def main() -> None:
     parser.add_argument("--webhook-url", help="where events about batches go")
     parser.add_argument("--webhook-secret", help="what they are signed with, whsec_...")
     parser.add_argument("--answers", help="module:function, what to say of a picture (localcloud/openai/answers.py)")
+    parser.add_argument(
+        "--azure",
+        action="append",
+        metavar="NAME=MODEL:SKU",
+        help="be a resource of Azure with this deployment; may be given several times",
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     standin = OpenAIStandIn(
@@ -34,6 +48,7 @@ def main() -> None:
         enqueued_token_limit=options.enqueued_token_limit,
         webhook_url=options.webhook_url,
         webhook_secret=options.webhook_secret,
+        azure=dict(map(deployment, options.azure)) if options.azure else None,
     )
     stop = threading.Event()
     for wish in (signal.SIGINT, signal.SIGTERM):

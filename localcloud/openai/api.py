@@ -119,7 +119,10 @@ class Api:
         try:
             endpoint, handler, arguments = self._route(request)
             self.requests.add(endpoint)
-            _check_key(request)
+            if self._engine.azure is None:
+                _check_key(request)
+            else:
+                self._engine.azure.check_key(request)
             if struck := self._engine.faults.strike("request", endpoint):
                 return _refuse(struck, connection)
             reply = handler(request, *arguments)
@@ -137,8 +140,9 @@ class Api:
         return response
 
     def _route(self, request: Request) -> tuple[str, Callable[..., Reply], tuple[str, ...]]:
+        path = request.path if self._engine.azure is None else self._engine.azure.path(request.path)
         for method, template, pattern, handler in self._routes:
-            match = pattern.fullmatch(request.path) if method == request.method else None
+            match = pattern.fullmatch(path) if method == request.method else None
             if match:
                 return f"{method} {template}", handler, match.groups()
         raise ApiError(404, f"Invalid URL ({request.method} {request.path})", code="unknown_url")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.openai import chat, chat_request
+from localcloud.openai.azure import Azure
 from localcloud.openai.errors import ApiError
 from localcloud.openai.images import Gallery
 from localcloud.openai.tokens import find_model, image_tokens, text_tokens
@@ -30,7 +31,15 @@ class Scan:
             self.errors.append({"code": code, "line": line, "message": message, "param": param})
 
 
-def scan(path: Path, endpoint: str, *, lines_max: int, bytes_max: int, count_tokens: Gallery | None) -> Scan:
+def scan(
+    path: Path,
+    endpoint: str,
+    *,
+    lines_max: int,
+    bytes_max: int,
+    count_tokens: Gallery | None,
+    azure: Azure | None = None,
+) -> Scan:
     """Validate an input file against the documented rules.
 
     Args:
@@ -39,6 +48,7 @@ def scan(path: Path, endpoint: str, *, lines_max: int, bytes_max: int, count_tok
         lines_max: How many lines may be in it.
         bytes_max: How large it may be.
         count_tokens: A gallery to open inline images with if the prompt tokens are to be counted, else None.
+        azure: Whose deployments the lines name in place of models, if it is Azure.
     """
     result = Scan()
     size = path.stat().st_size
@@ -52,6 +62,7 @@ def scan(path: Path, endpoint: str, *, lines_max: int, bytes_max: int, count_tok
             return result
         result.offsets.append(offset)
         body = _check_line(result, raw, number, endpoint, seen)
+        body = None if body is None else _on_model(result, body, number, azure)
         if body is not None and count_tokens is not None:
             result.prompt_tokens += _prompt_tokens(body, count_tokens)
     if not result.offsets:
@@ -95,6 +106,16 @@ def _check_line(result: Scan, raw: bytes, number: int, endpoint: str, seen: set[
     if line["url"] != endpoint:
         message = f"The URL '{line['url']}' does not match the batch endpoint '{endpoint}'."
         result.fault("invalid_url", message, line=number, param="url")
+    return body
+
+
+def _on_model(result: Scan, body: dict[str, Any], number: int, azure: Azure | None) -> dict[str, Any] | None:
+    """Return the request with its model, which is checked; None if there is no such deployment."""
+    try:
+        body = body if azure is None else azure.on_model(body, batch=True)
+    except ApiError as error:
+        result.fault("model_not_found", error.message, line=number, param="body.model")
+        return None
     _check_model(result, body.get("model"), number)
     return body
 

@@ -126,7 +126,7 @@ class Batch:
             "output_file_id": self.output_file_id if named else None,
             "error_file_id": self.error_file_id if named else None,
             "created_at": self.created_at,
-            "expires_at": int(self.times.expires_at),
+            "expires_at": self.created_at + COMPLETION_WINDOW_SECONDS,
             **{
                 f"{status}_at": self.reached_at.get(status)
                 for status in (

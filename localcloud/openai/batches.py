@@ -1,11 +1,13 @@
 """Batches: created, moved along by the clock, listed and cancelled."""
 
+import math
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from localcloud.openai import batch_input
+from localcloud.openai.azure import BATCH_ENDPOINT, Azure
 from localcloud.openai.batch_lines import LineWorker
 from localcloud.openai.batch_state import CANCELLING_SECONDS_MAX, FINAL, Batch, timetable
 from localcloud.openai.chat_options import check_metadata
@@ -36,8 +38,10 @@ class Batches:
         gallery: Gallery,
         worker: LineWorker,
         announce: Announce,
+        azure: Azure | None = None,
     ) -> None:
         """Start without batches; `announce` is called when one becomes final."""
+        self._azure = azure
         self._settings = settings
         self._files = files
         self._faults = faults
@@ -54,7 +58,7 @@ class Batches:
         Raises:
             ApiError: 400; the request itself is not in order.
         """
-        request, output_life = _checked(body)
+        request, output_life = _checked(body, ENDPOINT if self._azure is None else BATCH_ENDPOINT)
         file = self._input_file(request["input_file_id"], now)
         with self._lock:
             batch_id = self._ids.new("batch_")
@@ -73,6 +77,8 @@ class Batches:
                 error_path=self._files.new_path(),
                 output_life_seconds=output_life,
             )
+            if self._azure is not None:
+                batch.times.expires_at = math.inf  # there, 24 hours are a target
             self._batches[batch_id] = batch
             return batch.public(now)
 
@@ -190,6 +196,7 @@ class Batches:
             lines_max=self._settings.batch_lines_max,
             bytes_max=self._settings.batch_bytes_max,
             count_tokens=None if self._settings.enqueued_token_limit is None else self._gallery,
+            azure=self._azure,
         )
 
     def _check_queue(self, batch: Batch, found: batch_input.Scan) -> None:
@@ -223,6 +230,9 @@ class Batches:
         batch.enter(status, moment)
         if batch.input_path is not None:
             batch.input_path.unlink()
+        if self._azure is not None and status == "completed":  # where both files are there, empty or not
+            batch.output_path.touch()
+            batch.error_path.touch()
         batch.output_file_id = self._keep(batch, batch.output_path, "output", moment)
         batch.error_file_id = self._keep(batch, batch.error_path, "error", moment)
         clean = status == "completed" and batch.error_file_id is None
@@ -231,14 +241,14 @@ class Batches:
         self._announce(f"batch.{status}", batch.id, int(moment))
 
     def _keep(self, batch: Batch, path: Path, what: str, moment: float) -> str | None:
-        if not path.exists() or not path.stat().st_size:
+        if not path.exists() or (self._azure is None and not path.stat().st_size):
             path.unlink(missing_ok=True)
             return None
         name = f"{batch.id}_{what}.jsonl"
         return self._files.add(path, name, "batch_output", int(moment), batch.output_life_seconds).id
 
 
-def _checked(body: object) -> tuple[dict[str, Any], int]:
+def _checked(body: object, endpoint: str) -> tuple[dict[str, Any], int]:
     if not isinstance(body, dict):
         raise invalid("We could not parse the JSON body of your request: expected an object.")
     if unknown := sorted(set(body) - PARAMETERS):
@@ -249,8 +259,8 @@ def _checked(body: object) -> tuple[dict[str, Any], int]:
     if body["completion_window"] != COMPLETION_WINDOW:
         message = f"Invalid value: '{body['completion_window']}'. Value must be '{COMPLETION_WINDOW}'."
         raise invalid(message, param="completion_window", code="invalid_value")
-    if body["endpoint"] != ENDPOINT:
-        message = f"Invalid value: '{body['endpoint']}'. The stand-in serves '{ENDPOINT}' only."
+    if body["endpoint"] != endpoint:
+        message = f"Invalid value: '{body['endpoint']}'. The stand-in serves '{endpoint}' only."
         raise invalid(message, param="endpoint", code="invalid_value")
     check_metadata(body.get("metadata"))
     return body, life_seconds(body.get("output_expires_after"), "output_expires_after") or BATCH_FILE_LIFE_SECONDS

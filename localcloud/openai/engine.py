@@ -8,6 +8,7 @@ from typing import Any
 
 from localcloud.openai import chat
 from localcloud.openai.answers import Answer, no_wish
+from localcloud.openai.azure import Azure, annotated, filtered
 from localcloud.openai.batch_lines import LineWorker
 from localcloud.openai.batches import Batches
 from localcloud.openai.faults import Faults
@@ -23,7 +24,7 @@ Clock = Callable[[], datetime]
 class Engine:
     """The parts put together. Every method may be called from several threads."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (each part that can be replaced)
         self,
         directory: Path,
         clock: Clock,
@@ -34,9 +35,10 @@ class Engine:
         fetch: Fetch | None = None,
         send: Send = post,
         signing_time: Callable[[], float] = time.time,
+        azure: Azure | None = None,
     ) -> None:
         """Keep files in `directory`; `clock` returns an aware UTC time. The rest is described in OpenAIStandIn."""
-        self._clock = clock
+        self._clock, self.azure = clock, azure
         self.settings = settings
         self.ids = Ids(seed)
         self.faults = Faults(seed)
@@ -45,7 +47,7 @@ class Engine:
         self._gallery = Gallery(answers, fetch)
         worker = LineWorker(self._answer_line, self.faults, self.ids)
         self.batches = Batches(
-            settings, self.files, self.faults, self.ids, self._gallery, worker, self.webhooks.announce
+            settings, self.files, self.faults, self.ids, self._gallery, worker, self.webhooks.announce, azure
         )
 
     def now(self) -> int:
@@ -58,14 +60,20 @@ class Engine:
         Raises:
             ApiError: the request is not in order.
         """
-        return chat.complete(
+        if self.azure is not None and isinstance(body, dict):
+            body = self.azure.on_model(body, batch=bool(custom_id))
+        fault = self.faults.strike("answer", endpoint, custom_id)
+        if fault is not None and fault.kind == "content_filter":
+            raise filtered()
+        completion = chat.complete(
             body,
             self._gallery,
             completion_id=self.ids.new("chatcmpl-"),
             created=self.now(),
             cached_tokens=self.settings.cached_tokens,
-            fault=self.faults.strike("answer", endpoint, custom_id),
+            fault=fault,
         )
+        return completion if self.azure is None else annotated(completion)
 
     def tick(self) -> int:
         """Move batches to where the clock is and deliver the events that are due; return how many were accepted."""

@@ -19,8 +19,10 @@ class ApiError(Exception):
         param: str | None = None,
         code: str | None = None,
         headers: dict[str, str] | None = None,
+        more: dict[str, Any] | None = None,
     ) -> None:
-        """Keep what the answer says; `kind` is the error's `type` and `headers` go with the response."""
+        """Keep what the answer says; `kind` is the error's `type`, `headers` go with the response, `more` are further
+        fields of the error."""
         super().__init__(message)
         self.status = status
         self.message = message
@@ -28,10 +30,12 @@ class ApiError(Exception):
         self.param = param
         self.code = code
         self.headers = headers or {}
+        self.more = more or {}
 
     def body(self) -> dict[str, Any]:
         """Return the JSON body of the answer."""
-        return {"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}}
+        error = {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}
+        return {"error": {**error, **self.more}}
 
 
 def invalid(message: str, *, param: str | None = None, code: str | None = None) -> ApiError:

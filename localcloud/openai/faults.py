@@ -31,6 +31,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "cut_answer": ("answer", "*", "half the content with finish_reason length"),
     "fenced_answer": ("answer", "*", "the JSON in a code fence with chatter around it"),
     "empty_choices": ("answer", "*", "no choices at all"),
+    "content_filter": ("answer", "*", "400 content_filter, as Azure's filter refuses a prompt"),
     "answer_text": ("answer", "*", "`text` as the content, whatever was asked for"),
     "line_error": ("line", "*", "the line fails with `status` and `code` (into the output file with `in_output`)"),
     "missing_line": ("line", "*", "the line is in neither file"),

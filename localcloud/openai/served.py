@@ -23,9 +23,6 @@ TICK_SECONDS = 0.5  # how often a served stand-in looks at its clock without bei
 class Served(ABC):
     """What the stand-ins have in common: a directory of their own, a server, a client in process."""
 
-    base_path = ""
-    """What the client's `base_url` ends with."""
-
     def __init__(self, name: str, port: int) -> None:
         """Make a directory. Nothing listens before `start`; `port` 0 takes a free one."""
         self._name, self._port = name, port
@@ -34,6 +31,11 @@ class Served(ABC):
         self.directory = Path(directory)
         self._server: Server | None = None
         self._threads: list[threading.Thread] = []
+
+    @property
+    def base_path(self) -> str:
+        """What the client's `base_url` ends with."""
+        return ""
 
     @property
     @abstractmethod

@@ -1,12 +1,13 @@
 """The stand-in for OpenAI as its users hold it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from localcloud.openai.answers import Answer, no_wish
 from localcloud.openai.api import Api
+from localcloud.openai.azure import BASE_PATH, Azure, Deployment
 from localcloud.openai.counts import RequestCounts
 from localcloud.openai.engine import Clock, Engine
 from localcloud.openai.faults import Faults
@@ -41,8 +42,6 @@ def machine_time() -> datetime:
 class OpenAIStandIn(Served):
     """Answers the OpenAI client: chat completions with images, files, batches and signed events."""
 
-    base_path = "/v1"
-
     def __init__(
         self,
         port: int = 0,
@@ -53,6 +52,7 @@ class OpenAIStandIn(Served):
         fetch: Fetch | None = None,
         send_webhook: Send = post,
         signing_time: Callable[[], float] = time.time,
+        azure: Mapping[str, Deployment] | None = None,
         **settings: Unpack[SettingsArguments],
     ) -> None:
         """Put the parts together; nothing listens before `start`.
@@ -65,6 +65,7 @@ class OpenAIStandIn(Served):
             fetch: How image URLs are fetched (URL to bytes); by default over HTTP.
             send_webhook: How events are sent (URL, body, headers to HTTP status); by default over HTTP.
             signing_time: Seconds since 1970 for webhook signatures; see webhooks.py for why it is not the clock.
+            azure: Deployments by name, to be a resource of Azure in place of OpenAI; see azure.py for what differs.
             settings: Fields of Settings, such as `batch_minutes`, `latency_ms` and `webhook_url`.
         """
         super().__init__("openai", port)
@@ -78,6 +79,7 @@ class OpenAIStandIn(Served):
             fetch=fetch,
             send=send_webhook,
             signing_time=signing_time,
+            azure=None if azure is None else Azure(azure),
         )
         self._api = Api(self.engine)
 
@@ -90,6 +92,11 @@ class OpenAIStandIn(Served):
     def requests(self) -> RequestCounts:
         """Requests received by endpoint, such as `{"POST /v1/batches": 3}`; `requests.reset()` starts again."""
         return self._api.requests
+
+    @property
+    def base_path(self) -> str:
+        """Where the API begins."""
+        return "/v1" if self.engine.azure is None else BASE_PATH
 
     @property
     def application(self) -> "WSGIApplication":
