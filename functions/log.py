@@ -41,6 +41,8 @@ class Event(StrEnum):
     CONFIG_CHANGED = "config_changed"
     CONFIG_INVALID = "config_invalid"
     REMOTE_CONFIG_FAILED = "remote_config_failed"
+    ROLLOUT_STOPPED = "rollout_stopped"
+    STOP_UNRECORDED = "stop_unrecorded"
     INSTANT_FAILED = "instant_failed"
     USAGE_DOUBTED = "usage_doubted"
     BUDGET_REVIEWED = "budget_reviewed"

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
+from functions.adapters.arm_breaker import ArmBreaker
 from functions.adapters.breaker import Breaker
 from functions.adapters.current_config import CurrentConfig
 from functions.adapters.process_memory import Callers
@@ -36,7 +37,7 @@ class Deps:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings, self.clock, self.callers = settings, clock, Callers(clock)
         self.current = CurrentConfig(self, clock)
-        self.store_breaker = Breaker(clock)
+        self.store_breaker, self.arms = Breaker(clock), ArmBreaker()
 
     @cached_property
     def store(self) -> FirestoreStore:
@@ -101,7 +102,7 @@ class Deps:
         return uuid.uuid4().hex
 
     def runtime(self) -> RuntimeConfig:
-        """Return the runtime config, at most 30 s old, or a minute while another thread reads it anew: three reads,
+        """Return the runtime config, at most 30 s old, or a minute while another thread reads it anew: four reads,
         shared with `queue` and `budget`. Faults in a document are reported, and cost their field: see
         `core.config.in_force`."""
         return self.current.get().config

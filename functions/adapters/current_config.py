@@ -13,6 +13,8 @@ from functions.core.budget.state import BudgetState
 from functions.core.config.in_force import read_config, under_ceiling
 from functions.core.config.runtime import RuntimeConfig
 from functions.core.jobs.queue_stats import QueueStats
+from functions.core.rollouts.flags import Rules, read_flags
+from functions.core.rollouts.stops import States
 
 if TYPE_CHECKING:
     from functions.adapters.firestore import FirestoreStore
@@ -26,11 +28,14 @@ RUNTIME_CONFIG_AGE_MAX = timedelta(seconds=30)
 
 
 class Current(NamedTuple):
-    """What is read together: the config, and the state of the batch queue and of the budget."""
+    """What is read together: the config, the state of the batch queue and of the budget, and of each flag its rules
+    and its state."""
 
     config: RuntimeConfig
     queue: QueueStats
     budget: BudgetState
+    flags: Rules
+    rollouts: States
 
 
 class Sources(Protocol):
@@ -54,7 +59,7 @@ class CurrentConfig:
         self._current = Cached(self._read, RUNTIME_CONFIG_AGE_MAX, clock)
 
     def get(self) -> Current:
-        """Return it, at most 30 s old, or a minute while another thread reads it anew, at three reads."""
+        """Return it, at most 30 s old, or a minute while another thread reads it anew, at four reads."""
         return self._current.get()
 
     def check(self) -> Callable[[dict[str, Any] | None], RuntimeConfig]:
@@ -69,7 +74,9 @@ class CurrentConfig:
             log.error(log.Event.DOCUMENT_DAMAGED, path=each.path, field=each.field, problem=each.problem)
         last = before.config if before else None
         config = self._checked(stored.config, self._remote_in_force(), last, stored.budget)
-        return Current(config, stored.queue, stored.budget)
+        # A flag stays at no last good value: processes that started at other times would go different ways.
+        flags = read_flags((stored.config or {}).get("flags"))
+        return Current(config, stored.queue, stored.budget, flags, stored.rollouts)
 
     def _remote_in_force(self) -> dict[str, str] | None:
         """Return the cached values of Remote Config, where the deploy uses it. None if they were never fetched."""

@@ -3,13 +3,15 @@ This is the only module that reads the environment."""
 
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from firebase_functions import params
 
 from functions.core.model.image_tokens import FORMULAS
+from functions.core.rollouts.flags import Flag, ceilings
 from functions.deploy.addresses import is_openai, is_sealed
 
 REGION = params.StringParam("REGION", default="us-central1", description="Where the functions run.")
@@ -51,6 +53,11 @@ DAILY_BUDGET_USD_MAX = params.IntParam(
     "DAILY_BUDGET_USD_MAX",
     default=100,
     description="The most that operators can set the AI budget of a day to, in dollars.",
+)
+FLAGS = params.StringParam(
+    "FLAGS",
+    default="",
+    description="The most percent of users that operators can give a flag to, as model=50,prompt=0; 100 if not named.",
 )
 OPERATOR_SECOND_FACTOR = params.BoolParam(
     "OPERATOR_SECOND_FACTOR",
@@ -99,6 +106,7 @@ class Settings:
     check_revoked_tokens: bool = False
     operator_second_factor: bool = True
     daily_limit_micros_max: int = 100_000_000
+    flag_ceilings: Mapping[Flag, int] = field(default_factory=lambda: ceilings(""))
 
     @property
     def asks_openai(self) -> bool:
@@ -128,6 +136,7 @@ def load_settings() -> Settings:
         check_revoked_tokens=CHECK_REVOKED_TOKENS.value,
         emulated=emulated,
         daily_limit_micros_max=DAILY_BUDGET_USD_MAX.value * 1_000_000,
+        flag_ceilings=_flag_ceilings(),
         operator_second_factor=OPERATOR_SECOND_FACTOR.value and not emulated,  # sign-ins in an emulator have none
     )
     if not settings.project:
@@ -146,6 +155,13 @@ def load_settings() -> Settings:
             "firebase functions:secrets:set OPENAI_API_KEY"
         )
     return settings
+
+
+def _flag_ceilings() -> Mapping[Flag, int]:
+    try:
+        return ceilings(FLAGS.value)
+    except ValueError as error:
+        raise ConfigurationError(f"FLAGS: {error}") from error
 
 
 def _require_sealed(name: str, url: str, *, emulated: bool) -> None:

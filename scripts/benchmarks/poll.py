@@ -104,7 +104,7 @@ def _deps(lines: int, folder: Path) -> Deps:
 def _store_batch(first: int, end: int, deps: Deps) -> None:
     """Leave a submitted batch behind, with its jobs, hold and list of jobs."""
     now, batch_id = deps.clock(), f"batch-{first}"
-    hold, room = hold_for_batch(end - first, deps)
+    hold, room = hold_for_batch(end - first, deps.settings.openai_model, deps)
     if room < end - first:
         raise RuntimeError(f"there is budget for {room} lines")
     batch = Batch(

@@ -3,7 +3,7 @@ import { doc } from "../vendor/firebase.js";
 import { html, useEffect, useMemo, useState } from "../vendor/ui.js";
 import { useLive } from "../lib/live.js";
 
-const SECTIONS = { tokens: "Tokens", plans: "Plans", images: "Photos", instant: "Instant lane", batch: "Batch lane", budget: "Budget", refresh: "Allowances" };
+const SECTIONS = { tokens: "Tokens", plans: "Plans", images: "Photos", instant: "Instant lane", batch: "Batch lane", budget: "Budget", refresh: "Allowances", model: "Model", flags: "Rollouts" };
 
 const at = (config, field) => field.split(".").reduce((part, name) => part?.[name], config) ?? null;
 const said = (value) => (value === null ? "default" : typeof value === "string" ? value : JSON.stringify(value));

@@ -12,6 +12,7 @@ from functions.adapters.firestore.profiles import ProfileDocuments
 from functions.adapters.firestore.queue import QueueDocuments
 from functions.adapters.firestore.reading import DamagedDocumentError, Found
 from functions.adapters.firestore.refresh import RefreshDocuments
+from functions.adapters.firestore.rollouts import RolloutDocuments
 from functions.adapters.firestore.wallet import StoredWallet
 from functions.core.shared.damage import DamagedDocument
 
@@ -36,5 +37,6 @@ class FirestoreStore(
     AlertDocuments,
     SettingsDocuments,
     UsageDocuments,
+    RolloutDocuments,
 ):
     """Everything that Ecolane stores in Firestore, over one client."""

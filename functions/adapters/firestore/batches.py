@@ -12,6 +12,8 @@ from functions.adapters.firestore.values import Snapshot
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_update, run_transaction
 from functions.core.batches.batches import Batch, BatchState
 from functions.core.budget.holds import Hold, NoRoom, bookings, settled
+from functions.core.jobs.counting import of_lines
+from functions.core.rollouts.counts import counted
 from functions.core.shared.records import Fields
 
 
@@ -62,9 +64,11 @@ class BatchDocuments(ShardDocuments):
         self, batch: Batch, version: datetime, fields: Fields, hold: Hold | None, count: Mapping[str, int] | None = None
     ) -> datetime | None:
         """Write these fields and settle the batch's hold in one commit, if the batch is still at `version`, with what
-        its day's tally is to `count`. A write for the batch and each shard. Returns the new version, None if somebody
-        was faster."""
-        changes = bookings(batch.hold, hold, count)
+        its day's tally is to `count`, and its arms with it. A write for the batch and each shard. Returns the new
+        version, None if somebody was faster."""
+        micros = (hold.settled if hold else 0) - (batch.hold.settled if batch.hold else 0)
+        arms = counted(batch.arms, of_lines(count, micros)) if count else {}
+        changes = bookings(batch.hold, hold, count, arms)
         written = {**fields, "hold": hold.model_dump(by_alias=True) if hold else None}
         ref = self._batches.document(batch.batch_id)
         return guarded_update(self._client, ref, version, written, lambda writes: self._book(writes, changes))

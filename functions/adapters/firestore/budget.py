@@ -20,6 +20,7 @@ from functions.core.budget.day_review import Books, BudgetDay, Review, committed
 from functions.core.budget.holds import Booking, NoRoom, no_room
 from functions.core.budget.shards import SHARDS_MAX, Drift, Shard
 from functions.core.budget.state import BudgetState
+from functions.core.rollouts.counts import FIGURES, ArmCounts
 from functions.core.shared.damage import DamagedDocument
 
 HOLDS_SUMMED_MAX = 10_000_000
@@ -55,6 +56,11 @@ class ShardDocuments(Documents):
             if change.count:
                 counters = {name: Increment(n) for name, n in change.count.items()}
                 fields["tally"] = {change.lane: {change.model: counters}}
+            if change.rollouts:
+                fields["rollouts"] = {
+                    key: {arm: _increments(counts) for arm, counts in arms.items()}
+                    for key, arms in change.rollouts.items()
+                }
             writes.merge(self._shard_ref(change.day, change.shard), fields)
 
     def _shard_ref(self, day: str, name: str) -> str:
@@ -233,6 +239,13 @@ class BudgetDocuments(ShardDocuments):
         """Store in a day's book who has cost how much, as of now. One write."""
         book = self._client.document("budget", day)
         self._client.batch().update(book, {"users": users, "usersAt": now}).commit()
+
+
+def _increments(counts: ArmCounts) -> dict[str, Any]:
+    """Return what adds these counters to a shard's."""
+    figures = {name: Increment(n) for name in FIGURES if (n := getattr(counts, name))}
+    times = {bucket: Increment(n) for bucket, n in counts.ms.items()}
+    return {**figures, "ms": times} if times else figures
 
 
 def _sound_shards(snapshots: Iterable[Snapshot]) -> dict[str, Shard]:

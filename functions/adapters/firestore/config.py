@@ -14,6 +14,7 @@ from functions.adapters.firestore.writes import run_transaction
 from functions.core.budget.state import BudgetState
 from functions.core.jobs.queue_stats import QueueStats
 from functions.core.model.provider_outage import Outage
+from functions.core.rollouts.stops import States, read_states
 from functions.core.shared.alerts import Alert
 from functions.core.shared.damage import DamagedDocument
 from functions.core.shared.records import Fields
@@ -25,6 +26,7 @@ class RuntimeDocuments(NamedTuple):
     config: dict[str, Any] | None
     queue: QueueStats
     budget: BudgetState
+    rollouts: States
     damaged: tuple[DamagedDocument, ...] = ()
 
 
@@ -32,12 +34,15 @@ class SettingsDocuments(Documents):
     """Reads and writes of settings and statistics."""
 
     def runtime_documents(self) -> RuntimeDocuments:
-        """Read `config/runtime`, `stats/queue` and `stats/budget`. Three reads; the caller keeps them for a while."""
-        refs = [self._client.document(path) for path in ("config/runtime", "stats/queue", "stats/budget")]
-        config, queue, budget = self._client.get_all(refs)
+        """Read `config/runtime`, `stats/queue`, `stats/budget` and `stats/rollouts`. Four reads; the caller keeps them
+        for a while."""
+        paths = ("config/runtime", "stats/queue", "stats/budget", "stats/rollouts")
+        config, queue, budget, rollouts = self._client.get_all([self._client.document(path) for path in paths])
         stats, wrong = salvage(QueueStats, queue)
         state, also_wrong = salvage(BudgetState, budget)
-        return RuntimeDocuments(config.fields if config.exists else None, stats, state, wrong + also_wrong)
+        states, of_flags = read_states(rollouts.fields, rollouts.path)
+        damaged = wrong + also_wrong + of_flags
+        return RuntimeDocuments(config.fields if config.exists else None, stats, state, states, damaged)
 
     def change_runtime(
         self, audit_id: str, decide: Callable[[dict[str, Any]], tuple[dict[str, Any], Fields, Alert | None]]

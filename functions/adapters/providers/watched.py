@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -42,27 +43,30 @@ class WatchedProvider(OpenAIProvider):
         """Take OpenAI's client."""
         super().__init__(client)
         self._watches = {door: _Watch(door, records) for door in Door}
-        self._breaker = Breaker(records.clock)
-        self._last: ProviderDownError | None = None
+        # A model that fails must not close the way to another one, which a flag would then find just as bad.
+        self._breakers: dict[str, Breaker] = defaultdict(lambda: Breaker(records.clock))
+        self._last: dict[str, ProviderDownError] = {}
 
     def complete(self, body: dict[str, Any], timeout_seconds: float, uid: str | None = None) -> Completion:
-        """Ask for one chat completion now. While the provider is down, one caller a minute asks and the others fail at
-        once with its last error: no time-outs, and no further bills.
+        """Ask for one chat completion now. While the provider is down for a model, one caller a minute asks and the
+        others fail at once with its last error: no time-outs, and no further bills.
 
         A photo may make it fail, by what takes the model too long or by a refusal that we do not know. So it is down
         when it has failed several users, `uid` being this one, and not one user several times.
         """
         with self._watches[Door.INSTANT].call():
-            if self._last is not None and not self._breaker.admits():
-                raise self._last.as_down()
+            model = body["model"]
+            breaker, last = self._breakers[model], self._last.get(model)
+            if last is not None and not breaker.admits():
+                raise last.as_down()
             try:
                 completion = super().complete(body, timeout_seconds)
             except ProviderError as problem:
                 if isinstance(problem, ProviderDownError):
-                    self._last = problem
-                self._breaker.note(failed=isinstance(problem, ProviderDownError), asked_for=uid)
+                    self._last[model] = problem
+                breaker.note(failed=isinstance(problem, ProviderDownError), asked_for=uid)
                 raise
-            self._breaker.note(failed=False)
+            breaker.note(failed=False)
             return completion
 
     def upload_input(self, *args: Any, **kwargs: Any) -> str:

@@ -13,6 +13,8 @@ from enum import StrEnum
 from pydantic import Field
 
 from functions.core.budget.holds import Hold
+from functions.core.model.prompts import PROMPT_VERSION
+from functions.core.rollouts.arms import Arms
 from functions.core.shared.records import Open, Record
 
 INPUT_BYTES_MAX = 190_000_000
@@ -72,7 +74,8 @@ class BatchState(StrEnum):
 
 
 class Batch(Record):
-    """A batch as stored in `batches/{batchId}`. Its jobs are listed in Storage, not here.
+    """A batch as stored in `batches/{batchId}`. Its jobs are listed in Storage, not here. All its lines go one way:
+    `model`, wording of the prompt, and the `arms` of the flags that chose them.
 
     `failed_polls` counts those in a row, `unended_polls` those that left jobs over. `provider_state` and `answered` are
     OpenAI's last word; `ended_at` is when it was first seen ended there without its files.
@@ -83,6 +86,8 @@ class Batch(Record):
     created_at: datetime
     due_at: datetime
     model: str
+    prompt_version: str = PROMPT_VERSION
+    arms: Arms = Field(default_factory=dict)
     job_count: int = 0
     input_file_id: str | None = None
     openai_batch_id: str | None = None

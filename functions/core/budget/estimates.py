@@ -11,9 +11,10 @@ import json
 import math
 import struct
 from functools import lru_cache
+from typing import Any
 
 from functions.core.model.image_tokens import formula_of, image_tokens, image_tokens_max
-from functions.core.model.prompts import OUTPUT_TOKENS_MAX, completion_request
+from functions.core.model.prompts import OUTPUT_TOKENS_MAX, PROMPTS, completion_request
 from functions.core.model.usage import ModelPrice, Usage, cost_micros
 from functions.core.shared.locales import LANGUAGE_CHARACTERS_MAX, REGION_CHARACTERS_MAX
 
@@ -65,7 +66,11 @@ def jpeg_size(data: bytes) -> tuple[int, int] | None:
 
 @lru_cache(maxsize=256)
 def _text_tokens(model: str, region: str, language: str) -> int:
-    body = completion_request(model, "", region, language)
+    """Return the most that the texts count, whichever wording of the prompt is sent."""
+    return max(_text_tokens_of(completion_request(model, "", region, language, prompt=each)) for each in PROMPTS)
+
+
+def _text_tokens_of(body: dict[str, Any]) -> int:
     system, user = body["messages"]
     schema = body["response_format"]["json_schema"]["schema"]
     texts = (system["content"], user["content"][0]["text"], json.dumps(schema, separators=(",", ":")))

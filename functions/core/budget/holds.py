@@ -18,6 +18,8 @@ from typing import Any
 from pydantic import Field
 
 from functions.core.budget.shards import Shard
+from functions.core.rollouts.arms import Arms
+from functions.core.rollouts.counts import Counts
 from functions.core.shared.errors import BudgetExhausted
 from functions.core.shared.records import Kept
 from functions.core.shared.utc_days import iso_text
@@ -53,7 +55,7 @@ class Hold(Kept):
 @dataclass(frozen=True)
 class Booking:
     """A change of one shard: by how much what is reserved, what is spent, and what is spent unheld, grow; and what its
-    tally is to `count`."""
+    tally is to `count`, and its `rollouts`."""
 
     day: str
     shard: str
@@ -63,6 +65,7 @@ class Booking:
     spent: int
     excess: int = 0
     count: Mapping[str, int] = field(default_factory=dict)
+    rollouts: Counts = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -76,14 +79,16 @@ class NoRoom:
 
 @dataclass(frozen=True)
 class CostCeiling:
-    """What covers each photo of a call: its highest cost in micro-dollars, an instant one's hold, the user's actual
-    spend of the day if known; and how often a shard was tried, and the spend added up."""
+    """What covers each photo of a call: its highest cost in micro-dollars, an instant one's hold with the arms that
+    chose its model, the user's actual spend of the day if known; and how often a shard was tried, and the spend added
+    up."""
 
     micros: int
     hold: Hold | None = None
     recount: ActualSpend | None = None
     shards_tried: int = 1
     recounts: int = 0
+    arms: Arms = field(default_factory=dict)
 
 
 def call_hold(day: str, shard: str, model: str, micros: int, percent: int = 100) -> Hold:
@@ -125,10 +130,12 @@ def trimmed(hold: Hold, lines: int) -> Hold:
     return hold.model_copy(update={"parts": {name: part for name, part in parts.items() if part}, "micros": kept})
 
 
-def bookings(before: Hold | None, after: Hold | None, count: Mapping[str, int] | None = None) -> tuple[Booking, ...]:
+def bookings(
+    before: Hold | None, after: Hold | None, count: Mapping[str, int] | None = None, rollouts: Counts | None = None
+) -> tuple[Booking, ...]:
     """Return what a new or changed hold books on its shards. A cost is booked where it was held and never above that,
     so no settlement pushes a shard past its limit; the rest is excess, on the last of those shards. So is what this
-    adds to the tally's `count`."""
+    adds to the tally's `count`, and to `rollouts`."""
     hold = after or before
     if hold is None or before == after:
         return ()
@@ -140,9 +147,9 @@ def bookings(before: Hold | None, after: Hold | None, count: Mapping[str, int] |
         spent = min(cost, held.get(name, 0))
         cost -= spent
         last = name == names[-1]
-        excess, counted = (cost, dict(count or {})) if last else (0, {})
+        excess, counted, arms = (cost, dict(count or {}), rollouts or {}) if last else (0, {}, {})
         if change or spent or excess or counted:
-            found.append(Booking(hold.day, name, hold.lane, hold.model, change, spent, excess, counted))
+            found.append(Booking(hold.day, name, hold.lane, hold.model, change, spent, excess, counted, arms))
     return tuple(found)
 
 

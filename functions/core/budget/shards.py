@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from functions.core.budget.tally import Tally
+from functions.core.rollouts.counts import Counts
 from functions.core.shared.records import Kept
 
 SHARDS_MIN, SHARDS_MAX = 8, 512
@@ -31,7 +32,8 @@ BATCH_LOOKS = 4
 
 class Shard(Kept):
     """A part of a day's budget. Stored in `budget/{day}/shards/{n}`; `costs` by lane and model for the day's report,
-    `tally` what the calls came to beside: see `core.budget.tally`.
+    `tally` what the calls came to beside: see `core.budget.tally`; `rollouts` what each flag's arms did:
+    `core.rollouts.counts`.
 
     One shard's `reserved` and `spent` may be negative after a repair on another: their sums count. `excess` is cost
     beyond its hold, until the guard finds room for it.
@@ -43,6 +45,7 @@ class Shard(Kept):
     excess: int = 0
     costs: dict[str, dict[str, int]] = Field(default_factory=dict)
     tally: Tally = Field(default_factory=dict)
+    rollouts: Counts = Field(default_factory=dict)
 
     @property
     def used(self) -> int:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
 
 from functions.core.config.plans import Allowances, Plans
+from functions.core.rollouts.flags import Flags
 from functions.core.shared.records import Record, Uid
 from functions.core.shared.time_limits import CALL_TIMEOUT, FUNCTION_TIMEOUT
 
@@ -118,6 +119,12 @@ class RefreshRules(Record):
     users_per_page: Annotated[int, Field(ge=1, le=250)] = 200
 
 
+class ModelRules(Record):
+    """`next` is the model that the flag `model` tries beside the deploy's OPENAI_MODEL; none, and nobody gets it."""
+
+    next: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+
+
 class RuntimeConfig(Record):
     """The whole document. An absent document, section or field means its default."""
 
@@ -128,5 +135,7 @@ class RuntimeConfig(Record):
     batch: BatchRules = BatchRules()
     budget: BudgetRules = BudgetRules()
     refresh: RefreshRules = RefreshRules()
+    model: ModelRules = ModelRules()
+    flags: Flags = Flags()
     default_region: Annotated[str, Field(min_length=2, max_length=64)] = "US"
     default_language: Annotated[str, Field(min_length=2, max_length=35)] = "en"

@@ -66,14 +66,16 @@ def judge(completion: Completion) -> Attempt:
         return replace(failed, usage=usage)
 
 
-def answered(answer: Answer, attempt: Attempt, photo: Photo, terms: Terms, now: datetime) -> Fields:
+def answered(
+    answer: Answer, attempt: Attempt, photo: Photo, terms: Terms, now: datetime, prompt_version: str = PROMPT_VERSION
+) -> Fields:
     """Return the fields that make a job done: the result, and the cost of this attempt and those before it."""
     result = classify_as(
         answer,
         region=photo.region,
         language=photo.language,
         model=terms.model,
-        prompt_version=PROMPT_VERSION,
+        prompt_version=prompt_version,
         now=now,
     )
     return done(result, terms.believed(attempt), photo.cost_micros + terms.cost_micros(attempt), now)

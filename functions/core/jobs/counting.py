@@ -1,26 +1,51 @@
-"""What a job adds to the day's tally, in the commit that changes its hold: see `core.budget.tally`. Jobs of a batch are
-counted by the batch that ends them."""
+"""What a job adds to the day's tally, and to what its arms came to, in the commit that changes its hold: see
+`core.budget.tally` and `core.rollouts.counts`. Jobs of a batch are counted by the batch that ends them."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 from functions.core.budget import tally
 from functions.core.budget.holds import Booking, bookings
-from functions.core.jobs.jobs import Job, Status
+from functions.core.jobs.jobs import BY_THE_PATH, Failure, Job, Status
 from functions.core.model.usage import Usage
+from functions.core.rollouts.counts import ArmCounts, counted, ms_bucket
 
 
 def job_bookings(before: Job | None, after: Job) -> tuple[Booking, ...]:
     """Return what a new or changed job books on the shards of its hold, and counts there."""
     held = before.hold if before else None
     count: Counter[str] = Counter()
+    of_arm = ArmCounts()
     if held is None:
         count["started"] = 1
+        of_arm = ArmCounts(started=1)
     elif after.completed_at is not None:
         code = None if after.status is Status.DONE else after.error.code if after.error else after.status
         count = ended(code, after.usage)
+        micros = after.hold.settled - held.settled if after.hold else 0
+        of_arm = ArmCounts(ended=1, failed=int(code in BY_THE_PATH), micros=micros)
         if after.mode == after.requested_mode:  # an upgrade has waited in the other lane
-            count += tally.of_wait(after.completed_at - after.created_at)
-    return bookings(held, after.hold, count)
+            took = after.completed_at - after.created_at
+            count += tally.of_wait(took)
+            of_arm = of_arm.model_copy(update={"ms": {ms_bucket(took): 1}})
+    return bookings(held, after.hold, count, counted(after.arms, of_arm) if count else None)
+
+
+BY_THE_BATCH = frozenset({Failure.BATCH_EXPIRED, Failure.BATCH_FAILED, Failure.LINE_MISSING})
+"""What befalls all lines of a batch at once: one failure, not as many as it has lines."""
+
+
+def of_lines(count: Mapping[str, int], micros: int) -> ArmCounts:
+    """Return what a batch's lines came to for its arms, from what it adds to the tally: results and failed attempts,
+    those that will be repeated too."""
+    attempts: Counter[str] = Counter(done=count.get("done", 0))
+    for name, n in count.items():
+        what, _, code = name.partition(":")
+        if what in {"failed", "retried"}:
+            attempts["together" if code in BY_THE_BATCH else "failed" if code in BY_THE_PATH else "photo"] += n
+    together = min(attempts.pop("together", 0), 1)
+    lines = attempts.total() + together
+    return ArmCounts(started=lines, ended=lines, failed=attempts["failed"] + together, micros=micros)
 
 
 def ended(code: str | None, usage: Usage | None) -> Counter[str]:

@@ -141,7 +141,8 @@ def upgrading(uid: str, runtime: RuntimeConfig, now: datetime, upgrade: Upgrade)
         account = use_quota(account, Lane.INSTANT, runtime.plans.of(wallet.plan), now)
         account = pay_upgrade(account, job.job_id, difference, now)
         cost = job.tokens_cost + difference
-        fields = upgraded(upgrade.opened_by, cost, upgrade.lease_until, job.attempts, upgrade.ceiling.hold)
+        ceiling = upgrade.ceiling
+        fields = upgraded(upgrade.opened_by, cost, upgrade.lease_until, job.attempts, ceiling.hold, ceiling.arms)
         return Settled(account, fields)
 
     return decide

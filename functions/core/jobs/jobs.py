@@ -20,6 +20,7 @@ from pydantic import Field
 
 from functions.core.budget.holds import Hold
 from functions.core.model.usage import Usage
+from functions.core.rollouts.arms import Arms
 from functions.core.shared.lanes import Lane
 from functions.core.shared.records import Fields, Open, Record
 from functions.core.shared.utc_days import day_of
@@ -86,6 +87,18 @@ BY_THE_PHOTO = frozenset({Failure.PROVIDER_REJECTED, Failure.ANSWER_UNUSABLE})
 """What comes about by what a photo shows, as far as anybody can tell. Whoever wants to do harm finds such photos."""
 
 
+BY_THE_PATH = frozenset(
+    {
+        Failure.PROVIDER_UNAVAILABLE,
+        Failure.ANSWER_UNUSABLE,
+        Failure.BATCH_EXPIRED,
+        Failure.BATCH_FAILED,
+        Failure.LINE_MISSING,
+    }
+)
+"""What tells against the path that a call took: the provider's failures and our own, not the photo's."""
+
+
 class JobError(Record):
     """Why a job failed. `message` is the cause while it is under way, the user's text once it is stored: see `told`.
     `problem` is a `PhotoProblem` if the photo is the reason: text, since a newer version may know more."""
@@ -107,7 +120,8 @@ class Job(Record):
     that was checked and paid for, None in jobs of older releases: see `core.jobs.uploads.digest_of`. `day` is that of
     `created_at`, for the cost of users. `visit_age`: how many days old the wallet is, on its user's first photo of the
     day only. `opened_by` is the invocation that created or upgraded the job, by which it recognises its work if the
-    reply was lost. `hold` is an instant call's. `queued_at` is when the job may be taken next, and its place in the
+    reply was lost. `hold` is an instant call's, and `arms` which paths of the flags
+    it took: see `core.rollouts.arms`. `queued_at` is when the job may be taken next, and its place in the
     queue. `notify` are push tokens, kept here to save a read. `result` is a `Classification` of the release that wrote
     it, shown as it is. `charge_stands`: not refunded, see `core.wallet.quotas.FAILURES_REFUNDED_MAX`.
     """
@@ -142,6 +156,7 @@ class Job(Record):
     charge_stands: bool = False
     usage: Usage | None = None
     hold: Hold | None = None
+    arms: Arms = Field(default_factory=dict)
     cost_micros: int = Field(default=0, ge=0)
     completed_at: datetime | None = None
     expire_at: datetime

@@ -111,7 +111,8 @@ def decide(
         return account
     plan = runtime.plans.of(account.wallet.plan)
     faithful = streak(account.wallet, now) >= runtime.tokens.streak_days_for_priority
-    changes = {"priority": plan.priority + faithful, "notify": account.wallet.push_tokens, "hold": ceiling.hold}
+    changes: dict[str, Any] = {"priority": plan.priority + faithful, "notify": account.wallet.push_tokens}
+    changes |= {"hold": ceiling.hold, "arms": ceiling.arms}
     opened: list[Job] = []
     refused: dict[str, EcolaneError] = {}
     for job in jobs:

@@ -1,7 +1,9 @@
 """How a job passes from one state to the next: the fields of each change, and when another try is due. One update
 writes them, guarded by the version read; `done` is written together with its result."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from functions.core.budget.holds import Hold
 from functions.core.jobs.jobs import Failure, Job, JobError, Status
@@ -62,7 +64,12 @@ def cancelled(now: datetime) -> Fields:
 
 
 def upgraded(
-    opened_by: str, tokens_cost: int, lease_until: datetime, attempts: int, hold: Hold | None = None
+    opened_by: str,
+    tokens_cost: int,
+    lease_until: datetime,
+    attempts: int,
+    hold: Hold | None = None,
+    arms: Mapping[str, str] = MappingProxyType({}),
 ) -> Fields:
     """The user pays the difference and the job leaves the queue for the instant lane."""
     return {
@@ -75,6 +82,7 @@ def upgraded(
         "estimatedCompletion": None,
         "attempts": attempts + 1,
         "hold": hold.model_dump(by_alias=True) if hold else None,
+        "arms": dict(arms),
     }
 
 

@@ -44,6 +44,13 @@ class FlagState(Kept):
     seen: dict[str, Counts] = Field(default_factory=dict)
 
 
+def with_stop(state: FlagState, epoch: int, stop: Stop) -> FlagState | None:
+    """Return the state after a stop of what ran in this epoch; None if that was stopped, or begun anew, already."""
+    if state.stopped is not None or state.epoch != epoch:
+        return None
+    return state.model_copy(update={"epoch": epoch + 1, "stopped": stop})
+
+
 States = Mapping[Flag, FlagState | None]
 """Every flag's state; None for one that cannot be read, which is old until somebody has mended it."""
 

@@ -44,6 +44,7 @@ class AlertKind(StrEnum):
     BATCH_SLOW = "batch_slow"
     CONFIG_CHANGED = "config_changed"
     OPERATOR_CHANGED = "operator_changed"
+    ROLLOUT_STOPPED = "rollout_stopped"
 
 
 _GOOD_DAY = "If this is a good day: admin config set budget.dailyLimitMicros=$20. If not: admin costs --users."
@@ -66,6 +67,7 @@ TO_DO: Mapping[str, str] = {
     AlertKind.BATCH_SLOW: "Look at OpenAI's status page. Nothing is lost: after 26 hours it is cancelled.",
     AlertKind.CONFIG_CHANGED: "If nobody of you did: admin operator UID --remove, then admin config set it back.",
     AlertKind.OPERATOR_CHANGED: "If nobody of you did: undo it with admin operator, and look who has access in IAM.",
+    AlertKind.ROLLOUT_STOPPED: "Everybody is on the old path again. Find out why before you start it anew.",
     AlertKind.PROVIDER_REFUSES: "Pay, or correct what the code names: docs/operations.md, provider_refuses.",
     AlertKind.KEY_REFUSED: "Set a key that works (docs/operations.md, Keys). Photos wait 26 hours for it.",
 }

@@ -182,6 +182,6 @@ def _prepared(deps: Deps, batch: Batch, member: BatchMember) -> bytes:
     else:
         url = image_data_url(photo)
     member.to_line()  # what cannot be listed cannot be sent
-    model, identifier = deps.settings.openai_model, deps.safety_identifier(member.uid)
-    body = completion_request(model, url, member.region, member.language, identifier=identifier)
+    prompt, identifier = batch.prompt_version, deps.safety_identifier(member.uid)
+    body = completion_request(batch.model, url, member.region, member.language, prompt=prompt, identifier=identifier)
     return batch_line(member.job_id, body)

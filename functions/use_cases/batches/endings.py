@@ -91,7 +91,7 @@ class Endings:
     def _end(self, member: BatchMember, attempt: Attempt, *, counts: bool, pause: timedelta | None) -> None:
         now, cost = self._deps.clock(), self._terms.cost_micros(attempt)
         if attempt.answer is not None:
-            done = answered(attempt.answer, attempt, member, self._terms, now)
+            done = answered(attempt.answer, attempt, member, self._terms, now, self._batch.prompt_version)
             added = Counter(done=1, costMicros=cost) + self._counted(member, attempt)
             self._hold_back(_Ending(member, attempt, done, added))
             return

@@ -27,6 +27,7 @@ from functions.use_cases.batches.batch_files import LeaseOverError, StorageDownE
 from functions.use_cases.batches.queue import queued_jobs, without_overdue
 from functions.use_cases.batches.submission import create, release_batch, undo_submission
 from functions.use_cases.budget.spending import SHARD_TRIES, hold_for_batch, mode
+from functions.use_cases.rollouts.serving import Served, served
 from functions.use_cases.shared.set_aside import Items
 
 if TYPE_CHECKING:
@@ -122,11 +123,24 @@ def _shard_groups(queued: int, jobs_per_batch: int, first: int) -> list[Sequence
 
 
 def _submit(deps: Deps, queued: Sequence[StoredJob], until: datetime, counts: Counter[str]) -> bool:
-    """Send these jobs, or as many of them as the budget has room for. False if it has no room at all."""
-    queued = without_overdue(deps, queued, counts)
-    if not queued:
-        return True
-    opened = _open_batch(deps, len(queued))
+    """Send these jobs, or as many of them as the budget has room for, a batch for each way that they go: OpenAI takes
+    one model a batch. False if it has no room at all."""
+    ways: dict[tuple[tuple[str, str], ...], tuple[Served, list[StoredJob]]] = {}
+    for stored in without_overdue(deps, queued, counts):
+        path = served(stored.job.uid, deps)
+        ways.setdefault(tuple(sorted(path.arms.items())), (path, []))[1].append(stored)
+    for path, jobs in ways.values():
+        if counts["batches"] >= deps.runtime().batch.batches_per_run:
+            return True
+        if not _submit_one_way(deps, jobs, path, until, counts):
+            return False
+    return True
+
+
+def _submit_one_way(
+    deps: Deps, queued: Sequence[StoredJob], path: Served, until: datetime, counts: Counter[str]
+) -> bool:
+    opened = _open_batch(deps, len(queued), path)
     if opened is None:
         return False
     batch, version, lines = opened
@@ -176,11 +190,11 @@ def _write(
     return sent
 
 
-def _open_batch(deps: Deps, lines: int) -> tuple[Batch, datetime, int] | None:
+def _open_batch(deps: Deps, lines: int, path: Served) -> tuple[Batch, datetime, int] | None:
     """Record a batch with its hold, for as many lines as there is room for. None if that is none."""
     now = deps.clock()
     for _ in range(SHARD_TRIES):
-        hold, affordable = hold_for_batch(lines, deps)
+        hold, affordable = hold_for_batch(lines, path.model, deps)
         if not affordable:
             break
         batch = Batch(
@@ -188,7 +202,9 @@ def _open_batch(deps: Deps, lines: int) -> tuple[Batch, datetime, int] | None:
             state=BatchState.BUILDING,
             created_at=now,
             due_at=now + _lease(deps),
-            model=deps.settings.openai_model,
+            model=path.model,
+            prompt_version=path.prompt,
+            arms=path.arms,
             hold=hold,
             expire_at=now + BATCH_LIFETIME,
         )

@@ -8,29 +8,31 @@ from typing import TYPE_CHECKING, Any
 from functions.core.budget.day_review import Books, Review, review
 from functions.core.budget.estimates import input_tokens_max, most_micros, raised
 from functions.core.budget.shards import LOOK, Drift, Shard, shard_names
+from functions.use_cases.rollouts.serving import models_asked
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
 
 
 def line_micros(deps: Deps) -> int:
-    """Return the most that one line of a batch can cost."""
+    """Return the most that one line of a batch can cost, of whichever model is asked."""
     return _micros_max(deps, batch=True)
 
 
 def call_micros(deps: Deps) -> int:
-    """Return the most that one instant call can cost."""
+    """Return the most that one instant call can cost, of whichever model is asked."""
     return _micros_max(deps, batch=False)
 
 
 def _micros_max(deps: Deps, *, batch: bool) -> int:
-    tokens = input_tokens_max(deps.settings.openai_model, deps.runtime().images.side_max)
-    return raised(most_micros(tokens, deps.model_price(batch=batch)), hold_percent(deps))
+    return max(model_micros(model, deps, batch=batch) for model in models_asked(deps))
 
 
-def hold_percent(deps: Deps) -> int:
-    """Return how many percent of an estimate are held: more than 100 once an answer has cost more than its own."""
-    return deps.budget().hold_percent(deps.settings.openai_model)
+def model_micros(model: str, deps: Deps, *, batch: bool) -> int:
+    """Return the most that one call to this model can cost. What is held is raised once an answer has cost more than
+    its estimate."""
+    tokens = input_tokens_max(model, deps.runtime().images.side_max)
+    return raised(most_micros(tokens, deps.model_price(model, batch=batch)), deps.budget().hold_percent(model))
 
 
 def looks_for_room(day: str, looks: int, deps: Deps, *, surely_open: bool = True) -> Iterator[dict[str, Shard]]:

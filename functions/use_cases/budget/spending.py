@@ -25,7 +25,8 @@ from functions.core.shared.alerts import AlertKind, alert
 from functions.core.shared.errors import BudgetExhausted, InstantClosed, RateLimited
 from functions.core.shared.utc_days import day_bounds, day_of
 from functions.core.wallet.quotas import ActualSpend, RecountNeeded
-from functions.use_cases.budget.days import call_micros, hold_percent, line_micros, looks_for_room
+from functions.use_cases.budget.days import call_micros, line_micros, looks_for_room, model_micros
+from functions.use_cases.rollouts.serving import served
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -74,12 +75,13 @@ def instant_ceiling(job: Job, photo: bytes, deps: Deps) -> CostCeiling:
     """Return what covers an instant call about this photo: a hold on a shard that chance picks, of as many as the day
     had when this process last looked."""
     size = jpeg_size(photo)
-    model, side = deps.settings.openai_model, deps.runtime().images.side_max
+    path, side = served(job.uid, deps), deps.runtime().images.side_max
+    model = path.model
     tokens = input_tokens(model, job.region, job.language, size) if size else input_tokens_max(model, side)
-    micros, percent = most_micros(tokens, deps.model_price()), hold_percent(deps)
+    micros, percent = most_micros(tokens, deps.model_price(model)), deps.budget().hold_percent(model)
     (shard,) = shard_names(int(deps.new_id(), 16), deps.budget().shard_count, 1)
     hold = call_hold(day_of(deps.clock()), shard, model, raised(micros, percent), percent)
-    return CostCeiling(hold.micros, hold)
+    return CostCeiling(hold.micros, hold, arms=path.arms)
 
 
 def least_ceiling(deps: Deps) -> CostCeiling:
@@ -140,17 +142,17 @@ def look_ahead(
     return decide(_with_actual_spend(ceiling, uid, decided, deps)) if isinstance(decided, RecountNeeded) else decided
 
 
-def hold_for_batch(lines: int, deps: Deps) -> tuple[Hold, int]:
-    """Return a hold for a batch of at most so many lines, and for how many of them there is room; on the first shards
-    that have enough, of those that are looked at."""
-    day, shards, most = day_of(deps.clock()), dict[str, Shard](), line_micros(deps)
-    hold, affordable = batch_hold(day, deps.settings.openai_model, most, lines, shards)
+def hold_for_batch(lines: int, model: str, deps: Deps) -> tuple[Hold, int]:
+    """Return a hold for a batch of at most so many lines to this model, and for how many of them there is room; on the
+    first shards that have enough, of those that are looked at."""
+    day, shards, most = day_of(deps.clock()), dict[str, Shard](), model_micros(model, deps, batch=True)
+    hold, affordable = batch_hold(day, model, most, lines, shards)
     for found in looks_for_room(day, BATCH_LOOKS, deps):
         shards |= found
-        hold, affordable = batch_hold(day, deps.settings.openai_model, most, lines, shards)
+        hold, affordable = batch_hold(day, model, most, lines, shards)
         if affordable == lines:
             break
-    return hold.model_copy(update={"percent": hold_percent(deps)}), affordable
+    return hold.model_copy(update={"percent": deps.budget().hold_percent(model)}), affordable
 
 
 def report_doubts(anomalies: UsageAnomalies, deps: Deps) -> None:

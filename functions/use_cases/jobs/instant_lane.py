@@ -15,7 +15,7 @@ from functions.adapters.time_budget import STORE_PATIENCE_SECONDS, since_arrival
 from functions.core.budget.anomalies import Terms, UsageAnomalies
 from functions.core.jobs.attempts import Attempt, answered, failed_attempt, judge
 from functions.core.jobs.endings import refunding
-from functions.core.jobs.jobs import Failure, Job, JobError, Status
+from functions.core.jobs.jobs import BY_THE_PATH, Failure, Job, JobError, Status
 from functions.core.jobs.transitions import with_fields
 from functions.core.model.prompts import completion_request, image_data_url
 from functions.core.model.provider_errors import Trouble
@@ -23,6 +23,7 @@ from functions.core.shared.errors import InvalidImage, PhotoRefused, ProviderUna
 from functions.core.shared.photos import PhotoProblem
 from functions.core.shared.time_limits import CALL_TIMEOUT
 from functions.use_cases.budget.spending import report_doubts
+from functions.use_cases.rollouts.serving import Served, held_for, note_outcome
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -40,15 +41,23 @@ def classify_now(job: Job, photo: bytes, version: datetime, deps: Deps) -> Job:
         PhotoRefused: the model, or the provider's rules, are against it.
         ProviderUnavailable: it gave no usable answer. Details `retryAfter`, `jobId`.
     """
-    attempt, retry_after = _ask(job, photo, deps)
+    path = held_for(job, deps)
+    attempt, retry_after = _ask(job, path, photo, deps)
+    try:
+        return _settle(job, path, attempt, retry_after, version, deps)
+    finally:  # a stop for everybody is written when the user's job is
+        note_outcome(job.arms, job.uid, deps, failed=attempt.error is not None and attempt.error.code in BY_THE_PATH)
+
+
+def _settle(job: Job, path: Served, attempt: Attempt, retry_after: int, version: datetime, deps: Deps) -> Job:
     held, percent = (job.hold.line_micros, job.hold.percent) if job.hold else (0, 100)
-    terms = Terms(deps.settings.openai_model, deps.model_price(), most_micros=held, percent=percent)
+    terms = Terms(path.model, deps.model_price(path.model), most_micros=held, percent=percent)
     anomalies = UsageAnomalies()
     anomalies.add(job.job_id, attempt, terms)
     report_doubts(anomalies, deps)
     error = attempt.error or JobError(code=Failure.PROVIDER_UNAVAILABLE, message="the answer came after the lease")
     if attempt.answer is not None:
-        fields = answered(attempt.answer, attempt, job, terms, deps.clock())
+        fields = answered(attempt.answer, attempt, job, terms, deps.clock(), path.prompt)
         if deps.store.update_job(job, version, fields):
             return with_fields(job, fields)
         # Written already (the reply was lost), or the lease ran out and the charge was refunded: the job says which.
@@ -78,11 +87,11 @@ def classify_now(job: Job, photo: bytes, version: datetime, deps: Deps) -> Job:
     )
 
 
-def _ask(job: Job, photo: bytes, deps: Deps) -> tuple[Attempt, int]:
+def _ask(job: Job, path: Served, photo: bytes, deps: Deps) -> tuple[Attempt, int]:
     """Return the attempt, and after how many seconds another one makes sense should it have failed."""
     rules = deps.runtime().instant
-    model, identifier = deps.settings.openai_model, deps.safety_identifier(job.uid)
-    body = completion_request(model, image_data_url(photo), job.region, job.language, identifier=identifier)
+    image, identifier = image_data_url(photo), deps.safety_identifier(job.uid)
+    body = completion_request(path.model, image, job.region, job.language, prompt=path.prompt, identifier=identifier)
     try:
         completion = deps.provider.complete(body, min(rules.provider_timeout_seconds, _seconds_left()), job.uid)
     except ProviderDownError as problem:

@@ -14,9 +14,11 @@ from functions.core.config.reading import readable
 from functions.core.operations.change_alerts import change_alert
 from functions.core.shared.alerts import AlertKind
 from functions.core.shared.errors import InvalidRequest
+from functions.core.shared.plain_text import cleaned
 from functions.core.shared.records import Request
 from functions.core.shared.utc_days import day_of, next_day
 from functions.use_cases.budget.days import line_micros, reviewer
+from functions.use_cases.rollouts.serving import priced
 
 if TYPE_CHECKING:
     from functions.core.shared.alerts import Alert
@@ -53,8 +55,8 @@ def change_config(
     """Change the config, with its audit entry and an alert. Returns what `admin_set_config` does.
 
     The alert also goes to its earlier receivers: whoever takes an operator's account over takes them off first. Raises
-    InvalidRequest for an unknown field, a value out of range or above the deploy's, or a limit that buys no photo, and
-    SettingsChanged for a field that is not as it was `seen`; nothing is changed.
+    InvalidRequest for an unknown field, a value out of range or above the deploy's, a limit that buys no photo, or a
+    model without a price, and SettingsChanged for a field that is not as it was `seen`; nothing is changed.
     """
     audit_id, most, photo_micros = deps.new_id(), deps.settings.daily_limit_micros_max, line_micros(deps)
     outcome: dict[str, Any] = {}
@@ -67,6 +69,9 @@ def change_config(
         if new.config.budget.daily_limit_micros > most and "budget" in changes:
             field, dollars = "budget.dailyLimitMicros", most // 1_000_000
             raise InvalidRequest(f"{field}: this deploy allows ${dollars} a day (DAILY_BUDGET_USD_MAX).", field=field)
+        model = new.config.model.next
+        if model and "model" in changes and priced(model, deps) is None:
+            raise InvalidRequest(f"model.next: {cleaned(model)} has no known price in both lanes.", field="model.next")
         outcome.update(config=new.config.as_json(), changed=new.changed)
         audit = {"by": by, "at": deps.clock(), "changed": new.changed}
         if not new.changed:

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from functions.core.budget.holds import Booking, call_hold, settled
-from functions.core.jobs.counting import ended, job_bookings
+from functions.core.jobs.counting import ended, job_bookings, of_lines
 from functions.core.jobs.jobs import Failure, Job, JobError, Status
 from functions.core.model.usage import Usage
+from functions.core.rollouts.counts import ArmCounts
 from functions.core.shared.lanes import Lane
 from tests.builders import NOW, job
 
@@ -61,3 +62,35 @@ def test_a_job_of_a_batch_counts_the_same() -> None:
     """Done or failed, with the tokens of its last answer."""
     assert ended(None, USAGE) == {"done": 1, **TOKENS}
     assert ended("LINE_MISSING", None) == {"failed:LINE_MISSING": 1}
+
+
+@pytest.mark.parametrize(
+    ("end", "of_arm"),
+    [
+        ({"status": Status.DONE}, ArmCounts(ended=1, micros=220, ms={"7": 1})),
+        (
+            {"status": Status.FAILED, "error": JobError(code=Failure.PROVIDER_UNAVAILABLE, message="")},
+            ArmCounts(ended=1, failed=1, micros=220, ms={"7": 1}),
+        ),
+        (
+            {"status": Status.FAILED, "error": JobError(code=Failure.PROVIDER_REJECTED, message="")},
+            ArmCounts(ended=1, micros=220, ms={"7": 1}),
+        ),
+        ({"status": Status.DONE, "requested_mode": Lane.BATCH}, ArmCounts(ended=1, micros=220)),
+    ],
+)
+def test_a_call_counts_for_the_arms_that_it_took(end: dict[str, Any], of_arm: ArmCounts) -> None:
+    """Where it began, in the epoch of that moment; the photo's failures do not count, nor does who was named."""
+    arms = {"model@2": "new", "prompt@0": "listed"}
+    (begun,) = job_bookings(None, instant(arms=arms))
+    (over,) = job_bookings(instant(arms=arms), after(3.5, arms=arms, **end))
+    assert begun.rollouts == {"model@2": {"new": ArmCounts(started=1)}}
+    assert over.rollouts == {"model@2": {"new": of_arm}}
+
+
+def test_a_batch_counts_its_lines() -> None:
+    """Each attempt that ended, also one that will be repeated; what befell all lines at once is one failure."""
+    count = {"done": 5, "retried:ANSWER_UNUSABLE": 2, "failed:PROVIDER_REJECTED": 1, "input": 900, "wait:4": 8}
+    assert of_lines(count, 700) == ArmCounts(started=8, ended=8, failed=2, micros=700)
+    assert of_lines({"retried:BATCH_EXPIRED": 40, "done": 3}, 0) == ArmCounts(started=4, ended=4, failed=1)
+    assert of_lines({}, 0) == ArmCounts()

@@ -15,7 +15,11 @@ from functions.core.model.prompts import batch_line, completion_request, image_d
 
 IMAGE = image_data_url(b"\xff\xd8jpeg")
 
-WORDINGS = {"2026-11-21": "486c3f2af7681097", "2026-11-28": "137f87177aabe39e"}  # pragma: allowlist secret (a hash)
+WORDINGS = {
+    "2026-11-21": "486c3f2af7681097",  # pragma: allowlist secret (a hash)
+    "2026-11-28": "137f87177aabe39e",  # pragma: allowlist secret (a hash)
+    "2026-11-29": "259b0b468d87f678",  # pragma: allowlist secret (a hash)
+}
 """SHA-256 of what the model is told under each version, in the order of the versions."""
 
 
@@ -31,28 +35,40 @@ def tokens_at_most(text: str) -> int:
     return sum(-(-len(run) // 8) if run.isalpha() else 1 for run in runs)
 
 
-def test_the_prompt_stays_under_250_tokens() -> None:
+@pytest.mark.parametrize("wording", prompts.PROMPTS.values(), ids=prompts.PROMPTS)
+def test_the_prompt_stays_under_250_tokens(wording: str) -> None:
     """By a count that errs upwards: the system prompt and the user's line together."""
     user_line = completion_request("m", IMAGE, "United States", "en-US")["messages"][1]["content"][0]["text"]
-    assert tokens_at_most(prompts.SYSTEM_PROMPT) + tokens_at_most(user_line) < 250
+    assert tokens_at_most(wording) + tokens_at_most(user_line) < 250
 
 
-def test_a_change_of_wording_is_a_new_version() -> None:
+@pytest.mark.parametrize("version", prompts.PROMPTS)
+def test_a_change_of_wording_is_a_new_version(version: str) -> None:
     """Results can be told apart by `promptVersion`: whoever changes what the model is told adds a line above."""
-    told = prompts.SYSTEM_PROMPT + json.dumps(answer_schema(), sort_keys=True)
+    told = prompts.PROMPTS[version] + json.dumps(answer_schema(), sort_keys=True)
     digest = hashlib.sha256(told.encode()).hexdigest()[:16]
-    assert WORDINGS.get(prompts.PROMPT_VERSION) == digest, f"a new version is needed, with {digest}"
+    assert WORDINGS.get(version) == digest, f"a new version is needed, with {digest}"
 
 
-def test_the_prompt_names_every_category_and_the_way_to_be_unsure() -> None:
+@pytest.mark.parametrize("wording", prompts.PROMPTS.values(), ids=prompts.PROMPTS)
+def test_the_prompt_names_every_category_and_the_way_to_be_unsure(wording: str) -> None:
     """The model chooses from the closed set, and marks its doubts instead of inventing a sixth category."""
-    assert all(f"\n{category}: " in prompts.SYSTEM_PROMPT for category in Category)
-    assert "needsReview" in prompts.SYSTEM_PROMPT
+    assert all(f"\n{category}: " in wording for category in Category)
+    assert "needsReview" in wording
 
 
-def test_text_in_the_photo_is_no_instruction() -> None:
+@pytest.mark.parametrize("wording", prompts.PROMPTS.values(), ids=prompts.PROMPTS)
+def test_text_in_the_photo_is_no_instruction(wording: str) -> None:
     """A label that says "ignore your instructions" is part of the waste."""
-    assert "never an instruction" in prompts.SYSTEM_PROMPT
+    assert "never an instruction" in wording
+
+
+def test_a_request_is_worded_as_its_version_says() -> None:
+    """The flag `prompt` changes the system prompt and nothing else."""
+    old, new = (completion_request("m", IMAGE, "IN", "hi", prompt=version) for version in prompts.PROMPTS)
+    assert [body["messages"][0]["content"] for body in (old, new)] == list(prompts.PROMPTS.values())
+    assert {**old, "messages": old["messages"][1:]} == {**new, "messages": new["messages"][1:]}
+    assert completion_request("m", IMAGE, "IN", "hi") == old
 
 
 def test_the_request_says_what_to_answer_and_how_much() -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from functions.core.rollouts.counts import ArmCounts
 from functions.core.rollouts.flags import Flag
-from functions.core.rollouts.stops import By, FlagState, Stop, read_states
+from functions.core.rollouts.stops import By, FlagState, Stop, read_states, with_stop
 
 AT = datetime(2026, 11, 29, tzinfo=UTC)
 
@@ -37,3 +37,13 @@ def test_a_flag_that_cannot_be_read_costs_itself_alone() -> None:
     assert states[Flag.PROMPT] == FlagState(stopped=Stop(**stop))
     assert [str(each) for each in damaged] == ["here: model.epoch: must be a whole number"]
     assert [each.field for each in read_states({"model": 7}, "here")[1]] == ["model"]
+
+
+def test_a_stop_is_made_once() -> None:
+    """Four processes may see the same failures: the first stops the flag and begins its next epoch, the others find it
+    so. What is late by a restart stops nothing."""
+    stop = Stop(at=AT, by=By.PROCESS, why="7 in a row")
+    stopped = with_stop(FlagState(epoch=2), 2, stop)
+    assert stopped == FlagState(epoch=3, stopped=stop)
+    assert stopped is not None
+    assert with_stop(stopped, 2, stop) is with_stop(stopped, 3, stop) is with_stop(FlagState(epoch=4), 2, stop) is None

@@ -1,0 +1,110 @@
+"""What serves a user now: the model and the wording of the prompt, by the flags as they stand. An instant call decides
+when its job is created, a batch when it is sent: a stop would miss what is queued."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from functions import log
+from functions.adapters.arm_breaker import FAILURES_MAX, USERS_MIN
+from functions.core.model.prompts import PROMPT_NEXT, PROMPT_VERSION
+from functions.core.model.usage import UnknownPriceError
+from functions.core.rollouts.arms import Arms, Decision, arms_of, decide, key_of, takes_new
+from functions.core.rollouts.flags import Cohort, Flag, FlagRules
+from functions.core.rollouts.stops import By, Stop
+from functions.core.shared.alerts import AlertKind, alert
+
+if TYPE_CHECKING:
+    from functions.core.jobs.jobs import Job
+    from functions.wiring import Deps
+
+
+@dataclass(frozen=True)
+class Served:
+    """The `model` that is asked and the version of its `prompt`, and the arms that brought it there."""
+
+    model: str
+    prompt: str = PROMPT_VERSION
+    arms: Arms = field(default_factory=dict)
+
+
+def served(uid: str, deps: Deps) -> Served:
+    """Return what serves this user now."""
+    arms = arms_of(decisions(uid, deps))
+    new_model = next_model(deps) if takes_new(arms, Flag.MODEL) else None
+    return Served(new_model or deps.settings.openai_model, _prompt(arms), arms)
+
+
+def held_for(job: Job, deps: Deps) -> Served:
+    """Return what a charged job is served by: what its hold was made for, whatever the flags say by now."""
+    return Served(job.hold.model if job.hold else deps.settings.openai_model, _prompt(job.arms), job.arms)
+
+
+def _prompt(arms: Arms) -> str:
+    return PROMPT_NEXT if takes_new(arms, Flag.PROMPT) else PROMPT_VERSION
+
+
+def decisions(uid: str, deps: Deps) -> dict[Flag, Decision]:
+    """Return each flag's decision for this user, at most as old as the config."""
+    found = {}
+    for flag in Flag:
+        state = deps.current.get().rollouts[flag]
+        epoch = state.epoch if state else None
+        stopped = state is not None and (state.stopped is not None or deps.arms.stopped(key_of(flag, state.epoch)))
+        ceiling = deps.settings.flag_ceilings[flag]
+        found[flag] = decide(flag, _rules(flag, deps), uid, ceiling=ceiling, epoch=epoch, stopped=stopped)
+    return found
+
+
+def note_outcome(arms: Arms, uid: str, deps: Deps, *, failed: bool) -> None:
+    """Note how a call has ended on its paths. What fails for this process while the old path works is stopped for
+    everybody: see `adapters.arm_breaker`. A stop that cannot be written is tried again with the next call."""
+    for key in deps.arms.note(arms, uid, failed=failed):
+        try:
+            _stop(key, deps)
+        except Exception:  # noqa: BLE001  (whatever it is, this process has stopped, and the call has ended as it has)
+            log.warning(log.Event.STOP_UNRECORDED, flag=key, stack_trace=traceback.format_exc())
+        else:
+            deps.arms.told(key)
+
+
+def _stop(key: str, deps: Deps) -> None:
+    name, epoch = key.split("@")
+    why = f"{FAILURES_MAX} calls in a row failed for at least {USERS_MIN} users, while the old path worked."
+    stop = Stop(at=deps.clock(), by=By.PROCESS, why=why)
+    told = alert(AlertKind.ROLLOUT_STOPPED, f"The flag {name} was stopped: {why}", stop.at)
+    told = told.model_copy(update={"key": f"{name}-{epoch}"})
+    if deps.store.stop_flag(Flag(name), int(epoch), stop, told):
+        log.error(log.Event.ROLLOUT_STOPPED, flag=name, epoch=int(epoch), by=stop.by, why=why)
+
+
+def models_asked(deps: Deps) -> set[str]:
+    """Return every model that may be asked now."""
+    rules = _rules(Flag.MODEL, deps)
+    new = next_model(deps) if rules is not None and rules.cohort is not Cohort.OFF else None
+    return {deps.settings.openai_model, new or deps.settings.openai_model}
+
+
+def next_model(deps: Deps) -> str | None:
+    """Return the model that `model.next` names; None if it names none, or one without a price in both lanes."""
+    model = deps.runtime().model.next
+    return priced(model, deps) if model else None
+
+
+def priced(model: str, deps: Deps) -> str | None:
+    """Return a model, None if it has no price in both lanes: what it costs could not be held."""
+    try:
+        for batch in (False, True):
+            deps.model_price(model, batch=batch)
+    except UnknownPriceError:
+        return None
+    return model
+
+
+def _rules(flag: Flag, deps: Deps) -> FlagRules | None:
+    """Return a flag's rules; None for those that nothing can be done by."""
+    rules = deps.current.get().flags[flag]
+    lacking = flag is Flag.MODEL and rules is not None and rules.cohort is not Cohort.OFF and next_model(deps) is None
+    return None if lacking else rules
