@@ -12,6 +12,8 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from scripts.browsers import NoBrowserError
+
 NAMES = (
     "abuse",
     "batchfile",
@@ -20,6 +22,7 @@ NAMES = (
     "instant",
     "instantcost",
     "jobcost",
+    "page",
     "photos",
     "poll",
     "refresh",
@@ -42,8 +45,15 @@ def main(
         console.print("[red]bench:[/] REQUESTS goes with BENCH=instant alone")
         sys.exit(1)
     options = {} if requests is None else {"requests": requests}
-    with console.status(f"Measuring {name} ..."), open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # noqa: PTH123
-        figures: dict[str, Any] = importlib.import_module(f"scripts.benchmarks.{name}").run(**options)
+    try:
+        with console.status(f"Measuring {name} ..."), open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # noqa: PTH123
+            figures: dict[str, Any] = importlib.import_module(f"scripts.benchmarks.{name}").run(**options)
+    except ModuleNotFoundError as error:
+        console.print(f"[red]bench:[/] {error.name} is not installed: make venv/.dev")
+        sys.exit(1)
+    except NoBrowserError as missing:
+        console.print(f"[red]bench:[/] {missing}")
+        sys.exit(1)
     table = Table("figure", Column("value", justify="right"), title=name)
     for row, figure in _rows(figures):
         table.add_row(row, f"{figure:,}" if isinstance(figure, int | float) else str(figure))
