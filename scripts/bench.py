@@ -26,6 +26,7 @@ NAMES = (
     "photos",
     "poll",
     "refresh",
+    "rollout",
     "scale",
     "wallet",
 )

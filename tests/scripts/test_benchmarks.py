@@ -7,8 +7,9 @@ import sys
 import pytest
 
 from functions.adapters.process_memory import PHOTOS_IN_MEMORY_MAX
+from functions.core.rollouts.evidence import Block, Evidence, step
 from scripts import bench
-from scripts.benchmarks import abuse, instant, photos, poll
+from scripts.benchmarks import abuse, instant, photos, poll, rollout
 from scripts.benchmarks.processes import ROOT, python
 from scripts.ecolane_cloud import ecolane_cloud
 
@@ -52,6 +53,22 @@ def test_an_instance_that_is_full_of_large_photos_stays_within_its_memory() -> N
     assert figures["photos_taken"] == figures["photos"] == 32
     grown = figures["rss_mb_peak"] - figures["rss_mb_before"]
     assert grown < 150 + PHOTOS_IN_MEMORY_MAX * 2 * figures["photo_mb"]
+
+
+def test_quiet_minutes_of_a_rollout_are_what_the_detector_makes_of_them() -> None:
+    """A hundred minutes without a failure, taken in one step, leave what a hundred steps leave; so no run of a healthy
+    path is spared a look."""
+    started = walked = step(Evidence(), Block(rollout.HEALTHY_NEW, 2), rollout.LIMIT)
+    for _ in range(100):
+        walked = step(walked, Block(rollout.HEALTHY_NEW, 0), rollout.LIMIT)
+    assert rollout.quiet_minutes(started, 100).above == pytest.approx(walked.above)
+
+
+def test_a_small_rollout_is_simulated() -> None:
+    """A path that always fails is stopped within ten calls at either load, and a path above the limit is not spared."""
+    assert rollout.calls_to_stop(1.0, runs=3) <= 10
+    assert rollout.false_rollbacks(0.01, runs=2) == 0
+    assert rollout.false_rollbacks(0.15, runs=2) == 1
 
 
 @pytest.mark.parametrize(
