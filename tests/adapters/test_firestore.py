@@ -1,6 +1,7 @@
 """The documents: what a transaction brings about, what a lost reply leaves, and what a query may cost."""
 
 import ast
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -8,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.api_core import exceptions
 from google.cloud.firestore import Client
 
 from functions.adapters.firestore import StoredJob
 from functions.adapters.firestore import jobs as jobs_module
+from functions.adapters.firestore.refresh import StoreDownError
 from functions.core.batches.batches import Batch, BatchState
 from functions.core.budget.holds import NoRoom, call_hold
 from functions.core.budget.state import BudgetState
@@ -24,10 +27,12 @@ from functions.core.rollouts.stops import read_states
 from functions.core.shared.lanes import Lane
 from functions.core.wallet.accounts import Account, charge, open_account
 from functions.core.wallet.ledger import Reason, Wallet, empty_wallet
-from localcloud.firestore import FirestoreServer
+from localcloud.firestore import FirestoreServer, in_process_client
+from scripts.ecolane_cloud import PROJECT
 from scripts.operators import store as operators
 from scripts.operators.repairs_by_hand import AuditEntry, granted
 from scripts.operators.store import OperatorStore
+from tests.adapters.conftest import INDEXES
 from tests.builders import NOW, batch, job
 
 LOST = JobError(code=Failure.LINE_MISSING, message="the provider lost this photo's answer")
@@ -390,6 +395,30 @@ def test_every_query_has_its_index_and_an_empty_one_costs_little(
     """Nothing is asked that `firestore.indexes.json` does not answer: production would refuse it."""
     reads, writes = bill(firestore, lambda: query(store))
     assert (reads, writes) in {(1, 0), (2, 0)}  # two for the queue, which asks for those with and without priority
+
+
+@pytest.mark.parametrize("index", range(len(json.loads(INDEXES.read_text())["indexes"])))
+def test_every_index_has_a_query_that_needs_it(index: int, tmp_path: Path) -> None:
+    """One that nothing asks for is written and stored with every document all the same."""
+    rules = json.loads(INDEXES.read_text())
+    del rules["indexes"][index]
+    left = tmp_path / "indexes.json"
+    left.write_text(json.dumps(rules))
+    store = OperatorStore(in_process_client(FirestoreServer(indexes=left), PROJECT))
+    queries: list[Callable[[OperatorStore], object]] = [
+        *QUERIES.values(),
+        lambda store: store.measure_day("2026-11-21"),
+    ]
+    refused = (exceptions.FailedPrecondition, StoreDownError)
+    assert any(isinstance(outcome(query, store), refused) for query in queries)
+
+
+def outcome(query: Callable[[OperatorStore], object], store: OperatorStore) -> object:
+    """Return what a query finds, or how it fails."""
+    try:
+        return query(store)
+    except (exceptions.GoogleAPICallError, StoreDownError) as error:
+        return error
 
 
 def test_the_tests_ask_every_query_that_the_adapter_makes() -> None:
