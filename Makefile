@@ -44,8 +44,8 @@ test-install: venv/.dev  ## The locks under an old pip, which finds newer releas
 test-client: venv/.local  ## The app's SDK against Google's emulators; needs Node and Java: make test-client [IF_MISSING=skip]
 	@$(BIN)/python -m scripts.client_test $(if $(IF_MISSING),--if-missing "$(IF_MISSING)")
 
-bench: venv/.local  ## Measure one promise: make bench BENCH=name [REQUESTS=n, for BENCH=instant]
-	@$(BIN)/python -m scripts.bench "$(BENCH)" $(if $(REQUESTS),--requests "$(REQUESTS)")
+bench: venv/.local  ## Measure one promise: make bench BENCH=name [REQUESTS=n, for BENCH=instant; PHOTOS=folder, for BENCH=cache]
+	@$(BIN)/python -m scripts.bench "$(BENCH)" $(if $(REQUESTS),--requests "$(REQUESTS)") $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 simulate: venv/.local  ## Many users, several days, everything going wrong: make simulate [HISTORIES=n] [SEED=s] [MUTATIONS=1]
 	@$(BIN)/python -m scripts.simulate $(if $(HISTORIES),--histories "$(HISTORIES)") $(if $(SEED),--seed "$(SEED)") \

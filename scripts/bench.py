@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +19,7 @@ NAMES = (
     "abuse",
     "batchfile",
     "budget",
+    "cache",
     "coldstart",
     "instant",
     "instantcost",
@@ -37,6 +39,7 @@ console = Console()
 def main(
     name: Annotated[str, typer.Argument(help=f"One of: {', '.join(NAMES)}.")] = "",
     requests: Annotated[int | None, typer.Option(min=1_000, help="How many, for BENCH=instant.")] = None,
+    photos: Annotated[Path | None, typer.Option(help="A folder of photos, for BENCH=cache.")] = None,
 ) -> None:
     """Run one benchmark."""
     if name not in NAMES:
@@ -45,7 +48,14 @@ def main(
     if requests is not None and name != "instant":
         console.print("[red]bench:[/] REQUESTS goes with BENCH=instant alone")
         sys.exit(1)
-    options = {} if requests is None else {"requests": requests}
+    if (photos is not None) != (name == "cache"):
+        console.print("[red]bench:[/] PHOTOS=folder goes with BENCH=cache, and with it alone")
+        sys.exit(1)
+    if photos is not None and not any(photos.glob("*.jpg")):
+        console.print(f"[red]bench:[/] PHOTOS={photos} has no .jpg files")
+        sys.exit(1)
+    given = {"requests": requests, "photos": photos}
+    options = {option: value for option, value in given.items() if value is not None}
     try:
         with console.status(f"Measuring {name} ..."), open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # noqa: PTH123
             figures: dict[str, Any] = importlib.import_module(f"scripts.benchmarks.{name}").run(**options)

@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageCms, ImageStat, PngImagePlugin
 
-from functions.adapters.images import SIDE_MIN, libwebp, prepare, webp
+from functions.adapters.images import SIDE_MIN, libwebp, prepare, prepare_known, webp
+from functions.core.cache.fingerprints import colour_distance, distance
 from functions.core.shared.errors import InvalidImage
 from functions.core.shared.photos import PhotoProblem
 from functions.deploy.params import CALLERS_AT_ONCE
@@ -690,3 +691,69 @@ def test_photos_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> No
     with ThreadPoolExecutor(8) as callers:
         list(callers.map(lambda _: prepare(data, 512, 80), range(8)))
     assert most == 1
+
+
+# What a photo is known again by
+
+
+def soft_picture(seed: int) -> Image.Image:
+    """Return a picture of soft shapes in some colours, large ones and small ones, as a photo is at a glance."""
+    chance = random.Random(seed)  # noqa: S311 (a picture)
+    large, small = (
+        Image.frombytes("RGB", size, chance.randbytes(3 * size[0] * size[1])).resize(
+            (400, 300), Image.Resampling.BICUBIC
+        )
+        for size in ((8, 6), (24, 18))
+    )
+    return Image.blend(large, small, 0.5)
+
+
+def test_a_photo_is_prepared_alike_whether_it_is_to_be_known_or_not() -> None:
+    """The fingerprint comes beside the JPEG and changes no byte of it; the same file has the same one."""
+    photo = encoded(soft_picture(1), "JPEG")
+    jpeg, known = prepare_known(photo, SIDE_MAX, 80)
+    assert jpeg == prepare(photo, SIDE_MAX, 80)
+    assert prepare_known(photo, SIDE_MAX, 80)[1] == known
+    with pytest.raises(InvalidImage):
+        prepare_known(b"no photo", SIDE_MAX, 80)
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        lambda image: encoded(image, "JPEG", quality=40),
+        lambda image: encoded(image.resize((250, 188)), "JPEG"),
+        lambda image: encoded(image, "WEBP"),
+        lambda image: encoded(image.crop((12, 9, 388, 291)), "JPEG"),
+        lambda image: encoded(image.crop((36, 27, 364, 273)), "JPEG"),
+        lambda image: encoded(image.point(lambda value: min(value + 12, 255)), "JPEG"),
+        lambda image: encoded(image.transpose(Image.Transpose.ROTATE_90), "JPEG", exif=turned(6)),
+    ],
+    ids=["quality", "size", "format", "crop of 3 %", "crop of 9 %", "light", "turned by EXIF"],
+)
+def test_the_same_photo_again_is_near(again: Callable[[Image.Image], bytes]) -> None:
+    """Within the tightest threshold, and of its colours, whichever of the two came first."""
+    image = soft_picture(1)
+    first, second = (prepare_known(data, SIDE_MAX, 80)[1] for data in (encoded(image, "JPEG"), again(image)))
+    assert distance(first, second) == distance(second, first) <= 31
+    assert colour_distance(first, second) <= 12
+
+
+def test_another_photo_is_far_and_another_colour_is_seen() -> None:
+    """Two pictures share no more bits than chance gives; a picture in other colours has its shapes, and not its
+    colours."""
+    image = soft_picture(1)
+    red, green, blue = image.split()
+    recoloured = Image.merge("RGB", (blue, green, red))
+    one, other, third = (
+        prepare_known(encoded(each, "PNG"), SIDE_MAX, 80)[1] for each in (image, soft_picture(2), recoloured)
+    )
+    assert distance(one, other) > 64
+    assert colour_distance(one, third) > 12
+
+
+def turned(orientation: int) -> Image.Exif:
+    """Return the EXIF data of a camera that was held so."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif

@@ -1,15 +1,18 @@
 """The parts of benchmarks that stand in for the cloud, which nothing else would find out of date."""
 
 import json
+import random
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from functions.adapters.process_memory import PHOTOS_IN_MEMORY_MAX
 from functions.core.rollouts.evidence import Block, Evidence, step
 from scripts import bench
-from scripts.benchmarks import abuse, instant, photos, poll, rollout
+from scripts.benchmarks import abuse, cache, instant, photos, poll, rollout
 from scripts.benchmarks.processes import ROOT, python
 from scripts.ecolane_cloud import ecolane_cloud
 
@@ -77,6 +80,9 @@ def test_a_small_rollout_is_simulated() -> None:
         (["nothing"], "BENCH=nothing is not known"),
         (["wallet", "--requests", "5000"], "REQUESTS goes with BENCH=instant alone"),
         (["instant", "--requests", "1"], "1000"),
+        (["cache"], "PHOTOS=folder goes with BENCH=cache"),
+        (["wallet", "--photos", "."], "PHOTOS=folder goes with BENCH=cache"),
+        (["cache", "--photos", "scripts"], "has no .jpg files"),
     ],
 )
 def test_a_benchmark_that_cannot_be_run_says_why(arguments: list[str], said: str) -> None:
@@ -110,3 +116,25 @@ def test_figures_of_figures_are_rows_and_one_object(
         ["by_accounts", "10", "share", "│"],
         ["by_accounts", "20", "share", "│"],
     ]
+
+
+def test_a_few_pictures_are_measured_for_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every figure comes out, from photos of a folder: a picture that is there twice under two names is a wrong hit."""
+    monkeypatch.setattr(cache, "USERS", 1)
+    monkeypatch.setattr(cache, "REQUESTS_PER_USER", 8)
+    monkeypatch.setattr(cache, "SEEDS", 2)
+    for number in range(8):
+        chance = random.Random(number)  # noqa: S311 (a picture)
+        picture = Image.frombytes("RGB", (20, 15), chance.randbytes(900)).resize((320, 240), Image.Resampling.BICUBIC)
+        picture.save(tmp_path / f"glass--{number}.jpg")
+    picture.save(tmp_path / "metal-1.jpg")
+    figures = cache.run(tmp_path)
+    assert (figures["new_photos"], figures["hits_new"], figures["wrong_hits_new"]) == (9, 2, 2)
+    assert figures["found_reencoded"] == figures["found_messenger"] == 1
+    assert 0 < figures["planted_5pct_off_after_checks"] <= 600
+
+
+def test_a_planted_cache_is_found_out_and_a_good_one_is_left_alone() -> None:
+    """Five in a hundred wrong at every distance: off within 600 checks. Five in a thousand: on after 2,000."""
+    assert max(cache.checks_until_off(0.05, seed) for seed in range(20)) <= 600
+    assert [cache.checks_until_off(0.005, seed) for seed in range(5)] == [cache.CHECKS_MAX] * 5

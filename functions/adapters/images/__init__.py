@@ -16,7 +16,9 @@ from PIL import Image
 
 from functions.adapters.images import libwebp
 from functions.adapters.images.files import PhotoFile, cut_off, damaged
+from functions.adapters.images.fingerprints import fingerprint
 from functions.adapters.images.formats import read
+from functions.core.cache.fingerprints import Fingerprint
 from functions.core.shared.errors import InvalidImage
 from functions.core.shared.photos import PhotoProblem
 
@@ -64,10 +66,21 @@ Image.MAX_IMAGE_PIXELS = None  # our own limits are checked before; Pillow's beg
 def prepare(data: bytes, side_max: int, jpeg_quality: int) -> bytes:
     """Return the photo as JPEG: upright, sRGB, at most `side_max` pixels on its longest side, without metadata. Raises
     InvalidImage; its `details.problem` says why."""
-    return _DECODER.submit(_prepared, data, side_max, jpeg_quality).result()
+    return _DECODER.submit(lambda: _encoded(_upright(data, side_max), jpeg_quality)).result()
 
 
-def _prepared(data: bytes, side_max: int, jpeg_quality: int) -> bytes:
+def prepare_known(data: bytes, side_max: int, jpeg_quality: int) -> tuple[bytes, Fingerprint]:
+    """Return the same JPEG, and what the photo is known again by: of the same picture, which is not decoded twice."""
+
+    def prepared() -> tuple[bytes, Fingerprint]:
+        image = _upright(data, side_max)
+        jpeg = _encoded(image, jpeg_quality)
+        return jpeg, fingerprint(image, jpeg)
+
+    return _DECODER.submit(prepared).result()
+
+
+def _upright(data: bytes, side_max: int) -> Image.Image:
     if not data:
         raise InvalidImage(PhotoProblem.EMPTY, "The photo is empty. Upload it again.")
     try:
@@ -79,8 +92,12 @@ def _prepared(data: bytes, side_max: int, jpeg_quality: int) -> bytes:
     except Exception as error:  # readers and decoders raise anything on damaged files, MemoryError among it
         raise damaged() from error
     turn = _TURNS.get(photo.orientation)
+    return image if turn is None else image.transpose(turn)
+
+
+def _encoded(image: Image.Image, jpeg_quality: int) -> bytes:
     out = BytesIO()
-    (image if turn is None else image.transpose(turn)).save(out, "JPEG", quality=jpeg_quality)
+    image.save(out, "JPEG", quality=jpeg_quality)
     return out.getvalue()
 
 

@@ -1,0 +1,150 @@
+"""How far hits are believed: from labels, that is comparisons of a kept answer with the model's own.
+
+before   a threshold serves once its labels show, at a risk of 5 % over all looks, that at most 1 % are wrong. It is
+         looked at after 368 labels and twice as many each time after; looking after each label would break the bound.
+         Thresholds are tested from the tightest on, up to the first that fails, so that none needs a correction: Bauer,
+         "Multiple testing in clinical trials" (1991).
+after    some hits are asked again. Seven wrong among the last 200 tighten the threshold; what was seen at distances
+         that stay is evidence against the tighter one too, and stays.
+floor    a model does not always agree with itself. How often not is seen where the very same file is asked again: the
+         near tier's own share is what is above that.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Annotated
+
+from pydantic import Field
+
+from functions.core.shared.records import Kept
+
+THRESHOLDS = (31, 40, 48, 56)
+"""Bits, in the order in which they are tested."""
+
+RISK = 0.05
+"""That a threshold passes which should not: half of it at the first look, half of what is left at each after."""
+
+WINDOW = 200
+WRONG_MAX = 6
+"""Among the last `WINDOW` checks. At a true share of 1 % seven are met in 0.4 % of windows, at 5 % in 88 %."""
+
+CHECKED_FIRST = 100
+CHECKED_SHARE = 0.05
+CHECKED_PER_DAY_MIN = 10
+
+_WRONG = 0x80
+"""Set in the byte of an outcome whose answer was wrong; the rest is its distance."""
+
+
+class Labels(Kept):
+    """What was compared within one threshold, at which look it is, and whether it has passed one."""
+
+    checked: Annotated[int, Field(ge=0)] = 0
+    wrong: Annotated[int, Field(ge=0)] = 0
+    looks: Annotated[int, Field(ge=0)] = 0
+    passed: bool = False
+
+
+class NearTier(Kept):
+    """The near tier of a family: `labels` by threshold, the threshold that it `serves` within (None: shadow), and the
+    last outcomes of checks, a byte each."""
+
+    labels: dict[str, Labels] = Field(default_factory=dict)
+    serves: int | None = None
+    recent: bytes = b""
+
+
+def first_look(limit: float) -> int:
+    """Return after how many labels a threshold is looked at first: as many as pass without a wrong one."""
+    return math.ceil(math.log(RISK / 2) / math.log(1 - limit))
+
+
+def labelled(tier: NearTier, bits: int, limit: float, *, right: bool) -> NearTier:
+    """Return a tier that has seen one more comparison in shadow, at a distance of so many bits. It serves as soon as a
+    threshold is certified for wrong answers of at most `limit`."""
+    labels = {str(each): tier.labels.get(str(each), Labels()) for each in THRESHOLDS}
+    for threshold in THRESHOLDS:
+        if bits <= threshold:
+            labels[str(threshold)] = _counted(labels[str(threshold)], limit, right=right)
+    return tier.model_copy(update={"labels": labels, "serves": _certified(labels)})
+
+
+def checked(tier: NearTier, bits: int, *, right: bool) -> NearTier:
+    """Return a tier one of whose hits was asked again. It serves within a tighter threshold, or not at all, once too
+    many were wrong; what is wider has to be certified anew."""
+    recent = (tier.recent + bytes([bits | (0 if right else _WRONG)]))[-WINDOW:]
+    serves = tier.serves
+    while serves is not None and wrong_among(recent) > WRONG_MAX:
+        serves = max((each for each in THRESHOLDS if each < serves), default=None)
+        recent = bytes(each for each in recent if serves is not None and each & ~_WRONG <= serves)
+    labels = {name: each for name, each in tier.labels.items() if serves is not None and int(name) <= serves}
+    return tier.model_copy(update={"serves": serves, "recent": recent, "labels": labels})
+
+
+def wrong_among(outcomes: bytes) -> int:
+    """Return how many of these outcomes were wrong."""
+    return sum(each >= _WRONG for each in outcomes)
+
+
+def is_checked(served: int, checked_today: int, draw: float) -> bool:
+    """Whether a hit is asked again: the first of a family, some of each day, and then one in twenty. `draw` is chance,
+    from 0 to 1."""
+    return served < CHECKED_FIRST or checked_today < CHECKED_PER_DAY_MIN or draw < CHECKED_SHARE
+
+
+def interval(wrong: int, checked_count: int, risk: float = 0.05) -> tuple[float, float]:
+    """Return the bounds of the true share of wrong answers: Clopper and Pearson (1934), exact at any number."""
+    if not checked_count:
+        return 0.0, 1.0
+    low = _share_at(lambda share: 1 - at_most(wrong - 1, checked_count, share) < risk / 2) if wrong else 0.0
+    high = _share_at(lambda share: at_most(wrong, checked_count, share) > risk / 2) if wrong < checked_count else 1.0
+    return low, high
+
+
+def own_error(near: tuple[int, int], exact: tuple[int, int]) -> float | None:
+    """Return the share of wrong answers that is the near tier's own, above the model's against itself; None as long as
+    one of them was never checked. Each is (wrong, checked)."""
+    if not near[1] or not exact[1]:
+        return None
+    return max(near[0] / near[1] - exact[0] / exact[1], 0.0)
+
+
+def at_most(wrong: int, count: int, share: float) -> float:
+    """Return how probable at most so many wrong ones of `count` are, at a true `share`: the binomial distribution."""
+    if share <= 0:
+        return 1.0 if wrong >= 0 else 0.0
+    terms = range(min(wrong, count) + 1)
+    logs = [_log_choose(count, k) + k * math.log(share) + (count - k) * math.log1p(-share) for k in terms]
+    return min(math.fsum(map(math.exp, logs)), 1.0)
+
+
+def _counted(labels: Labels, limit: float, *, right: bool) -> Labels:
+    count, wrong, looks = labels.checked + 1, labels.wrong + (not right), labels.looks
+    passed = labels.passed
+    if count == first_look(limit) << looks:
+        looks += 1
+        passed = passed or at_most(wrong, count, limit) <= RISK / 2**looks
+    return labels.model_copy(update={"checked": count, "wrong": wrong, "looks": looks, "passed": passed})
+
+
+def _certified(labels: Mapping[str, Labels]) -> int | None:
+    """Return the widest threshold before which, in their order, none fails."""
+    widest = None
+    for threshold in THRESHOLDS:
+        if not labels[str(threshold)].passed:
+            break
+        widest = threshold
+    return widest
+
+
+def _log_choose(count: int, chosen: int) -> float:
+    return math.lgamma(count + 1) - math.lgamma(chosen + 1) - math.lgamma(count - chosen + 1)
+
+
+def _share_at(is_below: Callable[[float], bool]) -> float:
+    """Return where, between 0 and 1, this ceases to hold."""
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if is_below(middle) else (low, middle)
+    return low
