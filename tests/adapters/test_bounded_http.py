@@ -15,10 +15,11 @@ import pytest
 
 from functions.adapters.bounded_http import bounded_client
 from functions.adapters.providers import openai as adapter
-from functions.adapters.providers.openai import OpenAIProvider, ProviderDownError
+from functions.adapters.providers.openai import OpenAIProvider
 from functions.core.model.parsing import parse_answer
 from functions.core.model.prompts import batch_line, completion_request, image_data_url
 from functions.core.model.provider_errors import Trouble
+from functions.core.model.refusals import ProviderDownError
 from localcloud.serving import unhurried
 from tests.builders import answer, answer_text, completion_body
 

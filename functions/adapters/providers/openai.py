@@ -5,7 +5,6 @@ next run retries, after it has looked for what the last one left.
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
@@ -21,7 +20,8 @@ from functions.adapters.providers.json_lines import json_lines
 from functions.core.batches.provider_objects import carries, id_in, is_before, read_batch, read_page
 from functions.core.batches.reports import ProviderBatch
 from functions.core.model.parsing import Completion, error_of, read_completion
-from functions.core.model.provider_errors import THE_PHOTOS, Trouble, code_of, trouble_of
+from functions.core.model.provider_errors import Trouble, code_of
+from functions.core.model.refusals import ProviderDownError, ProviderRejectedError, error_in_success, refusal
 
 CONTROL_TIMEOUT_SECONDS = 30.0
 """For all of a small request, from connecting to the last byte of the answer; also for all pages of a list together."""
@@ -46,56 +46,11 @@ LISTED_BATCHES_MAX = 2_000
 LISTED_A_PAGE = 100
 """As many as OpenAI gives at a time."""
 
-_SECONDS = re.compile("[0-9]{1,9}")
-"""A Retry-After that counts seconds."""
-
 WEBHOOK_SECRET_CHARACTERS_MIN = 16
 """OpenAI's have more. What is shorter is a slip, and `whsec_` alone a key that everybody has: the empty one."""
 
 NOT_REACHED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 """No connection, so no request arrived and nothing is billed."""
-
-NOT_BILLED_STATUS = frozenset({500, 503})
-"""The provider itself says that it has not done it. A gateway's 502 or 504 leaves that open."""
-
-THING_REFUSED_STATUS = frozenset({400, 404, 422})
-"""What is said of one batch or file, with an error of the API's own form. A page in HTML is a wrong base URL."""
-
-
-class ProviderError(Exception):
-    """The provider did not do what was asked. `trouble` says who can act; `status` and `code` are the provider's, if
-    any. The message is made of these: no word of it is the provider's own."""
-
-    def __init__(self, message: str, trouble: Trouble, status: int | None = None, code: str | None = None) -> None:
-        super().__init__(message)
-        self.trouble, self.status, self.code = trouble, status, code
-
-    def as_down(self) -> "ProviderDownError":
-        """Return it as what it is where it can be no photo's fault: a provider that does not take what we send."""
-        return ProviderDownError(str(self), self.trouble, self.status, self.code, may_be_billed=False)
-
-
-class ProviderDownError(ProviderError):
-    """The provider does nothing of this kind now: it is down, slow or overloaded, or refuses our key, account or
-    settings. `may_be_billed` is false only if it was not reached, or refused in its own words."""
-
-    def __init__(
-        self,
-        message: str,
-        trouble: Trouble,
-        status: int | None = None,
-        code: str | None = None,
-        *,
-        retry_after_seconds: int | None = None,
-        may_be_billed: bool = True,
-    ) -> None:
-        super().__init__(message, trouble, status, code)
-        self.retry_after_seconds = retry_after_seconds
-        self.may_be_billed = may_be_billed
-
-
-class ProviderRejectedError(ProviderError):
-    """The provider refused this photo, file or batch for its own sake. It would refuse it again."""
 
 
 class OpenAIProvider:
@@ -114,15 +69,7 @@ class OpenAIProvider:
             response = self._post_completion(body, timeout_seconds)
         error = error_of(response)
         if error is not None:
-            message, trouble, code = (
-                f"an error in a success, code {code_of(error)}",
-                trouble_of(None, error),
-                code_of(error),
-            )
-            if trouble in THE_PHOTOS:
-                raise ProviderRejectedError(message, trouble, 200, code)
-            billed = isinstance(response, dict) and bool(response.get("usage"))
-            raise ProviderDownError(message, trouble, 200, code, may_be_billed=billed)
+            raise error_in_success(error, billed=isinstance(response, dict) and bool(response.get("usage")))
         return read_completion(response if isinstance(response, dict) else {})
 
     def _post_completion(self, body: dict[str, Any], seconds: float) -> object:
@@ -244,7 +191,9 @@ class _errors_translated:  # noqa: N801  (reads as a statement: `with _errors_tr
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         match error:
             case openai.APIStatusError():
-                raise self._refusal(error) from error
+                retry_after = error.response.headers.get("retry-after", "")
+                about_a_thing = self._about_a_thing
+                raise refusal(error.status_code, error.body, retry_after, about_a_thing=about_a_thing) from error
             case openai.APIConnectionError() | httpx2.HTTPError():
                 cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
                 billed = not isinstance(cause, NOT_REACHED)
@@ -254,18 +203,3 @@ class _errors_translated:  # noqa: N801  (reads as a statement: `with _errors_tr
                 raise ProviderDownError(f"unreadable answer ({type(error).__name__})", Trouble.UNREACHABLE) from error
             case ValueError() | RecursionError():  # what reading its answer comes to: not JSON, no batch
                 raise ProviderDownError(f"unreadable answer ({type(error).__name__})", Trouble.UNREACHABLE) from error
-
-    def _refusal(self, error: openai.APIStatusError) -> ProviderError:
-        status, trouble, code = error.status_code, trouble_of(error.status_code, error.body), code_of(error.body)
-        message = f"status {status}, code {code}"
-        thing = status in THING_REFUSED_STATUS and trouble is Trouble.CONFIGURATION and isinstance(error.body, dict)
-        if trouble in THE_PHOTOS or (thing and self._about_a_thing):
-            return ProviderRejectedError(message, trouble, status, code)
-        billed, wait = status >= 500 and status not in NOT_BILLED_STATUS, _retry_after(error)
-        return ProviderDownError(message, trouble, status, code, retry_after_seconds=wait, may_be_billed=billed)
-
-
-def _retry_after(error: openai.APIStatusError) -> int | None:
-    """Read the Retry-After header, in whole seconds between 1 and an hour."""
-    value = error.response.headers.get("retry-after", "")
-    return min(max(int(value), 1), 3_600) if _SECONDS.fullmatch(value) else None

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from functions import log
 from functions.adapters.breaker import Breaker
-from functions.adapters.providers.openai import OpenAIProvider, ProviderDownError, ProviderError
+from functions.adapters.providers.openai import OpenAIProvider
 from functions.core.model.provider_outage import Door, Outage
+from functions.core.model.refusals import ProviderDownError, ProviderError
 
 if TYPE_CHECKING:
     from functions.adapters.firestore import FirestoreStore

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from functions import log
-from functions.adapters.providers.openai import ProviderDownError, ProviderError
 from functions.core.batches.batches import FAILED_POLLS_MAX, LOST, OVERDUE, BatchState
+from functions.core.model.refusals import ProviderDownError, ProviderError
 from functions.use_cases.batches.submission import create, give_up, record, release_batch
 from functions.use_cases.shared.set_aside import Items, postpone_damaged
 

@@ -15,12 +15,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from functions import log
-from functions.adapters.providers.openai import ProviderDownError, ProviderRejectedError
 from functions.core.batches.batches import FAILED_POLLS_MAX, LOST, OVER_LIMIT_PAUSE, Batch
 from functions.core.batches.manifest import BatchManifest
 from functions.core.batches.reports import ENDED, ProviderBatch, counts_as_attempt, read_line, without_line
 from functions.core.jobs.attempts import Attempt, failed_attempt
 from functions.core.jobs.jobs import Failure
+from functions.core.model.refusals import ProviderDownError, ProviderRejectedError
 from functions.core.wallet.profile import PushSummary
 from functions.use_cases.batches.endings import Endings
 from functions.use_cases.batches.submission import release_jobs

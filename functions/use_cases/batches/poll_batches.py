@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from functions import log
 from functions.adapters.breaker import Breaker
-from functions.adapters.providers.openai import ProviderDownError, ProviderRejectedError
 from functions.core.batches.batches import (
     FAILED_POLLS_MAX,
     FILES_AWAITED,
@@ -22,6 +21,7 @@ from functions.core.batches.batches import (
     next_poll,
 )
 from functions.core.batches.reports import ENDED, ProviderBatch, ProviderState
+from functions.core.model.refusals import ProviderDownError, ProviderRejectedError
 from functions.core.shared.alerts import AlertKind, alert
 from functions.core.shared.time_limits import RUN_TIME
 from functions.use_cases.batches.closing import close, completed, pause

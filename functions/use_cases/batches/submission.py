@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from functions import log
 from functions.adapters.firestore.writes import BULK_WRITES_MAX
-from functions.adapters.providers.openai import ProviderRejectedError
 from functions.core.batches.batches import POLL_FIRST, RELEASE_PAUSE, Batch, BatchState
 from functions.core.budget.holds import settled
 from functions.core.jobs.jobs import Failure, JobError
 from functions.core.jobs.transitions import requeued, unclaimed
+from functions.core.model.refusals import ProviderRejectedError
 from functions.use_cases.shared.set_aside import LOOK_AGAIN, set_damaged_aside
 
 if TYPE_CHECKING:

@@ -15,12 +15,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from functions import log
-from functions.adapters.providers.openai import ProviderDownError, ProviderError, ProviderRejectedError
 from functions.core.batches.batches import BATCH_LIFETIME, JOB_LEASE, RELEASE_PAUSE, Batch, BatchState
 from functions.core.batches.manifest import BatchMember
 from functions.core.budget.holds import Mode, NoRoom, trimmed
 from functions.core.jobs.jobs import QUEUE_SHARDS
 from functions.core.model.provider_outage import Door
+from functions.core.model.refusals import ProviderDownError, ProviderError, ProviderRejectedError
 from functions.core.shared.time_limits import FUNCTION_TIMEOUT, RUN_TIME
 from functions.use_cases.batches.abandoned import take_up_abandoned
 from functions.use_cases.batches.batch_files import LeaseOverError, StorageDownError, write_files

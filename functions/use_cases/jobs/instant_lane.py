@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from functions import log
-from functions.adapters.providers.openai import ProviderDownError, ProviderRejectedError
 from functions.adapters.time_budget import STORE_PATIENCE_SECONDS, since_arrival
 from functions.core.budget.anomalies import Terms, UsageAnomalies
 from functions.core.jobs.attempts import Attempt, answered, failed_attempt, judge
@@ -19,6 +18,7 @@ from functions.core.jobs.jobs import BY_THE_PATH, Failure, Job, JobError, Status
 from functions.core.jobs.transitions import with_fields
 from functions.core.model.prompts import completion_request, image_data_url
 from functions.core.model.provider_errors import Trouble
+from functions.core.model.refusals import ProviderDownError, ProviderRejectedError
 from functions.core.shared.errors import InvalidImage, PhotoRefused, ProviderUnavailable
 from functions.core.shared.photos import PhotoProblem
 from functions.core.shared.time_limits import CALL_TIMEOUT

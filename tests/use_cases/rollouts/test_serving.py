@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from functions.adapters.arm_breaker import FAILURES_MAX
-from functions.adapters.providers.openai import OpenAIProvider, ProviderDownError
+from functions.adapters.providers.openai import OpenAIProvider
 from functions.core.jobs.jobs import BY_THE_PATH, Failure
 from functions.core.model.prompts import PROMPT_NEXT, PROMPT_VERSION, PROMPTS
 from functions.core.model.provider_errors import Trouble
+from functions.core.model.refusals import ProviderDownError
 from functions.core.rollouts.arms import bucket
 from functions.core.rollouts.counts import ArmCounts, total
 from functions.core.rollouts.flags import Flag
