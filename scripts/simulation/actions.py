@@ -32,6 +32,7 @@ from functions.use_cases.wallet.register_device import RegisterDevice, register_
 from functions.wiring import Deps
 from scripts.simulation.documents import Fields
 from scripts.simulation.history import Action
+from scripts.simulation.rollouts import spoiled, stop_flag
 from scripts.simulation.schema import LATER
 from scripts.simulation.world import World, photo_text
 
@@ -137,6 +138,7 @@ APP: dict[str, Callable[..., Call]] = {
         lambda _, device: RegisterDevice(deviceId=device, pushToken=f"token-{device}", platform="android"),
     ),
     "configure": _configure,
+    "stop_flag": lambda _world, flag: partial(stop_flag, flag),
 }
 
 
@@ -178,4 +180,5 @@ FATE: dict[str, Callable[..., object]] = {
     "refusing": _refusing,
     "newer": _newer,
     "damage": _damage,
+    "spoil_flag": lambda world, flag, path: world.write(path, lambda _: spoiled(flag, path)),
 }

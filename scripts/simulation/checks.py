@@ -14,6 +14,7 @@ from scripts.simulation.actions import job_id_of, photo_path
 from scripts.simulation.documents import Documents, Fields
 from scripts.simulation.faults import Kind
 from scripts.simulation.invariants import Violation
+from scripts.simulation.rollouts import miscounted, wrong_ways
 from scripts.simulation.schema import problems
 from scripts.simulation.world import Billed, Outcome, World
 
@@ -28,7 +29,7 @@ STOOD_STILL_MAX = timedelta(hours=4)
 JOB_LEASE = timedelta(days=4)
 UNPOLLED = timedelta(hours=20)
 
-PRICES = {"gpt-6-luna": (Decimal("0.10"), Decimal("0.50"))}
+PRICES = {"gpt-6-luna": (Decimal("0.10"), Decimal("0.50")), "gpt-5.6-luna": (Decimal("0.20"), Decimal("1.20"))}
 """Micro-dollars for an input and an output token; half of that in a batch."""
 
 
@@ -377,6 +378,14 @@ def jobs_are_counted(books: Books) -> Iterator[Violation]:
         yield Violation("counts", f"the tallies are off by {dict(counted - wanted)}, and lack {dict(wanted - counted)}")
 
 
+def arms_are_kept(books: Books) -> Iterator[Violation]:
+    """Each call goes the way of its arms, none takes one that was stopped, and the shards count what came of them. A
+    shard that was damaged by hand has lost its own."""
+    yield from (Violation("arms", wrong) for wrong in wrong_ways(books.jobs, books.batches, books.documents))
+    if not any(each.details.get("what") == "shard" for each in books.world.history.actions if each.kind == "damage"):
+        yield from (Violation("arms", wrong) for wrong in miscounted(books.jobs, books.batches, books.shards))
+
+
 def slots_add_up(books: Books) -> Iterator[Violation]:
     """The slots of a day come to what its book says, by the same review."""
     for day, usage in books.usage.items():
@@ -569,6 +578,7 @@ CHECKS: tuple[Check, ...] = (
     results_are_their_own,
     budget_is_settled,
     jobs_are_counted,
+    arms_are_kept,
     slots_add_up,
     everybody_is_refreshed,
     storage_is_tidy,

@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 from scripts.simulation.faults import Focus, possible
+from scripts.simulation.rollouts import drawn_actions, drawn_config
 
 FAULT_RATES = (0.0, 0.005, 0.01, 0.03, 0.03, 0.1)
 """Shares of outside calls that are struck: none, so that plain concurrency is tested too, up to hardly bearable."""
@@ -70,15 +71,21 @@ def history(seed: int) -> History:
     return History(
         seed=seed,
         start=datetime(2026, 11, dice.choice((3, 17, 29)), tzinfo=UTC) + timedelta(seconds=dice.randrange(86_400)),
-        config=_config(dice),
+        config={**_config(dice), **drawn_config(seed)},
         users=users,
         fault_rate=dice.choice(FAULT_RATES),
         focus=_focus(dice),
         batch_minutes=dice.choice((10.0, 60.0, 240.0, 900.0)),
         weaknesses=(dice.choice(WEAKNESSES),) if dice.random() < 0.25 else (),
-        actions=tuple(_Draw(dice, users).actions()),
+        actions=_with_flags(_Draw(dice, users).actions(), seed),
         hostile=frozenset(f"user-{number}" for number in range(users) if dice.random() < HOSTILE_SHARE),
     )
+
+
+def _with_flags(actions: list[Action], seed: int) -> tuple[Action, ...]:
+    more = enumerate(drawn_actions(seed, actions[-1].at), start=len(actions))
+    added = [Action(number, at, kind, details) for number, (at, kind, details) in more]
+    return tuple(sorted([*actions, *added], key=lambda action: (action.at, action.number)))
 
 
 def _focus(dice: Random) -> Focus:

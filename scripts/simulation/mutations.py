@@ -91,6 +91,27 @@ def _set(section: str, **values: Any) -> Callable[[History], History]:
 
 MUTATIONS: tuple[Mutation, ...] = (
     Mutation("forget to count how a call ended", "core.jobs.counting:job_bookings", places.call("ended"), "Counter()"),
+    Mutation("count one arm as the other", "core.rollouts.counts:counted", places.condition("NEW"), "arm == Arm.NEW"),
+    Mutation(
+        "take the other arm's path",
+        "core.rollouts.arms:takes_new",
+        places.comparison("LISTED"),
+        "arm == Arm.OLD",
+    ),
+    Mutation("count who was named", "core.rollouts.counts:counted", places.condition("NEW"), "True"),
+    Mutation(
+        "count no call that died",
+        "core.jobs.counting:job_bookings",
+        places.comparison("BY_THE_PATH"),
+        "code in BY_THE_PATH and after.usage is not None",
+    ),
+    Mutation(
+        "lose the arms' counters in the review",
+        "core.budget.shards:limited",
+        places.call("dict"),
+        "{name: shard.model_copy(update={'rollouts': {}}) for name, shard in shards.items()}",
+    ),
+    Mutation("go on after a stop", "core.rollouts.arms:decide", places.condition("stopped"), "not ceiling"),
     Mutation("refund twice", "core.wallet.accounts:refund", places.argument("post", 0), "2 * _"),
     Mutation("refund without taking the points back", "core.wallet.accounts:refund", places.keyword("points"), "0"),
     Mutation("fail without a refund", "core.jobs.endings:_refunded", places.call("refund"), "Account(wallet)"),
@@ -255,7 +276,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "give the instant lane's tokens up with its provider",
-        "use_cases.jobs.instant_lane:classify_now",
+        "use_cases.jobs.instant_lane:_settle",
         places.call("settle_job"),
         "ours",
         _struck("classify", "openai.POST chat/completions", Kind.UNAVAILABLE),
