@@ -102,7 +102,7 @@ class Deps:
         return uuid.uuid4().hex
 
     def runtime(self) -> RuntimeConfig:
-        """Return the runtime config, at most 30 s old, or a minute while another thread reads it anew: four reads,
+        """Return the runtime config, at most 30 s old, or a minute while another thread reads it anew: three reads,
         shared with `queue` and `budget`. Faults in a document are reported, and cost their field: see
         `core.config.in_force`."""
         return self.current.get().config

@@ -59,7 +59,8 @@ class CurrentConfig:
         self._current = Cached(self._read, RUNTIME_CONFIG_AGE_MAX, clock)
 
     def get(self) -> Current:
-        """Return it, at most 30 s old, or a minute while another thread reads it anew, at four reads."""
+        """Return it, at most 30 s old, or a minute while another thread reads it anew, at three reads, or four
+        while a flag is on."""
         return self._current.get()
 
     def check(self) -> Callable[[dict[str, Any] | None], RuntimeConfig]:

@@ -23,6 +23,7 @@ from functions.core.jobs.jobs import FAILURE_TEXTS, QUEUE_SHARDS, Failure, Job, 
 from functions.core.jobs.opening import Opened, Outcome, Replayed
 from functions.core.jobs.queue_stats import QueueStats
 from functions.core.refresh.refresh import SHARDS
+from functions.core.rollouts.flags import Flag
 from functions.core.rollouts.stops import read_states
 from functions.core.shared.lanes import Lane
 from functions.core.wallet.accounts import Account, charge, open_account
@@ -343,6 +344,19 @@ def test_settings_that_are_absent_are_empty(store: OperatorStore, client: Client
     found = store.runtime_documents()
     assert found.config == {"tokens": {"instantPrice": 6}}
     assert found.queue == QueueStats(queued=7, batch_minutes=12.5)
+
+
+def test_stops_are_read_while_a_flag_is_on(store: OperatorStore, client: Client) -> None:
+    """For whomever; without one, nobody pays for a look at them every half minute."""
+    stop = {"at": NOW, "by": "operator", "why": "it is worse"}
+    client.document("stats/rollouts").set({"model": {"epoch": 1, "stopped": stop}})
+    for flags in ({}, {"model": {"cohort": "off", "percent": 50}}, {"model": "broken"}):
+        client.document("config/runtime").set({"flags": flags})
+        assert store.runtime_documents().rollouts == read_states({}, "")[0]
+    client.document("config/runtime").set({"flags": {"model": {"cohort": "listed"}}})
+    state = store.runtime_documents().rollouts[Flag.MODEL]
+    assert state is not None
+    assert (state.epoch, state.stopped is not None) == (1, True)
 
 
 # What a query may need and cost

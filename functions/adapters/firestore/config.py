@@ -10,10 +10,12 @@ from pydantic.alias_generators import to_camel
 from functions.adapters.firestore.client import Documents
 from functions.adapters.firestore.reading import salvage
 from functions.adapters.firestore.transactions import Transaction
+from functions.adapters.firestore.values import Snapshot
 from functions.adapters.firestore.writes import run_transaction
 from functions.core.budget.state import BudgetState
 from functions.core.jobs.queue_stats import QueueStats
 from functions.core.model.provider_outage import Outage
+from functions.core.rollouts.flags import any_is_on, read_flags
 from functions.core.rollouts.stops import States, read_states
 from functions.core.shared.alerts import Alert
 from functions.core.shared.damage import DamagedDocument
@@ -34,10 +36,12 @@ class SettingsDocuments(Documents):
     """Reads and writes of settings and statistics."""
 
     def runtime_documents(self) -> RuntimeDocuments:
-        """Read `config/runtime`, `stats/queue`, `stats/budget` and `stats/rollouts`. Four reads; the caller keeps them
-        for a while."""
-        paths = ("config/runtime", "stats/queue", "stats/budget", "stats/rollouts")
-        config, queue, budget, rollouts = self._client.get_all([self._client.document(path) for path in paths])
+        """Read `config/runtime`, `stats/queue` and `stats/budget`, and, while a flag is on for somebody,
+        `stats/rollouts`. Three or four reads; the caller keeps them for a while."""
+        paths = ("config/runtime", "stats/queue", "stats/budget")
+        config, queue, budget = self._client.get_all([self._client.document(path) for path in paths])
+        on = any_is_on(read_flags(config.fields.get("flags")))
+        rollouts = self._client.get(self._client.document("stats/rollouts")) if on else Snapshot("stats/rollouts")
         stats, wrong = salvage(QueueStats, queue)
         state, also_wrong = salvage(BudgetState, budget)
         states, of_flags = read_states(rollouts.fields, rollouts.path)

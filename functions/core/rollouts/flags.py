@@ -111,6 +111,11 @@ def read_flags(section: object) -> Rules:
     return {flag: None if broken else _read(stored.get(flag, {})) for flag in Flag}
 
 
+def any_is_on(rules: Rules) -> bool:
+    """Tell whether some user may get the new path of a flag: only then it matters whether it was stopped."""
+    return any(each is not None and each.cohort is not Cohort.OFF for each in rules.values())
+
+
 def _read(stored: object) -> FlagRules | None:
     try:
         return FlagRules.model_validate(stored)
