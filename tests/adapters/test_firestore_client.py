@@ -1,6 +1,5 @@
 """The limits of each call, over a socket to a Firestore that is slow, and what is sent beside it."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -30,22 +29,6 @@ def database(firestore: FirestoreServer, monkeypatch: pytest.MonkeyPatch) -> Ite
     yield Database(client)
     client.close()  # type: ignore[no-untyped-call]
     firestore.stop()
-
-
-def test_a_read_takes_no_thread_beside_the_callers(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By itself gRPC receives a stream in a thread that it starts for it, as long as no other stream is open."""
-    started, start = list[threading.Thread](), threading.Thread.start  # by whom: the server's threads are here as well
-
-    def noted(thread: threading.Thread) -> None:
-        started.append(threading.current_thread())
-        start(thread)
-
-    database.get_all(["things/a"])
-    monkeypatch.setattr(threading.Thread, "start", noted)
-    database.get_all(["things/a"])
-    database.collection("things").limit(1).stream()
-    database.collection("things").limit(1).count()
-    assert threading.current_thread() not in started
 
 
 def refused(_transaction: object) -> None:
