@@ -4,7 +4,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from functions.core.rollouts.flags import ABOUT, PERCENTS, Cohort, Flag, FlagRules, Flags, ceilings, read_flags
+from functions.core.rollouts.flags import (
+    ABOUT,
+    PERCENTS,
+    Cohort,
+    Flag,
+    FlagRules,
+    Flags,
+    any_is_on,
+    ceilings,
+    read_flags,
+)
 
 
 def test_a_cohort_stands_for_a_percentage() -> None:
@@ -42,3 +52,18 @@ def test_a_ceiling_that_is_none_is_told(text: str) -> None:
     """A slip must not open a flag."""
     with pytest.raises(ValueError, match="is no ceiling"):
         ceilings(text)
+
+
+@pytest.mark.parametrize(
+    ("section", "on"),
+    [
+        (None, False),
+        ({"model": {"cohort": "off", "percent": 50, "allow": ["ana"]}}, False),
+        ({"model": {"cohort": "listed"}}, True),
+        ({"model": "broken", "prompt": {"cohort": "test"}}, True),
+        ({"model": "broken"}, False),
+    ],
+)
+def test_a_flag_is_on_where_somebody_may_get_its_new_path(section: object, *, on: bool) -> None:
+    """`off` is nobody, whatever else its rules say, and so are rules that cannot be read."""
+    assert any_is_on(read_flags(section)) is on
