@@ -6,13 +6,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from firebase_functions import params
 
 from functions.core.model.image_tokens import FORMULAS
-from functions.core.rollouts.flags import Flag, ceilings
 from functions.deploy.addresses import is_openai, is_sealed
+
+if TYPE_CHECKING:
+    from functions.core.rollouts.flags import Flag
 
 REGION = params.StringParam("REGION", default="us-central1", description="Where the functions run.")
 OPENAI_MODEL = params.StringParam(
@@ -106,7 +108,7 @@ class Settings:
     check_revoked_tokens: bool = False
     operator_second_factor: bool = True
     daily_limit_micros_max: int = 100_000_000
-    flag_ceilings: Mapping[Flag, int] = field(default_factory=lambda: ceilings(""))
+    flag_ceilings: "Mapping[Flag, int]" = field(default_factory=lambda: _flag_ceilings(""))
 
     @property
     def asks_openai(self) -> bool:
@@ -136,7 +138,7 @@ def load_settings() -> Settings:
         check_revoked_tokens=CHECK_REVOKED_TOKENS.value,
         emulated=emulated,
         daily_limit_micros_max=DAILY_BUDGET_USD_MAX.value * 1_000_000,
-        flag_ceilings=_flag_ceilings(),
+        flag_ceilings=_flag_ceilings(FLAGS.value),
         operator_second_factor=OPERATOR_SECOND_FACTOR.value and not emulated,  # sign-ins in an emulator have none
     )
     if not settings.project:
@@ -157,9 +159,11 @@ def load_settings() -> Settings:
     return settings
 
 
-def _flag_ceilings() -> Mapping[Flag, int]:
+def _flag_ceilings(text: str) -> "Mapping[Flag, int]":
+    from functions.core.rollouts.flags import ceilings  # noqa: PLC0415  (loads pydantic)
+
     try:
-        return ceilings(FLAGS.value)
+        return ceilings(text)
     except ValueError as error:
         raise ConfigurationError(f"FLAGS: {error}") from error
 
