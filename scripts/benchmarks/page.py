@@ -4,8 +4,8 @@ The browser, the Firestore and the functions share this machine's cores; nothing
 user. `first_figures_cold_ms` is a first visit by a link, signing in included; `first_figures_warm_ms` is the next one,
 with its files, its user and its last figures in the browser: both are from the navigation to the frame with the figure
 in it, the median of nine. `update_p95_ms` is from the beginning of a commit to the frame that shows it. Reads are
-counted by the page, which its tests hold to Firestore's bill, through an hour of moved time in which every cron runs
-and `CALLS_AN_HOUR` photos are answered.
+what the page counts and shows, through an hour of moved time in which every cron runs and `CALLS_AN_HOUR` photos are
+answered.
 """
 
 import time
