@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from localcloud.anthropic.standin import AnthropicStandIn
-from localcloud.clock import MovableClock
+from localcloud.clock import MovableClock, utc_now
 from localcloud.openai.answers import no_wish
-from localcloud.openai.standin import machine_time
 from localcloud.project import load_hook
 
 
@@ -27,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     standin = AnthropicStandIn(
         port=options.port,
-        clock=MovableClock(options.clock) if options.clock else machine_time,
+        clock=MovableClock(options.clock) if options.clock else utc_now,
         seed=options.seed,
         answers=load_hook(options.answers) if options.answers else no_wish,
         batch_minutes=options.batch_minutes,

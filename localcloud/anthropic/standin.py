@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 from localcloud.anthropic.api import Api
 from localcloud.anthropic.engine import Clock, Engine
 from localcloud.anthropic.settings import Settings
+from localcloud.clock import utc_now
 from localcloud.openai.answers import Answer, no_wish
 from localcloud.openai.counts import RequestCounts
 from localcloud.openai.faults import Faults
 from localcloud.openai.images import Fetch
 from localcloud.openai.served import Served
-from localcloud.openai.standin import machine_time
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -33,7 +33,7 @@ class AnthropicStandIn(Served):
     def __init__(
         self,
         port: int = 0,
-        clock: Clock = machine_time,
+        clock: Clock = utc_now,
         *,
         seed: int = 0,
         answers: Answer = no_wish,

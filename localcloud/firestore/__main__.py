@@ -5,10 +5,9 @@ import signal
 import threading
 from pathlib import Path
 
-from localcloud.clock import MovableClock
+from localcloud.clock import MovableClock, utc_now
 
 from .bench import run_benchmark
-from .engine import utc_now
 from .server import FirestoreServer
 from .transfer import export_to, import_from
 

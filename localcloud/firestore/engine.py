@@ -5,8 +5,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+
+from localcloud.clock import utc_now
 
 from .bill import Bill
 from .errors import unauthenticated
@@ -19,11 +21,6 @@ from .security import Asking, Security
 from .store import Database, Ticker
 from .transactions import Timing, Transaction, Transactions
 from .watchers import Watchers
-
-
-def utc_now() -> datetime:
-    """Return the machine's time."""
-    return datetime.now(UTC)
 
 
 class Session:

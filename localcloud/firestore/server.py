@@ -11,12 +11,13 @@ from typing import Any
 
 import grpc
 
+from localcloud.clock import utc_now
 from localcloud.rules.values import Path as RulesPath
 
 from .admin import AdminServer
 from .bill import Bill
 from .callers import STREAMS, caller_of, open_stream
-from .engine import Engine, utc_now
+from .engine import Engine
 from .errors import FirestoreError
 from .faults import Faults
 from .indexes import IndexRules

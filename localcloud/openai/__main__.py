@@ -5,10 +5,10 @@ import signal
 import threading
 from pathlib import Path
 
-from localcloud.clock import MovableClock
+from localcloud.clock import MovableClock, utc_now
 from localcloud.openai.answers import no_wish
 from localcloud.openai.azure import Deployment
-from localcloud.openai.standin import OpenAIStandIn, machine_time
+from localcloud.openai.standin import OpenAIStandIn
 from localcloud.project import load_hook
 
 
@@ -40,7 +40,7 @@ def main() -> None:
     options = parser.parse_args()
     standin = OpenAIStandIn(
         port=options.port,
-        clock=MovableClock(options.clock) if options.clock else machine_time,
+        clock=MovableClock(options.clock) if options.clock else utc_now,
         seed=options.seed,
         answers=load_hook(options.answers) if options.answers else no_wish,
         batch_minutes=options.batch_minutes,

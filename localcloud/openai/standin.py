@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
+from localcloud.clock import utc_now
 from localcloud.openai.answers import Answer, no_wish
 from localcloud.openai.api import Api
 from localcloud.openai.azure import BASE_PATH, Azure, Deployment
@@ -34,18 +34,13 @@ class SettingsArguments(TypedDict, total=False):
     webhook_secret: str | None
 
 
-def machine_time() -> datetime:
-    """Return the machine's time, for a stand-in whose clock nobody moves."""
-    return datetime.now(UTC)
-
-
 class OpenAIStandIn(Served):
     """Answers the OpenAI client: chat completions with images, files, batches and signed events."""
 
     def __init__(
         self,
         port: int = 0,
-        clock: Clock = machine_time,
+        clock: Clock = utc_now,
         *,
         seed: int = 0,
         answers: Answer = no_wish,
