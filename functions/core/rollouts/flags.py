@@ -66,9 +66,6 @@ class FlagRules(Record):
     """Where a flag stands. `percent` takes the place of the cohort's. `allow` get the new path in every cohort but
     `off`, `deny` never. A new `salt` deals the users anew. At `all`, `holdback_percent` stay behind to be compared
     with.
-
-    The rest is for the detector: from which share of failures, and from how many percent slower or dearer calls on, the
-    new path is no good; and what a stage takes before the next one begins by itself, if it may.
     """
 
     cohort: Cohort = Cohort.OFF
@@ -77,12 +74,6 @@ class FlagRules(Record):
     deny: Uids = ()
     salt: Annotated[str, Field(max_length=32)] = ""
     holdback_percent: Annotated[int, Field(ge=0, le=50)] = 5
-    error_percent_max: Annotated[int, Field(ge=1, le=50)] = 5
-    slower_percent_max: Annotated[int, Field(ge=1, le=1_000)] = 50
-    dearer_percent_max: Annotated[int, Field(ge=1, le=1_000)] = 50
-    hours_per_stage: Annotated[int, Field(ge=1, le=24 * 31)] = 24
-    calls_per_stage_min: Annotated[int, Field(ge=1, le=1_000_000)] = 200
-    auto_advance: bool = False
 
     @property
     def share(self) -> int:

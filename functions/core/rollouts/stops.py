@@ -1,4 +1,4 @@
-"""What was decided about running flags: stops, and what the detector has seen. One document of its own, so that a stop
+"""What was decided about running flags: stops. One document of its own, so that a stop
 works whatever has become of `config/runtime`.
 
 Each flag stands alone in it: what cannot be read of one makes that one old, and leaves the others as they are.
@@ -11,7 +11,6 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from functions.core.rollouts.counts import Counts
 from functions.core.rollouts.flags import Flag
 from functions.core.shared.damage import DamagedDocument
 from functions.core.shared.records import Kept, Open, problems
@@ -35,13 +34,10 @@ class Stop(Kept):
 
 class FlagState(Kept):
     """One flag in `stats/rollouts`. A stop and a restart each begin the next `epoch`, so that what an earlier one
-    counted says nothing about this one. `detector` is the detector's own; `seen` are the counters that it saw last, by
-    day, so that a second look at them changes nothing."""
+    counted says nothing about this one."""
 
     epoch: int = Field(default=0, ge=0)
     stopped: Stop | None = None
-    detector: dict[str, Any] = Field(default_factory=dict)
-    seen: dict[str, Counts] = Field(default_factory=dict)
 
 
 def with_stop(state: FlagState, epoch: int, stop: Stop) -> FlagState | None:
