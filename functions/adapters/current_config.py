@@ -13,7 +13,7 @@ from functions.core.budget.state import BudgetState
 from functions.core.config.in_force import read_config, under_ceiling
 from functions.core.config.runtime import RuntimeConfig
 from functions.core.jobs.queue_stats import QueueStats
-from functions.core.rollouts.flags import Rules, read_flags
+from functions.core.rollouts.flags import Rules
 from functions.core.rollouts.stops import States
 
 if TYPE_CHECKING:
@@ -76,8 +76,7 @@ class CurrentConfig:
         last = before.config if before else None
         config = self._checked(stored.config, self._remote_in_force(), last, stored.budget)
         # A flag stays at no last good value: processes that started at other times would go different ways.
-        flags = read_flags((stored.config or {}).get("flags"))
-        return Current(config, stored.queue, stored.budget, flags, stored.rollouts)
+        return Current(config, stored.queue, stored.budget, stored.flags, stored.rollouts)
 
     def _remote_in_force(self) -> dict[str, str] | None:
         """Return the cached values of Remote Config, where the deploy uses it. None if they were never fetched."""

@@ -20,6 +20,7 @@ from functions.core.batches.manifest import BatchManifest, BatchMember
 from functions.core.batches.reports import ProviderBatch, ProviderState
 from functions.core.budget.state import BudgetState
 from functions.core.jobs.queue_stats import QueueStats
+from functions.core.rollouts.flags import read_flags
 from functions.core.rollouts.stops import read_states
 from functions.deploy.params import Settings
 from functions.use_cases.batches import batch_files
@@ -89,7 +90,7 @@ class _NoStore:
         self.written = 0
 
     def runtime_documents(self) -> RuntimeDocuments:
-        return RuntimeDocuments(self._config, QueueStats(), BudgetState(), read_states({}, "")[0])
+        return RuntimeDocuments(self._config, QueueStats(), BudgetState(), read_flags(None), read_states({}, "")[0])
 
     def update_jobs(self, changes: Sequence[Any]) -> list[datetime]:
         self.written += len(changes)

@@ -23,7 +23,7 @@ from functions.core.jobs.jobs import FAILURE_TEXTS, QUEUE_SHARDS, Failure, Job, 
 from functions.core.jobs.opening import Opened, Outcome, Replayed
 from functions.core.jobs.queue_stats import QueueStats
 from functions.core.refresh.refresh import SHARDS
-from functions.core.rollouts.flags import Flag
+from functions.core.rollouts.flags import Flag, read_flags
 from functions.core.rollouts.stops import read_states
 from functions.core.shared.lanes import Lane
 from functions.core.wallet.accounts import Account, charge, open_account
@@ -337,7 +337,8 @@ def test_a_batch_reads_back_as_it_was_stored(store: OperatorStore) -> None:
 
 def test_settings_that_are_absent_are_empty(store: OperatorStore, client: Client) -> None:
     """A new project has no documents; all come with one call."""
-    assert store.runtime_documents() == (None, QueueStats(), BudgetState(), read_states({}, "")[0], ())
+    off, running = read_flags(None), read_states({}, "")[0]
+    assert store.runtime_documents() == (None, QueueStats(), BudgetState(), off, running, ())
     client.document("config/runtime").set({"tokens": {"instantPrice": 6}})
     store.write_queue_stats(queued=7)
     store.write_queue_stats(batch_minutes=12.5)

@@ -11,7 +11,7 @@ from google.cloud.firestore import Increment
 
 from functions.adapters.firestore.client import Documents
 from functions.adapters.firestore.query import Collection
-from functions.adapters.firestore.reading import all_sound, salvage
+from functions.adapters.firestore.reading import all_sound, sound_fields
 from functions.adapters.firestore.transactions import Transaction, Writes
 from functions.adapters.firestore.values import Snapshot
 from functions.adapters.firestore.wire import SUM_SECONDS
@@ -103,7 +103,7 @@ class BudgetDocuments(ShardDocuments):
     def open_day(self, day: str, decide: Callable[[dict[str, Any] | None, Books], Review]) -> int:
         """Give a day its shards, as `decide` says, if nobody has. Returns how many it has. One read if it is open."""
         ref = self._client.document("budget", day)
-        book, _ = salvage(BudgetDay, self._client.get(ref))
+        book, _ = sound_fields(BudgetDay, self._client.get(ref))
         if not book.opened:
             # Without a record, a day with shards is open all the same: the guard writes it anew.
             review = self.review_day(day, lambda config, books: None if books.shards else decide(config, books))
@@ -130,7 +130,7 @@ class BudgetDocuments(ShardDocuments):
             transaction.begin()
             runtime, figures, record = self._client.get_all([config, state, ref], transaction)
             found, damaged = self._state_in(transaction, figures, day)
-            book, wrong = salvage(BudgetDay, record)
+            book, wrong = sound_fields(BudgetDay, record)
 
             def decided(shards: _DayShards) -> Review | None:
                 all_damaged = damaged + wrong + shards.damaged
@@ -158,7 +158,7 @@ class BudgetDocuments(ShardDocuments):
 
         def body(transaction: Transaction) -> BudgetState:
             transaction.begin()
-            before, _ = salvage(BudgetState, self._client.get(ref, transaction))
+            before, _ = sound_fields(BudgetState, self._client.get(ref, transaction))
             state = change(before)
             was, fields = before.model_dump(by_alias=True), state.model_dump(by_alias=True)
             # What is damaged, or not there, stays so: the next review finds it and knows where it comes from.
@@ -173,7 +173,7 @@ class BudgetDocuments(ShardDocuments):
         self, transaction: Transaction, stored: Snapshot, day: str
     ) -> tuple[BudgetState, tuple[DamagedDocument, ...]]:
         """Return the budget's state. If it lost the month's cost, its days' books tell it: a read each, once."""
-        state, damaged = salvage(BudgetState, stored)
+        state, damaged = sound_fields(BudgetState, stored)
         if "committed" not in state.model_fields_set:
             books = self.budget_days(f"{day[:7]}-01", f"{day[:7]}-31", transaction)
             state = state.model_copy(update={"committed": committed(books)})
@@ -189,7 +189,7 @@ class BudgetDocuments(ShardDocuments):
                 still_open, settled = _sums_of_holds(holders, day, transaction)
                 open_micros += still_open
                 settled_micros += settled
-            book, _ = salvage(BudgetDay, self._client.get(self._client.document("budget", day), transaction))
+            book, _ = sound_fields(BudgetDay, self._client.get(self._client.document("budget", day), transaction))
             shards = self._day_shards(day, transaction)
             drift = Drift(
                 open_micros - sum(shard.reserved for shard in shards.read.values()),
@@ -203,7 +203,7 @@ class BudgetDocuments(ShardDocuments):
         """Read those of a day's shards that are there, however many its record says; as far as they can be read."""
         shards, damaged = {}, {}
         for each in self._all_shards(day, transaction):
-            shards[each.id], damaged[each.id] = salvage(Shard, each)
+            shards[each.id], damaged[each.id] = sound_fields(Shard, each)
         unsure = frozenset(name for name, wrong in damaged.items() if wrong)
         return _DayShards(shards, unsure, tuple(chain.from_iterable(damaged.values())))
 
@@ -218,7 +218,7 @@ class BudgetDocuments(ShardDocuments):
         query = query.where("__name__", "<=", days.document(until)).limit(ROLLUP_DAYS_MAX)
         books = BudgetDays()
         for each in query.stream(transaction):
-            books[each.id], damaged = salvage(BudgetDay, each)
+            books[each.id], damaged = sound_fields(BudgetDay, each)
             books.damaged += damaged
         return books
 

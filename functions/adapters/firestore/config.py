@@ -8,14 +8,14 @@ from google.cloud.firestore import DELETE_FIELD, Increment
 from pydantic.alias_generators import to_camel
 
 from functions.adapters.firestore.client import Documents
-from functions.adapters.firestore.reading import salvage
+from functions.adapters.firestore.reading import sound_fields
 from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.values import Snapshot
 from functions.adapters.firestore.writes import run_transaction
 from functions.core.budget.state import BudgetState
 from functions.core.jobs.queue_stats import QueueStats
 from functions.core.model.provider_outage import Outage
-from functions.core.rollouts.flags import any_is_on, read_flags
+from functions.core.rollouts.flags import Rules, any_is_on, read_flags
 from functions.core.rollouts.stops import States, read_states
 from functions.core.shared.alerts import Alert
 from functions.core.shared.damage import DamagedDocument
@@ -28,6 +28,7 @@ class RuntimeDocuments(NamedTuple):
     config: dict[str, Any] | None
     queue: QueueStats
     budget: BudgetState
+    flags: Rules
     rollouts: States
     damaged: tuple[DamagedDocument, ...] = ()
 
@@ -40,13 +41,13 @@ class SettingsDocuments(Documents):
         `stats/rollouts`. Three or four reads; the caller keeps them for a while."""
         paths = ("config/runtime", "stats/queue", "stats/budget")
         config, queue, budget = self._client.get_all([self._client.document(path) for path in paths])
-        on = any_is_on(read_flags(config.fields.get("flags")))
-        rollouts = self._client.get(self._client.document("stats/rollouts")) if on else Snapshot("stats/rollouts")
-        stats, wrong = salvage(QueueStats, queue)
-        state, also_wrong = salvage(BudgetState, budget)
+        flags, ref = read_flags(config.fields.get("flags")), self._client.document("stats/rollouts")
+        rollouts = self._client.get(ref) if any_is_on(flags) else Snapshot(ref)
+        stats, wrong = sound_fields(QueueStats, queue)
+        state, also_wrong = sound_fields(BudgetState, budget)
         states, of_flags = read_states(rollouts.fields, rollouts.path)
-        damaged = wrong + also_wrong + of_flags
-        return RuntimeDocuments(config.fields if config.exists else None, stats, state, states, damaged)
+        runtime, damaged = config.fields if config.exists else None, wrong + also_wrong + of_flags
+        return RuntimeDocuments(runtime, stats, state, flags, states, damaged)
 
     def change_runtime(
         self, audit_id: str, decide: Callable[[dict[str, Any]], tuple[dict[str, Any], Fields, Alert | None]]

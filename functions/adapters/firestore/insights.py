@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from functions.adapters.firestore.client import Documents
 from functions.adapters.firestore.query import Query
-from functions.adapters.firestore.reading import salvage
+from functions.adapters.firestore.reading import sound_fields
 from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.writes import run_transaction
 from functions.core.insights.usage_day import UsageDay
@@ -22,7 +22,7 @@ class UsageDocuments(Documents):
         ref = self._client.document("usage", day)
 
         def body(transaction: Transaction) -> None:
-            usage = change(salvage(UsageDay, self._client.get(ref, transaction))[0])
+            usage = change(sound_fields(UsageDay, self._client.get(ref, transaction))[0])
             if usage is not None:
                 transaction.set(ref, usage.model_dump(by_alias=True))
 

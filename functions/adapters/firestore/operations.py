@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from functions.adapters.firestore.batches import BatchDocuments
 from functions.adapters.firestore.jobs import JobDocuments
-from functions.adapters.firestore.reading import salvage
+from functions.adapters.firestore.reading import sound_fields
 from functions.core.batches.batches import BatchState
 from functions.core.jobs.jobs import Status
 from functions.core.jobs.queue_stats import QueueStats
@@ -41,7 +41,7 @@ class OperationDocuments(JobDocuments, BatchDocuments):
         """Read the stored figures. Three reads."""
         stats = self._client.collection("stats")
         read = self._client.get_all([stats.document(name) for name in ("queue", "refresh", "crons")])
-        queue, damaged = salvage(QueueStats, read[0])
+        queue, damaged = sound_fields(QueueStats, read[0])
         crons: dict[str, CronRun] = {}
         runs = mapping(read[2].fields, "runs")
         for name in runs:

@@ -4,7 +4,7 @@ A hand or a newer version has written it: a field is missing, of another type, o
 
 sound      one document     raises DamagedDocumentError, which names it
 all_sound  many of a query  the sound ones are the list; the others are in its `damaged`
-salvage    figures          their sound fields, with defaults for the others, and what is wrong
+sound_fields    figures          their sound fields, with defaults for the others, and what is wrong
 """
 
 from collections.abc import Callable, Iterable
@@ -61,6 +61,6 @@ def all_sound(snapshots: Iterable[Snapshot], read: Callable[[Snapshot], T]) -> F
     return Found(records, damaged)
 
 
-def salvage(model: type[R], snapshot: Snapshot) -> tuple[R, tuple[DamagedDocument, ...]]:
+def sound_fields(model: type[R], snapshot: Snapshot) -> tuple[R, tuple[DamagedDocument, ...]]:
     """Return what can be read of figures that may be there, and what cannot: see `salvaged`."""
     return salvaged(model, snapshot.fields, snapshot.path)

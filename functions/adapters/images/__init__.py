@@ -11,16 +11,18 @@ The decoders are C; whatever they raise is an `InvalidImage`. What a photo costs
 
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from functions.adapters.images import libwebp
 from functions.adapters.images.files import PhotoFile, cut_off, damaged
-from functions.adapters.images.fingerprints import fingerprint
 from functions.adapters.images.formats import read
-from functions.core.cache.fingerprints import Fingerprint
 from functions.core.shared.errors import InvalidImage
 from functions.core.shared.photos import PhotoProblem
+
+if TYPE_CHECKING:
+    from functions.core.cache.fingerprints import Fingerprint
 
 SIDE_MIN = 16
 """A picture smaller than this shows nothing that could be classified."""
@@ -69,10 +71,11 @@ def prepare(data: bytes, side_max: int, jpeg_quality: int) -> bytes:
     return _DECODER.submit(lambda: _encoded(_upright(data, side_max), jpeg_quality)).result()
 
 
-def prepare_known(data: bytes, side_max: int, jpeg_quality: int) -> tuple[bytes, Fingerprint]:
+def prepare_known(data: bytes, side_max: int, jpeg_quality: int) -> "tuple[bytes, Fingerprint]":
     """Return the same JPEG, and what the photo is known again by: of the same picture, which is not decoded twice."""
+    from functions.adapters.images.fingerprints import fingerprint  # noqa: PLC0415  (2 ms, and `prepare` needs none)
 
-    def prepared() -> tuple[bytes, Fingerprint]:
+    def prepared() -> "tuple[bytes, Fingerprint]":
         image = _upright(data, side_max)
         jpeg = _encoded(image, jpeg_quality)
         return jpeg, fingerprint(image, jpeg)

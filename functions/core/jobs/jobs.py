@@ -120,10 +120,10 @@ class Job(Record):
     that was checked and paid for, None in jobs of older releases: see `core.jobs.uploads.digest_of`. `day` is that of
     `created_at`, for the cost of users. `visit_age`: how many days old the wallet is, on its user's first photo of the
     day only. `opened_by` is the invocation that created or upgraded the job, by which it recognises its work if the
-    reply was lost. `hold` is an instant call's, and `arms` which paths of the flags
-    it took: see `core.rollouts.arms`. `queued_at` is when the job may be taken next, and its place in the
-    queue. `notify` are push tokens, kept here to save a read. `result` is a `Classification` of the release that wrote
-    it, shown as it is. `charge_stands`: not refunded, see `core.wallet.quotas.FAILURES_REFUNDED_MAX`.
+    reply was lost. `hold` is an instant call's, and `arms` which paths of the flags it took: see `core.rollouts.arms`.
+    `queued_at` is when the job may be taken next, and its place in the queue. `notify` are push tokens, kept here to
+    save a read. `result` is a `Classification` of the release that wrote it, shown as it is. `charge_stands`: not
+    refunded, see `core.wallet.quotas.FAILURES_REFUNDED_MAX`.
     """
 
     job_id: str
