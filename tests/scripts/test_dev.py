@@ -76,7 +76,7 @@ def test_days_that_cannot_be_played_are_one_line(words: tuple[str, ...], said: s
 
 
 def test_days_are_played_before_the_link_is_there(tmp_path: Path) -> None:
-    """Its link is printed once they are over, and Ctrl-C meanwhile would end it as ever."""
+    """There is a link for one of their users, too, and the operators' comes last."""
     ran = dev("--days", "2", "--verbose", "--picture", str(tmp_path / "dev.svg"))
 
     assert ran.returncode == 0, ran.stderr
