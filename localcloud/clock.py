@@ -8,11 +8,16 @@ it moves.
 import mmap
 import struct
 import tempfile
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 FILE_VARIABLE = "LOCALCLOUD_CLOCK"  # in whose environment the parts of a local cloud find the file
 _OFFSET = struct.Struct("<d")  # seconds; eight aligned bytes, so a reader never sees half a write
+
+
+Clock = Callable[[], datetime]
+"""Returns the time now, aware and in UTC."""
 
 
 def utc_now() -> datetime:

@@ -17,8 +17,8 @@ from typing import Any
 from werkzeug.security import safe_join
 from werkzeug.wrappers import Request, Response
 
-from localcloud.clock import utc_now
-from localcloud.serving import HOST, BackgroundServer, Clock
+from localcloud.clock import Clock, utc_now
+from localcloud.serving import HOST, BackgroundServer
 
 NOT_FOUND = "There is no such page.\n"
 _UNSERVED = ("redirects", "rewrites", "i18n", "appAssociation", "trailingSlash")

@@ -3,19 +3,15 @@
 import os
 import socket
 import threading
-from collections.abc import Callable
-from datetime import datetime
 from socketserver import BaseServer
 from typing import TYPE_CHECKING
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from localcloud.clock import utc_now
+from localcloud.clock import Clock, utc_now
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
-
-Clock = Callable[[], datetime]
 
 HOST = "127.0.0.1"
 _POLL_SECONDS = 0.02  # how long stopping waits for the serving loop to notice

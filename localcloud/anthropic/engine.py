@@ -1,7 +1,5 @@
 """What the stand-in does, without sockets and threads: messages and batches, all by the clock handed in."""
 
-from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +7,11 @@ from localcloud.anthropic import messages
 from localcloud.anthropic.batches import ENDPOINT, Batches
 from localcloud.anthropic.faults import KINDS
 from localcloud.anthropic.settings import Settings
+from localcloud.clock import Clock
 from localcloud.openai.answers import Answer, no_wish
 from localcloud.openai.faults import Faults
 from localcloud.openai.ids import Ids
 from localcloud.openai.images import Fetch, Gallery
-
-Clock = Callable[[], datetime]
 
 
 class Engine:

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from localcloud.anthropic.api import Api
-from localcloud.anthropic.engine import Clock, Engine
+from localcloud.anthropic.engine import Engine
 from localcloud.anthropic.settings import Settings
-from localcloud.clock import utc_now
+from localcloud.clock import Clock, utc_now
 from localcloud.openai.answers import Answer, no_wish
 from localcloud.openai.counts import RequestCounts
 from localcloud.openai.faults import Faults

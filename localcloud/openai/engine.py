@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from localcloud.clock import Clock
 from localcloud.openai import chat
 from localcloud.openai.answers import Answer, no_wish
 from localcloud.openai.azure import Azure, annotated, filtered
@@ -17,8 +17,6 @@ from localcloud.openai.ids import Ids
 from localcloud.openai.images import Fetch, Gallery
 from localcloud.openai.settings import Settings
 from localcloud.openai.webhooks import Send, Webhooks, post
-
-Clock = Callable[[], datetime]
 
 
 class Engine:

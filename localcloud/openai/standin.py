@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from localcloud.clock import utc_now
+from localcloud.clock import Clock, utc_now
 from localcloud.openai.answers import Answer, no_wish
 from localcloud.openai.api import Api
 from localcloud.openai.azure import BASE_PATH, Azure, Deployment
 from localcloud.openai.counts import RequestCounts
-from localcloud.openai.engine import Clock, Engine
+from localcloud.openai.engine import Engine
 from localcloud.openai.faults import Faults
 from localcloud.openai.images import Fetch
 from localcloud.openai.served import Served
