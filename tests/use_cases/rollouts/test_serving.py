@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from google.cloud.firestore import DELETE_FIELD
 
 from functions.adapters.arm_breaker import FAILURES_MAX
 from functions.adapters.providers.openai import OpenAIProvider
@@ -310,6 +311,20 @@ def test_a_path_that_fails_for_one_process_is_stopped_for_all(cloud: InProcessCl
     cloud.clock.advance(timedelta(seconds=31))
     cloud.deps = other
     assert model_of(cloud, NEW[0], "another-process") == NOW_ASKED
+
+
+def test_a_stop_that_is_taken_back_begins_anew(cloud: InProcessCloud) -> None:
+    """An operator deletes it: everybody goes the new path again, the process too that had stopped it, and is counted
+    apart from what was before."""
+    with broken(NEXT):
+        for number in range(FAILURES_MAX):
+            failing(cloud, NEW[number % 3], f"new-{number}")
+            assert model_of(cloud, OLD[0], f"old-{number}") == NOW_ASKED
+    cloud.client.document("stats/rollouts").update({"model.stopped": DELETE_FIELD})
+    cloud.clock.advance(timedelta(seconds=31))
+    answer = classify(cloud, "again", uid=NEW[0])
+    assert (answer["result"]["model"], job(cloud, answer)["arms"]) == (NEXT, {"model@1": "new"})
+    assert figures(counts(cloud, "model@1")["new"]) == (1, 1, 0)
 
 
 def test_a_sick_provider_stops_nothing(cloud: InProcessCloud) -> None:
