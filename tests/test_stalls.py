@@ -13,6 +13,7 @@ from typing import Literal
 import pytest
 
 from functions.adapters.firestore import writes
+from functions.core.batches.batches import LOST
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
 from functions.use_cases.jobs.recover_jobs import recover_jobs
@@ -229,6 +230,18 @@ def test_a_poller_that_stood_still_collects_nothing(cloud: InProcessCloud, capsy
     cloud.clock.advance(timedelta(hours=1))
     standing_still(poll_batches, cloud, "firestore.Commit", 1, lambda: poll_batches(cloud.new_process()))
     assert "batch_crashed" not in capsys.readouterr().err
+    everything_ends_well(cloud)
+
+
+def test_a_poller_that_stood_still_gives_no_answer_up(cloud: InProcessCloud) -> None:
+    """It stood still, and then OpenAI did not hand the file out: whoever has the lease by then asks again."""
+    submit_batches(cloud.deps)
+    cloud.clock.advance(LOST)  # nothing is waited for any more
+    cloud.openai.faults.add(kind="not_found", count=1)
+    standing_still(poll_batches, cloud, "storage.read_manifest", 1, lambda: None)
+    assert ends(cloud) == ["processing", "processing"]
+    poll_batches(cloud.new_process())
+    assert ends(cloud) == ["done", "done"]
     everything_ends_well(cloud)
 
 

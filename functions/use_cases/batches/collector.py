@@ -78,6 +78,9 @@ class Collector:
         in_time = True
         try:
             for end in self._each(reported, manifest, give_up=give_up):
+                if not self._batch.holds_lease(self._deps.clock()):
+                    in_time = False  # another collector has the batch, and may find of this job what we did not
+                    break
                 end()
                 if self._deps.clock() >= self._until:
                     in_time = False
