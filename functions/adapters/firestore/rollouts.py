@@ -24,7 +24,8 @@ class RolloutDocuments(Documents):
             if after is None:
                 return False
             transaction.merge(ref, {flag.value: after.model_dump(by_alias=True, include={"epoch", "stopped"})})
-            transaction.create(self._client.document(f"alerts/{alert.alert_id}"), alert.model_dump(by_alias=True))
+            # In place of an earlier one, which a state that could not be read has forgotten: a stop must not fail.
+            transaction.set(self._client.document(f"alerts/{alert.alert_id}"), alert.model_dump(by_alias=True))
             return True
 
         return run_transaction(self._client.transaction(), body)

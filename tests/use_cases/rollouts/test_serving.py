@@ -25,6 +25,7 @@ from functions.use_cases.jobs.recover_jobs import recover_jobs
 from functions.use_cases.jobs.upgrade_job import UpgradeJob, upgrade_job
 from functions.use_cases.operations.guard_budget import guard_budget
 from scripts.inprocess import CrashError, InProcessCloud
+from scripts.simulation.rollouts import stop_flag
 from tests.steps import UNLIMITED, alerts, classify, enqueue, job, listed, stored, ticks, today
 
 NEXT, NOW_ASKED = "gpt-5.6-luna", "gpt-6-luna"
@@ -325,6 +326,17 @@ def test_a_stop_that_is_taken_back_begins_anew(cloud: InProcessCloud) -> None:
     answer = classify(cloud, "again", uid=NEW[0])
     assert (answer["result"]["model"], job(cloud, answer)["arms"]) == (NEXT, {"model@1": "new"})
     assert figures(counts(cloud, "model@1")["new"]) == (1, 1, 0)
+
+
+def test_a_stop_is_stored_over_a_state_that_cannot_be_read(cloud: InProcessCloud) -> None:
+    """Also on the day of an earlier stop, which that state no longer tells of: its alert is there already."""
+    stop_flag("model", cloud.deps)
+    cloud.client.document("stats/rollouts").update({"model.epoch": "many"})
+    cloud.clock.advance(timedelta(seconds=31))
+    stop_flag("model", cloud.deps)
+    state = stored(cloud, "stats/rollouts")["model"]
+    assert (state["epoch"], state["stopped"]["at"]) == (1, cloud.clock())
+    assert len(alerts(cloud, "rollout_stopped")) == 1
 
 
 def test_a_sick_provider_stops_nothing(cloud: InProcessCloud) -> None:
