@@ -184,6 +184,14 @@ def admin_stats(call: Call) -> Answer:
     return serve_call(call, use_case)
 
 
+@on_call(operators="read", **OPERATOR)
+def admin_days(call: Call) -> Answer:
+    """Show operators the last days, and what they would have been under other settings."""
+    from functions.use_cases.insights.admin_days import admin_days as use_case
+
+    return serve_call(call, use_case)
+
+
 @on_call(operators="write", **OPERATOR)
 def admin_set_config(call: Call) -> Answer:
     """Change prices, limits and plans, on record."""

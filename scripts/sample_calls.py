@@ -42,6 +42,7 @@ def sample_calls(uid: str, job_id: str = NO_JOB) -> dict[str, dict[str, Any]]:
         "register_device": {**device, "pushToken": f"token-{uid}", "platform": "web"},
         "unregister_device": {**device},
         "admin_stats": {},
+        "admin_days": {"changes": {"tokens": {"instantPrice": 6}}},
         "admin_set_config": {"changes": {"tokens": {"pointsPerToken": 10}}},
     }
     return _Calls(calls)

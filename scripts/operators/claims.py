@@ -19,7 +19,7 @@ def operator(
     uid: Uid,
     remove: Annotated[bool, typer.Option("--remove", help="Take the claim away, and end the user's sessions.")] = False,
 ) -> None:
-    """Let a user call admin_stats and admin_set_config: the custom claim `admin`, in tokens issued from then on."""
+    """Let a user call what is for operators: the custom claim `admin`, in tokens issued from then on."""
     with authenticated(operation.project) as app:
         claims = auth.get_user(uid, app).custom_claims or {}
         wanted = {name: value for name, value in claims.items() if name != "admin"}

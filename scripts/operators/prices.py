@@ -10,9 +10,9 @@ from rich.console import Console
 from functions.adapters.prices import model_price
 from functions.core.config.changes import proposed
 from functions.core.config.runtime import RuntimeConfig
+from functions.core.insights.projection import Assumptions, Line, projection
 from functions.core.model.usage import ModelPrice
 from scripts.operators.printing import changes_table, dollars, table
-from scripts.operators.projection import Assumptions, Line, projection
 from scripts.operators.session import AsJson, looking
 from scripts.operators.settings import assigned
 

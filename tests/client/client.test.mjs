@@ -82,9 +82,12 @@ describe("signing in", () => {
   test("operators' calls are for operators", async () => {
     const app = await App.signedIn();
     await refused(app.call("admin_stats"), "NOT_ADMIN");
+    await refused(app.call("admin_days"), "NOT_ADMIN");
     await refused(app.call("admin_set_config", { changes: {} }), "NOT_ADMIN");
     const stats = await admin.call("admin_stats");
     assert.ok("queue" in stats && "costs" in stats);
+    const { days, daysLeast, whatIf } = await admin.call("admin_days", { changes: { tokens: { instantPrice: 6 } } });
+    assert.deepEqual([days, daysLeast, whatIf], [[], 7, null]);
   });
 });
 

@@ -1,6 +1,6 @@
 """What days were like: `usage/{day}`, and counts of rows that no document sums up."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from functions.adapters.firestore.client import Documents
 from functions.adapters.firestore.query import Query
@@ -12,6 +12,10 @@ from functions.core.wallet.ledger import Reason
 
 ROWS_MAX = 10_000_000
 """Rows of a day that are counted; one read for every thousand."""
+
+
+DAYS_MAX = 31
+"""Days that are read at once: a full one has some 100 KB."""
 
 
 class UsageDocuments(Documents):
@@ -27,6 +31,14 @@ class UsageDocuments(Documents):
                 transaction.set(ref, usage.model_dump(by_alias=True))
 
         run_transaction(self._client.transaction(), body)
+
+    def usage_days(self, since: str, until: str, fields: Sequence[str] = ()) -> dict[str, UsageDay]:
+        """Read the days from `since` to `until`, or these fields of them, as far as they can be read. A read each, one
+        if there are none."""
+        days = self._client.collection("usage")
+        query = days.where("__name__", ">=", days.document(since)).where("__name__", "<=", days.document(until))
+        found = query.select(list(fields)).limit(DAYS_MAX).stream()
+        return {each.id: sound_fields(UsageDay, each)[0] for each in found}
 
     def count_jobs(self, day: str, field: str, value: str) -> int:
         """Count the jobs of a day that have this in a field. One read for every thousand."""

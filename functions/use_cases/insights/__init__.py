@@ -1,1 +1,1 @@
-"""Noting what a day was like."""
+"""Noting what a day was like, and looking back at days."""

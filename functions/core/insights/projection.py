@@ -43,7 +43,7 @@ class Line:
 
 def projection(config: RuntimeConfig, given: Assumptions) -> list[Line]:
     """Return every figure, each one built from those before it."""
-    expected, most = _costs(config, given)
+    expected, most = photo_costs(config, given)
     lines = _cost_lines(config, given, expected, most)
     share = given.instant_percent / 100
     mix = round(share * expected["instant"] + (1 - share) * expected["batch"])
@@ -64,7 +64,7 @@ def projection(config: RuntimeConfig, given: Assumptions) -> list[Line]:
     return lines
 
 
-def _costs(config: RuntimeConfig, given: Assumptions) -> tuple[dict[str, int], dict[str, int]]:
+def photo_costs(config: RuntimeConfig, given: Assumptions) -> tuple[dict[str, int], dict[str, int]]:
     """Return what a photo is expected to cost, and the most that it can, by lane, in micro-dollars."""
     usage = Usage(input_tokens=_input(config, given), output_tokens=given.answer_tokens)
     largest = input_tokens_max(given.model, config.images.side_max)
