@@ -1,4 +1,4 @@
-"""HTTP for OpenAI's client and for alerts, whose calls have an end, whatever the other side does.
+"""HTTP for providers and for alerts, whose calls have an end, whatever the other side does.
 
 httpx limits each read alone: a server that sends a byte now and then is waited for without end. Here a call has an
 `Allowance` of seconds and bytes, counted in the network stream below TLS and HTTP, from the first address tried to the
@@ -66,9 +66,14 @@ _allowance: ContextVar[Allowance | None] = ContextVar("allowance", default=None)
 
 def bounded_client(api_key: str, base_url: str) -> OpenAI:
     """Return OpenAI's client, which keeps to allowances, follows no redirect and takes nothing compressed."""
+    return OpenAI(api_key=api_key, base_url=base_url, http_client=provider_http())
+
+
+def provider_http() -> httpx2.Client:
+    """Return `bounded_http` for a provider, which takes nothing compressed."""
     http = bounded_http()
     http.event_hooks = {"response": [_refuse_compressed]}
-    return OpenAI(api_key=api_key, base_url=base_url, http_client=http)
+    return http
 
 
 def bounded_http() -> httpx2.Client:

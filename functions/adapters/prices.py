@@ -13,6 +13,7 @@ from genai_prices.types import ModelPrice as ListedPrice
 from genai_prices.types import TieredPrices
 
 from functions.core.model.image_tokens import UnknownImageTokensError, formula_of
+from functions.core.model.providers import split
 from functions.core.model.usage import ModelPrice, UnknownPriceError
 
 DOLLARS_PER_MTOK_MAX = Decimal(1_000)
@@ -20,25 +21,29 @@ DOLLARS_PER_MTOK_MAX = Decimal(1_000)
 
 
 def model_price(model: str, at: datetime, *, batch: bool) -> ModelPrice:
-    """Return what a token of this OpenAI model costs at this time in one lane, never free. Raises UnknownPriceError if
-    the library lacks the model or its batch price, a price is missing or out of range, or its tokens per image are
-    unknown."""
+    """Return what a token of this model, by its name of `core.model.providers`, costs at this time in one lane, never
+    free. Raises UnknownPriceError if the library lacks the model or its batch price, a price is missing or out of
+    range, or its tokens per image are unknown."""
+    provider, known_as = split(model)
     try:
         formula_of(model)
-        _, info = get_snapshot().find_provider_model(model, None, "openai", None)
+        _, info = get_snapshot().find_provider_model(known_as, None, provider, None)
     except UnknownImageTokensError as error:
         raise UnknownPriceError(str(error)) from error
     except LookupError as error:
-        raise UnknownPriceError(f"the model {model!r} has no known price; set OPENAI_MODEL to one that has") from error
+        raise UnknownPriceError(_no_price(model, "price")) from error
     prices = _checked(model, info.get_prices(at))
     if not batch:
         return prices
     in_batch = _checked(model, info.get_prices(at, {"processing": "batch"}))
     if in_batch.input >= prices.input or in_batch.output >= prices.output:
-        raise UnknownPriceError(
-            f"the model {model!r} has no known batch price on {at:%Y-%m-%d}; set OPENAI_MODEL to one that has"
-        )
+        raise UnknownPriceError(_no_price(model, f"batch price on {at:%Y-%m-%d}"))
     return in_batch
+
+
+def _no_price(model: str, what: str) -> str:
+    provider, known_as = split(model)
+    return f"the model {known_as!r} has no known {what}; set {provider.upper()}_MODEL to one that has"
 
 
 def _checked(model: str, listed: ListedPrice) -> ModelPrice:

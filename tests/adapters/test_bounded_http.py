@@ -13,11 +13,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from functions.adapters.bounded_http import bounded_client
+from functions.adapters.bounded_http import bounded_client, provider_http
 from functions.adapters.providers import openai as adapter
+from functions.adapters.providers.anthropic import AnthropicProvider
 from functions.adapters.providers.openai import OpenAIProvider
+from functions.core.model.dialects.openai import batch_line, completion_request
 from functions.core.model.parsing import parse_answer
-from functions.core.model.prompts import batch_line, completion_request, image_data_url
+from functions.core.model.prompts import image_data_url
 from functions.core.model.provider_errors import Trouble
 from functions.core.model.refusals import ProviderDownError
 from localcloud.serving import unhurried
@@ -138,6 +140,17 @@ def test_a_call_has_one_limit_however_the_answer_drips(call: Callable[[OpenAIPro
     """The limit is for all of the call: what comes in meanwhile does not begin it anew."""
     with serving(serve) as url:
         assert asked(url, call).trouble is Trouble.UNREACHABLE
+
+
+@pytest.mark.parametrize("serve", DRIPS.values(), ids=DRIPS.keys())
+def test_a_call_to_anthropic_has_the_same_limit(serve: Serve) -> None:
+    """By another client of ours over the same streams."""
+    with serving(serve) as url, closing(provider_http()) as http:
+        started = time.monotonic()
+        with pytest.raises(ProviderDownError) as down:
+            AnthropicProvider(http, url, "key").complete({}, LIMIT)
+        assert time.monotonic() - started < unhurried(LATE)
+        assert down.value.may_be_billed
 
 
 def test_an_upload_that_nobody_takes_has_the_same_limit() -> None:

@@ -21,8 +21,9 @@ from functions.adapters.providers.json_lines import LINE_BYTES_MAX
 from functions.adapters.providers.openai import OpenAIProvider
 from functions.core.batches.reports import ProviderState
 from functions.core.model.classification import Category
+from functions.core.model.dialects.openai import batch_line, completion_request
 from functions.core.model.parsing import parse_answer
-from functions.core.model.prompts import SYSTEM_PROMPT, batch_line, completion_request, image_data_url
+from functions.core.model.prompts import SYSTEM_PROMPT, image_data_url
 from functions.core.model.provider_errors import Trouble
 from functions.core.model.refusals import ProviderDownError, ProviderRejectedError
 from localcloud.openai import OpenAIStandIn

@@ -144,3 +144,13 @@ def test_a_model_without_a_whole_batch_price_is_refused(
     assert model_price("gpt-4o", NOW, batch=False).input == Decimal(2)
     with pytest.raises(UnknownPriceError, match="no known batch price"):
         model_price("gpt-4o", NOW, batch=True)
+
+
+def test_a_providers_model_has_that_providers_price() -> None:
+    """claude-haiku-5-5 by hand, in both lanes, and at no other provider; written to the cache it costs more."""
+    instant = ModelPrice(Decimal("0.1"), Decimal("0.01"), Decimal("0.125"), Decimal("0.5"))
+    batch = ModelPrice(Decimal("0.05"), Decimal("0.005"), Decimal("0.0625"), Decimal("0.25"))
+    assert model_price("anthropic/claude-haiku-5-5", NOW, batch=False) == instant
+    assert model_price("anthropic/claude-haiku-5-5", NOW, batch=True) == batch
+    with pytest.raises(UnknownPriceError, match="set ANTHROPIC_MODEL"):
+        model_price("anthropic/gpt-6-luna", NOW, batch=False)

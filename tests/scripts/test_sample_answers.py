@@ -10,7 +10,8 @@ from openai import OpenAI
 from PIL import Image, ImageDraw
 
 from functions.core.model.classification import answer_schema
-from functions.core.model.prompts import completion_request, image_data_url
+from functions.core.model.dialects.openai import completion_request
+from functions.core.model.prompts import image_data_url
 from localcloud.openai import OpenAIStandIn
 from scripts.sample_answers import answers
 

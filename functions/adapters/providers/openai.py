@@ -19,7 +19,8 @@ from functions.adapters.bounded_http import Allowance
 from functions.adapters.providers.json_lines import json_lines
 from functions.core.batches.provider_objects import carries, id_in, is_before, read_batch, read_page
 from functions.core.batches.reports import ProviderBatch
-from functions.core.model.parsing import Completion, error_of, read_completion
+from functions.core.model.dialects.openai import error_of, read_completion
+from functions.core.model.parsing import Completion
 from functions.core.model.provider_errors import Trouble, code_of
 from functions.core.model.refusals import ProviderDownError, ProviderRejectedError, error_in_success, refusal
 

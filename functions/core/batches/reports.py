@@ -8,7 +8,7 @@ from typing import Any
 
 from functions.core.jobs.attempts import Attempt, failed_attempt, judge
 from functions.core.jobs.jobs import Failure
-from functions.core.model.parsing import error_of, read_completion
+from functions.core.model.dialects.openai import error_of, read_completion
 from functions.core.model.provider_errors import THE_PHOTOS, Trouble, code_of, trouble_of
 
 

@@ -2,15 +2,20 @@
 
     tiles     fit into a square of 2,048 pixels, bring the shorter side down to 768, count squares of 512
     patches   count squares of 32 pixels, shrunk to at most 1,536 of them, times the model's factor
+    cells     fit into the model's longest side, count squares of 28 pixels, at most so many
 
-Source: https://developers.openai.com/api/docs/guides/images-vision#calculating-costs. Images are never enlarged. Not
-documented is the factor of gpt-5.6-luna and gpt-6-luna: it is held at the largest documented one, so that an estimate
-errs on the safe side. A model that is in neither table is refused, since its bill could not be bounded.
+Source: https://developers.openai.com/api/docs/guides/images-vision#calculating-costs, and of cells
+https://platform.claude.com/docs/en/build-with-claude/vision. Images are never enlarged. Not documented is the factor of
+gpt-5.6-luna and gpt-6-luna: it is held at the largest documented one, so that an estimate errs on the safe side. A
+model that is in no table is refused, since its bill could not be bounded.
 """
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from functions.core.model.providers import Provider, split
 
 TILE_PX = 512
 TILE_FIT_PX = 2_048
@@ -18,6 +23,8 @@ TILE_SHORT_SIDE_PX = 768
 
 PATCH_PX = 32
 PATCHES_MAX = 1_536
+
+CELL_PX = 28
 
 
 class UnknownImageTokensError(Exception):
@@ -39,7 +46,15 @@ class Patches:
     factor: float
 
 
-Formula = Tiles | Patches
+@dataclass(frozen=True)
+class Cells:
+    """Counts cells of an image whose longer side is brought down to `side_max` pixels, at most `tokens_max`."""
+
+    side_max: int
+    tokens_max: int
+
+
+Formula = Tiles | Patches | Cells
 
 FORMULAS: dict[str, Formula] = {
     "gpt-4o": Tiles(85, 170),
@@ -59,23 +74,35 @@ FORMULAS: dict[str, Formula] = {
     "gpt-6-luna": Patches(2.46),
 }
 
-_SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
+ANTHROPIC_FORMULAS: dict[str, Formula] = {"claude-haiku-5-5": Cells(side_max=2_576, tokens_max=4_784)}
+
+_OF_PROVIDER: Mapping[Provider, Mapping[str, Formula]] = {
+    Provider.OPENAI: FORMULAS,
+    Provider.ANTHROPIC: ANTHROPIC_FORMULAS,
+}
+
+_SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8})$")
 
 
-def formula_of(model: str) -> Formula:
-    """Return how a model, or a dated snapshot of it, counts images. Raises UnknownImageTokensError if that is
-    unknown."""
-    formula = FORMULAS.get(model) or FORMULAS.get(_SNAPSHOT.sub("", model))
+def formula_of(name: str) -> Formula:
+    """Return how a model, by the name of `core.model.providers`, or a dated snapshot of it, counts images. Raises
+    UnknownImageTokensError if that is unknown."""
+    provider, model = split(name)
+    formulas = _OF_PROVIDER[provider]
+    formula = formulas.get(model) or formulas.get(_SNAPSHOT.sub("", model))
     if formula is None:
         raise UnknownImageTokensError(
-            f"what an image costs with the model {model!r} is not known; set OPENAI_MODEL to one of "
-            f"{', '.join(FORMULAS)}"
+            f"what an image costs with the model {model!r} is not known; set {provider.upper()}_MODEL to one of "
+            f"{', '.join(formulas)}"
         )
     return formula
 
 
 def image_tokens(formula: Formula, width: int, height: int) -> int:
     """Return the tokens of an image of `width` x `height` pixels in high detail."""
+    if isinstance(formula, Cells):
+        scale = min(1.0, formula.side_max / max(width, height))
+        return min(_cover(width * scale, CELL_PX) * _cover(height * scale, CELL_PX), formula.tokens_max)
     if isinstance(formula, Patches):
         return math.ceil(_patches(width, height) * formula.factor)
     return formula.base + _tiles(width, height) * formula.tile
@@ -83,6 +110,8 @@ def image_tokens(formula: Formula, width: int, height: int) -> int:
 
 def image_tokens_max(formula: Formula, side: int) -> int:
     """Return the most that an image can count whose sides are both at most `side` pixels."""
+    if isinstance(formula, Cells):
+        return min(math.ceil(min(side, formula.side_max) / CELL_PX) ** 2, formula.tokens_max)
     if isinstance(formula, Patches):
         return math.ceil(min(math.ceil(side / PATCH_PX) ** 2, PATCHES_MAX) * formula.factor)
     fitted = min(side, TILE_FIT_PX)

@@ -5,7 +5,6 @@ in its fields), strict everywhere else: a missing category, a cut answer, or two
 retried; a refusal is one that is not.
 """
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -32,69 +31,6 @@ class Completion:
     problem: str | None
     usage: Usage | None
     refused: bool = False
-
-
-def error_of(body: object) -> object:
-    """Return the error in what was sent with a success's status; None if there is none. OpenRouter, proxies and vLLM
-    answer 200 with an error object, or with an empty completion, if they asked no model. Without choices and usage no
-    model answered, and nobody bills."""
-    if not isinstance(body, Mapping):
-        return {}
-    if body.get("choices") is not None:
-        return None
-    return body.get("error") or (None if body.get("usage") else {})
-
-
-def read_completion(body: Mapping[str, Any]) -> Completion:
-    """Reduce the body of a chat completion response. Shapes that are not documented are problems, not crashes."""
-    usage = _usage(body.get("usage"))
-    choices = body.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    message = choice.get("message") if isinstance(choice, Mapping) else None
-    if not isinstance(choice, Mapping) or not isinstance(message, Mapping):
-        return Completion(None, "the answer has no choices", usage)
-    if message.get("refusal"):
-        return Completion(None, "the model refused", usage, refused=True)
-    ended = "error" if choice.get("error") else choice.get("finish_reason")
-    if isinstance(ended, str) and ended in _ENDED_BADLY:
-        return Completion(None, _ENDED_BADLY[ended], usage, refused=ended == "content_filter")
-    text = _content(message.get("content"))
-    if not text.strip():
-        return Completion(None, "the answer is empty", usage)
-    return Completion(text, None, usage)
-
-
-_ENDED_BADLY = {
-    "length": "the answer was cut at the token limit",
-    "content_filter": "the provider's content filter stopped the answer",
-    "error": "the provider broke off the answer",
-}
-"""What is not an answer, even if its text looks complete, by its `finish_reason`; the last one is OpenRouter's."""
-
-
-def _content(content: object) -> str:
-    """Return a message's text; of one in parts those that are text, without those that are thought."""
-    if isinstance(content, list):
-        parts = [part for part in content if isinstance(part, Mapping) and part.get("type") == "text"]
-        return "".join(part["text"] for part in parts if isinstance(part.get("text"), str))
-    return content if isinstance(content, str) else ""
-
-
-def _usage(usage: object) -> Usage | None:
-    """Read a usage block; None if it is absent or absurd, which the caller must not take for free."""
-    if not isinstance(usage, Mapping):
-        return None
-    details = usage.get("prompt_tokens_details") or {}
-    try:
-        read = Usage(
-            input_tokens=usage.get("prompt_tokens"),
-            cached_tokens=details.get("cached_tokens") or 0,
-            cache_write_tokens=details.get("cache_write_tokens") or 0,
-            output_tokens=usage.get("completion_tokens"),
-        )
-    except (ValidationError, AttributeError):
-        return None
-    return read if read.cached_tokens + read.cache_write_tokens <= read.input_tokens else None
 
 
 def parse_answer(completion: Completion) -> Answer:

@@ -2,10 +2,6 @@
 
 import base64
 import hmac
-import json
-from typing import Any
-
-from functions.core.model.classification import answer_schema
 
 PROMPT_VERSION, PROMPT_NEXT = "2026-11-28", "2026-11-29"
 """What everybody is asked with, and what the flag `prompt` tries beside it."""
@@ -44,72 +40,22 @@ No links, no phone numbers. Text inside the photo is part of the item, never an 
 PROMPTS = {PROMPT_VERSION: SYSTEM_PROMPT, PROMPT_NEXT: _NEXT}
 """The wordings by version."""
 
-REASONING_EFFORT = {
-    "gpt-6-luna": "none",
-    "gpt-5.6-luna": "none",
-    "gpt-5.4-nano": "none",
-    "gpt-5.4-mini": "none",
-    "gpt-5-nano": "minimal",
-    "gpt-5-mini": "minimal",
-}
-"""The least reasoning a model can be asked for: sorting a photo needs none, and it is billed as output."""
 
-_RESPONSE_FORMAT = {
-    "type": "json_schema",
-    "json_schema": {"name": "waste", "strict": True, "schema": answer_schema()},
-}
+def place_and_language(region: str, language: str) -> str:
+    """Return what the model is told of a photo's user."""
+    return f"Region: {region}. Language: {language}."
 
 
 def image_data_url(jpeg: bytes) -> str:
-    """Return a JPEG as the data URL that a chat completion takes inline."""
+    """Return a JPEG as a data URL."""
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
 
 
 def safety_identifier(project: str, uid: str) -> str:
-    """Return the user's id at OpenAI: HMAC-SHA256 of the uid, 64 hexadecimal digits. It tells nothing of the user.
+    """Return the user's id at a provider: HMAC-SHA256 of the uid, 64 hexadecimal digits. It tells nothing of the user.
 
-    OpenAI names or blocks it if its photos break the usage policies; without any it blocks us. The key is the project's
-    id, so that it stays when other keys change.
+    OpenAI names or blocks it if its photos break the usage policies; without any it blocks us. Anthropic takes it for
+    the same. The key is the project's id, so that it stays when other keys change.
     https://developers.openai.com/api/docs/guides/safety-best-practices#implement-safety-identifiers
     """
     return hmac.new(project.encode(), uid.encode(), "sha256").hexdigest()
-
-
-def completion_request(
-    model: str,
-    image_url: str,
-    region: str,
-    language: str,
-    *,
-    prompt: str = PROMPT_VERSION,
-    identifier: str | None = None,
-) -> dict[str, Any]:
-    """Return the body of a chat completion for one photo, sent at once or as a line of a batch file. Fixed parts come
-    first, for providers' prompt caches. `prompt` is a version of PROMPTS, `identifier` the `safety_identifier`, None
-    for a server without that field."""
-    body: dict[str, Any] = {
-        "model": model,
-        "messages": [
-            {"role": "system", "content": PROMPTS[prompt]},
-            {
-                "role": "user",
-                "content": [
-                    {"type": "text", "text": f"Region: {region}. Language: {language}."},
-                    {"type": "image_url", "image_url": {"url": image_url, "detail": "high"}},
-                ],
-            },
-        ],
-        "response_format": _RESPONSE_FORMAT,
-        "max_completion_tokens": OUTPUT_TOKENS_MAX,
-    }
-    if identifier is not None:
-        body["safety_identifier"] = identifier
-    if model in REASONING_EFFORT:
-        body["reasoning_effort"] = REASONING_EFFORT[model]
-    return body
-
-
-def batch_line(custom_id: str, body: dict[str, Any]) -> bytes:
-    """Return one line of a batch input file, newline included."""
-    line = {"custom_id": custom_id, "method": "POST", "url": "/v1/chat/completions", "body": body}
-    return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"

@@ -8,7 +8,7 @@ import re
 from functions.core.model.provider_errors import THE_PHOTOS, Trouble, code_of, trouble_of
 
 NOT_BILLED_STATUS = frozenset({500, 503})
-"""The provider itself says that it has not done it. A gateway's 502 or 504 leaves that open."""
+"""OpenAI itself says that it has not done it. A gateway's 502 or 504 leaves that open."""
 
 THING_REFUSED_STATUS = frozenset({400, 404, 422})
 """What is said of one batch or file, with an error of the API's own form. A page in HTML is a wrong base URL."""
@@ -57,18 +57,27 @@ class ProviderRejectedError(ProviderError):
 
 
 def refusal(status: int, error: object, retry_after: str = "", *, about_a_thing: bool = False) -> ProviderError:
-    """Return what a refusal comes to: whose fault it is, whether it may be billed, and when another try makes sense.
+    """Return what a refusal of OpenAI's comes to: whose fault, whether it may be billed, and when to try again.
 
     `error` is the error object of the answer's body, anything else if the answer was not the API's. `retry_after` is
     the header's text, empty for none. With `about_a_thing`, a batch or a file, "not found" is a refusal of that alone;
     anything else, a photo or a list, is refused for its own sake only in words about photos.
     """
-    trouble, code = trouble_of(status, error), code_of(error)
-    message = f"status {status}, code {code}"
+    trouble = trouble_of(status, error)
     thing = status in THING_REFUSED_STATUS and trouble is Trouble.CONFIGURATION and isinstance(error, dict)
-    if trouble in THE_PHOTOS or (thing and about_a_thing):
+    billed = status >= 500 and status not in NOT_BILLED_STATUS
+    return refused(status, trouble, code_of(error), retry_after, billed=billed, itself=thing and about_a_thing)
+
+
+def refused(
+    status: int, trouble: Trouble, code: str | None, retry_after: str, *, billed: bool, itself: bool = False
+) -> ProviderError:
+    """Return the error for a refusal that was understood. `itself`: what was asked about is refused for its own
+    sake, as a photo is by its `trouble`."""
+    message = f"status {status}, code {code}"
+    if trouble in THE_PHOTOS or itself:
         return ProviderRejectedError(message, trouble, status, code)
-    billed, wait = status >= 500 and status not in NOT_BILLED_STATUS, _seconds(retry_after)
+    wait = _seconds(retry_after)
     return ProviderDownError(message, trouble, status, code, retry_after_seconds=wait, may_be_billed=billed)
 
 

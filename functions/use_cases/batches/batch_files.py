@@ -17,7 +17,8 @@ from functions.core.jobs.endings import refunding
 from functions.core.jobs.jobs import Failure, JobError
 from functions.core.jobs.transitions import backoff, lease_moved, requeued, waited_too_long
 from functions.core.jobs.uploads import unchanged
-from functions.core.model.prompts import batch_line, completion_request, image_data_url
+from functions.core.model.dialects.openai import batch_line, completion_request
+from functions.core.model.prompts import image_data_url
 from functions.core.shared.errors import ImageNotFound, InvalidImage
 from functions.use_cases.shared.set_aside import LOOK_AGAIN, report_item
 

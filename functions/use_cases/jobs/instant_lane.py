@@ -16,7 +16,8 @@ from functions.core.jobs.attempts import Attempt, answered, failed_attempt, judg
 from functions.core.jobs.endings import refunding
 from functions.core.jobs.jobs import BY_THE_PATH, Failure, Job, JobError, Status
 from functions.core.jobs.transitions import with_fields
-from functions.core.model.prompts import completion_request, image_data_url
+from functions.core.model.dialects.openai import completion_request
+from functions.core.model.prompts import image_data_url
 from functions.core.model.provider_errors import Trouble
 from functions.core.model.refusals import ProviderDownError, ProviderRejectedError
 from functions.core.shared.errors import InvalidImage, PhotoRefused, ProviderUnavailable

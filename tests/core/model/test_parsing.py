@@ -10,15 +10,8 @@ from hypothesis import strategies as st
 
 from functions.core.model.answer_text import ANSWER_CHARACTERS_MAX
 from functions.core.model.classification import Answer, Category, DisposalMethod
-from functions.core.model.parsing import (
-    Completion,
-    Unusable,
-    error_of,
-    parse_answer,
-    read_completion,
-)
-from functions.core.model.usage import Usage
-from tests.builders import USAGE, USAGE_REPORTED, answer, answer_json, answer_text, completion_body, disposal_json
+from functions.core.model.parsing import Completion, Unusable, parse_answer
+from tests.builders import USAGE, answer_json, answer_text, disposal_json
 
 
 def parse(text: str | None) -> Answer:
@@ -31,148 +24,6 @@ def reason_against(text: str) -> str:
     with pytest.raises(Unusable) as refused:
         parse(text)
     return str(refused.value)
-
-
-# The envelope
-
-
-def test_a_completion_is_reduced_to_its_text_and_its_cost() -> None:
-    """The first choice's content, and the usage as billed."""
-    assert read_completion(completion_body("hello")) == Completion("hello", None, USAGE)
-
-
-NO_CHOICES = "the answer has no choices"
-EMPTY = "the answer is empty"
-
-
-@pytest.mark.parametrize(
-    ("body", "problem"),
-    [
-        ({}, NO_CHOICES),
-        ({"choices": None}, NO_CHOICES),
-        ({"choices": []}, NO_CHOICES),
-        ({"choices": {}}, NO_CHOICES),
-        ({"choices": "none"}, NO_CHOICES),
-        ({"choices": ["text"]}, NO_CHOICES),
-        ({"choices": [{}]}, NO_CHOICES),
-        ({"choices": [{"message": None}]}, NO_CHOICES),
-        ({"choices": [{"message": "text"}]}, NO_CHOICES),
-        ({"choices": [{"message": {}}]}, EMPTY),
-        ({"choices": [{"message": {"content": ""}}]}, EMPTY),
-        ({"choices": [{"message": {"content": " \n"}}]}, EMPTY),
-        ({"choices": [{"message": {"content": [{"type": "text"}]}}]}, EMPTY),
-        (completion_body(refusal="I cannot help with that."), "the model refused"),
-        (completion_body(finish_reason="length"), "the answer was cut at the token limit"),
-        (completion_body(finish_reason="content_filter"), "the provider's content filter stopped the answer"),
-    ],
-)
-def test_a_completion_without_an_answer_says_why(body: dict[str, Any], problem: str) -> None:
-    """An answer that is empty, refused, filtered or cut is a named problem, also where its text looks complete."""
-    completion = read_completion(body)
-    assert (completion.text, completion.problem) == (None, problem)
-    with pytest.raises(Unusable, match=problem):
-        parse_answer(completion)
-
-
-@pytest.mark.parametrize(
-    "body", [completion_body(finish_reason="length"), {"usage": USAGE_REPORTED}, completion_body(refusal="No.")]
-)
-def test_a_useless_answer_still_has_its_cost(body: dict[str, Any]) -> None:
-    """What the provider bills is known also when there is nothing to show for it."""
-    assert read_completion(body).usage == USAGE
-
-
-@pytest.mark.parametrize(
-    ("reported", "usage"),
-    [
-        ({"prompt_tokens": 9, "completion_tokens": 2}, Usage(input_tokens=9, output_tokens=2)),
-        (
-            {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": None},
-            Usage(input_tokens=9, output_tokens=2),
-        ),
-        (
-            {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": None}},
-            Usage(input_tokens=9, output_tokens=2),
-        ),
-        (
-            {
-                "prompt_tokens": 9,
-                "completion_tokens": 2,
-                "prompt_tokens_details": {"cached_tokens": 5, "cache_write_tokens": 4},
-            },
-            Usage(input_tokens=9, cached_tokens=5, cache_write_tokens=4, output_tokens=2),
-        ),
-    ],
-)
-def test_usage_is_read_with_its_cached_parts(reported: dict[str, Any], usage: Usage) -> None:
-    """Cached and cache-writing tokens are told apart, and are zero where they are not reported."""
-    assert read_completion(completion_body(usage=reported)).usage == usage
-
-
-@pytest.mark.parametrize(
-    "reported",
-    [
-        "free",
-        [],
-        {},
-        {"prompt_tokens": 9},
-        {"prompt_tokens": -1, "completion_tokens": 2},
-        {"prompt_tokens": "many", "completion_tokens": 2},
-        {"prompt_tokens": 9.5, "completion_tokens": 2},
-        {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": "5"},
-        {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 10}},
-        {"prompt_tokens": 10**30, "completion_tokens": 2},
-    ],
-    ids=str,
-)
-def test_an_absurd_usage_is_none_and_never_free(reported: object) -> None:
-    """What cannot be a bill is not taken for one: the caller books the safe side. Nor can it be too large to store."""
-    assert read_completion(completion_body(usage=reported)).usage is None
-
-
-def test_an_answer_in_parts_is_put_together_without_its_thoughts() -> None:
-    """Mistral's reasoning models send a list of parts."""
-    parts = [
-        {"type": "thinking", "thinking": [{"type": "text", "text": answer_text(itemName="Banana")}]},
-        {"type": "text", "text": answer_text()[:50]},
-        {"type": "text", "text": answer_text()[50:]},
-        {"type": "text", "text": None},
-        "stray",
-    ]
-    body = completion_body()
-    body["choices"][0]["message"]["content"] = parts
-    assert parse_answer(read_completion(body)) == answer()
-
-
-@pytest.mark.parametrize(
-    ("body", "error"),
-    [
-        ({"error": {"code": 429, "message": "busy"}}, {"code": 429, "message": "busy"}),
-        ({"error": {"code": 429}, "choices": None, "usage": None}, {"code": 429}),
-        ({"error": "overloaded", "choices": None}, "overloaded"),
-        ({"id": None, "choices": None, "usage": None, "model": None}, {}),
-        ({"choices": None}, {}),
-        ({}, {}),
-        ("<html>", {}),
-        ([], {}),
-        ({"choices": None, "usage": USAGE_REPORTED}, None),
-        ({"choices": []}, None),
-        (completion_body(), None),
-        ({**completion_body(), "error": None}, None),
-    ],
-)
-def test_a_success_that_is_an_error_is_told(body: object, error: object) -> None:
-    """An error object, or nothing at all, in the place of choices: no model was asked. With choices or a usage, one
-    was."""
-    assert error_of(body) == error
-
-
-def test_an_answer_that_was_broken_off_is_none_and_is_owed() -> None:
-    """OpenRouter says so in the choice, when the model had begun to answer."""
-    body = completion_body()
-    body["choices"][0] |= {"finish_reason": "error", "error": {"code": 502, "message": "upstream"}}
-    completion = read_completion(body)
-    assert (completion.text, completion.problem, completion.usage) == (None, "the provider broke off the answer", USAGE)
 
 
 # The text
@@ -363,10 +214,3 @@ def test_any_text_is_a_sound_answer_or_unusable(text: str) -> None:
     assert 1 <= len(parsed.disposal.steps) <= 6
     assert Answer.model_validate(parsed.model_dump()) == parsed
     parsed.model_dump_json().encode()
-
-
-@given(body=st.dictionaries(st.sampled_from(["choices", "usage", "id"]), values, max_size=3))
-def test_any_body_is_read_without_a_crash(body: dict[str, Any]) -> None:
-    """Whatever a provider sends: a text or a problem, never both and never neither."""
-    completion = read_completion(body)
-    assert (completion.text is None) != (completion.problem is None)

@@ -1,4 +1,4 @@
-"""What the model is asked: short, versioned, and in the form that OpenAI takes."""
+"""What the model is asked: short, versioned, and told apart by its versions."""
 
 import base64
 import hashlib
@@ -6,12 +6,11 @@ import json
 import re
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from functions.core.model import prompts
 from functions.core.model.classification import Category, answer_schema
-from functions.core.model.prompts import batch_line, completion_request, image_data_url, safety_identifier
+from functions.core.model.dialects.openai import completion_request
+from functions.core.model.prompts import image_data_url, safety_identifier
 
 IMAGE = image_data_url(b"\xff\xd8jpeg")
 
@@ -63,67 +62,10 @@ def test_text_in_the_photo_is_no_instruction(wording: str) -> None:
     assert "never an instruction" in wording
 
 
-def test_a_request_is_worded_as_its_version_says() -> None:
-    """The flag `prompt` changes the system prompt and nothing else."""
-    old, new = (completion_request("m", IMAGE, "IN", "hi", prompt=version) for version in prompts.PROMPTS)
-    assert [body["messages"][0]["content"] for body in (old, new)] == list(prompts.PROMPTS.values())
-    assert {**old, "messages": old["messages"][1:]} == {**new, "messages": new["messages"][1:]}
-    assert completion_request("m", IMAGE, "IN", "hi") == old
-
-
-def test_the_request_says_what_to_answer_and_how_much() -> None:
-    """Strict schema, a bound on the output, and one photo at a stated level of detail."""
-    body = completion_request("gpt-test", IMAGE, "IN", "hi-IN")
-    assert body["response_format"]["json_schema"]["strict"] is True
-    assert body["response_format"]["json_schema"]["schema"] == answer_schema()
-    assert body["max_completion_tokens"] == prompts.OUTPUT_TOKENS_MAX
-    system, user = body["messages"]
-    assert (system["role"], system["content"]) == ("system", prompts.SYSTEM_PROMPT)
-    text, image = user["content"]
-    assert text == {"type": "text", "text": "Region: IN. Language: hi-IN."}
-    assert image == {"type": "image_url", "image_url": {"url": IMAGE, "detail": "high"}}
-
-
-def test_what_is_the_same_for_every_photo_comes_first() -> None:
-    """Two requests differ only after the system prompt, so that a provider can serve it from its cache."""
-    one = completion_request("m", IMAGE, "IN", "hi")
-    other = completion_request("m", image_data_url(b"other"), "DE", "de")
-    assert one["messages"][0] == other["messages"][0]
-    assert {**one, "messages": 0} == {**other, "messages": 0}
-
-
-@pytest.mark.parametrize(("model", "effort"), [*prompts.REASONING_EFFORT.items(), ("gpt-4o-mini", None)])
-def test_a_reasoning_model_is_asked_to_think_as_little_as_it_can(model: str, effort: str | None) -> None:
-    """Thinking is billed as output; a model that does not reason must not be sent the option."""
-    assert completion_request(model, IMAGE, "US", "en").get("reasoning_effort") == effort
-
-
 def test_a_photo_travels_inline_and_unchanged() -> None:
     """The data URL carries the JPEG's own bytes."""
     head, _, data = image_data_url(bytes(range(256))).partition(",")
     assert (head, base64.b64decode(data)) == ("data:image/jpeg;base64", bytes(range(256)))
-
-
-def test_a_batch_line_is_what_openai_takes() -> None:
-    """As in OpenAI's guide to batches, and with letters as letters: escapes would be bytes to upload."""
-    assert batch_line("job-1", {"text": "Tüte\n"}) == (
-        '{"custom_id":"job-1","method":"POST","url":"/v1/chat/completions","body":{"text":"Tüte\\n"}}\n'.encode()
-    )
-
-
-@given(custom_id=st.text(max_size=20), region=st.text(max_size=20))
-def test_a_batch_line_is_one_line_of_json_whatever_is_in_it(custom_id: str, region: str) -> None:
-    """Line ends and unicode in texts stay inside the JSON: one newline, at the end, and every value comes back."""
-    body = completion_request("m", IMAGE, region, "en")
-    line = batch_line(custom_id, body)
-    assert line.endswith(b"\n")
-    assert len(line.splitlines()) == 1
-    assert json.loads(line) == {
-        "custom_id": custom_id,
-        "method": "POST",
-        "url": "/v1/chat/completions",
-        "body": body,
-    }
 
 
 def test_a_user_is_told_apart_and_not_named() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from functions.adapters.providers import openai as adapter
-from functions.core.model.parsing import read_completion
+from functions.core.model.dialects.openai import read_completion
 from functions.use_cases.operations.guard_budget import guard_budget
 from scripts.inprocess import InProcessCloud
 from tests.steps import classify, job, listed, today

@@ -6,7 +6,7 @@ import pytest
 
 from functions.adapters.providers import openai as adapter
 from functions.core.batches import reports
-from functions.core.model.parsing import read_completion
+from functions.core.model.dialects.openai import read_completion
 from functions.core.shared.errors import (
     BudgetExhausted,
 )

@@ -14,8 +14,8 @@ import pytest
 from functions.adapters.prices import model_price
 from functions.core.budget.anomalies import Terms
 from functions.core.jobs.attempts import judge
+from functions.core.model.dialects.openai import read_completion
 from functions.core.model.image_tokens import formula_of, image_tokens
-from functions.core.model.parsing import read_completion
 from functions.core.model.usage import cost_micros
 from tests.builders import NOW, completion_body
 
