@@ -61,7 +61,7 @@ def undo_grant(
     def decide(wallet: Wallet | None, _job: Job | None) -> tuple[Account, Fields]:
         return taken_back(still_there(uid, wallet), key, tokens, why, operation.now), {}
 
-    left = f", of which {wallet.balance} are left" if wallet.balance < tokens else ""
+    left = f", of which {wallet.free} are left" if wallet.free < tokens else ""
     name, title = entry_id(Reason.GRANT, undo_key(key)), f"{tokens} tokens of {uid} taken back{left}: {why}"
     entry, posted = _posted(operation, uid, name, "undo-grant", title, decide)
     _show(operation, entry, f"the grant {key} is undone", posted=posted)

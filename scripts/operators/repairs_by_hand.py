@@ -51,9 +51,9 @@ def granted(wallet: Wallet, key: str, tokens: int, why: str, now: datetime) -> A
 
 
 def taken_back(wallet: Wallet, key: str, tokens: int, why: str, now: datetime) -> Account:
-    """Take a grant back: the part that is left, since no balance falls below zero."""
+    """Take a grant back: the part that is left, without the tokens that the user has bought."""
     detail = {"why": why, "tokens": str(tokens)}
-    return Account(wallet).post(-min(tokens, wallet.balance), Reason.GRANT, undo_key(key), now, detail=detail)
+    return Account(wallet).post(-min(tokens, wallet.free), Reason.GRANT, undo_key(key), now, detail=detail)
 
 
 def undo_key(key: str) -> str:
@@ -89,6 +89,8 @@ _FROM_LEDGER = frozenset(
         "total_earned",
         "total_spent",
         "entry_count",
+        "purchased",
+        "owed",
         "points",
         "converted_points",
         "refreshed_period",
@@ -131,7 +133,8 @@ def reimbursed(wallet: Wallet | None, job: Job, now: datetime, *, orphaned: bool
             "The job is being processed. It ends by itself, done, or failed and refunded; ask again then.",
             status=job.status,
         )
-    account = refund(Account(wallet or empty_wallet(now)), job.job_id, job.tokens_cost, now, points=job.points)
+    account = Account(wallet or empty_wallet(now))
+    account = refund(account, job.job_id, job.tokens_cost, now, points=job.points, bought=job.tokens_bought)
     if job.status is Status.QUEUED:
         return return_quota(account, job.mode, counted_on(job), now), cancelled(now)
     if job.status is Status.PROCESSING:

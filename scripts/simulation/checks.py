@@ -234,9 +234,10 @@ def wallets_balance(books: Books) -> Iterator[Violation]:
     """The balance is the sum of the ledger, which has no gap, never falls below zero, and welcomes once."""
     for uid in books.wallets.keys() | books.ledgers.keys():
         wallet, entries = books.wallets.get(uid), books.ledgers[uid]
-        balance = points = 0
+        balance = points = bought = 0
         for number, entry in enumerate(entries, 1):
             balance, points = balance + entry["delta"], points + entry["points"]
+            bought += entry["bought"]
             if (entry["seq"], entry["balanceAfter"]) != (number, balance) or balance < 0:
                 yield Violation("unbalanced_wallets", f"{uid}: entry {entry['id']} does not follow: {entry}")
             ref = entry["ref"]
@@ -245,9 +246,11 @@ def wallets_balance(books: Books) -> Iterator[Violation]:
         if wallet is None:
             yield Violation("unbalanced_wallets", f"{uid} has a ledger and no wallet")
             continue
-        kept = (wallet["balance"], wallet["totalEarned"] - wallet["totalSpent"], wallet["points"], wallet["entryCount"])
-        if kept != (balance, balance, points, len(entries)):
-            yield Violation("unbalanced_wallets", f"{uid}: the wallet says {kept}, the ledger {balance}, {points}")
+        names = ("balance", "points", "entryCount", "purchased", "owed")
+        kept = (wallet["totalEarned"] - wallet["totalSpent"], *(wallet[name] for name in names))
+        summed = (balance, balance, points, len(entries), min(max(bought, 0), balance), max(-bought, 0))
+        if kept != summed:
+            yield Violation("unbalanced_wallets", f"{uid}: the wallet says {kept}, the ledger {summed}")
         recent = [f"{e['seq']}" for e in wallet["recent"]]
         if recent != [f"{e['seq']}" for e in reversed(entries)][:20]:
             yield Violation("unbalanced_wallets", f"{uid}: recent entries are {recent}")

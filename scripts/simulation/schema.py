@@ -12,8 +12,8 @@ SCHEMA: dict[str, dict[str, str]] = {
     "users/*": {"map": "devices preferences"},
     "users/*/wallet/main": {
         "int": (
-            "balance totalEarned totalSpent entryCount points convertedPoints scans streakDays rateMinute "
-            "rateCount refreshFailures"
+            "balance totalEarned totalSpent entryCount purchased owed points convertedPoints scans streakDays "
+            "rateMinute rateCount refreshFailures"
         ),
         "str": "plan bonusDay refreshedPeriod",
         "map": "today",
@@ -23,7 +23,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "time": "createdAt updatedAt",
     },
     "users/*/ledger/*": {
-        "int": "seq delta points balanceAfter",
+        "int": "seq delta points bought balanceAfter",
         "str": "reason day",
         "str?": "ref",
         "map?": "detail",
@@ -34,7 +34,7 @@ SCHEMA: dict[str, dict[str, str]] = {
     "aiJobs/*": {
         "str": "uid imagePath requestedMode mode region language day status openedBy",
         "str?": "imageDigest requestedRegion requestedLanguage batchId",
-        "int": "priority tokensCost points shard attempts costMicros",
+        "int": "priority tokensCost tokensBought points shard attempts costMicros",
         "int?": "visitAge",
         "time": "createdAt expireAt",
         "time?": "queuedAt estimatedCompletion leaseUntil completedAt",

@@ -225,6 +225,16 @@ def test_of_a_grant_that_was_spent_the_rest_is_taken_back(cloud: InProcessCloud,
     assert balance(cloud) == 0
 
 
+def test_bought_tokens_are_no_part_of_a_grant(cloud: InProcessCloud, run: Run) -> None:
+    """They stay when a grant is taken back that was spent."""
+    balance(cloud)
+    run("grant", "ann", "30", "--why", "outage", "--key", "outage-ann", "--yes")
+    bought = {"balance": 25, "totalEarned": 25, "purchased": 20}
+    cloud.client.document("users/ann/wallet/main").set(bought, merge=True)
+    run("undo-grant", "ann", "outage-ann", "--why", "wrong user", "--yes")
+    assert (balance(cloud), wallet(cloud)["purchased"]) == (20, 20)
+
+
 def test_a_large_grant_is_typed_twice(cloud: InProcessCloud, run: Run) -> None:
     """A slip of a digit is found by whoever reads the question; a script says --yes."""
     balance(cloud)

@@ -14,7 +14,7 @@ from functions.core.refresh.refresh import credit_due
 from functions.core.shared.errors import JobNotCancellable, JobNotFound, JobNotUpgradable
 from functions.core.shared.lanes import Lane
 from functions.core.shared.records import Fields
-from functions.core.wallet.accounts import Account, refund
+from functions.core.wallet.accounts import Account, bought_part, refund
 from functions.core.wallet.accounts import upgrade as pay_upgrade
 from functions.core.wallet.ledger import Wallet
 from functions.core.wallet.quotas import (
@@ -75,7 +75,7 @@ def refunding(
 def _paid_for_nothing(wallet: Wallet, job: Job, ended: Fields, now: datetime) -> Settled:
     account, comes_back = count_failure(Account(wallet), now)
     if comes_back:
-        account = refund(account, job.job_id, job.tokens_cost, now, points=job.points)
+        account = refund(account, job.job_id, job.tokens_cost, now, points=job.points, bought=job.tokens_bought)
         return Settled(account, ended)
     return Settled(account, {**ended, "chargeStands": True})
 
@@ -110,7 +110,7 @@ def cancelling(uid: str, runtime: RuntimeConfig, now: datetime) -> Decision:
         if wallet is None:
             return Settled(None, cancelled(now))
         account = credit_due(wallet, uid, runtime, now)
-        account = refund(account, job.job_id, job.tokens_cost, now, points=job.points)
+        account = refund(account, job.job_id, job.tokens_cost, now, points=job.points, bought=job.tokens_bought)
         return Settled(return_quota_of_cancelled(account, job.mode, counted_on(job), now), cancelled(now))
 
     return decide
@@ -140,9 +140,16 @@ def upgrading(uid: str, runtime: RuntimeConfig, now: datetime, upgrade: Upgrade)
         account = return_quota(add_cost(counted, most, cap, now), Lane.BATCH, counted_on(job), now)
         account = use_quota(account, Lane.INSTANT, runtime.plans.of(wallet.plan), now)
         account = pay_upgrade(account, job.job_id, difference, now)
-        cost = job.tokens_cost + difference
         ceiling = upgrade.ceiling
-        fields = upgraded(upgrade.opened_by, cost, upgrade.lease_until, job.attempts, ceiling.hold, ceiling.arms)
+        fields = upgraded(
+            upgrade.opened_by,
+            job.tokens_cost + difference,
+            upgrade.lease_until,
+            job.attempts,
+            ceiling.hold,
+            ceiling.arms,
+            tokens_bought=job.tokens_bought + bought_part(account),
+        )
         return Settled(account, fields)
 
     return decide
@@ -170,5 +177,5 @@ def _refunded(wallet: Wallet | None, job: Job, now: datetime) -> Account | None:
     would be the first thing kept of them again."""
     if wallet is None:
         return None
-    account = refund(Account(wallet), job.job_id, job.tokens_cost, now, points=job.points)
+    account = refund(Account(wallet), job.job_id, job.tokens_cost, now, points=job.points, bought=job.tokens_bought)
     return return_quota(account, job.mode, counted_on(job), now)

@@ -118,12 +118,13 @@ class Job(Record):
 
     What is `requested` is kept as sent, None for a default: the job's key stands for it. `image_digest` knows the photo
     that was checked and paid for, None in jobs of older releases: see `core.jobs.uploads.digest_of`. `day` is that of
-    `created_at`, for the cost of users. `visit_age`: how many days old the wallet is, on its user's first photo of the
-    day only. `opened_by` is the invocation that created or upgraded the job, by which it recognises its work if the
-    reply was lost. `hold` is an instant call's, and `arms` which paths of the flags it took: see `core.rollouts.arms`.
-    `queued_at` is when the job may be taken next, and its place in the queue. `notify` are push tokens, kept here to
-    save a read. `result` is a `Classification` of the release that wrote it, shown as it is. `charge_stands`: not
-    refunded, see `core.wallet.quotas.FAILURES_REFUNDED_MAX`.
+    `created_at`, for the cost of users. `tokens_bought` are those of `tokens_cost` that were bought. `visit_age`: how
+    many days old the wallet is, on its user's first photo of the day only. `opened_by` is the invocation that created
+    or upgraded the job, by which it recognises its work if the reply was lost. `hold` is an instant call's, and `arms`
+    which paths of the flags it took: see `core.rollouts.arms`. `queued_at` is when the job may be taken next, and its
+    place in the queue. `notify` are push tokens, kept here to save a read. `result` is a `Classification` of the
+    release that wrote it, shown as it is. `charge_stands`: not refunded, see
+    `core.wallet.quotas.FAILURES_REFUNDED_MAX`.
     """
 
     job_id: str
@@ -139,6 +140,7 @@ class Job(Record):
     status: Open[Status]
     priority: int = 0
     tokens_cost: int
+    tokens_bought: int = 0
     points: int = 0
     created_at: datetime
     day: str = ""

@@ -22,7 +22,7 @@ from functions.core.refresh.refresh import credit_due
 from functions.core.shared.errors import EcolaneError
 from functions.core.shared.lanes import Lane
 from functions.core.shared.utc_days import day_of
-from functions.core.wallet.accounts import Account, charge
+from functions.core.wallet.accounts import Account, bought_part, charge
 from functions.core.wallet.earning import streak
 from functions.core.wallet.ledger import Wallet
 from functions.core.wallet.quotas import RecountNeeded, add_cost, recounted, use_quota, visited
@@ -123,5 +123,6 @@ def decide(
             refused[job.job_id] = error
         else:
             account, visit_age = visited(account, now)
-            opened.append(job.model_copy(update={**changes, "visit_age": visit_age}))
+            bought = {"tokens_bought": bought_part(account)}
+            opened.append(job.model_copy(update={**changes, **bought, "visit_age": visit_age}))
     return Opened(account, tuple(opened), refused)

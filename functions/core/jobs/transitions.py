@@ -70,6 +70,8 @@ def upgraded(
     attempts: int,
     hold: Hold | None = None,
     arms: Mapping[str, str] = MappingProxyType({}),
+    *,
+    tokens_bought: int,
 ) -> Fields:
     """The user pays the difference and the job leaves the queue for the instant lane."""
     return {
@@ -77,6 +79,7 @@ def upgraded(
         "status": Status.PROCESSING,
         "openedBy": opened_by,
         "tokensCost": tokens_cost,
+        "tokensBought": tokens_bought,
         "leaseUntil": lease_until,
         "queuedAt": None,
         "estimatedCompletion": None,

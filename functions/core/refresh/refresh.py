@@ -106,7 +106,7 @@ def credited(account: Account, uid: str, allowance: Allowance, cap: int, now: da
     count = open_periods(every, wallet.refreshed_period, slot, now) if wallet.refreshed_period else 0
     refreshed = last if count or not wallet.refreshed_period else wallet.refreshed_period
     if count:
-        tokens = _tokens(allowance, wallet.balance, cap, count)
+        tokens = _tokens(allowance, wallet.free, cap, count)
         detail = {"first": first_open(every, wallet.refreshed_period), "periods": str(count)} if count > 1 else None
         account = account.post(tokens, Reason.REFRESH, last, now, detail=detail) if tokens else account
     return account.with_fields(
@@ -117,10 +117,10 @@ def credited(account: Account, uid: str, allowance: Allowance, cap: int, now: da
     )
 
 
-def _tokens(allowance: Allowance, balance: int, cap: int, count: int) -> int:
+def _tokens(allowance: Allowance, free: int, cap: int, count: int) -> int:
     """Return what so many periods bring, one after another: each `add` adds, only the first `top_up` finds less."""
-    wanted = allowance.amount * count if allowance.kind is AllowanceKind.ADD else allowance.amount - balance
-    return max(min(wanted, cap - balance), 0)
+    wanted = allowance.amount * count if allowance.kind is AllowanceKind.ADD else allowance.amount - free
+    return max(min(wanted, cap - free), 0)
 
 
 def credit_due(wallet: Wallet | None, uid: str, runtime: RuntimeConfig, now: datetime) -> Account:

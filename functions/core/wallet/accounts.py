@@ -31,21 +31,29 @@ class Account:
 
     def post(
         self,
-        delta: int,
+        free: int,
         reason: Reason,
         ref: str | None,
         now: datetime,
         *,
         points: int = 0,
+        bought: int = 0,
         detail: dict[str, str] | None = None,
     ) -> "Account":
-        """Return the account with one more entry of `delta` tokens; `ref` names what it was for."""
+        """Return the account with one more entry, of `free` tokens and `bought` ones; `ref` names what it was for.
+
+        Bought tokens pay what is owed before they reach the balance; if more of them go than are left, the rest is
+        owed. So a refund of a job and one of its payment lead to the same balance in either order.
+        """
         wallet = self.wallet
+        purchased, owed = max(wallet.bought + bought, 0), max(-wallet.bought - bought, 0)
+        delta = free + purchased - wallet.purchased
         entry = LedgerEntry(
             entry_id=entry_id(reason, ref),
             seq=wallet.entry_count + 1,
             delta=delta,
             points=points,
+            bought=bought,
             reason=reason,
             ref=ref,
             detail=detail,
@@ -60,6 +68,8 @@ class Account:
             total_earned=wallet.total_earned + delta + spent,
             total_spent=wallet.total_spent + spent,
             entry_count=entry.seq,
+            purchased=purchased,
+            owed=owed,
             points=wallet.points + points,
             recent=(entry, *wallet.recent)[:RECENT_ENTRIES_MAX],
             updated_at=now,
@@ -76,8 +86,9 @@ class Account:
         points: int = 0,
         detail: dict[str, str] | None = None,
     ) -> "Account":
-        """Post an earning, clipped so that the balance does not pass `cap`. One of 0 tokens still uses up its key."""
-        room = max(cap - self.wallet.balance, 0)
+        """Post an earning, clipped so that the free tokens do not pass `cap`. One of 0 tokens still uses up its
+        key."""
+        room = max(cap - self.wallet.free, 0)
         return self.post(min(amount, room), reason, ref, now, points=points, detail=detail)
 
     def with_fields(self, **changes: Any) -> "Account":
@@ -99,11 +110,14 @@ def reopened_account(entries: Iterable[LedgerEntry], now: datetime) -> Account:
     history = sorted(entries, key=lambda entry: entry.seq)
     spent = -sum(entry.delta for entry in history if entry.reason in SPENDING)
     balance = sum(entry.delta for entry in history)
+    bought = sum(entry.bought for entry in history)
     return Account(empty_wallet(now)).with_fields(
         balance=balance,
         total_earned=balance + spent,
         total_spent=spent,
         entry_count=history[-1].seq if history else 0,
+        purchased=max(bought, 0),
+        owed=max(-bought, 0),
         points=sum(entry.points for entry in history),
         converted_points=sum(
             int((entry.detail or {})["points"]) for entry in history if entry.reason is Reason.CONVERT
@@ -128,9 +142,16 @@ def _spend(account: Account, reason: Reason, job_id: str, price: int, now: datet
     balance = account.wallet.balance
     if balance < price:
         raise InsufficientTokens(f"This costs {price} tokens and you have {balance}.", balance=balance, price=price)
-    return account.post(-price, reason, job_id, now, points=points)
+    bought = max(price - account.wallet.free, 0)
+    return account.post(bought - price, reason, job_id, now, points=points, bought=-bought)
 
 
-def refund(account: Account, job_id: str, price: int, now: datetime, *, points: int = 0) -> Account:
-    """Give all that was paid for a job back. Never clipped: it was the user's already. The job's points go again."""
-    return account.post(price, Reason.REFUND, job_id, now, points=-points)
+def bought_part(account: Account) -> int:
+    """Return how many bought tokens the last charge or upgrade took; a refund of the job puts them back."""
+    return -account.new_entries[-1].bought
+
+
+def refund(account: Account, job_id: str, price: int, now: datetime, *, points: int = 0, bought: int = 0) -> Account:
+    """Give all that was paid for a job back, `bought` tokens of it as such. Never clipped: it was the user's already;
+    but bought tokens pay first what is owed. The job's points go again."""
+    return account.post(price - bought, Reason.REFUND, job_id, now, points=-points, bought=bought)

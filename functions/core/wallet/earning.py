@@ -66,7 +66,7 @@ def convert_points(account: Account, request_id: str, points: int, rules: TokenR
     today = today_of(wallet, now)
     left = max(rules.conversion_tokens_per_day - today.converted, 0)
     available = wallet.points - wallet.converted_points
-    room = max(rules.balance_cap - wallet.balance, 0)
+    room = max(rules.balance_cap - wallet.free, 0)
     if tokens > left or points > available or tokens > room:
         raise ConversionLimit(
             f"You can convert up to {max(min(left, available // rules.points_per_token, room), 0)} tokens' worth now.",

@@ -41,6 +41,8 @@ class Reason(StrEnum):
     MANUAL = "manual"
     REFRESH = "refresh"
     GRANT = "grant"
+    BUY = "buy"
+    PERIOD = "period"
 
 
 SPENDING = frozenset({Reason.CHARGE, Reason.UPGRADE, Reason.REFUND})
@@ -52,13 +54,15 @@ class LedgerEntry(Kept):
     """One change of a balance, in tokens. Never edited: what was wrong is answered by a further entry.
 
     `seq` numbers a wallet's entries from 1 without a gap: their order at equal times, and the pages' cursor. `points`
-    is the change of points, `detail` the payload that the key is bound to.
+    is the change of points, `bought` that of the user's bought tokens, debts included (`Wallet.bought`), `detail` the
+    payload that the key is bound to.
     """
 
     entry_id: str
     seq: int = Field(ge=1, le=COUNT_MAX)
     delta: Change
     points: Change = 0
+    bought: Change = 0
     reason: Open[Reason]
     ref: str | None
     detail: dict[str, Any] | None = None
@@ -85,6 +89,9 @@ class Today(Kept):
 class Wallet(Kept):
     """A user's tokens. `balance` equals the sum of all entries, and `total_earned - total_spent`.
 
+    `purchased` are those tokens of the balance that were bought: they are spent last. `owed` are tokens of payments
+    that were taken back after they had been spent; the next purchase pays them first. One of the two is always zero.
+
     `points` is the lifetime's, for the leaderboard; `points - converted_points` can be converted. Plan and push tokens
     save a charge a read; `core.refresh.refresh` explains `refresh` and `contact_at`. `blocked_at`: since when an
     operator takes no photos from the user.
@@ -94,6 +101,8 @@ class Wallet(Kept):
     total_earned: Count
     total_spent: Count
     entry_count: Count
+    purchased: Count = 0
+    owed: Count = 0
     points: Change = 0
     converted_points: Count = 0
     scans: Count = 0
@@ -113,6 +122,17 @@ class Wallet(Kept):
     recent: tuple[LedgerEntry, ...] = ()
     created_at: AwareDatetime
     updated_at: AwareDatetime
+
+    @property
+    def bought(self) -> int:
+        """Bought tokens that are left, or as a negative number those that are owed: the sum of all `bought`."""
+        return self.purchased - self.owed
+
+    @property
+    def free(self) -> int:
+        """Tokens of the balance that were not bought. They are spent first, and caps and allowances count them alone:
+        who buys tokens earns no fewer."""
+        return max(self.balance - self.purchased, 0)
 
     def with_fields(self, **changes: Any) -> "Wallet":
         """Return the wallet with other values of these fields. A copy would check neither names nor values, and store

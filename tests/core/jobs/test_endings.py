@@ -23,7 +23,7 @@ from functions.core.shared.errors import (
 from functions.core.shared.lanes import Lane
 from functions.core.shared.records import Fields
 from functions.core.wallet.accounts import Account, charge, open_account
-from functions.core.wallet.ledger import Today, Wallet
+from functions.core.wallet.ledger import Reason, Today, Wallet
 from functions.core.wallet.quotas import FAILURES_REFUNDED_MAX, ActualSpend, RecountNeeded
 from functions.core.wallet.token_prices import Prices
 from tests.builders import NOW, job
@@ -197,6 +197,21 @@ def test_charge_upgrade_and_refund_cancel_out() -> None:
     upgraded = with_fields(QUEUED, decision[1])
     failed = settled(refunding(lambda _: True, ERROR, 0, LATER)(decision[0].wallet, upgraded))
     assert failed[0].wallet.balance == 10
+
+
+def test_bought_tokens_come_back_as_bought_ones() -> None:
+    """Of a photo that took the last free token and then bought ones, all of them; a cancelled one's come back, too."""
+    wallet = charge(open_account(None, 1, NOW).post(0, Reason.BUY, "a", NOW, bought=10), "job", 1, NOW).wallet
+    account, fields = settled(upgrading("ana", RUNTIME, LATER, UPGRADE)(wallet, QUEUED))
+    upgraded = with_fields(QUEUED, fields)
+    assert (upgraded.tokens_cost, upgraded.tokens_bought, account.wallet.purchased) == (5, 4, 6)
+    refunded, _ = settled(refunding(lambda _: True, ERROR, 0, LATER)(account.wallet, upgraded))
+    assert (refunded.wallet.balance, refunded.wallet.purchased) == (11, 10)
+    unusable = refunding(lambda _: True, JobError(code=Failure.ANSWER_UNUSABLE, message=""), 5, LATER)
+    assert settled(unusable(account.wallet, upgraded))[0].wallet.purchased == 10
+    queued = QUEUED.model_copy(update={"tokens_bought": 1})
+    cancelled, _ = settled(cancelling("ana", RUNTIME, LATER)(account.wallet, queued))
+    assert (cancelled.wallet.balance, cancelled.wallet.purchased) == (account.wallet.balance + 1, 7)
 
 
 @pytest.mark.parametrize(

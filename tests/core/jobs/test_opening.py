@@ -80,6 +80,11 @@ def test_as_many_are_charged_as_there_are_tokens_for() -> None:
     ]
 
 
+def test_a_job_knows_which_of_its_tokens_were_bought() -> None:
+    """Its refund puts back as many: the first photo takes free tokens alone, the second one what is left of them."""
+    assert [made.tokens_bought for made in opened(6, 5, 4, balance=15, purchased=8).jobs] == [0, 4, 4]
+
+
 def test_a_stranger_gets_the_welcome_first() -> None:
     """On first contact there are tokens to pay with."""
     decided = decide(None, photos(1), CostCeiling(100), RUNTIME)

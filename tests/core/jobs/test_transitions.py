@@ -38,14 +38,16 @@ def test_a_job_that_left_the_queue_has_no_place_in_it() -> None:
         transitions.done(classification(), USAGE, 0, NOW),
         transitions.failed(ERROR, 0, NOW),
         transitions.cancelled(NOW),
-        transitions.upgraded("invocation-2", 5, LATER, 0),
+        transitions.upgraded("invocation-2", 5, LATER, 0, tokens_bought=0),
     ):
         assert transitions.with_fields(job(), fields).queued_at is None
 
 
 def test_an_upgraded_job_is_an_instant_one() -> None:
     """Under a lease, for the whole price, as one more attempt, and recognised by the invocation that upgraded it."""
-    now = transitions.with_fields(job(attempts=1), transitions.upgraded("invocation-2", 5, LATER, attempts=1))
+    fields = transitions.upgraded("invocation-2", 5, LATER, attempts=1, tokens_bought=3)
+    now = transitions.with_fields(job(attempts=1, tokens_bought=1), fields)
+    assert now.tokens_bought == 3
     assert (now.mode, now.status, now.tokens_cost, now.attempts) == (Lane.INSTANT, Status.PROCESSING, 5, 2)
     assert (now.opened_by, now.lease_until, now.estimated_completion) == ("invocation-2", LATER, None)
     assert now.requested_mode is Lane.BATCH
@@ -99,7 +101,7 @@ def test_a_job_whose_lease_is_moved_stays_with_its_batch_and_says_why() -> None:
         transitions.failed(ERROR, 0, NOW),
         transitions.claimed("b", 0, NOW),
         transitions.cancelled(NOW),
-        transitions.upgraded("invocation-2", 5, NOW, 0),
+        transitions.upgraded("invocation-2", 5, NOW, 0, tokens_bought=0),
         transitions.requeued(ERROR, attempts=1, at=NOW),
         transitions.lease_moved(NOW, ERROR, 0),
     ],

@@ -208,6 +208,14 @@ def test_what_one_period_brings(kind: str, amount: int, balance: int, tokens: in
     assert refreshed(account.wallet, UID, runtime, next_at(wallet)) is None
 
 
+def test_bought_tokens_fill_no_allowance_up() -> None:
+    """Who has bought tokens gets the free ones all the same: they are spent first."""
+    bought = with_fields(opened(), balance=252, total_earned=252, purchased=250)
+    account = refreshed(bought, UID, config("top_up", 5), next_at(bought))
+    assert account is not None
+    assert (account.wallet.balance, account.wallet.purchased) == (255, 250)
+
+
 def test_a_run_after_midnight_still_credits_the_day_before() -> None:
     """A slot at 23:59 is met by a cron of the next day; the period is the slot's, and the next one comes in a day."""
     uid = next(uid for uid in map(str, range(10_000)) if slot_of(uid) == SLOTS - 1)

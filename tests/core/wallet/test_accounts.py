@@ -10,6 +10,7 @@ from functions.core.shared.errors import InsufficientTokens
 from functions.core.wallet.accounts import (
     RECENT_ENTRIES_MAX,
     Account,
+    bought_part,
     charge,
     open_account,
     refund,
@@ -103,17 +104,72 @@ def test_an_earning_is_clipped_at_the_cap_and_uses_up_its_key(balance: int, earn
     assert (entry.entry_id, entry.delta) == ("bonus:2026-11-21", earned)
 
 
-def test_a_lost_wallet_is_made_anew_from_its_ledger() -> None:
-    """Entries in any order lead to the same tokens, totals, points and recent entries as before."""
+@pytest.mark.parametrize("bought", [7, -7])
+def test_a_lost_wallet_is_made_anew_from_its_ledger(bought: int) -> None:
+    """Entries in any order lead to the same tokens, totals, debts, points and recent entries as before."""
     ledger = account().post(10, Reason.WELCOME, None, NOW)
     ledger = charge(ledger, "bottle", 5, NOW, points=10)
     ledger = refund(ledger, "bottle", 5, NOW, points=10)
     ledger = charge(ledger, "battery", 3, NOW)
     ledger = ledger.post(1, Reason.MANUAL, "request", NOW, points=300)
     ledger = ledger.post(2, Reason.CONVERT, "request", NOW, detail={"points": "200"}).with_fields(converted_points=200)
+    ledger = ledger.post(0, Reason.BUY, "pack", NOW, bought=bought)
     remade = reopened_account(reversed(ledger.new_entries), NOW).wallet
-    kept = {"balance", "total_earned", "total_spent", "entry_count", "points", "converted_points", "recent"}
+    kept = {"balance", "total_earned", "total_spent", "entry_count", "purchased", "owed", "points", "recent"}
+    kept |= {"converted_points"}
     assert remade.model_dump(include=kept) == ledger.wallet.model_dump(include=kept)
+
+
+def test_bought_tokens_are_spent_last() -> None:
+    """Free tokens go first, whenever they came; the refund of a photo puts back what it took of each kind."""
+    ledger = account().post(3, Reason.WELCOME, None, NOW).post(0, Reason.BUY, "pack", NOW, bought=10)
+    first = charge(ledger, "bottle", 5, NOW)
+    assert (bought_part(first), first.wallet.balance, first.wallet.purchased) == (2, 8, 8)
+    earned = first.post(4, Reason.BONUS, "2026-11-21", NOW)
+    second = charge(earned, "battery", 4, NOW)
+    assert (bought_part(second), second.wallet.purchased) == (0, 8)
+    back = refund(second, "bottle", 5, NOW, bought=2)
+    assert (back.wallet.balance, back.wallet.purchased, back.wallet.owed) == (13, 10, 0)
+    assert statement(back)[-1] == (6, "refund:bottle", +5, 13)
+
+
+def test_what_was_spent_before_its_payment_was_taken_back_is_owed() -> None:
+    """The balance never falls below zero; earnings and free tokens do not pay the debt, the next purchase does."""
+    ledger = account().post(4, Reason.WELCOME, None, NOW).post(0, Reason.BUY, "pack", NOW, bought=10)
+    spent = charge(ledger, "bottle", 11, NOW)
+    taken = spent.post(0, Reason.BUY, "pack:1", NOW, bought=-10)
+    assert (taken.wallet.balance, taken.wallet.purchased, taken.wallet.owed) == (0, 0, 7)
+    earned = taken.earn(5, Reason.BONUS, "2026-11-21", NOW, cap=200)
+    assert (earned.wallet.balance, earned.wallet.owed) == (5, 7)
+    bought = earned.post(0, Reason.BUY, "next", NOW, bought=10)
+    assert (bought.wallet.balance, bought.wallet.purchased, bought.wallet.owed) == (8, 3, 0)
+    assert statement(bought)[2:] == [
+        (3, "charge:bottle", -11, 3),
+        (4, "buy:pack:1", -3, 0),
+        (5, "bonus:2026-11-21", +5, 5),
+        (6, "buy:next", +3, 8),
+    ]
+
+
+def test_a_photo_and_its_payment_are_refunded_in_either_order() -> None:
+    """The photo's bought tokens pay what is owed: the same balance as if they had been there to be taken."""
+    paid = charge(account().post(0, Reason.BUY, "pack", NOW, bought=10), "bottle", 5, NOW)
+    payment_first = refund(paid.post(0, Reason.BUY, "pack:1", NOW, bought=-10), "bottle", 5, NOW, bought=5)
+    photo_first = refund(paid, "bottle", 5, NOW, bought=5).post(0, Reason.BUY, "pack:1", NOW, bought=-10)
+    for ledger in (payment_first, photo_first):
+        assert (ledger.wallet.balance, ledger.wallet.purchased, ledger.wallet.owed) == (0, 0, 0)
+
+
+def test_who_buys_earns_no_less() -> None:
+    """The cap is one of tokens that were not bought."""
+    rich = account().post(198, Reason.WELCOME, None, NOW).post(0, Reason.BUY, "pack", NOW, bought=500)
+    assert rich.earn(5, Reason.BONUS, "2026-11-21", NOW, cap=200).wallet.balance == 700
+
+
+def test_a_release_that_knew_no_bought_tokens_may_have_spent_some() -> None:
+    """One that was rolled back to charges without them: a charge takes at most its price of them then."""
+    ledger = account().with_fields(balance=5, purchased=8, total_earned=5)
+    assert bought_part(charge(ledger, "bottle", 3, NOW)) == 3
 
 
 def test_a_ledger_without_entries_makes_an_empty_wallet() -> None:
@@ -135,6 +191,39 @@ def test_times_tell_when_a_wallet_was_opened_and_last_changed() -> None:
     later = NOW + timedelta(hours=1)
     wallet = charge(open_account(None, 10, NOW), "bottle", 5, later).wallet
     assert (wallet.created_at, wallet.updated_at) == (NOW, later)
+
+
+moves = st.lists(
+    st.tuples(st.sampled_from(["earn", "buy", "take back", "charge", "refund"]), st.integers(1, 30)), max_size=40
+)
+
+
+@given(moves=moves)
+def test_bought_tokens_are_what_payments_gave_less_what_photos_took(moves: list[tuple[str, int]]) -> None:
+    """Whatever is earned, bought, taken back, spent and refunded: 0 <= purchased <= balance, a debt only without bought
+    tokens, and free tokens are those that came less those that were spent."""
+    ledger, jobs, free, bought = account(), list[tuple[str, int, int]](), 0, 0
+    for number, (kind, tokens) in enumerate(moves):
+        ref = f"{number}"
+        if kind == "earn":
+            ledger, free = ledger.post(tokens, Reason.BONUS, ref, NOW), free + tokens
+        elif kind in {"buy", "take back"}:
+            change = tokens if kind == "buy" else -tokens
+            ledger, bought = ledger.post(0, Reason.BUY, ref, NOW, bought=change), bought + change
+        elif kind == "charge" and ledger.wallet.balance >= tokens:
+            ledger = charge(ledger, ref, tokens, NOW)
+            took = bought_part(ledger)
+            assert took == 0 or ledger.wallet.free == 0
+            jobs.append((ref, tokens, took))
+            free, bought = free - (tokens - took), bought - took
+        elif kind == "refund" and jobs:
+            ref, price, took = jobs.pop(tokens % len(jobs))
+            ledger = refund(ledger, ref, price, NOW, bought=took)
+            free, bought = free + price - took, bought + took
+        wallet = ledger.wallet
+        assert (wallet.free, wallet.purchased, wallet.owed) == (free, max(bought, 0), max(-bought, 0))
+        assert wallet.balance == sum(entry.delta for entry in ledger.new_entries) == free + wallet.purchased
+        assert wallet.bought == sum(entry.bought for entry in ledger.new_entries)
 
 
 jobs = st.lists(st.tuples(st.integers(1, 20), st.booleans()), max_size=40)
