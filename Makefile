@@ -47,9 +47,9 @@ test-client: venv/.local  ## The app's SDK against Google's emulators; needs Nod
 bench: venv/.local  ## Measure one promise: make bench BENCH=name [REQUESTS=n, for BENCH=instant; PHOTOS=folder, for BENCH=cache]
 	@$(BIN)/python -m scripts.bench "$(BENCH)" $(if $(REQUESTS),--requests "$(REQUESTS)") $(if $(PHOTOS),--photos "$(PHOTOS)")
 
-simulate: venv/.local  ## Many users, several days, everything going wrong: make simulate [HISTORIES=n] [SEED=s] [MUTATIONS=1]
+simulate: venv/.local  ## Many users, several days, everything going wrong: make simulate [HISTORIES=n] [SEED=s] [MUTATIONS=1] [BILLING=1, payments alone]
 	@$(BIN)/python -m scripts.simulate $(if $(HISTORIES),--histories "$(HISTORIES)") $(if $(SEED),--seed "$(SEED)") \
-	  $(if $(MUTATIONS),--mutations)
+	  $(if $(MUTATIONS),--mutations) $(if $(BILLING),--billing)
 
 check: venv/.dev  ## Lint, layers and types only
 	@$(BIN)/python -m ruff check .

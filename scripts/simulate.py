@@ -3,6 +3,8 @@
 History i has the seed s + i, so that a failure is replayed alone by `HISTORIES=1 SEED=` and the seed that it names.
 The last line is one JSON object; the exit status is 1 if a promise was broken.
 
+`make simulate BILLING=1` does both for payments alone, whose histories take two milliseconds each.
+
 `make simulate MUTATIONS=1` breaks the code in known ways instead; the exit status is 1 if no check notices one of them.
 """
 
@@ -20,8 +22,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
+from scripts.simulation import payment_bugs
 from scripts.simulation.history import history
 from scripts.simulation.mutations import MUTATIONS, hunt
+from scripts.simulation.payments import PROMISES, World
 from scripts.simulation.report import coverage_tables, figures, figures_table, show_failure
 from scripts.simulation.run import Result, run
 from scripts.simulation.shrink import shortest
@@ -34,9 +38,12 @@ def main(
     seed: Annotated[int, typer.Option(min=0, help="The seed of the first one; the next one has the next seed.")] = 1,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Processes side by side.")] = 2,
     mutations: Annotated[bool, typer.Option("--mutations", help="Break the code, and see the checks notice.")] = False,
+    billing: Annotated[bool, typer.Option("--billing", help="Payments alone, and every planted bug.")] = False,
 ) -> None:
     """Simulate."""
     console, began = Console(), monotonic()
+    if billing:
+        sys.exit(_simulate_payments(range(seed, seed + histories), console))
     if mutations:
         sys.exit(_hunt_all(seed, jobs, console))
     results = _run_all(range(seed, seed + histories), jobs, console)
@@ -86,6 +93,24 @@ def _hunt_all(seed: int, jobs: int, console: Console) -> int:
     console.print(table)
     print(json.dumps({"mutations": len(MUTATIONS), "caught": len(MUTATIONS) - missed, "histories": histories}))
     return 1 if missed else 0
+
+
+def _simulate_payments(seeds: range, console: Console) -> int:
+    found = Counter[str]()
+    for number in seeds:
+        violations = World(number).run()
+        found.update(each.kind for each in violations)
+        for each in violations[:1]:
+            console.print(f"[red]Seed {number}[/]: {each.kind}: {each.text}", soft_wrap=True)
+    table = Table("planted bug", Column("histories", justify="right"), "noticed by", title="payments")
+    noticed = [payment_bugs.hunt(planted, seeds[0]) for planted in payment_bugs.PLANTED]
+    for bug in noticed:
+        table.add_row(bug.name, str(bug.histories), bug.violation.text if bug.violation else "[red]nothing")
+    console.print(table)
+    caught = sum(bug.violation is not None for bug in noticed)
+    figures = {kind: found[kind] for kind in PROMISES}
+    print(json.dumps({"histories": len(seeds), **figures, "bugs_planted": len(noticed), "bugs_caught": caught}))
+    return 1 if found or caught < len(noticed) else 0
 
 
 def _columns(what: str) -> tuple[ProgressColumn, ...]:

@@ -15,6 +15,8 @@ from scripts.simulation.faults import Fault, Kind
 from scripts.simulation.history import History, history
 from scripts.simulation.invariants import Violation
 from scripts.simulation.mutations import MUTATIONS, Mutation, in_force
+from scripts.simulation.payment_bugs import PLANTED
+from scripts.simulation.payments import PROMISES
 from scripts.simulation.places import call
 from scripts.simulation.report import show_failure
 from scripts.simulation.run import Result, run
@@ -60,6 +62,16 @@ def test_each_way_of_breaking_the_code_is_noticed() -> None:
     assert status == 0, printed
     figures = json.loads(printed.splitlines()[-1])
     assert figures["caught"] == figures["mutations"] == len(MUTATIONS) >= 30
+
+
+def test_payments_are_credited_for_what_they_are_worth_and_planted_bugs_are_noticed() -> None:
+    """Whatever is late, doubled, lost, stale or dies: no token too many and none too few; and each known way of getting
+    it wrong is noticed within 3,000 histories."""
+    status, printed = simulate("--billing", "--histories", "500", "--seed", str(SEED))
+    assert status == 0, printed
+    figures = json.loads(printed.splitlines()[-1])
+    assert {kind: figures[kind] for kind in PROMISES} == dict.fromkeys(PROMISES, 0)
+    assert figures["bugs_caught"] == figures["bugs_planted"] == len(PLANTED) >= 10
 
 
 @pytest.mark.parametrize("seed", [3, 8])
