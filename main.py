@@ -176,6 +176,14 @@ def guard_budget(tick: Tick) -> None:
     run_cron(tick, use_case)
 
 
+@on_schedule(schedule="*/1 * * * *", **SWEEP)
+def guard_rollouts(tick: Tick) -> None:
+    """Compare the paths of each flag that is being rolled out, and take back what fails."""
+    from functions.use_cases.operations.guard_rollouts import guard_rollouts as use_case
+
+    run_cron(tick, use_case)
+
+
 @on_call(operators="read", **OPERATOR)
 def admin_stats(call: Call) -> Answer:
     """Show operators budget, queue, batches, crons, refresh, dead letters, alerts and costs."""
@@ -196,5 +204,13 @@ def admin_days(call: Call) -> Answer:
 def admin_set_config(call: Call) -> Answer:
     """Change prices, limits and plans, on record."""
     from functions.use_cases.operations.admin_set_config import admin_set_config as use_case
+
+    return serve_call(call, use_case)
+
+
+@on_call(operators="write", **OPERATOR)
+def admin_rollout(call: Call) -> Answer:
+    """Stop a flag, or start it anew, on record."""
+    from functions.use_cases.operations.admin_rollout import admin_rollout as use_case
 
     return serve_call(call, use_case)

@@ -43,6 +43,7 @@ class Event(StrEnum):
     REMOTE_CONFIG_FAILED = "remote_config_failed"
     ROLLOUT_STOPPED = "rollout_stopped"
     STOP_UNRECORDED = "stop_unrecorded"
+    STAGE_REFUSED = "stage_refused"
     INSTANT_FAILED = "instant_failed"
     USAGE_DOUBTED = "usage_doubted"
     BUDGET_REVIEWED = "budget_reviewed"

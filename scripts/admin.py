@@ -13,7 +13,7 @@ if __package__ in {None, ""}:  # started as a file: what it imports lies beside 
 
 import typer
 
-from scripts.operators import blocking, claims, plans, prices, repair, settings, spending, stories, users
+from scripts.operators import blocking, claims, plans, prices, repair, rollouts, settings, spending, stories, users
 from scripts.operators import dead_letters as letters
 from scripts.operators import grants as money
 from scripts.operators import status as overview
@@ -49,6 +49,8 @@ for command in CHANGES:
     app.command(rich_help_panel="Change")(command)
 app.add_typer(letters.app, name="letters", rich_help_panel="Change")
 app.add_typer(settings.app, name="config", rich_help_panel="Change")
+app.add_typer(rollouts.app, name="rollout", rich_help_panel="Change")
+app.add_typer(rollouts.flag_app, name="flag", rich_help_panel="Look")
 
 if __name__ == "__main__":
     app()

@@ -43,6 +43,7 @@ def sample_calls(uid: str, job_id: str = NO_JOB) -> dict[str, dict[str, Any]]:
         "unregister_device": {**device},
         "admin_stats": {},
         "admin_days": {"changes": {"tokens": {"instantPrice": 6}}},
+        "admin_rollout": {"flag": "prompt", "action": "restart", "why": "A sample."},
         "admin_set_config": {"changes": {"tokens": {"pointsPerToken": 10}}},
     }
     return _Calls(calls)

@@ -19,7 +19,7 @@ from functions.core.config.runtime import RuntimeConfig
 from functions.core.shared.records import Record
 from functions.core.shared.utc_days import clock_text, day_of, iso_text
 from functions.use_cases.budget.days import line_micros
-from functions.use_cases.operations.admin_set_config import change_config
+from functions.use_cases.operations.config_changes import change_config
 from scripts.operators.printing import change, dollars, table
 from scripts.operators.session import Operation, OperatorDeps, RefusedError, changing, command, looking
 

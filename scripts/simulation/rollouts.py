@@ -11,8 +11,7 @@ from random import Random
 from typing import Any
 
 from functions.core.rollouts.flags import Flag
-from functions.core.rollouts.stops import By, Stop
-from functions.core.shared.alerts import AlertKind, alert
+from functions.use_cases.operations.admin_rollout import Action, change_rollout
 from functions.wiring import Deps
 from scripts.simulation.documents import Documents, Fields
 
@@ -49,11 +48,7 @@ def drawn_actions(seed: int, end: float) -> Iterator[tuple[float, str, dict[str,
 
 def stop_flag(flag: str, deps: Deps) -> None:
     """Stop a flag by hand."""
-    state = deps.current.get().rollouts[Flag(flag)]
-    epoch = state.epoch if state else 0
-    stop = Stop(at=deps.clock(), by=By.OPERATOR, why="by hand")
-    told = alert(AlertKind.ROLLOUT_STOPPED, f"{flag} was stopped", stop.at)
-    deps.store.stop_flag(Flag(flag), epoch, stop, told.model_copy(update={"key": f"{flag}-{epoch}"}))
+    change_rollout(Flag(flag), Action.STOP, "operator", "by hand", deps)
 
 
 def spoiled(flag: str, path: str) -> dict[str, Any]:

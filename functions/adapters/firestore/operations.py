@@ -10,16 +10,18 @@ from functions.core.batches.batches import BatchState
 from functions.core.jobs.jobs import Status
 from functions.core.jobs.queue_stats import QueueStats
 from functions.core.operations.health import CronRun
+from functions.core.rollouts.stops import States, read_states
 from functions.core.shared.damage import DamagedDocument, mapping, salvaged
 
 
 class OperatorStats(NamedTuple):
-    """The crons' figures (the queue, each refresh worker's last run, the crons' last runs by name), and what is
-    `damaged`."""
+    """The crons' figures (the queue, each refresh worker's last run, the crons' last runs by name), the flags' states,
+    and what is `damaged`."""
 
     queue: QueueStats
     workers: Mapping[str, Any]
     crons: Mapping[str, CronRun]
+    flags: States
     damaged: tuple[DamagedDocument, ...] = ()
 
 
@@ -38,13 +40,14 @@ class OperationDocuments(JobDocuments, BatchDocuments):
         return found
 
     def operator_stats(self) -> OperatorStats:
-        """Read the stored figures. Three reads."""
+        """Read the stored figures. Four reads."""
         stats = self._client.collection("stats")
-        read = self._client.get_all([stats.document(name) for name in ("queue", "refresh", "crons")])
+        read = self._client.get_all([stats.document(name) for name in ("queue", "refresh", "crons", "rollouts")])
         queue, damaged = sound_fields(QueueStats, read[0])
         crons: dict[str, CronRun] = {}
         runs = mapping(read[2].fields, "runs")
         for name in runs:
             crons[name], wrong = salvaged(CronRun, mapping(runs, name), f"{read[2].path}, {name}")
             damaged += wrong
-        return OperatorStats(queue, mapping(read[1].fields, "workers"), crons, damaged)
+        flags, wrong = read_states(read[3].fields, read[3].path)
+        return OperatorStats(queue, mapping(read[1].fields, "workers"), crons, flags, damaged + wrong)

@@ -13,6 +13,7 @@ from functions.core.batches.batches import BatchState
 from functions.core.budget.holds import Mode
 from functions.core.model.provider_errors import Trouble
 from functions.core.model.provider_outage import Door, Outage, described, standing
+from functions.core.rollouts.flags import ABOUT
 from functions.core.shared.alerts import AlertKind
 from functions.core.shared.damage import DamagedDocument
 from functions.core.shared.records import Record
@@ -46,7 +47,7 @@ class CronRun(Record):
 class Figures(Record):
     """What is looked at: `queued` jobs and the oldest's request time, which no release changes; when both lanes were
     last closed; batches by state, overdue or slow; outages and the users whose photos wait; the crons' runs; the number
-    of dead letters; faults of the config, and damaged documents."""
+    of dead letters; faults of the config; flags on hold, each with the reason; and damaged documents."""
 
     queued: int = 0
     oldest_asked_at: datetime | None = None
@@ -59,6 +60,7 @@ class Figures(Record):
     crons: dict[str, CronRun] = Field(default_factory=dict)
     dead_letters: int = 0
     config_problems: tuple[str, ...] = ()
+    held_flags: dict[str, str] = Field(default_factory=dict)
     damaged: tuple[DamagedDocument, ...] = ()
 
 
@@ -92,6 +94,12 @@ def complaints(figures: Figures, mode: Mode, now: datetime) -> dict[AlertKind, s
     if figures.config_problems:
         problems = "; ".join(figures.config_problems[:CONFIG_PROBLEMS_TOLD])
         told[AlertKind.CONFIG_INVALID] = f"The config cannot be read in full; last good values stay: {problems}."
+    if figures.held_flags:
+        reasons = "; ".join(f"{flag}: {why}" for flag, why in sorted(figures.held_flags.items()))
+        told[AlertKind.ROLLOUT_HELD] = f"On hold: {reasons}."
+    overdue = [flag for flag, about in ABOUT.items() if about.until < now.date()]
+    if overdue:
+        told[AlertKind.FLAG_OVERDUE] = f"Flags that were to be gone by now: {', '.join(overdue)}."
     return told
 
 

@@ -67,7 +67,7 @@ class Evidence(Kept):
 
 
 class Verdict(StrEnum):
-    """What is to become of a new path. A path on hold is not given to more users."""
+    """What is to become of a new path. One on hold is not given to more users by itself."""
 
     GO_ON = "go_on"
     HOLD = "hold"
@@ -94,11 +94,16 @@ def step(evidence: Evidence, block: Block, limit_percent: int) -> Evidence:
     )
 
 
+def fires(bets: Bets) -> bool:
+    """Whether what was won is believed."""
+    return sum(bets) / len(bets) >= FIRES
+
+
 def verdict(evidence: Evidence, *, compared: bool) -> Verdict:
     """Decide what is to become of the new path. While some users are `compared` on the old one, it is rolled back only
     if it is worse than theirs as well: a provider that is down is down for both. A new path that is worse than the old
     one within the limit is on hold."""
-    above, worse = (sum(bets) / len(bets) >= FIRES for bets in (evidence.above, evidence.worse))
+    above, worse = fires(evidence.above), fires(evidence.worse)
     if above and (worse or not compared):
         return Verdict.ROLL_BACK
     return Verdict.HOLD if above or worse else Verdict.GO_ON
@@ -107,6 +112,29 @@ def verdict(evidence: Evidence, *, compared: bool) -> Verdict:
 def confirmed(found: Verdict, uids: Iterable[str]) -> Verdict:
     """Return the verdict in the light of whose calls failed."""
     return Verdict.HOLD if found is Verdict.ROLL_BACK and len(set(uids)) < USERS_MIN else found
+
+
+def bounds(failed: int, calls: int) -> tuple[float, float]:
+    """Return between which rates the true one is, with 95 % certainty however often one looks: those at which a bet on
+    Beta(1/2, 1/2) has not yet won twenty times its stake (Robbins 1970; Howard et al. 2021,
+    https://arxiv.org/abs/1810.08240, section 3)."""
+    good = calls - failed
+    most = math.log(20)
+
+    def won(rate: float) -> float:
+        mixed = math.lgamma(failed + 0.5) + math.lgamma(good + 0.5) - math.lgamma(calls + 1) - math.log(math.pi)
+        return mixed - (failed * math.log(rate) if failed else 0) - (good * math.log(1 - rate) if good else 0)
+
+    def edge(outside: float, inside: float) -> float:
+        for _ in range(50):
+            middle = (outside + inside) / 2
+            outside, inside = (middle, inside) if won(middle) > most else (outside, middle)
+        return inside
+
+    seen, tiny = failed / calls if calls else 0.5, 1e-12
+    low = edge(tiny, seen) if failed and won(tiny) > most else 0.0
+    high = edge(1 - tiny, seen) if good and won(1 - tiny) > most else 1.0
+    return low, high
 
 
 @cache

@@ -62,10 +62,20 @@ UIDS_MAX = 50
 Uids = Annotated[tuple[Uid, ...], Field(max_length=UIDS_MAX)]
 
 
+class Metric(StrEnum):
+    """What a test compares: which share of calls failed, or took longer than the old path's slowest 5 %."""
+
+    FAILED = "failed"
+    SLOW = "slow"
+
+
 class FlagRules(Record):
     """Where a flag stands. `percent` takes the place of the cohort's. `allow` get the new path in every cohort but
     `off`, `deny` never. A new `salt` deals the users anew. At `all`, `holdback_percent` stay behind to be compared
     with.
+
+    The rest is the guard's: the share of failures that the new path must not pass, by how many percent it may be
+    dearer, what a stage takes before the next one begins by itself, if it may, and the test that is on.
     """
 
     cohort: Cohort = Cohort.OFF
@@ -74,6 +84,13 @@ class FlagRules(Record):
     deny: Uids = ()
     salt: Annotated[str, Field(max_length=32)] = ""
     holdback_percent: Annotated[int, Field(ge=0, le=50)] = 5
+    error_percent_max: Annotated[int, Field(ge=1, le=50)] = 5
+    dearer_percent_max: Annotated[int, Field(ge=1, le=1_000)] = 50
+    auto_advance: bool = False
+    hours_per_stage: Annotated[int, Field(ge=1, le=24 * 31)] = 24
+    calls_per_stage_min: Annotated[int, Field(ge=1, le=1_000_000)] = 200
+    test_metric: Metric | None = None
+    test_calls: Annotated[int, Field(ge=1, le=10_000_000)] = 1_000
 
     @property
     def share(self) -> int:
@@ -81,6 +98,16 @@ class FlagRules(Record):
         if self.percent is not None:
             return self.percent if self.cohort is not Cohort.OFF else 0
         return 100 - self.holdback_percent if self.cohort is Cohort.ALL else PERCENTS[self.cohort]
+
+
+NEXT_COHORT: Mapping[str, Cohort] = {
+    Cohort.OFF: Cohort.TEST,
+    Cohort.LISTED: Cohort.TEST,
+    Cohort.TEST: Cohort.SMALL,
+    Cohort.SMALL: Cohort.LARGE,
+    Cohort.LARGE: Cohort.ALL,
+}
+"""What comes after each stage."""
 
 
 class Flags(Record):

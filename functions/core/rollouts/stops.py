@@ -1,4 +1,4 @@
-"""What was decided about running flags: stops. One document of its own, so that a stop
+"""What was decided about running flags: stops; and what their guard has seen. One document of its own, so that a stop
 works whatever has become of `config/runtime`.
 
 Each flag stands alone in it: what cannot be read of one makes that one old, and leaves the others as they are.
@@ -11,7 +11,10 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from functions.core.rollouts.evidence import Verdict
 from functions.core.rollouts.flags import Flag
+from functions.core.rollouts.watch import Watch
+from functions.core.shared.alerts import Alert, AlertKind, alert
 from functions.core.shared.damage import DamagedDocument
 from functions.core.shared.records import Kept, Open, problems
 
@@ -34,10 +37,11 @@ class Stop(Kept):
 
 class FlagState(Kept):
     """One flag in `stats/rollouts`. A stop and a restart each begin the next `epoch`, so that what an earlier one
-    counted says nothing about this one."""
+    counted says nothing about this one. `watch` is of the epoch that runs, or ran last."""
 
     epoch: int = Field(default=0, ge=0)
     stopped: Stop | None = None
+    watch: Watch | None = None
 
 
 def with_stop(state: FlagState, epoch: int, stop: Stop) -> FlagState | None:
@@ -45,6 +49,29 @@ def with_stop(state: FlagState, epoch: int, stop: Stop) -> FlagState | None:
     if state.stopped is not None or state.epoch != epoch:
         return None
     return state.model_copy(update={"epoch": epoch + 1, "stopped": stop})
+
+
+def with_restart(state: FlagState) -> FlagState:
+    """Return the state with the flag running anew, or from now on: nothing of what was counted or stopped before."""
+    return state.model_copy(update={"epoch": state.epoch + 1, "stopped": None, "watch": None})
+
+
+def or_unread(state: FlagState | None, now: datetime) -> FlagState:
+    """Return a state; in place of one that cannot be read, one whose epoch no flag has reached: the seconds since
+    1970."""
+    return state or FlagState(epoch=int(now.timestamp()))
+
+
+def held_because(state: FlagState | None) -> str:
+    """Return why a flag that runs is on hold; nothing if it is not."""
+    watch = state.watch if state and state.stopped is None else None
+    return watch.why if watch and watch.verdict == Verdict.HOLD else ""
+
+
+def stop_alert(flag: str, epoch: int, stop: Stop) -> Alert:
+    """Return what operators are told of the stop of what ran in this epoch."""
+    told = alert(AlertKind.ROLLOUT_STOPPED, f"The flag {flag} was stopped: {stop.why}.", stop.at)
+    return told.model_copy(update={"key": f"{flag}-{epoch}"})
 
 
 States = Mapping[Flag, FlagState | None]

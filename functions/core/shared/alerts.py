@@ -45,6 +45,8 @@ class AlertKind(StrEnum):
     CONFIG_CHANGED = "config_changed"
     OPERATOR_CHANGED = "operator_changed"
     ROLLOUT_STOPPED = "rollout_stopped"
+    ROLLOUT_HELD = "rollout_held"
+    FLAG_OVERDUE = "flag_overdue"
 
 
 _GOOD_DAY = "If this is a good day: admin config set budget.dailyLimitMicros=$20. If not: admin costs --users."
@@ -68,6 +70,8 @@ TO_DO: Mapping[str, str] = {
     AlertKind.CONFIG_CHANGED: "If nobody of you did: admin operator UID --remove, then admin config set it back.",
     AlertKind.OPERATOR_CHANGED: "If nobody of you did: undo it with admin operator, and look who has access in IAM.",
     AlertKind.ROLLOUT_STOPPED: "Everybody is on the old path again. Find out why before you start it anew.",
+    AlertKind.ROLLOUT_HELD: "Run admin rollout show: wait, or stop it. No stage begins by itself meanwhile.",
+    AlertKind.FLAG_OVERDUE: "Finish the rollout, and take what it replaces out of the code.",
     AlertKind.PROVIDER_REFUSES: "Pay, or correct what the code names: docs/operations.md, provider_refuses.",
     AlertKind.KEY_REFUSED: "Set a key that works (docs/operations.md, Keys). Photos wait 26 hours for it.",
 }

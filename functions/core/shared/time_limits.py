@@ -19,5 +19,6 @@ CRON_MINUTES: Mapping[str, int] = {
     "recover_jobs": 10,
     "refresh_credits": 5,
     "guard_budget": 15,
+    "guard_rollouts": 1,
 }
 """How often each scheduled function runs, as main.py declares it."""

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from functions import log
-from functions.core.config.changes import proposed, require_seen, require_sense
-from functions.core.config.reading import readable
-from functions.core.operations.change_alerts import change_alert
-from functions.core.shared.alerts import AlertKind
-from functions.core.shared.errors import InvalidRequest
-from functions.core.shared.plain_text import cleaned
 from functions.core.shared.records import Request
-from functions.core.shared.utc_days import day_of, next_day
-from functions.use_cases.budget.days import line_micros, reviewer
-from functions.use_cases.rollouts.serving import priced
+from functions.use_cases.operations.config_changes import change_config
 
 if TYPE_CHECKING:
-    from functions.core.shared.alerts import Alert
-    from functions.core.shared.records import Fields
     from functions.wiring import Deps
 
 
@@ -46,46 +34,4 @@ def admin_set_config(request: AdminSetConfig, uid: str, deps: Deps) -> dict[str,
     outcome = change_config(request.changes, uid, deps, request.seen)
     if outcome["changed"]:
         log.warning(log.Event.CONFIG_CHANGED, by=uid, changed=outcome["changed"])
-    return outcome
-
-
-def change_config(
-    changes: dict[str, Any], by: str, deps: Deps, seen: Mapping[str, Any] = MappingProxyType({})
-) -> dict[str, Any]:
-    """Change the config, with its audit entry and an alert. Returns what `admin_set_config` does.
-
-    The alert also goes to its earlier receivers: whoever takes an operator's account over takes them off first. Raises
-    InvalidRequest for an unknown field, a value out of range or above the deploy's, a limit that buys no photo, or a
-    model without a price, and SettingsChanged for a field that is not as it was `seen`; nothing is changed.
-    """
-    audit_id, most, photo_micros = deps.new_id(), deps.settings.daily_limit_micros_max, line_micros(deps)
-    outcome: dict[str, Any] = {}
-    in_force = deps.runtime()
-
-    def decide(stored: dict[str, Any]) -> tuple[dict[str, Any], Fields, Alert | None]:
-        require_seen(stored, seen)
-        new = proposed(stored, changes)
-        require_sense(new, photo_micros, deps.clock())
-        if new.config.budget.daily_limit_micros > most and "budget" in changes:
-            field, dollars = "budget.dailyLimitMicros", most // 1_000_000
-            raise InvalidRequest(f"{field}: this deploy allows ${dollars} a day (DAILY_BUDGET_USD_MAX).", field=field)
-        model = new.config.model.next
-        if model and "model" in changes and priced(model, deps) is None:
-            raise InvalidRequest(f"model.next: {cleaned(model)} has no known price in both lanes.", field="model.next")
-        outcome.update(config=new.config.as_json(), changed=new.changed)
-        audit = {"by": by, "at": deps.clock(), "changed": new.changed}
-        if not new.changed:
-            return new.document, audit, None
-        before = readable(stored, in_force)[0].budget.alert_uids
-        kind, uids = AlertKind.CONFIG_CHANGED, dict.fromkeys([*in_force.budget.alert_uids, *before])
-        return new.document, audit, change_alert(kind, "the config", audit, uids, deps.clock(), audit_id)
-
-    deps.store.change_runtime(audit_id, decide)
-    # A limit that was lowered is in force when this returns: holds go by the shards, and these are set anew.
-    review_books = reviewer(deps)
-    deps.store.review_day(day_of(deps.clock()), lambda document, books: review_books(document, books, None))
-    tomorrow = day_of(next_day(deps.clock()))  # which the guard may have opened already
-    deps.store.review_day(
-        tomorrow, lambda document, books: review_books(document, books, None) if books.shards else None
-    )
     return outcome

@@ -11,6 +11,7 @@ from functions.core.jobs.jobs import QUEUE_SHARDS
 from functions.core.jobs.queue_stats import QueueStats
 from functions.core.model.provider_outage import Door, standing
 from functions.core.operations.health import BATCH_OVERDUE_MAX, Figures, complaints
+from functions.core.rollouts.stops import held_because
 from functions.core.shared.alerts import AlertKind, ended, opened
 from functions.core.shared.utc_days import clock_text, day_of
 from functions.use_cases.budget.spending import mode
@@ -59,6 +60,7 @@ def figures(deps: Deps, stored: OperatorStats) -> Figures:
         crons=dict(stored.crons),
         dead_letters=deps.store.count_dead_letters(COUNTED_MAX),
         config_problems=deps.current.problems,
+        held_flags={flag: why for flag, state in stored.flags.items() if (why := held_because(state))},
         damaged=(*stored.damaged, *overdue.damaged, *deps.store.unknown_states(UNKNOWN_SHOWN)),
     )
 

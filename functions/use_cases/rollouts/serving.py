@@ -14,7 +14,6 @@ from functions.core.model.usage import UnknownPriceError
 from functions.core.rollouts.arms import Arms, Decision, arms_of, decide, key_of, takes_new
 from functions.core.rollouts.flags import Cohort, Flag, FlagRules
 from functions.core.rollouts.stops import By, Stop
-from functions.core.shared.alerts import AlertKind, alert
 
 if TYPE_CHECKING:
     from functions.core.jobs.jobs import Job
@@ -54,7 +53,7 @@ def decisions(uid: str, deps: Deps) -> dict[Flag, Decision]:
         epoch = state.epoch if state else None
         stopped = state is not None and (state.stopped is not None or deps.arms.stopped(key_of(flag, state.epoch)))
         ceiling = deps.settings.flag_ceilings[flag]
-        found[flag] = decide(flag, _rules(flag, deps), uid, ceiling=ceiling, epoch=epoch, stopped=stopped)
+        found[flag] = decide(flag, rules_in_force(flag, deps), uid, ceiling=ceiling, epoch=epoch, stopped=stopped)
     return found
 
 
@@ -72,17 +71,15 @@ def note_outcome(arms: Arms, uid: str, deps: Deps, *, failed: bool) -> None:
 
 def _stop(key: str, deps: Deps) -> None:
     name, epoch = key.split("@")
-    why = f"{FAILURES_MAX} calls in a row failed for at least {USERS_MIN} users, while the old path worked."
+    why = f"{FAILURES_MAX} calls in a row failed for at least {USERS_MIN} users, while the old path worked"
     stop = Stop(at=deps.clock(), by=By.PROCESS, why=why)
-    told = alert(AlertKind.ROLLOUT_STOPPED, f"The flag {name} was stopped: {why}", stop.at)
-    told = told.model_copy(update={"key": f"{name}-{epoch}"})
-    if deps.store.stop_flag(Flag(name), int(epoch), stop, told):
+    if deps.store.stop_flag(Flag(name), int(epoch), stop):
         log.error(log.Event.ROLLOUT_STOPPED, flag=name, epoch=int(epoch), by=stop.by, why=why)
 
 
 def models_asked(deps: Deps) -> set[str]:
     """Return every model that may be asked now."""
-    rules = _rules(Flag.MODEL, deps)
+    rules = rules_in_force(Flag.MODEL, deps)
     new = next_model(deps) if rules is not None and rules.cohort is not Cohort.OFF else None
     return {deps.settings.openai_model, new or deps.settings.openai_model}
 
@@ -103,7 +100,7 @@ def priced(model: str, deps: Deps) -> str | None:
     return model
 
 
-def _rules(flag: Flag, deps: Deps) -> FlagRules | None:
+def rules_in_force(flag: Flag, deps: Deps) -> FlagRules | None:
     """Return a flag's rules; None for those that nothing can be done by."""
     rules = deps.current.get().flags[flag]
     lacking = flag is Flag.MODEL and rules is not None and rules.cohort is not Cohort.OFF and next_model(deps) is None

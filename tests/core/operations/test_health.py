@@ -1,6 +1,6 @@
 """What is not as it should be, and when an operator is told."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
@@ -8,6 +8,7 @@ from functions.core.budget.holds import Mode
 from functions.core.model.provider_errors import Trouble
 from functions.core.model.provider_outage import Outage
 from functions.core.operations.health import CronRun, Figures, complaints, cron_rows, late
+from functions.core.rollouts.flags import ABOUT
 from functions.core.shared.alerts import AlertKind
 from tests.builders import NOW
 
@@ -85,6 +86,7 @@ def test_operators_see_every_cron_in_one_of_four_states() -> None:
         "recover_jobs": "never",
         "refresh_credits": "never",
         "guard_budget": "failing",
+        "guard_rollouts": "never",
     }
     assert rows["submit_batches"]["finishedAt"] == "2026-11-21T11:59:00Z"
     assert rows["submit_batches"]["durationMs"] == 5
@@ -126,3 +128,17 @@ def test_an_outage_is_told_by_who_can_end_it_and_whom_it_touches(trouble: Troubl
     )
     told = "Since 2026-11-21 11:55 UTC (status 503, code None): photos are not sent: 7 wait, of at least 4 users."
     assert complaints(figures, Mode.NORMAL, NOW) == {kind: told}
+
+
+def test_what_is_on_hold_or_overdue_is_told() -> None:
+    """Each flag with its reason; a flag that is still in the code after its end, whether or not it is on."""
+    held = Figures(held_flags={"prompt": "both fail", "model": "a call costs 151"})
+    assert complaints(held, Mode.NORMAL, NOW) == {
+        AlertKind.ROLLOUT_HELD: "On hold: model: a call costs 151; prompt: both fail."
+    }
+    last = max(about.until for about in ABOUT.values())
+    after = datetime.combine(last, time(), UTC) + timedelta(days=1)
+    assert complaints(Figures(), Mode.NORMAL, after - timedelta(days=1)) == {}
+    assert complaints(Figures(), Mode.NORMAL, after) == {
+        AlertKind.FLAG_OVERDUE: "Flags that were to be gone by now: model, prompt."
+    }

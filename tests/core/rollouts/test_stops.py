@@ -2,8 +2,20 @@
 
 from datetime import UTC, datetime
 
+from functions.core.rollouts.evidence import Verdict
 from functions.core.rollouts.flags import Flag
-from functions.core.rollouts.stops import By, FlagState, Stop, read_states, with_stop
+from functions.core.rollouts.stops import (
+    By,
+    FlagState,
+    Stop,
+    held_because,
+    or_unread,
+    read_states,
+    stop_alert,
+    with_restart,
+    with_stop,
+)
+from functions.core.rollouts.watch import Stage, Watch
 
 AT = datetime(2026, 11, 29, tzinfo=UTC)
 
@@ -44,3 +56,33 @@ def test_a_stop_is_made_once() -> None:
     assert stopped == FlagState(epoch=3, stopped=stop)
     assert stopped is not None
     assert with_stop(stopped, 2, stop) is with_stop(stopped, 3, stop) is with_stop(FlagState(epoch=4), 2, stop) is None
+
+
+HELD = Watch(epoch=2, at=AT, stage=Stage(share=10, since=AT), verdict=Verdict.HOLD, why="both fail")
+
+
+def test_a_restart_begins_anew() -> None:
+    """In an epoch of its own, with nothing seen; after what cannot be read, in one that none has reached."""
+    state = FlagState(epoch=3, stopped=Stop(at=AT, by=By.OPERATOR, why="by hand"), watch=HELD)
+    assert with_restart(state) == FlagState(epoch=4)
+    assert or_unread(state, AT) is state
+    assert or_unread(None, AT) == FlagState(epoch=int(AT.timestamp()))
+
+
+def test_what_is_on_hold_says_why() -> None:
+    """As long as it runs."""
+    stop = Stop(at=AT, by=By.OPERATOR, why="by hand")
+    assert held_because(FlagState(epoch=2, watch=HELD)) == "both fail"
+    for state in (None, FlagState(), FlagState(epoch=2, watch=HELD, stopped=stop)):
+        assert held_because(state) == ""
+    fine = HELD.model_copy(update={"verdict": Verdict.GO_ON, "why": ""})
+    assert held_because(FlagState(epoch=2, watch=fine)) == ""
+
+
+def test_each_stop_is_told_once() -> None:
+    """Of a flag and epoch, whoever stops it."""
+    told = stop_alert("model", 2, Stop(at=AT, by=By.PROCESS, why="7 in a row"))
+    assert (told.alert_id, told.text) == (
+        "rollout_stopped-2026-11-29-model-2",
+        "The flag model was stopped: 7 in a row.",
+    )

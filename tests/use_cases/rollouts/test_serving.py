@@ -1,8 +1,8 @@
 """Flags that serve: who is asked with what in both lanes, what is counted of it, and what stops it."""
 
 import json
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -17,8 +17,9 @@ from functions.core.model.prompts import PROMPT_NEXT, PROMPT_VERSION, PROMPTS
 from functions.core.model.provider_errors import Trouble
 from functions.core.model.refusals import ProviderDownError
 from functions.core.rollouts.arms import bucket
-from functions.core.rollouts.counts import FIGURES, ArmCounts
+from functions.core.rollouts.counts import ArmCounts, total
 from functions.core.rollouts.flags import Flag
+from functions.core.rollouts.stops import By, Stop
 from functions.core.shared.errors import ProviderUnavailable
 from functions.use_cases.budget.days import call_micros, line_micros
 from functions.use_cases.jobs.recover_jobs import recover_jobs
@@ -57,16 +58,7 @@ def counts(cloud: InProcessCloud, key: str = "model@0") -> dict[str, ArmCounts]:
     for shard in shards:
         for arm, counted in shard.rollouts.get(key, {}).items():
             found[arm].append(counted)
-    return {arm: summed(each) for arm, each in found.items()}
-
-
-def summed(each: Iterable[ArmCounts]) -> ArmCounts:
-    """Return the sum of counters."""
-    figures, times = Counter[str](), Counter[str]()
-    for counted in each:
-        figures.update({name: getattr(counted, name) for name in FIGURES})
-        times.update(counted.ms)
-    return ArmCounts(**figures, ms=dict(times))
+    return {arm: total(each) for arm, each in found.items()}
 
 
 def figures(counted: ArmCounts) -> tuple[int, int, int]:
@@ -329,14 +321,17 @@ def test_a_stop_that_is_taken_back_begins_anew(cloud: InProcessCloud) -> None:
 
 
 def test_a_stop_is_stored_over_a_state_that_cannot_be_read(cloud: InProcessCloud) -> None:
-    """Also on the day of an earlier stop, which that state no longer tells of: its alert is there already."""
+    """By an operator, in an epoch that no call has counted in; and by a process on the day of an earlier stop, which
+    that state no longer tells of: its alert is there already."""
     stop_flag("model", cloud.deps)
     cloud.client.document("stats/rollouts").update({"model.epoch": "many"})
-    cloud.clock.advance(timedelta(seconds=31))
     stop_flag("model", cloud.deps)
     state = stored(cloud, "stats/rollouts")["model"]
-    assert (state["epoch"], state["stopped"]["at"]) == (1, cloud.clock())
-    assert len(alerts(cloud, "rollout_stopped")) == 1
+    assert (state["epoch"], state["stopped"]["at"]) == (cloud.clock().timestamp() + 1, cloud.clock())
+    cloud.client.document("stats/rollouts").update({"model.epoch": "many"})
+    assert cloud.deps.store.stop_flag(Flag.MODEL, 0, Stop(at=cloud.clock(), by=By.PROCESS, why="7 in a row"))
+    assert stored(cloud, "stats/rollouts")["model"]["epoch"] == 1
+    assert len(alerts(cloud, "rollout_stopped")) == 2
 
 
 def test_a_sick_provider_stops_nothing(cloud: InProcessCloud) -> None:
