@@ -44,6 +44,7 @@ class Event(StrEnum):
     ROLLOUT_STOPPED = "rollout_stopped"
     STOP_UNRECORDED = "stop_unrecorded"
     STAGE_REFUSED = "stage_refused"
+    CACHE_FAILED = "cache_failed"
     INSTANT_FAILED = "instant_failed"
     USAGE_DOUBTED = "usage_doubted"
     BUDGET_REVIEWED = "budget_reviewed"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from functions.adapters.messaging import PushMessaging
     from functions.adapters.providers.watched import WatchedProvider
     from functions.adapters.storage import StorageFiles
+    from functions.core.cache.fingerprints import Fingerprint
     from functions.core.config.runtime import ImageRules
     from functions.core.model.usage import ModelPrice
 
@@ -83,6 +84,12 @@ class Deps:
         from functions.adapters.images import prepare
 
         return prepare(data, rules.side_max, rules.jpeg_quality)
+
+    def recognise_photo(self, data: bytes, rules: ImageRules) -> tuple[bytes, Fingerprint]:
+        """Do the same, and return what the photo is known again by; see `adapters.images.prepare_known`."""
+        from functions.adapters.images import prepare_known
+
+        return prepare_known(data, rules.side_max, rules.jpeg_quality)
 
     def model_price(self, model: str | None = None, *, batch: bool = False, at: datetime | None = None) -> ModelPrice:
         """Return the price of a model in a lane, or of the one that is asked now, today or as it was `at` a time; see

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from io import BytesIO
 from time import monotonic
 from typing import IO, Any, Literal, TypeVar
@@ -19,6 +20,7 @@ from functions.adapters.firestore import FirestoreStore
 from functions.adapters.messaging import Sent
 from functions.adapters.providers.watched import WatchedProvider
 from functions.core.batches.manifest import BatchManifest
+from functions.core.cache.fingerprints import COLOUR_BYTES, CUTS, Fingerprint
 from functions.core.config.runtime import ImageRules
 from functions.core.shared.errors import ImageNotFound
 from functions.core.wallet.profile import PushSummary
@@ -56,6 +58,17 @@ def replaced(deps: D, **parts: object) -> D:
 def unprepared(data: bytes, _rules: ImageRules) -> bytes:
     """Take a photo as it is: it was prepared once, which is a matter of other tests."""
     return data
+
+
+AGAIN = b"#again"
+"""What follows this in a photo's bytes is no part of the picture: as many bits of its hash differ as it has bytes."""
+
+
+def recognised(data: bytes, _rules: ImageRules) -> tuple[bytes, Fingerprint]:
+    """Take a photo as it is, and know it again: two pictures are as far from each other as chance has it."""
+    picture, _, changed = data.partition(AGAIN)
+    known = int.from_bytes(sha256(picture).digest()) ^ ((1 << len(changed)) - 1)
+    return data, Fingerprint(sha256(data).digest()[:16], (known,) * len(CUTS), bytes(COLOUR_BYTES))
 
 
 def _uninterrupted(_call: str, _when: Literal["before", "after"]) -> None:
@@ -244,6 +257,7 @@ class InProcessCloud:
             deps,
             **{
                 "prepare_photo": unprepared,
+                "recognise_photo": recognised,
                 "store": FirestoreStore(self.client),
                 "messaging": self.messaging,
                 "files": _Interrupted("storage", self.files, self),

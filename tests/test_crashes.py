@@ -81,6 +81,12 @@ def one_queued(cloud: InProcessCloud) -> None:
     classify(cloud, "photo-one", "batch")
 
 
+def known(cloud: InProcessCloud) -> None:
+    """The photo was answered before, under another key, and the cache is on."""
+    cloud.configure({"cache": {"exact": "on"}})
+    classify(cloud, "photo-zero")
+
+
 def many(cloud: InProcessCloud) -> Any:
     """Three photos in one call."""
     images = [
@@ -99,6 +105,9 @@ def poll_in_haste(cloud: InProcessCloud) -> None:
 
 SCENARIOS: dict[str, tuple[Callable[[InProcessCloud], Any], Callable[[InProcessCloud], Any]]] = {
     "classify_image instant": (lambda _: None, lambda cloud: classify(cloud, "photo-one")),
+    "classify_image, a known photo": (known, lambda cloud: classify(cloud, "photo-one")),
+    "classify_image, not that one": (known, lambda cloud: classify(cloud, "photo-one", language="nb")),
+    "classify_images, one known": (known, many),
     "classify_image batch": (lambda _: None, lambda cloud: classify(cloud, "photo-one", "batch")),
     "classify_images": (lambda _: None, many),
     "upgrade_job": (one_queued, lambda cloud: upgrade_job(UpgradeJob(jobId=only_job(cloud)), "ann", cloud.deps)),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from functions import log
 from functions.adapters.caches import Cached
 from functions.core.budget.state import BudgetState
+from functions.core.cache.state import CacheState
 from functions.core.config.in_force import read_config, under_ceiling
 from functions.core.config.runtime import RuntimeConfig
 from functions.core.jobs.queue_stats import QueueStats
@@ -28,14 +29,15 @@ RUNTIME_CONFIG_AGE_MAX = timedelta(seconds=30)
 
 
 class Current(NamedTuple):
-    """What is read together: the config, the state of the batch queue and of the budget, and of each flag its rules
-    and its state."""
+    """What is read together: the config, the state of the batch queue and of the budget, of each flag its rules and its
+    state, and how far the cache's answers are believed."""
 
     config: RuntimeConfig
     queue: QueueStats
     budget: BudgetState
     flags: Rules
     rollouts: States
+    cache: CacheState
 
 
 class Sources(Protocol):
@@ -59,8 +61,8 @@ class CurrentConfig:
         self._current = Cached(self._read, RUNTIME_CONFIG_AGE_MAX, clock)
 
     def get(self) -> Current:
-        """Return it, at most 30 s old, or a minute while another thread reads it anew, at three reads, or four
-        while a flag is on."""
+        """Return it, at most 30 s old, or a minute while another thread reads it anew, at three reads, and one
+        more while a flag is on, and while the cache's near tier is."""
         return self._current.get()
 
     def check(self) -> Callable[[dict[str, Any] | None], RuntimeConfig]:
@@ -76,7 +78,7 @@ class CurrentConfig:
         last = before.config if before else None
         config = self._checked(stored.config, self._remote_in_force(), last, stored.budget)
         # A flag stays at no last good value: processes that started at other times would go different ways.
-        return Current(config, stored.queue, stored.budget, stored.flags, stored.rollouts)
+        return Current(config, stored.queue, stored.budget, stored.flags, stored.rollouts, stored.cache)
 
     def _remote_in_force(self) -> dict[str, str] | None:
         """Return the cached values of Remote Config, where the deploy uses it. None if they were never fetched."""

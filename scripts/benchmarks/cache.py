@@ -19,7 +19,7 @@ from PIL import Image
 
 from functions.adapters.images import prepare, prepare_known
 from functions.core.cache.certification import CHECKED_FIRST, CHECKED_SHARE, THRESHOLDS, Labels, NearTier, checked
-from functions.core.cache.entries import Entry, evicted, used
+from functions.core.cache.entries import Entry, evicted
 from functions.core.cache.fingerprints import Fingerprint, colour_distance, distance
 from functions.core.cache.lookup import COLOUR_DISTANCE_MAX, nearest
 from functions.core.config.runtime import ImageRules
@@ -136,12 +136,11 @@ def stream(photos: Sequence[Photo], repeats: float, kinds: Iterable[str], chance
             if best is not None and best.bits <= BITS_MAX:
                 hits += 1
                 wrong += answers[best.entry.job_id] != photo.answer
-                entries[best.entry.job_id] = used(best.entry, TODAY)
                 continue
-            for name in evicted(entries):
+            entry = Entry(KEY, f"{number:032x}", TODAY, known)
+            for name in evicted(entries, [entry], TODAY):
                 del entries[name]
-            job_id = f"{number:032x}"
-            entries[job_id], answers[job_id] = Entry(KEY, job_id, TODAY, known), photo.answer
+            entries[entry.job_id], answers[entry.job_id] = entry, photo.answer
     return Stream(USERS * REQUESTS_PER_USER, hits, wrong)
 
 
@@ -168,7 +167,7 @@ def checks_until_off(wrong_share: float, seed: int) -> int:
     for count in range(CHECKS_MAX):
         if tier.serves is None:
             return count
-        tier = checked(tier, chance.randint(0, tier.serves), right=chance.random() >= wrong_share)
+        tier = checked(tier, chance.randint(0, tier.serves), str(TODAY), right=chance.random() >= wrong_share)
     return CHECKS_MAX
 
 

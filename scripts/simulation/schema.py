@@ -22,6 +22,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "int?": "refreshShard",
         "time": "createdAt updatedAt",
     },
+    "users/*/cachedPhotos/main": {"map": "entries", "time": "expireAt"},
     "users/*/ledger/*": {
         "int": "seq delta points bought balanceAfter",
         "str": "reason day",
@@ -40,7 +41,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "time?": "queuedAt estimatedCompletion leaseUntil completedAt",
         "list": "notify",
         "map": "arms",
-        "map?": "result error usage hold",
+        "map?": "result error usage hold cache",
         "bool": "chargeStands",
     },
     "batches/*": {
@@ -53,7 +54,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "bool": "cancelRequested",
         "map?": "hold",
     },
-    "config/runtime": {"map": "tokens? plans? batch? budget? refresh? instant? images? model? flags?"},
+    "config/runtime": {"map": "tokens? plans? batch? budget? refresh? instant? images? model? cache? flags?"},
     "config/runtime/audit/*": {"str": "by", "time": "at", "list": "changed"},
     "stats/queue": {"int": "queued?", "number": "batchMinutes?", "time": "closedAt?", "map": "provider?"},
     "stats/budget": {
@@ -63,6 +64,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "int": "absurd absurdMicros shardCount",
     },
     "stats/rollouts": {"map": "model? prompt?"},
+    "stats/cache": {"map": "families", "time?": "labelledUntil"},
     "stats/refresh": {"map": "workers"},
     "budget/*": {
         "int": "limit reserved spent excess reviews rounds shardCount",

@@ -18,6 +18,7 @@ from functions.adapters.firestore.refresh import StoreDownError
 from functions.core.batches.batches import Batch, BatchState
 from functions.core.budget.holds import NoRoom, call_hold
 from functions.core.budget.state import BudgetState
+from functions.core.cache.state import CacheState
 from functions.core.jobs.endings import Decision, refunding
 from functions.core.jobs.jobs import FAILURE_TEXTS, QUEUE_SHARDS, Failure, Job, JobError, Status
 from functions.core.jobs.opening import Opened, Outcome, Replayed
@@ -338,13 +339,24 @@ def test_a_batch_reads_back_as_it_was_stored(store: OperatorStore) -> None:
 def test_settings_that_are_absent_are_empty(store: OperatorStore, client: Client) -> None:
     """A new project has no documents; all come with one call."""
     off, running = read_flags(None), read_states({}, "")[0]
-    assert store.runtime_documents() == (None, QueueStats(), BudgetState(), off, running, ())
+    assert store.runtime_documents() == (None, QueueStats(), BudgetState(), off, running, CacheState(), ())
     client.document("config/runtime").set({"tokens": {"instantPrice": 6}})
     store.write_queue_stats(queued=7)
     store.write_queue_stats(batch_minutes=12.5)
     found = store.runtime_documents()
     assert found.config == {"tokens": {"instantPrice": 6}}
     assert found.queue == QueueStats(queued=7, batch_minutes=12.5)
+
+
+def test_how_far_answers_are_believed_is_read_while_the_near_tier_is_on(store: OperatorStore, client: Client) -> None:
+    """In shadow it serves nothing, and nobody pays for a look at it every half minute."""
+    near = {"labels": {"31": {"checked": 368, "wrong": 0, "looks": 1, "passed": True}}, "serves": 31, "recent": b"1"}
+    client.document("stats/cache").set({"families": {"f": {"near": near, "seenAt": NOW}}, "labelledUntil": NOW})
+    for cache in ({}, {"near": "shadow"}, {"near": 7}, "broken"):
+        client.document("config/runtime").set({"cache": cache})
+        assert store.runtime_documents().cache == CacheState()
+    client.document("config/runtime").set({"cache": {"near": "on"}})
+    assert store.runtime_documents().cache.families["f"].near.serves == 31
 
 
 def test_stops_are_read_while_a_flag_is_on(store: OperatorStore, client: Client) -> None:

@@ -29,14 +29,16 @@ class Database:
         """Return a query for all collections of this name."""
         return Query(self.wire, "", name, everywhere=True)
 
-    def get(self, path: str, transaction: Transaction | None = None) -> Snapshot:
-        """Read a document. One read."""
+    def get(
+        self, path: str, transaction: Transaction | None = None, *, once: bool = False, seconds: float | None = None
+    ) -> Snapshot:
+        """Read a document. One read. Outside of a transaction it can be tried `once`, for so many seconds."""
         if transaction:
             return self.get_all([path], transaction)[0]
         request = self.wire.request("GetDocument")
         request.name = self.wire.name(path)
         try:
-            return snapshot(self.wire.call("GetDocument", request))
+            return snapshot(self.wire.call("GetDocument", request, once=once, seconds=seconds))
         except exceptions.NotFound:
             return Snapshot(path)
 

@@ -13,12 +13,14 @@ from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.values import Snapshot
 from functions.adapters.firestore.writes import run_transaction
 from functions.core.budget.state import BudgetState
+from functions.core.cache.state import CacheState
+from functions.core.config.runtime import CacheMode
 from functions.core.jobs.queue_stats import QueueStats
 from functions.core.model.provider_outage import Outage
 from functions.core.rollouts.flags import Rules, any_is_on, read_flags
 from functions.core.rollouts.stops import States, read_states
 from functions.core.shared.alerts import Alert
-from functions.core.shared.damage import DamagedDocument
+from functions.core.shared.damage import DamagedDocument, mapping
 from functions.core.shared.records import Fields
 
 
@@ -30,6 +32,7 @@ class RuntimeDocuments(NamedTuple):
     budget: BudgetState
     flags: Rules
     rollouts: States
+    cache: CacheState = CacheState()
     damaged: tuple[DamagedDocument, ...] = ()
 
 
@@ -37,17 +40,20 @@ class SettingsDocuments(Documents):
     """Reads and writes of settings and statistics."""
 
     def runtime_documents(self) -> RuntimeDocuments:
-        """Read `config/runtime`, `stats/queue` and `stats/budget`, and, while a flag is on for somebody,
-        `stats/rollouts`. Three or four reads; the caller keeps them for a while."""
+        """Read `config/runtime`, `stats/queue` and `stats/budget`; while a flag is on for somebody `stats/rollouts`,
+        while the cache's near tier is on `stats/cache`. Three to five reads; the caller keeps them for a while."""
         paths = ("config/runtime", "stats/queue", "stats/budget")
         config, queue, budget = self._client.get_all([self._client.document(path) for path in paths])
         flags, ref = read_flags(config.fields.get("flags")), self._client.document("stats/rollouts")
         rollouts = self._client.get(ref) if any_is_on(flags) else Snapshot(ref)
+        ref = self._client.document("stats/cache")
+        near_is_on = mapping(config.fields, "cache").get("near") == CacheMode.ON
+        believed, of_cache = sound_fields(CacheState, self._client.get(ref) if near_is_on else Snapshot(ref))
         stats, wrong = sound_fields(QueueStats, queue)
         state, also_wrong = sound_fields(BudgetState, budget)
         states, of_flags = read_states(rollouts.fields, rollouts.path)
-        runtime, damaged = config.fields if config.exists else None, wrong + also_wrong + of_flags
-        return RuntimeDocuments(runtime, stats, state, flags, states, damaged)
+        runtime, damaged = config.fields if config.exists else None, wrong + also_wrong + of_flags + of_cache
+        return RuntimeDocuments(runtime, stats, state, flags, states, believed, damaged)
 
     def change_runtime(
         self, audit_id: str, decide: Callable[[dict[str, Any]], tuple[dict[str, Any], Fields, Alert | None]]

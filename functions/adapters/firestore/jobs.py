@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from functions.adapters.firestore.budget import ShardDocuments
+from functions.adapters.firestore.cache import CacheDocuments
 from functions.adapters.firestore.query import DESCENDING, Collection, Query
 from functions.adapters.firestore.reading import Found, all_sound, sound
 from functions.adapters.firestore.transactions import Transaction, Writes
@@ -13,6 +14,7 @@ from functions.adapters.firestore.values import Snapshot
 from functions.adapters.firestore.wallet import StoredWallet, WalletDocuments, as_wallet
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, Outcome, guarded_bulk, guarded_update, run_transaction
 from functions.core.budget.holds import Hold, NoRoom, settling
+from functions.core.cache.entries import Remembered
 from functions.core.jobs.counting import job_bookings
 from functions.core.jobs.endings import Decision, Settled, UpgradeDecision
 from functions.core.jobs.jobs import FINAL, QUEUE_SHARDS, Job
@@ -35,7 +37,7 @@ class StoredJob:
     version: datetime
 
 
-class JobDocuments(WalletDocuments, ShardDocuments):
+class JobDocuments(WalletDocuments, ShardDocuments, CacheDocuments):
     """Reads and writes of jobs. What changes a job's hold changes its shard of the budget in the same commit."""
 
     def get_job(self, job_id: str) -> StoredJob | None:
@@ -54,9 +56,11 @@ class JobDocuments(WalletDocuments, ShardDocuments):
         decide: Callable[[Wallet | None], Opened | RecountNeeded],
         seen: StoredWallet | None = None,
         hold: Hold | None = None,
+        remembered: Remembered | None = None,
     ) -> OpeningOutcome:
         """Charge for jobs and store them, in one transaction: one read, a write for the wallet and two a job; with a
         hold another read and write, for its shard of the budget. A `hold` that is known before is read with the wallet.
+        What is `remembered` of the jobs' photos is one write more.
 
         If the caller has `seen` the wallet, jobs without a hold are first stored under its version, without a read;
         only if that has changed, in a transaction.
@@ -80,12 +84,12 @@ class JobDocuments(WalletDocuments, ShardDocuments):
             if outcome.jobs:
                 self._book(transaction, held)
                 self._write_account(transaction, uid, outcome.account)
-                self._create_jobs(transaction, outcome)
+                self._create_jobs(transaction, uid, outcome, remembered)
                 tried = True
             return outcome
 
         try:
-            if seen and (known := self._open_under(seen, uid, decide(seen.wallet))):
+            if seen and (known := self._open_under(seen, uid, decide(seen.wallet), remembered)):
                 return known
             outcome = run_transaction(transaction, body)
         except OUTCOME_UNKNOWN as error:
@@ -98,7 +102,7 @@ class JobDocuments(WalletDocuments, ShardDocuments):
         return replace(outcome, version=versions[-1])  # what one commit writes, it writes at one time
 
     def _open_under(
-        self, seen: StoredWallet, uid: str, outcome: Opened | RecountNeeded
+        self, seen: StoredWallet, uid: str, outcome: Opened | RecountNeeded, remembered: Remembered | None
     ) -> Opened | RecountNeeded | None:
         """Store what was decided about a wallet that was seen; None if it takes a transaction."""
         if isinstance(outcome, RecountNeeded):
@@ -108,14 +112,17 @@ class JobDocuments(WalletDocuments, ShardDocuments):
 
         def add(writes: Writes) -> None:
             self._write_entries(writes, uid, outcome.account)
-            self._create_jobs(writes, outcome)
+            self._create_jobs(writes, uid, outcome, remembered)
 
         fields = outcome.account.wallet.model_dump(by_alias=True)
         version = guarded_update(self._client, self._wallet_ref(uid), seen.version, fields, add)
         return replace(outcome, version=version) if version else None
 
-    def _create_jobs(self, writes: Writes, opened: Opened) -> None:
-        """Put jobs into a commit. A second one with the same id fails the whole."""
+    def _create_jobs(self, writes: Writes, uid: str, opened: Opened, remembered: Remembered | None) -> None:
+        """Put jobs into a commit, with what is remembered of their photos. A second one with the same id fails the
+        whole."""
+        if remembered is not None:
+            self._remember(writes, uid, remembered, {job.job_id for job in opened.jobs})
         for job in opened.jobs:
             writes.create(self._jobs.document(job.job_id), job.model_dump(by_alias=True, exclude={"job_id"}))
 

@@ -4,8 +4,9 @@ before   a threshold serves once its labels show, at a risk of 5 % over all look
          looked at after 368 labels and twice as many each time after; looking after each label would break the bound.
          Thresholds are tested from the tightest on, up to the first that fails, so that none needs a correction: Bauer,
          "Multiple testing in clinical trials" (1991).
-after    some hits are asked again. Seven wrong among the last 200 tighten the threshold; what was seen at distances
-         that stay is evidence against the tighter one too, and stays.
+after    some hits are asked again: the model answers as if there was no cache, and its answer is the user's. Seven
+         wrong among the last 200 tighten the threshold; what was seen at distances that stay is evidence against the
+         tighter one too, and stays.
 floor    a model does not always agree with itself. How often not is seen where the very same file is asked again: the
          near tier's own share is what is above that.
 """
@@ -46,12 +47,15 @@ class Labels(Kept):
 
 
 class NearTier(Kept):
-    """The near tier of a family: `labels` by threshold, the threshold that it `serves` within (None: shadow), and the
-    last outcomes of checks, a byte each."""
+    """The near tier of a family: `labels` by threshold, the threshold that it `serves` within (None: shadow), the last
+    outcomes of checks, a byte each, how many `checks` there were, and of them on the latest `day` (UTC)."""
 
     labels: dict[str, Labels] = Field(default_factory=dict)
     serves: int | None = None
     recent: bytes = b""
+    checks: Annotated[int, Field(ge=0)] = 0
+    day: str = ""
+    checks_of_day: Annotated[int, Field(ge=0)] = 0
 
 
 def first_look(limit: float) -> int:
@@ -69,16 +73,17 @@ def labelled(tier: NearTier, bits: int, limit: float, *, right: bool) -> NearTie
     return tier.model_copy(update={"labels": labels, "serves": _certified(labels)})
 
 
-def checked(tier: NearTier, bits: int, *, right: bool) -> NearTier:
-    """Return a tier one of whose hits was asked again. It serves within a tighter threshold, or not at all, once too
-    many were wrong; what is wider has to be certified anew."""
+def checked(tier: NearTier, bits: int, day: str, *, right: bool) -> NearTier:
+    """Return a tier one of whose hits was asked again on this day. It serves within a tighter threshold, or not at all,
+    once too many were wrong; what is wider has to be certified anew."""
     recent = (tier.recent + bytes([bits | (0 if right else _WRONG)]))[-WINDOW:]
     serves = tier.serves
     while serves is not None and wrong_among(recent) > WRONG_MAX:
         serves = max((each for each in THRESHOLDS if each < serves), default=None)
         recent = bytes(each for each in recent if serves is not None and each & ~_WRONG <= serves)
     labels = {name: each for name, each in tier.labels.items() if serves is not None and int(name) <= serves}
-    return tier.model_copy(update={"serves": serves, "recent": recent, "labels": labels})
+    counts = {"checks": tier.checks + 1, "day": day, "checks_of_day": checks_on(tier, day) + 1}
+    return tier.model_copy(update={"serves": serves, "recent": recent, "labels": labels, **counts})
 
 
 def wrong_among(outcomes: bytes) -> int:
@@ -86,10 +91,15 @@ def wrong_among(outcomes: bytes) -> int:
     return sum(each >= _WRONG for each in outcomes)
 
 
-def is_checked(served: int, checked_today: int, draw: float) -> bool:
+def checks_on(tier: NearTier, day: str) -> int:
+    """Return how many hits of this day were asked again, as far as they were counted."""
+    return tier.checks_of_day if tier.day == day else 0
+
+
+def is_checked(tier: NearTier, day: str, draw: float) -> bool:
     """Whether a hit is asked again: the first of a family, some of each day, and then one in twenty. `draw` is chance,
     from 0 to 1."""
-    return served < CHECKED_FIRST or checked_today < CHECKED_PER_DAY_MIN or draw < CHECKED_SHARE
+    return tier.checks < CHECKED_FIRST or checks_on(tier, day) < CHECKED_PER_DAY_MIN or draw < CHECKED_SHARE
 
 
 def interval(wrong: int, checked_count: int, risk: float = 0.05) -> tuple[float, float]:

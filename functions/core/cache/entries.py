@@ -2,13 +2,13 @@
 
 An entry is bytes, so that 200 of them are 52 kB of one document and one read:
 
-    key 4 | job 16 | day last used 2 | SHA-256 16 | six hashes of 32 | colours 32
+    key 4 | job 16 | day 2 | SHA-256 16 | six hashes of 32 | colours 32
 """
 
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 
 from functions.core.cache.fingerprints import COLOUR_BYTES, CUTS, HASH_BYTES, Fingerprint
 
@@ -23,12 +23,12 @@ _FIRST_DAY = date(2020, 1, 1)
 
 @dataclass(frozen=True)
 class Entry:
-    """A photo, the job that it was classified by, the day (UTC) it was last asked for, and under which `keys.key_of`
-    its answer was written."""
+    """A photo, the job that the model was asked by, on which day (UTC), and under which `keys.key_of`. A hit writes
+    nothing here: an answer that is given again grows no younger by it."""
 
     key: bytes
     job_id: str
-    used_on: date
+    asked_on: date
     photo: Fingerprint
 
 
@@ -36,10 +36,20 @@ Entries = Mapping[str, Entry]
 """By the id of their job."""
 
 
+@dataclass(frozen=True)
+class Remembered:
+    """What a charge writes to its user's entries: the `new` ones, of those jobs that it creates, and which are `gone`
+    for them. The document is deleted at `expire_at` if nothing is written until then."""
+
+    new: Sequence[Entry]
+    gone: Sequence[str]
+    expire_at: datetime
+
+
 def packed(entry: Entry) -> bytes:
     """Return an entry as it is stored."""
     hashes = b"".join(each.to_bytes(HASH_BYTES, "big") for each in entry.photo.hashes)
-    day = (entry.used_on - _FIRST_DAY).days
+    day = (entry.asked_on - _FIRST_DAY).days
     return _LAYOUT.pack(entry.key, bytes.fromhex(entry.job_id), day, entry.photo.sha, hashes, entry.photo.colours)
 
 
@@ -55,13 +65,10 @@ def _read(stored: bytes) -> Entry:
     return Entry(key, job.hex(), _FIRST_DAY + timedelta(days=day), Fingerprint(sha, framed, colours))
 
 
-def used(entry: Entry, today: date) -> Entry:
-    """Return an entry that was asked for today."""
-    return replace(entry, used_on=today)
-
-
-def evicted(entries: Entries, adding: int = 1) -> list[str]:
-    """Return the entries that make room for so many new ones: those that nobody has asked for the longest."""
-    surplus = len(entries) + adding - ENTRIES_MAX
-    oldest = sorted(entries, key=lambda name: (entries[name].used_on, name))
-    return oldest[: max(surplus, 0)]
+def evicted(entries: Entries, new: Sequence[Entry], oldest: date) -> list[str]:
+    """Return what `new` entries take the place of: the same files under the same keys, what was asked before `oldest`
+    and answers nothing any more, and, beyond `ENTRIES_MAX`, what was asked the longest ago."""
+    again = {(each.key, each.photo.sha) for each in new}
+    gone = [name for name, each in entries.items() if each.asked_on < oldest or (each.key, each.photo.sha) in again]
+    left = sorted(entries.keys() - set(gone), key=lambda name: (entries[name].asked_on, name))
+    return [*gone, *left[: max(len(left) + len(new) - ENTRIES_MAX, 0)]]

@@ -8,11 +8,13 @@ A near hit never answers what is dangerous or unsure: a mistake would cost more 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
+from functions.core.cache.certification import THRESHOLDS
 from functions.core.cache.entries import Entry
-from functions.core.cache.fingerprints import BITS, Fingerprint, colour_distance, distance
+from functions.core.cache.fingerprints import Fingerprint, colour_distance, distance
+from functions.core.config.runtime import CacheMode
 from functions.core.model.classification import Answer, Category
 
 COLOUR_DISTANCE_MAX = 12.0
@@ -29,22 +31,11 @@ class Tier(StrEnum):
     NEAR = "near"
 
 
-class Mode(StrEnum):
-    """What a tier does: nothing, note what it would have answered, or answer."""
-
-    OFF = "off"
-    SHADOW = "shadow"
-    ON = "on"
-
-
 class Miss(StrEnum):
-    """Why the model is asked."""
+    """Why the model is asked although something is alike, and answered."""
 
-    NOTHING_ALIKE = "nothingAlike"
-    NOT_DONE = "notDone"
     TOO_OLD = "tooOld"
     DISPUTED = "disputed"
-    TOO_FAR = "tooFar"
     DANGEROUS_OR_UNSURE = "dangerousOrUnsure"
     TIER_SERVES_NOTHING = "tierServesNothing"
 
@@ -60,53 +51,51 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Source:
-    """What the candidate's job says: its answer and when it was given, None if it has none; whether somebody disputes
-    it."""
+    """What the candidate's job says: its answer and when it was given, and whether its user disputes it."""
 
-    answer: Answer | None
-    answered_at: datetime | None
+    answer: Answer
+    answered_at: datetime
     disputed: bool
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What holds now. `bits_max` is the certified threshold of the near tier."""
+    """What holds now. `bits_max` is the certified threshold of the near tier, None if none is; no answer from before
+    `oldest` is given."""
 
-    exact: Mode
-    near: Mode
-    bits_max: int
-    age_max: timedelta
+    exact: CacheMode
+    near: CacheMode
+    bits_max: int | None
+    oldest: datetime
 
 
 def nearest(photo: Fingerprint, key: bytes, entries: Iterable[Entry]) -> Candidate | None:
-    """Return the entry under this key that is most like a photo, the last used of equals; None if none has its
-    colours."""
+    """Return the entry under this key that is most like a photo, the newest of equals; None if none of its colours is
+    within any threshold."""
     best: Candidate | None = None
-    for entry in sorted(entries, key=lambda each: (each.used_on, each.job_id), reverse=True):
+    least = THRESHOLDS[-1] + 1
+    for entry in sorted(entries, key=lambda each: (each.asked_on, each.job_id), reverse=True):
         if entry.key != key:
             continue
         if entry.photo.sha == photo.sha:
             return Candidate(entry, Tier.EXACT, 0)
         bits = distance(photo, entry.photo)
-        if bits < (best.bits if best else BITS) and colour_distance(photo, entry.photo) <= COLOUR_DISTANCE_MAX:
-            best = Candidate(entry, Tier.NEAR, bits)
+        if bits < least and colour_distance(photo, entry.photo) <= COLOUR_DISTANCE_MAX:
+            best, least = Candidate(entry, Tier.NEAR, bits), bits
     return best
 
 
-def weigh(candidate: Candidate | None, source: Source, rules: Rules, now: datetime) -> Miss | None:
-    """Return why the model is asked, None if the candidate answers. `TIER_SERVES_NOTHING` comes last: in shadow mode it
-    is what would have been a hit."""
-    if candidate is None:
-        return Miss.NOTHING_ALIKE
-    if source.answer is None or source.answered_at is None:
-        return Miss.NOT_DONE
-    if source.disputed or now - source.answered_at > rules.age_max:
+def weigh(candidate: Candidate, source: Source, rules: Rules) -> Miss | None:
+    """Return why the model is asked, None if the candidate answers. `TIER_SERVES_NOTHING` comes last: the model's
+    answer then tells whether the candidate's would have been right."""
+    if source.disputed or source.answered_at < rules.oldest:
         return Miss.DISPUTED if source.disputed else Miss.TOO_OLD
     if candidate.tier is Tier.EXACT:
-        return None if rules.exact is Mode.ON else Miss.TIER_SERVES_NOTHING
-    if candidate.bits > rules.bits_max or dangerous_or_unsure(source.answer):
-        return Miss.TOO_FAR if candidate.bits > rules.bits_max else Miss.DANGEROUS_OR_UNSURE
-    return None if rules.near is Mode.ON else Miss.TIER_SERVES_NOTHING
+        return None if rules.exact is CacheMode.ON else Miss.TIER_SERVES_NOTHING
+    if dangerous_or_unsure(source.answer):
+        return Miss.DANGEROUS_OR_UNSURE
+    serves = rules.near is CacheMode.ON and rules.bits_max is not None and candidate.bits <= rules.bits_max
+    return None if serves else Miss.TIER_SERVES_NOTHING
 
 
 def dangerous_or_unsure(answer: Answer) -> bool:

@@ -2,6 +2,7 @@
 has a range, so that a slip is an error and not a bill. Prices are tokens, times carry their unit."""
 
 from datetime import timedelta
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
@@ -25,10 +26,12 @@ class TokenRules(Record):
     welcome: Annotated[int, Field(ge=0, le=1_000)] = 10
     instant_price: Annotated[int, Field(ge=1, le=1_000)] = 5
     batch_price: Annotated[int, Field(ge=1, le=1_000)] = 1
+    cached_price: Annotated[int, Field(ge=1, le=1_000)] = 1
     balance_cap: Annotated[int, Field(ge=1, le=100_000)] = 200
     daily_bonus: Annotated[int, Field(ge=0, le=1_000)] = 2
     manual_reward: Annotated[int, Field(ge=0, le=1_000)] = 1
     points_per_classification: Annotated[int, Field(ge=0, le=10_000)] = 10
+    points_per_cached_answer: Annotated[int, Field(ge=0, le=10_000)] = 0
     points_per_token: Annotated[int, Field(ge=1, le=1_000_000)] = 100
     conversion_tokens_per_day: Annotated[int, Field(ge=0, le=1_000)] = 5
     instant_recommended_scans: Annotated[int, Field(ge=0, le=1_000)] = 3
@@ -119,6 +122,31 @@ class RefreshRules(Record):
     users_per_page: Annotated[int, Field(ge=1, le=250)] = 200
 
 
+class CacheMode(StrEnum):
+    """What a tier of the cache does: nothing, note what it would have answered, or answer."""
+
+    OFF = "off"
+    SHADOW = "shadow"
+    ON = "on"
+
+
+class CacheRules(Record):
+    """Whether a user's photo that comes again gets the answer that there is: the same file (`exact`), and nearly the
+    same picture (`near`), as far as that is certified to be wrong in at most `wrong_percent_max` of its answers. No
+    answer is given again after `age_days_max`, nor one from before `not_before`."""
+
+    exact: CacheMode = CacheMode.OFF
+    near: CacheMode = CacheMode.OFF
+    age_days_max: Annotated[int, Field(ge=1, le=89)] = 30
+    wrong_percent_max: Annotated[float, Field(ge=0.1, le=10)] = 1
+    not_before: AwareDatetime | None = None
+
+    @property
+    def modes(self) -> set[CacheMode]:
+        """What its tiers do."""
+        return {self.exact, self.near}
+
+
 class ModelRules(Record):
     """`next` is the model that the flag `model` tries beside the deploy's OPENAI_MODEL; none, and nobody gets it."""
 
@@ -136,6 +164,7 @@ class RuntimeConfig(Record):
     budget: BudgetRules = BudgetRules()
     refresh: RefreshRules = RefreshRules()
     model: ModelRules = ModelRules()
+    cache: CacheRules = CacheRules()
     flags: Flags = Flags()
     default_region: Annotated[str, Field(min_length=2, max_length=64)] = "US"
     default_language: Annotated[str, Field(min_length=2, max_length=35)] = "en"

@@ -1,6 +1,6 @@
 """A job: one photo to classify, its price, and the states it passes through.
 
-    instant   processing ──► done | failed
+    instant   processing ──► done | failed      (or done at once, by an earlier answer: see `cached`)
                   ▲
                   │ upgraded
     batch     queued ──► processing ──► done | failed
@@ -19,11 +19,12 @@ from typing import Any
 from pydantic import Field
 
 from functions.core.budget.holds import Hold
+from functions.core.cache.notes import CacheNote
 from functions.core.model.usage import Usage
 from functions.core.rollouts.arms import Arms
 from functions.core.shared.lanes import Lane
 from functions.core.shared.records import Fields, Open, Record
-from functions.core.shared.utc_days import day_of
+from functions.core.shared.utc_days import day_of, iso_text
 
 JOB_LIFETIME = timedelta(days=90)
 """After this a job is deleted by TTL; the ledger and the totals outlive it."""
@@ -124,7 +125,7 @@ class Job(Record):
     which paths of the flags it took: see `core.rollouts.arms`. `queued_at` is when the job may be taken next, and its
     place in the queue. `notify` are push tokens, kept here to save a read. `result` is a `Classification` of the
     release that wrote it, shown as it is. `charge_stands`: not refunded, see
-    `core.wallet.quotas.FAILURES_REFUNDED_MAX`.
+    `core.wallet.quotas.FAILURES_REFUNDED_MAX`. `cache`: what was known of the photo already.
     """
 
     job_id: str
@@ -159,6 +160,7 @@ class Job(Record):
     usage: Usage | None = None
     hold: Hold | None = None
     arms: Arms = Field(default_factory=dict)
+    cache: CacheNote | None = None
     cost_micros: int = Field(default=0, ge=0)
     completed_at: datetime | None = None
     expire_at: datetime
@@ -187,7 +189,9 @@ _SHOWN = {
 
 def job_view(job: Job) -> dict[str, Any]:
     """Return what the app is shown of a job: JSON, with times as ISO 8601 text in UTC."""
-    return job.as_json(include=_SHOWN)
+    note = job.cache
+    served = {"tier": str(note.tier), "jobId": note.of, "answeredAt": iso_text(note.answered_at)} if note else None
+    return {**job.as_json(include=_SHOWN), "servedFrom": served if note and note.served else None}
 
 
 def shard_of(job_id: str) -> int:

@@ -106,7 +106,8 @@ def decide(
     places."""
     now, cap = jobs[0].created_at, runtime.budget.per_user_daily_micros
     due = credit_due(wallet, jobs[0].uid, runtime, now)
-    account = recounted(due, len(jobs) * ceiling.micros, cap, now, ceiling.recount)
+    asking = sum(job.status is not Status.DONE for job in jobs)  # an answer that is there costs nothing again
+    account = recounted(due, asking * ceiling.micros, cap, now, ceiling.recount) if asking else due
     if isinstance(account, RecountNeeded):
         return account
     plan = runtime.plans.of(account.wallet.plan)
@@ -117,7 +118,8 @@ def decide(
     refused: dict[str, EcolaneError] = {}
     for job in jobs:
         try:
-            admitted = use_quota(add_cost(account, ceiling.micros, cap, now), Lane(job.mode), plan, now)
+            counted = account if job.status is Status.DONE else add_cost(account, ceiling.micros, cap, now)
+            admitted = use_quota(counted, Lane(job.mode), plan, now)
             account = charge(admitted, job.job_id, job.tokens_cost, now, points=job.points)
         except EcolaneError as error:
             refused[job.job_id] = error

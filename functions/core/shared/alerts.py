@@ -47,6 +47,7 @@ class AlertKind(StrEnum):
     ROLLOUT_STOPPED = "rollout_stopped"
     ROLLOUT_HELD = "rollout_held"
     FLAG_OVERDUE = "flag_overdue"
+    CACHE_TIGHTENED = "cache_tightened"
 
 
 _GOOD_DAY = "If this is a good day: admin config set budget.dailyLimitMicros=$20. If not: admin costs --users."
@@ -72,6 +73,7 @@ TO_DO: Mapping[str, str] = {
     AlertKind.ROLLOUT_STOPPED: "Everybody is on the old path again. Find out why before you start it anew.",
     AlertKind.ROLLOUT_HELD: "Run admin rollout show: wait, or stop it. No stage begins by itself meanwhile.",
     AlertKind.FLAG_OVERDUE: "Finish the rollout, and take what it replaces out of the code.",
+    AlertKind.CACHE_TIGHTENED: "Nothing needs to be done. admin config set cache.near=off ends all near hits.",
     AlertKind.PROVIDER_REFUSES: "Pay, or correct what the code names: docs/operations.md, provider_refuses.",
     AlertKind.KEY_REFUSED: "Set a key that works (docs/operations.md, Keys). Photos wait 26 hours for it.",
 }

@@ -101,7 +101,10 @@ def _fetch_in_turn(order: Order, end: float, deps: Deps) -> None:
 def _fetch(order: Order, deps: Deps) -> None:
     try:
         upload = deps.files.read_photo(order.job.image_path)
-        photo = deps.prepare_photo(upload, deps.runtime().images)
+        if order.looked_up:
+            photo, order.known = deps.recognise_photo(upload, deps.runtime().images)
+        else:
+            photo = deps.prepare_photo(upload, deps.runtime().images)
     except EcolaneError as error:
         order.error = error
     else:

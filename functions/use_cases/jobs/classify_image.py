@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from functions import log
-from functions.core.jobs.jobs import job_view
+from functions.core.jobs.jobs import Status, job_view
 from functions.core.jobs.opening import Asked
 from functions.core.shared.lanes import Lane
 from functions.core.shared.records import RequestId
@@ -35,6 +35,9 @@ def classify_image(request: ClassifyImage, uid: str, deps: Deps) -> dict[str, An
     instant photo is served as a batch one, at that price, unless `allowBatch` is false: `mode` then differs from
     `requestedMode`, and `closedBecause` is `OPERATOR` or `BUDGET`.
 
+    A photo that the user has sent before can be answered by the answer it got then, whichever lane is open: see
+    `cached_answers`. `servedFrom` then says which one.
+
     Raises:
         NotYourImage, ImageNotFound, InvalidImage: about the photo; nothing is charged or stored.
         InstantClosed, BudgetExhausted, PriceChanged, RateLimited, DailyLimit, InsufficientTokens: nothing is charged or
@@ -52,7 +55,7 @@ def classify_image(request: ClassifyImage, uid: str, deps: Deps) -> dict[str, An
     if order.version is None:
         return job_view(order.job)
     job = order.job
-    if job.mode is Lane.INSTANT:
-        job = classify_now(job, order.photo, order.version, deps)
+    if job.status is Status.PROCESSING:
+        job = classify_now(job, order.photo, order.version, deps, order.kept)
     because = {"closedBecause": order.closed_because} if order.closed_because else {}
     return {**job_view(job), "balance": balance, **because}

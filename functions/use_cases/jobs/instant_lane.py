@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from functions import log
 from functions.adapters.time_budget import STORE_PATIENCE_SECONDS, since_arrival
 from functions.core.budget.anomalies import Terms, UsageAnomalies
+from functions.core.cache.notes import labelling
 from functions.core.jobs.attempts import Attempt, answered, failed_attempt, judge
 from functions.core.jobs.endings import refunding
 from functions.core.jobs.jobs import BY_THE_PATH, Failure, Job, JobError, Status
@@ -27,15 +28,16 @@ from functions.use_cases.budget.spending import report_doubts
 from functions.use_cases.rollouts.serving import Served, held_for, note_outcome
 
 if TYPE_CHECKING:
+    from functions.core.model.classification import Answer
     from functions.wiring import Deps
 
 PROVIDER_SECONDS_MIN = 0.1
 """Then the provider is as good as not asked, and the charge comes back."""
 
 
-def classify_now(job: Job, photo: bytes, version: datetime, deps: Deps) -> Job:
+def classify_now(job: Job, photo: bytes, version: datetime, deps: Deps, kept: Answer | None = None) -> Job:
     """Return the job with its result. Each error refunds the charge, except a PhotoRefused with `refunded` false,
-    beyond `core.wallet.quotas.FAILURES_REFUNDED_MAX`.
+    beyond `core.wallet.quotas.FAILURES_REFUNDED_MAX`. `kept` is the cache's answer, which the model's is compared with.
 
     Raises:
         InvalidImage: the provider cannot read this photo.
@@ -45,12 +47,14 @@ def classify_now(job: Job, photo: bytes, version: datetime, deps: Deps) -> Job:
     path = held_for(job, deps)
     attempt, retry_after = _ask(job, path, photo, deps)
     try:
-        return _settle(job, path, attempt, retry_after, version, deps)
+        return _settle(job, path, attempt, retry_after, version, kept, deps)
     finally:  # a stop for everybody is written when the user's job is
         note_outcome(job.arms, job.uid, deps, failed=attempt.error is not None and attempt.error.code in BY_THE_PATH)
 
 
-def _settle(job: Job, path: Served, attempt: Attempt, retry_after: int, version: datetime, deps: Deps) -> Job:
+def _settle(
+    job: Job, path: Served, attempt: Attempt, retry_after: int, version: datetime, kept: Answer | None, deps: Deps
+) -> Job:
     held, percent = (job.hold.line_micros, job.hold.percent) if job.hold else (0, 100)
     terms = Terms(path.model, deps.model_price(path.model), most_micros=held, percent=percent)
     anomalies = UsageAnomalies()
@@ -59,6 +63,8 @@ def _settle(job: Job, path: Served, attempt: Attempt, retry_after: int, version:
     error = attempt.error or JobError(code=Failure.PROVIDER_UNAVAILABLE, message="the answer came after the lease")
     if attempt.answer is not None:
         fields = answered(attempt.answer, attempt, job, terms, deps.clock(), path.prompt)
+        if kept is not None and job.cache is not None:
+            fields = {**fields, **labelling(job.cache, kept, attempt.answer, deps.clock())}
         if deps.store.update_job(job, version, fields):
             return with_fields(job, fields)
         # Written already (the reply was lost), or the lease ran out and the charge was refunded: the job says which.

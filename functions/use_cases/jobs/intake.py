@@ -1,6 +1,7 @@
 """Taking photos in: check, charge and store. Shared by `classify_image` and `classify_images`.
 
 check paths and prices, fetch the photos         nothing is charged for a photo that cannot be used
+look the photos up                               one that the user has sent before is done by the answer it got then
 charge + ledger entries + jobs, one transaction  a job's id follows from its key: a replay meets it and stops
 """
 
@@ -11,7 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from functions.core.budget.holds import CostCeiling, NoRoom
+from functions.core.config.runtime import CacheMode
 from functions.core.jobs.idempotency import outlived_key, require_same_request
+from functions.core.jobs.jobs import Status
 from functions.core.jobs.opening import Opened, Replayed, decide
 from functions.core.jobs.uploads import own_upload
 from functions.core.shared.errors import BudgetExhausted, EcolaneError
@@ -20,10 +23,12 @@ from functions.core.wallet.quotas import RecountNeeded
 from functions.core.wallet.token_prices import Prices, prices_now, require_within
 from functions.use_cases.budget.spending import instant_ceiling, least_ceiling, look_ahead, next_try
 from functions.use_cases.jobs import admission
+from functions.use_cases.jobs.cached_answers import look_up
 from functions.use_cases.jobs.orders import Options, Order, move_to_batch
 
 if TYPE_CHECKING:
     from functions.adapters.firestore import StoredWallet
+    from functions.core.cache.entries import Remembered
     from functions.wiring import Deps
 
 
@@ -34,11 +39,16 @@ def place(orders: Sequence[Order], options: Options, deps: Deps) -> int | None:
     """
     uid = orders[0].job.uid
     prices = prices_now(deps.runtime().tokens, deps.queue().queued)
+    cache = deps.runtime().cache
     for order in _waiting(orders):
         _check(order, options.max_tokens, prices)
+        order.looked_up = cache.modes != {CacheMode.OFF}
+        if options.fresh or CacheMode.ON not in cache.modes:
+            order.error = order.error or order.unless_known
     seen = _look(orders, uid, deps)
     admission.fetch(orders, uid, deps)
-    balance = _charge(orders, uid, seen, deps)
+    remembered = look_up(_waiting(orders), uid, deps, fresh=options.fresh)
+    balance = _charge(orders, uid, seen, remembered, deps)
     _answer_again([order for order in orders if order.error is not None], deps)
     admission.account_for(orders, uid, deps)
     if balance is None and any(order.version for order in orders):
@@ -76,14 +86,16 @@ def _look(orders: Sequence[Order], uid: str, deps: Deps) -> StoredWallet | None:
     return seen
 
 
-def _charge(orders: Sequence[Order], uid: str, seen: StoredWallet | None, deps: Deps) -> int | None:
+def _charge(
+    orders: Sequence[Order], uid: str, seen: StoredWallet | None, remembered: Remembered | None, deps: Deps
+) -> int | None:
     """Charge for these orders in turn, as far as wallet and limits allow; a lone instant one with its hold. Returns the
     balance left, None if nothing was charged."""
     ceiling, balance, runtime = None, None, deps.runtime()
     while waiting := _waiting(orders):
         ceiling = ceiling or _ceiling(waiting[0], deps)
         decision = partial(decide, jobs=[order.job for order in waiting], ceiling=ceiling, runtime=runtime)
-        match deps.store.open_jobs(uid, decision, seen, ceiling.hold):
+        match deps.store.open_jobs(uid, decision, seen, ceiling.hold, remembered):
             case Opened() as opened:
                 _note(waiting, opened)
                 balance = opened.account.wallet.balance if opened.jobs else None
@@ -97,7 +109,9 @@ def _charge(orders: Sequence[Order], uid: str, seen: StoredWallet | None, deps: 
 
 
 def _ceiling(order: Order, deps: Deps) -> CostCeiling:
-    return instant_ceiling(order.job, order.photo, deps) if order.job.mode is Lane.INSTANT else least_ceiling(deps)
+    """Return what covers an order's photo; one that is done by an earlier answer takes none of it."""
+    asks_now = order.job.mode is Lane.INSTANT and order.job.status is Status.PROCESSING
+    return instant_ceiling(order.job, order.photo, deps) if asks_now else least_ceiling(deps)
 
 
 def _note(waiting: Sequence[Order], opened: Opened) -> None:

@@ -24,6 +24,7 @@ FieldName = Literal[
     "result",
     "error",
     "completedAt",
+    "servedFrom",
 ]
 """What can be asked for of each job, besides its `jobId`."""
 

@@ -21,17 +21,22 @@ from functions.core.wallet.token_prices import prices_now
 from functions.use_cases.budget.spending import instant_closed, instant_closed_because, mode, reopens_at
 
 if TYPE_CHECKING:
+    from functions.core.cache.entries import Entry
+    from functions.core.cache.fingerprints import Fingerprint
+    from functions.core.model.classification import Answer
     from functions.wiring import Deps
 
 ImagePath = Annotated[str, StringConstraints(min_length=1, max_length=PATH_CHARACTERS_MAX)]
 
 
 class Options(Request):
-    """What the user wants besides: where and in which language, and the most that a photo may cost, in tokens."""
+    """What the user wants besides: where and in which language, the most that a photo may cost, in tokens, and whether
+    the model is to be asked about a photo that was sent before, too."""
 
     region: Region | None = None
     language: LanguageTag | None = None
     max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    fresh: bool = False
 
 
 @dataclass
@@ -40,12 +45,21 @@ class Order:
 
     Afterwards either `error` is set, or `job` is the job as stored; `version` only if this call charged for it, and
     `closed_because` if it was wanted in the instant lane.
+
+    What is `looked_up` is then `known` by its fingerprint. Either the job is done by an earlier answer, or `entry` is
+    what will find it, and `kept` the answer that the model's is compared with, if there was one. `unless_known` is what
+    it is refused with if it is not answered that way.
     """
 
     asked: Asked
     job: Job
     allow_batch: bool
     closed_because: str | None = None
+    looked_up: bool = False
+    known: Fingerprint | None = None
+    entry: Entry | None = None
+    kept: Answer | None = None
+    unless_known: EcolaneError | None = None
     error: EcolaneError | None = None
     photo: bytes = b""
     version: datetime | None = None
@@ -66,7 +80,7 @@ def new_order(asked: Asked, deps: Deps, *, allow_batch: bool = True) -> Order:
         return Order(asked, instant_job(asked, price, runtime), allow_batch)
     order = Order(asked, _batch_job(asked, deps), allow_batch, closed)
     if closed and not allow_batch:
-        order.error = instant_closed(closed, deps)
+        order.unless_known = instant_closed(closed, deps)
     return order
 
 

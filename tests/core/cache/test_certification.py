@@ -33,7 +33,7 @@ def serving(bits: int) -> NearTier:
 def after(tier: NearTier, count: int, bits: int, *, right: bool) -> NearTier:
     """Return a tier after so many checks."""
     for _ in range(count):
-        tier = checked(tier, bits, right=right)
+        tier = checked(tier, bits, "2026-11-29", right=right)
     return tier
 
 
@@ -91,7 +91,7 @@ def test_seven_wrong_of_the_last_two_hundred_tighten() -> None:
     """Six do not; what is wider has to be certified anew, what is tighter stays so."""
     six = after(serving(48), 6, 45, right=False)
     assert six.serves == 48
-    seven = checked(six, 45, right=False)
+    seven = checked(six, 45, "2026-11-29", right=False)
     assert (seven.serves, sorted(seven.labels), seven.recent) == (40, ["31", "40"], b"")
     assert seen(seven, 1, bits=3).serves == 40
 
@@ -100,24 +100,33 @@ def test_wrong_answers_near_by_speak_against_every_threshold() -> None:
     """Seven wrong at three bits: there is no threshold that would have kept them out, so none serves."""
     ended = after(serving(48), 7, 3, right=False)
     assert (ended.serves, ended.labels, ended.recent) == (None, {}, b"")
-    assert checked(ended, 3, right=False).serves is None
+    assert checked(ended, 3, "2026-11-29", right=False).serves is None
 
 
 def test_what_was_wrong_long_ago_is_forgotten() -> None:
     """Six wrong, two hundred right, and one wrong more: the window has one."""
-    tier = checked(after(after(serving(48), 6, 45, right=False), WINDOW, 45, right=True), 45, right=False)
+    tier = after(after(after(serving(48), 6, 45, right=False), WINDOW, 45, right=True), 1, 45, right=False)
     assert (tier.serves, wrong_among(tier.recent), len(tier.recent)) == (48, 1, WINDOW)
 
 
 @pytest.mark.parametrize(
-    ("served", "today", "draw", "again"),
-    [(99, 500, 0.9, True), (100, 9, 0.9, True), (100, 10, 0.9, False), (100, 10, 0.049, True)],
+    ("checks", "today", "draw", "again"),
+    [(99, 50, 0.9, True), (100, 9, 0.9, True), (100, 10, 0.9, False), (100, 10, 0.049, True)],
 )
 def test_the_first_hits_some_of_each_day_and_one_in_twenty_are_asked_again(
-    served: int, today: int, draw: float, again: bool
+    checks: int, today: int, draw: float, again: bool
 ) -> None:
     """So that a quiet tier is checked, and a busy one is cheap."""
-    assert is_checked(served, today, draw) is again
+    tier = NearTier(checks=checks, day="2026-11-29", checks_of_day=today)
+    assert is_checked(tier, "2026-11-29", draw) is again
+    assert is_checked(tier, "2026-11-30", draw)
+
+
+def test_checks_are_counted_by_day() -> None:
+    """A new day begins with none."""
+    one = checked(after(serving(48), 2, 3, right=True), 3, "2026-11-30", right=True)
+    assert (one.checks, one.day, one.checks_of_day) == (3, "2026-11-30", 1)
+    assert checked(one, 3, "2026-11-30", right=True).checks_of_day == 2
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """What a user's cache document holds."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
-from functions.core.cache.entries import ENTRIES_MAX, ENTRY_BYTES, Entry, evicted, packed, read_entries, used
+from functions.core.cache.entries import ENTRIES_MAX, ENTRY_BYTES, Entry, evicted, packed, read_entries
 from functions.core.cache.fingerprints import BITS, COLOUR_BYTES, CUTS, Fingerprint
 
 DAY = date(2026, 11, 29)
@@ -22,9 +23,21 @@ def test_an_entry_that_cannot_be_read_finds_nothing_and_harms_no_other() -> None
     assert list(read_entries(stored)) == ["job"]
 
 
-def test_the_longest_unused_make_room() -> None:
-    """Up to 200 none goes; beyond, those that nobody has asked for the longest, however old they are."""
-    entries = {f"{n:03}": used(ENTRY, DAY + timedelta(days=n)) for n in range(ENTRIES_MAX)}
-    assert evicted(dict(list(entries.items())[:-1])) == []
-    assert evicted(entries) == ["000"]
-    assert evicted({**entries, "000": used(entries["000"], DAY + timedelta(days=900))}, adding=2) == ["001", "002"]
+def entry(number: int, *, days: int = 0, key: bytes = b"key!") -> Entry:
+    """Return an entry of another photo, asked so many days after the first."""
+    known = replace(PHOTO, sha=number.to_bytes(16, "big"))
+    return Entry(key, f"{number:032x}", DAY + timedelta(days=days), known)
+
+
+def test_what_was_asked_the_longest_ago_makes_room() -> None:
+    """Up to 200 none goes; beyond, the oldest, as many as come."""
+    entries = {f"{n:03}": entry(n, days=n) for n in range(ENTRIES_MAX)}
+    assert evicted(dict(list(entries.items())[:-1]), [entry(999)], DAY) == []
+    assert evicted(entries, [entry(999)], DAY) == ["000"]
+    assert evicted({**entries, "000": entry(0, days=900)}, [entry(998), entry(999)], DAY) == ["001", "002"]
+
+
+def test_what_answers_nothing_any_more_goes_first() -> None:
+    """What was asked before the oldest day, and the same file under the same key: the new job answers for it."""
+    entries = {"old": entry(1, days=-1), "same": entry(2), "other key": entry(2, key=b"else"), "other": entry(3)}
+    assert evicted(entries, [entry(2, days=5)], DAY) == ["old", "same"]

@@ -11,7 +11,6 @@ from functions.core.cache.fingerprints import COLOUR_BYTES, CUTS, Fingerprint
 from functions.core.cache.lookup import (
     Candidate,
     Miss,
-    Mode,
     Rules,
     Source,
     Tier,
@@ -20,6 +19,7 @@ from functions.core.cache.lookup import (
     same_answer,
     weigh,
 )
+from functions.core.config.runtime import CacheMode
 from functions.core.model.classification import Answer, Category, DisposalMethod
 from tests.builders import answer as usual_answer
 
@@ -27,7 +27,7 @@ NOW = datetime(2026, 11, 29, tzinfo=UTC)
 KEY = b"key!"
 FAR = 2**256 - 1
 ANSWER = usual_answer()
-RULES = Rules(Mode.ON, Mode.ON, bits_max=48, age_max=timedelta(days=30))
+RULES = Rules(CacheMode.ON, CacheMode.ON, bits_max=48, oldest=NOW - timedelta(days=30))
 SOURCE = Source(ANSWER, NOW - timedelta(days=1), disputed=False)
 
 
@@ -58,11 +58,18 @@ def test_the_same_file_is_found_before_any_that_is_like_it() -> None:
 
 
 def test_the_nearest_is_found_among_those_of_its_colour() -> None:
-    """Red dots are not blue dots, whatever the hash says; of equals the last used is taken."""
+    """Red dots are not blue dots, whatever the hash says; of equals the newest is taken."""
     blue, near, nearer = entry("a", photo(1, 1, 99)), entry("b", photo(1, 20)), entry("c", photo(1, 7), day=2)
     found = nearest(photo(9), KEY, [blue, near, nearer, entry("d", photo(1, 7))])
     assert (found and found.entry, found and found.bits, found and found.tier) == (nearer, 7, Tier.NEAR)
     assert nearest(photo(9), KEY, [blue]) is None
+
+
+def test_what_no_threshold_reaches_is_not_looked_at() -> None:
+    """Its job would be read for nothing."""
+    edge, beyond = entry("a", photo(1, 56)), entry("b", photo(1, 57))
+    assert nearest(photo(9), KEY, [beyond]) is None
+    assert nearest(photo(9), KEY, [beyond, edge]) == Candidate(edge, Tier.NEAR, 56)
 
 
 def test_another_key_is_never_found() -> None:
@@ -75,31 +82,28 @@ def test_another_key_is_never_found() -> None:
     [
         (0, {}, {}, None),
         (48, {}, {}, None),
-        (49, {}, {}, Miss.TOO_FAR),
-        (0, {"answer": None}, {}, Miss.NOT_DONE),
-        (0, {"answered_at": None}, {}, Miss.NOT_DONE),
+        (49, {}, {}, Miss.TIER_SERVES_NOTHING),
+        (48, {}, {"bits_max": 40}, Miss.TIER_SERVES_NOTHING),
+        (3, {}, {"bits_max": None}, Miss.TIER_SERVES_NOTHING),
+        (0, {}, {"bits_max": None}, None),
+        (56, {}, {"bits_max": 56}, None),
         (0, {"disputed": True}, {}, Miss.DISPUTED),
         (0, {"answered_at": NOW - timedelta(days=30, seconds=1)}, {}, Miss.TOO_OLD),
         (0, {"answered_at": NOW - timedelta(days=30)}, {}, None),
-        (0, {}, {"exact": Mode.SHADOW}, Miss.TIER_SERVES_NOTHING),
-        (0, {}, {"near": Mode.OFF}, None),
-        (9, {}, {"near": Mode.SHADOW}, Miss.TIER_SERVES_NOTHING),
-        (9, {}, {"exact": Mode.OFF}, None),
+        (0, {}, {"exact": CacheMode.SHADOW}, Miss.TIER_SERVES_NOTHING),
+        (0, {}, {"near": CacheMode.OFF}, None),
+        (9, {}, {"near": CacheMode.SHADOW}, Miss.TIER_SERVES_NOTHING),
+        (9, {}, {"exact": CacheMode.OFF}, None),
         (0, {"answer": answer(category=Category.MEDICAL)}, {}, None),
         (9, {"answer": answer(category=Category.MEDICAL)}, {}, Miss.DANGEROUS_OR_UNSURE),
-        (9, {"answer": answer(category=Category.MEDICAL)}, {"near": Mode.OFF}, Miss.DANGEROUS_OR_UNSURE),
+        (9, {"answer": answer(category=Category.MEDICAL)}, {"near": CacheMode.OFF}, Miss.DANGEROUS_OR_UNSURE),
     ],
 )
 def test_what_answers_is_young_undisputed_near_and_certified(
     bits: int, source: dict[str, Any], rules: dict[str, Any], why: Miss | None
 ) -> None:
     """Everything else asks the model, and says why; that its tier is off comes last, so that shadow counts are hits."""
-    assert weigh(candidate(bits), replace(SOURCE, **source), replace(RULES, **rules), NOW) is why
-
-
-def test_nothing_alike_is_a_miss() -> None:
-    """A first photo has nothing to be like."""
-    assert weigh(None, SOURCE, RULES, NOW) is Miss.NOTHING_ALIKE
+    assert weigh(candidate(bits), replace(SOURCE, **source), replace(RULES, **rules)) is why
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,15 @@ def test_in_both_lanes_an_order_is_the_same_job() -> None:
     assert both[0].shard == both[1].shard
 
 
+def test_a_photo_that_is_answered_already_costs_its_user_tokens_and_the_operator_nothing() -> None:
+    """It is charged, and counts for the day, at no upper bound; the one beside it has its own."""
+    done = job(job_id="d" * 32, status=Status.DONE, tokens_cost=1)
+    decided = decide(wallet(), [done, *photos(2)], CostCeiling(100), RUNTIME)
+    assert isinstance(decided, Opened)
+    assert (decided.account.wallet.balance, decided.account.wallet.today.held_micros) == (7, 100)
+    assert decided.account.wallet.today.batch == 2
+
+
 def test_as_many_are_charged_as_there_are_tokens_for() -> None:
     """In their order; one that is too expensive does not keep a later one back, and the refusal names its price."""
     decided = opened(6, 5, 4)

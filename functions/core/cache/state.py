@@ -1,0 +1,87 @@
+"""How far each family is believed by now: `stats/cache`, folded from the labels on jobs, now and then.
+
+A label is a job for which the model was asked although the cache had an answer: in shadow mode, for a check, or because
+its user wanted a fresh one. The job says whether the two agree, at no write of its own.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field
+
+from functions.core.cache.certification import NearTier, checked, labelled
+from functions.core.cache.lookup import Tier
+from functions.core.shared.records import Kept
+from functions.core.shared.utc_days import day_of
+
+FAMILIES_MAX = 8
+"""Kept: a changed model, prompt or preparation begins another, and those that nobody asks by any more go."""
+
+
+class Family(Kept):
+    """What was seen of one family: its near tier, and of the same files asked again how many, and how many of them got
+    another answer. The model by itself is to blame for these."""
+
+    near: NearTier = NearTier()
+    exact_checked: Annotated[int, Field(ge=0)] = 0
+    exact_wrong: Annotated[int, Field(ge=0)] = 0
+    seen_at: AwareDatetime
+
+
+class CacheState(Kept):
+    """The families by their name, and the time of the last label that is in them."""
+
+    families: dict[str, Family] = Field(default_factory=dict)
+    labelled_until: AwareDatetime | None = None
+
+
+@dataclass(frozen=True)
+class Label:
+    """Whether a kept answer was right, at how many bits of a family, and when that was found out."""
+
+    family: str
+    tier: Tier
+    bits: int
+    right: bool
+    at: datetime
+
+
+def near_tier(families: Mapping[str, Family], name: str) -> NearTier:
+    """Return a family's near tier, which serves nothing if nobody knows it."""
+    family = families.get(name)
+    return family.near if family else NearTier()
+
+
+def folded(state: CacheState, labels: Iterable[Label], limit: float) -> CacheState:
+    """Return the state after more labels, in the order of their times. Those of before the last fold are in it already.
+    `limit` is the share of wrong answers up to which a threshold is certified."""
+    families, until = dict(state.families), state.labelled_until
+    for label in labels:
+        if state.labelled_until is None or label.at > state.labelled_until:
+            families[label.family] = _with(families.get(label.family) or Family(seen_at=label.at), label, limit)
+            until = label.at
+    kept = sorted(families, key=lambda name: families[name].seen_at, reverse=True)[:FAMILIES_MAX]
+    return state.model_copy(update={"families": {name: families[name] for name in kept}, "labelled_until": until})
+
+
+def tightened(before: CacheState, after: CacheState) -> dict[str, int | None]:
+    """Return the families whose near tier serves less than before, and within how many bits it does now."""
+    serves = {
+        name: (near_tier(before.families, name).serves, each.near.serves) for name, each in after.families.items()
+    }
+    return {name: now for name, (then, now) in serves.items() if then is not None and (now is None or now < then)}
+
+
+def _with(family: Family, label: Label, limit: float) -> Family:
+    seen: dict[str, object] = {"seen_at": label.at}
+    near = family.near
+    if label.tier is Tier.EXACT:
+        counts = {"exact_checked": family.exact_checked + 1, "exact_wrong": family.exact_wrong + (not label.right)}
+        return family.model_copy(update={**seen, **counts})
+    if near.serves is not None and label.bits <= near.serves:
+        near = checked(near, label.bits, day_of(label.at), right=label.right)
+    else:
+        near = labelled(near, label.bits, limit, right=label.right)
+    return family.model_copy(update={**seen, "near": near})

@@ -1,0 +1,73 @@
+"""A photo that its user has sent before: what an earlier job says of it, and the job that is done by that one's answer.
+
+A job of a hit is a job as any other, with its charge in the ledger. It is `done` when it is created, so there is no
+hold, no lease, and nothing to recover.
+"""
+
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from functions.core.cache.lookup import Candidate, Rules, Source
+from functions.core.cache.notes import CacheNote
+from functions.core.config.runtime import CacheRules, TokenRules
+from functions.core.jobs.jobs import Job, Status
+from functions.core.model.classification import Classification
+from functions.core.shared.lanes import Lane
+
+
+def source_of(found: Job | None, wanted: Job, model: str, prompt_version: str) -> Source | None:
+    """Return what an earlier job says: None if it is not the same user's, is not done, or was answered by another model
+    or prompt, for another region or in another language. A key of four bytes can be another's by chance, and a batch is
+    sent later than it was asked for."""
+    if found is None or found.uid != wanted.uid or found.status is not Status.DONE or found.completed_at is None:
+        return None
+    try:
+        result = Classification.model_validate(found.result)
+    except ValidationError:  # a newer release's
+        return None
+    said = (result.model, result.prompt_version, result.region, result.language)
+    if said != (model, prompt_version, wanted.region, wanted.language):
+        return None
+    return Source(result, found.completed_at, disputed=False)
+
+
+def rules_now(rules: CacheRules, bits_max: int | None, now: datetime) -> Rules:
+    """Return what holds for a look-up now, in a family that is certified within `bits_max`."""
+    oldest = now - timedelta(days=rules.age_days_max)
+    return Rules(rules.exact, rules.near, bits_max, max(oldest, rules.not_before or oldest))
+
+
+def noted(candidate: Candidate, source: Source, family: str, *, served: bool) -> CacheNote:
+    """Return what the new job keeps of a candidate."""
+    return CacheNote(
+        of=candidate.entry.job_id,
+        answered_at=source.answered_at,
+        tier=candidate.tier,
+        bits=candidate.bits,
+        family=family,
+        served=served,
+    )
+
+
+def at_the_cached_price(job: Job, tokens: TokenRules) -> Job:
+    """Return the job at the price, and with the points, of a photo that was sent before. No hit costs more than the
+    lane that it was wanted in."""
+    price = min(tokens.cached_price, job.tokens_cost)
+    return job.model_copy(update={"tokens_cost": price, "points": tokens.points_per_cached_answer})
+
+
+def answered_again(job: Job, source: Source, note: CacheNote, lane: Lane) -> Job:
+    """Return the job of a hit: done when it was asked for, in the lane that was asked for, by the same result."""
+    own = {
+        "mode": lane,
+        "status": Status.DONE,
+        "attempts": 0,
+        "lease_until": None,
+        "queued_at": None,
+        "estimated_completion": None,
+        "completed_at": job.created_at,
+        "result": source.answer.as_json(),
+        "cache": note,
+    }
+    return job.model_copy(update=own)

@@ -1,0 +1,1 @@
+"""Answers that are kept, and how far they are believed."""

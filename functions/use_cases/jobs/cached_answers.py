@@ -1,0 +1,112 @@
+"""Looking photos up among those that their user has sent before.
+
+    the user's entries, 1 read ► an entry like the photo ► its job, 1 read ► hit    the order's job is done
+                               └ none                                      └ miss   the charge writes an entry
+
+A look-up that fails is a miss, for whatever reason: nobody waits for it, and nobody pays for it. It comes before the
+charge, because it decides the price.
+"""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from functions import log
+from functions.core.cache.certification import is_checked
+from functions.core.cache.entries import Entry, Remembered, evicted
+from functions.core.cache.keys import Asked, family_of, key_of
+from functions.core.cache.lookup import Miss, Tier, nearest, weigh
+from functions.core.cache.state import near_tier
+from functions.core.jobs.cached import answered_again, at_the_cached_price, noted, rules_now, source_of
+from functions.core.jobs.jobs import JOB_LIFETIME, Status
+from functions.core.model.classification import answer_schema
+from functions.core.model.provider_outage import Door
+from functions.core.shared.lanes import Lane
+from functions.core.shared.utc_days import day_of
+from functions.use_cases.budget.spending import instant_closed_because
+from functions.use_cases.rollouts.serving import served
+
+if TYPE_CHECKING:
+    from functions.core.cache.certification import NearTier
+    from functions.use_cases.jobs.orders import Order
+    from functions.wiring import Deps
+
+_SCHEMA = json.dumps(answer_schema(), sort_keys=True)
+
+
+def look_up(orders: Sequence[Order], uid: str, deps: Deps, *, fresh: bool) -> Remembered | None:
+    """Look these orders' photos up among their user's. An order of a hit has its job done; what is refused unless it is
+    known, and is not, gets its error. Returns what the charge is to write besides, None if nothing."""
+    asked = [order for order in orders if order.known is not None]
+    if not asked:
+        return None
+    now, rules = deps.clock(), deps.runtime().cache
+    entries = _entries(uid, deps)
+    for order in asked:
+        try:
+            _look_up(order, entries, deps, fresh=fresh)
+        except Exception:  # noqa: BLE001  (whatever it is, the model can be asked)
+            _failed()
+        if order.job.status is not Status.DONE:
+            order.error = order.unless_known
+    new = [order.entry for order in asked if order.entry and order.waiting and order.job.status is not Status.DONE]
+    if not new:
+        return None
+    oldest = (now - timedelta(days=rules.age_days_max)).date()
+    return Remembered(new, evicted(entries, new, oldest), now + JOB_LIFETIME)
+
+
+def _entries(uid: str, deps: Deps) -> Mapping[str, Entry]:
+    try:
+        return deps.store.cache_entries(uid)
+    except Exception:  # noqa: BLE001  (the same)
+        _failed()
+        return {}
+
+
+def _failed() -> None:
+    log.warning(log.Event.CACHE_FAILED, stack_trace=traceback.format_exc())
+
+
+def _look_up(order: Order, entries: Mapping[str, Entry], deps: Deps, *, fresh: bool) -> None:
+    job, photo, config = order.job, order.known, deps.runtime()
+    if photo is None:
+        return
+    path = served(job.uid, deps)
+    asked = Asked(path.model, path.prompt, _SCHEMA, config.images, job.region, job.language)
+    key, family = key_of(asked), family_of(asked)
+    order.entry = Entry(key, job.job_id, deps.clock().date(), photo)
+    # Its own entry is there if the call is repeated, which its job answers.
+    candidate = nearest(photo, key, [each for each in entries.values() if each.job_id != job.job_id])
+    if candidate is None:
+        return
+    stored = deps.store.get_job(candidate.entry.job_id)
+    source = source_of(stored.job if stored else None, job, path.model, path.prompt)
+    if source is None:
+        return
+    tier = near_tier(deps.current.get().cache.families, family)
+    why = weigh(candidate, source, rules_now(config.cache, tier.serves, deps.clock()))
+    check = candidate.tier is Tier.NEAR and _is_checked(order, tier, deps)
+    if why not in {None, Miss.TIER_SERVES_NOTHING}:
+        return
+    hit = why is None and not fresh
+    note = noted(candidate, source, family, served=hit and not check)
+    if hit:  # a check is the operator's, so the user does not pay for it
+        job = at_the_cached_price(job, config.tokens)
+    if note.served:
+        order.job, order.closed_because = answered_again(job, source, note, order.asked.lane), None
+    else:
+        order.job, order.kept = job.model_copy(update={"cache": note}), source.answer
+
+
+def _is_checked(order: Order, tier: NearTier, deps: Deps) -> bool:
+    """Whether the model is asked although the near tier has an answer: only where the model answers at once."""
+    now, down = deps.clock(), deps.queue().provider.get(Door.INSTANT)
+    if order.asked.lane is Lane.BATCH or instant_closed_because(deps) or (down and down.fresh(now)):
+        return False
+    draw = int(order.job.job_id[:8], 16) / 16**8  # ids are hashes: a repeated call is drawn the same
+    return is_checked(tier, day_of(now), draw)

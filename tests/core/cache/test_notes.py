@@ -1,0 +1,19 @@
+"""What a job keeps of the cache once the model has answered."""
+
+from datetime import UTC, datetime, timedelta
+
+from functions.core.cache.lookup import Tier
+from functions.core.cache.notes import CacheNote, labelling
+from functions.core.model.classification import Category
+from tests.builders import answer
+
+NOW = datetime(2026, 11, 29, tzinfo=UTC)
+NOTE = CacheNote(of="0" * 32, answered_at=NOW, tier=Tier.NEAR, bits=7, family="f", served=False)
+
+
+def test_the_models_answer_labels_the_kept_one() -> None:
+    """Alike or not, and when that was seen; all else stays."""
+    later = NOW + timedelta(minutes=1)
+    same = labelling(NOTE, answer(), answer(itemName="Flask"), later)["cache"]
+    assert CacheNote.model_validate(same) == NOTE.model_copy(update={"same": True, "labelled_at": later})
+    assert labelling(NOTE, answer(), answer(category=Category.WET.value), later)["cache"]["same"] is False
