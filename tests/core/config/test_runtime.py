@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from functions.core.config.runtime import RuntimeConfig
+from functions.core.config.runtime import CacheMode, RuntimeConfig
 from functions.core.shared.time_limits import CALL_TIMEOUT, FUNCTION_TIMEOUT
 
 
@@ -99,3 +99,10 @@ def test_the_borders_of_the_relations_are_allowed(document: dict[str, Any]) -> N
 def test_the_default_leases_outlive_the_functions() -> None:
     """A batch's lease is longer than the longest run of a scheduled function."""
     assert RuntimeConfig().batch.lease_minutes * 60 > FUNCTION_TIMEOUT.total_seconds()
+
+
+def test_the_cache_is_off_until_somebody_turns_it_on() -> None:
+    """Each tier by itself."""
+    assert RuntimeConfig().cache.modes == {CacheMode.OFF}
+    cache = RuntimeConfig.model_validate({"cache": {"exact": "on", "near": "shadow"}}).cache
+    assert cache.modes == {CacheMode.ON, CacheMode.SHADOW}
