@@ -36,7 +36,7 @@ CALLS_AN_HOUR = 20
 
 SIZES = ((390, 844), (1280, 900))
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-VIEWS = ("/", "/operator", "/operator#alerts", "/operator#users", "/operator#settings")
+VIEWS = ("/", "/operator", "/operator#trends", "/operator#alerts", "/operator#users", "/operator#settings")
 
 _FIGURE = "main .figure.fresh"
 _WATCH = f"""

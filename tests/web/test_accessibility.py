@@ -69,6 +69,14 @@ def now(visit: Opened, _: Path) -> "Page":
     return page
 
 
+def trends(visit: Opened, _: Path) -> "Page":
+    """Days that are over, of which a new cloud has none: see test_days.py."""
+    page = visit.operate()
+    page.get_by_role("link", name="Trends").click()
+    page.get_by_text("No day is over yet.").wait_for()
+    return page
+
+
 def alerts(visit: Opened, _: Path) -> "Page":
     """What happened, and who changed what."""
     page = visit.operate()
@@ -83,7 +91,7 @@ def settings(visit: Opened, _: Path) -> "Page":
     page.get_by_role("link", name="Settings").click()
     page.get_by_label("tokens.welcome").fill("11")
     page.get_by_label("tokens.welcome").blur()
-    page.get_by_role("button", name="Apply 1").wait_for()
+    page.get_by_text("Too few days").wait_for()
     return page
 
 
@@ -106,6 +114,7 @@ VIEWS: tuple[Callable[[Opened, Path], "Page"], ...] = (
     result,
     wallet,
     now,
+    trends,
     alerts,
     settings,
     users,

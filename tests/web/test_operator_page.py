@@ -12,6 +12,26 @@ from tests.web.conftest import Opened, classify
 
 NOTICED = 20_000
 
+DRAWN = """
+window.drawn = [];
+window.lines = [];
+const { fillText, stroke } = CanvasRenderingContext2D.prototype;
+const { lineTo } = Path2D.prototype;
+Path2D.prototype.lineTo = function (x, y) {
+  this.reached = Math.max(this.reached ?? 0, x);
+  return lineTo.call(this, x, y);
+};
+CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+  drawn.push([text, x, y]);
+  return fillText.call(this, text, x, y);
+};
+CanvasRenderingContext2D.prototype.stroke = function (path) {
+  if (path) lines.push([path.reached ?? 0, this.getLineDash().length > 0]);
+  return path ? stroke.call(this, path) : stroke.call(this);
+};
+"""
+"""Notes which texts are drawn on a canvas, and how far each line goes and whether it is dashed."""
+
 
 @pytest.fixture(scope="module")
 def busy(cloud: LocalCloud) -> LocalCloud:
@@ -57,7 +77,26 @@ def test_every_chart_has_its_table(opened: Opened, busy: LocalCloud) -> None:
     page = opened.operate()
     page.get_by_text("Show as table").click()
     expect(page.get_by_role("columnheader", name="Until (UTC)")).to_be_visible()
-    expect(page.get_by_role("img", name=re.compile("Spent until now"))).to_be_visible()
+    expect(page.get_by_role("row", name="Limit until 24:00 $10.00")).to_be_visible()
+    said = page.get_by_role(
+        "img", name=re.compile(r"Spent until now: \$[\d.]+; the limit until midnight UTC is \$10\.00")
+    )
+    expect(said).to_be_visible()
+
+
+def test_both_lines_of_the_chart_are_named_at_their_ends(opened: Opened, busy: LocalCloud) -> None:
+    """What is drawn: the limit to midnight with its name at the right edge, and the last value at its point."""
+    page = opened.page
+    page.add_init_script(DRAWN)
+    opened.operate()
+    page.get_by_text("live").wait_for()
+    edge = page.locator("section canvas").first.evaluate("canvas => canvas.width")
+    limit, last = ([each for each in page.evaluate("drawn") if words in each[0]][-1] for words in ("Limit", "now"))
+    assert limit[0] == "Limit $10.00"
+    assert limit[1] > 0.9 * edge
+    assert last[0] == f"${spent(busy) / 1e6:.6f}".rstrip("0") + " now"
+    dashed = [x for x, on in page.evaluate("lines") if on]
+    assert max(dashed) > 0.9 * edge > 0.9 * max(x for x, on in page.evaluate("lines") if not on)
 
 
 def test_changes_by_hand_are_listed(opened: Opened, cloud: LocalCloud) -> None:

@@ -8,14 +8,14 @@ from playwright.sync_api import expect
 
 from functions.core.shared.errors import EcolaneError
 from functions.core.shared.photos import PhotoProblem
+from functions.core.wallet.ledger import SPENDING, Reason
 from functions.deploy import params
 from localcloud.cloud import LocalCloud
 from tests.web.conftest import Opened, classify
 
 WEB = Path(__file__).resolve().parents[2] / "web"
 REFUSALS = (WEB / "lib" / "refusals.js").read_text(encoding="utf-8")
-NOT_SHOWN = {"INTERNAL", "INVALID_REQUEST"}
-"""Defects of the page itself: they show the message."""
+COUNTS = (WEB / "operator" / "counts.js").read_text(encoding="utf-8")
 
 
 def reasons(error: type[EcolaneError]) -> set[str]:
@@ -27,9 +27,16 @@ def reasons(error: type[EcolaneError]) -> set[str]:
 def test_every_refusal_and_photo_problem_has_words() -> None:
     """What a call can be refused for stands in refusals.js, and nothing that no call says any more."""
     listed = set(re.findall(r"^  ([A-Z_]+): \(", REFUSALS, re.MULTILINE))
-    assert listed == reasons(EcolaneError) - NOT_SHOWN
+    assert listed == reasons(EcolaneError) | {"INTERNAL"}
     problems = set(re.findall(r"^  ([a-z]+[A-Za-z]*): \"", REFUSALS, re.MULTILINE))
     assert problems == {problem.value for problem in PhotoProblem}
+
+
+def test_every_reason_of_tokens_has_words() -> None:
+    """And the page adds up as spent what a wallet does."""
+    listed, spending = COUNTS.split("export const SPENDING")
+    assert set(re.findall(r"^  ([a-z]+): \"", listed, re.MULTILINE)) == set(Reason)
+    assert set(re.findall(r'"([a-z]+)"', spending.partition(")")[0])) == SPENDING
 
 
 def test_the_pages_call_the_region_that_a_deploy_has_by_default() -> None:

@@ -26,7 +26,7 @@ const TEXTS = {
   ACCOUNT_BLOCKED: () => "This account is blocked and cannot classify photos. Contact support.",
   INSUFFICIENT_TOKENS: ({ price, balance }) =>
     `This costs ${plural(price, "token")} and you have ${balance}. Claim your bonus, or wait for your next tokens.`,
-  PRICE_CHANGED: ({ price }) => `The price is ${price} tokens now. Press again to accept it.`,
+  PRICE_CHANGED: ({ price }) => `The price is ${plural(price, "token")} now. Nothing was charged.`,
   SETTINGS_CHANGED: ({ field }) => `Somebody else has changed ${field} meanwhile. Look at it, and apply again.`,
   DAILY_LIMIT: ({ resetsAt }) => `You have reached today's limit. It starts anew ${localTime(resetsAt)}.`,
   CONVERSION_LIMIT: ({ tokensLeftToday, pointsAvailable, room }) =>
@@ -47,6 +47,8 @@ const TEXTS = {
   JOB_NOT_UPGRADABLE: () => "No need to pay more: the photo is being classified already.",
   PROVIDER_UNAVAILABLE: ({ retryAfter }) =>
     `The classifier did not answer. Your tokens are back; try again in ${retryAfter ?? 30} seconds, or choose Later.`,
+  INVALID_REQUEST: () => "This page has sent something that is not taken. Reload it.",
+  INTERNAL: () => "Something went wrong on our side. Try again.",
   KEY_REUSED: () => "This request was made before. Reload the page.",
   NOT_ADMIN: ({ problem }) =>
     ({
@@ -56,12 +58,14 @@ const TEXTS = {
     })[problem] ?? "Only operators may do this.",
 };
 
-/** A call that was refused, or of which no answer came. `reason` is the functions' constant, undefined without one. */
+/** A call that was refused, or of which no answer came. `reason` is the functions' constant, undefined without one;
+ * `forOperators` are the functions' own words where these name what an operator has typed. */
 export class Refusal extends Error {
-  constructor(text, reason, details) {
+  constructor(text, reason, details, said = text) {
     super(text);
     this.reason = reason;
     this.details = details;
+    this.forOperators = reason === "INVALID_REQUEST" ? said : text;
   }
 
   /** Whether the same request may be sent again as it is: its outcome is not known, or it came too early. */
@@ -76,7 +80,7 @@ export class Refusal extends Error {
       ? "Something went wrong on our side. Try again."
       : "You are offline. It goes on when you are back.";
     const text = TEXTS[reason]?.(details) ?? (reason ? error.message : unanswered);
-    return new Refusal(text, reason, details);
+    return new Refusal(text, reason, details, error.message);
   }
 }
 

@@ -5,6 +5,8 @@ import { dollars } from "../lib/format.js";
 
 const HEIGHT = 180;
 const DAY_SECONDS = 86_400;
+const GAP = 4;
+const ROOM_ABOVE = 1.2; // for the name of the topmost line
 
 const clock = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 16);
 
@@ -16,17 +18,44 @@ function colour(element, name) {
   return found;
 }
 
+/** Writes the names of both lines beside them: the limit at its end at midnight, and the last value at its point. */
+function name(plot, colours) {
+  const { ctx, data, bbox } = plot;
+  const [at, spent, limits] = data;
+  const last = at.length - 2;
+  const write = (text, x, y, align, stroke) => {
+    ctx.textAlign = align;
+    ctx.fillStyle = stroke;
+    ctx.fillText(text, x, y);
+  };
+  const edge = GAP * uPlot.pxRatio;
+  ctx.save();
+  ctx.font = `600 ${13 * uPlot.pxRatio}px system-ui`;
+  ctx.textBaseline = "bottom";
+  write(`Limit ${dollars(limits[0])}`, bbox.left + bbox.width, plot.valToPos(limits[0], "y", true) - edge, "right", colours.limit);
+  const [x, y] = [plot.valToPos(at[last], "x", true), plot.valToPos(spent[last], "y", true)];
+  const roomy = x < bbox.left + 0.75 * bbox.width;
+  write(`${dollars(spent[last])} now`, x + (roomy ? edge : -edge), y - edge, roomy ? "left" : "right", colours.spent);
+  ctx.restore();
+}
+
 /** The course of a day's cost, from midnight to midnight UTC. `rows` and `now` are {at, micros}. */
 export function DayCurve({ rows, now, limit, day }) {
   const box = useRef(null);
   const chart = useRef(null);
   const begins = Date.parse(`${day}T00:00:00Z`) / 1000;
   const points = [{ at: begins, micros: 0 }, ...rows.filter((row) => row.at < now.at), now];
-  const data = [points.map(({ at }) => at), points.map(({ micros }) => micros), points.map(() => limit)];
+  const midnight = begins + DAY_SECONDS;
+  const data = [
+    [...points.map(({ at }) => at), midnight],
+    [...points.map(({ micros }) => micros), null],
+    [...points, midnight].map(() => limit),
+  ];
   useEffect(() => {
     const { current } = box;
     const width = () => Math.max(current.clientWidth, 200);
     const axis = { stroke: colour(current, "--quiet"), grid: { show: false }, ticks: { show: false }, font: "13px system-ui" };
+    const colours = { spent: colour(current, "--accent"), limit: colour(current, "--warning") };
     const line = { width: 2, points: { show: false } };
     chart.current = new uPlot(
       {
@@ -34,16 +63,17 @@ export function DayCurve({ rows, now, limit, day }) {
         height: HEIGHT,
         legend: { show: false },
         cursor: { show: false },
-        scales: { x: { time: false, range: [begins, begins + DAY_SECONDS] }, y: { range: (_, __, most) => [0, most || 1] } },
+        scales: { x: { time: false, range: [begins, midnight] }, y: { range: (_, __, most) => [0, ROOM_ABOVE * most || 1] } },
         axes: [
           { ...axis, splits: () => [0, 6, 12, 18].map((hour) => begins + hour * 3600), values: (_, at) => at.map(clock) },
           { ...axis, size: 72, values: (_, values) => values.map(dollars) },
         ],
         series: [
           {},
-          { ...line, stroke: colour(current, "--accent") },
-          { ...line, width: 1, stroke: colour(current, "--warning"), dash: [6, 4] },
+          { ...line, stroke: colours.spent },
+          { ...line, width: 1, stroke: colours.limit, dash: [6, 4] },
         ],
+        hooks: { draw: [(plot) => name(plot, colours)] },
       },
       data,
       current,
@@ -57,8 +87,8 @@ export function DayCurve({ rows, now, limit, day }) {
   }, [day]);
   useEffect(() => chart.current?.setData(data), [now.micros, rows.length, limit, Math.floor(now.at / 60)]);
   return html`
-    <div ref=${box} role="img" aria-label=${`Spent until now: ${dollars(now.micros)} of ${dollars(limit)}`}></div>
-    <p class="quiet">Line: spent until then. Dashed: today's limit.</p>
+    <div ref=${box} role="img" aria-label=${`Spent until now: ${dollars(now.micros)}; the limit until midnight UTC is ${dollars(limit)}`}></div>
+    <p class="quiet">Line: spent until then. Dashed: today's limit, until midnight UTC.</p>
     <details>
       <summary class="link">Show as table</summary>
       <div class="scroll" tabindex="0">
@@ -69,6 +99,7 @@ export function DayCurve({ rows, now, limit, day }) {
               ({ at, micros }) =>
                 html`<tr key=${at}><th scope="row">${clock(at)}</th><td class="number">${dollars(micros)}</td></tr>`,
             )}
+            <tr><th scope="row">Limit until 24:00</th><td class="number">${dollars(limit)}</td></tr>
           </tbody>
         </table>
       </div>

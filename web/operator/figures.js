@@ -3,6 +3,8 @@
 const DAY_SECONDS = 86_400;
 const PACE_SECONDS = 3 * 3600;
 
+export const total = (numbers) => numbers.reduce((sum, n) => sum + n, 0);
+
 /** The sum of a day's shards: {limit, reserved, spent, excess}, and `lanes`, their counters by lane with `micros`. */
 export function sumOfShards(shards) {
   const sum = { limit: 0, reserved: 0, spent: 0, excess: 0 };
@@ -39,7 +41,7 @@ export function waitWithin(counters, share) {
     .filter(([name]) => name.startsWith("wait:"))
     .map(([name, n]) => [Number(name.slice(5)), n])
     .sort(([a], [b]) => a - b);
-  const all = waits.reduce((sum, [, n]) => sum + n, 0);
+  const all = total(waits.map(([, n]) => n));
   let seen = 0;
   for (const [bucket, n] of waits) {
     seen += n;

@@ -8,9 +8,16 @@ import { signInProblem } from "../lib/refusals.js";
 import { Alerts } from "./alerts.js";
 import { Now } from "./now.js";
 import { Settings } from "./settings.js";
+import { Trends } from "./trends.js";
 import { Users } from "./users.js";
 
-const PAGES = { now: ["Now", Now], alerts: ["Alerts", Alerts], users: ["Users", Users], settings: ["Settings", Settings] };
+const PAGES = {
+  now: ["Now", Now],
+  trends: ["Trends", Trends],
+  alerts: ["Alerts", Alerts],
+  users: ["Users", Users],
+  settings: ["Settings", Settings],
+};
 const READ_MICROS = 0.3;
 
 function App({ cloud }) {

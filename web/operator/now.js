@@ -5,6 +5,7 @@ import { date, day, dollars, duration, exact, percent, plural, relative, whole }
 import { remember, remembered, useLive, useNow } from "../lib/live.js";
 import { Alert } from "./alerts.js";
 import { DayCurve } from "./chart.js";
+import { Returns, Tokens } from "./counts.js";
 import { atThisPace, course, hours, ofKind, sumOfShards, waitWithin } from "./figures.js";
 
 const SHARDS_MAX = 512;
@@ -56,8 +57,9 @@ export function Now({ cloud }) {
         <${DayCurve} rows=${dayCourse} now=${upToNow} limit=${sum.limit} day=${today} />
       </section>
       <${Lanes} lanes=${sum.lanes} queue=${live.queue.value} />
-      <${Answers} lanes=${sum.lanes} counted=${live.usage.value?.rows} spent=${spent} now=${now} />
+      <${Answers} lanes=${sum.lanes} spent=${spent} />
       <${NeedsYou} alerts=${live.open.value ?? []} crons=${live.crons.value} now=${now} />
+      <${Counted} rows=${live.usage.value?.rows} now=${now} />
       <${Hours} slots=${slots} />
     </div>
   `;
@@ -140,7 +142,7 @@ function Lane({ words, counters }) {
   `;
 }
 
-function Answers({ lanes, counted, spent, now }) {
+function Answers({ lanes, spent }) {
   const all = Object.values(lanes);
   const done = all.reduce((sum, counters) => sum + (counters.done ?? 0), 0);
   const failed = all.reduce((sum, counters) => sum + ofKind(counters, "failed"), 0);
@@ -152,10 +154,6 @@ function Answers({ lanes, counted, spent, now }) {
         ${percent(failed, done + failed)} failed · ${percent(lanes.batch.done ?? 0, done)} came later, at half the price ·
         ${" "}${done ? `${dollars(Math.round(spent / done))} a photo` : "no photo yet"}
       </p>
-      ${counted &&
-      html`<p class="quiet" title=${exact(counted.countedAt)}>
-        ${plural(counted.visits.all, "user")} today, ${whole(counted.visits[0])} new, ${whole(counted.visits[7])} back after a week; counted ${relative(counted.countedAt, now)}
-      </p>`}
     </section>
   `;
 }
@@ -174,6 +172,28 @@ function NeedsYou({ alerts, crons, now }) {
             html`<li key=${name}><strong>${name}</strong> failed <span class="quiet" title=${exact(failedAt)}>${relative(failedAt, now)}</span></li>`,
         )}
       </ul>
+    </section>
+  `;
+}
+
+const SINCE = { 0: "New today", 1: "Back after 1 day", 7: "Back after 7 days", 28: "Back after 28 days" };
+
+/** What the guard has counted of the day's rows, hourly: users and tokens. */
+function Counted({ rows, now }) {
+  if (!rows) return null;
+  const { visits, tokens, countedAt } = rows;
+  const asOf = html`<p class="quiet" title=${exact(countedAt)}>Counted ${relative(countedAt, now)}, once an hour.</p>`;
+  return html`
+    <section class="card" aria-labelledby="users">
+      <h2 id="users">Users today</h2>
+      <p><span class="figure">${whole(visits.all)}</span> with a photo</p>
+      <${Returns} rows=${Object.entries(SINCE).map(([age, words]) => ({ words, back: visits[age] ?? 0, of: visits.all }))} came="Users" could="Of" />
+      ${asOf}
+    </section>
+    <section class="card rest" aria-labelledby="tokens">
+      <h2 id="tokens">Tokens today</h2>
+      <${Tokens} tokens=${tokens} />
+      ${asOf}
     </section>
   `;
 }

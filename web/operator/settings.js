@@ -2,6 +2,7 @@
 import { doc } from "../vendor/firebase.js";
 import { html, useEffect, useMemo, useState } from "../vendor/ui.js";
 import { useLive } from "../lib/live.js";
+import { WhatIf } from "./what_if.js";
 
 const SECTIONS = { tokens: "Tokens", plans: "Plans", images: "Photos", instant: "Instant lane", batch: "Batch lane", budget: "Budget", refresh: "Allowances", model: "Model", flags: "Rollouts" };
 
@@ -57,7 +58,7 @@ export function Settings({ cloud }) {
       setUndo(changed.length ? changed : null);
       setEdits({});
     } catch (refusal) {
-      setNotice({ bad: refusal.message });
+      setNotice({ bad: refusal.forOperators });
     }
   };
   const changes = Object.entries(edits);
@@ -69,6 +70,7 @@ export function Settings({ cloud }) {
       <ul class="list">
         ${changes.map(([field, value]) => html`<li key=${field}>${field}: ${said(at(stored.value, field))} → <strong>${value === undefined ? "not readable" : said(value)}</strong></li>`)}
       </ul>
+      <${WhatIf} cloud=${cloud} changes=${changes.length && !wrong.length ? nested(changes) : null} />
       <div class="row">
         <button class="button primary" disabled=${!changes.length || wrong.length > 0} onClick=${() => apply(changes, changes.map(([field]) => [field, at(stored.value, field)]))}>
           Apply ${changes.length || ""}
