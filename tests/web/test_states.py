@@ -77,6 +77,26 @@ def test_a_day_without_a_photo_says_so(opened: Opened) -> None:
     assert accessible(page)
 
 
+def test_where_nothing_has_happened_it_says_so(opened: Opened) -> None:
+    """No alert, no change of a setting, no failed cron."""
+    page = opened.operate()
+    expect(page.get_by_role("region", name="Needs you").get_by_text("Nothing.")).to_be_visible()
+    page.get_by_role("link", name="Alerts").click()
+    expect(page.get_by_text("There was none in the last weeks.")).to_be_visible()
+    expect(page.get_by_text("Nobody has changed anything.")).to_be_visible()
+    assert accessible(page)
+
+
+def test_a_wallet_without_an_entry_says_so(opened: Opened) -> None:
+    """Instead of an empty list: a wallet that was made anew, or whose entries have not come yet."""
+    page = opened.start()
+    uid = page.evaluate("async () => (await import('/vendor/firebase.js')).getAuth().currentUser.uid")
+    opened.cloud.firestore_client().document(f"users/{uid}/wallet/main").update({"recent": []})
+    page.get_by_role("button", name="10 tokens").click()
+    expect(page.get_by_text("Nothing has come or gone yet.")).to_be_visible()
+    assert accessible(page)
+
+
 def test_a_limit_that_is_reached_comes_first(opened: Opened) -> None:
     """What is closed, until when, and the money, in the one sentence."""
     today = opened.cloud.clock()

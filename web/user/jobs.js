@@ -43,7 +43,7 @@ function Sending({ item, uploads, quote }) {
         ${item.problem
           ? html`<p role="alert" class="bad">${item.problem}</p>
               <div class="row">
-                <button class="button small" onClick=${() => uploads.again(item.id)}>Try again</button>
+                <button class="button small" onClick=${() => uploads.again(item.id)}>${item.reason === "PRICE_CHANGED" ? `Accept ${plural(item.price, "token")}` : "Try again"}</button>
                 ${elsewhere && item.lane === "instant" && quote && html`<button class="button small" onClick=${() => uploads.again(item.id, "batch", quote.batch.price)}>Later, ${plural(quote.batch.price, "token")}</button>`}
                 <button class="button small" onClick=${() => uploads.drop(item.id)}>Remove</button>
               </div>`

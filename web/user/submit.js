@@ -37,14 +37,14 @@ export function useUploads(cloud, changed) {
       change(item.id, { problem: null });
       item.path ??= await upload(item, (share) => change(item.id, { share }));
       previews.current.set(item.path, item.preview);
-      change(item.id, { share: 1 });
+      change(item.id, { path: item.path, share: 1 });
       await classify(item);
       drop(item.id);
     } catch (error) {
       const refusal = error instanceof Refusal ? error : uploadRefusal(error);
-      if (!refusal.mayRepeat) item.requestId = crypto.randomUUID();
-      if (refusal.reason === "PRICE_CHANGED") item.price = refusal.details.price;
-      change(item.id, { problem: refusal.message, reason: refusal.reason });
+      const requestId = refusal.mayRepeat ? item.requestId : crypto.randomUUID();
+      const price = refusal.reason === "PRICE_CHANGED" ? refusal.details.price : item.price;
+      change(item.id, { requestId, price, problem: refusal.message, reason: refusal.reason });
     }
     changed();
   };

@@ -60,6 +60,7 @@ export function Wallet({ cloud, wallet, close }) {
     </section>
     <section aria-labelledby="history">
       <h2 id="history">Lately</h2>
+      ${wallet.value && recent.length === 0 && html`<p class="quiet">Nothing has come or gone yet.</p>`}
       <ul class="list">
         ${recent.map((entry) => html`
           <li class="bar" key=${entry.entryId}>
