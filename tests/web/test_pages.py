@@ -15,6 +15,7 @@ from tests.web.conftest import Opened, classify
 
 WEB = Path(__file__).resolve().parents[2] / "web"
 REFUSALS = (WEB / "lib" / "refusals.js").read_text(encoding="utf-8")
+WALLET = (WEB / "user" / "wallet.js").read_text(encoding="utf-8")
 COUNTS = (WEB / "operator" / "counts.js").read_text(encoding="utf-8")
 
 
@@ -33,9 +34,10 @@ def test_every_refusal_and_photo_problem_has_words() -> None:
 
 
 def test_every_reason_of_tokens_has_words() -> None:
-    """And the page adds up as spent what a wallet does."""
-    listed, spending = COUNTS.split("export const SPENDING")
-    assert set(re.findall(r"^  ([a-z]+): \"", listed, re.MULTILINE)) == set(Reason)
+    """For operators and for users; and the page adds up as spent what a wallet does."""
+    words, spending = COUNTS.split("export const SPENDING")
+    for listed in (words, WALLET.partition("};")[0]):
+        assert set(re.findall(r"^  ([a-z]+): \"", listed, re.MULTILINE)) == set(Reason)
     assert set(re.findall(r'"([a-z]+)"', spending.partition(")")[0])) == SPENDING
 
 

@@ -10,6 +10,8 @@ export const REASONS = {
   manual: "Things named by hand",
   refresh: "Allowance",
   grant: "Granted by operators",
+  buy: "Bought",
+  period: "Subscriptions",
   charge: "Photos",
   upgrade: "Upgrades",
   refund: "Refunds",

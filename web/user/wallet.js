@@ -14,6 +14,8 @@ const WORDS = {
   manual: "You named a thing",
   refresh: "Allowance",
   grant: "From our team",
+  buy: "Tokens bought",
+  period: "Subscription",
 };
 
 export function useWallet(cloud) {
