@@ -6,6 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
+from functions.core.config.changes import known_fields
 from functions.core.shared.errors import EcolaneError
 from functions.core.shared.photos import PhotoProblem
 from functions.core.wallet.ledger import SPENDING, Reason
@@ -39,6 +40,14 @@ def test_every_reason_of_tokens_has_words() -> None:
     for listed in (words, WALLET.partition("};")[0]):
         assert set(re.findall(r"^  ([a-z]+): \"", listed, re.MULTILINE)) == set(Reason)
     assert set(re.findall(r'"([a-z]+)"', spending.partition(")")[0])) == SPENDING
+
+
+def test_every_section_of_the_settings_has_a_title() -> None:
+    """One without would not be shown."""
+    sections = re.search(r"SECTIONS = \{(.*?)\};", (WEB / "operator" / "settings.js").read_text(encoding="utf-8"))
+    assert sections is not None
+    titled = set(re.findall(r'(\w+|""): "', sections[1]))
+    assert titled == {field.rpartition(".")[0].partition(".")[0] or '""' for field in known_fields()}
 
 
 def test_the_pages_call_the_region_that_a_deploy_has_by_default() -> None:

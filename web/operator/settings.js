@@ -4,7 +4,7 @@ import { html, useEffect, useMemo, useState } from "../vendor/ui.js";
 import { useLive } from "../lib/live.js";
 import { WhatIf } from "./what_if.js";
 
-const SECTIONS = { tokens: "Tokens", plans: "Plans", images: "Photos", instant: "Instant lane", batch: "Batch lane", budget: "Budget", refresh: "Allowances", model: "Model", flags: "Rollouts" };
+const SECTIONS = { tokens: "Tokens", plans: "Plans", images: "Photos", instant: "Instant lane", batch: "Batch lane", budget: "Budget", refresh: "Allowances", model: "Model", flags: "Rollouts", cache: "Cache", "": "Defaults" };
 
 const at = (config, field) => field.split(".").reduce((part, name) => part?.[name], config) ?? null;
 const said = (value) => (value === null ? "default" : typeof value === "string" ? value : JSON.stringify(value));
@@ -84,7 +84,7 @@ export function Settings({ cloud }) {
       </div>
     </section>
     <label>Find a setting<input type="search" value=${search} onInput=${(event) => setSearch(event.target.value)} /></label>
-    ${Object.entries({ ...SECTIONS, "": "Defaults" }).map(([section, title]) => {
+    ${Object.entries(SECTIONS).map(([section, title]) => {
       const own = shown.filter(({ field }) => (field.includes(".") ? field.split(".")[0] : "") === section);
       return own.length > 0 && html`
         <section class="card" key=${section} aria-labelledby=${`section-${section}`}>
