@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from functions.core.budget.state import BudgetState
 from functions.core.config.changes import REMOTE_KEYS
 from functions.core.config.runtime import RuntimeConfig
 from functions.core.jobs.queue_stats import QueueStats
+from functions.core.shared.providers import split
 from functions.deploy.params import ConfigurationError, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -91,12 +92,27 @@ class Deps:
 
         return prepare_known(data, rules.side_max, rules.jpeg_quality)
 
-    def model_price(self, model: str | None = None, *, batch: bool = False, at: datetime | None = None) -> ModelPrice:
-        """Return the price of a model in a lane, or of the one that is asked now, today or as it was `at` a time; see
-        `adapters.prices.model_price`."""
+    def listed_price(self, name: str, at: datetime, *, batch: bool) -> ModelPrice:
+        """Return what the price library has for a model where the deploy asks it; see `adapters.prices.model_price`."""
         from functions.adapters.prices import model_price
 
-        return model_price(model or self.settings.openai_model, at or self.clock(), batch=batch)
+        return model_price(name, at, batch=batch, zone=self.settings.zone_of(split(name)[0]))
+
+    def model_price(self, model: str | None = None, *, batch: bool = False, at: datetime | None = None) -> ModelPrice:
+        """Return the price of a model in a lane, or of the one that is asked now, today or as it was `at` a time; see
+        `adapters.prices.price_in_force`."""
+        from functions.adapters.prices import price_in_force
+
+        name, overrides = model or self.settings.openai_model, self.runtime().model.prices
+        zone = self.settings.zone_of(split(name)[0])
+        return price_in_force(overrides, name, at or self.clock(), batch=batch, zone=zone)
+
+    def price_to_hold(self, model: str | None = None, *, batch: bool = False) -> ModelPrice:
+        """Return the higher of today's and tomorrow's price: a call that is held today may end tomorrow."""
+        from functions.core.model.prices import dearest
+
+        now = self.clock()
+        return dearest(*(self.model_price(model, batch=batch, at=at) for at in (now, now + timedelta(days=1))))
 
     def safety_identifier(self, uid: str) -> str | None:
         """Return what the provider knows a user by; None where it is none of OpenAI's, which may not know the field."""
@@ -149,8 +165,8 @@ def deps() -> Deps:
 
     built = Deps(load_settings(), _clock)
     try:
-        for batch in (False, True):
-            built.model_price(batch=batch)
+        for batch in (False, True):  # as listed: an operator's price would take a read of the config
+            built.listed_price(built.settings.openai_model, built.clock(), batch=batch)
     except UnknownPriceError as unknown:
         raise ConfigurationError(f"OPENAI_MODEL: {unknown}") from unknown
     return built

@@ -29,6 +29,7 @@ LOOKS: tuple[Callable[..., None], ...] = (
     users.user,
     stories.find,
     stories.job,
+    prices.prices,
     prices.simulate_price,
 )
 CHANGES: tuple[Callable[..., None], ...] = (

@@ -158,3 +158,9 @@ def member(**changes: Any) -> BatchMember:
 def account() -> Account:
     """Return an account that nothing has been posted to."""
     return Account(empty_wallet(NOW))
+
+
+def flat_price(usd: str, output: str | None = None, longer: tuple[tuple[int, ModelPrice], ...] = ()) -> ModelPrice:
+    """Return a price at which input costs the same however the cache is used, and output as much if it is not given."""
+    amount = Decimal(usd)
+    return ModelPrice(amount, amount, amount, Decimal(output or usd), longer)

@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -208,7 +207,7 @@ class _NoPrices:
 @pytest.mark.parametrize("model", FORMULAS)
 def test_every_model_that_a_deploy_offers_has_a_price(model: str, *, batch: bool) -> None:
     """What can be selected works, in both lanes."""
-    Deps(replace(SETTINGS, openai_model=model), StillClock()).model_price(batch=batch)
+    Deps(SETTINGS, StillClock()).listed_price(model, StillClock()(), batch=batch)
 
 
 def test_ids_are_new_and_safe_in_a_path() -> None:

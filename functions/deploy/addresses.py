@@ -23,6 +23,13 @@ def is_openai(url: str) -> bool:
     return host == OPENAI_HOST or host.endswith(f".{OPENAI_HOST}")
 
 
+def openai_region(url: str) -> str | None:
+    """Return the region whose address of OpenAI's this is; None for any other address."""
+    parts = _split(url)
+    region, dot, host = ((parts and parts.hostname) or "").partition(".")
+    return region if dot and host == OPENAI_HOST else None
+
+
 def _split(url: str) -> SplitResult | None:
     try:
         return urlsplit(url)

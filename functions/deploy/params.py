@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from firebase_functions import params
 
 from functions.core.model.image_tokens import FORMULAS
-from functions.deploy.addresses import is_openai, is_sealed
+from functions.core.shared.providers import Provider
+from functions.deploy.addresses import is_openai, is_sealed, openai_region
 
 if TYPE_CHECKING:
     from functions.core.rollouts.flags import Flag
@@ -114,6 +115,10 @@ class Settings:
     def asks_openai(self) -> bool:
         """Whether the provider is OpenAI itself, in whatever region, or its stand-in in a local cloud."""
         return self.emulated or is_openai(self.openai_base_url)
+
+    def zone_of(self, provider: Provider) -> str | None:
+        """Return the provider's region that the deploy has chosen, which can cost more; None for no choice."""
+        return openai_region(self.openai_base_url) if provider is Provider.OPENAI else None
 
 
 def project() -> str:

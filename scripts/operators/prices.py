@@ -1,23 +1,90 @@
-"""`simulate-price`: what a change of prices, plans or the model would mean, with the arithmetic."""
+"""`prices`: what the models cost, from when and by whose word. `simulate-price`: what a change of prices, plans or the
+model would mean, with the arithmetic."""
 
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from functions.adapters.prices import model_price
+from functions.adapters.prices import price_in_force
 from functions.core.config.changes import proposed
+from functions.core.config.price_overrides import override_at
 from functions.core.config.runtime import RuntimeConfig
 from functions.core.insights.projection import Assumptions, Line, projection
-from functions.core.model.usage import ModelPrice
+from functions.core.model.image_tokens import undated
+from functions.core.model.prices import RETIRES
+from functions.core.model.usage import ModelPrice, UnknownPriceError
+from functions.core.shared.lanes import Lane
+from functions.core.shared.providers import split
+from functions.use_cases.rollouts.serving import models_asked
 from scripts.operators.printing import changes_table, dollars, table
-from scripts.operators.session import AsJson, looking
+from scripts.operators.session import AsJson, Operation, OperatorDeps, command, looking
 from scripts.operators.settings import assigned
 
 Cells = list[tuple[str, str, str, str]]
 Users = Annotated[int, typer.Option(min=0, max=1_000_000_000)]
+
+AMOUNTS = ("input", "cached", "cacheWrite", "output")
+
+
+@command(looking)
+def prices(
+    operation: Operation,
+    days: Annotated[int, typer.Option(min=1, max=366, help="How many days to look ahead, today included.")] = 90,
+) -> None:
+    """What each model costs, from which day and by whose word: the price library's, or an operator's (model.prices).
+
+    Of the models that are asked or named in model.prices, in dollars a million tokens. Three reads.
+    docs/operations.md shows how to name a price.
+    """
+    deps = operation.deps
+    names = sorted(models_asked(deps) | {each.name for each in deps.runtime().model.prices})
+    rows = [row for name in names for lane in Lane for row in _dated(name, lane, deps, days)]
+    stops = {name: f"{RETIRES[undated(name)]}" for name in names if undated(name) in RETIRES}
+
+    def render(console: Console) -> None:
+        columns = ("model", "lane", "since", *AMOUNTS, "source")
+        cells = [tuple(row[name] for name in columns) for row in rows]
+        headings = ("model", "lane", "from", *(f">{kind}" for kind in AMOUNTS), "~source")
+        console.print(table(*headings, rows=cells))
+        for model, day in stops.items():
+            console.print(f"OpenAI stops {model} on {day}.")
+
+    operation.show({"prices": rows, "stops": stops}, render)
+
+
+def _dated(name: str, lane: Lane, deps: OperatorDeps, days: int) -> Iterator[dict[str, str]]:
+    """Yield a model's price of today in a lane, and each later one from the day on which it begins."""
+    shown = None
+    for ahead in range(days):
+        at = deps.clock().astimezone(UTC) + timedelta(days=ahead)
+        cells = _cells(name, lane, deps, at)
+        if cells != shown:
+            yield {"model": name, "lane": lane.value, "since": f"{at:%Y-%m-%d}", **cells}
+        shown = cells
+
+
+def _cells(name: str, lane: Lane, deps: OperatorDeps, at: datetime) -> dict[str, str]:
+    """Return the price at a time as it is printed, with its source. An operator's price that changes nothing is told:
+    it can go."""
+    batch, override = lane is Lane.BATCH, override_at(deps.runtime().model.prices, name, lane, at.date())
+    source = library = f"genai-prices {version('genai-prices')}"
+    try:
+        price = deps.model_price(name, batch=batch, at=at)
+    except UnknownPriceError:
+        return dict.fromkeys(AMOUNTS, "none") | {"source": library}
+    if override is not None:
+        try:
+            same = deps.listed_price(name, at, batch=batch) == price
+        except UnknownPriceError:
+            same = False
+        source = f"model.prices since {override.since}" + (f", as {library}" if same else "")
+    amounts = (price.input, price.cached, price.cache_write, price.output)
+    return {kind: f"{each.normalize():f}" for kind, each in zip(AMOUNTS, amounts, strict=True)} | {"source": source}
 
 
 def simulate_price(  # noqa: PLR0913, PLR0917  (the options of a command)
@@ -58,7 +125,7 @@ def simulate_price(  # noqa: PLR0913, PLR0917  (the options of a command)
         name = model or deps.settings.openai_model
         given = Assumptions(
             model=name,
-            prices=_prices(name, deps.clock(), input_price, output_price),
+            prices=_prices(name, deps, after.config, input_price, output_price),
             size=(width, height),
             answer_tokens=answer_tokens,
             users={"free": free, "plus": plus, "pro": pro},
@@ -92,10 +159,15 @@ def _render(console: Console, title: str, cells: Cells, changed: list[dict[str, 
         console.print(table("figure", ">now", "~how it comes about", rows=rows))
 
 
-def _prices(model: str, now: datetime, input_price: float | None, output_price: float | None) -> dict[str, ModelPrice]:
+def _prices(
+    model: str, deps: OperatorDeps, config: RuntimeConfig, input_price: float | None, output_price: float | None
+) -> dict[str, ModelPrice]:
     """Return the model's price in each lane. Instant prices given in its place bring those of a batch along, in the
     proportion of today."""
-    instant, batch = model_price(model, now, batch=False), model_price(model, now, batch=True)
+    zone = deps.settings.zone_of(split(model)[0])
+    instant, batch = (
+        price_in_force(config.model.prices, model, deps.clock(), batch=each, zone=zone) for each in (False, True)
+    )
     input_times = Decimal(str(input_price)) / instant.input if input_price else None
     output_times = Decimal(str(output_price)) / instant.output if output_price else Decimal(1)
     return {

@@ -146,7 +146,7 @@ def _follows(new: Proposal, deps: OperatorDeps) -> list[str]:
     if changed & {"budget.dailyLimitMicros", "budget.monthlyLimitMicros", "budget.batchOnlyPercent"}:
         daily, today = config.budget.daily_limit_micros, day_of(now)
         instant = input_tokens_max(deps.settings.openai_model, config.images.side_max)
-        batch_micros, instant_micros = line_micros(deps), most_micros(instant, deps.model_price())
+        batch_micros, instant_micros = line_micros(deps), most_micros(instant, deps.price_to_hold())
         follows.append(
             f"{dollars(daily)} a day buy {daily // batch_micros:,} batch photos or {daily // instant_micros:,} "
             "instant photos at their highest cost."

@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.deploy.addresses import is_openai, is_sealed
+from functions.deploy.addresses import is_openai, is_sealed, openai_region
 
 IN_THE_CLEAR = [
     "http://api.openai.com/v1",
@@ -36,3 +36,20 @@ def test_openai_is_known_by_its_host(url: str) -> None:
 def test_others_are_not_taken_for_openai(url: str) -> None:
     """However their names begin or end."""
     assert not is_openai(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "region"),
+    [
+        ("https://eu.api.openai.com/v1", "eu"),
+        ("https://US.API.OpenAI.com/v1", "us"),
+        ("https://api.openai.com/v1", None),
+        ("https://eu.api.openai.com.example/v1", None),
+        ("https://eu.notapi.openai.com/v1", None),
+        ("https://[::1", None),
+        ("", None),
+    ],
+)
+def test_a_region_of_openais_is_known_by_its_host(url: str, region: str | None) -> None:
+    """Its prices are higher; others' addresses are no region."""
+    assert openai_region(url) == region

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -477,6 +478,7 @@ def test_every_look_is_json_and_a_screen(cloud: InProcessCloud, run: Run) -> Non
         ("letters", "show", letter),
         ("config", "get"),
         ("config", "history"),
+        ("prices",),
         ("simulate-price",),
         ("simulate-price", "--set", "tokens.batchPrice=2", "--free", "500"),
     ]
@@ -523,3 +525,41 @@ def test_a_users_history_comes_in_pages(cloud: InProcessCloud, run: Run) -> None
     assert {job["jobId"] for job in first["jobs"] + rest["jobs"]} == set(jobs)
     assert first["wallet"]["balance"] == 7
     assert "pushTokens" not in first["wallet"]
+
+
+def test_prices_shows_which_price_holds_from_when_and_by_whose_word(cloud: InProcessCloud, run: Run) -> None:
+    """The library's, an operator's from its day on, one that the library has caught up with, and none at all."""
+    day, later = (f"{cloud.clock().date() + timedelta(days=ahead)}" for ahead in (0, 10))
+    luna = {"provider": "openai", "model": "gpt-6-luna", "lane": "instant", "since": later}
+    same = {"provider": "anthropic", "model": "claude-haiku-5-5", "lane": "batch", "since": day}
+    written = [
+        luna | {"inputUsdPerMillion": "0.2", "outputUsdPerMillion": "1"},
+        same
+        | {"inputUsdPerMillion": "0.05", "outputUsdPerMillion": "0.25"}
+        | {"cachedUsdPerMillion": "0.005", "cacheWriteUsdPerMillion": "0.0625"},
+        luna
+        | {"provider": "azure", "model": "gpt-4.1-nano", "inputUsdPerMillion": "0.11", "outputUsdPerMillion": "0.5"},
+        luna | {"provider": "azure", "inputUsdPerMillion": "0.12", "outputUsdPerMillion": "0.6"},
+    ]
+    assert run("config", "set", f"model.prices={json.dumps(written)}", "--yes").exit_code == 0
+    cloud.clock.advance(timedelta(seconds=31))
+    answer = json.loads(run("prices", "--json").stdout)
+    rows = {(row["model"], row["lane"], row["since"]): row for row in answer["prices"]}
+    library = f"genai-prices {version('genai-prices')}"
+    told = {key: (row["input"], row["output"], row["source"]) for key, row in rows.items()}
+    assert told["gpt-6-luna", "instant", day] == ("0.1", "0.5", library)
+    assert told["gpt-6-luna", "instant", later] == ("0.2", "1", f"model.prices since {later}")
+    assert told["gpt-6-luna", "batch", day] == ("0.05", "0.25", library)
+    assert told["anthropic/claude-haiku-5-5", "batch", day][2] == f"model.prices since {day}, as {library}"
+    assert told["azure/gpt-6-luna", "batch", day] == ("none", "none", library)
+    assert ("gpt-6-luna", "batch", later) not in rows
+    printed = run("prices", "--days", "5").stdout
+    assert later not in printed.replace(f"since {later}", "")
+    assert answer["stops"] == {}
+
+
+def test_prices_says_when_a_model_leaves(cloud: InProcessCloud, run: Run) -> None:
+    """The day that OpenAI has named."""
+    cloud.configure({"model": {"next": "gpt-5-nano"}, "flags": {"model": {"cohort": "test"}}})
+    assert json.loads(run("prices", "--json").stdout)["stops"] == {"gpt-5-nano": "2026-12-11"}
+    assert "OpenAI stops gpt-5-nano on 2026-12-11." in run("prices").stdout

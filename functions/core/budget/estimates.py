@@ -16,9 +16,9 @@ from typing import Any
 from functions.core.model.dialects.openai import completion_request
 from functions.core.model.image_tokens import formula_of, image_tokens, image_tokens_max
 from functions.core.model.prompts import OUTPUT_TOKENS_MAX, PROMPTS
-from functions.core.model.providers import Provider, split
 from functions.core.model.usage import ModelPrice, Usage, cost_micros
 from functions.core.shared.locales import LANGUAGE_CHARACTERS_MAX, REGION_CHARACTERS_MAX
+from functions.core.shared.providers import Provider, split
 
 CHARACTERS_PER_TOKEN = 3.5
 """OpenAI counts "about four characters of English" (https://help.openai.com/en/articles/4936856): 14 % above that."""
@@ -48,9 +48,10 @@ def input_tokens_max(model: str, side: int) -> int:
 def most_micros(input_tokens: int, price: ModelPrice) -> int:
     """Return the most that a call with this input can cost, in micro-dollars."""
     # Written to the provider's cache, input can cost more than plain; in a batch, read from it as well.
-    dearest = max(price.input, price.cached, price.cache_write)
+    rate = price.of_input(input_tokens)
+    dearest = max(rate.input, rate.cached, rate.cache_write)
     bound = Usage(input_tokens=input_tokens, output_tokens=OUTPUT_TOKENS_MAX)
-    safe = ModelPrice(input=dearest, cached=dearest, cache_write=dearest, output=price.output)
+    safe = ModelPrice(input=dearest, cached=dearest, cache_write=dearest, output=rate.output)
     return cost_micros(bound, safe) + 1  # that was rounded half up, and may have been rounded down
 
 

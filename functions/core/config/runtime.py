@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
 
 from functions.core.config.plans import Allowances, Plans
+from functions.core.config.price_overrides import PriceOverride
 from functions.core.rollouts.flags import Flags
 from functions.core.shared.records import Record, Uid
 from functions.core.shared.time_limits import CALL_TIMEOUT, FUNCTION_TIMEOUT
@@ -148,9 +149,17 @@ class CacheRules(Record):
 
 
 class ModelRules(Record):
-    """`next` is the model that the flag `model` tries beside the deploy's OPENAI_MODEL; none, and nobody gets it."""
+    """`next` is the model that the flag `model` tries beside the deploy's OPENAI_MODEL; none, and nobody gets it.
+    `prices` are those that hold instead of the price library's."""
 
     next: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    prices: Annotated[tuple[PriceOverride, ...], Field(max_length=50)] = ()
+
+    @model_validator(mode="after")
+    def _one_price_a_day(self) -> "ModelRules":
+        if len({(each.provider, each.model, each.lane, each.since) for each in self.prices}) < len(self.prices):
+            raise ValueError("two prices of one model and lane begin on the same day")
+        return self
 
 
 class RuntimeConfig(Record):

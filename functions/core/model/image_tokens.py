@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from functions.core.model.providers import Provider, split
+from functions.core.shared.providers import Provider, split
 
 TILE_PX = 512
 TILE_FIT_PX = 2_048
@@ -78,18 +78,24 @@ ANTHROPIC_FORMULAS: dict[str, Formula] = {"claude-haiku-5-5": Cells(side_max=2_5
 
 _OF_PROVIDER: Mapping[Provider, Mapping[str, Formula]] = {
     Provider.OPENAI: FORMULAS,
+    Provider.AZURE: FORMULAS,
     Provider.ANTHROPIC: ANTHROPIC_FORMULAS,
 }
 
 _SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8})$")
 
 
+def undated(model: str) -> str:
+    """Return a model's name without the day of its snapshot, as OpenAI or as Anthropic writes it."""
+    return _SNAPSHOT.sub("", model)
+
+
 def formula_of(name: str) -> Formula:
-    """Return how a model, by the name of `core.model.providers`, or a dated snapshot of it, counts images. Raises
+    """Return how a model, by the name of `core.shared.providers`, or a dated snapshot of it, counts images. Raises
     UnknownImageTokensError if that is unknown."""
     provider, model = split(name)
     formulas = _OF_PROVIDER[provider]
-    formula = formulas.get(model) or formulas.get(_SNAPSHOT.sub("", model))
+    formula = formulas.get(model) or formulas.get(undated(model))
     if formula is None:
         raise UnknownImageTokensError(
             f"what an image costs with the model {model!r} is not known; set {provider.upper()}_MODEL to one of "

@@ -26,21 +26,28 @@ class Usage(Record):
 
 @dataclass(frozen=True)
 class ModelPrice:
-    """Micro-dollars a token in one lane of one model, which is the same number as dollars a million tokens."""
+    """Micro-dollars a token in one lane of one model, which is the same number as dollars a million tokens. `longer`
+    has the prices of whole requests with more input tokens than so many, fewest first."""
 
     input: Decimal
     cached: Decimal
     cache_write: Decimal
     output: Decimal
+    longer: "tuple[tuple[int, ModelPrice], ...]" = ()
+
+    def of_input(self, tokens: int) -> "ModelPrice":
+        """Return the price of a request with so many input tokens, those of its cache included."""
+        return next((price for more_than, price in reversed(self.longer) if tokens > more_than), self)
 
 
 def cost_micros(usage: Usage, price: ModelPrice) -> int:
     """Return the cost of one answer in micro-dollars, rounded half up."""
+    rate = price.of_input(usage.input_tokens)
     plain = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
     full = (
-        plain * price.input
-        + usage.cached_tokens * price.cached
-        + usage.cache_write_tokens * price.cache_write
-        + usage.output_tokens * price.output
+        plain * rate.input
+        + usage.cached_tokens * rate.cached
+        + usage.cache_write_tokens * rate.cache_write
+        + usage.output_tokens * rate.output
     )
     return int(full.quantize(Decimal(1), ROUND_HALF_UP))

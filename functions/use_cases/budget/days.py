@@ -32,7 +32,7 @@ def model_micros(model: str, deps: Deps, *, batch: bool) -> int:
     """Return the most that one call to this model can cost. What is held is raised once an answer has cost more than
     its estimate."""
     tokens = input_tokens_max(model, deps.runtime().images.side_max)
-    return raised(most_micros(tokens, deps.model_price(model, batch=batch)), deps.budget().hold_percent(model))
+    return raised(most_micros(tokens, deps.price_to_hold(model, batch=batch)), deps.budget().hold_percent(model))
 
 
 def looks_for_room(day: str, looks: int, deps: Deps, *, surely_open: bool = True) -> Iterator[dict[str, Shard]]:

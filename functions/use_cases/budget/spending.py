@@ -78,7 +78,7 @@ def instant_ceiling(job: Job, photo: bytes, deps: Deps) -> CostCeiling:
     path, side = served(job.uid, deps), deps.runtime().images.side_max
     model = path.model
     tokens = input_tokens(model, job.region, job.language, size) if size else input_tokens_max(model, side)
-    micros, percent = most_micros(tokens, deps.model_price(model)), deps.budget().hold_percent(model)
+    micros, percent = most_micros(tokens, deps.price_to_hold(model)), deps.budget().hold_percent(model)
     (shard,) = shard_names(int(deps.new_id(), 16), deps.budget().shard_count, 1)
     hold = call_hold(day_of(deps.clock()), shard, model, raised(micros, percent), percent)
     return CostCeiling(hold.micros, hold, arms=path.arms)

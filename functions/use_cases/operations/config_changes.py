@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from functions.core.config.changes import proposed, require_seen, require_sense
 from functions.core.config.reading import readable
+from functions.core.model.prices import require_sound, retired
+from functions.core.model.usage import UnknownPriceError
 from functions.core.operations.change_alerts import change_alert
 from functions.core.shared.alerts import AlertKind
 from functions.core.shared.errors import InvalidRequest
+from functions.core.shared.lanes import Lane
 from functions.core.shared.plain_text import cleaned
 from functions.core.shared.utc_days import day_of, next_day
 from functions.use_cases.budget.days import line_micros, reviewer
 from functions.use_cases.rollouts.serving import priced
 
 if TYPE_CHECKING:
+    from functions.core.config.price_overrides import PriceOverride
+    from functions.core.model.usage import ModelPrice
     from functions.core.shared.alerts import Alert
     from functions.core.shared.records import Fields
     from functions.wiring import Deps
@@ -28,11 +34,13 @@ def change_config(
     """Change the config, with its audit entry and an alert. Returns what `admin_set_config` does.
 
     The alert also goes to its earlier receivers: whoever takes an operator's account over takes them off first. Raises
-    InvalidRequest for an unknown field, a value out of range or above the deploy's, a limit that buys no photo, or a
-    model without a price, and SettingsChanged for a field that is not as it was `seen`; nothing is changed.
+    InvalidRequest for an unknown field, a value out of range or above the deploy's, a limit that buys no photo, a model
+    without a price, or a price that would not hold, and SettingsChanged for a field that is not as it was `seen`;
+    nothing is changed.
     """
     audit_id, most, photo_micros = deps.new_id(), deps.settings.daily_limit_micros_max, line_micros(deps)
     outcome: dict[str, Any] = {}
+    today = deps.clock().astimezone(UTC).date()
     in_force = deps.runtime()
 
     def decide(stored: dict[str, Any]) -> tuple[dict[str, Any], Fields, Alert | None]:
@@ -45,6 +53,10 @@ def change_config(
         model = new.config.model.next
         if model and "model" in changes and priced(model, deps) is None:
             raise InvalidRequest(f"model.next: {cleaned(model)} has no known price in both lanes.", field="model.next")
+        if model and "model" in changes and retired(model, today):
+            raise InvalidRequest(f"model.next: OpenAI has stopped {cleaned(model)}.", field="model.next")
+        for override in set(new.config.model.prices) - set(readable(stored, in_force)[0].model.prices):
+            require_sound(override, _listed(override, deps), today)
         outcome.update(config=new.config.as_json(), changed=new.changed)
         audit = {"by": by, "at": deps.clock(), "changed": new.changed}
         if not new.changed:
@@ -62,3 +74,12 @@ def change_config(
         tomorrow, lambda document, books: review_books(document, books, None) if books.shards else None
     )
     return outcome
+
+
+def _listed(override: PriceOverride, deps: Deps) -> ModelPrice | None:
+    """Return what the price library has for an override's first day; None if it has nothing."""
+    since = datetime.combine(override.since, time(), UTC)
+    try:
+        return deps.listed_price(override.name, since, batch=override.lane is Lane.BATCH)
+    except UnknownPriceError:
+        return None

@@ -1,14 +1,12 @@
 """Tokens into money."""
 
-from decimal import Decimal
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from functions.core.model.usage import ModelPrice, Usage, cost_micros
-from tests.builders import BATCH_PRICE, PRICE
+from functions.core.model.usage import Usage, cost_micros
+from tests.builders import BATCH_PRICE, PRICE, flat_price
 
 
 @pytest.mark.parametrize(
@@ -35,8 +33,15 @@ def test_each_kind_of_token_has_the_price_of_its_lane(usage: Usage, instant: int
 @pytest.mark.parametrize(("tokens", "micros"), [(1, 1), (2, 1), (3, 2), (4, 2), (5, 3)])
 def test_half_a_micro_dollar_is_rounded_up(tokens: int, micros: int) -> None:
     """At half a micro-dollar a token, one token costs one micro-dollar: never free."""
-    half = ModelPrice(*[Decimal("0.5")] * 4)
+    half = flat_price("0.5")
     assert cost_micros(Usage(input_tokens=tokens, output_tokens=0), half) == micros
+
+
+def test_a_long_request_is_billed_by_its_length_as_a_whole() -> None:
+    """Cached tokens count for the length; at the limit itself the request is not long."""
+    price = flat_price("1", "2", longer=((1_000, flat_price("5", "9")),))
+    for tokens, micros in ((1_000, 1_000 + 20), (1_001, 5_005 + 90)):
+        assert cost_micros(Usage(input_tokens=tokens, cached_tokens=900, output_tokens=10), price) == micros
 
 
 def test_ten_thousand_photos_cost_what_the_invoice_says() -> None:

@@ -1,12 +1,13 @@
 """Invoices computed by hand: for each row what the provider bills, with every factor written out, against our books.
 
-Prices are dollars a million tokens, which is micro-dollars a token, as on OpenAI's price pages. Image tokens follow its
-guide: tiles of 512 pixels after fitting into 2,048 and 768 (gpt-4o, gpt-4.1), or patches of 32 pixels times a factor.
+Prices are dollars a million tokens, which is micro-dollars a token, as on the providers' price pages. Image tokens
+follow OpenAI's guide: tiles of 512 pixels after fitting into 2,048 and 768 (gpt-4o, gpt-4.1), or patches of 32 pixels
+times a factor; Anthropic counts 28 pixels a token.
 """
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
@@ -14,9 +15,11 @@ import pytest
 from functions.adapters.prices import model_price
 from functions.core.budget.anomalies import Terms
 from functions.core.jobs.attempts import judge
+from functions.core.model.dialects import anthropic
 from functions.core.model.dialects.openai import read_completion
 from functions.core.model.image_tokens import formula_of, image_tokens
-from functions.core.model.usage import cost_micros
+from functions.core.model.usage import ModelPrice, Usage, cost_micros
+from functions.core.shared.providers import Provider, named
 from tests.builders import NOW, completion_body
 
 
@@ -93,7 +96,8 @@ INVOICES = [
 
 def booked(invoice: Invoice) -> int:
     """Return what our books say of the provider's answer, read as every answer is, on the day of the invoice."""
-    terms = Terms(invoice.model, model_price(invoice.model, NOW, batch=invoice.batch), most_micros=10**6)
+    price = model_price(invoice.model, NOW, batch=invoice.batch)
+    terms = Terms(invoice.model, price, most_micros=10**6)
     return terms.cost_micros(judge(read_completion(completion_body(usage=invoice.usage))))
 
 
@@ -129,3 +133,126 @@ def test_an_answer_costs_the_price_of_its_day(day: datetime, micros: int) -> Non
     usage = read_completion(completion_body(usage={"prompt_tokens": 1_000, "completion_tokens": 200})).usage
     assert usage is not None
     assert cost_micros(usage, model_price("o3", day, batch=False)) == micros
+
+
+@dataclass(frozen=True)
+class Bill:
+    """One answer of another provider, or in a region: its usage as that provider reports it, and the cost by hand."""
+
+    provider: Provider
+    model: str
+    zone: str | None
+    batch: bool
+    usage: dict[str, Any]
+    micros: Decimal
+
+
+def at_azure(prompt: int, cached: int, output: int, written: int = 0) -> dict[str, Any]:
+    """Return a usage block as Azure writes it; reasoning is a part of the output."""
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": output,
+        "total_tokens": prompt + output,
+        "prompt_tokens_details": {"cached_tokens": cached, "audio_tokens": 0, "cache_write_tokens": written},
+        "completion_tokens_details": {"reasoning_tokens": output // 2, "audio_tokens": 0},
+    }
+
+
+def at_anthropic(plain: int, read: int, written: int, output: int, **more: Any) -> dict[str, Any]:
+    """Return a usage block as Anthropic writes it: `input_tokens` without what the cache has read or written."""
+    return {
+        "input_tokens": plain,
+        "cache_creation_input_tokens": written,
+        "cache_read_input_tokens": read,
+        "cache_creation": {"ephemeral_5m_input_tokens": written, "ephemeral_1h_input_tokens": 0},
+        "output_tokens": output,
+        "server_tool_use": None,
+        **more,
+    }
+
+
+OPENAI, AZURE, ANTHROPIC = Provider.OPENAI, Provider.AZURE, Provider.ANTHROPIC
+LUNA, HAIKU, MINI, NANO = "gpt-6-luna", "claude-haiku-5-5", "gpt-5.4-mini", "gpt-4.1-nano"
+
+BILLS = [
+    # OpenAI's addresses of a region: 10 % more for models since March 2026
+    Bill(OPENAI, LUNA, "eu", False, at_azure(1_200, 0, 220), (1_200 * D("0.10") + 220 * D("0.50")) * D("1.1")),
+    Bill(OPENAI, LUNA, "eu", True, at_azure(1_200, 0, 220), (1_200 * D("0.05") + 220 * D("0.25")) * D("1.1")),
+    Bill(OPENAI, "gpt-4o-mini", "eu", False, at_azure(9_000, 0, 250), 9_000 * D("0.15") + 250 * D("0.60")),
+    # luna's cache writes cost 1.25 times its input, reads a tenth: 176 plain, 512 read, 512 written
+    Bill(OPENAI, LUNA, None, False, at_azure(1_200, 512, 220, 512), D("17.6") + D("5.12") + 64 + 110),
+    Bill(OPENAI, LUNA, None, True, at_azure(1_200, 512, 220, 512), (D("17.6") + D("5.12") + 64 + 110) / 2),
+    # beyond 272,000 tokens of input the whole request costs twice as much, its output 1.5 times
+    Bill(OPENAI, LUNA, None, False, at_azure(272_000, 0, 200), D(27_200 + 100)),
+    Bill(OPENAI, LUNA, None, False, at_azure(272_010, 10, 200), 272_000 * D("0.20") + 10 * D("0.02") + 150),
+    # Azure: gpt-6-luna 10 % more in the US, 20 % in the EU; no batches
+    Bill(AZURE, LUNA, None, False, at_azure(1_200, 0, 220), D(120 + 110)),
+    Bill(AZURE, LUNA, None, False, at_azure(1_200, 1_024, 220), D("17.6") + D("10.24") + 110),
+    Bill(AZURE, LUNA, "us", False, at_azure(1_200, 0, 220), D(132 + 121)),
+    Bill(AZURE, LUNA, "eu", False, at_azure(1_200, 0, 220), D(144 + 132)),
+    Bill(
+        AZURE,
+        LUNA,
+        "eu",
+        False,
+        at_azure(1_200, 512, 220, 512),
+        176 * D("0.12") + 512 * D("0.012") + 512 * D("0.15") + 132,
+    ),
+    Bill(AZURE, MINI, "eu", True, at_azure(1_000, 400, 200), 600 * D("0.4125") + 400 * D("0.04125") + 200 * D("2.475")),
+    Bill(AZURE, MINI, None, True, at_azure(1_000, 0, 200), D(375 + 450)),
+    # gpt-4.1-nano's batches have no meter for cached input; meters of a zone are in whole 0.001 $: 0.0275 is 0.028
+    Bill(AZURE, NANO, None, True, at_azure(1_000, 400, 200), D(50 + 40)),
+    Bill(AZURE, NANO, None, False, at_azure(1_000, 400, 200), D(60 + 10 + 80)),
+    Bill(AZURE, NANO, "us", False, at_azure(1_000, 400, 200), 600 * D("0.11") + 400 * D("0.028") + 200 * D("0.44")),
+    # Anthropic: 512 x 384 is ceil(512 / 28) x ceil(384 / 28) = 19 x 14 = 266 tokens; the cache's tokens come beside it
+    Bill(ANTHROPIC, HAIKU, None, False, at_anthropic(976, 0, 0, 230), 976 * D("0.10") + 230 * D("0.50")),
+    Bill(ANTHROPIC, HAIKU, None, True, at_anthropic(976, 0, 0, 230, service_tier="batch"), D("48.8") + D("57.5")),
+    Bill(ANTHROPIC, HAIKU, None, False, at_anthropic(266, 710, 0, 230), D("26.6") + D("7.10") + 115),
+    Bill(ANTHROPIC, HAIKU, None, False, at_anthropic(266, 0, 710, 230), D("26.6") + D("88.75") + 115),
+    Bill(
+        ANTHROPIC,
+        HAIKU,
+        None,
+        True,
+        at_anthropic(266, 355, 355, 230),
+        D("13.3") + D("1.775") + D("22.1875") + D("57.5"),
+    ),
+    # thinking is output, an answer that was cut or refused is billed for what there is of it
+    Bill(ANTHROPIC, HAIKU, None, False, at_anthropic(976, 0, 0, 900), D("97.6") + 450),
+    Bill(ANTHROPIC, HAIKU, None, False, at_anthropic(976, 0, 0, 3), D("97.6") + D("1.5")),
+    # in the US alone 10 % more
+    Bill(ANTHROPIC, HAIKU, "us", False, at_anthropic(976, 0, 0, 230, inference_geo="us"), (D("97.6") + 115) * D("1.1")),
+    Bill(ANTHROPIC, HAIKU, "us", True, at_anthropic(266, 710, 0, 230), (D("13.3") + D("3.55") + D("57.5")) * D("1.1")),
+    # beyond 100,000 tokens, those of the cache included, everything costs five times as much
+    Bill(ANTHROPIC, HAIKU, None, False, at_anthropic(99_000, 1_000, 0, 100), D(9_900 + 10 + 50)),
+    Bill(ANTHROPIC, HAIKU, None, False, at_anthropic(99_000, 1_001, 0, 100), 49_500 + D("50.05") + 250),
+]
+
+
+def usage_of(bill: Bill) -> Usage:
+    """Return what a bill's answer reports, in our terms."""
+    if bill.provider is ANTHROPIC:
+        usage = anthropic.read_completion({"content": [], "stop_reason": "end_turn", "usage": bill.usage}).usage
+    else:
+        usage = read_completion(completion_body(usage=bill.usage)).usage
+    assert usage is not None
+    return usage
+
+
+def price_of(bill: Bill) -> ModelPrice:
+    """Return what a bill is settled by."""
+    return model_price(named(bill.provider, bill.model), NOW, batch=bill.batch, zone=bill.zone)
+
+
+@pytest.mark.parametrize("bill", BILLS, ids=str)
+def test_each_provider_costs_what_its_bill_says(bill: Bill) -> None:
+    """To the micro-dollar: the exact arithmetic, rounded half up, whatever region, lane, cache or length."""
+    assert cost_micros(usage_of(bill), price_of(bill)) == int(bill.micros.quantize(D(1), ROUND_HALF_UP))
+
+
+@pytest.mark.parametrize("provider", [OPENAI, AZURE, ANTHROPIC])
+def test_each_providers_month_adds_up(provider: Provider) -> None:
+    """Ten thousand of each bill: what rounding leaves is below 1 % of the whole."""
+    bills = [bill for bill in BILLS if bill.provider is provider]
+    exact = sum((bill.micros for bill in bills), D(0))
+    assert abs(sum(cost_micros(usage_of(bill), price_of(bill)) for bill in bills) - exact) <= exact / 100

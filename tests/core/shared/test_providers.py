@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.core.model.providers import Provider, named, split
+from functions.core.shared.providers import Provider, named, split
 
 
 @pytest.mark.parametrize(
@@ -10,6 +10,7 @@ from functions.core.model.providers import Provider, named, split
     [
         (Provider.OPENAI, "gpt-6-luna", "gpt-6-luna"),
         (Provider.ANTHROPIC, "claude-haiku-5-5", "anthropic/claude-haiku-5-5"),
+        (Provider.AZURE, "gpt-6-luna", "azure/gpt-6-luna"),
     ],
 )
 def test_a_name_tells_the_provider(provider: Provider, model: str, name: str) -> None:

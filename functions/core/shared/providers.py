@@ -8,9 +8,12 @@ from enum import StrEnum
 
 
 class Provider(StrEnum):
-    """A company that answers photos: a dialect in `core.model.dialects`, a transport in `adapters.providers`."""
+    """A company that answers photos and sends the bill, by its name in the price library: a dialect in
+    `core.model.dialects`, a transport in `adapters.providers`. Azure has OpenAI's models and a price list of its own;
+    nobody asks it yet."""
 
     OPENAI = "openai"
+    AZURE = "azure"
     ANTHROPIC = "anthropic"
 
 
