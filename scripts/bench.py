@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from scripts.benchmarks.skipped import SkippedError
 from scripts.browsers import NoBrowserError
 
 NAMES = (
@@ -21,6 +22,7 @@ NAMES = (
     "budget",
     "cache",
     "coldstart",
+    "forecast",
     "instant",
     "instantcost",
     "jobcost",
@@ -62,6 +64,9 @@ def main(
     except ModuleNotFoundError as error:
         console.print(f"[red]bench:[/] {error.name} is not installed: make venv/.dev")
         sys.exit(1)
+    except SkippedError as skipped:
+        console.print(f"[yellow]bench:[/] {name} is skipped: {skipped}")
+        figures = {"skipped": str(skipped)}
     except NoBrowserError as missing:
         console.print(f"[red]bench:[/] {missing}")
         sys.exit(1)

