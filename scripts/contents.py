@@ -14,6 +14,11 @@ from typing import Any
 import typer
 
 from functions.core.config.runtime import RuntimeConfig
+from functions.core.rollouts.arms import BUCKETS
+from functions.core.rollouts.counts import BUCKET_FIRST_MS, BUCKET_LAST
+from functions.core.rollouts.flags import ABOUT, NEXT_COHORT, PERCENTS, Cohort, FlagRules
+from functions.core.rollouts.stops import FlagState
+from functions.core.shared.records import UID
 from functions.deploy import options
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -119,11 +124,40 @@ def _fields(schema: dict[str, Any], defs: dict[str, Any], prefix: str) -> Iterat
         }
 
 
+ROLLOUTS = ROOT / "web" / "operator" / "rollouts.json"
+
+
+def rollouts_as_written() -> str:
+    """Return what the operators' page has to know of flags: who looks after each and until when, the stages, how calls
+    are counted, and the schemas by which functions read rules and states."""
+    told = {
+        "flags": {flag: {"does": of.does, "owner": of.owner, "until": f"{of.until}"} for flag, of in ABOUT.items()},
+        "stages": {each: {"percent": PERCENTS[each], "next": NEXT_COHORT.get(each)} for each in Cohort},
+        "buckets": BUCKETS,
+        "times": {"firstMs": BUCKET_FIRST_MS, "last": BUCKET_LAST},
+        "uid": f"^{UID.pattern}$",
+        "rules": _bare(FlagRules.model_json_schema()),
+        "state": _bare(FlagState.model_json_schema()),
+    }
+    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in told.items())
+    return f"{{\n{lines}\n}}\n"
+
+
+def _bare(schema: Any) -> Any:
+    """Return a schema without its words."""
+    if isinstance(schema, list):
+        return [_bare(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {name: _bare(each) for name, each in schema.items() if name not in {"title", "description"}}
+
+
 def write_docs() -> None:
-    """Write the tables anew, and the settings that the operators' page shows."""
+    """Write the tables anew, and what the operators' page shows of settings and flags."""
     for name in TABLES:
         (ROOT / name).write_text(page_as_written(name), encoding="utf-8")
     SETTINGS.write_text(settings_as_written(), encoding="utf-8")
+    ROLLOUTS.write_text(rollouts_as_written(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -130,3 +130,8 @@ def test_what_cannot_be_added_is_said(
 def test_the_pages_list_of_settings_is_as_written() -> None:
     """A field, range or default that changes in the config changes on the operators' page."""
     assert contents.SETTINGS.read_text(encoding="utf-8") == contents.settings_as_written(), "run make docs"
+
+
+def test_the_pages_facts_of_flags_are_as_written() -> None:
+    """A flag, its owner, a stage or a field of its documents that changes in the core changes on their page."""
+    assert contents.ROLLOUTS.read_text(encoding="utf-8") == contents.rollouts_as_written(), "run make docs"

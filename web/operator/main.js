@@ -7,6 +7,7 @@ import { bill, useNow } from "../lib/live.js";
 import { signInProblem } from "../lib/refusals.js";
 import { Alerts } from "./alerts.js";
 import { Now } from "./now.js";
+import { Rollouts } from "./rollouts.js";
 import { Settings } from "./settings.js";
 import { Trends } from "./trends.js";
 import { Users } from "./users.js";
@@ -14,6 +15,7 @@ import { Users } from "./users.js";
 const PAGES = {
   now: ["Now", Now],
   trends: ["Trends", Trends],
+  rollouts: ["Rollouts", Rollouts],
   alerts: ["Alerts", Alerts],
   users: ["Users", Users],
   settings: ["Settings", Settings],

@@ -6,11 +6,12 @@ import { WhatIf } from "./what_if.js";
 
 const SECTIONS = { tokens: "Tokens", plans: "Plans", images: "Photos", instant: "Instant lane", batch: "Batch lane", budget: "Budget", refresh: "Allowances", model: "Model", flags: "Rollouts", cache: "Cache", "": "Defaults" };
 
-const at = (config, field) => field.split(".").reduce((part, name) => part?.[name], config) ?? null;
+/** Returns what is stored in a field by its dotted name; null for a default. */
+export const storedAt = (config, field) => field.split(".").reduce((part, name) => part?.[name], config) ?? null;
 const said = (value) => (value === null ? "default" : typeof value === "string" ? value : JSON.stringify(value));
 
 /** Returns {tokens: {welcome: 12}} for [["tokens.welcome", 12]]. */
-function nested(changes) {
+export function changesOf(changes) {
   const result = {};
   for (const [field, value] of changes) {
     const names = field.split(".");
@@ -50,10 +51,10 @@ export function Settings({ cloud }) {
   if (!shown || !stored.value) return html`<div class="skeleton figure" role="status" aria-label="Loading"></div>`;
 
   const edit = (field, value) =>
-    setEdits(({ [field]: _, ...others }) => (said(value ?? null) === said(at(stored.value, field)) ? others : { ...others, [field]: value }));
+    setEdits(({ [field]: _, ...others }) => (said(value ?? null) === said(storedAt(stored.value, field)) ? others : { ...others, [field]: value }));
   const apply = async (changes, seen) => {
     try {
-      const { changed } = await cloud.call("admin_set_config", { changes: nested(changes), seen: Object.fromEntries(seen) });
+      const { changed } = await cloud.call("admin_set_config", { changes: changesOf(changes), seen: Object.fromEntries(seen) });
       setNotice({ good: changed.length ? `Applied: ${changed.map(({ field }) => field).join(", ")}. It is in force within 30 seconds.` : "It was so already." });
       setUndo(changed.length ? changed : null);
       setEdits({});
@@ -68,11 +69,11 @@ export function Settings({ cloud }) {
       <h2 id="pending">Changes</h2>
       ${changes.length === 0 && html`<p class="quiet">Change a field below: before and after stand here first.</p>`}
       <ul class="list">
-        ${changes.map(([field, value]) => html`<li key=${field}>${field}: ${said(at(stored.value, field))} → <strong>${value === undefined ? "not readable" : said(value)}</strong></li>`)}
+        ${changes.map(([field, value]) => html`<li key=${field}>${field}: ${said(storedAt(stored.value, field))} → <strong>${value === undefined ? "not readable" : said(value)}</strong></li>`)}
       </ul>
-      <${WhatIf} cloud=${cloud} changes=${changes.length && !wrong.length ? nested(changes) : null} />
+      <${WhatIf} cloud=${cloud} changes=${changes.length && !wrong.length ? changesOf(changes) : null} />
       <div class="row">
-        <button class="button primary" disabled=${!changes.length || wrong.length > 0} onClick=${() => apply(changes, changes.map(([field]) => [field, at(stored.value, field)]))}>
+        <button class="button primary" disabled=${!changes.length || wrong.length > 0} onClick=${() => apply(changes, changes.map(([field]) => [field, storedAt(stored.value, field)]))}>
           Apply ${changes.length || ""}
         </button>
         ${changes.length > 0 && html`<button class="button" onClick=${() => setEdits({})}>Leave as it is</button>`}
@@ -90,7 +91,7 @@ export function Settings({ cloud }) {
         <section class="card" key=${section} aria-labelledby=${`section-${section}`}>
           <h2 id=${`section-${section}`}>${title}</h2>
           <div class="grid">
-            ${own.map((field) => html`<${Field} key=${field.field} of=${field} now=${at(stored.value, field.field)} edited=${field.field in edits} value=${edits[field.field]} edit=${edit} />`)}
+            ${own.map((field) => html`<${Field} key=${field.field} of=${field} now=${storedAt(stored.value, field.field)} edited=${field.field in edits} value=${edits[field.field]} edit=${edit} />`)}
           </div>
         </section>
       `;

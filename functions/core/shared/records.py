@@ -50,12 +50,13 @@ NO_CURSOR = "must be the nextCursor of the page before"
 JobId = Annotated[str, Form(r"[0-9a-f]{32}", "must be a jobId as we answer with it")]
 """The id of a job, as `classify_image` returned it."""
 
-_UID = re.compile(r"(?!__.*__$)(?!\.{1,2}$)[^/\x00-\x1f\x7f\ud800-\udfff]{1,128}")
+UID = re.compile(r"(?!__.*__$)(?!\.{1,2}$)[^/\x00-\x1f\x7f\ud800-\udfff]{1,128}")
+"""All of a user's id; read by Python and by the pages' JavaScript."""
 
 
 def is_uid(text: str) -> bool:
     """Tell whether this can be a user's id: fit for paths and document ids, since a custom token may carry any text."""
-    return _UID.fullmatch(text) is not None
+    return UID.fullmatch(text) is not None
 
 
 def _require_uid(text: str) -> str:
