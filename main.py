@@ -73,6 +73,14 @@ def cancel_job(call: Call) -> Answer:
 
 
 @on_call(**CALL)
+def report_answer(call: Call) -> Answer:
+    """Take a user's word that an answer is wrong: it is not given again, and a cached one's price comes back."""
+    from functions.use_cases.jobs.report_answer import report_answer as use_case
+
+    return serve_call(call, use_case)
+
+
+@on_call(**CALL)
 def get_wallet(call: Call) -> Answer:
     """Show balance, today's quotas and recent entries; the first call brings the welcome tokens."""
     from functions.use_cases.wallet.get_wallet import get_wallet as use_case

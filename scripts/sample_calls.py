@@ -29,6 +29,7 @@ def sample_calls(uid: str, job_id: str = NO_JOB) -> dict[str, dict[str, Any]]:
         "list_jobs": {"limit": 5},
         "upgrade_job": {**job, "maxTokens": 5},
         "cancel_job": {**job},
+        "report_answer": {**job, "reason": "wrong_item"},
         "get_wallet": {},
         "list_ledger": {"limit": 5},
         "claim_daily_bonus": {**device},

@@ -14,11 +14,13 @@ from typing import Any, Literal
 import pytest
 from openai import OpenAI
 
+from functions.core.jobs.disputes import DisputeReason
 from functions.core.jobs.jobs import FINAL
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
 from functions.use_cases.jobs.cancel_job import CancelJob, cancel_job
 from functions.use_cases.jobs.classify_images import ClassifyImages, classify_images
+from functions.use_cases.jobs.report_answer import ReportAnswer, report_answer
 from functions.use_cases.jobs.upgrade_job import UpgradeJob, upgrade_job
 from functions.use_cases.wallet.unregister_device import UnregisterDevice, unregister_device
 from scripts.inprocess import CrashError, InProcessCloud
@@ -87,6 +89,18 @@ def known(cloud: InProcessCloud) -> None:
     classify(cloud, "photo-zero")
 
 
+def answered_again(cloud: InProcessCloud) -> None:
+    """A photo was answered by an earlier answer."""
+    known(cloud)
+    classify(cloud, "photo-one")
+
+
+def report_hit(cloud: InProcessCloud) -> Any:
+    """The answer that was given again is disputed."""
+    (hit,) = [name for name, job in listed(cloud, "aiJobs").items() if job["cache"] and job["cache"]["served"]]
+    return report_answer(ReportAnswer(jobId=hit, reason=DisputeReason.OTHER), "ann", cloud.deps)
+
+
 def many(cloud: InProcessCloud) -> Any:
     """Three photos in one call."""
     images = [
@@ -108,6 +122,7 @@ SCENARIOS: dict[str, tuple[Callable[[InProcessCloud], Any], Callable[[InProcessC
     "classify_image, a known photo": (known, lambda cloud: classify(cloud, "photo-one")),
     "classify_image, not that one": (known, lambda cloud: classify(cloud, "photo-one", language="nb")),
     "classify_images, one known": (known, many),
+    "report_answer": (answered_again, report_hit),
     "classify_image batch": (lambda _: None, lambda cloud: classify(cloud, "photo-one", "batch")),
     "classify_images": (lambda _: None, many),
     "upgrade_job": (one_queued, lambda cloud: upgrade_job(UpgradeJob(jobId=only_job(cloud)), "ann", cloud.deps)),
@@ -177,7 +192,8 @@ def examine(cloud: InProcessCloud) -> None:
     found = listed(cloud, "aiJobs")
     assert set(paid) == set(found), "a charge without a job, or a job without a charge"
     for job_id, job in found.items():
-        assert paid[job_id] == (job["tokensCost"] if job["status"] == "done" else 0)
+        given_back = job["dispute"] and job["cache"] and job["cache"]["served"]
+        assert paid[job_id] == (job["tokensCost"] if job["status"] == "done" and not given_back else 0)
         assert (job["result"] is not None) == (job["status"] == "done")
         assert job["leaseUntil"] is None
     openai = OpenAI(api_key="stand-in", base_url="http://openai.local/v1", http_client=cloud.openai.http_client())

@@ -67,7 +67,12 @@ def requests() -> dict[str, dict[str, Any]]:
     calls = sample_calls("ann")
     for data in calls.values():
         data.update({"deviceId": "phone-of-ann"} if "deviceId" in data else {})
-    for name, job in (("get_job", "instant"), ("upgrade_job", "queued"), ("cancel_job", "sent")):
+    for name, job in (
+        ("get_job", "instant"),
+        ("upgrade_job", "queued"),
+        ("cancel_job", "sent"),
+        ("report_answer", "instant"),
+    ):
         calls[name]["jobId"] = JOBS[job].removeprefix("aiJobs/")
     return calls
 

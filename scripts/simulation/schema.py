@@ -22,7 +22,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "int?": "refreshShard",
         "time": "createdAt updatedAt",
     },
-    "users/*/cachedPhotos/main": {"map": "entries", "time": "expireAt"},
+    "users/*/cachedPhotos/main": {"map": "entries?", "time": "expireAt"},
     "users/*/ledger/*": {
         "int": "seq delta points bought balanceAfter",
         "str": "reason day",
@@ -41,7 +41,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "time?": "queuedAt estimatedCompletion leaseUntil completedAt",
         "list": "notify",
         "map": "arms",
-        "map?": "result error usage hold cache",
+        "map?": "result error usage hold cache dispute",
         "bool": "chargeStands",
     },
     "batches/*": {
@@ -64,6 +64,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "int": "absurd absurdMicros shardCount",
     },
     "stats/rollouts": {"map": "model? prompt?"},
+    "stats/answers": {"map": "disputed"},
     "stats/cache": {"map": "families", "time?": "labelledUntil"},
     "stats/refresh": {"map": "workers"},
     "budget/*": {

@@ -110,6 +110,7 @@ def live(wire: Wire) -> None:
     call("upgrade_job", jobId=jobs[1])
     call("cancel_job", jobId=jobs[2])
     call("get_job", jobId=jobs[0])
+    call("report_answer", jobId=jobs[0], reason="other")
     call("claim_daily_bonus", deviceId="device-1")
     call("convert_points", requestId="convert-1", points=1)
     thing = {"requestId": "manual-1", "deviceId": "device-1", "itemName": "can", "category": "Dry Waste"}

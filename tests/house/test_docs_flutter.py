@@ -85,7 +85,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
     return every_answer(monkeypatch)
 
 
-OF_JOBS = {"get_job", "upgrade_job", "cancel_job"}
+OF_JOBS = {"get_job", "upgrade_job", "cancel_job", "report_answer"}
 """Calls whose answer is a job; `classify_image` has its fields."""
 
 

@@ -1,6 +1,6 @@
 """What is known of users' photos, `users/{uid}/cachedPhotos/main`; and how far answers are believed, `stats/cache`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -71,6 +71,11 @@ class CacheDocuments(Documents):
         if new:
             entries = {**dict.fromkeys(remembered.gone, DELETE_FIELD), **new}
             writes.merge(self._cache_ref(uid), {"entries": entries, "expireAt": remembered.expire_at})
+
+    def _forget(self, writes: Writes, uid: str, job_ids: Sequence[str], expire_at: datetime) -> None:
+        """Take these jobs' entries out, as far as they are there."""
+        gone = dict.fromkeys(job_ids, DELETE_FIELD)
+        writes.merge(self._cache_ref(uid), {"entries": gone, "expireAt": expire_at})
 
     def _cache_ref(self, uid: str) -> str:
         return self._client.document("users", uid, "cachedPhotos", "main")

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from google.cloud.firestore import Increment
 
 from functions.adapters.firestore.budget import ShardDocuments
 from functions.adapters.firestore.cache import CacheDocuments
@@ -16,7 +18,8 @@ from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, Outcome, guarde
 from functions.core.budget.holds import Hold, NoRoom, settling
 from functions.core.cache.entries import Remembered
 from functions.core.jobs.counting import job_bookings
-from functions.core.jobs.endings import Decision, Settled, UpgradeDecision
+from functions.core.jobs.disputes import Disputed, DisputeDecision
+from functions.core.jobs.endings import Decision, Settled, UpgradeDecision, require_owner
 from functions.core.jobs.jobs import FINAL, QUEUE_SHARDS, Job
 from functions.core.jobs.opening import Opened, Replayed
 from functions.core.jobs.opening import Outcome as OpeningOutcome
@@ -173,12 +176,47 @@ class JobDocuments(WalletDocuments, ShardDocuments, CacheDocuments):
 
         return self._change_job(job_id, uid, with_room, lambda job: job.opened_by == opened_by)
 
+    def dispute_job(self, job_id: str, uid: str, decide: DisputeDecision, *, forget: bool) -> StoredJob | None:
+        """Dispute the answer of a user's job, in one transaction: two reads, and a write each for job and count; for a
+        kept answer two reads more, and a write each for wallet, entry and the job that it is from. `forget` takes what
+        would find them out of the user's entries, one write. Returns the job as it is then, None if there is none."""
+        made: list[Disputed] = []
+
+        def with_source(transaction: Transaction, wallet: Wallet | None, job: Job) -> Settled | None:
+            made.clear()  # this runs again when the transaction does
+            require_owner(job, uid)
+            note = job.cache if job.cache and job.cache.served else None
+            entry = self._ledger(uid).document(entry_id(Reason.REFUND, job_id))
+            refs = [self._jobs.document(note.of), entry] if note else []
+            read = self._client.get_all(refs, transaction) if refs else []
+            source = _job_or_none(read[0]) if read else None
+            decided = decide(wallet, job, source.job if source else None, any(each.exists for each in read[1:]))
+            if decided is None:
+                return None
+            made.append(decided)
+            return Settled(decided.account, decided.fields)
+
+        def also(transaction: Transaction, job: Job) -> None:
+            (decided,) = made
+            source = job.cache.of if job.cache and job.cache.served else None
+            if decided.source_fields and source:
+                transaction.update(self._jobs.document(source), decided.source_fields)
+            count: Any = Increment(1)
+            for name in reversed(decided.counted_by):
+                count = {name: count}
+            transaction.merge(self._client.document("stats/answers"), {"disputed": count})
+            if forget:
+                self._forget(transaction, uid, [job_id, *([source] if source else [])], job.expire_at)
+
+        return self._change_job(job_id, uid, with_source, lambda job: job.dispute is not None, also)
+
     def _change_job(
         self,
         job_id: str,
         uid: str,
         decide: Callable[[Transaction, Wallet | None, Job], Settled | R | None],
         took_effect: Callable[[Job], bool],
+        also: Callable[[Transaction, Job], None] = lambda _transaction, _job: None,
     ) -> StoredJob | R | None:
         job_ref, wallet_ref = self._jobs.document(job_id), self._wallet_ref(uid)
         transaction = self._client.transaction()
@@ -197,6 +235,7 @@ class JobDocuments(WalletDocuments, ShardDocuments, CacheDocuments):
             self._book(transaction, job_bookings(stored.job, changed))
             if decided.account is not None:
                 self._write_account(transaction, uid, decided.account)
+            also(transaction, changed)
             transaction.update(job_ref, fields)
             return replace(stored, job=changed)
 

@@ -29,7 +29,7 @@ def source_of(found: Job | None, wanted: Job, model: str, prompt_version: str) -
     said = (result.model, result.prompt_version, result.region, result.language)
     if said != (model, prompt_version, wanted.region, wanted.language):
         return None
-    return Source(result, found.completed_at, disputed=False)
+    return Source(result, found.completed_at, disputed=found.dispute is not None)
 
 
 def rules_now(rules: CacheRules, bits_max: int | None, now: datetime) -> Rules:

@@ -114,6 +114,13 @@ class JobError(Record):
         return self.model_copy(update={"message": text}).as_json()
 
 
+class Dispute(Record):
+    """That the user disputes the answer, and why: see `core.jobs.disputes`."""
+
+    reason: str
+    at: datetime
+
+
 class Job(Record):
     """A job as stored in `aiJobs/{jobId}`. Times are UTC, money is integer micro-dollars, prices are tokens.
 
@@ -126,6 +133,7 @@ class Job(Record):
     place in the queue. `notify` are push tokens, kept here to save a read. `result` is a `Classification` of the
     release that wrote it, shown as it is. `charge_stands`: not refunded, see
     `core.wallet.quotas.FAILURES_REFUNDED_MAX`. `cache`: what was known of the photo already.
+    `dispute`: the answer is not given again.
     """
 
     job_id: str
@@ -161,6 +169,7 @@ class Job(Record):
     hold: Hold | None = None
     arms: Arms = Field(default_factory=dict)
     cache: CacheNote | None = None
+    dispute: Dispute | None = None
     cost_micros: int = Field(default=0, ge=0)
     completed_at: datetime | None = None
     expire_at: datetime
@@ -184,6 +193,7 @@ _SHOWN = {
     "error",
     "charge_stands",
     "completed_at",
+    "dispute",
 }
 
 

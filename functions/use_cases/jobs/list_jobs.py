@@ -25,6 +25,7 @@ FieldName = Literal[
     "error",
     "completedAt",
     "servedFrom",
+    "dispute",
 ]
 """What can be asked for of each job, besides its `jobId`."""
 

@@ -10,7 +10,7 @@ from functions.core.cache.fingerprints import Fingerprint
 from functions.core.cache.lookup import Candidate, Source, Tier
 from functions.core.config.runtime import CacheMode, CacheRules, TokenRules
 from functions.core.jobs.cached import answered_again, at_the_cached_price, noted, rules_now, source_of
-from functions.core.jobs.jobs import Job, Status, job_view
+from functions.core.jobs.jobs import Dispute, Job, Status, job_view
 from functions.core.shared.lanes import Lane
 from tests.builders import NOW, classification, job
 
@@ -50,6 +50,13 @@ def test_a_job_that_is_done_says_its_answer() -> None:
 def test_what_is_not_the_same_users_answer_to_the_same_question_says_nothing(changes: dict[str, Any]) -> None:
     """Whatever the entry says: the job is asked itself."""
     assert said_by(FOUND.model_copy(update=changes)) is None
+
+
+def test_a_disputed_answer_says_so() -> None:
+    """It is not given again, and nothing is compared with it."""
+    disputed = said_by(FOUND.model_copy(update={"dispute": Dispute(reason="other", at=NOW)}))
+    assert disputed is not None
+    assert disputed.disputed
 
 
 def test_a_job_that_is_gone_says_nothing() -> None:
