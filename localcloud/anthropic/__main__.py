@@ -1,14 +1,13 @@
 """Runs the stand-in on its own: `python -m localcloud.anthropic --port 8091`."""
 
 import argparse
-import signal
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from localcloud.anthropic.standin import AnthropicStandIn
 from localcloud.clock import MovableClock, utc_now
 from localcloud.openai.answers import no_wish
+from localcloud.openai.served import serve
 from localcloud.project import load_hook
 
 
@@ -32,12 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         batch_minutes=options.batch_minutes,
         latency_ms=options.latency_ms,
     )
-    stop = threading.Event()
-    for wish in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(wish, lambda *_: stop.set())
-    with standin:
-        print(f"ANTHROPIC_BASE_URL={standin.base_url}  admin {standin.admin_url}  (Ctrl-C stops it)", flush=True)
-        stop.wait()
+    serve(standin, "ANTHROPIC_BASE_URL")
 
 
 if __name__ == "__main__":

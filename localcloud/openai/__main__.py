@@ -1,13 +1,12 @@
 """Runs the stand-in on its own: `python -m localcloud.openai --port 8090`."""
 
 import argparse
-import signal
-import threading
 from pathlib import Path
 
 from localcloud.clock import MovableClock, utc_now
 from localcloud.openai.answers import no_wish
 from localcloud.openai.azure import Deployment
+from localcloud.openai.served import serve
 from localcloud.openai.standin import OpenAIStandIn
 from localcloud.project import load_hook
 
@@ -50,12 +49,7 @@ def main() -> None:
         webhook_secret=options.webhook_secret,
         azure=dict(map(deployment, options.azure)) if options.azure else None,
     )
-    stop = threading.Event()
-    for wish in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(wish, lambda *_: stop.set())
-    with standin:
-        print(f"OPENAI_BASE_URL={standin.base_url}  admin {standin.admin_url}  (Ctrl-C stops it)", flush=True)
-        stop.wait()
+    serve(standin, "OPENAI_BASE_URL")
 
 
 if __name__ == "__main__":

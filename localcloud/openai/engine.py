@@ -11,12 +11,13 @@ from localcloud.openai.answers import Answer, no_wish
 from localcloud.openai.azure import Azure, annotated, filtered
 from localcloud.openai.batch_lines import LineWorker
 from localcloud.openai.batches import Batches
+from localcloud.openai.deliveries import Send, post
 from localcloud.openai.faults import Faults
 from localcloud.openai.files import Files
 from localcloud.openai.ids import Ids
 from localcloud.openai.images import Fetch, Gallery
 from localcloud.openai.settings import Settings
-from localcloud.openai.webhooks import Send, Webhooks, post
+from localcloud.openai.webhooks import Webhooks
 
 
 class Engine:

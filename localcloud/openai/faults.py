@@ -13,6 +13,14 @@ from typing import Any
 
 HANG_SECONDS_MAX = 900.0
 
+WEBHOOKS: dict[str, tuple[str, str, str]] = {
+    "webhook_lost": ("webhook", "*", "the event is never delivered"),
+    "webhook_duplicated": ("webhook", "*", "the event is delivered twice"),
+    "webhook_delayed": ("webhook", "*", "the event is delivered `minutes` late"),
+    "webhook_reordered": ("webhook", "*", "the event is delivered after the next one"),
+}
+"""Of every stand-in that sends events; `endpoint` selects by their type."""
+
 # Kind -> (the point where it is consulted, default endpoint pattern, what it does).
 KINDS: dict[str, tuple[str, str, str]] = {
     "rate_limited": ("request", "*", "429 rate_limit_exceeded with `retry-after: retry_after` seconds"),
@@ -44,9 +52,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "batch_cancelled": ("batch", "*", "OpenAI cancels it after `share` of the lines"),
     "files_late": ("batch", "*", "ended, but its files are not named for `minutes` (None: never)"),
     "batch_minutes": ("batch", "*", "this batch takes `minutes`"),
-    "webhook_lost": ("webhook", "*", "the event is never delivered"),
-    "webhook_duplicated": ("webhook", "*", "the event is delivered twice"),
-    "webhook_delayed": ("webhook", "*", "the event is delivered `minutes` late"),
+    **WEBHOOKS,
 }
 
 

@@ -1,6 +1,7 @@
 """A stand-in that can be served: over a socket for other processes, or in process without sockets and threads."""
 
 import shutil
+import signal
 import tempfile
 import threading
 import weakref
@@ -103,3 +104,13 @@ class Served(ABC):
         server = self._server
         while server is not None and not server.stopping.wait(TICK_SECONDS):
             self.tick()
+
+
+def serve(standin: "Served", variable: str) -> None:
+    """Serve until the process is interrupted, and print the environment `variable` by which a client finds it."""
+    stop = threading.Event()
+    for wish in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(wish, lambda *_: stop.set())
+    with standin:
+        print(f"{variable}={standin.base_url}  admin {standin.admin_url}  (Ctrl-C stops it)", flush=True)
+        stop.wait()

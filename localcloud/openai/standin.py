@@ -9,12 +9,12 @@ from localcloud.openai.answers import Answer, no_wish
 from localcloud.openai.api import Api
 from localcloud.openai.azure import BASE_PATH, Azure, Deployment
 from localcloud.openai.counts import RequestCounts
+from localcloud.openai.deliveries import Send, post
 from localcloud.openai.engine import Engine
 from localcloud.openai.faults import Faults
 from localcloud.openai.images import Fetch
 from localcloud.openai.served import Served
 from localcloud.openai.settings import Settings
-from localcloud.openai.webhooks import Send, post
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -4,7 +4,6 @@ import base64
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -14,21 +13,9 @@ from anthropic.types.messages import MessageBatch
 from PIL import Image
 
 from localcloud.anthropic import AnthropicStandIn
+from localcloud.tests.still_clock import Clock
 
 MODEL: Final = "claude-haiku-5-5"
-
-
-class Clock:
-    """Time that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, **step: float) -> None:
-        self.now += timedelta(**step)
 
 
 @dataclass

@@ -5,7 +5,6 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
@@ -14,28 +13,12 @@ from openai.types import Batch, FileObject
 from PIL import Image, ImageDraw
 
 from localcloud.openai import OpenAIStandIn
+from localcloud.tests.still_clock import Clock
 
 ENDPOINT: Final = "/v1/chat/completions"
 MODEL = "gpt-6-luna"
 
 Answer = dict[str, Any]
-
-
-class Clock:
-    """Time that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, **step: float) -> None:
-        self.now += timedelta(**step)
-
-    @property
-    def seconds(self) -> int:
-        return int(self.now.timestamp())
 
 
 @dataclass

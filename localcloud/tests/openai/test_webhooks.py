@@ -128,6 +128,21 @@ def test_delayed(world: Any, receiver: Receiver) -> None:
     assert _event(world, receiver.attempts[0]).created_at == batch.completed_at
 
 
+def test_reordered(world: Any, receiver: Receiver) -> None:
+    """An event can come after the next one; without a next one it comes an hour late."""
+    world.standin.faults.add(kind="webhook_reordered")
+    first, second = world.submit(b"no json"), world.submit(b"no json")
+    world.clock.advance(minutes=20)
+    assert world.standin.tick() == 2
+    assert [_event(world, attempt).data.id for attempt in receiver.attempts] == [second.id, first.id]
+    world.standin.faults.add(kind="webhook_reordered")
+    world.submit(b"no json")
+    world.clock.advance(minutes=20)
+    assert world.standin.tick() == 0
+    world.clock.advance(minutes=60)
+    assert world.standin.tick() == 1
+
+
 def test_without_an_address_nothing_is_sent(make_world: Callable[..., Any], receiver: Receiver) -> None:
     """No webhook_url, no events; set later, only later batches are announced."""
     world = make_world(send_webhook=receiver)

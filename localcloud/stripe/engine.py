@@ -1,0 +1,79 @@
+"""What the stand-in does, without sockets: all parts of an account put together, by the clock handed in."""
+
+import heapq
+import itertools
+import time
+from collections.abc import Callable
+
+from localcloud.clock import Clock
+from localcloud.openai.deliveries import Send, post
+from localcloud.openai.faults import Faults
+from localcloud.openai.ids import Ids
+from localcloud.stripe.billing import Billing
+from localcloud.stripe.checkout import Checkout
+from localcloud.stripe.events import Events
+from localcloud.stripe.faults import KINDS
+from localcloud.stripe.money import Money
+from localcloud.stripe.objects import Object, Objects
+from localcloud.stripe.settings import Settings
+
+
+class Engine:
+    """The parts put together. Whoever calls one of them holds `lock`."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        settings: Settings,
+        *,
+        seed: int = 0,
+        send: Send = post,
+        signing_time: Callable[[], float] = time.time,
+    ) -> None:
+        """Begin with an empty account. The arguments are described in StripeStandIn."""
+        self.settings = settings
+        self.ids, self.faults = Ids(seed), Faults(seed, KINDS)
+        self._clock, self._doing_at = clock, 0.0
+        self._put_off: list[tuple[float, int, Callable[[], object]]] = []
+        self._numbers = itertools.count()
+        now = self.now
+        self.objects = Objects(now)
+        self.lock = self.objects.lock
+        self.events = Events(self.objects, settings, self.faults, self.ids, send, signing_time, now)
+        self.money = Money(self.objects, self.events, self.ids, self.later, now)
+        self.billing = Billing(self.objects, self.events, self.ids, self.money, self.later, now)
+        self.checkout = Checkout(self.objects, self.events, self.ids, self.money, self.billing, self.later, now)
+
+    def now(self) -> float:
+        """Return the time in seconds since 1970: of what is being caught up with, else by the clock handed in."""
+        return self._doing_at or self._clock().timestamp()
+
+    @property
+    def settle_seconds(self) -> float:
+        """How long a bank takes."""
+        return self.settings.settle_minutes * 60
+
+    def later(self, seconds: float, act: Callable[[], object]) -> None:
+        """Do it when the clock is that much further."""
+        heapq.heappush(self._put_off, (self.now() + seconds, next(self._numbers), act))
+
+    def catch_up(self) -> None:
+        """Do all that has fallen due, in its order, each at its own time: a moved clock passes nothing over."""
+        with self.lock:
+            until = self._clock().timestamp()
+            try:
+                while self._put_off and self._put_off[0][0] <= until:
+                    self._doing_at, _, act = heapq.heappop(self._put_off)
+                    act()
+            finally:
+                self._doing_at = 0.0
+
+    def tick(self) -> int:
+        """Catch up with the clock, deliver due webhooks, return how many were accepted."""
+        self.catch_up()
+        return self.events.deliver_due()
+
+    def pay(self, session_id: str, number: str) -> Object:
+        """Complete a checkout session as its page does. Raises ApiError if the card is declined."""
+        with self.lock:
+            return self.checkout.pay(session_id, number, self.settle_seconds)
