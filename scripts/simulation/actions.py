@@ -20,6 +20,7 @@ from functions.use_cases.jobs.recover_jobs import recover_jobs
 from functions.use_cases.jobs.upgrade_job import UpgradeJob, upgrade_job
 from functions.use_cases.operations.admin_set_config import AdminSetConfig, admin_set_config
 from functions.use_cases.operations.guard_budget import guard_budget
+from functions.use_cases.operations.guard_rollouts import guard_rollouts
 from functions.use_cases.refresh.refresh_credits import refresh_credits
 from functions.use_cases.wallet.claim_daily_bonus import ClaimDailyBonus, claim_daily_bonus
 from functions.use_cases.wallet.convert_points import ConvertPoints, convert_points
@@ -32,7 +33,7 @@ from functions.use_cases.wallet.register_device import RegisterDevice, register_
 from functions.wiring import Deps
 from scripts.simulation.documents import Fields
 from scripts.simulation.history import Action
-from scripts.simulation.rollouts import spoiled, stop_flag
+from scripts.simulation.rollouts import decide_flag, spoiled
 from scripts.simulation.schema import LATER
 from scripts.simulation.world import World, photo_text
 
@@ -43,6 +44,7 @@ CRON_CALLS: dict[str, Callable[..., Any]] = {
     "poll": poll_batches,
     "recover": recover_jobs,
     "guard": guard_budget,
+    "guard_rollouts": guard_rollouts,
     "refresh": lambda deps, worker: refresh_credits(deps, job_name=worker),
 }
 
@@ -138,7 +140,7 @@ APP: dict[str, Callable[..., Call]] = {
         lambda _, device: RegisterDevice(deviceId=device, pushToken=f"token-{device}", platform="android"),
     ),
     "configure": _configure,
-    "stop_flag": lambda _world, flag: partial(stop_flag, flag),
+    "decide_flag": lambda _world, flag, action: partial(decide_flag, flag, action),
 }
 
 

@@ -14,7 +14,7 @@ from scripts.simulation.actions import job_id_of, photo_path
 from scripts.simulation.documents import Documents, Fields
 from scripts.simulation.faults import Kind
 from scripts.simulation.invariants import Violation
-from scripts.simulation.rollouts import miscounted, wrong_ways
+from scripts.simulation.rollouts import miscounted, misjudged, wrong_ways
 from scripts.simulation.schema import problems
 from scripts.simulation.world import Billed, Outcome, World
 
@@ -387,6 +387,7 @@ def arms_are_kept(books: Books) -> Iterator[Violation]:
     yield from (Violation("arms", wrong) for wrong in wrong_ways(books.jobs, books.batches, books.documents))
     if not any(each.details.get("what") == "shard" for each in books.world.history.actions if each.kind == "damage"):
         yield from (Violation("arms", wrong) for wrong in miscounted(books.jobs, books.batches, books.shards))
+        yield from (Violation("arms", wrong) for wrong in misjudged(books.documents, books.shards))
 
 
 def slots_add_up(books: Books) -> Iterator[Violation]:

@@ -6,6 +6,7 @@ Processes that stand still wake up, webhooks that are late arrive. Then all user
 from datetime import timedelta
 from typing import Any
 
+from functions.use_cases.operations.guard_rollouts import guard_rollouts
 from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from scripts.simulation.actions import perform
 from scripts.simulation.history import CRONS, Action
@@ -58,7 +59,8 @@ def _run_cron(cron: str, tick: int, world: World, times: int) -> None:
 
 
 def come_back(world: World) -> None:
-    """Let every user look at the wallet once more, and the last guard see the end."""
+    """Let every user look at the wallet once more, and the guard of the rollouts see the end."""
+    world.begin("last-look", "guard_rollouts", guard_rollouts)
     for path in sorted(world.documents()):
         parts = path.split("/")
         if parts[0] == "users" and parts[2:] == ["wallet", "main"]:

@@ -17,9 +17,10 @@ from dataclasses import dataclass, replace
 from types import FunctionType
 from typing import Any
 
+from functions.core.rollouts.flags import Flag
 from scripts.simulation import places
 from scripts.simulation.faults import Focus, Kind
-from scripts.simulation.history import History, history
+from scripts.simulation.history import Action, History, history
 from scripts.simulation.invariants import Violation
 from scripts.simulation.run import run
 
@@ -89,6 +90,22 @@ def _set(section: str, **values: Any) -> Callable[[History], History]:
     return lambda drawn: replace(drawn, config={**drawn.config, section: {**drawn.config[section], **values}})
 
 
+def _rolling(drawn: History) -> History:
+    """Have half of the users on either flag's new path, the guard look now and then, and an operator stop both in the
+    middle."""
+    end = drawn.actions[-1].at
+    flags = {str(flag): {"percent": 50, "cohort": "large", "allow": ["user-0"]} for flag in Flag}
+    kept = [each for each in drawn.actions if each.kind not in {"decide_flag", "spoil_flag", "restart", "damage"}]
+    kept = [each for each in kept if "flags" not in each.details.get("changes", {})]
+    stops = [(end / 2, "decide_flag", {"flag": str(flag), "action": "stop"}) for flag in Flag]
+    looks: list[tuple[float, str, dict[str, str]]] = [(end * n / 8, "guard_rollouts", {}) for n in range(1, 8)]
+    added = [Action(10_000 + n, at, kind, details) for n, (at, kind, details) in enumerate([*stops, *looks])]
+    actions = tuple(sorted([*kept, *added], key=lambda action: (action.at, action.number)))
+    return replace(drawn, config={**drawn.config, "flags": flags}, actions=actions, fault_rate=0.0)
+
+
+_CONFIG_AGE = "RUNTIME_CONFIG_AGE_MAX"
+
 MUTATIONS: tuple[Mutation, ...] = (
     Mutation("forget to count how a call ended", "core.jobs.counting:job_bookings", places.call("ended"), "Counter()"),
     Mutation("count one arm as the other", "core.rollouts.counts:counted", places.condition("NEW"), "arm == Arm.NEW"),
@@ -111,7 +128,21 @@ MUTATIONS: tuple[Mutation, ...] = (
         places.call("dict"),
         "{name: shard.model_copy(update={'rollouts': {}}) for name, shard in shards.items()}",
     ),
-    Mutation("go on after a stop", "core.rollouts.arms:decide", places.condition("stopped"), "not ceiling"),
+    Mutation("go on after a stop", "core.rollouts.arms:decide", places.condition("stopped"), "not ceiling", _rolling),
+    Mutation(
+        "keep a config for days",
+        "adapters.current_config:CurrentConfig.__init__",
+        lambda place: place.field == "args" and isinstance(place.expression, ast.Name) and place.names(_CONFIG_AGE),
+        "timedelta(days=3)",
+        _rolling,
+    ),
+    Mutation(
+        "see the same calls again",
+        "core.rollouts.counts:grown",
+        places.argument("max", 0),
+        "getattr(now, name)",
+        _rolling,
+    ),
     Mutation("refund twice", "core.wallet.accounts:refund", places.argument("post", 0), "2 * _"),
     Mutation("refund without taking the points back", "core.wallet.accounts:refund", places.keyword("points"), "0"),
     Mutation("fail without a refund", "core.jobs.endings:_refunded", places.call("refund"), "Account(wallet)"),

@@ -33,22 +33,25 @@ def drawn_config(seed: int) -> dict[str, Any]:
 
 
 def drawn_actions(seed: int, end: float) -> Iterator[tuple[float, str, dict[str, Any]]]:
-    """Yield when, what and with which details: stages, stops, and rules or states that cannot be read."""
+    """Yield when, what and with which details: stages, stops and restarts, rules or states that cannot be read, and
+    looks of the guard."""
     dice = Random(f"stages {seed}")  # noqa: S311  (as above)
-    for _ in range(dice.randrange(4)):
+    for _ in range(dice.randrange(12)):
+        yield dice.uniform(0, end), "guard_rollouts", {}
+    for _ in range(dice.randrange(5)):
         flag, at = str(dice.choice(list(Flag))), dice.uniform(0, end)
-        match dice.choice(("stage", "stage", "stop", "slip")):
+        match dice.choice(("stage", "stage", "stop", "stop", "restart", "slip")):
             case "stage":
                 yield at, "configure", {"changes": {"flags": {flag: {"cohort": dice.choice(list(PERCENTS))}}}}
-            case "stop":
-                yield at, "stop_flag", {"flag": flag}
+            case "stop" | "restart" as action:
+                yield at, "decide_flag", {"flag": flag, "action": action}
             case _:
                 yield at, "spoil_flag", {"flag": flag, "path": dice.choice(("config/runtime", "stats/rollouts"))}
 
 
-def stop_flag(flag: str, deps: Deps) -> None:
-    """Stop a flag by hand."""
-    change_rollout(Flag(flag), Action.STOP, "operator", "by hand", deps)
+def decide_flag(flag: str, action: str, deps: Deps) -> None:
+    """Stop or restart a flag by hand."""
+    change_rollout(Flag(flag), Action(action), "operator", "by hand", deps)
 
 
 def spoiled(flag: str, path: str) -> dict[str, Any]:
@@ -58,10 +61,13 @@ def spoiled(flag: str, path: str) -> dict[str, Any]:
 
 def wrong_ways(jobs: Mapping[str, Fields], batches: Mapping[str, Fields], documents: Documents) -> Iterator[str]:
     """Yield each job and batch that went another way than its arms, or than its user's bucket, or after a stop."""
+    told = [each for path, each in documents.items() if path.startswith("alerts/rollout_stopped-")]
+    # What was stopped, and the epoch that the stop began, in which nothing runs: a restart begins another.
     stops = {
-        flag: (state["epoch"], state["stopped"]["at"])
-        for flag, state in documents.get("stats/rollouts", {}).items()
-        if isinstance(state["epoch"], int) and state.get("stopped")
+        f"{flag}@{int(epoch) + more}": each["createdAt"]
+        for each in told
+        for flag, _, epoch in [each["key"].partition("-")]
+        for more in (0, 1)
     }
     for name, job in jobs.items():
         if job["mode"] != "instant" or not job["hold"]:
@@ -74,13 +80,13 @@ def wrong_ways(jobs: Mapping[str, Fields], batches: Mapping[str, Fields], docume
                 yield f"job {name} took the new {flag}, which 95 % have at most"
             if (arm == "listed") != (job["uid"] == "user-0"):
                 yield f"job {name} of {job['uid']} is {arm}, and user-0 alone was named"
-            yield from _after_stop(f"job {name}", key, job["createdAt"], stops.get(flag))
+            yield from _after_stop(f"job {name}", key, job["createdAt"], stops)
     for name, batch in batches.items():
         yield from (f"batch {name}: {w}" for w in _wrong_way(batch["arms"], batch["model"], batch["promptVersion"]))
         for key in batch["arms"]:
             # A run decides about all that it has read, and sends one batch after the other.
             decided = batch["createdAt"] - timedelta(minutes=9)
-            yield from _after_stop(f"batch {name}", key, decided, stops.get(key.partition("@")[0]))
+            yield from _after_stop(f"batch {name}", key, decided, stops)
 
 
 def _wrong_way(arms: Mapping[str, str], model: str, prompt: str | None) -> Iterator[str]:
@@ -91,9 +97,9 @@ def _wrong_way(arms: Mapping[str, str], model: str, prompt: str | None) -> Itera
         yield f"arms {arms} asked in the wording {prompt}"
 
 
-def _after_stop(what: str, key: str, at: datetime, stop: tuple[int, datetime] | None) -> Iterator[str]:
-    if stop and at > stop[1] + SEEN_AFTER and int(key.partition("@")[2]) <= stop[0]:
-        yield f"{what} began {key} at {at}, which was stopped at {stop[1]}"
+def _after_stop(what: str, key: str, at: datetime, stops: Mapping[str, datetime]) -> Iterator[str]:
+    if key in stops and at > stops[key] + SEEN_AFTER:
+        yield f"{what} began {key} at {at}, which was stopped at {stops[key]}"
 
 
 def _bucket(flag: str, uid: str) -> int:
@@ -115,6 +121,28 @@ def miscounted(
         if rest["started"] != rest["ended"] or not 0 <= rest["failed"] <= rest["ended"] <= most or rest["micros"] < 0:
             yield f"{key} {arm} is off by {rest}, and its batches had {most} lines"
 
+
+def misjudged(documents: Documents, shards: Mapping[str, Mapping[str, Fields]]) -> Iterator[str]:
+    """Yield what the guard has seen of flags that is not in the shards: more than they count, or not what they counted
+    on a day that it has looked at."""
+    counted = {day: _counted({day: of_day}) for day, of_day in shards.items()}
+    for flag, state in documents.get("stats/rollouts", {}).items():
+        watch = (state.get("watch") if isinstance(state["epoch"], int) else None) or NOTHING_SEEN
+        for arm, totals in watch["totals"].items():
+            key = f"{flag}@{watch['epoch']}"
+            for name in FIGURES:
+                whole = sum(places[key, arm, name] for places in counted.values())
+                seen = {day: arms[arm][name] for day, arms in watch["seen"].items() if arm in arms}
+                if not sum(seen.values()) <= totals[name] <= whole:
+                    yield f"the guard saw {totals[name]} {name} of {key} {arm}, {seen} by day, and there are {whole}"
+                yield from (
+                    f"the guard saw {n} {name} of {key} {arm} on {day}, where there are {counted[day][key, arm, name]}"
+                    for day, n in seen.items()
+                    if n > counted[day][key, arm, name]
+                )
+
+
+NOTHING_SEEN: Fields = {"totals": {}}
 
 FIGURES = ("started", "ended", "failed", "micros")
 

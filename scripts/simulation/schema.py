@@ -55,7 +55,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "map?": "hold",
     },
     "config/runtime": {"map": "tokens? plans? batch? budget? refresh? instant? images? model? cache? flags?"},
-    "config/runtime/audit/*": {"str": "by", "time": "at", "list": "changed"},
+    "config/runtime/audit/*": {"str": "by action? why?", "time": "at", "list": "changed"},
     "stats/queue": {"int": "queued?", "number": "batchMinutes?", "time": "closedAt?", "map": "provider?"},
     "stats/budget": {
         "str": "day mode doubtedDay",

@@ -26,7 +26,7 @@ from functions.use_cases.jobs.recover_jobs import recover_jobs
 from functions.use_cases.jobs.upgrade_job import UpgradeJob, upgrade_job
 from functions.use_cases.operations.guard_budget import guard_budget
 from scripts.inprocess import CrashError, InProcessCloud
-from scripts.simulation.rollouts import stop_flag
+from scripts.simulation.rollouts import decide_flag
 from tests.steps import UNLIMITED, alerts, classify, enqueue, job, listed, stored, ticks, today
 
 NEXT, NOW_ASKED = "gpt-5.6-luna", "gpt-6-luna"
@@ -323,9 +323,9 @@ def test_a_stop_that_is_taken_back_begins_anew(cloud: InProcessCloud) -> None:
 def test_a_stop_is_stored_over_a_state_that_cannot_be_read(cloud: InProcessCloud) -> None:
     """By an operator, in an epoch that no call has counted in; and by a process on the day of an earlier stop, which
     that state no longer tells of: its alert is there already."""
-    stop_flag("model", cloud.deps)
+    decide_flag("model", "stop", cloud.deps)
     cloud.client.document("stats/rollouts").update({"model.epoch": "many"})
-    stop_flag("model", cloud.deps)
+    decide_flag("model", "stop", cloud.deps)
     state = stored(cloud, "stats/rollouts")["model"]
     assert (state["epoch"], state["stopped"]["at"]) == (cloud.clock().timestamp() + 1, cloud.clock())
     cloud.client.document("stats/rollouts").update({"model.epoch": "many"})
