@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 from functions.core.rollouts.evidence import SHARES, Block, Evidence, Verdict, step, verdict
+from scripts.benchmarks.rollout_stops import billed, seconds_to_last_new_call
 
 SEED = 1
 LIMIT = 5
@@ -25,13 +26,15 @@ OUTAGE = 0.3
 
 
 def run() -> dict[str, Any]:
-    """Return the figures: shares of runs, and calls of the new path from its first bad minute until it was stopped,
-    which 95 % of runs do not exceed, at the worse of two loads."""
+    """Return the figures: shares of runs; calls of the new path from its first bad minute until it was stopped, which
+    95 % of runs do not exceed, at the worse of two loads; seconds until nobody gets it any more; what a call bills."""
     return {
         "runs": {"healthy": HEALTHY_RUNS, "both_sick": SICK_RUNS, "calls_to_stop": STOP_RUNS * len(TRAFFIC)},
         **{f"false_rollback_share_{percent}pct": false_rollbacks(percent / 100) for percent in (1, 2, 3)},
         **both_sick(),
         "calls_to_stop_p95": {f"{percent}pct": calls_to_stop(percent / 100) for percent in (100, 50, 20, 10)},
+        "seconds_to_last_new_call_max": seconds_to_last_new_call(),
+        **billed(),
     }
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from functions.adapters.process_memory import PHOTOS_IN_MEMORY_MAX
 from functions.core.rollouts.evidence import Block, Evidence, step
 from scripts import bench
-from scripts.benchmarks import abuse, cache, instant, photos, poll, rollout
+from scripts.benchmarks import abuse, cache, instant, photos, poll, rollout, rollout_stops
 from scripts.benchmarks.processes import ROOT, python
 from scripts.ecolane_cloud import ecolane_cloud
 
@@ -65,6 +65,11 @@ def test_quiet_minutes_of_a_rollout_are_what_the_detector_makes_of_them() -> Non
     for _ in range(100):
         walked = step(walked, Block(rollout.HEALTHY_NEW, 0), rollout.LIMIT)
     assert rollout.quiet_minutes(started, 100).above == pytest.approx(walked.above)
+
+
+def test_a_stop_by_hand_is_measured() -> None:
+    """From the stop to the last call that still went the new way: half a minute at most, and not at once."""
+    assert 0 < rollout_stops.last_new_call("operator", 1, broken=True) <= 35
 
 
 def test_a_small_rollout_is_simulated() -> None:
