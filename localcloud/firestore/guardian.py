@@ -1,9 +1,9 @@
 """Runs a command for as long as its own standard input stays open, then ends the command and everything it has started.
 
 The parent holds the other end of that pipe. However the parent goes, even killed, the pipe closes and nothing is left
-behind. Ctrl-C in a terminal reaches the parent and the guardian alike: the parent decides when to stop, the guardian
-goes on until it does. Run as a script, so that it needs nothing but the standard library: `python guardian.py
-COMMAND...`.
+behind. Ctrl-C in a terminal, or the SIGTERM of `timeout`, reaches the parent and the guardian alike: the parent decides
+when to stop, the guardian goes on until it does. Run as a script, so that it needs nothing but the standard library:
+`python guardian.py COMMAND...`.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 def main(command: list[str]) -> int:
     """Run `command` in a process group of its own and return its exit code."""
-    for key in (signal.SIGINT, signal.SIGHUP):  # not SIG_IGN, which the command would inherit
+    for key in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):  # not SIG_IGN, which the command would inherit
         signal.signal(key, lambda *_: None)
     child = subprocess.Popen(  # noqa: S603 - running what it is given is its purpose
         command, stdin=subprocess.DEVNULL, start_new_session=True

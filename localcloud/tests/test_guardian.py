@@ -56,9 +56,9 @@ def test_a_program_ends_with_its_parent() -> None:
     assert not is_running(child)
 
 
-@pytest.mark.parametrize("key", [signal.SIGINT, signal.SIGHUP])
-def test_a_terminal_that_signals_everybody_leaves_nothing_behind(key: signal.Signals) -> None:
-    """Ctrl-C, or a closed terminal, reaches the guardian too: the program stays until the parent lets go, then ends."""
+@pytest.mark.parametrize("key", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM])
+def test_whoever_signals_everybody_leaves_nothing_behind(key: signal.Signals) -> None:
+    """Ctrl-C, a closed terminal or `timeout` reaches the guardian too: the program stays until the parent lets go."""
     guardian = guarded("trap '' INT HUP; sleep 60 >/dev/null & echo $!; wait")
     with guardian:
         child = first_pid(guardian)
