@@ -16,6 +16,7 @@ from typing import Any, Literal, TextIO
 
 from PIL import Image
 
+from functions.core.model.usage import ModelPrice
 from functions.core.shared.errors import EcolaneError
 from functions.core.shared.lanes import Lane
 from functions.use_cases.batches.poll_batches import poll_batches
@@ -30,7 +31,7 @@ from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from functions.wiring import Deps
 from localcloud.firestore import FirestoreServer
 from scripts.drawings import drawn_photos
-from scripts.inprocess import InProcessCloud, StillClock
+from scripts.inprocess import InProcessCloud, StillClock, replaced
 
 VISITOR, OPERATOR = "visitor", "operator"
 """A user who has been there from the first day, and who has changed the settings."""
@@ -82,8 +83,21 @@ class PlayedDays:
         self._dice = random.Random(seed)  # noqa: S311  (an app's life, no secret)
         self._clock = StillClock(self._first)
         self._cloud = InProcessCloud(clock=self._clock, firestore=firestore, seed=seed, batch_minutes=100)
+        replaced(self._cloud.deps, model_price=partial(self._price_now, self._cloud.deps.model_price))
         self._photos = [_small(photo) for photo in drawn_photos().values()]
         self._users: list[_User] = [_User(VISITOR, 0, 0.9, 0.6)]
+
+    def _price_now(
+        self,
+        price: Callable[..., ModelPrice],
+        model: str | None = None,
+        *,
+        batch: bool = False,
+        at: datetime | None = None,
+    ) -> ModelPrice:
+        """Return what a model costs when the days end: on the first of them it may have had no price yet."""
+        del at
+        return price(model, batch=batch, at=self._end)
 
     def __iter__(self) -> Iterator[int]:
         """Play day after day. Yields each day's number once it is over, from 1."""

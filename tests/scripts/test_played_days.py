@@ -14,10 +14,10 @@ from scripts.played_days import VISITOR, PlayedDays
 NOW = datetime(2026, 11, 22, 20, 10, tzinfo=UTC)
 
 
-def played(days: int, seed: int = 1) -> tuple[Client, list[str]]:
+def played(days: int, seed: int = 1, now: datetime = NOW) -> tuple[Client, list[str]]:
     """Return a client of a Firestore with so many days in it, and the paths of the photos to show."""
     server, photos = FirestoreServer(indexes=ROOT / "firestore.indexes.json"), list[str]()
-    list(PlayedDays(days, server, lambda path, _: photos.append(path), io.StringIO(), NOW, seed))
+    list(PlayedDays(days, server, lambda path, _: photos.append(path), io.StringIO(), now, seed))
     return in_process_client(server, PROJECT), photos
 
 
@@ -42,6 +42,13 @@ def test_every_day_has_its_usage_and_it_is_the_sum_of_its_jobs(days: tuple[Clien
         assert sum(arrived.values()) - sum(counted.values()) < 12  # since the day's last guard
     assert {job["status"] for job in jobs} >= {"done"}
     assert {job["mode"] for job in jobs} == {"instant", "batch"}
+
+
+def test_days_before_a_model_had_a_price_cost_what_it_does_now() -> None:
+    """A model is younger than the days that are asked for: its first batch price is of October 13."""
+    client, _ = played(3, now=datetime(2026, 10, 14, 20, 10, tzinfo=UTC))
+    jobs = [job.to_dict() or {} for job in client.collection("aiJobs").stream()]
+    assert sum(job["costMicros"] for job in jobs if job["day"] == "2026-10-12") > 0
 
 
 def test_every_wallet_is_the_sum_of_its_entries(days: tuple[Client, list[str]]) -> None:
