@@ -18,6 +18,7 @@ from scripts.browsers import NoBrowserError
 
 NAMES = (
     "abuse",
+    "anomaly",
     "batchfile",
     "budget",
     "cache",

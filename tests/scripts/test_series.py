@@ -10,7 +10,7 @@ import pytest
 
 from functions.core.insights.forecast import History
 from scripts import bench
-from scripts.benchmarks import forecast, series
+from scripts.benchmarks import anomaly, forecast, series
 from scripts.benchmarks.processes import python
 
 BEGINS = date(2026, 1, 1)
@@ -61,3 +61,14 @@ def test_the_benchmark_measures_what_it_says() -> None:
 def test_the_cost_of_a_forecast_is_measured() -> None:
     """In a process of its own."""
     assert python("-m", "scripts.benchmarks.forecast_cost").keys() == {"cpu_s", "rss_mb_over_guard"}
+
+
+def test_planted_days_are_noticed_and_level_steps_are_told_once() -> None:
+    """A series that moves by a tenth, and once to twice as much: every planted day is noticed, the step is told once as
+    a rise, and at most one day of its first weeks is taken for a fall."""
+    dice = Random(4)  # noqa: S311  (repeatable)
+    days = [dice.gauss(1_000, 100) * (1 if day < 200 else 2) for day in range(363)]
+    figures = anomaly.watched(days)
+    assert (figures["recall_x3"], figures["rises_per_30_days_untouched"]) == (1.0, 0.1)
+    assert figures["recall_x2"] > 0.95
+    assert figures["falls_per_30_days_untouched"] <= 0.1

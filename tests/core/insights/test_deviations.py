@@ -1,0 +1,103 @@
+"""What is far from what was expected, once an episode, and why a cost differs."""
+
+from functools import reduce
+
+import pytest
+
+from functions.core.insights.deviations import (
+    ERRORS_KEPT,
+    ERRORS_MIN,
+    STAYS_DAYS,
+    Direction,
+    Part,
+    Reasons,
+    Seen,
+    Watch,
+    reasons,
+    see,
+)
+
+USUAL = (1.1, 0.9, 1.05, 0.95, 1.0)
+RISE, FALL = Direction.RISE, Direction.FALL
+
+
+def watched(days: int) -> Watch:
+    """Return the watch after so many usual days, which differ by a tenth."""
+    return reduce(lambda watch, day: see(watch, 1_000 * USUAL[day % 5], 1_000, 10).watch, range(days), Watch())
+
+
+def told(*days: float, least: float = 10) -> list[Seen]:
+    """Return how days are seen, in thousands, after a month of usual ones at one thousand."""
+    watch, found = watched(30), []
+    for day in days:
+        found.append(see(watch, 1_000 * day, 1_000, least))
+        watch = found[-1].watch
+    return found
+
+
+@pytest.mark.parametrize(
+    ("times", "began"), [(3.0, RISE), (1.45, RISE), (1.25, None), (1.0, None), (0.8, None), (0.5, FALL), (0.0, FALL)]
+)
+def test_a_day_that_is_far_off_begins_an_episode(times: float, began: Direction | None) -> None:
+    """By four spreads and by 30 %; falls are told apart from rises."""
+    (seen,) = told(times)
+    assert (seen.began, seen.watch.episode) == (began, began)
+    assert seen.taught == (1 if began is None else 0)
+
+
+def test_a_trifle_is_no_deviation() -> None:
+    """Three times nearly nothing, or a figure that never moved and now does by a tenth."""
+    assert told(3.0, least=2_001)[0].began is None
+    still = reduce(lambda watch, _: see(watch, 1_000, 1_000, 10).watch, range(30), Watch())
+    assert see(still, 1_150, 1_000, 10).began is None
+    assert see(still, 1_350, 1_000, 10).began is RISE
+
+
+def test_nothing_is_told_before_two_weeks() -> None:
+    """What is usual has to be known."""
+    assert see(watched(ERRORS_MIN - 1), 9_000, 1_000, 10).began is None
+    assert see(watched(ERRORS_MIN), 9_000, 1_000, 10).began is RISE
+
+
+def test_an_episode_is_told_once_and_ends_when_it_is_over() -> None:
+    """Not while it is still two spreads off; after its end, the next one is told again."""
+    seen = told(3, 2, 1.25, 1, 3)
+    assert [each.began for each in seen] == [RISE, None, None, None, RISE]
+    assert [each.watch.episode for each in seen] == [RISE, RISE, RISE, None, RISE]
+    assert [each.taught for each in seen] == [0, 0, 0, 1, 0]
+
+
+def test_a_rise_that_turns_into_a_fall_is_another_episode() -> None:
+    """Each is told."""
+    assert [each.began for each in told(3, 0.2, 0.2)] == [RISE, FALL, None]
+
+
+def test_days_of_an_episode_teach_nothing_until_the_level_has_stayed_for_three() -> None:
+    """A spike of two days leaves the spread as it was; a new level is learned on its third day, all of it, and is told
+    no second time while what is expected follows."""
+    before = watched(30).errors
+    assert told(3, 3)[-1].watch.errors == before
+    stays = told(3, 3.1, 2.9, 3, 2, 0.3)
+    assert [each.taught for each in stays] == [0, 0, STAYS_DAYS, 1, 1, 0]
+    assert [each.began for each in stays] == [RISE, None, None, None, None, FALL]
+    assert (stays[2].watch.episode, stays[-1].watch.errors) == (RISE, before)
+    assert [each.taught for each in told(3, 9, 3, 3.1)] == [0, 0, 0, 0]
+    assert told(3, 9, 3, 3.1, 3)[-1].taught == 5
+
+
+def test_what_was_long_ago_is_forgotten() -> None:
+    """Eight weeks of errors are kept."""
+    assert len(watched(200).errors) == ERRORS_KEPT
+
+
+def test_a_cost_differs_by_volume_price_and_mix() -> None:
+    """200 photos at 10 and 100 at 20; then twice as many, of which the dear ones cost a tenth more, and a new model."""
+    before = {"batch": Part(200, 2_000), "instant": Part(100, 2_000)}
+    assert reasons({"batch": Part(400, 4_000), "instant": Part(200, 4_000)}, before) == Reasons(4_000, 0, 0)
+    assert reasons({"batch": Part(200, 2_000), "instant": Part(100, 2_200)}, before) == Reasons(0, 200, 0)
+    moved = reasons({"batch": Part(100, 1_000), "instant": Part(200, 4_000)}, before)
+    assert (moved.volume, moved.price, moved.mix) == pytest.approx((0, 0, 1_000))
+    new = reasons({"batch": Part(200, 2_000), "instant": Part(100, 2_000), "next": Part(30, 900)}, before)
+    assert (new.volume, new.price, new.mix) == pytest.approx((400, 0, 500))
+    assert reasons({"batch": Part(1, 10)}, {}) == Reasons(0, 0, 10)
+    assert reasons({"batch": Part(1, 10)}, {"batch": Part(0, 0)}) == Reasons(0, 0, 10)
