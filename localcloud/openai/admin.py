@@ -76,4 +76,4 @@ def _object(request: Request) -> dict[str, Any]:
 
 
 def _public(settings: BaseModel) -> dict[str, Any]:
-    return settings.model_dump(exclude={"webhook_secret"})
+    return settings.model_dump(exclude={"webhook_secret", "webhook_authorization"})

@@ -1,5 +1,7 @@
 """Events on their way to a receiver: tried again until it says yes; lost, doubled, late or out of order on request."""
 
+import hashlib
+import hmac
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -89,6 +91,12 @@ class Deliveries:
             return False
         delivery.attempts += 1
         return 200 <= self._send(url, delivery.body, self._headers(delivery)) < 300
+
+
+def signature(secret: str, timestamp: int, body: bytes) -> str:
+    """Return the header by which Stripe and RevenueCat sign: hex of HMAC-SHA256 over `{timestamp}.{body}`."""
+    signed = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={timestamp},v1={signed}"
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str]) -> int:

@@ -1,7 +1,5 @@
 """What the stand-in does, without sockets: all parts of an account put together, by the clock handed in."""
 
-import heapq
-import itertools
 import time
 from collections.abc import Callable
 
@@ -9,6 +7,7 @@ from localcloud.clock import Clock
 from localcloud.openai.deliveries import Send, post
 from localcloud.openai.faults import Faults
 from localcloud.openai.ids import Ids
+from localcloud.stripe.agenda import Agenda
 from localcloud.stripe.billing import Billing
 from localcloud.stripe.checkout import Checkout
 from localcloud.stripe.events import Events
@@ -33,40 +32,25 @@ class Engine:
         """Begin with an empty account. The arguments are described in StripeStandIn."""
         self.settings = settings
         self.ids, self.faults = Ids(seed), Faults(seed, KINDS)
-        self._clock, self._doing_at = clock, 0.0
-        self._put_off: list[tuple[float, int, Callable[[], object]]] = []
-        self._numbers = itertools.count()
-        now = self.now
+        self._agenda = Agenda(clock)
+        self.now = now = self._agenda.now
+        later = self._agenda.later
         self.objects = Objects(now)
         self.lock = self.objects.lock
         self.events = Events(self.objects, settings, self.faults, self.ids, send, signing_time, now)
-        self.money = Money(self.objects, self.events, self.ids, self.later, now)
-        self.billing = Billing(self.objects, self.events, self.ids, self.money, self.later, now)
-        self.checkout = Checkout(self.objects, self.events, self.ids, self.money, self.billing, self.later, now)
-
-    def now(self) -> float:
-        """Return the time in seconds since 1970: of what is being caught up with, else by the clock handed in."""
-        return self._doing_at or self._clock().timestamp()
+        self.money = Money(self.objects, self.events, self.ids, later, now)
+        self.billing = Billing(self.objects, self.events, self.ids, self.money, later, now)
+        self.checkout = Checkout(self.objects, self.events, self.ids, self.money, self.billing, later, now)
 
     @property
     def settle_seconds(self) -> float:
         """How long a bank takes."""
         return self.settings.settle_minutes * 60
 
-    def later(self, seconds: float, act: Callable[[], object]) -> None:
-        """Do it when the clock is that much further."""
-        heapq.heappush(self._put_off, (self.now() + seconds, next(self._numbers), act))
-
     def catch_up(self) -> None:
-        """Do all that has fallen due, in its order, each at its own time: a moved clock passes nothing over."""
+        """Do all that has fallen due by the clock."""
         with self.lock:
-            until = self._clock().timestamp()
-            try:
-                while self._put_off and self._put_off[0][0] <= until:
-                    self._doing_at, _, act = heapq.heappop(self._put_off)
-                    act()
-            finally:
-                self._doing_at = 0.0
+            self._agenda.catch_up()
 
     def tick(self) -> int:
         """Catch up with the clock, deliver due webhooks, return how many were accepted."""

@@ -1,17 +1,15 @@
 """Events: what has happened, kept for a month and sent to one endpoint, whole or thin.
 
-Signature: `Stripe-Signature: t={timestamp},v1={hex of HMAC-SHA256 over "{timestamp}.{body}"}`, made by the client's own
-scheme (https://docs.stripe.com/webhooks/signature). As it is checked by the machine's clock, the timestamp is
-the one thing here that is not read from the clock handed in; `signing_time` replaces it.
+Signature: `localcloud.openai.deliveries.signature` as `Stripe-Signature` (https://docs.stripe.com/webhooks/signature).
+As the client checks it by the machine's clock, the timestamp is the one thing here that is not read from the clock
+handed in; `signing_time` replaces it.
 """
 
-import hashlib
-import hmac
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from localcloud.openai.deliveries import Deliveries, Delivery, Send
+from localcloud.openai.deliveries import Deliveries, Delivery, Send, signature
 from localcloud.openai.faults import Faults
 from localcloud.openai.ids import Ids
 from localcloud.stripe.objects import Object, Objects
@@ -79,12 +77,11 @@ class Events:
             self._objects.change(delivery.event_id, pending_webhooks=0)
 
     def _headers(self, delivery: Delivery) -> Mapping[str, str]:
-        secret, timestamp = (self._settings.webhook_secret or "").encode(), int(self._signing_time())
-        signed = hmac.new(secret, f"{timestamp}.".encode() + delivery.body, hashlib.sha256).hexdigest()
+        secret, timestamp = self._settings.webhook_secret or "", int(self._signing_time())
         return {
             "content-type": "application/json; charset=utf-8",
             "user-agent": "Stripe/1.0 (stand-in)",
-            "stripe-signature": f"t={timestamp},v1={signed}",
+            "stripe-signature": signature(secret, timestamp, delivery.body),
         }
 
 
