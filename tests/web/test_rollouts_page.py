@@ -22,6 +22,9 @@ from localcloud.cloud import LocalCloud
 from scripts.ecolane_cloud import ecolane_cloud
 from tests.web.conftest import Opened, classify
 
+SDK_GIVES_UP_MS = 2_000
+"""After a failed connection it shows what it has in memory."""
+
 OLD = ArmCounts(started=1_010, ended=1_000, failed=20, micros=250_000, ms={"4": 600, "6": 380, "8": 20})
 NEW = ArmCounts(started=105, ended=100, failed=1, micros=30_000, ms={"5": 60, "11": 40})
 
@@ -434,17 +437,24 @@ def test_a_thumb_stops_a_flag_whatever_is_broken(opened: Opened, cloud: LocalClo
     assert again == FlagState(epoch=after.epoch + 1)
 
 
-def test_a_flag_is_stopped_before_anything_has_come(opened: Opened, cloud: LocalCloud) -> None:
-    """The connection brings no document: the button is there, and works."""
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_flag_is_stopped_before_anything_has_come(opened: Opened, cloud: LocalCloud, silent: bool) -> None:
+    """The database answers nothing, or is out of reach, of which its SDK makes an empty document: no flag is said to be
+    off, the button is there, and works."""
     set_flags(cloud, {"model": {"cohort": "test"}})
-    opened.page.route("**/google.firestore.v1.Firestore/**", lambda _: None)
+    database = "**/google.firestore.v1.Firestore/**"
+    opened.page.route(database, lambda route: None if silent else route.abort())
     page = rollouts(opened)
     expect(page.get_by_text("Loading. A flag can be stopped meanwhile.")).to_be_visible()
+    if not silent:
+        page.wait_for_timeout(SDK_GIVES_UP_MS)
+    expect(page.get_by_text("Nothing is being rolled out.")).to_have_count(0)
     assert readable(page)
     card(page, "model").get_by_role("button", name="Stop model").click()
     page.get_by_label("Why, for the record").fill("no time")
     page.keyboard.press("Enter")
     expect(page.get_by_text("model is stopped: everybody is on the old path.")).to_be_visible()
+    opened.problems.clear()  # the browser reports what it could not fetch
     after = state(cloud, "model")
     assert after is not None
     assert after.stopped is not None
