@@ -26,6 +26,7 @@ PLANTED: tuple[Bug | Mutation, ...] = (
     ),
     Mutation("a sandbox is credited", f"{_RULE}:target", places.condition("sandbox"), "paid is None"),
     Mutation("one empty answer takes back", f"{_RULE}:Payment.absent", places.condition("named"), "not known"),
+    Mutation("a period that is over is refunded", f"{_RULE}:Payment.absent", places.condition("BUY"), "False"),
     Mutation("what is read replaces what is known", f"{_RULE}:Payment.told", places.assigned("known"), "facts"),
     Mutation("what was spent is not owed", "core.wallet.accounts:Account.post", places.keyword("owed"), "0"),
     Mutation("a job's refund is free tokens", "core.wallet.accounts:refund", places.argument("post", 0), "price"),

@@ -195,9 +195,8 @@ class World:
             self.now += timedelta(seconds=self.dice.randint(1, 900))
         while self.due or self.running:
             self.dice.choice((self._deliver, self._step, self._step))()
-        self.faults = False
         for _ in range(2):
-            self._cron()
+            self._look()
             self.now += ABSENT_FOR
         self._check_end()
         return self.violations
@@ -211,7 +210,7 @@ class World:
             gone = False
         else:
             absence = about.provider is Provider.REVENUECAT and not about.subscription
-            changing = self.dice.choice([each for each in about.payments if not each.more])
+            changing = self.dice.choice(self._shown(about))
             gone = changing.change(self.dice, told_by_absence=absence)
         for _ in range(self.dice.randint(1, 2)):
             event = Event(f"evt_{len(self.events)}", about, gone)
@@ -222,12 +221,14 @@ class World:
     def _change_subscription(self, about: Object) -> None:
         last, period = about.subscription[-1], about.payments[-1].period or 0
         kind = self.dice.choice(("renew", "second invoice", "overdue", "cancel", "end"))
+        if about.provider is Provider.REVENUECAT and kind == "renew":
+            self._look()  # a period is longer than the day in which the cron looks at everybody
         if last.status is Status.ENDED:
             return
         if kind == "renew" and last.renews:
             about.payments.append(Bought(f"in_{about.name}_{period + 1}", 100, 900, period=period + 1))
             about.subscription.append(self._subscribed(Status.ACTIVE, period + 1))
-        elif kind == "second invoice":
+        elif kind == "second invoice" and about.provider is Provider.STRIPE:
             first = next(each for each in about.payments if each.period == period)
             if first.facts[-1] == Facts(paid_minor=900):
                 facts: list[Facts | None] = [Facts(), Facts(paid_minor=300)]
@@ -274,12 +275,15 @@ class World:
         if fate < 1 and self.dice.random() < 0.5:
             self.due.append(event)
 
-    def _cron(self) -> None:
+    def _look(self) -> None:
+        """Look at everything, as the cron does, at a time when nothing goes wrong."""
+        self.faults = False
         handled = self.events if self.bug is Bug.CLAIM_FIRST else []
         looked = [Event(f"cron-{about.name}-{self.now}", about, gone=False) for about in self.objects]
         for event in handled or looked:
             for _ in self._reconcile(event):
                 pass
+        self.faults = True
 
     def _reconcile(self, event: Event) -> Generator[None, None, None]:
         if self.bug is Bug.CLAIM_FIRST:
@@ -305,8 +309,18 @@ class World:
         """Read an object, in an old state if it is one of those histories; RevenueCat may show nothing at all."""
         old = int(self.faults and self.stale and self.dice.random() * STALE_IN < 1)
         blind = self.faults and about.provider is Provider.REVENUECAT and self._blind()
-        seen = [(each, None if blind else each.facts[max(len(each.facts) - 1 - old, 0)]) for each in about.payments]
+        shown = [] if blind else self._shown(about)
+        if about.provider is Provider.STRIPE:
+            shown = about.payments
+        seen = [
+            (each, each.facts[max(len(each.facts) - 1 - old, 0)] if each in shown else None) for each in about.payments
+        ]
         return Shown(self.now, seen, max(len(about.subscription) - 1 - old, 0))
+
+    def _shown(self, about: Object) -> list[Bought]:
+        """Return the payments that are told of: RevenueCat shows the last period of a subscription alone."""
+        paid = [each for each in about.payments if not each.more]
+        return paid[-1:] if about.provider is Provider.REVENUECAT else paid
 
     def _blind(self) -> bool:
         """For some minutes of a history RevenueCat shows nothing, as for a wrong key."""

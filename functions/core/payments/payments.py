@@ -123,8 +123,10 @@ class Payment(Kept):
         """Return the payment after a read, begun `now`, that does not show it: how RevenueCat tells a pack's refund.
 
         It is taken back if an event has `named` it as refunded, or if a read some time ago did not show it either: so
-        that one empty answer takes nothing from anybody.
+        that one empty answer takes nothing from anybody. A period is never shown again once the next one has begun.
         """
+        if self.reason != Reason.BUY:
+            return self
         since, absences = self.absent_since or now, self._absences()
         known, facts = any(self.facts.reversals[name].stage == Stage.TAKEN for name in absences), self.facts
         if not known and (named or now - since >= ABSENT_FOR):

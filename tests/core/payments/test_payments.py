@@ -164,6 +164,14 @@ def test_one_empty_answer_takes_nothing_back() -> None:
     assert (ledger.wallet.balance, list(payment.facts.reversals)) == (0, ["absent:0", "absent:1"])
 
 
+def test_a_period_that_is_shown_no_more_is_over_and_not_refunded() -> None:
+    """RevenueCat shows the last period of a subscription alone."""
+    name = payment_id(Provider.REVENUECAT, "270001", "1767225600")
+    payment, ledger = told(pack(payment_id=name, reason=Reason.PERIOD), account(), PAID)
+    later = payment.absent(NOW, named=True).absent(NOW + ABSENT_FOR, named=False)
+    assert credited(later, ledger, NOW) == (payment, ledger)
+
+
 def test_a_stage_of_a_newer_release_stays() -> None:
     """It is above those that we know, and the payment is left to the release that knows what it comes to."""
     newer = Facts(reversals={"dp_1": Reversal.model_validate({"minor": 5, "stage": "arbitrated"})})
