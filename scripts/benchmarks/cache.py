@@ -1,5 +1,5 @@
-"""How many photos the cache knows again, how many it takes for others, what a look costs, and whether it finds out when
-it is wrong. Nothing is served by it yet: these are the rules themselves, on real photos.
+"""How many photos the cache knows again, how many it takes for others, what a look and a hit cost, and whether it finds
+out when it is wrong: the rules themselves on real photos, and the bill of the functions that serve by them.
 
 Photos are `answer--any.jpg` or `answer-number.jpg`: two photos of one answer are disposed of alike.
 """
@@ -23,6 +23,7 @@ from functions.core.cache.entries import Entry, evicted
 from functions.core.cache.fingerprints import Fingerprint, colour_distance, distance
 from functions.core.cache.lookup import COLOUR_DISTANCE_MAX, nearest
 from functions.core.config.runtime import ImageRules
+from scripts.benchmarks.cache_bill import bill
 from scripts.benchmarks.repeats import GENTLE, REPEATS
 
 BITS_MAX = 48
@@ -90,6 +91,7 @@ def run(photos: Path) -> dict[str, Any]:
         "new_photos": len(known),
         "hits_new": any_hit,
         "wrong_hits_new": wrong,
+        **bill([photo.data for photo in some]),
         "cpu_ms_per_photo": cpu_ms([photo.data for photo in known[:TIMED]]),
         "hit_rate_70pct_repeats": round(seventy.hits / seventy.requests, 3),
         "hit_rate_90pct_repeats": round(ninety.hits / ninety.requests, 3),
