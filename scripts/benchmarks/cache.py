@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from functions.adapters.images import prepare, prepare_known
-from functions.core.cache.certification import CHECKED_FIRST, CHECKED_SHARE, THRESHOLDS, Labels, NearTier, checked
+from functions.core.cache.certification import CHECKED_PER_DAY_MIN, CHECKED_SHARE, THRESHOLDS, Labels, NearTier, checked
 from functions.core.cache.entries import Entry, evicted
 from functions.core.cache.fingerprints import Fingerprint, colour_distance, distance
 from functions.core.cache.lookup import COLOUR_DISTANCE_MAX, nearest
@@ -35,9 +35,6 @@ USERS = 5
 REQUESTS_PER_USER = 200
 SEEDS = 100
 CHECKS_MAX = 2_000
-
-INSTANT_MICROS, BATCH_MICROS = 233, 117
-"""What the model costs for a photo, in micro-dollars: docs/operations.md."""
 
 KEY = bytes(4)
 TODAY = datetime(2026, 11, 29, tzinfo=UTC).date()
@@ -60,10 +57,10 @@ class Stream(NamedTuple):
 
     @property
     def saved_share(self) -> float:
-        """Return the share of the model's cost that is saved, less the hits that are asked again in the batch lane: the
-        first of a family, then one in twenty."""
-        again = fsum(CHECKED_SHARE if hit >= CHECKED_FIRST else 1 for hit in range(self.hits))
-        return (self.hits * INSTANT_MICROS - again * BATCH_MICROS) / (self.requests * INSTANT_MICROS)
+        """Return the share of the model's cost that is saved, less the hits that are asked again at the same price: the
+        first of a day, then one in twenty."""
+        again = fsum(CHECKED_SHARE if hit >= CHECKED_PER_DAY_MIN else 1 for hit in range(self.hits))
+        return (self.hits - again) / self.requests
 
 
 def run(photos: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from PIL import Image
 
 from functions.adapters.images import prepare, prepare_known
-from functions.core.cache.certification import CHECKED_FIRST, THRESHOLDS, Labels, NearTier
+from functions.core.cache.certification import CHECKED_PER_DAY_MIN, THRESHOLDS, Labels, NearTier
 from functions.core.cache.fingerprints import Fingerprint
 from functions.core.cache.state import CacheState, Family
 from functions.core.config.runtime import ImageRules
@@ -83,9 +83,7 @@ class _User:
         stored = self._cloud.client.document(f"aiJobs/{hit['jobId']}").get().to_dict() or {}
         labels = {str(each): Labels(passed=True) for each in THRESHOLDS}
         today = self._cloud.clock().date().isoformat()
-        near = NearTier(
-            labels=labels, serves=THRESHOLDS[-1], checks=CHECKED_FIRST, day=today, checks_of_day=CHECKED_FIRST
-        )
+        near = NearTier(labels=labels, serves=THRESHOLDS[-1], day=today, checks_of_day=CHECKED_PER_DAY_MIN)
         family = Family(near=near, seen_at=self._cloud.clock())
         state = CacheState(families={stored["cache"]["family"]: family}, labelled_until=self._cloud.clock())
         self._cloud.client.document("stats/cache").set(state.model_dump(by_alias=True))

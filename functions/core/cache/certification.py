@@ -29,7 +29,6 @@ WINDOW = 200
 WRONG_MAX = 6
 """Among the last `WINDOW` checks. At a true share of 1 % seven are met in 0.4 % of windows, at 5 % in 88 %."""
 
-CHECKED_FIRST = 100
 CHECKED_SHARE = 0.05
 CHECKED_PER_DAY_MIN = 10
 
@@ -97,9 +96,8 @@ def checks_on(tier: NearTier, day: str) -> int:
 
 
 def is_checked(tier: NearTier, day: str, draw: float) -> bool:
-    """Whether a hit is asked again: the first of a family, some of each day, and then one in twenty. `draw` is chance,
-    from 0 to 1."""
-    return tier.checks < CHECKED_FIRST or checks_on(tier, day) < CHECKED_PER_DAY_MIN or draw < CHECKED_SHARE
+    """Whether a hit is asked again: the first of each day, and then one in twenty. `draw` is chance, from 0 to 1."""
+    return checks_on(tier, day) < CHECKED_PER_DAY_MIN or draw < CHECKED_SHARE
 
 
 def interval(wrong: int, checked_count: int, risk: float = 0.05) -> tuple[float, float]:

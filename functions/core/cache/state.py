@@ -55,13 +55,12 @@ def near_tier(families: Mapping[str, Family], name: str) -> NearTier:
 
 
 def folded(state: CacheState, labels: Iterable[Label], limit: float) -> CacheState:
-    """Return the state after more labels, in the order of their times. Those of before the last fold are in it already.
+    """Return the state after more labels, in the order of their times, all of them later than those that are in it.
     `limit` is the share of wrong answers up to which a threshold is certified."""
     families, until = dict(state.families), state.labelled_until
     for label in labels:
-        if state.labelled_until is None or label.at > state.labelled_until:
-            families[label.family] = _with(families.get(label.family) or Family(seen_at=label.at), label, limit)
-            until = label.at
+        families[label.family] = _with(families.get(label.family) or Family(seen_at=label.at), label, limit)
+        until = label.at
     kept = sorted(families, key=lambda name: families[name].seen_at, reverse=True)[:FAMILIES_MAX]
     return state.model_copy(update={"families": {name: families[name] for name in kept}, "labelled_until": until})
 

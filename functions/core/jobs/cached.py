@@ -18,16 +18,14 @@ from functions.core.shared.lanes import Lane
 
 def source_of(found: Job | None, wanted: Job, model: str, prompt_version: str) -> Source | None:
     """Return what an earlier job says: None if it is not the same user's, is not done, or was answered by another model
-    or prompt, for another region or in another language. A key of four bytes can be another's by chance, and a batch is
-    sent later than it was asked for."""
+    or prompt than its entry's key says: a batch is sent later than it was asked for."""
     if found is None or found.uid != wanted.uid or found.status is not Status.DONE or found.completed_at is None:
         return None
     try:
         result = Classification.model_validate(found.result)
     except ValidationError:  # a newer release's
         return None
-    said = (result.model, result.prompt_version, result.region, result.language)
-    if said != (model, prompt_version, wanted.region, wanted.language):
+    if (result.model, result.prompt_version) != (model, prompt_version):
         return None
     return Source(result, found.completed_at, disputed=found.dispute is not None)
 

@@ -22,14 +22,6 @@ def test_labels_certify_a_family_and_no_other() -> None:
     assert state.labelled_until == NOW + timedelta(minutes=367)
 
 
-def test_a_label_that_is_folded_again_does_not_count() -> None:
-    """A run that died after its write, or one that overlaps another, finds the same labels once more."""
-    labels = [label(minute=1, right=False), label(minute=2)]
-    state = folded(CacheState(), labels, 0.01)
-    assert folded(state, labels, 0.01) == state
-    assert folded(state, [*labels, label(minute=3)], 0.01).families["one"].near.labels["31"].checked == 3
-
-
 def test_within_the_threshold_that_serves_a_label_is_a_check() -> None:
     """Seven wrong of them tighten it; what is farther away is another comparison before the next one."""
     near = NearTier(labels={str(each): Labels(passed=True) for each in (31, 40)}, serves=40)

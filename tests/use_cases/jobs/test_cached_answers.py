@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from functions.core.cache.certification import CHECKED_FIRST, THRESHOLDS, Labels, NearTier
+from functions.core.cache.certification import CHECKED_PER_DAY_MIN, THRESHOLDS, Labels, NearTier
 from functions.core.cache.entries import ENTRIES_MAX, ENTRY_BYTES
 from functions.core.cache.state import CacheState, Family
 from functions.core.model.provider_outage import Door
@@ -52,7 +52,7 @@ def send(cloud: InProcessCloud, data: bytes = BOTTLE, mode: str = "instant", uid
     return classify_image(ClassifyImage.model_validate(request), uid, cloud.deps)
 
 
-def certify(cloud: InProcessCloud, serves: int | None = 48, checks: int = CHECKED_FIRST) -> None:
+def certify(cloud: InProcessCloud, serves: int | None = 48, checks: int = CHECKED_PER_DAY_MIN) -> None:
     """Have the near tier serve within so many bits, for the family that is asked now; today's checks are done."""
     configure(cloud, {"exact": "shadow"})
     probe = send(cloud, uid="probe")
@@ -61,7 +61,7 @@ def certify(cloud: InProcessCloud, serves: int | None = 48, checks: int = CHECKE
     family = job(cloud, again["jobId"])["cache"]["family"]
     labels = {str(each): Labels(passed=True) for each in THRESHOLDS if serves and each <= serves}
     day = cloud.clock().date().isoformat()
-    near = NearTier(labels=labels, serves=serves, checks=checks, day=day, checks_of_day=100)
+    near = NearTier(labels=labels, serves=serves, checks=checks, day=day, checks_of_day=checks)
     state = CacheState(families={family: Family(near=near, seen_at=cloud.clock())}, labelled_until=cloud.clock())
     cloud.client.document("stats/cache").set(state.model_dump(by_alias=True))
     configure(cloud)
@@ -365,8 +365,8 @@ def test_what_is_dangerous_or_unsure_is_asked_again_unless_it_is_the_same_file(
 
 
 def test_some_hits_are_asked_again_at_the_cached_price(cloud: InProcessCloud) -> None:
-    """The operator pays for the check, and the user gets the model's answer; the first hundred hits are all checked."""
-    certify(cloud, checks=CHECKED_FIRST - 1)
+    """The operator pays for the check, and the user gets the model's answer; the first ten of a day are all checked."""
+    certify(cloud, checks=CHECKED_PER_DAY_MIN - 1)
     send(cloud)
     check = send(cloud, retaken(BOTTLE))
     assert (check["servedFrom"], check["tokensCost"], check["status"]) == (None, 1, "done")
