@@ -550,18 +550,23 @@ def test_users_are_named_and_explained(opened: Opened, cloud: LocalCloud) -> Non
 
 
 def test_a_ceiling_that_the_guard_has_seen_is_said(opened: Opened, cloud: LocalCloud) -> None:
-    """The page does not know `FLAGS`; where the guard has seen less than the rules say, both are told."""
-    set_flags(cloud, {"prompt": {"cohort": "all", "holdbackPercent": 0}}, {"prompt": stored(watched(cloud))})
+    """The page does not know `FLAGS`; where the guard has seen less than the rules say, both are told. No share at all
+    serves nobody."""
+    rules = {"prompt": {"cohort": "all", "holdbackPercent": 0}}
+    set_flags(cloud, rules, {"prompt": stored(watched(cloud))})
     uids = (f"uid-{n}" for n in range(1_000))
     outside = next(uid for uid in uids if decide(Flag.PROMPT, FlagRules(cohort=Cohort.TEST), uid).arm is Arm.OLD)
     page = rollouts(opened)
+    expect(page.get_by_text("prompt runs for 10 % of users.")).to_be_visible()
     expect(card(page, "prompt")).to_contain_text("The guard has seen 10 %: the deploy's ceiling, FLAGS, keeps it there")
     page.get_by_label("Id of the user").fill(outside)
     page.get_by_role("button", name="Explain").click()
-    told = page.get_by_text(
-        f"{outside} takes the old path. DEFAULT: the user is not among 10 % that the guard has seen."
-    )
+    told = page.get_by_text(f"{outside} takes the old path. DEFAULT: the user is not among 10 %, as the guard has seen")
     expect(told).to_contain_text("the new path. SPLIT: the user is among 100 %.")
+    closed = watched(cloud, stage=Stage(share=0, since=cloud.clock()))
+    set_flags(cloud, rules, {"prompt": stored(closed)})
+    expect(card(page, "prompt")).to_contain_text("Nobody takes the new path.")
+    expect(page.get_by_text(f"prompt: {outside} takes the old path. DISABLED")).to_be_visible()
 
 
 def test_two_operators_at_once_one_wins(opened: Opened, cloud: LocalCloud) -> None:

@@ -38,15 +38,20 @@ function rulesOf(flag, config, facts) {
 const stateOf = (flag, stored, facts) =>
   stored ? attempt(() => readBy(facts.state, stored[flag] === undefined ? {} : stored[flag], facts.state.$defs, flag)) : {};
 
-/** Everything known of one flag: its facts, `rules` and `state` as {value, problem}, and `standing`: what it is in words. */
+/** The share of users that the guard has seen, null if it has not looked: it knows the deploy's ceiling, this page does not. */
+const shareSeen = ({ value }) => (value?.watch && value.watch.epoch === value.epoch ? value.watch.stage.share : null);
+
+/** Everything known of one flag: its facts, `rules` and `state` as {value, problem}, `share` of users
+ * by the rules, of whom the new path `serves` so many percent, and `standing`: what it is in words. */
 export function flagView(flag, config, stored, facts) {
   const [rules, state] = [rulesOf(flag, config, facts), stateOf(flag, stored, facts)];
   const lacks = flag === "model" && !(typeof config?.model?.next === "string" && config.model.next);
   const view = { flag, ...facts.flags[flag], rules, state, lacks, share: rules.value ? shareOf(rules.value, facts.stages) : null };
-  return { ...view, standing: standingOf(view) };
+  const served = { ...view, serves: Math.min(view.share, shareSeen(state) ?? view.share) };
+  return { ...served, standing: standingOf(served) };
 }
 
-function standingOf({ rules, state, lacks, share }) {
+function standingOf({ rules, state, lacks, share, serves }) {
   const { stopped, watch } = state.value ?? {};
   if (stopped) return { word: "stopped", tone: "warn", why: `Stopped by ${BY[stopped.by] ?? stopped.by}: ${stopped.why}.`, at: stopped.at };
   if (state.value === null) return unreadable(state.problem, "stats/rollouts", "Stop it, which writes a state that can be read; then restart it.");
@@ -54,7 +59,8 @@ function standingOf({ rules, state, lacks, share }) {
   if (!state.value || !rules.value) return { word: "loading" };
   if (rules.value.cohort === "off") return { word: "off", why: OLD };
   if (lacks) return { word: "without a model", tone: "warn", why: `model.next names none: set it in Settings. ${OLD}` };
-  if (watch?.verdict !== "hold") return { word: "running", why: share ? `${share} % of users take the new path.` : "Only users who are named take the new path." };
+  const who = serves ? `${serves} % of users take` : share ? "Nobody takes" : "Only users who are named take";
+  if (watch?.verdict !== "hold") return { word: "running", why: `${who} the new path.` };
   const why = hidden(state.value) ? "the reason has figures of the test, and is shown when it has ended" : watch.why;
   return { word: "on hold", tone: "warn", why: `No stage begins by itself: ${why}.` };
 }
@@ -87,7 +93,7 @@ function Sentence({ views }) {
   if (views.some(({ standing }) => standing.word === "loading")) return html`<div class="skeleton say" role="status" aria-label="Loading"></div>`;
   const of = (word) => views.filter(({ standing }) => standing.word === word).map(({ flag }) => flag);
   const said = ["cannot be read", "stopped", "on hold", "without a model"].flatMap((word) => of(word).map((flag) => `${flag} ${word === "cannot be read" ? word : `is ${word}`}`));
-  const running = views.filter(({ standing }) => standing.word === "running").map(({ flag, share }) => `${flag} runs for ${share ? `${share} % of users` : "named users"}`);
+  const running = views.filter(({ standing }) => standing.word === "running").map(({ flag, share, serves }) => `${flag} runs for ${share ? `${serves} % of users` : "named users"}`);
   const tone = of("cannot be read").length ? "bad" : said.length ? "warn" : "";
   return html`<p class=${`say ${tone}`} role="status">${[...said, ...running].join("; ") || "Nothing is being rolled out"}.</p>`;
 }
@@ -118,22 +124,18 @@ function FlagCard({ cloud, view, facts, stored, unsure, now }) {
   `;
 }
 
-/** The share of users that the guard has seen, null if it has not looked: it knows the deploy's ceiling, this page does not. */
-const shareSeen = ({ value }) => (value?.watch && value.watch.epoch === value.epoch ? value.watch.stage.share : null);
-
-function Stage({ view: { flag, rules, state, share }, facts, now }) {
+function Stage({ view: { flag, rules, state, share, serves }, facts, now }) {
   if (!rules.value || rules.value.cohort === "off") return null;
   const { cohort, percent, autoAdvance, hoursPerStage, callsPerStageMin, testMetric } = rules.value;
   if (state.value?.stopped) return html`<p class="quiet">The settings say ${cohort}, ${share} % of users: a restart begins there.</p>`;
-  const seen = shareSeen(state);
-  const { stage, totals } = (seen !== null && state.value.watch) || {};
+  const { stage, totals } = (shareSeen(state) !== null && state.value.watch) || {};
   const following = percent === null && testMetric === null ? facts.stages[cohort].next : null;
   return html`
     <p>
       Stage <strong>${cohort}, ${share} % of users</strong>${percent === null ? "" : ` (by flags.${flag}.percent)`}
       ${stage && html`, since <span title=${exact(stage.since)}>${relative(stage.since, now)}</span>: ${plural((totals.new?.ended ?? 0) - stage.ended, "call")} of its new path`}.
     </p>
-    ${seen !== null && seen < share && html`<p class="warn">The guard has seen ${seen} %: the deploy's ceiling, FLAGS, keeps it there, or this has changed within the last minute.</p>`}
+    ${serves < share && html`<p class="warn">The guard has seen ${serves} %: the deploy's ceiling, FLAGS, keeps it there, or this has changed within the last minute.</p>`}
     ${testMetric !== null && !state.value?.watch?.test && html`<p>A test of ${testMetric} begins with the guard's next look, or when there are enough calls to say what is slow.</p>`}
     ${following &&
     html`<p class="quiet">
@@ -146,23 +148,22 @@ function Stage({ view: { flag, rules, state, share }, facts, now }) {
 
 const REASONS = {
   ERROR: () => "the rules or the state cannot be read, or there is no model to ask",
-  DISABLED: () => "it is off or stopped",
+  DISABLED: () => "it is off, stopped, or closed by FLAGS",
   TARGETING_MATCH: () => "the user is on a list",
   SPLIT: (percent) => `the user is among ${percent} %`,
   DEFAULT: (percent) => `the user is not among ${percent} %`,
 };
 
 /** Which path a user takes: under the rules, and under what the guard has seen of the deploy's ceiling. */
-async function explain(uid, { flag, rules, state, lacks, share }, facts) {
+async function explain(uid, { flag, rules, state, lacks, share, serves }, facts) {
   if (rules.value === undefined || state.value === undefined) return "not known yet: the page is still loading.";
   const { epoch, stopped } = state.value ?? { epoch: null };
   const usable = lacks && rules.value?.cohort !== "off" ? null : rules.value;
   const under = async (ceiling) => ({ ceiling, ...(await decide(flag, usable, uid, facts, { epoch, stopped: Boolean(stopped), ceiling })) });
-  const seen = shareSeen(state) ?? share;
-  const [ruled, capped] = [await under(100), await under(seen < share ? seen : 100)];
+  const [ruled, capped] = [await under(100), await under(serves < share ? serves : 100)];
   const told = ({ arm, why, ceiling }) => `${arm === "old" ? "the old path" : "the new path"}. ${why}: ${REASONS[why](Math.min(share, ceiling))}`;
   if (ruled.arm === capped.arm && ruled.why === capped.why) return `${told(ruled)}.`;
-  return `${told(capped)} that the guard has seen. Without the deploy's ceiling, FLAGS, or if this has changed within the last minute: ${told(ruled)}.`;
+  return `${told(capped)}, as the guard has seen it. Without the deploy's ceiling, FLAGS, or if this has changed within the last minute: ${told(ruled)}.`;
 }
 
 function Explain({ views, facts }) {
