@@ -15,8 +15,8 @@ venv/.local venv/.dev: venv/.%: requirements-%.txt
 
 install: venv/.local  ## Install what running, deploying and operating takes into venv/; the checks bring the rest
 
-demo: venv/.local  ## Run the main job end to end: make demo [PHOTOS=folder] [OPEN=1, serve the pages] [FIRESTORE=official] [PICTURE=file.svg]
-	@$(BIN)/python -m scripts.demo $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(PICTURE),--picture "$(PICTURE)") $(if $(OPEN),--open)
+demo: venv/.local  ## Run the main job end to end: make demo [PHOTOS=folder] [OPEN=1, serve the pages] [OUTAGE=1, OpenAI is down] [FIRESTORE=official] [PICTURE=file.svg]
+	@$(BIN)/python -m scripts.demo $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(PICTURE),--picture "$(PICTURE)") $(if $(OPEN),--open) $(if $(OUTAGE),--outage)
 
 dev: venv/.local  ## Keep the local cloud running: make dev [DAYS=60, played first] [VERBOSE=1] [FIRESTORE=official] [SUITE=official, Google's emulators, or running]
 	@$(BIN)/python -m scripts.dev $(if $(DAYS),--days "$(DAYS)") $(if $(VERBOSE),--verbose) $(if $(FIRESTORE),--firestore "$(FIRESTORE)") $(if $(SUITE),--suite "$(SUITE)")

@@ -24,7 +24,7 @@ def quote(call: Call) -> Answer:
     return serve_call(call, use_case)
 
 
-@on_call(**PHOTO, secrets=[params.OPENAI_API_KEY])
+@on_call(**PHOTO, secrets=[params.OPENAI_API_KEY, params.ANTHROPIC_API_KEY])
 def classify_image(call: Call) -> Answer:
     """Charge, then classify now (instant) or queue (batch); idempotent by `requestId`."""
     from functions.use_cases.jobs.classify_image import classify_image as use_case
@@ -56,7 +56,7 @@ def list_jobs(call: Call) -> Answer:
     return serve_call(call, use_case)
 
 
-@on_call(**PHOTO, secrets=[params.OPENAI_API_KEY])
+@on_call(**PHOTO, secrets=[params.OPENAI_API_KEY, params.ANTHROPIC_API_KEY])
 def upgrade_job(call: Call) -> Answer:
     """Move a queued job into the instant lane, for the difference in price."""
     from functions.use_cases.jobs.upgrade_job import upgrade_job as use_case

@@ -46,6 +46,7 @@ class Event(StrEnum):
     STAGE_REFUSED = "stage_refused"
     CACHE_FAILED = "cache_failed"
     INSTANT_FAILED = "instant_failed"
+    FAILED_OVER = "failed_over"
     USAGE_DOUBTED = "usage_doubted"
     BUDGET_REVIEWED = "budget_reviewed"
     BUDGET_REFUSED = "budget_refused"

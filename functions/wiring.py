@@ -17,14 +17,14 @@ from functions.core.budget.state import BudgetState
 from functions.core.config.changes import REMOTE_KEYS
 from functions.core.config.runtime import RuntimeConfig
 from functions.core.jobs.queue_stats import QueueStats
-from functions.core.shared.providers import split
+from functions.core.shared.providers import Provider, split
 from functions.deploy.params import ConfigurationError, Settings, load_settings
 
 if TYPE_CHECKING:
     from functions.adapters.alerting import AlertWebhook
     from functions.adapters.firestore import FirestoreStore
     from functions.adapters.messaging import PushMessaging
-    from functions.adapters.providers.watched import WatchedProvider
+    from functions.adapters.providers.watched import WatchedCalls, WatchedProvider
     from functions.adapters.storage import StorageFiles
     from functions.core.cache.fingerprints import Fingerprint
     from functions.core.config.runtime import ImageRules
@@ -40,6 +40,7 @@ class Deps:
         self.settings, self.clock, self.callers = settings, clock, Callers(clock)
         self.current = CurrentConfig(self, clock)
         self.store_breaker, self.arms = Breaker(clock), ArmBreaker()
+        self.told = set[str]()  # ids of alerts that this process has opened in a user's call
 
     @cached_property
     def store(self) -> FirestoreStore:
@@ -58,13 +59,34 @@ class Deps:
 
     @cached_property
     def provider(self) -> WatchedProvider:
-        """The AI provider."""
+        """OpenAI."""
         from functions.adapters.bounded_http import bounded_client
         from functions.adapters.providers.watched import WatchedProvider
 
         # The client wants a key even where it only checks a signature, in the webhook, which is given none.
         key = self.settings.openai_api_key or "none"
         return WatchedProvider(bounded_client(key, self.settings.openai_base_url), self)
+
+    @cached_property
+    def anthropic(self) -> WatchedCalls | None:
+        """Anthropic's instant calls; None in a deploy without its key."""
+        from functions.adapters.bounded_http import provider_http
+        from functions.adapters.providers.anthropic import AnthropicProvider
+        from functions.adapters.providers.watched import WatchedCalls
+        from functions.core.model.provider_outage import Door
+
+        key, url = self.settings.anthropic_api_key, self.settings.anthropic_base_url
+        if not key:
+            return None
+        return WatchedCalls(AnthropicProvider(provider_http(), url, key).complete, Door.ANTHROPIC, self)
+
+    def asked(self, model: str) -> WatchedProvider | WatchedCalls:
+        """Return whom to ask at once about a photo for this model, by its name of `core.shared.providers`."""
+        if split(model)[0] is Provider.OPENAI:
+            return self.provider
+        if self.anthropic is None:
+            raise ConfigurationError("ANTHROPIC_API_KEY is not set, and a model of Anthropic's is to be asked")
+        return self.anthropic
 
     @cached_property
     def messaging(self) -> PushMessaging:
@@ -114,11 +136,12 @@ class Deps:
         now = self.clock()
         return dearest(*(self.model_price(model, batch=batch, at=at) for at in (now, now + timedelta(days=1))))
 
-    def safety_identifier(self, uid: str) -> str | None:
-        """Return what the provider knows a user by; None where it is none of OpenAI's, which may not know the field."""
+    def safety_identifier(self, uid: str, provider: Provider = Provider.OPENAI) -> str | None:
+        """Return what the provider knows a user by; None where a server that is not OpenAI's may not know the field."""
         from functions.core.model.prompts import safety_identifier
 
-        return safety_identifier(self.settings.project, uid) if self.settings.asks_openai else None
+        known = provider is not Provider.OPENAI or self.settings.asks_openai
+        return safety_identifier(self.settings.project, uid) if known else None
 
     def new_id(self) -> str:
         """Return a new random id."""
@@ -169,4 +192,9 @@ def deps() -> Deps:
             built.listed_price(built.settings.openai_model, built.clock(), batch=batch)
     except UnknownPriceError as unknown:
         raise ConfigurationError(f"OPENAI_MODEL: {unknown}") from unknown
+    if built.settings.anthropic_api_key:
+        try:
+            built.listed_price(built.settings.anthropic_name, built.clock(), batch=False)
+        except UnknownPriceError as unknown:
+            raise ConfigurationError(f"ANTHROPIC_MODEL: {unknown}") from unknown
     return built

@@ -23,6 +23,7 @@ NAMES = (
     "budget",
     "cache",
     "coldstart",
+    "failover",
     "forecast",
     "instant",
     "instantcost",

@@ -54,12 +54,15 @@ def main(
     picture: Annotated[Path | None, typer.Option(help="An SVG file for what is printed, like docs/demo.svg.")] = None,
     *,
     open_pages: Annotated[bool, typer.Option("--open", help="Serve the pages afterwards, until Ctrl-C.")] = False,
+    outage: Annotated[bool, typer.Option(help="Let OpenAI refuse instant photos: another provider answers.")] = False,
 ) -> None:
     """Run the demo and print what the user and the operator see."""
     console.record = picture is not None
     try:
         found = _load(photos)
-        with ecolane_cloud() as cloud:
+        with ecolane_cloud(anthropic=outage) as cloud:
+            if outage:
+                _begin_outage(cloud)
             user = _run(cloud, found)
             if picture is not None:
                 picture.write_text(_svg(), encoding="utf-8")
@@ -148,12 +151,34 @@ def _run(cloud: LocalCloud, photos: list[Photo]) -> SignedIn:
         wallet = cloud.call("get_wallet", {}, user.id_token)
     records = _stored(cloud, photos)
     console.print(_photo_table(photos, records))
+    if cloud.anthropic is not None:
+        console.print(_outage_panel(photos, records))
     console.print(_wallet_table(cloud, user, wallet))
     console.print(_money_panel(photos, records, meter, waited))
     unfinished = [photo.name for photo in photos if photo.job["status"] not in {"done", "failed"}]
     if unfinished:
         raise DemoError(f"{len(unfinished)} photos are still at the provider: its batches take up to 24 hours")
     return user
+
+
+def _begin_outage(cloud: LocalCloud) -> None:
+    """Have OpenAI refuse every instant photo, and Anthropic stand behind it, as an operator sets it."""
+    if cloud.openai is None:
+        raise DemoError("OUTAGE=1 breaks a stand-in: leave OPENAI_API_KEY and OPENAI_BASE_URL away")
+    order = {"providers": {"order": ["openai", "anthropic"]}}
+    cloud.firestore_client().document("config/runtime").set(order)
+    cloud.openai.faults.add(kind="refused", status=503, endpoint="POST /v1/chat/completions", count=None)
+    console.print("OpenAI refuses every instant photo (503). Config: providers.order = openai, anthropic.")
+
+
+def _outage_panel(photos: list[Photo], records: dict[str, dict[str, Any]]) -> Panel:
+    """Who answered the instant photos, and what each provider is paid for them."""
+    lines = []
+    for photo in (photo for photo in photos if photo.lane == "instant"):
+        tried = records[photo.job["jobId"]].get("tried", ())
+        way = " ► ".join(f"{leg['model']} {leg['came']}, {leg['micros']} µ$" for leg in tried)
+        lines.append(f"{photo.name}: {way}; answered by {(photo.job.get('result') or {}).get('provider', 'nobody')}")
+    return Panel.fit("\n".join(lines), title="Outage")
 
 
 def _svg() -> str:
@@ -166,7 +191,7 @@ def _fund(cloud: LocalCloud, photos: list[Photo]) -> None:
     """As the operator, raise the welcome bonus so that one new user can pay for all of the demo's photos."""
     needed = sum(5 if photo.lane == "instant" else 1 for photo in photos)
     if needed > 10:
-        cloud.firestore_client().document("config/runtime").set({"tokens": {"welcome": needed + 10}})
+        cloud.firestore_client().document("config/runtime").set({"tokens": {"welcome": needed + 10}}, merge=True)
         console.print(f"The operator has set the welcome bonus to {needed + 10} tokens, for this many photos.")
 
 

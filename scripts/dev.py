@@ -32,7 +32,7 @@ def settings(**changes: Any) -> CloudSettings:
             firebase_cli.install()
         except RuntimeError as error:
             raise ProjectError(str(error)) from error
-    return ecolane_settings(**changes)
+    return ecolane_settings(**{"anthropic": True, **changes})  # asked once config/runtime names it
 
 
 def operators_page(cloud: LocalCloud) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from hashlib import sha256
 from io import BytesIO
 from time import monotonic
@@ -18,14 +19,17 @@ from openai import OpenAI
 
 from functions.adapters.firestore import FirestoreStore
 from functions.adapters.messaging import Sent
-from functions.adapters.providers.watched import WatchedProvider
+from functions.adapters.providers.anthropic import AnthropicProvider
+from functions.adapters.providers.watched import WatchedCalls, WatchedProvider
 from functions.core.batches.manifest import BatchManifest
 from functions.core.cache.fingerprints import COLOUR_BYTES, CUTS, Fingerprint
 from functions.core.config.runtime import ImageRules
+from functions.core.model.provider_outage import Door
 from functions.core.shared.errors import ImageNotFound
 from functions.core.wallet.profile import PushSummary
 from functions.deploy.params import Settings
 from functions.wiring import Deps
+from localcloud.anthropic import AnthropicStandIn
 from localcloud.firestore import FirestoreServer, in_process_client
 from localcloud.firestore.service import Wait
 from localcloud.openai import OpenAIStandIn
@@ -199,6 +203,8 @@ class _Interrupted:
 
     def __getattr__(self, call: str) -> Any:
         method = getattr(self._adapter, call)
+        if call == "shut":  # asks the process itself
+            return method
 
         def interrupted(*args: Any, **kwargs: Any) -> Any:
             self._cloud.interrupt(f"{self._name}.{call}", "before")
@@ -262,9 +268,22 @@ class InProcessCloud:
                 "messaging": self.messaging,
                 "files": _Interrupted("storage", self.files, self),
                 "provider": _Interrupted("openai", WatchedProvider(openai, deps), self),
+                "anthropic": self._anthropic_of(deps),
                 **parts,
             },
         )
+
+    @cached_property
+    def anthropic(self) -> AnthropicStandIn:
+        """Anthropic's stand-in, which processes with a key for it ask."""
+        return AnthropicStandIn(clock=self.clock, answers=sample_answers.answers)
+
+    def _anthropic_of(self, deps: Deps) -> _Interrupted | None:
+        key = deps.settings.anthropic_api_key
+        if not key:
+            return None
+        provider = AnthropicProvider(self.anthropic.http_client(), self.anthropic.base_url, key)
+        return _Interrupted("anthropic", WatchedCalls(provider.complete, Door.ANTHROPIC, deps), self)
 
     def restart(self, settings: Mapping[str, Any] = _AS_IT_IS, openai: OpenAI | None = None, **parts: Any) -> None:
         """Let a new process take over, which nothing interrupts; see `new_process`."""

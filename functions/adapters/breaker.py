@@ -30,6 +30,11 @@ class Breaker:
         """Whether it has failed so often without a success since."""
         return self._failures >= FAILURES_MAX
 
+    @property
+    def shut(self) -> bool:
+        """Whether it would let nobody ask now."""
+        return self.open and self._clock() < self._probe_at
+
     def admits(self) -> bool:
         """Whether to ask now. Of an open breaker's callers one may, once in a while, and the others wait for its news;
         should it die, the next one may after as long."""

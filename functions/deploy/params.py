@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from firebase_functions import params
 
-from functions.core.model.image_tokens import FORMULAS
-from functions.core.shared.providers import Provider
+from functions.core.model.image_tokens import ANTHROPIC_FORMULAS, FORMULAS
+from functions.core.shared.providers import Provider, named
 from functions.deploy.addresses import is_openai, is_sealed, openai_region
 
 if TYPE_CHECKING:
@@ -28,6 +28,21 @@ OPENAI_BASE_URL = params.StringParam(
     "OPENAI_BASE_URL", default="https://api.openai.com/v1", description="OpenAI, or a server that speaks its API."
 )
 OPENAI_API_KEY = params.SecretParam("OPENAI_API_KEY", description="The key that pays for classifications.")
+
+ANTHROPIC_MODEL = params.StringParam(
+    "ANTHROPIC_MODEL",
+    default="claude-haiku-5-5",
+    description="The model that classifies where the config names Anthropic.",
+    input=params.SelectInput([params.SelectOption(model) for model in ANTHROPIC_FORMULAS]),
+)
+ANTHROPIC_BASE_URL = params.StringParam(
+    "ANTHROPIC_BASE_URL", default="https://api.anthropic.com", description="Anthropic, or a stand-in for it."
+)
+ANTHROPIC_API_KEY = params.SecretParam(
+    "ANTHROPIC_API_KEY", description="The key that pays for classifications at Anthropic; none for none."
+)
+NO_KEY = "none"
+"""The value of a secret that a deploy does not use: Secret Manager keeps no empty one."""
 
 OPENAI_WEBHOOK_SECRET = params.SecretParam(
     "OPENAI_WEBHOOK_SECRET", description="What OpenAI signs its webhooks with (whsec_...)."
@@ -101,6 +116,9 @@ class Settings:
     openai_base_url: str
     openai_api_key: str
     openai_webhook_secret: str = ""
+    anthropic_model: str = "claude-haiku-5-5"
+    anthropic_base_url: str = "https://api.anthropic.com"
+    anthropic_api_key: str = ""
     alert_webhook_url: str = ""
     alert_webhook_secret: str = ""
     emulated: bool = False
@@ -110,6 +128,11 @@ class Settings:
     operator_second_factor: bool = True
     daily_limit_micros_max: int = 100_000_000
     flag_ceilings: "Mapping[Flag, int]" = field(default_factory=lambda: _flag_ceilings(""))
+
+    @property
+    def anthropic_name(self) -> str:
+        """By which name Anthropic's model goes; see `core.shared.providers`."""
+        return named(Provider.ANTHROPIC, self.anthropic_model)
 
     @property
     def asks_openai(self) -> bool:
@@ -136,6 +159,9 @@ def load_settings() -> Settings:
         openai_base_url=OPENAI_BASE_URL.value,
         openai_api_key=OPENAI_API_KEY.value,
         openai_webhook_secret=OPENAI_WEBHOOK_SECRET.value,
+        anthropic_model=ANTHROPIC_MODEL.value,
+        anthropic_base_url=ANTHROPIC_BASE_URL.value,
+        anthropic_api_key="" if ANTHROPIC_API_KEY.value == NO_KEY else ANTHROPIC_API_KEY.value,
         alert_webhook_url=ALERT_WEBHOOK_URL.value,
         alert_webhook_secret=ALERT_WEBHOOK_SECRET.value,
         remote_config=REMOTE_CONFIG.value,
@@ -152,15 +178,17 @@ def load_settings() -> Settings:
         # Under this variable the Admin SDK takes unsigned tokens: anybody could be anybody.
         raise ConfigurationError("FIREBASE_AUTH_EMULATOR_HOST is set, but this is no emulator; unset it")
     _require_sealed("OPENAI_BASE_URL", settings.openai_base_url, emulated=emulated)
+    _require_sealed("ANTHROPIC_BASE_URL", settings.anthropic_base_url, emulated=emulated)
     if settings.alert_webhook_url:
         _require_sealed("ALERT_WEBHOOK_URL", settings.alert_webhook_url, emulated=emulated)
-    key = os.environ.get("OPENAI_API_KEY")  # functions that ask the provider nothing have none
-    if key is not None and (not key or key.split() != [key]):
-        # With such a key no call leaves the process, which would be known only after a photo was charged.
-        raise ConfigurationError(
-            "OPENAI_API_KEY is empty, or holds a space or the end of a line; set it anew and deploy: "
-            "firebase functions:secrets:set OPENAI_API_KEY"
-        )
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+        key = os.environ.get(name)  # functions that ask the provider nothing have none
+        if key is not None and (not key or key.split() != [key]):
+            # With such a key no call leaves the process, which would be known only after a photo was charged.
+            raise ConfigurationError(
+                f"{name} is empty, or holds a space or the end of a line; set it anew and deploy: "
+                f"firebase functions:secrets:set {name}"
+            )
     return settings
 
 

@@ -14,6 +14,7 @@ from scripts.simulation.actions import job_id_of, photo_path
 from scripts.simulation.documents import Documents, Fields
 from scripts.simulation.faults import Kind
 from scripts.simulation.invariants import Violation
+from scripts.simulation.providers import HAIKU, asked_too_often, misbooked
 from scripts.simulation.rollouts import miscounted, misjudged, wrong_ways
 from scripts.simulation.schema import problems
 from scripts.simulation.world import Billed, Outcome, World
@@ -29,7 +30,11 @@ STOOD_STILL_MAX = timedelta(hours=4)
 JOB_LEASE = timedelta(days=4)
 UNPOLLED = timedelta(hours=20)
 
-PRICES = {"gpt-6-luna": (Decimal("0.10"), Decimal("0.50")), "gpt-5.6-luna": (Decimal("0.20"), Decimal("1.20"))}
+PRICES = {
+    "gpt-6-luna": (Decimal("0.10"), Decimal("0.50")),
+    "gpt-5.6-luna": (Decimal("0.20"), Decimal("1.20")),
+    HAIKU: (Decimal("0.10"), Decimal("0.50")),
+}
 """Micro-dollars for an input and an output token; half of that in a batch."""
 
 
@@ -289,12 +294,21 @@ def answers_are_paid_once(books: Books) -> Iterator[Violation]:
         if job is None:
             yield Violation("double_submissions", f"{len(answers)} answers were bought for {job_id}, which is no job")
             continue
-        if len(answers) > job["attempts"] and job_id not in given_up:
+        of_openai = sum(answer.model != HAIKU for answer in answers)
+        if of_openai > job["attempts"] and job_id not in given_up:
             text = f"job {job_id} has {job['attempts']} attempts, and {len(answers)} answers were paid for"
             yield Violation("double_submissions", text)
         cost = sum(map(cost_micros, answers))
         if job["costMicros"] < cost and job_id not in given_up and not _forgotten(job):
             yield Violation("budget", f"job {job_id} cost {cost} micro-dollars, and {job['costMicros']} are booked")
+
+
+def legs_are_booked(books: Books) -> Iterator[Violation]:
+    """Each provider of an instant call is booked under its own model, once, and none is asked after an answer. A shard
+    that was damaged by hand has lost its own."""
+    yield from (Violation("legs", wrong) for wrong in asked_too_often(books.jobs, books.billed))
+    if not any(each.details.get("what") == "shard" for each in books.world.history.actions if each.kind == "damage"):
+        yield from (Violation("legs", wrong) for wrong in misbooked(books.jobs, books.shards))
 
 
 def results_are_their_own(books: Books) -> Iterator[Violation]:
@@ -579,6 +593,7 @@ CHECKS: tuple[Check, ...] = (
     wallets_balance,
     submitted_once,
     answers_are_paid_once,
+    legs_are_booked,
     results_are_their_own,
     budget_is_settled,
     jobs_are_counted,

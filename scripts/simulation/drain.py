@@ -29,6 +29,7 @@ def settle(world: World) -> bool:
     world.plan.active = False
     world.outages.clear()
     world.openai.faults.clear()
+    world.anthropic.faults.clear()
     for path in sorted(world.damaged):
         world.repair(path)
     world.interleaving.run(world.interleaving.seconds + 60.0)

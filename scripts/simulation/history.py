@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 from scripts.simulation.faults import Focus, possible
+from scripts.simulation.providers import drawn_order
 from scripts.simulation.rollouts import drawn_actions, drawn_config
 
 FAULT_RATES = (0.0, 0.005, 0.01, 0.03, 0.03, 0.1)
@@ -71,7 +72,7 @@ def history(seed: int) -> History:
     return History(
         seed=seed,
         start=datetime(2026, 11, dice.choice((3, 17, 29)), tzinfo=UTC) + timedelta(seconds=dice.randrange(86_400)),
-        config={**_config(dice), **drawn_config(seed)},
+        config={**_config(dice), **drawn_config(seed), **drawn_order(seed)},
         users=users,
         fault_rate=dice.choice(FAULT_RATES),
         focus=_focus(dice),

@@ -25,15 +25,16 @@ class Gate(Protocol):
 
 
 class Wire(httpx2.BaseTransport):
-    """The network between the OpenAI client and the stand-in."""
+    """The network between a provider's client and its stand-in."""
 
-    def __init__(self, gate: Gate, inner: httpx2.BaseTransport) -> None:
-        self._gate, self._inner = gate, inner
+    def __init__(self, gate: Gate, inner: httpx2.BaseTransport, provider: str = "openai") -> None:
+        self._gate, self._inner, self._provider = gate, inner, provider
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         request.read()  # all of it: a request that arrives late must not find its file closed
         parts = request.url.path.removeprefix("/v1/").split("/")
-        name = f"openai.{request.method} {'/'.join('*' if '_' in part or '-' in part else part for part in parts)}"
+        path = "/".join("*" if "_" in part or "-" in part else part for part in parts)
+        name = f"{self._provider}.{request.method} {path}"
 
         def fail(kind: Kind) -> Exception:
             if kind is Kind.UNAVAILABLE:
@@ -44,18 +45,21 @@ class Wire(httpx2.BaseTransport):
 
 
 class HostilePhotos(httpx2.BaseTransport):
-    """OpenAI as some photos make it: it talks about them without end, and is cut off."""
+    """A provider as some photos make it: it talks about them without end, and is cut off."""
 
     def __init__(self, inner: httpx2.BaseTransport, faults: Faults, hostile: Callable[[str], bool]) -> None:
         """`hostile` says it of a photo as it stands in a request."""
         self._inner, self._faults, self._hostile = inner, faults, hostile
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        fault = None
+        fault, photo = None, ""
         if request.url.path.endswith("/chat/completions"):
             _, image = json.loads(request.read())["messages"][1]["content"]
-            if self._hostile(image["image_url"]["url"].partition(",")[2]):
-                fault = self._faults.add(kind="cut_answer", endpoint="*")
+            photo = image["image_url"]["url"].partition(",")[2]
+        if request.url.path.endswith("/messages"):
+            photo = json.loads(request.read())["messages"][0]["content"][1]["source"]["data"]
+        if photo and self._hostile(photo):
+            fault = self._faults.add(kind="cut_answer", endpoint="*")
         try:
             return self._inner.handle_request(request)
         finally:

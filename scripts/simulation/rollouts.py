@@ -14,6 +14,7 @@ from functions.core.rollouts.flags import Flag
 from functions.use_cases.operations.admin_rollout import Action, change_rollout
 from functions.wiring import Deps
 from scripts.simulation.documents import Documents, Fields
+from scripts.simulation.providers import HAIKU
 
 ASKED, NEXT = "gpt-6-luna", "gpt-5.6-luna"
 PROMPTS = {False: "2026-11-28", True: "2026-11-29"}
@@ -91,6 +92,8 @@ def wrong_ways(jobs: Mapping[str, Fields], batches: Mapping[str, Fields], docume
 
 def _wrong_way(arms: Mapping[str, str], model: str, prompt: str | None) -> Iterator[str]:
     new = {key.partition("@")[0] for key, arm in arms.items() if arm != "old"}
+    if model == HAIKU and not any(key.startswith("model@") for key in arms):
+        return  # what goes to Anthropic first takes no path of this flag
     if model != (NEXT if "model" in new else ASKED):
         yield f"arms {arms} asked {model}"
     if prompt is not None and prompt != PROMPTS["prompt" in new]:
@@ -162,6 +165,7 @@ def _calls(jobs: Mapping[str, Fields]) -> Places:
     calls = Places()
     for job in (job for job in jobs.values() if job["mode"] == "instant" and job["hold"]):
         failed = job["status"] == "failed" and job["error"]["code"] in BY_THE_PATH
+        failed |= any(leg["came"] != "answered" for leg in job["tried"])
         figures = (1, 1, int(failed), job["hold"]["settled"])
         for key, arm in job["arms"].items():
             if arm != "listed":

@@ -10,6 +10,7 @@ from scripts.simulation.faults import Fault
 from scripts.simulation.history import Action, History
 from scripts.simulation.interleaving import OverrunError
 from scripts.simulation.invariants import Violation
+from scripts.simulation.providers import drawn_trouble
 from scripts.simulation.world import World
 
 
@@ -33,9 +34,15 @@ def run(history: History, only: frozenset[tuple[str, int]] | None = None) -> Res
         world.deploy(history.config)
         for weakness in history.weaknesses:
             world.openai.faults.add(**weakness)
+        of_openai, of_anthropic = drawn_trouble(history.seed)
+        for trouble in of_openai:
+            world.openai.faults.add(**trouble)
+        for trouble in of_anthropic:
+            world.anthropic.faults.add(**trouble)
         violations = _play(world)
     struck = list(world.struck)
     world.openai.stop()
+    world.anthropic.stop()
     return Result(history.seed, violations, world.steps, struck, world.fingerprint(), covered(world), world.trace)
 
 

@@ -39,7 +39,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "int?": "visitAge",
         "time": "createdAt expireAt",
         "time?": "queuedAt estimatedCompletion leaseUntil completedAt",
-        "list": "notify",
+        "list": "notify tried",
         "map": "arms",
         "map?": "result error usage hold cache dispute",
         "bool": "chargeStands",
@@ -54,7 +54,9 @@ SCHEMA: dict[str, dict[str, str]] = {
         "bool": "cancelRequested",
         "map?": "hold",
     },
-    "config/runtime": {"map": "tokens? plans? batch? budget? refresh? instant? images? model? cache? flags?"},
+    "config/runtime": {
+        "map": "tokens? plans? batch? budget? refresh? instant? images? model? cache? flags? providers?"
+    },
     "config/runtime/audit/*": {"str": "by action? why?", "time": "at", "list": "changed"},
     "stats/queue": {"int": "queued?", "number": "batchMinutes?", "time": "closedAt?", "map": "provider?"},
     "stats/budget": {

@@ -28,11 +28,14 @@ from openai import OpenAI
 from functions import log
 from functions.adapters import time_budget
 from functions.adapters.firestore import FirestoreStore, wire
-from functions.adapters.providers.watched import WatchedProvider
+from functions.adapters.providers.anthropic import AnthropicProvider
+from functions.adapters.providers.watched import WatchedCalls, WatchedProvider
 from functions.core.budget import shards
+from functions.core.model.provider_outage import Door
 from functions.core.shared.errors import EcolaneError
 from functions.use_cases.batches.openai_webhook import openai_webhook
 from functions.wiring import Deps
+from localcloud.anthropic import AnthropicStandIn
 from localcloud.firestore import FirestoreServer, in_process_client
 from localcloud.firestore.errors import FirestoreError
 from localcloud.firestore.locks import Owner
@@ -47,6 +50,7 @@ from scripts.simulation.history import History
 from scripts.simulation.interleaving import Interleaving, Invocation, OverrunError, Process
 from scripts.simulation.invariants import Invariants
 from scripts.simulation.outside import Files, HostilePhotos, InLine, LibraryTime, Messaging, Wire, firestore_error
+from scripts.simulation.providers import HAIKU, has_both, normalised
 
 T = TypeVar("T")
 
@@ -124,6 +128,7 @@ class World:
             webhook_secret=SECRET,
             batch_minutes=history.batch_minutes,
         )
+        self.anthropic = AnthropicStandIn(clock=self.clock, seed=history.seed, answers=sample_answers.answers)
         self.files = Files(self.outside)
         self.messaging = Messaging(self.outside)
         self.steps = 0
@@ -150,9 +155,13 @@ class World:
         provider = HostilePhotos(self.openai.transport(), self.openai.faults, self._is_hostile)
         http = httpx2.Client(transport=Wire(self.outside, provider), base_url=self.openai.base_url)
         self._client = OpenAI(api_key="stand-in", base_url="http://openai.local/v1", http_client=http)
+        other = HostilePhotos(self.anthropic.transport(), self.anthropic.faults, self._is_hostile)
+        other_http = httpx2.Client(transport=Wire(self.outside, other, "anthropic"))
+        self._anthropic = AnthropicProvider(other_http, "http://anthropic.local", "stand-in")
         self._processes = [self._new_process(number) for number in range(PROCESSES)]
         self._started = PROCESSES
         self._record_openai()
+        self._record_anthropic()
 
     def _is_hostile(self, photo: str) -> bool:
         return self.photos.get(photo, "//").split("/")[1] in self.history.hostile
@@ -161,6 +170,7 @@ class World:
 
     def _new_process(self, number: int) -> Process:
         deps = Deps(replace(SETTINGS, openai_webhook_secret=SECRET), self.clock)
+        other = WatchedCalls(self._anthropic.complete, Door.ANTHROPIC, deps) if has_both(self.history.seed) else None
         replaced(
             deps,
             new_id=self._new_id,
@@ -168,6 +178,7 @@ class World:
             store=self._store,
             files=self.files,
             provider=WatchedProvider(self._client, deps),
+            anthropic=other,
             messaging=self.messaging,
             alerting=self.messaging,
         )
@@ -239,7 +250,7 @@ class World:
         if self.steps > STEPS_MAX:
             raise OverrunError(f"more than {STEPS_MAX} outside calls")
         dice = self.dice(me.key, me.calls)
-        latency = 10 ** dice.uniform(-3.0, 0.5 if name.startswith("openai") else -0.5)
+        latency = 10 ** dice.uniform(-3.0, 0.5 if name.startswith(("openai", "anthropic")) else -0.5)
         fault = self.plan.draw(dice, me.key, me.what, me.calls, name)
         if fault:
             me.faults += 1
@@ -356,6 +367,18 @@ class World:
 
         engine.chat = recording_chat  # type: ignore[method-assign]
         engine.batches.create = recording_create  # type: ignore[method-assign]
+
+    def _record_anthropic(self) -> None:
+        message = self.anthropic.engine.message
+
+        def recording_message(body: Any, **more: Any) -> dict[str, Any]:
+            answer = message(body, **more)
+            photo = self.photos[body["messages"][0]["content"][1]["source"]["data"]]
+            text = "".join(block["text"] for block in answer["content"] if block["type"] == "text")
+            self.billed.append(Billed("", photo, HAIKU, normalised(answer["usage"]), batch=False, text=text))
+            return answer
+
+        self.anthropic.engine.message = recording_message  # type: ignore[method-assign]
 
     def _photo_in(self, body: Any) -> str:
         """Return the path of the photo that a chat completion's body shows, itself or by a link."""

@@ -42,6 +42,8 @@ def needed(call: str) -> set[str]:
             return {"storage.objectViewer" if what in READS else "storage.objectUser"} | signing
         case "openai":
             return {"OPENAI_WEBHOOK_SECRET" if what == "read_webhook" else "OPENAI_API_KEY"}
+        case "anthropic":
+            return {"ANTHROPIC_API_KEY"}
     return {call}
 
 
@@ -69,7 +71,8 @@ def used() -> Used:
         for push in ("send", "alert"):
             act = noted("firebasecloudmessaging.admin", getattr(cloud.messaging, push))
             monkeypatch.setattr(cloud.messaging, push, act)
-        cloud.restart(alerting=SimpleNamespace(send=noted("ALERT_WEBHOOK_SECRET", lambda _: None)))
+        alerting = SimpleNamespace(send=noted("ALERT_WEBHOOK_SECRET", lambda _: None))
+        cloud.restart({"anthropic_api_key": "stand-in"}, alerting=alerting)
         cloud.interrupt = lambda call, when: note(call) if when == "before" else None
         ask = noted("firebaseauth.viewer", lambda *_: account)
         monkeypatch.setattr("firebase_admin._auth_client.Client.get_user", ask)
@@ -99,7 +102,10 @@ def live(wire: Wire) -> None:
         return json.loads(answer.data)["result"]
 
     tokens = {"welcome": 100, "pointsPerToken": 1}
-    wire.cloud.configure({"batch": {"signedUrls": True}, "tokens": tokens, "budget": {"alertUids": ["root"]}})
+    both = {"order": ["openai", "anthropic"]}
+    budget = {"alertUids": ["root"]}
+    wire.cloud.configure({"batch": {"signedUrls": True}, "tokens": tokens, "budget": budget, "providers": both})
+    wire.cloud.openai.faults.add(kind="refused", status=503, endpoint="POST /v1/chat/completions", count=2)
     for token, push_token in ((ann, "a" * 40), (root, "b" * 40)):
         call("register_device", token, deviceId="device-1", pushToken=push_token, platform="ios")
     path = wire.cloud.upload("ann", "can.jpg", photo(64))

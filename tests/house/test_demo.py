@@ -103,3 +103,12 @@ def test_a_wrong_folder_is_one_clear_line(tmp_path: Path, content: str | None, m
     assert demo.returncode == 1
     assert message in demo.stdout.replace("\n", "")
     assert "Traceback" not in demo.stdout + demo.stderr
+
+
+def test_the_demo_shows_an_outage() -> None:
+    """OpenAI refuses the instant photos, and each is answered by Anthropic in the same call."""
+    demo = run_demo("--outage")
+    assert demo.returncode == 0, demo.stderr
+    failed_over = "gpt-6-luna down, 0 µ\\$ ► anthropic/claude-haiku-5-5 answered, \\d+ µ\\$; answered by anthropic"
+    assert len(re.findall(failed_over, demo.stdout)) == 3
+    assert "9 ledger entries; their sum is 10" in demo.stdout

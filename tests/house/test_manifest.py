@@ -105,9 +105,12 @@ def test_every_param_has_a_line_in_the_example() -> None:
 
 
 def test_the_emulators_ask_for_nothing() -> None:
-    """The settings of the demo project differ from a deploy's in the stand-in alone; the example has every secret."""
-    stand_in = {"OPENAI_BASE_URL": f"http://127.0.0.1:{USUAL_PORTS['openai']}/v1"}
-    assert settings_in(".env.demo-ecolane") == settings_in(".env.example") | stand_in
+    """The settings of the demo project differ from a deploy's in the stand-ins alone; the example has every secret."""
+    stand_ins = {
+        "OPENAI_BASE_URL": f"http://127.0.0.1:{USUAL_PORTS['openai']}/v1",
+        "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{USUAL_PORTS['anthropic']}",
+    }
+    assert settings_in(".env.demo-ecolane") == settings_in(".env.example") | stand_ins
     secrets = {param["name"] for param in discovered()["params"] if param["type"] == "secret"}
     assert settings_in(".secret.local.example").keys() == secrets
 

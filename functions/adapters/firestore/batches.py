@@ -11,7 +11,8 @@ from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.values import Snapshot
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_update, run_transaction
 from functions.core.batches.batches import Batch, BatchState
-from functions.core.budget.holds import Hold, NoRoom, bookings, settled
+from functions.core.budget.bookings import bookings
+from functions.core.budget.holds import Hold, NoRoom, settled
 from functions.core.jobs.counting import of_lines
 from functions.core.rollouts.counts import counted
 from functions.core.shared.records import Fields

@@ -16,8 +16,9 @@ from functions.adapters.firestore.transactions import Transaction, Writes
 from functions.adapters.firestore.values import Snapshot
 from functions.adapters.firestore.wire import SUM_SECONDS
 from functions.adapters.firestore.writes import run_transaction
+from functions.core.budget.bookings import Booking, no_room
 from functions.core.budget.day_review import Books, BudgetDay, Review, committed
-from functions.core.budget.holds import Booking, NoRoom, no_room
+from functions.core.budget.holds import NoRoom
 from functions.core.budget.shards import SHARDS_MAX, Drift, Shard
 from functions.core.budget.state import BudgetState
 from functions.core.rollouts.counts import FIGURES, ArmCounts
@@ -52,10 +53,9 @@ class ShardDocuments(Documents):
             fields: dict[str, Any] = {"reserved": Increment(change.reserved)}
             if change.spent or change.excess:
                 fields |= {"spent": Increment(change.spent), "excess": Increment(change.excess)}
-                fields["costs"] = {change.lane: {change.model: Increment(change.spent + change.excess)}}
-            if change.count:
-                counters = {name: Increment(n) for name, n in change.count.items()}
-                fields["tally"] = {change.lane: {change.model: counters}}
+                fields["costs"] = {change.lane: _costs(change)}
+            if counts := _counts(change):
+                fields["tally"] = {change.lane: counts}
             if change.rollouts:
                 fields["rollouts"] = {
                     key: {arm: _increments(counts) for arm, counts in arms.items()}
@@ -239,6 +239,20 @@ class BudgetDocuments(ShardDocuments):
         """Store in a day's book who has cost how much, as of now. One write."""
         book = self._client.document("budget", day)
         self._client.batch().update(book, {"users": users, "usersAt": now}).commit()
+
+
+def _costs(change: Booking) -> dict[str, Increment]:
+    """Return what adds a booking's cost to that of its models."""
+    cost, second = change.spent + change.excess, change.second
+    if second is None or not second.micros:
+        return {change.model: Increment(cost)}
+    return {change.model: Increment(cost - second.micros), second.model: Increment(second.micros)}
+
+
+def _counts(change: Booking) -> dict[str, dict[str, Increment]]:
+    """Return what adds a booking's counters to those of its models."""
+    of_models = {change.model: change.count, **({change.second.model: change.second.count} if change.second else {})}
+    return {model: {name: Increment(n) for name, n in count.items()} for model, count in of_models.items() if count}
 
 
 def _increments(counts: ArmCounts) -> dict[str, Any]:

@@ -27,6 +27,11 @@ NOTED_EVERY = timedelta(seconds=30)
 """How often one process notes failures at one door. Those in between are counted with the next note."""
 
 
+SLOW, SLOW_CALLS = timedelta(seconds=10), 3
+"""So many calls that have been under way for so long, and no answer since: a provider that hangs is seen before the
+first of them gives up."""
+
+
 class Records(Protocol):
     """Where outages are noted, and what is known of them."""
 
@@ -37,16 +42,42 @@ class Records(Protocol):
     def queue(self) -> QueueStats: ...
 
 
-class WatchedProvider(OpenAIProvider):
-    """The provider, every call of which says how it went."""
+class WatchedCalls:
+    """Instant calls to one provider, each of which says how it went."""
 
-    def __init__(self, client: Any, records: Records) -> None:
-        """Take OpenAI's client."""
-        super().__init__(client)
-        self._watches = {door: _Watch(door, records) for door in Door}
+    def __init__(self, ask: Callable[[dict[str, Any], float], Completion], door: Door, records: Records) -> None:
+        """Ask by `ask`, a transport's `complete`."""
+        self._ask, self._watch = ask, _Watch(door, records)
         # A model that fails must not close the way to another one, which a flag would then find just as bad.
         self._breakers: dict[str, Breaker] = defaultdict(lambda: Breaker(records.clock))
         self._last: dict[str, ProviderDownError] = {}
+        self._clock, self._lock = records.clock, Lock()
+        self._under_way: dict[str, list[datetime]] = defaultdict(list)  # when they began, by model
+        self._answered_at: dict[str, datetime] = {}
+
+    def shut(self, model: str) -> bool:
+        """Whether another provider should be asked instead of this model, if there is one: a call would fail at once,
+        or it hangs."""
+        return (model in self._last and self._breakers[model].shut) or self._hangs(model)
+
+    def _hangs(self, model: str) -> bool:
+        since = self._clock() - SLOW
+        with self._lock:
+            answered = self._answered_at.get(model)
+            waiting = sum(began <= since for began in self._under_way[model])
+        return waiting >= SLOW_CALLS and (answered is None or answered < since)
+
+    @contextmanager
+    def _call_under_way(self, model: str) -> Iterator[None]:
+        began = self._clock()
+        with self._lock:
+            self._under_way[model].append(began)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way[model].remove(began)
+        self._answered_at[model] = self._clock()
 
     def complete(self, body: dict[str, Any], timeout_seconds: float, uid: str | None = None) -> Completion:
         """Ask for one chat completion now. While the provider is down for a model, one caller a minute asks and the
@@ -55,13 +86,14 @@ class WatchedProvider(OpenAIProvider):
         A photo may make it fail, by what takes the model too long or by a refusal that we do not know. So it is down
         when it has failed several users, `uid` being this one, and not one user several times.
         """
-        with self._watches[Door.INSTANT].call():
+        with self._watch.call():
             model = body["model"]
             breaker, last = self._breakers[model], self._last.get(model)
             if last is not None and not breaker.admits():
                 raise last.as_down()
             try:
-                completion = super().complete(body, timeout_seconds)
+                with self._call_under_way(model):
+                    completion = self._ask(body, timeout_seconds)
             except ProviderError as problem:
                 if isinstance(problem, ProviderDownError):
                     self._last[model] = problem
@@ -69,6 +101,27 @@ class WatchedProvider(OpenAIProvider):
                 raise
             breaker.note(failed=False)
             return completion
+
+
+class WatchedProvider(OpenAIProvider):
+    """OpenAI, every call of which says how it went."""
+
+    def __init__(self, client: Any, records: Records) -> None:
+        """Take OpenAI's client."""
+        super().__init__(client)
+        self._watches = {door: _Watch(door, records) for door in (Door.SUBMIT, Door.POLL)}
+        self._instant = WatchedCalls(self._complete, Door.INSTANT, records)
+
+    def shut(self, model: str) -> bool:
+        """See `WatchedCalls`."""
+        return self._instant.shut(model)
+
+    def complete(self, body: dict[str, Any], timeout_seconds: float, uid: str | None = None) -> Completion:
+        """See `WatchedCalls`."""
+        return self._instant.complete(body, timeout_seconds, uid)
+
+    def _complete(self, body: dict[str, Any], timeout_seconds: float) -> Completion:
+        return super().complete(body, timeout_seconds)
 
     def upload_input(self, *args: Any, **kwargs: Any) -> str:
         """Upload a batch's input file."""

@@ -19,7 +19,6 @@ from pydantic import Field
 
 from functions.core.budget.shards import Shard
 from functions.core.rollouts.arms import Arms
-from functions.core.rollouts.counts import Counts
 from functions.core.shared.errors import BudgetExhausted
 from functions.core.shared.records import Kept
 from functions.core.shared.utc_days import iso_text
@@ -34,12 +33,23 @@ class Mode(StrEnum):
     CLOSED = "closed"
 
 
+class SecondLeg(Kept):
+    """What is held for the model that is asked if the first one fails: the most that it can cost, `percent` of its
+    estimate, and what it came to. Money is integer micro-dollars."""
+
+    model: str
+    micros: int = Field(ge=0)
+    percent: int = Field(default=100, ge=100)
+    settled: int = Field(default=0, ge=0)
+
+
 class Hold(Kept):
     """The hold of one instant call or one batch. Money is integer micro-dollars.
 
     `parts` is what is held on each shard of the day, `micros` their sum, `settled` the actual spend. The day is the one
-    of the hold, also if the call ends on the next. `line_micros` is the most for one answer: `percent` of its estimate,
-    above 100 once an answer has exceeded its hold.
+    of the hold, also if the call ends on the next. `line_micros` is the most for one answer of `model`: `percent` of
+    its estimate, above 100 once an answer has exceeded its hold. A call that may be asked of a `second` model holds for
+    both, since the first may bill for an answer that never came; `settled` is the sum.
     """
 
     day: str
@@ -50,22 +60,13 @@ class Hold(Kept):
     settled: int = Field(default=0, ge=0)
     line_micros: int = Field(ge=0)
     percent: int = Field(default=100, ge=100)
+    second: SecondLeg | None = None
 
-
-@dataclass(frozen=True)
-class Booking:
-    """A change of one shard: by how much what is reserved, what is spent, and what is spent unheld, grow; and what its
-    tally is to `count`, and its `rollouts`."""
-
-    day: str
-    shard: str
-    lane: str
-    model: str
-    reserved: int
-    spent: int
-    excess: int = 0
-    count: Mapping[str, int] = field(default_factory=dict)
-    rollouts: Counts = field(default_factory=dict)
+    @property
+    def alone(self) -> "Hold":
+        """Return it without its second leg, before it is held."""
+        parts = dict.fromkeys(self.parts, self.line_micros)
+        return self.model_copy(update={"micros": self.line_micros, "parts": parts, "second": None})
 
 
 @dataclass(frozen=True)
@@ -91,11 +92,13 @@ class CostCeiling:
     arms: Arms = field(default_factory=dict)
 
 
-def call_hold(day: str, shard: str, model: str, micros: int, percent: int = 100) -> Hold:
-    """Return the hold of an instant call, on this shard."""
-    parts = {shard: micros}
-    hold = Hold(day=day, lane="instant", model=model, parts=parts, micros=micros, line_micros=micros)
-    return hold.model_copy(update={"percent": percent})
+def call_hold(
+    day: str, shard: str, model: str, micros: int, percent: int = 100, second: SecondLeg | None = None
+) -> Hold:
+    """Return the hold of an instant call, on this shard: for both legs."""
+    both = micros + (second.micros if second else 0)
+    hold = Hold(day=day, lane="instant", model=model, parts={shard: both}, micros=both, line_micros=micros)
+    return hold.model_copy(update={"percent": percent, "second": second})
 
 
 def batch_hold(day: str, model: str, line_micros: int, lines: int, shards: Mapping[str, Shard]) -> tuple[Hold, int]:
@@ -115,9 +118,13 @@ def batch_hold(day: str, model: str, line_micros: int, lines: int, shards: Mappi
     return hold, affordable
 
 
-def settled(hold: Hold, cost_micros: int) -> Hold:
-    """Return a hold that has ended, with what it came to."""
-    return hold.model_copy(update={"parts": {}, "micros": 0, "settled": hold.settled + cost_micros})
+def settled(hold: Hold, cost_micros: int, second_micros: int = 0) -> Hold:
+    """Return a hold that has ended, with what it came to, and how much of that the second leg."""
+    second = hold.second
+    if second is not None:
+        second = second.model_copy(update={"settled": second.settled + second_micros})
+    changes = {"parts": {}, "micros": 0, "settled": hold.settled + cost_micros, "second": second}
+    return hold.model_copy(update=changes)
 
 
 def trimmed(hold: Hold, lines: int) -> Hold:
@@ -130,46 +137,15 @@ def trimmed(hold: Hold, lines: int) -> Hold:
     return hold.model_copy(update={"parts": {name: part for name, part in parts.items() if part}, "micros": kept})
 
 
-def bookings(
-    before: Hold | None, after: Hold | None, count: Mapping[str, int] | None = None, rollouts: Counts | None = None
-) -> tuple[Booking, ...]:
-    """Return what a new or changed hold books on its shards. A cost is booked where it was held and never above that,
-    so no settlement pushes a shard past its limit; the rest is excess, on the last of those shards. So is what this
-    adds to the tally's `count`, and to `rollouts`."""
-    hold = after or before
-    if hold is None or before == after:
-        return ()
-    held, kept = before.parts if before else {}, after.parts if after else {}
-    cost = (after.settled if after else 0) - (before.settled if before else 0)
-    names, found = sorted({*held, *kept}), []
-    for name in names:
-        change = kept.get(name, 0) - held.get(name, 0)
-        spent = min(cost, held.get(name, 0))
-        cost -= spent
-        last = name == names[-1]
-        excess, counted, arms = (cost, dict(count or {}), rollouts or {}) if last else (0, {}, {})
-        if change or spent or excess or counted:
-            found.append(Booking(hold.day, name, hold.lane, hold.model, change, spent, excess, counted, arms))
-    return tuple(found)
-
-
-def no_room(shards: Mapping[str, Shard | None], wanted: tuple[Booking, ...]) -> NoRoom | None:
-    """Return why something cannot be held on these shards; None if there is room for all of it."""
-    for booking in wanted:
-        shard = shards.get(booking.shard)
-        if shard is None:
-            return NoRoom(booking.day, unopened=True)
-        if booking.reserved > shard.room:
-            return NoRoom(booking.day)
-    return None
-
-
 def settling(hold: Hold | None, fields: Mapping[str, Any], cost_before: int) -> Mapping[str, Any]:
-    """Return the fields that end a job with its hold settled: what the job cost is what it costs now beyond before."""
+    """Return the fields that end a job with its hold settled: what the job cost is what it costs now beyond before, and
+    how much of that each leg, if more than one was `tried`."""
     if hold is None or not hold.micros or fields.get("completedAt") is None:
         return fields
     cost = fields.get("costMicros", cost_before) - cost_before
-    return {**fields, "hold": settled(hold, cost).model_dump(by_alias=True)}
+    second = hold.second.model if hold.second else None
+    of_second = sum(leg["micros"] for leg in fields.get("tried", ()) if leg["model"] == second)
+    return {**fields, "hold": settled(hold, cost, of_second).model_dump(by_alias=True)}
 
 
 def exhausted(reopens_at: datetime) -> BudgetExhausted:

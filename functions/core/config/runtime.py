@@ -10,6 +10,8 @@ from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
 from functions.core.config.plans import Allowances, Plans
 from functions.core.config.price_overrides import PriceOverride
 from functions.core.rollouts.flags import Flags
+from functions.core.shared.locales import Region
+from functions.core.shared.providers import Provider
 from functions.core.shared.records import Record, Uid
 from functions.core.shared.time_limits import CALL_TIMEOUT, FUNCTION_TIMEOUT
 
@@ -64,6 +66,26 @@ class InstantRules(Record):
     provider_timeout_seconds: Annotated[float, Field(ge=0.1, le=50)] = 25
     lease_seconds: Annotated[int, Field(gt=CALL_TIMEOUT.total_seconds(), le=3_600)] = 180
     retry_after_seconds: Annotated[int, Field(ge=1, le=3_600)] = 30
+
+
+Asked = Literal[Provider.OPENAI, Provider.ANTHROPIC]
+"""Whom this release can ask at once."""
+
+
+class ProviderRules(Record):
+    """Who answers in the instant lane: the second of the `order` if the first fails, for whatever reason but the photo.
+    The first then has `first_seconds`, but no more than half of the lane's time. `anthropic_regions` are those whose
+    photos Anthropic may see, None for all. The batch lane is OpenAI's."""
+
+    order: Annotated[tuple[Asked, ...], Field(min_length=1, max_length=2)] = (Provider.OPENAI,)
+    first_seconds: Annotated[float, Field(ge=1, le=25)] = 12
+    anthropic_regions: Annotated[tuple[Region, ...], Field(max_length=250)] | None = None
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "ProviderRules":
+        if len(set(self.order)) < len(self.order):
+            raise ValueError("order names a provider twice: who failed a moment ago is no second one")
+        return self
 
 
 JOBS_PER_BATCH_MAX = 5_000
@@ -169,6 +191,7 @@ class RuntimeConfig(Record):
     plans: Plans = Plans()
     images: ImageRules = ImageRules()
     instant: InstantRules = InstantRules()
+    providers: ProviderRules = ProviderRules()
     batch: BatchRules = BatchRules()
     budget: BudgetRules = BudgetRules()
     refresh: RefreshRules = RefreshRules()

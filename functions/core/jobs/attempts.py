@@ -1,11 +1,13 @@
 """One attempt at one photo, in either lane: what the provider answered, its cost, and what becomes of the job."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
 from functions.core.budget.anomalies import Terms
 from functions.core.jobs.jobs import RETRYABLE, Failure, JobError
+from functions.core.jobs.legs import Came, Tried
 from functions.core.jobs.transitions import done
 from functions.core.model.classification import Answer, classify_as
 from functions.core.model.parsing import Completion, Unusable, parse_answer
@@ -48,6 +50,13 @@ class Photo(Protocol):
     def cost_micros(self) -> int: ...
 
 
+def tried(attempt: Attempt, terms: Terms) -> Tried:
+    """Return what came of asking one provider."""
+    down = attempt.error is not None and attempt.error.code is Failure.PROVIDER_UNAVAILABLE
+    came = Came.DOUBTFUL if attempt.unreported else Came.DOWN if down else Came.ANSWERED
+    return Tried(model=terms.model, came=came, micros=terms.cost_micros(attempt))
+
+
 def failed_attempt(code: Failure, cause: str, *, unreported: bool = False, refused: bool = False) -> Attempt:
     """Return an attempt without an answer. It costs nothing unless `unreported`: the provider may have answered, and
     billed."""
@@ -67,9 +76,17 @@ def judge(completion: Completion) -> Attempt:
 
 
 def answered(
-    answer: Answer, attempt: Attempt, photo: Photo, terms: Terms, now: datetime, prompt_version: str = PROMPT_VERSION
+    answer: Answer,
+    attempt: Attempt,
+    photo: Photo,
+    terms: Terms,
+    now: datetime,
+    prompt_version: str = PROMPT_VERSION,
+    tried: Sequence[Tried] = (),
 ) -> Fields:
-    """Return the fields that make a job done: the result, and the cost of this attempt and those before it."""
+    """Return the fields that make a job done: the result, and the cost of this attempt and those before it, those at
+    other providers as they were `tried`."""
+    lost = sum(leg.micros for leg in tried[:-1])
     result = classify_as(
         answer,
         region=photo.region,
@@ -78,4 +95,4 @@ def answered(
         prompt_version=prompt_version,
         now=now,
     )
-    return done(result, terms.believed(attempt), photo.cost_micros + terms.cost_micros(attempt), now)
+    return done(result, terms.believed(attempt), photo.cost_micros + lost + terms.cost_micros(attempt), now, tried)

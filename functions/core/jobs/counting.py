@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Mapping
 
 from functions.core.budget import tally
-from functions.core.budget.holds import Booking, bookings
+from functions.core.budget.bookings import Booking, bookings
 from functions.core.jobs.jobs import BY_THE_PATH, Failure, Job, Status
+from functions.core.jobs.legs import Came
 from functions.core.model.usage import Usage
 from functions.core.rollouts.counts import ArmCounts, counted, ms_bucket
 
@@ -15,6 +16,7 @@ def job_bookings(before: Job | None, after: Job) -> tuple[Booking, ...]:
     """Return what a new or changed job books on the shards of its hold, and counts there."""
     held = before.hold if before else None
     count: Counter[str] = Counter()
+    of_second: Counter[str] = Counter()
     of_arm = ArmCounts()
     if held is None:
         count["started"] = 1
@@ -23,12 +25,16 @@ def job_bookings(before: Job | None, after: Job) -> tuple[Booking, ...]:
         code = None if after.status is Status.DONE else after.error.code if after.error else after.status
         count = ended(code, after.usage)
         micros = after.hold.settled - held.settled if after.hold else 0
-        of_arm = ArmCounts(ended=1, failed=int(code in BY_THE_PATH), micros=micros)
+        failed = code in BY_THE_PATH or any(leg.came != Came.ANSWERED for leg in after.tried)
+        of_arm = ArmCounts(ended=1, failed=int(failed), micros=micros)
         if after.mode == after.requested_mode:  # an upgrade has waited in the other lane
             took = after.completed_at - after.created_at
             count += tally.of_wait(took)
             of_arm = of_arm.model_copy(update={"ms": {ms_bucket(took): 1}})
-    return bookings(held, after.hold, count, counted(after.arms, of_arm) if count else None)
+        if after.tried:
+            *lost, last = (Counter({leg.came: 1} if leg.came != Came.ANSWERED else {}) for leg in after.tried)
+            count, of_second = sum(lost, Counter()), count + last
+    return bookings(held, after.hold, count, counted(after.arms, of_arm) if count else None, of_second)
 
 
 BY_THE_BATCH = frozenset({Failure.BATCH_EXPIRED, Failure.BATCH_FAILED, Failure.LINE_MISSING})

@@ -1,6 +1,6 @@
 """How a job ends that does not end with a result: its refund and its end are one decision, for one transaction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -8,6 +8,7 @@ from typing import NamedTuple
 from functions.core.budget.holds import CostCeiling
 from functions.core.config.runtime import RuntimeConfig
 from functions.core.jobs.jobs import BY_THE_PHOTO, Failure, Job, JobError, Status, counted_on
+from functions.core.jobs.legs import Tried
 from functions.core.jobs.transitions import cancelled, failed, upgraded
 from functions.core.model.usage import Usage
 from functions.core.refresh.refresh import credit_due
@@ -55,12 +56,17 @@ class Upgrade:
 
 
 def refunding(
-    held: Callable[[Job], bool], error: JobError, cost_micros: int, now: datetime, usage: Usage | None = None
+    held: Callable[[Job], bool],
+    error: JobError,
+    cost_micros: int,
+    now: datetime,
+    usage: Usage | None = None,
+    tried: Sequence[Tried] = (),
 ) -> Decision:
     """Return the decision to fail and refund a job that is processing and `held` by the caller. `cost_micros` is all
-    that was spent on it, `usage` the last attempt's: the operator still owes the provider for a refunded photo, a few
-    times a day."""
-    ended = failed(error, cost_micros, now, usage)
+    that was spent on it, `tried` by provider, and `usage` the last attempt's: the operator still owes the provider for
+    a refunded photo, a few times a day."""
+    ended = failed(error, cost_micros, now, usage, tried)
 
     def decide(wallet: Wallet | None, job: Job) -> Settled | None:
         if job.status is not Status.PROCESSING or not held(job):

@@ -20,6 +20,7 @@ from pydantic import Field
 
 from functions.core.budget.holds import Hold
 from functions.core.cache.notes import CacheNote
+from functions.core.jobs.legs import Tried
 from functions.core.model.usage import Usage
 from functions.core.rollouts.arms import Arms
 from functions.core.shared.lanes import Lane
@@ -68,7 +69,6 @@ RETRYABLE = frozenset(Failure) - {
     Failure.WAITED_TOO_LONG,
 }
 """What another attempt may cure. The rest would fail again the same way and be paid for again."""
-
 
 FAILURE_TEXTS: Mapping[str, str] = {
     Failure.IMAGE_NOT_FOUND: "The photo was replaced or removed before its turn came.",
@@ -129,11 +129,11 @@ class Job(Record):
     `created_at`, for the cost of users. `tokens_bought` are those of `tokens_cost` that were bought. `visit_age`: how
     many days old the wallet is, on its user's first photo of the day only. `opened_by` is the invocation that created
     or upgraded the job, by which it recognises its work if the reply was lost. `hold` is an instant call's, and `arms`
-    which paths of the flags it took: see `core.rollouts.arms`. `queued_at` is when the job may be taken next, and its
-    place in the queue. `notify` are push tokens, kept here to save a read. `result` is a `Classification` of the
-    release that wrote it, shown as it is. `charge_stands`: not refunded, see
-    `core.wallet.quotas.FAILURES_REFUNDED_MAX`. `cache`: what was known of the photo already.
-    `dispute`: the answer is not given again.
+    which paths of the flags it took: see `core.rollouts.arms`. `tried`: what came of each provider, if two were asked.
+    `queued_at` is when the job may be taken next, and its place in the queue. `notify` are push tokens, kept here to
+    save a read. `result` is a `Classification` of the release that wrote it, shown as it is. `charge_stands`: not
+    refunded, see `core.wallet.quotas.FAILURES_REFUNDED_MAX`. `cache`: what was known of the photo already. `dispute`:
+    the answer is not given again.
     """
 
     job_id: str
@@ -167,6 +167,7 @@ class Job(Record):
     charge_stands: bool = False
     usage: Usage | None = None
     hold: Hold | None = None
+    tried: tuple[Tried, ...] = ()
     arms: Arms = Field(default_factory=dict)
     cache: CacheNote | None = None
     dispute: Dispute | None = None

@@ -1,12 +1,13 @@
 """How a job passes from one state to the next: the fields of each change, and when another try is due. One update
 writes them, guarded by the version read; `done` is written together with its result."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from functions.core.budget.holds import Hold
 from functions.core.jobs.jobs import Failure, Job, JobError, Status
+from functions.core.jobs.legs import Tried
 from functions.core.model.classification import Classification
 from functions.core.model.usage import Usage
 from functions.core.shared.lanes import Lane
@@ -29,9 +30,12 @@ def with_fields(job: Job, fields: Fields) -> Job:
     return Job.model_validate({**job.model_dump(by_alias=True), **fields})
 
 
-def done(result: Classification, usage: Usage | None, cost_micros: int, now: datetime) -> Fields:
+def done(
+    result: Classification, usage: Usage | None, cost_micros: int, now: datetime, tried: Sequence[Tried] = ()
+) -> Fields:
     """The result has come: the one write that makes a job `done` carries everything the app shows."""
     return {
+        **_legs(tried),
         "status": Status.DONE,
         "result": result.as_json(),
         "usage": usage.model_dump(by_alias=True) if usage else None,
@@ -43,12 +47,20 @@ def done(result: Classification, usage: Usage | None, cost_micros: int, now: dat
     }
 
 
-def failed(error: JobError, cost_micros: int, now: datetime, usage: Usage | None = None) -> Fields:
+def _legs(tried: Sequence[Tried]) -> Fields:
+    """What came of each provider, where more than one was asked."""
+    return {"tried": [leg.model_dump(by_alias=True) for leg in tried]} if len(tried) > 1 else {}
+
+
+def failed(
+    error: JobError, cost_micros: int, now: datetime, usage: Usage | None = None, tried: Sequence[Tried] = ()
+) -> Fields:
     """The last attempt has failed; its refund goes into the same transaction. A useless answer still has its cost, and
     its usage if it told one."""
     billed = {} if usage is None else {"usage": usage.model_dump(by_alias=True)}
     return {
         **billed,
+        **_legs(tried),
         "status": Status.FAILED,
         "error": error.told(),
         "costMicros": cost_micros,

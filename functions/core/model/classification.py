@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, StringConstraints
 
+from functions.core.shared.providers import Provider, split
 from functions.core.shared.records import Record
 from functions.core.shared.utc_days import iso_text
 
@@ -86,6 +87,7 @@ class Classification(Answer):
 
     region: str
     language: str
+    provider: str = Provider.OPENAI  # results of releases that asked nobody else do not say
     model: str
     prompt_version: str
     classified_at: str
@@ -94,12 +96,14 @@ class Classification(Answer):
 def classify_as(
     answer: Answer, *, region: str, language: str, model: str, prompt_version: str, now: datetime
 ) -> Classification:
-    """Complete a model's answer into the result that the app gets."""
+    """Complete a model's answer into the result that the app gets. `model` is its name of `core.shared.providers`."""
+    provider, known_as = split(model)
     return Classification(
         **answer.model_dump(),
         region=region,
         language=language,
-        model=model,
+        provider=provider,
+        model=known_as,
         prompt_version=prompt_version,
         classified_at=iso_text(now),
     )

@@ -33,6 +33,8 @@ class Door(StrEnum):
     """What the provider is asked for, each of which may fail alone."""
 
     INSTANT = "instant"
+    ANTHROPIC = "anthropic"
+    """The instant calls that go to Anthropic."""
     SUBMIT = "submit"
     POLL = "poll"
 
@@ -64,6 +66,7 @@ class Outage(Record):
 
 WHAT: Mapping[str, str] = {
     Door.INSTANT: "instant photos are refunded, at least {failures} so far",
+    Door.ANTHROPIC: "instant photos that go to Anthropic fail, at least {failures} so far",
     Door.SUBMIT: "photos are not sent: {waiting} wait, of at least {users} users",
     Door.POLL: "results are not fetched: {at_provider} batches wait",
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from functions.core.budget.day_review import Books, Review, review
 from functions.core.budget.estimates import input_tokens_max, most_micros, raised
 from functions.core.budget.shards import LOOK, Drift, Shard, shard_names
-from functions.use_cases.rollouts.serving import models_asked
+from functions.use_cases.rollouts.serving import models_asked, second_model
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -20,8 +20,9 @@ def line_micros(deps: Deps) -> int:
 
 
 def call_micros(deps: Deps) -> int:
-    """Return the most that one instant call can cost, of whichever model is asked."""
-    return _micros_max(deps, batch=False)
+    """Return the most that one instant call can cost, of whichever model is asked, and of the second one after it."""
+    second = second_model(deps)
+    return _micros_max(deps, batch=False) + (model_micros(second, deps, batch=False) if second else 0)
 
 
 def _micros_max(deps: Deps, *, batch: bool) -> int:

@@ -14,6 +14,7 @@ from functions.core.budget.holds import (
     Hold,
     Mode,
     NoRoom,
+    SecondLeg,
     batch_hold,
     call_hold,
     exhausted,
@@ -26,7 +27,7 @@ from functions.core.shared.errors import BudgetExhausted, InstantClosed, RateLim
 from functions.core.shared.utc_days import day_bounds, day_of
 from functions.core.wallet.quotas import ActualSpend, RecountNeeded
 from functions.use_cases.budget.days import call_micros, line_micros, looks_for_room, model_micros
-from functions.use_cases.rollouts.serving import served
+from functions.use_cases.rollouts.serving import served_at_once
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -72,16 +73,25 @@ def reopens_at(deps: Deps) -> datetime:
 
 
 def instant_ceiling(job: Job, photo: bytes, deps: Deps) -> CostCeiling:
-    """Return what covers an instant call about this photo: a hold on a shard that chance picks, of as many as the day
-    had when this process last looked."""
-    size = jpeg_size(photo)
-    path, side = served(job.uid, deps), deps.runtime().images.side_max
-    model = path.model
-    tokens = input_tokens(model, job.region, job.language, size) if size else input_tokens_max(model, side)
-    micros, percent = most_micros(tokens, deps.price_to_hold(model)), deps.budget().hold_percent(model)
+    """Return what covers an instant call about this photo, of each model that may be asked: a hold on a shard that
+    chance picks, of as many as the day had when this process last looked."""
+    path, size = served_at_once(job.uid, job.region, deps), jpeg_size(photo)
     (shard,) = shard_names(int(deps.new_id(), 16), deps.budget().shard_count, 1)
-    hold = call_hold(day_of(deps.clock()), shard, model, raised(micros, percent), percent)
+    micros, percent = _photo_micros(path.model, job, size, deps)
+    second = None
+    if path.second is not None:
+        second_micros, second_percent = _photo_micros(path.second, job, size, deps)
+        second = SecondLeg(model=path.second, micros=second_micros, percent=second_percent)
+    hold = call_hold(day_of(deps.clock()), shard, path.model, micros, percent, second)
     return CostCeiling(hold.micros, hold, arms=path.arms)
+
+
+def _photo_micros(model: str, job: Job, size: tuple[int, int] | None, deps: Deps) -> tuple[int, int]:
+    """Return the most that a model's answer about a photo can cost, and how many percent of its estimate that is."""
+    side = deps.runtime().images.side_max
+    tokens = input_tokens(model, job.region, job.language, size) if size else input_tokens_max(model, side)
+    percent = deps.budget().hold_percent(model)
+    return raised(most_micros(tokens, deps.price_to_hold(model)), percent), percent
 
 
 def least_ceiling(deps: Deps) -> CostCeiling:
@@ -110,17 +120,20 @@ def next_try(
     hold = _other_hold(ceiling.hold, short, deps) if ceiling.hold and ceiling.shards_tried < SHARD_TRIES else None
     if hold is None:
         return exhausted(reopens_at(deps))
-    return replace(ceiling, hold=hold, shards_tried=ceiling.shards_tried + 1)
+    return replace(ceiling, micros=hold.micros, hold=hold, shards_tried=ceiling.shards_tried + 1)
 
 
 def _other_hold(hold: Hold, full: NoRoom, deps: Deps) -> Hold | None:
-    """Return the hold on another shard, None if none of those that are looked at has room."""
-    day = day_of(deps.clock())
+    """Return the hold on another shard, without its second leg if there is room for the first alone; None if none of
+    those that are looked at has even that."""
+    day, alone = day_of(deps.clock()), None
     for shards in looks_for_room(day, CALL_LOOKS, deps, surely_open=not full.unopened):
         for name, shard in shards.items():
             if shard.room >= hold.micros:
                 return hold.model_copy(update={"day": day, "parts": {name: hold.micros}})
-    return None
+            if shard.room >= hold.line_micros:
+                alone = hold.model_copy(update={"day": day, "parts": {name: 0}}).alone
+    return alone
 
 
 def _with_actual_spend(ceiling: CostCeiling, uid: str, needed: RecountNeeded, deps: Deps) -> CostCeiling:

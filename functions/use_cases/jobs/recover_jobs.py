@@ -12,6 +12,7 @@ from functions import log
 from functions.adapters.transient_errors import will_pass
 from functions.core.jobs.endings import refunding
 from functions.core.jobs.jobs import Failure, JobError
+from functions.core.jobs.legs import at_most
 from functions.core.shared.time_limits import RUN_TIME
 from functions.use_cases.shared.set_aside import LOOK_AGAIN, postpone_damaged
 
@@ -75,7 +76,8 @@ def _recover(deps: Deps, stored: StoredJob) -> bool:
     if job.batch_id is not None and job.error is not None:
         error = job.error  # its batch could not refund it, and has left the reason
     # What the provider may have charged for is not known here: what was held for it is booked as spent.
-    held = job.hold.micros if job.hold else 0
-    decision = refunding(lambda current: current.lease_until == lease, error, job.cost_micros + held, deps.clock())
+    held, cost = job.hold.micros if job.hold else 0, job.cost_micros
+    legs = at_most(job.hold) if job.hold and held else ()
+    decision = refunding(lambda current: current.lease_until == lease, error, cost + held, deps.clock(), tried=legs)
     settled = deps.store.settle_job(job.job_id, job.uid, decision)
     return settled is not None and settled.version != stored.version

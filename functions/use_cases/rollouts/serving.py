@@ -4,7 +4,7 @@ when its job is created, a batch when it is sent: a stop would miss what is queu
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from functions import log
@@ -14,6 +14,7 @@ from functions.core.model.usage import UnknownPriceError
 from functions.core.rollouts.arms import Arms, Decision, arms_of, decide, key_of, takes_new
 from functions.core.rollouts.flags import Cohort, Flag, FlagRules
 from functions.core.rollouts.stops import By, Stop
+from functions.core.shared.providers import Provider, split
 
 if TYPE_CHECKING:
     from functions.core.jobs.jobs import Job
@@ -22,23 +23,71 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Served:
-    """The `model` that is asked and the version of its `prompt`, and the arms that brought it there."""
+    """The `model` that is asked and the version of its `prompt`, and the arms that brought it there; the `second` model
+    if that fails, None for none."""
 
     model: str
     prompt: str = PROMPT_VERSION
     arms: Arms = field(default_factory=dict)
+    second: str | None = None
 
 
 def served(uid: str, deps: Deps) -> Served:
-    """Return what serves this user now."""
+    """Return what serves this user now at OpenAI."""
     arms = arms_of(decisions(uid, deps))
     new_model = next_model(deps) if takes_new(arms, Flag.MODEL) else None
     return Served(new_model or deps.settings.openai_model, _prompt(arms), arms)
 
 
+def served_at_once(uid: str, region: str, deps: Deps) -> Served:
+    """Return what serves an instant photo of this user, who is in that region: a provider that may, and is not known to
+    fail, as the config orders them. OpenAI where no other one can be."""
+    path = served(uid, deps)
+    order = deps.runtime().providers.order
+    models = [path.model if each is Provider.OPENAI else deps.settings.anthropic_name for each in order]
+    admitted = [model for model in models if may_serve(model, region, deps)]
+    first, second = [*_up(admitted, deps), None, None][:2]
+    if first is None or first == path.model:
+        return replace(path, second=second)
+    # The flag `model` is about OpenAI's: whoever is not asked there first takes neither of its paths.
+    arms = {key: arm for key, arm in path.arms.items() if key.partition("@")[0] != Flag.MODEL}
+    return replace(path, model=first, arms=arms, second=second)
+
+
+def may_serve(model: str, region: str, deps: Deps) -> bool:
+    """Whether a photo from this region may go to a model's provider now."""
+    if split(model)[0] is Provider.OPENAI:
+        return True
+    regions = deps.runtime().providers.anthropic_regions
+    allowed = regions is None or region.casefold() in {each.casefold() for each in regions}
+    return allowed and deps.anthropic is not None and _has_price(model, deps)
+
+
+def _up(models: list[str], deps: Deps) -> list[str]:
+    """Leave out who is known to fail, unless they all are."""
+    return [model for model in models if not deps.asked(model).shut(split(model)[1])] or models
+
+
+def second_model(deps: Deps) -> str | None:
+    """Return the model beside OpenAI's that the config may have asked, None for none: what a call holds at most."""
+    model, order = deps.settings.anthropic_name, deps.runtime().providers.order
+    return model if Provider.ANTHROPIC in order and _has_price(model, deps) else None
+
+
+def _has_price(model: str, deps: Deps) -> bool:
+    try:
+        deps.model_price(model)
+    except UnknownPriceError:
+        return False
+    return True
+
+
 def held_for(job: Job, deps: Deps) -> Served:
     """Return what a charged job is served by: what its hold was made for, whatever the flags say by now."""
-    return Served(job.hold.model if job.hold else deps.settings.openai_model, _prompt(job.arms), job.arms)
+    if job.hold is None:
+        return Served(deps.settings.openai_model, _prompt(job.arms), job.arms)
+    second = job.hold.second.model if job.hold.second else None
+    return Served(job.hold.model, _prompt(job.arms), job.arms, second)
 
 
 def _prompt(arms: Arms) -> str:
@@ -78,7 +127,7 @@ def _stop(key: str, deps: Deps) -> None:
 
 
 def models_asked(deps: Deps) -> set[str]:
-    """Return every model that may be asked now."""
+    """Return every model of OpenAI's that may be asked now."""
     rules = rules_in_force(Flag.MODEL, deps)
     new = next_model(deps) if rules is not None and rules.cohort is not Cohort.OFF else None
     return {deps.settings.openai_model, new or deps.settings.openai_model}
@@ -91,7 +140,10 @@ def next_model(deps: Deps) -> str | None:
 
 
 def priced(model: str, deps: Deps) -> str | None:
-    """Return a model, None if it has no price in both lanes: what it costs could not be held."""
+    """Return a model of OpenAI's, None if it has no price in both lanes: what it costs could not be held. Another
+    provider's has no batches here."""
+    if split(model)[0] is not Provider.OPENAI:
+        return None
     try:
         for batch in (False, True):
             deps.model_price(model, batch=batch)

@@ -3,8 +3,9 @@
 import pytest
 
 from functions.core.budget.anomalies import Terms
-from functions.core.jobs.attempts import Attempt, answered, failed_attempt, judge
+from functions.core.jobs.attempts import Attempt, answered, failed_attempt, judge, tried
 from functions.core.jobs.jobs import RETRYABLE, Failure, JobError, Status
+from functions.core.jobs.legs import Came, Tried
 from functions.core.jobs.transitions import with_fields
 from functions.core.model.parsing import Completion
 from functions.core.model.prompts import PROMPT_VERSION
@@ -43,6 +44,34 @@ def test_a_failed_attempt_is_retryable_as_its_code_says_and_costs_nothing(code: 
     assert (attempt.error, attempt.answer) == (JobError(code=code, message="why"), None)
     assert (attempt.billed, attempt.retryable) == (False, code in RETRYABLE)
     assert INSTANT.cost_micros(attempt) == BATCH.cost_micros(attempt) == 0
+
+
+@pytest.mark.parametrize(
+    ("attempt", "came", "micros"),
+    [
+        (Attempt(answer(), usage=USAGE), "answered", 720),
+        (judge(Completion(None, "the answer is empty", USAGE)), "answered", 720),
+        (failed_attempt(Failure.PROVIDER_REJECTED, "why", refused=True), "answered", 0),
+        (failed_attempt(Failure.PROVIDER_UNAVAILABLE, "why"), "down", 0),
+        (failed_attempt(Failure.PROVIDER_UNAVAILABLE, "why", unreported=True), "doubtful", 2_000),
+        (judge(Completion(answer_text(), None, None)), "doubtful", 2_000),
+    ],
+)
+def test_what_came_of_a_provider_is_one_of_three(attempt: Attempt, came: str, micros: int) -> None:
+    """It answered, at its price; it is down, for nothing; or nobody knows, and the most is booked."""
+    assert tried(attempt, INSTANT) == Tried(model="gpt-test", came=Came(came), micros=micros)
+
+
+def test_an_answer_after_a_lost_one_costs_both() -> None:
+    """The job's cost is the sum of its legs, and it keeps what each came to."""
+    legs = (
+        Tried(model="first", came=Came.DOUBTFUL, micros=600),
+        Tried(model="gpt-test", came=Came.ANSWERED, micros=720),
+    )
+    fields = answered(answer(), Attempt(answer(), usage=USAGE), job(), INSTANT, NOW, tried=legs)
+    finished = with_fields(job(), fields)
+    assert (finished.cost_micros, finished.tried) == (600 + 720, legs)
+    assert "tried" not in answered(answer(), Attempt(answer(), usage=USAGE), job(), INSTANT, NOW, tried=legs[1:])
 
 
 def test_a_finished_job_shows_the_answer_in_the_users_region_and_language() -> None:

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
-from functions.core.budget.holds import Booking, call_hold, settled
+from functions.core.budget.bookings import Booking, SecondShare
+from functions.core.budget.holds import SecondLeg, call_hold, settled
 from functions.core.jobs.counting import ended, job_bookings, of_lines
 from functions.core.jobs.jobs import Failure, Job, JobError, Status
+from functions.core.jobs.legs import Came, Tried
 from functions.core.model.usage import Usage
+from functions.core.rollouts.arms import Arm
 from functions.core.rollouts.counts import ArmCounts
 from functions.core.shared.lanes import Lane
 from tests.builders import NOW, job
@@ -16,6 +19,8 @@ from tests.builders import NOW, job
 HOLD = call_hold("2026-11-21", "3", "m", 600)
 USAGE = Usage(input_tokens=473, output_tokens=115)
 TOKENS = {"input": 473, "output": 115}
+LOST, DOWN = (Tried(model="m", came=came) for came in (Came.DOUBTFUL, Came.DOWN))
+UNAVAILABLE = JobError(code=Failure.PROVIDER_UNAVAILABLE, message="")
 
 
 def instant(**more: Any) -> Job:
@@ -51,6 +56,38 @@ def test_a_call_that_ends_is_counted_with_its_settlement(end: dict[str, Any], co
     """How it ended, its tokens, and its wait; an upgraded one has waited in the other lane."""
     (booking,) = job_bookings(instant(), after(3.5, **end))
     assert (booking.reserved, booking.spent, booking.count) == (-600, 220, counted)
+
+
+@pytest.mark.parametrize(
+    ("end", "first", "second", "failed"),
+    [
+        (
+            {"status": Status.DONE, "usage": USAGE, "tried": (LOST, Tried(model="other/m", came=Came.ANSWERED))},
+            {"doubtful": 1},
+            {"done": 1, "wait:4": 1, **TOKENS},
+            1,
+        ),
+        (
+            {"status": Status.FAILED, "error": UNAVAILABLE, "tried": (DOWN, Tried(model="other/m", came=Came.DOWN))},
+            {"down": 1},
+            {"failed:PROVIDER_UNAVAILABLE": 1, "down": 1, "wait:4": 1},
+            1,
+        ),
+    ],
+)
+def test_a_call_of_two_legs_is_counted_where_each_happened(
+    end: dict[str, Any], first: dict[str, int], second: dict[str, int], failed: int
+) -> None:
+    """What the first model did not do is counted there, how the call ended at the one that ended it. For a flag's arm
+    it is a failure: a second provider must not hide that the new path fails."""
+    held = call_hold("2026-11-21", "3", "m", 600, second=SecondLeg(model="other/m", micros=650))
+    arms = {"prompt@0": Arm.NEW}
+    before = instant(hold=held, arms=arms)
+    over = instant(completed_at=NOW + timedelta(seconds=3.5), hold=settled(held, 220, 220), arms=arms, **end)
+    (booking,) = job_bookings(before, over)
+    assert booking.count == first
+    assert booking.second == SecondShare("other/m", 220, second)
+    assert booking.rollouts["prompt@0"]["new"].failed == failed
 
 
 def test_what_changes_no_hold_counts_nothing() -> None:

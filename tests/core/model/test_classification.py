@@ -80,6 +80,7 @@ def test_the_result_is_the_answer_and_what_the_function_knows() -> None:
     ours = {
         "region": "IN",
         "language": "hi-IN",
+        "provider": "openai",
         "model": "gpt-test",
         "promptVersion": "v1",
         "classifiedAt": "2026-11-21T12:00:00Z",

@@ -1,0 +1,44 @@
+"""What operators hear of a call that went from one provider to the other: at once, if it is theirs to mend. As long as
+the other one answers, no user says anything."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from functions import log
+from functions.core.model.provider_errors import OURS, Trouble
+from functions.core.shared.alerts import AlertKind, opened
+from functions.core.shared.providers import Provider
+
+if TYPE_CHECKING:
+    from functions.core.model.refusals import ProviderDownError
+    from functions.use_cases.rollouts.serving import Served
+    from functions.wiring import Deps
+
+
+def tell_operators(failed: Sequence[ProviderDownError], path: Served, deps: Deps) -> None:
+    """Alert operators to a key, an account or a setting that a provider refused where another could answer, and to a
+    provider that the config names and the deploy has no key for. A write, once a day and process; the alert of the
+    guard, which ends it."""
+    if path.second is not None and failed and failed[0].trouble in OURS:
+        kind = AlertKind.KEY_REFUSED if failed[0].trouble is Trouble.KEY_REFUSED else AlertKind.PROVIDER_REFUSES
+        _tell(kind, f"{path.model} refuses us ({failed[0]}): {path.second} answers instead.", deps)
+    if Provider.ANTHROPIC in deps.runtime().providers.order and deps.anthropic is None:
+        text = "The config names Anthropic, and this deploy has no ANTHROPIC_API_KEY: it is not asked."
+        _tell(AlertKind.PROVIDER_REFUSES, text, deps)
+
+
+def _tell(kind: AlertKind, text: str, deps: Deps) -> None:
+    now = deps.clock()
+    told = opened(kind, text, now)
+    if told.alert_id in deps.told:
+        return
+    try:
+        deps.store.open_alert(told)
+    except Exception:  # noqa: BLE001  (whatever it is, the user's call has ended as it has; the next one tells it)
+        log.warning(log.Event.OUTAGE_UNRECORDED, door=kind, stack_trace=traceback.format_exc())
+    else:
+        log.alert(log.Event.OPERATOR_ALERT, kind=kind, day=told.day, text=told.told)
+        deps.told.add(told.alert_id)

@@ -1,0 +1,91 @@
+"""Two providers in one history: every third deploys Anthropic beside OpenAI, in either order, and both have troubles of
+their own. What is drawn here is drawn apart, so that the other histories stay what they are."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from random import Random
+from typing import Any
+
+from scripts.simulation.documents import Fields
+
+HAIKU = "anthropic/claude-haiku-5-5"
+ORDERS = (["openai", "anthropic"], ["openai", "anthropic"], ["anthropic", "openai"])
+
+_ALWAYS: dict[str, Any] = {"count": None}
+OPENAI_TROUBLE: tuple[dict[str, Any], ...] = (
+    {"kind": "server_error", "endpoint": "POST /v1/chat/completions", "probability": 0.6, **_ALWAYS},
+    {"kind": "reply_lost", "endpoint": "POST /v1/chat/completions", "probability": 0.4, **_ALWAYS},
+    {"kind": "refused", "status": 401, "endpoint": "POST /v1/chat/completions", "probability": 0.5, **_ALWAYS},
+)
+ANTHROPIC_TROUBLE: tuple[dict[str, Any], ...] = (
+    {"kind": "overloaded", "probability": 0.3, **_ALWAYS},
+    {"kind": "reply_lost", "probability": 0.3, **_ALWAYS},
+    {"kind": "refusal", "probability": 0.3, **_ALWAYS},
+    {"kind": "cut_answer", "probability": 0.3, **_ALWAYS},
+    {"kind": "spend_limit", "probability": 0.5, **_ALWAYS},
+)
+
+
+def has_both(seed: int) -> bool:
+    """Whether a history's deploy has both keys."""
+    return seed % 3 == 0
+
+
+def drawn_order(seed: int) -> dict[str, Any]:
+    """Return what the history's config says of providers."""
+    return {"providers": {"order": _dice(seed).choice(ORDERS)}} if has_both(seed) else {}
+
+
+def drawn_trouble(seed: int) -> tuple[tuple[dict[str, Any], ...], tuple[dict[str, Any], ...]]:
+    """Return the faults that OpenAI, and Anthropic, have all the time."""
+    if not has_both(seed):
+        return (), ()
+    dice = _dice(seed)
+    dice.random()
+    openai = (dice.choice(OPENAI_TROUBLE),) if dice.random() < 0.7 else ()
+    return openai, (dice.choice(ANTHROPIC_TROUBLE),) if dice.random() < 0.4 else ()
+
+
+def _dice(seed: int) -> Random:
+    return Random(f"providers {seed}")  # noqa: S311  (repeatable, not secret)
+
+
+def normalised(usage: Mapping[str, Any]) -> dict[str, int]:
+    """Return Anthropic's usage in the words of OpenAI's: here nothing is cached."""
+    return {"prompt_tokens": usage["input_tokens"], "completion_tokens": usage["output_tokens"]}
+
+
+def misbooked(jobs: Mapping[str, Fields], shards: Mapping[str, Mapping[str, Fields]]) -> Iterator[str]:
+    """Yield what the shards have under another model than the one that was asked, and legs that do not add up."""
+    wanted, booked = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for name, job in jobs.items():
+        hold = job["hold"]
+        if job["mode"] != "instant" or not hold:
+            continue
+        second = hold["second"]
+        of_second = second["settled"] if second else 0
+        wanted[hold["day"], hold["model"]] += hold["settled"] - of_second
+        if second:
+            wanted[hold["day"], second["model"]] += of_second
+        legs = defaultdict(int, {leg["model"]: leg["micros"] for leg in job["tried"]})
+        if job["tried"] and (legs[hold["model"]], legs[second["model"]]) != (hold["settled"] - of_second, of_second):
+            yield f"job {name} has settled {hold}, and tried {job['tried']}"
+        if job["tried"] and job["costMicros"] < sum(legs.values()):
+            yield f"job {name} cost {job['costMicros']}, and its legs {dict(legs)}"
+    for day, parts in shards.items():
+        for shard in parts.values():
+            booked.update({(day, model): n for model, n in shard["costs"].get("instant", {}).items()})
+    if +wanted != +booked:
+        yield f"jobs have settled {dict(wanted - booked)} beyond what is booked, and lack {dict(booked - wanted)}"
+
+
+def asked_too_often(jobs: Mapping[str, Fields], answers: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the jobs that a provider has answered for more often than it may have been asked: once in the instant lane
+    by each, and for no photo that the first has refused for its own sake."""
+    for name, job in jobs.items():
+        by_model = Counter(answer.model for answer in answers[name])
+        if by_model[HAIKU] > 1:
+            yield f"job {name} was answered {by_model[HAIKU]} times by Anthropic"
+        tried = [leg["came"] for leg in job["tried"]]
+        if tried and tried[0] == "answered":
+            yield f"job {name} was asked of a second provider after the first had answered"
