@@ -10,9 +10,8 @@ from rich.console import Console
 from functions.core.rollouts.ab_testing import AbTest, calls_each, sample
 from functions.core.rollouts.arms import Arm, Decision
 from functions.core.rollouts.counts import BUCKET_FIRST_MS, ArmCounts, bucket_of
-from functions.core.rollouts.evidence import Verdict
 from functions.core.rollouts.flags import ABOUT, NEXT_COHORT, Cohort, Flag, FlagRules, Metric
-from functions.core.rollouts.stops import FlagState
+from functions.core.rollouts.stops import FlagState, held_because, in_test
 from functions.core.rollouts.watch import NOTHING_KNOWN, Watch
 from functions.core.shared.utc_days import clock_text
 from functions.use_cases.operations.admin_rollout import Action, change_rollout
@@ -55,18 +54,19 @@ def show(operation: Operation, flag: Name) -> None:
         facts |= {"stage": row["stage"], "calls count as": f"{flag}@{state.epoch if state else '?'}"}
         if state and state.stopped:
             facts["stopped"] = f"{clock_text(state.stopped.at)} by {state.stopped.by}: {state.stopped.why}"
-        if watch:
-            facts["last look"], facts["verdict"] = clock_text(watch.at), f"{watch.verdict} {watch.why}".rstrip()
+        if state and watch:
+            why = held_because(state) or watch.why
+            facts["last look"], facts["verdict"] = clock_text(watch.at), f"{watch.verdict} {why}".rstrip()
         console.print(listing(facts.items()))
-        if watch:
-            _side_by_side(watch, console)
+        if state and watch:
+            _side_by_side(state, watch, console)
 
     told = {
         "flag": flag,
         "rules": rules.as_json() if rules else None,
         "epoch": state.epoch if state else None,
         "stopped": state.stopped.as_json() if state and state.stopped else None,
-        "watch": _data(watch) if watch else None,
+        "watch": _data(state, watch) if state and watch else None,
     }
     operation.show(told, render)
 
@@ -79,7 +79,7 @@ def compare(operation: Operation, flag: Name) -> None:
     if state is None or state.watch is None:
         raise RefusedError(f"{flag}: there is nothing to compare yet; guard_rollouts looks once a minute.")
     watch = state.watch
-    operation.show(_data(watch), lambda console: _side_by_side(watch, console))
+    operation.show(_data(state, watch), lambda console: _side_by_side(state, watch, console))
 
 
 @app.command("start")
@@ -111,8 +111,8 @@ def advance(
         raise RefusedError(f"{flag} has reached everybody but its holdback; finish it.")
     if state and state.stopped:
         raise RefusedError(f"{flag} is stopped: {state.stopped.why}. Restart it first.")
-    if state and state.watch and state.watch.verdict == Verdict.HOLD and not anyway:
-        raise RefusedError(f"{flag} is on hold: {state.watch.why}. Add --anyway if it shall go on.")
+    if (because := held_because(state)) and not anyway:
+        raise RefusedError(f"{flag} is on hold: {because}. Add --anyway if it shall go on.")
     _set(operation, flag, rules, cohort=following, percent=None)
 
 
@@ -250,21 +250,21 @@ def _row(flag: Flag, rules: FlagRules | None, state: FlagState | None) -> dict[s
     elif rules.cohort is Cohort.OFF:
         told = "off"
     else:
-        told = "on hold" if watch and watch.verdict == Verdict.HOLD else "running"
+        told = "on hold" if held_because(state) else "running"
     stage = f"{rules.cohort}, {rules.share} %" if rules else ""
-    return {"flag": flag, "state": told, "stage": stage, "newCalls": new.ended, "newFailed": new.failed}
+    failed = None if in_test(state) else new.failed
+    return {"flag": flag, "state": told, "stage": stage, "newCalls": new.ended, "newFailed": failed}
 
 
-def _data(watch: Watch) -> dict[str, Any]:
+def _data(state: FlagState, watch: Watch) -> dict[str, Any]:
     """Return what was seen, as JSON; while a test is on, nothing of what either path came to."""
-    shown = {"epoch", "at", "stage", "verdict", "why"}
-    peeking = watch.test is not None and watch.test.result is None
-    return watch.as_json(include=shown if peeking else {*shown, "totals", "bounds", "test"})
+    shown = {"epoch", "at", "stage", "verdict"}
+    return watch.as_json(include=shown if in_test(state) else {*shown, "why", "totals", "bounds", "test"})
 
 
-def _side_by_side(watch: Watch, console: Console) -> None:
+def _side_by_side(state: FlagState, watch: Watch, console: Console) -> None:
     test = watch.test
-    if test and test.result is None:
+    if test and in_test(state):
         _test_so_far(test, watch, console)
         return
     columns = {arm: _column(watch.of(arm), watch.bounds.get(arm, NOTHING_KNOWN)) for arm in (Arm.OLD, Arm.NEW)}

@@ -162,16 +162,24 @@ def test_a_test_says_its_size_first_and_its_result_last(cloud: InProcessCloud) -
         assert "150 of 199 calls of each path" in told
         assert "failed, of all" not in told
         assert "totals" not in run("rollout", command, "model", "--json")
+    assert json.loads(run("rollout", "list", "--json"))[0]["newFailed"] is None
     count(cloud, new=calls(50, 10))
     look(cloud)
     assert "200 and 250" not in run("rollout", "compare", "model")
     assert "The test of failed, 250 and 200 calls: the new path differs by +10.00%, between +3.4" in run(
         "rollout", "compare", "model"
     )
+    run("rollout", "test", "model", "--metric", "slow")
+    look(cloud)
+    assert "A test of slow is on" in run("rollout", "compare", "model")
+    run("rollout", "stop", "model", "--why", "something else")
+    assert "failed, of all" in run("rollout", "compare", "model"), "a stop ends a test"
+    run("rollout", "restart", "model", "--why", "done")
+    cloud.clock.advance(HALF_A_MINUTE)
     run("rollout", "test", "model", "--end")
     look(cloud)
     assert "testMetric" not in rules(cloud)
-    assert "The test" not in run("rollout", "compare", "model")
+    assert "A test" not in run("rollout", "compare", "model")
 
 
 def test_somebody_else_was_faster(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch) -> None:

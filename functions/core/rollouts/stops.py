@@ -62,10 +62,19 @@ def or_unread(state: FlagState | None, now: datetime) -> FlagState:
     return state or FlagState(epoch=int(now.timestamp()))
 
 
+def in_test(state: FlagState | None) -> bool:
+    """Tell whether a test is on without a result: until it has one, nobody is shown what the paths came to. A stop ends
+    it."""
+    test = state.watch.test if state and state.watch and state.stopped is None else None
+    return test is not None and test.result is None
+
+
 def held_because(state: FlagState | None) -> str:
     """Return why a flag that runs is on hold; nothing if it is not."""
     watch = state.watch if state and state.stopped is None else None
-    return watch.why if watch and watch.verdict == Verdict.HOLD else ""
+    if watch is None or watch.verdict != Verdict.HOLD:
+        return ""
+    return "the reason has figures of its test, and is shown after it" if in_test(state) else watch.why
 
 
 def stop_alert(flag: str, epoch: int, stop: Stop) -> Alert:

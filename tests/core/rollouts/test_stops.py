@@ -2,13 +2,15 @@
 
 from datetime import UTC, datetime
 
+from functions.core.rollouts.ab_testing import AbTest
 from functions.core.rollouts.evidence import Verdict
-from functions.core.rollouts.flags import Flag
+from functions.core.rollouts.flags import Flag, Metric
 from functions.core.rollouts.stops import (
     By,
     FlagState,
     Stop,
     held_because,
+    in_test,
     or_unread,
     read_states,
     stop_alert,
@@ -75,6 +77,14 @@ def test_what_is_on_hold_says_why() -> None:
     assert held_because(FlagState(epoch=2, watch=HELD)) == "both fail"
     for state in (None, FlagState(), FlagState(epoch=2, watch=HELD, stopped=stop)):
         assert held_because(state) == ""
+    test = AbTest(metric=Metric.FAILED, calls=10, since=AT, first={})
+    testing = FlagState(epoch=2, watch=HELD.model_copy(update={"test": test}))
+    assert held_because(testing) == "the reason has figures of its test, and is shown after it"
+    assert (in_test(testing), in_test(testing.model_copy(update={"stopped": stop})), in_test(None)) == (
+        True,
+        False,
+        False,
+    )
     fine = HELD.model_copy(update={"verdict": Verdict.GO_ON, "why": ""})
     assert held_because(FlagState(epoch=2, watch=fine)) == ""
 
