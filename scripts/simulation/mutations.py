@@ -106,7 +106,33 @@ def _rolling(drawn: History) -> History:
 
 _CONFIG_AGE = "RUNTIME_CONFIG_AGE_MAX"
 
+def _both(drawn: History) -> History:
+    """Take a history with two providers."""
+    return history(3 * drawn.seed)
+
+
 MUTATIONS: tuple[Mutation, ...] = (
+    Mutation(
+        "book the second provider's answer under the first",
+        "core.budget.holds:settling",
+        places.comparison("model"),
+        "False",
+        _both,
+    ),
+    Mutation(
+        "book nothing for an answer that was lost",
+        "core.jobs.attempts:tried",
+        places.keyword("micros"),
+        "0 if came is Came.DOUBTFUL else _",
+        _both,
+    ),
+    Mutation(
+        "show another provider what one has answered",
+        "use_cases.jobs.instant_lane:_ask",
+        places.condition("down"),
+        "not may_serve(path.second, job.region, deps)",
+        _both,
+    ),
     Mutation("forget to count how a call ended", "core.jobs.counting:job_bookings", places.call("ended"), "Counter()"),
     Mutation("count one arm as the other", "core.rollouts.counts:counted", places.condition("NEW"), "arm == Arm.NEW"),
     Mutation(
