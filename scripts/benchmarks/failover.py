@@ -21,6 +21,7 @@ from unittest import mock
 import httpx2
 from openai import OpenAI
 
+from functions import log
 from functions.adapters import time_budget
 from functions.adapters.providers.anthropic import AnthropicProvider
 from functions.adapters.providers.watched import WatchedCalls, WatchedProvider
@@ -241,8 +242,9 @@ def _race() -> int:
 
 @contextmanager
 def by_the_scenes_clock(scene: _Scene) -> Iterator[None]:
-    """Have deadlines go by the simulated clock."""
-    with mock.patch.object(time_budget, "monotonic", LibraryTime(scene.interleaving).monotonic):
+    """Have deadlines go by the simulated clock, and thousands of log entries go nowhere."""
+    clock = mock.patch.object(time_budget, "monotonic", LibraryTime(scene.interleaving).monotonic)
+    with clock, mock.patch.object(log, "log"):
         yield
 
 

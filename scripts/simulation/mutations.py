@@ -106,6 +106,7 @@ def _rolling(drawn: History) -> History:
 
 _CONFIG_AGE = "RUNTIME_CONFIG_AGE_MAX"
 
+
 def _both(drawn: History) -> History:
     """Take a history with two providers."""
     return history(3 * drawn.seed)
