@@ -1,7 +1,7 @@
 """How each action of a history calls the product: as the app, Cloud Scheduler, an operator or an accident does."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from io import BytesIO
 from typing import Any
@@ -9,6 +9,7 @@ from zlib import crc32
 
 from PIL import Image, ImageDraw
 
+from functions.core.jobs.disputes import DisputeReason
 from functions.core.model.classification import Category
 from functions.core.shared.records import Request
 from functions.use_cases.batches.poll_batches import poll_batches
@@ -17,6 +18,7 @@ from functions.use_cases.jobs.cancel_job import CancelJob, cancel_job
 from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
 from functions.use_cases.jobs.classify_images import ClassifyImages, classify_images
 from functions.use_cases.jobs.recover_jobs import recover_jobs
+from functions.use_cases.jobs.report_answer import ReportAnswer, report_answer
 from functions.use_cases.jobs.upgrade_job import UpgradeJob, upgrade_job
 from functions.use_cases.operations.admin_set_config import AdminSetConfig, admin_set_config
 from functions.use_cases.operations.guard_budget import guard_budget
@@ -31,6 +33,7 @@ from functions.use_cases.wallet.record_manual_classification import (
 )
 from functions.use_cases.wallet.register_device import RegisterDevice, register_device
 from functions.wiring import Deps
+from scripts.simulation.cache import believed, comment_of
 from scripts.simulation.documents import Fields
 from scripts.simulation.history import Action
 from scripts.simulation.rollouts import decide_flag, spoiled
@@ -82,24 +85,28 @@ def photo_path(user: str, key: str) -> str:
     return f"users/{user}/uploads/{key}.jpg"
 
 
-def _uploaded(world: World, user: str, key: str) -> str:
-    """Return the path of the photo for a request, different from all others by a comment in it. It is uploaded before
-    the first call: an app that retries does not upload again."""
+def _uploaded(world: World, user: str, key: str, of: Sequence[str] = (), bits: int = 0) -> str:
+    """Return the path of the photo for a request, different from all others by a comment in it; the picture can be that
+    `of` another request, so many bits away. It is uploaded before the first call: an app that retries does not upload
+    again."""
     path = photo_path(user, key)
     if path in world.uploads:
         return path
     if user in world.history.hostile:
         world.openai.faults.add(kind="cut_answer", endpoint="*", custom_id=job_id_of(user, key), count=None)
-    comment = path.encode()
-    drawing = _DRAWINGS[crc32(comment) % len(_DRAWINGS)]
+    picture = photo_path(*of) if of else path
+    comment = comment_of(path, picture, bits)
+    drawing = _DRAWINGS[crc32(picture.encode()) % len(_DRAWINGS)]
     data = drawing[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + drawing[2:]
     world.photos[photo_text(data)] = path
     world.uploads[path] = world.files.objects[path] = data
     return path
 
 
-def _classify(world: World, user: str, key: str, mode: str, **options: Any) -> Call:
-    request = {"requestId": key, "imagePath": _uploaded(world, user, key), "mode": mode, **options}
+def _classify(
+    world: World, user: str, key: str, mode: str, of: Sequence[str] = (), bits: int = 0, **options: Any
+) -> Call:
+    request = {"requestId": key, "imagePath": _uploaded(world, user, key, of, bits), "mode": mode, **options}
     return lambda deps: classify_image(ClassifyImage.model_validate(request), user, deps)
 
 
@@ -126,6 +133,9 @@ APP: dict[str, Callable[..., Call]] = {
     "classify_many": _classify_many,
     "upgrade": _asking(upgrade_job, lambda user, key: UpgradeJob(jobId=job_id_of(user, key))),
     "cancel": _asking(cancel_job, lambda user, key: CancelJob(jobId=job_id_of(user, key))),
+    "dispute": _asking(
+        report_answer, lambda user, key: ReportAnswer(jobId=job_id_of(user, key), reason=DisputeReason.OTHER)
+    ),
     "bonus": _asking(claim_daily_bonus, lambda _, device: ClaimDailyBonus(deviceId=device)),
     "convert": _asking(convert_points, lambda _, key, points: ConvertPoints(requestId=key, points=points)),
     "manual": _asking(
@@ -182,5 +192,6 @@ FATE: dict[str, Callable[..., object]] = {
     "refusing": _refusing,
     "newer": _newer,
     "damage": _damage,
+    "believe": lambda world: world.write("stats/cache", lambda _: believed(world.documents())),
     "spoil_flag": lambda world, flag, path: world.write(path, lambda _: spoiled(flag, path)),
 }

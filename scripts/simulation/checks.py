@@ -11,10 +11,11 @@ from itertools import pairwise
 from typing import Any
 
 from scripts.simulation.actions import job_id_of, photo_path
+from scripts.simulation.cache import paid_back, served, wrong_hits
 from scripts.simulation.documents import Documents, Fields
 from scripts.simulation.faults import Kind
 from scripts.simulation.invariants import Violation
-from scripts.simulation.providers import HAIKU, asked_too_often, misbooked
+from scripts.simulation.providers import HAIKU, asked_too_often, drawn_trouble, misbooked
 from scripts.simulation.rollouts import miscounted, misjudged, wrong_ways
 from scripts.simulation.schema import problems
 from scripts.simulation.world import Billed, Outcome, World
@@ -173,7 +174,7 @@ class Settings:
         instant = self._all("tokens", "instantPrice", 5)
         surged = {min(2 * price, max(instant)) for price in batch} | {2 * price for price in batch}
         # An upgrade pays the difference, if there is one: a job bought at a higher price keeps it.
-        self.prices = batch | instant | surged
+        self.prices = batch | instant | surged | self._all("tokens", "cachedPrice", 1)
         self.converted = max(self._all("tokens", "conversionTokensPerDay", 5))
         self.attempts = max(self._all("batch", "attemptsMax", 3))
         self.cap = max(self._all("tokens", "balanceCap", 200))
@@ -201,7 +202,7 @@ def tokens_are_conserved(books: Books) -> Iterator[Violation]:
                 if owner != uid:
                     yield Violation("lost_jobs", f"{uid} has {entry['id']} for a job of {owner}")
     for job_id, job in books.jobs.items():
-        kept = job["status"] == "done" or job.get("chargeStands", False)
+        kept = (job["status"] == "done" and not paid_back(job)) or job.get("chargeStands", False)
         price, earned = (job["tokensCost"], job["points"]) if kept else (0, 0)
         if job["status"] in FINAL and (paid[job_id], points[job_id]) != (price, earned):
             found = f"paid {paid[job_id]}, not {price}; points {points[job_id]}, not {earned}"
@@ -317,7 +318,11 @@ def results_are_their_own(books: Books) -> Iterator[Violation]:
         answers = books.billed[job_id]
         if others := {answer.job_id for answer in answers} - {job_id, ""}:
             yield Violation("answers", f"the photo of job {job_id} was sent for {others}")
-        if job["status"] == "done" and not any(_says(answer.text, job["result"]) for answer in answers):
+        if (
+            job["status"] == "done"
+            and not served(job)
+            and not any(_says(answer.text, job["result"]) for answer in answers)
+        ):
             yield Violation("answers", f"the result of job {job_id} is no answer about its photo: {job['result']}")
 
 
@@ -389,7 +394,7 @@ def jobs_are_counted(books: Books) -> Iterator[Violation]:
     for job in books.jobs.values():
         if job["mode"] == "instant" and job["hold"]:
             wanted.update([(job["hold"]["day"], "started"), (job["hold"]["day"], job["status"])])
-        elif job["mode"] == "batch" and job["status"] == "done":
+        elif job["mode"] == "batch" and job["status"] == "done" and not served(job):
             wanted["batch", "done"] += 1
     if counted != wanted:
         yield Violation("counts", f"the tallies are off by {dict(counted - wanted)}, and lack {dict(wanted - counted)}")
@@ -402,6 +407,14 @@ def arms_are_kept(books: Books) -> Iterator[Violation]:
     if not any(each.details.get("what") == "shard" for each in books.world.history.actions if each.kind == "damage"):
         yield from (Violation("arms", wrong) for wrong in miscounted(books.jobs, books.batches, books.shards))
         yield from (Violation("arms", wrong) for wrong in misjudged(books.documents, books.shards))
+
+
+def answers_given_again_are_right(books: Books) -> Iterator[Violation]:
+    """Each is the same user's own answer to the same question about the same picture, at its price, for no points and
+    at no cost."""
+    configs = books.world.invariants.configs
+    found = wrong_hits(books.jobs, books.documents, books.world.uploads, configs)
+    yield from (Violation("cache", wrong) for wrong in found)
 
 
 def slots_add_up(books: Books) -> Iterator[Violation]:
@@ -495,7 +508,7 @@ def answers_hold(books: Books) -> Iterator[Violation]:
             continue
         user = action.details.get("user", "")
         match action.kind:
-            case "classify" | "upgrade" | "cancel":
+            case "classify" | "upgrade" | "cancel" | "dispute":
                 told = [outcome.value]
             case "classify_many":
                 told = [result["job"] for result in outcome.value["results"] if "job" in result]
@@ -544,7 +557,9 @@ BLAMING = ("refusal", "line_error", "batch_invalid_line")  # what of OpenAI's tr
 def photos_are_blamed_for_their_own(books: Books) -> Iterator[Violation]:
     """No user is asked for another photo because of a fault of a key, a model or an account."""
     history = books.world.history
-    troubles = [*history.weaknesses, *(action.details.get("trouble", {}) for action in history.actions)]
+    of_openai, of_anthropic = drawn_trouble(history.seed)
+    drawn = [action.details.get("trouble", {}) for action in history.actions]
+    troubles = [*history.weaknesses, *drawn, *of_openai, *of_anthropic]
     if any(trouble.get("kind") in BLAMING for trouble in troubles):
         return
     for job_id, job in books.jobs.items():
@@ -598,6 +613,7 @@ CHECKS: tuple[Check, ...] = (
     budget_is_settled,
     jobs_are_counted,
     arms_are_kept,
+    answers_given_again_are_right,
     slots_add_up,
     everybody_is_refreshed,
     storage_is_tidy,

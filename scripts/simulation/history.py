@@ -12,6 +12,7 @@ from itertools import product
 from random import Random
 from typing import Any
 
+from scripts.simulation import cache
 from scripts.simulation.faults import Focus, possible
 from scripts.simulation.providers import drawn_order
 from scripts.simulation.rollouts import drawn_actions, drawn_config
@@ -69,22 +70,25 @@ class History:
 def history(seed: int) -> History:
     dice = Random(f"history {seed}")  # noqa: S311  (repeatable, not secret)
     users = dice.choice((1, 2, 2, 3, 4, 6, 12))
+    start = datetime(2026, 11, dice.choice((3, 17, 29)), tzinfo=UTC) + timedelta(seconds=dice.randrange(86_400))
+    config = _config(dice)
     return History(
         seed=seed,
-        start=datetime(2026, 11, dice.choice((3, 17, 29)), tzinfo=UTC) + timedelta(seconds=dice.randrange(86_400)),
-        config={**_config(dice), **drawn_config(seed), **drawn_order(seed)},
+        start=start,
+        config={**config, **drawn_config(seed), **drawn_order(seed), **cache.drawn_config(seed, config)},
         users=users,
         fault_rate=dice.choice(FAULT_RATES),
         focus=_focus(dice),
         batch_minutes=dice.choice((10.0, 60.0, 240.0, 900.0)),
         weaknesses=(dice.choice(WEAKNESSES),) if dice.random() < 0.25 else (),
-        actions=_with_flags(_Draw(dice, users).actions(), seed),
+        actions=_with_more(_Draw(dice, users).actions(), seed, users),
         hostile=frozenset(f"user-{number}" for number in range(users) if dice.random() < HOSTILE_SHARE),
     )
 
 
-def _with_flags(actions: list[Action], seed: int) -> tuple[Action, ...]:
-    more = enumerate(drawn_actions(seed, actions[-1].at), start=len(actions))
+def _with_more(actions: list[Action], seed: int, users: int) -> tuple[Action, ...]:
+    drawn = [*drawn_actions(seed, actions[-1].at), *cache.drawn_actions(seed, actions[-1].at, users)]
+    more = enumerate(drawn, start=len(actions))
     added = [Action(number, at, kind, details) for number, (at, kind, details) in more]
     return tuple(sorted([*actions, *added], key=lambda action: (action.at, action.number)))
 

@@ -18,7 +18,7 @@ from types import FunctionType
 from typing import Any
 
 from functions.core.rollouts.flags import Flag
-from scripts.simulation import places
+from scripts.simulation import cache, places
 from scripts.simulation.faults import Focus, Kind
 from scripts.simulation.history import Action, History, history
 from scripts.simulation.invariants import Violation
@@ -78,6 +78,16 @@ def _hostile(drawn: History) -> History:
     budget = {**drawn.config["budget"], "dailyLimitMicros": 10_000_000}
     config = {**drawn.config, "tokens": tokens, "plans": {"free": plan}, "budget": budget}
     return replace(drawn, hostile=users, config=config)
+
+
+def _repeating(drawn: History) -> History:
+    """Have users send many photos again, with the cache on and nothing going wrong beside it."""
+    config = {**drawn.config, **cache.config_of(drawn.config, "on", "on")}
+    asked = enumerate(cache.repeats(drawn.seed, 6, 20_000.0, drawn.users))
+    actions = [Action(number, at, kind, details) for number, (at, kind, details) in asked]
+    guards = [Action(1_000 + number, number * 900.0, "guard", {}) for number in range(1, 24)]
+    whole = tuple(sorted([*actions, *guards], key=lambda action: action.at))
+    return replace(drawn, config=config, actions=whole, hostile=frozenset(), weaknesses=(), fault_rate=0.0)
 
 
 def _weakened(kind: str) -> Callable[[History], History]:
@@ -154,6 +164,45 @@ MUTATIONS: tuple[Mutation, ...] = (
         "core.budget.shards:limited",
         places.call("dict"),
         "{name: shard.model_copy(update={'rollouts': {}}) for name, shard in shards.items()}",
+    ),
+    Mutation("forget the key", "core.cache.lookup:nearest", places.comparison("key"), "False", _repeating),
+    Mutation(
+        "take any photo for the same file", "core.cache.lookup:nearest", places.comparison("sha"), "True", _repeating
+    ),
+    Mutation(
+        "keep everybody's photos together",
+        "adapters.firestore.cache:CacheDocuments._cache_ref",
+        places.argument("document", 1),
+        "'everybody'",
+        _repeating,
+    ),
+    Mutation(
+        "give points for an answer that is given again",
+        "core.jobs.cached:at_the_cached_price",
+        places.attribute("points_per_cached_answer"),
+        "tokens.points_per_classification",
+        _repeating,
+    ),
+    Mutation(
+        "charge the whole price for it",
+        "core.jobs.cached:at_the_cached_price",
+        places.call("min"),
+        "job.tokens_cost",
+        _repeating,
+    ),
+    Mutation(
+        "pay a disputed answer back twice over",
+        "core.jobs.disputes:_paid_back",
+        places.argument("refund", 2),
+        "2 * _",
+        _repeating,
+    ),
+    Mutation(
+        "count a label with each run",
+        "adapters.firestore.cache:CacheDocuments._labels",
+        places.condition("since"),
+        "True",
+        _repeating,
     ),
     Mutation("go on after a stop", "core.rollouts.arms:decide", places.condition("stopped"), "not ceiling", _rolling),
     Mutation(

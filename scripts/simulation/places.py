@@ -77,6 +77,11 @@ def keyword(name: str) -> Finder:
     return lambda place: isinstance(place.holder, ast.keyword) and place.holder.arg == name
 
 
+def attribute(name: str) -> Finder:
+    """Find where this attribute of something is read."""
+    return lambda place: getattr(place.expression, "attr", None) == name
+
+
 def assigned(name: str) -> Finder:
     """Find what is assigned to this variable."""
     return lambda place: place.field == "value" and name in map(ast.unparse, getattr(place.holder, "targets", ()))

@@ -44,6 +44,7 @@ from localcloud.openai import OpenAIStandIn
 from localcloud.openai.errors import invalid
 from scripts import sample_answers
 from scripts.inprocess import SETTINGS, CrashError, StillClock, replaced, unprepared
+from scripts.simulation.cache import recognised
 from scripts.simulation.documents import Documents, Fields, decoded
 from scripts.simulation.faults import HAND, Fault, FaultPlan, Kind
 from scripts.simulation.history import History
@@ -175,6 +176,7 @@ class World:
             deps,
             new_id=self._new_id,
             prepare_photo=unprepared,
+            recognise_photo=recognised,
             store=self._store,
             files=self.files,
             provider=WatchedProvider(self._client, deps),
