@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from localcloud.cloud import LocalCloud
 from tests.app import photo
+from tests.conftest import Configure
 from tests.web.conftest import Opened
 
 
@@ -34,6 +35,24 @@ def test_an_instant_photo_is_answered_while_the_user_watches(opened: Opened, fil
     expect(page.get_by_text(re.compile("Instant · 5 tokens"))).to_be_visible()
     page.get_by_role("button", name="Back").click()
     expect(page.get_by_role("heading", name="Your photos")).to_be_visible()
+
+
+def test_an_answer_that_is_given_again_says_so_and_can_be_disputed(
+    opened: Opened, configure: Configure, file: Path
+) -> None:
+    """The card says from which photo it is; a button says that it is wrong, and its price comes back."""
+    configure({"cache": {"exact": "on"}})
+    page = opened.start()
+    page.get_by_role("radio", name="Instant").check()
+    page.set_input_files("#file", file)
+    page.get_by_role("list").get_by_role("button").first.wait_for()
+    expect(page.get_by_role("button", name="5 tokens").first).to_be_visible()
+    page.set_input_files("#file", file)
+    expect(page.get_by_role("button", name="4 tokens").first).to_be_visible()
+    page.get_by_role("list").get_by_role("button").first.click()
+    expect(page.get_by_text("Answered from your photo")).to_be_visible()
+    page.get_by_role("button", name="This is wrong").click()
+    expect(page.get_by_text("1 token came back")).to_be_visible()
 
 
 def test_a_queued_photo_is_answered_without_a_reload(opened: Opened, cloud: LocalCloud, file: Path) -> None:

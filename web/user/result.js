@@ -1,6 +1,6 @@
 // What it is, and what to do with it.
-import { html, useEffect, useRef } from "../vendor/ui.js";
-import { date, duration, percent, plural } from "../lib/format.js";
+import { html, useEffect, useRef, useState } from "../vendor/ui.js";
+import { date, duration, exact, percent, plural, relative } from "../lib/format.js";
 import { Picture, method } from "./jobs.js";
 
 export function Result({ job, cloud, close }) {
@@ -9,6 +9,13 @@ export function Result({ job, cloud, close }) {
   const title = useRef(null);
   useEffect(() => title.current.focus(), []);
   const took = (date(job.completedAt) - date(job.createdAt)) / 1000;
+  const again = job.cache?.served ? job.cache.answeredAt : job.servedFrom?.answeredAt;
+  const [said, setSaid] = useState(job.dispute ? "You said that this is wrong." : "");
+  const dispute = () =>
+    cloud.call("report_answer", { jobId: job.jobId, reason: "other" }).then(
+      () => setSaid(again ? `${plural(job.tokensCost, "token")} came back. Send the photo again for a new answer.` : "Send the photo again for a new answer."),
+      (refusal) => setSaid(refusal.message),
+    );
   const kind = [result.category, ...result.materials].join(" · ");
   return html`
     <article class="card" aria-labelledby="item">
@@ -18,6 +25,7 @@ export function Result({ job, cloud, close }) {
       </div>
       <${Picture} job=${job} cloud=${cloud} />
       <p>${kind} · ${percent(result.confidence, 1, 0)} sure</p>
+      ${again && html`<p class="quiet" title=${exact(again)}>Answered from your photo, ${relative(again)}</p>`}
       ${result.needsReview && html`<p class="notice">Look twice: this answer is not certain.</p>`}
       <p class="say">${method(result)}${disposal.location ? `: ${disposal.location}` : ""}${disposal.urgent ? ", soon" : ""}</p>
       <ol>${disposal.steps.map((step) => html`<li key=${step}>${step}</li>`)}</ol>
@@ -29,6 +37,7 @@ export function Result({ job, cloud, close }) {
       </details>`}
       <p class="quiet">${result.explanation}</p>
       <p class="quiet">${job.mode === "instant" ? "Instant" : "Later"} · ${plural(job.tokensCost, "token")} · ${duration(took)} · rules of ${result.region}</p>
+      ${said ? html`<p role="status" class="quiet">${said}</p>` : html`<button class="button small" onClick=${dispute}>This is wrong</button>`}
     </article>
   `;
 }
