@@ -3,11 +3,13 @@
 from datetime import timedelta
 
 from functions.core.jobs.idempotency import job_id_for
+from functions.core.jobs.jobs import Status
+from functions.core.wallet.ledger import Reason
 from functions.use_cases.operations.guard_budget import guard_budget
 from scripts.inprocess import InProcessCloud
 from tests.steps import CRONS, classify, job, stored, ticks, today
 
-ROW_SUMS = 5 + 5 + 9
+ROW_SUMS = len(Status) + 5 + len(Reason)
 """Counts of the day's jobs by status, of its users by age, and of tokens by reason: a read each."""
 
 
