@@ -134,6 +134,14 @@ def test_a_charge_that_meets_an_outage_half_way_is_charged_once(cloud: InProcess
     assert called("get_wallet", {})["balance"] == 9  # type: ignore[index]
 
 
+def about_a_job(name: str, data: dict[str, Any]) -> dict[str, Any]:
+    """Have a photo taken in, and return the call's data about its job: it waits, or has an answer to dispute."""
+    mode = "instant" if name == "report_answer" else "batch"
+    taken = called("classify_image", {**IMAGE, "requestId": "photo-zero", "mode": mode})
+    assert isinstance(taken, dict)
+    return {**data, **({"jobId": taken["jobId"]} if "jobId" in data else {})}
+
+
 @pytest.mark.parametrize(("name", "data"), EVERY_CALL, ids=str)
 def test_a_call_that_stood_still_in_a_transaction_may_be_repeated(
     cloud: InProcessCloud, name: str, data: dict[str, Any]
@@ -142,9 +150,7 @@ def test_a_call_that_stood_still_in_a_transaction_may_be_repeated(
     call that is repeated is served. Whoever begins no transaction writes nothing."""
     cloud.upload("ana", "photo.jpg", photo(64))
     cloud.configure({"tokens": {"pointsPerClassification": 1_000}})
-    queued = called("classify_image", {**IMAGE, "requestId": "photo-zero", "mode": "batch"})
-    assert isinstance(queued, dict)
-    data = {**data, **({"jobId": queued["jobId"]} if "jobId" in data else {})}
+    data = about_a_job(name, data)
     begun = False
 
     def stand_still(_call: str, when: str) -> None:
@@ -175,9 +181,7 @@ def test_a_call_whose_reply_was_lost_may_be_repeated(
     monkeypatch.setattr(vars(writes)["_REPEATED"], "_timeout", SHORT)
     cloud.upload("ana", "photo.jpg", photo(64))
     cloud.configure({"tokens": {"pointsPerClassification": 1_000}})
-    queued = called("classify_image", {**IMAGE, "requestId": "photo-zero", "mode": "batch"})
-    assert isinstance(queued, dict)
-    data = {**data, **({"jobId": queued["jobId"]} if "jobId" in data else {})}
+    data = about_a_job(name, data)
     cloud.firestore.faults.add("reply_lost", rpc=rpc)
     answer = called(name, data)
     cloud.firestore.faults.clear()
