@@ -180,11 +180,13 @@ class Town:
 
     def configure(self) -> None:
         """Have the config damaged by hand: what is wrong with it stays between it and the operators."""
-        value = self.ann.new("the config")
+        value, fault = self.ann.new("the config"), self.cloud.interrupt
+        self.cloud.interrupt = lambda _call, _when: None  # it is for the functions
         self.cloud.client.document("config/runtime").set(
             {"budget": {"alertUids": value}, value: value, "plans": {value: value}, "batch": {"jobsPerBatch": value}},
             merge=True,
         )
+        self.cloud.interrupt = fault
         self.cloud.clock.advance(timedelta(seconds=31))
 
     def look(self, ticks: int) -> None:

@@ -342,7 +342,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "hold more than there is room for",
-        "core.budget.holds:no_room",
+        "core.budget.bookings:no_room",
         places.condition("room"),
         "False",
         _set("budget", dailyLimitMicros=800),
@@ -355,7 +355,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "forget a hold on one shard of several",
-        "core.budget.holds:bookings",
+        "core.budget.bookings:bookings",
         places.call("sorted"),
         "_[:2]",
         _set("budget", dailyLimitMicros=2_500),
