@@ -140,6 +140,7 @@ def test_a_keyboard_alone_applies_a_change_and_takes_it_back(opened: Opened) -> 
     page.keyboard.type("instantPrice")
     tab_to(page, "tokens.instantPrice")
     page.keyboard.type("6")
+    page.get_by_text("Day by day").wait_for()
     tab_to(page, "Day by day", "Shift+Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_role("columnheader", name="With the change")).to_be_visible()

@@ -323,6 +323,7 @@ def test_it_can_be_read_at_every_size_in_light_and_dark(
         page = rollouts(visit)
         card(page, "prompt").get_by_text("Named users (1)").click()
         card(page, "model").get_by_role("button", name="Restart model").click()
+        card(page, "model").get_by_role("form").locator(":focus").wait_for()  # what is asked moves what is below it
         page.get_by_label("Id of the user").fill("ann")
         page.get_by_role("button", name="Explain").click()
         page.get_by_text("prompt: ann takes").wait_for()
