@@ -12,11 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 
-from functions.core.rollouts.arms import Arm
+from functions.core.rollouts.arms import USERS_MIN, Arm
 
 FAILURES_MAX = 7
-USERS_MIN = 3
-"""One user's photos may fail any path."""
 
 
 @dataclass

@@ -2,7 +2,8 @@
 
 import pytest
 
-from functions.adapters.arm_breaker import FAILURES_MAX, USERS_MIN, ArmBreaker
+from functions.adapters.arm_breaker import FAILURES_MAX, ArmBreaker
+from functions.core.rollouts.arms import USERS_MIN
 
 NEW, OLD = {"model@2": "new"}, {"model@2": "old"}
 

@@ -14,6 +14,7 @@ from functions.core.rollouts.counts import ArmCounts, Counts, total
 from functions.core.rollouts.flags import Flag
 from functions.core.rollouts.stops import FlagState, States, Stop, read_states, stop_alert, with_stop
 from functions.core.shared.alerts import Alert
+from functions.core.shared.damage import mapping
 from functions.core.shared.records import Fields
 
 _STATES = "stats/rollouts"
@@ -85,7 +86,8 @@ class RolloutDocuments(ShardDocuments):
         if sent:
             of_batches = failed.where("batchId", "in", sent).select(["uid", "error"])
             found += of_batches.limit(FAILED_READ_MAX).stream()
-        return {str(each.fields["uid"]) for each in found if each.fields["error"]["code"] in BY_THE_PATH}
+        by_the_path = [each.fields for each in found if mapping(each.fields, "error").get("code") in BY_THE_PATH]
+        return {uid for fields in by_the_path if isinstance(uid := fields.get("uid"), str)}
 
 
 def _alerts(before: States, after: Mapping[Flag, FlagState]) -> Iterable[Alert]:

@@ -23,6 +23,10 @@ class Arm(StrEnum):
     LISTED = "listed"
 
 
+USERS_MIN = 3
+"""Failures of fewer users are one user's retries, or a few strange photos: they prove nothing against a path."""
+
+
 class Why(StrEnum):
     """Why a call takes it, in OpenFeature's words (https://openfeature.dev/specification/types#resolution-details)."""
 

@@ -15,11 +15,11 @@ suffer in one block cancels.
 A new bet begins with each block: M = (M + 1) factor, the Shiryaev-Roberts e-detector (Shin, Ramdas and Rinaldo 2022,
 https://arxiv.org/abs/2203.03532). No good day dulls it, and M has a mean of at most T after T blocks, so that it
 passes FIRES within T blocks with a probability of at most T / FIRES, however often one looks: 10 days of one-minute
-blocks come to 1 %. This takes calls of a block to be independent, for which `confirmed` asks for several users.
+blocks come to 1 %. This takes calls of a block to be independent, so whoever acts on it asks for `arms.USERS_MIN`.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import cache
 from typing import NamedTuple
@@ -38,9 +38,6 @@ SHARES = (0.01, 0.03, 0.05, 0.10, 0.15, 0.25, 0.45, 0.79, 0.99)
 
 OLD_CALLS_MAX = 10_000
 """The old path's rate is remembered over about so many calls, since a provider changes over the weeks."""
-
-USERS_MIN = 3
-"""Failures of fewer users are one user's retries, or a few strange photos."""
 
 Bets = tuple[float, ...]
 NONE_WON: Bets = (0.0,) * len(SHARES)
@@ -107,11 +104,6 @@ def verdict(evidence: Evidence, *, compared: bool) -> Verdict:
     if above and (worse or not compared):
         return Verdict.ROLL_BACK
     return Verdict.HOLD if above or worse else Verdict.GO_ON
-
-
-def confirmed(found: Verdict, uids: Iterable[str]) -> Verdict:
-    """Return the verdict in the light of whose calls failed."""
-    return Verdict.HOLD if found is Verdict.ROLL_BACK and len(set(uids)) < USERS_MIN else found
 
 
 def bounds(failed: int, calls: int) -> tuple[float, float]:

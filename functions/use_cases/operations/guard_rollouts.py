@@ -14,8 +14,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from functions import log
-from functions.core.rollouts.arms import key_of
-from functions.core.rollouts.evidence import Verdict, confirmed
+from functions.core.rollouts.arms import USERS_MIN, key_of
+from functions.core.rollouts.evidence import Verdict
 from functions.core.rollouts.flags import Cohort, Flag
 from functions.core.rollouts.stops import By, FlagState, Stop, with_stop
 from functions.core.rollouts.watch import advances_to, looked
@@ -80,7 +80,7 @@ def _after(
     share = min(rules.share, deps.settings.flag_ceilings[flag])
     watch = looked(state.watch, state.epoch, days, rules, share, now)
     fails = watch.verdict == Verdict.ROLL_BACK
-    if fails and confirmed(Verdict.ROLL_BACK, deps.store.failed_users(key)) is Verdict.HOLD:
+    if fails and len(deps.store.failed_users(key)) < USERS_MIN:
         why = f"{watch.why}; but the calls that failed were those of fewer users than it takes to judge"
         watch, fails = watch.model_copy(update={"verdict": Verdict.HOLD, "why": why}), False
     if state.watch is not None and state.watch.model_copy(update={"at": now}) == watch:

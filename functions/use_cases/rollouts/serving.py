@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from functions import log
-from functions.adapters.arm_breaker import FAILURES_MAX, USERS_MIN
+from functions.adapters.arm_breaker import FAILURES_MAX
 from functions.core.model.prompts import PROMPT_NEXT, PROMPT_VERSION
 from functions.core.model.usage import UnknownPriceError
-from functions.core.rollouts.arms import Arms, Decision, arms_of, decide, key_of, takes_new
+from functions.core.rollouts.arms import USERS_MIN, Arms, Decision, arms_of, decide, key_of, takes_new
 from functions.core.rollouts.flags import Cohort, Flag, FlagRules
 from functions.core.rollouts.stops import By, Stop
 from functions.core.shared.providers import Provider, split

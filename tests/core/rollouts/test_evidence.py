@@ -13,7 +13,6 @@ from functions.core.rollouts.evidence import (
     Evidence,
     Verdict,
     bounds,
-    confirmed,
     step,
     verdict,
 )
@@ -122,13 +121,6 @@ def test_a_bet_adds_one_and_multiplies() -> None:
     factor = once.above[0]
     assert factor == pytest.approx(0.0595 / 0.05)
     assert twice.above[0] == pytest.approx(exp(log1p(factor)) * factor)
-
-
-def test_fewer_than_three_users_do_not_roll_a_path_back() -> None:
-    """The retries of two users put it on hold; three users confirm; other verdicts stand."""
-    assert confirmed(Verdict.ROLL_BACK, ["a", "b", "a", "b"]) is Verdict.HOLD
-    assert confirmed(Verdict.ROLL_BACK, ["a", "b", "c"]) is Verdict.ROLL_BACK
-    assert confirmed(Verdict.GO_ON, []) is Verdict.GO_ON
 
 
 def test_evidence_survives_the_document() -> None:
