@@ -156,7 +156,7 @@ def ab_test(
     """Begin an A/B test with half of the users: so many calls of each path, and no result before them."""
     rules, state = _rules(operation, flag), operation.store.flag_states()[flag]
     if end:
-        _set(operation, flag, rules, testMetric=None, testCalls=None)
+        _set(operation, flag, rules, testMetric=None)
         return
     old = state.watch.of(Arm.OLD) if state and state.watch else ArmCounts()
     rate = 0.05 if metric is Metric.SLOW else (old.failed + 0.5) / (old.ended + 10)

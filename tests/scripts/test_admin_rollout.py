@@ -180,6 +180,7 @@ def test_a_test_says_its_size_first_and_its_result_last(cloud: InProcessCloud) -
     look(cloud)
     assert "testMetric" not in rules(cloud)
     assert "A test" not in run("rollout", "compare", "model")
+    assert "Nothing to do" in run("rollout", "test", "model", "--end")
 
 
 def test_somebody_else_was_faster(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch) -> None:

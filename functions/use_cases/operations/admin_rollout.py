@@ -40,12 +40,16 @@ class AdminRollout(Request):
 def admin_rollout(request: AdminRollout, uid: str, deps: Deps) -> dict[str, Any]:
     """Return the flag's `epoch`, whether it is `stopped`, and whether this call `changed` that. Every process has it
     within 30 seconds. A stop brings everybody onto the old path; a restart counts anew, whatever was counted before."""
-    return change_rollout(request.flag, request.action, uid, cleaned(request.why), deps)
+    outcome = change_rollout(request.flag, request.action, uid, request.why, deps)
+    if outcome["changed"] and outcome["stopped"]:
+        epoch, why = outcome["epoch"] - 1, f"{uid}: {cleaned(request.why)}"
+        log.error(log.Event.ROLLOUT_STOPPED, flag=request.flag, epoch=epoch, by=By.OPERATOR, why=why)
+    return outcome
 
 
 def change_rollout(flag: Flag, action: Action, by: str, why: str, deps: Deps) -> dict[str, Any]:
     """Stop or restart a flag, with its audit entry. Returns what `admin_rollout` does."""
-    now, audit_id = deps.clock(), deps.new_id()
+    now, audit_id, why = deps.clock(), deps.new_id(), cleaned(why)
     stop = Stop(at=now, by=By.OPERATOR, why=f"{by}: {why}")
     found: dict[Flag, FlagState] = {}
 
@@ -71,6 +75,4 @@ def change_rollout(flag: Flag, action: Action, by: str, why: str, deps: Deps) ->
 
     changed = deps.store.change_flags(decide, audit)
     state = changed.get(flag, found[flag])
-    if changed and action is Action.STOP:
-        log.error(log.Event.ROLLOUT_STOPPED, flag=flag, epoch=state.epoch - 1, by=By.OPERATOR, why=stop.why)
     return {"flag": flag, "epoch": state.epoch, "stopped": state.stopped is not None, "changed": bool(changed)}
