@@ -36,7 +36,8 @@ CALLS_AN_HOUR = 20
 
 SIZES = ((390, 844), (1280, 900))
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-VIEWS = ("/", "/operator", "/operator#trends", "/operator#alerts", "/operator#users", "/operator#settings")
+PAGES = ("trends", "rollouts", "alerts", "users", "settings")
+VIEWS = ("/", "/operator", *(f"/operator#{page}" for page in PAGES))
 
 _FIGURE = "main .figure.fresh"
 _WATCH = f"""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DAYS = 30
 MINUS = "\u2212"
+TRENDS = ["Tokens by reason", "Users who came back", "Day by day (UTC)"]
 TOKENS = {"welcome": 20, "bonus": 4, "charge": -19, "refund": 1, "upgrade": -4}
 
 
@@ -206,11 +207,23 @@ def test_trends_that_cannot_be_had_can_be_asked_for_again(opened: Opened) -> Non
     expect(page.get_by_role("alert")).to_contain_text(
         "The last days cannot be shown: Something went wrong on our side."
     )
+    expect(page.get_by_role("heading", level=2)).to_have_text(TRENDS)
+    assert not Axe().run(page).violations_count
     page.unroute("**/admin_days")
     page.get_by_role("button", name="Look again").click()
     expect(page.get_by_text("The last 28 days brought")).to_be_visible()
     assert answers
     opened.problems.clear()  # the browser reports the call that failed
+
+
+def test_trends_have_their_headings_while_they_load(opened: Opened) -> None:
+    """Where each will stand is there before it is."""
+    opened.page.route("**/admin_days", lambda _: None)  # never answered
+    page = opened.operate()
+    page.get_by_role("link", name="Trends").click()
+    expect(page.get_by_label("Loading")).to_be_visible()
+    expect(page.get_by_role("heading", level=2)).to_have_text(TRENDS)
+    assert not Axe().run(page).violations_count
 
 
 def test_the_first_day_says_when_there_will_be_trends(opened: Opened) -> None:
@@ -220,4 +233,5 @@ def test_the_first_day_says_when_there_will_be_trends(opened: Opened) -> None:
     page = opened.operate()
     page.get_by_role("link", name="Trends").click()
     expect(page.get_by_text("No day is over yet.")).to_be_visible()
+    expect(page.get_by_role("heading", level=2)).to_have_text(TRENDS)
     assert not Axe().run(page).violations_count

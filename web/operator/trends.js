@@ -17,37 +17,49 @@ export function Trends({ cloud }) {
     cloud.call("admin_days").then((answer) => setDays(answer.days), (refusal) => setProblem(refusal.message));
   };
   useEffect(look, []);
-  if (problem)
-    return html`
-      <div class="stack">
-        <p class="notice error" role="alert">The last days cannot be shown: ${problem}</p>
-        <div><button class="button" onClick=${look}>Look again</button></div>
-      </div>
-    `;
-  if (!days) return html`<div class="skeleton figure" role="status" aria-label="Loading"></div>`;
+  const tokens = tokensOf((days ?? []).map((row) => row.tokens));
+  const returns = Object.entries(AGES).map(([age, words]) => returned(days ?? [], age, words));
+  const shown = (content) => (days?.length ? content : !days && !problem && html`<div class="skeleton"></div>`);
+  return html`
+    ${problem ? html`<${Refused} problem=${problem} look=${look} />` : html`<${Sentence} days=${days} next=${returns[0]} />`}
+    <div class="grid">
+      <section class="card" aria-labelledby="tokens">
+        <h2 id="tokens">Tokens by reason</h2>
+        ${shown(html`<${Tokens} tokens=${tokens} />`)}
+      </section>
+      <section class="card rest" aria-labelledby="returns">
+        <h2 id="returns">Users who came back</h2>
+        ${shown(html`<${Returns} rows=${returns} came="Came back" could="Were new" />`)}
+        <p class="quiet">Of users whose first photo was so many days before, those who sent one on that very day. A day whose new users were not counted is left out.</p>
+      </section>
+      <section class="card wide" aria-labelledby="days">
+        <h2 id="days">Day by day (UTC)</h2>
+        ${shown(html`<${Days} days=${days} reasons=${Object.keys(REASONS).filter((reason) => tokens[reason])} />`)}
+      </section>
+    </div>
+  `;
+}
+
+function Refused({ problem, look }) {
+  return html`
+    <div class="stack">
+      <p class="notice error" role="alert">The last days cannot be shown: ${problem}</p>
+      <div><button class="button" onClick=${look}>Look again</button></div>
+    </div>
+  `;
+}
+
+function Sentence({ days, next: { back, of } }) {
+  if (!days) return html`<div class="skeleton say" role="status" aria-label="Loading"></div>`;
   if (!days.length)
     return html`<p class="say" role="status">No day is over yet. The first one stands here after midnight UTC, once the guard has noted it.</p>`;
-  const tokens = tokensOf(days.map((row) => row.tokens));
-  const returns = Object.entries(AGES).map(([age, words]) => returned(days, age, words));
   const photos = total(days.map((row) => row.asked.instant + row.asked.batch));
   return html`
     <p class="say" role="status">
       The last ${plural(days.length, "day")} brought ${plural(photos, "photo")} for ${dollars(total(days.map((row) => row.micros)))};
-      ${" "}${returns[0].of ? `${percent(returns[0].back, returns[0].of, 0)} of new users came back on the next day` : "nobody new could come back yet"}.
+      ${" "}${of ? `${percent(back, of, 0)} of new users came back on the next day` : "nobody new could come back yet"}.
     </p>
     <p class="quiet">Days are UTC, up to yesterday's: ${days[0].day} to ${days.at(-1).day}. Batches may still add to the last two.</p>
-    <div class="grid">
-      <section class="card" aria-labelledby="tokens">
-        <h2 id="tokens">Tokens by reason</h2>
-        <${Tokens} tokens=${tokens} />
-      </section>
-      <section class="card rest" aria-labelledby="returns">
-        <h2 id="returns">Users who came back</h2>
-        <${Returns} rows=${returns} came="Came back" could="Were new" />
-        <p class="quiet">Of users whose first photo was so many days before, those who sent one on that very day. A day whose new users were not counted is left out.</p>
-      </section>
-      <${Days} days=${days} reasons=${Object.keys(REASONS).filter((reason) => tokens[reason])} />
-    </div>
   `;
 }
 
@@ -62,35 +74,32 @@ function Days({ days, reasons }) {
   const number = (words) => html`<th scope="col" class="number" key=${words}>${words}</th>`;
   const cell = (n, said = whole) => html`<td class="number">${n === undefined ? "–" : said(n)}</td>`;
   return html`
-    <section class="card wide" aria-labelledby="days">
-      <h2 id="days">Day by day (UTC)</h2>
-      <div class="scroll" tabindex="0">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Day</th><th scope="col">Photos asked for</th>
-              ${["Instant", "Later", "Cost", "Users", "New", ...Object.values(AGES), "Earned", "Spent", ...reasons.map((reason) => REASONS[reason])].map(number)}
-            </tr>
-          </thead>
-          <tbody>
-            ${days.toReversed().map(({ day, asked, micros, visits, tokens }) => {
-              const photos = asked.instant + asked.batch;
-              const counted = Object.entries(tokens);
-              return html`
-                <tr key=${day}>
-                  <th scope="row">${day}</th>
-                  <td><progress max=${most} value=${photos} aria-label=${plural(photos, "photo")}></progress></td>
-                  ${cell(asked.instant)}${cell(asked.batch)}
-                  <td class="number">${dollars(micros)}</td>
-                  ${cell(visits.all)}${cell(visits[0])}${Object.keys(AGES).map((age) => cell(visits[age]))}
-                  ${cell(counted.length ? earned(counted) : undefined)}${cell(counted.length ? spent(counted) : undefined)}
-                  ${reasons.map((reason) => cell(tokens[reason], signed))}
-                </tr>
-              `;
-            })}
-          </tbody>
-        </table>
-      </div>
-    </section>
+    <div class="scroll" tabindex="0">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Day</th><th scope="col">Photos asked for</th>
+            ${["Instant", "Later", "Cost", "Users", "New", ...Object.values(AGES), "Earned", "Spent", ...reasons.map((reason) => REASONS[reason])].map(number)}
+          </tr>
+        </thead>
+        <tbody>
+          ${days.toReversed().map(({ day, asked, micros, visits, tokens }) => {
+            const photos = asked.instant + asked.batch;
+            const counted = Object.entries(tokens);
+            return html`
+              <tr key=${day}>
+                <th scope="row">${day}</th>
+                <td><progress max=${most} value=${photos} aria-label=${plural(photos, "photo")}></progress></td>
+                ${cell(asked.instant)}${cell(asked.batch)}
+                <td class="number">${dollars(micros)}</td>
+                ${cell(visits.all)}${cell(visits[0])}${Object.keys(AGES).map((age) => cell(visits[age]))}
+                ${cell(counted.length ? earned(counted) : undefined)}${cell(counted.length ? spent(counted) : undefined)}
+                ${reasons.map((reason) => cell(tokens[reason], signed))}
+              </tr>
+            `;
+          })}
+        </tbody>
+      </table>
+    </div>
   `;
 }
