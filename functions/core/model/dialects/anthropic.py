@@ -45,7 +45,8 @@ def completion_request(
 ) -> dict[str, Any]:
     """Return the body of a message for one photo; see `dialects.openai.completion_request`. `image_url` is a data URL.
 
-    Thinking is on unless it is switched off, and would spend `max_tokens`. Sampling parameters are a 400.
+    Thinking is on unless it is switched off, and would spend `max_tokens`. Where it is computed is said, since a
+    workspace's own default may cost more. Sampling parameters are a 400.
     """
     media_type, _, data = image_url.removeprefix("data:").partition(";base64,")
     body: dict[str, Any] = {
@@ -63,6 +64,7 @@ def completion_request(
         ],
         "output_config": _OUTPUT,
         "thinking": {"type": "disabled"},
+        "inference_geo": "global",
     }
     if identifier is not None:
         body["metadata"] = {"user_id": identifier}

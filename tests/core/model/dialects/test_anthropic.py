@@ -36,7 +36,8 @@ def keywords(node: object) -> set[str]:
 
 
 def test_the_request_says_what_openais_says() -> None:
-    """The same wording, place, language, photo and bound; thinking is off, and nothing that sampling takes is sent."""
+    """The same wording, place, language, photo and bound; thinking is off, it is computed where that costs what is
+    booked, and nothing that sampling takes is sent."""
     body = anthropic.completion_request("claude-haiku-5-5", IMAGE, "IN", "hi", identifier="user-1")
     ours = openai.completion_request("m", IMAGE, "IN", "hi")
     text, image = body["messages"][0]["content"]
@@ -45,6 +46,7 @@ def test_the_request_says_what_openais_says() -> None:
     assert image["source"] == {"type": "base64", "media_type": "image/jpeg", "data": IMAGE.partition("base64,")[2]}
     assert (body["model"], body["max_tokens"]) == ("claude-haiku-5-5", OUTPUT_TOKENS_MAX)
     assert (body["thinking"], body["metadata"]) == ({"type": "disabled"}, {"user_id": "user-1"})
+    assert body["inference_geo"] == "global"
     assert {"temperature", "top_p", "top_k"} & body.keys() == set()
 
 
