@@ -6,12 +6,9 @@ from typing import Any
 import httpx2
 from pydantic_core import to_json
 
-from functions.adapters.bounded_http import Allowance
-from functions.adapters.providers.openai import ANSWER_BYTES_MAX, NOT_REACHED
+from functions.adapters.providers.openai import bounded_request
 from functions.core.model.dialects.anthropic import read_completion, refusal
 from functions.core.model.parsing import Completion
-from functions.core.model.provider_errors import Trouble
-from functions.core.model.refusals import ProviderDownError
 
 API_VERSION = "2026-10-21"
 """Of the API, and so of what a request may hold: https://platform.claude.com/docs/en/api/versioning"""
@@ -32,22 +29,14 @@ class AnthropicProvider:
 
     def complete(self, body: dict[str, Any], timeout_seconds: float) -> Completion:
         """Ask for one message, in `timeout_seconds` overall. Raises ProviderDownError or ProviderRejectedError."""
-        try:
-            with Allowance(timeout_seconds, ANSWER_BYTES_MAX).applied():
-                response = self._http.post(
-                    self._messages, content=to_json(body), headers=self._headers, timeout=timeout_seconds
-                )
-        except httpx2.HTTPError as error:
-            billed = not isinstance(error, NOT_REACHED)
-            message = f"no answer ({type(error).__name__})"
-            raise ProviderDownError(message, Trouble.UNREACHABLE, may_be_billed=billed) from error
-        try:
-            answer = json.loads(response.content)
-        except (ValueError, RecursionError) as error:
+        with bounded_request(timeout_seconds):
+            response = self._http.post(
+                self._messages, content=to_json(body), headers=self._headers, timeout=timeout_seconds
+            )
             if response.is_success:
-                message = f"unreadable answer ({type(error).__name__})"
-                raise ProviderDownError(message, Trouble.UNREACHABLE) from error
-            answer = None
-        if not response.is_success:
-            raise refusal(response.status_code, answer, response.headers.get("retry-after", ""))
-        return read_completion(answer)
+                return read_completion(json.loads(response.content))
+        try:
+            error = json.loads(response.content)
+        except (ValueError, RecursionError):
+            error = None
+        raise refusal(response.status_code, error, response.headers.get("retry-after", ""))

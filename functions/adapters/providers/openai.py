@@ -66,7 +66,7 @@ class OpenAIProvider:
     def complete(self, body: dict[str, Any], timeout_seconds: float) -> Completion:
         """Ask for one chat completion, in `timeout_seconds` overall. Raises ProviderDownError or
         ProviderRejectedError."""
-        with _request(timeout_seconds, about_a_thing=False):
+        with bounded_request(timeout_seconds, about_a_thing=False):
             response = self._post_completion(body, timeout_seconds)
         error = error_of(response)
         if error is not None:
@@ -87,7 +87,7 @@ class OpenAIProvider:
 
     def upload_input(self, name: str, file: IO[bytes]) -> str:
         """Upload a batch's input file. Returns OpenAI's file id."""
-        with _request(TRANSFER_TIMEOUT_SECONDS):
+        with bounded_request(TRANSFER_TIMEOUT_SECONDS):
             uploaded = self._client.with_options(timeout=TRANSFER_TIMEOUT_SECONDS).files.with_raw_response.create(
                 file=(name, file, "application/jsonl"),
                 purpose="batch",
@@ -104,14 +104,14 @@ class OpenAIProvider:
             "metadata": {"batchId": batch_id},
             "output_expires_after": {"anchor": "created_at", "seconds": int(FILE_LIFETIME.total_seconds())},
         }
-        with _request(CONTROL_TIMEOUT_SECONDS):
+        with bounded_request(CONTROL_TIMEOUT_SECONDS):
             return read_batch(self._client.post("/batches", body=body, cast_to=object))
 
     def find_batch(self, batch_id: str, created_after: datetime) -> ProviderBatch | None:
         """Look for a batch that carries our id among those created since, newest first, in pages of 100. Raises
         ProviderDownError if there are too many to tell."""
         oldest, after = created_after - timedelta(hours=1), dict[str, str]()
-        with _request(CONTROL_TIMEOUT_SECONDS, about_a_thing=False):
+        with bounded_request(CONTROL_TIMEOUT_SECONDS, about_a_thing=False):
             for _ in range(LISTED_BATCHES_MAX // LISTED_A_PAGE):
                 query = {"limit": LISTED_A_PAGE, **after}
                 page, more = read_page(self._client.get("/batches", cast_to=object, options={"params": query}))
@@ -128,13 +128,13 @@ class OpenAIProvider:
 
     def retrieve_batch(self, openai_batch_id: str) -> ProviderBatch:
         """Ask how far a batch has come."""
-        with _request(CONTROL_TIMEOUT_SECONDS):
+        with bounded_request(CONTROL_TIMEOUT_SECONDS):
             return read_batch(self._client.get(f"/batches/{openai_batch_id}", cast_to=object), openai_batch_id)
 
     def cancel_batch(self, openai_batch_id: str) -> None:
         """Ask OpenAI to stop a batch; what it has finished by then comes out, and is billed. Raises
         ProviderRejectedError if it has ended already."""
-        with _request(CONTROL_TIMEOUT_SECONDS):
+        with bounded_request(CONTROL_TIMEOUT_SECONDS):
             try:
                 self._client.post(f"/batches/{openai_batch_id}/cancel", cast_to=object)
             except openai.ConflictError as error:
@@ -173,7 +173,7 @@ class OpenAIProvider:
 
 
 @contextmanager
-def _request(seconds: float, *, about_a_thing: bool = True) -> Iterator[None]:
+def bounded_request(seconds: float, *, about_a_thing: bool = True) -> Iterator[None]:
     """Let what is asked inside take so many seconds in all, and translate its errors."""
     with _errors_translated(about_a_thing=about_a_thing), Allowance(seconds, ANSWER_BYTES_MAX).applied():
         yield
