@@ -5,7 +5,7 @@ A tally is counters by lane and model, each an integer that only grows:
 started          instant calls that got a hold; those not ended yet are in flight
 done             photos that got their result
 failed:{code}    jobs that ended without one at the provider, by `core.jobs.jobs.Failure`
-down, doubtful   instant calls that this model did not answer, of those that were asked of two: by `core.jobs.jobs.Came`
+down, doubtful   instant calls that this model did not answer, of those that were asked of two: by `core.jobs.legs.Came`
 retried:{code}   attempts at the provider that failed and will be repeated
 input, cached, output   tokens as billed; `input` contains the cached ones
 wait:{n}         jobs that ended after at most 2^(n/2) seconds, and more than 2^((n-1)/2)
