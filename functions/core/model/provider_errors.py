@@ -38,9 +38,6 @@ class Trouble(StrEnum):
 THE_PHOTOS = frozenset({Trouble.PHOTO, Trouble.POLICY})
 """What another attempt with the same photo meets again."""
 
-OURS = frozenset({Trouble.KEY_REFUSED, Trouble.QUOTA, Trouble.CONFIGURATION})
-"""What the operator has to mend: it does not pass by itself."""
-
 TROUBLES: Mapping[str, Trouble] = {
     # https://github.com/openai/openai-python/blob/main/src/openai/types/responses/response_error.py. The others of its
     # image codes are not the photo's: they are about reading a link, which was ours.

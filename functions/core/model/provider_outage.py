@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from functions.core.model.provider_errors import Trouble
+from functions.core.shared.alerts import AlertKind
 from functions.core.shared.records import Open, Record
 from functions.core.shared.utc_days import clock_text
 
@@ -65,11 +66,19 @@ class Outage(Record):
 
 
 WHAT: Mapping[str, str] = {
-    Door.INSTANT: "instant photos are refunded, at least {failures} so far",
+    Door.INSTANT: "instant photos that go to OpenAI fail, at least {failures} so far",
     Door.ANTHROPIC: "instant photos that go to Anthropic fail, at least {failures} so far",
     Door.SUBMIT: "photos are not sent: {waiting} wait, of at least {users} users",
     Door.POLL: "results are not fetched: {at_provider} batches wait",
 }
+
+
+OURS: Mapping[str, AlertKind] = {
+    Trouble.KEY_REFUSED: AlertKind.KEY_REFUSED,
+    Trouble.QUOTA: AlertKind.PROVIDER_REFUSES,
+    Trouble.CONFIGURATION: AlertKind.PROVIDER_REFUSES,
+}
+"""By what operators hear of trouble that they have to mend: it does not pass by itself."""
 
 
 def standing(outages: Mapping[str, Outage], now: datetime) -> dict[str, Outage]:

@@ -11,8 +11,7 @@ from pydantic import Field
 
 from functions.core.batches.batches import BatchState
 from functions.core.budget.holds import Mode
-from functions.core.model.provider_errors import Trouble
-from functions.core.model.provider_outage import Door, Outage, described, standing
+from functions.core.model.provider_outage import OURS, Door, Outage, described, standing
 from functions.core.rollouts.flags import ABOUT
 from functions.core.shared.alerts import AlertKind
 from functions.core.shared.damage import DamagedDocument
@@ -103,14 +102,6 @@ def complaints(figures: Figures, mode: Mode, now: datetime) -> dict[AlertKind, s
     return told
 
 
-_THEIRS = AlertKind.PROVIDER_DOWN
-_OURS: Mapping[str, AlertKind] = {
-    Trouble.KEY_REFUSED: AlertKind.KEY_REFUSED,
-    Trouble.QUOTA: AlertKind.PROVIDER_REFUSES,
-    Trouble.CONFIGURATION: AlertKind.PROVIDER_REFUSES,
-}
-
-
 def _provider_held(figures: Figures, now: datetime) -> dict[AlertKind, str]:
     outages = standing(figures.outages, now)
     touched = {
@@ -118,9 +109,9 @@ def _provider_held(figures: Figures, now: datetime) -> dict[AlertKind, str]:
         "users": figures.waiting_users,
         "at_provider": figures.batches.get(BatchState.SUBMITTED, 0),
     }
-    told = {}
-    for kind in (AlertKind.KEY_REFUSED, AlertKind.PROVIDER_REFUSES, AlertKind.PROVIDER_DOWN):
-        found = {door: each for door, each in outages.items() if _OURS.get(each.trouble, _THEIRS) is kind}
+    told, theirs = {}, AlertKind.PROVIDER_DOWN
+    for kind in (AlertKind.KEY_REFUSED, AlertKind.PROVIDER_REFUSES, theirs):
+        found = {door: each for door, each in outages.items() if OURS.get(each.trouble, theirs) is kind}
         if found:
             told[kind] = described(found, touched)
     return told

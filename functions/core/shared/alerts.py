@@ -66,7 +66,7 @@ TO_DO: Mapping[str, str] = {
     AlertKind.DEAD_LETTERS: "Run admin letters list.",
     AlertKind.DOCUMENT_DAMAGED: "Mend or remove what is named; admin repair UID makes a wallet anew.",
     AlertKind.CONFIG_INVALID: "Run admin config history, then admin config set or unset what is named.",
-    AlertKind.PROVIDER_DOWN: "Look at OpenAI's status page. It goes on by itself; docs/operations.md says what helps.",
+    AlertKind.PROVIDER_DOWN: "Look at the provider's status page, and at docs/operations.md. It goes on by itself.",
     AlertKind.BATCH_SLOW: "Look at OpenAI's status page. Nothing is lost: after 26 hours it is cancelled.",
     AlertKind.CONFIG_CHANGED: "If nobody of you did: admin operator UID --remove, then admin config set it back.",
     AlertKind.OPERATOR_CHANGED: "If nobody of you did: undo it with admin operator, and look who has access in IAM.",

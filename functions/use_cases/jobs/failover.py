@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from functions import log
-from functions.core.model.provider_errors import OURS, Trouble
+from functions.core.model.provider_outage import OURS
 from functions.core.shared.alerts import AlertKind, opened
 from functions.core.shared.providers import Provider
 
@@ -22,9 +22,8 @@ def tell_operators(failed: Sequence[ProviderDownError], path: Served, deps: Deps
     """Alert operators to a key, an account or a setting that a provider refused where another could answer, and to a
     provider that the config names and the deploy has no key for. A write, once a day and process; the alert of the
     guard, which ends it."""
-    if path.second is not None and failed and failed[0].trouble in OURS:
-        kind = AlertKind.KEY_REFUSED if failed[0].trouble is Trouble.KEY_REFUSED else AlertKind.PROVIDER_REFUSES
-        _tell(kind, f"{path.model} refuses us ({failed[0]}): {path.second} answers instead.", deps)
+    if path.second is not None and failed and (kind := OURS.get(failed[0].trouble)):
+        _tell(kind, f"{path.model} refuses us ({failed[0]}): {path.second} is asked instead.", deps)
     if Provider.ANTHROPIC in deps.runtime().providers.order and deps.anthropic is None:
         text = "The config names Anthropic, and this deploy has no ANTHROPIC_API_KEY: it is not asked."
         _tell(AlertKind.PROVIDER_REFUSES, text, deps)

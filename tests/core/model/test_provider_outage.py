@@ -40,7 +40,7 @@ def test_each_door_says_whom_it_touches() -> None:
     told = described(found, {"waiting": 1, "users": 1, "at_provider": 2})
     assert told == (
         "Since 2026-11-21 12:00 UTC (no answer): calls fail. "
-        "Since 2026-11-21 11:58 UTC (no answer): instant photos are refunded, at least 3 so far. "
+        "Since 2026-11-21 11:58 UTC (no answer): instant photos that go to OpenAI fail, at least 3 so far. "
         "Since 2026-11-21 12:00 UTC (no answer): results are not fetched: 2 batches wait."
     )
 
