@@ -6,16 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wrappers import Request, Response
 
 from localcloud.anthropic.engine import Engine
 from localcloud.anthropic.errors import ApiError, invalid, not_found
 from localcloud.anthropic.settings import LIST_DEFAULT, REQUEST_BYTES_MAX
-from localcloud.openai.admin import Admin
-from localcloud.openai.connection import CONNECTION, Connection
-from localcloud.openai.counts import RequestCounts
-from localcloud.openai.faults import Fault
+from localcloud.standins.connection import CONNECTION, Connection
+from localcloud.standins.counts import RequestCounts
+from localcloud.standins.faults import Fault
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -30,11 +28,9 @@ TOKENS_PER_MINUTE = 4_000_000
 class Api:
     """The WSGI application."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Serve `engine`."""
-        self._engine = engine
-        self.requests = RequestCounts()
-        self._admin = Admin(engine, self.requests)
+    def __init__(self, engine: Engine, requests: RequestCounts) -> None:
+        """Serve `engine`, and count `requests`."""
+        self._engine, self._requests = engine, requests
         self._routes: list[tuple[str, str, re.Pattern[str], Callable[..., Response]]] = [
             (method, template, re.compile(re.sub(r"\{\w+\}", "([^/]+)", template) + "/?"), handler)
             for method, template, handler in (
@@ -50,21 +46,13 @@ class Api:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request."""
-        request, connection = Request(environ), environ[CONNECTION]
-        if request.path.startswith("/__/"):
-            status, body = self._admin.answer(request)
-            return _json(body, status)(environ, start_response)
-        try:
-            response = self._answer(request, connection)
-        except ClientDisconnected:
-            connection.reset()
-        return response(environ, start_response)
+        return self._answer(Request(environ), environ[CONNECTION])(environ, start_response)
 
     def _answer(self, request: Request, connection: Connection) -> Response:
         request_id = self._engine.ids.new("req_")
         try:
             endpoint, handler, arguments = self._route(request)
-            self.requests.add(endpoint)
+            self._requests.add(endpoint)
             _check_headers(request)
             if struck := self._engine.faults.strike("request", endpoint):
                 return _refuse(struck, connection, request_id)

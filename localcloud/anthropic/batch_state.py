@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.anthropic.settings import BATCH_LIFE_SECONDS, RESULTS_LIFE_SECONDS
-from localcloud.openai.faults import Fault
+from localcloud.standins.faults import Fault
 
 OUTCOMES = ("succeeded", "errored", "canceled", "expired")
 

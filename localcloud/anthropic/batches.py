@@ -10,8 +10,8 @@ from typing import IO, Any
 from localcloud.anthropic.batch_state import MessageBatch, timetable
 from localcloud.anthropic.errors import ApiError, invalid, not_found, required
 from localcloud.anthropic.settings import LIST_DEFAULT, LIST_MAX, Settings
-from localcloud.openai.faults import Faults
-from localcloud.openai.ids import Ids
+from localcloud.standins.faults import Faults
+from localcloud.standins.ids import Ids
 
 ENDPOINT = "BATCH /v1/messages"
 CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")

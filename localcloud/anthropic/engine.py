@@ -9,9 +9,9 @@ from localcloud.anthropic.faults import KINDS
 from localcloud.anthropic.settings import Settings
 from localcloud.clock import Clock
 from localcloud.openai.answers import Answer, no_wish
-from localcloud.openai.faults import Faults
-from localcloud.openai.ids import Ids
 from localcloud.openai.images import Fetch, Gallery
+from localcloud.standins.faults import Faults
+from localcloud.standins.ids import Ids
 
 
 class Engine:

@@ -1,4 +1,4 @@
-"""What can go wrong on request; how a fault is selected and counted is `localcloud.openai.faults`."""
+"""What can go wrong on request; how a fault is selected and counted is `localcloud.standins.faults`."""
 
 KINDS: dict[str, tuple[str, str, str]] = {
     "rate_limited": ("request", "*", "429 rate_limit_error with `retry-after: retry_after` seconds"),

@@ -18,9 +18,9 @@ from localcloud.anthropic.tokens import (
     text_tokens,
 )
 from localcloud.openai import answers
-from localcloud.openai.faults import Fault
 from localcloud.openai.images import Gallery, Picture
 from localcloud.openai.instances import fill
+from localcloud.standins.faults import Fault
 
 THOUGHT = "The picture is looked at from all sides before anything is said of it. " * 10
 

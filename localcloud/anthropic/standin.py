@@ -1,19 +1,14 @@
 """The stand-in for Anthropic as its users hold it."""
 
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 from localcloud.anthropic.api import Api
 from localcloud.anthropic.engine import Engine
 from localcloud.anthropic.settings import Settings
 from localcloud.clock import Clock, utc_now
 from localcloud.openai.answers import Answer, no_wish
-from localcloud.openai.counts import RequestCounts
-from localcloud.openai.faults import Faults
 from localcloud.openai.images import Fetch
-from localcloud.openai.served import Served
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+from localcloud.standins.base import StandIn
 
 
 class SettingsArguments(TypedDict, total=False):
@@ -27,8 +22,10 @@ class SettingsArguments(TypedDict, total=False):
     batch_bytes_max: int
 
 
-class AnthropicStandIn(Served):
+class AnthropicStandIn(StandIn):
     """Answers the Anthropic client: messages with images, structured outputs and tools, and message batches."""
+
+    settings: Settings
 
     def __init__(
         self,
@@ -53,22 +50,7 @@ class AnthropicStandIn(Served):
         super().__init__("anthropic", port)
         self.settings = Settings(**settings)
         self.engine = Engine(self.directory, clock, self.settings, seed=seed, answers=answers, fetch=fetch)
-        self._api = Api(self.engine)
-
-    @property
-    def faults(self) -> Faults:
-        """The faults that are waiting to happen: `add(kind=..., ...)`, `clear()`, `list()`."""
-        return self.engine.faults
-
-    @property
-    def requests(self) -> RequestCounts:
-        """Requests received by endpoint, such as `{"POST /v1/messages": 3}`; `requests.reset()` starts again."""
-        return self._api.requests
-
-    @property
-    def application(self) -> "WSGIApplication":
-        """Anthropic's API."""
-        return self._api
+        self.faults, self.application = self.engine.faults, Api(self.engine, self.requests)
 
     def tick(self) -> int:
         """Move batches to where the clock is."""

@@ -7,19 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Request, Response
 
-from localcloud.openai.admin import Admin
 from localcloud.openai.batches import LIST_MAX as BATCHES_LIST_MAX
-from localcloud.openai.connection import CONNECTION, Connection
-from localcloud.openai.counts import RequestCounts
 from localcloud.openai.engine import Engine
 from localcloud.openai.errors import ApiError, invalid, missing_parameter
-from localcloud.openai.faults import Fault
 from localcloud.openai.files import LIST_MAX as FILES_LIST_MAX
 from localcloud.openai.files import upload_life_seconds
 from localcloud.openai.settings import UPLOAD_BYTES_MAX
+from localcloud.standins.connection import CONNECTION, Connection
+from localcloud.standins.counts import RequestCounts
+from localcloud.standins.faults import Fault
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -76,11 +75,9 @@ class Upload(Request):
 class Api:
     """The WSGI application."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Serve `engine`."""
-        self._engine = engine
-        self.requests = RequestCounts()
-        self._admin = Admin(engine, self.requests)
+    def __init__(self, engine: Engine, requests: RequestCounts) -> None:
+        """Serve `engine`, and count `requests`."""
+        self._engine, self._requests = engine, requests
         self._routes: list[tuple[str, str, re.Pattern[str], Callable[..., Reply]]] = [
             (method, template, re.compile(re.sub(r"\{\w+\}", "([^/]+)", template) + "/?"), handler)
             for method, template, handler in (
@@ -105,20 +102,14 @@ class Api:
             return self._respond(request, environ[CONNECTION])(environ, start_response)
 
     def _respond(self, request: Upload, connection: Connection) -> Response:
-        if request.path.startswith("/__/"):
-            status, body = self._admin.answer(request)
-            return _json_response(Reply(body, status=status))
-        try:
-            response = self._answer(request, connection)
-        except ClientDisconnected:
-            connection.reset()
+        response = self._answer(request, connection)
         response.headers["x-request-id"] = self._engine.ids.new("req_")
         return response
 
     def _answer(self, request: Upload, connection: Connection) -> Response:
         try:
             endpoint, handler, arguments = self._route(request)
-            self.requests.add(endpoint)
+            self._requests.add(endpoint)
             if self._engine.azure is None:
                 _check_key(request)
             else:

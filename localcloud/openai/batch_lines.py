@@ -6,8 +6,8 @@ from typing import IO, Any
 
 from localcloud.openai.batch_state import Batch
 from localcloud.openai.errors import ApiError
-from localcloud.openai.faults import Faults
-from localcloud.openai.ids import Ids
+from localcloud.standins.faults import Faults
+from localcloud.standins.ids import Ids
 
 Answer = Callable[[dict[str, Any], str], dict[str, Any]]
 """Body and custom_id of a line to the completion object; raises ApiError."""

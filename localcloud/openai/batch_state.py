@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from localcloud.openai.faults import Fault
 from localcloud.openai.settings import COMPLETION_WINDOW, COMPLETION_WINDOW_SECONDS
+from localcloud.standins.faults import Fault
 
 FINAL = frozenset({"failed", "completed", "expired", "cancelled"})
 CANCELLING_SECONDS_MAX = 600  # documented: "up to 10 minutes"

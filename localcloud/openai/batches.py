@@ -12,11 +12,11 @@ from localcloud.openai.batch_lines import LineWorker
 from localcloud.openai.batch_state import CANCELLING_SECONDS_MAX, FINAL, Batch, timetable
 from localcloud.openai.chat_options import check_metadata
 from localcloud.openai.errors import ApiError, invalid, missing_parameter, no_such
-from localcloud.openai.faults import Faults
 from localcloud.openai.files import Files, StoredFile, life_seconds, page_of
-from localcloud.openai.ids import Ids
 from localcloud.openai.images import Gallery
 from localcloud.openai.settings import BATCH_FILE_LIFE_SECONDS, COMPLETION_WINDOW, Settings
+from localcloud.standins.faults import Faults
+from localcloud.standins.ids import Ids
 
 ENDPOINT = "/v1/chat/completions"
 PARAMETERS = frozenset({"input_file_id", "endpoint", "completion_window", "metadata", "output_expires_after"})

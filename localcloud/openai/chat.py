@@ -4,7 +4,6 @@ from typing import Any
 
 from localcloud.openai import answers, chat_request
 from localcloud.openai.chat_request import ChatRequest
-from localcloud.openai.faults import Fault
 from localcloud.openai.images import Gallery, Picture
 from localcloud.openai.tokens import (
     CHARACTERS_PER_TOKEN,
@@ -13,6 +12,7 @@ from localcloud.openai.tokens import (
     image_tokens,
     text_tokens,
 )
+from localcloud.standins.faults import Fault
 
 FINGERPRINT = "fp_standin"
 REFUSAL = "I'm sorry, but I can't help with that."

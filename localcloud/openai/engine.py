@@ -11,13 +11,14 @@ from localcloud.openai.answers import Answer, no_wish
 from localcloud.openai.azure import Azure, annotated, filtered
 from localcloud.openai.batch_lines import LineWorker
 from localcloud.openai.batches import Batches
-from localcloud.openai.deliveries import Send, post
-from localcloud.openai.faults import Faults
+from localcloud.openai.faults import KINDS
 from localcloud.openai.files import Files
-from localcloud.openai.ids import Ids
 from localcloud.openai.images import Fetch, Gallery
 from localcloud.openai.settings import Settings
 from localcloud.openai.webhooks import Webhooks
+from localcloud.standins.deliveries import Send, post
+from localcloud.standins.faults import Faults
+from localcloud.standins.ids import Ids
 
 
 class Engine:
@@ -40,7 +41,7 @@ class Engine:
         self._clock, self.azure = clock, azure
         self.settings = settings
         self.ids = Ids(seed)
-        self.faults = Faults(seed)
+        self.faults = Faults(seed, KINDS)
         self.files = Files(directory, self.ids)
         self.webhooks = Webhooks(settings, self.faults, self.ids, send, signing_time)
         self._gallery = Gallery(answers, fetch)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.openai.errors import invalid, missing_parameter, no_such
-from localcloud.openai.ids import Ids
 from localcloud.openai.settings import BATCH_FILE_LIFE_SECONDS, EXPIRY_SECONDS
+from localcloud.standins.ids import Ids
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 LIST_MAX = 10_000

@@ -2,22 +2,17 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 from localcloud.clock import Clock, utc_now
 from localcloud.openai.answers import Answer, no_wish
 from localcloud.openai.api import Api
 from localcloud.openai.azure import BASE_PATH, Azure, Deployment
-from localcloud.openai.counts import RequestCounts
-from localcloud.openai.deliveries import Send, post
 from localcloud.openai.engine import Engine
-from localcloud.openai.faults import Faults
 from localcloud.openai.images import Fetch
-from localcloud.openai.served import Served
 from localcloud.openai.settings import Settings
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+from localcloud.standins.base import StandIn
+from localcloud.standins.deliveries import Send, post
 
 
 class SettingsArguments(TypedDict, total=False):
@@ -34,8 +29,10 @@ class SettingsArguments(TypedDict, total=False):
     webhook_secret: str | None
 
 
-class OpenAIStandIn(Served):
+class OpenAIStandIn(StandIn):
     """Answers the OpenAI client: chat completions with images, files, batches and signed events."""
+
+    settings: Settings
 
     def __init__(
         self,
@@ -76,27 +73,12 @@ class OpenAIStandIn(Served):
             signing_time=signing_time,
             azure=None if azure is None else Azure(azure),
         )
-        self._api = Api(self.engine)
-
-    @property
-    def faults(self) -> Faults:
-        """The faults that are waiting to happen: `add(kind=..., ...)`, `clear()`, `list()`."""
-        return self.engine.faults
-
-    @property
-    def requests(self) -> RequestCounts:
-        """Requests received by endpoint, such as `{"POST /v1/batches": 3}`; `requests.reset()` starts again."""
-        return self._api.requests
+        self.faults, self.application = self.engine.faults, Api(self.engine, self.requests)
 
     @property
     def base_path(self) -> str:
         """Where the API begins."""
         return "/v1" if self.engine.azure is None else BASE_PATH
-
-    @property
-    def application(self) -> "WSGIApplication":
-        """OpenAI's API."""
-        return self._api
 
     def tick(self) -> int:
         """Move batches to where the clock is, deliver due webhooks, return how many were accepted."""

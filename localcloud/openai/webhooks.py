@@ -12,10 +12,10 @@ import hmac
 import json
 from collections.abc import Callable, Mapping
 
-from localcloud.openai.deliveries import Deliveries, Delivery, Send
-from localcloud.openai.faults import Faults
-from localcloud.openai.ids import Ids
 from localcloud.openai.settings import Settings
+from localcloud.standins.deliveries import Deliveries, Delivery, Send
+from localcloud.standins.faults import Faults
+from localcloud.standins.ids import Ids
 
 RETRY_SECONDS = (5, 60, 300, 1800, 7200, 28800, 86400)  # OpenAI: "for up to 72 hours, with exponential backoff"
 

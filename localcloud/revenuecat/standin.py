@@ -12,19 +12,17 @@ from pydantic import BaseModel, ConfigDict
 from werkzeug.wrappers import Request, Response
 
 from localcloud.clock import Clock, utc_now
-from localcloud.openai.admin import Admin
-from localcloud.openai.connection import CONNECTION, Connection
-from localcloud.openai.counts import RequestCounts
-from localcloud.openai.deliveries import Deliveries, Delivery, Send, post, signature
-from localcloud.openai.faults import WEBHOOKS, Faults
-from localcloud.openai.ids import Ids
-from localcloud.openai.served import Served
 from localcloud.revenuecat.subscribers import Subscribers
-from localcloud.stripe.agenda import Agenda
+from localcloud.standins.agenda import Agenda
+from localcloud.standins.base import StandIn
+from localcloud.standins.connection import CONNECTION, Connection
+from localcloud.standins.deliveries import Deliveries, Delivery, Send, post, signature
+from localcloud.standins.faults import WEBHOOKS, Faults
+from localcloud.standins.ids import Ids
 from localcloud.stripe.objects import Objects
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 ENDPOINT = "GET /v1/subscribers/{app_user_id}"
 RETRY_SECONDS = (300, 600, 1_200, 2_400, 4_800)
@@ -69,8 +67,10 @@ class SettingsArguments(TypedDict, total=False):
     webhook_authorization: str | None
 
 
-class RevenueCatStandIn(Served):
+class RevenueCatStandIn(StandIn):
     """Tells what users have bought in the stores, and sends events about it. A phone's part is `buy` and the others."""
+
+    settings: Settings
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class RevenueCatStandIn(Served):
             settings: Fields of Settings, such as `webhook_url`.
         """
         super().__init__("revenuecat", port)
-        self.settings, self.faults, self.requests = Settings(**settings), Faults(seed, KINDS), RequestCounts()
+        self.settings, self.faults, self.application = Settings(**settings), Faults(seed, KINDS), self._api
         self._agenda, self._signing_time = Agenda(clock), signing_time
         objects = Objects(self._agenda.now)
         self._lock: threading.RLock = objects.lock
@@ -101,12 +101,6 @@ class RevenueCatStandIn(Served):
             self.faults, send_webhook, lambda: self.settings.webhook_url, self._headers, RETRY_SECONDS
         )
         self._subscribers = Subscribers(objects, self._agenda, self._announce, Ids(seed).dice("subscribers"))
-        self._admin = Admin(self, self.requests)
-
-    @property
-    def application(self) -> "WSGIApplication":
-        """RevenueCat's REST API."""
-        return self._answer
 
     def tick(self) -> int:
         """Move to where the clock is, deliver due webhooks, return how many were accepted."""
@@ -168,12 +162,8 @@ class RevenueCatStandIn(Served):
             headers["x-revenuecat-webhook-signature"] = signed
         return headers
 
-    def _answer(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        request = Request(environ)
-        if request.path.startswith("/__/"):
-            status, body = self._admin.answer(request)
-        else:
-            status, body = self._subscriber(request, environ[CONNECTION])
+    def _api(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        status, body = self._subscriber(Request(environ), environ[CONNECTION])
         response = Response(json.dumps(body), status, content_type="application/json")
         return response(environ, start_response)
 

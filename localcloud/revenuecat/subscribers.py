@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-from localcloud.stripe.agenda import Agenda
+from localcloud.standins.agenda import Agenda
 from localcloud.stripe.objects import Object, Objects
 
 DAY_SECONDS = 24 * 3600

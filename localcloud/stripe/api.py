@@ -5,13 +5,11 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wrappers import Request, Response
 
-from localcloud.openai.admin import Admin
-from localcloud.openai.connection import CONNECTION, Connection
-from localcloud.openai.counts import RequestCounts
-from localcloud.openai.faults import Fault
+from localcloud.standins.connection import CONNECTION, Connection
+from localcloud.standins.counts import RequestCounts
+from localcloud.standins.faults import Fault
 from localcloud.stripe import pages
 from localcloud.stripe.engine import Engine
 from localcloud.stripe.errors import ApiError, invalid, missing, no_such
@@ -54,11 +52,9 @@ class Kept(NamedTuple):
 class Api:
     """The WSGI application."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Serve `engine`."""
-        self._engine = engine
-        self.requests = RequestCounts()
-        self._admin = Admin(engine, self.requests)
+    def __init__(self, engine: Engine, requests: RequestCounts) -> None:
+        """Serve `engine`, and count `requests`."""
+        self._engine, self._requests = engine, requests
         self._kept: dict[str, Kept] = {}
         money, billing = engine.money, engine.billing
         routes: list[tuple[str, str, Handler]] = [
@@ -88,17 +84,9 @@ class Api:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request."""
-        request, connection = Request(environ), environ[CONNECTION]
-        try:
-            response = self._respond(request, connection)
-        except ClientDisconnected:
-            connection.reset()
-        return response(environ, start_response)
+        return self._respond(Request(environ), environ[CONNECTION])(environ, start_response)
 
     def _respond(self, request: Request, connection: Connection) -> Response:
-        if request.path.startswith("/__/"):
-            status, body = self._admin.answer(request)
-            return _json(json.dumps(body).encode(), status)
         self._engine.catch_up()
         if request.path.startswith(("/c/", "/p/")):
             return pages.answer(self._engine, request)
@@ -109,7 +97,7 @@ class Api:
     def _answer(self, request: Request, connection: Connection) -> Response:
         try:
             endpoint, handler, arguments = self._route(request)
-            self.requests.add(endpoint)
+            self._requests.add(endpoint)
             _check_key(request)
             if struck := self._engine.faults.strike("request", endpoint):
                 _refuse(struck, connection)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from localcloud.openai.ids import Ids
+from localcloud.standins.ids import Ids
 from localcloud.stripe.errors import ApiError, invalid
 from localcloud.stripe.events import Events
 from localcloud.stripe.money import Later, Money, new

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from localcloud.openai.ids import Ids
+from localcloud.standins.ids import Ids
 from localcloud.stripe.billing import Billing
 from localcloud.stripe.errors import ApiError, invalid, missing
 from localcloud.stripe.events import Events

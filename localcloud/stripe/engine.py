@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable
 
 from localcloud.clock import Clock
-from localcloud.openai.deliveries import Send, post
-from localcloud.openai.faults import Faults
-from localcloud.openai.ids import Ids
-from localcloud.stripe.agenda import Agenda
+from localcloud.standins.agenda import Agenda
+from localcloud.standins.deliveries import Send, post
+from localcloud.standins.faults import Faults
+from localcloud.standins.ids import Ids
 from localcloud.stripe.billing import Billing
 from localcloud.stripe.checkout import Checkout
 from localcloud.stripe.events import Events

@@ -7,20 +7,12 @@ from typing import Any
 
 
 class ApiError(Exception):
-    """An answer other than success. `replayed`: the same idempotency key is answered with it again."""
+    """An answer other than success."""
 
-    def __init__(
-        self,
-        status: int,
-        message: str,
-        *,
-        kind: str = "invalid_request_error",
-        replayed: bool = False,
-        **details: Any,
-    ) -> None:
+    def __init__(self, status: int, message: str, *, kind: str = "invalid_request_error", **details: Any) -> None:
         """Keep what the answer says; `details` are further fields, such as `code`, `param` and `decline_code`."""
         super().__init__(message)
-        self.status, self.kind, self.message, self.replayed, self.details = status, kind, message, replayed, details
+        self.status, self.kind, self.message, self.details = status, kind, message, details
 
     def body(self) -> dict[str, Any]:
         """Return the JSON body of the answer."""

@@ -1,6 +1,6 @@
 """Events: what has happened, kept for a month and sent to one endpoint, whole or thin.
 
-Signature: `localcloud.openai.deliveries.signature` as `Stripe-Signature` (https://docs.stripe.com/webhooks/signature).
+Signature: `localcloud.standins.deliveries.signature` as `Stripe-Signature` (https://docs.stripe.com/webhooks/signature).
 As the client checks it by the machine's clock, the timestamp is the one thing here that is not read from the clock
 handed in; `signing_time` replaces it.
 """
@@ -9,9 +9,9 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from localcloud.openai.deliveries import Deliveries, Delivery, Send, signature
-from localcloud.openai.faults import Faults
-from localcloud.openai.ids import Ids
+from localcloud.standins.deliveries import Deliveries, Delivery, Send, signature
+from localcloud.standins.faults import Faults
+from localcloud.standins.ids import Ids
 from localcloud.stripe.objects import Object, Objects
 from localcloud.stripe.settings import API_VERSION, RETRY_SECONDS, Settings
 

@@ -1,6 +1,6 @@
-"""What can go wrong on request; how a fault is selected and counted is `localcloud.openai.faults`."""
+"""What can go wrong on request; how a fault is selected and counted is `localcloud.standins.faults`."""
 
-from localcloud.openai.faults import WEBHOOKS
+from localcloud.standins.faults import WEBHOOKS
 
 KINDS: dict[str, tuple[str, str, str]] = {
     "rate_limited": ("request", "*", "429 with the code rate_limit"),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from localcloud.openai.ids import Ids
+from localcloud.standins.ids import Ids
 from localcloud.stripe.errors import ApiError, declined, invalid, missing
 from localcloud.stripe.events import Events
 from localcloud.stripe.objects import Object, Objects

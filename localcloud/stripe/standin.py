@@ -2,19 +2,14 @@
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack
 
 from localcloud.clock import Clock, utc_now
-from localcloud.openai.counts import RequestCounts
-from localcloud.openai.deliveries import Send, post
-from localcloud.openai.faults import Faults
-from localcloud.openai.served import Served
+from localcloud.standins.base import StandIn
+from localcloud.standins.deliveries import Send, post
 from localcloud.stripe.api import Api
 from localcloud.stripe.engine import Engine
 from localcloud.stripe.settings import Settings
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
 
 
 class SettingsArguments(TypedDict, total=False):
@@ -26,8 +21,10 @@ class SettingsArguments(TypedDict, total=False):
     settle_minutes: float
 
 
-class StripeStandIn(Served):
+class StripeStandIn(StandIn):
     """Answers the Stripe client: products, checkout, subscriptions, refunds, disputes, events and signed webhooks."""
+
+    settings: Settings
 
     def __init__(
         self,
@@ -52,22 +49,7 @@ class StripeStandIn(Served):
         super().__init__("stripe", port)
         self.settings = Settings(**settings)
         self._engine = Engine(clock, self.settings, seed=seed, send=send_webhook, signing_time=signing_time)
-        self._api = Api(self._engine)
-
-    @property
-    def faults(self) -> Faults:
-        """The faults that are waiting to happen: `add(kind=..., ...)`, `clear()`, `list()`."""
-        return self._engine.faults
-
-    @property
-    def requests(self) -> RequestCounts:
-        """Requests received by endpoint, such as `{"POST /v1/refunds": 3}`; `requests.reset()` starts again."""
-        return self._api.requests
-
-    @property
-    def application(self) -> "WSGIApplication":
-        """Stripe's API, and the pages of checkout and portal."""
-        return self._api
+        self.faults, self.application = self._engine.faults, Api(self._engine, self.requests)
 
     def tick(self) -> int:
         """Move to where the clock is, deliver due webhooks, return how many were accepted."""

@@ -10,7 +10,7 @@ from google.api_core import exceptions
 
 from functions.core.wallet.profile import PushSummary
 from localcloud.firestore.errors import FirestoreError
-from localcloud.openai.faults import Faults
+from localcloud.standins.faults import Faults
 from scripts.inprocess import MemoryFiles, MemoryMessaging
 from scripts.simulation.faults import Kind
 from scripts.simulation.interleaving import Interleaving

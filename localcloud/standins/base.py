@@ -1,5 +1,7 @@
-"""A stand-in that can be served: over a socket for other processes, or in process without sockets and threads."""
+"""What every stand-in is: served over a socket, or in process without sockets and threads; steered; a command."""
 
+import argparse
+import json
 import shutil
 import signal
 import tempfile
@@ -11,9 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import httpx2
+from pydantic import BaseModel
+from werkzeug.exceptions import ClientDisconnected
+from werkzeug.wrappers import Request, Response
 
-from localcloud.openai.connection import CONNECTION, InProcessConnection
-from localcloud.openai.server import Server
+from localcloud.clock import MovableClock, utc_now
+from localcloud.standins.admin import Admin
+from localcloud.standins.connection import CONNECTION, Connection, InProcessConnection
+from localcloud.standins.counts import RequestCounts
+from localcloud.standins.faults import Faults
+from localcloud.standins.server import Server
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -21,12 +30,22 @@ if TYPE_CHECKING:
 TICK_SECONDS = 0.5  # how often a served stand-in looks at its clock without being asked
 
 
-class Served(ABC):
-    """What the stand-ins have in common: a directory of their own, a server, a client in process."""
+class StandIn(ABC):
+    """What the stand-ins have in common: a directory of their own, a server, a client in process, admin endpoints."""
+
+    application: "WSGIApplication"
+    """The service's API; it expects a Connection in the environment of each request."""
+    settings: BaseModel
+    """What can be changed while it runs."""
+    faults: Faults
+    """The faults that are waiting to happen: `add(kind=..., ...)`, `clear()`, `list()`."""
 
     def __init__(self, name: str, port: int) -> None:
         """Make a directory. Nothing listens before `start`; `port` 0 takes a free one."""
         self._name, self._port = name, port
+        self.requests = RequestCounts()
+        """Requests received by endpoint, such as `{"POST /v1/batches": 3}`; `requests.reset()` starts again."""
+        self._admin = Admin(self)
         directory = tempfile.mkdtemp(prefix=f"localcloud-{name}-")
         self._remove_directory = weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
         self.directory = Path(directory)
@@ -38,14 +57,9 @@ class Served(ABC):
         """What the client's `base_url` ends with."""
         return ""
 
-    @property
-    @abstractmethod
-    def application(self) -> "WSGIApplication":
-        """What answers the requests; it expects a Connection in their environment."""
-
     @abstractmethod
     def tick(self) -> int:
-        """Move batches to where the clock is; return how many events about them were accepted."""
+        """Move to where the clock is, deliver due webhooks, return how many were accepted."""
 
     @property
     def base_url(self) -> str:
@@ -59,7 +73,7 @@ class Served(ABC):
 
     def start(self) -> Self:
         """Listen; returns at once with the port open."""
-        server = Server(self._port, self.application)
+        server = Server(self._port, self._answer)
         self._server = server
         loops = (lambda: server.serve_forever(poll_interval=0.05), self._keep_ticking)
         self._threads = [threading.Thread(target=loop, name=f"{self._name}-standin", daemon=True) for loop in loops]
@@ -98,7 +112,17 @@ class Served(ABC):
 
     def _in_process(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         environ[CONNECTION] = InProcessConnection()
-        return self.application(environ, start_response)
+        return self._answer(environ, start_response)
+
+    def _answer(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        try:
+            if environ["PATH_INFO"].startswith("/__/"):
+                status, body = self._admin.answer(Request(environ))
+                return Response(json.dumps(body), status, content_type="application/json")(environ, start_response)
+            return self.application(environ, start_response)
+        except ClientDisconnected:
+            connection: Connection = environ[CONNECTION]
+            connection.reset()
 
     def _keep_ticking(self) -> None:
         server = self._server
@@ -106,7 +130,23 @@ class Served(ABC):
             self.tick()
 
 
-def serve(standin: "Served", variable: str) -> None:
+def command(name: str, service: str) -> argparse.ArgumentParser:
+    """Return a parser of what every stand-in can be told; its options are named as the stand-in's arguments."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m localcloud.{name}", description=f"A stand-in for the {service} API."
+    )
+    parser.add_argument("--port", type=int, default=0, help="where to listen on 127.0.0.1; 0 takes a free port")
+    parser.add_argument(
+        "--clock",
+        type=lambda path: MovableClock(Path(path)),
+        default=utc_now,
+        help="file of a clock shared with other processes (localcloud/clock.py)",
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    return parser
+
+
+def serve(standin: StandIn, variable: str) -> None:
     """Serve until the process is interrupted, and print the environment `variable` by which a client finds it."""
     stop = threading.Event()
     for wish in (signal.SIGINT, signal.SIGTERM):

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 from werkzeug.serving import DechunkedInput
 from werkzeug.wsgi import LimitedStream
 
-from localcloud.openai.connection import CONNECTION
+from localcloud.standins.connection import CONNECTION
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment

@@ -7,18 +7,16 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ValidationError
 from werkzeug.wrappers import Request
 
-from localcloud.openai.counts import RequestCounts
-from localcloud.openai.faults import Faults
+from localcloud.standins.counts import RequestCounts
+from localcloud.standins.faults import Faults
 
 
 class Steered(Protocol):
-    """The engine of a stand-in, as an admin steers it."""
+    """A stand-in, as an admin steers it."""
 
     faults: Faults
-
-    @property
-    def settings(self) -> BaseModel:
-        """What can be changed while it runs."""
+    settings: BaseModel
+    requests: RequestCounts
 
     def tick(self) -> int:
         """Move to where the clock is; return how many events were accepted."""
@@ -27,19 +25,18 @@ class Steered(Protocol):
 class Admin:
     """Answers admin requests with status and JSON."""
 
-    def __init__(self, engine: Steered, counts: RequestCounts) -> None:
-        """Steer `engine`, and show and reset `counts`."""
-        self._engine = engine
-        self._counts = counts
+    def __init__(self, standin: Steered) -> None:
+        """Steer `standin`, of which nothing is asked before the first request."""
+        self._standin = standin
         self._routes: dict[tuple[str, str], Callable[[Request], Any]] = {
             ("GET", "/__/healthz"): lambda _: {"status": "ok"},
-            ("GET", "/__/faults"): lambda _: engine.faults.list(),
-            ("POST", "/__/faults"): lambda request: {"id": engine.faults.add(**_object(request))},
+            ("GET", "/__/faults"): lambda _: standin.faults.list(),
+            ("POST", "/__/faults"): lambda request: {"id": standin.faults.add(**_object(request))},
             ("DELETE", "/__/faults"): self._remove_faults,
-            ("GET", "/__/requests"): lambda _: dict(counts),
-            ("POST", "/__/requests/reset"): lambda _: counts.reset(),
-            ("POST", "/__/tick"): lambda _: {"webhooks_accepted": engine.tick()},
-            ("GET", "/__/settings"): lambda _: _public(engine.settings),
+            ("GET", "/__/requests"): lambda _: dict(standin.requests),
+            ("POST", "/__/requests/reset"): lambda _: standin.requests.reset(),
+            ("POST", "/__/tick"): lambda _: {"webhooks_accepted": standin.tick()},
+            ("GET", "/__/settings"): lambda _: _public(standin.settings),
             ("PATCH", "/__/settings"): self._change_settings,
         }
 
@@ -55,13 +52,13 @@ class Admin:
 
     def _remove_faults(self, request: Request) -> Any:
         if fault_id := request.args.get("id"):
-            return {"removed": self._engine.faults.remove(fault_id)}
-        self._engine.faults.clear()
+            return {"removed": self._standin.faults.remove(fault_id)}
+        self._standin.faults.clear()
         return {"removed": True}
 
     def _change_settings(self, request: Request) -> Any:
         changes = _object(request)
-        settings = self._engine.settings
+        settings = self._standin.settings
         type(settings).model_validate({**settings.model_dump(), **changes})  # all of them are right, or none is made
         for name, value in changes.items():
             setattr(settings, name, value)

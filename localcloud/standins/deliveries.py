@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import httpx2
 
-from localcloud.openai.faults import Faults
+from localcloud.standins.faults import Faults
 
 POST_SECONDS_MAX = 10.0
 
