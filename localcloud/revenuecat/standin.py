@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, TypedDict, Unpack
-from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict
 from werkzeug.wrappers import Request, Response
@@ -168,7 +167,7 @@ class RevenueCatStandIn(StandIn):
         return response(environ, start_response)
 
     def _subscriber(self, request: Request, connection: Connection) -> tuple[int, object]:
-        found = re.fullmatch("/v1/subscribers/([^/]+)", request.path)
+        found = re.fullmatch("/v1/subscribers/(.+)", request.path)
         if found is None or request.method != "GET":
             return _refusal(404, 7_259, "Not found.")
         self.requests.add(ENDPOINT)
@@ -185,7 +184,7 @@ class RevenueCatStandIn(StandIn):
         with self._lock:
             self._agenda.catch_up()
             at = None if stale is None else self._agenda.now() - stale.seconds
-            return 200, self._subscribers.shown(unquote(found[1]), at, empty=empty is not None)
+            return 200, self._subscribers.shown(found[1], at, empty=empty is not None)
 
 
 def _refusal(status: int, code: int, message: str) -> tuple[int, object]:

@@ -202,6 +202,12 @@ def test_a_lost_connection_is_an_error(world: World) -> None:
             world.get(timeout=0.3)
 
 
+def test_a_user_may_be_named_by_anything(world: World) -> None:
+    """An id is decoded once: a slash and a percent sign are its own."""
+    bought = world.standin.buy("a/b%41", "pack100")
+    assert world.packs("a%2Fb%2541") == [("pack100", bought)]
+
+
 def test_a_request_needs_a_key_and_a_route(world: World) -> None:
     """401, 404; and the lost event is the fault of `webhook_lost`, set by the admin endpoint."""
     url = world.standin.base_url
