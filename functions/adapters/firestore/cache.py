@@ -73,7 +73,7 @@ class CacheDocuments(Documents):
             writes.merge(self._cache_ref(uid), {"entries": entries, "expireAt": remembered.expire_at})
 
     def _forget(self, writes: Writes, uid: str, job_ids: Sequence[str], expire_at: datetime) -> None:
-        """Take these jobs' entries out, as far as they are there."""
+        """Take these jobs' entries out, as far as they are there. Others that are kept beside them may be newer."""
         gone = dict.fromkeys(job_ids, DELETE_FIELD)
         writes.merge(self._cache_ref(uid), {"entries": gone, "expireAt": expire_at})
 

@@ -20,7 +20,7 @@ from functions.core.cache.entries import Remembered
 from functions.core.jobs.counting import job_bookings
 from functions.core.jobs.disputes import Disputed, DisputeDecision
 from functions.core.jobs.endings import Decision, Settled, UpgradeDecision, require_owner
-from functions.core.jobs.jobs import FINAL, QUEUE_SHARDS, Job
+from functions.core.jobs.jobs import FINAL, JOB_LIFETIME, QUEUE_SHARDS, Job
 from functions.core.jobs.opening import Opened, Replayed
 from functions.core.jobs.opening import Outcome as OpeningOutcome
 from functions.core.jobs.transitions import with_fields
@@ -205,8 +205,8 @@ class JobDocuments(WalletDocuments, ShardDocuments, CacheDocuments):
             for name in reversed(decided.counted_by):
                 count = {name: count}
             transaction.merge(self._client.document("stats/answers"), {"disputed": count})
-            if forget:
-                self._forget(transaction, uid, [job_id, *([source] if source else [])], job.expire_at)
+            if forget and job.dispute:
+                self._forget(transaction, uid, [job_id, *([source] if source else [])], job.dispute.at + JOB_LIFETIME)
 
         return self._change_job(job_id, uid, with_source, lambda job: job.dispute is not None, also)
 

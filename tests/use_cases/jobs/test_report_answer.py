@@ -40,6 +40,17 @@ def test_a_disputed_answer_is_not_given_again(cloud: InProcessCloud) -> None:
     assert classify(cloud, "three")["servedFrom"]["jobId"] == anew["jobId"]
 
 
+def test_a_dispute_of_an_old_answer_leaves_the_newer_entries(cloud: InProcessCloud) -> None:
+    """They do not go with the disputed job, which is deleted the next day."""
+    first = classify(cloud, "one")
+    cloud.clock.advance(timedelta(days=89))
+    newer = classify(cloud, "two", region="Oslo")
+    report(cloud, first)
+    kept = stored(cloud, "users/ann/cachedPhotos/main")
+    assert list(kept["entries"]) == [newer["jobId"]]
+    assert kept["expireAt"] == cloud.clock() + timedelta(days=90)
+
+
 def test_even_an_entry_that_is_left_gives_no_disputed_answer(cloud: InProcessCloud) -> None:
     """The job is asked itself."""
     first = classify(cloud, "one")
