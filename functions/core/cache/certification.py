@@ -12,7 +12,7 @@ floor    a model does not always agree with itself. How often not is seen where 
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field
@@ -96,25 +96,9 @@ def checks_on(tier: NearTier, day: str) -> int:
 
 
 def is_checked(tier: NearTier, day: str, draw: float) -> bool:
-    """Whether a hit is asked again: the first of each day, and then one in twenty. `draw` is chance, from 0 to 1."""
+    """Whether a hit is asked again: those of a day until enough are counted, and then one in twenty. `draw` is chance,
+    from 0 to 1."""
     return checks_on(tier, day) < CHECKED_PER_DAY_MIN or draw < CHECKED_SHARE
-
-
-def interval(wrong: int, checked_count: int, risk: float = 0.05) -> tuple[float, float]:
-    """Return the bounds of the true share of wrong answers: Clopper and Pearson (1934), exact at any number."""
-    if not checked_count:
-        return 0.0, 1.0
-    low = _share_at(lambda share: 1 - at_most(wrong - 1, checked_count, share) < risk / 2) if wrong else 0.0
-    high = _share_at(lambda share: at_most(wrong, checked_count, share) > risk / 2) if wrong < checked_count else 1.0
-    return low, high
-
-
-def own_error(near: tuple[int, int], exact: tuple[int, int]) -> float | None:
-    """Return the share of wrong answers that is the near tier's own, above the model's against itself; None as long as
-    one of them was never checked. Each is (wrong, checked)."""
-    if not near[1] or not exact[1]:
-        return None
-    return max(near[0] / near[1] - exact[0] / exact[1], 0.0)
 
 
 def at_most(wrong: int, count: int, share: float) -> float:
@@ -147,12 +131,3 @@ def _certified(labels: Mapping[str, Labels]) -> int | None:
 
 def _log_choose(count: int, chosen: int) -> float:
     return math.lgamma(count + 1) - math.lgamma(chosen + 1) - math.lgamma(count - chosen + 1)
-
-
-def _share_at(is_below: Callable[[float], bool]) -> float:
-    """Return where, between 0 and 1, this ceases to hold."""
-    low, high = 0.0, 1.0
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (middle, high) if is_below(middle) else (low, middle)
-    return low

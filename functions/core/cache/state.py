@@ -1,7 +1,8 @@
 """How far each family is believed by now: `stats/cache`, folded from the labels on jobs, now and then.
 
 A label is a job for which the model was asked although the cache had an answer: in shadow mode, for a check, or because
-its user wanted a fresh one. The job says whether the two agree, at no write of its own.
+its user wanted a fresh one. The job says whether the two agree, at no write of its own. So does a hit that its user
+disputes.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,8 +22,8 @@ FAMILIES_MAX = 8
 
 
 class Family(Kept):
-    """What was seen of one family: its near tier, and of the same files asked again how many, and how many of them got
-    another answer. The model by itself is to blame for these."""
+    """What was seen of one family: its near tier, and how many of the same files were asked again or disputed, and how
+    many of these were wrong. If the model gave another answer, it by itself is to blame."""
 
     near: NearTier = NearTier()
     exact_checked: Annotated[int, Field(ge=0)] = 0

@@ -10,10 +10,8 @@ from functions.core.cache.certification import (
     at_most,
     checked,
     first_look,
-    interval,
     is_checked,
     labelled,
-    own_error,
     wrong_among,
 )
 
@@ -127,22 +125,6 @@ def test_checks_are_counted_by_day() -> None:
     assert checked(one, 3, "2026-11-30", right=True).checks_of_day == 2
 
 
-@pytest.mark.parametrize(
-    ("wrong", "count", "low", "high"),
-    [(0, 0, 0, 1), (0, 368, 0, 0.00997), (1, 10, 0.00253, 0.44502), (5, 100, 0.01643, 0.11284), (3, 3, 0.29240, 1)],
-)
-def test_the_interval_is_the_textbooks(wrong: int, count: int, low: float, high: float) -> None:
-    """Clopper and Pearson's, from R's binom.test."""
-    assert interval(wrong, count) == pytest.approx((low, high), abs=1e-4)
-
-
 def test_the_distribution_holds_at_its_ends() -> None:
     """Nothing is wrong at a share of nothing, and fewer than none never."""
     assert [at_most(0, 5, 0), at_most(-1, 5, 0), at_most(-1, 5, 0.5), at_most(5, 5, 0.5)] == [1, 0, 0, 1]
-
-
-def test_the_near_tiers_own_error_is_what_the_model_does_not_do_by_itself() -> None:
-    """A model that contradicts itself on the same file is no fault of the cache's; unknown until both were checked."""
-    assert own_error((6, 100), (2, 100)) == pytest.approx(0.04)
-    assert own_error((1, 100), (2, 100)) == 0
-    assert own_error((1, 100), (0, 0)) is own_error((0, 0), (1, 100)) is None
