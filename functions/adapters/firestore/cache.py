@@ -21,7 +21,8 @@ LABELS_MAX = 500
 """Folded in one run. More than the model answers in a quarter of an hour wait for the next."""
 
 LOOK_SECONDS = 2.0
-"""For reading a user's entries, once: a call that has to ask the model anyway does not wait for what could save it."""
+"""For reading a user's entries, and for the jobs that they name, once: a call that has to ask the model anyway does not
+wait for what could save it."""
 
 
 class FoldedLabels(NamedTuple):

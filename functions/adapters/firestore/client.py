@@ -1,6 +1,7 @@
 """One database: its documents, by their paths below it, its collections, and commits."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from google.api_core import exceptions
 from google.cloud.firestore import Client
@@ -42,10 +43,18 @@ class Database:
         except exceptions.NotFound:
             return Snapshot(path)
 
-    def get_all(self, paths: Sequence[str], transaction: Transaction | None = None) -> list[Snapshot]:
+    def get_all(
+        self,
+        paths: Sequence[str],
+        transaction: Transaction | None = None,
+        *,
+        once: bool = False,
+        seconds: float | None = None,
+    ) -> list[Snapshot]:
         """Read documents at one moment, and return them in this order. A read each, but for those that the
-        transaction has read before."""
-        read, found = (transaction.read, transaction.seen) if transaction else (self.wire.call, {})
+        transaction has read before. `once` and `seconds` as for `get`."""
+        call = partial(self.wire.call, once=once, seconds=seconds)
+        read, found = (transaction.read, transaction.seen) if transaction else (call, {})
         request = self.wire.request("BatchGetDocuments")
         request.documents.extend(self.wire.name(path) for path in paths if path not in found)
         for each in read("BatchGetDocuments", request) if request.documents else ():

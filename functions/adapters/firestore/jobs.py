@@ -1,6 +1,6 @@
 """Jobs: `aiJobs/{jobId}`. Opening and closing one moves tokens, in the same transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from google.cloud.firestore import Increment
 
 from functions.adapters.firestore.budget import ShardDocuments
-from functions.adapters.firestore.cache import CacheDocuments
+from functions.adapters.firestore.cache import LOOK_SECONDS, CacheDocuments
 from functions.adapters.firestore.query import DESCENDING, Collection, Query
 from functions.adapters.firestore.reading import Found, all_sound, sound
 from functions.adapters.firestore.transactions import Transaction, Writes
@@ -52,6 +52,13 @@ class JobDocuments(WalletDocuments, ShardDocuments, CacheDocuments):
         refs = [self._jobs.document(job_id) for job_id in job_ids]
         read = map(_job_or_none, self._client.get_all(refs)) if refs else ()
         return {stored.job.job_id: stored for stored in read if stored is not None}
+
+    def remembered_jobs(self, job_ids: Iterable[str]) -> dict[str, Job]:
+        """Read the jobs that a user's entries name, as far as they are there and can be read. A read each, in one call
+        that is tried once."""
+        refs = [self._jobs.document(job_id) for job_id in dict.fromkeys(job_ids)]
+        read = self._client.get_all(refs, once=True, seconds=LOOK_SECONDS)
+        return {each.job.job_id: each.job for each in all_sound([each for each in read if each.exists], as_job)}
 
     def open_jobs(
         self,

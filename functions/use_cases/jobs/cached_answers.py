@@ -3,21 +3,21 @@
     the user's entries, 1 read ► an entry like the photo ► its job, 1 read ► hit    the order's job is done
                                └ none                                      └ miss   the charge writes an entry
 
-A look-up that fails is a miss, for whatever reason: nobody waits for it, and nobody pays for it. It comes before the
-charge, because it decides the price.
+The jobs of all entries that a call has found are read together. A look-up that fails is a miss, for whatever reason:
+nobody waits for it, and nobody pays for it. It comes before the charge, because it decides the price.
 """
 
 from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from functions import log
 from functions.core.cache.certification import is_checked
-from functions.core.cache.entries import Entry, Remembered, evicted
+from functions.core.cache.entries import Entries, Entry, Remembered, evicted
 from functions.core.cache.keys import Asked, family_of, key_of
 from functions.core.cache.lookup import Miss, Tier, nearest, weigh
 from functions.core.cache.state import near_tier
@@ -32,6 +32,8 @@ from functions.use_cases.rollouts.serving import served
 
 if TYPE_CHECKING:
     from functions.core.cache.certification import NearTier
+    from functions.core.cache.lookup import Candidate
+    from functions.core.jobs.jobs import Job
     from functions.use_cases.jobs.orders import Order
     from functions.wiring import Deps
 
@@ -45,12 +47,16 @@ def look_up(orders: Sequence[Order], uid: str, deps: Deps, *, fresh: bool) -> Re
     if not asked:
         return None
     now, rules = deps.clock(), deps.runtime().cache
-    entries = _entries(uid, deps)
+    entries: Entries = {}
+    try:
+        entries = deps.store.cache_entries(uid)
+        alike = [(order, found) for order in asked if (found := _find(order, entries, deps))]
+        jobs = deps.store.remembered_jobs(found.entry.job_id for _, found in alike)
+        for order, found in alike:
+            _answer(order, found, jobs.get(found.entry.job_id), deps, fresh=fresh)
+    except Exception:  # noqa: BLE001  (whatever it is, the model can be asked)
+        log.warning(log.Event.CACHE_FAILED, stack_trace=traceback.format_exc())
     for order in asked:
-        try:
-            _look_up(order, entries, deps, fresh=fresh)
-        except Exception:  # noqa: BLE001  (whatever it is, the model can be asked)
-            _failed()
         if order.job.status is not Status.DONE:
             order.error = order.unless_known
     new = [order.entry for order in asked if order.entry and order.waiting and order.job.status is not Status.DONE]
@@ -60,32 +66,25 @@ def look_up(orders: Sequence[Order], uid: str, deps: Deps, *, fresh: bool) -> Re
     return Remembered(new, evicted(entries, new, oldest), now + JOB_LIFETIME)
 
 
-def _entries(uid: str, deps: Deps) -> Mapping[str, Entry]:
-    try:
-        return deps.store.cache_entries(uid)
-    except Exception:  # noqa: BLE001  (the same)
-        _failed()
-        return {}
-
-
-def _failed() -> None:
-    log.warning(log.Event.CACHE_FAILED, stack_trace=traceback.format_exc())
-
-
-def _look_up(order: Order, entries: Mapping[str, Entry], deps: Deps, *, fresh: bool) -> None:
-    job, photo, config = order.job, order.known, deps.runtime()
+def _find(order: Order, entries: Entries, deps: Deps) -> Candidate | None:
+    """Return the entry that is like the order's photo; and note the one that the photo is to have itself."""
+    job, photo = order.job, order.known
     if photo is None:
-        return
-    path = served(job.uid, deps)
-    asked = Asked(path.model, path.prompt, _SCHEMA, config.images, job.region, job.language)
-    key, family = key_of(asked), family_of(asked)
+        return None
+    key = key_of(_asked(job, deps))
     order.entry = Entry(key, job.job_id, deps.clock().date(), photo)
     # Its own entry is there if the call is repeated, which its job answers.
-    candidate = nearest(photo, key, [each for each in entries.values() if each.job_id != job.job_id])
-    if candidate is None:
-        return
-    stored = deps.store.get_job(candidate.entry.job_id)
-    source = source_of(stored.job if stored else None, job, path.model, path.prompt)
+    return nearest(photo, key, [each for each in entries.values() if each.job_id != job.job_id])
+
+
+def _asked(job: Job, deps: Deps) -> Asked:
+    path = served(job.uid, deps)
+    return Asked(path.model, path.prompt, _SCHEMA, deps.runtime().images, job.region, job.language)
+
+
+def _answer(order: Order, candidate: Candidate, found: Job | None, deps: Deps, *, fresh: bool) -> None:
+    job, config, asked = order.job, deps.runtime(), _asked(order.job, deps)
+    source, family = source_of(found, job, asked.model, asked.prompt_version), family_of(asked)
     if source is None:
         return
     tier = near_tier(deps.current.get().cache.families, family)

@@ -297,7 +297,7 @@ def test_a_hit_is_served_while_the_provider_is_down(cloud: InProcessCloud) -> No
     assert tiers == ["exact"] + ["near"] * 30, "no check is made of a provider that cannot answer it"
 
 
-@pytest.mark.parametrize("broken", ["cache_entries", "get_job"])
+@pytest.mark.parametrize("broken", ["cache_entries", "remembered_jobs"])
 def test_a_look_up_that_fails_is_a_miss(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
     """The photo is classified as without a cache."""
     send(cloud)
@@ -310,6 +310,29 @@ def test_a_look_up_that_fails_is_a_miss(cloud: InProcessCloud, monkeypatch: pyte
         again = send(cloud)
     assert (again["status"], again["servedFrom"], again["tokensCost"]) == ("done", None, 5)
     assert send(cloud)["servedFrom"] is not None
+
+
+@pytest.mark.parametrize("path", ["users/ann/cachedPhotos/*", "aiJobs/*"])
+def test_a_look_up_is_tried_once(cloud: InProcessCloud, path: str) -> None:
+    """What may pass is waited for where a call needs it, and not for what could save it."""
+    send(cloud)
+    rpc = "GetDocument" if path.startswith("users/") else "BatchGetDocuments"
+    rule = cloud.firestore.faults.add("unavailable", rpc=rpc, path=path)
+    again = send(cloud)
+    assert (again["status"], again["servedFrom"], rule.struck) == ("done", None, 1)
+
+
+def test_a_job_that_cannot_be_read_is_a_miss(cloud: InProcessCloud) -> None:
+    """Of that photo alone: the other one of the call is answered."""
+    damaged, sound = send(cloud), send(cloud, BATTERY)
+    cloud.client.document(f"aiJobs/{damaged['jobId']}").update({"tokensCost": "five"})
+    images = [
+        {"requestId": f"photo-again-{number}", "imagePath": cloud.upload("ann", f"again-{number}.jpg", data)}
+        for number, data in enumerate((BOTTLE, BATTERY, BATTERY))
+    ]
+    found = classify_images(ClassifyImages.model_validate({"images": images}), "ann", cloud.deps)["results"]
+    sources = [each["job"]["servedFrom"] for each in found]
+    assert (sources[0], [each["jobId"] for each in sources[1:]]) == (None, [sound["jobId"]] * 2)
 
 
 def test_entries_that_cannot_be_read_are_a_miss(cloud: InProcessCloud) -> None:
