@@ -41,6 +41,7 @@ export function Settings({ cloud }) {
   const [search, setSearch] = useState("");
   const [notice, setNotice] = useState({});
   const [undo, setUndo] = useState(null);
+  const [busy, setBusy] = useState(false);
   useEffect(() => {
     const missing = () => setNotice({ bad: "The list of settings could not be loaded. Reload the page." });
     fetch("/operator/settings.json").then((answer) => answer.json()).then(setFields, missing);
@@ -53,6 +54,7 @@ export function Settings({ cloud }) {
   const edit = (field, value) =>
     setEdits(({ [field]: _, ...others }) => (said(value ?? null) === said(storedAt(stored.value, field)) ? others : { ...others, [field]: value }));
   const apply = async (changes, seen) => {
+    setBusy(true);
     try {
       const { changed } = await cloud.call("admin_set_config", { changes: changesOf(changes), seen: Object.fromEntries(seen) });
       setNotice({ good: changed.length ? `Applied: ${changed.map(({ field }) => field).join(", ")}. It is in force within 30 seconds.` : "It was so already." });
@@ -61,6 +63,7 @@ export function Settings({ cloud }) {
     } catch (refusal) {
       setNotice({ bad: refusal.forOperators });
     }
+    setBusy(false);
   };
   const changes = Object.entries(edits);
   const wrong = changes.filter(([, value]) => value === undefined);
@@ -73,11 +76,11 @@ export function Settings({ cloud }) {
       </ul>
       <${WhatIf} cloud=${cloud} changes=${changes.length && !wrong.length ? changesOf(changes) : null} />
       <div class="row">
-        <button class="button primary" disabled=${!changes.length || wrong.length > 0} onClick=${() => apply(changes, changes.map(([field]) => [field, storedAt(stored.value, field)]))}>
+        <button class="button primary" disabled=${busy || !changes.length || wrong.length > 0} onClick=${() => apply(changes, changes.map(([field]) => [field, storedAt(stored.value, field)]))}>
           Apply ${changes.length || ""}
         </button>
         ${changes.length > 0 && html`<button class="button" onClick=${() => setEdits({})}>Leave as it is</button>`}
-        ${undo && html`<button class="button" onClick=${() => apply(undo.map(({ field, before }) => [field, before]), undo.map(({ field, after }) => [field, after]))}>Undo the last change</button>`}
+        ${undo && html`<button class="button" disabled=${busy} onClick=${() => apply(undo.map(({ field, before }) => [field, before]), undo.map(({ field, after }) => [field, after]))}>Undo the last change</button>`}
       </div>
       <div aria-live="polite">
         ${notice.good && html`<p class="good">${notice.good}</p>`}
