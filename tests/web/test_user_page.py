@@ -40,7 +40,8 @@ def test_an_instant_photo_is_answered_while_the_user_watches(opened: Opened, fil
 def test_an_answer_that_is_given_again_says_so_and_can_be_disputed(
     opened: Opened, configure: Configure, file: Path
 ) -> None:
-    """The card says from which photo it is; a button says that it is wrong, and its price comes back."""
+    """The card says from which photo it is; a button says that it is wrong, which can be said again if it was not
+    heard, and its price comes back."""
     configure({"cache": {"exact": "on"}})
     page = opened.start()
     page.get_by_role("radio", name="Instant").check()
@@ -51,8 +52,14 @@ def test_an_answer_that_is_given_again_says_so_and_can_be_disputed(
     expect(page.get_by_role("button", name="4 tokens").first).to_be_visible()
     page.get_by_role("list").get_by_role("button").first.click()
     expect(page.get_by_text("Answered from your photo")).to_be_visible()
+    page.route("**/report_answer", lambda route: route.abort())
+    page.get_by_role("button", name="This is wrong").click()
+    expect(page.get_by_role("alert")).to_contain_text("Something went wrong on our side. Try again.")
+    page.unroute("**/report_answer")
+    opened.problems.clear()  # the browser reports the call that failed
     page.get_by_role("button", name="This is wrong").click()
     expect(page.get_by_text("1 token came back")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 def test_a_queued_photo_is_answered_without_a_reload(opened: Opened, cloud: LocalCloud, file: Path) -> None:

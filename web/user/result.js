@@ -9,12 +9,13 @@ export function Result({ job, cloud, close }) {
   const title = useRef(null);
   useEffect(() => title.current.focus(), []);
   const took = (date(job.completedAt) - date(job.createdAt)) / 1000;
-  const again = job.cache?.served ? job.cache.answeredAt : job.servedFrom?.answeredAt;
+  const again = job.cache?.served && job.cache.answeredAt;
   const [said, setSaid] = useState(job.dispute ? "You said that this is wrong." : "");
+  const [problem, setProblem] = useState("");
   const dispute = () =>
     cloud.call("report_answer", { jobId: job.jobId, reason: "other" }).then(
       () => setSaid(again ? `${plural(job.tokensCost, "token")} came back. Send the photo again for a new answer.` : "Send the photo again for a new answer."),
-      (refusal) => setSaid(refusal.message),
+      (refusal) => setProblem(refusal.message),
     );
   const kind = [result.category, ...result.materials].join(" · ");
   return html`
@@ -37,6 +38,7 @@ export function Result({ job, cloud, close }) {
       </details>`}
       <p class="quiet">${result.explanation}</p>
       <p class="quiet">${job.mode === "instant" ? "Instant" : "Later"} · ${plural(job.tokensCost, "token")} · ${duration(took)} · rules of ${result.region}</p>
+      ${!said && problem && html`<p role="alert" class="bad">${problem}</p>`}
       ${said ? html`<p role="status" class="quiet">${said}</p>` : html`<button class="button small" onClick=${dispute}>This is wrong</button>`}
     </article>
   `;
