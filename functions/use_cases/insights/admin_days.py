@@ -37,7 +37,7 @@ def admin_days(request: AdminDays, _uid: str, deps: Deps) -> dict[str, Any]:
     - `whatIf`: with `changes`, see `core.insights.what_if.WhatIf`; null as long as fewer than `daysLeast` days have
       photos
 
-    Costs 57 reads at the most, or 64 with changes: 0.02 cents for a dozen looks. Raises InvalidRequest for an unknown
+    Costs 56 reads at the most, or 66 with changes: 0.02 cents for a dozen looks. Raises InvalidRequest for an unknown
     field or a value out of range.
     """
     today = deps.clock().date()

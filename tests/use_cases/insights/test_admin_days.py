@@ -97,7 +97,9 @@ def test_a_day_that_cannot_be_read_costs_that_day() -> None:
 def test_a_look_has_a_bounded_price() -> None:
     """However many days there are: these, as many before for who came back, and the config twice."""
     cloud = noted_days(80)
-    for changes, reads in ((None, 56), ({}, 56 + 6)):
+    all_on = {"flags": {"model": {"cohort": "test"}}, "cache": {"near": "on"}}
+    for config, changes, reads in (({}, None, 56), ({}, {}, 56 + 6), (all_on, {}, 56 + 10)):
+        cloud.client.document("config/runtime").set(config)
         cloud.restart()
         cloud.firestore.bill.reset()
         looked_at(cloud, changes)
