@@ -46,6 +46,10 @@ function counter() {
   };
 }
 
+/** What a snapshot has: a document, null for none; a query's documents with their ids. */
+export const dataOf = (snapshot) => snapshot.data() ?? null;
+export const rowsOf = (snapshot) => snapshot.docs.map((each) => ({ id: each.id, ...each.data() }));
+
 /** Listens to a query or document while the page is looked at. Returns {value, stale, error, at}: `value` is what `read`
  * makes of the snapshot, undefined before the first; `stale` while it comes from this browser's memory alone. */
 export function useLive(make, read, keys) {

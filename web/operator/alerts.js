@@ -2,19 +2,18 @@
 import { collection, limit, orderBy, query } from "../vendor/firebase.js";
 import { html } from "../vendor/ui.js";
 import { exact, relative } from "../lib/format.js";
-import { useLive, useNow } from "../lib/live.js";
+import { rowsOf, useLive, useNow } from "../lib/live.js";
 
 const SHOWN = 50;
 
-const rows = (snapshot) => snapshot.docs.map((each) => ({ id: each.id, ...each.data() }));
 const newest = (cloud, path, by) => () => query(collection(cloud.db, path), orderBy(by, "desc"), limit(SHOWN));
 const said = (value) =>
   value === null || value === undefined ? "the default" : typeof value === "object" ? JSON.stringify(value) : String(value);
 
 export function Alerts({ cloud }) {
   const now = useNow();
-  const alerts = useLive(newest(cloud, "alerts", "createdAt"), rows, []);
-  const changes = useLive(newest(cloud, "config/runtime/audit", "at"), rows, []);
+  const alerts = useLive(newest(cloud, "alerts", "createdAt"), rowsOf, []);
+  const changes = useLive(newest(cloud, "config/runtime/audit", "at"), rowsOf, []);
   const sorted = alerts.value?.toSorted((a, b) => Number(b.open ?? false) - Number(a.open ?? false));
   return html`
     <section class="card" aria-labelledby="alerts">

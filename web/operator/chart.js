@@ -2,9 +2,10 @@
 import uPlot from "../vendor/uplot.js";
 import { html, useEffect, useRef } from "../vendor/ui.js";
 import { dollars } from "../lib/format.js";
+import { Table } from "../lib/table.js";
+import { DAY_SECONDS } from "./figures.js";
 
 const HEIGHT = 180;
-const DAY_SECONDS = 86_400;
 const GAP = 4;
 const ROOM_ABOVE = 1.2; // for the name of the topmost line
 
@@ -91,18 +92,7 @@ export function DayCurve({ rows, now, limit, day }) {
     <p class="quiet">Line: spent until then. Dashed: today's limit, until midnight UTC.</p>
     <details>
       <summary class="link">Show as table</summary>
-      <div class="scroll" tabindex="0">
-        <table>
-          <thead><tr><th scope="col">Until (UTC)</th><th scope="col" class="number">Spent</th></tr></thead>
-          <tbody>
-            ${points.map(
-              ({ at, micros }) =>
-                html`<tr key=${at}><th scope="row">${clock(at)}</th><td class="number">${dollars(micros)}</td></tr>`,
-            )}
-            <tr><th scope="row">Limit until 24:00</th><td class="number">${dollars(limit)}</td></tr>
-          </tbody>
-        </table>
-      </div>
+      <${Table} columns=${["Until (UTC)", ">Spent"]} rows=${[...points.map(({ at, micros }) => [clock(at), dollars(micros)]), ["Limit until 24:00", dollars(limit)]]} />
     </details>
   `;
 }

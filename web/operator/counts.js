@@ -1,6 +1,7 @@
 // Tokens by reason and users by how long they have been there: tables whose bars are their charts.
 import { html } from "../vendor/ui.js";
 import { percent, whole } from "../lib/format.js";
+import { Table, bar } from "../lib/table.js";
 import { total } from "./figures.js";
 
 export const REASONS = {
@@ -16,6 +17,9 @@ export const REASONS = {
   upgrade: "Upgrades",
   refund: "Refunds",
 };
+
+/** What users are called by the age of their wallet in days. */
+export const AGES = { 1: "Back after 1 day", 7: "Back after 7 days", 28: "Back after 28 days" };
 
 export const SPENDING = new Set(["charge", "upgrade", "refund"]);
 
@@ -35,53 +39,20 @@ export const spent = (rows) => -total(rows.filter(([reason]) => SPENDING.has(rea
 export function Tokens({ tokens }) {
   const order = Object.keys(REASONS);
   const rows = Object.entries(tokens).sort(([a], [b]) => order.indexOf(a) - order.indexOf(b)); // a newer release's come first
-  const most = Math.max(...rows.map(([, n]) => Math.abs(n)), 1);
+  const most = Math.max(...rows.map(([, n]) => Math.abs(n)));
   return html`
     <p><span class="figure">${whole(earned(rows))}</span> earned, <span class="figure">${whole(spent(rows))}</span> spent</p>
-    <div class="scroll" tabindex="0">
-      <table>
-        <thead><tr><th scope="col">Why</th><th scope="col">As a bar</th><th scope="col" class="number">Tokens</th></tr></thead>
-        <tbody>
-          ${rows.map(
-            ([reason, n]) => html`
-              <tr key=${reason}>
-                <th scope="row">${REASONS[reason] ?? reason}</th>
-                <td><progress max=${most} value=${Math.abs(n)} aria-label=${`${signed(n)} tokens`}></progress></td>
-                <td class="number">${signed(n)}</td>
-              </tr>
-            `,
-          )}
-        </tbody>
-      </table>
-    </div>
+    <${Table}
+      columns=${["Why", "As a bar", ">Tokens"]}
+      rows=${rows.map(([reason, n]) => [REASONS[reason] ?? reason, bar(Math.abs(n), most, `${signed(n)} tokens`), signed(n)])}
+    />
   `;
 }
 
 /** Rows of {words, back, of}: how many users came, of how many. */
-export function Returns({ rows, came, could }) {
-  return html`
-    <div class="scroll" tabindex="0">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Users</th><th scope="col">As a bar</th>
-            <th scope="col" class="number">${came}</th><th scope="col" class="number">${could}</th><th scope="col" class="number">Share</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${rows.map(
-            ({ words, back, of }) => html`
-              <tr key=${words}>
-                <th scope="row">${words}</th>
-                <td><progress max=${Math.max(of, 1)} value=${back} aria-label=${percent(back, of)}></progress></td>
-                <td class="number">${whole(back)}</td>
-                <td class="number">${whole(of)}</td>
-                <td class="number">${percent(back, of)}</td>
-              </tr>
-            `,
-          )}
-        </tbody>
-      </table>
-    </div>
-  `;
-}
+export const Returns = ({ rows, came, could }) => html`
+  <${Table}
+    columns=${["Users", "As a bar", `>${came}`, `>${could}`, ">Share"]}
+    rows=${rows.map(({ words, back, of }) => [words, bar(back, of, percent(back, of)), whole(back), whole(of), percent(back, of)])}
+  />
+`;

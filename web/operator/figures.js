@@ -1,6 +1,6 @@
 // Sums of rows: a day's shards, its slots, and what follows from them. Money is integer micro-dollars.
 
-const DAY_SECONDS = 86_400;
+export const DAY_SECONDS = 86_400;
 const PACE_SECONDS = 3 * 3600;
 
 export const total = (numbers) => numbers.reduce((sum, n) => sum + n, 0);

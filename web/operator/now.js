@@ -2,10 +2,11 @@
 import { collection, doc, limit, query, where } from "../vendor/firebase.js";
 import { html, useEffect, useMemo } from "../vendor/ui.js";
 import { date, day, dollars, duration, exact, percent, plural, relative, whole } from "../lib/format.js";
-import { remember, remembered, useLive, useNow } from "../lib/live.js";
+import { dataOf, remember, remembered, rowsOf, useLive, useNow } from "../lib/live.js";
+import { Table, bar } from "../lib/table.js";
 import { Alert } from "./alerts.js";
 import { DayCurve } from "./chart.js";
-import { Returns, Tokens } from "./counts.js";
+import { AGES, Returns, Tokens } from "./counts.js";
 import { atThisPace, course, hours, ofKind, sumOfShards, waitWithin } from "./figures.js";
 
 const SHARDS_MAX = 512;
@@ -14,19 +15,16 @@ const GUARD_LATE_MS = 35 * 60 * 1000;
 const MODES = { batch_only: "Instant is closed", closed: "Nothing is sent to the provider" };
 const LANES = { instant: "Instant", batch: "Later" };
 
-const data = (snapshot) => snapshot.data() ?? null;
-const rows = (snapshot) => snapshot.docs.map((each) => ({ id: each.id, ...each.data() }));
-
 function useFigures(cloud, today) {
-  const documents = (path) => useLive(() => doc(cloud.db, path), data, [path]);
+  const documents = (path) => useLive(() => doc(cloud.db, path), dataOf, [path]);
   const open = [where("open", "==", true), limit(ALERTS_SHOWN)];
   return {
-    shards: useLive(() => query(collection(cloud.db, `budget/${today}/shards`), limit(SHARDS_MAX)), rows, [today]),
+    shards: useLive(() => query(collection(cloud.db, `budget/${today}/shards`), limit(SHARDS_MAX)), rowsOf, [today]),
     usage: documents(`usage/${today}`),
     state: documents("stats/budget"),
     queue: documents("stats/queue"),
     crons: documents("stats/crons"),
-    open: useLive(() => query(collection(cloud.db, "alerts"), ...open), rows, []),
+    open: useLive(() => query(collection(cloud.db, "alerts"), ...open), rowsOf, []),
   };
 }
 
@@ -104,22 +102,10 @@ function Lanes({ lanes, queue }) {
   return html`
     <section class="card" aria-labelledby="lanes">
       <h2 id="lanes">Lanes</h2>
-      <div class="scroll" tabindex="0">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Lane</th>
-              <th scope="col" class="number">Answered</th>
-              <th scope="col" class="number">Median wait</th>
-              <th scope="col" class="number">95 % within</th>
-              <th scope="col" class="number">A photo</th>
-            </tr>
-          </thead>
-          <tbody>
-            ${Object.entries(LANES).map(([lane, words]) => html`<${Lane} key=${lane} words=${words} counters=${lanes[lane] ?? {}} />`)}
-          </tbody>
-        </table>
-      </div>
+      <${Table}
+        columns=${["Lane", ">Answered", ">Median wait", ">95 % within", ">A photo"]}
+        rows=${Object.entries(LANES).map(([lane, words]) => [words, ...laneCells(lanes[lane] ?? {})])}
+      />
       <p class="quiet">
         ${whole(Math.max((instant.started ?? 0) - ended, 0))} being answered now;
         ${" "}${whole(queue?.queued ?? 0)} were in the queue when the last submitter looked.
@@ -128,18 +114,10 @@ function Lanes({ lanes, queue }) {
   `;
 }
 
-function Lane({ words, counters }) {
-  const [half, most] = [0.5, 0.95].map((share) => waitWithin(counters, share));
-  const within = (seconds) => (seconds === null ? "–" : duration(seconds));
-  return html`
-    <tr>
-      <th scope="row">${words}</th>
-      <td class="number">${whole(counters.done ?? 0)}</td>
-      <td class="number">${within(half)}</td>
-      <td class="number">${within(most)}</td>
-      <td class="number">${counters.done ? dollars(Math.round((counters.micros ?? 0) / counters.done)) : "–"}</td>
-    </tr>
-  `;
+function laneCells(counters) {
+  const waits = [0.5, 0.95].map((share) => waitWithin(counters, share));
+  const photo = counters.done ? dollars(Math.round((counters.micros ?? 0) / counters.done)) : "–";
+  return [whole(counters.done ?? 0), ...waits.map((seconds) => (seconds === null ? "–" : duration(seconds))), photo];
 }
 
 function Answers({ lanes, spent }) {
@@ -176,7 +154,7 @@ function NeedsYou({ alerts, crons, now }) {
   `;
 }
 
-const SINCE = { 0: "New today", 1: "Back after 1 day", 7: "Back after 7 days", 28: "Back after 28 days" };
+const SINCE = { 0: "New today", ...AGES };
 
 /** What the guard has counted of the day's rows, hourly: users and tokens. */
 function Counted({ rows, now }) {
@@ -200,39 +178,20 @@ function Counted({ rows, now }) {
 
 function Hours({ slots }) {
   const filled = hours(slots).filter((row) => row.instant + row.batch + row.micros > 0);
-  const most = Math.max(...filled.map((row) => row.instant + row.batch), 1);
+  const most = Math.max(...filled.map((row) => row.instant + row.batch));
+  const rows = filled.map(({ hour, instant, batch, micros }) => [
+    `${String(hour).padStart(2, "0")}:00`,
+    bar(instant + batch, most, plural(instant + batch, "photo")),
+    whole(instant),
+    whole(batch),
+    dollars(micros),
+  ]);
   return html`
     <section class="card wide" aria-labelledby="hours">
       <h2 id="hours">Photos and cost by hour (UTC)</h2>
-      ${filled.length === 0
-        ? html`<p class="quiet">No photo yet today. The guard notes them every 15 minutes.</p>`
-        : html`<div class="scroll" tabindex="0">
-            <table>
-              <thead>
-                <tr>
-                  <th scope="col">Hour</th>
-                  <th scope="col">Photos asked for</th>
-                  <th scope="col" class="number">Instant</th>
-                  <th scope="col" class="number">Later</th>
-                  <th scope="col" class="number">Cost</th>
-                </tr>
-              </thead>
-              <tbody>
-                ${filled.map(({ hour, instant, batch, micros }) => {
-                  const photos = plural(instant + batch, "photo");
-                  return html`
-                    <tr key=${hour}>
-                      <th scope="row">${String(hour).padStart(2, "0")}:00</th>
-                      <td><progress max=${most} value=${instant + batch} aria-label=${photos}></progress></td>
-                      <td class="number">${whole(instant)}</td>
-                      <td class="number">${whole(batch)}</td>
-                      <td class="number">${dollars(micros)}</td>
-                    </tr>
-                  `;
-                })}
-              </tbody>
-            </table>
-          </div>`}
+      ${filled.length
+        ? html`<${Table} columns=${["Hour", "Photos asked for", ">Instant", ">Later", ">Cost"]} rows=${rows} />`
+        : html`<p class="quiet">No photo yet today. The guard notes them every 15 minutes.</p>`}
     </section>
   `;
 }

@@ -1,15 +1,16 @@
 // A flag's two paths side by side: what their calls came to, and a test's result. While a test is on, how far it is.
 import { html } from "../vendor/ui.js";
-import { dollars, exact, plural, relative, whole } from "../lib/format.js";
+import { dollars, exact, percent, plural, relative, whole } from "../lib/format.js";
+import { total } from "./figures.js";
 
 const ARMS = { old: "Old path", new: "New path" };
 const NOTHING = { started: 0, ended: 0, failed: 0, micros: 0, ms: {} };
 const METRICS = { failed: "failed calls", slow: "calls slower than the old path's slowest 5 %" };
 const PERCENTS = [0.5, 0.95];
 
-const share = (rate) => `${(100 * rate).toFixed(2)} %`;
+const share = (rate) => percent(rate, 1, 2);
 const points = (difference) => `${difference < 0 ? "−" : "+"}${Math.abs(100 * difference).toFixed(2)}`;
-const sumOf = (times) => Object.values(times).reduce((sum, n) => sum + n, 0);
+const sumOf = (times) => total(Object.values(times));
 const rateOf = ({ hit, calls }) => `${share(hit / calls)} (${whole(hit)} of ${whole(calls)})`;
 
 /** Within how many seconds this share of the calls had ended, in words. Bucket n ends at `firstMs` times 2^n. */

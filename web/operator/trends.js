@@ -2,11 +2,11 @@
 import { html, useEffect, useState } from "../vendor/ui.js";
 import { dollars, percent, plural, whole } from "../lib/format.js";
 import { bill } from "../lib/live.js";
-import { REASONS, Returns, Tokens, earned, signed, spent, tokensOf } from "./counts.js";
+import { Table, bar } from "../lib/table.js";
+import { AGES, REASONS, Returns, Tokens, earned, signed, spent, tokensOf } from "./counts.js";
 import { total } from "./figures.js";
 
 const LOOK_READS = 56;
-const AGES = { 1: "Back after 1 day", 7: "Back after 7 days", 28: "Back after 28 days" };
 
 export function Trends({ cloud }) {
   const [days, setDays] = useState(null);
@@ -70,36 +70,22 @@ function returned(days, age, words) {
 }
 
 function Days({ days, reasons }) {
-  const most = Math.max(...days.map((row) => row.asked.instant + row.asked.batch), 1);
-  const number = (words) => html`<th scope="col" class="number" key=${words}>${words}</th>`;
-  const cell = (n, said = whole) => html`<td class="number">${n === undefined ? "–" : said(n)}</td>`;
-  return html`
-    <div class="scroll" tabindex="0">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Day</th><th scope="col">Photos asked for</th>
-            ${["Instant", "Later", "Cost", "Users", "New", ...Object.values(AGES), "Earned", "Spent", ...reasons.map((reason) => REASONS[reason])].map(number)}
-          </tr>
-        </thead>
-        <tbody>
-          ${days.toReversed().map(({ day, asked, micros, visits, tokens }) => {
-            const photos = asked.instant + asked.batch;
-            const counted = Object.entries(tokens);
-            return html`
-              <tr key=${day}>
-                <th scope="row">${day}</th>
-                <td><progress max=${most} value=${photos} aria-label=${plural(photos, "photo")}></progress></td>
-                ${cell(asked.instant)}${cell(asked.batch)}
-                <td class="number">${dollars(micros)}</td>
-                ${cell(visits.all)}${cell(visits[0])}${Object.keys(AGES).map((age) => cell(visits[age]))}
-                ${cell(counted.length ? earned(counted) : undefined)}${cell(counted.length ? spent(counted) : undefined)}
-                ${reasons.map((reason) => cell(tokens[reason], signed))}
-              </tr>
-            `;
-          })}
-        </tbody>
-      </table>
-    </div>
-  `;
+  const most = Math.max(...days.map(({ asked }) => asked.instant + asked.batch));
+  const cell = (n, said = whole) => (n === undefined ? "–" : said(n));
+  const figures = ["Instant", "Later", "Cost", "Users", "New", ...Object.values(AGES), "Earned", "Spent", ...reasons.map((reason) => REASONS[reason])];
+  const rows = days.toReversed().map(({ day, asked, micros, visits, tokens }) => {
+    const photos = asked.instant + asked.batch;
+    const counted = Object.entries(tokens);
+    return [
+      day,
+      bar(photos, most, plural(photos, "photo")),
+      whole(asked.instant),
+      whole(asked.batch),
+      dollars(micros),
+      ...["all", 0, ...Object.keys(AGES)].map((age) => cell(visits[age])),
+      ...[earned, spent].map((sum) => cell(counted.length ? sum(counted) : undefined)),
+      ...reasons.map((reason) => cell(tokens[reason], signed)),
+    ];
+  });
+  return html`<${Table} columns=${["Day", "Photos asked for", ...figures.map((words) => `>${words}`)]} rows=${rows} />`;
 }

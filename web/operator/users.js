@@ -2,13 +2,12 @@
 import { collection, doc, limit, orderBy, query, where } from "../vendor/firebase.js";
 import { html, useState } from "../vendor/ui.js";
 import { date, dollars, duration, exact, plural, relative, whole } from "../lib/format.js";
-import { useLive, useNow } from "../lib/live.js";
+import { dataOf, rowsOf, useLive, useNow } from "../lib/live.js";
+import { Table } from "../lib/table.js";
+import { signed } from "./counts.js";
 
 const SHOWN = 20;
 const JOB_ID = /^[0-9a-f]{32}$/;
-
-const rows = (snapshot) => snapshot.docs.map((each) => ({ id: each.id, ...each.data() }));
-const data = (snapshot) => snapshot.data() ?? null;
 
 export function Users({ cloud }) {
   const [wanted, setWanted] = useState("");
@@ -27,10 +26,10 @@ export function Users({ cloud }) {
 
 function User({ cloud, uid }) {
   const now = useNow();
-  const wallet = useLive(() => doc(cloud.db, "users", uid, "wallet", "main"), data, [uid]);
+  const wallet = useLive(() => doc(cloud.db, "users", uid, "wallet", "main"), dataOf, [uid]);
   const newest = (path, by, ...more) => query(collection(cloud.db, ...path), ...more, orderBy(by, "desc"), limit(SHOWN));
-  const entries = useLive(() => newest(["users", uid, "ledger"], "seq"), rows, [uid]);
-  const jobs = useLive(() => newest(["aiJobs"], "createdAt", where("uid", "==", uid)), rows, [uid]);
+  const entries = useLive(() => newest(["users", uid, "ledger"], "seq"), rowsOf, [uid]);
+  const jobs = useLive(() => newest(["aiJobs"], "createdAt", where("uid", "==", uid)), rowsOf, [uid]);
   if (wallet.error) return html`<p class="bad" role="alert">This cannot be shown: ${wallet.error.code}.</p>`;
   if (wallet.value === undefined) return html`<div class="skeleton figure" role="status" aria-label="Loading"></div>`;
   if (wallet.value === null) return html`<p class="notice" role="status">There is no wallet of ${uid}: this user has never called.</p>`;
@@ -47,47 +46,28 @@ function User({ cloud, uid }) {
     </section>
     <section class="card" aria-labelledby="photos">
       <h2 id="photos">Photos</h2>
-      <div class="scroll" tabindex="0">
-        <table>
-          <thead><tr><th scope="col">Asked for (UTC)</th><th scope="col">Lane</th><th scope="col">Status</th><th scope="col">What</th><th scope="col" class="number">Tokens</th><th scope="col" class="number">Cost</th></tr></thead>
-          <tbody>${jobs.value?.map((job) => html`<${JobRow} key=${job.id} job=${job} />`)}</tbody>
-        </table>
-      </div>
+      <${Table} heading=${3} columns=${["Asked for (UTC)", "Lane", "Status", "What", ">Tokens", ">Cost"]} rows=${(jobs.value ?? []).map(jobCells)} />
       ${jobs.value?.length === 0 && html`<p class="quiet">None in the last 90 days.</p>`}
     </section>
     <section class="card" aria-labelledby="ledger">
       <h2 id="ledger">Ledger</h2>
-      <div class="scroll" tabindex="0">
-        <table>
-          <thead><tr><th scope="col">When (UTC)</th><th scope="col">Entry</th><th scope="col" class="number">Tokens</th><th scope="col" class="number">Balance</th></tr></thead>
-          <tbody>
-            ${entries.value?.map(
-              (entry) =>
-                html`<tr key=${entry.id}><td>${exact(entry.ts)}</td><th scope="row">${entry.id}</th><td class="number">${entry.delta > 0 ? "+" : ""}${whole(entry.delta)}</td><td class="number">${whole(entry.balanceAfter)}</td></tr>`,
-            )}
-          </tbody>
-        </table>
-      </div>
+      <${Table} heading=${1} columns=${["When (UTC)", "Entry", ">Tokens", ">Balance"]} rows=${(entries.value ?? []).map(({ ts, id, delta, balanceAfter }) => [exact(ts), id, signed(delta), whole(balanceAfter)])} />
     </section>
   `;
 }
 
-function JobRow({ job }) {
-  return html`
-    <tr>
-      <td>${exact(job.createdAt)}</td>
-      <td>${job.mode}${job.mode === job.requestedMode ? "" : ", upgraded"}</td>
-      <td>${job.status}</td>
-      <th scope="row">${job.result?.itemName ?? job.error?.code ?? job.id}</th>
-      <td class="number">${whole(job.tokensCost)}</td>
-      <td class="number">${dollars(job.costMicros)}</td>
-    </tr>
-  `;
-}
+const jobCells = (job) => [
+  exact(job.createdAt),
+  `${job.mode}${job.mode === job.requestedMode ? "" : ", upgraded"}`,
+  job.status,
+  job.result?.itemName ?? job.error?.code ?? job.id,
+  whole(job.tokensCost),
+  dollars(job.costMicros),
+];
 
 /** One photo as a timeline: what happened to it, and when. */
 function Job({ cloud, id }) {
-  const job = useLive(() => doc(cloud.db, "aiJobs", id), data, [id]);
+  const job = useLive(() => doc(cloud.db, "aiJobs", id), dataOf, [id]);
   if (job.error) return html`<p class="bad" role="alert">This cannot be shown: ${job.error.code}.</p>`;
   if (job.value === undefined) return html`<div class="skeleton figure" role="status" aria-label="Loading"></div>`;
   if (job.value === null) return html`<p class="notice" role="status">There is no job ${id}. Jobs are kept for 90 days.</p>`;

@@ -3,10 +3,11 @@
 import { html, useEffect, useState } from "../vendor/ui.js";
 import { dollars, plural, whole } from "../lib/format.js";
 import { bill } from "../lib/live.js";
+import { Table } from "../lib/table.js";
 import { total } from "./figures.js";
 
 const PAUSE_MS = 400;
-const LOOK_READS = 64;
+const LOOK_READS = 66;
 
 /** Asks what `changes` (nested, as they are applied) would have meant; null while there are none. Returns undefined while
  * the answer comes, {problem} in words, or the answer of admin_days. */
@@ -76,65 +77,24 @@ function Said({ days, daysLeast, whatIf }) {
 const COLUMNS = { instant: "Instant", batch: "Later", moved: "Moved", waiting: "Waiting", refunded: "Refunded" };
 
 function Days({ days, asSet, changed }) {
-  return html`
-    <details>
-      <summary class="link">Day by day</summary>
-      <div class="scroll" tabindex="0">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Day (UTC)</th>
-              <th scope="col" class="number">Did cost</th>
-              <th scope="col" class="number">As set now</th>
-              <th scope="col" class="number">With the change</th>
-              ${Object.entries(COLUMNS).map(([name, words]) => html`<th scope="col" class="number" key=${name}>${words}</th>`)}
-            </tr>
-          </thead>
-          <tbody>
-            ${days.map(
-              ({ day, micros }) => html`
-                <tr key=${day}>
-                  <th scope="row">${day}</th>
-                  <td class="number">${dollars(micros)}</td>
-                  <td class="number">${dollars(asSet[day].micros)}</td>
-                  <td class="number">${dollars(changed[day].micros)}</td>
-                  ${Object.keys(COLUMNS).map((name) => html`<td class="number" key=${name}>${whole(changed[day][name])}</td>`)}
-                </tr>
-              `,
-            )}
-          </tbody>
-        </table>
-      </div>
-    </details>
-  `;
+  const columns = ["Day (UTC)", ">Did cost", ">As set now", ">With the change", ...Object.values(COLUMNS).map((words) => `>${words}`)];
+  const rows = days.map(({ day, micros }) => [
+    day,
+    ...[micros, asSet[day].micros, changed[day].micros].map(dollars),
+    ...Object.keys(COLUMNS).map((name) => whole(changed[day][name])),
+  ]);
+  return html`<details><summary class="link">Day by day</summary><${Table} columns=${columns} rows=${rows} /></details>`;
 }
 
 /** What changes for a photo and a user, as `simulate-price` says it. */
 function Figures({ figures }) {
   if (!figures.length) return null;
   const said = (unit, value) => (unit === "micros" ? dollars(value) : `${whole(value)} ${unit}`);
+  const rows = figures.map(({ name, unit, now, then, arithmetic }) => [name, said(unit, now), said(unit, then), arithmetic]);
   return html`
     <details>
       <summary class="link">For a photo and a user</summary>
-      <div class="scroll" tabindex="0">
-        <table>
-          <thead>
-            <tr><th scope="col">Figure</th><th scope="col" class="number">Now</th><th scope="col" class="number">Then</th><th scope="col">How it comes about</th></tr>
-          </thead>
-          <tbody>
-            ${figures.map(
-              ({ name, unit, now, then, arithmetic }) => html`
-                <tr key=${name}>
-                  <th scope="row">${name}</th>
-                  <td class="number">${said(unit, now)}</td>
-                  <td class="number">${said(unit, then)}</td>
-                  <td>${arithmetic}</td>
-                </tr>
-              `,
-            )}
-          </tbody>
-        </table>
-      </div>
+      <${Table} columns=${["Figure", ">Now", ">Then", "How it comes about"]} rows=${rows} />
     </details>
   `;
 }

@@ -2,7 +2,7 @@
 import { doc } from "../vendor/firebase.js";
 import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { day, exact, plural, relative, whole } from "../lib/format.js";
-import { remember, remembered, useLive, useNow } from "../lib/live.js";
+import { dataOf, remember, remembered, useLive, useNow } from "../lib/live.js";
 
 const WORDS = {
   welcome: "Welcome",
@@ -19,7 +19,7 @@ const WORDS = {
 };
 
 export function useWallet(cloud) {
-  const found = useLive(() => doc(cloud.db, `users/${cloud.uid}/wallet/main`), (snapshot) => snapshot.data() ?? null, [cloud.uid]);
+  const found = useLive(() => doc(cloud.db, `users/${cloud.uid}/wallet/main`), dataOf, [cloud.uid]);
   const name = `wallet of ${cloud.uid}`;
   useEffect(() => {
     if (found.value) remember(name, { balance: found.value.balance, points: found.value.points });
