@@ -55,6 +55,11 @@ def at_the_cached_price(job: Job, tokens: TokenRules) -> Job:
     return job.model_copy(update={"tokens_cost": price, "points": tokens.points_per_cached_answer})
 
 
+def as_a_hit(job: Job, tokens: TokenRules) -> Job:
+    """Return what a job comes to at the least, should its photo turn out to be known."""
+    return at_the_cached_price(job, tokens).model_copy(update={"status": Status.DONE})
+
+
 def answered_again(job: Job, source: Source, note: CacheNote, lane: Lane) -> Job:
     """Return the job of a hit: done when it was asked for, in the lane that was asked for, by the same result."""
     own = {

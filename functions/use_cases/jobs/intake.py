@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from functions.core.budget.holds import CostCeiling, NoRoom
 from functions.core.config.runtime import CacheMode
+from functions.core.jobs.cached import as_a_hit
 from functions.core.jobs.idempotency import outlived_key, require_same_request
 from functions.core.jobs.jobs import Status
 from functions.core.jobs.opening import Opened, Replayed, decide
@@ -40,12 +41,13 @@ def place(orders: Sequence[Order], options: Options, deps: Deps) -> int | None:
     uid = orders[0].job.uid
     prices = prices_now(deps.runtime().tokens, deps.queue().queued)
     cache = deps.runtime().cache
+    may_hit = CacheMode.ON in cache.modes and not options.fresh
     for order in _waiting(orders):
         _check(order, options.max_tokens, prices)
         order.looked_up = cache.modes != {CacheMode.OFF}
-        if options.fresh or CacheMode.ON not in cache.modes:
+        if not may_hit:
             order.error = order.error or order.unless_known
-    seen = _look(orders, uid, deps)
+    seen = _look(orders, uid, deps, may_hit=may_hit)
     admission.fetch(orders, uid, deps)
     remembered = look_up(_waiting(orders), uid, deps, fresh=options.fresh)
     balance = _charge(orders, uid, seen, remembered, deps)
@@ -70,16 +72,18 @@ def _check(order: Order, tokens_max: int | None, prices: Prices) -> None:
         order.error = error
 
 
-def _look(orders: Sequence[Order], uid: str, deps: Deps) -> StoredWallet | None:
+def _look(orders: Sequence[Order], uid: str, deps: Deps, *, may_hit: bool) -> StoredWallet | None:
     """Refuse what the wallet does not allow, where that is worth a look before photos are fetched: see
-    `functions.use_cases.jobs.admission`. Returns the wallet as seen."""
+    `functions.use_cases.jobs.admission`. What may be a hit is refused only if it could not be paid for as one. Returns
+    the wallet as seen."""
     waiting = _waiting(orders)
     if not waiting or (len(orders) == 1 and not deps.callers.refused_lately(uid)):
         return None
     seen = deps.store.look_at_wallet(uid)
     if seen is None:
         return None  # on first contact there are welcome tokens
-    decision = partial(decide, seen.wallet, [order.job for order in waiting], runtime=deps.runtime())
+    jobs = [as_a_hit(order.job, deps.runtime().tokens) if may_hit else order.job for order in waiting]
+    decision = partial(decide, seen.wallet, jobs, runtime=deps.runtime())
     decided = look_ahead(decision, least_ceiling(deps), uid, deps)
     for order in waiting:
         order.error = decided.refused.get(order.job.job_id) if isinstance(decided, Opened) else None

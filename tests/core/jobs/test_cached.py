@@ -9,7 +9,7 @@ from functions.core.cache.entries import Entry
 from functions.core.cache.fingerprints import Fingerprint
 from functions.core.cache.lookup import Candidate, Source, Tier
 from functions.core.config.runtime import CacheMode, CacheRules, TokenRules
-from functions.core.jobs.cached import answered_again, at_the_cached_price, noted, rules_now, source_of
+from functions.core.jobs.cached import answered_again, as_a_hit, at_the_cached_price, noted, rules_now, source_of
 from functions.core.jobs.jobs import Dispute, Job, Status, job_view
 from functions.core.shared.lanes import Lane
 from tests.builders import NOW, classification, job
@@ -99,3 +99,9 @@ def test_a_hit_costs_the_cached_price_and_never_more_than_its_lane() -> None:
     assert (cheap.tokens_cost, cheap.points) == (2, 0)
     tokens = TokenRules(cached_price=9, points_per_cached_answer=3)
     assert (at_the_cached_price(WANTED, tokens).tokens_cost, at_the_cached_price(WANTED, tokens).points) == (5, 3)
+
+
+def test_the_least_that_a_job_comes_to_is_a_hit() -> None:
+    """At the cached price, with no call to the model."""
+    least = as_a_hit(WANTED, TokenRules(cached_price=2))
+    assert (least.status, least.tokens_cost, least.job_id) == (Status.DONE, 2, WANTED.job_id)

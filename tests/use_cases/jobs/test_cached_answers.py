@@ -11,7 +11,14 @@ from functions.core.cache.certification import CHECKED_PER_DAY_MIN, THRESHOLDS, 
 from functions.core.cache.entries import ENTRIES_MAX, ENTRY_BYTES
 from functions.core.cache.state import CacheState, Family
 from functions.core.model.provider_outage import Door
-from functions.core.shared.errors import BudgetExhausted, InstantClosed, ProviderUnavailable
+from functions.core.shared.errors import (
+    BudgetExhausted,
+    DailyLimit,
+    EcolaneError,
+    InstantClosed,
+    InsufficientTokens,
+    ProviderUnavailable,
+)
 from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
 from functions.use_cases.jobs.classify_images import ClassifyImages, classify_images
 from functions.use_cases.jobs.get_job import GetJob, get_job
@@ -267,6 +274,30 @@ def test_a_hit_needs_no_budget(cloud: InProcessCloud, closed: dict[str, Any]) ->
     for allow in (True, False):
         hit = send(cloud, allowBatch=allow)
         assert (hit["status"], hit["mode"], "closedBecause" in hit) == ("done", "instant", False)
+
+
+@pytest.mark.parametrize(
+    ("welcome", "config", "refusal"),
+    [(7, {}, InsufficientTokens), (50, {"budget": {"perUserDailyMicros": 0}}, DailyLimit)],
+    ids=str,
+)
+def test_who_was_refused_a_new_photo_gets_a_hit_all_the_same(
+    cloud: InProcessCloud, welcome: int, config: dict[str, Any], refusal: type[EcolaneError]
+) -> None:
+    """The look at the wallet before photos are fetched goes by what a hit costs; alone, and among many."""
+    configure(cloud, tokens={"welcome": welcome})
+    send(cloud)
+    configure(cloud, **config)
+    with pytest.raises(refusal):
+        send(cloud, BATTERY)
+    assert send(cloud)["tokensCost"] == 1
+    paths = {name: cloud.upload("ann", f"{name}.jpg", data) for name, data in (("known", BOTTLE), ("new", HOLDER))}
+    images = [{"requestId": f"photo-{name}", "imagePath": path} for name, path in paths.items()]
+    known, new = classify_images(ClassifyImages.model_validate({"images": images}), "ann", cloud.deps)["results"]
+    assert known["job"]["servedFrom"] is not None
+    assert new["error"]["reason"] == refusal.reason
+    with pytest.raises(refusal):
+        send(cloud, fresh=True)
 
 
 def test_what_is_not_known_is_refused_while_the_lane_is_closed(cloud: InProcessCloud) -> None:
