@@ -111,6 +111,17 @@ def test_a_limit_that_is_reached_comes_first(opened: Opened) -> None:
     expect(page.get_by_role("status").filter(has_text="Nothing is sent")).to_be_hidden()
 
 
+def test_a_page_that_does_not_load_says_so(opened: Opened) -> None:
+    """Each page is a file that comes when it is opened. Without it the others go on."""
+    page = opened.operate()
+    page.route("**/operator/users.js", lambda route: route.abort())
+    page.get_by_role("link", name="Users", exact=True).click()
+    expect(page.get_by_role("alert").filter(has_text="could not be loaded")).to_be_visible()
+    page.get_by_role("link", name="Alerts", exact=True).click()
+    expect(page.get_by_role("heading", name="Alerts")).to_be_visible()
+    opened.problems.clear()  # the browser reports the file that failed
+
+
 def test_a_guard_that_is_late_is_named(opened: Opened) -> None:
     """Last, since it moves the clock: figures are live, but nobody has reviewed them for two hours."""
     opened.cloud.clock.advance(timedelta(hours=2))

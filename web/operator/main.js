@@ -5,21 +5,10 @@ import { caller, connect, signInByLink } from "../lib/firebase.js";
 import { dollars } from "../lib/format.js";
 import { bill, useNow } from "../lib/live.js";
 import { signInProblem } from "../lib/refusals.js";
-import { Alerts } from "./alerts.js";
-import { Now } from "./now.js";
-import { Rollouts } from "./rollouts.js";
-import { Settings } from "./settings.js";
-import { Trends } from "./trends.js";
-import { Users } from "./users.js";
 
-const PAGES = {
-  now: ["Now", Now],
-  trends: ["Trends", Trends],
-  rollouts: ["Rollouts", Rollouts],
-  alerts: ["Alerts", Alerts],
-  users: ["Users", Users],
-  settings: ["Settings", Settings],
-};
+// Each is a module of its own, named like its page, and comes when somebody opens it: the first figures wait for none.
+const PAGES = ["Now", "Trends", "Rollouts", "Alerts", "Users", "Settings"];
+const hashOf = (page) => `#${page.toLowerCase()}`;
 const READ_MICROS = 0.3;
 
 function App({ cloud }) {
@@ -40,7 +29,7 @@ function App({ cloud }) {
   return html`<${Pages} cloud=${{ ...cloud, user }} />`;
 }
 
-const named = () => (location.hash.slice(1) in PAGES ? location.hash.slice(1) : "now");
+const named = () => PAGES.find((each) => hashOf(each) === location.hash) ?? "Now";
 
 function Pages({ cloud }) {
   const [name, setName] = useState(named());
@@ -49,28 +38,40 @@ function Pages({ cloud }) {
     addEventListener("hashchange", turn);
     return () => removeEventListener("hashchange", turn);
   }, []);
-  const [title, Page] = PAGES[name];
   useEffect(() => {
-    document.title = `${title} · Ecolane`;
-  }, [title]);
+    document.title = `${name} · Ecolane`;
+  }, [name]);
   return html`
     <a class="skip" href="#main">To the figures</a>
     <header class="page bar">
       <h1>Ecolane</h1>
       <nav aria-label="Pages">
         <ul>
-          ${Object.entries(PAGES).map(
-            ([each, [words]]) =>
-              html`<li key=${each}><a href=${`#${each}`} aria-current=${each === name ? "page" : undefined}>${words}</a></li>`,
+          ${PAGES.map(
+            (each) =>
+              html`<li key=${each}><a href=${hashOf(each)} aria-current=${each === name ? "page" : undefined}>${each}</a></li>`,
           )}
         </ul>
       </nav>
     </header>
     <main id="main" class="page" tabindex="-1">
-      <${Page} cloud=${cloud} />
+      <${Loaded} key=${name} name=${name} cloud=${cloud} />
       <${OwnCost} cloud=${cloud} />
     </main>
   `;
+}
+
+function Loaded({ name, cloud }) {
+  const [{ Page, failed }, setFound] = useState({});
+  useEffect(() => {
+    import(`./${name.toLowerCase()}.js`).then(
+      (module) => setFound({ Page: module[name] }),
+      () => setFound({ failed: true }),
+    );
+  }, []);
+  if (failed) return html`<p class="notice error" role="alert">This page could not be loaded. Reload it when you are online again.</p>`;
+  if (!Page) return html`<div class="skeleton figure" aria-label="Loading"></div>`;
+  return html`<${Page} cloud=${cloud} />`;
 }
 
 function OwnCost({ cloud }) {
