@@ -19,7 +19,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -115,6 +115,8 @@ class CloudSettings:
         params: the params of a deploy by name, which the official suite would ask for. It gets those of OpenAI from us.
         secrets: its secrets, likewise.
         cron_faults: how unreliable ticks are.
+        begins: what the clock shows first, aware; the machine's time by default. What hangs on the time of day is then
+            the same at every hour.
         ports: where the parts listen; 0 is any free port.
         usual_ports: those of "emulators" in firebase.json, which `localcloud up` prefers to others.
     """
@@ -143,6 +145,7 @@ class CloudSettings:
     params: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     cron_faults: CronFaults | None = None
+    begins: datetime | None = None
     ports: Ports = field(default_factory=Ports)
     usual_ports: Mapping[str, int] = field(default_factory=dict)
 
@@ -212,6 +215,8 @@ class LocalCloud:
             FirestoreChoiceError: the Firestore asked for cannot be had.
             FunctionsStartError: main.py does not start; the message shows its last log lines.
             ProjectError: there is no function named as the webhook.
+            ValueError: the clock is to begin in the machine's past.
+            ClockError: it is to begin at all, and the functions run in Google's emulator.
         """
         # Whatever ends the start, Ctrl-C included, stops what has started by then.
         with ExitStack() as stack:
@@ -231,6 +236,9 @@ class LocalCloud:
         self.logs = folder / "functions.log"
         self.clock = MovableClock(folder / "clock")
         stack.callback(self.clock.close)
+        if settings.begins is not None:
+            self._check_clock()
+            self.clock.move_to(settings.begins)
         self._credentials: dict[str, str] = {}
         self._functions = self._start_parts(stack)
         self.functions_url = self._functions.url
@@ -332,9 +340,12 @@ class LocalCloud:
         Raises:
             ClockError: the functions run in Google's emulator, which keeps the machine's time.
         """
+        self._check_clock()
+        return self.cron.advance(step)
+
+    def _check_clock(self) -> None:
         if self.settings.suite is not None:
             raise ClockError("Google's functions emulator keeps the machine's time; a scheduled function can be fired")
-        return self.cron.advance(step)
 
     def call(self, name: str, data: Any, id_token: str | None = None) -> Any:
         """Call a callable as the app does, with `data` (any JSON value), and return its result.

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -21,7 +21,7 @@ from google.oauth2 import service_account
 from openai import OpenAI
 
 from localcloud.callables import CallableError
-from localcloud.cloud import LocalCloud, Ports
+from localcloud.cloud import ClockError, LocalCloud, Ports
 from localcloud.firestore_choice import FirestoreChoiceError
 from localcloud.functions_process import FunctionsStartError
 from localcloud.project import ProjectError
@@ -230,6 +230,19 @@ def test_firestore_can_be_chosen_by_environment(sample: Path, monkeypatch: pytes
     with LocalCloud(sample) as cloud:
         assert (cloud.firestore.kind, cloud.firestore.why) == ("embedded", "asked for")
         assert cloud.firestore.embedded is cloud.firestore.server
+
+
+def test_the_clock_begins_when_asked(sample: Path) -> None:
+    """Next midnight, say; no tick of the time before it is due. A past is refused, for leases rest on time."""
+    midnight = datetime.combine(datetime.now(UTC).date() + timedelta(days=1), datetime.min.time(), UTC)
+
+    with LocalCloud(sample, begins=midnight) as cloud:
+        assert timedelta(0) <= cloud.clock() - midnight < timedelta(minutes=5)
+        assert cloud.cron.next_due() > midnight
+    with pytest.raises(ValueError, match="does not go back"), LocalCloud(sample, begins=midnight - timedelta(days=2)):
+        pass
+    with pytest.raises(ClockError, match="machine's time"), LocalCloud(sample, suite="official", begins=midnight):
+        pass
 
 
 def test_an_unknown_firestore_is_refused(sample: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,9 +34,11 @@ def browser() -> Iterator["Browser"]:
 
 @pytest.fixture(scope="module")
 def cloud(browser: "Browser") -> Iterator[LocalCloud]:
-    """The running product. Only where there is a browser."""
+    """The running product, on a morning: a day has hours to come at whatever hour the tests run. Only where there is a
+    browser."""
     del browser
-    with ecolane_cloud(openai="standin", firestore="embedded") as cloud:
+    morning = datetime.combine(datetime.now(UTC).date() + timedelta(days=1), time(hour=6), UTC)
+    with ecolane_cloud(openai="standin", firestore="embedded", begins=morning) as cloud:
         yield cloud
 
 
