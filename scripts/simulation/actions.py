@@ -110,8 +110,9 @@ def _classify(
     return lambda deps: classify_image(ClassifyImage.model_validate(request), user, deps)
 
 
-def _classify_many(world: World, user: str, keys: list[str]) -> Call:
-    images = [{"requestId": key, "imagePath": _uploaded(world, user, key)} for key in keys]
+def _classify_many(world: World, user: str, keys: list[str], twice: Sequence[str] = ()) -> Call:
+    files = [*((key, ()) for key in keys), *((key, (user, keys[0])) for key in twice)]
+    images = [{"requestId": key, "imagePath": _uploaded(world, user, key, of)} for key, of in files]
     return lambda deps: classify_images(ClassifyImages.model_validate({"images": images}), user, deps)
 
 

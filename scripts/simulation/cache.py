@@ -4,9 +4,8 @@ again. How photos are alike is written down here once more, apart from the code 
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from functions.core.cache.fingerprints import COLOUR_BYTES, CUTS, Fingerprint
 from functions.core.config.runtime import ImageRules
@@ -26,8 +25,7 @@ QUESTIONS: tuple[dict[str, Any], ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Sent:
+class Sent(NamedTuple):
     """What a photo says of itself in the comment of its file: its path, and whose picture it is, so many bits away."""
 
     path: str
@@ -100,6 +98,9 @@ def repeats(seed: int, photos: int, end: float, users: int) -> Iterator[tuple[fl
             photo = {"key": keys[-1], "of": [user, first], "bits": dice.choice(BITS)}
             asked = {"user": "user-0" if dice.random() < 0.1 else user, "mode": dice.choice(LANES)}
             yield at, "classify", {**dice.choice(QUESTIONS), **photo, **asked}
+        keys = [f"sent-beside-{number}-{beside}" for beside in range(2)]
+        yield at + 5.0, "classify_many", {"user": user, "keys": keys, "twice": [f"sent-twice-{number}"]}
+        yield at + 6.0, "classify", {"user": user, "key": f"sent-soon-{number}", "of": [user, keys[0]], "mode": "batch"}
         yield at - 10.0, "believe", {}
 
 
@@ -124,6 +125,25 @@ def served(job: Fields) -> bool:
 def paid_back(job: Fields) -> bool:
     """Tell whether the price of such an answer came back."""
     return served(job) and job.get("dispute") is not None
+
+
+def wrong_twins(
+    kind: str, details: Mapping[str, Any], answer: Fields, jobs: Mapping[str, Fields], uploads: Mapping[str, bytes]
+) -> Iterator[str]:
+    """Yield each photo that is said to have been sent already, and was not: by this user, the same file, with the same
+    question."""
+    results = answer["results"] if kind == "classify_many" else [{"requestId": details["key"], "job": answer}]
+    for result in results:
+        if result.get("job", {}).get("alreadySent"):
+            user, of = details["user"], jobs[result["job"]["jobId"]]
+            asked = user, details.get("region"), details.get("language")
+            if asked != (of["uid"], of["requestedRegion"], of["requestedLanguage"]):
+                yield f"{asked} is shown the job of {of['uid']}, {of['requestedRegion']}, {of['requestedLanguage']}"
+            mine, other = (
+                sent(uploads[path]) for path in (f"users/{user}/uploads/{result['requestId']}.jpg", of["imagePath"])
+            )
+            if mine[1:] != other[1:]:
+                yield f"{user} sent {mine} and is shown the job of {other}"
 
 
 def wrong_hits(

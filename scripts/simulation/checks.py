@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from scripts.simulation.actions import job_id_of, photo_path
-from scripts.simulation.cache import paid_back, served, wrong_hits
+from scripts.simulation.cache import paid_back, served, wrong_hits, wrong_twins
 from scripts.simulation.documents import Documents, Fields
 from scripts.simulation.faults import Kind
 from scripts.simulation.invariants import Violation
@@ -417,6 +417,16 @@ def answers_given_again_are_right(books: Books) -> Iterator[Violation]:
     yield from (Violation("cache", wrong) for wrong in found)
 
 
+def twins_are_the_same_file(books: Books) -> Iterator[Violation]:
+    """What is said to have been sent already was, by its user."""
+    actions = {str(action.number): action for action in books.world.history.actions}
+    for outcome in books.world.outcomes:
+        if outcome.what in {"classify", "classify_many"} and outcome.how == "ok" and outcome.key in actions:
+            details = actions[outcome.key].details
+            found = wrong_twins(outcome.what, details, outcome.value, books.jobs, books.world.uploads)
+            yield from (Violation("cache", wrong) for wrong in found)
+
+
 def slots_add_up(books: Books) -> Iterator[Violation]:
     """The slots of a day come to what its book says, by the same review."""
     for day, usage in books.usage.items():
@@ -614,6 +624,7 @@ CHECKS: tuple[Check, ...] = (
     jobs_are_counted,
     arms_are_kept,
     answers_given_again_are_right,
+    twins_are_the_same_file,
     slots_add_up,
     everybody_is_refreshed,
     storage_is_tidy,

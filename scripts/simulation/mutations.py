@@ -179,6 +179,13 @@ MUTATIONS: tuple[Mutation, ...] = (
         "take any photo for the same file", "core.cache.lookup:nearest", places.comparison("sha"), "True", _repeating
     ),
     Mutation(
+        "take a call's photos for one file",
+        "use_cases.jobs.cached_answers:_compare",
+        places.argument("setdefault", 0),
+        "b''",
+        _repeating,
+    ),
+    Mutation(
         "keep everybody's photos together",
         "adapters.firestore.cache:CacheDocuments._cache_ref",
         places.argument("document", 1),

@@ -30,6 +30,15 @@ def source_of(found: Job | None, wanted: Job, model: str, prompt_version: str) -
     return Source(result, found.completed_at, disputed=found.dispute is not None)
 
 
+def answers_soon(found: Job | None, wanted: Job, lane: Lane) -> bool:
+    """Whether an earlier job of the user, for the same file, is about to be answered, as soon as this lane would: a
+    photo that is wanted now does not wait for a batch."""
+    if found is None or found.uid != wanted.uid or found.status not in {Status.QUEUED, Status.PROCESSING}:
+        return False
+    in_time = found.lease_until is None or found.lease_until > wanted.created_at
+    return in_time and (found.mode is Lane.INSTANT or lane is Lane.BATCH)
+
+
 def rules_now(rules: CacheRules, bits_max: int | None, now: datetime) -> Rules:
     """Return what holds for a look-up now, in a family that is certified within `bits_max`."""
     oldest = now - timedelta(days=rules.age_days_max)

@@ -3,6 +3,9 @@
     the user's entries, 1 read ► an entry like the photo ► its job, 1 read ► hit    the order's job is done
                                └ none                                      └ miss   the charge writes an entry
 
+A file that waits for its answer already is named, by that job, and not paid for again: so are files alike in one call.
+Photos that are only nearly alike are not, since an answer that is dangerous or unsure is for none but its own.
+
 The jobs of all entries that a call has found are read together. A look-up that fails is a miss, for whatever reason:
 nobody waits for it, and nobody pays for it. It comes before the charge, because it decides the price.
 """
@@ -21,7 +24,15 @@ from functions.core.cache.entries import Entries, Entry, Remembered, evicted
 from functions.core.cache.keys import Asked, family_of, key_of
 from functions.core.cache.lookup import Miss, Tier, nearest, weigh
 from functions.core.cache.state import near_tier
-from functions.core.jobs.cached import answered_again, at_the_cached_price, noted, rules_now, source_of
+from functions.core.config.runtime import CacheMode
+from functions.core.jobs.cached import (
+    answered_again,
+    answers_soon,
+    at_the_cached_price,
+    noted,
+    rules_now,
+    source_of,
+)
 from functions.core.jobs.jobs import JOB_LIFETIME, Status
 from functions.core.model.classification import answer_schema
 from functions.core.model.provider_outage import Door
@@ -41,12 +52,16 @@ _SCHEMA = json.dumps(answer_schema(), sort_keys=True)
 
 
 def look_up(orders: Sequence[Order], uid: str, deps: Deps, *, fresh: bool) -> Remembered | None:
-    """Look these orders' photos up among their user's. An order of a hit has its job done; what is refused unless it is
-    known, and is not, gets its error. Returns what the charge is to write besides, None if nothing."""
-    asked = [order for order in orders if order.known is not None]
+    """Look these orders' photos up among their user's, and among each other. An order of a hit has its job done, and
+    one whose file waits already its `twin`; what is refused unless it is known, and is not, gets its error. Returns
+    what the charge is to write besides, None if nothing."""
+    now, rules = deps.clock(), deps.runtime().cache
+    known = [order for order in orders if order.known is not None]
+    if rules.exact is CacheMode.ON and not fresh:
+        _compare(known)
+    asked = [order for order in known if order.same_as is None]
     if not asked:
         return None
-    now, rules = deps.clock(), deps.runtime().cache
     entries: Entries = {}
     try:
         entries = deps.store.cache_entries(uid)
@@ -57,13 +72,21 @@ def look_up(orders: Sequence[Order], uid: str, deps: Deps, *, fresh: bool) -> Re
     except Exception:  # noqa: BLE001  (whatever it is, the model can be asked)
         log.warning(log.Event.CACHE_FAILED, stack_trace=traceback.format_exc())
     for order in asked:
-        if order.job.status is not Status.DONE:
+        if order.job.status is not Status.DONE and order.waiting:
             order.error = order.unless_known
     new = [order.entry for order in asked if order.entry and order.waiting and order.job.status is not Status.DONE]
     if not new:
         return None
     oldest = (now - timedelta(days=rules.age_days_max)).date()
     return Remembered(new, evicted(entries, new, oldest), now + JOB_LIFETIME)
+
+
+def _compare(orders: Sequence[Order]) -> None:
+    """Find the files that are alike in one call, which has one region and one language."""
+    firsts: dict[bytes, Order] = {}
+    for order in orders:
+        if order.known is not None and (first := firsts.setdefault(order.known.sha, order)) is not order:
+            order.same_as = first
 
 
 def _find(order: Order, entries: Entries, deps: Deps) -> Candidate | None:
@@ -86,6 +109,9 @@ def _answer(order: Order, candidate: Candidate, found: Job | None, deps: Deps, *
     job, config, asked = order.job, deps.runtime(), _asked(order.job, deps)
     source, family = source_of(found, job, asked.model, asked.prompt_version), family_of(asked)
     if source is None:
+        same_file = candidate.tier is Tier.EXACT and config.cache.exact is CacheMode.ON and not fresh
+        if same_file and answers_soon(found, job, Lane(job.mode) if order.allow_batch else order.asked.lane):
+            order.twin = found
         return
     tier = near_tier(deps.current.get().cache.families, family)
     why = weigh(candidate, source, rules_now(config.cache, tier.serves, deps.clock()))

@@ -36,7 +36,8 @@ def classify_image(request: ClassifyImage, uid: str, deps: Deps) -> dict[str, An
     `requestedMode`, and `closedBecause` is `OPERATOR` or `BUDGET`.
 
     A photo that the user has sent before can be answered by the answer it got then, whichever lane is open: see
-    `cached_answers`. `servedFrom` then says which one.
+    `cached_answers`. `servedFrom` then says which one. While such a photo still waits for its answer, its job is
+    returned, with `alreadySent`, and nothing is charged.
 
     Raises:
         NotYourImage, ImageNotFound, InvalidImage: about the photo; nothing is charged or stored.
@@ -53,7 +54,7 @@ def classify_image(request: ClassifyImage, uid: str, deps: Deps) -> dict[str, An
     if order.error is not None:
         raise order.error
     if order.version is None:
-        return job_view(order.job)
+        return order.view()
     job = order.job
     if job.status is Status.PROCESSING:
         job = classify_now(job, order.photo, order.version, deps, order.kept)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from functions.core.jobs.jobs import job_view
 from functions.core.jobs.opening import Asked
 from functions.core.shared.errors import InvalidRequest
 from functions.core.shared.lanes import Lane
@@ -54,6 +53,6 @@ def classify_images(request: ClassifyImages, uid: str, deps: Deps) -> dict[str, 
 
 def _result(request_id: str, order: Order) -> dict[str, Any]:
     if order.error is None:
-        return {"requestId": request_id, "job": job_view(order.job)}
+        return {"requestId": request_id, "job": order.view()}
     error = {"reason": order.error.reason, "message": order.error.message, **order.error.details}
     return {"requestId": request_id, "error": error}

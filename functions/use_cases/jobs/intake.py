@@ -1,7 +1,8 @@
 """Taking photos in: check, charge and store. Shared by `classify_image` and `classify_images`.
 
 check paths and prices, fetch the photos         nothing is charged for a photo that cannot be used
-look the photos up                               one that the user has sent before is done by the answer it got then
+look the photos up                               one that the user has sent before is done by the answer it got then;
+                                                 one that waits already is named, and not charged
 charge + ledger entries + jobs, one transaction  a job's id follows from its key: a replay meets it and stops
 """
 
@@ -50,8 +51,11 @@ def place(orders: Sequence[Order], options: Options, deps: Deps) -> int | None:
     seen = _look(orders, uid, deps, may_hit=may_hit)
     admission.fetch(orders, uid, deps)
     remembered = look_up(_waiting(orders), uid, deps, fresh=options.fresh)
-    balance = _charge(orders, uid, seen, remembered, deps)
-    _answer_again([order for order in orders if order.error is not None], deps)
+    _answer_again([order for order in orders if order.named], deps)  # who has a job of its own keeps it
+    balance = _open(orders, uid, seen, remembered, deps)
+    if left := _left_alone(orders):
+        later = _open(left, uid, None, None, deps)
+        balance = balance if later is None else later
     admission.account_for(orders, uid, deps)
     if balance is None and any(order.version for order in orders):
         wallet = deps.store.get_wallet(uid)  # the reply to our own charge was lost
@@ -88,6 +92,32 @@ def _look(orders: Sequence[Order], uid: str, deps: Deps, *, may_hit: bool) -> St
     for order in waiting:
         order.error = decided.refused.get(order.job.job_id) if isinstance(decided, Opened) else None
     return seen
+
+
+def _open(
+    orders: Sequence[Order], uid: str, seen: StoredWallet | None, remembered: Remembered | None, deps: Deps
+) -> int | None:
+    """Charge for these orders, and answer those whose key was used before. Returns the balance left, None if nothing
+    was charged."""
+    balance = _charge(orders, uid, seen, remembered, deps)
+    _answer_again([order for order in orders if order.error is not None], deps)
+    return balance
+
+
+def _left_alone(orders: Sequence[Order]) -> list[Order]:
+    """Give each order the job of the same file in its call. Returns those whose first came to nothing, which go their
+    own way."""
+    left = []
+    for order in orders:
+        first = order.same_as
+        if first is None or order.replayed or order.error is not None:
+            continue
+        if first.error is None:
+            order.twin = first.twin or first.job
+        else:
+            order.same_as = None
+            left.append(order)
+    return left
 
 
 def _charge(

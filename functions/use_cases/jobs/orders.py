@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, StringConstraints
 
 from functions.core.budget.holds import Mode
-from functions.core.jobs.jobs import Job
+from functions.core.jobs.jobs import Job, job_view
 from functions.core.jobs.opening import Asked, batch_job, instant_job
 from functions.core.jobs.queue_stats import expected_wait_minutes
 from functions.core.jobs.uploads import PATH_CHARACTERS_MAX
@@ -48,7 +48,9 @@ class Order:
 
     What is `looked_up` is then `known` by its fingerprint. Either the job is done by an earlier answer, or `entry` is
     what will find it, and `kept` the answer that the model's is compared with, if there was one. `unless_known` is what
-    it is refused with if it is not answered that way.
+    it is refused with if it is not answered that way. A file that the user has sent before, or that is `same_as` the
+    one of another order of the call, is not paid for twice: `twin` is the job that is to answer it, and `replayed` says
+    that it has a job of its own all the same, from an earlier call.
     """
 
     asked: Asked
@@ -64,11 +66,22 @@ class Order:
     photo: bytes = b""
     version: datetime | None = None
     replayed: bool = False
+    same_as: Order | None = None
+    twin: Job | None = None
 
     @property
     def waiting(self) -> bool:
         """Whether nothing has come of it yet."""
-        return self.error is None and self.version is None and not self.replayed
+        return self.error is None and self.version is None and not (self.replayed or self.named)
+
+    @property
+    def named(self) -> bool:
+        """Whether another job is to answer it."""
+        return (self.same_as or self.twin) is not None and not self.replayed
+
+    def view(self) -> dict[str, Any]:
+        """Return what the app is shown of the job that answers it."""
+        return {**job_view(self.twin), "alreadySent": True} if self.twin and self.named else job_view(self.job)
 
 
 def new_order(asked: Asked, deps: Deps, *, allow_batch: bool = True) -> Order:

@@ -9,7 +9,15 @@ from functions.core.cache.entries import Entry
 from functions.core.cache.fingerprints import Fingerprint
 from functions.core.cache.lookup import Candidate, Source, Tier
 from functions.core.config.runtime import CacheMode, CacheRules, TokenRules
-from functions.core.jobs.cached import answered_again, as_a_hit, at_the_cached_price, noted, rules_now, source_of
+from functions.core.jobs.cached import (
+    answered_again,
+    answers_soon,
+    as_a_hit,
+    at_the_cached_price,
+    noted,
+    rules_now,
+    source_of,
+)
 from functions.core.jobs.jobs import Dispute, Job, Status, job_view
 from functions.core.shared.lanes import Lane
 from tests.builders import NOW, classification, job
@@ -60,6 +68,33 @@ def test_a_disputed_answer_says_so() -> None:
 def test_a_job_that_is_gone_says_nothing() -> None:
     """TTL deletes jobs, and entries outlive them by a little."""
     assert said_by(None) is None
+
+
+SOON, LATER = NOW + timedelta(days=3), NOW + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "instant", "batch"),
+    [
+        ({"status": Status.QUEUED, "mode": Lane.BATCH}, False, True),
+        ({"status": Status.PROCESSING, "mode": Lane.BATCH, "lease_until": SOON}, False, True),
+        ({"status": Status.PROCESSING, "mode": Lane.INSTANT, "lease_until": SOON}, True, True),
+        ({"status": Status.PROCESSING, "mode": Lane.INSTANT, "lease_until": LATER}, False, False),
+        ({"status": Status.QUEUED, "mode": Lane.BATCH, "uid": "bob"}, False, False),
+        ({"status": Status.DONE}, False, False),
+        ({"status": Status.FAILED}, False, False),
+    ],
+    ids=str,
+)
+def test_a_job_under_way_answers_who_can_wait_as_long(changes: dict[str, Any], instant: bool, batch: bool) -> None:
+    """A call whose lease is over never answers; and a photo that is wanted now does not wait for a batch."""
+    found = FOUND.model_copy(update=changes)
+    assert (answers_soon(found, WANTED, Lane.INSTANT), answers_soon(found, WANTED, Lane.BATCH)) == (instant, batch)
+
+
+def test_no_job_answers_nobody() -> None:
+    """TTL has deleted it."""
+    assert not answers_soon(None, WANTED, Lane.BATCH)
 
 
 def test_an_answer_ends_by_its_age_or_by_a_date() -> None:

@@ -253,7 +253,7 @@ def test_a_failed_or_unanswered_job_answers_nobody(cloud: InProcessCloud) -> Non
     with pytest.raises(ProviderUnavailable):
         send(cloud)
     queued = send(cloud, mode="batch")
-    assert (queued["status"], queued["servedFrom"]) == ("queued", None)
+    assert (queued["status"], queued["servedFrom"], "alreadySent" in queued) == ("queued", None, False)
     done = send(cloud)
     assert done["servedFrom"] is None
     assert list(stored(cloud, "users/ann/cachedPhotos/main")["entries"]) == [done["jobId"]]
@@ -359,11 +359,11 @@ def test_a_job_that_cannot_be_read_is_a_miss(cloud: InProcessCloud) -> None:
     cloud.client.document(f"aiJobs/{damaged['jobId']}").update({"tokensCost": "five"})
     images = [
         {"requestId": f"photo-again-{number}", "imagePath": cloud.upload("ann", f"again-{number}.jpg", data)}
-        for number, data in enumerate((BOTTLE, BATTERY, BATTERY))
+        for number, data in enumerate((BOTTLE, BATTERY))
     ]
     found = classify_images(ClassifyImages.model_validate({"images": images}), "ann", cloud.deps)["results"]
     sources = [each["job"]["servedFrom"] for each in found]
-    assert (sources[0], [each["jobId"] for each in sources[1:]]) == (None, [sound["jobId"]] * 2)
+    assert (sources[0], sources[1]["jobId"]) == (None, sound["jobId"])
 
 
 def test_entries_that_cannot_be_read_are_a_miss(cloud: InProcessCloud) -> None:
@@ -521,3 +521,99 @@ def test_many_photos_are_looked_up_with_one_read_of_the_entries(cloud: InProcess
     assert classify_images(request, "ann", cloud.deps)["results"] == [
         {"requestId": image["requestId"], "job": each} for image, each in zip(images, jobs, strict=True)
     ]
+
+
+def many(cloud: InProcessCloud, *datas: bytes, call: str = "call", **options: Any) -> dict[str, Any]:
+    """Have these photos classified by one call, whose keys follow from its name."""
+    images = [
+        {"requestId": f"{call}-photo-{number}", "imagePath": cloud.upload("ann", f"{call}-{number}.jpg", data)}
+        for number, data in enumerate(datas)
+    ]
+    return classify_images(ClassifyImages.model_validate({"images": images, **options}), "ann", cloud.deps)
+
+
+# The same file, before its answer is there
+
+
+def test_files_alike_in_one_call_are_paid_for_once(cloud: InProcessCloud) -> None:
+    """The later ones name the job of the first, for a read each; the same call again says the same."""
+    send(cloud, HOLDER, mode="batch")
+    cloud.firestore.bill.reset()
+    answer = many(cloud, BOTTLE, BATTERY, BOTTLE, BOTTLE)
+    totals = cloud.firestore.bill.snapshot()["totals"]
+    jobs = [each["job"] for each in answer["results"]]
+    assert [each.get("alreadySent") for each in jobs] == [None, None, True, True]
+    assert {each["jobId"] for each in (jobs[0], *jobs[2:])} == {jobs[0]["jobId"]} != {jobs[1]["jobId"]}
+    assert (answer["balance"], len(listed(cloud, "aiJobs"))) == (197, 3)
+    assert (totals["reads"], totals["writes"]) == (2 + 2, 1 + 1 + 2 * 2)
+    again = many(cloud, BOTTLE, BATTERY, BOTTLE, BOTTLE)
+    assert ([each["job"] for each in again["results"]], again["balance"]) == (jobs, None)
+    assert [each["job"]["jobId"] for each in many(cloud, BOTTLE, BOTTLE, call="fresh", fresh=True)["results"]] != [
+        jobs[0]["jobId"]
+    ] * 2
+
+
+def test_files_alike_that_are_known_are_one_hit(cloud: InProcessCloud) -> None:
+    """The first of them is answered by the earlier answer, the others by it."""
+    first = send(cloud)
+    hit, twin = (each["job"] for each in many(cloud, BOTTLE, BOTTLE)["results"])
+    assert (hit["servedFrom"]["jobId"], twin["jobId"], twin["result"]) == (first["jobId"], hit["jobId"], hit["result"])
+    assert stored(cloud, "users/ann/wallet/main")["balance"] == 194
+
+
+def test_who_is_alike_with_a_refused_one_goes_its_own_way(cloud: InProcessCloud) -> None:
+    """Its key is used for another photo, and this one's is not; what the wallet refuses, it refuses twice."""
+    many(cloud, BATTERY, call="used")
+    images = [
+        {"requestId": "used-photo-0", "imagePath": cloud.upload("ann", "a.jpg", BOTTLE)},
+        {"requestId": "free-photo-0", "imagePath": cloud.upload("ann", "b.jpg", BOTTLE)},
+    ]
+    answer = classify_images(ClassifyImages.model_validate({"images": images}), "ann", cloud.deps)
+    used, free = answer["results"]
+    assert (used["error"]["reason"], free["job"]["status"], answer["balance"]) == ("KEY_REUSED", "queued", 198)
+    configure(cloud, tokens={"batchPrice": 200, "instantPrice": 200})
+    refused = many(cloud, HOLDER, HOLDER, call="dear")["results"]
+    assert [each["error"]["reason"] for each in refused] == ["INSUFFICIENT_TOKENS"] * 2
+
+
+def test_a_file_that_is_queued_is_named_and_not_paid_for_twice(cloud: InProcessCloud) -> None:
+    """By the job that waits, until it is answered; a photo that is wanted now is classified now."""
+    queued = send(cloud, mode="batch")
+    cloud.firestore.bill.reset()
+    twin = send(cloud, mode="batch")
+    totals = cloud.firestore.bill.snapshot()["totals"]
+    assert twin == {**{name: value for name, value in queued.items() if name != "balance"}, "alreadySent": True}
+    assert (totals["reads"], totals["writes"]) == (3, 0)
+    assert many(cloud, BOTTLE)["results"][0]["job"] == twin
+    assert stored(cloud, "users/ann/wallet/main")["balance"] == 199
+    assert send(cloud, mode="batch", fresh=True)["jobId"] != queued["jobId"]
+    assert send(cloud, data=BATTERY, mode="batch", region="Oslo")["jobId"] != queued["jobId"]
+    now = send(cloud)
+    assert (now["status"], now["tokensCost"]) == ("done", 5)
+
+
+def test_while_the_lane_is_closed_a_queued_file_is_named_to_who_takes_a_batch(cloud: InProcessCloud) -> None:
+    """And refused to who does not."""
+    queued = send(cloud, mode="batch")
+    configure(cloud, instant={"open": False})
+    assert send(cloud)["jobId"] == queued["jobId"]
+    with pytest.raises(InstantClosed):
+        send(cloud, allowBatch=False)
+
+
+def test_a_key_that_was_paid_for_keeps_its_job(cloud: InProcessCloud) -> None:
+    """Though the same file waits under another key: the call is a repeated one."""
+    first = send(cloud, mode="batch")
+    configure(cloud, {})
+    path = cloud.upload("ann", "second.jpg", BOTTLE)
+    request = ClassifyImage.model_validate({"requestId": "the-same-key", "imagePath": path, "mode": "batch"})
+    second = classify_image(request, "ann", cloud.deps)
+    configure(cloud)
+    assert second["jobId"] != first["jobId"]
+    assert classify_image(request, "ann", cloud.deps) == {n: value for n, value in second.items() if n != "balance"}
+
+
+def test_in_shadow_nobody_is_named(cloud: InProcessCloud) -> None:
+    """Nothing changes for users: each photo has a job of its own."""
+    configure(cloud, {"exact": "shadow", "near": "on"})
+    assert len({each["job"]["jobId"] for each in many(cloud, BOTTLE, BOTTLE)["results"]}) == 2
