@@ -192,6 +192,14 @@ def guard_rollouts(tick: Tick) -> None:
     run_cron(tick, use_case)
 
 
+@on_schedule(schedule="20 0 * * *", **SWEEP)
+def plan_ahead(tick: Tick) -> None:
+    """Forecast five weeks of photos and cost, under the limits."""
+    from functions.use_cases.insights.plan_ahead import plan_ahead as use_case
+
+    run_cron(tick, use_case)
+
+
 @on_call(operators="read", **OPERATOR)
 def admin_stats(call: Call) -> Answer:
     """Show operators budget, queue, batches, crons, refresh, dead letters, alerts and costs."""

@@ -21,6 +21,7 @@ from functions.core.shared.errors import EcolaneError
 from functions.core.shared.lanes import Lane
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
+from functions.use_cases.insights.plan_ahead import plan_ahead
 from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
 from functions.use_cases.jobs.recover_jobs import recover_jobs
 from functions.use_cases.operations.admin_set_config import AdminSetConfig, admin_set_config
@@ -38,6 +39,7 @@ VISITOR, OPERATOR = "visitor", "operator"
 
 DAYS_MAX = 400
 
+_PLAN_AT = timedelta(minutes=20)
 _HOUR, _QUARTER = timedelta(hours=1), timedelta(minutes=15)
 _LATELY = timedelta(days=2)
 """For so long crons run every quarter of an hour, which is what a day's curve is made of; before it every two hours,
@@ -114,6 +116,7 @@ class PlayedDays:
         lately = self._end - begins <= _LATELY
         acts = list(self._ticks(begins, self._crons, _QUARTER if lately else 2 * _HOUR))
         acts += self._ticks(begins, lambda: guard_budget(self._cloud.deps), _QUARTER if lately else 6 * _HOUR)
+        acts.append((begins + _PLAN_AT, lambda: plan_ahead(self._cloud.deps)))
         acts += self._events(day, begins)
         acts += [(at, partial(self._visit, user)) for user in self._callers(day) for at in self._when(begins)]
         for at, act in sorted(acts, key=lambda act: act[0]):

@@ -75,6 +75,9 @@ SCHEMA: dict[str, dict[str, str]] = {
         "time?": "reviewedAt usersAt",
     },
     "budget/*/shards/*": {"int": "limit reserved spent excess", "map": "costs tally rollouts"},
+    "forecasts/*": {
+        "map?": "days issued lanes month planning months",
+    },
     "usage/*": {"list": "slots", "int": "rounds", "map?": "rows"},
     "alerts/*": {
         "str": "kind day text key",

@@ -91,7 +91,7 @@ def test_a_function_is_deployed_under_its_own_name() -> None:
 def test_schedules_are_in_unix_cron() -> None:
     """Only then does Scheduler send the schedule's own time, by which a repeated tick is known."""
     schedules = [endpoint["scheduleTrigger"]["schedule"] for endpoint in crons()]
-    assert len(schedules) == 6
+    assert len(schedules) == 7
     assert all(len(schedule.split()) == 5 for schedule in schedules)
 
 

@@ -77,6 +77,15 @@ def trends(visit: Opened, _: Path) -> "Page":
     return page
 
 
+def ahead(visit: Opened, _: Path) -> "Page":
+    """What is to come, of which a new cloud knows nothing: see test_ahead.py."""
+    page = visit.operate()
+    page.get_by_role("link", name="Ahead").click()
+    page.get_by_text("There is no forecast yet.").wait_for()
+    page.get_by_text("Add days").click()
+    return page
+
+
 def alerts(visit: Opened, _: Path) -> "Page":
     """What happened, and who changed what."""
     page = visit.operate()
@@ -115,6 +124,7 @@ VIEWS: tuple[Callable[[Opened, Path], "Page"], ...] = (
     wallet,
     now,
     trends,
+    ahead,
     alerts,
     settings,
     users,

@@ -1,6 +1,10 @@
-"""What days were like: `usage/{day}`, and counts of rows that no document sums up."""
+"""What days were like: `usage/{day}`, and counts of rows that no document sums up; and what they make one expect:
+`forecasts`."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from functions.adapters.firestore.client import Documents
 from functions.adapters.firestore.query import Query
@@ -9,6 +13,11 @@ from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.writes import run_transaction
 from functions.core.insights.usage_day import UsageDay
 from functions.core.wallet.ledger import Reason
+
+if TYPE_CHECKING:
+    from functions.core.insights.day_notes import DayNotes
+    from functions.core.insights.issues import Issues
+    from functions.core.insights.plan import Plan
 
 ROWS_MAX = 10_000_000
 """Rows of a day that are counted; one read for every thousand."""
@@ -39,6 +48,23 @@ class UsageDocuments(Documents):
         query = days.where("__name__", ">=", days.document(since)).where("__name__", "<=", days.document(until))
         found = query.select(list(fields)).limit(DAYS_MAX).stream()
         return {each.id: sound_fields(UsageDay, each)[0] for each in found}
+
+    def forecast_documents(self, weekday: int) -> tuple[DayNotes, Issues]:
+        """Read the days in short, and the forecasts that were issued on a weekday. Two reads."""
+        from functions.core.insights.day_notes import DayNotes  # noqa: PLC0415  (20 ms of every other cold start)
+        from functions.core.insights.issues import Issues  # noqa: PLC0415
+
+        paths = ("forecasts/days", f"forecasts/weekday-{weekday}")
+        days, issued = self._client.get_all([self._client.document(path) for path in paths])
+        return sound_fields(DayNotes, days)[0], sound_fields(Issues, issued)[0]
+
+    def write_plan(self, notes: DayNotes, weekday: int, issues: Issues, plan: Plan) -> None:
+        """Store all that a plan was made of with it. Three writes, in one commit."""
+        documents = {"days": notes, f"weekday-{weekday}": issues, "current": plan}
+        writes = self._client.batch()
+        for name, document in documents.items():
+            writes.set(self._client.document("forecasts", name), document.model_dump(by_alias=True))
+        writes.commit()
 
     def count_jobs(self, day: str, field: str, value: str) -> int:
         """Count the jobs of a day that have this in a field. One read for every thousand."""

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
 
+from functions.core.config.events import AheadRules
 from functions.core.config.plans import Allowances, Plans
 from functions.core.config.price_overrides import PriceOverride
 from functions.core.rollouts.flags import Flags
@@ -197,6 +198,7 @@ class RuntimeConfig(Record):
     refresh: RefreshRules = RefreshRules()
     model: ModelRules = ModelRules()
     cache: CacheRules = CacheRules()
+    ahead: AheadRules = AheadRules()
     flags: Flags = Flags()
     default_region: Annotated[str, Field(min_length=2, max_length=64)] = "US"
     default_language: Annotated[str, Field(min_length=2, max_length=35)] = "en"

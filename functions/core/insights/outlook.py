@@ -1,7 +1,8 @@
 """What a forecast means: for the bill under its limits, and for the hours, weekdays and months that are busier."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import accumulate
 from statistics import fmean, median
@@ -22,6 +23,10 @@ class Lane:
     expected: Sequence[float]
     paths: Sequence[Sequence[float]]
     photo_micros: float
+
+    def between(self, first: int, end: int) -> "Lane":
+        """Return it for some of its days alone."""
+        return replace(self, expected=self.expected[first:end], paths=[path[first:end] for path in self.paths])
 
 
 @dataclass(frozen=True)
@@ -45,14 +50,29 @@ class DayUnderLimits:
 def reach(lanes: Sequence[Lane], left_micros: int, first: date) -> Reach | None:
     """Return how likely the lanes together cost what is left of a limit, from the `first` day on. None if too few
     forecasts have been issued to tell."""
-    ways = min(len(lane.paths) for lane in lanes)
-    if ways < PATHS_MIN:
+    found = ways(lanes)
+    if found is None:
         return None
     hits = []
-    for way in range(1, ways + 1):  # the latest of each lane together: what one lane lost the other may have won
-        costs = _costs([lane.paths[-way] for lane in lanes], lanes)
+    for way in found:
+        costs = _costs([lane.expected for lane in way], way)
         hits += [day for day, spent in enumerate(accumulate(costs)) if spent >= left_micros][:1]
-    return Reach(len(hits) / ways, first + timedelta(days=round(median(hits))) if hits else None)
+    return Reach(len(hits) / len(found), first + timedelta(days=round(median(hits))) if hits else None)
+
+
+def ways(lanes: Sequence[Lane]) -> list[list[Lane]] | None:
+    """Return the lanes as each of their paths would have them; None if too few forecasts have been issued to tell. The
+    latest of each lane go together: what one lane lost the other may have won."""
+    count = min(len(lane.paths) for lane in lanes)
+    if count < PATHS_MIN:
+        return None
+    return [[replace(lane, expected=lane.paths[-way]) for lane in lanes] for way in range(1, count + 1)]
+
+
+def share_below(values: Sequence[float], share: float) -> float:
+    """Return what this share of the values, and of one to come, is not above."""
+    ordered = sorted(values)
+    return ordered[min(max(math.ceil((len(ordered) + 1) * share), 1), len(ordered)) - 1]
 
 
 def under_limits(lanes: Sequence[Lane], daily_limit_micros: int, left_micros: int, first: date) -> list[DayUnderLimits]:

@@ -20,5 +20,6 @@ CRON_MINUTES: Mapping[str, int] = {
     "refresh_credits": 5,
     "guard_budget": 15,
     "guard_rollouts": 1,
+    "plan_ahead": 24 * 60,
 }
 """How often each scheduled function runs, as main.py declares it."""

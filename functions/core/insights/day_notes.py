@@ -1,0 +1,132 @@
+"""Days in short, one line each in one document: what forecasts are made of, so that nobody reads the days again.
+
+A day that the guard has not noted to its end is missing. A missing day is taken for the same weekday of the week
+before, and counted.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from pydantic import Field
+
+from functions.core.budget.day_review import OPEN_DAYS
+from functions.core.budget.tally import total
+from functions.core.insights.day_rows import asked_for, complete
+from functions.core.insights.methods import INDEX_WEEKS, WEEK
+from functions.core.insights.usage_day import UsageDay
+from functions.core.shared.lanes import Lane
+from functions.core.shared.records import Kept
+from functions.core.shared.utc_days import day_bounds
+
+KEPT_DAYS = 3 * 366
+"""Three years: 140 KB of the megabyte that a document may have."""
+HOURS_DAYS = INDEX_WEEKS * WEEK
+DAY_HOURS = 24
+
+
+class NotedDay(Kept):
+    """A day: by lane the photos `asked` for, those whose calls have `ended` at the provider and what these cost, in
+    micro-dollars; photos `done` over both lanes, and those of them that the provider `answered`, which the cache did
+    not. `hours` are photos asked for in each, kept for eight weeks."""
+
+    asked: dict[str, int] = Field(default_factory=dict)
+    ended: dict[str, int] = Field(default_factory=dict)
+    micros: dict[str, int] = Field(default_factory=dict)
+    done: int = 0
+    answered: int = 0
+    hours: tuple[float, ...] = ()
+
+    @property
+    def photos(self) -> int:
+        """Return the photos asked for in both lanes."""
+        return sum(self.asked.values())
+
+
+class DayNotes(Kept):
+    """The days by their date. Stored in `forecasts/days`."""
+
+    days: dict[str, NotedDay] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Series:
+    """Days without a gap, oldest first, up to the one before `ends`; `filled` of them were not noted."""
+
+    begins: date
+    days: Sequence[NotedDay]
+    filled: int
+
+    @property
+    def ends(self) -> date:
+        """Return the day after the last one."""
+        return self.begins + timedelta(days=len(self.days))
+
+
+def needed_since(notes: DayNotes, today: date) -> date:
+    """Return the first day that has to be read: those that batches may have added to since, and whatever is new."""
+    latest = max(notes.days, default="")
+    open_since = today - timedelta(days=OPEN_DAYS)
+    return min(date.fromisoformat(latest), open_since) if latest else today - timedelta(days=KEPT_DAYS)
+
+
+def with_days(notes: DayNotes, days: Mapping[str, UsageDay], today: date) -> DayNotes:
+    """Return the notes with these days as they are now."""
+    found = {**notes.days, **{day: noted_day(day, usage) for day, usage in complete(days).items()}}
+    oldest, with_hours = ((today - timedelta(days=back)).isoformat() for back in (KEPT_DAYS, HOURS_DAYS))
+    kept = {
+        day: noted if day >= with_hours else noted.model_copy(update={"hours": ()})
+        for day, noted in sorted(found.items())
+        if oldest <= day < today.isoformat()
+    }
+    return notes.model_copy(update={"days": kept})
+
+
+def noted_day(day: str, usage: UsageDay) -> NotedDay:
+    """Return a day in short."""
+    tally = total(slot.tally for slot in usage.slots)
+    ended, micros, answered = dict.fromkeys(Lane, 0), dict.fromkeys(Lane, 0), 0
+    for lane in Lane:
+        for counters in tally.get(lane, {}).values():
+            ended[lane] += sum(n for name, n in counters.items() if name == "done" or name.startswith("failed:"))
+            micros[lane] += counters.get("micros", 0)
+            answered += counters.get("done", 0)
+    return NotedDay(
+        asked={lane.value: asked_for(usage, lane) for lane in Lane},
+        ended={lane.value: n for lane, n in ended.items()},
+        micros={lane.value: n for lane, n in micros.items()},
+        done=usage.rows.jobs.get("done", 0) if usage.rows else 0,
+        answered=answered,
+        hours=hours_of(day, usage),
+    )
+
+
+def hours_of(day: str, usage: UsageDay) -> tuple[float, ...]:
+    """Return the photos asked for in each hour of a day. A slot that lasts longer counts evenly in its hours."""
+    begins, ends = day_bounds(day)
+    hours, since = [0.0] * DAY_HOURS, begins
+    for slot in usage.slots:
+        until, photos = min(slot.until, ends), sum(slot.arrivals.values())
+        for hour in range(DAY_HOURS):
+            first = begins + timedelta(hours=hour)
+            shared = min(until, first + timedelta(hours=1)) - max(since, first)
+            if shared > timedelta():
+                hours[hour] += photos * (shared / (until - since))
+        since = max(since, until)
+    return tuple(round(each, 2) for each in hours)
+
+
+def series(notes: DayNotes, until: date) -> Series | None:
+    """Return the noted days up to the one before `until`; None before there is one. The first of all began in its
+    middle, and does not count."""
+    _, *known = sorted(day for day in notes.days if day < until.isoformat()) or [""]
+    if not known:
+        return None
+    begins = date.fromisoformat(known[0])
+    days: list[NotedDay] = []
+    filled = 0
+    for ahead in range((until - begins).days):
+        noted = notes.days.get((begins + timedelta(days=ahead)).isoformat())
+        filled += noted is None
+        days.append(noted or days[-min(WEEK, len(days))])
+    return Series(begins, days, filled)

@@ -1,0 +1,50 @@
+"""`plan_ahead`: once a day, what the next five weeks will bring, cost, and where a limit stops them.
+
+    read the days since the last plan ► forecast both lanes ► the cost under the limits ► store days, issue and plan
+
+Days are read once and kept in short. It may die anywhere and run twice: nothing is stored before its one commit, and a
+forecast that was issued stays as it was. A run that does not come leaves yesterday's plan.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from functions.core.insights.ahead import made_plan
+from functions.core.insights.day_notes import needed_since, with_days
+from functions.core.shared.lanes import Lane
+from functions.core.shared.utc_days import day_of
+from functions.use_cases.budget.days import call_micros, line_micros
+
+if TYPE_CHECKING:
+    from functions.core.insights.day_notes import DayNotes
+    from functions.wiring import Deps
+
+DAYS_AT_ONCE = 31
+
+
+def plan_ahead(deps: Deps) -> dict[str, int]:
+    """Run once. Returns counts: days `read`, `known` and `filled`, and photos `expected` over the days of the forecast.
+    Some eight reads and three writes; on an old project the first run reads every day once."""
+    now, rules = deps.clock(), deps.runtime()
+    today = date.fromisoformat(day_of(now))
+    kept, issues = deps.store.forecast_documents(today.weekday())
+    notes, read = _noted(kept, today, deps)
+    most = {Lane.INSTANT: call_micros(deps), Lane.BATCH: line_micros(deps)}
+    plan, issues = made_plan(notes, issues, rules.ahead.events, rules.budget, most, now)
+    deps.store.write_plan(notes, today.weekday(), issues, plan)
+    expected = round(sum(sum(lane.expected) for lane in plan.lanes.values()))
+    return {"read": read, "known": plan.known, "filled": plan.filled, "expected": expected}
+
+
+def _noted(notes: DayNotes, today: date, deps: Deps) -> tuple[DayNotes, int]:
+    """Return the notes with the days that they lack, and how many were read: the latest first, while there are any."""
+    since, last, read = needed_since(notes, today), today - timedelta(days=1), 0
+    while last >= since:
+        first = max(since, last - timedelta(days=DAYS_AT_ONCE - 1))
+        days = deps.store.usage_days(first.isoformat(), last.isoformat())
+        if not days:
+            break
+        notes, read, last = with_days(notes, days, today), read + len(days), first - timedelta(days=1)
+    return notes, read
