@@ -14,6 +14,7 @@ from flask import Response, jsonify
 
 from functions import log
 from functions.adapters.time_budget import arriving
+from functions.core.payments import refusals
 from functions.core.shared import errors
 from functions.deploy.params import ConfigurationError
 
@@ -24,6 +25,11 @@ CODES: dict[type[errors.EcolaneError], FunctionsErrorCode] = {
     errors.InvalidRequest: FunctionsErrorCode.INVALID_ARGUMENT,
     errors.KeyReused: FunctionsErrorCode.ALREADY_EXISTS,
     errors.AccountBlocked: FunctionsErrorCode.PERMISSION_DENIED,
+    refusals.PurchaseNotHere: FunctionsErrorCode.FAILED_PRECONDITION,
+    refusals.UnknownProduct: FunctionsErrorCode.NOT_FOUND,
+    refusals.AlreadySubscribed: FunctionsErrorCode.FAILED_PRECONDITION,
+    refusals.NothingBought: FunctionsErrorCode.NOT_FOUND,
+    refusals.BillingUnavailable: FunctionsErrorCode.UNAVAILABLE,
     errors.InsufficientTokens: FunctionsErrorCode.FAILED_PRECONDITION,
     errors.PriceChanged: FunctionsErrorCode.FAILED_PRECONDITION,
     errors.SettingsChanged: FunctionsErrorCode.FAILED_PRECONDITION,

@@ -5,12 +5,12 @@ from typing import Annotated
 import typer
 
 from functions.core.config.plans import Plan
+from functions.core.refresh.plan_changes import with_plan
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import Wallet
 from scripts.operators.grants import known_wallet, still_there
 from scripts.operators.printing import change
 from scripts.operators.session import Operation, Uid, changing_for, command
-from scripts.operators.subscriptions import with_plan
 
 
 @command(changing_for)
@@ -26,7 +26,7 @@ def set_plan(
     if changed:
 
         def decide(found: Wallet | None) -> Account:
-            return with_plan(still_there(uid, found), uid, plan, runtime, operation.now)
+            return with_plan(Account(still_there(uid, found)), uid, plan, runtime, operation.now)
 
         planned = decide(wallet).wallet
         changes = [change("plan", wallet.plan, plan.value)]

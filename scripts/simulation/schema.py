@@ -16,9 +16,10 @@ SCHEMA: dict[str, dict[str, str]] = {
             "rateMinute rateCount refreshFailures"
         ),
         "str": "plan bonusDay refreshedPeriod",
+        "str?": "planSeller",
         "map": "today",
         "list": "pushTokens recent",
-        "time?": "contactAt nextRefreshAt blockedAt",
+        "time?": "contactAt nextRefreshAt blockedAt planUntil",
         "int?": "refreshShard",
         "time": "createdAt updatedAt",
     },
@@ -55,7 +56,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "map?": "hold",
     },
     "config/runtime": {
-        "map": "tokens? plans? batch? budget? refresh? instant? images? model? cache? flags? providers?"
+        "map": "tokens? plans? batch? budget? refresh? instant? images? model? cache? flags? providers? billing?"
     },
     "config/runtime/audit/*": {"str": "by action? why?", "time": "at", "list": "changed"},
     "stats/queue": {"int": "queued?", "number": "batchMinutes?", "time": "closedAt?", "map": "provider?"},

@@ -1,7 +1,7 @@
 // Every refusal in the user's words: what happened, and what to do.
 import { localTime, plural } from "./format.js";
 
-const SAME_KEY = new Set([undefined, "STORE_UNAVAILABLE", "AUTH_UNAVAILABLE", "RATE_LIMITED", "INTERNAL"]);
+const SAME_KEY = new Set([undefined, "STORE_UNAVAILABLE", "AUTH_UNAVAILABLE", "BILLING_UNAVAILABLE", "RATE_LIMITED", "INTERNAL"]);
 
 const PHOTO = {
   empty: "This file is empty. Choose it again.",
@@ -24,6 +24,12 @@ const TEXTS = {
   STORE_UNAVAILABLE: () => "We could not reach our database just now. Try again.",
   DATA_DAMAGED: () => "There is a problem with your data. We have been notified; nothing was charged.",
   ACCOUNT_BLOCKED: () => "This account is blocked and cannot classify photos. Contact support.",
+  PURCHASE_NOT_HERE: () => "This is not sold here.",
+  UNKNOWN_PRODUCT: () => "This is not sold any more. Reload the page.",
+  ALREADY_SUBSCRIBED: ({ plan }) => `You pay for the plan ${plan} already. Change it where you bought it.`,
+  NOTHING_BOUGHT: () => "You have no plan that could be managed.",
+  BILLING_UNAVAILABLE: ({ retryAfter }) =>
+    `The payment service did not answer. What was paid is never lost; try again in ${retryAfter ?? 30} seconds.`,
   INSUFFICIENT_TOKENS: ({ price, balance }) =>
     `This costs ${plural(price, "token")} and you have ${balance}. Claim your bonus, or wait for your next tokens.`,
   PRICE_CHANGED: ({ price }) => `The price is ${plural(price, "token")} now. Nothing was charged.`,

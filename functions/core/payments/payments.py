@@ -35,6 +35,10 @@ ABSENT_FOR = timedelta(minutes=10)
 """Between two reads that do not show a payment any more. One alone may be the provider's slip, or a wrong key."""
 
 
+class UnreadError(Exception):
+    """What a provider shows cannot be understood, and why: an operator has to do something about it."""
+
+
 class Provider(StrEnum):
     """Who tells of a payment."""
 
@@ -96,14 +100,16 @@ def _rank(stage: str) -> int:
 class Payment(Kept):
     """A payment as stored in `payments/{paymentId}`, for good.
 
-    `uid` pays and gets the tokens, None as long as nobody is known. `tokens` are those of the product when it was
-    bought. `sandbox`: made in a store's test system, with no money. `given` and `moves`: the tokens posted so far, and
-    by how many entries. `absent_since`: when a read first did not show it any more.
+    `uid` pays and gets the tokens, None as long as nobody is known. `holder` is whom the provider shows it to: another
+    one after a transfer, which moves no tokens. `tokens` are those of the product when it was bought. `sandbox`: made
+    in a store's test system, with no money. `given` and `moves`: the tokens posted so far, and by how many entries.
+    `absent_since`: when a read first did not show it any more.
     """
 
     payment_id: str
     reason: Open[Reason]
     uid: str | None
+    holder: str | None = None
     product: str
     tokens: Count
     currency: Annotated[str, Field(pattern="^[a-z]{3}$")]

@@ -32,13 +32,14 @@ class Status(StrEnum):
 
 
 class Subscription(Kept):
-    """A subscription as last read. `renews` is False once it was cancelled."""
+    """A subscription as last read. `renews` is False once it was cancelled; `sandbox` as for a payment."""
 
     provider: Open[Provider]
     plan: Open[Plan]
     status: Open[Status]
     period_end: AwareDatetime
     renews: bool = True
+    sandbox: bool = False
 
 
 class PlanHeld(NamedTuple):

@@ -48,6 +48,8 @@ class AlertKind(StrEnum):
     ROLLOUT_HELD = "rollout_held"
     FLAG_OVERDUE = "flag_overdue"
     CACHE_TIGHTENED = "cache_tightened"
+    PAYMENT_WAITS = "payment_waits"
+    DISPUTE_OPENED = "dispute_opened"
 
 
 _GOOD_DAY = "If this is a good day: admin config set budget.dailyLimitMicros=$20. If not: admin costs --users."
@@ -74,6 +76,8 @@ TO_DO: Mapping[str, str] = {
     AlertKind.ROLLOUT_HELD: "Run admin rollout show: wait, or stop it. No stage begins by itself meanwhile.",
     AlertKind.FLAG_OVERDUE: "Finish the rollout, and take what it replaces out of the code.",
     AlertKind.CACHE_TIGHTENED: "Nothing needs to be done. admin config set cache.near=off ends all near hits.",
+    AlertKind.PAYMENT_WAITS: "Somebody has paid and waits: docs/operations.md, payment_waits.",
+    AlertKind.DISPUTE_OPENED: "Answer it at Stripe, within its days. Its tokens are taken back until it is won.",
     AlertKind.PROVIDER_REFUSES: "Pay, or correct what the code names: docs/operations.md, provider_refuses.",
     AlertKind.KEY_REFUSED: "Set a key that works (docs/operations.md, Keys). Photos wait 26 hours for it.",
 }

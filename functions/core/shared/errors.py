@@ -7,6 +7,11 @@
     ├── InvalidRequest        correct the named field
     ├── KeyReused             a requestId names one request: take a new one
     ├── AccountBlocked        an operator has blocked this account: show whom to ask
+    ├── PurchaseNotHere       hide the offer: this is not sold here
+    ├── UnknownProduct        look again at what is sold
+    ├── AlreadySubscribed     change the plan where it was bought
+    ├── NothingBought         there is nothing to manage: offer what is sold
+    ├── BillingUnavailable    call again after `retryAfter` seconds, with the same requestId
     ├── InsufficientTokens    earn or wait; `balance` and `price` say how many are missing
     ├── PriceChanged          show the new price and ask again
     ├── SettingsChanged       for operators: show the value now and ask again

@@ -94,8 +94,9 @@ class Wallet(Kept):
     that were taken back after they had been spent; the next purchase pays them first. One of the two is always zero.
 
     `points` is the lifetime's, for the leaderboard; `points - converted_points` can be converted. Plan and push tokens
-    save a charge a read; `core.refresh.refresh` explains `refresh` and `contact_at`. `blocked_at`: since when an
-    operator takes no photos from the user.
+    save a charge a read; `core.refresh.refresh` explains `refresh` and `contact_at`. `plan_seller` sold the plan, which
+    ends at `plan_until` if nothing more is paid; both are None for one that an operator has set. `blocked_at`: since
+    when an operator takes no photos from the user.
     """
 
     balance: Count
@@ -108,6 +109,8 @@ class Wallet(Kept):
     converted_points: Count = 0
     scans: Count = 0
     plan: str = Plan.FREE
+    plan_until: AwareDatetime | None = None
+    plan_seller: str | None = None
     streak_days: Count = 0
     bonus_day: Day = "1970-01-01"
     today: Today = Today()

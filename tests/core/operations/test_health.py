@@ -87,6 +87,8 @@ def test_operators_see_every_cron_in_one_of_four_states() -> None:
         "refresh_credits": "never",
         "guard_budget": "failing",
         "guard_rollouts": "never",
+        "plan_ahead": "never",
+        "reconcile_billing": "never",
     }
     assert rows["submit_batches"]["finishedAt"] == "2026-11-21T11:59:00Z"
     assert rows["submit_batches"]["durationMs"] == 5

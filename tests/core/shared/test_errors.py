@@ -4,9 +4,12 @@ import re
 
 import pytest
 
+from functions.core.payments import refusals
 from functions.core.shared import errors
 from functions.core.shared.errors import EcolaneError, InvalidImage
 from functions.core.shared.photos import PhotoProblem
+
+assert refusals.__name__  # whose classes stand in the same tree
 
 CLASSES = sorted(EcolaneError.__subclasses__(), key=lambda error: error.__name__)
 

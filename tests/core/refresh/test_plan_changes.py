@@ -1,16 +1,17 @@
 """A change of plan: what is owed, and from when the new plan holds."""
 
 from datetime import timedelta
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.core.config.plans import Allowance, AllowanceKind, Allowances, Every, Plan
 from functions.core.config.runtime import RefreshRules, RuntimeConfig
+from functions.core.refresh.plan_changes import with_paid_plan, with_plan
 from functions.core.refresh.refresh import credit_due, refreshed, slot_of
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import Reason, Wallet
-from scripts.operators.subscriptions import with_plan
 from tests.builders import NOW
 
 DAY = timedelta(days=1)
@@ -35,7 +36,7 @@ def opened() -> Wallet:
 
 def put_on(wallet: Wallet, plan: Plan, days: int = 0) -> tuple[Wallet, list[tuple[str, int]]]:
     """Put Ann on a plan so many days later. Returns her wallet, and what was posted."""
-    account = with_plan(wallet, "ann", plan, RUNTIME, NOW + days * DAY)
+    account = with_plan(Account(wallet), "ann", plan, RUNTIME, NOW + days * DAY)
     return account.wallet, [(entry.entry_id, entry.delta) for entry in account.new_entries]
 
 
@@ -79,7 +80,8 @@ def test_no_change_of_plans_brings_a_period_twice(uid: str, steps: list[tuple[in
     for hours, plan in steps:
         now += timedelta(hours=hours)
         wallet = account.wallet
-        step = credit_due(wallet, uid, RUNTIME, now) if plan is None else with_plan(wallet, uid, plan, RUNTIME, now)
+        put = partial(with_plan, Account(wallet), uid)
+        step = credit_due(wallet, uid, RUNTIME, now) if plan is None else put(plan, RUNTIME, now)
         account = Account(step.wallet, (*account.new_entries, *step.new_entries))
     periods = [entry.ref or "" for entry in account.new_entries if entry.reason is Reason.REFRESH]
     assert len(set(periods)) == len(periods)
@@ -87,3 +89,30 @@ def test_no_change_of_plans_brings_a_period_twice(uid: str, steps: list[tuple[in
     for later, period in enumerate(periods):
         paid_before = {each for each in periods[:later] if each in months}
         assert period[:7] not in paid_before
+
+
+def paid(wallet: Wallet, plan: Plan, seller: str | None = "stripe", days: int = 1) -> Wallet:
+    """Return Ann's wallet once this is what she pays for, until in so many days."""
+    until = NOW + days * DAY if seller else None
+    return with_paid_plan(Account(wallet), "ann", plan, until, seller, RUNTIME, NOW).wallet
+
+
+def test_a_plan_holds_as_long_as_it_is_paid_for() -> None:
+    """It begins, is renewed without a change but its end, and goes back to free."""
+    plus = paid(opened(), Plan.PLUS)
+    assert (plus.plan, plus.plan_seller, plus.plan_until) == ("plus", "stripe", NOW + DAY)
+    renewed = paid(plus, Plan.PLUS, days=31)
+    assert (renewed.plan, renewed.plan_until) == ("plus", NOW + 31 * DAY)
+    ended = paid(renewed, Plan.FREE, seller=None)
+    assert (ended.plan, ended.plan_seller, ended.plan_until) == ("free", None, None)
+
+
+def test_a_plan_that_an_operator_has_set_is_not_ended_by_one_that_is_paid_for() -> None:
+    """A lower one changes nothing, and none neither; a higher one counts, and an operator has the last word."""
+    by_hand, _ = put_on(opened(), Plan.PLUS)
+    assert paid(by_hand, Plan.FREE, seller=None) == paid(by_hand, Plan.PLUS) == by_hand
+    assert paid(by_hand, Plan.PRO).plan == "pro"
+    again, _ = put_on(paid(by_hand, Plan.PRO), Plan.PLUS)
+    assert (again.plan, again.plan_seller) == ("plus", None)
+    newer = opened().model_copy(update={"plan": "gold"})
+    assert paid(newer, Plan.PRO) == newer

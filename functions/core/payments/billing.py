@@ -1,0 +1,210 @@
+"""A payer: the subscriptions that were last read, and what follows from one more read, a look.
+
+    version   what we know is read first, under its version
+    look      then the provider is asked, so it never shows an older state than what that version knows
+    settled   payments, billing and wallets in one commit, if the version is still the same; else all over again
+
+Facts of payments are joined, in any order; the version is for subscriptions' states, of which the newest counts.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import AwareDatetime, Field
+
+from functions.core.config.runtime import RuntimeConfig
+from functions.core.payments.payments import ABSENT_FOR, Payment, Provider, credited
+from functions.core.payments.subscriptions import PlanHeld, Subscription, held_until, plan_held
+from functions.core.refresh.plan_changes import with_paid_plan
+from functions.core.shared.alerts import AlertKind
+from functions.core.shared.records import Kept
+from functions.core.wallet.accounts import Account
+from functions.core.wallet.ledger import Count, Wallet
+
+LOOK_EVERY = timedelta(days=1)
+"""At each payer, whatever was heard of them: RevenueCat shows the last period alone, and periods are longer."""
+
+LOOK_FOR = timedelta(days=120)
+"""After the last purchase, while no subscription is in force: stores refund, and cards are disputed, for so long."""
+
+COLLECTED_AFTER = timedelta(hours=2)
+"""A period's end: Stripe begins the next one at once, and collects its invoice an hour later."""
+
+
+_DISPUTES = ("du_", "dp_")
+"""How Stripe's ids of disputes begin. Those of stores are not told."""
+
+
+class Billing(Kept):
+    """What is known of a payer, in `billing/{uid}`.
+
+    `customer` is their id at Stripe, `subscriptions` are by `{provider}:{id}`. `shown`: by provider, a digest of what
+    the last whole look showed, if that left nothing to do. `look_at`: when the next one is due, None for never.
+    `bought_at`: when the last payment was met. `sandbox_tokens`: given for purchases in a store's test system.
+    """
+
+    customer: str | None = None
+    subscriptions: Mapping[str, Subscription] = Field(default_factory=dict)
+    shown: Mapping[str, str] = Field(default_factory=dict)
+    look_at: AwareDatetime | None = None
+    bought_at: AwareDatetime | None = None
+    sandbox_tokens: Count = 0
+
+    def held(self, grace_days: int, now: datetime) -> PlanHeld:
+        """Return the plan that is paid for."""
+        return plan_held(self.subscriptions.values(), grace_days, now)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a provider has shown of one user, in a read begun `at`. `payments` are as they would be stored if they were
+    new, `whole` says that it was all there is, `refunded` are payments that an event has called so, and `unread` says
+    what was shown and could not be understood."""
+
+    provider: Provider
+    uid: str
+    at: datetime
+    payments: tuple[Payment, ...] = ()
+    subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
+    customer: str | None = None
+    whole: bool = False
+    refunded: frozenset[str] = frozenset()
+    unread: tuple[str, ...] = ()
+
+    @property
+    def tells_by_absence(self) -> bool:
+        """Whether a pack that is not shown was refunded. Stripe shows it for good."""
+        return self.whole and self.provider is Provider.REVENUECAT
+
+    @property
+    def digest(self) -> str:
+        """Return a digest of what was shown."""
+        shown = sorted(each.model_dump_json() for each in self.payments)
+        shown += sorted(f"{name} {each.model_dump_json()}" for name, each in self.subscriptions.items())
+        return hashlib.sha256("\n".join(shown).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Books:
+    """What one transaction has read of a user, and of others to whom payments belong; and what it writes. `wallets` is
+    None for users without one; `accounts` are those that have changed."""
+
+    billing: Billing
+    payments: Mapping[str, Payment]
+    wallets: Mapping[str, Wallet | None]
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+
+    def account(self, uid: str) -> Account | None:
+        """Return a user's account as it is by now."""
+        wallet = self.wallets.get(uid)
+        return self.accounts.get(uid) or (Account(wallet) if wallet else None)
+
+    def having(self, uid: str, account: Account) -> "Books":
+        """Return the books with this account of a user's."""
+        before = self.account(uid)
+        return self if before == account else replace(self, accounts={**self.accounts, uid: account})
+
+
+def nothing_new(billing: Billing, look: Look, grace_days: int, now: datetime) -> bool:
+    """Tell whether a whole look shows what the last one showed, and no plan has ended since."""
+    ended = any(now - 2 * LOOK_EVERY < end <= now for end in _ends(billing, grace_days))
+    return look.whole and billing.shown.get(look.provider) == look.digest and not (look.refunded or ended)
+
+
+def settled(books: Books, look: Look, runtime: RuntimeConfig, now: datetime) -> Books:
+    """Return the books after a look: facts joined, entries posted, and the plan that is paid for.
+
+    Of a whole look, what it does not show has gone: subscriptions at once, packs as `Payment.absent` has it. Payments
+    of a user without a wallet, who was never here or has left, wait unclaimed.
+    """
+    shown = {each.payment_id for each in look.payments}
+    for each in look.payments:
+        books = _met(books, each, look.uid, runtime, now)
+    missing = [each for name, each in books.payments.items() if each.holder == look.uid and name not in shown]
+    pending = False
+    for each in missing if look.tells_by_absence else ():
+        gone = each.absent(look.at, named=each.payment_id in look.refunded)
+        pending |= gone.absent_since is not None and now - gone.absent_since < ABSENT_FOR
+        books = _posted(books, gone, now)
+    done = not pending and books.account(look.uid) is not None
+    books = replace(books, billing=_billing_after(books.billing, look, runtime, done=done))
+    return _on_plan(books, look, runtime, now, pending=pending)
+
+
+def news_of(before: Books, after: Books, look: Look) -> dict[AlertKind, list[str]]:
+    """Return what operators have to be told of a look."""
+    waits, disputed = list(look.unread), []
+    for name, payment in after.payments.items():
+        known = before.payments.get(name)
+        if payment.uid is None and known is None:
+            waits.append(f"{name} is paid for by nobody who has a wallet")
+        new = payment.facts.reversals.keys() - (known.facts.reversals.keys() if known else set())
+        disputed += [f"{name} is disputed ({each})" for each in sorted(new) if each.startswith(_DISPUTES)]
+    found = {AlertKind.PAYMENT_WAITS: waits, AlertKind.DISPUTE_OPENED: disputed}
+    return {kind: texts for kind, texts in found.items() if texts}
+
+
+def _met(books: Books, shown: Payment, holder: str, runtime: RuntimeConfig, now: datetime) -> Books:
+    """Join what is shown of a payment to what is known of it, and post what follows."""
+    known, billing, rules = books.payments.get(shown.payment_id), books.billing, runtime.billing
+    if known is None:
+        tried = billing.sandbox_tokens + shown.tokens
+        counts = shown.sandbox and holder in rules.sandbox_uids and tried <= rules.sandbox_tokens_max
+        if counts:
+            billing = billing.model_copy(update={"sandbox_tokens": tried})
+        known = shown.model_copy(update={"uid": None, "sandbox": shown.sandbox and not counts})
+        books = replace(books, billing=billing.model_copy(update={"bought_at": now}))
+    uid = known.uid or (holder if books.account(holder) else None)
+    return _posted(books, known.told(shown.facts).model_copy(update={"uid": uid, "holder": holder}), now)
+
+
+def _posted(books: Books, payment: Payment, now: datetime) -> Books:
+    """Put a payment into the books, with the entry that is missing. One whose payer has no wallet any more waits."""
+    account = books.account(payment.uid) if payment.uid else None
+    if payment.uid and account:
+        payment, account = credited(payment, account, now)
+        books = books.having(payment.uid or "", account)
+    return replace(books, payments={**books.payments, payment.payment_id: payment})
+
+
+def _billing_after(billing: Billing, look: Look, runtime: RuntimeConfig, *, done: bool) -> Billing:
+    tested = look.uid in runtime.billing.sandbox_uids
+    shown = {name: each for name, each in look.subscriptions.items() if tested or not each.sandbox}
+    known, digests = dict(billing.subscriptions), dict(billing.shown)
+    if look.whole:
+        known = {name: each for name, each in known.items() if each.provider != look.provider}
+        digests[look.provider] = look.digest if done else ""
+    changes: dict[str, Any] = {"subscriptions": {**known, **shown}, "shown": digests}
+    return billing.model_copy(update={**changes, "customer": look.customer or billing.customer})
+
+
+def _on_plan(books: Books, look: Look, runtime: RuntimeConfig, now: datetime, *, pending: bool) -> Books:
+    """Put the user on the plan that is paid for, and say when to look again."""
+    account, held = books.account(look.uid), books.billing.held(runtime.billing.grace_days, now)
+    if account:
+        books = books.having(look.uid, with_paid_plan(account, look.uid, *held, runtime, now))
+    look_at, known = next_look(books.billing, runtime.billing.grace_days, now), books.billing.look_at
+    if pending or look.unread:
+        look_at = now + (ABSENT_FOR if pending else LOOK_EVERY)
+    if known is not None and look_at is not None and now < known < look_at:
+        look_at = known  # one more read of the same is no reason for a write
+    return replace(books, billing=books.billing.model_copy(update={"look_at": look_at}))
+
+
+def next_look(billing: Billing, grace_days: int, now: datetime) -> datetime | None:
+    """Return when to look at a payer again: in a day, or earlier when a period or a plan ends."""
+    to_come = [each for each in _ends(billing, grace_days) if each > now]
+    shown_whole = billing.customer or billing.shown  # nobody else can be looked at as a whole
+    if not shown_whole or (not to_come and (billing.bought_at is None or now - billing.bought_at > LOOK_FOR)):
+        return None
+    return min([*to_come, now + LOOK_EVERY])
+
+
+def _ends(billing: Billing, grace_days: int) -> list[datetime]:
+    """Return when periods and plans end, each as far as it is known."""
+    known = billing.subscriptions.values()
+    ends = [until for each in known if (until := held_until(each, grace_days)) is not None]
+    return ends + [each.period_end + COLLECTED_AFTER for each in known]
