@@ -3,14 +3,14 @@
 Each loads its use case in its first call: a process of `quote` loads no other, which keeps cold starts short.
 """
 
-from firebase_functions import https_fn
 from flask import Request, Response
 
 from functions.deploy import params
 from functions.deploy.options import BATCHES, CALL, GUARD, OPERATOR, PHOTO, SWEEP, WEBHOOK, WORKERS
+from functions.deploy.shop import params as shop
 from functions.edge.callables import Answer, Call, connect_firebase, on_call, serve_call
 from functions.edge.crons import Tick, on_schedule, run_cron
-from functions.edge.webhooks import serve_webhook
+from functions.edge.webhooks import on_webhook, serve_webhook
 
 connect_firebase()
 params.provide_threads()
@@ -136,6 +136,62 @@ def unregister_device(call: Call) -> Answer:
     return serve_call(call, use_case)
 
 
+@on_call(sells=True, **CALL)
+def get_billing(call: Call) -> Answer:
+    """Show what is sold, the plan that is paid for, bought tokens, and what a photo costs."""
+    from functions.use_cases.payments.get_billing import get_billing as use_case
+
+    return serve_call(call, use_case)
+
+
+@on_call(sells=True, **CALL, secrets=[shop.STRIPE_API_KEY])
+def start_checkout(call: Call) -> Answer:
+    """Open the page on which a pack or a plan is paid, on the web; idempotent by `requestId`."""
+    from functions.use_cases.payments.start_checkout import start_checkout as use_case
+
+    return serve_call(call, use_case)
+
+
+@on_call(sells=True, **CALL, secrets=[shop.STRIPE_API_KEY])
+def open_billing_portal(call: Call) -> Answer:
+    """Open the page on which a plan is changed or cancelled: at Stripe, or at the store that sold it."""
+    from functions.use_cases.payments.open_billing_portal import open_billing_portal as use_case
+
+    return serve_call(call, use_case)
+
+
+@on_call(sells=True, **CALL, secrets=[shop.STRIPE_API_KEY, shop.REVENUECAT_API_KEY])
+def sync_purchases(call: Call) -> Answer:
+    """Credit at once what the caller has just bought, in a store or by a checkout."""
+    from functions.use_cases.payments.sync_purchases import sync_purchases as use_case
+
+    return serve_call(call, use_case)
+
+
+@on_webhook(sells=True, **WEBHOOK, secrets=[shop.STRIPE_API_KEY, shop.STRIPE_WEBHOOK_SECRET])
+def stripe_webhook(request: Request) -> Response:
+    """Look at what Stripe says has changed."""
+    from functions.use_cases.payments.stripe_webhook import stripe_webhook as use_case
+
+    return serve_webhook(request, use_case)
+
+
+@on_webhook(sells=True, **WEBHOOK, secrets=[shop.REVENUECAT_API_KEY, shop.REVENUECAT_WEBHOOK_SECRET])
+def revenuecat_webhook(request: Request) -> Response:
+    """Look at the purchases of whom RevenueCat says that they have changed."""
+    from functions.use_cases.payments.revenuecat_webhook import revenuecat_webhook as use_case
+
+    return serve_webhook(request, use_case)
+
+
+@on_schedule(sells=True, schedule="*/15 * * * *", **SWEEP, secrets=[shop.STRIPE_API_KEY, shop.REVENUECAT_API_KEY])
+def reconcile_billing(tick: Tick) -> None:
+    """Look at what was sold and not heard of, at each payer once a day, and at plans that end."""
+    from functions.use_cases.payments.reconcile_billing import reconcile_billing as use_case
+
+    run_cron(tick, use_case)
+
+
 @on_schedule(schedule="*/5 * * * *", **BATCHES, secrets=[params.OPENAI_API_KEY])
 def submit_batches(tick: Tick) -> None:
     """Send queued jobs to OpenAI in batches."""
@@ -152,7 +208,7 @@ def poll_batches(tick: Tick) -> None:
     run_cron(tick, use_case)
 
 
-@https_fn.on_request(**WEBHOOK, secrets=[params.OPENAI_WEBHOOK_SECRET])
+@on_webhook(**WEBHOOK, secrets=[params.OPENAI_WEBHOOK_SECRET])
 def openai_webhook(request: Request) -> Response:
     """Bring a batch's poll forward when OpenAI says that the batch has ended."""
     from functions.use_cases.batches.openai_webhook import openai_webhook as use_case

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from functions.adapters.alerting import AlertWebhook
     from functions.adapters.firestore import FirestoreStore
     from functions.adapters.messaging import PushMessaging
+    from functions.adapters.payments.revenuecat import RevenueCat
+    from functions.adapters.payments.stripe import Stripe
     from functions.adapters.providers.watched import WatchedCalls, WatchedProvider
     from functions.adapters.storage import StorageFiles
     from functions.core.cache.fingerprints import Fingerprint
@@ -87,6 +89,24 @@ class Deps:
         if self.anthropic is None:
             raise ConfigurationError("ANTHROPIC_API_KEY is not set, and a model of Anthropic's is to be asked")
         return self.anthropic
+
+    @cached_property
+    def stripe(self) -> Stripe | None:
+        """Stripe; None in a deploy without its key."""
+        from functions.adapters.bounded_http import provider_http
+        from functions.adapters.payments.stripe import Stripe
+
+        key = self.settings.stripe_api_key
+        return Stripe(provider_http(), self.settings.stripe_base_url, key) if key else None
+
+    @cached_property
+    def revenuecat(self) -> RevenueCat | None:
+        """RevenueCat; None in a deploy without its key."""
+        from functions.adapters.bounded_http import provider_http
+        from functions.adapters.payments.revenuecat import RevenueCat
+
+        key = self.settings.revenuecat_api_key
+        return RevenueCat(provider_http(), self.settings.revenuecat_base_url, key) if key else None
 
     @cached_property
     def messaging(self) -> PushMessaging:

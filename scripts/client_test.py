@@ -99,8 +99,14 @@ def start(stack: ExitStack) -> tuple[dict[str, Any], Path]:
 
 def _start_official(stack: ExitStack) -> tuple[dict[str, Any], Path]:
     """Start what `make dev SUITE=official` starts; return where its parts are, and the functions' log."""
+    shop = deploy_params(SELLS="on", STRIPE_BASE_URL="http://127.0.0.1:1", STRIPE_API_KEY="stand-in")  # nobody answers
     cloud = stack.enter_context(
-        ecolane_cloud(suite="official", firestore="official", standin={"batch_minutes": BATCH_MINUTES})
+        ecolane_cloud(
+            suite="official",
+            firestore="official",
+            standin={"batch_minutes": BATCH_MINUTES},
+            **dict(zip(("params", "secrets"), shop, strict=True)),
+        )
     )
     assert cloud.openai is not None  # noqa: S101  (no key is in the environment, see _OF_OTHERS)
     # A deploy on a bad day: neither Auth nor Firestore answers.

@@ -48,12 +48,12 @@ def _declared(function: ast.FunctionDef) -> Declared:
     (decorator,) = function.decorator_list
     assert isinstance(decorator, ast.Call), f"main.py: {function.name} has no trigger"  # noqa: S101 (a defect of ours)
     given = {keyword.arg: keyword.value for keyword in decorator.keywords}
-    trigger = {"on_call": "callable", "on_request": "https"}.get(ast.unparse(decorator.func).rpartition(".")[2])
+    trigger = {"on_call": "callable", "on_webhook": "https"}.get(ast.unparse(decorator.func).rpartition(".")[2])
     return Declared(
         function.name,
         trigger or str(ast.literal_eval(given["schedule"])),
         ast.unparse(given[None]).lstrip("*"),
-        tuple(re.findall(r"params\.(\w+)", ast.unparse(given["secrets"]))) if "secrets" in given else (),
+        tuple(re.findall(r"(?:params|shop)\.(\w+)", ast.unparse(given["secrets"]))) if "secrets" in given else (),
         "operators" in given,
         ast.get_docstring(function) or "",
     )

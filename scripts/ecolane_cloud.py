@@ -10,6 +10,7 @@ from typing import Any
 from firebase_functions import params
 
 from functions.deploy import params as deployed
+from functions.deploy.shop import params as shop
 from localcloud.cloud import CloudSettings, LocalCloud
 from localcloud.suite_cloud import cloud_of
 from scripts import firebase_cli, sample_answers
@@ -25,7 +26,7 @@ def ecolane_cloud(**changes: Any) -> LocalCloud:
 
 def ecolane_settings(**changes: Any) -> CloudSettings:
     """Return what the local cloud has to know of this product, with `changes` of fields of CloudSettings."""
-    params, secrets = deploy_params()
+    params, secrets = deploy_params(SELLS="on")
     wiring = {
         "project": PROJECT,
         "clock_hook": "functions.wiring:install_clock",
@@ -41,9 +42,9 @@ def ecolane_settings(**changes: Any) -> CloudSettings:
 
 def deploy_params(**values: str) -> tuple[dict[str, str], dict[str, str]]:
     """Return the params of a deploy and its secrets, by name: `values`, else the defaults, and "none" for secrets."""
-    declared = [*vars(deployed).values()]
+    declared = [*vars(deployed).values(), *vars(shop).values()]
     plain = {param.name: _default(param) for param in declared if isinstance(param, params.Param)}
-    hidden = [param.name for param in declared if isinstance(param, params.SecretParam)]
+    hidden = [param.name for param in declared if isinstance(param, params.SecretParam | shop.ShopSecret)]
     return {**plain, **{name: values[name] for name in values.keys() & plain}}, {
         name: values.get(name, "none") for name in hidden
     }

@@ -1,5 +1,5 @@
 """A deploy's typed params: `firebase deploy` asks for them, and they are checked before the first request is served.
-This is the only module that reads the environment."""
+This module reads the environment, and `shop.params`, which has those of whoever sells something: no other."""
 
 import json
 import os
@@ -13,6 +13,8 @@ from firebase_functions import params
 from functions.core.model.image_tokens import ANTHROPIC_FORMULAS, FORMULAS
 from functions.core.shared.providers import Provider, named
 from functions.deploy.addresses import is_openai, is_sealed, openai_region
+from functions.deploy.shop import params as shop
+from functions.deploy.shop.params import NO_KEY
 
 if TYPE_CHECKING:
     from functions.core.rollouts.flags import Flag
@@ -41,9 +43,6 @@ ANTHROPIC_BASE_URL = params.StringParam(
 ANTHROPIC_API_KEY = params.SecretParam(
     "ANTHROPIC_API_KEY", description="The key that pays for classifications at Anthropic; none for none."
 )
-NO_KEY = "none"
-"""The value of a secret that a deploy does not use: Secret Manager keeps no empty one."""
-
 OPENAI_WEBHOOK_SECRET = params.SecretParam(
     "OPENAI_WEBHOOK_SECRET", description="What OpenAI signs its webhooks with (whsec_...)."
 )
@@ -119,6 +118,12 @@ class Settings:
     anthropic_model: str = "claude-haiku-5-5"
     anthropic_base_url: str = "https://api.anthropic.com"
     anthropic_api_key: str = ""
+    stripe_base_url: str = "https://api.stripe.com"
+    stripe_api_key: str = ""
+    stripe_webhook_secret: str = ""
+    revenuecat_base_url: str = "https://api.revenuecat.com"
+    revenuecat_api_key: str = ""
+    revenuecat_webhook_secret: str = ""
     alert_webhook_url: str = ""
     alert_webhook_secret: str = ""
     emulated: bool = False
@@ -162,6 +167,12 @@ def load_settings() -> Settings:
         anthropic_model=ANTHROPIC_MODEL.value,
         anthropic_base_url=ANTHROPIC_BASE_URL.value,
         anthropic_api_key="" if ANTHROPIC_API_KEY.value == NO_KEY else ANTHROPIC_API_KEY.value,
+        stripe_base_url=shop.STRIPE_BASE_URL.value,
+        stripe_api_key=shop.STRIPE_API_KEY.value,
+        stripe_webhook_secret=shop.STRIPE_WEBHOOK_SECRET.value,
+        revenuecat_base_url=shop.REVENUECAT_BASE_URL.value,
+        revenuecat_api_key=shop.REVENUECAT_API_KEY.value,
+        revenuecat_webhook_secret=shop.REVENUECAT_WEBHOOK_SECRET.value,
         alert_webhook_url=ALERT_WEBHOOK_URL.value,
         alert_webhook_secret=ALERT_WEBHOOK_SECRET.value,
         remote_config=REMOTE_CONFIG.value,
@@ -179,9 +190,11 @@ def load_settings() -> Settings:
         raise ConfigurationError("FIREBASE_AUTH_EMULATOR_HOST is set, but this is no emulator; unset it")
     _require_sealed("OPENAI_BASE_URL", settings.openai_base_url, emulated=emulated)
     _require_sealed("ANTHROPIC_BASE_URL", settings.anthropic_base_url, emulated=emulated)
+    _require_sealed("STRIPE_BASE_URL", settings.stripe_base_url, emulated=emulated)
+    _require_sealed("REVENUECAT_BASE_URL", settings.revenuecat_base_url, emulated=emulated)
     if settings.alert_webhook_url:
         _require_sealed("ALERT_WEBHOOK_URL", settings.alert_webhook_url, emulated=emulated)
-    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "STRIPE_API_KEY", "REVENUECAT_API_KEY"):
         key = os.environ.get(name)  # functions that ask the provider nothing have none
         if key is not None and (not key or key.split() != [key]):
             # With such a key no call leaves the process, which would be known only after a photo was charged.

@@ -25,6 +25,7 @@ from functions.adapters.time_budget import STORE_PATIENCE_SECONDS, waiting_at_mo
 from functions.core.shared import errors
 from functions.core.shared.wire_numbers import decimal_number, unwrapped
 from functions.deploy import params
+from functions.deploy.shop.selling import left_out_unless_sold, told
 from functions.edge.bodies import leave_body, read_body
 from functions.edge.http_errors import errors_to_https, https_response
 
@@ -62,10 +63,11 @@ def connect_firebase() -> None:
 
 
 def on_call(
-    *, operators: Literal["read", "write"] | None = None, **given: Any
+    *, operators: Literal["read", "write"] | None = None, sells: bool = False, **given: Any
 ) -> Callable[[Callable[[Call], Answer]], Callable[[Request], Response]]:
     """Declare a callable, with the options of `https_fn.on_call`; its body gets a call with verified tokens.
-    `operators`: for them alone, to read or to change something, see `core.shared.operators`."""
+    `operators`: for them alone, to read or to change something, see `core.shared.operators`. `sells`: left out of a
+    deploy that sells nothing."""
 
     def decorate(function: Callable[[Call], Answer]) -> Callable[[Request], Response]:
         anywhere = options.CorsOptions(cors_origins="*", cors_methods="POST")
@@ -79,9 +81,9 @@ def on_call(
             except https_fn.HttpsError as error:
                 return https_response(error)
 
-        declared = https_fn.on_call(**given)(function)  # type: ignore[arg-type]  # declared for the deploy, never called
+        declared = https_fn.on_call(**told(given))(function)  # type: ignore[arg-type]  # declared for the deploy, never called
         serve.__firebase_endpoint__ = declared.__firebase_endpoint__  # type: ignore[attr-defined]
-        return serve
+        return left_out_unless_sold(serve, sells=sells)
 
     return decorate
 

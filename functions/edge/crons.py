@@ -14,6 +14,7 @@ from firebase_functions.scheduler_fn import ScheduledEvent
 from flask import Request, Response
 
 from functions import log
+from functions.deploy.shop.selling import left_out_unless_sold, told
 from functions.edge.bodies import leave_body
 from functions.edge.http_errors import report
 
@@ -29,12 +30,15 @@ class CronError(Exception):
     """A scheduled run failed. The platform puts this text into its response, so it says no more than where to look."""
 
 
-def on_schedule(**given: Any) -> Callable[[Callable[[Tick], None]], Callable[[Request], Response]]:
+def on_schedule(
+    *, sells: bool = False, **given: Any
+) -> Callable[[Callable[[Tick], None]], Callable[[Request], Response]]:
     """Declare a scheduled function, with the options of `scheduler_fn.on_schedule`. The platform admits only invokers,
-    by the deploy Scheduler's jobs alone; the headers are a second door, if somebody opened the function by mistake."""
+    by the deploy Scheduler's jobs alone; the headers are a second door, if somebody opened the function by mistake.
+    `sells`: left out of a deploy that sells nothing."""
 
     def decorate(function: Callable[[Tick], None]) -> Callable[[Request], Response]:
-        run: Callable[[Request], Response] = scheduler_fn.on_schedule(**given)(function)  # type: ignore[assignment]
+        run: Callable[[Request], Response] = scheduler_fn.on_schedule(**told(given))(function)  # type: ignore[assignment]
 
         @wraps(run)
         def serve(request: Request) -> Response:
@@ -45,7 +49,7 @@ def on_schedule(**given: Any) -> Callable[[Callable[[Tick], None]], Callable[[Re
                 return Response(status=HTTPStatus.FORBIDDEN)
             return run(request)
 
-        return serve
+        return left_out_unless_sold(serve, sells=sells)
 
     return decorate
 

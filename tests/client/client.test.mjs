@@ -439,6 +439,36 @@ test("an operator closes the instant lane", async () => {
   assert.equal(config.instant.open, false); // functions that are running see it within half a minute: looked at below
 });
 
+describe("purchases", () => {
+  const buy = (app, product) => app.call("start_checkout", { requestId: randomUUID(), product });
+  const pro = { plan: "pro", status: "active", provider: "revenuecat", periodEnd: "2100-01-01T00:00:00Z" };
+
+  test("what is not sold, and whoever has bought nothing, are told so", async () => {
+    const app = await App.signedIn();
+    assert.equal((await app.call("get_billing")).plan, "free");
+    await refused(app.call("open_billing_portal"), "NOTHING_BOUGHT");
+    await refused(buy(app, "tokens_25"), "PURCHASE_NOT_HERE", { sellOn: [] });
+  });
+
+  test("what is sold cannot be bought twice, or while Stripe does not answer", async () => {
+    const app = await App.signedIn();
+    const products = [{ name: "pro", tokens: 10, minor: 899, plan: "pro", stripePrice: "price_1" }];
+    await admin.call("admin_set_config", { changes: { billing: { sellOn: ["web"], products } } });
+    await eventually(
+      () => buy(app, "gold").catch(({ details }) => details.reason === "UNKNOWN_PRODUCT"),
+      "the config to be read",
+    );
+    await refused(buy(app, "gold"), "UNKNOWN_PRODUCT", { product: "gold" });
+    await refused(buy(app, "pro"), "BILLING_UNAVAILABLE", { retryAfter: (seconds) => seconds > 0 });
+    const fields = Object.entries(pro).map(([name, text]) => [
+      name, name === "periodEnd" ? { timestampValue: text } : { stringValue: text },
+    ]);
+    const held = { mapValue: { fields: { s: { mapValue: { fields: Object.fromEntries(fields) } } } } };
+    await operatorSets(`billing/${app.uid}`, "subscriptions", held);
+    await refused(buy(app, "pro"), "ALREADY_SUBSCRIBED", { plan: "pro", seller: "revenuecat" });
+  });
+});
+
 describe("bad days and other deploys", () => {
   const cutOff = { functions: facts.cutOff };
 

@@ -39,14 +39,14 @@ def test_an_odd_schedule_time_stops_no_run(wire: Wire, at: str) -> None:
 
 def test_scheduled_functions_are_deployed_for_nobody_else() -> None:
     """Their manifest entry is a schedule's and no public URL's: the Firebase CLI then makes the functions' own service
-    account, which the Scheduler job uses, their only invoker. Only callables and the webhook are public."""
+    account, which the Scheduler job uses, their only invoker. Only callables and webhooks are public."""
     endpoints = {name: endpoint(name) for name in names()}
     for name in SCHEDULED:
         assert endpoints[name].scheduleTrigger is not None
         assert endpoints[name].httpsTrigger is None
         assert endpoints[name].callableTrigger is None
     public = {name for name, it in endpoints.items() if it.httpsTrigger is not None or it.callableTrigger is not None}
-    assert public == {*names("callable"), "openai_webhook"}
+    assert public == {*names("callable"), "openai_webhook", "stripe_webhook", "revenuecat_webhook"}
 
 
 def endpoint(name: str) -> Any:

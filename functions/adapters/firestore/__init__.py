@@ -8,6 +8,7 @@ from functions.adapters.firestore.config import SettingsDocuments
 from functions.adapters.firestore.insights import UsageDocuments
 from functions.adapters.firestore.jobs import StoredJob
 from functions.adapters.firestore.operations import OperationDocuments
+from functions.adapters.firestore.payments import PaymentDocuments, StoredBilling
 from functions.adapters.firestore.profiles import ProfileDocuments
 from functions.adapters.firestore.queue import QueueDocuments
 from functions.adapters.firestore.reading import DamagedDocumentError, Found
@@ -22,6 +23,7 @@ __all__ = [
     "FirestoreStore",
     "Found",
     "StoredBatch",
+    "StoredBilling",
     "StoredJob",
     "StoredWallet",
     "connected",
@@ -38,5 +40,6 @@ class FirestoreStore(
     SettingsDocuments,
     UsageDocuments,
     RolloutDocuments,
+    PaymentDocuments,
 ):
     """Everything that Ecolane stores in Firestore, over one client."""

@@ -76,6 +76,12 @@ class SettingsDocuments(Documents):
         run = {"runs": {function: dict(fields)}}
         self._client.batch().merge(self._client.document("stats/crons"), run).commit(once=True)
 
+    def last_run(self, function: str) -> datetime | None:
+        """Return when a scheduled function last finished a run. One read."""
+        runs = mapping(self._client.get(self._client.document("stats/crons")).fields, "runs")
+        finished = mapping(runs, function).get("finishedAt")
+        return finished if isinstance(finished, datetime) else None
+
     def note_outage(self, door: str, outage: Outage, *, known: bool) -> None:
         """Add the provider's failure at this door to what is `known` of it, or store the first. One write, tried
         once."""

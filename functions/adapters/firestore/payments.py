@@ -1,0 +1,144 @@
+"""Payers, their payments and checkouts: `billing/{uid}`, `payments/{paymentId}`, `checkouts/{checkoutId}`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from functions.adapters.firestore.query import Collection
+from functions.adapters.firestore.reading import Found, all_sound, sound
+from functions.adapters.firestore.transactions import Transaction
+from functions.adapters.firestore.values import Snapshot
+from functions.adapters.firestore.wallet import WalletDocuments, as_wallet
+from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_update, run_transaction
+from functions.core.payments.billing import Billing, Books, Look
+from functions.core.payments.checkouts import Checkout
+from functions.core.payments.payments import Payment
+from functions.core.shared.records import Fields
+from functions.core.wallet.ledger import Reason
+
+HELD_MAX = 500
+"""Packs of one user that are looked for in a whole look: the newest would have to be missing from more than that."""
+
+
+@dataclass(frozen=True)
+class StoredBilling:
+    """What is known of a payer, and its version; None for nothing."""
+
+    uid: str
+    billing: Billing
+    version: datetime | None
+
+
+class PaymentDocuments(WalletDocuments):
+    """Reads and writes of payments."""
+
+    def look_at_billing(self, uid: str) -> StoredBilling:
+        """Read what is known of a payer. One read."""
+        return _stored_billing(self._client.get(self._billing.document(uid)))
+
+    def due_billing(self, now: datetime, limit: int) -> Found[StoredBilling]:
+        """Read the payers whom it is time to look at. A read each, one if there are none."""
+        found = self._billing.where("lookAt", "<=", now).order_by("lookAt").limit(limit).stream()
+        return all_sound(found, _stored_billing)
+
+    def put_off_billing(self, stored: StoredBilling, fields: Fields) -> bool:
+        """Write these fields if the payer is as they were at the version. One write. False if somebody was faster."""
+        path, version = self._billing.document(stored.uid), stored.version
+        return version is not None and guarded_update(self._client, path, version, fields) is not None
+
+    def settle_payments(
+        self, look: Look, version: datetime | None, decide: Callable[[Books], Books]
+    ) -> tuple[Books, Books] | None:
+        """Store what `decide` makes of the books of a look, in one transaction: a read for the payer, their wallet, and
+        each payment and its payer; a write for each of these that changes, and for each entry. Returns the books before
+        and after; None if the payer is not at this version any more.
+        """
+
+        def body(transaction: Transaction) -> tuple[Books, Books] | None:
+            names = [each.payment_id for each in look.payments]
+            paths = [self._billing.document(look.uid), *(self._payments.document(name) for name in names)]
+            billing, *shown = self._client.get_all(paths, transaction)
+            if (billing.update_time if billing.exists else None) != version:
+                return None
+            payments = {each.id: _payment(each) for each in shown if each.exists}
+            if look.tells_by_absence:
+                payments |= {each.payment_id: each for each in self.held_packs(look.uid, transaction)}
+            payers = sorted({look.uid, *(each.uid for each in payments.values() if each.uid)})
+            read = self._client.get_all([self._wallet_ref(uid) for uid in payers], transaction)
+            wallets = dict(zip(payers, map(as_wallet, read), strict=True))
+            before = Books(_stored_billing(billing).billing, payments, wallets)
+            after = decide(before)
+            self._write_books(transaction, look.uid, before, after)
+            return before, after
+
+        return run_transaction(self._client.transaction(), body)
+
+    def held_packs(self, uid: str, transaction: Transaction | None = None) -> list[Payment]:
+        """Read the packs that a user is known to hold. A read each, one if there are none."""
+        query = self._payments.where("holder", "==", uid).where("reason", "==", Reason.BUY).limit(HELD_MAX)
+        return [_payment(each) for each in query.stream(transaction)]
+
+    def _write_books(self, transaction: Transaction, uid: str, before: Books, after: Books) -> None:
+        if after.billing != before.billing:
+            transaction.set(self._billing.document(uid), after.billing.model_dump(by_alias=True))
+        for name, payment in after.payments.items():
+            if payment != before.payments.get(name):
+                fields = payment.model_dump(by_alias=True, exclude={"payment_id"})
+                transaction.set(self._payments.document(name), fields)
+        for payer, account in after.accounts.items():
+            self._write_account(transaction, payer, account)
+
+    def open_checkout(self, wanted: Checkout) -> Checkout:
+        """Store a checkout, or return the one that is there. A write; a read more if it was there."""
+        path = self._checkouts.document(wanted.checkout_id)
+        try:
+            self._client.batch().create(path, _fields(wanted)).commit()
+        except OUTCOME_UNKNOWN:
+            stored = self.get_checkout(wanted.checkout_id)
+            if stored is None:
+                raise
+            return stored
+        return wanted
+
+    def get_checkout(self, checkout_id: str) -> Checkout | None:
+        """Read a checkout. One read."""
+        snapshot = self._client.get(self._checkouts.document(checkout_id))
+        return sound(snapshot, _checkout) if snapshot.exists else None
+
+    def change_checkout(self, checkout_id: str, fields: Fields) -> None:
+        """Write these fields of a checkout. One write."""
+        self._client.batch().update(self._checkouts.document(checkout_id), fields).commit()
+
+    def due_checkouts(self, now: datetime, limit: int) -> Found[Checkout]:
+        """Read the checkouts that it is time to look at. A read each, one if there are none."""
+        found = self._checkouts.where("lookAt", "<=", now).order_by("lookAt").limit(limit).stream()
+        return all_sound(found, _checkout)
+
+    @property
+    def _billing(self) -> Collection:
+        return self._client.collection("billing")
+
+    @property
+    def _payments(self) -> Collection:
+        return self._client.collection("payments")
+
+    @property
+    def _checkouts(self) -> Collection:
+        return self._client.collection("checkouts")
+
+
+def _fields(checkout: Checkout) -> Fields:
+    return checkout.model_dump(by_alias=True, exclude={"checkout_id"})
+
+
+def _checkout(snapshot: Snapshot) -> Checkout:
+    return Checkout.model_validate({**snapshot.fields, "checkoutId": snapshot.id})
+
+
+def _payment(snapshot: Snapshot) -> Payment:
+    return sound(snapshot, lambda each: Payment.model_validate({**each.fields, "paymentId": each.id}))
+
+
+def _stored_billing(snapshot: Snapshot) -> StoredBilling:
+    version = snapshot.update_time if snapshot.exists else None
+    return StoredBilling(snapshot.id, sound(snapshot, lambda each: Billing.model_validate(each.fields)), version)

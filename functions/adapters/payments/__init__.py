@@ -1,0 +1,1 @@
+"""Those who are paid: Stripe, and RevenueCat for the stores."""

@@ -1,0 +1,1 @@
+"""What a deploy decides that sells something."""

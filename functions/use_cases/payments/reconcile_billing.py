@@ -1,0 +1,126 @@
+"""`reconcile_billing`: what was sold and not heard of.
+
+    events     that our webhook did not take: lost ones, and all while it was down
+    checkouts  whose page may have been paid, each run while it is open
+    payers     once a day, and when a period or a plan ends
+
+All are looked at as `use_cases.payments.reconciler` has it. A run may die anywhere: what it has not come to is due as
+before.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from functions.adapters.breaker import Breaker
+from functions.core.payments.checkouts import looked_at
+from functions.core.payments.hints import hint_of
+from functions.core.payments.payments import Provider
+from functions.core.payments.refusals import BillingUnavailable
+from functions.core.shared.time_limits import RUN_TIME
+from functions.use_cases.payments.reconciler import reconcile_stores
+from functions.use_cases.payments.stripe_looks import reconcile_object, reconcile_plans
+from functions.use_cases.shared.set_aside import postpone_damaged, report_item
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from functions.adapters.firestore import StoredBilling
+    from functions.adapters.payments.stripe import Stripe
+    from functions.core.payments.checkouts import Checkout
+    from functions.wiring import Deps
+
+LOOKED_AT = ("lists", "events", "pages", "payers")
+
+PAGE = 100
+"""Checkouts, and payers, read at a time. More wait for the next run, which begins where this one has ended."""
+
+EVENTS_BACK, EVENTS_BACK_MAX = timedelta(hours=1), timedelta(days=3)
+"""How far before the last run events are looked for, as it may have missed the newest ones; and in all. For three days
+Stripe itself sends them again."""
+
+AGAIN = timedelta(hours=1)
+"""When a payer is looked at again with whom something went wrong."""
+
+
+def reconcile_billing(deps: Deps) -> dict[str, int]:
+    """Run once. Returns counts of what was looked at: `events`, checkout `pages`, `payers`, and `lists` of events; of
+    those that `failed`, and of documents that are `damaged`. Raises RuntimeError if everything failed."""
+    run = _Run(deps)
+    if deps.stripe is not None:
+        run.take("lists", partial(run.take_events, deps.stripe), "the events that were not taken")
+        run.take_checkouts(deps.stripe)
+    run.take_payers()
+    counts = run.counts
+    if counts["failed"] and not sum(counts[each] for each in LOOKED_AT):
+        raise RuntimeError("everything that was looked at failed")
+    return dict(counts)
+
+
+class _Run:
+    """One run, and its counts."""
+
+    def __init__(self, deps: Deps) -> None:
+        self._deps, self._breaker = deps, Breaker(deps.clock)
+        self._until = deps.clock() + RUN_TIME
+        self.counts: Counter[str] = Counter(dict.fromkeys((*LOOKED_AT, "failed", "damaged"), 0))
+
+    def take_events(self, stripe: Stripe) -> None:
+        """Look at what events are about that were not taken, the oldest first, each object once."""
+        now, last = self._deps.clock(), self._deps.store.last_run("reconcile_billing")
+        since = max(now - EVENTS_BACK_MAX, (last or now - EVENTS_BACK_MAX) - EVENTS_BACK)
+        events = stripe.undelivered(int(since.timestamp()))
+        about = dict.fromkeys(hint_of(each).object_id for each in reversed(events))
+        for object_id in about:
+            if object_id is not None:
+                self.take("events", partial(reconcile_object, object_id, stripe, self._deps), object_id)
+
+    def take_checkouts(self, stripe: Stripe) -> None:
+        """Look at checkouts that may have been paid."""
+        due = self._deps.store.due_checkouts(self._deps.clock(), PAGE)
+        self.counts["damaged"] += postpone_damaged(self._deps, due.damaged, "lookAt")
+        for each in due:
+            self.take("pages", partial(self._look_at_checkout, each, stripe), each.checkout_id)
+
+    def _look_at_checkout(self, checkout: Checkout, stripe: Stripe) -> None:
+        session = stripe.read(checkout.session) if checkout.session else None
+        if session and session["status"] == "complete":
+            reconcile_object(str(checkout.session), stripe, self._deps)
+        look_at = looked_at(checkout, session, self._deps.clock())
+        self._deps.store.change_checkout(checkout.checkout_id, {"lookAt": look_at})
+
+    def take_payers(self) -> None:
+        """Look at payers who are due."""
+        due = self._deps.store.due_billing(self._deps.clock(), PAGE)
+        self.counts["damaged"] += postpone_damaged(self._deps, due.damaged, "lookAt")
+        for each in due:
+            if not self.take("payers", partial(self._look_at_payer, each), each.uid):
+                self._deps.store.put_off_billing(each, {"lookAt": self._deps.clock() + AGAIN})
+
+    def _look_at_payer(self, stored: StoredBilling) -> None:
+        deps, known = self._deps, stored.billing
+        first: StoredBilling | None = stored
+        if known.customer is not None and deps.stripe is not None:
+            reconcile_plans(stored, deps.stripe, deps)
+            first = None
+        if Provider.REVENUECAT in known.shown and deps.revenuecat is not None:
+            reconcile_stores(stored.uid, deps.revenuecat, deps, stored=first)
+
+    def take(self, what: str, look: Callable[[], object], name: str) -> bool:
+        """Look at one thing, unless time is up or several in a row have failed. What goes wrong stays with it."""
+        if self._breaker.open or self._deps.clock() > self._until:
+            return True
+        try:
+            look()
+        except Exception as error:  # noqa: BLE001  (whatever it is, the others are looked at)
+            if not isinstance(error, BillingUnavailable):  # of which the log knows
+                report_item(error, about=name)
+            self._breaker.note(failed=True)
+            self.counts["failed"] += 1
+            return False
+        self._breaker.note(failed=False)
+        self.counts[what] += 1
+        return True

@@ -1,0 +1,43 @@
+"""`start_checkout`: a page at Stripe on which a pack or a plan is paid. For the web: in an app its store sells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from functions.core.config.billing import ProductName
+from functions.core.payments.checkouts import checkout_for, require_same_checkout, session_asked, sold_on_the_web
+from functions.core.payments.refusals import PurchaseNotHere
+from functions.core.shared.records import Request, RequestId
+
+if TYPE_CHECKING:
+    from functions.wiring import Deps
+
+
+class StartCheckout(Request):
+    """What to buy. The same `requestId` opens the same page."""
+
+    request_id: RequestId
+    product: ProductName
+
+
+def start_checkout(request: StartCheckout, uid: str, deps: Deps) -> dict[str, Any]:
+    """Return the `url` of the page, and the `checkoutId` that it comes back with. A read and two writes.
+
+    Raises:
+        PurchaseNotHere, UnknownProduct, AlreadySubscribed: see `core.payments.checkouts.sold_on_the_web`.
+        KeyReused: the key had another product, or its page is over.
+        BillingUnavailable: Stripe does not answer.
+    """
+    billing, now = deps.store.look_at_billing(uid).billing, deps.clock()
+    rules = deps.runtime().billing
+    product = sold_on_the_web(request.product, rules, billing.held(rules.grace_days, now))
+    if deps.stripe is None:
+        raise PurchaseNotHere("This is not sold here.", sellOn=[each.value for each in rules.sell_on])
+    wanted = checkout_for(uid, request.request_id, product, now)
+    checkout = deps.store.open_checkout(wanted)
+    require_same_checkout(checkout, wanted, now)
+    asked = session_asked(checkout, product, billing.customer, rules.return_url)
+    session = deps.stripe.open_checkout(asked, checkout.checkout_id)
+    if checkout.session is None:
+        deps.store.change_checkout(checkout.checkout_id, {"session": session["id"]})
+    return {"checkoutId": checkout.checkout_id, "url": session["url"]}
