@@ -19,6 +19,8 @@ from openai import OpenAI
 
 from functions.adapters.firestore import FirestoreStore
 from functions.adapters.messaging import Sent
+from functions.adapters.payments.revenuecat import RevenueCat
+from functions.adapters.payments.stripe import Stripe
 from functions.adapters.providers.anthropic import AnthropicProvider
 from functions.adapters.providers.watched import WatchedCalls, WatchedProvider
 from functions.core.batches.manifest import BatchManifest
@@ -28,11 +30,15 @@ from functions.core.model.provider_outage import Door
 from functions.core.shared.errors import ImageNotFound
 from functions.core.wallet.profile import PushSummary
 from functions.deploy.params import Settings
+from functions.use_cases.payments.revenuecat_webhook import revenuecat_webhook
+from functions.use_cases.payments.stripe_webhook import stripe_webhook
 from functions.wiring import Deps
 from localcloud.anthropic import AnthropicStandIn
 from localcloud.firestore import FirestoreServer, in_process_client
 from localcloud.firestore.service import Wait
 from localcloud.openai import OpenAIStandIn
+from localcloud.revenuecat import RevenueCatStandIn
+from localcloud.stripe import StripeStandIn
 from scripts import sample_answers
 from scripts.ecolane_cloud import PROJECT, ROOT
 from scripts.operators.session import OperatorDeps
@@ -43,6 +49,17 @@ T = TypeVar("T")
 Interrupt = Callable[[str, Literal["before", "after"]], None]
 
 SETTINGS = Settings(PROJECT, "demo-bucket", "gpt-6-luna", "http://openai.local/v1", "stand-in")
+SHOP_SECRET = "whsec_of_the_stand_ins"  # noqa: S105  # pragma: allowlist secret
+SELLING: Mapping[str, Any] = {
+    "stripe_base_url": "http://stripe.example",
+    "stripe_api_key": "sk_test_any",
+    "stripe_webhook_secret": SHOP_SECRET,
+    "revenuecat_base_url": "http://revenuecat.example",
+    "revenuecat_api_key": "sk_any",
+    "revenuecat_webhook_secret": SHOP_SECRET,
+}
+"""Settings of a deploy that sells something."""
+
 _AS_IT_IS: Mapping[str, Any] = {}
 _INDEXES = ROOT / "firestore.indexes.json"
 
@@ -269,6 +286,8 @@ class InProcessCloud:
                 "files": _Interrupted("storage", self.files, self),
                 "provider": _Interrupted("openai", WatchedProvider(openai, deps), self),
                 "anthropic": self._anthropic_of(deps),
+                "stripe": self._stripe_of(deps),
+                "revenuecat": self._revenuecat_of(deps),
                 **parts,
             },
         )
@@ -284,6 +303,36 @@ class InProcessCloud:
             return None
         provider = AnthropicProvider(self.anthropic.http_client(), self.anthropic.base_url, key)
         return _Interrupted("anthropic", WatchedCalls(provider.complete, Door.ANTHROPIC, deps), self)
+
+    @cached_property
+    def stripe(self) -> StripeStandIn:
+        """Stripe's stand-in, which processes with a key for it ask. It sends events to whoever is told by its
+        `settings.webhook_url`."""
+        return StripeStandIn(clock=self.clock, send_webhook=self._deliver, webhook_secret=SHOP_SECRET)
+
+    @cached_property
+    def revenuecat(self) -> RevenueCatStandIn:
+        """RevenueCat's stand-in, in the same way."""
+        return RevenueCatStandIn(clock=self.clock, send_webhook=self._deliver, webhook_secret=SHOP_SECRET)
+
+    def _stripe_of(self, deps: Deps) -> _Interrupted | None:
+        key = deps.settings.stripe_api_key
+        adapter = key and Stripe(self.stripe.http_client(), self.stripe.base_url, key)
+        return _Interrupted("stripe", adapter, self) if adapter else None
+
+    def _revenuecat_of(self, deps: Deps) -> _Interrupted | None:
+        key = deps.settings.revenuecat_api_key
+        adapter = key and RevenueCat(self.revenuecat.http_client(), self.revenuecat.base_url, key)
+        return _Interrupted("revenuecat", adapter, self) if adapter else None
+
+    def _deliver(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """Hand an event to the webhook whose name the URL ends with, as HTTP would: a process that dies answers
+        nothing."""
+        webhook = {"stripe_webhook": stripe_webhook, "revenuecat_webhook": revenuecat_webhook}[url.rpartition("/")[2]]
+        try:
+            return int(webhook(body, {name.title(): value for name, value in headers.items()}, self.deps))
+        except CrashError:
+            return 0
 
     def restart(self, settings: Mapping[str, Any] = _AS_IT_IS, openai: OpenAI | None = None, **parts: Any) -> None:
         """Let a new process take over, which nothing interrupts; see `new_process`."""

@@ -10,6 +10,7 @@ import pytest
 from scripts.inprocess import InProcessCloud
 from scripts.sample_calls import sample_calls
 from tests.app import photo
+from tests.shop import Shop
 from tests.wire import content, names, new_wire, operator_token
 
 RICH = {"tokens": {"welcome": 100, "pointsPerClassification": 1_000}}
@@ -23,7 +24,10 @@ def every_answer(monkeypatch: pytest.MonkeyPatch, *, closed: bool = False) -> di
     """
     cloud = InProcessCloud(seed=1)
     cloud.clock.advance(timedelta(microseconds=123_456))  # a time in production has fractions
-    cloud.configure(RICH)
+    shop = Shop(cloud=cloud)
+    shop.is_customer()
+    selling = RICH | {"billing": shop.billing}
+    cloud.configure(selling)
     cloud.upload("ann", "photo.jpg", photo(64))
     account = SimpleNamespace(disabled=False, tokens_valid_after_timestamp=0)
     monkeypatch.setattr("firebase_admin._auth_client.Client.get_user", lambda *_: account)
@@ -47,7 +51,7 @@ def every_answer(monkeypatch: pytest.MonkeyPatch, *, closed: bool = False) -> di
             if "jobId" in sample_calls("ann")[name]
         }
         if closed:
-            cloud.configure(RICH | CLOSED)
+            cloud.configure(selling | CLOSED)
             cloud.clock.advance(timedelta(minutes=1))  # settings are read anew
         for name in names("callable"):
             found[name] = call(name, sample_calls("ann", jobs.get(name, ""))[name])

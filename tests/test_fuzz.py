@@ -24,6 +24,7 @@ from scripts.inprocess import InProcessCloud
 from tests.app import photo
 from tests.edge.test_tokens import FORGED
 from tests.hostile import TEXTS, Known, as_body, bodies, from_schema, headers, junk, methods
+from tests.shop import Shop
 from tests.wire import Wire, id_token, names, new_wire, operator_token, use_case
 
 CASES = int(os.environ.get("FUZZ_CASES", "4000"))
@@ -62,7 +63,8 @@ class Town:
         self.tokens = {uid: operator_token(uid) if uid == "root" else id_token(uid) for uid in UIDS}
         self.calls = 0
         self.statuses: Counter[int] = Counter()
-        wire.cloud.configure(ROOM)
+        shop = Shop(cloud=wire.cloud)
+        wire.cloud.configure({**ROOM, "billing": shop.billing})
         for uid in UIDS:
             wire.cloud.upload(uid, "can.jpg", photo(32))
             for number, mode in enumerate(["instant", "batch", "batch", "batch"]):
@@ -75,6 +77,7 @@ class Town:
         self.known.of("jobId").extend(["{job}"] * 3 + self.jobs["bob"])
         self.known.of("imagePath").extend(["users/{uid}/uploads/can.jpg"] * 3 + ["users/bob/uploads/can.jpg"])
         self.known.of("requestId").extend([f"request-{number}" for number in range(40)])
+        self.known.of("product").extend(shop.prices)
         self.known.of("deviceId").extend(["device-1", "device-2"])
         self.known.of("cursor").extend(["seq-3", f"{10**15}-{'0' * 32}"])
 

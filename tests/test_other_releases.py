@@ -78,6 +78,7 @@ def requests() -> dict[str, dict[str, Any]]:
 
 
 REFUSED = {"convert_points": "CONVERSION_LIMIT", "cancel_job": "JOB_NOT_CANCELLABLE"}
+REFUSED |= {"start_checkout": "PURCHASE_NOT_HERE", "open_billing_portal": "NOTHING_BOUGHT"}
 """What these documents refuse, whichever release has written them."""
 
 

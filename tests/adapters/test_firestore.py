@@ -413,6 +413,9 @@ QUERIES: dict[str, Callable[[OperatorStore], object]] = {
     "list_letters": lambda store: store.list_letters(5),
     "list_letters, next page": lambda store: store.list_letters(5, "refresh:users:ana:wallet:main"),
     "list_audit": lambda store: store.list_audit(5),
+    "due_billing": lambda store: store.due_billing(NOW, 5),
+    "due_checkouts": lambda store: store.due_checkouts(NOW, 5),
+    "held_packs": lambda store: store.held_packs("ana"),
     "count_dead_letters": lambda store: store.count_dead_letters(5),
 }
 

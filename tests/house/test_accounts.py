@@ -14,12 +14,15 @@ from typing import Any
 
 import pytest
 
+from functions.adapters.payments.answers import signed_now
 from localcloud.openai.webhooks import sign
+from localcloud.standins.deliveries import signature
 from scripts.accounts import ACCOUNTS, commands
-from scripts.inprocess import InProcessCloud
+from scripts.inprocess import SELLING, SHOP_SECRET, InProcessCloud
 from scripts.sample_calls import sample_calls
 from tests.app import photo
 from tests.house.test_manifest import endpoints
+from tests.shop import Shop
 from tests.wire import Wire, id_token, names, new_wire, operator_token
 
 PAGE = (Path(__file__).parents[2] / "SECURITY.md").read_text(encoding="utf-8")
@@ -44,6 +47,8 @@ def needed(call: str) -> set[str]:
             return {"OPENAI_WEBHOOK_SECRET" if what == "read_webhook" else "OPENAI_API_KEY"}
         case "anthropic":
             return {"ANTHROPIC_API_KEY"}
+        case "stripe" | "revenuecat":
+            return {f"{where.upper()}_API_KEY"}
     return {call}
 
 
@@ -72,8 +77,11 @@ def used() -> Used:
             act = noted("firebasecloudmessaging.admin", getattr(cloud.messaging, push))
             monkeypatch.setattr(cloud.messaging, push, act)
         alerting = SimpleNamespace(send=noted("ALERT_WEBHOOK_SECRET", lambda _: None))
-        cloud.restart({"anthropic_api_key": "stand-in"}, alerting=alerting)
+        cloud.restart({"anthropic_api_key": "stand-in", **SELLING}, alerting=alerting)
         cloud.interrupt = lambda call, when: note(call) if when == "before" else None
+        for webhook in ("stripe_webhook", "revenuecat_webhook"):
+            checks = noted(f"{webhook.upper()}_SECRET", signed_now)
+            monkeypatch.setattr(f"functions.use_cases.payments.{webhook}.signed_now", checks)
         ask = noted("firebaseauth.viewer", lambda *_: account)
         monkeypatch.setattr("firebase_admin._auth_client.Client.get_user", ask)
         with new_wire(monkeypatch, cloud) as wire:
@@ -104,7 +112,10 @@ def live(wire: Wire) -> None:
     tokens = {"welcome": 100, "pointsPerToken": 1}
     both = {"order": ["openai", "anthropic"]}
     budget = {"alertUids": ["root"]}
-    wire.cloud.configure({"batch": {"signedUrls": True}, "tokens": tokens, "budget": budget, "providers": both})
+    shop = Shop(cloud=wire.cloud)
+    selling = {"tokens": tokens, "budget": budget, "providers": both, "billing": shop.billing}
+    wire.cloud.configure({"batch": {"signedUrls": True}, **selling})
+    shop.buy("pro_month")
     wire.cloud.openai.faults.add(kind="refused", status=503, endpoint="POST /v1/chat/completions", count=2)
     for token, push_token in ((ann, "a" * 40), (root, "b" * 40)):
         call("register_device", token, deviceId="device-1", pushToken=push_token, platform="ios")
@@ -122,6 +133,13 @@ def live(wire: Wire) -> None:
     thing = {"requestId": "manual-1", "deviceId": "device-1", "itemName": "can", "category": "Dry Waste"}
     call("record_manual_classification", **thing)
     call("admin_set_config", root, changes={"budget": {"batchOnlyPercent": 1}})
+    call("start_checkout", requestId="checkout-1", product="tokens_100")
+    call("open_billing_portal")
+    call("sync_purchases")
+    call("sync_purchases", checkoutId=shop.start(uid="ann")["checkoutId"])
+    hook(wire, "stripe_webhook", "Stripe-Signature", {"type": "invoice.paid", "data": {"object": {"id": "in_1"}}})
+    tested = {"event": {"type": "TEST", "app_user_id": "ann"}}
+    hook(wire, "revenuecat_webhook", "X-RevenueCat-Webhook-Signature", tested)
     for name in names("callable"):
         if name not in called:
             call(name, root, **sample_calls("root")[name])
@@ -134,6 +152,12 @@ def live(wire: Wire) -> None:
         for name in names("schedule"):
             assert wire.request(name, **SCHEDULERS).status_code == 200, name
         wire.cloud.clock.advance(timedelta(hours=4))
+
+
+def hook(wire: Wire, name: str, header: str, event: dict[str, Any]) -> None:
+    """Send a signed event."""
+    body = json.dumps(event).encode()
+    wire.request(name, body, **{header.replace("-", "_"): signature(SHOP_SECRET, int(time.time()), body)})
 
 
 def granted(function: str) -> set[str]:

@@ -25,6 +25,7 @@ from functions.core.rollouts.flags import Flag
 from functions.core.shared.time_limits import CALL_TIMEOUT, FUNCTION_TIMEOUT
 from functions.deploy import params
 from functions.deploy.options import INSTANCES_MAX
+from functions.deploy.shop import params as shop
 from localcloud.serving import HOST, free_port, unhurried
 from localcloud.up import USUAL_PORTS
 from scripts.contents import declared
@@ -33,6 +34,9 @@ from scripts.schedule_plan import SCALABLE
 ROOT = Path(__file__).parents[2]
 DISCOVERY_SECONDS_MAX = 10.0
 """As long as the Firebase CLI waits."""
+
+SHOP_SECRETS = {each.name for each in vars(shop).values() if isinstance(each, shop.ShopSecret)}
+"""Secrets of functions that a deploy can leave out."""
 
 Row = tuple[str, tuple[str, ...]]
 """A function's trigger (`callable`, `https` or its schedule) and its secrets."""
@@ -91,7 +95,7 @@ def test_a_function_is_deployed_under_its_own_name() -> None:
 def test_schedules_are_in_unix_cron() -> None:
     """Only then does Scheduler send the schedule's own time, by which a repeated tick is known."""
     schedules = [endpoint["scheduleTrigger"]["schedule"] for endpoint in crons()]
-    assert len(schedules) == 7
+    assert len(schedules) == 8
     assert all(len(schedule.split()) == 5 for schedule in schedules)
 
 
@@ -112,7 +116,7 @@ def test_the_emulators_ask_for_nothing() -> None:
     }
     assert settings_in(".env.demo-ecolane") == settings_in(".env.example") | stand_ins
     secrets = {param["name"] for param in discovered()["params"] if param["type"] == "secret"}
-    assert settings_in(".secret.local.example").keys() == secrets
+    assert settings_in(".secret.local.example").keys() == secrets | SHOP_SECRETS
 
 
 def test_every_emulator_has_its_usual_port() -> None:
@@ -135,6 +139,20 @@ def test_every_secret_is_set_before_the_deploy() -> None:
     told = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
     secrets = {param["name"] for param in discovered()["params"] if param["type"] == "secret"}
     assert set(re.findall(r"functions:secrets:set ([A-Z_]+)", told)) == secrets
+
+
+def test_whoever_sells_nothing_is_asked_for_nothing() -> None:
+    """No secret of the shop is a param, which every deploy would be asked for; each is in a function that is left out
+    with SELLS=off, and no other function is. docs/payments.md has the command for each."""
+    params = {param["name"]: param for param in discovered()["params"]}
+    assert not SHOP_SECRETS & params.keys()
+    assert params["SELLS"]["default"] == "off"
+    selling = {name for name, endpoint in endpoints().items() if "omit" in endpoint}
+    with_secrets = {name for name, endpoint in endpoints().items() if set(row(endpoint)[1]) & SHOP_SECRETS}
+    assert selling == with_secrets | {"get_billing"}
+    assert {endpoints()[name]["omit"] for name in selling} == {'{{ params.SELLS == "off" }}'}
+    told = (ROOT / "docs/payments.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"functions:secrets:set ([A-Z_]+)", told)) == SHOP_SECRETS
 
 
 def test_one_python_everywhere() -> None:
@@ -210,7 +228,7 @@ def test_no_instant_job_is_refunded_while_it_is_being_answered(name: str) -> Non
 # Firestore
 
 LIVES = {"Job": "aiJobs", "Batch": "batches", "Alert": "alerts", "DeadLetter": "deadLetters", "DeviceDay": "devices"}
-LIVES |= {"Release": "releasedTokens"}
+LIVES |= {"Release": "releasedTokens", "Checkout": "checkouts"}
 """Records that carry `expireAt`, and their collections."""
 
 

@@ -13,6 +13,7 @@ from functions.edge.callables import request_type
 from scripts.sample_calls import sample_calls, sample_photo
 from tests.app import photo
 from tests.sdks import INT64, SDKS
+from tests.shop import Shop
 from tests.steps import UNLIMITED
 from tests.wire import Wire, content, id_token, names, new_wire, operator_token, use_case
 
@@ -26,6 +27,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
     account = SimpleNamespace(disabled=False, tokens_valid_after_timestamp=0)
     monkeypatch.setattr("firebase_admin._auth_client.Client.get_user", lambda *_: account)
     with new_wire(monkeypatch) as wire:
+        Shop(cloud=wire.cloud).is_customer()
         wire.cloud.upload("ann", "photo.jpg", photo(32))
         yield wire
 

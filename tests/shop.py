@@ -1,0 +1,108 @@
+"""A shop in one process: the functions, Stripe's and RevenueCat's stand-ins, and what somebody who buys does."""
+
+from datetime import timedelta
+from typing import Any
+
+from stripe import StripeClient
+
+from functions.adapters.payments.stripe import BoundedHttp
+from functions.use_cases.payments.reconcile_billing import reconcile_billing
+from functions.use_cases.payments.start_checkout import StartCheckout, start_checkout
+from functions.use_cases.payments.sync_purchases import SyncPurchases, sync_purchases
+from scripts.inprocess import SELLING, InProcessCloud
+from tests.steps import listed, stored, wallet
+
+QUARTER = timedelta(minutes=15)
+HOOKS = {"stripe": "https://eco.example/stripe_webhook", "revenuecat": "https://eco.example/revenuecat_webhook"}
+SOLD: dict[str, Any] = {
+    "tokens_100": {"tokens": 100, "minor": 499},
+    "plus_month": {"tokens": 30, "plan": "plus", "minor": 499},
+    "pro_month": {"tokens": 100, "plan": "pro", "minor": 899},
+}
+
+
+class Shop:
+    """A cloud that sells. `ann` is whoever is not named; webhooks arrive unless the shop is `deaf`."""
+
+    def __init__(self, *, deaf: bool = False, cloud: InProcessCloud | None = None, **billing: Any) -> None:
+        self.cloud = cloud or InProcessCloud(seed=1)
+        if not self.cloud.deps.settings.stripe_api_key:
+            self.cloud.restart(SELLING)
+        self.prices = {name: self._price(each) for name, each in SOLD.items()}
+        products = [
+            {"name": name, **each, "stripePrice": self.prices[name], "storeIds": [name]} for name, each in SOLD.items()
+        ]
+        self.billing = {"sellOn": ["web"], "returnUrl": "https://eco.example/shop", "products": products, **billing}
+        self.cloud.configure({"billing": self.billing})
+        self.requests = 0
+        self.hear(deaf=deaf)
+
+    @property
+    def client(self) -> Any:
+        """Stripe's client, as the operator of the shop has it."""
+        http = BoundedHttp(self.cloud.stripe.http_client())
+        return StripeClient("sk_test_any", base_addresses={"api": self.cloud.stripe.base_url}, http_client=http).v1
+
+    def _price(self, each: dict[str, Any]) -> str:
+        product = self.client.products.create({"name": "something"})
+        params: dict[str, Any] = {"product": product.id, "currency": "usd", "unit_amount": each["minor"]}
+        if "plan" in each:
+            params["recurring"] = {"interval": "month"}
+        return str(self.client.prices.create(params).id)
+
+    def hear(self, *, deaf: bool = False) -> None:
+        """Have webhooks arrive, or not."""
+        self.cloud.stripe.settings.webhook_url = None if deaf else HOOKS["stripe"]
+        self.cloud.revenuecat.settings.webhook_url = None if deaf else HOOKS["revenuecat"]
+
+    def is_customer(self, uid: str = "ann") -> None:
+        """Have a user known to Stripe, who has bought nothing yet."""
+        customer = str(self.client.customers.create({}).id)
+        self.cloud.client.document(f"billing/{uid}").set({"customer": customer})
+
+    def start(self, product: str = "tokens_100", uid: str = "ann", key: str | None = None) -> dict[str, Any]:
+        """Start a checkout. Returns the answer."""
+        self.requests += 1
+        request = {"requestId": key or f"request-{self.requests}", "product": product}
+        return start_checkout(StartCheckout.model_validate(request), uid, self.cloud.deps)
+
+    def buy(self, product: str = "tokens_100", uid: str = "ann", number: str = "4242424242424242") -> dict[str, Any]:
+        """Buy something on the web, and let the events arrive. Returns Stripe's session."""
+        checkout = self.start(product, uid)
+        session = self.cloud.stripe.pay(checkout["url"].rpartition("/")[2], number)
+        self.tick()
+        return {**session, "checkoutId": checkout["checkoutId"]}
+
+    def tick(self, **step: float) -> None:
+        """Let time pass, and what is due happen."""
+        self.cloud.clock.advance(timedelta(**step))
+        self.cloud.stripe.tick()
+        self.cloud.revenuecat.tick()
+
+    def later(self, **step: float) -> dict[str, int]:
+        """Let time pass, and the cron run. Returns its counts."""
+        self.tick(**step)
+        return reconcile_billing(self.cloud.deps)
+
+    def sync(self, uid: str = "ann", **request: Any) -> dict[str, Any]:
+        """Say that something was bought."""
+        return sync_purchases(SyncPurchases.model_validate(request), uid, self.cloud.deps)
+
+    def bought(self, uid: str = "ann") -> list[tuple[str, int]]:
+        """Return the entries of payments: the payment's id without its random part, and tokens."""
+        entries = listed(self.cloud, f"users/{uid}/ledger").values()
+        paid = [each for each in entries if each["reason"] in {"buy", "period"}]
+        return [(str(each["reason"]), each["bought"]) for each in sorted(paid, key=lambda each: each["seq"])]
+
+    def tokens(self, uid: str = "ann") -> tuple[int, int]:
+        """Return bought tokens that are left, and those owed."""
+        found = wallet(self.cloud, uid)
+        return found.get("purchased", 0), found.get("owed", 0)
+
+    def plan(self, uid: str = "ann") -> str | None:
+        """Return the plan in a wallet."""
+        return wallet(self.cloud, uid).get("plan")
+
+    def payer(self, uid: str = "ann") -> dict[str, Any]:
+        """Return what is known of a payer."""
+        return stored(self.cloud, f"billing/{uid}")
