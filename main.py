@@ -281,6 +281,14 @@ def admin_set_config(call: Call) -> Answer:
 
 
 @on_call(operators="write", **OPERATOR)
+def admin_mark_alert(call: Call) -> Answer:
+    """Note whether an alert was of use, or expected."""
+    from functions.use_cases.operations.admin_mark_alert import admin_mark_alert as use_case
+
+    return serve_call(call, use_case)
+
+
+@on_call(operators="write", **OPERATOR)
 def admin_rollout(call: Call) -> Answer:
     """Stop a flag, or start it anew, on record."""
     from functions.use_cases.operations.admin_rollout import admin_rollout as use_case

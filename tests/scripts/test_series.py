@@ -10,7 +10,7 @@ import pytest
 
 from functions.core.insights.forecast import History
 from scripts import bench
-from scripts.benchmarks import anomaly, forecast, series
+from scripts.benchmarks import anomaly, anomaly_hours, forecast, series
 from scripts.benchmarks.processes import python
 
 BEGINS = date(2026, 1, 1)
@@ -72,3 +72,13 @@ def test_planted_days_are_noticed_and_level_steps_are_told_once() -> None:
     assert (figures["recall_x3"], figures["rises_per_30_days_untouched"]) == (1.0, 0.1)
     assert figures["recall_x2"] > 0.95
     assert figures["falls_per_30_days_untouched"] <= 0.1
+
+
+def test_a_spike_in_a_usual_day_is_noticed_within_the_hour() -> None:
+    """Hours that move by a tenth: no day has an alarm of its own."""
+    dice = Random(4)  # noqa: S311  (repeatable)
+    first = date(2026, 1, 5)
+    days = {first + timedelta(days=n): tuple(dice.gauss(100, 10) for _ in range(24)) for n in range(80)}
+    minutes, alarms, looked = anomaly_hours.watched_hours(days, dice)
+    assert (alarms, looked, len(minutes)) == (0, 59, 59)
+    assert max(minutes) <= 60

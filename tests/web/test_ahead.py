@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, expect
 
 from functions.core.config.runtime import BudgetRules
 from functions.core.insights.plan import Plan
+from functions.core.shared.alerts import Alert
 from localcloud.cloud import LocalCloud
 from scripts.ecolane_cloud import ecolane_cloud
 from tests.core.insights.planned import busy, notes, planned
@@ -116,3 +117,22 @@ def test_an_event_is_added_and_removed_and_a_faster_operator_is_respected(opened
     expect(page.get_by_text("Earth Day is removed.")).to_be_visible()
     assert config.get().get("ahead.events") == []
     opened.problems.clear()  # the browser reports the refused call
+
+
+def test_an_unusual_hour_is_marked_as_useful_or_expected(opened: Opened) -> None:
+    """By a button, which says so; how many were useful stands above them all. Other alerts have no such buttons."""
+    client, now = opened.cloud.firestore_client(), opened.cloud.clock()
+    for kind in ("spend_unusual", "drift"):
+        alert = Alert(kind=kind, day="2026-11-21", text="Odd.", created_at=now, due_at=None, expire_at=now)
+        client.document(f"alerts/{alert.alert_id}").set(alert.model_dump(by_alias=True))
+    page = opened.operate()
+    page.get_by_role("link", name="Alerts").click()
+    expect(page.get_by_role("button", name="Expected")).to_have_count(1)
+    expect(page.get_by_role("button", name="Useful")).to_have_count(1)
+    page.get_by_role("button", name="Useful").click()
+    expect(page.get_by_role("button", name="Useful")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_text("Of 1 unusual hour or day that you marked, 1 was useful.")).to_be_visible()
+    page.get_by_role("button", name="Expected").click()
+    expect(page.get_by_text("that you marked, 0 were useful.")).to_be_visible()
+    assert client.document("alerts/spend_unusual-2026-11-21").get().get("verdict") == "expected"
+    assert not Axe().run(page).violations_count

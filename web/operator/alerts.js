@@ -1,7 +1,7 @@
 // Alerts, open ones first, and what was changed by hand.
 import { collection, limit, orderBy, query } from "../vendor/firebase.js";
-import { html } from "../vendor/ui.js";
-import { exact, relative } from "../lib/format.js";
+import { html, useState } from "../vendor/ui.js";
+import { exact, plural, relative } from "../lib/format.js";
 import { rowsOf, useLive, useNow } from "../lib/live.js";
 
 const SHOWN = 50;
@@ -18,8 +18,9 @@ export function Alerts({ cloud }) {
   return html`
     <section class="card" aria-labelledby="alerts">
       <h2 id="alerts">Alerts</h2>
+      ${alerts.value && html`<${Record} alerts=${alerts.value} />`}
       <${Rows} live=${alerts} empty="There was none in the last weeks.">
-        ${sorted?.map((alert) => html`<${Alert} key=${alert.id} alert=${alert} now=${now} />`)}
+        ${sorted?.map((alert) => html`<${Alert} key=${alert.id} alert=${alert} now=${now} cloud=${cloud} />`)}
       <//>
     </section>
     <section class="card" aria-labelledby="changes">
@@ -47,14 +48,48 @@ function Rows({ live, empty, children }) {
   return live.value.length ? html`<ul class="list">${children}</ul>` : html`<p class="quiet">${empty}</p>`;
 }
 
-/** One alert, as everywhere on these pages. */
-export function Alert({ alert, now }) {
+const VERDICTS = { useful: "Useful", expected: "Expected" };
+const MARKED = /_unusual$/;
+
+/** Of how many unusual hours and days operators have said something, and of how many that they were useful. */
+function Record({ alerts }) {
+  const marked = alerts.filter((alert) => MARKED.test(alert.kind) && alert.verdict);
+  const useful = marked.filter((alert) => alert.verdict === "useful");
+  return marked.length > 0 && html`<p class="quiet">Of ${plural(marked.length, "unusual hour or day", "unusual hours or days")} that you marked, ${useful.length} ${useful.length === 1 ? "was" : "were"} useful.</p>`;
+}
+
+/** What an operator says of an alert of what is unusual. */
+function Mark({ cloud, alert }) {
+  const [state, setState] = useState({});
+  const mark = async (verdict) => {
+    setState({ busy: true });
+    try {
+      const { marked } = await cloud.call("admin_mark_alert", { alert: alert.id, verdict });
+      setState(marked ? {} : { bad: "This alert is no longer there." });
+    } catch (refusal) {
+      setState({ bad: refusal.forOperators });
+    }
+  };
+  return html`
+    <div class="row" role="group" aria-label=${`Was this of use? ${alert.kind.replaceAll("_", " ")}, ${alert.day}`}>
+      ${Object.entries(VERDICTS).map(
+        ([verdict, words]) =>
+          html`<button key=${verdict} class="button" aria-pressed=${alert.verdict === verdict} disabled=${state.busy} onClick=${() => mark(verdict)}>${words}</button>`,
+      )}
+    </div>
+    ${state.bad && html`<p class="bad" role="alert">${state.bad}</p>`}
+  `;
+}
+
+/** One alert, as everywhere on these pages; with a `cloud` it can be marked. */
+export function Alert({ alert, now, cloud }) {
   const since = alert.since ?? alert.createdAt;
   return html`
     <li>
       <strong class=${alert.open ? "warn" : ""}>${alert.open ? "Open: " : ""}${alert.kind.replaceAll("_", " ")}</strong>${" "}
       <span class="quiet" title=${exact(since)}>${relative(since, now)}${alert.overAt ? `, over ${relative(alert.overAt, now)}` : ""}</span>
       <p>${alert.text}</p>
+      ${cloud && MARKED.test(alert.kind) && html`<${Mark} cloud=${cloud} alert=${alert} />`}
     </li>
   `;
 }

@@ -58,6 +58,14 @@ class AlertDocuments(Documents):
         """Write these fields if the alert is as it was at `version`. None if somebody was faster."""
         return guarded_update(self._client, self._alerts.document(alert.alert_id), version, fields)
 
+    def mark_alert(self, alert_id: str, fields: Fields) -> bool:
+        """Write these fields, False if there is no such alert. One write."""
+        try:
+            self._client.batch().update(self._alerts.document(alert_id), fields).commit()
+        except exceptions.NotFound:
+            return False
+        return True
+
     @property
     def _alerts(self) -> Collection:
         return self._client.collection("alerts")

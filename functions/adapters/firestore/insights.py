@@ -16,6 +16,7 @@ from functions.core.wallet.ledger import Reason
 
 if TYPE_CHECKING:
     from functions.core.insights.day_notes import DayNotes
+    from functions.core.insights.day_watch import Watched
     from functions.core.insights.issues import Issues
     from functions.core.insights.plan import Plan
 
@@ -30,16 +31,19 @@ DAYS_MAX = 31
 class UsageDocuments(Documents):
     """Reads and writes of days in their course."""
 
-    def change_usage(self, day: str, change: Callable[[UsageDay], UsageDay | None]) -> None:
-        """Store what `change` makes of a day, in one transaction: a read, and a write unless that is None."""
+    def change_usage(self, day: str, change: Callable[[UsageDay], UsageDay | None]) -> UsageDay:
+        """Store what `change` makes of a day, in one transaction: a read, and a write unless that is None. Returns the
+        day as it is then."""
         ref = self._client.document("usage", day)
 
-        def body(transaction: Transaction) -> None:
-            usage = change(sound_fields(UsageDay, self._client.get(ref, transaction))[0])
+        def body(transaction: Transaction) -> UsageDay:
+            before = sound_fields(UsageDay, self._client.get(ref, transaction))[0]
+            usage = change(before)
             if usage is not None:
                 transaction.set(ref, usage.model_dump(by_alias=True))
+            return usage or before
 
-        run_transaction(self._client.transaction(), body)
+        return run_transaction(self._client.transaction(), body)
 
     def usage_days(self, since: str, until: str, fields: Sequence[str] = ()) -> dict[str, UsageDay]:
         """Read the days from `since` to `until`, or these fields of them, as far as they can be read. A read each, one
@@ -49,18 +53,25 @@ class UsageDocuments(Documents):
         found = query.select(list(fields)).limit(DAYS_MAX).stream()
         return {each.id: sound_fields(UsageDay, each)[0] for each in found}
 
-    def forecast_documents(self, weekday: int) -> tuple[DayNotes, Issues]:
-        """Read the days in short, and the forecasts that were issued on a weekday. Two reads."""
+    def forecast_documents(self, weekday: int) -> tuple[DayNotes, Issues, Watched]:
+        """Read the days in short, the forecasts that were issued on a weekday, and what was unusual. Three reads."""
         from functions.core.insights.day_notes import DayNotes  # noqa: PLC0415  (20 ms of every other cold start)
+        from functions.core.insights.day_watch import Watched  # noqa: PLC0415
         from functions.core.insights.issues import Issues  # noqa: PLC0415
 
-        paths = ("forecasts/days", f"forecasts/weekday-{weekday}")
-        days, issued = self._client.get_all([self._client.document(path) for path in paths])
-        return sound_fields(DayNotes, days)[0], sound_fields(Issues, issued)[0]
+        paths = ("forecasts/days", f"forecasts/weekday-{weekday}", "forecasts/watch")
+        days, issued, watch = self._client.get_all([self._client.document(path) for path in paths])
+        return sound_fields(DayNotes, days)[0], sound_fields(Issues, issued)[0], sound_fields(Watched, watch)[0]
 
-    def write_plan(self, notes: DayNotes, weekday: int, issues: Issues, plan: Plan) -> None:
-        """Store all that a plan was made of with it. Three writes, in one commit."""
-        documents = {"days": notes, f"weekday-{weekday}": issues, "current": plan}
+    def watched(self) -> Watched:
+        """Read what is usual today. One read."""
+        from functions.core.insights.day_watch import Watched  # noqa: PLC0415
+
+        return sound_fields(Watched, self._client.get(self._client.document("forecasts/watch")))[0]
+
+    def write_plan(self, notes: DayNotes, weekday: int, issues: Issues, watched: Watched, plan: Plan) -> None:
+        """Store all that a plan was made of with it. Four writes, in one commit."""
+        documents = {"days": notes, f"weekday-{weekday}": issues, "watch": watched, "current": plan}
         writes = self._client.batch()
         for name, document in documents.items():
             writes.set(self._client.document("forecasts", name), document.model_dump(by_alias=True))

@@ -4,17 +4,18 @@ A day that the guard has not noted to its end is missing. A missing day is taken
 before, and counted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from pydantic import Field
 
 from functions.core.budget.day_review import OPEN_DAYS
-from functions.core.budget.tally import total
+from functions.core.budget.tally import total, wait_within
 from functions.core.insights.day_rows import asked_for, complete
 from functions.core.insights.methods import INDEX_WEEKS, WEEK
-from functions.core.insights.usage_day import UsageDay
+from functions.core.insights.usage_day import Slot, UsageDay
 from functions.core.shared.lanes import Lane
 from functions.core.shared.records import Kept
 from functions.core.shared.utc_days import day_bounds
@@ -28,14 +29,22 @@ DAY_HOURS = 24
 class NotedDay(Kept):
     """A day: by lane the photos `asked` for, those whose calls have `ended` at the provider and what these cost, in
     micro-dollars; photos `done` over both lanes, and those of them that the provider `answered`, which the cache did
-    not. `hours` are photos asked for in each, kept for eight weeks."""
+    not. `failed` calls, half of the batch photos' `wait` in seconds; users who were `new`, and who came `back` a day
+    later. Kept for eight weeks: photos asked for and micro-dollars `spent` by the hour, photos and cost in
+    `parts` by lane and model."""
 
     asked: dict[str, int] = Field(default_factory=dict)
     ended: dict[str, int] = Field(default_factory=dict)
     micros: dict[str, int] = Field(default_factory=dict)
     done: int = 0
     answered: int = 0
+    failed: int = 0
+    wait: float | None = None
+    new: int | None = None
+    back: int | None = None
     hours: tuple[float, ...] = ()
+    spent: tuple[float, ...] = ()
+    parts: dict[str, tuple[float, float]] = Field(default_factory=dict)
 
     @property
     def photos(self) -> int:
@@ -75,7 +84,7 @@ def with_days(notes: DayNotes, days: Mapping[str, UsageDay], today: date) -> Day
     found = {**notes.days, **{day: noted_day(day, usage) for day, usage in complete(days).items()}}
     oldest, with_hours = ((today - timedelta(days=back)).isoformat() for back in (KEPT_DAYS, HOURS_DAYS))
     kept = {
-        day: noted if day >= with_hours else noted.model_copy(update={"hours": ()})
+        day: noted if day >= with_hours else noted.model_copy(update={"hours": (), "spent": (), "parts": {}})
         for day, noted in sorted(found.items())
         if oldest <= day < today.isoformat()
     }
@@ -85,33 +94,48 @@ def with_days(notes: DayNotes, days: Mapping[str, UsageDay], today: date) -> Day
 def noted_day(day: str, usage: UsageDay) -> NotedDay:
     """Return a day in short."""
     tally = total(slot.tally for slot in usage.slots)
-    ended, micros, answered = dict.fromkeys(Lane, 0), dict.fromkeys(Lane, 0), 0
+    ended, micros, answered, failed = dict.fromkeys(Lane, 0), dict.fromkeys(Lane, 0), 0, 0
+    waits, parts = Counter[str](), {}
     for lane in Lane:
-        for counters in tally.get(lane, {}).values():
-            ended[lane] += sum(n for name, n in counters.items() if name == "done" or name.startswith("failed:"))
+        for model, counters in tally.get(lane, {}).items():
+            lost = sum(n for name, n in counters.items() if name.startswith("failed:"))
+            ended[lane] += counters.get("done", 0) + lost
             micros[lane] += counters.get("micros", 0)
-            answered += counters.get("done", 0)
+            answered, failed = answered + counters.get("done", 0), failed + lost
+            parts[f"{lane} {model}"] = (float(counters.get("done", 0) + lost), float(counters.get("micros", 0)))
+            waits.update({name: n for name, n in counters.items() if lane is Lane.BATCH and name.startswith("wait:")})
+    visits = usage.rows.visits if usage.rows else {}
     return NotedDay(
         asked={lane.value: asked_for(usage, lane) for lane in Lane},
         ended={lane.value: n for lane, n in ended.items()},
         micros={lane.value: n for lane, n in micros.items()},
         done=usage.rows.jobs.get("done", 0) if usage.rows else 0,
         answered=answered,
-        hours=hours_of(day, usage),
+        failed=failed,
+        wait=wait_within(waits, 0.5),
+        new=visits.get("0"),
+        back=visits.get("1"),
+        hours=hours_of(day, usage, lambda slot: sum(slot.arrivals.values())),
+        spent=hours_of(day, usage, _micros),
+        parts=parts,
     )
 
 
-def hours_of(day: str, usage: UsageDay) -> tuple[float, ...]:
-    """Return the photos asked for in each hour of a day. A slot that lasts longer counts evenly in its hours."""
+def _micros(slot: Slot) -> int:
+    return sum(counters.get("micros", 0) for models in slot.tally.values() for counters in models.values())
+
+
+def hours_of(day: str, usage: UsageDay, amount: Callable[[Slot], int]) -> tuple[float, ...]:
+    """Return the slots' amounts by the hour of a day. A slot that lasts longer counts evenly in its hours."""
     begins, ends = day_bounds(day)
     hours, since = [0.0] * DAY_HOURS, begins
     for slot in usage.slots:
-        until, photos = min(slot.until, ends), sum(slot.arrivals.values())
+        until, added = min(slot.until, ends), amount(slot)
         for hour in range(DAY_HOURS):
             first = begins + timedelta(hours=hour)
             shared = min(until, first + timedelta(hours=1)) - max(since, first)
             if shared > timedelta():
-                hours[hour] += photos * (shared / (until - since))
+                hours[hour] += added * (shared / (until - since))
         since = max(since, until)
     return tuple(round(each, 2) for each in hours)
 

@@ -50,6 +50,11 @@ class AlertKind(StrEnum):
     CACHE_TIGHTENED = "cache_tightened"
     PAYMENT_WAITS = "payment_waits"
     DISPUTE_OPENED = "dispute_opened"
+    SPEND_UNUSUAL = "spend_unusual"
+    DEMAND_UNUSUAL = "demand_unusual"
+    FAILURES_UNUSUAL = "failures_unusual"
+    WAIT_UNUSUAL = "wait_unusual"
+    RETENTION_UNUSUAL = "retention_unusual"
 
 
 _GOOD_DAY = "If this is a good day: admin config set budget.dailyLimitMicros=$20. If not: admin costs --users."
@@ -78,20 +83,15 @@ TO_DO: Mapping[str, str] = {
     AlertKind.CACHE_TIGHTENED: "Nothing needs to be done. admin config set cache.near=off ends all near hits.",
     AlertKind.PAYMENT_WAITS: "Somebody has paid and waits: docs/operations.md, payment_waits.",
     AlertKind.DISPUTE_OPENED: "Answer it at Stripe, within its days. Its tokens are taken back until it is won.",
+    AlertKind.SPEND_UNUSUAL: "If it is expected, say so on the page Alerts. If not: admin costs --users.",
+    AlertKind.DEMAND_UNUSUAL: "If it is expected, say so on the page Alerts. If not: admin costs --users.",
+    AlertKind.FAILURES_UNUSUAL: "Look at instant_failed in the log, and at the last deploy.",
+    AlertKind.WAIT_UNUSUAL: "Run admin status: is a cron late, or does the provider keep batches?",
+    AlertKind.RETENTION_UNUSUAL: "Look at what has changed for new users: the app's release, prices, answers.",
     AlertKind.PROVIDER_REFUSES: "Pay, or correct what the code names: docs/operations.md, provider_refuses.",
     AlertKind.KEY_REFUSED: "Set a key that works (docs/operations.md, Keys). Photos wait 26 hours for it.",
 }
 """What to do first, by kind. docs/operations.md has the rest."""
-
-
-LEASE = timedelta(minutes=10)
-"""How long a guard has for delivering an alert; after that the next one takes it, which died or did not come to it."""
-
-FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=10), timedelta(hours=4)
-"""Between two attempts by one channel: it doubles."""
-
-ATTEMPTS_MAX = 10
-"""By one channel: 10, 20, 40, 80, 160 and four times 240 minutes are a day. Then nobody is listening there."""
 
 
 class Channel(StrEnum):
@@ -99,6 +99,13 @@ class Channel(StrEnum):
 
     WEBHOOK = "webhook"
     PUSH = "push"
+
+
+class Verdict(StrEnum):
+    """What an operator says of an alert."""
+
+    USEFUL = "useful"
+    EXPECTED = "expected"
 
 
 class Delivery(Kept):
@@ -115,6 +122,7 @@ class Alert(Record):
 
     `due_at` is the next delivery, None once nothing is left to do; `channels` has each channel's progress; without
     `attempts` it is due by all. `open` as long as it holds, from `since` to `over_at`. One-time events are never open.
+    `verdict` is an operator's.
     """
 
     kind: Open[AlertKind]
@@ -130,6 +138,9 @@ class Alert(Record):
     over_at: datetime | None = None
     key: str = ""
     uids: tuple[str, ...] = ()
+    verdict: Open[Verdict] | None = None
+    verdict_by: str = ""
+    verdict_at: datetime | None = None
 
     @property
     def alert_id(self) -> str:
@@ -150,34 +161,6 @@ class Alert(Record):
         return self.due_at is None and all(each.done for each in self.channels.values())
 
 
-def attempted(due: Alert, now: datetime) -> list[Channel]:
-    """Return by which channels an alert is to be delivered now."""
-    if due.attempts == 0:
-        return list(Channel)
-    states = {channel: due.channels.get(channel, Delivery(due_at=now)) for channel in Channel}
-    return [channel for channel, state in states.items() if state.due_at is not None and state.due_at <= now]
-
-
-def taken(due: Alert, until: datetime) -> Fields:
-    """Return what changes when a guard takes an alert to deliver it."""
-    fields = {"dueAt": until, "attempts": due.attempts + 1}
-    return fields if due.attempts else {**fields, "channels": {}}
-
-
-def outcome(due: Alert, reached: Mapping[Channel, bool], now: datetime) -> Fields:
-    """Return what changes when an alert has been delivered by these channels, or not."""
-    states: dict[str, Delivery] = dict(due.channels) if due.attempts else {}
-    for channel, done in reached.items():
-        before = states.get(channel, Delivery())
-        attempts = before.attempts + 1
-        wait = min(FIRST_WAIT * 2 ** (attempts - 1), LONGEST_WAIT)
-        again = None if done or attempts >= ATTEMPTS_MAX else now + wait
-        states[channel] = before.model_copy(update={"attempts": attempts, "due_at": again, "done": done})
-    left = [state.due_at for state in states.values() if state.due_at is not None]
-    channels = {str(channel): state.model_dump(by_alias=True) for channel, state in states.items()}
-    return {"channels": channels, "dueAt": min(left, default=None)}
-
-
 def alert(kind: AlertKind, text: str, now: datetime) -> Alert:
     """Return a new alert of something that has happened, due at once."""
     return Alert(kind=kind, day=day_of(now), text=text, created_at=now, due_at=now, expire_at=now + ALERT_LIFETIME)
@@ -193,7 +176,7 @@ def reopened(stored: Alert, new: Alert, now: datetime) -> Fields | None:
     if stored.over_at is None:
         return None
     again = {"open": True, "overAt": None, "text": new.text}
-    if now - stored.over_at < QUIET:
+    if now - stored.over_at < QUIET or stored.verdict == Verdict.EXPECTED:
         return again
     return {**again, "since": now, "dueAt": now, "attempts": 0}
 

@@ -1,6 +1,7 @@
 """`plan_ahead`: once a day, what the next five weeks will bring, cost, and where a limit stops them.
 
-    read the days since the last plan ► forecast both lanes ► the cost under the limits ► store days, issue and plan
+    read the days since the last plan ► forecast both lanes ► the cost under the limits
+    ► what is usual today, what was not on the days before ► tell of it ► store all of it
 
 Days are read once and kept in short. It may die anywhere and run twice: nothing is stored before its one commit, and a
 forecast that was issued stays as it was. A run that does not come leaves yesterday's plan.
@@ -12,10 +13,13 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from functions.core.insights.ahead import made_plan
-from functions.core.insights.day_notes import needed_since, with_days
+from functions.core.insights.day_notes import needed_since, series, with_days
+from functions.core.insights.day_watch import day_watched
+from functions.core.insights.usual import usual_day
 from functions.core.shared.lanes import Lane
 from functions.core.shared.utc_days import day_of
 from functions.use_cases.budget.days import call_micros, line_micros
+from functions.use_cases.insights.unusual import tell_of_days
 
 if TYPE_CHECKING:
     from functions.core.insights.day_notes import DayNotes
@@ -25,17 +29,21 @@ DAYS_AT_ONCE = 31
 
 
 def plan_ahead(deps: Deps) -> dict[str, int]:
-    """Run once. Returns counts: days `read`, `known` and `filled`, and photos `expected` over the days of the forecast.
-    Some eight reads and three writes; on an old project the first run reads every day once."""
+    """Run once. Returns counts: days `read`, `known` and `filled`, photos `expected` over the days of the forecast, and
+    alerts `told`. Some nine reads and four writes; on an old project the first run reads every day once."""
     now, rules = deps.clock(), deps.runtime()
     today = date.fromisoformat(day_of(now))
-    kept, issues = deps.store.forecast_documents(today.weekday())
+    kept, issues, watched = deps.store.forecast_documents(today.weekday())
     notes, read = _noted(kept, today, deps)
     most = {Lane.INSTANT: call_micros(deps), Lane.BATCH: line_micros(deps)}
     plan, issues = made_plan(notes, issues, rules.ahead.events, rules.budget, most, now)
-    deps.store.write_plan(notes, today.weekday(), issues, plan)
+    days = series(notes, today)
+    daily, found = day_watched(watched, days) if days else ({}, {})
+    watch = watched.model_copy(update={"day": today.isoformat(), "usual": usual_day(notes, today), "daily": daily})
+    told = tell_of_days(found, deps)
+    deps.store.write_plan(notes, today.weekday(), issues, watch, plan)
     expected = round(sum(sum(lane.expected) for lane in plan.lanes.values()))
-    return {"read": read, "known": plan.known, "filled": plan.filled, "expected": expected}
+    return {"read": read, "known": plan.known, "filled": plan.filled, "expected": expected, "told": told}
 
 
 def _noted(notes: DayNotes, today: date, deps: Deps) -> tuple[DayNotes, int]:

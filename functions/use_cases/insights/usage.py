@@ -11,12 +11,14 @@ from functions.core.wallet.ledger import Reason
 
 if TYPE_CHECKING:
     from functions.core.budget.day_review import BudgetDay
+    from functions.core.insights.usage_day import UsageDay
     from functions.wiring import Deps
 
 
-def note_usage(day: str, book: BudgetDay, deps: Deps, *, rows_due: bool) -> None:
+def note_usage(day: str, book: BudgetDay, deps: Deps, *, rows_due: bool) -> UsageDay:
     """Write into `usage/{day}` what its book shows beyond the slots before; and, when they are due, the sums of the
-    day's rows. Three reads and a write, and with the rows some twenty reads, or one for every thousand rows."""
+    day's rows. Returns the day. Three reads and a write, and with the rows some twenty reads, or one for every thousand
+    rows."""
     store, now = deps.store, deps.clock()
     arrivals = {lane.value: store.count_jobs(day, "requestedMode", lane) for lane in Lane}
     rows = None
@@ -28,4 +30,4 @@ def note_usage(day: str, book: BudgetDay, deps: Deps, *, rows_due: bool) -> None
             visits={"all": store.count_visits(day), **visits},
             tokens={reason.value: store.sum_tokens(day, reason) for reason in Reason},
         )
-    store.change_usage(day, lambda usage: noted(usage, day, book, arrivals, rows, now))
+    return store.change_usage(day, lambda usage: noted(usage, day, book, arrivals, rows, now))

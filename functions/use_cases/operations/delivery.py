@@ -6,7 +6,8 @@ import traceback
 from typing import TYPE_CHECKING
 
 from functions import log
-from functions.core.shared.alerts import LEASE, Alert, Channel, attempted, outcome, taken
+from functions.core.shared.alert_delivery import LEASE, attempted, outcome, taken
+from functions.core.shared.alerts import Alert, Channel
 from functions.use_cases.batches.pushes import remove_tokens
 from functions.use_cases.shared.set_aside import postpone_damaged
 

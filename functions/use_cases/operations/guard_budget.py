@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -35,12 +35,14 @@ from functions.core.shared.time_limits import RUN_TIME
 from functions.core.shared.utc_days import day_bounds, day_of
 from functions.use_cases.budget.days import open_day, reviewer
 from functions.use_cases.cache.labels import fold_labels
+from functions.use_cases.insights.unusual import unusual_now
 from functions.use_cases.insights.usage import note_usage
 from functions.use_cases.operations.delivery import deliver_due
 from functions.use_cases.operations.health import raise_alerts
 from functions.use_cases.shared.set_aside import report_damaged
 
 if TYPE_CHECKING:
+    from functions.core.insights.unusual import Finding
     from functions.wiring import Deps
 
 T = TypeVar("T")
@@ -57,21 +59,23 @@ def guard_budget(deps: Deps) -> dict[str, int]:
     counts = run.counts
     counts["delivered"] += run.alone("delivery", lambda: deliver_due(deps, until)) or 0
     of_mode: dict[AlertKind, str] | None = None
+    of_hour: Mapping[AlertKind, Finding] | None = None
     for day in run.alone("days", lambda: _days(deps)) or [today]:
         review = run.alone(day, partial(_review, day, deps, counts))
         if review is None:
             continue
         rows_due = users_due(day, review.book.users_at, deps.clock())
-        run.alone(f"usage of {day}", partial(note_usage, day, review.book, deps, rows_due=rows_due))
+        usage = run.alone(f"usage of {day}", partial(note_usage, day, review.book, deps, rows_due=rows_due))
         if rows_due:
             run.alone(f"users of {day}", partial(_sum_users, day, deps))
         if day == today:
             of_mode = mode_held(review)
+            of_hour = run.alone("the last hour", partial(unusual_now, usage, deps))
             run.alone("excess", partial(_report, review, deps, counts))
     if day_of(deps.clock() + OPEN_AHEAD) != today:
         run.alone("tomorrow", lambda: open_day(day_of(deps.clock() + OPEN_AHEAD), deps))
     counts["labels"] += run.alone("cache", lambda: fold_labels(deps)) or 0
-    counts["raised"] += run.alone("health", lambda: raise_alerts(deps, of_mode)) or 0
+    counts["raised"] += run.alone("health", lambda: raise_alerts(deps, of_mode, of_hour)) or 0
     counts["delivered"] += run.alone("delivery of what is new", lambda: deliver_due(deps, until)) or 0
     if not run.succeeded:
         raise RuntimeError("every check failed")

@@ -15,10 +15,12 @@ from functions.core.rollouts.stops import held_because
 from functions.core.shared.alerts import AlertKind, ended, opened
 from functions.core.shared.utc_days import clock_text, day_of
 from functions.use_cases.budget.spending import mode
+from functions.use_cases.insights.unusual import OF_THE_HOUR
 from functions.use_cases.shared.set_aside import report_damaged
 
 if TYPE_CHECKING:
     from functions.adapters.firestore.operations import OperatorStats
+    from functions.core.insights.unusual import Finding
     from functions.wiring import Deps
 
 OPEN_STATES = (BatchState.BUILDING, BatchState.UPLOADED, BatchState.SUBMITTED, BatchState.COLLECTING)
@@ -75,14 +77,20 @@ def _slow_batches(deps: Deps, queue: QueueStats, now: datetime) -> tuple[str, ..
     )
 
 
-def raise_alerts(deps: Deps, of_mode: Mapping[AlertKind, str] | None) -> int:
+def raise_alerts(
+    deps: Deps, of_mode: Mapping[AlertKind, str] | None, of_hour: Mapping[AlertKind, Finding] | None
+) -> int:
     """Alert operators to what is wrong beside the mode, once a day and kind, and to what is over. Returns how many
-    alerts are new, or open again. `of_mode` is None if the mode is unknown: then its alerts stay open."""
+    alerts are new, or open again. `of_mode` is None if the mode is unknown, `of_hour` if the last hour is: then their
+    alerts stay open."""
     now = deps.clock()
     found = figures(deps, deps.store.operator_stats())
     report_damaged(deps, found.damaged)
-    held = {**(of_mode or {}), **complaints(found, mode(deps), now)}
     known = deps.store.open_alerts(OPEN_ALERTS_MAX)
+    open_kinds = {each.kind for each, _ in known}
+    strange = {kind: of.text for kind, of in (of_hour or {}).items() if of.begins or kind in open_kinds}
+    held = {**(of_mode or {}), **strange, **complaints(found, mode(deps), now)}
+    unknown = (OF_MODE if of_mode is None else frozenset()) | (OF_THE_HOUR if of_hour is None else frozenset())
     since = {each.kind: each.since for each, _ in known}
     today = {each.kind for each, _ in known if each.day == day_of(now)}
     raised = [
@@ -91,7 +99,7 @@ def raise_alerts(deps: Deps, of_mode: Mapping[AlertKind, str] | None) -> int:
         if kind not in today
     ]
     for each, version in known:
-        changes = None if of_mode is None and each.kind in OF_MODE else ended(each, held, now)
+        changes = None if each.kind in unknown else ended(each, held, now)
         if changes is not None:
             deps.store.update_alert(each, version, changes)
     return sum(raised)

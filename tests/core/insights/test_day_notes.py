@@ -47,7 +47,7 @@ def test_a_late_slot_counts_evenly_in_its_hours() -> None:
         Slot(until=MIDNIGHT + timedelta(hours=23), arrivals={}),
         Slot(until=MIDNIGHT + timedelta(hours=26), arrivals={"batch": 6}),
     )
-    hours = hours_of("2026-11-29", UsageDay(slots=slots))
+    hours = hours_of("2026-11-29", UsageDay(slots=slots), lambda slot: sum(slot.arrivals.values()))
     assert hours[:5] == (2, 1 + 1, 2, 2, 0)
     assert hours[23] == 6
 

@@ -3,19 +3,13 @@
 from datetime import timedelta
 
 from functions.core.shared.alerts import (
-    ATTEMPTS_MAX,
-    FIRST_WAIT,
     TO_DO,
-    Alert,
     AlertKind,
-    Channel,
+    Verdict,
     alert,
-    attempted,
     ended,
     opened,
-    outcome,
     reopened,
-    taken,
 )
 from tests.builders import NOW
 
@@ -58,6 +52,16 @@ def test_what_another_alert_tells_is_over_quietly() -> None:
     assert ended(first, {AlertKind.CLOSED}, NOW) == {"open": False, "overAt": NOW}
 
 
+def test_what_was_expected_comes_back_without_a_message() -> None:
+    """An operator has said so of this day's."""
+    over = opened(AlertKind.SPEND_UNUSUAL, "Much.", NOW).model_copy(
+        update={"open": False, "over_at": NOW, "verdict": Verdict.EXPECTED}
+    )
+    later = NOW + timedelta(hours=3)
+    again = reopened(over, opened(AlertKind.SPEND_UNUSUAL, "More.", later), later)
+    assert again == {"open": True, "overAt": None, "text": "More."}
+
+
 def test_what_comes_back_the_same_day_is_told_again_unless_it_flaps() -> None:
     """A second outage in the afternoon is no secret; one that was gone for ten minutes is the same one."""
     found = opened(AlertKind.QUEUE_OLD, "Old.", NOW)
@@ -68,26 +72,3 @@ def test_what_comes_back_the_same_day_is_told_again_unless_it_flaps() -> None:
     assert reopened(over, again, NOW + timedelta(minutes=59)) == open_again
     late = NOW + timedelta(hours=1)
     assert reopened(over, again, late) == {**open_again, "since": late, "dueAt": late, "attempts": 0}
-
-
-def test_each_channel_is_tried_by_itself() -> None:
-    """What one of them has got is not sent there again; the other is tried after 10, 20, 40 minutes, and given up."""
-    due = alert(AlertKind.DRIFT, "Off.", NOW)
-    assert attempted(due, NOW) == list(Channel)
-    assert taken(due, NOW) == {"dueAt": NOW, "attempts": 1, "channels": {}}
-    now, waits = NOW, []
-    reached = {Channel.WEBHOOK: False, Channel.PUSH: True}
-    for _ in range(ATTEMPTS_MAX):
-        fields = outcome(due, reached, now)
-        due = Alert.model_validate({**due.model_dump(by_alias=True), **fields, "attempts": due.attempts + 1})
-        assert attempted(due, now) == []
-        if due.due_at is not None:
-            assert not due.delivered
-            waits.append((due.due_at - now) / FIRST_WAIT)
-            now = due.due_at
-            assert attempted(due, now) == [Channel.WEBHOOK]
-            assert "channels" not in taken(due, now)
-        reached = {Channel.WEBHOOK: False}
-    assert waits == [1, 2, 4, 8, 16, 24, 24, 24, 24]
-    assert (due.due_at, due.delivered) == (None, False)
-    assert alert(AlertKind.DRIFT, "Off.", NOW).model_copy(update={"due_at": None}).delivered

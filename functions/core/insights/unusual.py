@@ -1,0 +1,175 @@
+"""What is unusual now: the last hour's photos, cost, failures and wait, against what such an hour usually brings.
+
+An hour is unusual if it is 4 robust standard deviations above what is usual, at least twice as much, and by what
+somebody would look at. It goes on being so until it is within 2 of them. Falls, and users who do not come back, are
+seen by whole days: see `core.insights.day_watch`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from functions.core.budget.tally import total, wait_within
+from functions.core.insights.day_notes import DAY_HOURS
+from functions.core.insights.deviations import BEGINS_Z, ENDS_Z, Part, log_error, reasons
+from functions.core.insights.usage_day import UsageDay
+from functions.core.insights.usual import Usual, UsualDay
+from functions.core.shared.lanes import Lane
+from functions.core.shared.utc_days import day_bounds
+
+HOUR = timedelta(hours=1)
+RISE_MIN = 1.0
+"""Twice as much. In real series hours are often half as much again: weather, news, a match."""
+MEAN_HOURS_MIN = 0.5
+"""And by half of what a mean hour brings, so that no night alarms anybody."""
+PHOTOS_MIN = 10
+WAIT_MIN = 1_800.0
+SEVERAL = 5
+
+
+class Metric(StrEnum):
+    """What is watched hour by hour."""
+
+    DEMAND = "demand"
+    SPEND = "spend"
+    FAILURES = "failures"
+    WAIT = "wait"
+
+
+@dataclass(frozen=True)
+class LastHour:
+    """The last hour of a day as its slots have it, from `since` to `until`."""
+
+    since: datetime
+    until: datetime
+    photos: float
+    parts: Mapping[str, Part]
+    failed: int
+    ended: int
+    wait: float | None
+
+    @property
+    def micros(self) -> float:
+        """Return what it has cost."""
+        return sum(part.micros for part in self.parts.values())
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is unusual, in words; `begins` if it is so much that it begins an episode, else it goes on with one."""
+
+    text: str
+    begins: bool
+
+
+def last_hour(day: str, usage: UsageDay, now: datetime) -> LastHour | None:
+    """Return a day's last hour: its last slots that make up one. None while the day is younger, or a slot is longer."""
+    if not usage.slots:
+        return None
+    begins, ends = day_bounds(day)
+    slots, until = [], min(usage.slots[-1].until, ends)
+    since = until
+    for slot, earlier in zip(reversed(usage.slots), [*reversed(usage.slots[:-1]), None], strict=True):
+        if until - since >= HOUR - timedelta(minutes=5):
+            break
+        slots.append(slot)
+        since = earlier.until if earlier else begins
+    if not HOUR - timedelta(minutes=5) <= until - since <= 2 * HOUR or now - until > HOUR:
+        return None
+    tally = total(slot.tally for slot in slots)
+    parts, failed, ended, waits = {}, 0, 0, dict[str, int]()
+    for lane, models in tally.items():
+        for model, counters in models.items():
+            lost = sum(n for name, n in counters.items() if name.startswith("failed:"))
+            failed, ended = failed + lost, ended + lost + counters.get("done", 0)
+            parts[f"{lane} {model}"] = Part(lost + counters.get("done", 0), counters.get("micros", 0))
+            if lane == Lane.BATCH:
+                waits |= {name: waits.get(name, 0) + n for name, n in counters.items() if name.startswith("wait:")}
+    photos = sum(sum(slot.arrivals.values()) for slot in slots)
+    wait = wait_within(waits, 0.5) if sum(waits.values()) >= PHOTOS_MIN else None
+    return LastHour(since, until, photos, parts, failed, ended, wait)
+
+
+def unusual(usual: UsualDay, hour: LastHour) -> dict[Metric, Finding]:
+    """Return what is unusual of the last hour, by metric."""
+    found: dict[Metric, Finding | None] = {
+        Metric.DEMAND: _demand(usual, hour),
+        Metric.SPEND: _spend(usual, hour),
+        Metric.FAILURES: _failures(usual.failures, hour),
+        Metric.WAIT: _wait(usual.wait, hour),
+    }
+    return {metric: finding for metric, finding in found.items() if finding is not None}
+
+
+def _demand(usual: UsualDay, hour: LastHour) -> Finding | None:
+    expected, of = _expected(usual.demand, hour)
+    least = max(PHOTOS_MIN, MEAN_HOURS_MIN * _mean(usual.demand))
+    begins = _rises(of, hour.photos, expected, least)
+    if begins is None:
+        return None
+    return Finding(f"{hour.photos:.0f} photos in an hour, usually about {expected:.0f}.", begins)
+
+
+def _spend(usual: UsualDay, hour: LastHour) -> Finding | None:
+    expected, of = _expected(usual.spend, hour)
+    begins = _rises(of, hour.micros, expected, max(SEVERAL, MEAN_HOURS_MIN * _mean(usual.spend)))
+    if begins is None:
+        return None
+    whole = sum(micros for _, micros in usual.parts.values())
+    share = expected / whole if whole else 0.0
+    before = {name: Part(photos * share, micros * share) for name, (photos, micros) in usual.parts.items()}
+    why = reasons(hour.parts, before)
+    split = (
+        f"{_dollars(why.volume)} by more photos, {_dollars(why.price)} by their price, {_dollars(why.mix)} by the mix"
+    )
+    text = f"{_dollars(hour.micros)} in an hour, usually about {_dollars(expected)}. Of the difference {split}."
+    return Finding(text, begins)
+
+
+def _failures(usual: Usual, hour: LastHour) -> Finding | None:
+    expected = usual.expected * hour.ended
+    begins = _rises(usual, hour.failed, expected, SEVERAL)
+    if begins is None:
+        return None
+    text = f"{hour.failed} of {hour.ended} calls have failed in an hour, usually about {expected:.0f} of as many."
+    return Finding(text, begins)
+
+
+def _wait(usual: Usual | None, hour: LastHour) -> Finding | None:
+    if usual is None or hour.wait is None:
+        return None
+    begins = _rises(usual, hour.wait, usual.expected, WAIT_MIN)
+    if begins is None:
+        return None
+    now, before = (round(each / 60) for each in (hour.wait, usual.expected))
+    return Finding(
+        f"Half of the batch photos answered in the last hour took {now} minutes or more, usually {before}.", begins
+    )
+
+
+def _expected(hours: tuple[Usual, ...], hour: LastHour) -> tuple[float, Usual]:
+    """Return what is usual from `since` to `until`, and the hour in which that ends."""
+    begins = hour.since.replace(hour=0, minute=0, second=0, microsecond=0)
+    expected = 0.0
+    for n, usual in enumerate(hours):
+        first = begins + n * HOUR
+        shared = min(hour.until, first + HOUR) - max(hour.since, first)
+        expected += usual.expected * max(shared / HOUR, 0)
+    return expected, hours[min((hour.until - timedelta(microseconds=1) - begins) // HOUR, DAY_HOURS - 1)]
+
+
+def _mean(hours: tuple[Usual, ...]) -> float:
+    return sum(each.expected for each in hours) / DAY_HOURS
+
+
+def _rises(usual: Usual, actual: float, expected: float, least: float) -> bool | None:
+    """Return whether a figure begins an episode, None if it would not even go on with one."""
+    z = (log_error(actual, expected) - usual.middle) / usual.spread
+    if z < ENDS_Z or actual <= expected:
+        return None
+    return z >= BEGINS_Z and actual - expected >= max(RISE_MIN * expected, least)
+
+
+def _dollars(micros: float) -> str:
+    return f"{'-' if micros < 0 else ''}${abs(micros) / 1_000_000:.4f}"

@@ -1,0 +1,119 @@
+"""An hour that is unusual: begins, goes on, is over; and in words why."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from functions.core.insights.deviations import Part
+from functions.core.insights.unusual import LastHour, Metric, last_hour, unusual
+from functions.core.insights.usage_day import Slot, UsageDay
+from tests.core.insights.test_usual import usual
+
+NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def hour(**changes: Any) -> LastHour:
+    """Return the usual hour from eleven to noon, of a Monday: 20 photos for 2,000 micro-dollars."""
+    fields = {"since": NOON - HOUR, "until": NOON, "photos": 20, "failed": 0, "ended": 20, "wait": 2_400.0}
+    return LastHour(**{**fields, "parts": {"instant m": Part(20, 2_000)}, **changes})
+
+
+def slots(*arrivals: int, minutes: int = 15, until: datetime = NOON) -> UsageDay:
+    """Return a day with these photos in its last slots, all in the batch lane, answered after half an hour."""
+    begins = until - len(arrivals) * timedelta(minutes=minutes)
+    found = [Slot(until=begins)]
+    for n, photos in enumerate(arrivals, 1):
+        counters = Counter({"done": photos, "failed:TIMEOUT": 1, "micros": 100 * photos, "wait:22": photos})
+        tally = {"batch": {"m": counters}, "instant": {"m": Counter({"done": 1, "wait:2": 1})}}
+        found.append(Slot(until=begins + n * timedelta(minutes=minutes), tally=tally, arrivals={"batch": photos}))
+    return UsageDay(slots=tuple(found))
+
+
+def test_a_usual_hour_is_nothing() -> None:
+    """Nor is a quiet one, or one half as busy again."""
+    for times in (0, 0.5, 1, 1.05):
+        parts = {"instant m": Part(20 * times, 2_000 * times)}
+        assert unusual(usual(), hour(photos=20 * times, parts=parts)) == {}
+
+
+@pytest.mark.parametrize(("times", "begins"), [(3.0, True), (2.1, True), (1.9, False), (1.2, False)])
+def test_three_times_as_many_photos_begin_and_fewer_go_on(times: float, begins: bool) -> None:
+    """Less than twice begins nothing, and keeps open what has begun."""
+    found = unusual(usual(), hour(photos=20 * times))
+    assert found[Metric.DEMAND].begins is begins
+    assert found[Metric.DEMAND].text == f"{20 * times:.0f} photos in an hour, usually about 20."
+
+
+def test_a_night_alarms_nobody() -> None:
+    """Twice of little is little: it takes half of what a mean hour brings."""
+    quiet = usual().model_copy(
+        update={
+            "demand": tuple(
+                each.model_copy(update={"expected": 0.5 if n == 11 else 40.0}) for n, each in enumerate(usual().demand)
+            )
+        }
+    )
+    assert not unusual(quiet, hour(photos=18))[Metric.DEMAND].begins
+    assert unusual(quiet, hour(photos=25))[Metric.DEMAND].begins
+
+
+def test_money_has_its_reasons_and_they_add_up() -> None:
+    """Three times as many photos, at twice the price, of which some are of a model that is new."""
+    parts = {"instant m": Part(50, 10_000), "instant n": Part(10, 3_000)}
+    text = unusual(usual(), hour(photos=60, parts=parts))[Metric.SPEND].text
+    assert text.startswith("$0.0130 in an hour, usually about $0.0020. Of the difference ")
+    figures = [float(each.split("$")[1].split(" ")[0]) for each in text.split("difference ")[1].split(",")]
+    assert sum(figures) == pytest.approx(0.0110, abs=0.0002)
+    cheaper = {"instant m": Part(200, 5_000)}
+    assert "-$0.0150 by their price" in unusual(usual(), hour(parts=cheaper))[Metric.SPEND].text
+    bare = usual().model_copy(update={"parts": {}})
+    assert "$0.0000 by more photos" in unusual(bare, hour(parts=parts))[Metric.SPEND].text
+
+
+def test_failures_are_against_as_many_calls() -> None:
+    """Eight of twenty; four are too few to look at."""
+    found = unusual(usual(), hour(failed=8))[Metric.FAILURES]
+    assert (found.begins, found.text) == (
+        True,
+        "8 of 20 calls have failed in an hour, usually about 0 of as many.",
+    )
+    assert not unusual(usual(), hour(failed=4))[Metric.FAILURES].begins
+
+
+def test_a_wait_is_in_minutes() -> None:
+    """Two hours instead of forty minutes; unknown waits say nothing."""
+    found = unusual(usual(), hour(wait=7_200.0))[Metric.WAIT]
+    assert found.begins
+    assert found.text == "Half of the batch photos answered in the last hour took 120 minutes or more, usually 40."
+    assert Metric.WAIT not in unusual(usual(), hour(wait=None))
+    assert Metric.WAIT not in unusual(usual().model_copy(update={"wait": None}), hour(wait=7_200.0))
+
+
+def test_the_last_hour_is_the_last_slots_that_make_one() -> None:
+    """Four of fifteen minutes; photos, failures, cost and the batch lane's wait."""
+    found = last_hour("2026-11-30", slots(99, 1, 2, 3, 4), NOON)
+    assert found is not None
+    assert (found.since, found.until, found.photos) == (NOON - HOUR, NOON, 10)
+    assert (found.failed, found.ended, found.micros) == (4, 18, 1_000)
+    assert found.parts["batch m"] == Part(14, 1_000)
+    assert found.wait == 2**11
+    few = last_hour("2026-11-30", slots(1, 1, 1, 1), NOON)
+    assert few is not None
+    assert few.wait is None
+
+
+def test_there_is_no_last_hour_in_a_gap() -> None:
+    """A guard that was away for three hours, one that has not looked for one, and the first hour of a day."""
+    assert last_hour("2026-11-30", UsageDay(), NOON) is None
+    assert last_hour("2026-11-30", slots(5, minutes=180), NOON) is None
+    assert last_hour("2026-11-30", slots(1, 2, 3, 4), NOON + 2 * HOUR) is None
+    midnight = datetime(2026, 11, 30, tzinfo=UTC)
+    young = UsageDay(slots=(Slot(until=midnight + HOUR / 2, arrivals={"batch": 9}),))
+    assert last_hour("2026-11-30", young, midnight + HOUR / 2) is None
+    whole = UsageDay(slots=(Slot(until=midnight + HOUR, arrivals={"batch": 9}),))
+    first = last_hour("2026-11-30", whole, midnight + HOUR)
+    assert first is not None
+    assert (first.since, first.photos) == (midnight, 9)

@@ -1,0 +1,81 @@
+"""What is usual for a day, and from when on that is known."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from functions.core.insights.day_notes import DayNotes, NotedDay
+from functions.core.insights.usual import UsualDay, usual_day
+
+TODAY = date(2026, 11, 30)  # a Monday
+
+
+def day(photos: float, failed: int = 1, wait: float | None = 2_400.0) -> NotedDay:
+    """Return a day with so many photos in each hour, at 100 micro-dollars each."""
+    hours = tuple(photos * (3 if hour == 12 else 1) for hour in range(24))
+    return NotedDay(
+        asked={"instant": round(sum(hours))},
+        ended={"instant": 98},
+        failed=failed,
+        wait=wait,
+        hours=hours,
+        spent=tuple(100 * each for each in hours),
+        parts={"instant m": (sum(hours), 100 * sum(hours))},
+    )
+
+
+def known(days: int, **more: NotedDay) -> DayNotes:
+    """Return so many days before today, Mondays twice as busy, each a little off."""
+    found = {}
+    for back in range(1, days + 1):
+        when = TODAY - timedelta(days=back)
+        found[when.isoformat()] = day((20 if when.weekday() == 0 else 10) * (1 + 0.02 * (back % 3)))
+    return DayNotes(days={**found, **more})
+
+
+def usual(days: int = 56) -> UsualDay:
+    """Return what is usual after so many days."""
+    found = usual_day(known(days), TODAY)
+    assert found is not None
+    return found
+
+
+def test_nothing_is_usual_before_three_weeks() -> None:
+    """Two others of each weekday."""
+    assert usual_day(known(20), TODAY) is None
+    assert usual_day(known(21), TODAY) is not None
+    unsplit = {name: each.model_copy(update={"spent": ()}) for name, each in known(30).days.items()}
+    assert usual_day(DayNotes(days=unsplit), TODAY) is None
+
+
+def test_an_hour_is_usual_as_on_the_same_weekday() -> None:
+    """By photos and by money; how far hours are off is never less than a twentieth."""
+    found = usual()
+    assert found.demand[0].expected == pytest.approx(20.4, abs=0.4)
+    assert found.demand[12].expected == pytest.approx(3 * found.demand[0].expected, rel=0.01)
+    assert found.spend[12].expected == pytest.approx(100 * found.demand[12].expected, rel=0.01)
+    assert {each.spread for each in found.demand} == {0.05}
+    assert abs(found.demand[0].middle) < 0.05
+
+
+def test_failures_are_a_share_and_waits_are_seconds() -> None:
+    """Without a batch there is no wait; the parts are those of a mean day."""
+    found = usual()
+    assert found.failures.expected == pytest.approx(0.02)
+    assert found.wait is not None
+    assert found.wait.expected == 2_400
+    photos, micros = found.parts["instant m"]
+    assert micros == pytest.approx(100 * photos)
+    unwaited = {name: each.model_copy(update={"wait": None}) for name, each in known(30).days.items()}
+    assert getattr(usual_day(DayNotes(days=unwaited), TODAY), "wait", 0) is None
+
+
+def test_a_weekday_of_which_there_is_one_is_measured_by_none() -> None:
+    """The others tell how far hours are off; what today brings is not known."""
+    days = {name: each for name, each in known(56).days.items() if date.fromisoformat(name).weekday() != 0}
+    found = usual_day(DayNotes(days={**days, "2026-11-23": day(20)}), TODAY)
+    assert found is not None
+    assert found.demand[0].expected == 20
+    none = usual_day(DayNotes(days=days), TODAY)
+    assert none is not None
+    assert none.demand[0].expected == 0
