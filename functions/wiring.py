@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from functions.adapters.messaging import PushMessaging
     from functions.adapters.payments.revenuecat import RevenueCat
     from functions.adapters.payments.stripe import Stripe
-    from functions.adapters.providers.watched import WatchedCalls, WatchedProvider
+    from functions.adapters.providers.watched import WatchedAnthropic, WatchedOpenAI
     from functions.adapters.storage import StorageFiles
     from functions.core.cache.fingerprints import Fingerprint
     from functions.core.config.runtime import ImageRules
@@ -60,34 +60,37 @@ class Deps:
         return StorageFiles(connected(self.settings.project), self.settings.bucket, sign)
 
     @cached_property
-    def provider(self) -> WatchedProvider:
+    def provider(self) -> WatchedOpenAI:
         """OpenAI."""
         from functions.adapters.bounded_http import bounded_client
-        from functions.adapters.providers.watched import WatchedProvider
+        from functions.adapters.providers.watched import WatchedOpenAI
 
         # The client wants a key even where it only checks a signature, in the webhook, which is given none.
         key = self.settings.openai_api_key or "none"
-        return WatchedProvider(bounded_client(key, self.settings.openai_base_url), self)
+        return WatchedOpenAI(bounded_client(key, self.settings.openai_base_url), self)
 
     @cached_property
-    def anthropic(self) -> WatchedCalls | None:
-        """Anthropic's instant calls; None in a deploy without its key."""
+    def anthropic(self) -> WatchedAnthropic | None:
+        """Anthropic; None in a deploy without its key."""
         from functions.adapters.bounded_http import provider_http
-        from functions.adapters.providers.anthropic import AnthropicProvider
-        from functions.adapters.providers.watched import WatchedCalls
-        from functions.core.model.provider_outage import Door
+        from functions.adapters.providers.watched import WatchedAnthropic
 
         key, url = self.settings.anthropic_api_key, self.settings.anthropic_base_url
-        if not key:
-            return None
-        return WatchedCalls(AnthropicProvider(provider_http(), url, key).complete, Door.ANTHROPIC, self)
+        return WatchedAnthropic(provider_http(), url, key, self) if key else None
 
-    def asked(self, model: str) -> WatchedProvider | WatchedCalls:
-        """Return whom to ask at once about a photo for this model, by its name of `core.shared.providers`."""
-        if split(model)[0] is Provider.OPENAI:
-            return self.provider
+    def asked(self, model: str) -> WatchedOpenAI | WatchedAnthropic:
+        """Return whom to ask about a photo, or a batch, for this model, by its name of `core.shared.providers`; see
+        `at_anthropic`."""
+        return self.provider if split(model)[0] is Provider.OPENAI else self.at_anthropic()
+
+    def at_anthropic(self) -> WatchedAnthropic:
+        """Return Anthropic, of which there is something to be asked. Raises ProviderDownError if a later deploy has
+        taken its key away."""
         if self.anthropic is None:
-            raise ConfigurationError("ANTHROPIC_API_KEY is not set, and a model of Anthropic's is to be asked")
+            from functions.core.model.provider_errors import Trouble
+            from functions.core.model.refusals import ProviderDownError
+
+            raise ProviderDownError("no ANTHROPIC_API_KEY", Trouble.CONFIGURATION, may_be_billed=False)
         return self.anthropic
 
     @cached_property
@@ -214,7 +217,8 @@ def deps() -> Deps:
         raise ConfigurationError(f"OPENAI_MODEL: {unknown}") from unknown
     if built.settings.anthropic_api_key:
         try:
-            built.listed_price(built.settings.anthropic_name, built.clock(), batch=False)
+            for batch in (False, True):
+                built.listed_price(built.settings.anthropic_name, built.clock(), batch=batch)
         except UnknownPriceError as unknown:
             raise ConfigurationError(f"ANTHROPIC_MODEL: {unknown}") from unknown
     return built

@@ -21,12 +21,10 @@ from functions.adapters.firestore import FirestoreStore
 from functions.adapters.messaging import Sent
 from functions.adapters.payments.revenuecat import RevenueCat
 from functions.adapters.payments.stripe import Stripe
-from functions.adapters.providers.anthropic import AnthropicProvider
-from functions.adapters.providers.watched import WatchedCalls, WatchedProvider
+from functions.adapters.providers.watched import WatchedAnthropic, WatchedOpenAI
 from functions.core.batches.manifest import BatchManifest
 from functions.core.cache.fingerprints import COLOUR_BYTES, CUTS, Fingerprint
 from functions.core.config.runtime import ImageRules
-from functions.core.model.provider_outage import Door
 from functions.core.shared.errors import ImageNotFound
 from functions.core.wallet.profile import PushSummary
 from functions.deploy.params import Settings
@@ -284,7 +282,7 @@ class InProcessCloud:
                 "store": FirestoreStore(self.client),
                 "messaging": self.messaging,
                 "files": _Interrupted("storage", self.files, self),
-                "provider": _Interrupted("openai", WatchedProvider(openai, deps), self),
+                "provider": _Interrupted("openai", WatchedOpenAI(openai, deps), self),
                 "anthropic": self._anthropic_of(deps),
                 "stripe": self._stripe_of(deps),
                 "revenuecat": self._revenuecat_of(deps),
@@ -301,8 +299,8 @@ class InProcessCloud:
         key = deps.settings.anthropic_api_key
         if not key:
             return None
-        provider = AnthropicProvider(self.anthropic.http_client(), self.anthropic.base_url, key)
-        return _Interrupted("anthropic", WatchedCalls(provider.complete, Door.ANTHROPIC, deps), self)
+        provider = WatchedAnthropic(self.anthropic.http_client(), self.anthropic.base_url, key, deps)
+        return _Interrupted("anthropic", provider, self)
 
     @cached_property
     def stripe(self) -> StripeStandIn:

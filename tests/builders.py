@@ -133,7 +133,7 @@ def batch(**changes: Any) -> Batch:
         "created_at": NOW,
         "due_at": NOW,
         "model": "gpt-test",
-        "openai_batch_id": "batch_abc",
+        "provider_batch_id": "batch_abc",
     }
     return Batch(**{**fields, **changes})
 

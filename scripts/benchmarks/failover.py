@@ -23,10 +23,8 @@ from openai import OpenAI
 
 from functions import log
 from functions.adapters import time_budget
-from functions.adapters.providers.anthropic import AnthropicProvider
-from functions.adapters.providers.watched import WatchedCalls, WatchedProvider
+from functions.adapters.providers.watched import WatchedAnthropic, WatchedOpenAI
 from functions.adapters.time_budget import arriving
-from functions.core.model.provider_outage import Door
 from functions.core.shared.errors import EcolaneError
 from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
 from functions.wiring import Deps
@@ -141,10 +139,9 @@ class _Scene:
         http = httpx2.Client(transport=_Network(self, "openai", cloud.openai.transport()))
         openai = OpenAI(api_key="stand-in", base_url="http://openai.local/v1", http_client=http)
         other = httpx2.Client(transport=_Network(self, "anthropic", cloud.anthropic.transport()))
-        anthropic = AnthropicProvider(other, cloud.anthropic.base_url, "stand-in")
         deps = cloud.new_process(key)
-        vars(deps)["provider"] = WatchedProvider(openai, deps)
-        vars(deps)["anthropic"] = WatchedCalls(anthropic.complete, Door.ANTHROPIC, deps)
+        vars(deps)["provider"] = WatchedOpenAI(openai, deps)
+        vars(deps)["anthropic"] = WatchedAnthropic(other, cloud.anthropic.base_url, "stand-in", deps)
         for note in _NOTES:
             setattr(deps.store, note, self._counted(getattr(deps.store, note)))
         return deps

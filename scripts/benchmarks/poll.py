@@ -78,8 +78,8 @@ def collected(lines: int, size: int, run_time: timedelta = RUN_TIME) -> dict[str
 class _Provider(Answers):
     """OpenAI's part: batches that have ended. The id of one, and of its output file, says which lines it has."""
 
-    def retrieve_batch(self, openai_batch_id: str) -> ProviderBatch:
-        return ProviderBatch(openai_batch_id, ProviderState.COMPLETED, openai_batch_id)
+    def retrieve_batch(self, provider_batch_id: str) -> ProviderBatch:
+        return ProviderBatch(provider_batch_id, ProviderState.COMPLETED, provider_batch_id)
 
     def read_lines(self, file_id: str, _run_seconds: float) -> Iterator[dict[str, Any]]:
         first, end = map(int, file_id.split("-"))
@@ -114,7 +114,7 @@ def _store_batch(first: int, end: int, deps: Deps) -> None:
         due_at=now,
         model="gpt-6-luna",
         job_count=end - first,
-        openai_batch_id=f"{first}-{end}",
+        provider_batch_id=f"{first}-{end}",
         hold=hold,
     )
     deps.store.create_batch(batch)

@@ -15,6 +15,7 @@ from functions.core.jobs.jobs import FINAL, Job, Status
 from functions.core.jobs.transitions import WAIT_MAX
 from functions.core.model.prompts import safety_identifier
 from functions.core.shared.lanes import Lane
+from functions.core.shared.providers import LABELS
 from functions.core.shared.utc_days import clock_text, day_of
 from functions.core.wallet.ledger import LedgerEntry, Reason, entry_id
 from scripts.operators.printing import age, dollars, table
@@ -166,7 +167,7 @@ def _steps(job: Job, entries: list[LedgerEntry], batch: Batch | None) -> Iterato
     for each in entries:
         yield each.ts, f"{each.reason}: {each.delta:+} tokens, the balance is {each.balance_after}"
     if batch is not None:
-        at_openai = f", at OpenAI {batch.openai_batch_id}" if batch.openai_batch_id else ""
+        at_openai = f", at {LABELS[batch.provider]} {batch.provider_batch_id}" if batch.provider_batch_id else ""
         yield (batch.created_at, f"into batch {batch.batch_id} of {batch.job_count} photos{at_openai}: {batch.state}")
     if job.status is Status.QUEUED and job.queued_at is not None:
         why = f"after {job.attempts} tries ({job.error.message})" if job.error else "for the first time"

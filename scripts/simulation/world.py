@@ -28,10 +28,8 @@ from openai import OpenAI
 from functions import log
 from functions.adapters import time_budget
 from functions.adapters.firestore import FirestoreStore, wire
-from functions.adapters.providers.anthropic import AnthropicProvider
-from functions.adapters.providers.watched import WatchedCalls, WatchedProvider
+from functions.adapters.providers.watched import WatchedAnthropic, WatchedOpenAI
 from functions.core.budget import shards
-from functions.core.model.provider_outage import Door
 from functions.core.shared.errors import EcolaneError
 from functions.use_cases.batches.openai_webhook import openai_webhook
 from functions.wiring import Deps
@@ -158,7 +156,7 @@ class World:
         self._client = OpenAI(api_key="stand-in", base_url="http://openai.local/v1", http_client=http)
         other = HostilePhotos(self.anthropic.transport(), self.anthropic.faults, self._is_hostile)
         other_http = httpx2.Client(transport=Wire(self.outside, other, "anthropic"))
-        self._anthropic = AnthropicProvider(other_http, "http://anthropic.local", "stand-in")
+        self._anthropic_http = other_http
         self._processes = [self._new_process(number) for number in range(PROCESSES)]
         self._started = PROCESSES
         self._record_openai()
@@ -171,7 +169,9 @@ class World:
 
     def _new_process(self, number: int) -> Process:
         deps = Deps(replace(SETTINGS, openai_webhook_secret=SECRET), self.clock)
-        other = WatchedCalls(self._anthropic.complete, Door.ANTHROPIC, deps) if has_both(self.history.seed) else None
+        other = None
+        if has_both(self.history.seed):
+            other = WatchedAnthropic(self._anthropic_http, "http://anthropic.local", "stand-in", deps)
         replaced(
             deps,
             new_id=self._new_id,
@@ -179,7 +179,7 @@ class World:
             recognise_photo=recognised,
             store=self._store,
             files=self.files,
-            provider=WatchedProvider(self._client, deps),
+            provider=WatchedOpenAI(self._client, deps),
             anthropic=other,
             messaging=self.messaging,
             alerting=self.messaging,

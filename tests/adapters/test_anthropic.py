@@ -5,6 +5,8 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import Any
 
 import anthropic
@@ -12,13 +14,15 @@ import httpx2
 import pytest
 
 from functions.adapters.bounded_http import provider_http
-from functions.adapters.providers.anthropic import API_VERSION, AnthropicProvider
+from functions.adapters.providers.anthropic import API_VERSION, LISTED_PAGES_MAX, AnthropicProvider
+from functions.core.batches.reports import ProviderState, read_line
 from functions.core.model.classification import Category
-from functions.core.model.dialects.anthropic import completion_request
+from functions.core.model.dialects.anthropic import BATCH_FRAME, batch_line, completion_request
 from functions.core.model.parsing import parse_answer
 from functions.core.model.prompts import image_data_url
 from functions.core.model.provider_errors import Trouble
 from functions.core.model.refusals import ProviderDownError, ProviderError, ProviderRejectedError
+from functions.core.shared.providers import Provider
 from localcloud.anthropic import AnthropicStandIn
 from localcloud.serving import unhurried
 from scripts import sample_answers
@@ -31,9 +35,15 @@ PHOTO = image_data_url(drawn_photos()["can.jpg"])
 
 
 @pytest.fixture
-def standin() -> Iterator[AnthropicStandIn]:
+def clock() -> StillClock:
+    """The stand-in's clock."""
+    return StillClock()
+
+
+@pytest.fixture
+def standin(clock: StillClock) -> Iterator[AnthropicStandIn]:
     """Anthropic's stand-in behind a socket."""
-    with AnthropicStandIn(clock=StillClock(), answers=sample_answers.answers) as standin:
+    with AnthropicStandIn(clock=clock, answers=sample_answers.answers) as standin:
         yield standin
 
 
@@ -52,6 +62,12 @@ def request(**changes: Any) -> dict[str, Any]:
 def provider_answering(handler: Callable[[httpx2.Request], httpx2.Response]) -> AnthropicProvider:
     """Return the adapter before a server that answers whatever a test wants."""
     return AnthropicProvider(httpx2.Client(transport=httpx2.MockTransport(handler)), "http://anthropic.example/", KEY)
+
+
+def input_file(*names: str) -> BytesIO:
+    """Return the input file of a batch with these jobs."""
+    head, between, tail = BATCH_FRAME
+    return BytesIO(head + between.join(batch_line(name, request()) for name in names) + tail)
 
 
 def refused(provider: AnthropicProvider, seconds: float = 5, **changes: Any) -> ProviderError:
@@ -187,3 +203,124 @@ def test_an_error_tells_no_secrets() -> None:
     said = {"type": "error", "error": {"type": "invalid_request_error", "message": f"bad {KEY}"}}
     error = refused(provider_answering(lambda _: httpx2.Response(400, json=said)))
     assert KEY not in "".join(traceback.format_exception(error))
+
+
+# Batches
+
+
+def test_a_batch_is_created_followed_read_and_deleted(
+    provider: AnthropicProvider, standin: AnthropicStandIn, clock: StillClock
+) -> None:
+    """Its whole life over the wire; each answer comes with its bill."""
+    sent = provider.create_batch(input_file("job-1", "job-2"))
+    assert (sent.state, sent.output_file_id) == (ProviderState.IN_PROGRESS, None)
+    clock.advance(timedelta(minutes=30))
+    ended = provider.retrieve_batch(sent.provider_batch_id)
+    assert (ended.state, ended.answered, ended.output_file_id) == (ProviderState.COMPLETED, 2, sent.provider_batch_id)
+    lines = [*provider.read_lines(sent.provider_batch_id, 60)]
+    assert sorted(line["custom_id"] for line in lines) == ["job-1", "job-2"]
+    attempts = [read_line(line, Provider.ANTHROPIC) for line in lines]
+    assert all(attempt.answer and attempt.usage for attempt in attempts)
+    provider.delete_batch(sent.provider_batch_id)
+    assert provider.list_batches(clock() - timedelta(days=1)) == []
+    assert standin.requests["GET /v1/messages/batches/{batch_id}/results"] == 1
+
+
+def test_requests_about_batches_are_those_that_anthropics_client_sends() -> None:
+    """The same method, address and JSON, call by call."""
+    sent: list[httpx2.Request] = []
+
+    def noted(request: httpx2.Request) -> httpx2.Response:
+        request.read()
+        sent.append(request)
+        return httpx2.Response(500, json={})
+
+    ours = provider_answering(noted)
+    http = httpx2.Client(transport=httpx2.MockTransport(noted))
+    theirs = anthropic.Anthropic(
+        api_key=KEY, base_url="http://anthropic.example", http_client=http, max_retries=0
+    ).messages.batches
+    requests: Any = [{"custom_id": "job-1", "params": request()}]
+    pairs: list[tuple[Callable[[], object], Callable[[], object]]] = [
+        (lambda: ours.create_batch(input_file("job-1")), lambda: theirs.create(requests=requests)),
+        (lambda: ours.retrieve_batch("msgbatch_1"), lambda: theirs.retrieve("msgbatch_1")),
+        (lambda: ours.list_batches(datetime.min.replace(tzinfo=UTC)), lambda: theirs.list(limit=1_000)),
+        (lambda: ours.cancel_batch("msgbatch_1"), lambda: theirs.cancel("msgbatch_1")),
+        (lambda: ours.delete_batch("msgbatch_1"), lambda: theirs.delete("msgbatch_1")),
+    ]
+    for call, model in pairs:
+        sent.clear()
+        with pytest.raises(ProviderDownError):
+            call()
+        with pytest.raises(anthropic.InternalServerError):
+            model()
+        mine, wanted = sent
+        assert (mine.method, mine.url) == (wanted.method, wanted.url)
+        bodies = [each.content and httpx2.Response(200, content=each.content).json() for each in (mine, wanted)]
+        assert (bodies[0] or {}) == (bodies[1] or {})
+        assert mine.headers["anthropic-version"] == wanted.headers["anthropic-version"]
+
+
+def test_an_input_file_is_sent_a_piece_at_a_time() -> None:
+    """A batch has up to 190 MB, which a process has no room for twice; its length is said before."""
+
+    class Pieces(BytesIO):
+        largest = 0
+
+        def read(self, size: int | None = -1) -> bytes:
+            Pieces.largest = max(Pieces.largest, len(self.getvalue()) if size is None or size < 0 else size)
+            return super().read(size)
+
+    heard: list[str] = []
+
+    def noted(request: httpx2.Request) -> httpx2.Response:
+        request.read()
+        heard.append(request.headers["content-length"])
+        return httpx2.Response(500, json={})
+
+    file = Pieces(b"x" * 1_000_000)
+    with pytest.raises(ProviderDownError):
+        provider_answering(noted).create_batch(file)
+    assert (heard, Pieces.largest) == (["1000000"], 65_536)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [AnthropicProvider.retrieve_batch, AnthropicProvider.cancel_batch, AnthropicProvider.delete_batch],
+    ids=lambda call: call.__name__,
+)
+def test_a_batch_that_is_not_there_is_no_outage(
+    provider: AnthropicProvider, call: Callable[[AnthropicProvider, str], object]
+) -> None:
+    """It is that batch's own trouble, and others are asked about."""
+    with pytest.raises(ProviderRejectedError):
+        call(provider, "msgbatch_0")
+
+
+def test_results_that_are_not_there_yet_are_no_outage(provider: AnthropicProvider) -> None:
+    """They are asked for again."""
+    sent = provider.create_batch(input_file("job-1"))
+    with pytest.raises(ProviderRejectedError):
+        list(provider.read_lines(sent.provider_batch_id, 60))
+    with pytest.raises(ProviderRejectedError):
+        provider.delete_batch(sent.provider_batch_id)
+    provider.cancel_batch(sent.provider_batch_id)
+    assert provider.retrieve_batch(sent.provider_batch_id).state is ProviderState.CANCELLING
+
+
+def test_the_list_is_read_back_to_a_time_and_whole(
+    provider: AnthropicProvider, clock: StillClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Page after page, newest first. If it is too long, nobody can say what is not on it."""
+    monkeypatch.setattr("functions.adapters.providers.anthropic.LISTED_A_PAGE", 1)
+    sent = []
+    for _ in range(LISTED_PAGES_MAX):
+        sent.append(provider.create_batch(input_file("job-1")).provider_batch_id)
+        clock.advance(timedelta(minutes=1))
+    found = provider.list_batches(clock() - timedelta(minutes=3))
+    assert [each.reported.provider_batch_id for each in found] == sent[:-4:-1]
+    assert {each.lines for each in found} == {1}
+    assert len(provider.list_batches(clock() - timedelta(days=1))) == LISTED_PAGES_MAX
+    provider.create_batch(input_file("job-1"))
+    with pytest.raises(ProviderDownError):
+        provider.list_batches(clock() - timedelta(days=1))

@@ -388,6 +388,7 @@ QUERIES: dict[str, Callable[[OperatorStore], object]] = {
     "batches_made_before": lambda store: store.batches_made_before(BatchState.SUBMITTED, NOW, 5),
     "open_alerts": lambda store: store.open_alerts(5),
     "find_batch": lambda store: store.find_batch("batch_abc"),
+    "batches_at_provider": lambda store: store.batches_at_provider(["msgbatch_1", "msgbatch_2"]),
     "held_jobs": lambda store: store.held_jobs(BATCH_ID, 5),
     "count_open_jobs": lambda store: store.count_open_jobs("ana", "2026-11-21"),
     "count_queued": lambda store: store.count_queued(5),

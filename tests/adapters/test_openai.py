@@ -350,7 +350,7 @@ def test_a_batch_goes_through_from_input_to_lines(
     created = provider.create_batch("batch-1", file_id)
     assert created.state is ProviderState.VALIDATING
     clock.now += timedelta(hours=1)
-    done = provider.retrieve_batch(created.openai_batch_id)
+    done = provider.retrieve_batch(created.provider_batch_id)
     assert (done.state, done.error_file_id, done.problem) == (
         ProviderState.COMPLETED,
         None,
@@ -367,7 +367,7 @@ def test_a_failed_batch_says_why(provider: OpenAIProvider, standin: OpenAIStandI
     standin.faults.add(kind="batch_token_limit")
     created = provider.create_batch("batch-1", provider.upload_input("b.jsonl", input_file("job-1")))
     clock.now += timedelta(hours=1)
-    failed = provider.retrieve_batch(created.openai_batch_id)
+    failed = provider.retrieve_batch(created.provider_batch_id)
     assert (failed.state, failed.output_file_id, failed.error_file_id) == (ProviderState.FAILED, None, None)
     assert (failed.problem, failed.over_limit) == ("token_limit_exceeded", True)
 
@@ -382,7 +382,7 @@ def test_a_lost_batch_is_looked_for_on_every_page(
         provider.create_batch(f"other-{other}", file_id)
     found = provider.find_batch("batch-1", clock.now)
     assert found is not None
-    assert found.openai_batch_id == ours.openai_batch_id
+    assert found.provider_batch_id == ours.provider_batch_id
     assert standin.requests["GET /v1/batches"] == 2
 
 

@@ -1,6 +1,6 @@
 """Batches: `batches/{batchId}`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +16,12 @@ from functions.core.budget.holds import Hold, NoRoom, settled
 from functions.core.jobs.counting import of_lines
 from functions.core.rollouts.counts import counted
 from functions.core.shared.records import Fields
+
+IN_VALUES_MAX = 30
+"""Of the values that Firestore compares a field with in one query."""
+
+HOLDERS_MAX = 1_000
+"""Batches of ours that have one of so many ids: one each, and in a recovery a few more."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,16 @@ class BatchDocuments(ShardDocuments):
         """Write these fields if the batch is still at `version`. Returns the new version, None if somebody was
         faster."""
         return guarded_update(self._client, self._batches.document(batch_id), version, fields)
+
+    def batches_at_provider(self, provider_batch_ids: Sequence[str]) -> list[Batch]:
+        """Read all batches that have one of these ids at their provider. A read each, and one for every thirty ids.
+        Raises DamagedDocumentError for one that cannot be read."""
+        found = list[Batch]()
+        for start in range(0, len(provider_batch_ids), IN_VALUES_MAX):
+            ids = list(provider_batch_ids[start : start + IN_VALUES_MAX])
+            query = self._batches.where("openaiBatchId", "in", ids).limit(HOLDERS_MAX)
+            found += [sound(snapshot, as_batch).batch for snapshot in query.stream()]
+        return found
 
     def find_batch(self, openai_batch_id: str) -> StoredBatch | None:
         """Read the batch that carries this id at OpenAI. One read."""

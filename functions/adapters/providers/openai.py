@@ -126,17 +126,17 @@ class OpenAIProvider:
         message = f"not among the newest {LISTED_BATCHES_MAX} batches"
         raise ProviderDownError(message, Trouble.UNREACHABLE)
 
-    def retrieve_batch(self, openai_batch_id: str) -> ProviderBatch:
+    def retrieve_batch(self, provider_batch_id: str) -> ProviderBatch:
         """Ask how far a batch has come."""
         with bounded_request(CONTROL_TIMEOUT_SECONDS):
-            return read_batch(self._client.get(f"/batches/{openai_batch_id}", cast_to=object), openai_batch_id)
+            return read_batch(self._client.get(f"/batches/{provider_batch_id}", cast_to=object), provider_batch_id)
 
-    def cancel_batch(self, openai_batch_id: str) -> None:
+    def cancel_batch(self, provider_batch_id: str) -> None:
         """Ask OpenAI to stop a batch; what it has finished by then comes out, and is billed. Raises
         ProviderRejectedError if it has ended already."""
         with bounded_request(CONTROL_TIMEOUT_SECONDS):
             try:
-                self._client.post(f"/batches/{openai_batch_id}/cancel", cast_to=object)
+                self._client.post(f"/batches/{provider_batch_id}/cancel", cast_to=object)
             except openai.ConflictError as error:
                 code = code_of(error.body)
                 raise ProviderRejectedError("it has ended already", Trouble.CONFIGURATION, 409, code) from error
@@ -166,7 +166,7 @@ class OpenAIProvider:
         """
         allowance = Allowance(run_seconds + TRANSFER_TIMEOUT_SECONDS, FILE_BYTES_MAX)
         files = self._client.with_options(timeout=TRANSFER_TIMEOUT_SECONDS).files.with_streaming_response
-        with _errors_translated(), ExitStack() as stack:
+        with errors_translated(), ExitStack() as stack:
             with allowance.applied():
                 response = stack.enter_context(files.content(file_id))
             yield from json_lines(allowance.spent_on(response.iter_bytes()))
@@ -175,11 +175,11 @@ class OpenAIProvider:
 @contextmanager
 def bounded_request(seconds: float, *, about_a_thing: bool = True) -> Iterator[None]:
     """Let what is asked inside take so many seconds in all, and translate its errors."""
-    with _errors_translated(about_a_thing=about_a_thing), Allowance(seconds, ANSWER_BYTES_MAX).applied():
+    with errors_translated(about_a_thing=about_a_thing), Allowance(seconds, ANSWER_BYTES_MAX).applied():
         yield
 
 
-class _errors_translated:  # noqa: N801  (reads as a statement: `with _errors_translated():`)
+class errors_translated:  # noqa: N801  (reads as a statement: `with errors_translated():`)
     """Turn the client library's errors into the two that a caller can act on. With `about_a_thing`, a batch or a file,
     "not found" is a refusal; anything else, a photo or a list, is refused for its own sake only in words about
     photos."""

@@ -9,15 +9,19 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from functions import log
 from functions.adapters.breaker import Breaker
+from functions.adapters.providers.anthropic import AnthropicProvider
 from functions.adapters.providers.openai import OpenAIProvider
-from functions.core.model.provider_outage import Door, Outage
+from functions.core.model.provider_outage import SUBMITTING, Door, Outage
 from functions.core.model.refusals import ProviderDownError, ProviderError
 
 if TYPE_CHECKING:
+    import httpx2
+    from openai import OpenAI
+
     from functions.adapters.firestore import FirestoreStore
     from functions.core.batches.reports import ProviderBatch
     from functions.core.jobs.queue_stats import QueueStats
@@ -103,14 +107,10 @@ class WatchedCalls:
             return completion
 
 
-class WatchedProvider(OpenAIProvider):
-    """OpenAI, every call of which says how it went."""
+class _Instant:
+    """A provider's instant calls, each of which says how it went."""
 
-    def __init__(self, client: Any, records: Records) -> None:
-        """Take OpenAI's client."""
-        super().__init__(client)
-        self._watches = {door: _Watch(door, records) for door in (Door.SUBMIT, Door.POLL)}
-        self._instant = WatchedCalls(self._complete, Door.INSTANT, records)
+    _instant: WatchedCalls
 
     def shut(self, model: str) -> bool:
         """See `WatchedCalls`."""
@@ -120,23 +120,50 @@ class WatchedProvider(OpenAIProvider):
         """See `WatchedCalls`."""
         return self._instant.complete(body, timeout_seconds, uid)
 
-    def _complete(self, body: dict[str, Any], timeout_seconds: float) -> Completion:
-        return super().complete(body, timeout_seconds)
 
-    def upload_input(self, *args: Any, **kwargs: Any) -> str:
+class WatchedOpenAI(_Instant, OpenAIProvider):
+    """OpenAI, every call of which says how it went."""
+
+    def __init__(self, client: OpenAI, records: Records) -> None:
+        """Take OpenAI's client."""
+        super().__init__(client)
+        self._submit, self._poll = (_Watch(door, records) for door in (Door.SUBMIT, Door.POLL))
+        self._instant = WatchedCalls(lambda *call: OpenAIProvider.complete(self, *call), Door.INSTANT, records)
+
+    def upload_input(self, name: str, file: IO[bytes]) -> str:
         """Upload a batch's input file."""
-        with self._watches[Door.SUBMIT].call(succeeds=False):  # half of what a submission takes
-            return super().upload_input(*args, **kwargs)
+        with self._submit.call(succeeds=False):  # half of what a submission takes
+            return super().upload_input(name, file)
 
-    def create_batch(self, *args: Any, **kwargs: Any) -> ProviderBatch:
+    def create_batch(self, batch_id: str, input_file_id: str) -> ProviderBatch:
         """Create a batch that carries our id."""
-        with self._watches[Door.SUBMIT].call():
-            return super().create_batch(*args, **kwargs)
+        with self._submit.call():
+            return super().create_batch(batch_id, input_file_id)
 
-    def retrieve_batch(self, *args: Any, **kwargs: Any) -> ProviderBatch:
+    def retrieve_batch(self, provider_batch_id: str) -> ProviderBatch:
         """Ask how far a batch has come."""
-        with self._watches[Door.POLL].call():
-            return super().retrieve_batch(*args, **kwargs)
+        with self._poll.call():
+            return super().retrieve_batch(provider_batch_id)
+
+
+class WatchedAnthropic(_Instant, AnthropicProvider):
+    """Anthropic, every call of which says how it went."""
+
+    def __init__(self, http: httpx2.Client, base_url: str, api_key: str, records: Records) -> None:
+        """Take what the transport takes."""
+        super().__init__(http, base_url, api_key)
+        self._submit, self._poll = (_Watch(door, records) for door in (Door.ANTHROPIC_SUBMIT, Door.ANTHROPIC_POLL))
+        self._instant = WatchedCalls(lambda *call: AnthropicProvider.complete(self, *call), Door.ANTHROPIC, records)
+
+    def create_batch(self, file: IO[bytes]) -> ProviderBatch:
+        """Create a batch of all that an input file has."""
+        with self._submit.call():
+            return super().create_batch(file)
+
+    def retrieve_batch(self, provider_batch_id: str) -> ProviderBatch:
+        """Ask how far a batch has come."""
+        with self._poll.call():
+            return super().retrieve_batch(provider_batch_id)
 
 
 class _Watch:
@@ -168,7 +195,7 @@ class _Watch:
 
     def _says_no(self, problem: ProviderError) -> bool:
         """Whether this is about more than one photo, or one batch. A submission is rejected for no photo's sake."""
-        return isinstance(problem, ProviderDownError) or self._door is Door.SUBMIT
+        return isinstance(problem, ProviderDownError) or self._door in SUBMITTING.values()
 
     def _failed(self, problem: ProviderError) -> None:
         now = self._records.clock()

@@ -15,13 +15,16 @@ from pydantic import Field
 from functions.core.budget.holds import Hold
 from functions.core.model.prompts import PROMPT_VERSION
 from functions.core.rollouts.arms import Arms
+from functions.core.shared.providers import Provider, split
 from functions.core.shared.records import Open, Record
 
 INPUT_BYTES_MAX = 190_000_000
-"""OpenAI takes 200 MB a file; the margin is for a line that is counted differently there."""
+"""OpenAI takes 200 MB a file, and Anthropic 256 MB a batch; the margin is for a line that is counted differently
+there."""
 
 OVERDUE = timedelta(hours=26)
-"""OpenAI promises 24 hours. A batch that is older is cancelled there, so that what it has finished comes out."""
+"""OpenAI promises 24 hours, after which Anthropic's batches expire. A batch that is older is cancelled there, so that
+what it has finished comes out."""
 
 LOST = timedelta(hours=28)
 """A batch that does not even end after its cancellation is given up, and its jobs are settled without it."""
@@ -75,10 +78,12 @@ class BatchState(StrEnum):
 
 class Batch(Record):
     """A batch as stored in `batches/{batchId}`. Its jobs are listed in Storage, not here. All its lines go one way:
-    `model`, wording of the prompt, and the `arms` of the flags that chose them.
+    `model`, by its name of `core.shared.providers`, wording of the prompt, and the `arms` of the flags that chose them.
 
     `failed_polls` counts those in a row, `unended_polls` those that left jobs over. `provider_state` and `answered` are
-    OpenAI's last word; `ended_at` is when it was first seen ended there without its files.
+    the provider's last word; `ended_at` is when it was first seen ended there without its files. `provider_batch_id` is
+    stored under the name that it had when OpenAI was the only provider. How a batch is found again whose provider keeps
+    no word of ours, `create_started_at`, `provisional` and `strangers` are for: see `core.batches.recovery`.
     """
 
     batch_id: str
@@ -90,7 +95,10 @@ class Batch(Record):
     arms: Arms = Field(default_factory=dict)
     job_count: int = 0
     input_file_id: str | None = None
-    openai_batch_id: str | None = None
+    provider_batch_id: str | None = Field(default=None, alias="openaiBatchId")
+    create_started_at: datetime | None = None
+    provisional: bool = False
+    strangers: tuple[str, ...] = ()
     polls: int = 0
     failed_polls: int = 0
     unended_polls: int = 0
@@ -106,6 +114,11 @@ class Batch(Record):
     error: str | None = None
     completed_at: datetime | None = None
     expire_at: datetime | None = None
+
+    @property
+    def provider(self) -> Provider:
+        """Who has it, or will have: the same for all of its life."""
+        return split(self.model)[0]
 
     def holds_lease(self, now: datetime) -> bool:
         """Tell whether the lease of the run that holds the batch lasts for one more request."""

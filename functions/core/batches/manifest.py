@@ -82,6 +82,10 @@ class BatchManifest:
             yield self._lines.get(job_id or "", b"") + b"\n"
         yield _ENDED + _COUNTS.dump_json(dict(ended)) + b"\n"
 
+    def job_ids(self) -> Iterator[str]:
+        """Return the jobs that are left."""
+        yield from self._lines
+
     def take(self, job_id: str) -> BatchMember | None:
         """Return a job and strike it off. None if it is not on the roll, or was taken before."""
         line = self._lines.pop(job_id, None)

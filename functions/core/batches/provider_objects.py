@@ -1,8 +1,9 @@
-"""The provider's files and batches, from JSON that may be anything. Its words get into documents, logs, addresses and
+"""Providers' files and batches, from JSON that may be anything. Its words get into documents, logs, addresses and
 terminals: what is malformed is left out, or makes the whole object unreadable."""
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from functions.core.batches.reports import ProviderBatch, ProviderState
@@ -33,15 +34,13 @@ def id_in(body: object) -> str:
     return found
 
 
-def read_batch(body: object, openai_batch_id: str | None = None) -> ProviderBatch:
-    """Reduce a batch object. Raises UnreadableError if it is none, or not the one that was asked about."""
-    batch, found = _mapping(body), id_in(body)
-    if openai_batch_id not in {None, found}:
-        raise UnreadableError("another batch")
+def read_batch(body: object, provider_batch_id: str | None = None) -> ProviderBatch:
+    """Reduce OpenAI's batch object. Raises UnreadableError if it is none, or not the one that was asked about."""
+    batch, found = _the_one(body, provider_batch_id)
     status, counts, problems = batch.get("status"), _part(batch, "request_counts"), _problems(batch)
     codes = {str(code_of({"code": problem.get("code")})) for problem in problems}
     return ProviderBatch(
-        openai_batch_id=found,
+        provider_batch_id=found,
         state=ProviderState(str(status)),
         output_file_id=_file_id(batch.get("output_file_id")),
         error_file_id=_file_id(batch.get("error_file_id")),
@@ -50,8 +49,70 @@ def read_batch(body: object, openai_batch_id: str | None = None) -> ProviderBatc
         over_limit=any(problem.get("code") == "token_limit_exceeded" for problem in problems),
         answered=_count(counts.get("completed")),
         refused=_count(counts.get("failed")),
-        status=status if isinstance(status, str) and _WORD.fullmatch(status) else "unreadable",
+        status=_word(status),
     )
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A batch in Anthropic's list, which keeps no word of its creator: when it was created, and with how many lines."""
+
+    reported: ProviderBatch
+    created_at: datetime
+    lines: int
+
+
+def read_message_batch(body: object, provider_batch_id: str | None = None) -> ProviderBatch:
+    """Reduce Anthropic's batch object; its results go by the batch's own id, once there are any. Raises UnreadableError
+    if it is none, or not the one that was asked about."""
+    batch, found = _the_one(body, provider_batch_id)
+    status, counts = batch.get("processing_status"), _outcomes(batch)
+    return ProviderBatch(
+        provider_batch_id=found,
+        state=_message_batch_state(status, counts),
+        output_file_id=found if isinstance(batch.get("results_url"), str) else None,
+        answered=counts["succeeded"],
+        refused=counts["errored"] + counts["canceled"] + counts["expired"],
+        status=_word(status),
+        one_file=True,
+    )
+
+
+def read_listed(body: object) -> Listed:
+    """Reduce a batch in Anthropic's list. Raises UnreadableError if it says not when it was created."""
+    created, counts = _mapping(body).get("created_at"), _outcomes(_mapping(body))
+    try:
+        created_at = datetime.fromisoformat(created) if isinstance(created, str) else None
+    except ValueError:
+        created_at = None
+    if created_at is None or created_at.tzinfo is None:
+        raise UnreadableError("no time of creation")
+    return Listed(read_message_batch(body), created_at, sum(counts.values()))
+
+
+def _message_batch_state(status: object, counts: Mapping[str, int]) -> ProviderState:
+    if status == "ended":
+        of_rest = ((ProviderState.EXPIRED, "expired"), (ProviderState.CANCELLED, "canceled"))
+        return next((state for state, name in of_rest if counts[name]), ProviderState.COMPLETED)
+    return {"in_progress": ProviderState.IN_PROGRESS, "canceling": ProviderState.CANCELLING}.get(
+        str(status), ProviderState.UNKNOWN
+    )
+
+
+def _outcomes(batch: Mapping[str, object]) -> dict[str, int]:
+    counts = _part(batch, "request_counts")
+    return {name: _count(counts.get(name)) for name in ("processing", "succeeded", "errored", "canceled", "expired")}
+
+
+def _the_one(body: object, provider_batch_id: str | None) -> tuple[Mapping[str, object], str]:
+    batch, found = _mapping(body), id_in(body)
+    if provider_batch_id not in {None, found}:
+        raise UnreadableError("another batch")
+    return batch, found
+
+
+def _word(status: object) -> str:
+    return status if isinstance(status, str) and _WORD.fullmatch(status) else "unreadable"
 
 
 def read_page(body: object) -> tuple[Sequence[object], bool]:

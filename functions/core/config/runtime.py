@@ -73,20 +73,26 @@ class InstantRules(Record):
 Asked = Literal[Provider.OPENAI, Provider.ANTHROPIC]
 """Whom this release can ask at once."""
 
+AskedInBatches = Literal[Provider.OPENAI, Provider.ANTHROPIC]
+"""Whom this release can give batches."""
+
 
 class ProviderRules(Record):
     """Who answers in the instant lane: the second of the `order` if the first fails, for whatever reason but the photo.
-    The first then has `first_seconds`, but no more than half of the lane's time. `anthropic_regions` are those whose
-    photos Anthropic may see, None for all. The batch lane is OpenAI's."""
+    The first then has `first_seconds`, but no more than half of the lane's time. `batch_order` is who gets the batches:
+    the second while the first takes none. `anthropic_regions` are those whose photos Anthropic may see, None for all.
+    """
 
     order: Annotated[tuple[Asked, ...], Field(min_length=1, max_length=2)] = (Provider.OPENAI,)
+    batch_order: Annotated[tuple[AskedInBatches, ...], Field(min_length=1, max_length=2)] = (Provider.OPENAI,)
     first_seconds: Annotated[float, Field(ge=1, le=25)] = 12
     anthropic_regions: Annotated[tuple[Region, ...], Field(max_length=250)] | None = None
 
     @model_validator(mode="after")
     def _each_once(self) -> "ProviderRules":
-        if len(set(self.order)) < len(self.order):
-            raise ValueError("order names a provider twice: who failed a moment ago is no second one")
+        for name, order in (("order", self.order), ("batchOrder", self.batch_order)):
+            if len(set(order)) < len(order):
+                raise ValueError(f"{name} names a provider twice: who failed a moment ago is no second one")
         return self
 
 
@@ -100,7 +106,7 @@ def _at_most_a_run(value: object) -> object:
 
 
 class BatchRules(Record):
-    """How queued jobs become OpenAI batches. `signed_urls` sends links to the prepared photos instead of the photos,
+    """How queued jobs become batches. `signed_urls` sends links to the prepared photos instead of the photos,
     where these are too large: IAM promises links for twelve hours, a batch can take 24, and a dead link costs an
     attempt."""
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from functions.core.model.provider_errors import Trouble
 from functions.core.shared.alerts import AlertKind
+from functions.core.shared.providers import Provider
 from functions.core.shared.records import Open, Record
 from functions.core.shared.utc_days import clock_text
 
@@ -38,6 +39,13 @@ class Door(StrEnum):
     """The instant calls that go to Anthropic."""
     SUBMIT = "submit"
     POLL = "poll"
+    """Batches that are given to OpenAI, and asked for there."""
+    ANTHROPIC_SUBMIT = "anthropic_submit"
+    ANTHROPIC_POLL = "anthropic_poll"
+
+
+SUBMITTING: Mapping[Provider, Door] = {Provider.OPENAI: Door.SUBMIT, Provider.ANTHROPIC: Door.ANTHROPIC_SUBMIT}
+"""The door by which each provider takes batches."""
 
 
 class Outage(Record):
@@ -68,8 +76,10 @@ class Outage(Record):
 WHAT: Mapping[str, str] = {
     Door.INSTANT: "instant photos that go to OpenAI fail, at least {failures} so far",
     Door.ANTHROPIC: "instant photos that go to Anthropic fail, at least {failures} so far",
-    Door.SUBMIT: "photos are not sent: {waiting} wait, of at least {users} users",
-    Door.POLL: "results are not fetched: {at_provider} batches wait",
+    Door.SUBMIT: "OpenAI takes no photos of the batch lane: {waiting} wait, of at least {users} users",
+    Door.POLL: "OpenAI gives no results of batches: {at_provider} wait",
+    Door.ANTHROPIC_SUBMIT: "Anthropic takes no photos of the batch lane: {waiting} wait, of at least {users} users",
+    Door.ANTHROPIC_POLL: "Anthropic gives no results of batches: {at_provider} wait",
 }
 
 

@@ -10,6 +10,9 @@ from functions.core.model.provider_errors import THE_PHOTOS, Trouble, code_of, t
 NOT_BILLED_STATUS = frozenset({500, 503})
 """OpenAI itself says that it has not done it. A gateway's 502 or 504 leaves that open."""
 
+OVERLOADED = 529
+"""Anthropic's own: it has taken nothing."""
+
 THING_REFUSED_STATUS = frozenset({400, 404, 422})
 """What is said of one batch or file, with an error of the API's own form. A page in HTML is a wrong base URL."""
 
@@ -50,6 +53,12 @@ class ProviderDownError(ProviderError):
         super().__init__(message, trouble, status, code)
         self.retry_after_seconds = retry_after_seconds
         self.may_be_billed = may_be_billed
+
+    @property
+    def surely_undone(self) -> bool:
+        """Whether what was asked for is known not to be there: it did not arrive, or was refused before anything was
+        done. An error of the provider's own, as 500, leaves that open."""
+        return not self.may_be_billed and (self.status is None or self.status < 500 or self.status == OVERLOADED)
 
 
 class ProviderRejectedError(ProviderError):

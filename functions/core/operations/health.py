@@ -11,7 +11,7 @@ from pydantic import Field
 
 from functions.core.batches.batches import BatchState
 from functions.core.budget.holds import Mode
-from functions.core.model.provider_outage import OURS, Door, Outage, described, standing
+from functions.core.model.provider_outage import OURS, SUBMITTING, Outage, described, standing
 from functions.core.rollouts.flags import ABOUT
 from functions.core.shared.alerts import AlertKind
 from functions.core.shared.damage import DamagedDocument
@@ -75,14 +75,14 @@ def complaints(figures: Figures, mode: Mode, now: datetime) -> dict[AlertKind, s
     """Return what an operator has to be told, by kind. A queue that waits for the budget is no complaint."""
     told = _provider_held(figures, now)
     oldest, first = figures.oldest_asked_at, _could_be_sent_since(figures)
-    known_cause = mode is Mode.CLOSED or Door.SUBMIT in standing(figures.outages, now)
+    known_cause = mode is Mode.CLOSED or not standing(figures.outages, now).keys().isdisjoint(SUBMITTING.values())
     if oldest is not None and first is not None and now - first > QUEUE_AGE_MAX and not known_cause:
         told[AlertKind.QUEUE_OLD] = f"Photos waiting: {figures.queued}, the oldest since {clock_text(oldest)}."
     if figures.overdue_batches:
         names = ", ".join(figures.overdue_batches)
         told[AlertKind.BATCH_STUCK] = f"Nobody has looked at these batches for over an hour: {names}."
     if figures.slow_batches:
-        told[AlertKind.BATCH_SLOW] = f"OpenAI keeps these batches for long: {', '.join(figures.slow_batches)}."
+        told[AlertKind.BATCH_SLOW] = f"These batches take long: {', '.join(figures.slow_batches)}."
     missing = [name for name, run in sorted(figures.crons.items()) if name in CRON_MINUTES and late(name, run, now)]
     if missing:
         told[AlertKind.CRON_LATE] = f"These have not succeeded when they should have: {', '.join(missing)}."

@@ -4,6 +4,7 @@ A model of OpenAI's goes by its own name; any other's by `provider/model`, as an
 written before there was a second provider stays true, and one model at two providers is two names.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -15,6 +16,14 @@ class Provider(StrEnum):
     OPENAI = "openai"
     AZURE = "azure"
     ANTHROPIC = "anthropic"
+
+
+LABELS: Mapping[Provider, str] = {
+    Provider.OPENAI: "OpenAI",
+    Provider.AZURE: "Azure",
+    Provider.ANTHROPIC: "Anthropic",
+}
+"""What each is called in texts."""
 
 
 def named(provider: Provider, model: str) -> str:

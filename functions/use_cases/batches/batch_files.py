@@ -1,4 +1,4 @@
-"""The files of a batch: the input file for OpenAI, and the roll, our list of the jobs that are in it."""
+"""The files of a batch: the input file for its provider, and the roll, our list of the jobs that are in it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from functions.core.jobs.endings import refunding
 from functions.core.jobs.jobs import Failure, JobError
 from functions.core.jobs.transitions import backoff, lease_moved, requeued, waited_too_long
 from functions.core.jobs.uploads import unchanged
-from functions.core.model.dialects.openai import batch_line, completion_request
+from functions.core.model.dialects.dialect import dialect_of
 from functions.core.model.prompts import image_data_url
 from functions.core.shared.errors import ImageNotFound, InvalidImage
+from functions.core.shared.providers import split
 from functions.use_cases.shared.set_aside import LOOK_AGAIN, report_item
 
 if TYPE_CHECKING:
@@ -74,20 +75,23 @@ def write_files(deps: Deps, batch: Batch, members: Sequence[BatchMember], until:
         LeaseOverError: it took too long; photos and files that were written may have been removed.
         StorageDownError: no photo could be read. All jobs are still the batch's.
     """
-    found = _Sorted()
+    found, (head, between, tail) = _Sorted(), dialect_of(batch.model).BATCH_FRAME
     with deps.files.write_input(batch.batch_id) as file:
         with (
             deps.files.write_manifest(batch.batch_id) as manifest,
             closing(_lines(deps, batch, members, until)) as lines,
         ):
+            file.write(head)
             for number, (member, line) in enumerate(lines):
-                full = isinstance(line, bytes) and found.size + len(line) > INPUT_BYTES_MAX
+                full = (
+                    isinstance(line, bytes) and found.size + len(line) > INPUT_BYTES_MAX
+                )  # the frame is in the margin
                 unread = len(found.failed) >= UNREAD_MAX and found.storage_is_down
                 if line is None or full or unread:
                     found.left += members[number:]
                     break
                 if isinstance(line, bytes):
-                    file.write(line)
+                    file.write(between + line if found.sent else line)
                     manifest.write(member.to_line())
                     found.size += len(line)
                     found.sent += 1
@@ -95,6 +99,7 @@ def write_files(deps: Deps, batch: Batch, members: Sequence[BatchMember], until:
                     found.refused.append((member, line))
                 else:
                     found.failed.append((member, line))
+            file.write(tail)
             _require_lease(deps, batch)  # a file appears when its block ends without an error
         _require_lease(deps, batch)
     _require_lease(deps, batch)  # what comes next reads them
@@ -183,6 +188,7 @@ def _prepared(deps: Deps, batch: Batch, member: BatchMember) -> bytes:
     else:
         url = image_data_url(photo)
     member.to_line()  # what cannot be listed cannot be sent
-    prompt, identifier = batch.prompt_version, deps.safety_identifier(member.uid)
-    body = completion_request(batch.model, url, member.region, member.language, prompt=prompt, identifier=identifier)
-    return batch_line(member.job_id, body)
+    dialect, (provider, model) = dialect_of(batch.model), split(batch.model)
+    prompt, identifier = batch.prompt_version, deps.safety_identifier(member.uid, provider)
+    body = dialect.completion_request(model, url, member.region, member.language, prompt=prompt, identifier=identifier)
+    return dialect.batch_line(member.job_id, body)

@@ -6,11 +6,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from functions import log
-from functions.core.batches.batches import POLL_FIRST, Batch, BatchState
+from functions.core.batches.batches import POLL_FIRST, Batch, BatchState, next_poll
 from functions.core.batches.manifest import outcomes_and_tally
+from functions.core.batches.recovery import TERMS
 from functions.core.batches.reports import ENDED, ProviderBatch, ProviderState
 from functions.core.budget.holds import Hold, settled
 from functions.core.jobs.queue_stats import measured
+from functions.core.model.refusals import ProviderDownError, ProviderRejectedError
 from functions.core.shared.records import Fields
 
 if TYPE_CHECKING:
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
     from functions.use_cases.batches.collector import Collector
     from functions.wiring import Deps
+
+
+FORGET_WITHIN = timedelta(days=1)
+"""How long a provider is asked to delete what it keeps of a batch."""
 
 
 def pause(deps: Deps, batch: Batch, version: datetime, collector: Collector) -> None:
@@ -51,9 +57,27 @@ def completed(deps: Deps, batch: Batch, version: datetime, reported: ProviderBat
 
 
 def close(deps: Deps, batch: Batch, version: datetime) -> None:
-    """Tidy up after a batch whose jobs have all ended. Its files go first: nobody looks for those of a closed one."""
+    """Tidy up after a batch whose jobs have all ended. Its files go first: nobody looks for those of a closed one. What
+    its provider would keep is deleted there; while that fails, the batch stays as it is, for a day."""
     deps.files.delete_batch_files(batch.batch_id)
-    deps.store.update_batch(batch.batch_id, version, {"state": BatchState.DONE})
+    now, ended_at = deps.clock(), batch.completed_at or deps.clock()
+    forgotten = not TERMS[batch.provider].keeps_results or _forget(deps, batch)
+    if forgotten or now - ended_at > FORGET_WITHIN:
+        deps.store.update_batch(batch.batch_id, version, {"state": BatchState.DONE})
+    else:
+        deps.store.update_batch(batch.batch_id, version, {"dueAt": next_poll(ended_at, now)})
+
+
+def _forget(deps: Deps, batch: Batch) -> bool:
+    """Have a batch deleted where it was: Anthropic would keep photos and results for 29 days. False if nobody knows."""
+    try:
+        deps.at_anthropic().delete_batch(batch.provider_batch_id or "")
+    except ProviderRejectedError as problem:
+        log.info(log.Event.BATCH_KEPT, batchId=batch.batch_id, cause=f"not deleted there: {problem}")
+    except ProviderDownError as problem:
+        log.warning(log.Event.BATCH_KEPT, batchId=batch.batch_id, cause=f"not deleted there: {problem}")
+        return False
+    return True
 
 
 def _settled_hold(batch: Batch, reported: ProviderBatch, cost_micros: int) -> Hold | None:
@@ -71,4 +95,5 @@ def _completing_fields(reported: ProviderBatch, ended: Counter[str], now: dateti
         "costMicros": ended["costMicros"],
         "error": reported.problem,
         "completedAt": now,
+        "provisional": False,
     }

@@ -1,4 +1,4 @@
-"""Ending the jobs of a batch that has ended at OpenAI: each as done, requeued, or failed and refunded.
+"""Ending the jobs of a batch that has ended at its provider: each as done, requeued, or failed and refunded.
 
 Both files are streamed once; then come the jobs that neither names. Every write carries the version of the job's claim,
 so a dead or second collector does no harm: the same lines come again, and what was written refuses to be written again.
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from functions import log
 from functions.core.batches.batches import FAILED_POLLS_MAX, LOST, OVER_LIMIT_PAUSE, Batch
 from functions.core.batches.manifest import BatchManifest
+from functions.core.batches.recovery import Whose, whose
 from functions.core.batches.reports import ENDED, ProviderBatch, counts_as_attempt, read_line, without_line
 from functions.core.jobs.attempts import Attempt, failed_attempt
 from functions.core.jobs.jobs import Failure
@@ -67,8 +68,8 @@ class Collector:
 
     def collect(self, reported: ProviderBatch, *, give_up: bool = False) -> bool:
         """Stream both files, then end the jobs that neither names. False if time ran out, or some are `unended`: if the
-        lease is still ours, the rest is stored for the next call. `give_up` takes a file that OpenAI does not hand out
-        for an empty one. Raises ProviderDownError or ProviderRejectedError if a file could not be read; the rest stays
+        lease is still ours, the rest is stored for the next call. `give_up` takes a file that the provider does not hand
+        out for an empty one. Raises ProviderDownError or ProviderRejectedError if a file could not be read; the rest stays
         open."""
         manifest = self._deps.files.read_manifest(self._batch.batch_id)
         self._before = Counter(manifest.ended)
@@ -104,6 +105,13 @@ class Collector:
                 file.writelines(manifest.to_lines(endings.ended))
         return complete
 
+    def whose(self, reported: ProviderBatch) -> Whose:
+        """Tell whether the results are of this batch's jobs. Raises ProviderDownError or ProviderRejectedError if they
+        could not be read."""
+        manifest = self._deps.files.read_manifest(self._batch.batch_id)
+        lines = self._lines(reported, give_up=False)
+        return whose((line.get("custom_id") for line in lines if line is not None), manifest.job_ids())
+
     def _each(self, reported: ProviderBatch, manifest: BatchManifest, *, give_up: bool) -> Iterator[Callable[[], None]]:
         """Yield one callback per remaining job: answered, then bad lines, then the rest. A job leaves the manifest
         before its callback."""
@@ -137,7 +145,8 @@ class Collector:
             if file_id is None or reported.state not in ENDED:
                 continue
             try:
-                yield from self._deps.provider.read_lines(file_id, self._seconds_left())
+                lane = self._deps.asked(self._batch.model)
+                yield from lane.read_lines(file_id, self._seconds_left())
             except (ProviderDownError, ProviderRejectedError) as problem:
                 if not give_up or (isinstance(problem, ProviderDownError) and not self._is_lost()):
                     raise
@@ -154,7 +163,7 @@ class Collector:
     def _read(self, line: dict[str, Any]) -> Attempt:
         """Read a line. One that nobody can make sense of costs its job an attempt, and is booked at the most."""
         try:
-            return read_line(line)
+            return read_line(line, self._batch.provider)
         except Exception as error:  # noqa: BLE001  (whatever it is, the next line gets its turn)
             report_item(error, batchId=self._batch.batch_id)
             return failed_attempt(Failure.ANSWER_UNUSABLE, "the provider's answer could not be read", unreported=True)

@@ -1,4 +1,4 @@
-"""`poll_batches`: OpenAI batches that have ended into results, requeues and refunds. One retrieve a batch, never a call
+"""`poll_batches`: batches that have ended at their provider into results, requeues and refunds. One retrieve a batch, never a call
 a job, and less often as the batch ages; then `functions.use_cases.batches.collector` ends its jobs."""
 
 from __future__ import annotations
@@ -20,9 +20,12 @@ from functions.core.batches.batches import (
     BatchState,
     next_poll,
 )
+from functions.core.batches.recovery import TERMS, Whose, looking_again, surely_anothers
 from functions.core.batches.reports import ENDED, ProviderBatch, ProviderState
+from functions.core.model.provider_errors import Trouble
 from functions.core.model.refusals import ProviderDownError, ProviderRejectedError
 from functions.core.shared.alerts import AlertKind, alert
+from functions.core.shared.providers import LABELS
 from functions.core.shared.time_limits import RUN_TIME
 from functions.use_cases.batches.closing import close, completed, pause
 from functions.use_cases.batches.collector import Collector
@@ -44,12 +47,15 @@ def poll_batches(deps: Deps) -> dict[str, int]:
     RuntimeError if every due batch crashed: it is not the batches' fault then."""
     counts: Counter[str] = Counter(polled=0, collected=0, paused=0, delayed=0, crashed=0, done=0, requeued=0, failed=0)
     open_states, until = [BatchState.SUBMITTED, BatchState.COLLECTING], deps.clock() + RUN_TIME
-    breaker = Breaker(deps.clock)
+    breakers = {provider: Breaker(deps.clock) for provider in TERMS}
     due = deps.store.due_batches(open_states, deps.clock(), deps.runtime().batch.polls_per_run)
     counts["damaged"] += postpone_damaged(deps, due.damaged, "dueAt")
     for stored in due:
-        if deps.clock() > until or breaker.open:
-            break  # out of time, or OpenAI is down: the next run asks again
+        breaker = breakers[stored.batch.provider]
+        if deps.clock() > until:
+            break
+        if breaker.open:
+            continue  # its provider is down: the next run asks again
         try:
             _advance(deps, stored, until, counts)
             breaker.note(failed=False)
@@ -72,6 +78,9 @@ def _advance(deps: Deps, stored: StoredBatch, until: datetime, counts: Counter[s
     if batch.completed_at is not None:
         close(deps, batch, stored.version)  # a collector that was done died tidying up
         return
+    if batch.provisional and _surely_anothers(deps, batch):
+        _look_again(deps, batch, stored.version)
+        return
     age = now - batch.created_at
     reported = _retrieve(deps, batch, age)
     counts["polled"] += 1
@@ -87,10 +96,14 @@ def _advance(deps: Deps, stored: StoredBatch, until: datetime, counts: Counter[s
         return  # another poller collects it
     collector = Collector(deps, batch, until)
     try:
-        complete = collector.collect(reported, give_up=not awaited)
+        ours = _as_ours(deps, batch, version, collector, reported, counts) if batch.provisional else version
+        complete = ours is not None and collector.collect(reported, give_up=not awaited)
     except Exception:
         _postpone(deps, batch, version)
         raise
+    if ours is None:
+        return
+    version = ours
     if complete and not completed(deps, batch, version, reported, collector.ended):
         return  # another collector, after our lease, has ended the same jobs in the same way
     if not complete:
@@ -99,6 +112,34 @@ def _advance(deps: Deps, stored: StoredBatch, until: datetime, counts: Counter[s
     counts.update({outcome: collector.ours[outcome] for outcome in ("done", "requeued", "failed")})
     counts["unended"] += collector.unended
     counts["pushed"] += push(list(collector.news.values()), until + PUSH_TIME, deps)
+
+
+def _as_ours(
+    deps: Deps, batch: Batch, version: datetime, collector: Collector, reported: ProviderBatch, counts: Counter[str]
+) -> datetime | None:
+    """Tell by its lines whether a batch that was found by elimination is this one, and record it. None if it is not:
+    then it is looked for again, or given up if no line tells for too long."""
+    match collector.whose(reported):
+        case Whose.OURS:
+            return deps.store.update_batch(batch.batch_id, version, {"provisional": False})
+        case Whose.STRANGERS:
+            _look_again(deps, batch, version)
+        case Whose.UNKNOWN if deps.clock() - batch.created_at >= LOST:
+            give_up(deps, batch, version, "nobody can tell whether it is at its provider: no line says so", counts)
+        case Whose.UNKNOWN:
+            raise ProviderRejectedError("no line says whose it is", Trouble.UNREACHABLE)
+    return None
+
+
+def _surely_anothers(deps: Deps, batch: Batch) -> bool:
+    """Whether what was found for this batch by elimination has turned out to be another one of ours."""
+    wanted = batch.provider_batch_id or ""
+    return surely_anothers(batch, wanted, deps.store.batches_at_provider([wanted]))
+
+
+def _look_again(deps: Deps, batch: Batch, version: datetime) -> None:
+    log.info(log.Event.BATCH_ANOTHERS, batchId=batch.batch_id, providerBatchId=batch.provider_batch_id)
+    deps.store.update_batch(batch.batch_id, version, looking_again(batch, deps.clock()))
 
 
 def _wait(deps: Deps, stored: StoredBatch, reported: ProviderBatch) -> None:
@@ -115,12 +156,15 @@ def _wait(deps: Deps, stored: StoredBatch, reported: ProviderBatch) -> None:
         ended_at = batch.ended_at or now
         fields |= {"endedAt": ended_at, "dueAt": next_poll(ended_at, now)}
         log.warning(log.Event.BATCH_DELAYED, batchId=batch.batch_id, cause="it has ended, and its files are not there")
-    elif now - batch.created_at > OVERDUE and not batch.cancel_requested:
+    elif now - batch.created_at > OVERDUE and not (batch.cancel_requested or batch.provisional):
         _cancel(deps, batch)
         fields |= {"cancelRequested": True, "dueAt": now + POLL_FIRST}
     if reported.state is ProviderState.UNKNOWN:
         log.warning(log.Event.BATCH_DELAYED, batchId=batch.batch_id, cause=f"unknown state {reported.status}")
-        text = f"OpenAI says that batch {batch.batch_id} is {reported.status!r}, which is not known here. It is waited"
+        company = LABELS[batch.provider]
+        text = (
+            f"{company} says that batch {batch.batch_id} is {reported.status!r}, which is not known here. It is waited"
+        )
         deps.store.create_alert(alert(AlertKind.BATCH_STUCK, f"{text} for as for any.", now))
     deps.store.update_batch(batch.batch_id, stored.version, fields)
 
@@ -148,21 +192,21 @@ def _after_crash(deps: Deps, stored: StoredBatch, counts: Counter[str]) -> None:
 
 
 def _retrieve(deps: Deps, batch: Batch, age: timedelta) -> ProviderBatch:
-    """Ask OpenAI about a batch. One that it no longer knows, or has not answered about for too long, is given up as
-    lost."""
-    openai_batch_id = batch.openai_batch_id or ""
+    """Ask its provider about a batch. One that it no longer knows, or has not answered about for too long, is given up
+    as lost."""
+    provider_batch_id = batch.provider_batch_id or ""
     try:
-        return deps.provider.retrieve_batch(openai_batch_id)
+        return deps.asked(batch.model).retrieve_batch(provider_batch_id)
     except (ProviderDownError, ProviderRejectedError) as problem:
         down = isinstance(problem, ProviderDownError) and batch.failed_polls < FAILED_POLLS_MAX
         if age < LOST or down:
             raise
-        return ProviderBatch(openai_batch_id, ProviderState.EXPIRED, problem=str(problem), forgotten=True)
+        return ProviderBatch(provider_batch_id, ProviderState.EXPIRED, problem=str(problem), forgotten=True)
 
 
 def _cancel(deps: Deps, batch: Batch) -> None:
-    """Ask OpenAI to stop an overdue batch. One that cannot be stopped has ended, or will be given up."""
+    """Ask its provider to stop an overdue batch. One that cannot be stopped has ended, or will be given up."""
     try:
-        deps.provider.cancel_batch(batch.openai_batch_id or "")
+        deps.asked(batch.model).cancel_batch(batch.provider_batch_id or "")
     except ProviderRejectedError as problem:
         log.warning(log.Event.BATCH_DELAYED, batchId=batch.batch_id, cause=f"not cancelled: {problem}")

@@ -1,4 +1,4 @@
-"""Handing a batch over to OpenAI, or its jobs back to the queue."""
+"""Handing a batch over to its provider, or its jobs back to the queue."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from functions import log
 from functions.adapters.firestore.writes import BULK_WRITES_MAX
 from functions.core.batches.batches import POLL_FIRST, RELEASE_PAUSE, Batch, BatchState
+from functions.core.batches.recovery import TERMS
 from functions.core.budget.holds import settled
 from functions.core.jobs.jobs import Failure, JobError
 from functions.core.jobs.transitions import requeued, unclaimed
-from functions.core.model.refusals import ProviderRejectedError
+from functions.core.model.refusals import ProviderDownError, ProviderRejectedError
+from functions.core.shared.providers import Provider
 from functions.use_cases.shared.set_aside import LOOK_AGAIN, set_damaged_aside
 
 if TYPE_CHECKING:
@@ -24,30 +26,37 @@ if TYPE_CHECKING:
 
 
 def create(deps: Deps, batch: Batch, version: datetime, counts: Counter[str]) -> bool:
-    """Create an uploaded batch at OpenAI and record it. If the reply is lost, the lease decides when to look for it.
-    False, and nothing is done, if the lease is nearly over: the next run looks for the batch first. Raises
-    ProviderDownError if OpenAI does not take it; if it says so, the jobs are back in the queue."""
+    """Create an uploaded batch at its provider and record it. If the reply is lost, the lease decides when to look for
+    it. False, and nothing is done, if the lease is nearly over: the next run looks for the batch first. Raises
+    ProviderDownError if the provider does not take it; if it says so, the jobs are back in the queue."""
     if not batch.holds_lease(deps.clock()):
         return False
     try:
-        created = deps.provider.create_batch(batch.batch_id, batch.input_file_id or "")
+        created = _created(deps, batch)
     except ProviderRejectedError as problem:
         release_batch(deps, batch, version, str(problem), counts, pause=RELEASE_PAUSE)
         raise problem.as_down() from problem
-    record(deps, batch, version, created)
+    except ProviderDownError as problem:
+        # Looking for it by elimination can take a day: what is surely not there need not be looked for.
+        if problem.surely_undone and not TERMS[batch.provider].carries_our_id:
+            release_batch(deps, batch, version, str(problem), counts)
+        raise
+    record(deps, batch, version, {"openaiBatchId": created.provider_batch_id})
     return True
 
 
-def record(deps: Deps, batch: Batch, version: datetime, created: ProviderBatch) -> None:
-    """Record that OpenAI has the batch, and under which id."""
-    fields = {
-        "state": BatchState.SUBMITTED,
-        "openaiBatchId": created.openai_batch_id,
-        "dueAt": deps.clock() + POLL_FIRST,
-        "failedPolls": 0,
-    }
+def _created(deps: Deps, batch: Batch) -> ProviderBatch:
+    if batch.provider is Provider.ANTHROPIC:
+        with deps.files.read_input(batch.batch_id) as file:
+            return deps.at_anthropic().create_batch(file)
+    return deps.provider.create_batch(batch.batch_id, batch.input_file_id or "")
+
+
+def record(deps: Deps, batch: Batch, version: datetime, found: Fields) -> None:
+    """Record that the provider has the batch, and under which id."""
+    fields = {"state": BatchState.SUBMITTED, "dueAt": deps.clock() + POLL_FIRST, "failedPolls": 0, **found}
     deps.store.update_batch(batch.batch_id, version, fields)
-    log.info(log.Event.BATCH_SUBMITTED, batchId=batch.batch_id, openaiBatchId=created.openai_batch_id)
+    log.info(log.Event.BATCH_SUBMITTED, batchId=batch.batch_id, providerBatchId=found["openaiBatchId"])
 
 
 def release_batch(
@@ -60,8 +69,8 @@ def release_batch(
     pause: timedelta | None = None,
     spent: bool = False,
 ) -> None:
-    """Close a batch that OpenAI never had: requeue its jobs, release its hold, remove its files. With `pause` the jobs
-    let others go first; with `spent` OpenAI may have had it after all, and may bill for it."""
+    """Close a batch that its provider never had: requeue its jobs, release its hold, remove its files. With `pause` the
+    jobs let others go first; with `spent` the provider may have had it after all, and may bill for it."""
     counts["released"] += release_jobs(deps, batch.batch_id, pause)
     deps.files.delete_batch_files(batch.batch_id)  # before it is closed: nobody looks for those of a closed batch
     hold = settled(batch.hold, batch.hold.micros if spent else 0) if batch.hold else None

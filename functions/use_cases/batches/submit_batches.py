@@ -1,33 +1,36 @@
-"""`submit_batches`: queued jobs into OpenAI batches.
+"""`submit_batches`: queued jobs into batches.
 
     record the batch with its hold on the budget (building) ► claim jobs ► input file and list of jobs to Storage
-    ► upload ► record (uploaded) ► create at OpenAI, carrying our id ► record (submitted)
+    ► upload to OpenAI ► record (uploaded) ► create, at OpenAI carrying our id ► record (submitted)
 
-A run that dies leaves a batch whose lease runs out, and the next run takes it up: one that was never uploaded gives its
-jobs back to the queue; one that was uploaded is looked for at OpenAI by our id before it is created.
+A batch keeps its provider for life. A run that dies leaves a batch whose lease runs out, and the next run takes it up:
+one that was never uploaded gives its jobs back to the queue; one that was uploaded is looked for at its provider before
+it is created, by our id or by elimination (`core.batches.recovery`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from functions import log
 from functions.core.batches.batches import BATCH_LIFETIME, JOB_LEASE, RELEASE_PAUSE, Batch, BatchState
 from functions.core.batches.manifest import BatchMember
+from functions.core.batches.recovery import TERMS
 from functions.core.budget.holds import Mode, NoRoom, trimmed
 from functions.core.jobs.jobs import QUEUE_SHARDS
-from functions.core.model.provider_outage import Door
 from functions.core.model.refusals import ProviderDownError, ProviderError, ProviderRejectedError
+from functions.core.shared.providers import split
 from functions.core.shared.time_limits import FUNCTION_TIMEOUT, RUN_TIME
 from functions.use_cases.batches.abandoned import take_up_abandoned
 from functions.use_cases.batches.batch_files import LeaseOverError, StorageDownError, write_files
+from functions.use_cases.batches.lanes import Lanes
 from functions.use_cases.batches.queue import queued_jobs, without_overdue
 from functions.use_cases.batches.submission import create, release_batch, undo_submission
 from functions.use_cases.budget.spending import SHARD_TRIES, hold_for_batch, mode
-from functions.use_cases.rollouts.serving import Served, served
+from functions.use_cases.rollouts.serving import Served, served_in_batch
 from functions.use_cases.shared.set_aside import Items
 
 if TYPE_CHECKING:
@@ -60,14 +63,11 @@ def submit_batches(deps: Deps) -> dict[str, int]:
     Raises RuntimeError if everything that the run began failed: it is not the jobs' fault then."""
     counts: Counter[str] = Counter(batches=0, jobs=0, refused=0, released=0, adopted=0)
     started = deps.clock()
-    outage = deps.queue().provider.get(Door.SUBMIT)
-    asking = outage is None or started >= outage.probe_at
-    answers = asking & _answers(
-        lambda: take_up_abandoned(deps, _lease(deps), started + RUN_TIME, counts, asking=asking)
-    )
+    lanes = Lanes(deps)
+    take_up_abandoned(deps, _lease(deps), started + RUN_TIME, counts, lanes)
     queued = deps.store.count_queued(QUEUE_COUNTED_MAX)
-    if queued and answers and mode(deps) is not Mode.CLOSED:
-        _answers(lambda: _submit_queue(deps, queued, started, counts, probing=outage is not None))
+    if queued and lanes.some_open and mode(deps) is not Mode.CLOSED:
+        _submit_queue(deps, queued, started, counts, lanes)
     elif queued:
         without_overdue(deps, queued_jobs(deps, OVERDUE_PAGE, range(QUEUE_SHARDS), counts), counts)
     closed = {"closed_at": deps.clock()} if queued and mode(deps) is Mode.CLOSED else {}
@@ -77,31 +77,19 @@ def submit_batches(deps: Deps) -> dict[str, int]:
     return {**counts, "queued": queued}
 
 
-def _answers(step: Callable[[], None]) -> bool:
-    """Take a step; tell whether the provider was there. Unsent jobs are in the queue or under a lease, for the next
-    tick."""
-    try:
-        step()
-    except ProviderDownError as problem:
-        log.warning(log.Event.BATCH_DELAYED, cause=str(problem))
-        return False
-    return True
-
-
-def _submit_queue(deps: Deps, queued: int, started: datetime, counts: Counter[str], *, probing: bool) -> None:
-    """Send what is queued. With `probing` OpenAI took nothing last time: one job alone is sent before the others."""
+def _submit_queue(deps: Deps, queued: int, started: datetime, counts: Counter[str], lanes: Lanes) -> None:
+    """Send what is queued."""
     rules, items = deps.runtime().batch, Items(deps.clock)
     groups = _shard_groups(queued, rules.jobs_per_batch, first=int(deps.new_id(), 16))
     for _ in range(TRIES_A_BATCH * rules.batches_per_run):
         if not groups or counts["batches"] >= rules.batches_per_run or deps.clock() > started + RUN_TIME:
             return
-        wanted = 1 if probing and not counts["batches"] else rules.jobs_per_batch
+        wanted = 1 if lanes.probing else rules.jobs_per_batch
         jobs, sent_before = queued_jobs(deps, wanted, groups[0], counts), counts["jobs"]
+        closed_before = set(lanes.closed)
         try:
-            if jobs and not _submit(deps, jobs, started + PREPARE_TIME, counts):
-                return  # there is no budget left: what is queued waits
-        except ProviderDownError:
-            raise
+            if jobs and not _submit(deps, jobs, started + PREPARE_TIME, counts, lanes):
+                return  # what is queued waits
         except StorageDownError as problem:
             counts["crashed"] += 1
             log.warning(log.Event.BATCH_DELAYED, cause=f"no photo could be read: {problem.__cause__}")
@@ -109,6 +97,8 @@ def _submit_queue(deps: Deps, queued: int, started: datetime, counts: Counter[st
         except Exception as error:  # noqa: BLE001  (whatever it is, the next batch gets its turn)
             counts["crashed"] += 1
             items.failed(error, batchId="building")
+        if lanes.closed != closed_before:
+            continue  # what it did not take is in the queue again, for another one
         if len(jobs) < wanted:
             groups = groups[1:]  # this one is empty now
         elif counts["jobs"] - sent_before < len(jobs):
@@ -122,23 +112,30 @@ def _shard_groups(queued: int, jobs_per_batch: int, first: int) -> list[Sequence
     return [range((first + n) % SHARD_GROUPS, QUEUE_SHARDS, SHARD_GROUPS) for n in range(SHARD_GROUPS)]
 
 
-def _submit(deps: Deps, queued: Sequence[StoredJob], until: datetime, counts: Counter[str]) -> bool:
-    """Send these jobs, or as many of them as the budget has room for, a batch for each way that they go: OpenAI takes
-    one model a batch. False if it has no room at all."""
-    ways: dict[tuple[tuple[str, str], ...], tuple[Served, list[StoredJob]]] = {}
-    for stored in without_overdue(deps, queued, counts):
-        path = served(stored.job.uid, deps)
-        ways.setdefault(tuple(sorted(path.arms.items())), (path, []))[1].append(stored)
+def _submit(deps: Deps, queued: Sequence[StoredJob], until: datetime, counts: Counter[str], lanes: Lanes) -> bool:
+    """Send these jobs, or as many of them as the budget has room for, a batch for each way that they go: one provider,
+    and one model. False if it has no room at all, or nobody takes any of them."""
+    ways: dict[tuple[str, ...], tuple[Served, list[StoredJob]]] = {}
+    due = without_overdue(deps, queued, counts)
+    for stored in due:
+        path = served_in_batch(stored.job.uid, stored.job.region, lanes.closed, deps)
+        if path is not None:
+            way = (path.model, *(f"{key} {arm}" for key, arm in sorted(path.arms.items())))
+            ways.setdefault(way, (path, []))[1].append(stored)
     for path, jobs in ways.values():
         if counts["batches"] >= deps.runtime().batch.batches_per_run:
             return True
-        if not _submit_one_way(deps, jobs, path, until, counts):
-            return False
-    return True
+        provider = split(path.model)[0]
+        try:
+            if not _submit_one_way(deps, jobs, path, until, counts, lanes):
+                return False
+        except ProviderDownError as problem:
+            lanes.failed(provider, problem)
+    return lanes.some_open and (bool(ways) or not due)
 
 
 def _submit_one_way(
-    deps: Deps, queued: Sequence[StoredJob], path: Served, until: datetime, counts: Counter[str]
+    deps: Deps, queued: Sequence[StoredJob], path: Served, until: datetime, counts: Counter[str], lanes: Lanes
 ) -> bool:
     opened = _open_batch(deps, len(queued), path)
     if opened is None:
@@ -152,23 +149,34 @@ def _submit_one_way(
     sent = _write(deps, batch, version, members, until, counts)
     if not sent:
         return True
-    try:
-        with deps.files.read_input(batch.batch_id) as file:
-            file_id = deps.provider.upload_input(f"{batch.batch_id}.jsonl", file)
-    except ProviderError as problem:
-        pause = RELEASE_PAUSE if isinstance(problem, ProviderRejectedError) else None
-        release_batch(deps, batch, version, str(problem), counts, pause=pause)
-        raise problem.as_down() from problem
-    uploaded = {"state": BatchState.UPLOADED, "inputFileId": file_id, "jobCount": sent}
+    file_id = _upload(deps, batch, version, counts) if TERMS[batch.provider].uploads else None
+    uploaded = {
+        "state": BatchState.UPLOADED,
+        "inputFileId": file_id,
+        "createStartedAt": deps.clock(),
+        "jobCount": sent,
+    }
     hold = trimmed(batch.hold, sent) if batch.hold else None
     uploaded_version = deps.store.settle_batch(batch, version, uploaded, hold)
     if uploaded_version is None:
         undo_submission(deps, batch, counts)
         return True
     if create(deps, batch.model_copy(update={"input_file_id": file_id, "hold": hold}), uploaded_version, counts):
+        lanes.took(batch.provider)
         counts["batches"] += 1
         counts["jobs"] += sent
     return True
+
+
+def _upload(deps: Deps, batch: Batch, version: datetime, counts: Counter[str]) -> str:
+    """Return the id of a batch's input file at OpenAI. Raises ProviderDownError, and the jobs are back in the queue."""
+    try:
+        with deps.files.read_input(batch.batch_id) as file:
+            return deps.provider.upload_input(f"{batch.batch_id}.jsonl", file)
+    except ProviderError as problem:
+        pause = RELEASE_PAUSE if isinstance(problem, ProviderRejectedError) else None
+        release_batch(deps, batch, version, str(problem), counts, pause=pause)
+        raise problem.as_down() from problem
 
 
 def _write(

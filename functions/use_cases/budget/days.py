@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 def line_micros(deps: Deps) -> int:
     """Return the most that one line of a batch can cost, of whichever model is asked."""
-    return _micros_max(deps, batch=True)
+    second = second_model(deps, batch=True)
+    return max(_micros_max(deps, batch=True), model_micros(second, deps, batch=True) if second else 0)
 
 
 def call_micros(deps: Deps) -> int:

@@ -21,7 +21,7 @@ from functions.core.jobs.attempts import Attempt, answered, failed_attempt, judg
 from functions.core.jobs.endings import refunding
 from functions.core.jobs.jobs import BY_THE_PATH, Failure, Job, JobError, Status
 from functions.core.jobs.transitions import with_fields
-from functions.core.model.dialects import anthropic, openai
+from functions.core.model.dialects.dialect import dialect_of
 from functions.core.model.prompts import image_data_url
 from functions.core.model.provider_errors import Trouble
 from functions.core.model.refusals import ProviderDownError, ProviderRejectedError
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
     from functions.core.model.classification import Answer
     from functions.wiring import Deps
-
-_REQUEST = {Provider.OPENAI: openai.completion_request, Provider.ANTHROPIC: anthropic.completion_request}
 
 PROVIDER_SECONDS_MIN = 0.1
 """Then the provider is as good as not asked, and the charge comes back."""
@@ -137,8 +135,9 @@ def _leg(job: Job, path: Served, model: str, image_url: str, seconds: float, dep
     provider, known_as = split(model)
     identifier, wait = deps.safety_identifier(job.uid, provider), deps.runtime().instant.retry_after_seconds
     terms = Terms(model, deps.model_price(model), *_held_for(model, job))
-    request = _REQUEST[provider]
-    body = request(known_as, image_url, job.region, job.language, prompt=path.prompt, identifier=identifier)
+    body = dialect_of(model).completion_request(
+        known_as, image_url, job.region, job.language, prompt=path.prompt, identifier=identifier
+    )
     try:
         completion = deps.asked(model).complete(body, seconds, job.uid)
     except ProviderDownError as problem:

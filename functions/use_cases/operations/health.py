@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from functions.core.batches.batches import SLOW, BatchState
 from functions.core.jobs.jobs import QUEUE_SHARDS
 from functions.core.jobs.queue_stats import QueueStats
-from functions.core.model.provider_outage import Door, standing
+from functions.core.model.provider_outage import SUBMITTING, standing
 from functions.core.operations.health import BATCH_OVERDUE_MAX, Figures, complaints
 from functions.core.rollouts.stops import held_because
 from functions.core.shared.alerts import AlertKind, ended, opened
+from functions.core.shared.providers import LABELS
 from functions.core.shared.utc_days import clock_text, day_of
 from functions.use_cases.budget.spending import mode
 from functions.use_cases.insights.unusual import OF_THE_HOUR
@@ -47,7 +48,7 @@ def figures(deps: Deps, stored: OperatorStats) -> Figures:
     """Read everything beside the stored figures: about ten reads, and one a further thousand counted; while nothing can
     be sent to the provider, one for each of the first hundred waiting jobs."""
     now, queue = deps.clock(), stored.queue
-    cut_off = Door.SUBMIT in standing(queue.provider, now)
+    cut_off = not standing(queue.provider, now).keys().isdisjoint(SUBMITTING.values())
     waiting = deps.store.queued_jobs(now + FAR, WAITING_SAMPLED, range(QUEUE_SHARDS)) if cut_off else []
     overdue = deps.store.due_batches(OPEN_STATES, now - BATCH_OVERDUE_MAX, OVERDUE_SHOWN)
     return Figures(
@@ -71,8 +72,8 @@ def _slow_batches(deps: Deps, queue: QueueStats, now: datetime) -> tuple[str, ..
     slow = max(SLOW, 2 * timedelta(minutes=queue.batch_minutes or 0))
     found = [each.batch for each in deps.store.batches_made_before(BatchState.SUBMITTED, now - slow, OVERDUE_SHOWN)]
     return tuple(
-        f"{each.batch_id} since {clock_text(each.created_at)} ({each.provider_state or 'not looked at'}, "
-        f"{each.answered} of {each.job_count} photos answered)"
+        f"{each.batch_id} at {LABELS[each.provider]} since {clock_text(each.created_at)} "
+        f"({each.provider_state or 'not looked at'}, {each.answered} of {each.job_count} photos answered)"
         for each in found
     )
 

@@ -4,6 +4,7 @@ when its job is created, a batch when it is sent: a stop would miss what is queu
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -43,24 +44,42 @@ def served_at_once(uid: str, region: str, deps: Deps) -> Served:
     """Return what serves an instant photo of this user, who is in that region: a provider that may, and is not known to
     fail, as the config orders them. OpenAI where no other one can be."""
     path = served(uid, deps)
-    order = deps.runtime().providers.order
-    models = [path.model if each is Provider.OPENAI else deps.settings.anthropic_name for each in order]
+    models = _in_order(deps.runtime().providers.order, path, deps)
     admitted = [model for model in models if may_serve(model, region, deps)]
     first, second = [*_up(admitted, deps), None, None][:2]
     if first is None or first == path.model:
         return replace(path, second=second)
-    # The flag `model` is about OpenAI's: whoever is not asked there first takes neither of its paths.
-    arms = {key: arm for key, arm in path.arms.items() if key.partition("@")[0] != Flag.MODEL}
-    return replace(path, model=first, arms=arms, second=second)
+    return replace(path, model=first, arms=_without_model_flag(path.arms), second=second)
 
 
-def may_serve(model: str, region: str, deps: Deps) -> bool:
-    """Whether a photo from this region may go to a model's provider now."""
+def served_in_batch(uid: str, region: str, closed: Set[Provider], deps: Deps) -> Served | None:
+    """Return what serves a queued photo of this user, who is in that region: the first of the config's order that may,
+    and is not `closed`; None while all of them are. OpenAI where no other one can be."""
+    path = served(uid, deps)
+    models = _in_order(deps.runtime().providers.batch_order, path, deps)
+    admitted = [model for model in models if may_serve(model, region, deps, batch=True)] or [path.model]
+    model = next((each for each in admitted if split(each)[0] not in closed), None)
+    if model is None:
+        return None
+    return path if model == path.model else replace(path, model=model, arms=_without_model_flag(path.arms))
+
+
+def _in_order(order: Sequence[Provider], path: Served, deps: Deps) -> list[str]:
+    return [path.model if each is Provider.OPENAI else deps.settings.anthropic_name for each in order]
+
+
+def _without_model_flag(arms: Arms) -> Arms:
+    """The flag `model` is about OpenAI's: whoever is not asked there first takes neither of its paths."""
+    return {key: arm for key, arm in arms.items() if key.partition("@")[0] != Flag.MODEL}
+
+
+def may_serve(model: str, region: str, deps: Deps, *, batch: bool = False) -> bool:
+    """Whether a photo from this region may go to a model's provider now, in one lane."""
     if split(model)[0] is Provider.OPENAI:
         return True
     regions = deps.runtime().providers.anthropic_regions
     allowed = regions is None or region.casefold() in {each.casefold() for each in regions}
-    return allowed and deps.anthropic is not None and _has_price(model, deps)
+    return allowed and deps.anthropic is not None and _has_price(model, deps, batch=batch)
 
 
 def _up(models: list[str], deps: Deps) -> list[str]:
@@ -68,15 +87,16 @@ def _up(models: list[str], deps: Deps) -> list[str]:
     return [model for model in models if not deps.asked(model).shut(split(model)[1])] or models
 
 
-def second_model(deps: Deps) -> str | None:
-    """Return the model beside OpenAI's that the config may have asked, None for none: what a call holds at most."""
-    model, order = deps.settings.anthropic_name, deps.runtime().providers.order
-    return model if Provider.ANTHROPIC in order and _has_price(model, deps) else None
+def second_model(deps: Deps, *, batch: bool = False) -> str | None:
+    """Return the model beside OpenAI's that the config may have asked in a lane, None for none."""
+    model, rules = deps.settings.anthropic_name, deps.runtime().providers
+    named = Provider.ANTHROPIC in (rules.batch_order if batch else rules.order)
+    return model if named and _has_price(model, deps, batch=batch) else None
 
 
-def _has_price(model: str, deps: Deps) -> bool:
+def _has_price(model: str, deps: Deps, *, batch: bool) -> bool:
     try:
-        deps.model_price(model)
+        deps.model_price(model, batch=batch)
     except UnknownPriceError:
         return False
     return True

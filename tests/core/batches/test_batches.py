@@ -9,6 +9,12 @@ from functions.core.batches.batches import INPUT_BYTES_MAX, LEASE_MARGIN, next_p
 from tests.builders import NOW, batch
 
 
+def test_a_batch_is_at_the_provider_of_its_model_and_stored_as_ever() -> None:
+    """For life. Its id there has the name that it had when OpenAI was the only one."""
+    assert (batch().provider, batch(model="anthropic/claude-haiku-5-5").provider) == ("openai", "anthropic")
+    assert batch().model_dump(by_alias=True)["openaiBatchId"] == "batch_abc"
+
+
 @pytest.mark.parametrize(
     ("age_minutes", "wait_minutes"),
     [(0, 5), (5, 5), (20, 5), (60, 15), (100, 25), (120, 30), (240, 30), (24 * 60, 30), (-10, 5)],

@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from functions.core.batches.provider_objects import UnreadableError, carries, id_in, is_before, read_batch, read_page
+from functions.core.batches.provider_objects import (
+    UnreadableError,
+    carries,
+    id_in,
+    is_before,
+    read_batch,
+    read_listed,
+    read_message_batch,
+    read_page,
+)
 from functions.core.batches.reports import ProviderBatch, ProviderState
 
 HOSTILE: list[Any] = [None, True, 7, 1.5, "", "x", "../x", "a b", "\x1b[2J", "x" * 201, [], [1], {}, {"id": {}}]
@@ -43,7 +52,7 @@ def test_a_file_that_there_is_not_is_none(absent: object) -> None:
 
 def test_another_batch_is_no_answer() -> None:
     """Whoever asks about one batch does not take what is said of another."""
-    assert read_batch(batch(), "batch_1").openai_batch_id == "batch_1"
+    assert read_batch(batch(), "batch_1").provider_batch_id == "batch_1"
     with pytest.raises(UnreadableError):
         read_batch(batch(), "batch_2")
 
@@ -109,3 +118,58 @@ def test_a_batch_of_a_list_is_looked_at_as_far_as_it_can_be_read() -> None:
         is_before(None, moment)
     with pytest.raises(UnreadableError):
         carries(None, "a")
+
+
+COUNTS = {"processing": 0, "succeeded": 3, "errored": 0, "canceled": 0, "expired": 0}
+
+
+def message_batch(counts: dict[str, int] | None = None, **changes: Any) -> dict[str, Any]:
+    """Return a batch as Anthropic shows it."""
+    return {
+        "id": "msgbatch_1",
+        "processing_status": "ended",
+        "request_counts": {**COUNTS, **(counts or {})},
+        "created_at": "2026-11-21T12:00:00.123456Z",
+        "results_url": "https://api.anthropic.com/v1/messages/batches/msgbatch_1/results",
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({}, ProviderState.COMPLETED),
+        ({"counts": {"expired": 1}}, ProviderState.EXPIRED),
+        ({"counts": {"canceled": 1}}, ProviderState.CANCELLED),
+        ({"processing_status": "in_progress"}, ProviderState.IN_PROGRESS),
+        ({"processing_status": "canceling"}, ProviderState.CANCELLING),
+        ({"processing_status": "pausing"}, ProviderState.UNKNOWN),
+        ({"processing_status": None}, ProviderState.UNKNOWN),
+    ],
+)
+def test_anthropics_states_are_translated(changes: dict[str, Any], state: ProviderState) -> None:
+    """One that is not known is waited for, as OpenAI's."""
+    found = read_message_batch(message_batch(**changes), "msgbatch_1")
+    assert (found.state, found.one_file, found.output_file_id) == (state, True, "msgbatch_1")
+
+
+def test_anthropics_counts_say_what_the_results_have() -> None:
+    """Answers, and all that came to nothing; no results, no file."""
+    counts = {"succeeded": 3, "errored": 1, "canceled": 2, "expired": 4}
+    found = read_message_batch(message_batch(counts, results_url=None))
+    assert (found.answered, found.refused, found.output_file_id, found.status) == (3, 7, None, "ended")
+    with pytest.raises(UnreadableError):
+        read_message_batch(message_batch(), "msgbatch_2")
+
+
+def test_a_listed_batch_has_its_time_and_its_size() -> None:
+    """By which it is found again."""
+    found = read_listed(message_batch({"processing": 7}))
+    assert (found.created_at, found.lines) == (datetime(2026, 11, 21, 12, 0, 0, 123456, tzinfo=UTC), 10)
+
+
+@pytest.mark.parametrize("created", [None, 7, "", "yesterday", "2026-11-21T12:00:00"])
+def test_a_list_without_times_is_unreadable(created: object) -> None:
+    """What cannot be placed may be ours: the list proves nothing then."""
+    with pytest.raises(UnreadableError):
+        read_listed(message_batch(created_at=created))

@@ -15,12 +15,15 @@ from functions.core.batches.reports import (
     without_line,
 )
 from functions.core.jobs.jobs import Failure
+from functions.core.shared.providers import Provider
 from tests.builders import USAGE, answer, completion_body, output_line
+
+OPENAI, ANTHROPIC = Provider.OPENAI, Provider.ANTHROPIC
 
 
 def test_a_line_with_an_answer_is_the_answer() -> None:
     """Status 200, a completion in it: the answer and its usage."""
-    attempt = read_line(output_line("job-1"))
+    attempt = read_line(output_line("job-1"), OPENAI)
     assert (attempt.answer, attempt.usage, attempt.error) == (answer(), USAGE, None)
 
 
@@ -73,14 +76,15 @@ def refused(status: int, code: str) -> dict[str, Any]:
 )
 def test_a_line_without_an_answer_says_whose_fault_it_was(rest: dict[str, Any], code: Failure) -> None:
     """The photo's own fault ends the job; the moment's, the operator's or the provider's leaves another attempt."""
-    attempt = read_line({"custom_id": "job-1", **rest})
+    attempt = read_line({"custom_id": "job-1", **rest}, OPENAI)
     assert attempt.error is not None
     assert (attempt.answer, attempt.error.code) == (None, code)
 
 
 def test_only_an_answer_costs() -> None:
     """A line that failed at the provider is not billed; one with a useless answer is."""
-    failed, useless = read_line(output_line("a", status=500)), read_line(output_line("b", completion_body("?")))
+    failed = read_line(output_line("a", status=500), OPENAI)
+    useless = read_line(output_line("b", completion_body("?")), OPENAI)
     assert (failed.usage, useless.usage) == (None, USAGE)
 
 
@@ -96,7 +100,7 @@ def test_only_an_answer_costs() -> None:
 )
 def test_no_line_crashes_the_collector(line: dict[str, Any]) -> None:
     """Whatever is in a file: a job's attempt with an answer or an error."""
-    attempt = read_line(line)
+    attempt = read_line(line, OPENAI)
     assert (attempt.answer is None) != (attempt.error is None)
 
 
@@ -198,7 +202,60 @@ def test_anothers_fault_uses_up_no_attempt(state: ProviderState, changes: dict[s
 
 def test_an_error_in_the_body_of_a_line_that_says_200_is_no_answer() -> None:
     """A provider in between says 200 and means no."""
-    attempt = read_line(output_line("job-1", {"error": {"code": "server_error", "message": "overloaded"}}))
+    attempt = read_line(output_line("job-1", {"error": {"code": "server_error", "message": "overloaded"}}), OPENAI)
     error = attempt.error
     assert error is not None
     assert (error.code, attempt.answer, attempt.retryable) == (Failure.PROVIDER_UNAVAILABLE, None, True)
+
+
+MESSAGE = {
+    "type": "message",
+    "content": [{"type": "text", "text": answer().model_dump_json(by_alias=True)}],
+    "stop_reason": "end_turn",
+    "usage": {"input_tokens": 700, "output_tokens": 230},
+}
+
+
+def result(kind: str, **more: Any) -> dict[str, Any]:
+    """Return a line of Anthropic's results."""
+    return {"custom_id": "job-1", "result": {"type": kind, **more}}
+
+
+def test_a_request_that_succeeded_is_its_message() -> None:
+    """The answer, and the usage that the message reports."""
+    attempt = read_line(result("succeeded", message=MESSAGE), ANTHROPIC)
+    assert (attempt.answer, attempt.error) == (answer(), None)
+    assert attempt.usage is not None
+    assert (attempt.usage.input_tokens, attempt.usage.output_tokens) == (700, 230)
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "billed"),
+    [
+        (result("errored", error={"error": {"type": "api_error"}}), Failure.PROVIDER_UNAVAILABLE, False),
+        (result("errored", error=None), Failure.PROVIDER_UNAVAILABLE, False),
+        (
+            result("errored", error={"error": {"type": "invalid_request_error", "message": "Could not process image"}}),
+            Failure.PROVIDER_REJECTED,
+            False,
+        ),
+        (result("expired"), Failure.BATCH_EXPIRED, False),
+        (result("canceled"), Failure.BATCH_EXPIRED, False),
+        (result("succeeded", message={**MESSAGE, "content": []}), Failure.ANSWER_UNUSABLE, True),
+        (result("succeeded", message=None), Failure.PROVIDER_UNAVAILABLE, True),
+        (result("paused"), Failure.ANSWER_UNUSABLE, True),
+        ({"custom_id": "job-1"}, Failure.ANSWER_UNUSABLE, True),
+    ],
+)
+def test_a_request_without_an_answer_says_what_it_costs(line: dict[str, Any], code: Failure, billed: bool) -> None:
+    """Errors, expiry and cancellation are not billed; what nobody understands may be, and is booked at its most."""
+    attempt = read_line(line, ANTHROPIC)
+    assert attempt.error is not None
+    assert (attempt.error.code, attempt.billed) == (code, billed)
+
+
+def test_results_of_one_file_are_all_there_with_it() -> None:
+    """Anthropic has one place for answers and refusals."""
+    one = {"answered": 1, "refused": 2, "one_file": True}
+    assert reported(ProviderState.COMPLETED, **one).lacks_files
+    assert not reported(ProviderState.COMPLETED, **one, output_file_id="msgbatch_1").lacks_files

@@ -41,7 +41,7 @@ def test_each_door_says_whom_it_touches() -> None:
     assert told == (
         "Since 2026-11-21 12:00 UTC (no answer): calls fail. "
         "Since 2026-11-21 11:58 UTC (no answer): instant photos that go to OpenAI fail, at least 3 so far. "
-        "Since 2026-11-21 12:00 UTC (no answer): results are not fetched: 2 batches wait."
+        "Since 2026-11-21 12:00 UTC (no answer): OpenAI gives no results of batches: 2 wait."
     )
 
 

@@ -58,3 +58,13 @@ def test_an_error_in_a_success_is_billed_if_it_reports_tokens() -> None:
         down = error_in_success({"code": 502}, billed=billed)
         assert isinstance(down, ProviderDownError)
         assert (down.status, down.may_be_billed, str(down)) == (200, billed, "an error in a success, code 502")
+
+
+@pytest.mark.parametrize(
+    ("status", "billed", "undone"),
+    [(None, False, True), (401, False, True), (529, False, True), (500, False, False), (504, True, False)],
+)
+def test_what_was_refused_or_never_arrived_is_not_there(status: int | None, billed: bool, undone: bool) -> None:
+    """An error of the provider's own leaves open whether it has done what was asked."""
+    down = ProviderDownError("no", Trouble.OVERLOADED, status, may_be_billed=billed)
+    assert down.surely_undone is undone

@@ -56,7 +56,7 @@ def test_each_trouble_is_told_with_its_names() -> None:
     assert told == {
         AlertKind.QUEUE_OLD: "Photos waiting: 7, the oldest since 2026-11-21 09:00 UTC.",
         AlertKind.BATCH_STUCK: "Nobody has looked at these batches for over an hour: batch-1, batch-2.",
-        AlertKind.BATCH_SLOW: "OpenAI keeps these batches for long: batch-3 (in_progress), batch-4.",
+        AlertKind.BATCH_SLOW: "These batches take long: batch-3 (in_progress), batch-4.",
         AlertKind.CRON_LATE: "These have not succeeded when they should have: recover_jobs.",
         AlertKind.CONFIG_INVALID: "The config cannot be read in full; last good values stay: tokens.welcome: too many.",
         AlertKind.DEAD_LETTERS: "Users, jobs, batches or documents given up or set aside: 2.",
@@ -128,7 +128,8 @@ def test_an_outage_is_told_by_who_can_end_it_and_whom_it_touches(trouble: Troubl
         waiting_users=4,
         outages={"submit": outage(trouble)},
     )
-    told = "Since 2026-11-21 11:55 UTC (status 503, code None): photos are not sent: 7 wait, of at least 4 users."
+    what = "OpenAI takes no photos of the batch lane: 7 wait, of at least 4 users."
+    told = f"Since 2026-11-21 11:55 UTC (status 503, code None): {what}"
     assert complaints(figures, Mode.NORMAL, NOW) == {kind: told}
 
 

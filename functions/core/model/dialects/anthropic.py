@@ -1,8 +1,10 @@
-"""Anthropic's dialect, messages: what is asked, what an answer comes to, and whose fault a refusal is.
+"""Anthropic's dialect, messages and batches of them: what is asked, what an answer comes to, and whose fault a refusal
+is.
 
 https://platform.claude.com/docs/en/api/messages and .../api/errors
 """
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +15,7 @@ from functions.core.model.classification import answer_schema
 from functions.core.model.parsing import Completion
 from functions.core.model.prompts import OUTPUT_TOKENS_MAX, PROMPT_VERSION, PROMPTS, place_and_language
 from functions.core.model.provider_errors import Trouble, trouble_of
-from functions.core.model.refusals import ProviderError, error_in_success, refused
+from functions.core.model.refusals import THING_REFUSED_STATUS, ProviderError, error_in_success, refused
 from functions.core.model.usage import Usage
 
 REFUSED_KEYWORDS = frozenset({"minimum", "maximum", "maxItems"})
@@ -43,12 +45,11 @@ def completion_request(
     prompt: str = PROMPT_VERSION,
     identifier: str | None = None,
 ) -> dict[str, Any]:
-    """Return the body of a message for one photo; see `dialects.openai.completion_request`. `image_url` is a data URL.
+    """Return the body of a message for one photo; see `dialects.openai.completion_request`.
 
     Thinking is on unless it is switched off, and would spend `max_tokens`. Where it is computed is said, since a
     workspace's own default may cost more. Sampling parameters are a 400.
     """
-    media_type, _, data = image_url.removeprefix("data:").partition(";base64,")
     body: dict[str, Any] = {
         "model": model,
         "max_tokens": OUTPUT_TOKENS_MAX,
@@ -58,7 +59,7 @@ def completion_request(
                 "role": "user",
                 "content": [
                     {"type": "text", "text": place_and_language(region, language)},
-                    {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}},
+                    {"type": "image", "source": _source(image_url)},
                 ],
             }
         ],
@@ -69,6 +70,23 @@ def completion_request(
     if identifier is not None:
         body["metadata"] = {"user_id": identifier}
     return body
+
+
+def _source(image_url: str) -> dict[str, str]:
+    """Return where the image is: in the request itself, from a data URL, or behind a link."""
+    if not image_url.startswith("data:"):
+        return {"type": "url", "url": image_url}
+    media_type, _, data = image_url.removeprefix("data:").partition(";base64,")
+    return {"type": "base64", "media_type": media_type, "data": data}
+
+
+BATCH_FRAME = (b'{"requests":[', b",\n", b"]}")
+"""What stands before, between and after the lines of a batch's input file, which is the body of one request."""
+
+
+def batch_line(custom_id: str, body: dict[str, Any]) -> bytes:
+    """Return one request of a batch's input file."""
+    return json.dumps({"custom_id": custom_id, "params": body}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def read_completion(body: object) -> Completion:
@@ -116,16 +134,28 @@ def _usage(usage: object) -> Usage | None:
         return None
 
 
-def refusal(status: int, body: object, retry_after: str = "") -> ProviderError:
+def refusal(status: int, body: object, retry_after: str = "", *, about_a_thing: bool = False) -> ProviderError:
     """Return what a refusal comes to: whose fault it is, whether it may be billed, and when another try makes sense.
-    `body` is the answer's JSON, anything else if it was none."""
-    error = body.get("error") if isinstance(body, Mapping) else None
-    error = error if isinstance(error, Mapping) else {}
-    code, trouble = _cause(error)
+    `body` is the answer's JSON, anything else if it was none. With `about_a_thing`, a batch, "not found" is a refusal
+    of that alone."""
+    code, trouble = _cause(_error_in(body))
     if trouble is None:
         # A page of somebody's in between. Its 413 is about our request: photos are made small before they are sent.
         trouble = Trouble.CONFIGURATION if status == 413 else trouble_of(status)
-    return refused(status, trouble, code, retry_after, billed=status >= 500 and status not in NOT_BILLED_STATUS)
+    thing = about_a_thing and status in THING_REFUSED_STATUS and trouble is Trouble.CONFIGURATION and code is not None
+    billed = status >= 500 and status not in NOT_BILLED_STATUS
+    return refused(status, trouble, code, retry_after, billed=billed, itself=thing)
+
+
+def trouble_in(body: object) -> tuple[Trouble, str | None]:
+    """Return what the error of a batch's request means, and the word to look it up by: it comes without a status."""
+    code, trouble = _cause(_error_in(body))
+    return trouble or Trouble.OVERLOADED, code
+
+
+def _error_in(body: object) -> Mapping[str, Any]:
+    error = body.get("error") if isinstance(body, Mapping) else None
+    return error if isinstance(error, Mapping) else {}
 
 
 def _cause(error: Mapping[str, Any]) -> tuple[str | None, Trouble | None]:

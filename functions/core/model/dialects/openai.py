@@ -61,6 +61,10 @@ def completion_request(
     return body
 
 
+BATCH_FRAME = (b"", b"", b"")
+"""What stands before, between and after the lines of a batch's input file."""
+
+
 def batch_line(custom_id: str, body: dict[str, Any]) -> bytes:
     """Return one line of a batch input file, newline included."""
     line = {"custom_id": custom_id, "method": "POST", "url": "/v1/chat/completions", "body": body}

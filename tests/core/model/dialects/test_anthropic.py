@@ -1,5 +1,6 @@
 """Anthropic's dialect: what is asked, what an answer comes to and costs, and whose fault a refusal is."""
 
+import json
 from contextlib import suppress
 from typing import Any
 
@@ -60,6 +61,29 @@ def test_the_schema_has_no_bounds_and_loses_nothing_else() -> None:
     assert schema["properties"]["category"] == theirs["properties"]["category"]
     assert body["system"] == PROMPTS[PROMPT_NEXT]
     assert "metadata" not in body
+
+
+def test_an_image_can_be_behind_a_link() -> None:
+    """As in batches whose photos are too large."""
+    (_, image) = anthropic.completion_request("m", "https://photos.example/1", "IN", "hi")["messages"][0]["content"]
+    assert image["source"] == {"type": "url", "url": "https://photos.example/1"}
+
+
+def test_lines_in_their_frame_are_one_request() -> None:
+    """The whole input file is the body that creates a batch."""
+    body = anthropic.completion_request("m", IMAGE, "Perú", "fr")
+    head, between, tail = anthropic.BATCH_FRAME
+    file = head + between.join(anthropic.batch_line(name, body) for name in ("one", "two")) + tail
+    assert json.loads(file) == {"requests": [{"custom_id": name, "params": body} for name in ("one", "two")]}
+    assert "Perú".encode() in file
+
+
+def test_a_batch_that_is_not_there_is_refused_for_itself() -> None:
+    """In the API's own words; a page of a server in between says nothing of the batch."""
+    said = {"type": "error", "error": {"type": "not_found_error", "message": "no"}}
+    assert isinstance(anthropic.refusal(404, said, about_a_thing=True), ProviderRejectedError)
+    assert isinstance(anthropic.refusal(404, said), ProviderDownError)
+    assert isinstance(anthropic.refusal(404, "<html>", about_a_thing=True), ProviderDownError)
 
 
 def test_a_message_is_its_text_without_its_thoughts() -> None:
