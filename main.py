@@ -192,7 +192,7 @@ def reconcile_billing(tick: Tick) -> None:
     run_cron(tick, use_case)
 
 
-@on_schedule(schedule="*/5 * * * *", **BATCHES, secrets=[params.OPENAI_API_KEY])
+@on_schedule(schedule="*/5 * * * *", **BATCHES, secrets=[params.OPENAI_API_KEY, params.ANTHROPIC_API_KEY])
 def submit_batches(tick: Tick) -> None:
     """Send queued jobs to OpenAI in batches."""
     from functions.use_cases.batches.submit_batches import submit_batches as use_case
@@ -200,7 +200,7 @@ def submit_batches(tick: Tick) -> None:
     run_cron(tick, use_case)
 
 
-@on_schedule(schedule="*/5 * * * *", **BATCHES, secrets=[params.OPENAI_API_KEY])
+@on_schedule(schedule="*/5 * * * *", **BATCHES, secrets=[params.OPENAI_API_KEY, params.ANTHROPIC_API_KEY])
 def poll_batches(tick: Tick) -> None:
     """Turn finished OpenAI batches into results, retries and refunds."""
     from functions.use_cases.batches.poll_batches import poll_batches as use_case

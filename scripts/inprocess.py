@@ -171,7 +171,7 @@ class MemoryFiles:
         """Store a prepared photo with its batch and return a link to it."""
         path = f"batches/{batch_id}/photos/{job_id}.jpg"
         self._call("put_photo", lambda: self.objects.__setitem__(path, jpeg))
-        return f"http://storage.local/{path}"
+        return f"https://storage.local/{path}"
 
     def delete_batch_files(self, batch_id: str) -> None:
         """Remove a batch's files, as far as they are there."""

@@ -29,6 +29,8 @@ from tests.steps import BATCH_CRONS, PHOTO, batch_files, classify, listed, regis
 PHONE = {"deviceId": "device-one", "token": "token"}
 """The telephone that there is."""
 
+KEYS = {"anthropic_api_key": "stand-in"}
+
 When = Literal["before", "after"]
 
 
@@ -73,6 +75,25 @@ def submitted(cloud: InProcessCloud) -> None:
     cloud.clock.advance(timedelta(minutes=30))
 
 
+def at_anthropic(prepare: Callable[[InProcessCloud], Any]) -> Callable[[InProcessCloud], Any]:
+    """The same, and batches go to Anthropic, which keeps no word of ours with them; what is sent there is counted."""
+
+    def prepared(cloud: InProcessCloud) -> None:
+        sent, create = Counter[str](), cloud.anthropic.engine.batches.create
+
+        def counting(body: Any, now: float) -> Any:
+            sent.update(each["custom_id"] for each in body["requests"])
+            return create(body, now)
+
+        cloud.anthropic.engine.batches.create = counting  # type: ignore[method-assign]
+        vars(cloud)["sent_to_anthropic"] = sent
+        cloud.restart(KEYS)
+        cloud.configure({"providers": {"batchOrder": ["anthropic"]}})
+        prepare(cloud)
+
+    return prepared
+
+
 def only_job(cloud: InProcessCloud) -> str:
     """Return the id of the first job there is."""
     return str(next(iter(cloud.client.collection("aiJobs").limit(1).stream())).id)
@@ -99,6 +120,14 @@ def report_hit(cloud: InProcessCloud) -> Any:
     """The answer that was given again is disputed."""
     (hit,) = [name for name, job in listed(cloud, "aiJobs").items() if job["cache"] and job["cache"]["served"]]
     return report_answer(ReportAnswer(jobId=hit, reason=DisputeReason.OTHER), "ann", cloud.deps)
+
+
+def adopted(cloud: InProcessCloud) -> None:
+    """The three were taken, and nobody was told so; a batch of their number was found since, and has ended."""
+    cloud.anthropic.faults.add(kind="reply_lost", endpoint="POST /v1/messages/batches")
+    submitted(cloud)
+    submit_batches(cloud.deps)
+    cloud.clock.advance(timedelta(minutes=30))
 
 
 def many(cloud: InProcessCloud) -> Any:
@@ -132,6 +161,9 @@ SCENARIOS: dict[str, tuple[Callable[[InProcessCloud], Any], Callable[[InProcessC
     "unregister_device": (lambda cloud: register(cloud, "ann", **PHONE), lambda cloud: sign_out(cloud, "ann")),
     "poll_batches, out of time": (submitted, poll_in_haste),
     "poll_batches": (submitted, lambda cloud: poll_batches(cloud.deps)),
+    "submit_batches, Anthropic": (at_anthropic(queue_three), lambda cloud: submit_batches(cloud.deps)),
+    "poll_batches, Anthropic": (at_anthropic(submitted), lambda cloud: poll_batches(cloud.deps)),
+    "poll_batches, provisional": (at_anthropic(adopted), lambda cloud: poll_batches(cloud.deps)),
 }
 
 
@@ -162,7 +194,7 @@ def test_a_crash_anywhere_is_recovered_from(name: str, at: int, when: When) -> N
     with pytest.raises(BaseException):  # noqa: B017, PT011  (a client library may cover it with an error of its own)
         run(cloud)
     assert killer.dead
-    cloud.restart()
+    cloud.restart(KEYS)
     settle(cloud)
     examine(cloud)
 
@@ -203,8 +235,18 @@ def examine(cloud: InProcessCloud) -> None:
     files = [batch.output_file_id for batch in at_openai if batch.output_file_id]
     answers = Counter(line["custom_id"] for file in files for line in cloud.deps.provider.read_lines(file, 60))
     assert all(count <= found[job_id]["attempts"] for job_id, count in answers.items()), "an answer was paid for twice"
+    if "sent_to_anthropic" in vars(cloud):
+        examine_anthropic(cloud, found)
     assert batch_files(cloud) == []
     examine_budget(cloud)
+
+
+def examine_anthropic(cloud: InProcessCloud, jobs: dict[str, dict[str, Any]]) -> None:
+    """Check that no photo was sent there more often than it was tried, and that nothing is left there."""
+    sent: Counter[str] = vars(cloud)["sent_to_anthropic"]
+    assert all(times <= jobs[job_id]["attempts"] for job_id, times in sent.items()), "a photo was sent twice"
+    left = cloud.anthropic.engine.batches.page(cloud.clock().timestamp(), limit=None, after=None, before=None)
+    assert left == []
 
 
 def examine_budget(cloud: InProcessCloud) -> None:

@@ -297,7 +297,7 @@ def test_nothing_comes_out_where_it_does_not_belong(
 def secrets_in(logged: str, town: Town) -> list[str]:
     """Return what belongs to no user and no log: keys, tokens, the prompt, photos, and links to them."""
     pictures = [base64.b64encode(data).decode()[40:80] for data in town.cloud.files.objects.values()]
-    secrets = [KEY, WEBHOOK_SECRET, *town.tokens.values(), *PROMPT, *pictures, "data:image", "http://storage.local"]
+    secrets = [KEY, WEBHOOK_SECRET, *town.tokens.values(), *PROMPT, *pictures, "data:image", "https://storage.local"]
     return [secret for secret in secrets if secret in logged]
 
 
@@ -317,4 +317,4 @@ def test_marks_are_found_where_they_belong(town: Town, capfd: pytest.CaptureFixt
     }
     assert log.Event.INSTANT_FAILED in capfd.readouterr().out
     sent = "".join(town.provider.sent).encode().decode("unicode_escape", "replace")
-    assert {*PROMPT, "data:image", "http://storage.local"} <= set(secrets_in(sent, town))
+    assert {*PROMPT, "data:image", "https://storage.local"} <= set(secrets_in(sent, town))

@@ -93,7 +93,8 @@ def _uploaded(world: World, user: str, key: str, of: Sequence[str] = (), bits: i
     if path in world.uploads:
         return path
     if user in world.history.hostile:
-        world.openai.faults.add(kind="cut_answer", endpoint="*", custom_id=job_id_of(user, key), count=None)
+        for standin in (world.openai, world.anthropic):
+            standin.faults.add(kind="cut_answer", endpoint="*", custom_id=job_id_of(user, key), count=None)
     picture = photo_path(*of) if of else path
     comment = comment_of(path, picture, bits)
     drawing = _DRAWINGS[crc32(picture.encode()) % len(_DRAWINGS)]

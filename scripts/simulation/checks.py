@@ -270,7 +270,7 @@ def wallets_balance(books: Books) -> Iterator[Violation]:
 
 
 def submitted_once(books: Books) -> Iterator[Violation]:
-    """No batch is created twice at OpenAI, and every batch there is collected."""
+    """No batch is created twice at its provider, and every batch there is collected; Anthropic has deleted it."""
     sent = Counter(created.batch_id for created in books.world.created)
     for created in books.world.created:
         batch = books.batches.get(created.batch_id)
@@ -278,25 +278,28 @@ def submitted_once(books: Books) -> Iterator[Violation]:
             yield Violation(
                 "double_submissions", f"batch {created.batch_id} was created {sent[created.batch_id]} times"
             )
-        elif batch is None or (batch["openaiBatchId"] != created.openai_id and not _unknowable(batch)):
+        elif batch is None or (batch["openaiBatchId"] != created.provider_id and not _unknowable(batch)):
             yield Violation(
-                "double_submissions", f"{created.openai_id} was created for {created.batch_id}, which is {batch}"
+                "double_submissions", f"{created.provider_id} was created for {created.batch_id}, which is {batch}"
             )
+    kept = books.world.left_at_anthropic()
     for batch_id, batch in books.batches.items():
         if batch["state"] == "done" and not sent[batch_id]:
             yield Violation("lost_jobs", f"batch {batch_id} is done and was never created")
+        if batch["state"] == "done" and batch["openaiBatchId"] in kept:
+            yield Violation("storage", f"batch {batch_id} is left at Anthropic, with its photos")
 
 
 def answers_are_paid_once(books: Books) -> Iterator[Violation]:
-    """OpenAI makes at most one answer for each attempt recorded, and what it charges is on the job's books."""
+    """Providers make at most one answer for each attempt recorded, and what it charges is on the job's books."""
     given_up = _given_up(books)
     for job_id, answers in books.billed.items():
         job = books.jobs.get(job_id)
         if job is None:
             yield Violation("double_submissions", f"{len(answers)} answers were bought for {job_id}, which is no job")
             continue
-        of_openai = sum(answer.model != HAIKU for answer in answers)
-        if of_openai > job["attempts"] and job_id not in given_up:
+        tried = sum(answer.batch or answer.model != HAIKU for answer in answers)  # a second leg is no attempt more
+        if tried > job["attempts"] and job_id not in given_up:
             text = f"job {job_id} has {job['attempts']} attempts, and {len(answers)} answers were paid for"
             yield Violation("double_submissions", text)
         cost = sum(map(cost_micros, answers))
@@ -339,12 +342,12 @@ def _given_up(books: Books) -> set[str]:
     """Return the jobs of batches given up or cancelled: their cost is on the batch's books, if at all."""
     lost = {batch_id for batch_id, batch in books.batches.items() if batch["error"] and batch["state"] == "done"}
     lost |= {batch_id for batch_id, batch in books.batches.items() if _unknowable(batch)}
-    lost |= {each.batch_id for each in books.world.created if books.world.openai_status(each.openai_id) == "cancelled"}
+    lost |= {each.batch_id for each in books.world.created if books.world.cancelled(each.provider_id)}
     return {job for created in books.world.created if created.batch_id in lost for job in created.jobs}
 
 
 def _unknowable(batch: Fields) -> bool:
-    """Tell whether OpenAI would not say for 28 hours if it has the batch. All held is booked, its jobs are refunded."""
+    """Tell whether nobody could tell for 28 hours if a provider has it. All held is booked, its jobs are refunded."""
     return bool(batch["state"] == "failed" and (batch["error"] or "").startswith("nobody can tell"))
 
 
@@ -382,8 +385,11 @@ def budget_is_settled(books: Books) -> Iterator[Violation]:
 
 
 def jobs_are_counted(books: Books) -> Iterator[Violation]:
-    """The tallies say what became of every job. A shard that was damaged by hand has lost its own."""
-    if any(each.details.get("what") == "shard" for each in books.world.history.actions if each.kind == "damage"):
+    """The tallies say what became of every job. A shard that was damaged by hand has lost its own; answers that nobody
+    came for, until their jobs' own leases had ended them, count all the same."""
+    if any(map(_forgotten, books.jobs.values())) or any(
+        each.details.get("what") == "shard" for each in books.world.history.actions if each.kind == "damage"
+    ):
         return
     counted, wanted = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for day, shards in books.shards.items():

@@ -14,7 +14,7 @@ from typing import Any
 
 from scripts.simulation import cache
 from scripts.simulation.faults import Focus, possible
-from scripts.simulation.providers import drawn_order
+from scripts.simulation.providers import drawn_focus, drawn_order
 from scripts.simulation.rollouts import drawn_actions, drawn_config
 
 FAULT_RATES = (0.0, 0.005, 0.01, 0.03, 0.03, 0.1)
@@ -78,7 +78,7 @@ def history(seed: int) -> History:
         config={**config, **drawn_config(seed), **drawn_order(seed), **cache.drawn_config(seed, config)},
         users=users,
         fault_rate=dice.choice(FAULT_RATES),
-        focus=_focus(dice),
+        focus=drawn_focus(seed, _focus(dice)),
         batch_minutes=dice.choice((10.0, 60.0, 240.0, 900.0)),
         weaknesses=(dice.choice(WEAKNESSES),) if dice.random() < 0.25 else (),
         actions=_with_more(_Draw(dice, users).actions(), seed, users),

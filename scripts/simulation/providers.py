@@ -1,5 +1,5 @@
-"""Two providers in one history: every third deploys Anthropic beside OpenAI, in either order, and both have troubles of
-their own. What is drawn here is drawn apart, so that the other histories stay what they are."""
+"""Two providers in one history: every third deploys Anthropic beside OpenAI, in either order, in both lanes, and both
+have troubles of their own. What is drawn here is drawn apart, so that the other histories stay what they are."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from scripts.simulation.documents import Fields
+from scripts.simulation.faults import Focus, Kind
 
 HAIKU = "anthropic/claude-haiku-5-5"
 ORDERS = (["openai", "anthropic"], ["openai", "anthropic"], ["anthropic", "openai"])
@@ -25,6 +26,51 @@ ANTHROPIC_TROUBLE: tuple[dict[str, Any], ...] = (
     {"kind": "spend_limit", "probability": 0.5, **_ALWAYS},
 )
 
+BATCH_ORDERS = (["anthropic"], ["anthropic", "openai"], ["anthropic", "openai"], ["openai", "anthropic"])
+
+_CREATE = {"endpoint": "POST /v1/messages/batches", **_ALWAYS}
+BATCH_TROUBLE: tuple[dict[str, Any], ...] = (
+    {"kind": "reply_lost", "probability": 0.6, **_CREATE},
+    {"kind": "server_error", "probability": 0.6, **_CREATE},
+    {"kind": "overloaded", "probability": 0.4, **_CREATE},
+    {"kind": "results_late", "probability": 0.5, "minutes": 30.0, **_ALWAYS},
+    {"kind": "line_error", "probability": 0.3, **_ALWAYS},
+    {"kind": "missing_line", "probability": 0.2, **_ALWAYS},
+    {"kind": "duplicate_line", "probability": 0.3, **_ALWAYS},
+    {"kind": "unknown_line", "probability": 0.3, **_ALWAYS},
+    {"kind": "batch_expires", "probability": 0.3, "share": 0.5, **_ALWAYS},
+    {"kind": "not_found", "probability": 0.2, **_ALWAYS},
+)
+LIST_LATE = {"kind": "list_late", "probability": 0.5, "minutes": 5.0, **_ALWAYS}
+
+BATCH_FOCUSES = (
+    ("submit", "anthropic.POST messages/batches", Kind.REPLY_LOST),
+    ("submit", "anthropic.POST messages/batches", Kind.CRASH_AFTER),
+    ("submit", "anthropic.POST messages/batches", Kind.CRASH_BEFORE),
+    ("submit", "anthropic.POST messages/batches", Kind.LATE_EFFECT),
+    ("submit", "anthropic.GET messages/batches", Kind.UNAVAILABLE),
+    ("poll", "anthropic.GET messages/batches/*/results", Kind.CRASH_AFTER),
+    ("poll", "anthropic.DELETE messages/batches/*", Kind.REPLY_LOST),
+)
+
+
+def drawn_focus(seed: int, focus: Focus) -> Focus:
+    """Return where series of faults strike: in half of these histories, calls about batches at Anthropic."""
+    dice = _dice(seed, "focus")
+    if not has_both(seed) or dice.random() < 0.5:
+        return focus
+    what, call, kind = dice.choice(BATCH_FOCUSES)
+    return Focus(what, call, kind, dice.choice((0.2, 0.5, 0.8)))
+
+
+def drawn_batch_trouble(seed: int) -> tuple[dict[str, Any], ...]:
+    """Return the faults that batches at Anthropic have all the time."""
+    dice = _dice(seed, "batches")
+    if not has_both(seed):
+        return ()
+    trouble = (dice.choice(BATCH_TROUBLE),) if dice.random() < 0.6 else ()
+    return (*trouble, LIST_LATE) if dice.random() < 0.5 else trouble
+
 
 def has_both(seed: int) -> bool:
     """Whether a history's deploy has both keys."""
@@ -33,7 +79,10 @@ def has_both(seed: int) -> bool:
 
 def drawn_order(seed: int) -> dict[str, Any]:
     """Return what the history's config says of providers."""
-    return {"providers": {"order": _dice(seed).choice(ORDERS)}} if has_both(seed) else {}
+    if not has_both(seed):
+        return {}
+    order, batch_order = _dice(seed).choice(ORDERS), _dice(seed, "batch order").choice(BATCH_ORDERS)
+    return {"providers": {"order": order, "batchOrder": batch_order}}
 
 
 def drawn_trouble(seed: int) -> tuple[tuple[dict[str, Any], ...], tuple[dict[str, Any], ...]]:
@@ -46,8 +95,8 @@ def drawn_trouble(seed: int) -> tuple[tuple[dict[str, Any], ...], tuple[dict[str
     return openai, (dice.choice(ANTHROPIC_TROUBLE),) if dice.random() < 0.4 else ()
 
 
-def _dice(seed: int) -> Random:
-    return Random(f"providers {seed}")  # noqa: S311  (repeatable, not secret)
+def _dice(seed: int, what: str = "") -> Random:
+    return Random(f"providers {what}{seed}")  # noqa: S311  (repeatable, not secret)
 
 
 def normalised(usage: Mapping[str, Any]) -> dict[str, int]:
@@ -83,8 +132,8 @@ def asked_too_often(jobs: Mapping[str, Fields], answers: Mapping[str, Any]) -> I
     """Yield the jobs that a provider has answered for more often than it may have been asked: once in the instant lane
     by each, and for no photo that the first has refused for its own sake."""
     for name, job in jobs.items():
-        by_model = Counter(answer.model for answer in answers[name])
-        if by_model[HAIKU] > 1:
+        by_model = Counter(answer.model for answer in answers[name] if not answer.batch)
+        if by_model[HAIKU] > 1:  # in the instant lane
             yield f"job {name} was answered {by_model[HAIKU]} times by Anthropic"
         tried = [leg["came"] for leg in job["tried"]]
         if tried and tried[0] == "answered":

@@ -10,7 +10,7 @@ from scripts.simulation.faults import Fault
 from scripts.simulation.history import Action, History
 from scripts.simulation.interleaving import OverrunError
 from scripts.simulation.invariants import Violation
-from scripts.simulation.providers import drawn_trouble
+from scripts.simulation.providers import drawn_batch_trouble, drawn_trouble
 from scripts.simulation.world import World
 
 
@@ -37,7 +37,7 @@ def run(history: History, only: frozenset[tuple[str, int]] | None = None) -> Res
         of_openai, of_anthropic = drawn_trouble(history.seed)
         for trouble in of_openai:
             world.openai.faults.add(**trouble)
-        for trouble in of_anthropic:
+        for trouble in (*of_anthropic, *drawn_batch_trouble(history.seed)):
             world.anthropic.faults.add(**trouble)
         violations = _play(world)
     struck = list(world.struck)

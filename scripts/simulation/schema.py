@@ -51,8 +51,9 @@ SCHEMA: dict[str, dict[str, str]] = {
         "time": "createdAt dueAt expireAt",
         "int": "jobCount polls failedPolls unendedPolls answered doneCount failedCount requeuedCount costMicros",
         "str?": "inputFileId openaiBatchId error",
-        "time?": "endedAt completedAt",
-        "bool": "cancelRequested",
+        "time?": "createStartedAt endedAt completedAt",
+        "bool": "cancelRequested provisional",
+        "list": "strangers",
         "map?": "hold",
     },
     "config/runtime": {

@@ -34,6 +34,7 @@ from functions.core.shared.errors import EcolaneError
 from functions.use_cases.batches.openai_webhook import openai_webhook
 from functions.wiring import Deps
 from localcloud.anthropic import AnthropicStandIn
+from localcloud.anthropic.batch_state import MessageBatch
 from localcloud.firestore import FirestoreServer, in_process_client
 from localcloud.firestore.errors import FirestoreError
 from localcloud.firestore.locks import Owner
@@ -72,8 +73,8 @@ _INDEXES = Path(__file__).resolve().parents[2] / "firestore.indexes.json"
 
 @dataclass(frozen=True)
 class Billed:
-    """One answer that OpenAI has made and charges for: about the photo at this path, for the job of a batch's line. An
-    instant call names no job. `text` is empty for an answer that says nothing."""
+    """One answer that a provider has made and charges for: about the photo at this path, for the job of a batch's line.
+    An instant call names no job. `text` is empty for an answer that says nothing."""
 
     job_id: str
     photo: str
@@ -85,9 +86,9 @@ class Billed:
 
 @dataclass(frozen=True)
 class Created:
-    """One batch that OpenAI has taken."""
+    """One batch that a provider has taken."""
 
-    openai_id: str
+    provider_id: str
     batch_id: str
     jobs: tuple[str, ...]
     at: datetime
@@ -127,7 +128,13 @@ class World:
             webhook_secret=SECRET,
             batch_minutes=history.batch_minutes,
         )
-        self.anthropic = AnthropicStandIn(clock=self.clock, seed=history.seed, answers=sample_answers.answers)
+        self.anthropic = AnthropicStandIn(
+            clock=self.clock,
+            seed=history.seed,
+            answers=sample_answers.answers,
+            fetch=self._fetch,
+            batch_minutes=history.batch_minutes,
+        )
         self.files = Files(self.outside)
         self.messaging = Messaging(self.outside)
         self.steps = 0
@@ -371,16 +378,30 @@ class World:
         engine.batches.create = recording_create  # type: ignore[method-assign]
 
     def _record_anthropic(self) -> None:
-        message = self.anthropic.engine.message
+        engine = self.anthropic.engine
+        message, create = engine.message, engine.batches.create
 
-        def recording_message(body: Any, **more: Any) -> dict[str, Any]:
-            answer = message(body, **more)
-            photo = self.photos[body["messages"][0]["content"][1]["source"]["data"]]
+        def recording_message(body: Any, *, endpoint: str = "POST /v1/messages", custom_id: str = "") -> dict[str, Any]:
+            answer = message(body, endpoint=endpoint, custom_id=custom_id)
+            source = body["messages"][0]["content"][1]["source"]
+            photo = self.photos[
+                source["data"] if source["type"] == "base64" else photo_text(self._fetch(source["url"]))
+            ]
             text = "".join(block["text"] for block in answer["content"] if block["type"] == "text")
-            self.billed.append(Billed("", photo, HAIKU, normalised(answer["usage"]), batch=False, text=text))
+            usage = normalised(answer["usage"])
+            self.billed.append(Billed(custom_id, photo, HAIKU, usage, batch=bool(custom_id), text=text))
             return answer
 
-        self.anthropic.engine.message = recording_message  # type: ignore[method-assign]
+        def recording_create(body: Any, now: float) -> MessageBatch:
+            batch = create(body, now)
+            jobs = tuple(str(each["custom_id"]) for each in body["requests"])
+            stored = self.database.get(f"aiJobs/{jobs[0]}")
+            ours = str(decoded(stored.parse())["batchId"]) if stored else ""
+            self.created.append(Created(batch.id, ours, jobs, self.clock()))
+            return batch
+
+        engine.message = recording_message  # type: ignore[method-assign]
+        engine.batches.create = recording_create  # type: ignore[method-assign]
 
     def _photo_in(self, body: Any) -> str:
         """Return the path of the photo that a chat completion's body shows, itself or by a link."""
@@ -388,7 +409,7 @@ class World:
         return self.photos[url.partition("base64,")[2] or photo_text(self._fetch(url))]
 
     def _fetch(self, url: str) -> bytes:
-        path = url.removeprefix("http://storage.local/")
+        path = url.removeprefix("https://storage.local/")
         if path not in self.files.objects:
             raise invalid("Error while downloading the image.", code="invalid_image_url")
         return self.files.objects[path]
@@ -408,9 +429,17 @@ class World:
 
     # What the checks look at
 
-    def openai_status(self, openai_id: str) -> str:
+    def cancelled(self, provider_id: str) -> bool:
+        """Tell whether a batch was cancelled at OpenAI; at Anthropic all end before they would be."""
         engine = self.openai.engine
-        return str(engine.batches.retrieve(openai_id, engine.now())["status"])
+        return not provider_id.startswith("msgbatch") and (
+            engine.batches.retrieve(provider_id, engine.now())["status"] == "cancelled"
+        )
+
+    def left_at_anthropic(self) -> set[str]:
+        """Return the batches that are there."""
+        engine = self.anthropic.engine
+        return {each.id for each in engine.batches.page(engine.now(), limit="1000", after=None, before=None)}
 
     def documents(self) -> Documents:
         """Return every document there is, by path, as plain values: read past client, locks and gate."""

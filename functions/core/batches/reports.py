@@ -16,7 +16,8 @@ from functions.core.shared.providers import Provider
 
 
 class ProviderState(StrEnum):
-    """OpenAI's batch states, into which Anthropic's are translated. One that is not on this list is `unknown`: it is waited for, and nothing is guessed."""
+    """OpenAI's batch states, into which Anthropic's are translated. One that is not on this list is `unknown`: it is
+    waited for, and nothing is guessed."""
 
     VALIDATING = "validating"
     IN_PROGRESS = "in_progress"
@@ -40,11 +41,12 @@ ENDED = frozenset({ProviderState.COMPLETED, ProviderState.FAILED, ProviderState.
 
 @dataclass(frozen=True)
 class ProviderBatch:
-    """A batch as its provider reports it; `status` is its own word for the state, `answered` and `refused` its counts of
-    lines. `one_file`: the output file has all lines, refused ones too.
+    """A batch as its provider reports it; `status` is its own word for the state, `answered` and `refused` its counts
+    of lines. `one_file`: the output file has all lines, refused ones too.
 
     `problem` has OpenAI's codes for a failed validation, `bad_lines` the input lines it names, from 1. `over_limit`:
-    refused for what is enqueued already, not for its content. `forgotten`: the provider keeps it, or its files, no more.
+    refused for what is enqueued already, not for its content. `forgotten`: its provider keeps it, or its files, no
+    more.
     """
 
     provider_batch_id: str

@@ -26,8 +26,8 @@ ABANDONED_MAX = 20
 
 
 def take_up_abandoned(deps: Deps, lease: timedelta, until: datetime, counts: Counter[str], lanes: Lanes) -> None:
-    """Release batches that were never uploaded; look for uploaded ones at their provider before creating them, unless it
-    is not asked now. A failed look is retried after the lease; after 28 hours and three of them the batch is given
+    """Release batches that were never uploaded; look for uploaded ones at their provider before creating them, unless
+    it is not asked now. A failed look is retried after the lease; after 28 hours and three of them the batch is given
     up."""
     states = [BatchState.BUILDING, BatchState.UPLOADED] if lanes.some_open else [BatchState.BUILDING]
     found = deps.store.due_batches(states, deps.clock(), ABANDONED_MAX)

@@ -68,9 +68,9 @@ class Collector:
 
     def collect(self, reported: ProviderBatch, *, give_up: bool = False) -> bool:
         """Stream both files, then end the jobs that neither names. False if time ran out, or some are `unended`: if the
-        lease is still ours, the rest is stored for the next call. `give_up` takes a file that the provider does not hand
-        out for an empty one. Raises ProviderDownError or ProviderRejectedError if a file could not be read; the rest stays
-        open."""
+        lease is still ours, the rest is stored for the next call. `give_up` takes a file that is not handed out for an
+        empty one. Raises ProviderDownError or ProviderRejectedError if a file could not be read; the rest stays open.
+        """
         manifest = self._deps.files.read_manifest(self._batch.batch_id)
         self._before = Counter(manifest.ended)
         endings = self._endings = Endings(self._deps, self._batch, self._before)

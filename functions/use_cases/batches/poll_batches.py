@@ -1,5 +1,5 @@
-"""`poll_batches`: batches that have ended at their provider into results, requeues and refunds. One retrieve a batch, never a call
-a job, and less often as the batch ages; then `functions.use_cases.batches.collector` ends its jobs."""
+"""`poll_batches`: batches that have ended at their provider into results, requeues and refunds. One retrieve a batch,
+never a call a job, and less often as the batch ages; then `functions.use_cases.batches.collector` ends its jobs."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from functions.core.batches.reports import ProviderBatch
     from functions.core.jobs.jobs import Job
+    from functions.core.model.refusals import ProviderError
     from functions.core.shared.records import Fields
     from functions.wiring import Deps
 
@@ -34,15 +35,30 @@ def create(deps: Deps, batch: Batch, version: datetime, counts: Counter[str]) ->
     try:
         created = _created(deps, batch)
     except ProviderRejectedError as problem:
-        release_batch(deps, batch, version, str(problem), counts, pause=RELEASE_PAUSE)
+        _withdraw(deps, batch, version, problem, counts, RELEASE_PAUSE)
         raise problem.as_down() from problem
     except ProviderDownError as problem:
         # Looking for it by elimination can take a day: what is surely not there need not be looked for.
         if problem.surely_undone and not TERMS[batch.provider].carries_our_id:
-            release_batch(deps, batch, version, str(problem), counts)
+            _withdraw(deps, batch, version, problem, counts)
         raise
     record(deps, batch, version, {"openaiBatchId": created.provider_batch_id})
     return True
+
+
+def _withdraw(
+    deps: Deps,
+    batch: Batch,
+    version: datetime,
+    problem: ProviderError,
+    counts: Counter[str],
+    pause: timedelta | None = None,
+) -> None:
+    """Close a batch that its provider has refused. It is `uploaded` no more before its jobs are in the queue again:
+    else whoever takes it up after a crash would create it while they are on their way elsewhere."""
+    unsent = deps.store.update_batch(batch.batch_id, version, {"state": BatchState.BUILDING})
+    if unsent is not None:
+        release_batch(deps, batch, unsent, str(problem), counts, pause=pause)
 
 
 def _created(deps: Deps, batch: Batch) -> ProviderBatch:

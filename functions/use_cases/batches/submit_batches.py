@@ -30,6 +30,7 @@ from functions.use_cases.batches.lanes import Lanes
 from functions.use_cases.batches.queue import queued_jobs, without_overdue
 from functions.use_cases.batches.submission import create, release_batch, undo_submission
 from functions.use_cases.budget.spending import SHARD_TRIES, hold_for_batch, mode
+from functions.use_cases.jobs.failover import tell_of_no_key
 from functions.use_cases.rollouts.serving import Served, served_in_batch
 from functions.use_cases.shared.set_aside import Items
 
@@ -64,6 +65,7 @@ def submit_batches(deps: Deps) -> dict[str, int]:
     counts: Counter[str] = Counter(batches=0, jobs=0, refused=0, released=0, adopted=0)
     started = deps.clock()
     lanes = Lanes(deps)
+    tell_of_no_key(deps.runtime().providers.batch_order, deps)
     take_up_abandoned(deps, _lease(deps), started + RUN_TIME, counts, lanes)
     queued = deps.store.count_queued(QUEUE_COUNTED_MAX)
     if queued and lanes.some_open and mode(deps) is not Mode.CLOSED:
@@ -150,10 +152,13 @@ def _submit_one_way(
     if not sent:
         return True
     file_id = _upload(deps, batch, version, counts) if TERMS[batch.provider].uploads else None
+    now = deps.clock()
+    due_at = now + _lease(deps)  # who looks for it comes when every list has it
     uploaded = {
         "state": BatchState.UPLOADED,
         "inputFileId": file_id,
-        "createStartedAt": deps.clock(),
+        "createStartedAt": now,
+        "dueAt": due_at,
         "jobCount": sent,
     }
     hold = trimmed(batch.hold, sent) if batch.hold else None
@@ -161,7 +166,8 @@ def _submit_one_way(
     if uploaded_version is None:
         undo_submission(deps, batch, counts)
         return True
-    if create(deps, batch.model_copy(update={"input_file_id": file_id, "hold": hold}), uploaded_version, counts):
+    batch = batch.model_copy(update={"input_file_id": file_id, "hold": hold, "due_at": due_at})
+    if create(deps, batch, uploaded_version, counts):
         lanes.took(batch.provider)
         counts["batches"] += 1
         counts["jobs"] += sent

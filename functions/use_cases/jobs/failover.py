@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
 
 def tell_operators(failed: Sequence[ProviderDownError], path: Served, deps: Deps) -> None:
-    """Alert operators to a key, an account or a setting that a provider refused where another could answer, and to a
-    provider that the config names and the deploy has no key for. A write, once a day and process; the alert of the
-    guard, which ends it."""
+    """Alert operators to a key, an account or a setting that a provider refused where another could answer. A write,
+    once a day and process; the alert of the guard, which ends it."""
     if path.second is not None and failed and (kind := OURS.get(failed[0].trouble)):
         _tell(kind, f"{path.model} refuses us ({failed[0]}): {path.second} is asked instead.", deps)
-    if Provider.ANTHROPIC in deps.runtime().providers.order and deps.anthropic is None:
+    tell_of_no_key(deps.runtime().providers.order, deps)
+
+
+def tell_of_no_key(order: Sequence[Provider], deps: Deps) -> None:
+    """Alert operators, in the same way, to a provider that the config names and the deploy has no key for."""
+    if Provider.ANTHROPIC in order and deps.anthropic is None:
         text = "The config names Anthropic, and this deploy has no ANTHROPIC_API_KEY: it is not asked."
         _tell(AlertKind.PROVIDER_REFUSES, text, deps)
 

@@ -148,11 +148,13 @@ def test_a_photo_from_a_region_that_anthropic_may_not_see_goes_to_openai(cloud: 
 
 
 def test_a_deploy_without_the_key_gives_batches_to_openai(cloud: InProcessCloud) -> None:
-    """The config alone sends nobody's photo anywhere."""
+    """The config alone sends nobody's photo anywhere, and operators hear that it names somebody who is not asked."""
     cloud.restart()
     enqueue(cloud, "ann")
     submit_batches(cloud.deps)
     assert cloud.openai.requests[AT_OPENAI] == 1
+    (told,) = alerts(cloud, "provider_refuses").values()
+    assert "has no ANTHROPIC_API_KEY" in told["text"]
 
 
 def test_batches_of_a_key_that_was_taken_away_have_an_end(cloud: InProcessCloud) -> None:

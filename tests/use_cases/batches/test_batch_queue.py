@@ -345,7 +345,7 @@ def test_links_instead_of_photos(cloud: InProcessCloud) -> None:
     (path,) = [path for path in cloud.files.objects if path.endswith("input.jsonl")]
     line = json.loads(cloud.files.objects[path])
     url = line["body"]["messages"][1]["content"][1]["image_url"]["url"]
-    assert url == f"http://storage.local/{path.removesuffix('input.jsonl')}photos/{job_id}.jpg"
+    assert url == f"https://storage.local/{path.removesuffix('input.jsonl')}photos/{job_id}.jpg"
     assert len(cloud.files.objects[path]) < 5_000
     ticks(cloud, timedelta(hours=4))  # the stand-in follows no links: all attempts are used up
     assert batch_files(cloud) == []
