@@ -194,7 +194,7 @@ def reconcile_billing(tick: Tick) -> None:
 
 @on_schedule(schedule="*/5 * * * *", **BATCHES, secrets=[params.OPENAI_API_KEY, params.ANTHROPIC_API_KEY])
 def submit_batches(tick: Tick) -> None:
-    """Send queued jobs to OpenAI in batches."""
+    """Send queued jobs in batches to OpenAI or Anthropic."""
     from functions.use_cases.batches.submit_batches import submit_batches as use_case
 
     run_cron(tick, use_case)
@@ -202,7 +202,7 @@ def submit_batches(tick: Tick) -> None:
 
 @on_schedule(schedule="*/5 * * * *", **BATCHES, secrets=[params.OPENAI_API_KEY, params.ANTHROPIC_API_KEY])
 def poll_batches(tick: Tick) -> None:
-    """Turn finished OpenAI batches into results, retries and refunds."""
+    """Turn finished batches into results, retries and refunds."""
     from functions.use_cases.batches.poll_batches import poll_batches as use_case
 
     run_cron(tick, use_case)

@@ -110,11 +110,11 @@ def live(wire: Wire) -> None:
         return json.loads(answer.data)["result"]
 
     tokens = {"welcome": 100, "pointsPerToken": 1}
-    both = {"order": ["openai", "anthropic"]}
+    both = {"order": ["openai", "anthropic"], "batchOrder": ["anthropic"]}
     budget = {"alertUids": ["root"]}
     shop = Shop(cloud=wire.cloud)
-    selling = {"tokens": tokens, "budget": budget, "providers": both, "billing": shop.billing}
-    wire.cloud.configure({"batch": {"signedUrls": True}, **selling})
+    config = {"batch": {"signedUrls": True}, "tokens": tokens, "budget": budget, "billing": shop.billing}
+    wire.cloud.configure({**config, "providers": both})
     shop.buy("pro_month")
     wire.cloud.openai.faults.add(kind="refused", status=503, endpoint="POST /v1/chat/completions", count=2)
     for token, push_token in ((ann, "a" * 40), (root, "b" * 40)):
@@ -147,6 +147,8 @@ def live(wire: Wire) -> None:
     signature = sign(SECRET, "evt_1", at, event)
     wire.request("openai_webhook", event, webhook_id="evt_1", webhook_timestamp=at, webhook_signature=signature)
     for number in range(12):
+        if number == 1:  # what has come back from Anthropic goes to OpenAI
+            wire.cloud.configure(config)
         if number == 6:  # nobody can follow the links of a bucket in memory: these photos are sent as they are
             wire.cloud.configure({"budget": {"alertUids": ["root"]}})
         for name in names("schedule"):

@@ -72,10 +72,10 @@ def _forget(deps: Deps, batch: Batch) -> bool:
     """Have a batch deleted where it was: Anthropic would keep photos and results for 29 days. False if nobody knows."""
     try:
         deps.at_anthropic().delete_batch(batch.provider_batch_id or "")
-    except ProviderRejectedError as problem:
-        log.info(log.Event.BATCH_KEPT, batchId=batch.batch_id, cause=f"not deleted there: {problem}")
+    except ProviderRejectedError:
+        return True  # it is gone already
     except ProviderDownError as problem:
-        log.warning(log.Event.BATCH_KEPT, batchId=batch.batch_id, cause=f"not deleted there: {problem}")
+        log.warning(log.Event.BATCH_KEPT, batchId=batch.batch_id, cause=str(problem))
         return False
     return True
 
