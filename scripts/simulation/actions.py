@@ -188,6 +188,7 @@ def _damage(world: World, what: str, seconds: float) -> None:
 FATE: dict[str, Callable[..., object]] = {
     "remove_photo": lambda world, user, key: world.files.objects.pop(photo_path(user, key), None),
     "openai": lambda world, trouble: world.openai.faults.add(**trouble),
+    "anthropic": lambda world, trouble: world.anthropic.faults.add(**trouble),
     "outage": _outage,
     "restart": World.restart,
     "unreadable": lambda world, user, key: world.files.unreadable.add(photo_path(user, key)),

@@ -39,6 +39,9 @@ PRICES = {
 """Micro-dollars for an input and an output token; half of that in a batch."""
 
 
+CACHED_HAIKU = Decimal("0.01"), Decimal("0.125")
+"""The same for an input token that its cache gave, and one that it took."""
+
 Check = Callable[["Books"], Iterator[Violation]]
 
 
@@ -305,6 +308,9 @@ def answers_are_paid_once(books: Books) -> Iterator[Violation]:
         cost = sum(map(cost_micros, answers))
         if job["costMicros"] < cost and job_id not in given_up and not _forgotten(job):
             yield Violation("budget", f"job {job_id} cost {cost} micro-dollars, and {job['costMicros']} are booked")
+        plain = job["status"] == "done" and len(answers) == job["attempts"] == 1 and not job["tried"]
+        if plain and job["costMicros"] != cost:
+            yield Violation("budget", f"job {job_id} cost {cost} micro-dollars, not {job['costMicros']}")
 
 
 def legs_are_booked(books: Books) -> Iterator[Violation]:
@@ -355,6 +361,9 @@ def cost_micros(answer: Billed) -> int:
     """Return what OpenAI charges for an answer, in micro-dollars."""
     per_input, per_output = PRICES[answer.model]
     whole = answer.usage["prompt_tokens"] * per_input + answer.usage["completion_tokens"] * per_output
+    if answer.model == HAIKU:
+        read, written = CACHED_HAIKU
+        whole += answer.usage["read"] * (read - per_input) + answer.usage["written"] * (written - per_input)
     return int((whole / 2 if answer.batch else whole).quantize(Decimal(1), ROUND_HALF_UP))
 
 
@@ -366,10 +375,14 @@ def budget_is_settled(books: Books) -> Iterator[Violation]:
         settled[hold["day"]] += hold["settled"]
         if hold["micros"] or hold["parts"]:
             yield Violation("budget", f"{hold['micros']} micro-dollars are held for {name} for ever")
+    by_hand = any(each.details.get("what") == "shard" for each in books.world.history.actions if each.kind == "damage")
     for day in settled.keys() | books.shards.keys():
         shards = books.shards[day].values()
         reserved = sum(each["reserved"] for each in shards)
         spent = sum(each["spent"] + each["excess"] for each in shards)
+        excess = sum(each["excess"] for each in shards)
+        if excess and not by_hand:
+            yield Violation("budget", f"{day}: {excess} micro-dollars were spent that nobody had held")
         if (reserved, spent) != (0, settled[day]):
             yield Violation("budget", f"{day}: shards hold {reserved} and spent {spent}; holds settled {settled[day]}")
         by_model = sum(cost for each in shards for models in each["costs"].values() for cost in models.values())
@@ -377,8 +390,7 @@ def budget_is_settled(books: Books) -> Iterator[Violation]:
             yield Violation("budget", f"{day}: {by_model} by lane and model, {spent} in all")
     billed = sum(cost_micros(answer) for answers in books.billed.values() for answer in answers)
     if billed > sum(settled.values()):
-        yield Violation("budget", f"OpenAI charges {billed} micro-dollars, {sum(settled.values())} are booked")
-    by_hand = any(each.details.get("what") == "shard" for each in books.world.history.actions if each.kind == "damage")
+        yield Violation("budget", f"providers charge {billed} micro-dollars, {sum(settled.values())} are booked")
     for path in books.documents:
         if path.startswith("alerts/drift") and not by_hand:
             yield Violation("budget", f"the guard has found shards that were not what the calls say: {path}")

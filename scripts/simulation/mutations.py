@@ -22,6 +22,7 @@ from scripts.simulation import cache, places
 from scripts.simulation.faults import Focus, Kind
 from scripts.simulation.history import Action, History, history
 from scripts.simulation.invariants import Violation
+from scripts.simulation.providers import drawn_kind
 from scripts.simulation.run import run
 
 HISTORIES_MAX = 40  # in which a mutation must be caught; most are in the first few
@@ -131,6 +132,34 @@ def _both(drawn: History) -> History:
     return history(3 * drawn.seed)
 
 
+def _at_anthropic(drawn: History) -> History:
+    """Take a history with two providers, and give all batches to Anthropic."""
+    both = _both(drawn)
+    rules = {**both.config["providers"], "batchOrder": ["anthropic"]}
+    return replace(both, config={**both.config, "providers": rules})
+
+
+def _twins(drawn: History) -> History:
+    """Lose half of the creations there, or their replies, of batches of one photo each."""
+    both = _at_anthropic(drawn)
+    lost = Focus("submit", "anthropic.POST messages/batches", drawn_kind(drawn.seed), 0.5)
+    batch = {**both.config["batch"], "jobsPerBatch": 1, "batchesPerRun": 10}
+    return replace(both, config={**both.config, "batch": batch}, focus=lost)
+
+
+def _refused_batches(drawn: History) -> History:
+    """Have Anthropic refuse half of them, and processes die while their photos are given back."""
+    both = _at_anthropic(drawn)
+    refusing = tuple(
+        Action(30_000 + n, n * both.actions[-1].at / 8, "anthropic", {"trouble": dict(_REFUSED)}) for n in range(8)
+    )
+    actions = tuple(sorted([*both.actions, *refusing], key=lambda action: (action.at, action.number)))
+    focus = Focus("submit", "firestore.RunQuery", Kind.CRASH_BEFORE, 0.3)
+    return replace(both, actions=actions, focus=focus)
+
+
+_REFUSED = {"kind": "overloaded", "endpoint": "POST /v1/messages/batches", "count": 2}
+
 MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "book the second provider's answer under the first",
@@ -152,6 +181,57 @@ MUTATIONS: tuple[Mutation, ...] = (
         places.condition("down"),
         "not may_serve(path.second, job.region, deps)",
         _both,
+    ),
+    Mutation(
+        "hold for the dearer of two providers alone",
+        "core.budget.holds:call_hold",
+        places.assigned("both"),
+        "max(micros, second.micros if second else 0)",
+        _both,
+    ),
+    Mutation(
+        "leave out what the cache gave",
+        "core.model.dialects.anthropic:_usage",
+        places.keyword("input_tokens"),
+        "usage['input_tokens']",
+        _both,
+    ),
+    Mutation(
+        "book a batch at the full price",
+        "use_cases.budget.spending:known_batch_price",
+        places.keyword("batch"),
+        "False",
+    ),
+    Mutation(
+        "take any batch of the size for ours",
+        "core.batches.recovery:whose",
+        places.comparison("jobs"),
+        "True",
+        _twins,
+    ),
+    Mutation(
+        "create again what others wait for as well",
+        "core.batches.recovery:chosen",
+        places.call("iter"),
+        "iter(())",
+        _twins,
+    ),
+    Mutation(
+        "create again while the list cannot be read",
+        "use_cases.batches.abandoned:_look",
+        places.call("list_batches"),
+        "[]",
+        _twins,
+    ),
+    Mutation(
+        "give back the jobs of a batch that is still to be created",
+        "use_cases.batches.submission:_withdraw",
+        places.call("update_batch"),
+        "version",
+        _refused_batches,
+    ),
+    Mutation(
+        "leave photos at Anthropic", "use_cases.batches.closing:close", places.call("_forget"), "True", _at_anthropic
     ),
     Mutation("forget to count how a call ended", "core.jobs.counting:job_bookings", places.call("ended"), "Counter()"),
     Mutation("count one arm as the other", "core.rollouts.counts:counted", places.condition("NEW"), "arm == Arm.NEW"),
@@ -270,7 +350,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "create again without looking",
         "use_cases.batches.abandoned:_take_up",
-        places.call("find_batch"),
+        places.call("_look"),
         "None",
         _struck("submit", "openai.POST batches", Kind.REPLY_LOST),
     ),

@@ -63,6 +63,16 @@ def drawn_focus(seed: int, focus: Focus) -> Focus:
     return Focus(what, call, kind, dice.choice((0.2, 0.5, 0.8)))
 
 
+def drawn_kind(seed: int) -> Kind:
+    """Return what becomes of creations that are not answered: they arrive, or they do not."""
+    return _dice(seed, "kind").choice((Kind.REPLY_LOST, Kind.LATE_EFFECT, Kind.CRASH_BEFORE, Kind.CRASH_AFTER))
+
+
+def drawn_cache(seed: int) -> dict[str, int]:
+    """Return how many tokens Anthropic's cache gives and takes, in every second of these histories."""
+    return {"cache_read_tokens": 300, "cache_write_tokens": 50} if seed % 2 else {}
+
+
 def drawn_batch_trouble(seed: int) -> tuple[dict[str, Any], ...]:
     """Return the faults that batches at Anthropic have all the time."""
     dice = _dice(seed, "batches")
@@ -100,8 +110,14 @@ def _dice(seed: int, what: str = "") -> Random:
 
 
 def normalised(usage: Mapping[str, Any]) -> dict[str, int]:
-    """Return Anthropic's usage in the words of OpenAI's: here nothing is cached."""
-    return {"prompt_tokens": usage["input_tokens"], "completion_tokens": usage["output_tokens"]}
+    """Return Anthropic's usage in the words of OpenAI's, with what its cache gave and took beside."""
+    read, written = usage["cache_read_input_tokens"], usage["cache_creation_input_tokens"]
+    return {
+        "prompt_tokens": usage["input_tokens"] + read + written,
+        "completion_tokens": usage["output_tokens"],
+        "read": read,
+        "written": written,
+    }
 
 
 def misbooked(jobs: Mapping[str, Fields], shards: Mapping[str, Mapping[str, Fields]]) -> Iterator[str]:

@@ -50,7 +50,7 @@ from scripts.simulation.history import History
 from scripts.simulation.interleaving import Interleaving, Invocation, OverrunError, Process
 from scripts.simulation.invariants import Invariants
 from scripts.simulation.outside import Files, HostilePhotos, InLine, LibraryTime, Messaging, Wire, firestore_error
-from scripts.simulation.providers import HAIKU, has_both, normalised
+from scripts.simulation.providers import HAIKU, drawn_cache, has_both, normalised
 
 T = TypeVar("T")
 
@@ -134,6 +134,7 @@ class World:
             answers=sample_answers.answers,
             fetch=self._fetch,
             batch_minutes=history.batch_minutes,
+            **drawn_cache(history.seed),
         )
         self.files = Files(self.outside)
         self.messaging = Messaging(self.outside)
