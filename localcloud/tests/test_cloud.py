@@ -238,7 +238,7 @@ def test_the_clock_begins_when_asked(sample: Path) -> None:
 
     with LocalCloud(sample, begins=midnight) as cloud:
         assert timedelta(0) <= cloud.clock() - midnight < timedelta(minutes=5)
-        assert cloud.cron.next_due() > midnight
+        assert (cloud.cron.next_due() or midnight) > midnight
     with pytest.raises(ValueError, match="does not go back"), LocalCloud(sample, begins=midnight - timedelta(days=2)):
         pass
     with pytest.raises(ClockError, match="machine's time"), LocalCloud(sample, suite="official", begins=midnight):
