@@ -6,7 +6,7 @@ Each loads its use case in its first call: a process of `quote` loads no other, 
 from flask import Request, Response
 
 from functions.deploy import params
-from functions.deploy.options import BATCHES, CALL, GUARD, OPERATOR, PHOTO, SWEEP, WEBHOOK, WORKERS
+from functions.deploy.options import BATCHES, CALL, ERASER, GUARD, OPERATOR, PHOTO, SWEEP, WEBHOOK, WORKERS
 from functions.deploy.shop import params as shop
 from functions.edge.callables import Answer, Call, connect_firebase, on_call, serve_call
 from functions.edge.crons import Tick, on_schedule, run_cron
@@ -136,6 +136,14 @@ def unregister_device(call: Call) -> Answer:
     return serve_call(call, use_case)
 
 
+@on_call(**CALL)
+def delete_account(call: Call) -> Answer:
+    """Close the caller's account: nothing works any more, and what names the user is erased."""
+    from functions.use_cases.privacy.delete_account import delete_account as use_case
+
+    return serve_call(call, use_case)
+
+
 @on_call(sells=True, **CALL)
 def get_billing(call: Call) -> Answer:
     """Show what is sold, the plan that is paid for, bought tokens, and what a photo costs."""
@@ -230,6 +238,14 @@ def refresh_credits(tick: Tick) -> None:
     from functions.use_cases.refresh.refresh_credits import refresh_credits as use_case
 
     run_cron(tick, use_case, tick.job_name)
+
+
+@on_schedule(schedule="*/15 * * * *", **ERASER)
+def erase_accounts(tick: Tick) -> None:
+    """Remove sign-ins, photos and words of users who have left."""
+    from functions.use_cases.privacy.erase_accounts import erase_accounts as use_case
+
+    run_cron(tick, use_case)
 
 
 @on_schedule(schedule="*/15 * * * *", **GUARD, secrets=[params.ALERT_WEBHOOK_SECRET])

@@ -44,6 +44,8 @@ class Event(StrEnum):
     ROLLOUT_STOPPED = "rollout_stopped"
     STOP_UNRECORDED = "stop_unrecorded"
     STAGE_REFUSED = "stage_refused"
+    ACCOUNT_CLOSED = "account_closed"
+    ACCOUNT_ERASED = "account_erased"
     CACHE_FAILED = "cache_failed"
     INSTANT_FAILED = "instant_failed"
     FAILED_OVER = "failed_over"

@@ -125,6 +125,12 @@ class Deps:
 
         return AlertWebhook(self.settings.alert_webhook_url, self.settings.alert_webhook_secret, self.clock)
 
+    def delete_sign_in(self, uid: str) -> None:
+        """Remove a user's sign-in; see `adapters.identity.delete_sign_in`."""
+        from functions.adapters.identity import delete_sign_in
+
+        delete_sign_in(uid)
+
     def prepare_photo(self, data: bytes, rules: ImageRules) -> bytes:
         """Check a photo and make it small; see `adapters.images.prepare`."""
         from functions.adapters.images import prepare

@@ -44,6 +44,13 @@ ACCOUNTS: dict[str, tuple[Grant, ...]] = {
     ),
     "ecolane-webhook": (_DOCUMENTS, _LOGS),
     "ecolane-crons": (_DOCUMENTS, _LOGS),
+    "ecolane-eraser": (
+        _DOCUMENTS,
+        _LOGS,
+        Grant("storage.objectViewer", "bucket", "photos of users who left are found"),
+        Grant("storage.objectUser", "bucket", "and deleted", below="users/"),
+        Grant("firebaseauth.admin", "project", "their sign-ins are deleted"),
+    ),
     "ecolane-guard": (_DOCUMENTS, _LOGS, _PUSHES),
     "ecolane-operators": (
         _DOCUMENTS,

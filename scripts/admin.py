@@ -13,7 +13,19 @@ if __package__ in {None, ""}:  # started as a file: what it imports lies beside 
 
 import typer
 
-from scripts.operators import blocking, claims, plans, prices, repair, rollouts, settings, spending, stories, users
+from scripts.operators import (
+    blocking,
+    claims,
+    leaving,
+    plans,
+    prices,
+    repair,
+    rollouts,
+    settings,
+    spending,
+    stories,
+    users,
+)
 from scripts.operators import dead_letters as letters
 from scripts.operators import grants as money
 from scripts.operators import status as overview
@@ -39,6 +51,7 @@ CHANGES: tuple[Callable[..., None], ...] = (
     plans.set_plan,
     blocking.block,
     blocking.unblock,
+    leaving.erase,
     repair.repair,
     letters.retry,
     claims.operator,

@@ -177,9 +177,15 @@ class MemoryFiles:
         """Remove a batch's files, as far as they are there."""
         self._call("delete_batch_files", lambda: self._delete(f"batches/{batch_id}/"))
 
-    def _delete(self, folder: str) -> None:
-        for path in [path for path in self.objects if path.startswith(folder)]:
+    def delete_uploads(self, uid: str, most: int) -> int:
+        """Remove a user's photos, so many at the most. Returns how many there were."""
+        return self._call("delete_uploads", lambda: self._delete(f"users/{uid}/uploads/", most))
+
+    def _delete(self, folder: str, most: int | None = None) -> int:
+        found = [path for path in self.objects if path.startswith(folder)][:most]
+        for path in found:
             del self.objects[path]
+        return len(found)
 
     def _stored(self, path: str) -> bytes:
         if path not in self.objects:
@@ -262,6 +268,7 @@ class InProcessCloud:
         self.openai = OpenAIStandIn(clock=self.clock, answers=sample_answers.answers, **standin)
         self.files = MemoryFiles()
         self.messaging = MemoryMessaging()
+        self.deleted_sign_ins: set[str] = set()
         self.interrupt: Interrupt = _uninterrupted
         self.client = in_process_client(self.firestore, PROJECT, wait=wait, intercept=self._intercept)
         self.deps = self.new_process()
@@ -281,6 +288,7 @@ class InProcessCloud:
                 "recognise_photo": recognised,
                 "store": FirestoreStore(self.client),
                 "messaging": self.messaging,
+                "delete_sign_in": self._delete_sign_in,
                 "files": _Interrupted("storage", self.files, self),
                 "provider": _Interrupted("openai", WatchedOpenAI(openai, deps), self),
                 "anthropic": self._anthropic_of(deps),
@@ -349,6 +357,11 @@ class InProcessCloud:
     def operator(self) -> OperatorDeps:
         """Return the dependencies of an operator's command."""
         return replaced(OperatorDeps(self.deps.settings, self.clock), store=OperatorStore(self.client))
+
+    def _delete_sign_in(self, uid: str) -> None:
+        self.interrupt("auth.delete_user", "before")
+        self.deleted_sign_ins.add(uid)
+        self.interrupt("auth.delete_user", "after")
 
     def _intercept(self, rpc: str, proceed: Callable[[], list[bytes]]) -> list[bytes]:
         self.interrupt(f"firestore.{rpc}", "before")

@@ -78,7 +78,7 @@ def from_schema(
         return from_schema(definitions[reference.removeprefix("#/$defs/")], known, name, definitions)
     if choices := schema.get("anyOf"):
         return st.one_of([from_schema(choice, known, name, definitions) for choice in choices])
-    if values := schema.get("enum"):
+    if values := schema.get("enum", [schema["const"]] if "const" in schema else None):
         return st.sampled_from(list(values))
     if schema["type"] == "object":
         return _object(schema, known, definitions)

@@ -83,7 +83,7 @@ def _values(part: Schema, definitions: Schema, where: str, marks: Marks) -> Iter
         yield from _values(definitions[reference.removeprefix("#/$defs/")], definitions, where, marks)
     for choice in part.get("anyOf", ()):
         yield from _values(choice, definitions, where, marks)
-    yield from part.get("enum", ())[:1]
+    yield from (*part.get("enum", ())[:1], *([part["const"]] if "const" in part else ()))
     kind = part.get("type")
     if kind == "string":
         yield from marks.forms(where)

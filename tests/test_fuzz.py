@@ -101,14 +101,15 @@ class Town:
     def examine(self) -> None:
         """Check the books: every balance is the sum of its ledger, and no job is there that nobody paid for."""
         client = self.wire.cloud.client
-        paid: set[str] = set()
+        paid: dict[str, str] = {}
         for uid in UIDS:
             entries = [entry.to_dict() or {} for entry in client.collection("users", uid, "ledger").stream()]
             wallet = client.document("users", uid, "wallet", "main").get().to_dict() or {}
             assert wallet["balance"] == sum(entry["delta"] for entry in entries) >= 0
-            paid |= {f"{uid} {entry['ref']}" for entry in entries if entry["reason"] == "charge"}
-        jobs = {f"{(job.to_dict() or {})['uid']} {job.id}" for job in client.collection("aiJobs").stream()}
-        assert jobs == paid
+            paid |= {entry["ref"]: uid for entry in entries if entry["reason"] == "charge"}
+        jobs = {job.id: (job.to_dict() or {})["uid"] for job in client.collection("aiJobs").stream()}
+        assert jobs.keys() == paid.keys()
+        assert all(uid in (paid[job], "") for job, uid in jobs.items())  # whoever has left is named nowhere
         assert {user.id for user in client.collection("users").list_documents()} == set(UIDS)
 
 

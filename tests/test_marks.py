@@ -31,6 +31,10 @@ from tests.marks import Marks, marked, misfits
 from tests.steps import listed
 from tests.wire import Wire, id_token, names, new_wire, operator_token
 
+LEAVING = "delete_account"
+LASTING = [name for name in names("callable") if name != LEAVING]
+"""Callables after which a user is still there."""
+
 SCHEDULERS = {"X-CloudScheduler": "true", "X-CloudScheduler-JobName": "tick"}
 HEADERS = (
     "User-Agent",
@@ -156,7 +160,7 @@ class Town:
         """Have Ann call every function in form, and out of form, with marks in all that she sends."""
         headers = {header: self.ann.new(f"header {header}") for header in HEADERS}
         jobs: list[str] = []
-        for name in names("callable"):
+        for name in LASTING:
             path = f"users/ann/uploads/{self.ann.new(f'file name, {name}')}.jpg"
             request = marked(name, self.ann, {"imagePath": path, **({"jobId": jobs[-1]} if jobs else {})})
             self.photo(path)
@@ -194,7 +198,7 @@ class Town:
         jobs = [each.id for each in self.cloud.client.collection("aiJobs").stream()]
         bob = Marks("bob")
         self.cloud.upload("bob", "can.jpg", self.cloud.files.objects[next(iter(self.cloud.files.objects))])
-        for name in names("callable"):
+        for name in LASTING:
             for job in jobs[:3] or ["0" * 32]:
                 given = {"jobId": job, "imagePath": "users/bob/uploads/can.jpg", "requestId": f"request-{job[:20]}"}
                 answer = self.wire.call(name, marked(name, bob, given), self.tokens["bob"])
@@ -205,6 +209,15 @@ class Town:
             for name in names("schedule"):
                 answer = self.wire.request(name, **SCHEDULERS)
                 self.answers.append(f"{name}: {answer.get_data(as_text=True)}")
+
+    def leave(self) -> None:
+        """Have Ann delete her account, with marks in what she sends out of form."""
+        request = marked(LEAVING, self.ann, {})
+        for each in (*misfits(request, LEAVING, self.ann), request):
+            self.wire.call(LEAVING, each, self.tokens["ann"])
+        for name in names("schedule"):
+            answer = self.wire.request(name, **SCHEDULERS)
+            self.answers.append(f"{name}: {answer.get_data(as_text=True)}")
 
     def outputs(self) -> dict[str, str]:
         """Return what has come out, but for logs, by where."""
@@ -278,6 +291,7 @@ def test_nothing_comes_out_where_it_does_not_belong(
     town.look(ticks=6)
     town.configure()
     town.look(ticks=1)
+    town.leave()
     written = capfd.readouterr()
     logged = (written.out + written.err).encode().decode("unicode_escape", "replace")
     logged += "\n".join(caplog.handler.format(record) for record in caplog.records)

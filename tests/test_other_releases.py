@@ -17,6 +17,7 @@ from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
 from functions.use_cases.jobs.recover_jobs import recover_jobs
 from functions.use_cases.operations.guard_budget import guard_budget
+from functions.use_cases.privacy.erase_accounts import erase_accounts
 from functions.use_cases.refresh.refresh_credits import refresh_credits
 from scripts.inprocess import InProcessCloud
 from scripts.sample_calls import sample_calls
@@ -26,7 +27,7 @@ from tests.wire import Wire, content, id_token, new_wire, operator_token
 FOLDER = Path(__file__).parent / "documents"
 LAST = json.loads((FOLDER / "last_release.json").read_text(encoding="utf-8"))
 NEXT = json.loads((FOLDER / "next_release.json").read_text(encoding="utf-8"))["changes"]
-CRONS = (refresh_credits, submit_batches, poll_batches, recover_jobs, guard_budget)
+CRONS = (refresh_credits, submit_batches, poll_batches, recover_jobs, erase_accounts, guard_budget)
 
 
 def decoded(value: Any) -> Any:
@@ -106,9 +107,10 @@ def test_every_cron_reads_them(wire: Wire) -> None:
 
 def test_what_a_release_does_not_know_stays_as_it_is(wire: Wire) -> None:
     """After every function has run: unknown fields and values are where the newer release has put them, also in
-    documents, maps and lists that are written as a whole."""
+    documents, maps and lists that are written as a whole. Only whoever leaves leaves nothing."""
     for name, data in requests().items():
-        call(wire, name, data)
+        if name != "delete_account":
+            call(wire, name, data)
     for cron in CRONS:
         cron(wire.cloud.deps)
     if not wire.cloud.client.document("batches/from-tomorrow").get().exists:

@@ -10,6 +10,7 @@ the future if this machine's clock is a second behind the issuer's.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from http import HTTPStatus
 from time import monotonic
@@ -76,6 +77,12 @@ def verified_user(id_token: str, *, check_revoked: bool) -> dict[str, Any]:
 def verified_app(app_check_token: str) -> dict[str, Any]:
     """Return an App Check token's claims; `sub` is the app's id. Raises InvalidTokenError or IdentityDownError."""
     return _claims(_app_claims, app_check_token)
+
+
+def delete_sign_in(uid: str) -> None:
+    """Remove a user's sign-in, with e-mail address and all. One that is gone is no error."""
+    with suppress(auth.UserNotFoundError):
+        auth.delete_user(uid)
 
 
 class _Kept:

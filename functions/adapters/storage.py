@@ -8,7 +8,7 @@ batches/{batchId}/jobs.jsonl    the batch's list of jobs, a BatchMember a line
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import timedelta
 from functools import cache
 from time import monotonic
@@ -27,7 +27,7 @@ from google.cloud.storage.fileio import BlobReader
 from google.cloud.storage.retry import DEFAULT_RETRY
 
 from functions.core.batches.manifest import BatchManifest
-from functions.core.jobs.uploads import IMAGE_BYTES_MAX
+from functions.core.jobs.uploads import IMAGE_BYTES_MAX, upload_folder
 from functions.core.shared.errors import ImageNotFound, InvalidImage
 from functions.core.shared.photos import PhotoProblem
 
@@ -113,11 +113,19 @@ class StorageFiles:
 
     def delete_batch_files(self, batch_id: str) -> None:
         """Remove a batch's files. Those that are gone already are no error."""
-        for blob in self._bucket.list_blobs(prefix=f"batches/{batch_id}/", **_LIMITS):
-            try:
+        self._delete(f"batches/{batch_id}/")
+
+    def delete_uploads(self, uid: str, most: int) -> int:
+        """Remove a user's photos, so many at the most. Returns how many there were."""
+        return self._delete(upload_folder(uid), most)
+
+    def _delete(self, prefix: str, most: int | None = None) -> int:
+        found = 0
+        for blob in self._bucket.list_blobs(prefix=prefix, max_results=most, **_LIMITS):
+            found += 1
+            with suppress(exceptions.NotFound):
                 blob.delete(**_LIMITS)
-            except exceptions.NotFound:
-                continue
+        return found
 
     @contextmanager
     def _writing(self, path: str) -> Iterator[IO[bytes]]:

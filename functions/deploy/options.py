@@ -62,5 +62,8 @@ BATCHES: Options = {**WORKERS, "memory": MemoryOption.GB_1, "service_account": "
 SWEEP: Options = {**WORKERS, "max_instances": 2}
 """A cron of which one run at a time is enough; the second instance is for a tick that comes twice."""
 
+ERASER: Options = {**SWEEP, "service_account": "ecolane-eraser@"}
+"""A cron that removes users' photos and sign-ins, which nobody else may."""
+
 GUARD: Options = {**SWEEP, "service_account": "ecolane-guard@"}
 """The budget's guard, which alone pushes alerts and signs them."""

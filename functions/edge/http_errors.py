@@ -30,6 +30,7 @@ CODES: dict[type[errors.EcolaneError], FunctionsErrorCode] = {
     refusals.AlreadySubscribed: FunctionsErrorCode.FAILED_PRECONDITION,
     refusals.NothingBought: FunctionsErrorCode.NOT_FOUND,
     refusals.BillingUnavailable: FunctionsErrorCode.UNAVAILABLE,
+    errors.AccountDeleted: FunctionsErrorCode.PERMISSION_DENIED,
     errors.InsufficientTokens: FunctionsErrorCode.FAILED_PRECONDITION,
     errors.PriceChanged: FunctionsErrorCode.FAILED_PRECONDITION,
     errors.SettingsChanged: FunctionsErrorCode.FAILED_PRECONDITION,

@@ -124,7 +124,8 @@ def _update_p95(started: "Browser", cloud: LocalCloud) -> float:
 
 
 def _bytes(started: "Browser", cloud: LocalCloud) -> int:
-    """Return the bytes of the files of a first visit to the operators' page, each compressed as Firebase Hosting does."""
+    """Return the bytes of the files of a first visit to the operators' page, each compressed as Firebase Hosting
+    does."""
     context = started.new_context()
     sizes: dict[str, int] = {}
     page = context.new_page()

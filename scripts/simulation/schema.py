@@ -19,7 +19,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "str?": "planSeller",
         "map": "today",
         "list": "pushTokens recent",
-        "time?": "contactAt nextRefreshAt blockedAt planUntil",
+        "time?": "contactAt nextRefreshAt blockedAt planUntil closedAt",
         "int?": "refreshShard",
         "time": "createdAt updatedAt",
     },
@@ -32,6 +32,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "time": "ts",
     },
     "releasedTokens/*": {"time": "expireAt"},
+    "deletions/*": {"time": "requestedAt nextAt", "int": "failures", "list": "days"},
     "devices/*": {"str": "day", "int": "bonus manual", "time": "expireAt"},
     "aiJobs/*": {
         "str": "uid imagePath requestedMode mode region language day status openedBy",

@@ -395,6 +395,7 @@ QUERIES: dict[str, Callable[[OperatorStore], object]] = {
     "due_batches": lambda store: store.due_batches([BatchState.BUILDING, BatchState.UPLOADED], NOW, 5),
     "list_entries": lambda store: store.list_entries("ana", None, 5),
     "list_entries, next page": lambda store: store.list_entries("ana", 3, 5),
+    "due_deletions": lambda store: store.due_deletions(NOW, 5),
     "released": lambda store: store.released({("ana", "token")}),
     "due_wallets": lambda store: store.due_wallets(range(SHARDS), NOW, 5),
     "budget_days": lambda store: store.budget_days("2026-11-01", "2026-11-30"),

@@ -415,6 +415,15 @@ describe("refusals", () => {
     assert.equal((await app.call("get_wallet")).balance, 10);
   });
 
+  test("a user who leaves is let in nowhere any more", async () => {
+    const app = await App.signedIn();
+    await app.call("get_wallet");
+    const { closedAt, erasedBy } = await app.call("delete_account", { confirm: "DELETE" });
+    assert.ok(Date.parse(closedAt) < Date.parse(erasedBy));
+    await refused(app.call("get_wallet"), "ACCOUNT_DELETED");
+    assert.equal((await app.call("delete_account", { confirm: "DELETE" })).closedAt, closedAt);
+  });
+
   test("a budget that is used up closes the instant lane at once, and says until when", async () => {
     const app = await App.signedIn();
     await admin.call("admin_set_config", { changes: { budget: { dailyLimitMicros: 0 } } });

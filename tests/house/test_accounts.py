@@ -29,6 +29,8 @@ PAGE = (Path(__file__).parents[2] / "SECURITY.md").read_text(encoding="utf-8")
 SCHEDULERS = {"X-CloudScheduler": "true", "X-CloudScheduler-JobName": "tick"}
 SECRET = "whsec_" + base64.b64encode(b"a secret of these tests").decode()
 READS = {"read_photo", "read_input", "read_manifest"}
+LISTS = {"delete_batch_files", "delete_uploads"}
+"""What has to find objects first: a role below a folder does not let anybody list it."""
 
 Used = dict[str, set[str]]
 """The roles and secrets that each function has used."""
@@ -42,14 +44,13 @@ def needed(call: str) -> set[str]:
             return {"datastore.user"}
         case "storage":
             signing = {"iam.serviceAccountTokenCreator"} if what == "put_photo" else set()
-            return {"storage.objectViewer" if what in READS else "storage.objectUser"} | signing
+            listing = {"storage.objectViewer"} if what in LISTS else set()
+            return {"storage.objectViewer" if what in READS else "storage.objectUser"} | signing | listing
         case "openai":
             return {"OPENAI_WEBHOOK_SECRET" if what == "read_webhook" else "OPENAI_API_KEY"}
-        case "anthropic":
-            return {"ANTHROPIC_API_KEY"}
-        case "stripe" | "revenuecat":
+        case "anthropic" | "stripe" | "revenuecat":
             return {f"{where.upper()}_API_KEY"}
-    return {call}
+    return {"firebaseauth.admin"} if where == "auth" else {call}
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +141,7 @@ def live(wire: Wire) -> None:
     hook(wire, "stripe_webhook", "Stripe-Signature", {"type": "invoice.paid", "data": {"object": {"id": "in_1"}}})
     tested = {"event": {"type": "TEST", "app_user_id": "ann"}}
     hook(wire, "revenuecat_webhook", "X-RevenueCat-Webhook-Signature", tested)
+    call("delete_account", id_token("eve"), confirm="DELETE")
     for name in names("callable"):
         if name not in called:
             call(name, root, **sample_calls("root")[name])
@@ -194,15 +196,16 @@ def test_no_function_is_given_a_secret_that_it_does_not_use(used: Used) -> None:
     assert not found, f"main.py: remove secrets that these functions do not use: {found}"
 
 
-def test_only_batches_write_and_only_below_their_folder() -> None:
-    """No function can change or remove what a user has uploaded."""
+def test_two_accounts_write_and_each_below_its_folder() -> None:
+    """Only the eraser, which no user can call, can change or remove what a user has uploaded."""
     writers = {
         (account, grant.below)
         for account, grants in ACCOUNTS.items()
         for grant in grants
         if grant.on == "bucket" and grant.role != "storage.objectViewer"
     }
-    assert writers == {("ecolane-batches", "batches/")}, "scripts/accounts.py: let others read the bucket only"
+    expected = {("ecolane-batches", "batches/"), ("ecolane-eraser", "users/")}
+    assert writers == expected, "scripts/accounts.py: let others read the bucket only"
 
 
 def test_the_security_page_has_every_role() -> None:
@@ -232,6 +235,7 @@ def test_the_commands_are_what_a_shell_takes(tmp_path: Path) -> None:
     calls = (tmp_path / "calls").read_text(encoding="utf-8").splitlines()
     expected = sum(len(grants) + 2 for grants in ACCOUNTS.values())  # its description, and Remote Config's role
     assert len(calls) == expected
-    (conditional,) = (call for call in calls if "startsWith" in call)
-    folder = "projects/_/buckets/eco.appspot.com/objects/batches/"
-    assert f'|title=batches,expression=resource.name.startsWith("{folder}")|' in conditional
+    conditional = [call for call in calls if "startsWith" in call]
+    for each, name in zip(conditional, ("batches", "users"), strict=True):
+        folder = f"projects/_/buckets/eco.appspot.com/objects/{name}/"
+        assert f'|title={name},expression=resource.name.startsWith("{folder}")|' in each

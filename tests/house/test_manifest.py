@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from functions.core.config.runtime import RuntimeConfig
 from functions.core.refresh.worker_shards import WORKERS_MAX
 from functions.core.rollouts.flags import Flag
-from functions.core.shared.time_limits import CALL_TIMEOUT, FUNCTION_TIMEOUT
+from functions.core.shared.time_limits import CALL_TIMEOUT, CRON_MINUTES, FUNCTION_TIMEOUT
 from functions.deploy import params
 from functions.deploy.options import INSTANCES_MAX
 from functions.deploy.shop import params as shop
@@ -95,7 +95,7 @@ def test_a_function_is_deployed_under_its_own_name() -> None:
 def test_schedules_are_in_unix_cron() -> None:
     """Only then does Scheduler send the schedule's own time, by which a repeated tick is known."""
     schedules = [endpoint["scheduleTrigger"]["schedule"] for endpoint in crons()]
-    assert len(schedules) == 8
+    assert len(schedules) == len(CRON_MINUTES)
     assert all(len(schedule.split()) == 5 for schedule in schedules)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from functions.core.shared.errors import AccountBlocked
+from functions.core.shared.errors import AccountBlocked, AccountDeleted
 from functions.core.shared.time_limits import CRON_MINUTES
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
@@ -203,6 +203,20 @@ def test_a_blocked_user_has_no_photo_classified(cloud: InProcessCloud, run: Run)
         ("block", "breaks the rules"),
         ("unblock", "a mistake"),
     ]
+
+
+def test_a_user_is_erased_by_command(cloud: InProcessCloud, run: Run) -> None:
+    """On record, and once: then there is no such account."""
+    classify(cloud, "request-1")
+    result = run("erase", "ann", "--why", "asked by mail", "--yes", "--json")
+    assert json.loads(result.stdout)["closed"] is True
+    with pytest.raises(AccountDeleted):
+        classify(cloud, "request-2")
+    assert [(entry["action"], entry["target"], entry["why"]) for entry in audit(cloud)] == [
+        ("erase", "ann", "asked by mail")
+    ]
+    again = run("erase", "ann", "--why", "asked by mail", "--yes")
+    assert (again.exit_code, again.stderr.count("deleted")) == (1, 1)
 
 
 def test_a_grant_passes_the_cap(cloud: InProcessCloud, run: Run) -> None:

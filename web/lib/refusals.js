@@ -23,6 +23,7 @@ const TEXTS = {
   AUTH_UNAVAILABLE: () => "We could not verify your sign-in just now. Try again.",
   STORE_UNAVAILABLE: () => "We could not reach our database just now. Try again.",
   DATA_DAMAGED: () => "There is a problem with your data. We have been notified; nothing was charged.",
+  ACCOUNT_DELETED: () => "You have deleted this account. Sign out, and start with another one.",
   ACCOUNT_BLOCKED: () => "This account is blocked and cannot classify photos. Contact support.",
   PURCHASE_NOT_HERE: () => "This is not sold here.",
   UNKNOWN_PRODUCT: () => "This is not sold any more. Reload the page.",

@@ -13,6 +13,7 @@ export const REASONS = {
   grant: "Granted by operators",
   buy: "Bought",
   period: "Subscriptions",
+  close: "Given up by users who left",
   charge: "Photos",
   upgrade: "Upgrades",
   refund: "Refunds",

@@ -16,6 +16,7 @@ const WORDS = {
   grant: "From our team",
   buy: "Tokens bought",
   period: "Subscription",
+  close: "Account deleted",
 };
 
 export function useWallet(cloud) {

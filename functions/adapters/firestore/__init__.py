@@ -5,11 +5,11 @@ from functions.adapters.firestore.batches import StoredBatch
 from functions.adapters.firestore.budget import BudgetDocuments
 from functions.adapters.firestore.client import connected
 from functions.adapters.firestore.config import SettingsDocuments
+from functions.adapters.firestore.deletions import DeletionDocuments
 from functions.adapters.firestore.insights import UsageDocuments
 from functions.adapters.firestore.jobs import StoredJob
 from functions.adapters.firestore.operations import OperationDocuments
 from functions.adapters.firestore.payments import PaymentDocuments, StoredBilling
-from functions.adapters.firestore.profiles import ProfileDocuments
 from functions.adapters.firestore.queue import QueueDocuments
 from functions.adapters.firestore.reading import DamagedDocumentError, Found
 from functions.adapters.firestore.refresh import RefreshDocuments
@@ -32,7 +32,7 @@ __all__ = [
 
 class FirestoreStore(
     QueueDocuments,
-    ProfileDocuments,
+    DeletionDocuments,
     OperationDocuments,
     RefreshDocuments,
     BudgetDocuments,

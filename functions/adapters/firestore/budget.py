@@ -233,7 +233,7 @@ class BudgetDocuments(ShardDocuments):
         query = self._client.collection("aiJobs").where("day", "==", day).order_by("__name__")
         found = query.select(["uid"]).limit(limit).stream()
         uids = [each.fields.get("uid") for each in found]
-        return [uid for uid in uids if isinstance(uid, str)]
+        return [uid for uid in uids if isinstance(uid, str) and uid]  # not of users who are erased
 
     def write_user_costs(self, day: str, users: dict[str, int], now: datetime) -> None:
         """Store in a day's book who has cost how much, as of now. One write."""

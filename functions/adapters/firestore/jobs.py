@@ -13,7 +13,7 @@ from functions.adapters.firestore.query import DESCENDING, Collection, Query
 from functions.adapters.firestore.reading import Found, all_sound, sound
 from functions.adapters.firestore.transactions import Transaction, Writes
 from functions.adapters.firestore.values import Snapshot
-from functions.adapters.firestore.wallet import StoredWallet, WalletDocuments, as_wallet
+from functions.adapters.firestore.wallet import StoredWallet, WalletDocuments, open_or_none
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, Outcome, guarded_bulk, guarded_update, run_transaction
 from functions.core.budget.holds import Hold, NoRoom, settling
 from functions.core.cache.entries import Remembered
@@ -233,7 +233,7 @@ class JobDocuments(WalletDocuments, ShardDocuments, CacheDocuments):
             stored = _job_or_none(job_read)
             if stored is None:
                 return None
-            wallet = as_wallet(wallet_read) or self._wallet_in(transaction, uid)
+            wallet = open_or_none(wallet_read) if wallet_read.exists else self._wallet_in(transaction, uid)
             decided = decide(transaction, wallet, stored.job)
             if not isinstance(decided, Settled):
                 return stored if decided is None else decided

@@ -8,7 +8,7 @@ from functions.adapters.firestore.query import Collection
 from functions.adapters.firestore.reading import Found, all_sound, sound
 from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.values import Snapshot
-from functions.adapters.firestore.wallet import WalletDocuments, as_wallet
+from functions.adapters.firestore.wallet import WalletDocuments, open_or_none
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_update, run_transaction
 from functions.core.payments.billing import Billing, Books, Look
 from functions.core.payments.checkouts import Checkout
@@ -65,7 +65,7 @@ class PaymentDocuments(WalletDocuments):
                 payments |= {each.payment_id: each for each in self.held_packs(look.uid, transaction)}
             payers = sorted({look.uid, *(each.uid for each in payments.values() if each.uid)})
             read = self._client.get_all([self._wallet_ref(uid) for uid in payers], transaction)
-            wallets = dict(zip(payers, map(as_wallet, read), strict=True))
+            wallets = dict(zip(payers, map(open_or_none, read), strict=True))
             before = Books(_stored_billing(billing).billing, payments, wallets)
             after = decide(before)
             self._write_books(transaction, look.uid, before, after)

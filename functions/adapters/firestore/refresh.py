@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from functions.adapters.firestore.dead_letters import DeadLetterDocuments
 from functions.adapters.firestore.transactions import Transaction, Writes
 from functions.adapters.firestore.values import Snapshot
-from functions.adapters.firestore.wallet import WalletDocuments, as_wallet
+from functions.adapters.firestore.wallet import WalletDocuments, open_or_none
 from functions.adapters.firestore.writes import run_transaction
 from functions.core.shared.dead_letters import DeadLetter
 from functions.core.shared.records import Fields, problems
@@ -94,7 +94,7 @@ class RefreshDocuments(WalletDocuments, DeadLetterDocuments):
         """
 
         def body(transaction: Transaction) -> Account | None:
-            wallet = as_wallet(self._client.get(self._wallet_ref(uid), transaction))
+            wallet = open_or_none(self._client.get(self._wallet_ref(uid), transaction))
             account = decide(wallet) if wallet else None
             if account is not None:
                 self._write_account(transaction, uid, account)

@@ -10,7 +10,7 @@ from functions.adapters.firestore.reading import sound
 from functions.adapters.firestore.transactions import Transaction, Writes
 from functions.adapters.firestore.values import Snapshot
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, run_transaction
-from functions.core.shared.errors import EcolaneError
+from functions.core.shared.errors import AccountDeleted, EcolaneError
 from functions.core.shared.utc_days import day_of
 from functions.core.wallet.accounts import Account, reopened_account
 from functions.core.wallet.ledger import LedgerEntry, Reason, Wallet, entry_id
@@ -32,14 +32,14 @@ class WalletDocuments(Documents):
     """Reads and writes of wallets. Every change of a balance is a transaction that writes its ledger entry too."""
 
     def get_wallet(self, uid: str) -> Wallet | None:
-        """Read a wallet. One read."""
+        """Read a wallet. One read. Raises AccountDeleted if it is closed, as everything here does that would use it."""
         stored = self.look_at_wallet(uid)
         return stored.wallet if stored else None
 
     def look_at_wallet(self, uid: str) -> StoredWallet | None:
         """Read a wallet that may be written under its version. One read."""
         snapshot = self._client.get(self._wallet_ref(uid))
-        wallet = as_wallet(snapshot)
+        wallet = in_use(as_wallet(snapshot))
         return StoredWallet(wallet, snapshot.update_time) if wallet else None
 
     def open_wallet(self, uid: str, decide: Callable[[Wallet | None], Account]) -> Wallet:
@@ -108,7 +108,7 @@ class WalletDocuments(Documents):
 
         None on first contact, which is known by one further read: there is no welcome entry.
         """
-        wallet = as_wallet(self._client.get(self._wallet_ref(uid), transaction))
+        wallet = in_use(as_wallet(self._client.get(self._wallet_ref(uid), transaction)))
         if wallet is not None:
             return wallet
         welcome = self._ledger(uid).document(entry_id(Reason.WELCOME, None))
@@ -118,7 +118,7 @@ class WalletDocuments(Documents):
         entries = [as_entry(found) for found in query.stream(transaction)]
         if len(entries) == LEDGER_READ_MAX:
             raise RuntimeError(f"the wallet of {uid} is gone and its ledger too long to make it anew here")
-        return reopened_account(entries, entries[-1].ts).wallet
+        return in_use(reopened_account(entries, entries[-1].ts).wallet)
 
     def _device_in(self, transaction: Transaction, ref: str) -> DeviceDay | None:
         snapshot = self._client.get(ref, transaction)
@@ -151,3 +151,16 @@ def as_entry(snapshot: Snapshot) -> LedgerEntry:
 def as_wallet(snapshot: Snapshot) -> Wallet | None:
     """Return the wallet in a snapshot, None if there is none. Raises DamagedDocumentError if it does not validate."""
     return sound(snapshot, lambda each: Wallet.model_validate(each.fields)) if snapshot.exists else None
+
+
+def open_or_none(snapshot: Snapshot) -> Wallet | None:
+    """Return the wallet in a snapshot, None if there is none or it is closed: nobody is there to give anything to."""
+    wallet = as_wallet(snapshot)
+    return wallet if wallet and wallet.closed_at is None else None
+
+
+def in_use(wallet: Wallet | None) -> Wallet | None:
+    """Return a wallet as it is. Raises AccountDeleted if it is closed."""
+    if wallet is not None and wallet.closed_at is not None:
+        raise AccountDeleted("This account was deleted. Sign out, and sign in with another one.")
+    return wallet

@@ -55,6 +55,7 @@ class AlertKind(StrEnum):
     FAILURES_UNUSUAL = "failures_unusual"
     WAIT_UNUSUAL = "wait_unusual"
     RETENTION_UNUSUAL = "retention_unusual"
+    DELETION_LATE = "deletion_late"
 
 
 _GOOD_DAY = "If this is a good day: admin config set budget.dailyLimitMicros=$20. If not: admin costs --users."
@@ -88,6 +89,7 @@ TO_DO: Mapping[str, str] = {
     AlertKind.FAILURES_UNUSUAL: "Look at instant_failed in the log, and at the last deploy.",
     AlertKind.WAIT_UNUSUAL: "Run admin status: is a cron late, or does the provider keep batches?",
     AlertKind.RETENTION_UNUSUAL: "Look at what has changed for new users: the app's release, prices, answers.",
+    AlertKind.DELETION_LATE: "Look for item_set_aside in the log of erase_accounts: it says what is in the way.",
     AlertKind.PROVIDER_REFUSES: "Pay, or correct what the code names: docs/operations.md, provider_refuses.",
     AlertKind.KEY_REFUSED: "Set a key that works (docs/operations.md, Keys). Photos wait 26 hours for it.",
 }

@@ -12,6 +12,7 @@
     ├── AlreadySubscribed     change the plan where it was bought
     ├── NothingBought         there is nothing to manage: offer what is sold
     ├── BillingUnavailable    call again after `retryAfter` seconds, with the same requestId
+    ├── AccountDeleted        the user has deleted this account: sign out
     ├── InsufficientTokens    earn or wait; `balance` and `price` say how many are missing
     ├── PriceChanged          show the new price and ask again
     ├── SettingsChanged       for operators: show the value now and ask again
@@ -86,6 +87,12 @@ class AccountBlocked(EcolaneError):
     """An operator takes no photos from this user any more. Nothing is charged."""
 
     reason = "ACCOUNT_BLOCKED"
+
+
+class AccountDeleted(EcolaneError):
+    """The user has deleted this account; a token of it may be good for an hour. Nothing is done."""
+
+    reason = "ACCOUNT_DELETED"
 
 
 class InsufficientTokens(EcolaneError):

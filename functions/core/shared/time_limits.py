@@ -18,6 +18,7 @@ CRON_MINUTES: Mapping[str, int] = {
     "poll_batches": 5,
     "recover_jobs": 10,
     "refresh_credits": 5,
+    "erase_accounts": 15,
     "guard_budget": 15,
     "guard_rollouts": 1,
     "plan_ahead": 24 * 60,

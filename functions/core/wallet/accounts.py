@@ -124,6 +124,7 @@ def reopened_account(entries: Iterable[LedgerEntry], now: datetime) -> Account:
         ),
         refreshed_period=next((entry.ref or "" for entry in reversed(history) if entry.reason is Reason.REFRESH), ""),
         recent=tuple(reversed(history))[:RECENT_ENTRIES_MAX],
+        closed_at=next((entry.ts for entry in history if entry.reason is Reason.CLOSE), None),
     )
 
 

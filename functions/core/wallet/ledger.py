@@ -43,6 +43,7 @@ class Reason(StrEnum):
     GRANT = "grant"
     BUY = "buy"
     PERIOD = "period"
+    CLOSE = "close"
 
 
 SPENDING = frozenset({Reason.CHARGE, Reason.UPGRADE, Reason.REFUND})
@@ -96,7 +97,8 @@ class Wallet(Kept):
     `points` is the lifetime's, for the leaderboard; `points - converted_points` can be converted. Plan and push tokens
     save a charge a read; `core.refresh.refresh` explains `refresh` and `contact_at`. `plan_seller` sold the plan, which
     ends at `plan_until` if nothing more is paid; both are None for one that an operator has set. `blocked_at`: since
-    when an operator takes no photos from the user.
+    when an operator takes no photos from the user. `closed_at`: since when the account is deleted, see
+    `core.privacy.deletion`.
     """
 
     balance: Count
@@ -122,6 +124,7 @@ class Wallet(Kept):
     refresh_shard: int | None = None
     refreshed_period: Day | Literal[""] = ""
     blocked_at: AwareDatetime | None = None
+    closed_at: AwareDatetime | None = None
     refresh_failures: Count = 0
     recent: tuple[LedgerEntry, ...] = ()
     created_at: AwareDatetime

@@ -1,0 +1,82 @@
+"""Accounts that are deleted: `deletions/{uid}`, and all that names a user."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from functions.adapters.firestore.cache import CacheDocuments
+from functions.adapters.firestore.profiles import ProfileDocuments
+from functions.adapters.firestore.reading import Found, all_sound
+from functions.adapters.firestore.transactions import Transaction
+from functions.adapters.firestore.values import Snapshot
+from functions.adapters.firestore.wallet import as_wallet
+from functions.adapters.firestore.writes import run_transaction
+from functions.core.privacy.deletion import Deletion, requested
+from functions.core.wallet.accounts import Account
+from functions.core.wallet.ledger import LedgerEntry, Wallet
+
+WORDS_PER_COMMIT = 300
+"""Entries whose words are removed at once; Firestore takes 500 writes a commit."""
+
+
+class DeletionDocuments(ProfileDocuments, CacheDocuments):
+    """Reads and writes of accounts that are deleted."""
+
+    def close_account(self, uid: str, now: datetime, decide: Callable[[Wallet | None], Account]) -> Wallet:
+        """Close a wallet, remove profile and cache, and note the deletion, in one transaction: two reads, five writes,
+        and one for each token that pushes go to. One that is closed is returned as it is."""
+
+        def body(transaction: Transaction) -> Wallet:
+            refs = [self._profile_ref(uid), self._wallet_ref(uid)]
+            profile, stored = self._client.get_all(refs, transaction)
+            found = as_wallet(stored)
+            if found is not None and found.closed_at is not None:
+                return found
+            wallet = found or self._wallet_in(transaction, uid)
+            account = decide(wallet)
+            self._write_account(transaction, uid, account)
+            devices = profile.fields.get("devices", {}).values()
+            tokens = {each["pushToken"] for each in devices} | set(wallet.push_tokens if wallet else ())
+            self._write_releases(transaction, uid, tokens, now)
+            transaction.delete(self._profile_ref(uid)).delete(self._cache_ref(uid))
+            transaction.set(self._deletion_ref(uid), requested(now).model_dump(by_alias=True))
+            return account.wallet
+
+        return run_transaction(self._client.transaction(), body)
+
+    def due_deletions(self, now: datetime, limit: int) -> Found[tuple[str, Deletion]]:
+        """Read what is to be erased now, longest due first. A read each, one if there are none."""
+        query = self._client.collection("deletions").where("nextAt", "<=", now).order_by("nextAt").limit(limit)
+        return all_sound(query.stream(), _as_deletion)
+
+    def put_deletion(self, uid: str, deletion: Deletion) -> None:
+        """Store when an account is looked at again. One write."""
+        self._client.batch().set(self._deletion_ref(uid), deletion.model_dump(by_alias=True)).commit()
+
+    def end_deletion(self, uid: str) -> None:
+        """Forget a deletion that is done. One write."""
+        self._client.batch().delete(self._deletion_ref(uid)).commit()
+
+    def remove_words(self, uid: str, entries: list[LedgerEntry]) -> None:
+        """Take what a user, or an operator, has written out of entries. A write each."""
+        for start in range(0, len(entries), WORDS_PER_COMMIT):
+            writes = self._client.batch()
+            for entry in entries[start : start + WORDS_PER_COMMIT]:
+                writes.update(self._ledger(uid).document(entry.entry_id), {"detail": None})
+            writes.commit()
+
+    def forget_costs(self, uid: str, days: Sequence[str]) -> None:
+        """Take a user out of the books of these days, where the most expensive ones are named. A read each, and a write
+        for each that names the user; sums stay."""
+        refs = [self._client.document("budget", day) for day in days]
+        for book in self._client.get_all(refs) if refs else ():
+            users = book.fields.get("users", {})
+            if uid in users:
+                left = {user: micros for user, micros in users.items() if user != uid}
+                self._client.batch().update(book.path, {"users": left}, book.update_time).commit()
+
+    def _deletion_ref(self, uid: str) -> str:
+        return self._client.document("deletions", uid)
+
+
+def _as_deletion(snapshot: Snapshot) -> tuple[str, Deletion]:
+    return snapshot.id, Deletion.model_validate(snapshot.fields)

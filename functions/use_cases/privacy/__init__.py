@@ -1,0 +1,1 @@
+"""What users may have of us, and have removed: their data."""

@@ -1,0 +1,113 @@
+"""`erase_accounts`: removes what is left of the users who have deleted their accounts.
+
+Each step finds by itself what there is, so a run that dies costs nothing but its time. An account is looked at until
+nothing is left and nothing more can come; see `core.privacy.deletion`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from functions import log
+from functions.core.jobs.endings import cancelling
+from functions.core.jobs.jobs import FINAL, Status
+from functions.core.privacy.deletion import LATE, Deletion, ends, erased, tried, with_days
+from functions.core.shared.alerts import AlertKind, alert
+from functions.core.shared.errors import JobNotCancellable
+from functions.core.shared.time_limits import RUN_TIME
+from functions.use_cases.shared.set_aside import Items, postpone_damaged, report_damaged
+
+if TYPE_CHECKING:
+    from functions.adapters.firestore import Found, StoredJob
+    from functions.wiring import Deps
+
+ACCOUNTS_PER_RUN = 50
+PAGE = 100
+PHOTOS_PER_RUN = 500
+"""Of one account: a minute's work. The next run goes on."""
+
+
+def erase_accounts(deps: Deps) -> dict[str, int]:
+    """Run once. Returns counts: accounts `erased`, `waiting` to be looked at again, and `failed`; documents that are
+    `damaged`."""
+    counts: Counter[str] = Counter(erased=0, waiting=0, failed=0, damaged=0)
+    until, items = deps.clock() + RUN_TIME, Items(deps.clock)
+    due = deps.store.due_deletions(deps.clock(), ACCOUNTS_PER_RUN)
+    counts["damaged"] += postpone_damaged(deps, due.damaged, "nextAt")
+    for uid, deletion in due:
+        if deps.clock() > until:
+            break
+        try:
+            outcome = _look_at(uid, deletion, deps)
+            items.succeeded()
+        except Exception as error:  # noqa: BLE001  (whatever it is, the next user is erased)
+            outcome = "failed"
+            _look_again(uid, deletion, deps, failed=True)
+            items.failed(error, requested=deletion.requested_at.isoformat())
+        counts[outcome] += 1
+    return dict(counts)
+
+
+def _look_at(uid: str, deletion: Deletion, deps: Deps) -> str:
+    over = deps.clock() >= ends(deletion)  # by the time before the look: what comes during it can be missed
+    deps.delete_sign_in(uid)
+    photos = deps.files.delete_uploads(uid, PHOTOS_PER_RUN)
+    _remove_words(uid, deps)
+    jobs, deletion = _empty_jobs(uid, deletion, deps)
+    if photos or jobs or not over:
+        _look_again(uid, deletion, deps, failed=False)
+        return "waiting"
+    deps.store.forget_costs(uid, deletion.days)
+    deps.store.end_deletion(uid)
+    log.info(log.Event.ACCOUNT_ERASED)
+    return "erased"
+
+
+def _look_again(uid: str, deletion: Deletion, deps: Deps, *, failed: bool) -> None:
+    now = deps.clock()
+    deps.store.put_deletion(uid, tried(deletion, now, failed=failed))
+    if now - deletion.requested_at > LATE:
+        text = (
+            f"The account deleted on {deletion.requested_at:%Y-%m-%d} at {deletion.requested_at:%H:%M} is not erased."
+        )
+        deps.store.create_alert(alert(AlertKind.DELETION_LATE, text, now))
+
+
+def _empty_jobs(uid: str, deletion: Deletion, deps: Deps) -> tuple[int, Deletion]:
+    """Cancel a user's queued jobs, and take the person out of those that have ended. Returns how many there were, and
+    the deletion with their days, which it has stored before: no job says any more whose it was."""
+    found = 0
+    for page in _pages(uid, deps):
+        found += len(page) + report_damaged(deps, page.damaged)
+        now_are = [_cancelled(each, deps) if each.job.status is Status.QUEUED else each for each in page]
+        ended = [each for each in now_are if each.job.status in FINAL]
+        if (noted := with_days(deletion, [each.job for each in ended])) != deletion:
+            deps.store.put_deletion(uid, noted)
+            deletion = noted
+        deps.store.update_jobs([(each.job.job_id, each.version, erased(each.job)) for each in ended])
+    return found, deletion
+
+
+def _cancelled(stored: StoredJob, deps: Deps) -> StoredJob:
+    job, runtime = stored.job, deps.runtime()
+    with suppress(JobNotCancellable):  # a submitter was faster
+        return deps.store.settle_job(job.job_id, job.uid, cancelling(job.uid, runtime, deps.clock())) or stored
+    return stored
+
+
+def _pages(uid: str, deps: Deps) -> Iterator[Found[StoredJob]]:
+    before = None
+    while page := deps.store.list_jobs(uid, before, PAGE):
+        before = page[-1].job.created_at, page[-1].job.job_id
+        yield page
+    yield page  # what is damaged and stands alone
+
+
+def _remove_words(uid: str, deps: Deps) -> None:
+    before: int | None = None
+    while entries := deps.store.list_entries(uid, before, PAGE):
+        deps.store.remove_words(uid, [each for each in entries if each.detail is not None])
+        before = entries[-1].seq
