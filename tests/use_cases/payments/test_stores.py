@@ -173,7 +173,9 @@ def test_an_answer_that_is_none_is_told_to_operators(shop: Shop, answer: Any, mo
 EVENT = json.dumps({"event": {"type": "INITIAL_PURCHASE", "app_user_id": "ann"}}).encode()
 
 
-@pytest.mark.parametrize("header", ["", signature("of somebody else's", int(time.time()), EVENT)])
+@pytest.mark.parametrize(
+    "header", ["", signature("of somebody else's", int(time.time()), EVENT)], ids=["none", "of somebody else"]
+)
 def test_a_forged_event_costs_nothing(shop: Shop, header: str) -> None:
     """Not a read, not a call; nor does one in a deploy without secrets."""
     shop.cloud.firestore.bill.reset()

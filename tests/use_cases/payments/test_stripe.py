@@ -299,6 +299,7 @@ EVENT = b'{"type": "invoice.paid", "data": {"object": {"id": "in_1"}}}'
         signature(SHOP_SECRET, int(time.time()) - 400, EVENT),
         signature(SHOP_SECRET, int(time.time()), b"{}"),
     ],
+    ids=["none", "of somebody else", "too old", "of another body"],
 )
 def test_a_forged_event_costs_nothing(shop: Shop, header: str) -> None:
     """Not a read, not a call: unsigned, signed by another, old, or for another body."""
