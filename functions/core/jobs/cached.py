@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from functions.core.cache.lookup import Candidate, Rules, Source
 from functions.core.cache.notes import CacheNote
-from functions.core.config.runtime import CacheRules, TokenRules
+from functions.core.config.runtime import CacheRules
+from functions.core.config.tokens import TokenRules
 from functions.core.jobs.jobs import Job, Status
 from functions.core.model.classification import Classification
 from functions.core.shared.lanes import Lane

@@ -8,7 +8,7 @@ conversion              convert:{requestId} lifetime points into tokens; the poi
 from datetime import datetime, timedelta
 
 from functions.core.config.plans import PlanRules
-from functions.core.config.runtime import TokenRules
+from functions.core.config.tokens import TokenRules
 from functions.core.shared.errors import ConversionLimit, InvalidRequest
 from functions.core.shared.utc_days import day_of
 from functions.core.wallet.accounts import Account

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from functions.core.config.runtime import TokenRules
+from functions.core.config.tokens import TokenRules
 from functions.core.shared.errors import PriceChanged
 from functions.core.shared.lanes import Lane
 

@@ -12,7 +12,7 @@ from functions.core.wallet.ledger import Today, today_of
 
 if TYPE_CHECKING:
     from functions.core.config.plans import PlanRules
-    from functions.core.config.runtime import TokenRules
+    from functions.core.config.tokens import TokenRules
     from functions.wiring import Deps
 
 _SHOWN = {

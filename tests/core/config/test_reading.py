@@ -3,7 +3,8 @@
 import pytest
 
 from functions.core.config.reading import readable
-from functions.core.config.runtime import BudgetRules, TokenRules
+from functions.core.config.runtime import BudgetRules
+from functions.core.config.tokens import TokenRules
 
 LAST = TokenRules(instant_price=7, welcome=4)
 

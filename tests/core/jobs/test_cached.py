@@ -8,7 +8,8 @@ import pytest
 from functions.core.cache.entries import Entry
 from functions.core.cache.fingerprints import Fingerprint
 from functions.core.cache.lookup import Candidate, Source, Tier
-from functions.core.config.runtime import CacheMode, CacheRules, TokenRules
+from functions.core.config.runtime import CacheMode, CacheRules
+from functions.core.config.tokens import TokenRules
 from functions.core.jobs.cached import (
     answered_again,
     answers_soon,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.core.config.plans import Plans
-from functions.core.config.runtime import TokenRules
+from functions.core.config.tokens import TokenRules
 from functions.core.shared.errors import ConversionLimit, DailyLimit, InvalidRequest
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.earning import convert_points, daily_bonus, manual_classification, streak

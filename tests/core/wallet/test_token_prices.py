@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.core.config.runtime import SurgeStep, TokenRules
+from functions.core.config.tokens import SurgeStep, TokenRules
 from functions.core.shared.errors import PriceChanged
 from functions.core.shared.lanes import Lane
 from functions.core.wallet.token_prices import Prices, prices_now, recommended_lane, require_within

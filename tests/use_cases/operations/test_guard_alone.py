@@ -9,7 +9,8 @@ import pytest
 from google.api_core import exceptions
 
 from functions.adapters.alerting import AlertNotDeliveredError
-from functions.core.shared.alerts import ATTEMPTS_MAX, Alert, AlertKind, alert
+from functions.core.shared.alert_delivery import ATTEMPTS_MAX
+from functions.core.shared.alerts import Alert, AlertKind, alert
 from functions.use_cases.operations.admin_stats import AdminStats, admin_stats
 from functions.use_cases.operations.guard_budget import guard_budget
 from scripts.inprocess import InProcessCloud
