@@ -22,6 +22,7 @@ from functions.use_cases.jobs.cancel_job import CancelJob, cancel_job
 from functions.use_cases.jobs.classify_images import ClassifyImages, classify_images
 from functions.use_cases.jobs.report_answer import ReportAnswer, report_answer
 from functions.use_cases.jobs.upgrade_job import UpgradeJob, upgrade_job
+from functions.use_cases.operations.guard_budget import guard_budget
 from functions.use_cases.wallet.unregister_device import UnregisterDevice, unregister_device
 from scripts.inprocess import CrashError, InProcessCloud
 from tests.steps import BATCH_CRONS, PHOTO, batch_files, classify, listed, register, wallet
@@ -130,6 +131,25 @@ def adopted(cloud: InProcessCloud) -> None:
     cloud.clock.advance(timedelta(minutes=30))
 
 
+def guard_later(cloud: InProcessCloud) -> Any:
+    """The guard looks at what is settled by now."""
+    cloud.clock.advance(timedelta(minutes=10))
+    return guard_budget(cloud.deps)
+
+
+def chosen(cloud: InProcessCloud) -> None:
+    """A hit is to be asked again."""
+    answered_again(cloud)
+    guard_later(cloud)
+
+
+def checked(cloud: InProcessCloud) -> None:
+    """It was asked again, and OpenAI has answered."""
+    chosen(cloud)
+    submit_batches(cloud.deps)
+    cloud.clock.advance(timedelta(minutes=30))
+
+
 def many(cloud: InProcessCloud) -> Any:
     """Three photos in one call."""
     images = [
@@ -156,6 +176,9 @@ SCENARIOS: dict[str, tuple[Callable[[InProcessCloud], Any], Callable[[InProcessC
     "classify_images": (lambda _: None, many),
     "upgrade_job": (one_queued, lambda cloud: upgrade_job(UpgradeJob(jobId=only_job(cloud)), "ann", cloud.deps)),
     "cancel_job": (one_queued, lambda cloud: cancel_job(CancelJob(jobId=only_job(cloud)), "ann", cloud.deps)),
+    "guard_budget, a hit to check": (answered_again, guard_later),
+    "submit_batches, a check": (chosen, lambda cloud: submit_batches(cloud.deps)),
+    "poll_batches, a check": (checked, lambda cloud: poll_batches(cloud.deps)),
     "submit_batches": (queue_three, lambda cloud: submit_batches(cloud.deps)),
     "register_device": (lambda cloud: register(cloud, "bob", **PHONE), lambda cloud: register(cloud, "ann", **PHONE)),
     "unregister_device": (lambda cloud: register(cloud, "ann", **PHONE), lambda cloud: sign_out(cloud, "ann")),
@@ -205,7 +228,8 @@ def settle(cloud: InProcessCloud) -> None:
         cloud.clock.advance(timedelta(minutes=5))
         for cron in BATCH_CRONS:
             cron(cloud.deps)
-        open_jobs = [job for job in listed(cloud, "aiJobs").values() if job["status"] not in FINAL]
+        jobs = [*listed(cloud, "aiJobs").values(), *listed(cloud, "cacheChecks").values()]
+        open_jobs = [job for job in jobs if job["status"] not in FINAL]
         open_batches = [b for b in listed(cloud, "batches").values() if b["state"] not in {"done", "failed"}]
         if not open_jobs and not open_batches:
             return
@@ -228,13 +252,17 @@ def examine(cloud: InProcessCloud) -> None:
         assert paid[job_id] == (job["tokensCost"] if job["status"] == "done" and not given_back else 0)
         assert (job["result"] is not None) == (job["status"] == "done")
         assert job["leaseUntil"] is None
+    checks = listed(cloud, "cacheChecks")
+    assert all((check["cache"]["same"], check["leaseUntil"]) == (True, None) for check in checks.values())
     openai = OpenAI(api_key="stand-in", base_url="http://openai.local/v1", http_client=cloud.openai.http_client())
     at_openai = list(openai.batches.list())
     sent = Counter((batch.metadata or {})["batchId"] for batch in at_openai)
     assert all(times == 1 for times in sent.values()), "a batch was submitted twice"
     files = [batch.output_file_id for batch in at_openai if batch.output_file_id]
     answers = Counter(line["custom_id"] for file in files for line in cloud.deps.provider.read_lines(file, 60))
-    assert all(count <= found[job_id]["attempts"] for job_id, count in answers.items()), "an answer was paid for twice"
+    assert all(count <= {**found, **checks}[job_id]["attempts"] for job_id, count in answers.items()), (
+        "an answer was paid for twice"
+    )
     if "sent_to_anthropic" in vars(cloud):
         examine_anthropic(cloud, found)
     assert batch_files(cloud) == []

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from io import BytesIO
 from itertools import combinations
-from math import fsum
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -18,7 +17,8 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from functions.adapters.images import prepare, prepare_known
-from functions.core.cache.certification import CHECKED_PER_DAY_MIN, CHECKED_SHARE, THRESHOLDS, Labels, NearTier, checked
+from functions.core.cache.certification import THRESHOLDS, Labels, NearTier, checked
+from functions.core.cache.checks import CHECKED_FIRST, CHECKED_SHARE
 from functions.core.cache.entries import Entry, evicted
 from functions.core.cache.fingerprints import Fingerprint, colour_distance, distance
 from functions.core.cache.lookup import COLOUR_DISTANCE_MAX, nearest
@@ -28,6 +28,9 @@ from scripts.benchmarks.repeats import GENTLE, REPEATS
 
 BITS_MAX = 48
 """The threshold that is measured: the third of those that are tested, which real photos passed."""
+
+BATCH_PRICE = 0.5
+"""Of the instant one."""
 
 REPEATED = 300
 TIMED = 200
@@ -57,10 +60,11 @@ class Stream(NamedTuple):
 
     @property
     def saved_share(self) -> float:
-        """Return the share of the model's cost that is saved, less the hits that are asked again at the same price: the
-        first of a day, then one in twenty."""
-        again = fsum(CHECKED_SHARE if hit >= CHECKED_PER_DAY_MIN else 1 for hit in range(self.hits))
-        return (self.hits - again) / self.requests
+        """Return the share of the model's cost that is saved, less the hits that are asked again in the batch lane: the
+        first hundred, then one in twenty."""
+        first = min(self.hits, CHECKED_FIRST)
+        again = first + CHECKED_SHARE * (self.hits - first)
+        return (self.hits - again * BATCH_PRICE) / self.requests
 
 
 def run(photos: Path) -> dict[str, Any]:
@@ -166,7 +170,7 @@ def checks_until_off(wrong_share: float, seed: int) -> int:
     for count in range(CHECKS_MAX):
         if tier.serves is None:
             return count
-        tier = checked(tier, chance.randint(0, tier.serves), str(TODAY), right=chance.random() >= wrong_share)
+        tier = checked(tier, chance.randint(0, tier.serves), right=chance.random() >= wrong_share)
     return CHECKS_MAX
 
 

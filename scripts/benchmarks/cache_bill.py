@@ -11,7 +11,7 @@ from typing import Any, Literal
 from PIL import Image
 
 from functions.adapters.images import prepare, prepare_known
-from functions.core.cache.certification import CHECKED_PER_DAY_MIN, THRESHOLDS, Labels, NearTier
+from functions.core.cache.certification import THRESHOLDS, Labels, NearTier
 from functions.core.cache.fingerprints import Fingerprint
 from functions.core.cache.state import CacheState, Family
 from functions.core.config.runtime import ImageRules
@@ -27,7 +27,7 @@ ON = {"exact": "on", "near": "on"}
 
 def bill(photos: Sequence[bytes]) -> dict[str, float]:
     """Return what a new photo costs more than without a cache; and what one costs that is sent again and answered, the
-    same file or saved anew. Some of these the model is asked about, which are no hits."""
+    same file or saved anew."""
     some, chance = photos[:PHOTOS], random.Random(1)  # noqa: S311 (repeatable, not secret)
     user = _User(ON)
     plain, missed = _mean(_User({}).send(some)), _mean(user.send(some))
@@ -78,12 +78,11 @@ class _User:
         return Counter({**found, "served": int(answer["servedFrom"] is not None)})
 
     def certify(self) -> None:
-        """Have the near tier serve, as it does after enough right comparisons, with today's checks made."""
+        """Have the near tier serve, as it does after enough right comparisons."""
         hit = self._classify(next(iter(self._cloud.files.objects.values())))
         stored = self._cloud.client.document(f"aiJobs/{hit['jobId']}").get().to_dict() or {}
         labels = {str(each): Labels(passed=True) for each in THRESHOLDS}
-        today = self._cloud.clock().date().isoformat()
-        near = NearTier(labels=labels, serves=THRESHOLDS[-1], day=today, checks_of_day=CHECKED_PER_DAY_MIN)
+        near = NearTier(labels=labels, serves=THRESHOLDS[-1])
         family = Family(near=near, seen_at=self._cloud.clock())
         state = CacheState(families={stored["cache"]["family"]: family}, labelled_until=self._cloud.clock())
         self._cloud.client.document("stats/cache").set(state.model_dump(by_alias=True))

@@ -108,13 +108,13 @@ def believed(documents: Documents) -> Fields:
     """Return what `stats/cache` says when every family that jobs name serves within 56 bits."""
     notes = [job["cache"] for path, job in documents.items() if path.startswith("aiJobs/") and job.get("cache")]
     labels = {str(bits): {"checked": 368, "wrong": 0, "looks": 1, "passed": True} for bits in (31, 40, 48, 56)}
-    near = {"labels": labels, "serves": 56, "recent": b"", "checks": 100, "day": "2100-01-01", "checksOfDay": 10}
-    until = documents.get("stats/cache", {}).get("labelledUntil")
+    near = {"labels": labels, "serves": 56, "recent": b"", "checks": 100, "wrong": 0}
+    state = documents.get("stats/cache", {})
     families = {
-        note["family"]: {"near": near, "exactChecked": 0, "exactWrong": 0, "seenAt": note["answeredAt"]}
+        note["family"]: {**state.get("families", {}).get(note["family"], {"seenAt": note["answeredAt"]}), "near": near}
         for note in notes
     }
-    return {"families": families, "labelledUntil": until}
+    return {**state, "families": families}
 
 
 def served(job: Fields) -> bool:
@@ -161,7 +161,7 @@ def wrong_hits(
             for job_id in document.get("entries", {}):
                 if job_id in jobs and jobs[job_id]["uid"] != path.split("/")[1]:
                     yield f"{path} has an entry of {jobs[job_id]['uid']}"
-    yield from _miscounted(jobs, documents.get("stats/cache", {}).get("families", {}))
+    yield from _miscounted(documents)
 
 
 def _wrong_hit(job: Fields, of: Fields | None, uploads: Mapping[str, bytes]) -> Iterator[str]:
@@ -176,8 +176,32 @@ def _wrong_hit(job: Fields, of: Fields | None, uploads: Mapping[str, bytes]) -> 
         yield f"shows {mine} and has the answer of {other}"
 
 
-def _miscounted(jobs: Mapping[str, Fields], families: Mapping[str, Fields]) -> Iterator[str]:
-    labelled = sum(1 for job in jobs.values() if job.get("cache") and job["cache"]["labelledAt"])
-    exact = sum(family["exactChecked"] for family in families.values())
+def wrong_checks(jobs: Mapping[str, Fields], checks: Mapping[str, Fields], documents: Documents) -> Iterator[str]:
+    """Yield each check that is not of a hit, or that has not said what the two answers say, or was paid for."""
+    paid = {fields["ref"] for path, fields in documents.items() if path.count("/") == 3 and "/ledger/" in path}
+    for name, check in checks.items():
+        hit = jobs.get(name.removeprefix("check-"))
+        if hit is None or not served(hit) or hit["uid"] != check["uid"] or hit["imagePath"] != check["imagePath"]:
+            yield f"{name} is the check of {hit}"
+        elif name in paid or check["tokensCost"] or check["points"]:
+            yield f"somebody paid for {name}"
+        elif check["status"] == "done" and check["cache"]["same"] not in {None, _alike(hit["result"], check["result"])}:
+            yield f"{name} says {check['cache']['same']} of {hit['result']} and {check['result']}"
+
+
+def _alike(one: Fields, other: Fields) -> bool:
+    """Tell whether two results send their user the same way."""
+    both = (one, other)
+    danger, codes = ({each[name] for each in both} for name in ("hazardLevel", "recyclingCode"))
+    ways = {(each["category"], each["disposal"]["primaryMethod"], each["requiresSpecialDisposal"]) for each in both}
+    return len(ways) == 1 and (len(danger) == 1 or max(danger) < 3) and (len(codes) == 1 or None in codes)
+
+
+def _miscounted(documents: Documents) -> Iterator[str]:
+    jobs = [fields for path, fields in documents.items() if path.startswith(("aiJobs/", "cacheChecks/"))]
+    labelled = sum(1 for job in jobs if job.get("cache") and job["cache"]["labelledAt"])
+    exact = sum(
+        family.get("exactChecked", 0) for family in documents.get("stats/cache", {}).get("families", {}).values()
+    )
     if exact > labelled:
         yield f"{exact} labels of the same file are counted, of {labelled} in all"

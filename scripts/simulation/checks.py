@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from scripts.simulation.actions import job_id_of, photo_path
-from scripts.simulation.cache import paid_back, served, wrong_hits, wrong_twins
+from scripts.simulation.cache import paid_back, served, wrong_checks, wrong_hits, wrong_twins
 from scripts.simulation.documents import Documents, Fields
 from scripts.simulation.faults import Kind
 from scripts.simulation.invariants import Violation
@@ -52,6 +52,7 @@ class Books:
         self.world = world
         self.documents: Documents = world.documents()
         self.jobs = self._in("aiJobs")
+        self.checks = self._in("cacheChecks")
         self.batches = self._in("batches")
         self.usage = self._in("usage")
         self.ledgers: dict[str, list[Fields]] = defaultdict(list)
@@ -70,7 +71,8 @@ class Books:
         self.billed: dict[str, list[Billed]] = defaultdict(list)
         by_photo = {job["imagePath"]: job_id for job_id, job in self.jobs.items()}
         for answer in world.billed:
-            self.billed[by_photo.get(answer.photo, f"photo {answer.photo}")].append(answer)
+            of = by_photo.get(answer.photo, f"photo {answer.photo}")  # a check asks about its hit's photo
+            self.billed[answer.job_id if answer.job_id in self.checks else of].append(answer)
 
     def _in(self, collection: str) -> dict[str, Fields]:
         return {
@@ -297,7 +299,7 @@ def answers_are_paid_once(books: Books) -> Iterator[Violation]:
     """Providers make at most one answer for each attempt recorded, and what it charges is on the job's books."""
     given_up = _given_up(books)
     for job_id, answers in books.billed.items():
-        job = books.jobs.get(job_id)
+        job = books.jobs.get(job_id) or books.checks.get(job_id)
         if job is None:
             yield Violation("double_submissions", f"{len(answers)} answers were bought for {job_id}, which is no job")
             continue
@@ -407,13 +409,15 @@ def jobs_are_counted(books: Books) -> Iterator[Violation]:
     for day, shards in books.shards.items():
         for lane, name, n in _counts(shard["tally"] for shard in shards.values()):
             kind = name.partition(":")[0]
-            if kind in {"started", "done", "failed"} and (lane, kind) != ("batch", "failed"):
+            if kind in {"started", "done", "failed", "checked"} and (lane, kind) != ("batch", "failed"):
                 counted[day if lane == "instant" else lane, kind] += n
     for job in books.jobs.values():
         if job["mode"] == "instant" and job["hold"]:
             wanted.update([(job["hold"]["day"], "started"), (job["hold"]["day"], job["status"])])
         elif job["mode"] == "batch" and job["status"] == "done" and not served(job):
             wanted["batch", "done"] += 1
+    wanted["batch", "checked"] += sum(check["status"] == "done" for check in books.checks.values())
+    wanted += Counter()
     if counted != wanted:
         yield Violation("counts", f"the tallies are off by {dict(counted - wanted)}, and lack {dict(wanted - counted)}")
 
@@ -433,6 +437,11 @@ def answers_given_again_are_right(books: Books) -> Iterator[Violation]:
     configs = books.world.invariants.configs
     found = wrong_hits(books.jobs, books.documents, books.world.uploads, configs)
     yield from (Violation("cache", wrong) for wrong in found)
+
+
+def checks_are_of_hits(books: Books) -> Iterator[Violation]:
+    """Each hit that is asked again is so once, costs no user anything, and says whether the model agrees."""
+    yield from (Violation("cache", wrong) for wrong in wrong_checks(books.jobs, books.checks, books.documents))
 
 
 def twins_are_the_same_file(books: Books) -> Iterator[Violation]:
@@ -642,6 +651,7 @@ CHECKS: tuple[Check, ...] = (
     jobs_are_counted,
     arms_are_kept,
     answers_given_again_are_right,
+    checks_are_of_hits,
     twins_are_the_same_file,
     slots_add_up,
     everybody_is_refreshed,

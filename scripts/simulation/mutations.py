@@ -95,8 +95,9 @@ def _repeating(drawn: History) -> History:
     config = {**drawn.config, **cache.config_of(drawn.config, "on", "on")}
     asked = enumerate(cache.repeats(drawn.seed, 6, 20_000.0, drawn.users))
     actions = [Action(number, at, kind, details) for number, (at, kind, details) in asked]
-    guards = [Action(1_000 + number, number * 900.0, "guard", {}) for number in range(1, 24)]
-    whole = tuple(sorted([*actions, *guards], key=lambda action: action.at))
+    kinds = ("guard", "submit", "poll")
+    crons = [Action(1_000 + number, number * 300.0, kinds[number % 3], {}) for number in range(1, 72)]
+    whole = tuple(sorted([*actions, *crons], key=lambda action: action.at))
     return replace(drawn, config=config, actions=whole, hostile=frozenset(), weaknesses=(), fault_rate=0.0)
 
 
@@ -294,10 +295,17 @@ MUTATIONS: tuple[Mutation, ...] = (
         _repeating,
     ),
     Mutation(
-        "count a label with each run",
-        "adapters.firestore.cache:CacheDocuments._labels",
+        "look at the same labels and hits with each run",
+        "adapters.firestore.checks:_between",
         places.condition("since"),
         "True",
+        _repeating,
+    ),
+    Mutation(
+        "count a check among the users' photos",
+        "use_cases.batches.endings:Endings._counted",
+        places.condition("is_check"),
+        "False",
         _repeating,
     ),
     Mutation("go on after a stop", "core.rollouts.arms:decide", places.condition("stopped"), "not ceiling", _rolling),

@@ -81,6 +81,8 @@ def covered(world: World) -> Counter[str]:
         kind = path.split("/")[0]
         if kind == "aiJobs":
             found[f"job {fields['mode']} {fields['status']} {(fields['error'] or {}).get('code', '')}".rstrip()] += 1
+        if kind == "cacheChecks":
+            found[f"check {fields['status']}, the same: {fields['cache']['same']}"] += 1
         if kind == "batches":
             found[f"batch {fields['state']}"] += 1
         if kind in {"alerts", "deadLetters"}:

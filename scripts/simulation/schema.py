@@ -8,6 +8,19 @@ from scripts.simulation.documents import Documents
 
 LATER = "later"  # a field of a release to come, in a history in which one has been at work: see `actions`
 
+_JOB = {
+    "str": "uid imagePath requestedMode mode region language day status openedBy",
+    "str?": "imageDigest requestedRegion requestedLanguage batchId",
+    "int": "priority tokensCost tokensBought points shard attempts costMicros",
+    "int?": "visitAge",
+    "time": "createdAt expireAt",
+    "time?": "queuedAt estimatedCompletion leaseUntil completedAt",
+    "list": "notify tried",
+    "map": "arms",
+    "map?": "result error usage hold cache dispute",
+    "bool": "chargeStands",
+}
+
 SCHEMA: dict[str, dict[str, str]] = {
     "users/*": {"map": "devices preferences"},
     "users/*/wallet/main": {
@@ -34,18 +47,8 @@ SCHEMA: dict[str, dict[str, str]] = {
     "releasedTokens/*": {"time": "expireAt"},
     "deletions/*": {"time": "requestedAt nextAt", "int": "failures", "list": "days"},
     "devices/*": {"str": "day", "int": "bonus manual", "time": "expireAt"},
-    "aiJobs/*": {
-        "str": "uid imagePath requestedMode mode region language day status openedBy",
-        "str?": "imageDigest requestedRegion requestedLanguage batchId",
-        "int": "priority tokensCost tokensBought points shard attempts costMicros",
-        "int?": "visitAge",
-        "time": "createdAt expireAt",
-        "time?": "queuedAt estimatedCompletion leaseUntil completedAt",
-        "list": "notify tried",
-        "map": "arms",
-        "map?": "result error usage hold cache dispute",
-        "bool": "chargeStands",
-    },
+    "aiJobs/*": _JOB,
+    "cacheChecks/*": _JOB,
     "batches/*": {
         "str": "state model promptVersion providerState",
         "map": "arms",
@@ -70,7 +73,7 @@ SCHEMA: dict[str, dict[str, str]] = {
     },
     "stats/rollouts": {"map": "model? prompt?"},
     "stats/answers": {"map": "disputed"},
-    "stats/cache": {"map": "families", "time?": "labelledUntil"},
+    "stats/cache": {"map": "families", "time?": "labelledUntil chosenUntil"},
     "stats/refresh": {"map": "workers"},
     "budget/*": {
         "int": "limit reserved spent excess reviews rounds shardCount",

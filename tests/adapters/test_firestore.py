@@ -376,6 +376,7 @@ def test_stops_are_read_while_a_flag_is_on(store: OperatorStore, client: Client)
 
 
 QUERIES: dict[str, Callable[[OperatorStore], object]] = {
+    "queued_checks": lambda store: store.queued_checks(NOW, 5),
     "queued_jobs": lambda store: store.queued_jobs(NOW, 5, range(QUEUE_SHARDS)),
     "stale_leases": lambda store: store.stale_leases(NOW, 5),
     "list_jobs": lambda store: store.list_jobs("ana", None, 5),

@@ -245,7 +245,8 @@ def test_whatever_expires_is_deleted() -> None:
     policies = [override for override in overrides if override.get("ttl")]
     assert {(override["collectionGroup"], override["fieldPath"]) for override in policies} == {
         (collection, "expireAt")
-        for collection in {*LIVES.values(), "cachedPhotos"}  # a field of the document beside its entries, in no record
+        # Checks are kept as jobs are; `cachedPhotos` has the field beside its entries, in no record.
+        for collection in {*LIVES.values(), "cacheChecks", "cachedPhotos"}
     }
     assert all(override["indexes"] == [] for override in policies)
 

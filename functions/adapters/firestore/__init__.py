@@ -3,14 +3,15 @@
 from functions.adapters.firestore.alerts import AlertDocuments
 from functions.adapters.firestore.batches import StoredBatch
 from functions.adapters.firestore.budget import BudgetDocuments
+from functions.adapters.firestore.checks import CheckDocuments
 from functions.adapters.firestore.client import connected
 from functions.adapters.firestore.config import SettingsDocuments
 from functions.adapters.firestore.deletions import DeletionDocuments
+from functions.adapters.firestore.disputes import DisputeDocuments
 from functions.adapters.firestore.insights import UsageDocuments
 from functions.adapters.firestore.jobs import StoredJob
 from functions.adapters.firestore.operations import OperationDocuments
 from functions.adapters.firestore.payments import PaymentDocuments, StoredBilling
-from functions.adapters.firestore.queue import QueueDocuments
 from functions.adapters.firestore.reading import DamagedDocumentError, Found
 from functions.adapters.firestore.refresh import RefreshDocuments
 from functions.adapters.firestore.rollouts import RolloutDocuments
@@ -31,7 +32,8 @@ __all__ = [
 
 
 class FirestoreStore(
-    QueueDocuments,
+    CheckDocuments,
+    DisputeDocuments,
     DeletionDocuments,
     OperationDocuments,
     RefreshDocuments,

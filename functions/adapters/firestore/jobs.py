@@ -3,9 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeVar
-
-from google.cloud.firestore import Increment
+from typing import TypeVar
 
 from functions.adapters.firestore.budget import ShardDocuments
 from functions.adapters.firestore.cache import LOOK_SECONDS, CacheDocuments
@@ -17,10 +15,10 @@ from functions.adapters.firestore.wallet import StoredWallet, WalletDocuments, o
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, Outcome, guarded_bulk, guarded_update, run_transaction
 from functions.core.budget.holds import Hold, NoRoom, settling
 from functions.core.cache.entries import Remembered
+from functions.core.jobs.checks import is_check
 from functions.core.jobs.counting import job_bookings
-from functions.core.jobs.disputes import Disputed, DisputeDecision
-from functions.core.jobs.endings import Decision, Settled, UpgradeDecision, require_owner
-from functions.core.jobs.jobs import FINAL, JOB_LIFETIME, QUEUE_SHARDS, Job
+from functions.core.jobs.endings import Decision, Settled, UpgradeDecision
+from functions.core.jobs.jobs import FINAL, QUEUE_SHARDS, Job
 from functions.core.jobs.opening import Opened, Replayed
 from functions.core.jobs.opening import Outcome as OpeningOutcome
 from functions.core.jobs.transitions import with_fields
@@ -45,12 +43,12 @@ class JobDocuments(WalletDocuments, ShardDocuments, CacheDocuments):
 
     def get_job(self, job_id: str) -> StoredJob | None:
         """Read a job. One read."""
-        return _job_or_none(self._client.get(self._jobs.document(job_id)))
+        return job_or_none(self._client.get(self._job_ref(job_id)))
 
     def get_jobs(self, job_ids: Sequence[str]) -> dict[str, StoredJob]:
         """Read those of these jobs that exist. A read each."""
         refs = [self._jobs.document(job_id) for job_id in job_ids]
-        read = map(_job_or_none, self._client.get_all(refs)) if refs else ()
+        read = map(job_or_none, self._client.get_all(refs)) if refs else ()
         return {stored.job.job_id: stored for stored in read if stored is not None}
 
     def remembered_jobs(self, job_ids: Iterable[str]) -> dict[str, Job]:
@@ -183,40 +181,6 @@ class JobDocuments(WalletDocuments, ShardDocuments, CacheDocuments):
 
         return self._change_job(job_id, uid, with_room, lambda job: job.opened_by == opened_by)
 
-    def dispute_job(self, job_id: str, uid: str, decide: DisputeDecision, *, forget: bool) -> StoredJob | None:
-        """Dispute the answer of a user's job, in one transaction: two reads, and a write each for job and count; for a
-        kept answer two reads more, and a write each for wallet, entry and the job that it is from. `forget` takes what
-        would find them out of the user's entries, one write. Returns the job as it is then, None if there is none."""
-        made: list[Disputed] = []
-
-        def with_source(transaction: Transaction, wallet: Wallet | None, job: Job) -> Settled | None:
-            made.clear()  # this runs again when the transaction does
-            require_owner(job, uid)
-            note = job.cache if job.cache and job.cache.served else None
-            entry = self._ledger(uid).document(entry_id(Reason.REFUND, job_id))
-            refs = [self._jobs.document(note.of), entry] if note else []
-            read = self._client.get_all(refs, transaction) if refs else []
-            source = _job_or_none(read[0]) if read else None
-            decided = decide(wallet, job, source.job if source else None, any(each.exists for each in read[1:]))
-            if decided is None:
-                return None
-            made.append(decided)
-            return Settled(decided.account, decided.fields)
-
-        def also(transaction: Transaction, job: Job) -> None:
-            (decided,) = made
-            source = job.cache.of if job.cache and job.cache.served else None
-            if decided.source_fields and source:
-                transaction.update(self._jobs.document(source), decided.source_fields)
-            count: Any = Increment(1)
-            for name in reversed(decided.counted_by):
-                count = {name: count}
-            transaction.merge(self._client.document("stats/answers"), {"disputed": count})
-            if forget and job.dispute:
-                self._forget(transaction, uid, [job_id, *([source] if source else [])], job.dispute.at + JOB_LIFETIME)
-
-        return self._change_job(job_id, uid, with_source, lambda job: job.dispute is not None, also)
-
     def _change_job(
         self,
         job_id: str,
@@ -225,12 +189,12 @@ class JobDocuments(WalletDocuments, ShardDocuments, CacheDocuments):
         took_effect: Callable[[Job], bool],
         also: Callable[[Transaction, Job], None] = lambda _transaction, _job: None,
     ) -> StoredJob | R | None:
-        job_ref, wallet_ref = self._jobs.document(job_id), self._wallet_ref(uid)
+        job_ref, wallet_ref = self._job_ref(job_id), self._wallet_ref(uid)
         transaction = self._client.transaction()
 
         def body(transaction: Transaction) -> StoredJob | R | None:
             job_read, wallet_read = self._client.get_all([job_ref, wallet_ref], transaction)
-            stored = _job_or_none(job_read)
+            stored = job_or_none(job_read)
             if stored is None:
                 return None
             wallet = open_or_none(wallet_read) if wallet_read.exists else self._wallet_in(transaction, uid)
@@ -275,11 +239,19 @@ class JobDocuments(WalletDocuments, ShardDocuments, CacheDocuments):
 
     def update_jobs(self, changes: Sequence[tuple[str, datetime, Fields]]) -> list[Outcome]:
         """Write many jobs, each under its version. Returns, in order, what became of each; see `guarded_bulk`."""
-        return guarded_bulk(self._client, [(self._jobs.document(job), version, new) for job, version, new in changes])
+        return guarded_bulk(self._client, [(self._job_ref(job), version, new) for job, version, new in changes])
+
+    def _job_ref(self, job_id: str) -> str:
+        """Return where a job is: a check is among the checks, where no user looks and no count is made."""
+        return (self._checks if is_check(job_id) else self._jobs).document(job_id)
 
     @property
     def _jobs(self) -> Collection:
         return self._client.collection("aiJobs")
+
+    @property
+    def _checks(self) -> Collection:
+        return self._client.collection("cacheChecks")
 
 
 def as_job(snapshot: Snapshot) -> StoredJob:
@@ -288,7 +260,8 @@ def as_job(snapshot: Snapshot) -> StoredJob:
     return StoredJob(Job.model_validate(fields), snapshot.update_time)
 
 
-def _job_or_none(snapshot: Snapshot) -> StoredJob | None:
+def job_or_none(snapshot: Snapshot) -> StoredJob | None:
+    """Return the job in a snapshot, None if it is not there."""
     return sound(snapshot, as_job) if snapshot.exists else None
 
 

@@ -68,14 +68,18 @@ class QueueDocuments(JobDocuments):
 
     def _claimed_by_lost_reply(self, batch_id: str, lost: Sequence[StoredJob]) -> dict[str, datetime]:
         """Of the jobs that refused the claim, those that are the batch's all the same: the call was repeated."""
-        refs = [self._jobs.document(stored.job.job_id) for stored in lost]
+        refs = [self._job_ref(stored.job.job_id) for stored in lost]
         read = all_sound(self._client.get_all(refs), as_job) if refs else ()
         return {stored.job.job_id: stored.version for stored in read if stored.job.batch_id == batch_id}
 
     def held_jobs(self, batch_id: str, limit: int) -> Found[StoredJob]:
-        """Read jobs that a batch has claimed and not ended, while it is not yet known which ones it took."""
-        query = self._jobs.where("batchId", "==", batch_id).where("status", "==", Status.PROCESSING).limit(limit)
-        return all_jobs(query)
+        """Read jobs, and checks, that a batch has claimed and not ended, while it is not yet known which ones it took.
+        A read each, and one for a kind without any."""
+        held = [
+            all_jobs(kind.where("batchId", "==", batch_id).where("status", "==", Status.PROCESSING).limit(limit))
+            for kind in (self._jobs, self._checks)
+        ]
+        return held[0] + held[1]
 
 
 def _member(job: Job, taken_at: datetime) -> BatchMember:
@@ -92,4 +96,5 @@ def _member(job: Job, taken_at: datetime) -> BatchMember:
         created_at=job.created_at,
         notify=job.notify,
         updated_at=taken_at,
+        cache=job.cache,
     )

@@ -7,14 +7,16 @@ from datetime import datetime
 
 from pydantic import TypeAdapter, ValidationError
 
+from functions.core.cache.notes import CacheNote
+
 
 @dataclass(frozen=True, slots=True)
 class BatchMember:
     """One line of a batch's list of jobs: what the collector must know of a job without reading its document again.
 
     `updated_at` is the time of the claim's write, the precondition of the collector's: a second collector, or a second
-    line for the same job, changes nothing. A plain object with slots, since 50,000 are held at once: models take three
-    times the memory.
+    line for the same job, changes nothing. `cache` has the kept answer that this one is compared with. A plain object
+    with slots, since 50,000 are held at once: models take three times the memory.
     """
 
     job_id: str
@@ -29,6 +31,7 @@ class BatchMember:
     updated_at: datetime
     notify: tuple[str, ...] = ()
     image_digest: str | None = None
+    cache: CacheNote | None = None
 
     def to_line(self) -> bytes:
         """Return the line that the member is stored as, newline included."""

@@ -4,6 +4,7 @@ A tally is counters by lane and model, each an integer that only grows:
 
 started          instant calls that got a hold; those not ended yet are in flight
 done             photos that got their result
+checked          kept answers that were asked again, in the batch lane: see `core.cache.checks`
 failed:{code}    jobs that ended without one at the provider, by `core.jobs.jobs.Failure`
 down, doubtful   instant calls that this model did not answer, of those that were asked of two: by `core.jobs.legs.Came`
 retried:{code}   attempts at the provider that failed and will be repeated

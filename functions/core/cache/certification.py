@@ -4,9 +4,8 @@ before   a threshold serves once its labels show, at a risk of 5 % over all look
          looked at after 368 labels and twice as many each time after; looking after each label would break the bound.
          Thresholds are tested from the tightest on, up to the first that fails, so that none needs a correction: Bauer,
          "Multiple testing in clinical trials" (1991).
-after    some hits are asked again: the model answers as if there was no cache, and its answer is the user's. Seven
-         wrong among the last 200 tighten the threshold; what was seen at distances that stay is evidence against the
-         tighter one too, and stays.
+after    some hits are asked again: see `checks`. Ten wrong among the last 400 tighten the threshold; what was seen at
+         distances that stay is evidence against the tighter one too, and stays.
 floor    a model does not always agree with itself. How often not is seen where the very same file is asked again: the
          near tier's own share is what is above that.
 """
@@ -25,12 +24,9 @@ THRESHOLDS = (31, 40, 48, 56)
 RISK = 0.05
 """That a threshold passes which should not: half of it at the first look, half of what is left at each after."""
 
-WINDOW = 200
-WRONG_MAX = 6
-"""Among the last `WINDOW` checks. At a true share of 1 % seven are met in 0.4 % of windows, at 5 % in 88 %."""
-
-CHECKED_SHARE = 0.05
-CHECKED_PER_DAY_MIN = 10
+WINDOW = 400
+WRONG_MAX = 9
+"""Among the last `WINDOW` checks. At a true share of 1 % ten are met in 0.8 % of windows, at 5 % in 99.5 %."""
 
 _WRONG = 0x80
 """Set in the byte of an outcome whose answer was wrong; the rest is its distance."""
@@ -47,14 +43,13 @@ class Labels(Kept):
 
 class NearTier(Kept):
     """The near tier of a family: `labels` by threshold, the threshold that it `serves` within (None: shadow), the last
-    outcomes of checks, a byte each, how many `checks` there were, and of them on the latest `day` (UTC)."""
+    outcomes of checks, a byte each, how many `checks` there were, and how many of them were `wrong`."""
 
     labels: dict[str, Labels] = Field(default_factory=dict)
     serves: int | None = None
     recent: bytes = b""
     checks: Annotated[int, Field(ge=0)] = 0
-    day: str = ""
-    checks_of_day: Annotated[int, Field(ge=0)] = 0
+    wrong: Annotated[int, Field(ge=0)] = 0
 
 
 def first_look(limit: float) -> int:
@@ -72,33 +67,22 @@ def labelled(tier: NearTier, bits: int, limit: float, *, right: bool) -> NearTie
     return tier.model_copy(update={"labels": labels, "serves": _certified(labels)})
 
 
-def checked(tier: NearTier, bits: int, day: str, *, right: bool) -> NearTier:
-    """Return a tier one of whose hits was asked again on this day. It serves within a tighter threshold, or not at all,
-    once too many were wrong; what is wider has to be certified anew."""
+def checked(tier: NearTier, bits: int, *, right: bool) -> NearTier:
+    """Return a tier one of whose hits was asked again. It serves within a tighter threshold, or not at all, once too
+    many were wrong; what is wider has to be certified anew."""
     recent = (tier.recent + bytes([bits | (0 if right else _WRONG)]))[-WINDOW:]
     serves = tier.serves
     while serves is not None and wrong_among(recent) > WRONG_MAX:
         serves = max((each for each in THRESHOLDS if each < serves), default=None)
         recent = bytes(each for each in recent if serves is not None and each & ~_WRONG <= serves)
     labels = {name: each for name, each in tier.labels.items() if serves is not None and int(name) <= serves}
-    counts = {"checks": tier.checks + 1, "day": day, "checks_of_day": checks_on(tier, day) + 1}
+    counts = {"checks": tier.checks + 1, "wrong": tier.wrong + (not right)}
     return tier.model_copy(update={"serves": serves, "recent": recent, "labels": labels, **counts})
 
 
 def wrong_among(outcomes: bytes) -> int:
     """Return how many of these outcomes were wrong."""
     return sum(each >= _WRONG for each in outcomes)
-
-
-def checks_on(tier: NearTier, day: str) -> int:
-    """Return how many hits of this day were asked again, as far as they were counted."""
-    return tier.checks_of_day if tier.day == day else 0
-
-
-def is_checked(tier: NearTier, day: str, draw: float) -> bool:
-    """Whether a hit is asked again: those of a day until enough are counted, and then one in twenty. `draw` is chance,
-    from 0 to 1."""
-    return checks_on(tier, day) < CHECKED_PER_DAY_MIN or draw < CHECKED_SHARE
 
 
 def at_most(wrong: int, count: int, share: float) -> float:

@@ -16,6 +16,7 @@ from functions.core.cache.entries import Entry
 from functions.core.cache.fingerprints import Fingerprint, colour_distance, distance
 from functions.core.config.runtime import CacheMode
 from functions.core.model.classification import Answer, Category
+from functions.core.shared.records import Record
 
 COLOUR_DISTANCE_MAX = 12.0
 """True duplicates differ by 0 to 7, red dots and blue dots by 100."""
@@ -29,6 +30,17 @@ class Tier(StrEnum):
 
     EXACT = "exact"
     NEAR = "near"
+
+
+class Gist(Record):
+    """What of an answer another one is compared by: where it sends its user. Names and materials may differ, since a
+    model words them anew each time."""
+
+    category: str
+    primary_method: str
+    requires_special_disposal: bool
+    hazard_level: int
+    recycling_code: int | None
 
 
 class Miss(StrEnum):
@@ -108,13 +120,22 @@ def dangerous_or_unsure(answer: Answer) -> bool:
     )
 
 
-def same_answer(kept: Answer, asked: Answer) -> bool:
-    """Whether two answers send a user the same way. Names and materials may differ: a model words them anew each
-    time."""
+def gist_of(answer: Answer) -> Gist:
+    """Return what an answer is compared by."""
+    return Gist(
+        category=answer.category,
+        primary_method=answer.disposal.primary_method,
+        requires_special_disposal=answer.requires_special_disposal,
+        hazard_level=answer.hazard_level,
+        recycling_code=answer.recycling_code,
+    )
+
+
+def same_answer(kept: Gist, asked: Gist) -> bool:
+    """Whether two answers send a user the same way."""
     danger, codes = {kept.hazard_level, asked.hazard_level}, {kept.recycling_code, asked.recycling_code}
     return (
-        kept.category == asked.category
-        and kept.disposal.primary_method == asked.disposal.primary_method
+        (kept.category, kept.primary_method) == (asked.category, asked.primary_method)
         and kept.requires_special_disposal == asked.requires_special_disposal
         and (len(danger) == 1 or max(danger) <= HAZARD_LEVEL_NEAR_MAX)
         and (len(codes) == 1 or None in codes)

@@ -2,15 +2,16 @@
 
 from pydantic import AwareDatetime
 
-from functions.core.cache.lookup import Tier, same_answer
+from functions.core.cache.lookup import Gist, Tier, gist_of, same_answer
 from functions.core.model.classification import Answer
 from functions.core.shared.records import Fields, Open, Record
 
 
 class CacheNote(Record):
     """The job that a photo was found by (`of`), answered at that time; how (`tier`, so many `bits` apart) and in which
-    `family`. If it was `served`, its answer is this job's as well. Else the model was asked, and `same` says whether it
-    answered alike, None until then."""
+    `family`. If it was `served`, its answer is this job's as well, and `check_at` is set if it may be asked again: see
+    `checks`. Else the model is asked; `kept` is what its answer is compared with, and `same` says whether the two are
+    alike, None until then. A check is of the hit that it asks again."""
 
     of: str
     answered_at: AwareDatetime
@@ -18,11 +19,16 @@ class CacheNote(Record):
     bits: int
     family: str
     served: bool
+    check_at: AwareDatetime | None = None
+    kept: Gist | None = None
     same: bool | None = None
     labelled_at: AwareDatetime | None = None
 
 
-def labelling(note: CacheNote, kept: Answer, asked: Answer, now: AwareDatetime) -> Fields:
-    """Return the stored field of a job whose photo the cache would have answered, now that the model has."""
-    found = note.model_copy(update={"same": same_answer(kept, asked), "labelled_at": now})
+def labelling(note: CacheNote | None, family: str, asked: Answer, now: AwareDatetime) -> Fields:
+    """Return the stored field of a job whose photo the cache would have answered, now that the model has. None if what
+    has answered is of another family: that would be no doubt of the cache."""
+    if note is None or note.kept is None or note.family != family:
+        return {}
+    found = note.model_copy(update={"same": same_answer(note.kept, gist_of(asked)), "labelled_at": now})
     return {"cache": found.model_dump(by_alias=True)}

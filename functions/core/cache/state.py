@@ -1,8 +1,8 @@
 """How far each family is believed by now: `stats/cache`, folded from the labels on jobs, now and then.
 
-A label is a job for which the model was asked although the cache had an answer: in shadow mode, for a check, or because
-its user wanted a fresh one. The job says whether the two agree, at no write of its own. So does a hit that its user
-disputes.
+A label is a job for which the model was asked although the cache had an answer: in shadow mode, because its user wanted
+a fresh one, or as the check of a hit. The job says whether the two agree, at no write of its own. So does a hit that
+its user disputes.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field
 
 from functions.core.cache.certification import NearTier, checked, labelled
+from functions.core.cache.checks import Chosen, draw_of, is_checked, one_more
 from functions.core.cache.lookup import Tier
 from functions.core.shared.records import Kept
 from functions.core.shared.utc_days import day_of
@@ -22,20 +23,25 @@ FAMILIES_MAX = 8
 
 
 class Family(Kept):
-    """What was seen of one family: its near tier, and how many of the same files were asked again or disputed, and how
-    many of these were wrong. If the model gave another answer, it by itself is to blame."""
+    """What was seen of one family: its near tier, which of its hits were chosen to be asked again, and how many of the
+    same files were asked again or disputed, and how many of these were wrong. If the model gave another answer, it by
+    itself is to blame."""
 
     near: NearTier = NearTier()
+    near_chosen: Chosen = Chosen()
+    exact_chosen: Chosen = Chosen()
     exact_checked: Annotated[int, Field(ge=0)] = 0
     exact_wrong: Annotated[int, Field(ge=0)] = 0
     seen_at: AwareDatetime
 
 
 class CacheState(Kept):
-    """The families by their name, and the time of the last label that is in them."""
+    """The families by their name; the time of the last label that is in them, and until when hits were looked at that
+    may be asked again."""
 
     families: dict[str, Family] = Field(default_factory=dict)
     labelled_until: AwareDatetime | None = None
+    chosen_until: AwareDatetime | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,41 @@ class Label:
     bits: int
     right: bool
     at: datetime
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A hit that may be asked again, when it was, and whether its user disputes it: then it is known what it is."""
+
+    job_id: str
+    family: str
+    tier: Tier
+    at: datetime
+    disputed: bool
+
+
+def chosen_of(families: Mapping[str, Family], name: str, tier: Tier) -> Chosen:
+    """Return which hits of a tier were chosen."""
+    family = families.get(name)
+    if family is None:
+        return Chosen()
+    return family.exact_chosen if tier is Tier.EXACT else family.near_chosen
+
+
+def choose(state: CacheState, hits: Iterable[Hit]) -> tuple[CacheState, list[str]]:
+    """Return the state after more hits, in the order of their times, all of them later than those that are in it; and
+    which jobs are asked again."""
+    families, until, again = dict(state.families), state.chosen_until, list[str]()
+    for hit in hits:
+        until, day = hit.at, day_of(hit.at)
+        chosen = chosen_of(families, hit.family, hit.tier)
+        if hit.disputed or not is_checked(chosen, day, draw_of(hit.job_id)):
+            continue
+        again.append(hit.job_id)
+        family = families.get(hit.family) or Family(seen_at=hit.at)
+        field = "exact_chosen" if hit.tier is Tier.EXACT else "near_chosen"
+        families[hit.family] = family.model_copy(update={field: one_more(chosen, day)})
+    return state.model_copy(update={"families": families, "chosen_until": until}), again
 
 
 def near_tier(families: Mapping[str, Family], name: str) -> NearTier:
@@ -81,7 +122,7 @@ def _with(family: Family, label: Label, limit: float) -> Family:
         counts = {"exact_checked": family.exact_checked + 1, "exact_wrong": family.exact_wrong + (not label.right)}
         return family.model_copy(update={**seen, **counts})
     if near.serves is not None and label.bits <= near.serves:
-        near = checked(near, label.bits, day_of(label.at), right=label.right)
+        near = checked(near, label.bits, right=label.right)
     else:
         near = labelled(near, label.bits, limit, right=label.right)
     return family.model_copy(update={**seen, "near": near})

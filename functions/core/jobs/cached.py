@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
-from functions.core.cache.lookup import Candidate, Rules, Source
+from functions.core.cache.lookup import Candidate, Rules, Source, gist_of
 from functions.core.cache.notes import CacheNote
 from functions.core.config.runtime import CacheRules
 from functions.core.config.tokens import TokenRules
@@ -46,8 +46,11 @@ def rules_now(rules: CacheRules, bits_max: int | None, now: datetime) -> Rules:
     return Rules(rules.exact, rules.near, bits_max, max(oldest, rules.not_before or oldest))
 
 
-def noted(candidate: Candidate, source: Source, family: str, *, served: bool) -> CacheNote:
-    """Return what the new job keeps of a candidate."""
+def noted(
+    candidate: Candidate, source: Source, family: str, check_at: datetime | None = None, *, served: bool
+) -> CacheNote:
+    """Return what the new job keeps of a candidate; if that answers it, when it is looked at whether it is asked again,
+    None if it is not."""
     return CacheNote(
         of=candidate.entry.job_id,
         answered_at=source.answered_at,
@@ -55,6 +58,8 @@ def noted(candidate: Candidate, source: Source, family: str, *, served: bool) ->
         bits=candidate.bits,
         family=family,
         served=served,
+        check_at=check_at if served else None,
+        kept=None if served else gist_of(source.answer),
     )
 
 

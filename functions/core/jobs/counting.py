@@ -44,7 +44,7 @@ BY_THE_BATCH = frozenset({Failure.BATCH_EXPIRED, Failure.BATCH_FAILED, Failure.L
 def of_lines(count: Mapping[str, int], micros: int) -> ArmCounts:
     """Return what a batch's lines came to for its arms, from what it adds to the tally: results and failed attempts,
     those that will be repeated too."""
-    attempts: Counter[str] = Counter(done=count.get("done", 0))
+    attempts: Counter[str] = Counter(done=count.get("done", 0) + count.get("checked", 0))
     for name, n in count.items():
         what, _, code = name.partition(":")
         if what in {"failed", "retried"}:

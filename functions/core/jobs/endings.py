@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from functions.core.budget.holds import CostCeiling
 from functions.core.config.runtime import RuntimeConfig
+from functions.core.jobs.checks import is_check
 from functions.core.jobs.jobs import BY_THE_PHOTO, Failure, Job, JobError, Status, counted_on
 from functions.core.jobs.legs import Tried
 from functions.core.jobs.transitions import cancelled, failed, upgraded
@@ -71,7 +72,7 @@ def refunding(
     def decide(wallet: Wallet | None, job: Job) -> Settled | None:
         if job.status is not Status.PROCESSING or not held(job):
             return None
-        if wallet is not None and error.code in BY_THE_PHOTO and cost_micros:
+        if wallet is not None and not is_check(job.job_id) and error.code in BY_THE_PHOTO and cost_micros:
             return _paid_for_nothing(wallet, job, ended, now)
         return Settled(_refunded(wallet, job, now), ended)
 
@@ -180,8 +181,8 @@ def require_owner(job: Job | None, uid: str) -> Job:
 
 def _refunded(wallet: Wallet | None, job: Job, now: datetime) -> Account | None:
     """Give the price and the day's quota back. A user who was erased, ledger and all, gets no new wallet: a refund
-    would be the first thing kept of them again."""
-    if wallet is None:
+    would be the first thing kept of them again. Nobody has paid for a check."""
+    if wallet is None or is_check(job.job_id):
         return None
     account = refund(Account(wallet), job.job_id, job.tokens_cost, now, points=job.points, bought=job.tokens_bought)
     return return_quota(account, job.mode, counted_on(job), now)

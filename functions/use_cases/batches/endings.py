@@ -17,6 +17,7 @@ from functions.core.batches.manifest import BatchMember, in_tally
 from functions.core.budget import tally
 from functions.core.budget.anomalies import Terms, UsageAnomalies
 from functions.core.jobs.attempts import Attempt, answered
+from functions.core.jobs.checks import is_check
 from functions.core.jobs.counting import ended
 from functions.core.jobs.endings import refunding
 from functions.core.jobs.jobs import Failure, JobError
@@ -25,6 +26,7 @@ from functions.core.shared.records import Fields
 from functions.core.wallet.profile import PushSummary
 from functions.use_cases.budget.days import line_micros
 from functions.use_cases.budget.spending import known_batch_price
+from functions.use_cases.cache.labels import compared
 from functions.use_cases.shared.set_aside import LOOK_AGAIN, Items, report_item
 
 if TYPE_CHECKING:
@@ -93,7 +95,8 @@ class Endings:
         if attempt.answer is not None:
             done = answered(attempt.answer, attempt, member, self._terms, now, self._batch.prompt_version)
             added = Counter(done=1, costMicros=cost) + self._counted(member, attempt)
-            self._hold_back(_Ending(member, attempt, done, added))
+            label = compared(member.cache, attempt.answer, self._batch.model, self._batch.prompt_version, self._deps)
+            self._hold_back(_Ending(member, attempt, {**done, **label}, added))
             return
         error = attempt.error
         if error is None:
@@ -118,6 +121,8 @@ class Endings:
     def _counted(self, member: BatchMember, attempt: Attempt, error: JobError | None = None) -> Counter[str]:
         """Return what a job that ends now, in this error if it is one, adds to the day's tally."""
         counters = ended(error.code if error else None, self._terms.believed(attempt))
+        if is_check(member.job_id):  # no user's photo, and none waits for it
+            return in_tally(Counter({"checked" if name == "done" else name: n for name, n in counters.items()}))
         return in_tally(counters + tally.of_wait(self._deps.clock() - member.created_at))
 
     def _hold_back(self, ending: _Ending) -> None:

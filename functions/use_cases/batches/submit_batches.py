@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 from functions import log
 from functions.core.budget.holds import Mode
+from functions.core.config.runtime import CacheMode
+from functions.core.jobs.checks import is_check
 from functions.core.jobs.jobs import QUEUE_SHARDS
 from functions.core.model.refusals import ProviderDownError
 from functions.core.shared.providers import split
@@ -25,8 +27,9 @@ from functions.use_cases.batches.abandoned import take_up_abandoned
 from functions.use_cases.batches.batch_files import StorageDownError
 from functions.use_cases.batches.building import lease, send_batch
 from functions.use_cases.batches.lanes import Lanes
-from functions.use_cases.batches.queue import queued_jobs, without_overdue
+from functions.use_cases.batches.queue import checks_to_send, queued_jobs, shard_groups, without_overdue
 from functions.use_cases.budget.spending import mode
+from functions.use_cases.cache.labels import asks_alike
 from functions.use_cases.jobs.failover import tell_of_no_key
 from functions.use_cases.rollouts.serving import Served, served_in_batch
 from functions.use_cases.shared.set_aside import Items
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from functions.adapters.firestore import StoredJob
+    from functions.core.jobs.jobs import Job
     from functions.wiring import Deps
 
 QUEUE_COUNTED_MAX = 100_000
@@ -49,43 +53,43 @@ OVERDUE_PAGE = 500
 TRIES_A_BATCH = 3
 """A run that meets others at the same jobs looks elsewhere, so often for each batch that it may send."""
 
-SHARD_GROUPS = 4
-LONG_QUEUE_BATCHES = 16
-"""A queue of this many batches is taken by quarters, each run beginning at another one, so that overlapping runs do not
-reach for the same jobs. A shorter one is taken whole, for fuller batches."""
-
 
 def submit_batches(deps: Deps) -> dict[str, int]:
     """Run once. Returns counts: `batches` and `jobs` that were sent; jobs `refused`, `released` to the queue,
-    `unreadable` for now, `damaged` as documents; batches `adopted` and `crashed`; and how many jobs were `queued`.
-    Raises RuntimeError if everything that the run began failed: it is not the jobs' fault then."""
-    counts: Counter[str] = Counter(batches=0, jobs=0, refused=0, released=0, adopted=0)
+    `unreadable` for now, `damaged` as documents; batches `adopted` and `crashed`; `checks` of the cache among these
+    jobs, and how many jobs were `queued`. Raises RuntimeError if everything that the run began failed: it is not the
+    jobs' fault then."""
+    counts: Counter[str] = Counter(batches=0, jobs=0, checks=0, refused=0, released=0, adopted=0)
     started = deps.clock()
     lanes = Lanes(deps)
     tell_of_no_key(deps.runtime().providers.batch_order, deps)
     take_up_abandoned(deps, lease(deps), started + RUN_TIME, counts, lanes)
     queued = deps.store.count_queued(QUEUE_COUNTED_MAX)
-    if queued and lanes.some_open and mode(deps) is not Mode.CLOSED:
+    caching = CacheMode.ON in deps.runtime().cache.modes
+    if (queued or caching) and lanes.some_open and mode(deps) is not Mode.CLOSED:
         _submit_queue(deps, queued, started, counts, lanes)
     elif queued:
         without_overdue(deps, queued_jobs(deps, OVERDUE_PAGE, range(QUEUE_SHARDS), counts), counts)
     closed = {"closed_at": deps.clock()} if queued and mode(deps) is Mode.CLOSED else {}
-    deps.store.write_queue_stats(queued=max(queued - counts["jobs"] - counts["refused"], 0), **closed)
+    sent = max(counts["jobs"] - counts["checks"], 0) + counts["refused"]
+    deps.store.write_queue_stats(queued=max(queued - sent, 0), **closed)
     if counts["crashed"] and not counts["batches"] + counts["adopted"]:
         raise RuntimeError("every batch that was begun crashed")
     return {**counts, "queued": queued}
 
 
 def _submit_queue(deps: Deps, queued: int, started: datetime, counts: Counter[str], lanes: Lanes) -> None:
-    """Send what is queued."""
+    """Send what is queued, and in the places that are left the checks of the cache."""
     rules, items = deps.runtime().batch, Items(deps.clock)
-    groups = _shard_groups(queued, rules.jobs_per_batch, first=int(deps.new_id(), 16))
+    groups = shard_groups(queued, rules.jobs_per_batch, first=int(deps.new_id(), 16))
     for _ in range(TRIES_A_BATCH * rules.batches_per_run):
         if not groups or counts["batches"] >= rules.batches_per_run or deps.clock() > started + RUN_TIME:
             return
         wanted = 1 if lanes.probing else rules.jobs_per_batch
         jobs, sent_before = queued_jobs(deps, wanted, groups[0], counts), counts["jobs"]
         closed_before = set(lanes.closed)
+        if len(groups) == 1:
+            jobs += checks_to_send(deps, wanted - len(jobs), counts)
         try:
             if jobs and not _submit(deps, jobs, started + PREPARE_TIME, counts, lanes):
                 return  # what is queued waits
@@ -104,11 +108,9 @@ def _submit_queue(deps: Deps, queued: int, started: datetime, counts: Counter[st
             groups = [*groups[1:], groups[0]]  # another run is at this one: make way
 
 
-def _shard_groups(queued: int, jobs_per_batch: int, first: int) -> list[Sequence[int]]:
-    """Return the shards to take together: all of them while that makes full batches, else a quarter at a time."""
-    if queued < LONG_QUEUE_BATCHES * jobs_per_batch:
-        return [range(QUEUE_SHARDS)]
-    return [range((first + n) % SHARD_GROUPS, QUEUE_SHARDS, SHARD_GROUPS) for n in range(SHARD_GROUPS)]
+def _asks_as_wanted(job: Job, path: Served, deps: Deps) -> bool:
+    """Whether this way can answer a job. A check waits for the model and the prompt that its hit is from."""
+    return not is_check(job.job_id) or asks_alike(job.cache, path.model, path.prompt, deps)
 
 
 def _submit(deps: Deps, queued: Sequence[StoredJob], until: datetime, counts: Counter[str], lanes: Lanes) -> bool:
@@ -118,7 +120,7 @@ def _submit(deps: Deps, queued: Sequence[StoredJob], until: datetime, counts: Co
     due = without_overdue(deps, queued, counts)
     for stored in due:
         path = served_in_batch(stored.job.uid, stored.job.region, lanes.closed, deps)
-        if path is not None:
+        if path is not None and _asks_as_wanted(stored.job, path, deps):
             way = (path.model, *(f"{key} {arm}" for key, arm in sorted(path.arms.items())))
             ways.setdefault(way, (path, []))[1].append(stored)
     for path, jobs in ways.values():

@@ -1,32 +1,77 @@
-"""Folding what the model's answers say of the kept ones into what is believed. `guard_budget` does it with each run."""
+"""What the model's answers say of the kept ones: noted on their jobs, and folded into what is believed of the cache, by
+`guard_budget` with each run. It also chooses the hits that are asked again."""
 
 from __future__ import annotations
 
+import json
+from functools import cache
 from typing import TYPE_CHECKING
 
-from functions.core.cache.state import folded, tightened
+from functions.core.cache.keys import Asked, family_of
+from functions.core.cache.lookup import Tier
+from functions.core.cache.notes import labelling
+from functions.core.cache.state import Hit, choose, folded, tightened
 from functions.core.config.runtime import CacheMode
+from functions.core.jobs.checks import check_of
+from functions.core.model.classification import answer_schema
 from functions.core.shared.alerts import AlertKind, alert
-from functions.core.shared.time_limits import CALL_TIMEOUT
+from functions.core.shared.time_limits import FUNCTION_TIMEOUT
 
 if TYPE_CHECKING:
+    from functions.core.cache.notes import CacheNote
+    from functions.core.cache.state import CacheState, Label
+    from functions.core.jobs.jobs import Job
+    from functions.core.model.classification import Answer
+    from functions.core.shared.records import Fields
     from functions.wiring import Deps
 
 
-def fold_labels(deps: Deps) -> int:
-    """Fold new labels, and notify operators of a threshold that was tightened. Returns how many labels there were.
-    While the cache is off there are none, and nothing is read."""
+@cache
+def _schema() -> str:
+    return json.dumps(answer_schema(), sort_keys=True)
+
+
+def asked_of(model: str, prompt: str, deps: Deps, region: str = "", language: str = "") -> Asked:
+    """Return what decides what this model, with this prompt, answers now."""
+    return Asked(model, prompt, _schema(), deps.runtime().images, region, language)
+
+
+def asks_alike(note: CacheNote | None, model: str, prompt: str, deps: Deps) -> bool:
+    """Whether this model, with this prompt, is the one that the kept answer is from."""
+    return note is not None and note.family == family_of(asked_of(model, prompt, deps))
+
+
+def compared(note: CacheNote | None, answer: Answer, model: str, prompt: str, deps: Deps) -> Fields:
+    """Return what is stored of a kept answer, now that this model has given its own; nothing if there is none, or if it
+    was kept from another model or prompt."""
+    return labelling(note, family_of(asked_of(model, prompt, deps)), answer, deps.clock()) if note else {}
+
+
+def fold_labels(deps: Deps) -> tuple[int, int]:
+    """Fold new labels, choose hits to be asked again, and notify operators of a threshold that was tightened. Returns
+    how many labels, and how many checks, there were. While the cache is off nothing is read."""
     rules, now = deps.runtime().cache, deps.clock()
     if rules.modes == {CacheMode.OFF}:
-        return 0
-    # A label is as old as its answer: what a call that is still under way writes must not be passed over.
-    found = deps.store.fold_labels(
-        now - CALL_TIMEOUT, lambda state, labels: folded(state, labels, rules.wrong_percent_max / 100)
-    )
+        return 0, 0
+
+    def fold(state: CacheState, labels: list[Label], hits: list[Job]) -> tuple[CacheState, list[Job]]:
+        after, again = choose(folded(state, labels, rules.wrong_percent_max / 100), map(_hit, hits))
+        checks = (check_of(hit, now) for hit in hits if hit.job_id in set(again))
+        return after, [check for check in checks if check is not None]
+
+    # A label is as old as its answer: what a call or a run that is still under way writes must not be passed over.
+    found = deps.store.fold_labels(now - FUNCTION_TIMEOUT, fold, hits=CacheMode.ON in rules.modes)
     for family, bits in tightened(found.before, found.after).items():
         serves = "nothing any more" if bits is None else f"photos within {bits} bits"
         text = (
             f"Too many answers to photos that were nearly the same were wrong. The cache of {family} serves {serves}."
         )
         deps.store.create_alert(alert(AlertKind.CACHE_TIGHTENED, text, now))
-    return found.labels
+    return found.labels, found.checks
+
+
+def _hit(job: Job) -> Hit:
+    note = job.cache
+    if note is None or note.check_at is None or not isinstance(note.tier, Tier):
+        raise ValueError(f"{job.job_id} is no hit that may be asked again")
+    return Hit(job.job_id, note.family, note.tier, note.check_at, disputed=job.dispute is not None)

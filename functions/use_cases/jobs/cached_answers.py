@@ -12,18 +12,17 @@ nobody waits for it, and nobody pays for it. It comes before the charge, because
 
 from __future__ import annotations
 
-import json
 import traceback
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from functions import log
-from functions.core.cache.certification import is_checked
+from functions.core.cache.checks import draw_of, is_checked
 from functions.core.cache.entries import Entries, Entry, Remembered, evicted
 from functions.core.cache.keys import Asked, family_of, key_of
 from functions.core.cache.lookup import Miss, Tier, nearest, weigh
-from functions.core.cache.state import near_tier
+from functions.core.cache.state import chosen_of, near_tier
 from functions.core.config.runtime import CacheMode
 from functions.core.jobs.cached import (
     answered_again,
@@ -34,21 +33,16 @@ from functions.core.jobs.cached import (
     source_of,
 )
 from functions.core.jobs.jobs import JOB_LIFETIME, Status
-from functions.core.model.classification import answer_schema
-from functions.core.model.provider_outage import Door
 from functions.core.shared.lanes import Lane
 from functions.core.shared.utc_days import day_of
-from functions.use_cases.budget.spending import instant_closed_because
+from functions.use_cases.cache.labels import asked_of
 from functions.use_cases.rollouts.serving import served
 
 if TYPE_CHECKING:
-    from functions.core.cache.certification import NearTier
     from functions.core.cache.lookup import Candidate
     from functions.core.jobs.jobs import Job
     from functions.use_cases.jobs.orders import Order
     from functions.wiring import Deps
-
-_SCHEMA = json.dumps(answer_schema(), sort_keys=True)
 
 
 def look_up(orders: Sequence[Order], uid: str, deps: Deps, *, fresh: bool) -> Remembered | None:
@@ -102,7 +96,7 @@ def _find(order: Order, entries: Entries, deps: Deps) -> Candidate | None:
 
 def _asked(job: Job, deps: Deps) -> Asked:
     path = served(job.uid, deps)
-    return Asked(path.model, path.prompt, _SCHEMA, deps.runtime().images, job.region, job.language)
+    return asked_of(path.model, path.prompt, deps, job.region, job.language)
 
 
 def _answer(order: Order, candidate: Candidate, found: Job | None, deps: Deps, *, fresh: bool) -> None:
@@ -113,25 +107,16 @@ def _answer(order: Order, candidate: Candidate, found: Job | None, deps: Deps, *
         if same_file and answers_soon(found, job, Lane(job.mode) if order.allow_batch else order.asked.lane):
             order.twin = found
         return
-    tier = near_tier(deps.current.get().cache.families, family)
-    why = weigh(candidate, source, rules_now(config.cache, tier.serves, deps.clock()))
-    check = candidate.tier is Tier.NEAR and _is_checked(order, tier, deps)
+    families = deps.current.get().cache.families
+    serves = near_tier(families, family).serves
+    why = weigh(candidate, source, rules_now(config.cache, serves, deps.clock()))
     if why not in {None, Miss.TIER_SERVES_NOTHING}:
         return
-    hit = why is None and not fresh
-    note = noted(candidate, source, family, served=hit and not check)
-    if hit:  # a check is the operator's, so the user does not pay for it
-        job = at_the_cached_price(job, config.tokens)
-    if note.served:
-        order.job, order.closed_because = answered_again(job, source, note, order.asked.lane), None
-    else:
-        order.job, order.kept = job.model_copy(update={"cache": note}), source.answer
-
-
-def _is_checked(order: Order, tier: NearTier, deps: Deps) -> bool:
-    """Whether the model is asked although the near tier has an answer: only where the model answers at once."""
-    now, down = deps.clock(), deps.queue().provider.get(Door.INSTANT)
-    if order.asked.lane is Lane.BATCH or instant_closed_because(deps) or (down and down.fresh(now)):
-        return False
-    draw = int(order.job.job_id[:8], 16) / 16**8  # ids are hashes: a repeated call is drawn the same
-    return is_checked(tier, day_of(now), draw)
+    if why is not None or fresh:
+        order.job = job.model_copy(update={"cache": noted(candidate, source, family, served=False)})
+        return
+    chosen, now = chosen_of(families, family, candidate.tier), deps.clock()
+    check_at = now if is_checked(chosen, day_of(now), draw_of(job.job_id)) else None
+    note = noted(candidate, source, family, check_at, served=True)
+    job = at_the_cached_price(job, config.tokens)
+    order.job, order.closed_because = answered_again(job, source, note, order.asked.lane), None

@@ -57,6 +57,6 @@ def classify_image(request: ClassifyImage, uid: str, deps: Deps) -> dict[str, An
         return order.view()
     job = order.job
     if job.status is Status.PROCESSING:
-        job = classify_now(job, order.photo, order.version, deps, order.kept)
+        job = classify_now(job, order.photo, order.version, deps)
     because = {"closedBecause": order.closed_because} if order.closed_because else {}
     return {**job_view(job), "balance": balance, **because}

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from functions import log
 from functions.adapters.time_budget import STORE_PATIENCE_SECONDS, since_arrival
 from functions.core.budget.anomalies import Terms, UsageAnomalies
-from functions.core.cache.notes import labelling
 from functions.core.jobs.attempts import Attempt, answered, failed_attempt, judge, tried
 from functions.core.jobs.endings import refunding
 from functions.core.jobs.jobs import BY_THE_PATH, Failure, Job, JobError, Status
@@ -27,25 +26,25 @@ from functions.core.model.provider_errors import Trouble
 from functions.core.model.refusals import ProviderDownError, ProviderRejectedError
 from functions.core.shared.errors import InvalidImage, PhotoRefused, ProviderUnavailable
 from functions.core.shared.photos import PhotoProblem
-from functions.core.shared.providers import Provider, split
+from functions.core.shared.providers import split
 from functions.core.shared.time_limits import CALL_TIMEOUT
 from functions.use_cases.budget.spending import report_doubts
+from functions.use_cases.cache.labels import compared
 from functions.use_cases.jobs.failover import tell_operators
 from functions.use_cases.rollouts.serving import Served, held_for, may_serve, note_outcome
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from functions.core.model.classification import Answer
     from functions.wiring import Deps
 
 PROVIDER_SECONDS_MIN = 0.1
 """Then the provider is as good as not asked, and the charge comes back."""
 
 
-def classify_now(job: Job, photo: bytes, version: datetime, deps: Deps, kept: Answer | None = None) -> Job:
+def classify_now(job: Job, photo: bytes, version: datetime, deps: Deps) -> Job:
     """Return the job with its result. Each error refunds the charge, except a PhotoRefused with `refunded` false,
-    beyond `core.wallet.quotas.FAILURES_REFUNDED_MAX`. `kept` is the cache's answer, which the model's is compared with.
+    beyond `core.wallet.quotas.FAILURES_REFUNDED_MAX`.
 
     Raises:
         InvalidImage: the provider cannot read this photo.
@@ -55,7 +54,7 @@ def classify_now(job: Job, photo: bytes, version: datetime, deps: Deps, kept: An
     path = held_for(job, deps)
     legs = _ask(job, path, photo, deps)
     try:
-        return _settle(job, path, legs, version, kept, deps)
+        return _settle(job, path, legs, version, deps)
     finally:  # a stop for everybody, and what operators hear, is written when the user's job is
         first = legs[0].attempt.error
         note_outcome(job.arms, job.uid, deps, failed=first is not None and first.code in BY_THE_PATH)
@@ -72,7 +71,7 @@ class _Leg:
     down: ProviderDownError | None = None
 
 
-def _settle(job: Job, path: Served, legs: list[_Leg], version: datetime, kept: Answer | None, deps: Deps) -> Job:
+def _settle(job: Job, path: Served, legs: list[_Leg], version: datetime, deps: Deps) -> Job:
     for leg in legs:
         anomalies = UsageAnomalies()
         anomalies.add(job.job_id, leg.attempt, leg.terms)
@@ -82,9 +81,7 @@ def _settle(job: Job, path: Served, legs: list[_Leg], version: datetime, kept: A
     error = attempt.error or JobError(code=Failure.PROVIDER_UNAVAILABLE, message="the answer came after the lease")
     if attempt.answer is not None:
         fields = answered(attempt.answer, attempt, job, terms, deps.clock(), path.prompt, came)
-        # A kept answer is compared with one of the model that gave it: another's would be no doubt of the cache.
-        if kept is not None and job.cache is not None and split(terms.model)[0] is Provider.OPENAI:
-            fields = {**fields, **labelling(job.cache, kept, attempt.answer, deps.clock())}
+        fields = {**fields, **compared(job.cache, attempt.answer, terms.model, path.prompt, deps)}
         if deps.store.update_job(job, version, fields):
             return with_fields(job, fields)
         # Written already (the reply was lost), or the lease ran out and the charge was refunded: the job says which.

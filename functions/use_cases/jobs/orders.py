@@ -23,7 +23,6 @@ from functions.use_cases.budget.spending import instant_closed, instant_closed_b
 if TYPE_CHECKING:
     from functions.core.cache.entries import Entry
     from functions.core.cache.fingerprints import Fingerprint
-    from functions.core.model.classification import Answer
     from functions.wiring import Deps
 
 ImagePath = Annotated[str, StringConstraints(min_length=1, max_length=PATH_CHARACTERS_MAX)]
@@ -47,10 +46,9 @@ class Order:
     `closed_because` if it was wanted in the instant lane.
 
     What is `looked_up` is then `known` by its fingerprint. Either the job is done by an earlier answer, or `entry` is
-    what will find it, and `kept` the answer that the model's is compared with, if there was one. `unless_known` is what
-    it is refused with if it is not answered that way. A file that the user has sent before, or that is `same_as` the
-    one of another order of the call, is not paid for twice: `twin` is the job that is to answer it, and `replayed` says
-    that it has a job of its own all the same, from an earlier call.
+    what will find it. `unless_known` is what it is refused with if it is not answered that way. A file that the user
+    has sent before, or that is `same_as` the one of another order of the call, is not paid for twice: `twin` is the job
+    that is to answer it, and `replayed` says that it has a job of its own all the same, from an earlier call.
     """
 
     asked: Asked
@@ -60,7 +58,6 @@ class Order:
     looked_up: bool = False
     known: Fingerprint | None = None
     entry: Entry | None = None
-    kept: Answer | None = None
     unless_known: EcolaneError | None = None
     error: EcolaneError | None = None
     photo: bytes = b""

@@ -2,7 +2,7 @@
 
     deliver the alerts that are due
     ► for each day in flight, today last: add up what its calls and batches hold and have cost ► review the day in one
-    ► fold what was seen of the cache into what is believed of it
+    ► fold what was seen of the cache into what is believed of it; choose the hits that are asked again
     ► look at everything else that waits or fails silently
     ► deliver the alerts that are new
 
@@ -53,8 +53,8 @@ OPEN_AHEAD = timedelta(minutes=30)
 
 def guard_budget(deps: Deps) -> dict[str, int]:
     """Run once. Returns counts: `days` reviewed and `repaired`, documents that are `damaged`, alerts `raised` and
-    `delivered`, checks that `failed`, `labels` of the cache, and today's `limitMicros`, `reservedMicros` and
-    `spentMicros`. Raises RuntimeError if nothing succeeded."""
+    `delivered`, checks that `failed`, `labels` of the cache and hits that it `checks`, and today's `limitMicros`,
+    `reservedMicros` and `spentMicros`. Raises RuntimeError if nothing succeeded."""
     run, today, until = _Run(deps), day_of(deps.clock()), deps.clock() + RUN_TIME
     counts = run.counts
     counts["delivered"] += run.alone("delivery", lambda: deliver_due(deps, until)) or 0
@@ -74,7 +74,8 @@ def guard_budget(deps: Deps) -> dict[str, int]:
             run.alone("excess", partial(_report, review, deps, counts))
     if day_of(deps.clock() + OPEN_AHEAD) != today:
         run.alone("tomorrow", lambda: open_day(day_of(deps.clock() + OPEN_AHEAD), deps))
-    counts["labels"] += run.alone("cache", lambda: fold_labels(deps)) or 0
+    labels, checks = run.alone("cache", lambda: fold_labels(deps)) or (0, 0)
+    counts.update(labels=labels, checks=checks)
     counts["raised"] += run.alone("health", lambda: raise_alerts(deps, of_mode, of_hour)) or 0
     counts["delivered"] += run.alone("delivery of what is new", lambda: deliver_due(deps, until)) or 0
     if not run.succeeded:
@@ -87,7 +88,8 @@ class _Run:
 
     def __init__(self, deps: Deps) -> None:
         self._deps, self.succeeded = deps, False
-        self.counts: Counter[str] = Counter(days=0, repaired=0, damaged=0, raised=0, delivered=0, failed=0, labels=0)
+        names = ("days", "repaired", "damaged", "raised", "delivered", "failed", "labels", "checks")
+        self.counts: Counter[str] = Counter(dict.fromkeys(names, 0))
 
     def alone(self, check: str, do: Callable[[], T]) -> T | None:
         """Return a check's result, None if it failed. The first one asks the store: if that is down, its error ends the

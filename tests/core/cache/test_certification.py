@@ -1,7 +1,5 @@
 """How far hits are believed: the tests before, the checks after, and what the figures say."""
 
-import pytest
-
 from functions.core.cache.certification import (
     THRESHOLDS,
     WINDOW,
@@ -10,7 +8,6 @@ from functions.core.cache.certification import (
     at_most,
     checked,
     first_look,
-    is_checked,
     labelled,
     wrong_among,
 )
@@ -31,7 +28,7 @@ def serving(bits: int) -> NearTier:
 def after(tier: NearTier, count: int, bits: int, *, right: bool) -> NearTier:
     """Return a tier after so many checks."""
     for _ in range(count):
-        tier = checked(tier, bits, "2026-11-29", right=right)
+        tier = checked(tier, bits, right=right)
     return tier
 
 
@@ -85,44 +82,27 @@ def passes(count: int, wrong: int, looks: int) -> bool:
     return labelled(NearTier(labels=labels), 3, 0.01, right=True).labels["31"].passed
 
 
-def test_seven_wrong_of_the_last_two_hundred_tighten() -> None:
-    """Six do not; what is wider has to be certified anew, what is tighter stays so."""
-    six = after(serving(48), 6, 45, right=False)
-    assert six.serves == 48
-    seven = checked(six, 45, "2026-11-29", right=False)
-    assert (seven.serves, sorted(seven.labels), seven.recent) == (40, ["31", "40"], b"")
-    assert seen(seven, 1, bits=3).serves == 40
+def test_ten_wrong_of_the_last_four_hundred_tighten() -> None:
+    """Nine do not; what is wider has to be certified anew, what is tighter stays so."""
+    nine = after(serving(48), 9, 45, right=False)
+    assert nine.serves == 48
+    ten = checked(nine, 45, right=False)
+    assert (ten.serves, sorted(ten.labels), ten.recent) == (40, ["31", "40"], b"")
+    assert seen(ten, 1, bits=3).serves == 40
 
 
 def test_wrong_answers_near_by_speak_against_every_threshold() -> None:
-    """Seven wrong at three bits: there is no threshold that would have kept them out, so none serves."""
-    ended = after(serving(48), 7, 3, right=False)
+    """Ten wrong at three bits: there is no threshold that would have kept them out, so none serves."""
+    ended = after(serving(48), 10, 3, right=False)
     assert (ended.serves, ended.labels, ended.recent) == (None, {}, b"")
-    assert checked(ended, 3, "2026-11-29", right=False).serves is None
+    assert checked(ended, 3, right=False).serves is None
 
 
 def test_what_was_wrong_long_ago_is_forgotten() -> None:
-    """Six wrong, two hundred right, and one wrong more: the window has one."""
-    tier = after(after(after(serving(48), 6, 45, right=False), WINDOW, 45, right=True), 1, 45, right=False)
+    """Nine wrong, four hundred right, and one wrong more: the window has one; the counts have all."""
+    tier = after(after(after(serving(48), 9, 45, right=False), WINDOW, 45, right=True), 1, 45, right=False)
     assert (tier.serves, wrong_among(tier.recent), len(tier.recent)) == (48, 1, WINDOW)
-
-
-@pytest.mark.parametrize(
-    ("today", "draw", "again"),
-    [(9, 0.9, True), (10, 0.9, False), (10, 0.049, True)],
-)
-def test_some_hits_of_each_day_and_one_in_twenty_are_asked_again(today: int, draw: float, again: bool) -> None:
-    """So that a quiet tier is checked, and a busy one is cheap."""
-    tier = NearTier(day="2026-11-29", checks_of_day=today)
-    assert is_checked(tier, "2026-11-29", draw) is again
-    assert is_checked(tier, "2026-11-30", draw)
-
-
-def test_checks_are_counted_by_day() -> None:
-    """A new day begins with none."""
-    one = checked(after(serving(48), 2, 3, right=True), 3, "2026-11-30", right=True)
-    assert (one.checks, one.day, one.checks_of_day) == (3, "2026-11-30", 1)
-    assert checked(one, 3, "2026-11-30", right=True).checks_of_day == 2
+    assert (tier.checks, tier.wrong) == (WINDOW + 10, 10)
 
 
 def test_the_distribution_holds_at_its_ends() -> None:

@@ -3,8 +3,20 @@
 from datetime import UTC, datetime, timedelta
 
 from functions.core.cache.certification import Labels, NearTier
+from functions.core.cache.checks import Chosen
 from functions.core.cache.lookup import Tier
-from functions.core.cache.state import FAMILIES_MAX, CacheState, Family, Label, folded, near_tier, tightened
+from functions.core.cache.state import (
+    FAMILIES_MAX,
+    CacheState,
+    Family,
+    Hit,
+    Label,
+    choose,
+    chosen_of,
+    folded,
+    near_tier,
+    tightened,
+)
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
@@ -23,12 +35,12 @@ def test_labels_certify_a_family_and_no_other() -> None:
 
 
 def test_within_the_threshold_that_serves_a_label_is_a_check() -> None:
-    """Seven wrong of them tighten it; what is farther away is another comparison before the next one."""
+    """Ten wrong of them tighten it; what is farther away is another comparison before the next one."""
     near = NearTier(labels={str(each): Labels(passed=True) for each in (31, 40)}, serves=40)
     before = CacheState(families={"one": Family(near=near, seen_at=NOW)})
-    after = folded(before, [label(45), *(label(38, right=False, minute=n) for n in range(2, 9))], 0.01)
+    after = folded(before, [label(45), *(label(38, right=False, minute=n) for n in range(2, 12))], 0.01)
     tier = after.families["one"].near
-    assert (tier.serves, tier.checks, tier.checks_of_day) == (31, 7, 7)
+    assert (tier.serves, tier.checks, tier.wrong) == (31, 10, 10)
     assert folded(before, [label(45)], 0.01).families["one"].near.labels["48"].checked == 1
 
 
@@ -56,3 +68,25 @@ def test_a_tier_that_serves_less_is_told() -> None:
     before = state(fewer=48, none=31, same=40, more=31, new=None)
     after = state(fewer=40, none=None, same=40, more=40, new=31, first=31)
     assert tightened(before, after) == {"fewer": 40, "none": None}
+
+
+def hit(number: int, tier: Tier = Tier.NEAR, *, disputed: bool = False) -> Hit:
+    """Return a hit of a job that chance does not choose."""
+    return Hit(f"ffffffff{number:024x}", "one", tier, NOW + timedelta(seconds=number), disputed)
+
+
+def test_hits_are_chosen_in_their_order_until_there_are_enough() -> None:
+    """The first hundred of each tier. What is disputed is known already."""
+    hits = [hit(0, disputed=True), *map(hit, range(1, 103)), hit(103, Tier.EXACT)]
+    state, again = choose(CacheState(), hits)
+    assert again == [each.job_id for each in [*hits[1:101], hits[103]]]
+    assert state.chosen_until == hits[-1].at
+    assert chosen_of(state.families, "one", Tier.NEAR) == Chosen(total=100, day="2026-11-29", of_day=100)
+    assert chosen_of(state.families, "one", Tier.EXACT) == Chosen(total=1, day="2026-11-29", of_day=1)
+    assert chosen_of(state.families, "two", Tier.NEAR) == Chosen()
+    assert choose(state, [hit(104)]) == (state.model_copy(update={"chosen_until": hit(104).at}), [])
+
+
+def test_without_hits_nothing_changes() -> None:
+    """The guard then writes nothing."""
+    assert choose(CacheState(), []) == (CacheState(), [])

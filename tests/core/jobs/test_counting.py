@@ -130,4 +130,5 @@ def test_a_batch_counts_its_lines() -> None:
     count = {"done": 5, "retried:ANSWER_UNUSABLE": 2, "failed:PROVIDER_REJECTED": 1, "input": 900, "wait:4": 8}
     assert of_lines(count, 700) == ArmCounts(started=8, ended=8, failed=2, micros=700)
     assert of_lines({"retried:BATCH_EXPIRED": 40, "done": 3}, 0) == ArmCounts(started=4, ended=4, failed=1)
+    assert of_lines({"done": 2, "checked": 3}, 0) == ArmCounts(started=5, ended=5)  # a check goes the arms' way, too
     assert of_lines({}, 0) == ArmCounts()

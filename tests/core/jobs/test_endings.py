@@ -56,6 +56,17 @@ def test_a_failure_gives_the_whole_price_back() -> None:
     assert ended.error == JobError(code=ERROR.code, message=FAILURE_TEXTS[Failure.LINE_MISSING])
 
 
+@pytest.mark.parametrize("code", [Failure.LINE_MISSING, *sorted(BY_THE_PHOTO)])
+def test_a_check_of_the_cache_pays_nobody_back(code: Failure) -> None:
+    """Nobody has paid for it, and its failure is not its user's, whether it has failed or waited too long."""
+    check = HELD.model_copy(update={"job_id": f"check-{HELD.job_id}", "tokens_cost": 0})
+    failed = refunding(lambda _: True, JobError(code=code, message="no"), 55, LATER)(paid_wallet(), check)
+    waiting = check.model_copy(update={"status": Status.QUEUED, "batch_id": None})
+    for decision in (failed, giving_up(LATER)(paid_wallet(), waiting)):
+        assert isinstance(decision, Settled)
+        assert (decision.account, decision.fields["status"]) == (None, Status.FAILED)
+
+
 @pytest.mark.parametrize("code", sorted(BY_THE_PHOTO))
 def test_what_a_photo_shows_is_refunded_a_few_times_a_day(code: Failure) -> None:
     """Three that the provider was paid for; the price of a fourth stays. None gives its place in the day back, and

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from functions.core.cache.certification import CHECKED_PER_DAY_MIN, THRESHOLDS, Labels, NearTier
+from functions.core.cache.certification import THRESHOLDS, Labels, NearTier
+from functions.core.cache.checks import Chosen
 from functions.core.cache.entries import ENTRIES_MAX, ENTRY_BYTES
 from functions.core.cache.state import CacheState, Family
 from functions.core.model.provider_outage import Door
@@ -59,17 +60,19 @@ def send(cloud: InProcessCloud, data: bytes = BOTTLE, mode: str = "instant", uid
     return classify_image(ClassifyImage.model_validate(request), uid, cloud.deps)
 
 
-def certify(cloud: InProcessCloud, serves: int | None = 48, checks: int = CHECKED_PER_DAY_MIN) -> None:
-    """Have the near tier serve within so many bits, for the family that is asked now; today's checks are done."""
+def certify(cloud: InProcessCloud, serves: int | None = 48, chosen: int = 0) -> None:
+    """Have the near tier serve within so many bits, for the family that is asked now; and say how many of its hits were
+    chosen by now, all of them today."""
     configure(cloud, {"exact": "shadow"})
     probe = send(cloud, uid="probe")
     del probe
     again = send(cloud, uid="probe")
     family = job(cloud, again["jobId"])["cache"]["family"]
     labels = {str(each): Labels(passed=True) for each in THRESHOLDS if serves and each <= serves}
-    day = cloud.clock().date().isoformat()
-    near = NearTier(labels=labels, serves=serves, checks=checks, day=day, checks_of_day=checks)
-    state = CacheState(families={family: Family(near=near, seen_at=cloud.clock())}, labelled_until=cloud.clock())
+    near, now = NearTier(labels=labels, serves=serves), cloud.clock()
+    already = Chosen(total=chosen, day=now.date().isoformat(), of_day=chosen)
+    families = {family: Family(near=near, near_chosen=already, exact_chosen=already, seen_at=now)}
+    state = CacheState(families=families, labelled_until=now, chosen_until=now)
     cloud.client.document("stats/cache").set(state.model_dump(by_alias=True))
     configure(cloud)
 
@@ -418,26 +421,6 @@ def test_what_is_dangerous_or_unsure_is_asked_again_unless_it_is_the_same_file(
     assert send(cloud, retaken(BOTTLE))["servedFrom"] is None
 
 
-def test_some_hits_are_asked_again_at_the_cached_price(cloud: InProcessCloud) -> None:
-    """The operator pays for the check, and the user gets the model's answer; the first ten of a day are all checked."""
-    certify(cloud, checks=CHECKED_PER_DAY_MIN - 1)
-    send(cloud)
-    check = send(cloud, retaken(BOTTLE))
-    assert (check["servedFrom"], check["tokensCost"], check["status"]) == (None, 1, "done")
-    kept = job(cloud, check["jobId"])
-    assert (kept["points"], kept["cache"]["same"], kept["cache"]["served"]) == (0, True, False)
-    assert kept["costMicros"] > 0
-    assert send(cloud, mode="batch", data=retaken(BOTTLE, 3))["servedFrom"]["tier"] == "near"
-
-
-def test_one_hit_in_twenty_is_asked_again(cloud: InProcessCloud) -> None:
-    """By the number of its job, so that a repeated call is drawn the same."""
-    certify(cloud)
-    send(cloud)
-    served = [send(cloud, retaken(BOTTLE, 1))["servedFrom"] is not None for _ in range(60)]
-    assert 50 <= sum(served) < 60
-
-
 # What is believed
 
 
@@ -458,7 +441,7 @@ def labelled(cloud: InProcessCloud, count: int, check: Callable[[int], bool] = l
         at = cloud.clock() + timedelta(milliseconds=number)
         fields = {**some, "cache": {**note, "same": check(number), "labelledAt": at}}
         cloud.client.document(f"aiJobs/{uuid.uuid4().hex}").set(fields)
-    cloud.clock.advance(timedelta(minutes=5))
+    cloud.clock.advance(timedelta(minutes=10))
 
 
 def believed(cloud: InProcessCloud) -> NearTier:
@@ -467,13 +450,13 @@ def believed(cloud: InProcessCloud) -> NearTier:
 
 
 def test_labels_certify_and_checks_tighten(cloud: InProcessCloud) -> None:
-    """368 right ones and it serves; seven wrong checks, and operators hear that it serves less."""
+    """368 right ones and it serves; ten wrong checks, and operators hear that it serves less."""
     labelled(cloud, 368)
     assert guard_budget(cloud.deps)["labels"] == 368
     assert believed(cloud).serves == 56
     assert guard_budget(cloud.deps)["labels"] == 0
     assert believed(cloud).labels["31"].checked == 368
-    labelled(cloud, 7, lambda _: False, bits=50)
+    labelled(cloud, 10, lambda _: False, bits=50)
     guard_budget(cloud.deps)
     assert believed(cloud).serves == 48
     assert [each["text"] for each in alerts(cloud, "cache_tightened").values()] == [
@@ -482,12 +465,12 @@ def test_labels_certify_and_checks_tighten(cloud: InProcessCloud) -> None:
 
 
 def test_labels_of_calls_that_are_under_way_are_not_passed_over(cloud: InProcessCloud) -> None:
-    """A label is folded once every call that began before it has ended."""
+    """A label is folded once every call and every run that began before it has ended."""
     configure(cloud, {"exact": "shadow"})
     send(cloud)
     send(cloud)
     assert guard_budget(cloud.deps)["labels"] == 0
-    cloud.clock.advance(timedelta(minutes=5))
+    cloud.clock.advance(timedelta(minutes=10))
     assert guard_budget(cloud.deps)["labels"] == 1
 
 

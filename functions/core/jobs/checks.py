@@ -1,0 +1,52 @@
+"""The check of a hit: the same photo, with the same question, as a job of the batch lane that nobody pays for, waits
+for, or sees. It is kept among the checks, by an id of its own."""
+
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from functions.core.cache.lookup import gist_of
+from functions.core.jobs.jobs import Job, Status, shard_of
+from functions.core.model.classification import Classification
+from functions.core.shared.lanes import Lane
+
+CHECK_LIFETIME = timedelta(days=7)
+"""After this a check is deleted by TTL, whatever became of it."""
+
+_PREFIX = "check-"
+
+
+def is_check(job_id: str) -> bool:
+    """Whether this is a check's id."""
+    return job_id.startswith(_PREFIX)
+
+
+def check_of(hit: Job, now: datetime) -> Job | None:
+    """Return the check of a hit; None if a newer release's answer was given, which cannot be compared."""
+    try:
+        kept = gist_of(Classification.model_validate(hit.result))
+    except ValidationError:
+        return None
+    if hit.cache is None:
+        return None
+    note = hit.cache.model_copy(update={"of": hit.job_id, "served": False, "check_at": None, "kept": kept})
+    own = {
+        "job_id": _PREFIX + hit.job_id,
+        "mode": Lane.BATCH,
+        "status": Status.QUEUED,
+        "priority": 0,
+        "tokens_cost": 0,
+        "tokens_bought": 0,
+        "points": 0,
+        "created_at": now,
+        "queued_at": now,
+        "completed_at": None,
+        "notify": (),
+        "arms": {},
+        "visit_age": None,
+        "result": None,
+        "cache": note,
+        "shard": shard_of(hit.job_id),
+        "expire_at": now + CHECK_LIFETIME,
+    }
+    return hit.model_copy(update=own)
