@@ -63,7 +63,12 @@ SCHEMA: dict[str, dict[str, str]] = {
     "config/runtime": {
         "map": "tokens? plans? batch? budget? refresh? instant? images? model? cache? flags? providers? billing?"
     },
-    "config/runtime/audit/*": {"str": "by action? why?", "time": "at", "list": "changed"},
+    "config/runtime/audit/*": {
+        "str": "by action? why?",
+        "time": "at",
+        "list": "changed",
+        "map": "because?",
+    },
     "stats/queue": {"int": "queued?", "number": "batchMinutes?", "time": "closedAt?", "map": "provider?"},
     "stats/budget": {
         "str": "day mode doubtedDay",

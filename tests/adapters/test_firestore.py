@@ -408,6 +408,7 @@ QUERIES: dict[str, Callable[[OperatorStore], object]] = {
     "count_visits, by age": lambda store: store.count_visits("2026-11-21", 7),
     "sum_tokens": lambda store: store.sum_tokens("2026-11-21", Reason.CHARGE),
     "usage_days": lambda store: store.usage_days("2026-11-01", "2026-11-30", ["rows"]),
+    "recent_changes": lambda store: store.recent_changes(5),
     "failed_users": lambda store: store.failed_users("model@0"),
     "recent_alerts": lambda store: store.recent_alerts(5),
     "count_batches": lambda store: store.count_batches([BatchState.BUILDING, BatchState.UPLOADED], 5),

@@ -77,6 +77,14 @@ def trends(visit: Opened, _: Path) -> "Page":
     return page
 
 
+def savings(visit: Opened, _: Path) -> "Page":
+    """Of which a new cloud has none: see test_savings.py."""
+    page = visit.operate()
+    page.get_by_role("link", name="Savings").click()
+    page.get_by_text("Nothing can be said of savings yet").wait_for()
+    return page
+
+
 def ahead(visit: Opened, _: Path) -> "Page":
     """What is to come, of which a new cloud knows nothing: see test_ahead.py."""
     page = visit.operate()
@@ -124,6 +132,7 @@ VIEWS: tuple[Callable[[Opened, Path], "Page"], ...] = (
     wallet,
     now,
     trends,
+    savings,
     ahead,
     alerts,
     settings,

@@ -8,7 +8,7 @@ const SECTIONS = { tokens: "Tokens", plans: "Plans", images: "Photos", instant: 
 
 /** Returns what is stored in a field by its dotted name; null for a default. */
 export const storedAt = (config, field) => field.split(".").reduce((part, name) => part?.[name], config) ?? null;
-const said = (value) => (value === null ? "default" : typeof value === "string" ? value : JSON.stringify(value));
+export const said = (value) => (value === null ? "default" : typeof value === "string" ? value : JSON.stringify(value));
 
 /** Returns {tokens: {welcome: 12}} for [["tokens.welcome", 12]]. */
 export function changesOf(changes) {

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from functions.adapters.firestore.client import Documents
-from functions.adapters.firestore.query import Query
+from functions.adapters.firestore.query import DESCENDING, Query
 from functions.adapters.firestore.reading import sound_fields
 from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.writes import run_transaction
 from functions.core.insights.usage_day import UsageDay
+from functions.core.shared.records import Fields
 from functions.core.wallet.ledger import Reason
 
 if TYPE_CHECKING:
@@ -76,6 +77,11 @@ class UsageDocuments(Documents):
         for name, document in documents.items():
             writes.set(self._client.document("forecasts", name), document.model_dump(by_alias=True))
         writes.commit()
+
+    def recent_changes(self, limit: int) -> dict[str, Fields]:
+        """Read the newest audit entries of the config, by their ids. A read each, one if there are none."""
+        query = self._client.collection("config", "runtime", "audit").order_by("at", DESCENDING).limit(limit)
+        return {each.id: each.fields for each in query.stream()}
 
     def count_jobs(self, day: str, field: str, value: str) -> int:
         """Count the jobs of a day that have this in a field. One read for every thousand."""

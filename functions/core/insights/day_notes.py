@@ -29,9 +29,12 @@ DAY_HOURS = 24
 class NotedDay(Kept):
     """A day: by lane the photos `asked` for, those whose calls have `ended` at the provider and what these cost, in
     micro-dollars; photos `done` over both lanes, and those of them that the provider `answered`, which the cache did
-    not. `failed` calls, half of the batch photos' `wait` in seconds; users who were `new`, and who came `back` a day
-    later. Kept for eight weeks: photos asked for and micro-dollars `spent` by the hour, photos and cost in
-    `parts` by lane and model."""
+    not. `failed` calls, attempts that were `retried`, half of the batch photos' `wait` in seconds; `users` with a
+    photo, those who were `new`, and who came `back` a day later; input, cached and output `tokens`.
+
+    Kept for eight weeks: photos asked for and micro-dollars `spent` by the hour, photos and cost in `parts` by lane and
+    model.
+    """
 
     asked: dict[str, int] = Field(default_factory=dict)
     ended: dict[str, int] = Field(default_factory=dict)
@@ -42,6 +45,9 @@ class NotedDay(Kept):
     wait: float | None = None
     new: int | None = None
     back: int | None = None
+    users: int | None = None
+    retried: int = 0
+    tokens: dict[str, int] = Field(default_factory=dict)
     hours: tuple[float, ...] = ()
     spent: tuple[float, ...] = ()
     parts: dict[str, tuple[float, float]] = Field(default_factory=dict)
@@ -95,7 +101,7 @@ def noted_day(day: str, usage: UsageDay) -> NotedDay:
     """Return a day in short."""
     tally = total(slot.tally for slot in usage.slots)
     ended, micros, answered, failed = dict.fromkeys(Lane, 0), dict.fromkeys(Lane, 0), 0, 0
-    waits, parts = Counter[str](), {}
+    waits, parts, tokens, retried = Counter[str](), {}, Counter[str](), 0
     for lane in Lane:
         for model, counters in tally.get(lane, {}).items():
             lost = sum(n for name, n in counters.items() if name.startswith("failed:"))
@@ -103,6 +109,8 @@ def noted_day(day: str, usage: UsageDay) -> NotedDay:
             micros[lane] += counters.get("micros", 0)
             answered, failed = answered + counters.get("done", 0), failed + lost
             parts[f"{lane} {model}"] = (float(counters.get("done", 0) + lost), float(counters.get("micros", 0)))
+            tokens.update({name: counters.get(name, 0) for name in ("input", "cached", "output")})
+            retried += sum(n for name, n in counters.items() if name.startswith("retried:"))
             waits.update({name: n for name, n in counters.items() if lane is Lane.BATCH and name.startswith("wait:")})
     visits = usage.rows.visits if usage.rows else {}
     return NotedDay(
@@ -115,6 +123,9 @@ def noted_day(day: str, usage: UsageDay) -> NotedDay:
         wait=wait_within(waits, 0.5),
         new=visits.get("0"),
         back=visits.get("1"),
+        users=visits.get("all"),
+        retried=retried,
+        tokens=dict(tokens),
         hours=hours_of(day, usage, lambda slot: sum(slot.arrivals.values())),
         spent=hours_of(day, usage, _micros),
         parts=parts,

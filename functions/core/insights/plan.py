@@ -5,6 +5,8 @@ from datetime import datetime
 from pydantic import Field
 
 from functions.core.insights.forecast import DAYS_MIN
+from functions.core.insights.measured import Measured
+from functions.core.insights.saving_kinds import Savings
 from functions.core.shared.records import Record
 
 
@@ -80,3 +82,5 @@ class Plan(Record):
     weekdays: tuple[float, ...] | None = None
     hours: tuple[float, ...] | None = None
     months: dict[str, float] = Field(default_factory=dict)
+    savings: Savings | None = None
+    measured: tuple[Measured, ...] = ()

@@ -1,7 +1,8 @@
 """`plan_ahead`: once a day, what the next five weeks will bring, cost, and where a limit stops them.
 
     read the days since the last plan ► forecast both lanes ► the cost under the limits
-    ► what is usual today, what was not on the days before ► tell of it ► store all of it
+    ► what is usual today, what was not on the days before ► tell of it ► what would save money, what has
+    ► store all of it
 
 Days are read once and kept in short. It may die anywhere and run twice: nothing is stored before its one commit, and a
 forecast that was issued stays as it was. A run that does not come leaves yesterday's plan.
@@ -19,6 +20,7 @@ from functions.core.insights.usual import usual_day
 from functions.core.shared.lanes import Lane
 from functions.core.shared.utc_days import day_of
 from functions.use_cases.budget.days import call_micros, line_micros
+from functions.use_cases.insights.saving import with_savings
 from functions.use_cases.insights.unusual import tell_of_days
 
 if TYPE_CHECKING:
@@ -30,13 +32,15 @@ DAYS_AT_ONCE = 31
 
 def plan_ahead(deps: Deps) -> dict[str, int]:
     """Run once. Returns counts: days `read`, `known` and `filled`, photos `expected` over the days of the forecast, and
-    alerts `told`. Some nine reads and four writes; on an old project the first run reads every day once."""
+    alerts `told`. Some nine reads, one for each of the last 50 changes of the config, and four writes; on an old
+    project the first run reads every day once."""
     now, rules = deps.clock(), deps.runtime()
     today = date.fromisoformat(day_of(now))
     kept, issues, watched = deps.store.forecast_documents(today.weekday())
     notes, read = _noted(kept, today, deps)
     most = {Lane.INSTANT: call_micros(deps), Lane.BATCH: line_micros(deps)}
     plan, issues = made_plan(notes, issues, rules.ahead.events, rules.budget, most, now)
+    plan = with_savings(plan, notes, today, deps)
     days = series(notes, today)
     daily, found = day_watched(watched, days) if days else ({}, {})
     watch = watched.model_copy(update={"day": today.isoformat(), "usual": usual_day(notes, today), "daily": daily})

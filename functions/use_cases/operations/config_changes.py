@@ -29,9 +29,13 @@ if TYPE_CHECKING:
 
 
 def change_config(
-    changes: dict[str, Any], by: str, deps: Deps, seen: Mapping[str, Any] = MappingProxyType({})
+    changes: dict[str, Any],
+    by: str,
+    deps: Deps,
+    seen: Mapping[str, Any] = MappingProxyType({}),
+    because: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Change the config, with its audit entry and an alert. Returns what `admin_set_config` does.
+    """Change the config, with an alert and its audit entry, which has `because`. Returns what `admin_set_config` does.
 
     The alert also goes to its earlier receivers: whoever takes an operator's account over takes them off first. Raises
     InvalidRequest for an unknown field, a value out of range or above the deploy's, a limit that buys no photo, a model
@@ -59,6 +63,8 @@ def change_config(
             require_sound(override, _listed(override, deps), today)
         outcome.update(config=new.config.as_json(), changed=new.changed)
         audit = {"by": by, "at": deps.clock(), "changed": new.changed}
+        if because:
+            audit["because"] = dict(because)
         if not new.changed:
             return new.document, audit, None
         before = readable(stored, in_force)[0].budget.alert_uids

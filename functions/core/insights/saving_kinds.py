@@ -1,0 +1,67 @@
+"""A change that saves money, and what it is reckoned from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from functions.core.shared.lanes import Lane
+from functions.core.shared.records import Record
+
+
+class Kind(StrEnum):
+    """What is changed."""
+
+    LANE_SHARE = "lane_share"
+    IMAGE_SIDE = "image_side"
+    ANSWER_LENGTH = "answer_length"
+    MODEL = "model"
+    ATTEMPTS = "attempts"
+    CACHE = "cache"
+    BATCH_SIZE = "batch_size"
+    ALLOWANCE = "allowance"
+    PROMPT_CACHE = "prompt_cache"
+    OFF_PEAK = "off_peak"
+
+
+class Saving(Record):
+    """A change: the share of the cost that it saves, from `low` to `high`, how that is computed, what it risks, and the
+    `changes` of the config that make it, None if none do."""
+
+    kind: str
+    way: str
+    share: float
+    low: float
+    high: float
+    arithmetic: str
+    risk: str
+    changes: dict[str, Any] | None = None
+
+
+class Savings(Record):
+    """What 30 days are expected to `cost` in micro-dollars; the changes, greatest first; the share that all of them
+    save one after another."""
+
+    cost: int
+    list: tuple[Saving, ...]
+    together: float
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What is spent on: micro-dollars of `cost` in 30 days, and by lane `photos` in these and what one costs."""
+
+    cost: int
+    photos: Mapping[Lane, float]
+    photo_micros: Mapping[Lane, float]
+
+    @property
+    def whole(self) -> float:
+        """Return what all photos cost, without a limit."""
+        return sum(self.photos[lane] * self.photo_micros[lane] for lane in Lane)
+
+
+def saving(kind: Kind, way: str, share: float, ends: tuple[float, float], arithmetic: str, risk: str) -> Saving:
+    """Return a saving of this share, `ends` times it at its least and most."""
+    low, high = (share * end for end in ends)
+    return Saving(kind=kind, way=way, share=share, low=low, high=high, arithmetic=arithmetic, risk=risk)

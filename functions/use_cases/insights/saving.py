@@ -1,0 +1,76 @@
+"""What would save money, and what the changes that were made for it have come to."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from functions.core.insights.measured import Change, kept_shares, measured
+from functions.core.insights.saving_kinds import Costs
+from functions.core.insights.savings import Models, savings
+from functions.core.model.image_tokens import FORMULAS
+from functions.core.model.prices import retired
+from functions.core.model.usage import UnknownPriceError
+from functions.core.shared.lanes import Lane
+from functions.core.shared.utc_days import day_of
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from functions.core.insights.day_notes import DayNotes
+    from functions.core.insights.plan import Plan
+    from functions.core.model.usage import ModelPrice
+    from functions.wiring import Deps
+
+CHANGES_MAX = 50
+MONTH_DAYS, PRICE_DAYS = 30, 28
+
+
+def with_savings(plan: Plan, notes: DayNotes, today: date, deps: Deps) -> Plan:
+    """Return the plan with what would save money in its next 30 days, and what has. Up to 50 reads."""
+    found = tuple(measured(change, notes.days) for change in _changes(deps))
+    if not plan.lanes:
+        return plan.model_copy(update={"measured": found})
+    costs = Costs(
+        cost=sum(day.micros for day in plan.days[:MONTH_DAYS]),
+        photos={lane: sum(plan.lanes[lane].expected[:MONTH_DAYS]) for lane in Lane},
+        photo_micros={lane: plan.lanes[lane].photo_micros for lane in Lane},
+    )
+    since = (today - timedelta(days=PRICE_DAYS)).isoformat()
+    days = [noted for day, noted in notes.days.items() if day >= since]
+    models = Models(deps.settings.openai_model, _prices(today, deps))
+    return plan.model_copy(
+        update={"measured": found, "savings": savings(costs, days, deps.runtime(), models, kept_shares(found))}
+    )
+
+
+def _prices(today: date, deps: Deps) -> dict[str, dict[str, ModelPrice]]:
+    """Return the prices of the model that is asked, and of all others that have one in both lanes and go on."""
+    prices = {}
+    for name in {deps.settings.openai_model, *FORMULAS}:
+        if name != deps.settings.openai_model and retired(name, today):
+            continue
+        try:
+            prices[name] = {lane.value: deps.model_price(name, batch=lane is Lane.BATCH) for lane in Lane}
+        except UnknownPriceError:
+            continue
+    return prices
+
+
+def _changes(deps: Deps) -> list[Change]:
+    """Return the changes that followed a recommendation, the newest first."""
+    changes: list[Change] = []
+    again: dict[str, str] = {}  # by field, the day on which it was changed after that
+    for audit_id, entry in deps.store.recent_changes(CHANGES_MAX).items():
+        because, day = entry.get("because"), day_of(entry["at"])
+        fields = [each["field"] for each in entry["changed"]]
+        if isinstance(because, dict):
+            until = min((again[field] for field in fields if field in again), default="")
+            known = {**because, "audit_id": audit_id, "day": day, "by": entry["by"], "until": until}
+            with suppress(ValidationError):  # a newer release's
+                changes.append(Change.model_validate({**known, "changed": entry["changed"]}))
+        again.update(dict.fromkeys(fields, day))
+    return changes

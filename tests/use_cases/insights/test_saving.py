@@ -1,0 +1,115 @@
+"""A recommendation is applied as it was seen, on record, and measured: what it came to corrects the next promise."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from functions.core.shared.errors import InvalidRequest, SettingsChanged
+from functions.use_cases.insights.plan_ahead import plan_ahead
+from functions.use_cases.operations.admin_set_config import AdminSetConfig, admin_set_config
+from scripts.inprocess import InProcessCloud
+from tests.core.insights.days import usage_day
+from tests.steps import listed, stored
+
+DAY = timedelta(days=1)
+PROMISED = {"kind": "lane_share", "promised": 0.05}
+
+
+def note(cloud: InProcessCloud, back: int, instant: int = 30) -> None:
+    """Write a day of sixty photos."""
+    day = (cloud.clock() - back * DAY).date().isoformat()
+    usage = usage_day(day, instant=instant + back % 3, batch=60 - instant - back % 3, visits={"all": 20})
+    cloud.client.document(f"usage/{day}").set(usage.model_dump(by_alias=True))
+
+
+def a_cloud() -> InProcessCloud:
+    """Return a cloud with forty days, and their plan."""
+    cloud = InProcessCloud(seed=1)
+    for back in range(1, 41):
+        note(cloud, back)
+    plan_ahead(cloud.deps)
+    return cloud
+
+
+def saving(cloud: InProcessCloud, kind: str) -> dict[str, Any]:
+    """Return one of the plan's."""
+    return next(each for each in stored(cloud, "forecasts/current")["savings"]["list"] if each["kind"] == kind)
+
+
+def applied(cloud: InProcessCloud, price: int, before: int | None, because: dict[str, Any] | None = None) -> None:
+    """Change the price of instant photos as an operator has seen it."""
+    request = {"changes": {"tokens": {"instantPrice": price}}, "seen": {"tokens.instantPrice": before}}
+    admin_set_config(AdminSetConfig.model_validate({**request, "because": because}), "ana", cloud.deps)
+
+
+def weeks(cloud: InProcessCloud, days: int, instant: int) -> None:
+    """Let days go by, each planned after."""
+    for _ in range(days):
+        cloud.clock.advance(DAY)
+        note(cloud, 1, instant)
+    cloud.restart()
+    plan_ahead(cloud.deps)
+
+
+def test_the_plan_has_what_would_save_money() -> None:
+    """Of the cost of its next 30 days; each with what it takes."""
+    cloud = a_cloud()
+    plan = stored(cloud, "forecasts/current")
+    assert plan["savings"]["cost"] == sum(day["micros"] for day in plan["days"][:30])
+    assert 0 < plan["savings"]["together"] < 1
+    assert saving(cloud, "lane_share")["changes"] == {"tokens": {"instantPrice": 6}}
+    assert saving(cloud, "model")["arithmetic"].startswith("gpt-6-luna -> ")
+    assert plan["measured"] == []
+
+
+def test_a_change_is_measured_and_corrects_the_next_promise() -> None:
+    """Fifteen days later, of which two weeks count: fewer instant photos, as was hoped, and more than was promised."""
+    cloud = a_cloud()
+    promised = saving(cloud, "lane_share")["share"]
+    applied(cloud, 6, None, {"kind": "lane_share", "promised": promised})
+    weeks(cloud, 15, 24)
+    (found,) = stored(cloud, "forecasts/current")["measured"]
+    assert (found["verdict"], found["days"], found["change"]["by"]) == ("saves", 14, "ana")
+    assert found["low"] < found["share"] < found["high"]
+    assert found["change"]["changed"] == [{"field": "tokens.instantPrice", "before": None, "after": 6}]
+    times = min(found["share"] / promised, 1.5)
+    instant = stored(cloud, "forecasts/current")["lanes"]["instant"]["expected"][:30]
+    batch = stored(cloud, "forecasts/current")["lanes"]["batch"]["expected"][:30]
+    alone = 0.1 * sum(instant) * 100 / (200 * sum(instant) + 100 * sum(batch))
+    assert saving(cloud, "lane_share")["share"] == pytest.approx(times * alone, abs=0.001)
+
+
+def test_an_undone_change_is_not_measured_on() -> None:
+    """From the day on which its field was changed again."""
+    cloud = a_cloud()
+    applied(cloud, 6, None, PROMISED)
+    weeks(cloud, 4, 20)
+    applied(cloud, 5, 6)
+    weeks(cloud, 11, 30)
+    (found,) = stored(cloud, "forecasts/current")["measured"]
+    assert (found["verdict"], found["days"]) == ("undecided", 3)
+
+
+def test_two_operators_at_once_one_wins() -> None:
+    """The other is told which field; nothing of theirs is on record."""
+    cloud = a_cloud()
+    applied(cloud, 6, None, PROMISED)
+    with pytest.raises(SettingsChanged):
+        applied(cloud, 7, None, PROMISED)
+    (entry,) = listed(cloud, "config/runtime/audit").values()
+    assert entry["because"] == PROMISED
+
+
+def test_a_reason_that_nobody_can_check_is_refused_or_passed_over() -> None:
+    """An unknown kind, more than everything; what a newer release or a hand has written costs itself."""
+    cloud = a_cloud()
+    for because in ({"kind": "magic", "promised": 0.1}, {"kind": "model", "promised": 1.1}):
+        with pytest.raises((InvalidRequest, ValueError)):
+            applied(cloud, 6, None, because)
+    for n, odd in enumerate(({"kind": "lane_share"}, "because", {"promised": "much"})):
+        cloud.client.document(f"config/runtime/audit/odd-{n}").set(
+            {"by": "hand", "at": cloud.clock(), "changed": [], "because": odd}
+        )
+    plan_ahead(cloud.deps)
+    assert stored(cloud, "forecasts/current")["measured"] == []
