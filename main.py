@@ -6,7 +6,7 @@ Each loads its use case in its first call: a process of `quote` loads no other, 
 from flask import Request, Response
 
 from functions.deploy import params
-from functions.deploy.options import BATCHES, CALL, ERASER, GUARD, OPERATOR, PHOTO, SWEEP, WEBHOOK, WORKERS
+from functions.deploy.options import BATCHES, CALL, ERASER, EXPORT, GUARD, OPERATOR, PHOTO, SWEEP, WEBHOOK, WORKERS
 from functions.deploy.shop import params as shop
 from functions.edge.callables import Answer, Call, connect_firebase, on_call, serve_call
 from functions.edge.crons import Tick, on_schedule, run_cron
@@ -132,6 +132,14 @@ def register_device(call: Call) -> Answer:
 def unregister_device(call: Call) -> Answer:
     """Sign a user out on a device, which gets no more of their pushes."""
     from functions.use_cases.wallet.unregister_device import unregister_device as use_case
+
+    return serve_call(call, use_case)
+
+
+@on_call(**EXPORT)
+def export_account(call: Call) -> Answer:
+    """Show all that we hold of the caller, in pages."""
+    from functions.use_cases.privacy.export_account import export_account as use_case
 
     return serve_call(call, use_case)
 

@@ -177,6 +177,14 @@ class MemoryFiles:
         """Remove a batch's files, as far as they are there."""
         self._call("delete_batch_files", lambda: self._delete(f"batches/{batch_id}/"))
 
+    def list_uploads(self, uid: str, token: str | None) -> tuple[list[str], str | None]:
+        """Return the paths of a user's photos, in one page."""
+        del token
+        folder = f"users/{uid}/uploads/"
+        return self._call(
+            "list_uploads", lambda: sorted(path for path in self.objects if path.startswith(folder))
+        ), None
+
     def delete_uploads(self, uid: str, most: int) -> int:
         """Remove a user's photos, so many at the most. Returns how many there were."""
         return self._call("delete_uploads", lambda: self._delete(f"users/{uid}/uploads/", most))

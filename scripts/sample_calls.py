@@ -46,6 +46,7 @@ def sample_calls(uid: str, job_id: str = NO_JOB) -> dict[str, dict[str, Any]]:
         "start_checkout": {"requestId": "sample-checkout", "product": "tokens_100"},
         "open_billing_portal": {},
         "sync_purchases": {},
+        "export_account": {"limit": 5},
         "delete_account": {"confirm": "DELETE"},
         "admin_stats": {},
         "admin_days": {"changes": {"tokens": {"instantPrice": 6}}},

@@ -115,6 +115,12 @@ class StorageFiles:
         """Remove a batch's files. Those that are gone already are no error."""
         self._delete(f"batches/{batch_id}/")
 
+    def list_uploads(self, uid: str, token: str | None) -> tuple[list[str], str | None]:
+        """Return the paths of a user's photos, a page of a thousand, and what asks for the next page."""
+        found = self._bucket.list_blobs(prefix=upload_folder(uid), page_token=token, **_LIMITS)
+        page = next(found.pages, ())
+        return [blob.name for blob in page], found.next_page_token
+
     def delete_uploads(self, uid: str, most: int) -> int:
         """Remove a user's photos, so many at the most. Returns how many there were."""
         return self._delete(upload_folder(uid), most)

@@ -62,6 +62,9 @@ BATCHES: Options = {**WORKERS, "memory": MemoryOption.GB_1, "service_account": "
 SWEEP: Options = {**WORKERS, "max_instances": 2}
 """A cron of which one run at a time is enough; the second instance is for a tick that comes twice."""
 
+EXPORT: Options = {**CALL, "max_instances": 2, "service_account": "ecolane-photos@"}
+"""A callable that finds a user's photos and fetches none."""
+
 ERASER: Options = {**SWEEP, "service_account": "ecolane-eraser@"}
 """A cron that removes users' photos and sign-ins, which nobody else may."""
 

@@ -28,7 +28,7 @@ from tests.wire import Wire, id_token, names, new_wire, operator_token
 PAGE = (Path(__file__).parents[2] / "SECURITY.md").read_text(encoding="utf-8")
 SCHEDULERS = {"X-CloudScheduler": "true", "X-CloudScheduler-JobName": "tick"}
 SECRET = "whsec_" + base64.b64encode(b"a secret of these tests").decode()
-READS = {"read_photo", "read_input", "read_manifest"}
+READS = {"read_photo", "read_input", "read_manifest", "list_uploads"}
 LISTS = {"delete_batch_files", "delete_uploads"}
 """What has to find objects first: a role below a folder does not let anybody list it."""
 

@@ -81,6 +81,10 @@ class ProfileDocuments(WalletDocuments):
 
         return run_transaction(self._client.transaction(), body)
 
+    def get_profile(self, uid: str) -> Profile:
+        """Read a profile, an empty one if there is none. One read."""
+        return sound(self._client.get(self._profile_ref(uid)), lambda each: Profile.model_validate(each.fields))
+
     def push_tokens_of(self, uid: str) -> tuple[str, ...]:
         """Read where to push to for a user. One read."""
         wallet = self._client.get(self._wallet_ref(uid)).fields

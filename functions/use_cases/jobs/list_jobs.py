@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from functions.core.jobs.jobs import Job, job_view
+from functions.core.jobs.jobs import job_view
 from functions.core.shared.records import NO_CURSOR, Form, Request
+from functions.use_cases.jobs.pages import JOB_CURSOR, cursor_after, position
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -29,34 +29,20 @@ FieldName = Literal[
 ]
 """What can be asked for of each job, besides its `jobId`."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 
 class ListJobs(Request):
     """Which page, and which fields; all of them if none are named. `cursor` is the `nextCursor` of the page before."""
 
     limit: Annotated[int, Field(ge=1, le=100)] = 20
-    cursor: Annotated[str, Form(r"[0-9]{1,16}-[0-9a-f]{32}", NO_CURSOR)] | None = None
+    cursor: Annotated[str, Form(JOB_CURSOR, NO_CURSOR)] | None = None
     fields: Annotated[list[FieldName], Field(min_length=1, max_length=20)] | None = None
 
 
 def list_jobs(request: ListJobs, uid: str, deps: Deps) -> dict[str, Any]:
     """Return `jobs` as JSON, and `nextCursor`, which is null when there are no more."""
-    found = deps.store.list_jobs(uid, _position(request.cursor), request.limit)
+    found = deps.store.list_jobs(uid, position(request.cursor), request.limit)
     views = [job_view(stored.job) for stored in found]
     if request.fields is not None:
         views = [{name: view[name] for name in ("jobId", *request.fields)} for view in views]
     more = len(found) + len(found.damaged) == request.limit
-    return {"jobs": views, "nextCursor": _cursor(found[-1].job) if more and found else None}
-
-
-def _cursor(job: Job) -> str:
-    """Return a job's place in the list: its creation in microseconds, and its id where two are equal."""
-    return f"{(job.created_at - _EPOCH) // timedelta(microseconds=1)}-{job.job_id}"
-
-
-def _position(cursor: str | None) -> tuple[datetime, str] | None:
-    if cursor is None:
-        return None
-    micros, job_id = cursor.split("-")
-    return _EPOCH + timedelta(microseconds=int(micros)), job_id
+    return {"jobs": views, "nextCursor": cursor_after(found[-1].job) if more and found else None}

@@ -85,7 +85,7 @@ def traces(cloud: InProcessCloud) -> dict[str, Any]:
     (session,) = cloud.firestore.engine.sessions.values()
     documents = {path: decoded(each.parse()) for path, each in session.database.documents(EVERYWHERE)}
     kept = f"users/{UID}/"
-    words = (UID, "My own letter", "push-token", "Water bottle")
+    words = (UID, "My own letter", "push-token", "Leaves or cuttings")
     found = {
         path: each
         for path, each in documents.items()
