@@ -16,6 +16,7 @@ import typer
 from scripts.operators import (
     blocking,
     claims,
+    exporting,
     leaving,
     plans,
     prices,
@@ -38,6 +39,7 @@ LOOKS: tuple[Callable[..., None], ...] = (
     overview.batches,
     overview.budget,
     spending.costs,
+    exporting.export,
     users.user,
     stories.find,
     stories.job,
