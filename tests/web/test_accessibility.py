@@ -62,6 +62,17 @@ def wallet(visit: Opened, _: Path) -> "Page":
     return page
 
 
+def usage(visit: Opened, file: Path) -> "Page":
+    """Tokens by month and lane."""
+    page = visit.start()
+    page.set_input_files("#file", file)
+    page.get_by_role("list").get_by_role("button").first.wait_for()
+    page.get_by_role("button", name="5 tokens", exact=True).click()
+    page.get_by_role("button", name="Your usage by month").click()
+    page.get_by_text("1 photo for 5 tokens").wait_for()
+    return page
+
+
 def now(visit: Opened, _: Path) -> "Page":
     """The operators' first page, with its table."""
     page = visit.operate()
@@ -130,6 +141,7 @@ VIEWS: tuple[Callable[[Opened, Path], "Page"], ...] = (
     photos,
     result,
     wallet,
+    usage,
     now,
     trends,
     savings,

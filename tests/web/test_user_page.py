@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from localcloud.cloud import LocalCloud
@@ -49,7 +50,7 @@ def test_an_answer_that_is_given_again_says_so_and_can_be_disputed(
     page.get_by_role("list").get_by_role("button").first.wait_for()
     expect(page.get_by_role("button", name="5 tokens").first).to_be_visible()
     page.set_input_files("#file", file)
-    expect(page.get_by_role("button", name="4 tokens").first).to_be_visible()
+    expect(page.get_by_role("button", name="4 tokens", exact=True).first).to_be_visible()
     page.get_by_role("list").get_by_role("button").first.click()
     expect(page.get_by_text("Answered from your photo")).to_be_visible()
     page.route("**/report_answer", lambda route: route.abort())
@@ -100,6 +101,34 @@ def test_the_wallet_says_what_came_and_went(opened: Opened, file: Path) -> None:
         expect(page.get_by_text(words, exact=True).or_(page.get_by_text(re.compile(f"^{words}"))).first).to_be_visible()
     page.get_by_text("Today's limits").click()
     expect(page.get_by_text(re.compile(r"\d of \d+ instant photos"))).to_be_visible()
+
+
+def test_usage_is_the_sum_of_the_users_own_entries(opened: Opened, file: Path) -> None:
+    """By month and lane; what waiting has saved; the ledger as a file that has every entry."""
+    page = opened.start()
+    page.set_input_files("#file", file)
+    page.get_by_role("list").get_by_role("button").first.wait_for()
+    page.get_by_role("radio", name="Later").check()
+    page.set_input_files("#file", [file, file])
+    expect(page.get_by_role("button", name="3 tokens", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Cancel").first.click()
+    expect(page.get_by_role("button", name="4 tokens", exact=True)).to_be_visible()
+    page.get_by_role("button", name="4 tokens", exact=True).click()
+    page.get_by_role("button", name="Your usage by month").click()
+    expect(page.get_by_role("heading", name="Your usage")).to_be_focused()
+    expect(page.get_by_text("3 photos for 6 tokens; 4 tokens saved against instant")).to_be_visible()
+    rows = [[cell.strip() for cell in row.split("\t")] for row in page.locator("tbody tr").all_inner_texts()]
+    month = f"{opened.cloud.clock():%Y-%m}"
+    assert rows == [[month, "Instant", "1", "5", "0", "0"], [month, "Later", "2", "1", "1", "4"]]
+    assert not Axe().run(page).violations_count
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Save all 5 entries as CSV").click()
+    lines = download.value.path().read_text().splitlines()
+    assert lines[0] == "time,what,tokens,balance,reference,why"
+    assert [line.split(",")[1:4] for line in lines[1:3]] == [["Welcome", "10", "10"], ["Photo", "-5", "5"]]
+    assert sum(int(line.split(",")[2]) for line in lines[1:]) == 4
+    page.get_by_role("button", name="Back").click()
+    expect(page.get_by_role("heading", name="Your tokens")).to_be_visible()
 
 
 def test_a_refusal_says_what_to_do(opened: Opened, file: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import { Jobs } from "./jobs.js";
 import { Result } from "./result.js";
 import { SignIn } from "./sign_in.js";
 import { Submit, useUploads } from "./submit.js";
+import { Usage } from "./usage.js";
 import { Wallet, useWallet } from "./wallet.js";
 
 function App({ cloud }) {
@@ -39,7 +40,9 @@ function Home({ cloud }) {
     <main id="main" class="page narrow" tabindex="-1">
       ${!navigator.onLine && html`<p class="notice" role="status">You are offline. What you see is from before.</p>`}
       ${view === "wallet"
-        ? html`<${Wallet} cloud=${cloud} wallet=${wallet} close=${close} />`
+        ? html`<${Wallet} cloud=${cloud} wallet=${wallet} close=${close} usage=${() => setView("usage")} />`
+        : view === "usage"
+        ? html`<${Usage} cloud=${cloud} quote=${quote} close=${() => setView("wallet")} />`
         : view
           ? html`<${Result} job=${view} cloud=${cloud} close=${close} />`
           : html`<${Submit} quote=${quote} uploads=${uploads} /><${Jobs} cloud=${cloud} quote=${quote} uploads=${uploads} show=${setView} changed=${refresh} />`}

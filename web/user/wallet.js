@@ -4,7 +4,7 @@ import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { day, exact, plural, relative, whole } from "../lib/format.js";
 import { dataOf, remember, remembered, useLive, useNow } from "../lib/live.js";
 
-const WORDS = {
+export const WORDS = {
   welcome: "Welcome",
   charge: "Photo",
   upgrade: "Answered at once",
@@ -35,7 +35,7 @@ function deviceId() {
   return id;
 }
 
-export function Wallet({ cloud, wallet, close }) {
+export function Wallet({ cloud, wallet, close, usage }) {
   const [full, setFull] = useState(null);
   const [said, setSaid] = useState({});
   const now = useNow();
@@ -60,6 +60,7 @@ export function Wallet({ cloud, wallet, close }) {
       ${points > 0 && html`<button class="button" onClick=${() => act("convert_points", { requestId: crypto.randomUUID(), points })}>Turn ${whole(points)} points into ${plural(points / full.pointsPerToken, "token")}</button>`}
       <div aria-live="polite">${said.good && html`<p class="good">${said.good}</p>`}${said.bad && html`<p class="bad" role="alert">${said.bad}</p>`}</div>
       ${full && html`<${Limits} today=${full.today} />`}
+      <div><button class="button" onClick=${usage}>Your usage by month</button></div>
     </section>
     <section aria-labelledby="history">
       <h2 id="history">Lately</h2>
