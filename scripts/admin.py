@@ -15,6 +15,7 @@ import typer
 
 from scripts.operators import (
     blocking,
+    cache,
     claims,
     exporting,
     leaving,
@@ -43,6 +44,7 @@ LOOKS: tuple[Callable[..., None], ...] = (
     users.user,
     stories.find,
     stories.job,
+    cache.cache,
     prices.prices,
     prices.simulate_price,
 )
@@ -55,6 +57,7 @@ CHANGES: tuple[Callable[..., None], ...] = (
     blocking.unblock,
     leaving.erase,
     repair.repair,
+    cache.warm,
     letters.retry,
     claims.operator,
 )

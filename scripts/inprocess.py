@@ -364,7 +364,8 @@ class InProcessCloud:
 
     def operator(self) -> OperatorDeps:
         """Return the dependencies of an operator's command."""
-        return replaced(OperatorDeps(self.deps.settings, self.clock), store=OperatorStore(self.client))
+        parts = {"files": self.files, "recognise_photo": self.deps.recognise_photo}
+        return replaced(OperatorDeps(self.deps.settings, self.clock), store=OperatorStore(self.client), **parts)
 
     def _delete_sign_in(self, uid: str) -> None:
         self.interrupt("auth.delete_user", "before")

@@ -78,6 +78,7 @@ SCHEMA: dict[str, dict[str, str]] = {
     },
     "stats/rollouts": {"map": "model? prompt?"},
     "stats/answers": {"map": "disputed"},
+    "stats/cacheReport": {"map": "days report"},
     "stats/cache": {"map": "families", "time?": "labelledUntil chosenUntil"},
     "stats/refresh": {"map": "workers"},
     "budget/*": {

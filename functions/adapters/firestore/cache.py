@@ -23,6 +23,12 @@ class CacheDocuments(Documents):
         stored = self._client.get(self._cache_ref(uid), once=True, seconds=LOOK_SECONDS)
         return read_entries(mapping(stored.fields, "entries"))
 
+    def remember(self, uid: str, remembered: Remembered) -> None:
+        """Write entries of jobs that are there already. One write."""
+        writes = self._client.batch()
+        self._remember(writes, uid, remembered, {each.job_id for each in remembered.new})
+        writes.commit()
+
     def _remember(self, writes: Writes, uid: str, remembered: Remembered, created: set[str]) -> None:
         """Write the entries of the jobs that are created, each its own field: two calls at once lose none."""
         new = {each.job_id: packed(each) for each in remembered.new if each.job_id in created}

@@ -13,8 +13,13 @@ from functions.adapters.firestore.values import Snapshot
 from functions.adapters.firestore.writes import run_transaction
 from functions.core.cache.lookup import Tier
 from functions.core.cache.notes import CacheNote
+from functions.core.cache.report import ByAnswer, CacheDay, CacheReport, Disputes
 from functions.core.cache.state import CacheState, Label
 from functions.core.jobs.jobs import Job, Status
+from functions.core.shared.lanes import Lane
+
+COUNTED_MAX = 10_000_000
+"""Photos of a day that are counted."""
 
 LABELS_MAX = 500
 """Labels, and hits, that one run looks at. More of them wait for the next."""
@@ -59,6 +64,35 @@ class CheckDocuments(QueueDocuments):
         """Read the checks that wait, the oldest first. A read each, one if there are none."""
         waiting = self._checks.where("status", "==", Status.QUEUED).where("queuedAt", "<=", now)
         return all_jobs(waiting.order_by("queuedAt").limit(limit))
+
+    def count_cached(self, day: str) -> CacheDay:
+        """Count a day's photos and their cost by lane, and hits and would-hits by tier and lane. A read each for every
+        thousand: ten at least."""
+        jobs = self._jobs.where("day", "==", day)
+        counted = CacheDay()
+        for lane in Lane:
+            sums = jobs.where("mode", "==", lane).limit(COUNTED_MAX).sums(n=None, micros="costMicros")
+            counted.photos[lane], counted.micros[lane] = sums["n"], sums["micros"]
+            for tier in Tier:
+                counted.hits.setdefault(tier, {})[lane] = self._count(day, True, tier, lane)
+                counted.would.setdefault(tier, {})[lane] = self._count(day, False, tier, lane)
+        return counted
+
+    def cache_report(self) -> CacheReport:
+        """Read what was counted of the cache. One read."""
+        return sound_fields(CacheReport, self._client.get(self._client.document("stats/cacheReport")))[0]
+
+    def change_cache_report(self, change: Callable[[CacheReport, ByAnswer], CacheReport]) -> None:
+        """Store what `change` makes of the report, given the disputes that there are. Two reads and a write."""
+        ref = self._client.document("stats/cacheReport")
+        stored, answers = self._client.get_all([ref, self._client.document("stats/answers")])
+        disputed = sound_fields(Disputes, answers)[0].disputed
+        made = change(sound_fields(CacheReport, stored)[0], disputed)
+        self._client.batch().set(ref, made.model_dump(by_alias=True)).commit()
+
+    def _count(self, day: str, served: bool, tier: Tier, lane: Lane) -> int:
+        found = self._jobs.where("day", "==", day).where("cache.served", "==", served).where("cache.tier", "==", tier)
+        return found.where("mode", "==", lane).limit(COUNTED_MAX).count()
 
     def _labels(self, since: datetime | None, until: datetime) -> list[Label]:
         found = [each for where in (self._jobs, self._checks) for each in self._labelled(where, since, until)]

@@ -5,6 +5,7 @@ A tally is counters by lane and model, each an integer that only grows:
 started          instant calls that got a hold; those not ended yet are in flight
 done             photos that got their result
 checked          kept answers that were asked again, in the batch lane: see `core.cache.checks`
+answer:{prompt}:{category}   the same by the version of the prompt and the category
 failed:{code}    jobs that ended without one at the provider, by `core.jobs.jobs.Failure`
 down, doubtful   instant calls that this model did not answer, of those that were asked of two: by `core.jobs.legs.Came`
 retried:{code}   attempts at the provider that failed and will be repeated
@@ -50,6 +51,23 @@ def of_usage(usage: Usage | None) -> Counter[str]:
     if usage is None:
         return Counter()
     return Counter(input=usage.input_tokens, cached=usage.cached_tokens, output=usage.output_tokens)
+
+
+def of_answer(prompt: str, category: str) -> Counter[str]:
+    """Return the counter of an answer, by the version of the prompt and the category."""
+    return Counter({f"answer:{prompt}:{category}": 1})
+
+
+def answers(tally: Tally) -> dict[str, dict[str, dict[str, int]]]:
+    """Return the answers in a tally by model, prompt and category, of both lanes."""
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for (_, model, name), n in _flat(tally).items():
+        kind, _, rest = name.partition(":")
+        if kind == "answer":
+            prompt, _, category = rest.partition(":")
+            by = found.setdefault(model, {}).setdefault(prompt, {})
+            by[category] = by.get(category, 0) + n
+    return found
 
 
 def of_wait(wait: timedelta) -> Counter[str]:

@@ -11,7 +11,7 @@ floor    a model does not always agree with itself. How often not is seen where 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated
 
 from pydantic import Field
@@ -23,6 +23,9 @@ THRESHOLDS = (31, 40, 48, 56)
 
 RISK = 0.05
 """That a threshold passes which should not: half of it at the first look, half of what is left at each after."""
+
+INTERVAL_RISK = 0.05
+"""That the true share lies outside an interval."""
 
 WINDOW = 400
 WRONG_MAX = 9
@@ -92,6 +95,22 @@ def at_most(wrong: int, count: int, share: float) -> float:
     terms = range(min(wrong, count) + 1)
     logs = [_log_choose(count, k) + k * math.log(share) + (count - k) * math.log1p(-share) for k in terms]
     return min(math.fsum(map(math.exp, logs)), 1.0)
+
+
+def interval(wrong: int, count: int) -> tuple[float, float]:
+    """Return within what the true share is, at 95 %: Clopper and Pearson (1934), to a ten-thousandth."""
+    low = _first(lambda share: 1 - at_most(wrong - 1, count, share) >= INTERVAL_RISK / 2) if wrong else 0.0
+    high = _first(lambda share: at_most(wrong, count, share) <= INTERVAL_RISK / 2) if wrong < count else 1.0
+    return low, high
+
+
+def _first(true_from: Callable[[float], bool]) -> float:
+    """Return the least share from which on something is true."""
+    low, high = 0, 10_000
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if true_from(middle / 10_000) else (middle + 1, high)
+    return low / 10_000
 
 
 def _counted(labels: Labels, limit: float, *, right: bool) -> Labels:

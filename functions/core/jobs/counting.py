@@ -24,6 +24,8 @@ def job_bookings(before: Job | None, after: Job) -> tuple[Booking, ...]:
     elif after.completed_at is not None:
         code = None if after.status is Status.DONE else after.error.code if after.error else after.status
         count = ended(code, after.usage)
+        if after.result is not None:
+            count += tally.of_answer(str(after.result.get("promptVersion")), str(after.result.get("category")))
         micros = after.hold.settled - held.settled if after.hold else 0
         failed = code in BY_THE_PATH or any(leg.came != Came.ANSWERED for leg in after.tried)
         of_arm = ArmCounts(ended=1, failed=int(failed), micros=micros)

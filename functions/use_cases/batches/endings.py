@@ -123,6 +123,8 @@ class Endings:
         counters = ended(error.code if error else None, self._terms.believed(attempt))
         if is_check(member.job_id):  # no user's photo, and none waits for it
             return in_tally(Counter({"checked" if name == "done" else name: n for name, n in counters.items()}))
+        if attempt.answer is not None and error is None:
+            counters += tally.of_answer(self._batch.prompt_version, attempt.answer.category)
         return in_tally(counters + tally.of_wait(self._deps.clock() - member.created_at))
 
     def _hold_back(self, ending: _Ending) -> None:

@@ -18,6 +18,7 @@ from functions.core.shared.alerts import AlertKind, alert
 from functions.core.shared.time_limits import FUNCTION_TIMEOUT
 
 if TYPE_CHECKING:
+    from functions.adapters.firestore.checks import Folded
     from functions.core.cache.notes import CacheNote
     from functions.core.cache.state import CacheState, Label
     from functions.core.jobs.jobs import Job
@@ -47,12 +48,12 @@ def compared(note: CacheNote | None, answer: Answer, model: str, prompt: str, de
     return labelling(note, family_of(asked_of(model, prompt, deps)), answer, deps.clock()) if note else {}
 
 
-def fold_labels(deps: Deps) -> tuple[int, int]:
-    """Fold new labels, choose hits to be asked again, and notify operators of a threshold that was tightened. Returns
-    how many labels, and how many checks, there were. While the cache is off nothing is read."""
+def fold_labels(deps: Deps) -> Folded | None:
+    """Fold new labels, choose hits to be asked again, and notify operators of a threshold that was tightened. None, and
+    nothing is read, while the cache is off."""
     rules, now = deps.runtime().cache, deps.clock()
     if rules.modes == {CacheMode.OFF}:
-        return 0, 0
+        return None
 
     def fold(state: CacheState, labels: list[Label], hits: list[Job]) -> tuple[CacheState, list[Job]]:
         after, again = choose(folded(state, labels, rules.wrong_percent_max / 100), map(_hit, hits))
@@ -67,7 +68,7 @@ def fold_labels(deps: Deps) -> tuple[int, int]:
             f"Too many answers to photos that were nearly the same were wrong. The cache of {family} serves {serves}."
         )
         deps.store.create_alert(alert(AlertKind.CACHE_TIGHTENED, text, now))
-    return found.labels, found.checks
+    return found
 
 
 def _hit(job: Job) -> Hit:

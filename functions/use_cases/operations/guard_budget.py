@@ -34,6 +34,7 @@ from functions.core.shared.alerts import AlertKind, alert
 from functions.core.shared.time_limits import RUN_TIME
 from functions.core.shared.utc_days import day_bounds, day_of
 from functions.use_cases.budget.days import open_day, reviewer
+from functions.use_cases.cache.counts import note_cache
 from functions.use_cases.cache.labels import fold_labels
 from functions.use_cases.insights.unusual import unusual_now
 from functions.use_cases.insights.usage import note_usage
@@ -42,6 +43,7 @@ from functions.use_cases.operations.health import raise_alerts
 from functions.use_cases.shared.set_aside import report_damaged
 
 if TYPE_CHECKING:
+    from functions.core.budget.tally import Tally
     from functions.core.insights.unusual import Finding
     from functions.wiring import Deps
 
@@ -60,10 +62,12 @@ def guard_budget(deps: Deps) -> dict[str, int]:
     counts["delivered"] += run.alone("delivery", lambda: deliver_due(deps, until)) or 0
     of_mode: dict[AlertKind, str] | None = None
     of_hour: Mapping[AlertKind, Finding] | None = None
+    tallies: dict[str, Tally] = {}
     for day in run.alone("days", lambda: _days(deps)) or [today]:
         review = run.alone(day, partial(_review, day, deps, counts))
         if review is None:
             continue
+        tallies[day] = review.book.tally
         rows_due = users_due(day, review.book.users_at, deps.clock())
         usage = run.alone(f"usage of {day}", partial(note_usage, day, review.book, deps, rows_due=rows_due))
         if rows_due:
@@ -74,8 +78,9 @@ def guard_budget(deps: Deps) -> dict[str, int]:
             run.alone("excess", partial(_report, review, deps, counts))
     if day_of(deps.clock() + OPEN_AHEAD) != today:
         run.alone("tomorrow", lambda: open_day(day_of(deps.clock() + OPEN_AHEAD), deps))
-    labels, checks = run.alone("cache", lambda: fold_labels(deps)) or (0, 0)
-    counts.update(labels=labels, checks=checks)
+    if folded := run.alone("cache", lambda: fold_labels(deps)):
+        counts.update(labels=folded.labels, checks=folded.checks)
+        run.alone("cache report", lambda: note_cache(tallies, folded.after, deps))
     counts["raised"] += run.alone("health", lambda: raise_alerts(deps, of_mode, of_hour)) or 0
     counts["delivered"] += run.alone("delivery of what is new", lambda: deliver_due(deps, until)) or 0
     if not run.succeeded:

@@ -90,7 +90,7 @@ def test_a_disputed_hit_speaks_against_its_tier(cloud: InProcessCloud) -> None:
     """The guard folds it with the labels of the model's own answers."""
     classify(cloud, "one")
     report(cloud, classify(cloud, "two"))
-    cloud.clock.advance(timedelta(minutes=5))
+    cloud.clock.advance(timedelta(minutes=10))
     assert guard_budget(cloud.deps)["labels"] == 1
     (family,) = stored(cloud, "stats/cache")["families"].values()
     assert (family["exactChecked"], family["exactWrong"]) == (1, 1)
