@@ -5,7 +5,7 @@ Each loads its use case in its first call: a process of `quote` loads no other, 
 
 from flask import Request, Response
 
-from functions.deploy import params
+from functions.deploy import params, providers
 from functions.deploy.options import BATCHES, CALL, ERASER, EXPORT, GUARD, OPERATOR, PHOTO, SWEEP, WEBHOOK, WORKERS
 from functions.deploy.shop import params as shop
 from functions.edge.callables import Answer, Call, connect_firebase, on_call, serve_call
@@ -24,7 +24,7 @@ def quote(call: Call) -> Answer:
     return serve_call(call, use_case)
 
 
-@on_call(**PHOTO, secrets=[params.OPENAI_API_KEY, params.ANTHROPIC_API_KEY])
+@on_call(**PHOTO, secrets=[providers.OPENAI_API_KEY, providers.ANTHROPIC_API_KEY, providers.AZURE_API_KEY])
 def classify_image(call: Call) -> Answer:
     """Charge, then classify now (instant) or queue (batch); idempotent by `requestId`."""
     from functions.use_cases.jobs.classify_image import classify_image as use_case
@@ -56,7 +56,7 @@ def list_jobs(call: Call) -> Answer:
     return serve_call(call, use_case)
 
 
-@on_call(**PHOTO, secrets=[params.OPENAI_API_KEY, params.ANTHROPIC_API_KEY])
+@on_call(**PHOTO, secrets=[providers.OPENAI_API_KEY, providers.ANTHROPIC_API_KEY, providers.AZURE_API_KEY])
 def upgrade_job(call: Call) -> Answer:
     """Move a queued job into the instant lane, for the difference in price."""
     from functions.use_cases.jobs.upgrade_job import upgrade_job as use_case
@@ -208,7 +208,7 @@ def reconcile_billing(tick: Tick) -> None:
     run_cron(tick, use_case)
 
 
-@on_schedule(schedule="*/5 * * * *", **BATCHES, secrets=[params.OPENAI_API_KEY, params.ANTHROPIC_API_KEY])
+@on_schedule(schedule="*/5 * * * *", **BATCHES, secrets=[providers.OPENAI_API_KEY, providers.ANTHROPIC_API_KEY])
 def submit_batches(tick: Tick) -> None:
     """Send queued jobs in batches to OpenAI or Anthropic."""
     from functions.use_cases.batches.submit_batches import submit_batches as use_case
@@ -216,7 +216,7 @@ def submit_batches(tick: Tick) -> None:
     run_cron(tick, use_case)
 
 
-@on_schedule(schedule="*/5 * * * *", **BATCHES, secrets=[params.OPENAI_API_KEY, params.ANTHROPIC_API_KEY])
+@on_schedule(schedule="*/5 * * * *", **BATCHES, secrets=[providers.OPENAI_API_KEY, providers.ANTHROPIC_API_KEY])
 def poll_batches(tick: Tick) -> None:
     """Turn finished batches into results, retries and refunds."""
     from functions.use_cases.batches.poll_batches import poll_batches as use_case

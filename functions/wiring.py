@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from functions.adapters.arm_breaker import ArmBreaker
 from functions.adapters.breaker import Breaker
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from functions.adapters.messaging import PushMessaging
     from functions.adapters.payments.revenuecat import RevenueCat
     from functions.adapters.payments.stripe import Stripe
-    from functions.adapters.providers.watched import WatchedAnthropic, WatchedOpenAI
+    from functions.adapters.providers.watched import WatchedAnthropic, WatchedCalls, WatchedOpenAI
     from functions.adapters.storage import StorageFiles
     from functions.core.cache.fingerprints import Fingerprint
     from functions.core.config.runtime import ImageRules
@@ -78,20 +78,44 @@ class Deps:
         key, url = self.settings.anthropic_api_key, self.settings.anthropic_base_url
         return WatchedAnthropic(provider_http(), url, key, self) if key else None
 
-    def asked(self, model: str) -> WatchedOpenAI | WatchedAnthropic:
-        """Return whom to ask about a photo, or a batch, for this model, by its name of `core.shared.providers`; see
-        `at_anthropic`."""
+    @cached_property
+    def azure(self) -> WatchedCalls | None:
+        """Azure's instant calls; None in a deploy without its key or address."""
+        from functions.adapters.bounded_http import bounded_client
+        from functions.adapters.providers.azure import AzureProvider
+        from functions.adapters.providers.watched import WatchedCalls
+        from functions.core.model.provider_outage import Door
+
+        key, url = self.settings.azure_api_key, self.settings.azure_base_url
+        if not (key and url):
+            return None
+        provider = AzureProvider(bounded_client(key, url), self.settings.azure_deployment or self.settings.azure_model)
+        return WatchedCalls(provider.complete, Door.AZURE, self)
+
+    def reaches(self, provider: Provider) -> bool:
+        """Whether this deploy has what it takes to ask a provider."""
+        return provider is Provider.OPENAI or {"anthropic": self.anthropic, "azure": self.azure}[provider] is not None
+
+    def asked(self, model: str) -> WatchedOpenAI | WatchedAnthropic | WatchedCalls:
+        """Return whom to ask about a photo for this model, by its name of `core.shared.providers`. Raises
+        ProviderDownError if a later deploy has taken the key away."""
+        if split(model)[0] is Provider.AZURE:
+            return self.azure or self._no_key(Provider.AZURE)
+        return self.batches_at(model)
+
+    def batches_at(self, model: str) -> WatchedOpenAI | WatchedAnthropic:
+        """Return whom to ask about a batch of this model; see `asked`."""
         return self.provider if split(model)[0] is Provider.OPENAI else self.at_anthropic()
 
     def at_anthropic(self) -> WatchedAnthropic:
-        """Return Anthropic, of which there is something to be asked. Raises ProviderDownError if a later deploy has
-        taken its key away."""
-        if self.anthropic is None:
-            from functions.core.model.provider_errors import Trouble
-            from functions.core.model.refusals import ProviderDownError
+        """Return Anthropic, of which there is something to be asked; see `asked`."""
+        return self.anthropic or self._no_key(Provider.ANTHROPIC)
 
-            raise ProviderDownError("no ANTHROPIC_API_KEY", Trouble.CONFIGURATION, may_be_billed=False)
-        return self.anthropic
+    def _no_key(self, provider: Provider) -> NoReturn:
+        from functions.core.model.provider_errors import Trouble
+        from functions.core.model.refusals import ProviderDownError
+
+        raise ProviderDownError(f"no {provider.upper()}_API_KEY", Trouble.CONFIGURATION, may_be_billed=False)
 
     @cached_property
     def stripe(self) -> Stripe | None:
@@ -166,10 +190,10 @@ class Deps:
         return dearest(*(self.model_price(model, batch=batch, at=at) for at in (now, now + timedelta(days=1))))
 
     def safety_identifier(self, uid: str, provider: Provider = Provider.OPENAI) -> str | None:
-        """Return what the provider knows a user by; None where a server that is not OpenAI's may not know the field."""
+        """Return what the provider knows a user by; None where a server may not know the field."""
         from functions.core.model.prompts import safety_identifier
 
-        known = provider is not Provider.OPENAI or self.settings.asks_openai
+        known = provider is Provider.ANTHROPIC or (provider is Provider.OPENAI and self.settings.asks_openai)
         return safety_identifier(self.settings.project, uid) if known else None
 
     def new_id(self) -> str:
@@ -221,10 +245,12 @@ def deps() -> Deps:
             built.listed_price(built.settings.openai_model, built.clock(), batch=batch)
     except UnknownPriceError as unknown:
         raise ConfigurationError(f"OPENAI_MODEL: {unknown}") from unknown
-    if built.settings.anthropic_api_key:
+    for provider, lanes in ((Provider.ANTHROPIC, (False, True)), (Provider.AZURE, (False,))):
+        if not built.reaches(provider):
+            continue
         try:
-            for batch in (False, True):
-                built.listed_price(built.settings.anthropic_name, built.clock(), batch=batch)
+            for batch in lanes:
+                built.listed_price(built.settings.model_of(provider), built.clock(), batch=batch)
         except UnknownPriceError as unknown:
-            raise ConfigurationError(f"ANTHROPIC_MODEL: {unknown}") from unknown
+            raise ConfigurationError(f"{provider.upper()}_MODEL: {unknown}") from unknown
     return built

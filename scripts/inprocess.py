@@ -21,10 +21,12 @@ from functions.adapters.firestore import FirestoreStore
 from functions.adapters.messaging import Sent
 from functions.adapters.payments.revenuecat import RevenueCat
 from functions.adapters.payments.stripe import Stripe
-from functions.adapters.providers.watched import WatchedAnthropic, WatchedOpenAI
+from functions.adapters.providers.azure import AzureProvider
+from functions.adapters.providers.watched import WatchedAnthropic, WatchedCalls, WatchedOpenAI
 from functions.core.batches.manifest import BatchManifest
 from functions.core.cache.fingerprints import COLOUR_BYTES, CUTS, Fingerprint
 from functions.core.config.runtime import ImageRules
+from functions.core.model.provider_outage import Door
 from functions.core.shared.errors import ImageNotFound
 from functions.core.wallet.profile import PushSummary
 from functions.deploy.params import Settings
@@ -35,6 +37,7 @@ from localcloud.anthropic import AnthropicStandIn
 from localcloud.firestore import FirestoreServer, in_process_client
 from localcloud.firestore.service import Wait
 from localcloud.openai import OpenAIStandIn
+from localcloud.openai.azure import Deployment
 from localcloud.revenuecat import RevenueCatStandIn
 from localcloud.stripe import StripeStandIn
 from scripts import sample_answers
@@ -300,11 +303,26 @@ class InProcessCloud:
                 "files": _Interrupted("storage", self.files, self),
                 "provider": _Interrupted("openai", WatchedOpenAI(openai, deps), self),
                 "anthropic": self._anthropic_of(deps),
+                "azure": self._azure_of(deps),
                 "stripe": self._stripe_of(deps),
                 "revenuecat": self._revenuecat_of(deps),
                 **parts,
             },
         )
+
+    @cached_property
+    def azure(self) -> OpenAIStandIn:
+        """Azure's stand-in, with one deployment named `photos`, which processes with a key for it ask."""
+        deployments = {"photos": Deployment("gpt-6-luna", "DataZoneStandard")}
+        return OpenAIStandIn(clock=self.clock, answers=sample_answers.answers, azure=deployments)
+
+    def _azure_of(self, deps: Deps) -> _Interrupted | None:
+        key = deps.settings.azure_api_key
+        if not key:
+            return None
+        client = OpenAI(api_key=key, base_url=self.azure.base_url, http_client=self.azure.http_client())
+        provider = AzureProvider(client, deps.settings.azure_deployment)
+        return _Interrupted("azure", WatchedCalls(provider.complete, Door.AZURE, deps), self)
 
     @cached_property
     def anthropic(self) -> AnthropicStandIn:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from firebase_functions import params
 
-from functions.core.model.image_tokens import ANTHROPIC_FORMULAS, FORMULAS
 from functions.core.shared.providers import Provider, named
+from functions.deploy import providers
 from functions.deploy.addresses import is_openai, is_sealed, openai_region
 from functions.deploy.shop import params as shop
 from functions.deploy.shop.params import NO_KEY
@@ -20,29 +20,6 @@ if TYPE_CHECKING:
     from functions.core.rollouts.flags import Flag
 
 REGION = params.StringParam("REGION", default="us-central1", description="Where the functions run.")
-OPENAI_MODEL = params.StringParam(
-    "OPENAI_MODEL",
-    default="gpt-6-luna",
-    description="The model that classifies; it must have a known price.",
-    input=params.SelectInput([params.SelectOption(model) for model in FORMULAS]),
-)
-OPENAI_BASE_URL = params.StringParam(
-    "OPENAI_BASE_URL", default="https://api.openai.com/v1", description="OpenAI, or a server that speaks its API."
-)
-OPENAI_API_KEY = params.SecretParam("OPENAI_API_KEY", description="The key that pays for classifications.")
-
-ANTHROPIC_MODEL = params.StringParam(
-    "ANTHROPIC_MODEL",
-    default="claude-haiku-5-5",
-    description="The model that classifies where the config names Anthropic.",
-    input=params.SelectInput([params.SelectOption(model) for model in ANTHROPIC_FORMULAS]),
-)
-ANTHROPIC_BASE_URL = params.StringParam(
-    "ANTHROPIC_BASE_URL", default="https://api.anthropic.com", description="Anthropic, or a stand-in for it."
-)
-ANTHROPIC_API_KEY = params.SecretParam(
-    "ANTHROPIC_API_KEY", description="The key that pays for classifications at Anthropic; none for none."
-)
 OPENAI_WEBHOOK_SECRET = params.SecretParam(
     "OPENAI_WEBHOOK_SECRET", description="What OpenAI signs its webhooks with (whsec_...)."
 )
@@ -118,6 +95,11 @@ class Settings:
     anthropic_model: str = "claude-haiku-5-5"
     anthropic_base_url: str = "https://api.anthropic.com"
     anthropic_api_key: str = ""
+    azure_model: str = "gpt-6-luna"
+    azure_deployment: str = ""
+    azure_base_url: str = ""
+    azure_zone: str = "global"
+    azure_api_key: str = ""
     stripe_base_url: str = "https://api.stripe.com"
     stripe_api_key: str = ""
     stripe_webhook_secret: str = ""
@@ -134,10 +116,10 @@ class Settings:
     daily_limit_micros_max: int = 100_000_000
     flag_ceilings: "Mapping[Flag, int]" = field(default_factory=lambda: _flag_ceilings(""))
 
-    @property
-    def anthropic_name(self) -> str:
-        """By which name Anthropic's model goes; see `core.shared.providers`."""
-        return named(Provider.ANTHROPIC, self.anthropic_model)
+    def model_of(self, provider: Provider) -> str:
+        """Return a provider's model, by its name of `core.shared.providers`."""
+        models = {Provider.ANTHROPIC: self.anthropic_model, Provider.AZURE: self.azure_model}
+        return named(provider, models.get(provider, self.openai_model))
 
     @property
     def asks_openai(self) -> bool:
@@ -146,6 +128,8 @@ class Settings:
 
     def zone_of(self, provider: Provider) -> str | None:
         """Return the provider's region that the deploy has chosen, which can cost more; None for no choice."""
+        if provider is Provider.AZURE:
+            return self.azure_zone if self.azure_zone != "global" else None
         return openai_region(self.openai_base_url) if provider is Provider.OPENAI else None
 
 
@@ -160,19 +144,24 @@ def load_settings() -> Settings:
     settings = Settings(
         project=project(),
         bucket=_firebase_config().get("storageBucket") or f"{project()}.firebasestorage.app",
-        openai_model=OPENAI_MODEL.value,
-        openai_base_url=OPENAI_BASE_URL.value,
-        openai_api_key=OPENAI_API_KEY.value,
+        openai_model=providers.OPENAI_MODEL.value,
+        openai_base_url=providers.OPENAI_BASE_URL.value,
+        openai_api_key=providers.OPENAI_API_KEY.value,
         openai_webhook_secret=OPENAI_WEBHOOK_SECRET.value,
-        anthropic_model=ANTHROPIC_MODEL.value,
-        anthropic_base_url=ANTHROPIC_BASE_URL.value,
-        anthropic_api_key="" if ANTHROPIC_API_KEY.value == NO_KEY else ANTHROPIC_API_KEY.value,
+        anthropic_model=providers.ANTHROPIC_MODEL.value,
+        anthropic_base_url=providers.ANTHROPIC_BASE_URL.value,
+        anthropic_api_key="" if providers.ANTHROPIC_API_KEY.value == NO_KEY else providers.ANTHROPIC_API_KEY.value,
         stripe_base_url=shop.STRIPE_BASE_URL.value,
         stripe_api_key=shop.STRIPE_API_KEY.value,
         stripe_webhook_secret=shop.STRIPE_WEBHOOK_SECRET.value,
         revenuecat_base_url=shop.REVENUECAT_BASE_URL.value,
         revenuecat_api_key=shop.REVENUECAT_API_KEY.value,
         revenuecat_webhook_secret=shop.REVENUECAT_WEBHOOK_SECRET.value,
+        azure_model=providers.AZURE_MODEL.value,
+        azure_deployment=providers.AZURE_DEPLOYMENT.value,
+        azure_base_url=providers.AZURE_BASE_URL.value,
+        azure_zone=providers.AZURE_ZONE.value,
+        azure_api_key="" if providers.AZURE_API_KEY.value == NO_KEY else providers.AZURE_API_KEY.value,
         alert_webhook_url=ALERT_WEBHOOK_URL.value,
         alert_webhook_secret=ALERT_WEBHOOK_SECRET.value,
         remote_config=REMOTE_CONFIG.value,
@@ -192,9 +181,11 @@ def load_settings() -> Settings:
     _require_sealed("ANTHROPIC_BASE_URL", settings.anthropic_base_url, emulated=emulated)
     _require_sealed("STRIPE_BASE_URL", settings.stripe_base_url, emulated=emulated)
     _require_sealed("REVENUECAT_BASE_URL", settings.revenuecat_base_url, emulated=emulated)
+    if settings.azure_base_url:
+        _require_sealed("AZURE_BASE_URL", settings.azure_base_url, emulated=emulated)
     if settings.alert_webhook_url:
         _require_sealed("ALERT_WEBHOOK_URL", settings.alert_webhook_url, emulated=emulated)
-    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "STRIPE_API_KEY", "REVENUECAT_API_KEY"):
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "AZURE_API_KEY", "STRIPE_API_KEY", "REVENUECAT_API_KEY"):
         key = os.environ.get(name)  # functions that ask the provider nothing have none
         if key is not None and (not key or key.split() != [key]):
             # With such a key no call leaves the process, which would be known only after a photo was charged.

@@ -48,7 +48,7 @@ def needed(call: str) -> set[str]:
             return {"storage.objectViewer" if what in READS else "storage.objectUser"} | signing | listing
         case "openai":
             return {"OPENAI_WEBHOOK_SECRET" if what == "read_webhook" else "OPENAI_API_KEY"}
-        case "anthropic" | "stripe" | "revenuecat":
+        case "anthropic" | "azure" | "stripe" | "revenuecat":
             return {f"{where.upper()}_API_KEY"}
     return {"firebaseauth.admin"} if where == "auth" else {call}
 
@@ -78,7 +78,8 @@ def used() -> Used:
             act = noted("firebasecloudmessaging.admin", getattr(cloud.messaging, push))
             monkeypatch.setattr(cloud.messaging, push, act)
         alerting = SimpleNamespace(send=noted("ALERT_WEBHOOK_SECRET", lambda _: None))
-        cloud.restart({"anthropic_api_key": "stand-in", **SELLING}, alerting=alerting)
+        keys = {"anthropic_api_key": "stand-in", "azure_api_key": "stand-in", "azure_deployment": "photos"}
+        cloud.restart({**keys, **SELLING}, alerting=alerting)
         cloud.interrupt = lambda call, when: note(call) if when == "before" else None
         for webhook in ("stripe_webhook", "revenuecat_webhook"):
             checks = noted(f"{webhook.upper()}_SECRET", signed_now)
@@ -110,12 +111,15 @@ def live(wire: Wire) -> None:
         assert answer.status_code == 200, (name, answer.data)
         return json.loads(answer.data)["result"]
 
-    tokens = {"welcome": 100, "pointsPerToken": 1}
-    both = {"order": ["openai", "anthropic"], "batchOrder": ["anthropic"]}
-    budget = {"alertUids": ["root"]}
+    orders = {"order": ["openai", "anthropic"], "batchOrder": ["anthropic"]}
     shop = Shop(cloud=wire.cloud)
-    config = {"batch": {"signedUrls": True}, "tokens": tokens, "budget": budget, "billing": shop.billing}
-    wire.cloud.configure({**config, "providers": both})
+    config = {
+        "batch": {"signedUrls": True},
+        "tokens": {"welcome": 100, "pointsPerToken": 1},
+        "budget": {"alertUids": ["root"]},
+        "billing": shop.billing,
+    }
+    wire.cloud.configure({**config, "providers": orders})
     shop.buy("pro_month")
     wire.cloud.openai.faults.add(kind="refused", status=503, endpoint="POST /v1/chat/completions", count=2)
     for token, push_token in ((ann, "a" * 40), (root, "b" * 40)):
@@ -124,6 +128,10 @@ def live(wire: Wire) -> None:
     jobs = []
     for number, mode in enumerate(["instant", "batch", "batch", "batch"]):
         jobs.append(call("classify_image", requestId=f"request-{number}", imagePath=path, mode=mode)["jobId"])
+    wire.cloud.configure({**config, "providers": {**orders, "order": ["azure"]}})
+    call("classify_image", requestId="request-7", imagePath=path, mode="instant")
+    call("upgrade_job", jobId=call("classify_image", requestId="request-8", imagePath=path, mode="batch")["jobId"])
+    wire.cloud.configure({**config, "providers": orders})
     call("classify_images", images=[{"requestId": "request-9", "imagePath": path}])
     call("upgrade_job", jobId=jobs[1])
     call("cancel_job", jobId=jobs[2])

@@ -11,10 +11,9 @@ from functions.core.config.billing import BillingRules
 from functions.core.config.events import AheadRules
 from functions.core.config.plans import Allowances, Plans
 from functions.core.config.price_overrides import PriceOverride
+from functions.core.config.provider_rules import ProviderRules
 from functions.core.config.tokens import TokenRules
 from functions.core.rollouts.flags import Flags
-from functions.core.shared.locales import Region
-from functions.core.shared.providers import Provider
 from functions.core.shared.records import Record, Uid
 from functions.core.shared.time_limits import CALL_TIMEOUT, FUNCTION_TIMEOUT
 
@@ -33,32 +32,6 @@ class InstantRules(Record):
     provider_timeout_seconds: Annotated[float, Field(ge=0.1, le=50)] = 25
     lease_seconds: Annotated[int, Field(gt=CALL_TIMEOUT.total_seconds(), le=3_600)] = 180
     retry_after_seconds: Annotated[int, Field(ge=1, le=3_600)] = 30
-
-
-Asked = Literal[Provider.OPENAI, Provider.ANTHROPIC]
-"""Whom this release can ask at once."""
-
-AskedInBatches = Literal[Provider.OPENAI, Provider.ANTHROPIC]
-"""Whom this release can give batches."""
-
-
-class ProviderRules(Record):
-    """Who answers in the instant lane: the second of the `order` if the first fails, for whatever reason but the photo.
-    The first then has `first_seconds`, but no more than half of the lane's time. `batch_order` is who gets the batches:
-    the second while the first takes none. `anthropic_regions` are those whose photos Anthropic may see, None for all.
-    """
-
-    order: Annotated[tuple[Asked, ...], Field(min_length=1, max_length=2)] = (Provider.OPENAI,)
-    batch_order: Annotated[tuple[AskedInBatches, ...], Field(min_length=1, max_length=2)] = (Provider.OPENAI,)
-    first_seconds: Annotated[float, Field(ge=1, le=25)] = 12
-    anthropic_regions: Annotated[tuple[Region, ...], Field(max_length=250)] | None = None
-
-    @model_validator(mode="after")
-    def _each_once(self) -> "ProviderRules":
-        for name, order in (("order", self.order), ("batchOrder", self.batch_order)):
-            if len(set(order)) < len(order):
-                raise ValueError(f"{name} names a provider twice: who failed a moment ago is no second one")
-        return self
 
 
 JOBS_PER_BATCH_MAX = 5_000

@@ -37,6 +37,8 @@ class Door(StrEnum):
     INSTANT = "instant"
     ANTHROPIC = "anthropic"
     """The instant calls that go to Anthropic."""
+    AZURE = "azure"
+    """Those that go to Azure."""
     SUBMIT = "submit"
     POLL = "poll"
     """Batches that are given to OpenAI, and asked for there."""
@@ -76,6 +78,7 @@ class Outage(Record):
 WHAT: Mapping[str, str] = {
     Door.INSTANT: "instant photos that go to OpenAI fail, at least {failures} so far",
     Door.ANTHROPIC: "instant photos that go to Anthropic fail, at least {failures} so far",
+    Door.AZURE: "instant photos that go to Azure fail, at least {failures} so far",
     Door.SUBMIT: "OpenAI takes no photos of the batch lane: {waiting} wait, of at least {users} users",
     Door.POLL: "OpenAI gives no results of batches: {at_provider} wait",
     Door.ANTHROPIC_SUBMIT: "Anthropic takes no photos of the batch lane: {waiting} wait, of at least {users} users",

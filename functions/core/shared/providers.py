@@ -10,8 +10,8 @@ from enum import StrEnum
 
 class Provider(StrEnum):
     """A company that answers photos and sends the bill, by its name in the price library: a dialect in
-    `core.model.dialects`, a transport in `adapters.providers`. Azure has OpenAI's models and a price list of its own;
-    nobody asks it yet."""
+    `core.model.dialects`, a transport in `adapters.providers`. Azure has OpenAI's models and dialect, and a price list
+    of its own."""
 
     OPENAI = "openai"
     AZURE = "azure"

@@ -145,7 +145,7 @@ class Collector:
             if file_id is None or reported.state not in ENDED:
                 continue
             try:
-                lane = self._deps.asked(self._batch.model)
+                lane = self._deps.batches_at(self._batch.model)
                 yield from lane.read_lines(file_id, self._seconds_left())
             except (ProviderDownError, ProviderRejectedError) as problem:
                 if not give_up or (isinstance(problem, ProviderDownError) and not self._is_lost()):

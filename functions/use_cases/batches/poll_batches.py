@@ -196,7 +196,7 @@ def _retrieve(deps: Deps, batch: Batch, age: timedelta) -> ProviderBatch:
     as lost."""
     provider_batch_id = batch.provider_batch_id or ""
     try:
-        return deps.asked(batch.model).retrieve_batch(provider_batch_id)
+        return deps.batches_at(batch.model).retrieve_batch(provider_batch_id)
     except (ProviderDownError, ProviderRejectedError) as problem:
         down = isinstance(problem, ProviderDownError) and batch.failed_polls < FAILED_POLLS_MAX
         if age < LOST or down:
@@ -207,6 +207,6 @@ def _retrieve(deps: Deps, batch: Batch, age: timedelta) -> ProviderBatch:
 def _cancel(deps: Deps, batch: Batch) -> None:
     """Ask its provider to stop an overdue batch. One that cannot be stopped has ended, or will be given up."""
     try:
-        deps.asked(batch.model).cancel_batch(batch.provider_batch_id or "")
+        deps.batches_at(batch.model).cancel_batch(batch.provider_batch_id or "")
     except ProviderRejectedError as problem:
         log.warning(log.Event.BATCH_DELAYED, batchId=batch.batch_id, cause=f"not cancelled: {problem}")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from functions.core.budget.day_review import Books, Review, review
 from functions.core.budget.estimates import input_tokens_max, most_micros, raised
 from functions.core.budget.shards import LOOK, Drift, Shard, shard_names
-from functions.use_cases.rollouts.serving import models_asked, second_model
+from functions.core.shared.providers import Provider
+from functions.use_cases.rollouts.serving import models_asked, other_models
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -16,14 +17,19 @@ if TYPE_CHECKING:
 
 def line_micros(deps: Deps) -> int:
     """Return the most that one line of a batch can cost, of whichever model is asked."""
-    second = second_model(deps, batch=True)
-    return max(_micros_max(deps, batch=True), model_micros(second, deps, batch=True) if second else 0)
+    return max(_micros_max(deps, batch=True), *_others_micros(deps, batch=True), 0)
 
 
 def call_micros(deps: Deps) -> int:
-    """Return the most that one instant call can cost, of whichever model is asked, and of the second one after it."""
-    second = second_model(deps)
-    return _micros_max(deps, batch=False) + (model_micros(second, deps, batch=False) if second else 0)
+    """Return the most that one instant call can cost, of whichever model is asked, and of the second one after it. A
+    photo that no other provider may see is OpenAI's alone."""
+    openai, others = _micros_max(deps, batch=False), sum(_others_micros(deps, batch=False))
+    both = others + openai if Provider.OPENAI in deps.runtime().providers.order else others
+    return max(openai, both)
+
+
+def _others_micros(deps: Deps, *, batch: bool) -> list[int]:
+    return [model_micros(model, deps, batch=batch) for model in other_models(deps, batch=batch)]
 
 
 def _micros_max(deps: Deps, *, batch: bool) -> int:

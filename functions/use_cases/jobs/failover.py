@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from functions import log
 from functions.core.model.provider_outage import OURS
 from functions.core.shared.alerts import AlertKind, opened
-from functions.core.shared.providers import Provider
+from functions.core.shared.providers import LABELS
 
 if TYPE_CHECKING:
     from functions.core.model.refusals import ProviderDownError
+    from functions.core.shared.providers import Provider
     from functions.use_cases.rollouts.serving import Served
     from functions.wiring import Deps
 
@@ -28,9 +29,12 @@ def tell_operators(failed: Sequence[ProviderDownError], path: Served, deps: Deps
 
 def tell_of_no_key(order: Sequence[Provider], deps: Deps) -> None:
     """Alert operators, in the same way, to a provider that the config names and the deploy has no key for."""
-    if Provider.ANTHROPIC in order and deps.anthropic is None:
-        text = "The config names Anthropic, and this deploy has no ANTHROPIC_API_KEY: it is not asked."
-        _tell(AlertKind.PROVIDER_REFUSES, text, deps)
+    for provider in order:
+        if not deps.reaches(provider):
+            text = (
+                f"The config names {LABELS[provider]}, and this deploy has no {provider.upper()}_API_KEY, or not its "
+            )
+            _tell(AlertKind.PROVIDER_REFUSES, f"{text}address: it is not asked.", deps)
 
 
 def _tell(kind: AlertKind, text: str, deps: Deps) -> None:

@@ -65,7 +65,7 @@ def served_in_batch(uid: str, region: str, closed: Set[Provider], deps: Deps) ->
 
 
 def _in_order(order: Sequence[Provider], path: Served, deps: Deps) -> list[str]:
-    return [path.model if each is Provider.OPENAI else deps.settings.anthropic_name for each in order]
+    return [path.model if each is Provider.OPENAI else deps.settings.model_of(each) for each in order]
 
 
 def _without_model_flag(arms: Arms) -> Arms:
@@ -75,11 +75,11 @@ def _without_model_flag(arms: Arms) -> Arms:
 
 def may_serve(model: str, region: str, deps: Deps, *, batch: bool = False) -> bool:
     """Whether a photo from this region may go to a model's provider now, in one lane."""
-    if split(model)[0] is Provider.OPENAI:
+    provider = split(model)[0]
+    if provider is Provider.OPENAI:
         return True
-    regions = deps.runtime().providers.anthropic_regions
-    allowed = regions is None or region.casefold() in {each.casefold() for each in regions}
-    return allowed and deps.anthropic is not None and _has_price(model, deps, batch=batch)
+    allowed = deps.runtime().providers.may_see(provider, region)
+    return allowed and deps.reaches(provider) and _has_price(model, deps, batch=batch)
 
 
 def _up(models: list[str], deps: Deps) -> list[str]:
@@ -87,11 +87,12 @@ def _up(models: list[str], deps: Deps) -> list[str]:
     return [model for model in models if not deps.asked(model).shut(split(model)[1])] or models
 
 
-def second_model(deps: Deps, *, batch: bool = False) -> str | None:
-    """Return the model beside OpenAI's that the config may have asked in a lane, None for none."""
-    model, rules = deps.settings.anthropic_name, deps.runtime().providers
-    named = Provider.ANTHROPIC in (rules.batch_order if batch else rules.order)
-    return model if named and _has_price(model, deps, batch=batch) else None
+def other_models(deps: Deps, *, batch: bool) -> list[str]:
+    """Return the models beside OpenAI's that the config may have asked in a lane."""
+    rules = deps.runtime().providers
+    order = rules.batch_order if batch else rules.order
+    named = [deps.settings.model_of(each) for each in order if each is not Provider.OPENAI]
+    return [model for model in named if _has_price(model, deps, batch=batch)]
 
 
 def _has_price(model: str, deps: Deps, *, batch: bool) -> bool:

@@ -95,6 +95,7 @@ def test_values_that_contradict_each_other_are_refused(document: dict[str, Any],
         {"batch": {"leaseMinutes": 10}},
         {"providers": {"order": ["anthropic", "openai"], "firstSeconds": 25, "anthropicRegions": []}},
         {"providers": {"batchOrder": ["anthropic", "openai"]}},
+        {"providers": {"order": ["azure", "anthropic"], "azureRegions": ["Germany"]}},
         {"budget": {"overrideMode": "closed", "overrideUntil": "2026-11-22T00:00:00Z"}},
     ],
 )

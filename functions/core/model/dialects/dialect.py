@@ -20,7 +20,11 @@ class Dialect(Protocol):
     def batch_line(self, custom_id: str, body: dict[str, Any]) -> bytes: ...
 
 
-_DIALECTS: Mapping[Provider, Dialect] = {Provider.OPENAI: openai, Provider.ANTHROPIC: anthropic}
+_DIALECTS: Mapping[Provider, Dialect] = {
+    Provider.OPENAI: openai,
+    Provider.AZURE: openai,
+    Provider.ANTHROPIC: anthropic,
+}
 
 
 def dialect_of(name: str) -> Dialect:
