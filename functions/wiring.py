@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from functions.adapters.messaging import PushMessaging
     from functions.adapters.payments.revenuecat import RevenueCat
     from functions.adapters.payments.stripe import Stripe
-    from functions.adapters.providers.watched import WatchedAnthropic, WatchedCalls, WatchedOpenAI
+    from functions.adapters.providers.watched import WatchedAnthropic, WatchedAzure, WatchedOpenAI
     from functions.adapters.storage import StorageFiles
     from functions.core.cache.fingerprints import Fingerprint
     from functions.core.config.runtime import ImageRules
@@ -79,43 +79,37 @@ class Deps:
         return WatchedAnthropic(provider_http(), url, key, self) if key else None
 
     @cached_property
-    def azure(self) -> WatchedCalls | None:
+    def azure(self) -> WatchedAzure | None:
         """Azure's instant calls; None in a deploy without its key or address."""
         from functions.adapters.bounded_http import bounded_client
-        from functions.adapters.providers.azure import AzureProvider
-        from functions.adapters.providers.watched import WatchedCalls
-        from functions.core.model.provider_outage import Door
+        from functions.adapters.providers.watched import WatchedAzure
 
         key, url = self.settings.azure_api_key, self.settings.azure_base_url
-        if not (key and url):
-            return None
-        provider = AzureProvider(bounded_client(key, url), self.settings.azure_deployment or self.settings.azure_model)
-        return WatchedCalls(provider.complete, Door.AZURE, self)
+        deployment = self.settings.azure_deployment or self.settings.azure_model
+        return WatchedAzure(bounded_client(key, url), deployment, self) if key and url else None
 
     def reaches(self, provider: Provider) -> bool:
         """Whether this deploy has what it takes to ask a provider."""
         return provider is Provider.OPENAI or {"anthropic": self.anthropic, "azure": self.azure}[provider] is not None
 
-    def asked(self, model: str) -> WatchedOpenAI | WatchedAnthropic | WatchedCalls:
-        """Return whom to ask about a photo for this model, by its name of `core.shared.providers`. Raises
-        ProviderDownError if a later deploy has taken the key away."""
-        if split(model)[0] is Provider.AZURE:
-            return self.azure or self._no_key(Provider.AZURE)
-        return self.batches_at(model)
+    def asked(self, model: str) -> WatchedOpenAI | WatchedAnthropic | WatchedAzure:
+        """Return whom to ask about a photo for this model. Raises ProviderDownError if its key was taken away."""
+        of_azure = split(model)[0] is Provider.AZURE
+        return self.azure or self._no_key(Provider.AZURE) if of_azure else self.batches_at(model)
 
     def batches_at(self, model: str) -> WatchedOpenAI | WatchedAnthropic:
         """Return whom to ask about a batch of this model; see `asked`."""
         return self.provider if split(model)[0] is Provider.OPENAI else self.at_anthropic()
 
     def at_anthropic(self) -> WatchedAnthropic:
-        """Return Anthropic, of which there is something to be asked; see `asked`."""
+        """Return Anthropic; see `asked`."""
         return self.anthropic or self._no_key(Provider.ANTHROPIC)
 
     def _no_key(self, provider: Provider) -> NoReturn:
         from functions.core.model.provider_errors import Trouble
         from functions.core.model.refusals import ProviderDownError
 
-        raise ProviderDownError(f"no {provider.upper()}_API_KEY", Trouble.CONFIGURATION, may_be_billed=False)
+        raise ProviderDownError(f"no key of {provider}'s", Trouble.CONFIGURATION, may_be_billed=False)
 
     @cached_property
     def stripe(self) -> Stripe | None:

@@ -53,7 +53,9 @@ def _declared(function: ast.FunctionDef) -> Declared:
         function.name,
         trigger or str(ast.literal_eval(given["schedule"])),
         ast.unparse(given[None]).lstrip("*"),
-        tuple(re.findall(r"(?:params|providers|shop)\.(\w+)", ast.unparse(given["secrets"]))) if "secrets" in given else (),
+        tuple(re.findall(r"(?:params|providers|shop)\.(\w+)", ast.unparse(given["secrets"])))
+        if "secrets" in given
+        else (),
         "operators" in given,
         ast.get_docstring(function) or "",
     )

@@ -21,12 +21,10 @@ from functions.adapters.firestore import FirestoreStore
 from functions.adapters.messaging import Sent
 from functions.adapters.payments.revenuecat import RevenueCat
 from functions.adapters.payments.stripe import Stripe
-from functions.adapters.providers.azure import AzureProvider
-from functions.adapters.providers.watched import WatchedAnthropic, WatchedCalls, WatchedOpenAI
+from functions.adapters.providers.watched import WatchedAnthropic, WatchedAzure, WatchedOpenAI
 from functions.core.batches.manifest import BatchManifest
 from functions.core.cache.fingerprints import COLOUR_BYTES, CUTS, Fingerprint
 from functions.core.config.runtime import ImageRules
-from functions.core.model.provider_outage import Door
 from functions.core.shared.errors import ImageNotFound
 from functions.core.wallet.profile import PushSummary
 from functions.deploy.params import Settings
@@ -321,8 +319,7 @@ class InProcessCloud:
         if not key:
             return None
         client = OpenAI(api_key=key, base_url=self.azure.base_url, http_client=self.azure.http_client())
-        provider = AzureProvider(client, deps.settings.azure_deployment)
-        return _Interrupted("azure", WatchedCalls(provider.complete, Door.AZURE, deps), self)
+        return _Interrupted("azure", WatchedAzure(client, deps.settings.azure_deployment, deps), self)
 
     @cached_property
     def anthropic(self) -> AnthropicStandIn:

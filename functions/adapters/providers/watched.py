@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 from functions import log
 from functions.adapters.breaker import Breaker
 from functions.adapters.providers.anthropic import AnthropicProvider
+from functions.adapters.providers.azure import AzureProvider
 from functions.adapters.providers.openai import OpenAIProvider
 from functions.core.model.provider_outage import SUBMITTING, Door, Outage
 from functions.core.model.refusals import ProviderDownError, ProviderError
@@ -105,6 +106,14 @@ class WatchedCalls:
                 raise
             breaker.note(failed=False)
             return completion
+
+
+class WatchedAzure(WatchedCalls):
+    """Azure's instant calls, each of which says how it went."""
+
+    def __init__(self, client: OpenAI, deployment: str, records: Records) -> None:
+        """Take what the transport takes."""
+        super().__init__(AzureProvider(client, deployment).complete, Door.AZURE, records)
 
 
 class _Instant:
