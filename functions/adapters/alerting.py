@@ -50,8 +50,10 @@ class AlertWebhook:
                 "text": alert.told,
                 "since": iso_text(alert.since or alert.created_at),
                 "overAt": iso_text(alert.over_at) if alert.over_at else None,
+                **({"data": alert.data} if alert.data else {}),
             },
             separators=(",", ":"),
+            default=str,
         ).encode()
         problem = ""
         for pause in (*BACKOFF_SECONDS, None):

@@ -88,6 +88,7 @@ SCHEMA: dict[str, dict[str, str]] = {
     },
     "budget/*/shards/*": {"int": "limit reserved spent excess", "map": "costs tally rollouts"},
     "forecasts/*": {
+        "str?": "closed day",
         "map?": "days issued lanes month planning months usual daily",
     },
     "usage/*": {"list": "slots", "int": "rounds", "map?": "rows"},
@@ -97,7 +98,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "time": "createdAt expireAt",
         "time?": "dueAt since overAt verdictAt",
         "int": "attempts",
-        "map": "channels",
+        "map": "channels data",
         "bool": "open",
         "list": "uids",
     },

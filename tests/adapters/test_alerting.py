@@ -99,6 +99,15 @@ def test_an_alert_arrives_as_json_with_a_signature_that_checks_out(receiver: Rec
     assert (fields["v1"], int(fields["t"])) == (expected, int(NOW.timestamp()))
 
 
+def test_programs_get_what_an_alert_is_about(receiver: Receiver) -> None:
+    """As `data`, times as text; other alerts have none."""
+    data = {"totalMicros": 5, "changed": [{"field": "budget.overrideUntil", "before": None, "after": NOW}]}
+    webhook(receiver.url).send(ALERT.model_copy(update={"data": data}))
+    ((_, _, body),) = receiver.requests
+    assert json.loads(body)["data"]["totalMicros"] == 5
+    assert json.loads(body)["data"]["changed"][0]["after"] == str(NOW)
+
+
 def test_a_signature_is_of_one_body_one_time_and_one_secret() -> None:
     """Whoever changes any of them needs the secret; the value for a fixed case stays the same for ever."""
     # printf '1795262400.{}' | openssl dgst -sha256 -hmac 's3cret'

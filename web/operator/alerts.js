@@ -14,7 +14,7 @@ export function Alerts({ cloud }) {
   const now = useNow();
   const alerts = useLive(newest(cloud, "alerts", "createdAt"), rowsOf, []);
   const changes = useLive(newest(cloud, "config/runtime/audit", "at"), rowsOf, []);
-  const sorted = alerts.value?.toSorted((a, b) => Number(b.open ?? false) - Number(a.open ?? false));
+  const sorted = alerts.value?.filter(({ kind }) => kind !== "day_closed").toSorted((a, b) => Number(b.open ?? false) - Number(a.open ?? false));
   return html`
     <section class="card" aria-labelledby="alerts">
       <h2 id="alerts">Alerts</h2>

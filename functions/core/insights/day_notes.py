@@ -85,6 +85,13 @@ def needed_since(notes: DayNotes, today: date) -> date:
     return min(date.fromisoformat(latest), open_since) if latest else today - timedelta(days=KEPT_DAYS)
 
 
+def closed_days(notes: DayNotes, after: str, today: date) -> dict[str, NotedDay]:
+    """Return the days after this one, the first time the latest alone, to which no batch adds any more."""
+    last = (today - timedelta(days=OPEN_DAYS + 1)).isoformat()
+    since = after or (today - timedelta(days=OPEN_DAYS + 2)).isoformat()
+    return {day: noted for day, noted in notes.days.items() if since < day <= last}
+
+
 def with_days(notes: DayNotes, days: Mapping[str, UsageDay], today: date) -> DayNotes:
     """Return the notes with these days as they are now."""
     found = {**notes.days, **{day: noted_day(day, usage) for day, usage in complete(days).items()}}

@@ -54,11 +54,13 @@ class WatchNote(Record):
 
 
 class Watched(Kept):
-    """What is usual on `day`, and what has been seen of the days before. Stored in `forecasts/watch`."""
+    """What is usual on `day`, and what has been seen of the days before, the last of which is `closed`: its costs are
+    final. Stored in `forecasts/watch`."""
 
     day: str = ""
     usual: UsualDay | None = None
     daily: dict[str, WatchNote] = Field(default_factory=dict)
+    closed: str = ""
 
 
 @dataclass(frozen=True)

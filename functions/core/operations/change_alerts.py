@@ -16,12 +16,13 @@ def change_alert(
     kind: AlertKind, what: str, audit: Mapping[str, Any], uids: Collection[str], now: datetime, key: str
 ) -> Alert:
     """Return an alert of its own for each change, from its audit entry: who, of what, and each field before and after,
-    the budget's first. The devices of these users get it, whatever has changed."""
+    the budget's first; as a whole in its `data`. The devices of these users get it, whatever has changed."""
     changed = sorted(audit["changed"], key=lambda each: not each["field"].startswith("budget."))
     told = [f"{each['field']}: {_value(each['before'])} -> {_value(each['after'])}" for each in changed[:CHANGES_TOLD]]
     more = [f"{len(changed) - len(told)} more"] if len(changed) > len(told) else []
     text = f"{cleaned(audit['by'])[:NAME_CHARACTERS_MAX]} changed {what}: {'; '.join([*told, *more])}."
-    return alert(kind, text, now).model_copy(update={"key": key, "uids": tuple(uids)})
+    data = {"by": audit["by"], "changed": audit["changed"]}
+    return alert(kind, text, now).model_copy(update={"key": key, "uids": tuple(uids), "data": data})
 
 
 def _value(value: object) -> str:

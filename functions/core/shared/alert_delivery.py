@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from functions.core.shared.alerts import Alert, Channel, Delivery
+from functions.core.shared.alerts import NEWS, Alert, Channel, Delivery
 from functions.core.shared.records import Fields
 
 LEASE = timedelta(minutes=10)
@@ -18,9 +18,10 @@ ATTEMPTS_MAX = 10
 
 def attempted(due: Alert, now: datetime) -> list[Channel]:
     """Return by which channels an alert is to be delivered now."""
+    channels = [Channel.WEBHOOK] if due.kind in NEWS else list(Channel)
     if due.attempts == 0:
-        return list(Channel)
-    states = {channel: due.channels.get(channel, Delivery(due_at=now)) for channel in Channel}
+        return channels
+    states = {channel: due.channels.get(channel, Delivery(due_at=now)) for channel in channels}
     return [channel for channel, state in states.items() if state.due_at is not None and state.due_at <= now]
 
 

@@ -10,6 +10,7 @@ What happened once, such as an answer without a price, is told and has no end.
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from pydantic import Field
 
@@ -55,7 +56,12 @@ class AlertKind(StrEnum):
     FAILURES_UNUSUAL = "failures_unusual"
     WAIT_UNUSUAL = "wait_unusual"
     RETENTION_UNUSUAL = "retention_unusual"
+    DAY_CLOSED = "day_closed"
     DELETION_LATE = "deletion_late"
+
+
+NEWS = frozenset({AlertKind.DAY_CLOSED})
+"""What is no trouble: it goes to the webhook alone, for whoever does the accounts."""
 
 
 _GOOD_DAY = "If this is a good day: admin config set budget.dailyLimitMicros=$20. If not: admin costs --users."
@@ -90,6 +96,7 @@ TO_DO: Mapping[str, str] = {
     AlertKind.WAIT_UNUSUAL: "Run admin status: is a cron late, or does the provider keep batches?",
     AlertKind.RETENTION_UNUSUAL: "Look at what has changed for new users: the app's release, prices, answers.",
     AlertKind.DELETION_LATE: "Look for item_set_aside in the log of erase_accounts: it says what is in the way.",
+    AlertKind.DAY_CLOSED: "Nothing needs to be done: its costs are final.",
     AlertKind.PROVIDER_REFUSES: "Pay, or correct what the code names: docs/operations.md, provider_refuses.",
     AlertKind.KEY_REFUSED: "Set a key that works (docs/operations.md, Keys). Photos wait 26 hours for it.",
 }
@@ -124,7 +131,7 @@ class Alert(Record):
 
     `due_at` is the next delivery, None once nothing is left to do; `channels` has each channel's progress; without
     `attempts` it is due by all. `open` as long as it holds, from `since` to `over_at`. One-time events are never open.
-    `verdict` is an operator's.
+    `verdict` is an operator's. `data` is for programs at the webhook.
     """
 
     kind: Open[AlertKind]
@@ -143,6 +150,7 @@ class Alert(Record):
     verdict: Open[Verdict] | None = None
     verdict_by: str = ""
     verdict_at: datetime | None = None
+    data: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def alert_id(self) -> str:

@@ -20,6 +20,7 @@ from functions.core.insights.usual import usual_day
 from functions.core.shared.lanes import Lane
 from functions.core.shared.utc_days import day_of
 from functions.use_cases.budget.days import call_micros, line_micros
+from functions.use_cases.insights.closing import tell_of_closed_days
 from functions.use_cases.insights.saving import with_savings
 from functions.use_cases.insights.unusual import tell_of_days
 
@@ -32,7 +33,7 @@ DAYS_AT_ONCE = 31
 
 def plan_ahead(deps: Deps) -> dict[str, int]:
     """Run once. Returns counts: days `read`, `known` and `filled`, photos `expected` over the days of the forecast, and
-    alerts `told`. Some nine reads, one for each of the last 50 changes of the config, and four writes; on an old
+    alerts `told`. Some nine reads, one for each of the last 50 changes of the config, and five writes; on an old
     project the first run reads every day once."""
     now, rules = deps.clock(), deps.runtime()
     today = date.fromisoformat(day_of(now))
@@ -43,7 +44,9 @@ def plan_ahead(deps: Deps) -> dict[str, int]:
     plan = with_savings(plan, notes, today, deps)
     days = series(notes, today)
     daily, found = day_watched(watched, days) if days else ({}, {})
-    watch = watched.model_copy(update={"day": today.isoformat(), "usual": usual_day(notes, today), "daily": daily})
+    closed = tell_of_closed_days(notes, watched.closed, today, deps)
+    known = {"day": today.isoformat(), "usual": usual_day(notes, today), "daily": daily, "closed": closed}
+    watch = watched.model_copy(update=known)
     told = tell_of_days(found, deps)
     deps.store.write_plan(notes, today.weekday(), issues, watch, plan)
     expected = round(sum(sum(lane.expected) for lane in plan.lanes.values()))

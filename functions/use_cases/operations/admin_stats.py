@@ -11,7 +11,7 @@ from functions.core.budget.day_review import BudgetDay
 from functions.core.budget.holds import Mode
 from functions.core.budget.state import overridden_until
 from functions.core.operations.health import complaints, cron_rows
-from functions.core.shared.alerts import Alert
+from functions.core.shared.alerts import NEWS, Alert
 from functions.core.shared.damage import DamagedDocument
 from functions.core.shared.records import Record, Request, Uid
 from functions.core.shared.utc_days import day_of
@@ -84,7 +84,7 @@ def admin_stats(request: AdminStats, _uid: str, deps: Deps) -> dict[str, Any]:
         crons=cron_rows(found.crons, now),
         refresh={"workers": dict(stored.workers)},
         dead_letters=found.dead_letters,
-        alerts=[_shown(each) for each in alerts],
+        alerts=[_shown(each) for each in alerts if each.kind not in NEWS],
         costs=costs,
         wrong=complaints(found, mode(deps), now),
         damaged=[{"path": each.path, "field": each.field, "problem": each.problem} for each in damaged],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from functions import log
 from functions.core.shared.alert_delivery import LEASE, attempted, outcome, taken
-from functions.core.shared.alerts import Alert, Channel
+from functions.core.shared.alerts import NEWS, Alert, Channel
 from functions.use_cases.batches.pushes import remove_tokens
 from functions.use_cases.shared.set_aside import postpone_damaged
 
@@ -34,7 +34,9 @@ def _deliver(due: Alert, version: datetime, deps: Deps) -> bool:
     ours = deps.store.update_alert(due, version, taken(due, deps.clock() + LEASE))
     if ours is None:
         return False  # another guard delivers it
-    if first and due.over_at is None:
+    if first and due.kind in NEWS:
+        pass  # plan_ahead's own entry says that it has closed days
+    elif first and due.over_at is None:
         log.alert(log.Event.OPERATOR_ALERT, kind=due.kind, day=due.day, text=due.told)
     elif first:
         log.info(log.Event.OPERATOR_ALERT_OVER, kind=due.kind, day=due.day, text=due.told)

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from functions.core.insights.day_notes import (
     KEPT_DAYS,
     DayNotes,
+    closed_days,
     hours_of,
     needed_since,
     noted_day,
@@ -57,6 +58,14 @@ def test_what_is_read_again_are_new_days_and_those_that_batches_add_to() -> None
     assert needed_since(DayNotes(), TODAY) == TODAY - timedelta(days=KEPT_DAYS)
     assert needed_since(DayNotes(days={"2026-11-29": noted(1, 1)}), TODAY) == date(2026, 11, 27)
     assert needed_since(DayNotes(days={"2026-11-20": noted(1, 1)}), TODAY) == date(2026, 11, 20)
+
+
+def test_days_are_closed_once_no_batch_adds_to_them() -> None:
+    """Four days after; the first time the latest alone, later all since the last one."""
+    known = DayNotes(days={f"2026-11-{day}": noted(1, 1) for day in range(20, 30)})
+    assert list(closed_days(known, "", TODAY)) == ["2026-11-26"]
+    assert list(closed_days(known, "2026-11-23", TODAY)) == ["2026-11-24", "2026-11-25", "2026-11-26"]
+    assert closed_days(known, "2026-11-26", TODAY) == {}
 
 
 def test_days_are_replaced_and_old_ones_lose_their_hours_and_then_all() -> None:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.adapters.prices import model_price
-from functions.core.config.runtime import BatchRules, CacheRules, ImageRules, RuntimeConfig, TokenRules
+from functions.core.config.runtime import BatchRules, CacheRules, ImageRules, RuntimeConfig
+from functions.core.config.tokens import TokenRules
 from functions.core.insights.day_notes import NotedDay
 from functions.core.insights.saving_kinds import Costs, Kind, Saving, Savings
 from functions.core.insights.savings import Models, savings

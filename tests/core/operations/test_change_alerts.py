@@ -19,6 +19,7 @@ def test_a_change_is_told_with_the_budget_first_and_the_rest_counted() -> None:
         'eve[2J changed the config: budget.alertUids: ["a"] -> ["' + "b" * 98 + "...; batch.field0"
     )
     assert told.text.endswith("; 2 more.")
+    assert told.data == {"by": audit["by"], "changed": audit["changed"]}
     assert (told.alert_id, told.uids, told.due_at) == ("config_changed-2026-11-21-1", ("root",), NOW)
 
 

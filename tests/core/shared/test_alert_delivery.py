@@ -26,3 +26,12 @@ def test_each_channel_is_tried_by_itself() -> None:
     assert waits == [1, 2, 4, 8, 16, 24, 24, 24, 24]
     assert (due.due_at, due.delivered) == (None, False)
     assert alert(AlertKind.DRIFT, "Off.", NOW).model_copy(update={"due_at": None}).delivered
+
+
+def test_news_goes_to_the_webhook_alone() -> None:
+    """Nobody's telephone rings for it; a webhook that was down is tried again."""
+    due = alert(AlertKind.DAY_CLOSED, "Closed.", NOW)
+    assert attempted(due, NOW) == [Channel.WEBHOOK]
+    failed = outcome(due, {Channel.WEBHOOK: False}, NOW)
+    due = Alert.model_validate({**due.model_dump(by_alias=True), **failed, "attempts": 1})
+    assert attempted(due, NOW + FIRST_WAIT) == [Channel.WEBHOOK]

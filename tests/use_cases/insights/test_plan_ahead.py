@@ -2,13 +2,16 @@
 
 from contextlib import suppress
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
 
 from functions.core.insights.day_notes import DayNotes
 from functions.core.insights.forecast import DAYS_MIN
+from functions.core.shared.alerts import Alert
 from functions.use_cases.insights.plan_ahead import plan_ahead
+from functions.use_cases.operations.admin_stats import AdminStats, admin_stats
 from functions.use_cases.operations.guard_budget import guard_budget
 from scripts.inprocess import CrashError, InProcessCloud
 from tests.core.insights.days import usage_day
@@ -67,13 +70,13 @@ def test_every_day_is_read_once() -> None:
     """All of them at first; then four at the most, since batches add to the last ones."""
     cloud = noted_cloud(70)
     counts, reads, writes = billed(cloud)
-    assert (counts["read"], counts["known"], writes) == (70, 69, 4)
+    assert (counts["read"], counts["known"], writes) == (70, 69, 5)
     assert reads <= 3 + 70 + 8
     for ahead in (1, 2, 3):
         cloud.clock.advance(DAY)
         note(cloud, range(1, 2))
         counts, reads, writes = billed(cloud)
-        assert (counts["read"], counts["known"], writes) == (3, 69 + ahead, 4)
+        assert (counts["read"], counts["known"], writes) == (3, 69 + ahead, 5)
         assert reads <= 3 + 3 + 8
 
 
@@ -169,3 +172,23 @@ def test_damaged_notes_cost_a_look_at_the_days() -> None:
     assert plan_ahead(cloud.deps)["read"] == 30
     kept = DayNotes.model_validate(stored(cloud, "forecasts/days"))
     assert len(kept.days) == 30
+
+
+def test_a_day_is_closed_once_and_its_webhook_is_signed_by_the_guard() -> None:
+    """Four days after it, with its costs by lane; a day that was missed comes with the next."""
+    cloud = noted_cloud(30)
+    sent: list[Alert] = []
+    cloud.restart(alerting=SimpleNamespace(send=sent.append))
+    for _ in range(2):
+        plan_ahead(cloud.deps)
+        guard_budget(cloud.deps)
+    closed = [(each.day, each.data) for each in sent if each.kind == "day_closed"]
+    costs = {"photos": {"instant": 3, "batch": 4}, "micros": {"instant": 600, "batch": 400}, "totalMicros": 1_000}
+    assert closed == [("2026-11-17", costs)]
+    assert sent[-1].text == "2026-11-17 is closed: 7 photos, $0.001000."
+    cloud.clock.advance(2 * DAY)
+    note(cloud, range(1, 3))
+    plan_ahead(cloud.deps)
+    guard_budget(cloud.deps)
+    assert [each.day for each in sent if each.kind == "day_closed"] == ["2026-11-17", "2026-11-18", "2026-11-19"]
+    assert admin_stats(AdminStats(), "root", cloud.deps)["alerts"] == []
