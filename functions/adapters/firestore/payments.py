@@ -10,8 +10,9 @@ from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.values import Snapshot
 from functions.adapters.firestore.wallet import WalletDocuments, open_or_none
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_update, run_transaction
-from functions.core.payments.billing import Billing, Books, Look
+from functions.core.payments.billing import Billing, Books
 from functions.core.payments.checkouts import Checkout
+from functions.core.payments.looks import Look
 from functions.core.payments.payments import Payment
 from functions.core.shared.records import Fields
 from functions.core.wallet.ledger import Reason

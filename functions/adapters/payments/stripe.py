@@ -105,10 +105,11 @@ class Stripe:
             found = self._v1.invoices.list(paid).to_dict()["data"]
         return found[0] if found else None
 
-    def undelivered(self, since: int) -> list[dict[str, Any]]:
-        """Read the events of the time since then, in seconds, that were not taken by our webhook. Raises
-        BillingUnavailable."""
-        return self._listed(self._v1.events, {"delivery_success": False, "created": {"gte": since}})
+    def events(self, since: int, *, undelivered: bool = False) -> list[dict[str, Any]]:
+        """Read the events of the time since then, in seconds, newest first; or those alone that our webhook has not
+        taken. Raises BillingUnavailable."""
+        of: dict[str, Any] = {"created": {"gte": since}, **({"delivery_success": False} if undelivered else {})}
+        return self._listed(self._v1.events, of)
 
     def open_checkout(self, asked: Mapping[str, Any], key: str) -> dict[str, Any]:
         """Return the session of a checkout page, the same for the same key. Raises BillingUnavailable; KeyReused if the

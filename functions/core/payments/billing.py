@@ -7,7 +7,6 @@
 Facts of payments are joined, in any order; the version is for subscriptions' states, of which the newest counts.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,7 +15,8 @@ from typing import Any
 from pydantic import AwareDatetime, Field
 
 from functions.core.config.runtime import RuntimeConfig
-from functions.core.payments.payments import ABSENT_FOR, Payment, Provider, credited
+from functions.core.payments.looks import Look
+from functions.core.payments.payments import ABSENT_FOR, Payment, credited
 from functions.core.payments.subscriptions import PlanHeld, Subscription, held_until, plan_held
 from functions.core.refresh.plan_changes import with_paid_plan
 from functions.core.shared.alerts import AlertKind
@@ -59,35 +59,6 @@ class Billing(Kept):
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a provider has shown of one user, in a read begun `at`. `payments` are as they would be stored if they were
-    new, `whole` says that it was all there is, `refunded` are payments that an event has called so, and `unread` says
-    what was shown and could not be understood."""
-
-    provider: Provider
-    uid: str
-    at: datetime
-    payments: tuple[Payment, ...] = ()
-    subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
-    customer: str | None = None
-    whole: bool = False
-    refunded: frozenset[str] = frozenset()
-    unread: tuple[str, ...] = ()
-
-    @property
-    def tells_by_absence(self) -> bool:
-        """Whether a pack that is not shown was refunded. Stripe shows it for good."""
-        return self.whole and self.provider is Provider.REVENUECAT
-
-    @property
-    def digest(self) -> str:
-        """Return a digest of what was shown."""
-        shown = sorted(each.model_dump_json() for each in self.payments)
-        shown += sorted(f"{name} {each.model_dump_json()}" for name, each in self.subscriptions.items())
-        return hashlib.sha256("\n".join(shown).encode()).hexdigest()
-
-
-@dataclass(frozen=True)
 class Books:
     """What one transaction has read of a user, and of others to whom payments belong; and what it writes. `wallets` is
     None for users without one; `accounts` are those that have changed."""
@@ -120,18 +91,23 @@ def settled(books: Books, look: Look, runtime: RuntimeConfig, now: datetime) -> 
     Of a whole look, what it does not show has gone: subscriptions at once, packs as `Payment.absent` has it. Payments
     of a user without a wallet, who was never here or has left, wait unclaimed.
     """
-    shown = {each.payment_id for each in look.payments}
     for each in look.payments:
         books = _met(books, each, look.uid, runtime, now)
-    missing = [each for name, each in books.payments.items() if each.holder == look.uid and name not in shown]
     pending = False
-    for each in missing if look.tells_by_absence else ():
+    for each in _missing(books, look):
         gone = each.absent(look.at, named=each.payment_id in look.refunded)
         pending |= gone.absent_since is not None and now - gone.absent_since < ABSENT_FOR
         books = _posted(books, gone, now)
     done = not pending and books.account(look.uid) is not None
     books = replace(books, billing=_billing_after(books.billing, look, runtime, done=done))
     return _on_plan(books, look, runtime, now, pending=pending)
+
+
+def _missing(books: Books, look: Look) -> list[Payment]:
+    """Return the payments that the look would show if they were still there: this user's, of its provider alone."""
+    shown, own = {each.payment_id for each in look.payments}, f"{look.provider}:"
+    found = [each for name, each in books.payments.items() if name.startswith(own) and name not in shown]
+    return [each for each in found if each.holder == look.uid] if look.tells_by_absence else []
 
 
 def news_of(before: Books, after: Books, look: Look) -> dict[AlertKind, list[str]]:

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from functions.core.config.billing import BillingRules, Product
 from functions.core.config.plans import Plan
-from functions.core.payments.billing import Look
+from functions.core.payments.looks import Look
 from functions.core.payments.payments import Facts, Payment, Provider, Reversal, Stage, UnreadError, payment_id
 from functions.core.payments.subscriptions import Status, Subscription
 from functions.core.shared.records import problems

@@ -1,6 +1,6 @@
 """`reconcile_billing`: what was sold and not heard of.
 
-    events     that our webhook did not take: lost ones, and all while it was down
+    events     that our webhook did not take, and those of the last hour once more
     checkouts  whose page may have been paid, each run while it is open
     payers     once a day, and when a period or a plan ends
 
@@ -38,9 +38,11 @@ LOOKED_AT = ("lists", "events", "pages", "payers")
 PAGE = 100
 """Checkouts, and payers, read at a time. More wait for the next run, which begins where this one has ended."""
 
-EVENTS_BACK, EVENTS_BACK_MAX = timedelta(hours=1), timedelta(days=3)
-"""How far before the last run events are looked for, as it may have missed the newest ones; and in all. For three days
-Stripe itself sends them again."""
+EVENTS_BACK = timedelta(hours=1)
+"""How far before the last run events are looked at once more. When one came Stripe may have shown an old state."""
+
+UNDELIVERED_BACK = timedelta(days=3)
+"""How far back events are looked for that our webhook did not take. For so long Stripe itself sends them again."""
 
 AGAIN = timedelta(hours=1)
 """When a payer is looked at again with whom something went wrong."""
@@ -51,7 +53,7 @@ def reconcile_billing(deps: Deps) -> dict[str, int]:
     those that `failed`, and of documents that are `damaged`. Raises RuntimeError if everything failed."""
     run = _Run(deps)
     if deps.stripe is not None:
-        run.take("lists", partial(run.take_events, deps.stripe), "the events that were not taken")
+        run.take("lists", partial(run.take_events, deps.stripe), "events")
         run.take_checkouts(deps.stripe)
     run.take_payers()
     counts = run.counts
@@ -69,10 +71,12 @@ class _Run:
         self.counts: Counter[str] = Counter(dict.fromkeys((*LOOKED_AT, "failed", "damaged"), 0))
 
     def take_events(self, stripe: Stripe) -> None:
-        """Look at what events are about that were not taken, the oldest first, each object once."""
-        now, last = self._deps.clock(), self._deps.store.last_run("reconcile_billing")
-        since = max(now - EVENTS_BACK_MAX, (last or now - EVENTS_BACK_MAX) - EVENTS_BACK)
-        events = stripe.undelivered(int(since.timestamp()))
+        """Look at what events are about that were not taken or have come lately: the oldest first, each object once."""
+        now = self._deps.clock()
+        last, longest = self._deps.store.last_run("reconcile_billing"), now - UNDELIVERED_BACK
+        since = max(longest, (last or longest) - EVENTS_BACK)
+        events = stripe.events(int(since.timestamp()))
+        events += stripe.events(int(longest.timestamp()), undelivered=True)
         about = dict.fromkeys(hint_of(each).object_id for each in reversed(events))
         for object_id in about:
             if object_id is not None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from functions import log
 from functions.adapters.payments.answers import RETRY_AFTER_SECONDS
-from functions.core.payments.billing import Look, news_of, next_look, nothing_new, settled
+from functions.core.payments.billing import news_of, next_look, nothing_new, settled
+from functions.core.payments.looks import Look
 from functions.core.payments.payments import Provider, UnreadError
 from functions.core.payments.refusals import BillingUnavailable
 from functions.core.payments.store_purchases import store_look

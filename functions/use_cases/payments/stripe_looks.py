@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from functions.adapters.payments.answers import unavailable
-from functions.core.payments.billing import Look
+from functions.core.payments.looks import Look
 from functions.core.payments.payments import Provider, UnreadError
 from functions.core.payments.stripe_objects import (
     pack_payment,

@@ -14,12 +14,12 @@ from functions.core.payments.billing import (
     LOOK_FOR,
     Billing,
     Books,
-    Look,
     news_of,
     next_look,
     nothing_new,
     settled,
 )
+from functions.core.payments.looks import Look
 from functions.core.payments.payments import ABSENT_FOR, Facts, Payment, Provider, Reversal, Stage
 from functions.core.payments.subscriptions import Status, Subscription
 from functions.core.shared.alerts import AlertKind
@@ -128,6 +128,14 @@ def test_a_look_that_is_not_whole_takes_nothing() -> None:
     known = after(books(), look(pack()))
     for part in (look(whole=False, at=NOW + DAY), replace(look(at=NOW + DAY), provider=Provider.STRIPE)):
         assert settled(known, part, RUNTIME, NOW + DAY).payments == known.payments
+
+
+def test_what_was_bought_on_the_web_is_missing_in_no_store() -> None:
+    """RevenueCat shows what the stores have sold; that a pack of Stripe's is not there is no refund."""
+    known = after(books(), look(pack("stripe:pi_1"), whole=False))
+    for days in (1, 2, 3):
+        known = after(known, look(at=NOW + days * DAY))
+    assert purchased(known) == 100
 
 
 def test_a_transfer_moves_the_purchase_and_no_tokens() -> None:

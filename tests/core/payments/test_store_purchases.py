@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from functions.core.config.billing import BillingRules
-from functions.core.payments.billing import Look
+from functions.core.payments.looks import Look
 from functions.core.payments.payments import Stage, UnreadError
 from functions.core.payments.store_purchases import PURCHASES_MAX, store_look
 from tests.builders import NOW

@@ -11,9 +11,9 @@ from werkzeug.test import TestResponse
 
 from functions.edge.callables import request_type
 from scripts.sample_calls import sample_calls, sample_photo
+from scripts.shop_in_process import Shop
 from tests.app import photo
 from tests.sdks import INT64, SDKS
-from tests.shop import Shop
 from tests.steps import UNLIMITED
 from tests.wire import Wire, content, id_token, names, new_wire, operator_token, use_case
 

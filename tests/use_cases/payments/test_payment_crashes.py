@@ -12,7 +12,7 @@ import pytest
 
 from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from scripts.inprocess import SELLING
-from tests.shop import Shop
+from scripts.shop_in_process import Shop
 from tests.steps import listed, wallet
 from tests.test_crashes import WHENS, Killer, When
 

@@ -13,7 +13,7 @@ from functions.use_cases.payments.revenuecat_webhook import revenuecat_webhook
 from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from localcloud.standins.deliveries import signature
 from scripts.inprocess import SHOP_SECRET
-from tests.shop import Shop
+from scripts.shop_in_process import Shop
 from tests.steps import alerts, listed, wallet
 
 REVIEWER = {"sandboxUids": ["ann"], "sandboxTokensMax": 100}
@@ -129,6 +129,15 @@ def test_purchases_in_the_sandbox_count_for_reviewers_alone(billing: dict[str, A
     shop.cloud.revenuecat.subscribe("ann", "pro_month", sandbox=True)
     shop.tick()
     assert (shop.tokens(), shop.plan()) == ((tokens, 0), plan)
+
+
+def test_a_look_at_the_stores_leaves_what_was_bought_on_the_web(shop: Shop) -> None:
+    """The two providers know nothing of each other's purchases."""
+    shop.buy()
+    for _ in range(3):
+        shop.sync()
+        shop.later(days=1)
+    assert (shop.bought(), shop.tokens()) == ([("buy", 100)], (100, 0))
 
 
 def test_store_and_web_are_one_plan(shop: Shop) -> None:
