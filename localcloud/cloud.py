@@ -45,10 +45,12 @@ from localcloud.hosting import HostingServer, Page, Site
 from localcloud.openai import OpenAIStandIn
 from localcloud.openai.answers import Answer, no_wish
 from localcloud.project import PROJECT, REGION, ProjectError, read_project
+from localcloud.revenuecat import RevenueCatStandIn
 from localcloud.rules import RulesError
 from localcloud.serving import free_port
 from localcloud.storage import StorageServer
 from localcloud.storage_rules import StorageSecurity, no_documents
+from localcloud.stripe import StripeStandIn
 
 OPENAI_CHOICES = ("auto", "standin", "none")
 _OPENAI = "https://api.openai.com/v1"
@@ -78,6 +80,8 @@ class Ports:
     auth: int = 0
     openai: int = 0
     anthropic: int = 0
+    stripe: int = 0
+    revenuecat: int = 0
     hosting: int = 0
 
 
@@ -106,6 +110,8 @@ class CloudSettings:
         answers: what the stand-ins say, see `openai.answers`.
         standin: more arguments of OpenAIStandIn; `batch_minutes` and `seed` are both stand-ins'.
         openai_webhook: the function that OpenAI's events go to.
+        stripe_webhook: the function that Stripe's events go to. With one, a stand-in for Stripe starts.
+        revenuecat_webhook: the same for RevenueCat.
         fake_credentials: whether the functions get Google credentials that open nothing. firebase_admin wants some even
             where all it talks to is emulated; what is not emulated refuses them.
         folder: where firebase.json is, for the official suite; by default that of `source`.
@@ -138,6 +144,8 @@ class CloudSettings:
     answers: Answer = no_wish
     standin: Mapping[str, Any] = field(default_factory=dict)
     openai_webhook: str | None = None
+    stripe_webhook: str | None = None
+    revenuecat_webhook: str | None = None
     fake_credentials: bool = True
     folder: Path | None = None
     suite: str | None = None
@@ -184,6 +192,8 @@ class LocalCloud:
     openai: OpenAIStandIn | None
     openai_base_url: str
     anthropic: AnthropicStandIn | None
+    stripe: StripeStandIn | None
+    revenuecat: RevenueCatStandIn | None
     functions_url: str
     page_url: str
     cron: CronClock
@@ -214,7 +224,7 @@ class LocalCloud:
             PortTakenError: a port asked for is in use.
             FirestoreChoiceError: the Firestore asked for cannot be had.
             FunctionsStartError: main.py does not start; the message shows its last log lines.
-            ProjectError: there is no function named as the webhook.
+            ProjectError: there is no function named as a webhook.
             ValueError: the clock is to begin in the machine's past.
             ClockError: it is to begin at all, and the functions run in Google's emulator.
         """
@@ -242,11 +252,7 @@ class LocalCloud:
         self._credentials: dict[str, str] = {}
         self._functions = self._start_parts(stack)
         self.functions_url = self._functions.url
-        if self.openai is not None and settings.openai_webhook is not None:
-            names = [trigger.name for trigger in self._functions.triggers()]
-            if settings.openai_webhook not in names:
-                raise ProjectError(f"no function {settings.openai_webhook} for OpenAI's events, only {names}")
-            self.openai.settings.webhook_url = self.url(settings.openai_webhook)
+        self._send_events()
         self.page_url = ""
         if settings.site is not None:
             hosting = HostingServer(settings.site, self._page, self.clock, settings.ports.hosting)
@@ -408,12 +414,46 @@ class LocalCloud:
 
     def _start_providers(self, stack: ExitStack) -> None:
         self.openai, self.openai_base_url, self.anthropic = None, "", None
+        self.stripe, self.revenuecat = None, None
         self._provider_environment: dict[str, str] = {}
         if self.settings.openai != "none":
             self._provider_environment |= self._start_openai(stack)
             self.openai_base_url = self._provider_environment["OPENAI_BASE_URL"]
         if self.settings.anthropic:
             self._provider_environment |= self._start_anthropic(stack)
+        self._provider_environment |= self._start_shops(stack)
+
+    def _send_events(self) -> None:
+        """Tell the stand-ins where their events go. Raises ProjectError if there is no such function."""
+        settings, names = self.settings, [trigger.name for trigger in self._functions.triggers()]
+        for service, standin, webhook in (
+            ("OpenAI", self.openai, settings.openai_webhook),
+            ("Stripe", self.stripe, settings.stripe_webhook),
+            ("RevenueCat", self.revenuecat, settings.revenuecat_webhook),
+        ):
+            if standin is not None and webhook is not None:
+                if webhook not in names:
+                    raise ProjectError(f"no function {webhook} for {service}'s events, only {names}")
+                standin.settings.webhook_url = self.url(webhook)
+
+    def _start_shops(self, stack: ExitStack) -> dict[str, str]:
+        """Start what is paid at, where there is a function for its events."""
+        settings, found = self.settings, dict[str, str]()
+        seed = {name: value for name, value in settings.standin.items() if name == "seed"}
+        made = {"clock": self.clock, **seed}
+        if settings.stripe_webhook is not None:
+            secret = f"whsec_{secrets.token_hex(16)}"
+            self.stripe = StripeStandIn(free_port(settings.ports.stripe), webhook_secret=secret, **made)
+            run(stack, self.stripe)
+            found |= {"STRIPE_API_KEY": "sk_test_stand_in", "STRIPE_WEBHOOK_SECRET": secret}
+            found["STRIPE_BASE_URL"] = self.stripe.base_url
+        if settings.revenuecat_webhook is not None:
+            secret = secrets.token_hex(16)
+            self.revenuecat = RevenueCatStandIn(free_port(settings.ports.revenuecat), webhook_secret=secret, **made)
+            run(stack, self.revenuecat)
+            found |= {"REVENUECAT_API_KEY": "stand-in", "REVENUECAT_WEBHOOK_SECRET": secret}
+            found["REVENUECAT_BASE_URL"] = self.revenuecat.base_url
+        return found
 
     def _start_anthropic(self, stack: ExitStack) -> dict[str, str]:
         both = {name: value for name, value in self.settings.standin.items() if name in {"batch_minutes", "seed"}}
@@ -453,7 +493,7 @@ class LocalCloud:
         return {"GOOGLE_APPLICATION_CREDENTIALS": str(path)}
 
     def _tick_providers(self) -> None:
-        for provider in (self.openai, self.anthropic):
+        for provider in (self.openai, self.anthropic, self.stripe, self.revenuecat):
             if provider is not None:
                 provider.tick()
 

@@ -5,6 +5,7 @@ test. Override `localcloud_settings` in your conftest.py to start it in another 
 """
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 import pytest
 from google.cloud.firestore import Client
@@ -13,6 +14,11 @@ from localcloud.anthropic import AnthropicStandIn
 from localcloud.cloud import CloudSettings, LocalCloud
 from localcloud.cron import CronClock
 from localcloud.openai import OpenAIStandIn
+from localcloud.revenuecat import RevenueCatStandIn
+from localcloud.standins.base import StandIn
+from localcloud.stripe import StripeStandIn
+
+S = TypeVar("S", bound=StandIn)
 
 
 @pytest.fixture(scope="session")
@@ -43,21 +49,33 @@ def firestore(localcloud: LocalCloud, _firestore_client: Client) -> Iterator[Cli
 @pytest.fixture
 def openai_standin(localcloud: LocalCloud) -> Iterator[OpenAIStandIn]:
     """The stand-in that the functions ask. After the test its faults and counts are gone."""
-    if localcloud.openai is None:
-        pytest.fail("localcloud_settings starts no stand-in; openai='standin' does", pytrace=False)
-    yield localcloud.openai
-    localcloud.openai.faults.clear()
-    localcloud.openai.requests.reset()
+    yield from _for_one_test(localcloud.openai, "openai='standin'")
 
 
 @pytest.fixture
 def anthropic_standin(localcloud: LocalCloud) -> Iterator[AnthropicStandIn]:
-    """The stand-in for Anthropic. After the test its faults and counts are gone."""
-    if localcloud.anthropic is None:
-        pytest.fail("localcloud_settings starts none; anthropic=True does", pytrace=False)
-    yield localcloud.anthropic
-    localcloud.anthropic.faults.clear()
-    localcloud.anthropic.requests.reset()
+    """The stand-in for Anthropic, likewise."""
+    yield from _for_one_test(localcloud.anthropic, "anthropic=True")
+
+
+@pytest.fixture
+def stripe_standin(localcloud: LocalCloud) -> Iterator[StripeStandIn]:
+    """The stand-in for Stripe, likewise."""
+    yield from _for_one_test(localcloud.stripe, "stripe_webhook='the function for its events'")
+
+
+@pytest.fixture
+def revenuecat_standin(localcloud: LocalCloud) -> Iterator[RevenueCatStandIn]:
+    """The stand-in for RevenueCat, likewise."""
+    yield from _for_one_test(localcloud.revenuecat, "revenuecat_webhook='the function for its events'")
+
+
+def _for_one_test(standin: S | None, how: str) -> Iterator[S]:
+    if standin is None:
+        pytest.fail(f"localcloud_settings starts no stand-in; {how} does", pytrace=False)
+    yield standin
+    standin.faults.clear()
+    standin.requests.reset()
 
 
 @pytest.fixture

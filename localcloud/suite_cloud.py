@@ -52,6 +52,7 @@ class SuiteCloud(LocalCloud):
             hook = settings.openai_webhook if secret.startswith("whsec_") else None
             standin |= {"webhook_secret": secret} if hook else {}
             settings = replace(settings, openai=openai, openai_webhook=hook, standin=standin)
+            settings = replace(settings, stripe_webhook=None, revenuecat_webhook=None)  # nor of their secrets
         super().__init__(settings)
 
     def _start_parts(self, stack: ExitStack) -> FunctionsEmulator:

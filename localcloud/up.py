@@ -35,6 +35,8 @@ USUAL_PORTS = {
     "auth": 9099,
     "openai": 9198,
     "anthropic": 9197,
+    "stripe": 9196,
+    "revenuecat": 9195,
     "hosting": 5000,
     "control": 4001,
 }
@@ -106,6 +108,9 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument("--storage-rules", type=Path, metavar="FILE", help="of Storage, likewise")
     parser.add_argument("--answers", metavar="MODULE:FUNCTION", help="what the stand-ins say of a picture")
     parser.add_argument("--openai-webhook", metavar="NAME", help="the function that OpenAI's events go to")
+    for name, service in (("stripe", "Stripe"), ("revenuecat", "RevenueCat")):
+        told = f"start a stand-in for {service}, whose events go to this function"
+        parser.add_argument(f"--{name}-webhook", metavar="NAME", help=told)
     parser.add_argument("--no-openai", dest="openai", action="store_const", const="none", help="start no stand-in")
     parser.add_argument("--anthropic", action="store_true", help="start a stand-in for Anthropic, too")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw what is printed into an SVG file, and stop")
@@ -197,7 +202,8 @@ def _parts(cloud: LocalCloud, control_url: str) -> dict[str, str]:
     storage = f"; {by['storage']}" if "storage" in by else ""
     clock = settings.clock_hook or "the functions keep the machine's time: no --clock-hook"
     pages = {"Pages": cloud.page_url} if cloud.page_url else {}
-    anthropic = {"Anthropic": f"{cloud.anthropic.base_url} (stand-in)"} if cloud.anthropic is not None else {}
+    others = {"Anthropic": cloud.anthropic, "Stripe": cloud.stripe, "RevenueCat": cloud.revenuecat}
+    stand_ins = {name: f"{each.base_url} (stand-in)" for name, each in others.items() if each is not None}
     return {
         **pages,
         "Functions": f"{cloud.functions_url}/{cloud.project}/{cloud.region}/NAME{_by(by, 'functions')}",
@@ -207,7 +213,7 @@ def _parts(cloud: LocalCloud, control_url: str) -> dict[str, str]:
         "Auth": f"{cloud.auth_host}{_by(by, 'auth')}",
         "Crons": f"{', '.join(cloud.cron.schedules) or 'none'}{_by(by, 'crons')}",
         "OpenAI": f"{cloud.openai_base_url} ({by.get('openai', stand_in)})" if cloud.openai_base_url else "none",
-        **anthropic,
+        **stand_ins,
         "Moved clock": by.get("clock", f"{cloud.clock.path} ({clock})"),
         "Control": control_url,
         "Log": by.get("log", str(cloud.logs)),

@@ -105,6 +105,7 @@ def _start_official(stack: ExitStack) -> tuple[dict[str, Any], Path]:
             suite="official",
             firestore="official",
             standin={"batch_minutes": BATCH_MINUTES},
+            stripe_webhook=None,
             **dict(zip(("params", "secrets"), shop, strict=True)),
         )
     )

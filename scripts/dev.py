@@ -19,6 +19,7 @@ from localcloud.project import ProjectError
 from scripts import firebase_cli
 from scripts.ecolane_cloud import ecolane_settings
 from scripts.played_days import DAYS_MAX, VISITOR, PlayedDays
+from scripts.sample_shop import open_shop
 from scripts.schedules import EMULATOR
 
 
@@ -42,8 +43,8 @@ def operators_page(cloud: LocalCloud) -> str:
 
 
 def more(cloud: LocalCloud, stack: ExitStack, days: int = 0) -> up.Sections:
-    """Start Cloud Scheduler's API, and play days that have gone by. Says how the operators' commands find it, and shows
-    a fresh user's wallet.
+    """Start Cloud Scheduler's API, play days that have gone by, and open the shop. Says how the operators' commands
+    find the first, and shows a fresh user's wallet.
 
     Raises:
         ProjectError: days cannot be played into this cloud.
@@ -55,6 +56,8 @@ def more(cloud: LocalCloud, stack: ExitStack, days: int = 0) -> up.Sections:
     if days:
         play_days(cloud, days)
         pages.append(f"{cloud.page_url}/#token={custom_token(VISITOR)}")
+    if cloud.stripe is not None:
+        open_shop(cloud)
     headers = f"-H 'Content-Type: application/json' -H 'Authorization: Bearer {cloud.sign_up().id_token}'"
     return {
         "Pages for users, as a new one and as one of the days played" if days else "Page for users": pages,

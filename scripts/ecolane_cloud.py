@@ -31,6 +31,8 @@ def ecolane_settings(**changes: Any) -> CloudSettings:
         "project": PROJECT,
         "clock_hook": "functions.wiring:install_clock",
         "openai_webhook": "openai_webhook",
+        "stripe_webhook": "stripe_webhook",
+        "revenuecat_webhook": "revenuecat_webhook",
         "answers": sample_answers.answers,
         "fake_credentials": False,  # what is not emulated, such as push messages, is not even tried
         "firebase_cli": firebase_cli.CLI,

@@ -143,6 +143,13 @@ class RevenueCatStandIn(StandIn):
         with self._lock:
             self._subscribers.refund(transaction)
 
+    def purchases(self, kind: str) -> list[dict[str, object]]:
+        """Return all that was bought, newest first, as the stand-in keeps it: each `non_subscription`, or each period
+        of each `subscription`."""
+        with self._lock:
+            self._agenda.catch_up()
+            return self._subscribers.bought(kind)
+
     def transfer(self, giver: str, taker: str) -> None:
         """Give all purchases of one user to another."""
         with self._lock:

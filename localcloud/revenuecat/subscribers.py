@@ -99,6 +99,10 @@ class Subscribers:
                 self._objects.change(each["id"], uid=taker)
         self._send("TRANSFER", {"transferred_from": [giver], "transferred_to": [taker]})
 
+    def bought(self, kind: str) -> list[Object]:
+        """Return all purchases of a kind."""
+        return self._objects.all(kind)
+
     def shown(self, uid: str, at: float | None, *, empty: bool) -> Object:
         """Return the answer about a user, as it is or was; `empty` shows no purchase."""
         now = self._agenda.now()

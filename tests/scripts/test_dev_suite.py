@@ -34,7 +34,7 @@ def dev(tmp_path: Path) -> Iterator["tuple[subprocess.Popen[str], str, dict[str,
     hidden = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "FIRESTORE")
     inherited = {name: value for name, value in os.environ.items() if name not in hidden}
     with subprocess.Popen(  # noqa: S603
-        [sys.executable, "-m", "scripts.dev", "--suite", "official", *options],
+        [sys.executable, "-m", "scripts.dev", "--verbose", "--suite", "official", *options],
         cwd=ROOT,
         env=inherited | {"TMPDIR": str(tmp_path), "COLUMNS": "300"},
         stdout=subprocess.PIPE,

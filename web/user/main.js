@@ -4,6 +4,7 @@ import { html, render, useCallback, useEffect, useState } from "../vendor/ui.js"
 import { caller, connect, signInByLink } from "../lib/firebase.js";
 import { whole } from "../lib/format.js";
 import { Jobs } from "./jobs.js";
+import { returned } from "./shop.js";
 import { Result } from "./result.js";
 import { SignIn } from "./sign_in.js";
 import { Submit, useUploads } from "./submit.js";
@@ -19,7 +20,7 @@ function App({ cloud }) {
 }
 
 function Home({ cloud }) {
-  const [view, setView] = useState(null);
+  const [view, setView] = useState(returned() ? "wallet" : null);
   const [quote, setQuote] = useState(null);
   const wallet = useWallet(cloud);
   const refresh = useCallback(() => cloud.call("quote").then(setQuote, () => setQuote((old) => old)), [cloud.uid]);

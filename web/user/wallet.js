@@ -2,6 +2,7 @@
 import { doc } from "../vendor/firebase.js";
 import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { day, exact, plural, relative, whole } from "../lib/format.js";
+import { Shop } from "./shop.js";
 import { dataOf, remember, remembered, useLive, useNow } from "../lib/live.js";
 
 export const WORDS = {
@@ -62,6 +63,7 @@ export function Wallet({ cloud, wallet, close, usage }) {
       ${full && html`<${Limits} today=${full.today} />`}
       <div><button class="button" onClick=${usage}>Your usage by month</button></div>
     </section>
+    <${Shop} cloud=${cloud} bought=${wallet.value?.purchased} />
     <section aria-labelledby="history">
       <h2 id="history">Lately</h2>
       ${wallet.value && recent.length === 0 && html`<p class="quiet">Nothing has come or gone yet.</p>`}

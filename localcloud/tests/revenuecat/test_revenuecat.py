@@ -217,3 +217,13 @@ def test_a_request_needs_a_key_and_a_route(world: World) -> None:
     assert httpx2.get(f"{world.standin.admin_url}/settings").json() == {"webhook_url": "https://app.example/hook"}
     world.standin.buy("ana", "pack100")
     assert world.standin.tick() == 0
+
+
+def test_everything_that_was_bought_is_kept(world: World) -> None:
+    """Also what the answer does not show any more: a refunded pack, an earlier period."""
+    world.standin.refund(world.standin.buy("ana", "pack100"))
+    world.standin.subscribe("ana", "pro")
+    world.clock.advance(days=31)
+    assert world.packs() == []
+    assert [each["product"] for each in world.standin.purchases("non_subscription")] == ["pack100"]
+    assert len(world.standin.purchases("subscription")) == 2

@@ -1,0 +1,49 @@
+"""Plans and purchases on the user's page: bought on Stripe's page by its stand-in, without an account anywhere."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from localcloud.cloud import LocalCloud
+from scripts.sample_shop import open_shop
+from tests.web.conftest import Opened
+
+
+@pytest.fixture
+def shop(opened: Opened, cloud: LocalCloud) -> Page:
+    """The wallet of a new user, where something is sold."""
+    open_shop(cloud)
+    cloud.clock.advance(timedelta(seconds=31))
+    page = opened.start()
+    page.get_by_role("button", name="10 tokens").click()
+    page.get_by_role("heading", name="Plans and purchases").wait_for()
+    return page
+
+
+def test_a_pack_is_bought_in_the_browser(shop: Page) -> None:
+    """From the offer to Stripe's page and back: the tokens are there, and the ledger says where from."""
+    expect(shop.get_by_text("20 photos at once, or 100 for later").first).to_be_visible()
+    shop.get_by_role("button", name="Buy 100 tokens for $4.99").click()
+    shop.get_by_role("button", name="Pay by card", exact=True).click()
+    expect(shop.get_by_text("Thank you. You have 100 bought tokens now")).to_be_visible()
+    expect(shop.get_by_role("button", name="110 tokens")).to_be_visible()
+    expect(shop.get_by_role("listitem").filter(has_text="Tokens bought")).to_contain_text("+100")
+
+
+def test_a_declined_card_costs_nothing_and_a_plan_can_be_cancelled(opened: Opened, shop: Page) -> None:
+    """The page stays open for another card; the plan is shown with its end, and Stripe's portal cancels it."""
+    shop.get_by_role("button", name="Buy Pro for $8.99").click()
+    shop.get_by_role("button", name="Pay by a card that is declined").click()
+    expect(shop.get_by_role("alert")).to_contain_text("declined")
+    shop.get_by_role("button", name="Pay by card", exact=True).click()
+    expect(shop.get_by_text("Your plan: Pro, renewed by")).to_be_visible()
+    shop.get_by_role("button", name="Buy Plus for $4.99").click()
+    expect(shop.get_by_role("alert")).to_contain_text("You pay for the plan pro already.")
+    shop.get_by_role("button", name="Change or cancel your plan").click()
+    shop.get_by_role("button", name="Cancel").click()
+    shop.get_by_role("link", name="Back").click()
+    shop.get_by_role("button", name=re.compile(r"\d+ tokens")).first.click()
+    expect(shop.get_by_text("Your plan: Pro, until")).to_be_visible()
+    opened.problems.clear()  # the browser reports the card and the call that were refused

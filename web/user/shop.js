@@ -1,0 +1,81 @@
+// Plans and purchases: what is paid for, what is sold, and what it comes to in photos.
+import { html, useEffect, useRef, useState } from "../vendor/ui.js";
+import { exact, plural, whole } from "../lib/format.js";
+
+const PLANS = { free: "Free", plus: "Plus", pro: "Pro" };
+
+/** The checkout that Stripe's page has come back from; null if the page was opened otherwise. */
+export function returned() {
+  return new URLSearchParams(location.search).get("checkout");
+}
+
+/** A price in the words of the reader's country. */
+export function price({ minor, currency }) {
+  const format = new Intl.NumberFormat(undefined, { style: "currency", currency });
+  return format.format(minor / 10 ** format.resolvedOptions().maximumFractionDigits);
+}
+
+/** Nothing where nothing is sold. `bought` changes when a purchase is credited. */
+export function Shop({ cloud, bought }) {
+  const [billing, setBilling] = useState(null);
+  const [said, setSaid] = useState({});
+  const [busy, setBusy] = useState(false);
+  const keys = useRef({});
+  const look = () => cloud.call("get_billing").then(setBilling, () => setBilling(null));
+  useEffect(() => {
+    look();
+  }, [bought]);
+  useEffect(() => {
+    const checkoutId = returned();
+    if (!checkoutId) return;
+    cloud.call("sync_purchases", { checkoutId }).then(
+      ({ purchased }) => {
+        history.replaceState(null, "", location.pathname);
+        setSaid({ good: `Thank you. You have ${plural(purchased, "bought token")} now; a bank debit takes some days.` });
+        look();
+      },
+      (refusal) => setSaid({ bad: refusal.message }),
+    );
+  }, []);
+  if (!billing) return null;
+  const offers = billing.sellOn.includes("web") ? billing.products.filter(({ onWeb }) => onWeb) : [];
+  if (offers.length === 0 && !billing.seller && !billing.purchased && !billing.owed) return null;
+
+  const open = (name, data) => {
+    setBusy(true);
+    cloud.call(name, data).then(
+      ({ url }) => (url ? location.assign(url) : setSaid({ good: "Manage your plan in the store that sold it." })),
+      (refusal) => {
+        if (!refusal.mayRepeat && data) delete keys.current[data.product]; // a new purchase has a new key
+        setSaid({ bad: refusal.message });
+      },
+    ).finally(() => setBusy(false));
+  };
+  const buy = (product) => {
+    keys.current[product] ??= crypto.randomUUID();
+    open("start_checkout", { requestId: keys.current[product], product });
+  };
+  const { photoTokens } = billing;
+  return html`
+    <section class="card" aria-labelledby="shop">
+      <h2 id="shop">Plans and purchases</h2>
+      <p>
+        Your plan: ${PLANS[billing.plan] ?? billing.plan}${billing.planUntil && html`<span title=${exact(billing.planUntil)}>, ${billing.renews ? "renewed by" : "until"} ${new Date(billing.planUntil).toLocaleDateString()}</span>`}
+      </p>
+      ${billing.overdue && html`<p class="bad" role="alert">Your last payment failed. Pay, or the plan ends.</p>`}
+      ${billing.purchased > 0 && html`<p>${plural(billing.purchased, "bought token")} left. They are spent last, and never expire.</p>`}
+      ${billing.owed > 0 && html`<p class="quiet">${plural(billing.owed, "token")} of a refunded purchase had been spent. Your next purchase pays them first.</p>`}
+      ${billing.seller && html`<button class="button" disabled=${busy} onClick=${() => open("open_billing_portal")}>Change or cancel your plan</button>`}
+      <div aria-live="polite">${said.good && html`<p class="good">${said.good}</p>`}${said.bad && html`<p class="bad" role="alert">${said.bad}</p>`}</div>
+      ${offers.length > 0 && html`
+        <ul class="list">
+          ${offers.map((each) => html`
+            <li class="bar" key=${each.name}>
+              <span>${each.plan ? `${PLANS[each.plan] ?? each.plan}, ${plural(each.tokens, "token")} a period` : plural(each.tokens, "token")}<br /><span class="quiet">${whole(each.photos.instant)} photos at once, or ${whole(each.photos.batch)} for later</span></span>
+              <button class="button small" disabled=${busy} onClick=${() => buy(each.name)} aria-label=${`Buy ${each.plan ? PLANS[each.plan] ?? each.plan : plural(each.tokens, "token")} for ${price(each)}`}>${price(each)}</button>
+            </li>`)}
+        </ul>
+        <p class="quiet">A photo costs ${plural(photoTokens.instant, "token")} at once, and ${plural(photoTokens.batch, "token")} for later.</p>`}
+    </section>
+  `;
+}
