@@ -3,7 +3,8 @@
 History i has the seed s + i, so that a failure is replayed alone by `HISTORIES=1 SEED=` and the seed that it names.
 The last line is one JSON object; the exit status is 1 if a promise was broken.
 
-`make simulate BILLING=1` does both for payments alone, whose histories take two milliseconds each.
+`make simulate BILLING=1` does both for payments alone: histories of the rule, which take two milliseconds each, and for
+every hundred of them one of the real functions in front of the stand-ins for Stripe and RevenueCat.
 
 `make simulate MUTATIONS=1` breaks the code in known ways instead; the exit status is 1 if no check notices one of them.
 """
@@ -30,6 +31,7 @@ from scripts.simulation.report import coverage_tables, figures, figures_table, s
 from scripts.simulation.run import Result, run
 from scripts.simulation.shrink import shortest
 
+RULES_A_FUNCTION = 100  # histories of the rule of payments, for one of the functions, which takes 200 times as long
 SHOWN_MAX = 3  # failures that are cut down and shown; of the others the seed
 
 
@@ -96,20 +98,26 @@ def _hunt_all(seed: int, jobs: int, console: Console) -> int:
 
 
 def _simulate_payments(seeds: range, console: Console) -> int:
-    found = Counter[str]()
-    for number in seeds:
-        violations = World(number).run()
-        found.update(each.kind for each in violations)
-        for each in violations[:1]:
-            console.print(f"[red]Seed {number}[/]: {each.kind}: {each.text}", soft_wrap=True)
+    found, functions = Counter[str](), seeds[: max(len(seeds) // RULES_A_FUNCTION, 3)]
+    for what, numbers, run_one in (
+        ("the rule", seeds, lambda number: World(number).run()),
+        ("the functions", functions, payment_bugs.silent),
+    ):
+        for number in numbers:
+            violations = run_one(number)
+            found.update(each.kind for each in violations)
+            for each in violations[:1]:
+                console.print(f"[red]Seed {number}[/] of {what}: {each.kind}: {each.text}", soft_wrap=True)
     table = Table("planted bug", Column("histories", justify="right"), "noticed by", title="payments")
     noticed = [payment_bugs.hunt(planted, seeds[0]) for planted in payment_bugs.PLANTED]
+    noticed += [payment_bugs.hunt_in_functions(planted, seeds[0]) for planted in payment_bugs.PLANTED_IN_FUNCTIONS]
     for bug in noticed:
         table.add_row(bug.name, str(bug.histories), bug.violation.text if bug.violation else "[red]nothing")
     console.print(table)
     caught = sum(bug.violation is not None for bug in noticed)
     figures = {kind: found[kind] for kind in PROMISES}
-    print(json.dumps({"histories": len(seeds), **figures, "bugs_planted": len(noticed), "bugs_caught": caught}))
+    ran = {"histories": len(seeds), "histories_of_functions": len(functions)}
+    print(json.dumps({**ran, **figures, "bugs_planted": len(noticed), "bugs_caught": caught}))
     return 1 if found or caught < len(noticed) else 0
 
 

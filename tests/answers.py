@@ -9,8 +9,8 @@ import pytest
 
 from scripts.inprocess import InProcessCloud
 from scripts.sample_calls import sample_calls
+from scripts.shop_in_process import Shop
 from tests.app import photo
-from tests.shop import Shop
 from tests.wire import content, names, new_wire, operator_token
 
 RICH = {"tokens": {"welcome": 100, "pointsPerClassification": 1_000}}

@@ -21,10 +21,10 @@ from functions.edge.callables import request_type
 from functions.edge.http_errors import CODES
 from localcloud.openai.webhooks import sign
 from scripts.inprocess import InProcessCloud
+from scripts.shop_in_process import Shop
 from tests.app import photo
 from tests.edge.test_tokens import FORGED
 from tests.hostile import TEXTS, Known, as_body, bodies, from_schema, headers, junk, methods
-from tests.shop import Shop
 from tests.wire import Wire, id_token, names, new_wire, operator_token, use_case
 
 CASES = int(os.environ.get("FUZZ_CASES", "4000"))

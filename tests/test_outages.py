@@ -50,8 +50,8 @@ from functions.use_cases.refresh import refresh_credits
 from localcloud.serving import HOST, unhurried
 from scripts.inprocess import InProcessCloud
 from scripts.sample_calls import sample_calls, sample_photo
+from scripts.shop_in_process import Shop
 from tests.app import photo
-from tests.shop import Shop
 from tests.steps import in_transaction, listed, statement, stored, wallet
 from tests.wire import id_token, names, new_wire, use_case
 

@@ -15,7 +15,7 @@ from scripts.simulation.faults import Fault, Kind
 from scripts.simulation.history import History, history
 from scripts.simulation.invariants import Violation
 from scripts.simulation.mutations import MUTATIONS, Mutation, in_force
-from scripts.simulation.payment_bugs import PLANTED
+from scripts.simulation.payment_bugs import PLANTED, PLANTED_IN_FUNCTIONS
 from scripts.simulation.payments import PROMISES
 from scripts.simulation.places import call
 from scripts.simulation.report import show_failure
@@ -71,7 +71,8 @@ def test_payments_are_credited_for_what_they_are_worth_and_planted_bugs_are_noti
     assert status == 0, printed
     figures = json.loads(printed.splitlines()[-1])
     assert {kind: figures[kind] for kind in PROMISES} == dict.fromkeys(PROMISES, 0)
-    assert figures["bugs_caught"] == figures["bugs_planted"] == len(PLANTED) >= 10
+    assert figures["histories_of_functions"] == 5
+    assert figures["bugs_caught"] == figures["bugs_planted"] == len(PLANTED) + len(PLANTED_IN_FUNCTIONS) >= 12
 
 
 @pytest.mark.parametrize("seed", [3, 8])

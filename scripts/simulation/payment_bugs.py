@@ -2,13 +2,16 @@
 have to notice each, or they prove nothing. Some are ways to reconcile (`Bug`), the others break the rule itself."""
 
 import ast
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 
 from scripts.simulation import places
 from scripts.simulation.invariants import Violation
 from scripts.simulation.mutations import Mutation, in_force
 from scripts.simulation.payments import Bug, World
+from scripts.simulation.shops import ShopHistory
 
 HISTORIES_MAX = 3_000
 """In which each must be noticed."""
@@ -33,6 +36,17 @@ PLANTED: tuple[Bug | Mutation, ...] = (
 )
 
 
+PLANTED_IN_FUNCTIONS = (
+    Mutation("a store does not show the web's", "core.payments.billing:_missing", places.call("startswith"), "True"),
+    Mutation(
+        "a refund in part is one of all", "core.payments.stripe_objects:_reversal", places.keyword("minor"), "None"
+    ),
+)
+"""Noticed by histories of the functions, `scripts.simulation.shops`."""
+
+IN_FUNCTIONS_MAX = 100
+
+
 @dataclass(frozen=True)
 class Noticed:
     """After how many histories a bug was noticed, and by what; None if it was not."""
@@ -46,7 +60,23 @@ def hunt(planted: Bug | Mutation, first_seed: int) -> Noticed:
     """Run histories with this bug until a check notices."""
     name, bug = (planted.value, planted) if isinstance(planted, Bug) else (planted.name, None)
     with nullcontext() if isinstance(planted, Bug) else in_force(planted):
-        for tried in range(1, HISTORIES_MAX + 1):
-            if violations := World(first_seed + tried - 1, bug).run():
-                return Noticed(name, tried, violations[0])
-    return Noticed(name, HISTORIES_MAX, None)
+        return _noticed(name, lambda seed: World(seed, bug).run(), first_seed, HISTORIES_MAX)
+
+
+def hunt_in_functions(planted: Mutation, first_seed: int) -> Noticed:
+    """Do the same with the real functions."""
+    with in_force(planted):
+        return _noticed(planted.name, silent, first_seed, IN_FUNCTIONS_MAX)
+
+
+def _noticed(name: str, run: Callable[[int], list[Violation]], first_seed: int, most: int) -> Noticed:
+    for tried in range(1, most + 1):
+        if violations := run(first_seed + tried - 1):
+            return Noticed(name, tried, violations[0])
+    return Noticed(name, most, None)
+
+
+def silent(seed: int) -> list[Violation]:
+    """Run a history of the functions, without their logs. Return what was broken."""
+    with StringIO() as logs, redirect_stdout(logs), redirect_stderr(logs):
+        return ShopHistory(seed).run()

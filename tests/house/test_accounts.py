@@ -20,9 +20,9 @@ from localcloud.standins.deliveries import signature
 from scripts.accounts import ACCOUNTS, commands
 from scripts.inprocess import SELLING, SHOP_SECRET, InProcessCloud
 from scripts.sample_calls import sample_calls
+from scripts.shop_in_process import Shop
 from tests.app import photo
 from tests.house.test_manifest import endpoints
-from tests.shop import Shop
 from tests.wire import Wire, id_token, names, new_wire, operator_token
 
 PAGE = (Path(__file__).parents[2] / "SECURITY.md").read_text(encoding="utf-8")

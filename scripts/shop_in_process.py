@@ -10,7 +10,7 @@ from functions.use_cases.payments.reconcile_billing import reconcile_billing
 from functions.use_cases.payments.start_checkout import StartCheckout, start_checkout
 from functions.use_cases.payments.sync_purchases import SyncPurchases, sync_purchases
 from scripts.inprocess import SELLING, InProcessCloud
-from tests.steps import listed, stored, wallet
+from scripts.sample_shop import priced
 
 QUARTER = timedelta(minutes=15)
 HOOKS = {"stripe": "https://eco.example/stripe_webhook", "revenuecat": "https://eco.example/revenuecat_webhook"}
@@ -28,10 +28,8 @@ class Shop:
         self.cloud = cloud or InProcessCloud(seed=1)
         if not self.cloud.deps.settings.stripe_api_key:
             self.cloud.restart(SELLING)
-        self.prices = {name: self._price(each) for name, each in SOLD.items()}
-        products = [
-            {"name": name, **each, "stripePrice": self.prices[name], "storeIds": [name]} for name, each in SOLD.items()
-        ]
+        products = priced(self.client, SOLD)
+        self.prices = {each["name"]: each["stripePrice"] for each in products}
         self.billing = {"sellOn": ["web"], "returnUrl": "https://eco.example/shop", "products": products, **billing}
         self.cloud.configure({"billing": self.billing})
         self.requests = 0
@@ -42,13 +40,6 @@ class Shop:
         """Stripe's client, as the operator of the shop has it."""
         http = BoundedHttp(self.cloud.stripe.http_client())
         return StripeClient("sk_test_any", base_addresses={"api": self.cloud.stripe.base_url}, http_client=http).v1
-
-    def _price(self, each: dict[str, Any]) -> str:
-        product = self.client.products.create({"name": "something"})
-        params: dict[str, Any] = {"product": product.id, "currency": "usd", "unit_amount": each["minor"]}
-        if "plan" in each:
-            params["recurring"] = {"interval": "month"}
-        return str(self.client.prices.create(params).id)
 
     def hear(self, *, deaf: bool = False) -> None:
         """Have webhooks arrive, or not."""
@@ -82,7 +73,9 @@ class Shop:
     def later(self, **step: float) -> dict[str, int]:
         """Let time pass, and the cron run. Returns its counts."""
         self.tick(**step)
-        return reconcile_billing(self.cloud.deps)
+        counts = reconcile_billing(self.cloud.deps)
+        self.cloud.deps.store.write_cron_run("reconcile_billing", {"finishedAt": self.cloud.clock()})
+        return counts
 
     def sync(self, uid: str = "ann", **request: Any) -> dict[str, Any]:
         """Say that something was bought."""
@@ -90,19 +83,35 @@ class Shop:
 
     def bought(self, uid: str = "ann") -> list[tuple[str, int]]:
         """Return the entries of payments: the payment's id without its random part, and tokens."""
-        entries = listed(self.cloud, f"users/{uid}/ledger").values()
+        entries = self.entries(uid)
         paid = [each for each in entries if each["reason"] in {"buy", "period"}]
-        return [(str(each["reason"]), each["bought"]) for each in sorted(paid, key=lambda each: each["seq"])]
+        return [(str(each["reason"]), each["bought"]) for each in paid]
 
     def tokens(self, uid: str = "ann") -> tuple[int, int]:
         """Return bought tokens that are left, and those owed."""
-        found = wallet(self.cloud, uid)
+        found = self.wallet(uid)
         return found.get("purchased", 0), found.get("owed", 0)
 
     def plan(self, uid: str = "ann") -> str | None:
         """Return the plan in a wallet."""
-        return wallet(self.cloud, uid).get("plan")
+        return self.wallet(uid).get("plan")
 
     def payer(self, uid: str = "ann") -> dict[str, Any]:
         """Return what is known of a payer."""
-        return stored(self.cloud, f"billing/{uid}")
+        return self._stored(f"billing/{uid}")
+
+    def wallet(self, uid: str = "ann") -> dict[str, Any]:
+        """Return a stored wallet; nothing without one."""
+        return self._stored(f"users/{uid}/wallet/main")
+
+    def entries(self, uid: str = "ann") -> list[dict[str, Any]]:
+        """Return a ledger, the oldest entry first."""
+        found = self.cloud.client.collection("users", uid, "ledger").order_by("seq").stream()
+        return [each.to_dict() or {} for each in found]
+
+    def payments(self) -> dict[str, dict[str, Any]]:
+        """Return the payments that are known, by their ids."""
+        return {each.id: each.to_dict() or {} for each in self.cloud.client.collection("payments").stream()}
+
+    def _stored(self, path: str) -> dict[str, Any]:
+        return self.cloud.client.document(path).get().to_dict() or {}
