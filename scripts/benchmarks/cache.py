@@ -106,7 +106,7 @@ def run(photos: Path) -> dict[str, Any]:
 
 def found(photos: Sequence[Photo], kinds: Sequence[str], chance: random.Random) -> float:
     """Return the share of repeats of these kinds in which their photo is found."""
-    alike = [_is_hit(photo.known, _repeat(photo, kind, chance)) for photo in photos for kind in kinds]
+    alike = [_is_hit(_repeat(photo, kind, chance), photo.known) for photo in photos for kind in kinds]
     return round(fmean(alike), 4)
 
 
@@ -115,7 +115,7 @@ def strangers(photos: Sequence[Photo]) -> tuple[int, int]:
     has another answer."""
     hits, wrong = set[int](), set[int]()
     for (here, one), (there, other) in combinations(enumerate(photos), 2):
-        if _is_hit(one.known, other.known):
+        if _is_hit(one.known, other.known) or _is_hit(other.known, one.known):
             hits |= {here, there}
             wrong |= {here, there} if one.answer != other.answer else set()
     return len(hits), len(wrong)
@@ -190,5 +190,5 @@ def _repeat(photo: Photo, kind: str, chance: random.Random) -> Fingerprint:
         return _known(REPEATS[kind](image.convert("RGB"), chance))
 
 
-def _is_hit(one: Fingerprint, other: Fingerprint) -> bool:
-    return distance(one, other) <= BITS_MAX and colour_distance(one, other) <= COLOUR_DISTANCE_MAX
+def _is_hit(one: Fingerprint, kept: Fingerprint) -> bool:
+    return distance(one, kept) <= BITS_MAX and colour_distance(one, kept) <= COLOUR_DISTANCE_MAX

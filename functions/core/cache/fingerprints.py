@@ -4,7 +4,8 @@ The hash has the signs, about their median, of 16 x 16 low frequencies of a grey
 "Implementation and Benchmarking of Perceptual Image Hash Functions" (2010); PDQ takes the same (ThreatExchange/pdq).
 Brightness, another encoder and another size leave it alone. A crop does not, so each photo is hashed as it is and with
 more and more of its edges cut away: whichever of two photos was cropped, one of them as it is meets a framing of the
-other. It sees no colour, which is why colours are compared beside it.
+other. What was cut off one side more than off the other is met by moved framings; these are made of a photo that is
+looked up, and not kept. The hash sees no colour, which is why colours are compared beside it.
 """
 
 import math
@@ -19,6 +20,14 @@ COLOUR_SIDE = 4
 
 CUTS = (0.0, 0.02, 0.04, 0.06, 0.08, 0.1)
 """What each framing leaves out of the width and of the height, at both ends."""
+
+MOVED_CUT, MOVED_BY = 0.04, 0.03
+MOVED = tuple((across, down) for across in (-1, 0, 1) for down in (-1, 0, 1) if across or down)
+"""A moved framing leaves `MOVED_CUT` out on the mean: by so much more at one end, and less at the other, into each of
+eight directions."""
+
+MET = (0, 2, 4)
+"""The framings that moved ones are compared with: every other of `CUTS`, which are as near to the others as needed."""
 
 BITS = 256
 HASH_BYTES = BITS // 8
@@ -37,11 +46,12 @@ odd."""
 @dataclass(frozen=True)
 class Fingerprint:
     """A photo as the cache knows it: 16 bytes of the SHA-256 of the prepared JPEG, a hash for each of `CUTS`, and
-    `COLOUR_BYTES`."""
+    `COLOUR_BYTES`. `moved` has the hashes of moved framings, none of a photo that was kept."""
 
     sha: bytes
     hashes: tuple[int, ...]
     colours: bytes
+    moved: tuple[int, ...] = ()
 
 
 def dct_hash(grey: bytes) -> int:
@@ -52,10 +62,13 @@ def dct_hash(grey: bytes) -> int:
     return int("".join("1" if value >= median else "0" for value in found), 2)
 
 
-def distance(one: Fingerprint, other: Fingerprint) -> int:
-    """Return how many bits two photos differ by, in the framing in which they are most alike."""
-    first, second = one.hashes[0], other.hashes[0]
-    differences = [first ^ framed for framed in other.hashes] + [second ^ framed for framed in one.hashes]
+def distance(one: Fingerprint, kept: Fingerprint) -> int:
+    """Return how many bits a photo differs by from one that was kept, in the framings in which they are most alike."""
+    first, second = one.hashes[0], kept.hashes[0]
+    differences = [first ^ framed for framed in kept.hashes] + [second ^ framed for framed in one.hashes]
+    if one.moved:
+        met = [kept.hashes[at] for at in MET]
+        differences += [moved ^ framed for moved in one.moved for framed in met]
     return min(map(int.bit_count, differences))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from functions.core.config.runtime import ImageRules
 
-HASH_VERSION = 1
+HASH_VERSION = 2
 """Of `fingerprints`: hashes of two versions cannot be compared."""
 
 KEY_BYTES = 4

@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 
 from functions.core.cache.fingerprints import BITS, COLOUR_BYTES, Fingerprint, colour_distance, dct_hash, distance
 
@@ -49,6 +50,15 @@ def test_brightness_leaves_the_hash_alone_and_another_picture_does_not() -> None
     brighter = bytes(each + 30 for each in one)
     assert dct_hash(brighter) == dct_hash(bytes(one))
     assert 80 < (dct_hash(bytes(one)) ^ dct_hash(bytes(other))).bit_count() < 176
+
+
+def test_a_moved_framing_counts_for_the_photo_that_is_looked_up() -> None:
+    """Against every other framing of the one that was kept, whose own moved ones are not kept."""
+    kept = photo(*(0xFF << (8 * number) for number in range(1, 7)))
+    found = replace(photo(*(0xFFFF << (64 + 16 * number) for number in range(6))), moved=(0, 0xFF << 24 | 1))
+    assert distance(found, kept) == 1
+    assert distance(replace(found, moved=()), kept) > 8
+    assert distance(kept, found) > 8
 
 
 def test_the_nearest_framing_counts_whichever_photo_was_cropped() -> None:
