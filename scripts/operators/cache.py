@@ -44,6 +44,10 @@ def _cache(console: Console, report: Report) -> None:
     again = hits + sum(each.would for each in report.lanes)
     console.print(f"Photos   {photos}, {_share(hits, photos)} answered again, {_share(again, photos)} came again")
     console.print(f"Saved    {dollars(report.saved_micros)} net of {report.checks} checks")
+    if report.sampled:
+        console.print(
+            f"Shared   {_share(report.shared, report.sampled)} of {report.sampled} sampled are another user's, too"
+        )
     lanes = [
         (
             each.lane,

@@ -19,6 +19,7 @@ _JOB = {
     "map": "arms",
     "map?": "result error usage hold cache dispute",
     "bool": "chargeStands",
+    "bool?": "shared",
 }
 
 SCHEMA: dict[str, dict[str, str]] = {
@@ -49,6 +50,7 @@ SCHEMA: dict[str, dict[str, str]] = {
     "devices/*": {"str": "day", "int": "bonus manual", "time": "expireAt"},
     "aiJobs/*": _JOB,
     "cacheChecks/*": _JOB,
+    "cacheShared/*": {"str": "by", "time": "expireAt"},
     "batches/*": {
         "str": "state model promptVersion providerState",
         "map": "arms",

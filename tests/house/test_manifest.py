@@ -246,7 +246,7 @@ def test_whatever_expires_is_deleted() -> None:
     assert {(override["collectionGroup"], override["fieldPath"]) for override in policies} == {
         (collection, "expireAt")
         # Checks are kept as jobs are; `cachedPhotos` has the field beside its entries, in no record.
-        for collection in {*LIVES.values(), "cacheChecks", "cachedPhotos"}
+        for collection in {*LIVES.values(), "cacheChecks", "cacheShared", "cachedPhotos"}
     }
     assert all(override["indexes"] == [] for override in policies)
 

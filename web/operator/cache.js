@@ -22,6 +22,7 @@ export function Cache({ cloud }) {
       <section class="card" aria-labelledby="lanes">
         <h2 id="lanes">Photos that came again</h2>
         <${Lanes} lanes=${report.lanes} />
+        ${report.sampled > 0 && html`<p>${percent(report.shared, report.sampled)} of ${plural(report.sampled, "sampled photo")} had been sent by somebody else, too.</p>`}
         <p class="quiet">Would have been: the model was asked, and the cache had an answer. In shadow these are all that come again.</p>
       </section>
       <section class="card" aria-labelledby="believed">

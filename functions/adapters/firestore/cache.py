@@ -1,6 +1,6 @@
 """What is known of users' photos: `users/{uid}/cachedPhotos/main`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from google.cloud.firestore import DELETE_FIELD
@@ -23,6 +23,12 @@ class CacheDocuments(Documents):
         stored = self._client.get(self._cache_ref(uid), once=True, seconds=LOOK_SECONDS)
         return read_entries(mapping(stored.fields, "entries"))
 
+    def shared_photos(self, names: Iterable[str]) -> dict[str, str]:
+        """Read by whom these files were sent first, as far as anybody has. A read each, tried once."""
+        refs = [self._shared_ref(name) for name in dict.fromkeys(names)]
+        read = self._client.get_all(refs, once=True, seconds=LOOK_SECONDS) if refs else ()
+        return {each.id: str(each.fields.get("by")) for each in read if each.exists}
+
     def remember(self, uid: str, remembered: Remembered) -> None:
         """Write entries of jobs that are there already. One write."""
         writes = self._client.batch()
@@ -35,11 +41,16 @@ class CacheDocuments(Documents):
         if new:
             entries = {**dict.fromkeys(remembered.gone, DELETE_FIELD), **new}
             writes.merge(self._cache_ref(uid), {"entries": entries, "expireAt": remembered.expire_at})
+        for photo in remembered.shared:
+            writes.set(self._shared_ref(photo.name), {"by": photo.by, "expireAt": photo.expire_at})
 
     def _forget(self, writes: Writes, uid: str, job_ids: Sequence[str], expire_at: datetime) -> None:
         """Take these jobs' entries out, as far as they are there. Others that are kept beside them may be newer."""
         gone = dict.fromkeys(job_ids, DELETE_FIELD)
         writes.merge(self._cache_ref(uid), {"entries": gone, "expireAt": expire_at})
+
+    def _shared_ref(self, name: str) -> str:
+        return self._client.document("cacheShared", name)
 
     def _cache_ref(self, uid: str) -> str:
         return self._client.document("users", uid, "cachedPhotos", "main")

@@ -67,7 +67,7 @@ class CheckDocuments(QueueDocuments):
 
     def count_cached(self, day: str) -> CacheDay:
         """Count a day's photos and their cost by lane, and hits and would-hits by tier and lane. A read each for every
-        thousand: ten at least."""
+        thousand: twelve at least."""
         jobs = self._jobs.where("day", "==", day)
         counted = CacheDay()
         for lane in Lane:
@@ -76,6 +76,8 @@ class CheckDocuments(QueueDocuments):
             for tier in Tier:
                 counted.hits.setdefault(tier, {})[lane] = self._count(day, True, tier, lane)
                 counted.would.setdefault(tier, {})[lane] = self._count(day, False, tier, lane)
+        for shared in (True, False):
+            counted.shared[str(shared)] = jobs.where("shared", "==", shared).limit(COUNTED_MAX).count()
         return counted
 
     def cache_report(self) -> CacheReport:

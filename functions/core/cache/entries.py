@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from functions.core.cache.fingerprints import COLOUR_BYTES, CUTS, HASH_BYTES, Fingerprint
+from functions.core.cache.shared import SharedPhoto
 
 ENTRIES_MAX = 200
 
@@ -39,11 +40,13 @@ Entries = Mapping[str, Entry]
 @dataclass(frozen=True)
 class Remembered:
     """What a charge writes to its user's entries: the `new` ones, of those jobs that it creates, and which are `gone`
-    for them. The document is deleted at `expire_at` if nothing is written until then."""
+    for them. The document is deleted at `expire_at` if nothing is written until then. `shared` are those of the sample
+    that nobody has sent before."""
 
     new: Sequence[Entry]
     gone: Sequence[str]
     expire_at: datetime
+    shared: Sequence[SharedPhoto] = ()
 
 
 def packed(entry: Entry) -> bytes:

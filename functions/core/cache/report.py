@@ -23,13 +23,15 @@ ByAnswer = dict[str, dict[str, dict[str, Count]]]
 
 class CacheDay(Kept):
     """A day (UTC): photos asked for and their cost by lane, hits and would-hits by tier and lane, hits that were chosen
-    to be asked again, answers of the model, and how many of all answers were `disputed` by its end."""
+    to be asked again, answers of the model, and how many of all answers were `disputed` by its end. `shared`: how many
+    of the sampled photos were another user's, too ("True"), and were not."""
 
     photos: ByLane = Field(default_factory=dict)
     micros: ByLane = Field(default_factory=dict)
     hits: dict[str, ByLane] = Field(default_factory=dict)
     would: dict[str, ByLane] = Field(default_factory=dict)
     checks: Count = 0
+    shared: dict[str, Count] = Field(default_factory=dict)
     answers: ByAnswer = Field(default_factory=dict)
     disputed: ByAnswer = Field(default_factory=dict)
 
@@ -85,6 +87,8 @@ class Report(Record):
     lanes: tuple[Rate, ...]
     checks: int
     saved_micros: int
+    sampled: int
+    shared: int
     serves: dict[str, int | None]
     believed: tuple[Believed, ...]
     disputed: tuple[Disputed, ...]
@@ -137,6 +141,8 @@ def report(days: Mapping[str, CacheDay], state: CacheState, at: AwareDatetime) -
         lanes=lanes,
         checks=checks,
         saved_micros=sum(rate.saved_micros for rate in lanes) - cost,
+        sampled=sum(sum(day.shared.values()) for day in shown.values()),
+        shared=sum(day.shared.get(str(True), 0) for day in shown.values()),
         serves={name: family.near.serves for name, family in state.families.items()},
         believed=tuple(each for name, family in state.families.items() for each in _believed(name, family)),
         disputed=tuple(_disputed(list(shown.values()), before[-1].disputed if before else {})),

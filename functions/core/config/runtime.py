@@ -102,10 +102,12 @@ class CacheMode(StrEnum):
 class CacheRules(Record):
     """Whether a user's photo that comes again gets the answer that there is: the same file (`exact`), and nearly the
     same picture (`near`), as far as that is certified to be wrong in at most `wrong_percent_max` of its answers. No
-    answer is given again after `age_days_max`, nor one from before `not_before`."""
+    answer is given again after `age_days_max`, nor one from before `not_before`. With `shared` in shadow it is counted
+    how often a photo is another user's, too; that never answers."""
 
     exact: CacheMode = CacheMode.OFF
     near: CacheMode = CacheMode.OFF
+    shared: Literal[CacheMode.OFF, CacheMode.SHADOW] = CacheMode.OFF
     age_days_max: Annotated[int, Field(ge=1, le=89)] = 30
     wrong_percent_max: Annotated[float, Field(ge=0.1, le=10)] = 1
     not_before: AwareDatetime | None = None

@@ -83,10 +83,8 @@ FAILURE_TEXTS: Mapping[str, str] = {
 }
 """What a user is told. What went wrong behind it, as a key that was refused, is the operators' matter: it is logged."""
 
-
 BY_THE_PHOTO = frozenset({Failure.PROVIDER_REJECTED, Failure.ANSWER_UNUSABLE})
 """What comes about by what a photo shows, as far as anybody can tell. Whoever wants to do harm finds such photos."""
-
 
 BY_THE_PATH = frozenset(
     {
@@ -132,8 +130,8 @@ class Job(Record):
     which paths of the flags it took: see `core.rollouts.arms`. `tried`: what came of each provider, if two were asked.
     `queued_at` is when the job may be taken next, and its place in the queue. `notify` are push tokens, kept here to
     save a read. `result` is a `Classification` of the release that wrote it, shown as it is. `charge_stands`: not
-    refunded, see `core.wallet.quotas.FAILURES_REFUNDED_MAX`. `cache`: what was known of the photo already. `dispute`:
-    the answer is not given again.
+    refunded, see `core.wallet.quotas.FAILURES_REFUNDED_MAX`. `cache`: what was known of the photo already; `shared`:
+    whether by another user, None if nobody looked. `dispute`: the answer is not given again.
     """
 
     job_id: str
@@ -170,6 +168,7 @@ class Job(Record):
     tried: tuple[Tried, ...] = ()
     arms: Arms = Field(default_factory=dict)
     cache: CacheNote | None = None
+    shared: bool | None = None
     dispute: Dispute | None = None
     cost_micros: int = Field(default=0, ge=0)
     completed_at: datetime | None = None

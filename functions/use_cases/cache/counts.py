@@ -20,7 +20,7 @@ DAYS_COUNTED = 2
 
 
 def note_cache(tallies: Mapping[str, Tally], state: CacheState, deps: Deps) -> None:
-    """Count the latest of these days, and store the report anew. Ten reads a day that is counted, two and a write."""
+    """Count the latest of these days, and store the report anew. Twelve reads for each, two and a write."""
     counted = {day: deps.store.count_cached(day) for day in sorted(tallies)[-DAYS_COUNTED:]}
 
     def change(stored: CacheReport, disputed: ByAnswer) -> CacheReport:

@@ -22,6 +22,7 @@ from functions.core.cache.checks import draw_of, is_checked
 from functions.core.cache.entries import Entries, Entry, Remembered, evicted
 from functions.core.cache.keys import Asked, family_of, key_of
 from functions.core.cache.lookup import Miss, Tier, nearest, weigh
+from functions.core.cache.shared import SharedPhoto, shared_photo
 from functions.core.cache.state import chosen_of, near_tier
 from functions.core.config.runtime import CacheMode
 from functions.core.jobs.cached import (
@@ -63,7 +64,9 @@ def look_up(orders: Sequence[Order], uid: str, deps: Deps, *, fresh: bool) -> Re
         jobs = deps.store.remembered_jobs(found.entry.job_id for _, found in alike)
         for order, found in alike:
             _answer(order, found, jobs.get(found.entry.job_id), deps, fresh=fresh)
+        first = _first_seen(asked, deps) if rules.shared is CacheMode.SHADOW else []
     except Exception:  # noqa: BLE001  (whatever it is, the model can be asked)
+        first = []
         log.warning(log.Event.CACHE_FAILED, stack_trace=traceback.format_exc())
     for order in asked:
         if order.job.status is not Status.DONE and order.waiting:
@@ -72,7 +75,22 @@ def look_up(orders: Sequence[Order], uid: str, deps: Deps, *, fresh: bool) -> Re
     if not new:
         return None
     oldest = (now - timedelta(days=rules.age_days_max)).date()
-    return Remembered(new, evicted(entries, new, oldest), now + JOB_LIFETIME)
+    return Remembered(new, evicted(entries, new, oldest), now + JOB_LIFETIME, first)
+
+
+def _first_seen(orders: Sequence[Order], deps: Deps) -> list[SharedPhoto]:
+    """Note on the sampled photos that are asked about whether somebody else has sent them, and return those that nobody
+    has."""
+    sampled = [
+        (order, photo)
+        for order in orders
+        if order.entry and order.waiting and order.job.status is not Status.DONE
+        if (photo := shared_photo(order.job.uid, order.entry.key, order.entry.photo.sha, deps.clock()))
+    ]
+    known = deps.store.shared_photos(photo.name for _, photo in sampled)
+    for order, photo in sampled:
+        order.job = order.job.model_copy(update={"shared": known.get(photo.name, photo.by) != photo.by})
+    return [photo for _, photo in sampled if photo.name not in known]
 
 
 def _compare(orders: Sequence[Order]) -> None:
