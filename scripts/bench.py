@@ -29,6 +29,7 @@ NAMES = (
     "instantcost",
     "jobcost",
     "page",
+    "payments",
     "photos",
     "poll",
     "refresh",
