@@ -14,6 +14,7 @@ if __package__ in {None, ""}:  # started as a file: what it imports lies beside 
 import typer
 
 from scripts.operators import (
+    ahead,
     blocking,
     cache,
     claims,
@@ -41,6 +42,7 @@ LOOKS: tuple[Callable[..., None], ...] = (
     overview.budget,
     spending.costs,
     exporting.export,
+    ahead.ahead,
     users.user,
     stories.find,
     stories.job,

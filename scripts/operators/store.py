@@ -18,6 +18,7 @@ from functions.adapters.firestore.wallet import LEDGER_READ_MAX, as_entry, as_wa
 from functions.adapters.firestore.wire import SUM_SECONDS
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_update, run_transaction
 from functions.core.batches.batches import Batch
+from functions.core.insights.plan import Plan
 from functions.core.jobs.jobs import Job
 from functions.core.refresh.refresh import shard_of
 from functions.core.shared.alerts import Alert
@@ -193,6 +194,11 @@ class OperatorStore(FirestoreStore):
         due = {"dueAt": audit.at}
         version = guarded_update(self._client, ref, stored.version, due, lambda writes: self._record(writes, audit))
         return version is not None or self._recorded(audit)
+
+    def plan(self) -> Plan | None:
+        """Read what `plan_ahead` has found, None before its first run. One read."""
+        found = self._client.get(self._client.document("forecasts", "current"))
+        return sound(found, lambda each: Plan.model_validate(each.fields)) if found.exists else None
 
     def list_audit(self, limit: int) -> list[dict[str, Any]]:
         """Read the newest audit entries, of the config and of what was done by hand. A read each."""

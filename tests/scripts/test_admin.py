@@ -485,6 +485,7 @@ def test_every_look_is_json_and_a_screen(cloud: InProcessCloud, run: Run) -> Non
         ("batches", "--all"),
         ("batches", batch),
         ("budget",),
+        ("ahead",),
         ("costs",),
         ("costs", "--users"),
         ("user", "ann"),

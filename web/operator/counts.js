@@ -51,9 +51,12 @@ export function Tokens({ tokens }) {
 }
 
 /** Rows of {words, back, of}: how many users came, of how many. */
-export const Returns = ({ rows, came, could }) => html`
+export const Returns = ({ rows, came, could, least = 1 }) => html`
   <${Table}
     columns=${["Users", "As a bar", `>${came}`, `>${could}`, ">Share"]}
-    rows=${rows.map(({ words, back, of }) => [words, bar(back, of, percent(back, of)), whole(back), whole(of), percent(back, of)])}
+    rows=${rows.map(({ words, back, of }) => {
+      const share = of < least ? "too few" : percent(back, of);
+      return [words, bar(back, of, share), whole(back), whole(of), share];
+    })}
   />
 `;

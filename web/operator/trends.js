@@ -7,6 +7,7 @@ import { AGES, REASONS, Returns, Tokens, earned, signed, spent, tokensOf } from 
 import { total } from "./figures.js";
 
 const LOOK_READS = 56;
+const COHORT_LEAST = 30;
 
 export function Trends({ cloud }) {
   const [days, setDays] = useState(null);
@@ -29,8 +30,8 @@ export function Trends({ cloud }) {
       </section>
       <section class="card rest" aria-labelledby="returns">
         <h2 id="returns">Users who came back</h2>
-        ${shown(html`<${Returns} rows=${returns} came="Came back" could="Were new" />`)}
-        <p class="quiet">Of users whose first photo was so many days before, those who sent one on that very day. A day whose new users were not counted is left out.</p>
+        ${shown(html`<${Returns} rows=${returns} came="Came back" could="Were new" least=${COHORT_LEAST} />`)}
+        <p class="quiet">Of users whose first photo was so many days before, those who sent one on that very day; a share is said from ${COHORT_LEAST} users on. A day whose new users were not counted is left out.</p>
       </section>
       <section class="card wide" aria-labelledby="days">
         <h2 id="days">Day by day (UTC)</h2>
@@ -57,7 +58,7 @@ function Sentence({ days, next: { back, of } }) {
   return html`
     <p class="say" role="status">
       The last ${plural(days.length, "day")} brought ${plural(photos, "photo")} for ${dollars(total(days.map((row) => row.micros)))};
-      ${" "}${of ? `${percent(back, of, 0)} of new users came back on the next day` : "nobody new could come back yet"}.
+      ${" "}${of >= COHORT_LEAST ? `${percent(back, of, 0)} of new users came back on the next day` : of ? "too few new users to say how many come back" : "nobody new could come back yet"}.
     </p>
     <p class="quiet">Days are UTC, up to yesterday's: ${days[0].day} to ${days.at(-1).day}. Batches may still add to the last two.</p>
   `;

@@ -21,7 +21,7 @@ from functions.core.shared.records import Kept
 from functions.core.shared.utc_days import day_bounds
 
 KEPT_DAYS = 3 * 366
-"""Three years: 140 KB of the megabyte that a document may have."""
+"""Three years: some 400 KB of the megabyte that a document may have."""
 HOURS_DAYS = INDEX_WEEKS * WEEK
 DAY_HOURS = 24
 
