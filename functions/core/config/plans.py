@@ -17,13 +17,16 @@ class Plan(StrEnum):
 
 
 class PlanRules(Record):
-    """What one plan allows. `priority` moves a user's photos forward in the batch queue."""
+    """What one plan allows. `priority` moves a user's photos forward in the batch queue. `micros_per_day` is the most
+    that one user's photos of a day may cost the operator, so that a plan cannot cost more than it earns; None leaves it
+    to `budget.per_user_daily_micros`, which no plan passes."""
 
     instant_per_day: Annotated[int, Field(ge=0, le=100_000)]
     batch_per_day: Annotated[int, Field(ge=0, le=100_000)]
     manual_per_day: Annotated[int, Field(ge=0, le=10_000)]
     calls_per_minute: Annotated[int, Field(ge=1, le=10_000)]
     priority: Annotated[int, Field(ge=0, le=10)]
+    micros_per_day: Annotated[int, Field(ge=0, le=10_000_000_000)] | None = None
 
 
 class Plans(Record):
@@ -43,6 +46,11 @@ class Plans(Record):
         """Return the rules of a wallet's plan."""
         rules: PlanRules = getattr(self, plan) if plan in type(self).model_fields else self.free
         return rules
+
+    def micros_per_day(self, plan: str, everybody: int) -> int:
+        """Return what the photos of a user on this plan may cost a day, of what those of `everybody` may."""
+        own = self.of(plan).micros_per_day
+        return everybody if own is None else min(own, everybody)
 
 
 class AllowanceKind(StrEnum):

@@ -153,6 +153,8 @@ def _worst(config: RuntimeConfig, plan: str, tokens: int, most: Mapping[str, int
         total += photos * most[lane]
         if photos:
             parts.append(f"{photos} {lane} x {most[lane]}")
-    cap = MONTH_DAYS * config.budget.per_user_daily_micros
+    everybody = config.budget.per_user_daily_micros
+    daily = config.plans.micros_per_day(plan, everybody)
+    cap, by = MONTH_DAYS * daily, "budget.perUserDailyMicros" if daily == everybody else f"plans.{plan}.microsPerDay"
     how = " + ".join(parts) or "no tokens, no photos"
-    return min(total, cap), how if total <= cap else f"{how}, at most {cap:,} by budget.perUserDailyMicros"
+    return min(total, cap), how if total <= cap else f"{how}, at most {cap:,} by {by}"

@@ -132,7 +132,7 @@ def upgrading(uid: str, runtime: RuntimeConfig, now: datetime, upgrade: Upgrade)
         JobNotUpgradable: it has left the queue; detail `status`.
         RateLimited, DailyLimit, PriceChanged, InsufficientTokens: nothing is changed.
     """
-    cap, most = runtime.budget.per_user_daily_micros, upgrade.ceiling.micros
+    most = upgrade.ceiling.micros
 
     def decide(wallet: Wallet | None, job: Job) -> Settled | RecountNeeded | None:
         require_owner(job, uid)
@@ -141,6 +141,7 @@ def upgrading(uid: str, runtime: RuntimeConfig, now: datetime, upgrade: Upgrade)
         if wallet is None:
             raise JobNotUpgradable("Only a queued job can be upgraded.", status=job.status)
         difference = upgrade_price(job, upgrade.prices, upgrade.tokens_max)
+        cap = runtime.plans.micros_per_day(wallet.plan, runtime.budget.per_user_daily_micros)
         counted = recounted(credit_due(wallet, uid, runtime, now), most, cap, now, upgrade.ceiling.recount)
         if isinstance(counted, RecountNeeded):
             return counted

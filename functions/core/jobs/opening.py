@@ -104,8 +104,9 @@ def decide(
 ) -> Opened | RecountNeeded:
     """Decide which of one user's jobs are charged, in their order and after the credit due; the balance, and their
     places."""
-    now, cap = jobs[0].created_at, runtime.budget.per_user_daily_micros
+    now = jobs[0].created_at
     due = credit_due(wallet, jobs[0].uid, runtime, now)
+    cap = runtime.plans.micros_per_day(due.wallet.plan, runtime.budget.per_user_daily_micros)
     asking = sum(job.status is not Status.DONE for job in jobs)  # an answer that is there costs nothing again
     account = recounted(due, asking * ceiling.micros, cap, now, ceiling.recount) if asking else due
     if isinstance(account, RecountNeeded):

@@ -9,3 +9,11 @@ from functions.core.config.plans import Plans
 def test_a_plan_that_there_is_not_is_the_free_one(plan: str, priority: int) -> None:
     """A wallet may name any plan; what is not on the list gives nothing for free."""
     assert Plans().of(plan).priority == priority
+
+
+@pytest.mark.parametrize(("own", "cap"), [(None, 1_000), (900, 900), (5_000, 1_000), (0, 0)])
+def test_a_plan_costs_no_more_than_it_says_and_never_more_than_everybody(own: int | None, cap: int) -> None:
+    """Its own limit lowers that of all users; a higher one changes nothing."""
+    plans = Plans.model_validate({"plus": {**Plans().plus.as_json(), "microsPerDay": own}})
+    assert plans.micros_per_day("plus", 1_000) == cap
+    assert plans.micros_per_day("gold", 1_000) == 1_000

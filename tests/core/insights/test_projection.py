@@ -79,6 +79,9 @@ def test_a_user_at_worst_spends_every_token_where_it_costs_most() -> None:
     capped = lines(budget={"perUserDailyMicros": 1_000})["free: user at worst"]
     assert capped.value == 30_000
     assert capped.arithmetic.endswith("at most 30,000 by budget.perUserDailyMicros")
+    plus = {**RuntimeConfig().plans.plus.as_json(), "microsPerDay": 500}
+    own = lines(plans={"plus": plus})["plus: user at worst"]
+    assert (own.value, own.arithmetic.partition(", at most ")[2]) == (15_000, "15,000 by plans.plus.microsPerDay")
     nothing = lines(
         tokens={"dailyBonus": 0, "manualReward": 0, "conversionTokensPerDay": 0},
         refresh={"allowances": {"free": {"kind": "add", "amount": 0, "every": "day"}}},

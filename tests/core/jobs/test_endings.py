@@ -137,6 +137,11 @@ def test_an_upgrade_counts_against_what_the_user_may_cost() -> None:
     known = replace(UPGRADE, ceiling=replace(UPGRADE.ceiling, recount=spend))
     with pytest.raises(DailyLimit):
         upgrading("ana", capped, LATER, known)(batch_wallet(), QUEUED)
+    plus = {**RUNTIME.plans.plus.as_json(), "microsPerDay": 599}
+    limited = RuntimeConfig.model_validate({"plans": {"plus": plus}})
+    with pytest.raises(DailyLimit):
+        upgrading("ana", limited, LATER, known)(batch_wallet(plan="plus"), QUEUED)
+    assert settled(upgrading("ana", limited, LATER, known)(batch_wallet(), QUEUED))
 
 
 def test_a_queued_job_can_be_cancelled_for_its_whole_price() -> None:

@@ -121,3 +121,15 @@ def test_at_the_cap_the_actual_spend_decides(spend: int, *, refused: bool) -> No
     decided = decide(paying, wanted, known, capped)
     assert isinstance(decided, Opened)
     assert [isinstance(error, DailyLimit) for error in decided.refused.values()] == ([True] if refused else [])
+
+
+def test_a_plan_may_cost_less_a_day_than_everybody() -> None:
+    """Its users are refused at its own limit, and those of other plans are not."""
+    plus = {**RUNTIME.plans.plus.as_json(), "microsPerDay": 150}
+    limited = RuntimeConfig.model_validate({"plans": {"plus": plus}})
+    known = CostCeiling(100, recount=ActualSpend("2026-11-21", counted_micros=0, micros=0))
+    for plan, refused in (("plus", 1), ("free", 0)):
+        today = wallet().today.model_copy(update={"day": "2026-11-21"})
+        decided = decide(wallet(plan=plan, today=today), photos(1, 1), known, limited)
+        assert isinstance(decided, Opened)
+        assert [type(error) for error in decided.refused.values()] == [DailyLimit] * refused
