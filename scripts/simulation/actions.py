@@ -23,6 +23,7 @@ from functions.use_cases.jobs.upgrade_job import UpgradeJob, upgrade_job
 from functions.use_cases.operations.admin_set_config import AdminSetConfig, admin_set_config
 from functions.use_cases.operations.guard_budget import guard_budget
 from functions.use_cases.operations.guard_rollouts import guard_rollouts
+from functions.use_cases.privacy.delete_account import DeleteAccount, delete_account
 from functions.use_cases.refresh.refresh_credits import refresh_credits
 from functions.use_cases.wallet.claim_daily_bonus import ClaimDailyBonus, claim_daily_bonus
 from functions.use_cases.wallet.convert_points import ConvertPoints, convert_points
@@ -138,6 +139,7 @@ APP: dict[str, Callable[..., Call]] = {
     "dispute": _asking(
         report_answer, lambda user, key: ReportAnswer(jobId=job_id_of(user, key), reason=DisputeReason.OTHER)
     ),
+    "leave": _asking(delete_account, lambda _: DeleteAccount(confirm="DELETE")),
     "bonus": _asking(claim_daily_bonus, lambda _, device: ClaimDailyBonus(deviceId=device)),
     "convert": _asking(convert_points, lambda _, key, points: ConvertPoints(requestId=key, points=points)),
     "manual": _asking(

@@ -15,6 +15,7 @@ from scripts.simulation.cache import paid_back, served, wrong_checks, wrong_hits
 from scripts.simulation.documents import Documents, Fields
 from scripts.simulation.faults import Kind
 from scripts.simulation.invariants import Violation
+from scripts.simulation.leaving import left_at, wrong_wallets
 from scripts.simulation.providers import HAIKU, asked_too_often, drawn_trouble, misbooked
 from scripts.simulation.rollouts import miscounted, misjudged, wrong_ways
 from scripts.simulation.schema import problems
@@ -209,7 +210,9 @@ def tokens_are_conserved(books: Books) -> Iterator[Violation]:
     for job_id, job in books.jobs.items():
         kept = (job["status"] == "done" and not paid_back(job)) or job.get("chargeStands", False)
         price, earned = (job["tokensCost"], job["points"]) if kept else (0, 0)
-        if job["status"] in FINAL and (paid[job_id], points[job_id]) != (price, earned):
+        left = left_at(books.wallets, job["uid"])
+        forfeited = left is not None and job["completedAt"] is not None and job["completedAt"] >= left
+        if job["status"] in FINAL and not forfeited and (paid[job_id], points[job_id]) != (price, earned):
             found = f"paid {paid[job_id]}, not {price}; points {points[job_id]}, not {earned}"
             yield Violation("double_charges", f"job {job_id} is {job['status']}: {found}")
         if job.get("chargeStands") and not _stands_for_a_reason(job, books):
@@ -262,16 +265,25 @@ def wallets_balance(books: Books) -> Iterator[Violation]:
         summed = (balance, balance, points, len(entries), min(max(bought, 0), balance), max(-bought, 0))
         if kept != summed:
             yield Violation("unbalanced_wallets", f"{uid}: the wallet says {kept}, the ledger {summed}")
-        recent = [f"{e['seq']}" for e in wallet["recent"]]
-        if recent != [f"{e['seq']}" for e in reversed(entries)][:20]:
-            yield Violation("unbalanced_wallets", f"{uid}: recent entries are {recent}")
-        converted = sum(int(entry["detail"]["points"]) for entry in entries if entry["reason"] == "convert")
-        if converted != wallet["convertedPoints"]:
-            yield Violation(
-                "unbalanced_wallets", f"{uid}: {converted} points converted, not {wallet['convertedPoints']}"
-            )
-        if Counter(entry["reason"] for entry in entries)["welcome"] != 1:
-            yield Violation("unbalanced_wallets", f"{uid} was not welcomed once")
+        if wallet["closedAt"] is None:  # of others nothing else is kept
+            yield from (Violation("unbalanced_wallets", f"{uid}: {wrong}") for wrong in _misremembered(wallet, entries))
+
+
+def _misremembered(wallet: Fields, entries: list[Fields]) -> Iterator[str]:
+    """Yield what a wallet keeps beside its sums and has wrong."""
+    recent = [f"{e['seq']}" for e in wallet["recent"]]
+    if recent != [f"{e['seq']}" for e in reversed(entries)][:20]:
+        yield f"recent entries are {recent}"
+    converted = sum(int(entry["detail"]["points"]) for entry in entries if entry["reason"] == "convert")
+    if converted != wallet["convertedPoints"]:
+        yield f"{converted} points converted, not {wallet['convertedPoints']}"
+    if Counter(entry["reason"] for entry in entries)["welcome"] != 1:
+        yield "the welcome came not once"
+
+
+def who_leaves_is_gone(books: Books) -> Iterator[Violation]:
+    """Nothing is given to a user who has left, and nothing is kept of them but the books."""
+    yield from (Violation("leaving", wrong) for wrong in wrong_wallets(books.wallets, books.ledgers))
 
 
 def submitted_once(books: Books) -> Iterator[Violation]:
@@ -494,7 +506,7 @@ def everybody_is_refreshed(books: Books) -> Iterator[Violation]:
 def _allowance_is_exact(uid: str, books: Books, allowance: dict[str, Any], slot: int) -> Iterator[Violation]:
     """A daily allowance that adds, in a wallet far from its cap, credits its amount each day."""
     wallet, entries = books.wallets[uid], books.ledgers[uid]
-    far = max(entry["balanceAfter"] for entry in entries) + allowance["amount"] <= 60
+    far = max((entry["balanceAfter"] for entry in entries), default=0) + allowance["amount"] <= 60
     if allowance["kind"] != "add" or allowance["every"] != "day" or not far:
         return
     first = datetime.fromisoformat(_period(wallet["createdAt"], slot, "day"))
@@ -643,6 +655,7 @@ CHECKS: tuple[Check, ...] = (
     tokens_are_conserved,
     photos_for_nothing_cost_their_user,
     wallets_balance,
+    who_leaves_is_gone,
     submitted_once,
     answers_are_paid_once,
     legs_are_booked,

@@ -7,9 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 from functions.use_cases.operations.guard_rollouts import guard_rollouts
+from functions.use_cases.privacy.erase_accounts import erase_accounts
 from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from scripts.simulation.actions import perform
+from scripts.simulation.documents import Documents
 from scripts.simulation.history import CRONS, Action
+from scripts.simulation.invariants import Violation
+from scripts.simulation.leaving import is_left, traces
 from scripts.simulation.world import World
 
 TICK = timedelta(minutes=5)
@@ -68,6 +72,31 @@ def come_back(world: World) -> None:
             uid = parts[1]
             world.begin(f"back-{uid}", "look", lambda deps, uid=uid: get_wallet(GetWallet(), uid, deps))  # type: ignore[misc]
     world.interleaving.run()
+
+
+def erase(world: World) -> list[Violation]:
+    """Have those who left erased, by two runs with hours between, and return what still names them, or does not add up
+    any more."""
+    before = world.documents()
+    uids = {path.split("/")[1] for path, fields in before.items() if is_left(path, fields)}
+    if not uids:
+        return []
+    for number in range(3):
+        world.begin(f"erase-{number}", "erase", erase_accounts)
+        world.interleaving.run(world.interleaving.seconds + 4 * 3_600.0)
+    after = world.documents()
+    wrong = list(traces(after, uids, world.files.objects))
+    for name, (was, now) in {
+        each: (_spent(before, each), _spent(after, each)) for each in ("aiJobs", "budget")
+    }.items():
+        if was != now:
+            wrong.append(f"erasing users has changed the cost in {name} from {was} to {now} micro-dollars")
+    return [Violation("leaving", each) for each in wrong]
+
+
+def _spent(documents: Documents, kind: str) -> int:
+    fields = "costMicros" if kind == "aiJobs" else "spent"
+    return sum(each[fields] for path, each in documents.items() if path.split("/")[0] == kind)
 
 
 def _open(world: World) -> list[tuple[str, Any]]:

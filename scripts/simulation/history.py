@@ -12,7 +12,7 @@ from itertools import product
 from random import Random
 from typing import Any
 
-from scripts.simulation import cache
+from scripts.simulation import cache, leaving
 from scripts.simulation.faults import Focus, possible
 from scripts.simulation.providers import drawn_focus, drawn_order
 from scripts.simulation.rollouts import drawn_actions, drawn_config
@@ -87,7 +87,12 @@ def history(seed: int) -> History:
 
 
 def _with_more(actions: list[Action], seed: int, users: int) -> tuple[Action, ...]:
-    drawn = [*drawn_actions(seed, actions[-1].at), *cache.drawn_actions(seed, actions[-1].at, users)]
+    end = actions[-1].at
+    drawn = [
+        *drawn_actions(seed, end),
+        *cache.drawn_actions(seed, end, users),
+        *leaving.drawn_actions(seed, end, users),
+    ]
     more = enumerate(drawn, start=len(actions))
     added = [Action(number, at, kind, details) for number, (at, kind, details) in more]
     return tuple(sorted([*actions, *added], key=lambda action: (action.at, action.number)))

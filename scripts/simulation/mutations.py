@@ -111,6 +111,13 @@ def _set(section: str, **values: Any) -> Callable[[History], History]:
     return lambda drawn: replace(drawn, config={**drawn.config, section: {**drawn.config[section], **values}})
 
 
+def _leaving(drawn: History) -> History:
+    """Have everybody leave in the middle, whatever is under way for them."""
+    end, more = drawn.actions[-1].at, len(drawn.actions)
+    leave = [Action(more + n, end / 2, "leave", {"user": f"user-{n}"}) for n in range(drawn.users)]
+    return replace(drawn, actions=tuple(sorted([*drawn.actions, *leave], key=lambda each: (each.at, each.number))))
+
+
 def _rolling(drawn: History) -> History:
     """Have half of the users on either flag's new path, the guard look now and then, and an operator stop both in the
     middle."""
@@ -427,6 +434,38 @@ MUTATIONS: tuple[Mutation, ...] = (
         "adapters.firestore.wallet:WalletDocuments._write_entries",
         places.method("create"),
         "writes.set",
+    ),
+    Mutation(
+        "give tokens back to who has left",
+        "adapters.firestore.wallet:open_or_none",
+        places.condition("closed_at"),
+        "wallet",
+        _leaving,
+    ),
+    Mutation(
+        "let in who has left", "adapters.firestore.wallet:in_use", places.condition("closed_at"), "False", _leaving
+    ),
+    Mutation("keep points of who has left", "core.privacy.deletion:closing", places.keyword("points"), "0", _leaving),
+    Mutation(
+        "keep the schedule of who has left",
+        "core.privacy.deletion:closing",
+        places.assigned("bare"),
+        "_.with_fields(next_refresh_at=now, refresh_shard=0)",
+        _leaving,
+    ),
+    Mutation(
+        "erase a job's cost with its person",
+        "core.privacy.deletion:erased",
+        places.keyword("update"),
+        "{**_, 'cost_micros': 0}",
+        _leaving,
+    ),
+    Mutation(
+        "forget the photos of who has left",
+        "use_cases.privacy.erase_accounts:_look_at",
+        places.call("delete_uploads"),
+        "0",
+        _leaving,
     ),
     Mutation(
         "convert without a limit", "core.wallet.earning:convert_points", places.condition("room"), "tokens > room"

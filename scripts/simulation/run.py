@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from scripts.simulation.actions import perform
 from scripts.simulation.checks import examine
-from scripts.simulation.drain import come_back, settle
+from scripts.simulation.drain import come_back, erase, settle
 from scripts.simulation.faults import Fault
 from scripts.simulation.history import Action, History
 from scripts.simulation.interleaving import OverrunError
@@ -62,6 +62,7 @@ def _play(world: World) -> list[Violation]:
         violations = examine(world)
         come_back(world)
         violations += [each for each in examine(world) if each not in violations]
+        violations += erase(world)
     except OverrunError as error:
         return [Violation("lost_jobs", f"never drained: {error}")]
     if not drained and not violations:

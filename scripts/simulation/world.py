@@ -189,6 +189,7 @@ class World:
             files=self.files,
             provider=WatchedOpenAI(self._client, deps),
             anthropic=other,
+            delete_sign_in=lambda _uid: None,  # there are none here
             messaging=self.messaging,
             alerting=self.messaging,
         )
