@@ -302,10 +302,10 @@ MUTATIONS: tuple[Mutation, ...] = (
         _repeating,
     ),
     Mutation(
-        "look at the same labels and hits with each run",
-        "adapters.firestore.checks:_between",
-        places.condition("since"),
-        "True",
+        "count a label with each run",
+        "adapters.firestore.checks:CheckDocuments._labelled",
+        places.argument("_between", 2),
+        "None",
         _repeating,
     ),
     Mutation(

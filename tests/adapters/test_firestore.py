@@ -376,6 +376,7 @@ def test_stops_are_read_while_a_flag_is_on(store: OperatorStore, client: Client)
 
 
 QUERIES: dict[str, Callable[[OperatorStore], object]] = {
+    "delete_checks": lambda store: store.delete_checks("ana", 5),
     "count_cached": lambda store: store.count_cached("2026-11-21"),
     "queued_checks": lambda store: store.queued_checks(NOW, 5),
     "queued_jobs": lambda store: store.queued_jobs(NOW, 5, range(QUEUE_SHARDS)),

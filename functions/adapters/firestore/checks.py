@@ -65,6 +65,17 @@ class CheckDocuments(QueueDocuments):
         waiting = self._checks.where("status", "==", Status.QUEUED).where("queuedAt", "<=", now)
         return all_jobs(waiting.order_by("queuedAt").limit(limit))
 
+    def delete_checks(self, uid: str, limit: int) -> int:
+        """Delete the checks of a user's hits, and return how many there were. A read and a write each, one read if
+        there are none. The batch that one is in finds it gone."""
+        found = self._checks.where("uid", "==", uid).select(["uid"]).limit(limit).stream()
+        writes = self._client.batch()
+        for each in found:
+            writes.delete(each.path)
+        if found:
+            writes.commit()
+        return len(found)
+
     def count_cached(self, day: str) -> CacheDay:
         """Count a day's photos and their cost by lane, and hits and would-hits by tier and lane. A read each for every
         thousand: twelve at least."""

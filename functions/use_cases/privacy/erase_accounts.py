@@ -55,9 +55,10 @@ def _look_at(uid: str, deletion: Deletion, deps: Deps) -> str:
     over = deps.clock() >= ends(deletion)  # by the time before the look: what comes during it can be missed
     deps.delete_sign_in(uid)
     photos = deps.files.delete_uploads(uid, PHOTOS_PER_RUN)
+    checks = deps.store.delete_checks(uid, PAGE)
     _remove_words(uid, deps)
     jobs, deletion = _empty_jobs(uid, deletion, deps)
-    if photos or jobs or not over:
+    if photos or checks or jobs or not over:
         _look_again(uid, deletion, deps, failed=False)
         return "waiting"
     deps.store.forget_costs(uid, deletion.days)
