@@ -2,7 +2,7 @@
 
 import csv
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
@@ -19,6 +19,7 @@ from functions.core.budget.cost_report import (
     user_rows,
 )
 from functions.core.budget.day_review import BudgetDay
+from functions.core.jobs.legs import Came
 from functions.core.shared.lanes import Lane
 from functions.core.shared.utc_days import clock_text, day_bounds
 from scripts.operators.printing import dollars, spreadsheet_cell, table
@@ -49,6 +50,10 @@ def everybody_else(total: Photos, named: Iterable[Photos]) -> Photos:
 
 Row = tuple[str, Photos, Photos]
 
+DOUBTFUL_COLUMNS = ("day", "job", "model", "micros")
+DOUBTFUL_MAX = 1_000
+"""Jobs of a day that are looked at."""
+
 
 @command(looking)
 def costs(
@@ -60,6 +65,9 @@ def costs(
     compare: Annotated[
         bool, typer.Option("--compare", help="Today against yesterday, added up now. About 1,000 reads.")
     ] = False,
+    doubtful: Annotated[
+        bool, typer.Option("--doubtful", help="Legs that may have been billed and said nothing: each at its most.")
+    ] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV with micro-dollars instead of a table.")] = False,
 ) -> None:
     """The AI provider's cost by day, lane and model, at most 15 minutes old; by user, at most an hour old. Lanes and
@@ -68,8 +76,20 @@ def costs(
     if compare:
         _compare(operation)
         return
+    if doubtful:
+        _show(operation, as_csv=as_csv, columns=DOUBTFUL_COLUMNS, rows=_doubtful(deps, days))
+        return
     books = _books(deps, days)
     rows, columns = (_with_rest(books, deps), USER_COLUMNS) if users else (cost_rows(books), COLUMNS)
+    asof = [each.users_at if users else each.reviewed_at for each in books.values()]
+    until = f"As of {clock_text(max(filter(None, asof)))}." if any(asof) else "The guard has not added up yet."
+    _show(operation, until, as_csv=as_csv, columns=columns, rows=rows)
+
+
+def _show(
+    operation: Operation, until: str = "", *, as_csv: bool, columns: Sequence[str], rows: list[dict[str, Any]]
+) -> None:
+    """Show rows whose last column is their cost in micro-dollars."""
     if as_csv:
         writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
         writer.writeheader()
@@ -80,12 +100,23 @@ def costs(
         lines = [(*(row[name] for name in columns[:-1]), dollars(row["micros"])) for row in rows]
         console.print(table(*columns[:-1], ">dollars", rows=lines))
         console.print(f"Together {dollars(sum(row['micros'] for row in rows))}.")
-        asof = [each.users_at if users else each.reviewed_at for each in books.values()]
-        console.print(
-            f"As of {clock_text(max(filter(None, asof)))}." if any(asof) else "The guard has not added up yet."
-        )
+        if until:
+            console.print(until)
 
     operation.show({"rows": rows}, render)
+
+
+def _doubtful(deps: OperatorDeps, days: int) -> list[dict[str, Any]]:
+    """Return the legs of calls that two providers were asked about which may have been billed, and are booked at their
+    most: to compare with the providers' own pages."""
+    today = deps.clock().date()
+    found = []
+    for back in range(days):
+        day = (today - timedelta(days=back)).isoformat()
+        for stored in deps.store.jobs_tried_twice(day, DOUBTFUL_MAX):
+            legs = [leg for leg in stored.job.tried if leg.came is Came.DOUBTFUL]
+            found += [{"day": day, "job": stored.job.job_id, "model": leg.model, "micros": leg.micros} for leg in legs]
+    return found
 
 
 def _books(deps: OperatorDeps, days: int) -> dict[str, BudgetDay]:

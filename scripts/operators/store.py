@@ -34,6 +34,12 @@ NO_DOCUMENT = "there is no document"
 class OperatorStore(FirestoreStore):
     """What the functions read and write, and what only operators do."""
 
+    def jobs_tried_twice(self, day: str, limit: int) -> Found[StoredJob]:
+        """Read jobs held for on a day whose photo two providers were asked about. A read each, one if there are
+        none."""
+        query = self._jobs.where("hold.day", "==", day).where("tried", ">", []).order_by("tried").limit(limit)
+        return all_jobs(query)
+
     def get_entry(self, uid: str, entry_id: str) -> LedgerEntry | None:
         """Read one entry of a ledger. One read."""
         snapshot = self._client.get(self._ledger(uid).document(entry_id))

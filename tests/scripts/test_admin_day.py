@@ -449,3 +449,21 @@ def test_a_repair_brings_no_tokens(cloud: InProcessCloud, run: Run) -> None:
     assert run("repair", "ann", "--why", "damaged", "--yes").exit_code == 0
     refresh_credits(cloud.deps)
     assert balance(cloud) == 10
+
+
+def test_legs_that_nobody_knows_of_are_listed_at_their_most(cloud: InProcessCloud, run: Run) -> None:
+    """A provider took a photo and answered nothing, and another answered: what the first may bill for is one line."""
+    cloud.restart({"anthropic_api_key": "stand-in"})
+    cloud.configure({"providers": {"order": ["openai", "anthropic"]}, "tokens": {"welcome": 100}})
+    cloud.openai.faults.add("reply_lost", endpoint="POST /v1/chat/completions")
+    lost = classify(cloud, "photo-lost", "instant")
+    cloud.openai.faults.add("server_error", endpoint="POST /v1/chat/completions")
+    classify(cloud, "photo-refused", "instant")
+    classify(cloud, "photo-plain", "instant")
+    most = stored(cloud, f"aiJobs/{lost}")["hold"]["lineMicros"]
+    told = json.loads(run("costs", "--doubtful", "--days", "2", "--json").stdout)
+    assert told["rows"] == [{"day": "2026-11-21", "job": lost, "model": "gpt-6-luna", "micros": most}]
+    assert run("costs", "--doubtful", "--csv").stdout.splitlines() == [
+        "day,job,model,micros",
+        f"2026-11-21,{lost},gpt-6-luna,{most}",
+    ]

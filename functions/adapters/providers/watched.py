@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from functions.adapters.breaker import Breaker
 from functions.adapters.providers.anthropic import AnthropicProvider
 from functions.adapters.providers.azure import AzureProvider
 from functions.adapters.providers.openai import OpenAIProvider
-from functions.core.model.provider_outage import SUBMITTING, Door, Outage
+from functions.core.model.provider_outage import CRONS, SUBMITTING, Door, Outage
 from functions.core.model.refusals import ProviderDownError, ProviderError
 
 if TYPE_CHECKING:
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
     from functions.core.model.parsing import Completion
 
 NOTED_EVERY = timedelta(seconds=30)
-"""How often one process notes failures at one door. Those in between are counted with the next note."""
+"""How often a cron's process notes failures at its door. Those in between are counted with the next note."""
+
+CALLS_NOTED_EVERY, CALLS_APART = timedelta(minutes=2), timedelta(minutes=3)
+"""How old a note of failing calls is, anybody's, before a process writes the next, and how much older at most by
+chance: all processes meet an outage at once, and most of them have read of another's note before their own turn."""
 
 
 SLOW, SLOW_CALLS = timedelta(seconds=10), 3
@@ -181,6 +186,7 @@ class _Watch:
     def __init__(self, door: Door, records: Records) -> None:
         self._door, self._records, self._lock = door, records, Lock()
         self._unnoted = 0
+        self._apart: timedelta | None = None
         self._noted_at: datetime | None = None  # None once it has answered
         self._forgotten_at: datetime | None = None
 
@@ -207,16 +213,23 @@ class _Watch:
         return isinstance(problem, ProviderDownError) or self._door in SUBMITTING.values()
 
     def _failed(self, problem: ProviderError) -> None:
-        now = self._records.clock()
+        now, others = self._records.clock(), self._known(self._records.clock())
         with self._lock:
             self._unnoted += 1
             ours = self._noted_at
-            if ours is not None and now - ours < NOTED_EVERY:
+            notes = [at for at in (ours, others.last_at if others else None) if at is not None]
+            if notes and now - max(notes) < self._pause(others):
                 return
             failures, self._unnoted, self._noted_at = self._unnoted, 0, now
-        others = self._known(now)
         outage = Outage(failures=failures, since=now, last_at=now, trouble=problem.trouble, problem=str(problem))
         self._records.store.note_outage(self._door, outage, known=ours is not None or others is not None)
+
+    def _pause(self, others: Outage | None) -> timedelta:
+        if self._door in CRONS:
+            return NOTED_EVERY
+        if self._apart is None:
+            self._apart = CALLS_APART * random.random()  # noqa: S311  (no secret)
+        return CALLS_NOTED_EVERY + (self._apart if others else timedelta())
 
     def _answered(self) -> None:
         others = self._known(self._records.clock())

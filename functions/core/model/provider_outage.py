@@ -49,6 +49,9 @@ class Door(StrEnum):
 SUBMITTING: Mapping[Provider, Door] = {Provider.OPENAI: Door.SUBMIT, Provider.ANTHROPIC: Door.ANTHROPIC_SUBMIT}
 """The door by which each provider takes batches."""
 
+CRONS = frozenset({*SUBMITTING.values(), Door.POLL, Door.ANTHROPIC_POLL})
+"""The doors that crons are at, one process at a time."""
+
 
 class Outage(Record):
     """Failures at one door since its last success, `since` the first; `trouble` and `problem` are the last one's.
@@ -100,7 +103,7 @@ def standing(outages: Mapping[str, Outage], now: datetime) -> dict[str, Outage]:
 
 
 def _no_accident(door: str, outage: Outage, now: datetime) -> bool:
-    lasts = door != Door.INSTANT and now - outage.began >= STANDING_MIN
+    lasts = door in CRONS and now - outage.began >= STANDING_MIN
     return outage.trouble is Trouble.KEY_REFUSED or outage.failures >= FAILURES_MIN or lasts
 
 

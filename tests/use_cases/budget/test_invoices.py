@@ -5,6 +5,7 @@ follow OpenAI's guide: tiles of 512 pixels after fitting into 2,048 and 768 (gpt
 times a factor; Anthropic counts 28 pixels a token.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -227,6 +228,66 @@ BILLS = [
     Bill(ANTHROPIC, HAIKU, None, False, at_anthropic(99_000, 1_000, 0, 100), D(9_900 + 10 + 50)),
     Bill(ANTHROPIC, HAIKU, None, False, at_anthropic(99_000, 1_001, 0, 100), 49_500 + D("50.05") + 250),
 ]
+
+# the same in numbers: zone, batch, tokens by kind, and micro-dollars as added up on paper
+OF_AZURE: list[tuple[str, str | None, bool, tuple[int, ...], str]] = [  # prompt, cached, output, cache written
+    (LUNA, None, False, (1_183, 0, 230), "233.3"),
+    (LUNA, None, False, (1_183, 1_024, 230), "141.14"),
+    (LUNA, None, False, (1_183, 0, 900), "568.3"),
+    (LUNA, None, False, (1_183, 0, 1), "118.8"),
+    (LUNA, "us", False, (1_183, 0, 230), "256.63"),
+    (LUNA, "us", False, (1_183, 1_024, 230), "155.254"),
+    (LUNA, "us", False, (1_183, 0, 230, 512), "270.71"),
+    (LUNA, "eu", False, (1_183, 0, 230), "279.96"),
+    (LUNA, "eu", False, (1_183, 1_024, 230), "169.368"),
+    (LUNA, "eu", False, (2_000, 0, 10), "246"),
+    (MINI, None, False, (1_000, 0, 200), "1650"),
+    (MINI, None, False, (1_000, 400, 200), "1380"),
+    (MINI, "us", False, (1_000, 0, 200), "1815"),
+    (MINI, "us", False, (1_000, 400, 200), "1518"),
+    (MINI, None, True, (1_000, 400, 200), "690"),
+    (MINI, "us", True, (1_000, 0, 200), "907.5"),
+    (NANO, None, False, (1_100, 0, 250), "210"),
+    (NANO, None, True, (1_100, 0, 250), "105"),
+    (NANO, "us", False, (1_100, 0, 250), "231"),
+    (NANO, "eu", False, (1_100, 0, 250), "231"),
+]
+OF_ANTHROPIC: list[tuple[str | None, bool, tuple[int, int, int, int], str]] = [  # plain, read, written, output
+    (None, False, (266, 0, 0, 230), "141.6"),
+    (None, False, (1_331, 0, 0, 345), "305.6"),
+    (None, False, (976, 0, 0, 0), "97.6"),
+    (None, False, (976, 0, 0, 1), "98.1"),
+    (None, False, (100, 876, 0, 230), "133.76"),
+    (None, False, (100, 0, 876, 230), "234.5"),
+    (None, False, (50, 400, 526, 100), "124.75"),
+    (None, False, (976, 0, 0, 450), "322.6"),
+    (None, True, (976, 0, 0, 0), "48.8"),
+    (None, True, (976, 0, 0, 900), "273.8"),
+    (None, True, (266, 710, 0, 230), "74.35"),
+    (None, True, (266, 0, 710, 230), "115.175"),
+    (None, True, (1_331, 0, 0, 345), "152.8"),
+    (None, True, (1, 0, 0, 1), "0.3"),
+    ("us", False, (266, 710, 0, 230), "163.57"),
+    ("us", False, (266, 0, 710, 230), "253.385"),
+    ("us", False, (976, 0, 0, 900), "602.36"),
+    ("us", True, (976, 0, 0, 230), "116.93"),
+    ("us", True, (266, 0, 710, 230), "126.6925"),
+]
+BILLS += [
+    Bill(OPENAI, LUNA, None, False, at_azure(1_183, 0, 230), D("233.3")),
+    Bill(OPENAI, LUNA, None, True, at_azure(1_183, 0, 230), D("116.65")),
+    *(Bill(AZURE, model, zone, batch, at_azure(*tokens), D(sum_)) for model, zone, batch, tokens, sum_ in OF_AZURE),
+    *(
+        Bill(ANTHROPIC, HAIKU, zone, batch, at_anthropic(*tokens), D(sum_))
+        for zone, batch, tokens, sum_ in OF_ANTHROPIC
+    ),
+]
+
+
+def test_each_provider_has_thirty_invoices() -> None:
+    """Of each that a photo can reach."""
+    counts = Counter(bill.provider for bill in BILLS) + Counter({OPENAI: len(INVOICES)})
+    assert min(counts[provider] for provider in (OPENAI, AZURE, ANTHROPIC)) >= 30
 
 
 def usage_of(bill: Bill) -> Usage:
