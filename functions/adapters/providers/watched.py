@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 NOTED_EVERY = timedelta(seconds=30)
 """How often a cron's process notes failures at its door. Those in between are counted with the next note."""
 
-CALLS_NOTED_EVERY, CALLS_APART = timedelta(minutes=2), timedelta(minutes=3)
+CALLS_NOTED_EVERY, CALLS_APART = timedelta(minutes=4), timedelta(minutes=4)
 """How old a note of failing calls is, anybody's, before a process writes the next, and how much older at most by
 chance: all processes meet an outage at once, and most of them have read of another's note before their own turn."""
 

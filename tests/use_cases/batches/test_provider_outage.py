@@ -119,7 +119,7 @@ def test_another_process_that_meets_an_answer_ends_the_outage(cloud: InProcessCl
     cloud.openai.faults.add("refused", status=503, count=3)
     for number in range(3):
         assert not served(cloud, f"photo-no-{number}")
-        cloud.clock.advance(6 * MINUTE)
+        cloud.clock.advance(9 * MINUTE)
     assert noted(cloud)["instant"]["failures"] == 3
     cloud.restart()
     assert served(cloud, "photo-four", uid="bob")
@@ -129,7 +129,7 @@ def test_another_process_that_meets_an_answer_ends_the_outage(cloud: InProcessCl
     assert cloud.firestore.bill.snapshot()["totals"]["writes"] - before == 6
 
 
-def test_failures_within_two_minutes_are_one_note(cloud: InProcessCloud) -> None:
+def test_failures_within_minutes_are_one_note(cloud: InProcessCloud) -> None:
     """An outage under load writes little; those in between are counted with the next note, and another process whose
     settings know of a note writes none."""
     cloud.openai.faults.add("refused", status=503, count=None)
@@ -142,7 +142,7 @@ def test_failures_within_two_minutes_are_one_note(cloud: InProcessCloud) -> None
     served(cloud, "photo-of-another", uid="eve")
     assert noted(cloud)["instant"]["failures"] == 1
     cloud.deps = ours
-    cloud.clock.advance(6 * MINUTE)
+    cloud.clock.advance(9 * MINUTE)
     served(cloud, "photo-last", uid="bob")
     assert noted(cloud)["instant"]["failures"] == 3
 
