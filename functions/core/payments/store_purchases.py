@@ -40,6 +40,7 @@ class _Purchase(BaseModel):
     is_sandbox: bool = False
     price: _Price | None = None
     period_type: str = "normal"
+    ownership_type: str = "PURCHASED"
     expires_date: AwareDatetime | None = None
     billing_issues_detected_at: AwareDatetime | None = None
     unsubscribe_detected_at: AwareDatetime | None = None
@@ -62,7 +63,8 @@ def store_look(
         try:
             product, bought = _product(store_id, rules), _Purchase.model_validate(fields)
             payment = _payment(product, bought, uid)
-            if bought.period_type != "trial":  # nothing is paid for it, and nothing comes of it
+            # Nothing is paid for a trial, and somebody else has paid for what is shared in a family: it is a plan only.
+            if bought.period_type != "trial" and bought.ownership_type != "FAMILY_SHARED":
                 payments[payment.payment_id] = payment
             if in_period:
                 subscriptions[f"{Provider.REVENUECAT}:{store_id}"] = _subscription(product, bought)

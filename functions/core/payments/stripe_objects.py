@@ -76,8 +76,10 @@ def pack_payment(intent: Object, reversals: Iterable[Object]) -> Payment | None:
 
 def period_payment(invoice: Object, reversals: Iterable[Object], rules: BillingRules) -> Payment | None:
     """Return the payment of a subscription's period. All invoices of one period are one payment: a second one, as for a
-    change within it, brings nothing more. An invoice that is not paid brings nothing."""
-    uid, subscription, lines = payer_of(invoice), subscription_named(invoice), invoice["lines"]["data"]
+    change within it, brings nothing more. An invoice that is not paid brings nothing, nor does the part of a period
+    that a change is prorated for: going up and down again would bring the tokens of a period each time."""
+    uid, subscription = payer_of(invoice), subscription_named(invoice)
+    lines = [each for each in invoice["lines"]["data"] if not _prorated(each)]
     if uid is None or subscription is None or not lines:
         return None
     line = max(lines, key=lambda each: each["period"]["start"])
@@ -112,6 +114,11 @@ def subscription_of(each: Object, rules: BillingRules) -> Subscription:
 def subscription_key(name: str) -> str:
     """Return under which name a subscription is kept with its payer."""
     return payment_id(Provider.STRIPE, name)
+
+
+def _prorated(line: Object) -> bool:
+    details = (line.get("parent") or {}).get("subscription_item_details") or {}
+    return bool(details.get("proration"))
 
 
 def _sold_as(price: str, rules: BillingRules) -> Product:

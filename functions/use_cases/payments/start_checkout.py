@@ -8,6 +8,7 @@ from functions.core.config.billing import ProductName
 from functions.core.payments.checkouts import checkout_for, require_same_checkout, session_asked, sold_on_the_web
 from functions.core.payments.refusals import PurchaseNotHere
 from functions.core.shared.records import Request, RequestId
+from functions.use_cases.payments.payers import wallet_of
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -21,7 +22,7 @@ class StartCheckout(Request):
 
 
 def start_checkout(request: StartCheckout, uid: str, deps: Deps) -> dict[str, Any]:
-    """Return the `url` of the page, and the `checkoutId` that it comes back with. A read and two writes.
+    """Return the `url` of the page, and the `checkoutId` that it comes back with. Two reads and two writes.
 
     Raises:
         PurchaseNotHere, UnknownProduct, AlreadySubscribed: see `core.payments.checkouts.sold_on_the_web`.
@@ -33,6 +34,7 @@ def start_checkout(request: StartCheckout, uid: str, deps: Deps) -> dict[str, An
     product = sold_on_the_web(request.product, rules, billing.held(rules.grace_days, now))
     if deps.stripe is None:
         raise PurchaseNotHere("This is not sold here.", sellOn=[each.value for each in rules.sell_on])
+    wallet_of(uid, deps)
     wanted = checkout_for(uid, request.request_id, product, now)
     checkout = deps.store.open_checkout(wanted)
     require_same_checkout(checkout, wanted, now)

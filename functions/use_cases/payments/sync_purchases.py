@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.core.refresh.refresh import credit_due
 from functions.core.shared.records import JobId, Request
+from functions.use_cases.payments.payers import wallet_of
 from functions.use_cases.payments.reconciler import reconcile_stores
 from functions.use_cases.payments.stripe_looks import reconcile_object
 
 if TYPE_CHECKING:
-    from functions.core.wallet.ledger import Wallet
     from functions.wiring import Deps
 
 
@@ -23,7 +22,7 @@ class SyncPurchases(Request):
 def sync_purchases(request: SyncPurchases, uid: str, deps: Deps) -> dict[str, Any]:
     """Return `balance`, `purchased`, `owed` and `plan` after a look at the provider. It also claims what was bought
     before the caller's first visit. Somebody else's checkout changes nothing. Raises BillingUnavailable."""
-    _wallet(uid, deps)
+    wallet_of(uid, deps)
     if request.checkout_id is None:
         if deps.revenuecat is not None:
             reconcile_stores(uid, deps.revenuecat, deps)
@@ -31,12 +30,4 @@ def sync_purchases(request: SyncPurchases, uid: str, deps: Deps) -> dict[str, An
         checkout = deps.store.get_checkout(request.checkout_id)
         if checkout is not None and checkout.uid == uid and checkout.session is not None:
             reconcile_object(checkout.session, deps.stripe, deps)
-    return _wallet(uid, deps).as_json(include={"balance", "purchased", "owed", "plan"})
-
-
-def _wallet(uid: str, deps: Deps) -> Wallet:
-    """Return the caller's wallet, which is opened if there is none."""
-    runtime, now = deps.runtime(), deps.clock()
-    return deps.store.get_wallet(uid) or deps.store.open_wallet(
-        uid, lambda stored: credit_due(stored, uid, runtime, now)
-    )
+    return wallet_of(uid, deps).as_json(include={"balance", "purchased", "owed", "plan"})

@@ -87,9 +87,10 @@ def test_what_has_become_of_a_subscription(changes: dict[str, Any], status: str,
     assert back == ([Stage.TAKEN] if status == "ended" else [])
 
 
-def test_a_trial_brings_the_plan_and_no_tokens() -> None:
-    """Nothing is paid for it."""
-    found = look(plans={"pro:monthly": plan(period_type="trial")})
+@pytest.mark.parametrize("unpaid", [{"period_type": "trial"}, {"ownership_type": "FAMILY_SHARED"}])
+def test_a_trial_and_a_familys_plan_bring_no_tokens(unpaid: dict[str, str]) -> None:
+    """The user has paid nothing for it."""
+    found = look(plans={"pro:monthly": plan(**unpaid)})
     assert (found.payments, len(found.subscriptions)) == ((), 1)
 
 

@@ -108,6 +108,16 @@ def test_an_invoice_of_something_else_is_no_period(other: dict[str, Any]) -> Non
     assert period_payment(invoice(**other), (), RULES) is None
 
 
+def test_a_part_of_a_period_brings_nothing() -> None:
+    """A change of plan that is prorated is no period: neither alone nor beside one."""
+    price = {"price_details": {"price": "price_2"}}
+    part = {"parent": {"subscription_item_details": {"proration": True}}, "period": {"start": 1_500}, "pricing": price}
+    assert period_payment(invoice(lines={"data": [part]}), (), RULES) is None
+    both = period_payment(invoice(lines={"data": [*invoice()["lines"]["data"], part]}), (), RULES)
+    assert both is not None
+    assert both.payment_id == "stripe:sub_1:1000"
+
+
 @pytest.mark.parametrize(
     ("changes", "status", "end", "renews"),
     [

@@ -225,6 +225,12 @@ def test_one_key_opens_one_page(shop: Shop) -> None:
         shop.start(key="the-same-key")
 
 
+def test_whoever_buys_before_anything_else_has_a_wallet(shop: Shop) -> None:
+    """It is opened with the checkout, so the purchase waits for nobody."""
+    shop.buy(uid="bob")
+    assert (shop.bought("bob"), shop.wallet("bob")["balance"]) == ([("buy", 100)], 110)
+
+
 def test_a_key_whose_page_would_be_another_is_refused(shop: Shop) -> None:
     """The shop's own page has moved between two calls: Stripe has another content under the key."""
     shop.start(key="the-same-key")
