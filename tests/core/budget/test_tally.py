@@ -23,6 +23,17 @@ def test_a_wait_falls_into_the_bucket_that_ends_above_it(seconds: float, bucket:
     assert tally.of_wait(timedelta(seconds=seconds)) == {f"wait:{bucket}": 1}
 
 
+def test_answers_are_counted_by_model_prompt_and_category() -> None:
+    """Of both lanes together; nothing else in a tally is one."""
+    dry, wet = (dict(tally.of_answer("v3", category)) for category in ("Dry Waste", "Wet Waste"))
+    counted: Tally = {"instant": {"a": {**dry, **wet, "done": 2}}, "batch": {"a": dry, "b": {"failed:X": 2, **wet}}}
+    assert tally.answers(counted) == {
+        "a": {"v3": {"Dry Waste": 2, "Wet Waste": 1}},
+        "b": {"v3": {"Wet Waste": 1}},
+    }
+    assert tally.answers({}) == {}
+
+
 def test_quantiles_come_from_the_buckets() -> None:
     """Of 10 jobs, 5 within 2 s, 4 more within 4 s and one later: the median is 2, nine tenths are 4."""
     counters = {"wait:2": 5, "wait:4": 4, "wait:12": 1, "done": 10}

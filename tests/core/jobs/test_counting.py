@@ -45,6 +45,10 @@ def test_a_call_that_begins_is_counted_with_its_hold() -> None:
         ({"status": Status.DONE, "usage": USAGE}, {"done": 1, "wait:4": 1, **TOKENS}),
         ({"status": Status.DONE}, {"done": 1, "wait:4": 1}),
         (
+            {"status": Status.DONE, "result": {"promptVersion": "p", "category": "Dry Waste"}},
+            {"done": 1, "wait:4": 1, "answer:p:Dry Waste": 1},
+        ),
+        (
             {"status": Status.FAILED, "error": JobError(code=Failure.ANSWER_UNUSABLE, message=""), "usage": USAGE},
             {"failed:ANSWER_UNUSABLE": 1, "wait:4": 1, **TOKENS},
         ),
