@@ -98,6 +98,15 @@ class Stripe:
         """Read a customer's subscriptions, those too that have ended. Raises BillingUnavailable."""
         return self._listed(self._v1.subscriptions, {"customer": customer, "status": "all"})
 
+    def end_subscription(self, subscription_id: str) -> None:
+        """Cancel a subscription now, unless it has ended; nothing more is charged. Raises BillingUnavailable."""
+        with _translated():
+            try:
+                self._v1.subscriptions.cancel(subscription_id)
+            except stripe.InvalidRequestError as error:
+                if error.code != "resource_missing":
+                    raise
+
     def newest_invoice(self, subscription_id: str) -> dict[str, Any] | None:
         """Read the newest paid invoice of a subscription. Raises BillingUnavailable."""
         paid = {"subscription": subscription_id, "status": "paid", "limit": 1}

@@ -20,9 +20,10 @@ from functions.core.payments.checkouts import looked_at
 from functions.core.payments.hints import hint_of
 from functions.core.payments.payments import Provider
 from functions.core.payments.refusals import BillingUnavailable
+from functions.core.shared.errors import AccountDeleted
 from functions.core.shared.time_limits import RUN_TIME
 from functions.use_cases.payments.reconciler import reconcile_stores
-from functions.use_cases.payments.stripe_looks import reconcile_object, reconcile_plans
+from functions.use_cases.payments.stripe_looks import end_plans, reconcile_object, reconcile_plans
 from functions.use_cases.shared.set_aside import postpone_damaged, report_item
 
 if TYPE_CHECKING:
@@ -107,11 +108,20 @@ class _Run:
     def _look_at_payer(self, stored: StoredBilling) -> None:
         deps, known = self._deps, stored.billing
         first: StoredBilling | None = stored
+        if deps.stripe is not None and self._has_left(stored.uid):
+            end_plans(stored, deps.stripe)
         if known.customer is not None and deps.stripe is not None:
             reconcile_plans(stored, deps.stripe, deps)
             first = None
         if Provider.REVENUECAT in known.shown and deps.revenuecat is not None:
             reconcile_stores(stored.uid, deps.revenuecat, deps, stored=first)
+
+    def _has_left(self, uid: str) -> bool:
+        try:
+            self._deps.store.get_wallet(uid)
+        except AccountDeleted:
+            return True
+        return False
 
     def take(self, what: str, look: Callable[[], object], name: str) -> bool:
         """Look at one thing, unless time is up or several in a row have failed. What goes wrong stays with it."""

@@ -22,6 +22,7 @@ from functions.core.payments.stripe_objects import (
     subscription_named,
     subscription_of,
 )
+from functions.core.payments.subscriptions import Status
 from functions.use_cases.payments.reconciler import reconcile
 
 if TYPE_CHECKING:
@@ -84,6 +85,13 @@ def reconcile_plans(stored: StoredBilling, stripe: Stripe, deps: Deps) -> None:
         )
 
     reconcile(stored.uid, look_at, deps, stored)
+
+
+def end_plans(stored: StoredBilling, stripe: Stripe) -> None:
+    """Cancel what a payer who has deleted the account would still be charged for. Raises BillingUnavailable."""
+    for name, each in stored.billing.subscriptions.items():
+        if each.provider == Provider.STRIPE and each.status != Status.ENDED:
+            stripe.end_subscription(name.partition(":")[2])
 
 
 def _followed(object_id: str, stripe: Stripe) -> Followed | None:

@@ -10,6 +10,7 @@ import pytest
 from functions.core.payments.refusals import AlreadySubscribed, BillingUnavailable, PurchaseNotHere, UnknownProduct
 from functions.core.shared.errors import EcolaneError, KeyReused
 from functions.use_cases.payments.stripe_webhook import stripe_webhook
+from functions.use_cases.privacy.delete_account import DeleteAccount, delete_account
 from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from localcloud.standins.deliveries import signature
 from scripts.inprocess import SHOP_SECRET
@@ -171,9 +172,9 @@ def test_a_plan_goes_on_without_any_event() -> None:
     shop.cloud.firestore.bill.reset()
     assert shop.later()["payers"] == 1
     totals = shop.cloud.firestore.bill.reset()["totals"]
-    # A read for when the cron last ran, one for no checkouts, and one for the payer; the config is three. A write is
-    # the run's own record.
-    assert (totals["reads"], totals["writes"]) == (6, 2)
+    # A read for when the cron last ran, one for no checkouts, and two for the payer, who may have left; the config is
+    # three. A write is the run's own record.
+    assert (totals["reads"], totals["writes"]) == (7, 2)
     for _ in range(29):
         shop.later(days=1)
     assert shop.bought() == [("period", 100), ("period", 100)]
@@ -229,6 +230,42 @@ def test_whoever_buys_before_anything_else_has_a_wallet(shop: Shop) -> None:
     """It is opened with the checkout, so the purchase waits for nobody."""
     shop.buy(uid="bob")
     assert (shop.bought("bob"), shop.wallet("bob")["balance"]) == ([("buy", 100)], 110)
+
+
+def test_nothing_is_given_to_whoever_has_deleted_the_account() -> None:
+    """What was paid by then waits, and operators are told; a refund of before takes nothing from a closed wallet."""
+    shop = opened()
+    intent = shop.buy()["payment_intent"]
+    url = shop.start()["url"]
+    delete_account(DeleteAccount(confirm="DELETE"), "ann", shop.cloud.deps)
+    closed = shop.wallet()
+    shop.cloud.stripe.pay(url.rpartition("/")[2])
+    shop.client.refunds.create({"payment_intent": intent})
+    shop.tick()
+    for _ in range(2):
+        shop.later(days=1)
+    assert (shop.wallet(), shop.bought()) == (closed, [("buy", 100)])
+    assert len(alerts(shop.cloud, "payment_waits")) == 1
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_whoever_has_deleted_the_account_is_charged_no_more(*, ended: bool) -> None:
+    """The plan is cancelled at Stripe by the next look, within a day, unless it was already; the closed wallet stays as
+    it is."""
+    shop = opened()
+    subscription = shop.buy("pro_month")["subscription"]
+    if ended:
+        shop.hear(deaf=True)
+        shop.client.subscriptions.cancel(subscription)
+    delete_account(DeleteAccount(confirm="DELETE"), "ann", shop.cloud.deps)
+    closed = shop.wallet()
+    for _ in range(2):
+        shop.later(days=1)
+    assert shop.client.subscriptions.retrieve(subscription).status == "canceled"
+    for _ in range(35):
+        shop.later(days=1)
+    assert len(shop.client.invoices.list().data) == 1
+    assert shop.wallet() == closed
 
 
 def test_a_key_whose_page_would_be_another_is_refused(shop: Shop) -> None:
