@@ -22,6 +22,7 @@ from scripts.operators import (
     leaving,
     plans,
     prices,
+    providers,
     repair,
     rollouts,
     settings,
@@ -48,6 +49,7 @@ LOOKS: tuple[Callable[..., None], ...] = (
     stories.job,
     cache.cache,
     prices.prices,
+    providers.providers,
     prices.simulate_price,
 )
 CHANGES: tuple[Callable[..., None], ...] = (

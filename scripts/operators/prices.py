@@ -20,7 +20,7 @@ from functions.core.model.prices import RETIRES
 from functions.core.model.usage import ModelPrice, UnknownPriceError
 from functions.core.shared.lanes import Lane
 from functions.core.shared.providers import split
-from functions.use_cases.rollouts.serving import models_asked
+from functions.use_cases.rollouts.serving import models_asked, other_models
 from scripts.operators.printing import changes_table, dollars, table
 from scripts.operators.session import AsJson, Operation, OperatorDeps, command, looking
 from scripts.operators.settings import assigned
@@ -42,7 +42,8 @@ def prices(
     docs/operations.md shows how to name a price.
     """
     deps = operation.deps
-    names = sorted(models_asked(deps) | {each.name for each in deps.runtime().model.prices})
+    others = {name for batch in (False, True) for name in other_models(deps, batch=batch)}
+    names = sorted(models_asked(deps) | others | {each.name for each in deps.runtime().model.prices})
     rows = [row for name in names for lane in Lane for row in _dated(name, lane, deps, days)]
     stops = {name: f"{RETIRES[undated(name)]}" for name in names if undated(name) in RETIRES}
 

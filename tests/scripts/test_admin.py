@@ -494,6 +494,7 @@ def test_every_look_is_json_and_a_screen(cloud: InProcessCloud, run: Run) -> Non
         ("config", "get"),
         ("config", "history"),
         ("prices",),
+        ("providers",),
         ("simulate-price",),
         ("simulate-price", "--set", "tokens.batchPrice=2", "--free", "500"),
     ]

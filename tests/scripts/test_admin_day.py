@@ -467,3 +467,25 @@ def test_legs_that_nobody_knows_of_are_listed_at_their_most(cloud: InProcessClou
         "day,job,model,micros",
         f"2026-11-21,{lost},gpt-6-luna,{most}",
     ]
+
+
+def test_who_answers_how_well_and_at_what_price(cloud: InProcessCloud, run: Run) -> None:
+    """Each model's share of its lane, the legs that came to nothing, what a photo cost, and who is known to fail."""
+    cloud.restart({"anthropic_api_key": "stand-in"})
+    cloud.configure({"providers": {"order": ["openai", "anthropic"]}, "tokens": {"welcome": 100}})
+    for number in range(3):
+        classify(cloud, f"photo-one-{number}", "instant")
+    cloud.openai.faults.add("refused", status=401, endpoint="POST /v1/chat/completions", count=None)
+    classify(cloud, "photo-two", "instant")
+    guard_budget(cloud.deps)
+    told = json.loads(run("providers", "--json").stdout)
+    assert told["orders"] == {"instant": ["openai", "anthropic"], "batch": ["openai"]}
+    haiku, luna = told["models"]
+    assert [(each["share"], each["answered"], each["down"]) for each in (haiku, luna)] == [(25, 1, 0), (75, 3, 1)]
+    assert luna["micros"] // 3 == luna["each"]
+    assert [(each["door"], each["problem"].partition(",")[0]) for each in told["outages"]] == [
+        ("instant", "status 401")
+    ]
+    shown = run("providers").stdout
+    assert "instant: OpenAI, then Anthropic" in shown
+    assert "instant photos that go to OpenAI fail" in shown
