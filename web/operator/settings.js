@@ -8,6 +8,10 @@ const SECTIONS = { tokens: "Tokens", plans: "Plans", images: "Photos", instant: 
 
 /** Returns what is stored in a field by its dotted name; null for a default. */
 export const storedAt = (config, field) => field.split(".").reduce((part, name) => part?.[name], config) ?? null;
+
+/** A default as far as it is read at a glance: a list of products is long. */
+const brief = (value) => (said(value).length > 60 ? `${said(value).slice(0, 60)}…` : said(value));
+
 export const said = (value) => (value === null ? "default" : typeof value === "string" ? value : JSON.stringify(value));
 
 /** Returns {tokens: {welcome: 12}} for [["tokens.welcome", 12]]. */
@@ -115,8 +119,8 @@ function Field({ of, now, edited, value, edit }) {
       <span class="cut">${field}</span>
       ${options
         ? html`<select value=${text} onChange=${change}><option value="">default</option>${options.map((each) => html`<option key=${each} value=${each}>${each}</option>`)}</select>`
-        : html`<input type="text" inputmode=${type === "integer" ? "numeric" : undefined} value=${text} placeholder=${said(of.default)} aria-invalid=${wrong} onChange=${change} />`}
-      <span class=${wrong ? "bad" : "quiet"}>${wrong ? "This is no value of this field." : `${range}default ${said(of.default)}`}</span>
+        : html`<input type="text" inputmode=${type === "integer" ? "numeric" : undefined} value=${text} placeholder=${brief(of.default)} aria-invalid=${wrong} onChange=${change} />`}
+      <span class=${wrong ? "bad" : "quiet wraps"}>${wrong ? "This is no value of this field." : `${range}default ${brief(of.default)}`}</span>
     </label>
   `;
 }
