@@ -47,6 +47,13 @@ def test_three_times_as_many_photos_begin_and_fewer_go_on(times: float, begins: 
     assert found[Metric.DEMAND].text == f"{20 * times:.0f} photos in an hour, usually about 20."
 
 
+def test_hours_that_vary_by_themselves_begin_nothing() -> None:
+    """Five times as many, where half as many again is usual: it would go on with an episode, and begins none."""
+    varied = tuple(each.model_copy(update={"spread": 0.5}) for each in usual().demand)
+    found = unusual(usual().model_copy(update={"demand": varied}), hour(photos=100))
+    assert found[Metric.DEMAND].begins is False
+
+
 def test_a_night_alarms_nobody() -> None:
     """Twice of little is little: it takes half of what a mean hour brings."""
     quiet = usual().model_copy(

@@ -1,5 +1,6 @@
 """What is usual for a day, and from when on that is known."""
 
+import math
 from datetime import date, timedelta
 
 import pytest
@@ -56,6 +57,15 @@ def test_an_hour_is_usual_as_on_the_same_weekday() -> None:
     assert found.spend[12].expected == pytest.approx(100 * found.demand[12].expected, rel=0.01)
     assert {each.spread for each in found.demand} == {0.05}
     assert abs(found.demand[0].middle) < 0.05
+
+
+def test_a_day_is_measured_by_the_others_of_its_weekday() -> None:
+    """Ten, ten and forty on each: a ten is against the middle of ten and forty."""
+    days = {(TODAY - timedelta(days=back)).isoformat(): day(40 if back > 14 else 10) for back in range(1, 22)}
+    found = usual_day(DayNotes(days=days), TODAY)
+    assert found is not None
+    assert found.demand[0].expected == 10
+    assert found.demand[0].middle == pytest.approx(math.log(11 / 26), abs=0.001)
 
 
 def test_failures_are_a_share_and_waits_are_seconds() -> None:

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from functions.core.insights.usage_day import UsageDay
 from functions.use_cases.insights.plan_ahead import plan_ahead
 from functions.use_cases.insights.unusual import unusual_now
@@ -60,6 +62,32 @@ def test_a_spike_is_told_within_the_hour_and_is_over_after_it() -> None:
     an_hour(cloud, 6)
     assert len(told(cloud)) == 1
     an_hour(cloud, 0)
+    assert told(cloud) == {"demand_unusual-2026-11-21": False}
+
+
+def test_an_episode_goes_on_while_it_is_still_unusual() -> None:
+    """Twice as many begin nothing, and keep open what has begun."""
+    cloud = a_cloud()
+    guard_budget(cloud.deps)
+    an_hour(cloud, 6)
+    an_hour(cloud, 1)
+    assert told(cloud) == {"demand_unusual-2026-11-21": True}
+
+
+def test_a_look_that_fails_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody has looked at is not over; the next look says so."""
+    cloud = a_cloud()
+    guard_budget(cloud.deps)
+    an_hour(cloud, 6)
+
+    def fails(*_: object) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("functions.use_cases.operations.guard_budget.unusual_now", fails)
+        an_hour(cloud, 0)
+        assert told(cloud) == {"demand_unusual-2026-11-21": True}
+    guard_budget(cloud.deps)
     assert told(cloud) == {"demand_unusual-2026-11-21": False}
 
 
