@@ -10,10 +10,19 @@ from functions.deploy.options import BATCHES, CALL, ERASER, EXPORT, GUARD, OPERA
 from functions.deploy.shop import params as shop
 from functions.edge.callables import Answer, Call, connect_firebase, on_call, serve_call
 from functions.edge.crons import Tick, on_schedule, run_cron
+from functions.edge.parts import serve_parts
 from functions.edge.webhooks import on_webhook, serve_webhook
 
 connect_firebase()
 params.provide_threads()
+
+
+@on_call(**CALL)
+def get_home(call: Call) -> Answer:
+    """Show what an app's first screen needs: balance, prices, open jobs, messages."""
+    from functions.use_cases.jobs.get_home import get_home as use_case
+
+    return serve_parts(call, use_case)
 
 
 @on_call(**CALL)

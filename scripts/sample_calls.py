@@ -22,6 +22,7 @@ def sample_calls(uid: str, job_id: str = NO_JOB) -> dict[str, dict[str, Any]]:
     device = {"deviceId": f"device-{uid}"}
     job = {"jobId": job_id}
     calls: dict[str, dict[str, Any]] = {
+        "get_home": {},
         "quote": {},
         "classify_image": {"requestId": "sample-one", **image, "mode": "instant", "maxTokens": 5},
         "classify_images": {"images": [{"requestId": "sample-many", **image}], "maxTokens": 5},

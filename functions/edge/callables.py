@@ -101,11 +101,11 @@ def serve_call(call: Call, handle: Callable[[R, str, Deps], Answer]) -> Answer:
         try:
             return handle(request, call.uid, deps)
         except Exception as error:
-            _report_damage(error, deps)
+            report_damage(error, deps)
             raise
 
 
-def _report_damage(error: Exception, deps: Deps) -> None:
+def report_damage(error: Exception, deps: Deps) -> None:
     """Report a damaged document to operators, and raise DataDamaged for the caller. Other errors are not looked at."""
     from functions.adapters.firestore import DamagedDocumentError
     from functions.use_cases.shared.set_aside import report_damaged

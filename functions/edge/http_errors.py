@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
+from typing import Any
 
 from firebase_functions.https_fn import FunctionsErrorCode, HttpsError
 from flask import Response, jsonify
@@ -78,28 +79,38 @@ def errors_to_https(function: str) -> Iterator[None]:
     with log.serving(function), arriving():
         try:
             yield
-        except errors.EcolaneError as error:
-            log.info(log.Event.CALL_REFUSED, reason=error.reason)
-            raise _https_error(error) from error
         except Exception as error:
-            from functions.adapters.transient_errors import will_pass
-
-            if will_pass(error):
-                log.warning(log.Event.STORE_UNAVAILABLE, stack_trace=traceback.format_exc())
-                message = "Our store did not answer. Nothing was lost; try again with the same requestId."
-                raise _https_error(errors.StoreUnavailable(message, retryAfter=STORE_RETRY_SECONDS)) from error
-            report(log.Event.CALL_CRASHED, error)
-            message = "Something went wrong on our side. Nothing was lost; try again with the same requestId."
-            raise HttpsError(FunctionsErrorCode.INTERNAL, message, {"reason": "INTERNAL"}) from error
+            raise https_error(error) from error
 
 
-def _https_error(error: errors.EcolaneError) -> HttpsError:
+def https_error(error: Exception) -> HttpsError:
+    """Return what the caller is told of an error that was just caught, and log it."""
+    if isinstance(error, errors.EcolaneError):
+        log.info(log.Event.CALL_REFUSED, reason=error.reason)
+        return _refusal(error)
+    from functions.adapters.transient_errors import will_pass
+
+    if will_pass(error):
+        log.warning(log.Event.STORE_UNAVAILABLE, stack_trace=traceback.format_exc())
+        message = "Our store did not answer. Nothing was lost; try again with the same requestId."
+        return _refusal(errors.StoreUnavailable(message, retryAfter=STORE_RETRY_SECONDS))
+    report(log.Event.CALL_CRASHED, error)
+    message = "Something went wrong on our side. Nothing was lost; try again with the same requestId."
+    return HttpsError(FunctionsErrorCode.INTERNAL, message, {"reason": "INTERNAL"})
+
+
+def _refusal(error: errors.EcolaneError) -> HttpsError:
     return HttpsError(CODES[type(error)], error.message, {"reason": error.reason, **error.details})
 
 
-def https_response(error: HttpsError) -> Response:
+def error_body(error: HttpsError) -> dict[str, Any]:
     """Return an error as the protocol of callables has it."""
-    response = jsonify(error={"status": error.code.name, "message": error.message, "details": error.details})
+    return {"status": error.code.name, "message": error.message, "details": error.details}
+
+
+def https_response(error: HttpsError) -> Response:
+    """Return an error as the answer of a call."""
+    response = jsonify(error=error_body(error))
     response.status_code = STATUS[error.code]
     return response
 
