@@ -10,6 +10,7 @@ from typing import Any
 from firebase_functions import params
 
 from functions.deploy import params as deployed
+from functions.deploy import providers
 from functions.deploy.shop import params as shop
 from localcloud.cloud import CloudSettings, LocalCloud
 from localcloud.suite_cloud import cloud_of
@@ -44,7 +45,7 @@ def ecolane_settings(**changes: Any) -> CloudSettings:
 
 def deploy_params(**values: str) -> tuple[dict[str, str], dict[str, str]]:
     """Return the params of a deploy and its secrets, by name: `values`, else the defaults, and "none" for secrets."""
-    declared = [*vars(deployed).values(), *vars(shop).values()]
+    declared = [each for module in (deployed, providers, shop) for each in vars(module).values()]
     plain = {param.name: _default(param) for param in declared if isinstance(param, params.Param)}
     hidden = [param.name for param in declared if isinstance(param, params.SecretParam | shop.ShopSecret)]
     return {**plain, **{name: values[name] for name in values.keys() & plain}}, {

@@ -29,6 +29,7 @@ from functions.deploy.shop import params as shop
 from localcloud.serving import HOST, free_port, unhurried
 from localcloud.up import USUAL_PORTS
 from scripts.contents import declared
+from scripts.ecolane_cloud import deploy_params
 from scripts.schedule_plan import SCALABLE
 
 ROOT = Path(__file__).parents[2]
@@ -117,6 +118,14 @@ def test_the_emulators_ask_for_nothing() -> None:
     assert settings_in(".env.demo-ecolane") == settings_in(".env.example") | stand_ins
     secrets = {param["name"] for param in discovered()["params"] if param["type"] == "secret"}
     assert settings_in(".secret.local.example").keys() == secrets | SHOP_SECRETS
+
+
+def test_the_local_cloud_knows_every_param() -> None:
+    """Google's emulators get what a deploy would be asked for, with the addresses of the stand-ins in it."""
+    asked = {param["name"]: param["type"] == "secret" for param in discovered()["params"]}
+    plain, secrets = deploy_params()
+    assert set(plain) == {name for name, secret in asked.items() if not secret}
+    assert set(secrets) == {name for name, secret in asked.items() if secret} | SHOP_SECRETS
 
 
 def test_every_emulator_has_its_usual_port() -> None:
