@@ -89,6 +89,7 @@ def test_operators_see_every_cron_in_one_of_four_states() -> None:
         "guard_rollouts": "never",
         "plan_ahead": "never",
         "reconcile_billing": "never",
+        "erase_accounts": "never",
     }
     assert rows["submit_batches"]["finishedAt"] == "2026-11-21T11:59:00Z"
     assert rows["submit_batches"]["durationMs"] == 5

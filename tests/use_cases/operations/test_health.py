@@ -155,5 +155,5 @@ def test_a_batch_that_openai_keeps_for_hours_is_told_with_its_own_count(cloud: I
             poll_batches(cloud.deps)
     guard_budget(cloud.deps)
     (told,) = [each for each in stats(cloud)["alerts"] if each["kind"] == "batch_slow"]
-    assert f"{batch.id} since 2026-11-21 12:00 UTC (in_progress, 1 of 1 photos answered)" in told["text"]
+    assert f"{batch.id} at OpenAI since 2026-11-21 12:00 UTC (in_progress, 1 of 1 photos answered)" in told["text"]
     assert told["open"]
