@@ -13,13 +13,14 @@ from functions.core.jobs.jobs import FINAL, job_view
 from functions.core.shared.records import Request
 from functions.core.shared.utc_days import day_of
 from functions.use_cases.jobs.quoting import quoted
+from functions.use_cases.payments.shown import shown_billing
 from functions.use_cases.wallet.shown import contacted, shown_wallet
 
 if TYPE_CHECKING:
     from functions.core.wallet.ledger import Wallet
     from functions.wiring import Deps
 
-Part = Literal["balance", "quote", "jobs", "messages"]
+Part = Literal["balance", "quote", "jobs", "purchases", "messages"]
 
 NEWEST_JOBS = 20
 
@@ -32,7 +33,8 @@ class GetHome(Request):
 
 def get_home(request: GetHome, uid: str, deps: Deps) -> Mapping[str, Callable[[], Any]]:
     """Return what makes each part: `balance` as `get_wallet` shows it; `quote`; the `jobs` among the newest 20 that are
-    not over; and `messages`, each with its `code`. The wallet is read once for all of them."""
+    not over; `purchases` as `get_billing` shows them; and `messages`, each with its `code`. The wallet is read once for all
+    of them."""
 
     @cache
     def wallet() -> Wallet:
@@ -46,6 +48,7 @@ def get_home(request: GetHome, uid: str, deps: Deps) -> Mapping[str, Callable[[]
         "balance": lambda: shown_wallet(wallet(), deps),
         "quote": prices,
         "jobs": lambda: _open_jobs(uid, deps),
+        "purchases": lambda: shown_billing(deps.store.look_at_billing(uid).billing, wallet(), deps),
         "messages": lambda: _messages(wallet(), prices(), deps),
     }
     return {name: made[name] for name in request.parts or made}

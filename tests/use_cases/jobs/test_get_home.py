@@ -9,7 +9,7 @@ from scripts.inprocess import InProcessCloud
 from tests.steps import classify, enqueue, statement
 from tests.wire import Wire, content, id_token, new_wire
 
-ALL = {"balance", "quote", "jobs", "messages"}
+ALL = {"balance", "quote", "jobs", "billing", "messages"}
 
 
 @pytest.fixture
@@ -38,6 +38,7 @@ def test_it_shows_what_the_other_calls_show(wire: Wire) -> None:
     waiting = enqueue(wire.cloud, "ann", 2)
     shown = home(wire)
     assert (shown["balance"], shown["quote"]) == (other(wire, "get_wallet"), other(wire, "quote"))
+    assert shown["billing"] == other(wire, "get_billing")
     assert sorted(each["jobId"] for each in shown["jobs"]) == sorted(waiting)
 
 
@@ -49,11 +50,11 @@ def test_parts_can_be_chosen(wire: Wire) -> None:
 
 
 def test_the_wallet_is_read_once(wire: Wire) -> None:
-    """A read for it, and one for the jobs."""
+    """A read for it, one for the payer, and one for the jobs."""
     home(wire)
     wire.cloud.firestore.bill.reset()
     home(wire)
-    assert wire.cloud.firestore.bill.reset()["totals"]["reads"] == 2
+    assert wire.cloud.firestore.bill.reset()["totals"]["reads"] == 3
 
 
 def test_messages_say_what_the_user_can_do(wire: Wire) -> None:
@@ -85,9 +86,12 @@ def test_damage_costs_the_parts_that_need_what_is_damaged(wire: Wire) -> None:
     waiting = enqueue(wire.cloud, "ann")
     wire.cloud.client.document("users/ann/wallet/main").update({"balance": "ten"})
     shown = home(wire)
-    assert {name: shown[name]["error"]["details"]["reason"] for name in ("balance", "quote", "messages")} == {
+    assert {
+        name: shown[name]["error"]["details"]["reason"] for name in ("balance", "quote", "billing", "messages")
+    } == {
         "balance": "DATA_DAMAGED",
         "quote": "DATA_DAMAGED",
+        "billing": "DATA_DAMAGED",
         "messages": "DATA_DAMAGED",
     }
     assert [each["jobId"] for each in shown["jobs"]] == waiting
