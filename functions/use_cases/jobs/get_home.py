@@ -33,8 +33,8 @@ class GetHome(Request):
 
 def get_home(request: GetHome, uid: str, deps: Deps) -> Mapping[str, Callable[[], Any]]:
     """Return what makes each part: `balance` as `get_wallet` shows it; `quote`; the `jobs` among the newest 20 that are
-    not over; `purchases` as `get_billing` shows them; and `messages`, each with its `code`. The wallet is read once for all
-    of them."""
+    not over; `purchases` as `get_billing` shows them; and `messages`, each with its `code`. The wallet is read once
+    for all of them."""
 
     @cache
     def wallet() -> Wallet:
