@@ -90,3 +90,10 @@ def test_what_the_tally_counts_stands_among_the_outcomes() -> None:
         {"done": 2, "costMicros": 90},
         {"done": 2, "input": 700},
     )
+
+
+def test_the_jobs_that_are_left_are_told() -> None:
+    """By which results are known to be ours."""
+    manifest = BatchManifest([member(job_id="one").to_line(), member(job_id="two").to_line()])
+    manifest.take("one")
+    assert list(manifest.job_ids()) == ["two"]
