@@ -42,7 +42,7 @@ class Marks:
         number = str(10**10 + int(digest[:8], 16))
         self.known |= {digest[:32]: where, number: where}
         yield from (made, f"users/{self.uid}/uploads/{made}.jpg", f"de-{made}", digest[:32])
-        yield from (f"7-{digest[:32]}", f"seq-{number}", f"{made}@example.org", f"+{number}")
+        yield from (f"7-{digest[:32]}", f"seq-{number}", f"entries:{number}", f"{made}@example.org", f"+{number}")
 
     def found_in(self, text: str) -> dict[str, str]:
         """Return the marks in a text, with where they come from."""

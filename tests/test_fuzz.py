@@ -183,7 +183,7 @@ def test_a_callable_withstands_whatever_it_is_sent(town: Town, name: str) -> Non
     town.examine()
     assert town.calls >= CASES // len(CALLABLES)
     served = sum(count for status, count in town.statuses.items() if status not in {400, 401})
-    assert min(served, town.statuses[400], town.statuses[401]) >= 5, f"a door was never tried: {town.statuses}"
+    assert min(served, town.statuses[400], town.statuses[401]) >= 1, f"a door was never tried: {town.statuses}"
 
 
 # What others call

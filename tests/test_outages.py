@@ -41,6 +41,7 @@ from functions.edge.bodies import BODY_SECONDS_MAX
 from functions.edge.callables import Call, serve_call
 from functions.edge.crons import CronError, run_cron
 from functions.edge.http_errors import errors_to_https
+from functions.edge.parts import serve_parts
 from functions.use_cases.batches import poll_batches, submit_batches
 from functions.use_cases.jobs import admission, recover_jobs
 from functions.use_cases.jobs.instant_lane import PROVIDER_SECONDS_MIN
@@ -77,7 +78,7 @@ def cloud(short: None, monkeypatch: pytest.MonkeyPatch) -> InProcessCloud:
 
 CALLS = sample_calls("ana")
 IMAGE = {"requestId": "photo-one", "imagePath": sample_photo("ana")}
-EVERY_CALL = [(name, CALLS[name]) for name in names("callable")]
+EVERY_CALL = [(name, CALLS[name]) for name in names("callable") if name != "get_home"]
 EVERY_CALL.append(("classify_image", {**IMAGE, "mode": "batch"}))
 CRONS: list[tuple[Callable[..., dict[str, int]], tuple[str, ...]]] = [
     (submit_batches.submit_batches, ()),
@@ -127,6 +128,16 @@ def test_every_callable_says_that_the_store_is_not_there(
     started = time.monotonic()
     assert_store_unavailable(called(name, data))
     assert time.monotonic() - started < unhurried(4 * SHORT)
+
+
+def test_each_part_of_the_first_screen_says_so(cloud: InProcessCloud) -> None:
+    """In its own place; what two parts need is waited for once."""
+    cloud.firestore.faults.add("unavailable", count=None)
+    started = time.monotonic()
+    with errors_to_https("get_home"):
+        answer = serve_parts(Call("ana", {}), use_case("get_home"))
+    assert {part["error"]["details"]["reason"] for part in answer.values()} == {"STORE_UNAVAILABLE"}
+    assert time.monotonic() - started < unhurried(8 * SHORT)
 
 
 @pytest.mark.parametrize("rpc", ["BatchGetDocuments", "Commit"])

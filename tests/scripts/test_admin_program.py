@@ -47,7 +47,8 @@ def test_it_lives_in_the_clouds_moved_time(cloud: LocalCloud) -> None:
     cloud.advance(timedelta(minutes=15))
     status = json.loads(run(MODULE, "status", "--json", **cloud.environment).stdout)
     states = {name: row["state"] for name, row in status["crons"].items()}
-    assert states == {name: "never" if name == "plan_ahead" else "ok" for name in states}  # once a day, at 00:20
+    assert states.pop("plan_ahead") in {"never", "ok"}  # once a day, at 00:20
+    assert set(states.values()) == {"ok"}
     assert json.loads(run(MODULE, "budget", "--json", **cloud.environment).stdout)["day"] == f"{cloud.clock():%Y-%m-%d}"
 
 

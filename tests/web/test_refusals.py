@@ -3,15 +3,19 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from playwright.sync_api import Request, Route, expect
 
+from functions.core.payments import refusals
 from functions.core.shared import errors
 from functions.core.shared.photos import PhotoProblem
 from functions.edge.http_errors import CODES, STATUS
+from localcloud.cloud import LocalCloud
+from scripts.sample_shop import open_shop
 from tests.app import photo
 from tests.web.conftest import Opened
 from tests.web.test_pages import reasons
@@ -39,6 +43,7 @@ PHOTO = (
     Refused(errors.RateLimited(SAID, **SOON), "Too many at once. Try again in 0 seconds."),
     Refused(errors.DataDamaged(SAID), "We have been notified; nothing was charged."),
     Refused(errors.AccountBlocked(SAID), "This account is blocked and cannot classify photos. Contact support."),
+    Refused(errors.AccountDeleted(SAID), "You have deleted this account. Sign out"),
     Refused(errors.InsufficientTokens(SAID, price=5, balance=1), "This costs 5 tokens and you have 1. Claim", True),
     Refused(errors.PriceChanged(SAID, price=6, maxTokens=5, priceVersion="6-1"), "The price is 6 tokens now."),
     Refused(errors.DailyLimit(SAID, **MIDNIGHT), "You have reached today's limit. It starts anew on "),
@@ -65,6 +70,13 @@ WALLET = (
 CANCEL = (
     Refused(errors.JobNotCancellable(SAID, status="processing"), "Too late to cancel: the photo is being classified."),
     Refused(errors.JobNotFound(SAID), "This photo is not kept any more."),
+)
+SHOP = (
+    Refused(refusals.PurchaseNotHere(SAID, sellOn=["ios"]), "This is not sold here."),
+    Refused(refusals.UnknownProduct(SAID, product="old"), "This is not sold any more. Reload the page."),
+    Refused(refusals.AlreadySubscribed(SAID, plan="pro", seller="stripe"), "You pay for the plan pro already."),
+    Refused(refusals.NothingBought(SAID), "You have no plan that could be managed."),
+    Refused(refusals.BillingUnavailable(SAID, retryAfter=30), "What was paid is never lost; try again in 30 seconds."),
 )
 UPGRADE = (Refused(errors.JobNotUpgradable(SAID, status="processing"), "No need to pay more: the photo is being"),)
 SETTINGS = (
@@ -116,7 +128,7 @@ def alert(page: "Page") -> "Locator":
 
 def test_every_refusal_is_played() -> None:
     """Each reason of a callable is in a table above, or a defect of the functions themselves."""
-    played = {each.error.reason for each in (*PHOTO, *WALLET, *CANCEL, *UPGRADE, *SETTINGS) if each.error}
+    played = {each.error.reason for each in (*PHOTO, *WALLET, *SHOP, *CANCEL, *UPGRADE, *SETTINGS) if each.error}
     assert played == reasons(errors.EcolaneError)
 
 
@@ -172,6 +184,18 @@ def test_what_the_wallet_is_refused_is_said_there(opened: Opened, refusing: Play
     for refused in WALLET:
         refusing(page, "claim_daily_bonus", refused.error)
         page.get_by_role("button", name="Claim today's bonus").click()
+        expect(alert(page)).to_contain_text(refused.words)
+
+
+def test_what_the_shop_refuses_is_said_there(opened: Opened, refusing: Play, cloud: LocalCloud) -> None:
+    """Beside what is sold."""
+    open_shop(cloud)
+    cloud.clock.advance(timedelta(seconds=31))
+    page = opened.start()
+    page.get_by_role("button", name="10 tokens").click()
+    for refused in SHOP:
+        refusing(page, "start_checkout", refused.error)
+        page.get_by_role("button", name="Buy 100 tokens for $4.99").click()
         expect(alert(page)).to_contain_text(refused.words)
 
 

@@ -1,7 +1,10 @@
 // Plans and purchases: what is paid for, what is sold, and what it comes to in photos.
 import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { exact, plural, whole } from "../lib/format.js";
+import { remember, remembered } from "../lib/live.js";
 
+const PORTAL = "portal"; // opened, and not yet come back from
+const HEARD_AFTER_MS = [2_000, 10_000, 30_000];
 const PLANS = { free: "Free", plus: "Plus", pro: "Pro" };
 
 /** The checkout that Stripe's page has come back from; null if the page was opened otherwise. */
@@ -37,6 +40,12 @@ export function Shop({ cloud, bought }) {
       (refusal) => setSaid({ bad: refusal.message }),
     );
   }, []);
+  useEffect(() => {
+    if (!remembered(PORTAL)) return undefined;
+    remember(PORTAL, null);
+    const looks = HEARD_AFTER_MS.map((after) => setTimeout(look, after)); // Stripe's word of a change may still be on its way
+    return () => looks.forEach(clearTimeout);
+  }, []);
   if (!billing) return null;
   const offers = billing.sellOn.includes("web") ? billing.products.filter(({ onWeb }) => onWeb) : [];
   if (offers.length === 0 && !billing.seller && !billing.purchased && !billing.owed) return null;
@@ -65,7 +74,10 @@ export function Shop({ cloud, bought }) {
       ${billing.overdue && html`<p class="bad" role="alert">Your last payment failed. Pay, or the plan ends.</p>`}
       ${billing.purchased > 0 && html`<p>${plural(billing.purchased, "bought token")} left. They are spent last, and never expire.</p>`}
       ${billing.owed > 0 && html`<p class="quiet">${plural(billing.owed, "token")} of a refunded purchase had been spent. Your next purchase pays them first.</p>`}
-      ${billing.seller && html`<button class="button" disabled=${busy} onClick=${() => open("open_billing_portal")}>Change or cancel your plan</button>`}
+      ${billing.seller && html`<button class="button" disabled=${busy} onClick=${() => {
+            remember(PORTAL, true);
+            open("open_billing_portal");
+          }}>Change or cancel your plan</button>`}
       <div aria-live="polite">${said.good && html`<p class="good">${said.good}</p>`}${said.bad && html`<p class="bad" role="alert">${said.bad}</p>`}</div>
       ${offers.length > 0 && html`
         <ul class="list">

@@ -4,8 +4,7 @@ its own place, and the screen shows the others."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
@@ -19,6 +18,8 @@ from functions.use_cases.wallet.shown import contacted, shown_wallet
 if TYPE_CHECKING:
     from functions.core.wallet.ledger import Wallet
     from functions.wiring import Deps
+
+T = TypeVar("T")
 
 Part = Literal["balance", "quote", "jobs", "purchases", "messages"]
 
@@ -36,14 +37,8 @@ def get_home(request: GetHome, uid: str, deps: Deps) -> Mapping[str, Callable[[]
     not over; `purchases` as `get_billing` shows them; and `messages`, each with its `code`. The wallet is read once
     for all of them."""
 
-    @cache
-    def wallet() -> Wallet:
-        return contacted(uid, deps)
-
-    @cache
-    def prices() -> dict[str, Any]:
-        return quoted(wallet(), uid, deps)
-
+    wallet = _once(lambda: contacted(uid, deps))
+    prices = _once(lambda: quoted(wallet(), uid, deps))
     made: Mapping[Part, Callable[[], Any]] = {
         "balance": lambda: shown_wallet(wallet(), deps),
         "quote": prices,
@@ -52,6 +47,23 @@ def get_home(request: GetHome, uid: str, deps: Deps) -> Mapping[str, Callable[[]
         "messages": lambda: _messages(wallet(), prices(), deps),
     }
     return {name: made[name] for name in request.parts or made}
+
+
+def _once(make: Callable[[], T]) -> Callable[[], T]:
+    """Return what makes it once, or fails once: what is not there for one part is not waited for again by the next."""
+    made: list[T | Exception] = []
+
+    def kept() -> T:
+        if not made:
+            try:
+                made.append(make())
+            except Exception as error:  # noqa: BLE001  (it is raised for each part that needs this)
+                made.append(error)
+        if isinstance(made[0], Exception):
+            raise made[0]
+        return made[0]
+
+    return kept
 
 
 def _open_jobs(uid: str, deps: Deps) -> list[dict[str, Any]]:
