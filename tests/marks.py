@@ -42,6 +42,7 @@ class Marks:
         number = str(10**10 + int(digest[:8], 16))
         self.known |= {digest[:32]: where, number: where}
         yield from (made, f"users/{self.uid}/uploads/{made}.jpg", f"de-{made}", digest[:32])
+        yield f"alert-2026-11-21-{number}"
         yield from (f"7-{digest[:32]}", f"seq-{number}", f"entries:{number}", f"{made}@example.org", f"+{number}")
 
     def found_in(self, text: str) -> dict[str, str]:
@@ -95,7 +96,8 @@ def _values(part: Schema, definitions: Schema, where: str, marks: Marks) -> Iter
         made = marks.new(where)
         yield {made: {made: made}}
     else:
-        yield from {"boolean": (True,), "integer": (part.get("maximum", 1),)}.get(str(kind), ())
+        number = part.get("maximum", 1)
+        yield from {"boolean": (True,), "integer": (number,), "number": (number,)}.get(str(kind), ())
 
 
 def _objects(part: Schema, definitions: Schema, where: str, marks: Marks) -> Iterator[Json]:
