@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,9 +25,10 @@ DAYS = 260
 
 @pytest.fixture(scope="module")
 def cloud(browser: Browser) -> Iterator[LocalCloud]:
-    """The running product."""
+    """The running product, in the midst of a month: what is left of it depends on the day."""
     del browser
-    with ecolane_cloud(openai="standin", firestore="embedded") as cloud:
+    next_month = (datetime.now(UTC).replace(day=1) + timedelta(days=32)).replace(day=10, hour=6)
+    with ecolane_cloud(openai="standin", firestore="embedded", begins=next_month) as cloud:
         yield cloud
 
 
