@@ -17,6 +17,7 @@ from functions import log
 from functions.adapters.time_budget import arriving
 from functions.core.payments import refusals
 from functions.core.shared import errors
+from functions.core.wallet import refusals as accounts
 from functions.deploy.params import ConfigurationError
 
 CODES: dict[type[errors.EcolaneError], FunctionsErrorCode] = {
@@ -25,13 +26,13 @@ CODES: dict[type[errors.EcolaneError], FunctionsErrorCode] = {
     errors.AuthUnavailable: FunctionsErrorCode.UNAVAILABLE,
     errors.InvalidRequest: FunctionsErrorCode.INVALID_ARGUMENT,
     errors.KeyReused: FunctionsErrorCode.ALREADY_EXISTS,
-    errors.AccountBlocked: FunctionsErrorCode.PERMISSION_DENIED,
+    accounts.AccountBlocked: FunctionsErrorCode.PERMISSION_DENIED,
     refusals.PurchaseNotHere: FunctionsErrorCode.FAILED_PRECONDITION,
     refusals.UnknownProduct: FunctionsErrorCode.NOT_FOUND,
     refusals.AlreadySubscribed: FunctionsErrorCode.FAILED_PRECONDITION,
     refusals.NothingBought: FunctionsErrorCode.NOT_FOUND,
     refusals.BillingUnavailable: FunctionsErrorCode.UNAVAILABLE,
-    errors.AccountDeleted: FunctionsErrorCode.PERMISSION_DENIED,
+    accounts.AccountDeleted: FunctionsErrorCode.PERMISSION_DENIED,
     errors.InsufficientTokens: FunctionsErrorCode.FAILED_PRECONDITION,
     errors.PriceChanged: FunctionsErrorCode.FAILED_PRECONDITION,
     errors.SettingsChanged: FunctionsErrorCode.FAILED_PRECONDITION,

@@ -20,7 +20,6 @@ USE_CASES = [path for path in STEPS if f"\ndef {path.stem}(" in path.read_text(e
 """Those of a name with their file; the others are steps."""
 
 LINES_MAX = {"use_cases": 220, "core": 210, "adapters": 300, "edge": 250}
-ERRORS, LINES_PER_REFUSAL = FUNCTIONS / "core" / "shared" / "errors.py", 9
 CONTENTS_LINES_MAX, CONTENTS_LINES_PER_FUNCTION = 20, 8
 """Of main.py: what stands above the first function; and a decorator, a name, a call and what is between, for each."""
 
@@ -281,10 +280,7 @@ def test_files_stay_readable(path: Path) -> None:
 
 
 def lines_max(path: Path) -> int:
-    """Return how long a file may be. The contents page grows with its functions, the list of refusals with these, and
-    by nothing else."""
-    if path == ERRORS:
-        return LINES_PER_REFUSAL * sum(isinstance(node, ast.ClassDef) for node in tree(path).body)
+    """Return how long a file may be. The contents page grows with its functions, and by nothing else."""
     if path != MAIN:
         return LINES_MAX.get(path.relative_to(FUNCTIONS).parts[0], LINES_MAX["edge"])
     listed = sum(isinstance(node, ast.FunctionDef) for node in tree(path).body)

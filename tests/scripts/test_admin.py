@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from functions.core.shared.errors import AccountBlocked, AccountDeleted
 from functions.core.shared.time_limits import CRON_MINUTES
+from functions.core.wallet.refusals import AccountBlocked, AccountDeleted
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
 from functions.use_cases.operations.guard_budget import guard_budget

@@ -13,6 +13,7 @@ from playwright.sync_api import Request, Route, expect
 from functions.core.payments import refusals
 from functions.core.shared import errors
 from functions.core.shared.photos import PhotoProblem
+from functions.core.wallet import refusals as accounts
 from functions.edge.http_errors import CODES, STATUS
 from localcloud.cloud import LocalCloud
 from scripts.sample_shop import open_shop
@@ -42,8 +43,8 @@ PHOTO = (
     Refused(errors.StoreUnavailable(SAID, **SOON), "We could not reach our database just now. Try again."),
     Refused(errors.RateLimited(SAID, **SOON), "Too many at once. Try again in 0 seconds."),
     Refused(errors.DataDamaged(SAID), "We have been notified; nothing was charged."),
-    Refused(errors.AccountBlocked(SAID), "This account is blocked and cannot classify photos. Contact support."),
-    Refused(errors.AccountDeleted(SAID), "You have deleted this account. Sign out"),
+    Refused(accounts.AccountBlocked(SAID), "This account is blocked and cannot classify photos. Contact support."),
+    Refused(accounts.AccountDeleted(SAID), "You have deleted this account. Sign out"),
     Refused(errors.InsufficientTokens(SAID, price=5, balance=1), "This costs 5 tokens and you have 1. Claim", True),
     Refused(errors.PriceChanged(SAID, price=6, maxTokens=5, priceVersion="6-1"), "The price is 6 tokens now."),
     Refused(errors.DailyLimit(SAID, **MIDNIGHT), "You have reached today's limit. It starts anew on "),

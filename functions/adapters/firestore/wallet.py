@@ -10,11 +10,12 @@ from functions.adapters.firestore.reading import sound
 from functions.adapters.firestore.transactions import Transaction, Writes
 from functions.adapters.firestore.values import Snapshot
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, run_transaction
-from functions.core.shared.errors import AccountDeleted, EcolaneError
+from functions.core.shared.errors import EcolaneError
 from functions.core.shared.utc_days import day_of
 from functions.core.wallet.accounts import Account, reopened_account
 from functions.core.wallet.ledger import LedgerEntry, Reason, Wallet, entry_id
 from functions.core.wallet.quotas import DeviceDay
+from functions.core.wallet.refusals import AccountDeleted
 
 LEDGER_READ_MAX = 5_000
 """Entries read to make a lost wallet anew: years of daily use."""

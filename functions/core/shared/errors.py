@@ -83,18 +83,6 @@ class KeyReused(EcolaneError):
     reason = "KEY_REUSED"
 
 
-class AccountBlocked(EcolaneError):
-    """An operator takes no photos from this user any more. Nothing is charged."""
-
-    reason = "ACCOUNT_BLOCKED"
-
-
-class AccountDeleted(EcolaneError):
-    """The user has deleted this account; a token of it may be good for an hour. Nothing is done."""
-
-    reason = "ACCOUNT_DELETED"
-
-
 class InsufficientTokens(EcolaneError):
     """The balance does not cover the price. Details: `balance`, `price`."""
 

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from functions.core.config.plans import PlanRules
-from functions.core.shared.errors import AccountBlocked, DailyLimit, RateLimited
+from functions.core.shared.errors import DailyLimit, RateLimited
 from functions.core.shared.lanes import Lane
 from functions.core.shared.records import Kept, Open
 from functions.core.shared.utc_days import day_of, iso_text, next_day
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import today_of
+from functions.core.wallet.refusals import AccountBlocked
 
 CANCELLED_UNCOUNTED_MAX = 10
 """Photos that a user may cancel in a day uncounted. Charging and cancelling in a loop costs the operator a photo's work

@@ -15,8 +15,9 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from functions.core.jobs.uploads import digest_of
-from functions.core.shared.errors import AccountBlocked, DailyLimit, EcolaneError, InsufficientTokens, RateLimited
+from functions.core.shared.errors import DailyLimit, EcolaneError, InsufficientTokens, RateLimited
 from functions.core.shared.lanes import Lane
+from functions.core.wallet.refusals import AccountBlocked
 from functions.use_cases.budget.spending import least_ceiling, look_ahead
 
 if TYPE_CHECKING:

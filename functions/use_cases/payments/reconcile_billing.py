@@ -20,8 +20,8 @@ from functions.core.payments.checkouts import looked_at
 from functions.core.payments.hints import hint_of
 from functions.core.payments.payments import Provider
 from functions.core.payments.refusals import BillingUnavailable
-from functions.core.shared.errors import AccountDeleted
 from functions.core.shared.time_limits import RUN_TIME
+from functions.core.wallet.refusals import AccountDeleted
 from functions.use_cases.payments.reconciler import reconcile_stores
 from functions.use_cases.payments.stripe_looks import end_plans, reconcile_object, reconcile_plans
 from functions.use_cases.shared.set_aside import postpone_damaged, report_item

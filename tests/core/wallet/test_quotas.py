@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from functions.core.config.plans import PlanRules
-from functions.core.shared.errors import AccountBlocked, DailyLimit, RateLimited
+from functions.core.shared.errors import DailyLimit, RateLimited
 from functions.core.shared.lanes import Lane
 from functions.core.shared.utc_days import day_of
 from functions.core.wallet.accounts import Account
@@ -25,6 +25,7 @@ from functions.core.wallet.quotas import (
     return_quota_of_cancelled,
     use_quota,
 )
+from functions.core.wallet.refusals import AccountBlocked
 from tests.builders import NOW, account
 
 TODAY = day_of(NOW)

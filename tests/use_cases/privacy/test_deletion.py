@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from functions.core.shared.errors import AccountDeleted
+from functions.core.wallet.refusals import AccountDeleted
 from functions.use_cases.jobs.quote import Quote, quote
 from functions.use_cases.operations.guard_budget import guard_budget
 from functions.use_cases.privacy.delete_account import DeleteAccount, delete_account

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from functions.core.shared.errors import AccountDeleted
+from functions.core.wallet.refusals import AccountDeleted
 from functions.use_cases.privacy.delete_account import DeleteAccount, delete_account
 from functions.use_cases.privacy.export_account import ExportAccount, export_account
 from scripts.inprocess import InProcessCloud
