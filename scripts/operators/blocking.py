@@ -1,17 +1,12 @@
 """`block`, `unblock`: whether a user may have photos classified."""
 
-from contextlib import suppress
-
-from functions.core.jobs.endings import cancelling
 from functions.core.jobs.jobs import Status
-from functions.core.shared.errors import JobNotCancellable
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import Wallet
+from functions.use_cases.jobs.pages import cancelled, job_pages
 from scripts.operators.grants import known_wallet, still_there
 from scripts.operators.printing import change
 from scripts.operators.session import Operation, Uid, changing_for, command
-
-JOBS_PAGE = 100
 
 
 @command(changing_for)
@@ -48,12 +43,5 @@ def _set(operation: Operation, uid: str, *, blocked: bool) -> None:
 
 def _cancel_queued(operation: Operation, uid: str) -> int:
     """Cancel a user's queued photos. Returns how many there were. A photo that is being processed stays."""
-    deps, before, cancelled = operation.deps, None, 0
-    while page := deps.store.list_jobs(uid, before, JOBS_PAGE):
-        for stored in page:
-            if stored.job.status is Status.QUEUED:
-                with suppress(JobNotCancellable):  # a submitter was faster
-                    deps.store.settle_job(stored.job.job_id, uid, cancelling(uid, deps.runtime(), deps.clock()))
-                    cancelled += 1
-        before = page[-1].job.created_at, page[-1].job.job_id
-    return cancelled
+    queued = [each for page in job_pages(uid, operation.deps) for each in page if each.job.status is Status.QUEUED]
+    return sum(cancelled(each, operation.deps).job.status is Status.CANCELLED for each in queued)

@@ -18,12 +18,11 @@ from functions.core.jobs.jobs import JOB_LIFETIME, Job
 from functions.core.jobs.uploads import unchanged
 from functions.core.shared.errors import ImageNotFound, InvalidImage
 from functions.use_cases.cache.labels import asked_of
+from functions.use_cases.jobs.pages import job_pages
 from functions.use_cases.rollouts.serving import served
 from scripts.operators.grants import known_wallet
 from scripts.operators.printing import change, dollars, table
 from scripts.operators.session import Operation, RefusedError, Uid, changing_for, command, looking
-
-JOBS_PAGE = 100
 
 
 @command(looking)
@@ -109,14 +108,12 @@ def warm(operation: Operation, uid: Uid) -> None:
 
 def _answered(uid: str, operation: Operation) -> Iterator[Job]:
     """Yield a user's jobs that are young enough to answer, the newest first."""
-    rules, before = operation.deps.runtime().cache, None
-    oldest = operation.now - timedelta(days=rules.age_days_max)
-    while page := operation.deps.store.list_jobs(uid, before, JOBS_PAGE):
+    oldest = operation.now - timedelta(days=operation.deps.runtime().cache.age_days_max)
+    for page in job_pages(uid, operation.deps):
         for stored in page:
             if stored.job.created_at < oldest:
                 return
             yield stored.job
-        before = page[-1].job.created_at, page[-1].job.job_id
 
 
 def _entry(job: Job, operation: Operation) -> Entry | None:

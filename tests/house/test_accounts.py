@@ -142,13 +142,7 @@ def live(wire: Wire) -> None:
     thing = {"requestId": "manual-1", "deviceId": "device-1", "itemName": "can", "category": "Dry Waste"}
     call("record_manual_classification", **thing)
     call("admin_set_config", root, changes={"budget": {"batchOnlyPercent": 1}})
-    call("start_checkout", requestId="checkout-1", product="tokens_100")
-    call("open_billing_portal")
-    call("sync_purchases")
-    call("sync_purchases", checkoutId=shop.start(uid="ann")["checkoutId"])
-    hook(wire, "stripe_webhook", "Stripe-Signature", {"type": "invoice.paid", "data": {"object": {"id": "in_1"}}})
-    tested = {"event": {"type": "TEST", "app_user_id": "ann"}}
-    hook(wire, "revenuecat_webhook", "X-RevenueCat-Webhook-Signature", tested)
+    trade(wire, shop, call)
     call("delete_account", id_token("eve"), confirm="DELETE")
     for name in names("callable"):
         if name not in called:
@@ -164,6 +158,17 @@ def live(wire: Wire) -> None:
         for name in names("schedule"):
             assert wire.request(name, **SCHEDULERS).status_code == 200, name
         wire.cloud.clock.advance(timedelta(hours=4))
+
+
+def trade(wire: Wire, shop: Shop, call: Callable[..., Any]) -> None:
+    """Use every function of the shop that an app or a seller calls."""
+    call("start_checkout", requestId="checkout-1", product="tokens_100")
+    call("open_billing_portal")
+    call("sync_purchases")
+    call("sync_purchases", checkoutId=shop.start(uid="ann")["checkoutId"])
+    hook(wire, "stripe_webhook", "Stripe-Signature", {"type": "invoice.paid", "data": {"object": {"id": "in_1"}}})
+    tested = {"event": {"type": "TEST", "app_user_id": "ann"}}
+    hook(wire, "revenuecat_webhook", "X-RevenueCat-Webhook-Signature", tested)
 
 
 def hook(wire: Wire, name: str, header: str, event: dict[str, Any]) -> None:

@@ -9,13 +9,12 @@ from functions.adapters.firestore.reading import Found, all_sound
 from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.values import Snapshot
 from functions.adapters.firestore.wallet import as_wallet
-from functions.adapters.firestore.writes import run_transaction
+from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, run_transaction
 from functions.core.privacy.deletion import Deletion, requested
+from functions.core.shared.damage import mapping
+from functions.core.shared.records import Fields
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import LedgerEntry, Wallet
-
-WORDS_PER_COMMIT = 300
-"""Entries whose words are removed at once; Firestore takes 500 writes a commit."""
 
 
 class DeletionDocuments(ProfileDocuments, CacheDocuments):
@@ -34,34 +33,41 @@ class DeletionDocuments(ProfileDocuments, CacheDocuments):
             wallet = found or self._wallet_in(transaction, uid)
             account = decide(wallet)
             self._write_account(transaction, uid, account)
-            devices = profile.fields.get("devices", {}).values()
-            tokens = {each["pushToken"] for each in devices} | set(wallet.push_tokens if wallet else ())
+            devices = [each for each in mapping(profile.fields, "devices").values() if isinstance(each, dict)]
+            known = [each.get("pushToken") for each in devices] + [*(wallet.push_tokens if wallet else ())]
+            tokens = {each for each in known if isinstance(each, str)}  # a profile that is damaged goes like any other
             self._write_releases(transaction, uid, tokens, now)
             transaction.delete(self._profile_ref(uid)).delete(self._cache_ref(uid))
             transaction.set(self._deletion_ref(uid), requested(now).model_dump(by_alias=True))
             return account.wallet
 
-        return run_transaction(self._client.transaction(), body)
+        try:
+            return run_transaction(self._client.transaction(), body)
+        except OUTCOME_UNKNOWN:
+            wallet = as_wallet(self._client.get(self._wallet_ref(uid)))
+            if wallet is None or wallet.closed_at is None:
+                raise
+            return wallet  # it was done, and its reply was lost
 
     def due_deletions(self, now: datetime, limit: int) -> Found[tuple[str, Deletion]]:
         """Read what is to be erased now, longest due first. A read each, one if there are none."""
         query = self._client.collection("deletions").where("nextAt", "<=", now).order_by("nextAt").limit(limit)
         return all_sound(query.stream(), _as_deletion)
 
-    def put_deletion(self, uid: str, deletion: Deletion) -> None:
-        """Store when an account is looked at again. One write."""
-        self._client.batch().set(self._deletion_ref(uid), deletion.model_dump(by_alias=True)).commit()
+    def change_deletion(self, uid: str, fields: Fields) -> None:
+        """Write these fields of a deletion. One write."""
+        self._client.batch().update(self._deletion_ref(uid), fields).commit()
 
     def end_deletion(self, uid: str) -> None:
         """Forget a deletion that is done. One write."""
         self._client.batch().delete(self._deletion_ref(uid)).commit()
 
     def remove_words(self, uid: str, entries: list[LedgerEntry]) -> None:
-        """Take what a user, or an operator, has written out of entries. A write each."""
-        for start in range(0, len(entries), WORDS_PER_COMMIT):
-            writes = self._client.batch()
-            for entry in entries[start : start + WORDS_PER_COMMIT]:
-                writes.update(self._ledger(uid).document(entry.entry_id), {"detail": None})
+        """Take what a user, or an operator, has written out of a page of entries. A write each, in one commit."""
+        writes = self._client.batch()
+        for entry in entries:
+            writes.update(self._ledger(uid).document(entry.entry_id), {"detail": None})
+        if entries:
             writes.commit()
 
     def forget_costs(self, uid: str, days: Sequence[str]) -> None:

@@ -1,8 +1,21 @@
-"""Pages of a user's jobs: where one ends, as a text that comes back with the call for the next."""
+"""Pages of a user's jobs: where one ends, as a text that comes back with the call for the next; and all of them."""
+
+from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from functions.core.jobs.jobs import Job
+from functions.core.jobs.endings import cancelling
+from functions.core.shared.errors import JobNotCancellable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from functions.adapters.firestore import Found, StoredJob
+    from functions.core.jobs.jobs import Job
+    from functions.wiring import Deps
+
+PAGE = 100
 
 JOB_CURSOR = r"[0-9]{1,16}-[0-9a-f]{32}"
 
@@ -20,3 +33,21 @@ def position(cursor: str | None) -> tuple[datetime, str] | None:
         return None
     micros, job_id = cursor.split("-")
     return _EPOCH + timedelta(microseconds=int(micros)), job_id
+
+
+def job_pages(uid: str, deps: Deps) -> Iterator[Found[StoredJob]]:
+    """Yield all jobs of a user, newest first; the last page may have none that can be read. A read each, and one."""
+    before = None
+    while page := deps.store.list_jobs(uid, before, PAGE):
+        before = page[-1].job.created_at, page[-1].job.job_id
+        yield page
+    yield page
+
+
+def cancelled(stored: StoredJob, deps: Deps) -> StoredJob:
+    """Cancel a queued job. Returns it as it is then: a submitter may have been faster."""
+    job, runtime = stored.job, deps.runtime()
+    try:
+        return deps.store.settle_job(job.job_id, job.uid, cancelling(job.uid, runtime, deps.clock())) or stored
+    except JobNotCancellable:
+        return stored

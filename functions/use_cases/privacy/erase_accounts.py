@@ -7,25 +7,20 @@ nothing is left and nothing more can come; see `core.privacy.deletion`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from functions import log
-from functions.core.jobs.endings import cancelling
 from functions.core.jobs.jobs import FINAL, Status
 from functions.core.privacy.deletion import LATE, Deletion, ends, erased, tried, with_days
 from functions.core.shared.alerts import AlertKind, alert
-from functions.core.shared.errors import JobNotCancellable
 from functions.core.shared.time_limits import RUN_TIME
+from functions.use_cases.jobs.pages import PAGE, cancelled, job_pages
 from functions.use_cases.shared.set_aside import Items, postpone_damaged, report_damaged
 
 if TYPE_CHECKING:
-    from functions.adapters.firestore import Found, StoredJob
     from functions.wiring import Deps
 
 ACCOUNTS_PER_RUN = 50
-PAGE = 100
 PHOTOS_PER_RUN = 500
 """Of one account: a minute's work. The next run goes on."""
 
@@ -56,11 +51,11 @@ def _look_at(uid: str, deletion: Deletion, deps: Deps) -> str:
     deps.delete_sign_in(uid)
     photos = deps.files.delete_uploads(uid, PHOTOS_PER_RUN)
     checks = deps.store.delete_checks(uid, PAGE)
-    _remove_words(uid, deps)
     jobs, deletion = _empty_jobs(uid, deletion, deps)
     if photos or checks or jobs or not over:
         _look_again(uid, deletion, deps, failed=False)
         return "waiting"
+    _remove_words(uid, deps)
     deps.store.forget_costs(uid, deletion.days)
     deps.store.end_deletion(uid)
     log.info(log.Event.ACCOUNT_ERASED)
@@ -69,7 +64,8 @@ def _look_at(uid: str, deletion: Deletion, deps: Deps) -> str:
 
 def _look_again(uid: str, deletion: Deletion, deps: Deps, *, failed: bool) -> None:
     now = deps.clock()
-    deps.store.put_deletion(uid, tried(deletion, now, failed=failed))
+    again = tried(deletion, now, failed=failed)
+    deps.store.change_deletion(uid, {"nextAt": again.next_at, "failures": again.failures})
     if now - deletion.requested_at > LATE:
         text = (
             f"The account deleted on {deletion.requested_at:%Y-%m-%d} at {deletion.requested_at:%H:%M} is not erased."
@@ -81,30 +77,15 @@ def _empty_jobs(uid: str, deletion: Deletion, deps: Deps) -> tuple[int, Deletion
     """Cancel a user's queued jobs, and take the person out of those that have ended. Returns how many there were, and
     the deletion with their days, which it has stored before: no job says any more whose it was."""
     found = 0
-    for page in _pages(uid, deps):
+    for page in job_pages(uid, deps):
         found += len(page) + report_damaged(deps, page.damaged)
-        now_are = [_cancelled(each, deps) if each.job.status is Status.QUEUED else each for each in page]
+        now_are = [cancelled(each, deps) if each.job.status is Status.QUEUED else each for each in page]
         ended = [each for each in now_are if each.job.status in FINAL]
         if (noted := with_days(deletion, [each.job for each in ended])) != deletion:
-            deps.store.put_deletion(uid, noted)
+            deps.store.change_deletion(uid, {"days": noted.days})
             deletion = noted
         deps.store.update_jobs([(each.job.job_id, each.version, erased(each.job)) for each in ended])
     return found, deletion
-
-
-def _cancelled(stored: StoredJob, deps: Deps) -> StoredJob:
-    job, runtime = stored.job, deps.runtime()
-    with suppress(JobNotCancellable):  # a submitter was faster
-        return deps.store.settle_job(job.job_id, job.uid, cancelling(job.uid, runtime, deps.clock())) or stored
-    return stored
-
-
-def _pages(uid: str, deps: Deps) -> Iterator[Found[StoredJob]]:
-    before = None
-    while page := deps.store.list_jobs(uid, before, PAGE):
-        before = page[-1].job.created_at, page[-1].job.job_id
-        yield page
-    yield page  # what is damaged and stands alone
 
 
 def _remove_words(uid: str, deps: Deps) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from functions.core.wallet.refusals import AccountDeleted
+from functions.use_cases.jobs.pages import PAGE
 from functions.use_cases.jobs.quote import Quote, quote
 from functions.use_cases.operations.guard_budget import guard_budget
 from functions.use_cases.privacy.delete_account import DeleteAccount, delete_account
-from functions.use_cases.privacy.erase_accounts import PAGE, erase_accounts
+from functions.use_cases.privacy.erase_accounts import erase_accounts
 from functions.use_cases.refresh.refresh_credits import refresh_credits
 from functions.use_cases.wallet.claim_daily_bonus import ClaimDailyBonus, claim_daily_bonus
 from functions.use_cases.wallet.convert_points import ConvertPoints, convert_points
@@ -230,6 +231,52 @@ def test_one_account_that_cannot_be_erased_keeps_no_other_waiting(
         erase_accounts(cloud.deps)
     assert len(alerts(cloud, "deletion_late")) == 1
     assert listed(cloud, "deletions")[UID]["failures"] > 5
+
+
+def test_a_run_that_fails_in_the_middle_forgets_no_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs say no more whose they were, so the days whose books name the user are kept from before."""
+    cloud = InProcessCloud(seed=1)
+    classify(cloud, "the-only-one", uid=UID)
+    guard_budget(cloud.deps)
+    assert UID in stored(cloud, f"budget/{today(cloud)}")["users"]
+    leave(cloud)
+    update = cloud.deps.store.update_jobs
+
+    def fail_afterwards(changes: Any) -> Any:
+        update(changes)
+        raise ValueError("after the jobs were emptied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cloud.deps.store, "update_jobs", fail_afterwards)
+        assert erase_accounts(cloud.deps)["failed"] == 1
+    for _ in range(2):
+        cloud.clock.advance(timedelta(hours=3))
+        erase_accounts(cloud.deps)
+    assert traces(cloud) == {}
+
+
+def test_a_reply_that_is_lost_is_no_error(cloud: InProcessCloud) -> None:
+    """The account is closed once, and the user is told so."""
+    cloud.firestore.faults.add("reply_lost", rpc="Commit")
+    leave(cloud)
+    assert [name for name, _, _ in statement(cloud, UID)].count("close") == 1
+
+
+def test_whoever_has_a_damaged_profile_can_leave(cloud: InProcessCloud) -> None:
+    """It goes like any other."""
+    cloud.client.document(f"users/{UID}").set({"devices": {"one": "no device", "two": {"pushToken": 5}}})
+    leave(cloud)
+    assert stored(cloud, f"users/{UID}") == {}
+
+
+def test_words_of_the_ledger_are_removed_once(cloud: InProcessCloud) -> None:
+    """At the end: a ledger is long, and nothing is added to it any more."""
+    leave(cloud)
+    erase_accounts(cloud.deps)
+    cloud.firestore.bill.reset()
+    cloud.clock.advance(timedelta(minutes=15))
+    erase_accounts(cloud.deps)
+    assert cloud.firestore.bill.reset()["totals"]["reads"] < 10
 
 
 def test_a_damaged_deletion_is_reported_and_looked_at_again(cloud: InProcessCloud) -> None:
