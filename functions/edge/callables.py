@@ -25,7 +25,7 @@ from functions.adapters.time_budget import STORE_PATIENCE_SECONDS, waiting_at_mo
 from functions.core.shared import errors
 from functions.core.shared.wire_numbers import decimal_number, unwrapped
 from functions.deploy import params
-from functions.deploy.shop.selling import left_out_unless_sold, told
+from functions.deploy.shop.selling import left_out_unless_sold, with_secret_names
 from functions.edge.bodies import leave_body, read_body
 from functions.edge.http_errors import errors_to_https, https_response
 
@@ -81,7 +81,7 @@ def on_call(
             except https_fn.HttpsError as error:
                 return https_response(error)
 
-        declared = https_fn.on_call(**told(given))(function)  # type: ignore[arg-type]  # declared for the deploy, never called
+        declared = https_fn.on_call(**with_secret_names(given))(function)  # type: ignore[arg-type]  # declared for the deploy, never called
         serve.__firebase_endpoint__ = declared.__firebase_endpoint__  # type: ignore[attr-defined]
         return left_out_unless_sold(serve, sells=sells)
 

@@ -14,7 +14,7 @@ from firebase_functions.scheduler_fn import ScheduledEvent
 from flask import Request, Response
 
 from functions import log
-from functions.deploy.shop.selling import left_out_unless_sold, told
+from functions.deploy.shop.selling import left_out_unless_sold, with_secret_names
 from functions.edge.bodies import leave_body
 from functions.edge.http_errors import report
 
@@ -38,7 +38,7 @@ def on_schedule(
     `sells`: left out of a deploy that sells nothing."""
 
     def decorate(function: Callable[[Tick], None]) -> Callable[[Request], Response]:
-        run: Callable[[Request], Response] = scheduler_fn.on_schedule(**told(given))(function)  # type: ignore[assignment]
+        run: Callable[[Request], Response] = scheduler_fn.on_schedule(**with_secret_names(given))(function)  # type: ignore[assignment]
 
         @wraps(run)
         def serve(request: Request) -> Response:

@@ -10,7 +10,7 @@ from firebase_functions import https_fn
 from flask import Request, Response
 
 from functions import log
-from functions.deploy.shop.selling import left_out_unless_sold, told
+from functions.deploy.shop.selling import left_out_unless_sold, with_secret_names
 from functions.edge.bodies import read_body
 from functions.edge.http_errors import report
 
@@ -28,7 +28,7 @@ def on_webhook(
     nothing."""
 
     def decorate(function: Callable[[Request], Response]) -> Callable[[Request], Response]:
-        return left_out_unless_sold(https_fn.on_request(**told(given))(function), sells=sells)
+        return left_out_unless_sold(https_fn.on_request(**with_secret_names(given))(function), sells=sells)
 
     return decorate
 

@@ -20,11 +20,11 @@ class _SoldEndpoint(ManifestEndpoint):
     omit: Expression[bool] | None = None
 
 
-def told(given: dict[str, Any]) -> dict[str, Any]:
+def with_secret_names(given: dict[str, Any]) -> dict[str, Any]:
     """Return a function's options as firebase-functions takes them: a shop's secrets by their names, because a
-    `SecretParam` would be asked for in every deploy, and `sells` left out."""
+    `SecretParam` would be asked for in every deploy."""
     names = [each.name if isinstance(each, params.ShopSecret) else each for each in given.get("secrets", [])]
-    return {name: value for name, value in {**given, "secrets": names}.items() if name != "sells"}
+    return {**given, "secrets": names}
 
 
 def left_out_unless_sold(declared: F, *, sells: bool) -> F:
