@@ -150,7 +150,7 @@ def load_settings() -> Settings:
         openai_webhook_secret=OPENAI_WEBHOOK_SECRET.value,
         anthropic_model=providers.ANTHROPIC_MODEL.value,
         anthropic_base_url=providers.ANTHROPIC_BASE_URL.value,
-        anthropic_api_key="" if providers.ANTHROPIC_API_KEY.value == NO_KEY else providers.ANTHROPIC_API_KEY.value,
+        anthropic_api_key=_key(providers.ANTHROPIC_API_KEY),
         stripe_base_url=shop.STRIPE_BASE_URL.value,
         stripe_api_key=shop.STRIPE_API_KEY.value,
         stripe_webhook_secret=shop.STRIPE_WEBHOOK_SECRET.value,
@@ -161,7 +161,7 @@ def load_settings() -> Settings:
         azure_deployment=providers.AZURE_DEPLOYMENT.value,
         azure_base_url=providers.AZURE_BASE_URL.value,
         azure_zone=providers.AZURE_ZONE.value,
-        azure_api_key="" if providers.AZURE_API_KEY.value == NO_KEY else providers.AZURE_API_KEY.value,
+        azure_api_key=_key(providers.AZURE_API_KEY),
         alert_webhook_url=ALERT_WEBHOOK_URL.value,
         alert_webhook_secret=ALERT_WEBHOOK_SECRET.value,
         remote_config=REMOTE_CONFIG.value,
@@ -194,6 +194,10 @@ def load_settings() -> Settings:
                 f"firebase functions:secrets:set {name}"
             )
     return settings
+
+
+def _key(secret: params.SecretParam) -> str:
+    return "" if secret.value == NO_KEY else secret.value
 
 
 def _flag_ceilings(text: str) -> "Mapping[Flag, int]":
