@@ -9,6 +9,7 @@ from functions.adapters.payments.stripe import BoundedHttp
 from functions.use_cases.payments.reconcile_billing import reconcile_billing
 from functions.use_cases.payments.start_checkout import StartCheckout, start_checkout
 from functions.use_cases.payments.sync_purchases import SyncPurchases, sync_purchases
+from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from scripts.inprocess import SELLING, InProcessCloud
 from scripts.sample_shop import priced
 
@@ -46,6 +47,12 @@ class Shop:
         self.cloud.stripe.settings.webhook_url = None if deaf else HOOKS["stripe"]
         self.cloud.revenuecat.settings.webhook_url = None if deaf else HOOKS["revenuecat"]
 
+    def visited(self, *uids: str) -> "Shop":
+        """Have these users come, or ann if none is named: each has a wallet then. Returns the shop."""
+        for uid in uids or ("ann",):
+            get_wallet(GetWallet(), uid, self.cloud.deps)
+        return self
+
     def is_customer(self, uid: str = "ann") -> None:
         """Have a user known to Stripe, who has bought nothing yet."""
         customer = str(self.client.customers.create({}).id)
@@ -82,9 +89,8 @@ class Shop:
         return sync_purchases(SyncPurchases.model_validate(request), uid, self.cloud.deps)
 
     def bought(self, uid: str = "ann") -> list[tuple[str, int]]:
-        """Return the entries of payments: the payment's id without its random part, and tokens."""
-        entries = self.entries(uid)
-        paid = [each for each in entries if each["reason"] in {"buy", "period"}]
+        """Return the entries of payments, each as its reason and tokens."""
+        paid = [each for each in self.entries(uid) if each["reason"] in {"buy", "period"}]
         return [(str(each["reason"]), each["bought"]) for each in paid]
 
     def tokens(self, uid: str = "ann") -> tuple[int, int]:

@@ -12,7 +12,6 @@ from functions.adapters.payments.stripe import Stripe
 from functions.core.payments.hints import hint_of
 from functions.use_cases.payments.revenuecat_webhook import revenuecat_webhook
 from functions.use_cases.payments.stripe_webhook import stripe_webhook
-from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from localcloud.standins.deliveries import signature
 from scripts.inprocess import SELLING, SHOP_SECRET
 from scripts.shop_in_process import Shop
@@ -38,15 +37,8 @@ def run() -> dict[str, Any]:
     return {**_delivered(), "lost_event_minutes_max": _lost(), **_forged(), **_day()}
 
 
-def _shop(*users: str) -> Shop:
-    shop = Shop(deaf=True)
-    for uid in users or ("ann",):
-        get_wallet(GetWallet(), uid, shop.cloud.deps)
-    return shop
-
-
 def _delivered() -> dict[str, Any]:
-    shop = _shop()
+    shop = Shop(deaf=True).visited()
     slow = httpx2.Client(transport=_Slow(shop.cloud.stripe.transport()))
     for number in range(EVENTS // 4):
         session = shop.buy("tokens_100")
@@ -73,7 +65,7 @@ def _delivered() -> dict[str, Any]:
 
 def _lost() -> float:
     """Buy at each minute of a quarter of an hour, while the cron runs every quarter and no event arrives."""
-    shop, waited = _shop(), []
+    shop, waited = Shop(deaf=True).visited(), []
     for number in range(LOST):
         shop.cloud.clock.advance(timedelta(minutes=number % 15))
         shop.buy("tokens_100")
@@ -86,7 +78,7 @@ def _lost() -> float:
 
 
 def _forged() -> dict[str, int]:
-    shop = _shop()
+    shop = Shop(deaf=True).visited()
     shop.cloud.firestore.bill.reset()
     asked = len(shop.cloud.stripe.requests) + len(shop.cloud.revenuecat.requests)
     body = b'{"type": "invoice.paid", "data": {"object": {"id": "in_1"}}}'
@@ -101,7 +93,7 @@ def _forged() -> dict[str, int]:
 
 def _day() -> dict[str, float]:
     users = [f"user-{number}" for number in range(PAYERS)]
-    shop = _shop(*users)
+    shop = Shop(deaf=True).visited(*users)
     for uid in users:
         shop.buy("pro_month", uid)
     for _ in range(4):

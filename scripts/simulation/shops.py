@@ -18,7 +18,6 @@ import stripe
 
 from functions.core.shared.errors import EcolaneError
 from functions.core.wallet.accounts import Account, charge
-from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from localcloud.stripe.errors import ApiError
 from scripts.inprocess import SELLING, CrashError, InProcessCloud
 from scripts.shop_in_process import SOLD, Shop
@@ -69,8 +68,7 @@ class ShopHistory:
         self.users = [f"user-{number}" for number in range(self.dice.randint(1, 2))]
         self.transferred = False
         self.done = Counter[str]()
-        for uid in self.users:
-            get_wallet(GetWallet(), uid, self.shop.cloud.deps)
+        self.shop.visited(*self.users)
 
     def run(self) -> list[Violation]:
         """Let everything happen that can, then nothing bad for some days; return what was broken."""

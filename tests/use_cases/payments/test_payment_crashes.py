@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from scripts.inprocess import SELLING
 from scripts.shop_in_process import Shop
 from tests.steps import listed, wallet
@@ -61,8 +60,7 @@ SCENARIOS: dict[str, Scenario] = {
 
 def opened(name: str) -> Shop:
     """Return a shop in which a scenario can begin."""
-    shop = Shop(deaf="webhook" not in name)
-    get_wallet(GetWallet(), "ann", shop.cloud.deps)
+    shop = Shop(deaf="webhook" not in name).visited()
     SCENARIOS[name][0](shop)
     return shop
 

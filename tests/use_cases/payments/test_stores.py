@@ -10,26 +10,12 @@ from functions.core.payments.refusals import BillingUnavailable, NothingBought
 from functions.use_cases.payments.get_billing import GetBilling, get_billing
 from functions.use_cases.payments.open_billing_portal import OpenBillingPortal, open_billing_portal
 from functions.use_cases.payments.revenuecat_webhook import revenuecat_webhook
-from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from localcloud.standins.deliveries import signature
 from scripts.inprocess import SHOP_SECRET
 from scripts.shop_in_process import Shop
 from tests.steps import alerts, listed, wallet
 
 REVIEWER = {"sandboxUids": ["ann"], "sandboxTokensMax": 100}
-
-
-def opened(**given: Any) -> Shop:
-    """Return a shop that ann has been in before."""
-    shop = Shop(**given)
-    get_wallet(GetWallet(), "ann", shop.cloud.deps)
-    return shop
-
-
-@pytest.fixture
-def shop() -> Shop:
-    """A shop that ann has been in before, and whose webhooks arrive."""
-    return opened()
 
 
 def test_a_pack_is_credited_by_its_event(shop: Shop) -> None:
@@ -43,14 +29,14 @@ def test_a_pack_is_credited_by_its_event(shop: Shop) -> None:
 
 def test_a_lost_event_is_made_up_for_by_the_app() -> None:
     """`sync_purchases` credits at once; it opens a wallet for who buys before the first photo."""
-    shop = opened(deaf=True)
+    shop = Shop(deaf=True).visited()
     shop.cloud.revenuecat.buy("bob", "tokens_100")
     assert shop.sync("bob") == {"balance": 110, "purchased": 100, "owed": 0, "plan": "free"}
 
 
 def test_a_plan_goes_on_by_its_events_and_without_them() -> None:
     """Each period brings its tokens; cancelled it goes on to its end."""
-    shop = opened()
+    shop = Shop().visited()
     transaction = shop.cloud.revenuecat.subscribe("ann", "pro_month")
     shop.tick()
     assert (shop.plan(), shop.bought()) == ("pro", [("period", 100)])
@@ -108,7 +94,7 @@ def test_what_is_bought_before_the_first_visit_waits(shop: Shop) -> None:
 
 def test_a_transfer_brings_the_plan_and_leaves_the_tokens(shop: Shop) -> None:
     """Both users are looked at: one has the plan now, and neither has lost or won a token."""
-    get_wallet(GetWallet(), "bob", shop.cloud.deps)
+    shop.visited("bob")
     shop.cloud.revenuecat.buy("ann", "tokens_100")
     shop.cloud.revenuecat.subscribe("ann", "pro_month")
     shop.tick()
@@ -123,7 +109,7 @@ def test_a_transfer_brings_the_plan_and_leaves_the_tokens(shop: Shop) -> None:
 @pytest.mark.parametrize(("billing", "tokens", "plan"), [({}, 0, "free"), (REVIEWER, 100, "pro")])
 def test_purchases_in_the_sandbox_count_for_reviewers_alone(billing: dict[str, Any], tokens: int, plan: str) -> None:
     """App Review buys in the sandbox and has to see it work, up to a cap; others get nothing for no money."""
-    shop = opened(**billing)
+    shop = Shop(**billing).visited()
     for _ in range(2):
         shop.cloud.revenuecat.buy("ann", "tokens_100", sandbox=True)
     shop.cloud.revenuecat.subscribe("ann", "pro_month", sandbox=True)

@@ -11,7 +11,6 @@ from functions.core.payments.refusals import AlreadySubscribed, BillingUnavailab
 from functions.core.shared.errors import EcolaneError, KeyReused
 from functions.use_cases.payments.stripe_webhook import stripe_webhook
 from functions.use_cases.privacy.delete_account import DeleteAccount, delete_account
-from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from localcloud.standins.deliveries import signature
 from scripts.inprocess import SHOP_SECRET
 from scripts.shop_in_process import SOLD, Shop
@@ -26,19 +25,6 @@ DISPUTED, REFUND_FAILS, DEBIT, DEBIT_FAILS, FAILS_LATER = (
 )
 
 
-def opened(**given: Any) -> Shop:
-    """Return a shop that ann has been in before."""
-    shop = Shop(**given)
-    get_wallet(GetWallet(), "ann", shop.cloud.deps)
-    return shop
-
-
-@pytest.fixture
-def shop() -> Shop:
-    """A shop that ann has been in before, and whose webhooks arrive."""
-    return opened()
-
-
 def test_a_pack_is_credited_by_its_event(shop: Shop) -> None:
     """Once, beside the welcome tokens; its payment is kept with what was paid."""
     shop.buy()
@@ -51,7 +37,7 @@ def test_a_pack_is_credited_by_its_event(shop: Shop) -> None:
 @pytest.mark.parametrize("payload", ["thin", "snapshot"])
 def test_events_that_come_twice_late_and_out_of_order_change_nothing(payload: str) -> None:
     """Each is a hint to read the same; what is true is read once more."""
-    shop = opened()
+    shop = Shop().visited()
     shop.cloud.stripe.settings.webhook_payload = payload  # type: ignore[assignment]
     for fault in ("webhook_duplicated", "webhook_reordered", "webhook_delayed"):
         shop.cloud.stripe.faults.add(fault, count=4)
@@ -63,7 +49,7 @@ def test_events_that_come_twice_late_and_out_of_order_change_nothing(payload: st
 
 def test_lost_events_are_made_up_for_by_the_cron() -> None:
     """Without a webhook the next run sees the page paid, and the payer's plan."""
-    shop = opened(deaf=True)
+    shop = Shop(deaf=True).visited()
     shop.buy()
     shop.buy("pro_month")
     assert shop.bought() == []
@@ -74,7 +60,7 @@ def test_lost_events_are_made_up_for_by_the_cron() -> None:
 
 def test_the_app_need_not_wait_for_an_event() -> None:
     """`sync_purchases` looks at the checkout that the buyer has come back from; another user's is nobody's business."""
-    shop = opened(deaf=True)
+    shop = Shop(deaf=True).visited()
     session = shop.buy()
     assert shop.sync("bob", checkoutId=session["checkoutId"])["purchased"] == 0
     assert shop.sync(checkoutId=session["checkoutId"]) == {"balance": 110, "purchased": 100, "owed": 0, "plan": "free"}
@@ -99,7 +85,7 @@ def test_refunds_take_back_what_they_are_worth(shop: Shop) -> None:
 
 def test_a_refund_that_fails_gives_the_tokens_again() -> None:
     """The bank did not take it."""
-    shop = opened()
+    shop = Shop().visited()
     intent = shop.buy(number=REFUND_FAILS)["payment_intent"]
     shop.client.refunds.create({"payment_intent": intent})
     shop.tick()
@@ -151,7 +137,7 @@ def test_a_plan_is_paid_period_by_period(shop: Shop) -> None:
 
 def test_a_failed_renewal_has_its_days_of_grace() -> None:
     """Nothing is credited for the unpaid period, the plan stays for seven days, and then the cron ends it."""
-    shop = opened()
+    shop = Shop().visited()
     shop.buy("pro_month", number=FAILS_LATER)
     for _ in range(36):
         shop.later(days=1)
@@ -163,7 +149,7 @@ def test_a_failed_renewal_has_its_days_of_grace() -> None:
 
 def test_a_plan_goes_on_without_any_event() -> None:
     """The cron alone renews it and ends it, at a read and a write a day while nothing happens."""
-    shop = opened(deaf=True)
+    shop = Shop(deaf=True).visited()
     subscription = shop.buy("pro_month")["subscription"]
     shop.later(minutes=15)
     for _ in range(2):
@@ -234,7 +220,7 @@ def test_whoever_buys_before_anything_else_has_a_wallet(shop: Shop) -> None:
 
 def test_nothing_is_given_to_whoever_has_deleted_the_account() -> None:
     """What was paid by then waits, and operators are told; a refund of before takes nothing from a closed wallet."""
-    shop = opened()
+    shop = Shop().visited()
     intent = shop.buy()["payment_intent"]
     url = shop.start()["url"]
     delete_account(DeleteAccount(confirm="DELETE"), "ann", shop.cloud.deps)
@@ -252,7 +238,7 @@ def test_nothing_is_given_to_whoever_has_deleted_the_account() -> None:
 def test_whoever_has_deleted_the_account_is_charged_no_more(*, ended: bool) -> None:
     """The plan is cancelled at Stripe by the next look, within a day, unless it was already; the closed wallet stays as
     it is."""
-    shop = opened()
+    shop = Shop().visited()
     subscription = shop.buy("pro_month")["subscription"]
     if ended:
         shop.hear(deaf=True)
@@ -286,7 +272,7 @@ def test_a_key_whose_page_would_be_another_is_refused(shop: Shop) -> None:
 )
 def test_what_is_not_sold_opens_no_page(product: str, billing: dict[str, Any], refusal: type[EcolaneError]) -> None:
     """And asks Stripe for none."""
-    shop = opened(**billing)
+    shop = Shop(**billing).visited()
     with pytest.raises(refusal):
         shop.start(product)
     assert shop.cloud.stripe.requests["POST /v1/checkout/sessions"] == 0
@@ -374,7 +360,7 @@ def test_an_event_of_something_else_is_taken(shop: Shop) -> None:
 
 def test_an_event_comes_again_if_stripe_cannot_be_asked() -> None:
     """503 has Stripe send it again; an object that is not everywhere yet is no reason to forget it."""
-    shop = opened()
+    shop = Shop().visited()
     shop.cloud.stripe.faults.add("server_error", endpoint="GET *")
     shop.cloud.stripe.faults.add("not_found", endpoint="GET *")
     shop.buy()
@@ -386,7 +372,7 @@ def test_an_event_comes_again_if_stripe_cannot_be_asked() -> None:
 
 def test_what_the_webhook_refused_is_found_by_the_cron() -> None:
     """Stripe lists events that nobody took: here a refund while the webhook's secret was wrong."""
-    shop = opened()
+    shop = Shop().visited()
     intent = shop.buy()["payment_intent"]
     shop.cloud.restart({**vars(shop.cloud.deps.settings), "stripe_webhook_secret": "whsec_of_somebody_else"})
     shop.client.refunds.create({"payment_intent": intent})
@@ -398,7 +384,7 @@ def test_what_the_webhook_refused_is_found_by_the_cron() -> None:
 
 def test_a_price_that_no_product_has_waits_for_the_operator() -> None:
     """Told once; credited by the next look after the product was named."""
-    shop = opened()
+    shop = Shop().visited()
     hidden = [each for each in shop.billing["products"] if each["name"] != "pro_month"]
     checkout = shop.start("pro_month")
     shop.cloud.configure({"billing": {**shop.billing, "products": hidden}})
@@ -413,8 +399,8 @@ def test_a_price_that_no_product_has_waits_for_the_operator() -> None:
 
 def test_one_payer_that_fails_costs_itself(shop: Shop) -> None:
     """The others are looked at, and this one again in an hour; a run in which all fail is a failure."""
+    shop.visited("bob")
     for uid in ("ann", "bob"):
-        get_wallet(GetWallet(), uid, shop.cloud.deps)
         shop.buy("pro_month", uid)
     shop.later(hours=2)
     shop.cloud.stripe.faults.add("server_error", endpoint="GET /v1/subscriptions")
