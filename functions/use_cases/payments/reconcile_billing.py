@@ -108,9 +108,9 @@ class _Run:
     def _look_at_payer(self, stored: StoredBilling) -> None:
         deps, known = self._deps, stored.billing
         first: StoredBilling | None = stored
-        if deps.stripe is not None and self._has_left(stored.uid):
-            end_plans(stored, deps.stripe)
         if known.customer is not None and deps.stripe is not None:
+            if self._has_left(stored.uid):
+                end_plans(stored, deps.stripe)
             reconcile_plans(stored, deps.stripe, deps)
             first = None
         if Provider.REVENUECAT in known.shown and deps.revenuecat is not None:
@@ -124,7 +124,8 @@ class _Run:
         return False
 
     def take(self, what: str, look: Callable[[], object], name: str) -> bool:
-        """Look at one thing, unless time is up or several in a row have failed. What goes wrong stays with it."""
+        """Look at one thing, unless time is up or several in a row have failed. What goes wrong stays with it. False if
+        something did."""
         if self._breaker.open or self._deps.clock() > self._until:
             return True
         try:

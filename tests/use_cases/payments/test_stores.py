@@ -51,6 +51,22 @@ def test_a_plan_goes_on_by_its_events_and_without_them() -> None:
     assert (shop.plan(), shop.bought()) == ("free", [("period", 100)] * 2)
 
 
+def test_a_payer_of_a_store_costs_a_read_and_a_write_a_day() -> None:
+    """While nothing happens; whether the account was deleted is asked only of whoever Stripe would charge."""
+    shop = Shop(deaf=True).visited()
+    shop.cloud.revenuecat.subscribe("ann", "pro_month")
+    shop.sync()
+    for _ in range(2):
+        shop.later(days=1)
+    shop.tick(days=1)
+    shop.cloud.firestore.bill.reset()
+    assert shop.later()["payers"] == 1
+    totals = shop.cloud.firestore.bill.reset()["totals"]
+    # Beside the payer's: a read for when the cron last ran, one for no checkouts, three for the config; and a write,
+    # the run's own record.
+    assert (totals["reads"], totals["writes"]) == (6, 2)
+
+
 def test_a_refund_takes_the_tokens_back(shop: Shop) -> None:
     """At once by its event; without one after two looks, ten minutes apart."""
     first, second = (shop.cloud.revenuecat.buy("ann", "tokens_100") for _ in range(2))
