@@ -24,7 +24,7 @@ export function Shop({ cloud, bought }) {
   const [said, setSaid] = useState({});
   const [busy, setBusy] = useState(false);
   const keys = useRef({});
-  const look = () => cloud.call("get_billing").then(setBilling, () => setBilling(null));
+  const look = () => cloud.call("get_billing").then(setBilling, () => {}); // what was shown stays
   useEffect(() => {
     look();
   }, [bought]);
@@ -42,7 +42,7 @@ export function Shop({ cloud, bought }) {
   }, []);
   useEffect(() => {
     if (!remembered(PORTAL)) return undefined;
-    remember(PORTAL, null);
+    remember(PORTAL, false);
     const looks = HEARD_AFTER_MS.map((after) => setTimeout(look, after)); // Stripe's word of a change may still be on its way
     return () => looks.forEach(clearTimeout);
   }, []);
@@ -53,7 +53,11 @@ export function Shop({ cloud, bought }) {
   const open = (name, data) => {
     setBusy(true);
     cloud.call(name, data).then(
-      ({ url }) => (url ? location.assign(url) : setSaid({ good: "Manage your plan in the store that sold it." })),
+      ({ url }) => {
+        if (!url) return setSaid({ good: "Manage your plan in the store that sold it." });
+        remember(PORTAL, name === "open_billing_portal");
+        return location.assign(url);
+      },
       (refusal) => {
         if (!refusal.mayRepeat && data) delete keys.current[data.product]; // a new purchase has a new key
         setSaid({ bad: refusal.message });
@@ -74,10 +78,7 @@ export function Shop({ cloud, bought }) {
       ${billing.overdue && html`<p class="bad" role="alert">Your last payment failed. Pay, or the plan ends.</p>`}
       ${billing.purchased > 0 && html`<p>${plural(billing.purchased, "bought token")} left. They are spent last, and never expire.</p>`}
       ${billing.owed > 0 && html`<p class="quiet">${plural(billing.owed, "token")} of a refunded purchase had been spent. Your next purchase pays them first.</p>`}
-      ${billing.seller && html`<button class="button" disabled=${busy} onClick=${() => {
-            remember(PORTAL, true);
-            open("open_billing_portal");
-          }}>Change or cancel your plan</button>`}
+      ${billing.seller && html`<button class="button" disabled=${busy} onClick=${() => open("open_billing_portal")}>Change or cancel your plan</button>`}
       <div aria-live="polite">${said.good && html`<p class="good">${said.good}</p>`}${said.bad && html`<p class="bad" role="alert">${said.bad}</p>`}</div>
       ${offers.length > 0 && html`
         <ul class="list">
