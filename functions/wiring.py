@@ -72,25 +72,25 @@ class Deps:
     @cached_property
     def anthropic(self) -> WatchedAnthropic | None:
         """Anthropic; None in a deploy without its key."""
+        if not self.settings.reaches(Provider.ANTHROPIC):
+            return None
         from functions.adapters.bounded_http import provider_http
         from functions.adapters.providers.watched import WatchedAnthropic
 
         key, url = self.settings.anthropic_api_key, self.settings.anthropic_base_url
-        return WatchedAnthropic(provider_http(), url, key, self) if key else None
+        return WatchedAnthropic(provider_http(), url, key, self)
 
     @cached_property
     def azure(self) -> WatchedAzure | None:
         """Azure's instant calls; None in a deploy without its key or address."""
+        if not self.settings.reaches(Provider.AZURE):
+            return None
         from functions.adapters.bounded_http import bounded_client
         from functions.adapters.providers.watched import WatchedAzure
 
         key, url = self.settings.azure_api_key, self.settings.azure_base_url
         deployment = self.settings.azure_deployment or self.settings.azure_model
-        return WatchedAzure(bounded_client(key, url), deployment, self) if key and url else None
-
-    def reaches(self, provider: Provider) -> bool:
-        """Whether this deploy has what it takes to ask a provider."""
-        return provider is Provider.OPENAI or {"anthropic": self.anthropic, "azure": self.azure}[provider] is not None
+        return WatchedAzure(bounded_client(key, url), deployment, self)
 
     def asked(self, model: str) -> WatchedOpenAI | WatchedAnthropic | WatchedAzure:
         """Return whom to ask about a photo for this model. Raises ProviderDownError if its key was taken away."""
@@ -114,20 +114,22 @@ class Deps:
     @cached_property
     def stripe(self) -> Stripe | None:
         """Stripe; None in a deploy without its key."""
+        if not self.settings.stripe_api_key:
+            return None
         from functions.adapters.bounded_http import provider_http
         from functions.adapters.payments.stripe import Stripe
 
-        key = self.settings.stripe_api_key
-        return Stripe(provider_http(), self.settings.stripe_base_url, key) if key else None
+        return Stripe(provider_http(), self.settings.stripe_base_url, self.settings.stripe_api_key)
 
     @cached_property
     def revenuecat(self) -> RevenueCat | None:
         """RevenueCat; None in a deploy without its key."""
+        if not self.settings.revenuecat_api_key:
+            return None
         from functions.adapters.bounded_http import provider_http
         from functions.adapters.payments.revenuecat import RevenueCat
 
-        key = self.settings.revenuecat_api_key
-        return RevenueCat(provider_http(), self.settings.revenuecat_base_url, key) if key else None
+        return RevenueCat(provider_http(), self.settings.revenuecat_base_url, self.settings.revenuecat_api_key)
 
     @cached_property
     def messaging(self) -> PushMessaging:
@@ -240,7 +242,7 @@ def deps() -> Deps:
     except UnknownPriceError as unknown:
         raise ConfigurationError(f"OPENAI_MODEL: {unknown}") from unknown
     for provider, lanes in ((Provider.ANTHROPIC, (False, True)), (Provider.AZURE, (False,))):
-        if not built.reaches(provider):
+        if not built.settings.reaches(provider):
             continue
         try:
             for batch in lanes:

@@ -26,6 +26,7 @@ from functions.core.batches.manifest import BatchManifest
 from functions.core.cache.fingerprints import COLOUR_BYTES, CUTS, Fingerprint
 from functions.core.config.runtime import ImageRules
 from functions.core.shared.errors import ImageNotFound
+from functions.core.shared.providers import Provider
 from functions.core.wallet.profile import PushSummary
 from functions.deploy.params import Settings
 from functions.use_cases.payments.revenuecat_webhook import revenuecat_webhook
@@ -316,7 +317,7 @@ class InProcessCloud:
 
     def _azure_of(self, deps: Deps) -> _Interrupted | None:
         key = deps.settings.azure_api_key
-        if not key:
+        if not deps.settings.reaches(Provider.AZURE):
             return None
         client = OpenAI(api_key=key, base_url=self.azure.base_url, http_client=self.azure.http_client())
         return _Interrupted("azure", WatchedAzure(client, deps.settings.azure_deployment, deps), self)
@@ -328,7 +329,7 @@ class InProcessCloud:
 
     def _anthropic_of(self, deps: Deps) -> _Interrupted | None:
         key = deps.settings.anthropic_api_key
-        if not key:
+        if not deps.settings.reaches(Provider.ANTHROPIC):
             return None
         provider = WatchedAnthropic(self.anthropic.http_client(), self.anthropic.base_url, key, deps)
         return _Interrupted("anthropic", provider, self)

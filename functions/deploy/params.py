@@ -121,6 +121,14 @@ class Settings:
         models = {Provider.ANTHROPIC: self.anthropic_model, Provider.AZURE: self.azure_model}
         return named(provider, models.get(provider, self.openai_model))
 
+    def reaches(self, provider: Provider) -> bool:
+        """Whether this deploy has what it takes to ask a provider."""
+        needed = {
+            Provider.ANTHROPIC: (self.anthropic_api_key,),
+            Provider.AZURE: (self.azure_api_key, self.azure_base_url),
+        }
+        return all(needed.get(provider, ()))
+
     @property
     def asks_openai(self) -> bool:
         """Whether the provider is OpenAI itself, in whatever region, or its stand-in in a local cloud."""

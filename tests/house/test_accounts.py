@@ -78,7 +78,8 @@ def used() -> Used:
             act = noted("firebasecloudmessaging.admin", getattr(cloud.messaging, push))
             monkeypatch.setattr(cloud.messaging, push, act)
         alerting = SimpleNamespace(send=noted("ALERT_WEBHOOK_SECRET", lambda _: None))
-        keys = {"anthropic_api_key": "stand-in", "azure_api_key": "stand-in", "azure_deployment": "photos"}
+        azure = {"azure_api_key": "stand-in", "azure_base_url": "https://azure.example", "azure_deployment": "photos"}
+        keys = {"anthropic_api_key": "stand-in", **azure}
         cloud.restart({**keys, **SELLING}, alerting=alerting)
         cloud.interrupt = lambda call, when: note(call) if when == "before" else None
         for webhook in ("stripe_webhook", "revenuecat_webhook"):

@@ -30,7 +30,7 @@ def tell_operators(failed: Sequence[ProviderDownError], path: Served, deps: Deps
 def tell_of_no_key(order: Sequence[Provider], deps: Deps) -> None:
     """Alert operators, in the same way, to a provider that the config names and the deploy has no key for."""
     for provider in order:
-        if not deps.reaches(provider):
+        if not deps.settings.reaches(provider):
             text = (
                 f"The config names {LABELS[provider]}, and this deploy has no {provider.upper()}_API_KEY, or not its "
             )

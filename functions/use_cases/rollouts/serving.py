@@ -79,7 +79,7 @@ def may_serve(model: str, region: str, deps: Deps, *, batch: bool = False) -> bo
     if provider is Provider.OPENAI:
         return True
     allowed = deps.runtime().providers.may_see(provider, region)
-    return allowed and deps.reaches(provider) and _has_price(model, deps, batch=batch)
+    return allowed and deps.settings.reaches(provider) and _has_price(model, deps, batch=batch)
 
 
 def _up(models: list[str], deps: Deps) -> list[str]:
