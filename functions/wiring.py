@@ -236,16 +236,13 @@ def deps() -> Deps:
     from functions.core.model.usage import UnknownPriceError
 
     built = Deps(load_settings(), _clock)
-    try:
-        for batch in (False, True):  # as listed: an operator's price would take a read of the config
-            built.listed_price(built.settings.openai_model, built.clock(), batch=batch)
-    except UnknownPriceError as unknown:
-        raise ConfigurationError(f"OPENAI_MODEL: {unknown}") from unknown
-    for provider, lanes in ((Provider.ANTHROPIC, (False, True)), (Provider.AZURE, (False,))):
+    both, instant_only = (False, True), (False,)  # lanes, as `batch`
+    asked = {Provider.OPENAI: both, Provider.ANTHROPIC: both, Provider.AZURE: instant_only}
+    for provider, lanes in asked.items():
         if not built.settings.reaches(provider):
             continue
         try:
-            for batch in lanes:
+            for batch in lanes:  # as listed: an operator's price would take a read of the config
                 built.listed_price(built.settings.model_of(provider), built.clock(), batch=batch)
         except UnknownPriceError as unknown:
             raise ConfigurationError(f"{provider.upper()}_MODEL: {unknown}") from unknown

@@ -210,13 +210,17 @@ def tokens_are_conserved(books: Books) -> Iterator[Violation]:
     for job_id, job in books.jobs.items():
         kept = (job["status"] == "done" and not paid_back(job)) or job.get("chargeStands", False)
         price, earned = (job["tokensCost"], job["points"]) if kept else (0, 0)
-        left = left_at(books.wallets, job["uid"])
-        forfeited = left is not None and job["completedAt"] is not None and job["completedAt"] >= left
-        if job["status"] in FINAL and not forfeited and (paid[job_id], points[job_id]) != (price, earned):
+        if job["status"] in FINAL and not _forfeited(job, books) and (paid[job_id], points[job_id]) != (price, earned):
             found = f"paid {paid[job_id]}, not {price}; points {points[job_id]}, not {earned}"
             yield Violation("double_charges", f"job {job_id} is {job['status']}: {found}")
         if job.get("chargeStands") and not _stands_for_a_reason(job, books):
             yield Violation("double_charges", f"job {job_id} was not refunded, for no reason")
+
+
+def _forfeited(job: Fields, books: Books) -> bool:
+    """Whether a job ended when its user had left: what it would give back goes to nobody."""
+    left = left_at(books.wallets, job["uid"])
+    return left is not None and job["completedAt"] is not None and job["completedAt"] >= left
 
 
 def _stands_for_a_reason(job: Fields, books: Books) -> bool:
@@ -237,7 +241,8 @@ def photos_for_nothing_cost_their_user(books: Books) -> Iterator[Violation]:
     for job in books.jobs.values():
         ended = job["completedAt"]
         # Who decides and stands still over midnight counts for the day that the wallet has come to meanwhile.
-        if not job.get("chargeStands") and _for_nothing(job) and (ended + STOOD_STILL_MAX).date() == ended.date():
+        given_back = not job.get("chargeStands") and not _forfeited(job, books)
+        if given_back and _for_nothing(job) and (ended + STOOD_STILL_MAX).date() == ended.date():
             refunded[job["uid"], ended.date()] += 1
     for (uid, day), count in refunded.items():
         if count > FAILURES_REFUNDED_MAX:

@@ -20,7 +20,7 @@ class DisputeDocuments(JobDocuments):
         """Dispute the answer of a user's job, in one transaction: two reads, and a write each for job and count; for a
         kept answer two reads more, and a write each for wallet, entry and the job that it is from. `forget` takes what
         would find them out of the user's entries, one write. Returns the job as it is then, None if there is none."""
-        made: list[Disputed] = []
+        made: list[tuple[Disputed, bool]] = []  # and whether its user is still there
 
         def with_source(transaction: Transaction, wallet: Wallet | None, job: Job) -> Settled | None:
             made.clear()  # this runs again when the transaction does
@@ -33,11 +33,11 @@ class DisputeDocuments(JobDocuments):
             decided = decide(wallet, job, source.job if source else None, any(each.exists for each in read[1:]))
             if decided is None:
                 return None
-            made.append(decided)
+            made.append((decided, wallet is not None))
             return Settled(decided.account, decided.fields)
 
         def also(transaction: Transaction, job: Job) -> None:
-            (decided,) = made
+            ((decided, stays),) = made
             source = job.cache.of if job.cache and job.cache.served else None
             if decided.source_fields and source:
                 transaction.update(self._jobs.document(source), decided.source_fields)
@@ -45,7 +45,7 @@ class DisputeDocuments(JobDocuments):
             for name in reversed(decided.counted_by):
                 count = {name: count}
             transaction.merge(self._client.document("stats/answers"), {"disputed": count})
-            if forget and job.dispute:
+            if forget and stays and job.dispute:  # who has left has no entries: to forget would make them anew
                 self._forget(transaction, uid, [job_id, *([source] if source else [])], job.dispute.at + JOB_LIFETIME)
 
         return self._change_job(job_id, uid, with_source, lambda job: job.dispute is not None, also)

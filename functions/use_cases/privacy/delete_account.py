@@ -24,8 +24,8 @@ class DeleteAccount(Request):
 
 def delete_account(_request: DeleteAccount, uid: str, deps: Deps) -> dict[str, Any]:
     """Return since when the account is closed (`closedAt`), and when everything is erased (`erasedBy`); photos that are
-    at a provider then are erased when they come back, within a day. Every other call is refused from now on. Calling
-    again changes nothing."""
+    at a provider then are erased when they come back, within a day. What needs the user's tokens is refused from
+    now on. Calling again changes nothing."""
     now = deps.clock()
     wallet = deps.store.close_account(uid, now, lambda stored: closing(stored, now))
     closed = wallet.closed_at or now

@@ -9,6 +9,7 @@ import pytest
 from functions.core.wallet.refusals import AccountDeleted
 from functions.use_cases.jobs.pages import PAGE
 from functions.use_cases.jobs.quote import Quote, quote
+from functions.use_cases.jobs.report_answer import ReportAnswer, report_answer
 from functions.use_cases.operations.guard_budget import guard_budget
 from functions.use_cases.privacy.delete_account import DeleteAccount, delete_account
 from functions.use_cases.privacy.erase_accounts import erase_accounts
@@ -175,6 +176,15 @@ def test_a_refund_that_comes_later_is_nobodys(cloud: InProcessCloud) -> None:
     cloud.openai.faults.add(kind="missing_line", count=None)
     a_day_later(cloud)
     assert (wallet(cloud, UID), statement(cloud, UID)) == before
+
+
+def test_a_dispute_makes_no_cache_anew(cloud: InProcessCloud) -> None:
+    """Who still has a token can say that an answer is wrong until it is erased: the user's cache stays gone."""
+    done = next(name for name, each in listed(cloud, "aiJobs").items() if each["status"] == "done")
+    leave(cloud)
+    assert listed(cloud, f"users/{UID}/cachedPhotos") == {}
+    report_answer(ReportAnswer(jobId=done, reason="wrong_item"), UID, cloud.deps)
+    assert listed(cloud, f"users/{UID}/cachedPhotos") == {}
 
 
 def test_no_allowance_comes(cloud: InProcessCloud) -> None:
