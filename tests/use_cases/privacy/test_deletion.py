@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from functions.core.jobs.disputes import DisputeReason
 from functions.core.wallet.refusals import AccountDeleted
 from functions.use_cases.jobs.pages import PAGE
 from functions.use_cases.jobs.quote import Quote, quote
@@ -183,7 +184,7 @@ def test_a_dispute_makes_no_cache_anew(cloud: InProcessCloud) -> None:
     done = next(name for name, each in listed(cloud, "aiJobs").items() if each["status"] == "done")
     leave(cloud)
     assert listed(cloud, f"users/{UID}/cachedPhotos") == {}
-    report_answer(ReportAnswer(jobId=done, reason="wrong_item"), UID, cloud.deps)
+    report_answer(ReportAnswer(jobId=done, reason=DisputeReason.WRONG_ITEM), UID, cloud.deps)
     assert listed(cloud, f"users/{UID}/cachedPhotos") == {}
 
 
