@@ -17,7 +17,7 @@ from scripts.ecolane_cloud import ecolane_cloud
 from tests.web.conftest import Opened
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Route
 
 
 @pytest.fixture(scope="module")
@@ -81,5 +81,21 @@ def test_it_says_that_it_waits(browser: "Browser", cloud: LocalCloud) -> None:
     page.route("**/google.firestore.v1.Firestore/**", lambda _: None)  # never answered
     page.get_by_role("link", name="Cache").click()
     expect(page.get_by_role("status", name="Loading")).to_be_visible()
+    assert not Axe().run(page).violations_count
+    visit.context.close()
+
+
+def test_it_says_that_it_may_not_read(browser: "Browser", cloud: LocalCloud) -> None:
+    """Refused by the rules: the word for it, in place of the figures. The document asked for is one of nobody's."""
+    visit = Opened(browser, cloud)
+    page = visit.operate()
+
+    def of_nobody(route: "Route") -> None:
+        asked = route.request.post_data or ""
+        route.continue_(post_data=asked.replace("stats%2FcacheReport", "nobody%2FcacheReport"))
+
+    page.route("**/google.firestore.v1.Firestore/Listen/**", of_nobody)
+    page.get_by_role("link", name="Cache").click()
+    expect(page.get_by_role("alert").filter(has_text="cannot be shown: permission-denied")).to_be_visible()
     assert not Axe().run(page).violations_count
     visit.context.close()
