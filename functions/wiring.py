@@ -62,7 +62,7 @@ class Deps:
     @cached_property
     def provider(self) -> WatchedOpenAI:
         """OpenAI."""
-        from functions.adapters.bounded_http import bounded_client
+        from functions.adapters.providers.openai import bounded_client
         from functions.adapters.providers.watched import WatchedOpenAI
 
         # The client wants a key even where it only checks a signature, in the webhook, which is given none.
@@ -85,7 +85,7 @@ class Deps:
         """Azure's instant calls; None in a deploy without its key or address."""
         if not self.settings.reaches(Provider.AZURE):
             return None
-        from functions.adapters.bounded_http import bounded_client
+        from functions.adapters.providers.openai import bounded_client
         from functions.adapters.providers.watched import WatchedAzure
 
         key, url = self.settings.azure_api_key, self.settings.azure_base_url

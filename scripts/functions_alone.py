@@ -3,6 +3,7 @@
 A new user of the local cloud makes one successful call, so that the function loads all that it needs.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -115,14 +116,16 @@ def first_answer(name: str, environment: Mapping[str, str], call: SampleCall | N
 
 
 def answered(server: Served, body: object, headers: Mapping[str, str]) -> httpx.Response:
-    """Wait until a server answers this request. Raises RuntimeError as `first_answer` does."""
+    """Wait until a server answers this request; bytes are sent as they are. Raises RuntimeError as `first_answer`
+    does."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
     began = time.monotonic()
     with httpx.Client(timeout=unhurried(ANSWER_SECONDS_MAX)) as client:
         while (waited := time.monotonic() - began) < unhurried(ANSWER_SECONDS_MAX):
             if server.process.poll() is not None:
                 raise RuntimeError(f"it ended with status {server.process.returncode}: {server.printed()}")
             try:
-                return client.post(server.url, json=body, headers=dict(headers))
+                return client.post(server.url, content=content, headers={"content-type": "application/json", **headers})
             except httpx.ConnectError:  # not listening yet
                 time.sleep(0.005)
     raise RuntimeError(f"it did not answer within {waited:.0f} s: {server.printed()}")

@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 from openai import OpenAI
 
-from functions.adapters.bounded_http import bounded_client
+from functions.adapters.providers.openai import bounded_client
 from scripts.inprocess import StillClock
 
 MARK = "m4rk-of-the-provider"

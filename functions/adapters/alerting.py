@@ -74,7 +74,7 @@ class AlertWebhook:
             with (
                 bounded_http() as http,
                 Allowance(TIMEOUT_SECONDS, ANSWER_BYTES_MAX).applied(),
-                http.stream("POST", self._url, content=body, headers=headers) as response,
+                http.stream("POST", self._url, content=body, headers=headers, timeout=TIMEOUT_SECONDS) as response,
             ):
                 return "" if response.status_code // 100 == 2 else f"status {response.status_code}"
         except httpx2.HTTPError as error:

@@ -14,10 +14,13 @@ from typing import Any
 
 import httpcore2
 import httpx2
-from openai import DefaultHttpxClient, OpenAI
 
 WRITE_BYTES = 16_384
 """How much is handed to the system at a time, and between two looks at the clock. A record of TLS holds as much."""
+
+
+CONNECTIONS = httpx2.Limits(max_connections=1_000, max_keepalive_connections=100)
+"""More than the calls of a process: none waits for a connection."""
 
 
 class Allowance:
@@ -64,11 +67,6 @@ class Allowance:
 _allowance: ContextVar[Allowance | None] = ContextVar("allowance", default=None)
 
 
-def bounded_client(api_key: str, base_url: str) -> OpenAI:
-    """Return OpenAI's client, which keeps to allowances, follows no redirect and takes nothing compressed."""
-    return OpenAI(api_key=api_key, base_url=base_url, http_client=provider_http())
-
-
 def provider_http() -> httpx2.Client:
     """Return `bounded_http` for a provider, which takes nothing compressed."""
     http = bounded_http()
@@ -82,7 +80,7 @@ def bounded_http() -> httpx2.Client:
     A redirect would carry the photo, and perhaps the key, elsewhere. Compressed bytes show their size only once in
     memory.
     """
-    http = DefaultHttpxClient(follow_redirects=False, headers={"Accept-Encoding": "identity"})
+    http = httpx2.Client(follow_redirects=False, headers={"Accept-Encoding": "identity"}, limits=CONNECTIONS)
     # There is no public way to a backend that leaves the proxies of the environment in place.
     for transport in (http._transport, *http._mounts.values()):  # noqa: SLF001
         if isinstance(transport, httpx2.HTTPTransport):

@@ -13,11 +13,14 @@ from functions.core.payments.hints import hint_of
 from functions.use_cases.payments.revenuecat_webhook import revenuecat_webhook
 from functions.use_cases.payments.stripe_webhook import stripe_webhook
 from localcloud.standins.deliveries import signature
+from scripts.ecolane_cloud import ecolane_cloud
+from scripts.functions_alone import answered, served
 from scripts.inprocess import SELLING, SHOP_SECRET
+from scripts.sample_shop import open_shop
 from scripts.shop_in_process import Shop
 
 PROVIDER_SECONDS = 0.2
-EVENTS, LOST, FORGED, PAYERS = 40, 30, 1_000, 20
+EVENTS, LOST, FORGED, PAYERS, COLD = 40, 30, 1_000, 20, 8
 
 
 class _Slow(httpx2.BaseTransport):
@@ -32,9 +35,9 @@ class _Slow(httpx2.BaseTransport):
 
 
 def run() -> dict[str, Any]:
-    """Return minutes from a payment to its tokens if its event is lost, milliseconds of a delivered event and of
-    `sync_purchases`, reads and calls of forged events, and reads and writes of a payer's day."""
-    return {**_delivered(), "lost_event_minutes_max": _lost(), **_forged(), **_day()}
+    """Return minutes from a payment to its tokens if its event is lost; milliseconds of a delivered event, of one that
+    starts its process, and of `sync_purchases`; reads and calls of forged events; reads and writes of a payer's day."""
+    return {**_delivered(), **_cold(), "lost_event_minutes_max": _lost(), **_forged(), **_day()}
 
 
 def _delivered() -> dict[str, Any]:
@@ -61,6 +64,30 @@ def _delivered() -> dict[str, Any]:
         "delivered_event_ms_p95": round(sorted(took)[int(len(took) * 0.95)]),
         "sync_purchases_ms": round(synced),
     }
+
+
+def _cold() -> dict[str, int]:
+    """Deliver each event to a process that it starts: here providers answer at once, over a socket."""
+    took = []
+    with ecolane_cloud() as cloud:
+        shop, token = cloud.stripe, cloud.sign_in(cloud.sign_up().uid).id_token
+        if shop is None:
+            raise RuntimeError("this cloud sells nothing")
+        open_shop(cloud)
+        secret, shop.settings.webhook_url = str(shop.settings.webhook_secret), None
+        cloud.clock.advance(timedelta(minutes=1))  # processes see the products
+        for number in range(COLD):
+            asked = {"requestId": f"cold-request-{number}", "product": "tokens_100"}
+            page = cloud.call("start_checkout", asked, token)["url"]
+            session = shop.pay(page.rpartition("/")[2])["id"]
+            event = {"type": "checkout.session.completed", "data": {"object": {"id": session}}}
+            body, began = json.dumps(event).encode(), time.perf_counter()
+            with served("stripe_webhook", cloud.environment) as server:
+                headers = {"Stripe-Signature": signature(secret, int(time.time()), body)}
+                if answered(server, body, headers).status_code != 200:
+                    raise RuntimeError(f"the event was not taken: {server.printed()}")
+                took.append((time.perf_counter() - began) * 1_000)
+    return {"cold_events": COLD, "cold_event_ms_p95": round(sorted(took)[int(COLD * 0.95)])}
 
 
 def _lost() -> float:

@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from functions.adapters.bounded_http import bounded_client, provider_http
+from functions.adapters.bounded_http import provider_http
 from functions.adapters.providers import openai as adapter
 from functions.adapters.providers.anthropic import AnthropicProvider
-from functions.adapters.providers.openai import OpenAIProvider
+from functions.adapters.providers.openai import OpenAIProvider, bounded_client
 from functions.core.model.dialects.openai import batch_line, completion_request
 from functions.core.model.parsing import parse_answer
 from functions.core.model.prompts import image_data_url

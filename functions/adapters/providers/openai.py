@@ -15,7 +15,7 @@ import openai
 from openai import OpenAI
 from pydantic_core import to_json
 
-from functions.adapters.bounded_http import Allowance
+from functions.adapters.bounded_http import Allowance, provider_http
 from functions.adapters.providers.json_lines import json_lines
 from functions.core.batches.provider_objects import carries, id_in, is_before, read_batch, read_page
 from functions.core.batches.reports import ProviderBatch
@@ -52,6 +52,11 @@ WEBHOOK_SECRET_CHARACTERS_MIN = 16
 
 NOT_REACHED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 """No connection, so no request arrived and nothing is billed."""
+
+
+def bounded_client(api_key: str, base_url: str) -> OpenAI:
+    """Return OpenAI's client, which keeps to allowances, follows no redirect and takes nothing compressed."""
+    return OpenAI(api_key=api_key, base_url=base_url, http_client=provider_http())
 
 
 class OpenAIProvider:
