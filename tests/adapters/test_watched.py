@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from threading import Barrier, Event
 from types import SimpleNamespace
@@ -81,3 +81,30 @@ def test_calls_that_gave_up_are_under_way_no_more() -> None:
         provider.answer.set()
         assert all(isinstance(each.exception(10), ProviderDownError) for each in asked)
         assert not watched.shut(MODEL)
+
+
+def test_an_answer_that_was_under_way_ends_no_outage() -> None:
+    """Calls that began before the first failure are answered after it: the note stays until a later call succeeds."""
+    clock, written = StillClock(), list[str]()
+    store = SimpleNamespace(
+        note_outage=lambda *_, **__: written.append("noted"), forget_outage=lambda _: written.append("forgotten")
+    )
+    records: Any = SimpleNamespace(store=store, clock=clock, queue=lambda: SimpleNamespace(provider={}))
+
+    def meanwhile_another_fails(_body: dict[str, Any], _seconds: float) -> Completion:
+        clock.advance(timedelta(seconds=1))
+        with suppress(ProviderDownError):
+            calls.complete({"model": "down"}, 1, "bob")
+        clock.advance(timedelta(seconds=1))
+        return ANSWER
+
+    def ask(body: dict[str, Any], seconds: float) -> Completion:
+        if body["model"] == "down":
+            raise ProviderDownError("status 503", Trouble.OVERLOADED)
+        return meanwhile_another_fails(body, seconds) if body["model"] == "slow" else ANSWER
+
+    calls = WatchedCalls(ask, Door.INSTANT, records)
+    calls.complete({"model": "slow"}, 1, "ann")
+    assert written == ["noted"]
+    calls.complete({"model": MODEL}, 1, "ann")
+    assert written == ["noted", "forgotten"]

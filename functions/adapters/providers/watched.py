@@ -36,7 +36,6 @@ CALLS_NOTED_EVERY, CALLS_APART = timedelta(minutes=4), timedelta(minutes=4)
 """How old a note of failing calls is, anybody's, before a process writes the next, and how much older at most by
 chance: all processes meet an outage at once, and most of them have read of another's note before their own turn."""
 
-
 SLOW, SLOW_CALLS = timedelta(seconds=10), 3
 """So many calls that have been under way for so long, and no answer since: a provider that hangs is seen before the
 first of them gives up."""
@@ -192,7 +191,9 @@ class _Watch:
 
     @contextmanager
     def call(self, *, succeeds: bool = True) -> Iterator[None]:
-        """See how a call goes."""
+        """See how a call goes. One that began before a failure and succeeds after it says nothing of now: as an outage
+        begins there are many, and each would take the note out that the next failure puts back."""
+        began = self._records.clock()
         try:
             yield
         except ProviderError as problem:
@@ -200,7 +201,7 @@ class _Watch:
                 self._guarded(partial(self._failed, problem))
             raise
         if succeeds:
-            self._guarded(self._answered)
+            self._guarded(partial(self._answered, began))
 
     def _guarded(self, note: Callable[[], None]) -> None:
         try:
@@ -217,8 +218,8 @@ class _Watch:
         with self._lock:
             self._unnoted += 1
             ours = self._noted_at
-            notes = [at for at in (ours, others.last_at if others else None) if at is not None]
-            if notes and now - max(notes) < self._pause(others):
+            last = self._last_note(others)
+            if last is not None and now - last < self._pause(others):
                 return
             failures, self._unnoted, self._noted_at = self._unnoted, 0, now
         outage = Outage(failures=failures, since=now, last_at=now, trouble=problem.trouble, problem=str(problem))
@@ -231,13 +232,18 @@ class _Watch:
             self._apart = CALLS_APART * random.random()  # noqa: S311  (no secret)
         return CALLS_NOTED_EVERY + (self._apart if others else timedelta())
 
-    def _answered(self) -> None:
+    def _answered(self, began: datetime) -> None:
         others = self._known(self._records.clock())
         with self._lock:
-            if self._noted_at is None and (others is None or self._is_forgotten(others)):
+            last = self._last_note(others)
+            if last is None or began < last:
                 return
             self._noted_at, self._unnoted, self._forgotten_at = None, 0, self._records.clock()
         self._records.store.forget_outage(self._door)
+
+    def _last_note(self, others: Outage | None) -> datetime | None:
+        theirs = others.last_at if others is not None and not self._is_forgotten(others) else None
+        return max((at for at in (self._noted_at, theirs) if at is not None), default=None)
 
     def _known(self, now: datetime) -> Outage | None:
         """Return what the settings, up to 30 s old, say of failures at this door."""
