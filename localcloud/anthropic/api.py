@@ -11,6 +11,7 @@ from werkzeug.wrappers import Request, Response
 from localcloud.anthropic.engine import Engine
 from localcloud.anthropic.errors import ApiError, invalid, not_found
 from localcloud.anthropic.settings import LIST_DEFAULT, REQUEST_BYTES_MAX
+from localcloud.anthropic.tokens import find_model
 from localcloud.standins.connection import CONNECTION, Connection
 from localcloud.standins.counts import RequestCounts
 from localcloud.standins.faults import Fault
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 VERSIONS = ("2023-06-01", "2026-10-21")
 CHUNK_BYTES = 64 * 1024
+MODELS_CREATED = "2026-01-01T00:00:00Z"  # of each model the same: nobody goes by it
 DRIPS = 10
 REQUESTS_PER_MINUTE = 4_000
 TOKENS_PER_MINUTE = 4_000_000
@@ -34,6 +36,7 @@ class Api:
         self._routes: list[tuple[str, str, re.Pattern[str], Callable[..., Response]]] = [
             (method, template, re.compile(re.sub(r"\{\w+\}", "([^/]+)", template) + "/?"), handler)
             for method, template, handler in (
+                ("GET", "/v1/models/{model}", self._model),
                 ("POST", "/v1/messages", self._message),
                 ("POST", "/v1/messages/batches", self._create),
                 ("GET", "/v1/messages/batches", self._list),
@@ -73,6 +76,11 @@ class Api:
             if match:
                 return f"{method} {template}", handler, match.groups()
         raise not_found("Not Found")
+
+    def _model(self, _request: Request, model: str) -> Response:
+        if find_model(model) is None:
+            raise not_found(f"model: {model}")
+        return _json({"type": "model", "id": model, "display_name": model, "created_at": MODELS_CREATED})
 
     def _message(self, request: Request) -> Response:
         return _json(self._engine.message(_body(request, REQUEST_BYTES_MAX)))

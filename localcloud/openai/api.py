@@ -12,10 +12,11 @@ from werkzeug.wrappers import Request, Response
 
 from localcloud.openai.batches import LIST_MAX as BATCHES_LIST_MAX
 from localcloud.openai.engine import Engine
-from localcloud.openai.errors import ApiError, invalid, missing_parameter
+from localcloud.openai.errors import ApiError, invalid, missing_parameter, unknown_model
 from localcloud.openai.files import LIST_MAX as FILES_LIST_MAX
 from localcloud.openai.files import upload_life_seconds
 from localcloud.openai.settings import UPLOAD_BYTES_MAX
+from localcloud.openai.tokens import find_model
 from localcloud.standins.connection import CONNECTION, Connection
 from localcloud.standins.counts import RequestCounts
 from localcloud.standins.faults import Fault
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 CHUNK_BYTES = 64 * 1024
+MODELS_CREATED = 1_767_225_600  # of each model the same: nobody goes by it
 JSON_BODY_BYTES_MAX = 64 * 1024 * 1024
 
 
@@ -81,6 +83,7 @@ class Api:
         self._routes: list[tuple[str, str, re.Pattern[str], Callable[..., Reply]]] = [
             (method, template, re.compile(re.sub(r"\{\w+\}", "([^/]+)", template) + "/?"), handler)
             for method, template, handler in (
+                ("GET", "/v1/models/{model}", self._model),
                 ("POST", "/v1/chat/completions", self._chat),
                 ("POST", "/v1/files", self._create_file),
                 ("GET", "/v1/files", self._list_files),
@@ -137,6 +140,11 @@ class Api:
             if match:
                 return f"{method} {template}", handler, match.groups()
         raise ApiError(404, f"Invalid URL ({request.method} {request.path})", code="unknown_url")
+
+    def _model(self, _request: Request, model: str) -> Reply:
+        if find_model(model) is None:
+            raise unknown_model(model)
+        return Reply({"id": model, "object": "model", "created": MODELS_CREATED, "owned_by": "system"})
 
     def _chat(self, request: Request) -> Reply:
         return Reply(self._engine.chat(_json_body(request)))

@@ -190,6 +190,9 @@ def test_the_key_the_version_and_the_model_are_looked_at(world: Any) -> None:
         world.ask(extra_headers={"anthropic-version": "2020-01-01"})
     with pytest.raises(anthropic.NotFoundError, match="model: claude-nobody"):
         world.ask(model="claude-nobody")
+    with pytest.raises(anthropic.NotFoundError, match="model: claude-nobody"):
+        world.client.models.retrieve("claude-nobody")
+    assert world.client.models.retrieve("claude-haiku-5-5").id == "claude-haiku-5-5"
     with pytest.raises(anthropic.NotFoundError):
         world.client.post("/v1/complete", cast_to=object, body={})
 

@@ -176,6 +176,9 @@ def test_unknown_model_is_404(world: Any) -> None:
     with pytest.raises(NotFoundError) as caught:
         world.client.chat.completions.create(**world.body(model="gpt-99"))
     assert caught.value.code == "model_not_found"
+    with pytest.raises(NotFoundError, match="gpt-99"):
+        world.client.models.retrieve("gpt-99")
+    assert world.client.models.retrieve("gpt-6-luna").id == "gpt-6-luna"
 
 
 def test_no_key_is_401(world: Any) -> None:
