@@ -65,7 +65,10 @@ def remade(stored: Mapping[str, Any], entries: Sequence[LedgerEntry], uid: str, 
     """Rebuild a wallet from its ledger, and keep every other stored field that can be read: plan, streak, today's
     counters, devices, the place on the refresh's schedule, what a newer release has put there."""
     wallet = reopened_account(entries, now).wallet
-    counted = {"scans": sum(entry.reason is Reason.CHARGE for entry in entries)}
+    counted = {
+        name: sum(entry.reason is reason for entry in entries)
+        for name, reason in (("scans", Reason.CHARGE), ("corrections", Reason.MANUAL))
+    }
     began = {"createdAt": min((entry.ts for entry in entries), default=now)}
     due = {"nextRefreshAt": now, "refreshShard": shard_of(uid)}
     fields = {**wallet.model_dump(by_alias=True), **counted, **began, **due}
@@ -93,6 +96,7 @@ _FROM_LEDGER = frozenset(
         "owed",
         "points",
         "converted_points",
+        "achieved",
         "refreshed_period",
         "refresh_failures",
         "recent",

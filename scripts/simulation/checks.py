@@ -10,6 +10,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise
 from typing import Any
 
+from scripts.simulation.achievements import wrong_achievements
 from scripts.simulation.actions import job_id_of, photo_path
 from scripts.simulation.cache import paid_back, served, wrong_checks, wrong_hits, wrong_twins
 from scripts.simulation.documents import Documents, Fields
@@ -271,7 +272,11 @@ def wallets_balance(books: Books) -> Iterator[Violation]:
         if kept != summed:
             yield Violation("unbalanced_wallets", f"{uid}: the wallet says {kept}, the ledger {summed}")
         if wallet["closedAt"] is None:  # of others nothing else is kept
-            yield from (Violation("unbalanced_wallets", f"{uid}: {wrong}") for wrong in _misremembered(wallet, entries))
+            wrongs = [
+                *_misremembered(wallet, entries),
+                *wrong_achievements(books.world.history.config, wallet, entries),
+            ]
+            yield from (Violation("unbalanced_wallets", f"{uid}: {wrong}") for wrong in wrongs)
 
 
 def _misremembered(wallet: Fields, entries: list[Fields]) -> Iterator[str]:

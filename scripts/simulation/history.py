@@ -12,7 +12,7 @@ from itertools import product
 from random import Random
 from typing import Any
 
-from scripts.simulation import cache, leaving
+from scripts.simulation import achievements, cache, leaving
 from scripts.simulation.faults import Focus, possible
 from scripts.simulation.providers import drawn_focus, drawn_order
 from scripts.simulation.rollouts import drawn_actions, drawn_config
@@ -75,7 +75,13 @@ def history(seed: int) -> History:
     return History(
         seed=seed,
         start=start,
-        config={**config, **drawn_config(seed), **drawn_order(seed), **cache.drawn_config(seed, config)},
+        config={
+            **config,
+            **drawn_config(seed),
+            **drawn_order(seed),
+            **cache.drawn_config(seed, config),
+            **achievements.drawn_config(seed),
+        },
         users=users,
         fault_rate=dice.choice(FAULT_RATES),
         focus=drawn_focus(seed, _focus(dice)),

@@ -170,6 +170,15 @@ _REFUSED = {"kind": "overloaded", "endpoint": "POST /v1/messages/batches", "coun
 
 MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
+        "unlock with the next write what this one reaches",
+        "core.jobs.opening:decide",
+        places.call("unlocked"),
+        "account",
+    ),
+    Mutation(
+        "forget in the wallet what was unlocked", "core.wallet.achievements:unlocked", places.keyword("achieved"), "()"
+    ),
+    Mutation(
         "book the second provider's answer under the first",
         "core.budget.holds:settling",
         places.comparison("model"),

@@ -27,12 +27,12 @@ SCHEMA: dict[str, dict[str, str]] = {
     "users/*/wallet/main": {
         "int": (
             "balance totalEarned totalSpent entryCount purchased owed points convertedPoints scans streakDays "
-            "rateMinute rateCount refreshFailures"
+            "rateMinute rateCount refreshFailures corrections"
         ),
         "str": "plan bonusDay refreshedPeriod",
         "str?": "planSeller",
         "map": "today",
-        "list": "pushTokens recent",
+        "list": "pushTokens recent achieved",
         "time?": "contactAt nextRefreshAt blockedAt planUntil closedAt",
         "int?": "refreshShard",
         "time": "createdAt updatedAt",
@@ -63,7 +63,10 @@ SCHEMA: dict[str, dict[str, str]] = {
         "map?": "hold",
     },
     "config/runtime": {
-        "map": "tokens? plans? batch? budget? refresh? instant? images? model? cache? flags? providers? billing?"
+        "map": (
+            "tokens? plans? batch? budget? refresh? instant? images? model? cache? flags? providers? billing? "
+            "achievements?"
+        )
     },
     "config/runtime/audit/*": {
         "str": "by action? why?",

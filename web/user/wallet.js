@@ -17,6 +17,7 @@ export const WORDS = {
   grant: "From our team",
   buy: "Tokens bought",
   period: "Subscription",
+  achieve: "Achievement",
   close: "Account deleted",
 };
 

@@ -80,7 +80,7 @@ class WalletDocuments(Documents):
             self._write_account(transaction, uid, account)
             if device_ref is not None and used is not None:
                 transaction.set(device_ref, used.model_dump(by_alias=True))
-            return account.new_entries[-1]
+            return next(entry for entry in account.new_entries if entry.entry_id == key)
 
         try:
             return run_transaction(self._client.transaction(), body)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
 
+from functions.core.config.achievements import AchievementRules
 from functions.core.config.billing import BillingRules
 from functions.core.config.events import AheadRules
 from functions.core.config.plans import Allowances, Plans
@@ -147,6 +148,7 @@ class RuntimeConfig(Record):
     cache: CacheRules = CacheRules()
     ahead: AheadRules = AheadRules()
     billing: BillingRules = BillingRules()
+    achievements: AchievementRules = AchievementRules()
     flags: Flags = Flags()
     default_region: Annotated[str, Field(min_length=2, max_length=64)] = "US"
     default_language: Annotated[str, Field(min_length=2, max_length=35)] = "en"

@@ -23,6 +23,7 @@ from functions.core.shared.errors import EcolaneError
 from functions.core.shared.lanes import Lane
 from functions.core.shared.utc_days import day_of
 from functions.core.wallet.accounts import Account, bought_part, charge
+from functions.core.wallet.achievements import unlocked
 from functions.core.wallet.earning import streak
 from functions.core.wallet.ledger import Wallet
 from functions.core.wallet.quotas import RecountNeeded, add_cost, recounted, use_quota, visited
@@ -128,4 +129,4 @@ def decide(
             account, visit_age = visited(account, now)
             bought = {"tokens_bought": bought_part(account)}
             opened.append(job.model_copy(update={**changes, **bought, "visit_age": visit_age}))
-    return Opened(account, tuple(opened), refused)
+    return Opened(unlocked(account, runtime, now) if opened else account, tuple(opened), refused)

@@ -105,7 +105,8 @@ def open_account(wallet: Wallet | None, welcome_tokens: int, now: datetime) -> A
 
 
 def reopened_account(entries: Iterable[LedgerEntry], now: datetime) -> Account:
-    """Return the account of a removed wallet from its ledger, the truth: tokens, history and points. What only the
+    """Return the account of a removed wallet from its ledger, the truth: tokens, history, points and
+    achievements. What only the
     wallet knew (plan, streak, today's counters) starts anew."""
     history = sorted(entries, key=lambda entry: entry.seq)
     spent = -sum(entry.delta for entry in history if entry.reason in SPENDING)
@@ -123,6 +124,7 @@ def reopened_account(entries: Iterable[LedgerEntry], now: datetime) -> Account:
             int((entry.detail or {})["points"]) for entry in history if entry.reason is Reason.CONVERT
         ),
         refreshed_period=next((entry.ref or "" for entry in reversed(history) if entry.reason is Reason.REFRESH), ""),
+        achieved=tuple(entry.ref or "" for entry in history if entry.reason is Reason.ACHIEVE),
         recent=tuple(reversed(history))[:RECENT_ENTRIES_MAX],
         closed_at=next((entry.ts for entry in history if entry.reason is Reason.CLOSE), None),
     )

@@ -48,7 +48,9 @@ def manual_classification(
         points=rules.points_per_classification,
         detail=detail,
     )
-    return earned.with_fields(today=today.model_copy(update={"manual": today.manual + 1}))
+    return earned.with_fields(
+        today=today.model_copy(update={"manual": today.manual + 1}), corrections=account.wallet.corrections + 1
+    )
 
 
 def convert_points(account: Account, request_id: str, points: int, rules: TokenRules, now: datetime) -> Account:

@@ -43,6 +43,7 @@ class Reason(StrEnum):
     GRANT = "grant"
     BUY = "buy"
     PERIOD = "period"
+    ACHIEVE = "achieve"
     CLOSE = "close"
 
 
@@ -94,7 +95,8 @@ class Wallet(Kept):
     `purchased` are those tokens of the balance that were bought: they are spent last. `owed` are tokens of payments
     that were taken back after they had been spent; the next purchase pays them first. One of the two is always zero.
 
-    `points` is the lifetime's, for the leaderboard; `points - converted_points` can be converted. Plan and push tokens
+    `points` is the lifetime's, for the leaderboard; `points - converted_points` can be converted. `corrections` are the
+    user's own classifications, `achieved` the names that `core.wallet.achievements` has unlocked. Plan and push tokens
     save a charge a read; `core.refresh.refresh` explains `refresh` and `contact_at`. `plan_seller` sold the plan, which
     ends at `plan_until` if nothing more is paid; both are None for one that an operator has set. `blocked_at`: since
     when an operator takes no photos from the user. `closed_at`: since when the account is deleted, see
@@ -110,6 +112,8 @@ class Wallet(Kept):
     points: Change = 0
     converted_points: Count = 0
     scans: Count = 0
+    corrections: Count = 0
+    achieved: tuple[str, ...] = ()
     plan: str = Plan.FREE
     plan_until: AwareDatetime | None = None
     plan_seller: str | None = None

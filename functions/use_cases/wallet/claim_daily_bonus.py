@@ -9,6 +9,7 @@ from functions.core.shared.records import Request
 from functions.core.shared.utc_days import day_of
 from functions.core.wallet import earning, ledger
 from functions.core.wallet.accounts import Account
+from functions.core.wallet.achievements import unlocked
 from functions.core.wallet.profile import DeviceId, device_key
 from functions.core.wallet.quotas import DeviceDay, count_on_device
 
@@ -30,7 +31,7 @@ def claim_daily_bonus(request: ClaimDailyBonus, uid: str, deps: Deps) -> dict[st
 
     def decide(wallet: ledger.Wallet | None, device: DeviceDay | None) -> tuple[Account, DeviceDay]:
         account = earning.daily_bonus(credit_due(wallet, uid, runtime, now), rules, now)
-        return account, count_on_device(device, "bonus", rules.bonuses_per_device, now)
+        return unlocked(account, runtime, now), count_on_device(device, "bonus", rules.bonuses_per_device, now)
 
     entry_id = ledger.entry_id(ledger.Reason.BONUS, day_of(now))
     entry = deps.store.post_entry(uid, entry_id, decide, device_key(request.device_id))

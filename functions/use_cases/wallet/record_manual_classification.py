@@ -12,6 +12,7 @@ from functions.core.shared.idempotency import require_same_payload
 from functions.core.shared.records import Request, RequestId
 from functions.core.wallet import earning, ledger
 from functions.core.wallet.accounts import Account
+from functions.core.wallet.achievements import unlocked
 from functions.core.wallet.profile import DeviceId, device_key
 from functions.core.wallet.quotas import DeviceDay, count_on_device
 
@@ -43,7 +44,7 @@ def record_manual_classification(request: RecordManualClassification, uid: str, 
         account = credit_due(wallet, uid, runtime, now)
         plan = runtime.plans.of(account.wallet.plan)
         account = earning.manual_classification(account, request.request_id, detail, rules, plan, now)
-        return account, count_on_device(device, "manual", rules.manual_per_device, now)
+        return unlocked(account, runtime, now), count_on_device(device, "manual", rules.manual_per_device, now)
 
     entry_id = ledger.entry_id(ledger.Reason.MANUAL, request.request_id)
     entry = deps.store.post_entry(uid, entry_id, decide, device_key(request.device_id))

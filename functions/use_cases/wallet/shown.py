@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from functions.core.refresh.refresh import credit_due, in_arrears
+from functions.core.wallet.achievements import shown_achievements
 from functions.core.wallet.earning import streak
 from functions.core.wallet.ledger import Today, today_of
 
@@ -45,6 +46,7 @@ def shown_wallet(wallet: Wallet, deps: Deps) -> dict[str, Any]:
     now, runtime = deps.clock(), deps.runtime()
     return {
         **wallet.as_json(include=_SHOWN),
+        "achievements": shown_achievements(wallet, runtime, now),
         "streakDays": streak(wallet, now),
         "pointsAvailable": max(wallet.points - wallet.converted_points, 0),
         "pointsPerToken": runtime.tokens.points_per_token,

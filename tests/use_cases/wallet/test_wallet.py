@@ -141,7 +141,7 @@ def test_a_wallet_shows_what_is_the_users_and_no_bookkeeping(app: App) -> None:
     wallet = app.call("get_wallet")
     assert token not in str(wallet)
     tokens = {"balance", "totalEarned", "totalSpent", "recent", "plan", "nextRefreshAt"}
-    points = {"points", "pointsAvailable", "pointsPerToken", "scans", "streakDays", "bonusDay"}
+    points = {"points", "pointsAvailable", "pointsPerToken", "scans", "streakDays", "bonusDay", "achievements"}
     assert set(wallet) == {*tokens, *points, "today", "createdAt", "updatedAt"}
 
 
