@@ -49,7 +49,6 @@ LOOKS: tuple[Callable[..., None], ...] = (
     stories.job,
     cache.cache,
     prices.prices,
-    providers.providers,
     prices.simulate_price,
 )
 CHANGES: tuple[Callable[..., None], ...] = (
@@ -70,6 +69,7 @@ for command in LOOKS:
     app.command(rich_help_panel="Look")(command)
 for command in CHANGES:
     app.command(rich_help_panel="Change")(command)
+app.add_typer(providers.app, name="providers", rich_help_panel="Look")
 app.add_typer(letters.app, name="letters", rich_help_panel="Change")
 app.add_typer(settings.app, name="config", rich_help_panel="Change")
 app.add_typer(rollouts.app, name="rollout", rich_help_panel="Change")

@@ -58,7 +58,11 @@ Why = Annotated[
     str, typer.Option("--why", callback=_reason, help="The reason, for the audit. The user sees the reason of a grant.")
 ]
 
-_PARAMS = {"DAILY_BUDGET_USD_MAX", "ENFORCE_APP_CHECK", "FLAGS", "OPENAI_MODEL", "OPENAI_BASE_URL", "REMOTE_CONFIG"}
+_PARAMS = {
+    *("DAILY_BUDGET_USD_MAX", "ENFORCE_APP_CHECK", "FLAGS", "REMOTE_CONFIG"),
+    *("OPENAI_MODEL", "OPENAI_BASE_URL", "ANTHROPIC_MODEL", "ANTHROPIC_BASE_URL"),
+    *("AZURE_MODEL", "AZURE_DEPLOYMENT", "AZURE_BASE_URL", "AZURE_ZONE"),
+}
 """Params of the deploy that answers here depend on; `firebase deploy` keeps them in .env files."""
 
 _ROOT = Path(__file__).resolve().parents[2]
