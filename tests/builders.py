@@ -12,6 +12,7 @@ from functions.core.jobs.jobs import Job, Status
 from functions.core.model.classification import Answer, Classification, classify_as
 from functions.core.model.parsing import Completion, parse_answer
 from functions.core.model.usage import ModelPrice, Usage
+from functions.core.shared.errors import EcolaneError
 from functions.core.shared.lanes import Lane
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import empty_wallet
@@ -164,3 +165,9 @@ def flat_price(usd: str, output: str | None = None, longer: tuple[tuple[int, Mod
     """Return a price at which input costs the same however the cache is used, and output as much if it is not given."""
     amount = Decimal(usd)
     return ModelPrice(amount, amount, amount, Decimal(output or usd), longer)
+
+
+def offered(error: EcolaneError) -> list[dict[str, Any]]:
+    """Return the plans that a refusal names."""
+    found: Any = error.details.get("plans", [])
+    return list(found)

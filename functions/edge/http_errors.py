@@ -32,6 +32,8 @@ CODES: dict[type[errors.EcolaneError], FunctionsErrorCode] = {
     refusals.AlreadySubscribed: FunctionsErrorCode.FAILED_PRECONDITION,
     refusals.NothingBought: FunctionsErrorCode.NOT_FOUND,
     refusals.BillingUnavailable: FunctionsErrorCode.UNAVAILABLE,
+    accounts.MonthlyLimit: FunctionsErrorCode.RESOURCE_EXHAUSTED,
+    accounts.PlanRequired: FunctionsErrorCode.FAILED_PRECONDITION,
     accounts.AccountDeleted: FunctionsErrorCode.PERMISSION_DENIED,
     errors.InsufficientTokens: FunctionsErrorCode.FAILED_PRECONDITION,
     errors.PriceChanged: FunctionsErrorCode.FAILED_PRECONDITION,

@@ -111,6 +111,8 @@ def simulate_price(  # noqa: PLR0913, PLR0917  (the options of a command)
     free: Users = 10_000,
     plus: Users = 0,
     pro: Users = 0,
+    business: Users = 0,
+    enterprise: Users = 0,
     photos_per_day: Annotated[float, typer.Option(min=0, max=10_000, help="That a user wishes to classify.")] = 1.0,
     instant_percent: Annotated[int, typer.Option(min=0, max=100, help="Of the photos.")] = 20,
     as_json: AsJson = False,
@@ -129,7 +131,7 @@ def simulate_price(  # noqa: PLR0913, PLR0917  (the options of a command)
             prices=_prices(name, deps, after.config, input_price, output_price),
             size=(width, height),
             answer_tokens=answer_tokens,
-            users={"free": free, "plus": plus, "pro": pro},
+            users={"free": free, "plus": plus, "pro": pro, "business": business, "enterprise": enterprise},
             photos_per_day=photos_per_day,
             instant_percent=instant_percent,
         )

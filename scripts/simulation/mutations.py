@@ -351,9 +351,9 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "charge the whole price for an upgrade",
-        "core.jobs.endings:upgrading",
+        "core.jobs.endings:_admitted",
         places.argument("pay_upgrade", 2),
-        "upgrade.prices.instant",
+        "difference + job.tokens_cost",
     ),
     Mutation(
         "charge more than was agreed to", "core.wallet.token_prices:require_within", places.condition("price"), "False"

@@ -29,10 +29,10 @@ SCHEMA: dict[str, dict[str, str]] = {
             "balance totalEarned totalSpent entryCount purchased owed points convertedPoints scans streakDays "
             "rateMinute rateCount refreshFailures corrections"
         ),
-        "str": "plan bonusDay refreshedPeriod",
+        "str": "plan bonusDay refreshedPeriod promptedDay",
         "str?": "planSeller",
         "map": "today",
-        "list": "pushTokens recent achieved",
+        "list": "pushTokens recent achieved months",
         "time?": "contactAt nextRefreshAt blockedAt planUntil closedAt",
         "int?": "refreshShard",
         "time": "createdAt updatedAt",

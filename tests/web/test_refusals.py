@@ -48,6 +48,8 @@ PHOTO = (
     Refused(errors.InsufficientTokens(SAID, price=5, balance=1), "This costs 5 tokens and you have 1. Claim", True),
     Refused(errors.PriceChanged(SAID, price=6, maxTokens=5, priceVersion="6-1"), "The price is 6 tokens now."),
     Refused(errors.DailyLimit(SAID, **MIDNIGHT), "You have reached today's limit. It starts anew on "),
+    Refused(accounts.MonthlyLimit(SAID, **MIDNIGHT, plans=[{"plan": "pro"}]), "With the plan Pro it would be taken."),
+    Refused(accounts.PlanRequired(SAID, feature="upgrade", plan="pro"), "Your plan does not have this."),
     Refused(errors.InstantClosed(SAID), "Instant answers are not available now. Choose Later.", True),
     Refused(errors.BudgetExhausted(SAID, **MIDNIGHT), "choose Later until then.", True),
     Refused(errors.InvalidImage(PhotoProblem.TOO_SMALL, SAID), "This photo is too small to show anything."),

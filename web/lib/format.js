@@ -13,6 +13,8 @@ export const whole = (n) => n.toLocaleString("en-US");
 
 export const plural = (n, one, many = `${one}s`) => `${whole(n)} ${n === 1 ? one : many}`;
 
+export const planName = (plan) => plan.charAt(0).toUpperCase() + plan.slice(1);
+
 export const percent = (part, all, digits = 1) => (all ? `${((100 * part) / all).toFixed(digits)} %` : "–");
 
 /** A date of a Firestore Timestamp, ISO text or Date; null for none. */

@@ -1,5 +1,5 @@
 // Every refusal in the user's words: what happened, and what to do.
-import { localTime, plural } from "./format.js";
+import { localTime, planName, plural } from "./format.js";
 
 const SAME_KEY = new Set([undefined, "STORE_UNAVAILABLE", "AUTH_UNAVAILABLE", "BILLING_UNAVAILABLE", "RATE_LIMITED", "INTERNAL"]);
 
@@ -36,6 +36,8 @@ const TEXTS = {
   PRICE_CHANGED: ({ price }) => `The price is ${plural(price, "token")} now. Nothing was charged.`,
   SETTINGS_CHANGED: ({ field }) => `Somebody else has changed ${field} meanwhile. Look at it, and apply again.`,
   DAILY_LIMIT: ({ resetsAt }) => `You have reached today's limit. It starts anew ${localTime(resetsAt)}.`,
+  MONTHLY_LIMIT: ({ resetsAt }) => `You have reached this month's limit. It starts anew ${localTime(resetsAt)}.`,
+  PLAN_REQUIRED: () => "Your plan does not have this.",
   CONVERSION_LIMIT: ({ tokensLeftToday, pointsAvailable, room }) =>
     `You can buy ${tokensLeftToday} more tokens today; you have ${pointsAvailable} points, and room for ${room} tokens.`,
   RATE_LIMITED: ({ retryAfter }) => `Too many at once. Try again in ${retryAfter ?? 5} seconds.`,
@@ -87,7 +89,8 @@ export class Refusal extends Error {
       ? "Something went wrong on our side. Try again."
       : "You are offline. It goes on when you are back.";
     const text = TEXTS[reason]?.(details) ?? (reason ? error.message : unanswered);
-    return new Refusal(text, reason, details, error.message);
+    const helps = details.plans?.map(({ plan }) => ` With the plan ${planName(plan)} it would be taken.`) ?? [];
+    return new Refusal(text + helps.join(""), reason, details, error.message);
   }
 }
 

@@ -1,11 +1,10 @@
 // Plans and purchases: what is paid for, what is sold, and what it comes to in photos.
 import { html, useEffect, useRef, useState } from "../vendor/ui.js";
-import { exact, plural, whole } from "../lib/format.js";
+import { exact, planName, plural, whole } from "../lib/format.js";
 import { remember, remembered } from "../lib/live.js";
 
 const PORTAL = "portal"; // opened, and not yet come back from
 const HEARD_AFTER_MS = [2_000, 10_000, 30_000];
-const PLANS = { free: "Free", plus: "Plus", pro: "Pro" };
 
 /** The checkout that Stripe's page has come back from; null if the page was opened otherwise. */
 export function returned() {
@@ -73,7 +72,7 @@ export function Shop({ cloud, bought }) {
     <section class="card" aria-labelledby="shop">
       <h2 id="shop">Plans and purchases</h2>
       <p>
-        Your plan: ${PLANS[billing.plan] ?? billing.plan}${billing.planUntil && html`<span title=${exact(billing.planUntil)}>, ${billing.renews ? "renewed by" : "until"} ${new Date(billing.planUntil).toLocaleDateString()}</span>`}
+        Your plan: ${planName(billing.plan)}${billing.planUntil && html`<span title=${exact(billing.planUntil)}>, ${billing.renews ? "renewed by" : "until"} ${new Date(billing.planUntil).toLocaleDateString()}</span>`}
       </p>
       ${billing.overdue && html`<p class="bad" role="alert">Your last payment failed. Pay, or the plan ends.</p>`}
       ${billing.purchased > 0 && html`<p>${plural(billing.purchased, "bought token")} left. They are spent last, and never expire.</p>`}
@@ -84,8 +83,8 @@ export function Shop({ cloud, bought }) {
         <ul class="list">
           ${offers.map((each) => html`
             <li class="bar" key=${each.name}>
-              <span>${each.plan ? `${PLANS[each.plan] ?? each.plan}, ${plural(each.tokens, "token")} a period` : plural(each.tokens, "token")}<br /><span class="quiet">${whole(each.photos.instant)} photos at once, or ${whole(each.photos.batch)} for later</span></span>
-              <button class="button small" disabled=${busy} onClick=${() => buy(each.name)} aria-label=${`Buy ${each.plan ? PLANS[each.plan] ?? each.plan : plural(each.tokens, "token")} for ${price(each)}`}>${price(each)}</button>
+              <span>${each.plan ? `${planName(each.plan)}, ${plural(each.tokens, "token")} a period` : plural(each.tokens, "token")}<br /><span class="quiet">${whole(each.photos.instant)} photos at once, or ${whole(each.photos.batch)} for later</span></span>
+              <button class="button small" disabled=${busy} onClick=${() => buy(each.name)} aria-label=${`Buy ${each.plan ? planName(each.plan) : plural(each.tokens, "token")} for ${price(each)}`}>${price(each)}</button>
             </li>`)}
         </ul>
         <p class="quiet">A photo costs ${plural(photoTokens.instant, "token")} at once, and ${plural(photoTokens.batch, "token")} for later.</p>`}

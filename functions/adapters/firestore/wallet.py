@@ -59,6 +59,22 @@ class WalletDocuments(Documents):
                 raise
             return wallet
 
+    def claim_prompt(self, uid: str, day: str) -> bool:
+        """Note that a user is shown a plan on this day, in one transaction: a read and a write. False if they were
+        already, and if nobody knows whether it was noted."""
+
+        def body(transaction: Transaction) -> bool:
+            wallet = as_wallet(self._client.get(self._wallet_ref(uid), transaction))
+            if wallet is None or wallet.prompted_day >= day:
+                return False
+            transaction.update(self._wallet_ref(uid), {"promptedDay": day})
+            return True
+
+        try:
+            return run_transaction(self._client.transaction(), body)
+        except OUTCOME_UNKNOWN:
+            return False
+
     def post_entry(
         self,
         uid: str,

@@ -41,7 +41,11 @@ class Product(Record):
 
 
 _PACKS = (("tokens_25", 25, 199), ("tokens_100", 100, 499), ("tokens_500", 500, 1_999))
-_PLANS = (("plus_month", 30, Plan.PLUS, 499), ("pro_month", 100, Plan.PRO, 899))
+_PLANS = (
+    ("plus_month", 30, Plan.PLUS, 499),
+    ("pro_month", 100, Plan.PRO, 899),
+    ("business_month", 0, Plan.BUSINESS, 2_900),
+)
 
 
 class BillingRules(Record):

@@ -1,4 +1,5 @@
-"""The plans: what a user may do on each, and the tokens that it brings by itself."""
+"""The plans: what a user may do on each, and the tokens that it brings by itself. A further plan is a value of `Plan`
+and a field in each of `Plans` and `Allowances`."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -9,17 +10,32 @@ from functions.core.shared.records import Record
 
 
 class Plan(StrEnum):
-    """What a user has subscribed to."""
+    """What a user has subscribed to, or what an operator has set by contract; the higher ones last."""
 
     FREE = "free"
     PLUS = "plus"
     PRO = "pro"
+    BUSINESS = "business"
+    ENTERPRISE = "enterprise"
+
+
+def rank(plan: str) -> int:
+    """Return how high a plan is. A newer release's is above all that we know."""
+    return list(Plan).index(Plan(plan)) if plan in set(Plan) else len(Plan)
+
+
+class Feature(StrEnum):
+    """What a plan may have or not: several photos in one call, and the instant lane for a photo that is queued."""
+
+    BULK = "bulk"
+    UPGRADE = "upgrade"
 
 
 class PlanRules(Record):
     """What one plan allows. `priority` moves a user's photos forward in the batch queue. `micros_per_day` is the most
     that one user's photos of a day may cost the operator, so that a plan cannot cost more than it earns; None leaves it
-    to `budget.per_user_daily_micros`, which no plan passes."""
+    to `budget.per_user_daily_micros`, which no plan passes. `photos_per_month`: None for no such limit. `unlimited`:
+    photos cost no tokens, and what they may cost is fair use."""
 
     instant_per_day: Annotated[int, Field(ge=0, le=100_000)]
     batch_per_day: Annotated[int, Field(ge=0, le=100_000)]
@@ -27,6 +43,9 @@ class PlanRules(Record):
     calls_per_minute: Annotated[int, Field(ge=1, le=10_000)]
     priority: Annotated[int, Field(ge=0, le=10)]
     micros_per_day: Annotated[int, Field(ge=0, le=10_000_000_000)] | None = None
+    photos_per_month: Annotated[int, Field(ge=0, le=10_000_000)] | None = None
+    unlimited: bool = False
+    features: Annotated[tuple[Feature, ...], Field(max_length=10)] = tuple(Feature)
 
 
 class Plans(Record):
@@ -40,6 +59,23 @@ class Plans(Record):
     )
     pro: PlanRules = PlanRules(
         instant_per_day=200, batch_per_day=1_000, manual_per_day=20, calls_per_minute=120, priority=2
+    )
+    business: PlanRules = PlanRules(
+        instant_per_day=1_000,
+        batch_per_day=5_000,
+        manual_per_day=20,
+        calls_per_minute=300,
+        priority=3,
+        micros_per_day=900_000,
+        unlimited=True,
+    )
+    enterprise: PlanRules = PlanRules(
+        instant_per_day=10_000,
+        batch_per_day=50_000,
+        manual_per_day=20,
+        calls_per_minute=1_000,
+        priority=4,
+        unlimited=True,
     )
 
     def of(self, plan: str) -> PlanRules:
@@ -81,6 +117,8 @@ class Allowances(Record):
     free: Allowance = Allowance(kind=AllowanceKind.TOP_UP, amount=5, every=Every.DAY)
     plus: Allowance = Allowance(kind=AllowanceKind.ADD, amount=10, every=Every.DAY)
     pro: Allowance = Allowance(kind=AllowanceKind.ADD, amount=30, every=Every.DAY)
+    business: Allowance = Allowance(kind=AllowanceKind.ADD, amount=0, every=Every.DAY)
+    enterprise: Allowance = Allowance(kind=AllowanceKind.ADD, amount=0, every=Every.DAY)
 
     def of(self, plan: str) -> Allowance | None:
         """Return a plan's allowance, None if the config has no such plan."""

@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from functions.core.budget.estimates import input_tokens, input_tokens_max, most_micros
-from functions.core.config.plans import AllowanceKind, Every
+from functions.core.config.plans import AllowanceKind, Every, Plan
 from functions.core.config.runtime import RuntimeConfig
 from functions.core.model.usage import ModelPrice, Usage, cost_micros
 from functions.core.wallet.token_prices import prices_now
 
 MONTH_DAYS = 30
-PLANS = ("free", "plus", "pro")
 
 
 @dataclass(frozen=True)
@@ -50,11 +49,11 @@ def projection(config: RuntimeConfig, given: Assumptions) -> list[Line]:
     how = f"{share:.0%} x {expected['instant']} + {1 - share:.0%} x {expected['batch']}"
     lines.append(Line("a photo, mixed", "micros", mix, how))
     month = 0
-    for plan in PLANS:
+    for plan in Plan:
         plan_lines, cost = _plan_lines(config, given, plan, mix, most)
         lines += plan_lines
         month += given.users.get(plan, 0) * cost
-    users = " + ".join(f"{given.users.get(plan, 0):,} {plan}" for plan in PLANS)
+    users = " + ".join(f"{given.users.get(plan, 0):,} {plan}" for plan in Plan)
     lines.append(Line("all users a month", "micros", month, f"{users}, each as expected"))
     daily = config.budget.daily_limit_micros
     for name, cost in (("instant", expected["instant"]), ("batch", expected["batch"]), ("mixed", mix)):
@@ -108,12 +107,15 @@ def _plan_lines(
     """Return a plan's lines, and what one of its users is expected to cost a month."""
     tokens, how = given_away(config, given, plan)
     prices, share = prices_now(config.tokens, 0), given.instant_percent / 100
+    limits, price = config.plans.of(plan), share * prices.instant + (1 - share) * prices.batch
     wished = MONTH_DAYS * given.photos_per_day
-    price = share * prices.instant + (1 - share) * prices.batch
-    photos = min(wished, tokens / price)
-    expected = round(photos * mix)
+    if limits.photos_per_month is not None:
+        wished = min(wished, limits.photos_per_month)
+    expected = round((wished if limits.unlimited else min(wished, tokens / price)) * mix)
     worst, worst_how = _worst(config, plan, tokens, most)
     why = f"min({wished:.0f} wished, {tokens:,} tokens / {price:.1f}) x {mix}"
+    if limits.unlimited:
+        why = f"{wished:.0f} wished x {mix}"
     return [
         Line(f"{plan}: tokens a month", "tokens", tokens, how),
         Line(f"{plan}: user as expected", "micros", expected, why),
@@ -148,7 +150,7 @@ def _worst(config: RuntimeConfig, plan: str, tokens: int, most: Mapping[str, int
     total, parts = 0, []
     for lane in sorted(lanes, key=lambda each: -most[each] / lanes[each][0]):
         price, photos_max = lanes[lane]
-        photos = min(tokens // price, photos_max)
+        photos = photos_max if limits.unlimited else min(tokens // price, photos_max)
         tokens -= photos * price
         total += photos * most[lane]
         if photos:
@@ -156,5 +158,8 @@ def _worst(config: RuntimeConfig, plan: str, tokens: int, most: Mapping[str, int
     everybody = config.budget.per_user_daily_micros
     daily = config.plans.micros_per_day(plan, everybody)
     cap, by = MONTH_DAYS * daily, "budget.perUserDailyMicros" if daily == everybody else f"plans.{plan}.microsPerDay"
+    if limits.photos_per_month is not None:
+        of_month = limits.photos_per_month * max(most.values())
+        cap, by = min((cap, by), (of_month, f"plans.{plan}.photosPerMonth"))
     how = " + ".join(parts) or "no tokens, no photos"
     return min(total, cap), how if total <= cap else f"{how}, at most {cap:,} by {by}"

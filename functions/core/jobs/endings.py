@@ -3,9 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from functions.core.budget.holds import CostCeiling
+from functions.core.config.plans import Feature
 from functions.core.config.runtime import RuntimeConfig
 from functions.core.jobs.checks import is_check
 from functions.core.jobs.jobs import BY_THE_PHOTO, Failure, Job, JobError, Status, counted_on
@@ -13,17 +15,19 @@ from functions.core.jobs.legs import Tried
 from functions.core.jobs.transitions import cancelled, failed, upgraded
 from functions.core.model.usage import Usage
 from functions.core.refresh.refresh import credit_due
-from functions.core.shared.errors import JobNotCancellable, JobNotFound, JobNotUpgradable
+from functions.core.shared.errors import EcolaneError, JobNotCancellable, JobNotFound, JobNotUpgradable
 from functions.core.shared.lanes import Lane
 from functions.core.shared.records import Fields
 from functions.core.wallet.accounts import Account, bought_part, refund
 from functions.core.wallet.accounts import upgrade as pay_upgrade
 from functions.core.wallet.ledger import Wallet
+from functions.core.wallet.prompts import prompted
 from functions.core.wallet.quotas import (
     RecountNeeded,
     add_cost,
     count_failure,
     recounted,
+    require_feature,
     return_quota,
     return_quota_of_cancelled,
     use_quota,
@@ -130,7 +134,7 @@ def upgrading(uid: str, runtime: RuntimeConfig, now: datetime, upgrade: Upgrade)
     Raises:
         JobNotFound: it is somebody else's.
         JobNotUpgradable: it has left the queue; detail `status`.
-        RateLimited, DailyLimit, PriceChanged, InsufficientTokens: nothing is changed.
+        RateLimited, DailyLimit, MonthlyLimit, PlanRequired, PriceChanged, InsufficientTokens: nothing is changed.
     """
     most = upgrade.ceiling.micros
 
@@ -145,13 +149,15 @@ def upgrading(uid: str, runtime: RuntimeConfig, now: datetime, upgrade: Upgrade)
         counted = recounted(credit_due(wallet, uid, runtime, now), most, cap, now, upgrade.ceiling.recount)
         if isinstance(counted, RecountNeeded):
             return counted
-        account = return_quota(add_cost(counted, most, cap, now), Lane.BATCH, counted_on(job), now)
-        account = use_quota(account, Lane.INSTANT, runtime.plans.of(wallet.plan), now)
-        account = pay_upgrade(account, job.job_id, difference, now)
+        admit = partial(_admitted, job=job, difference=difference, most=most, runtime=runtime, now=now)
+        try:
+            account = admit(counted)
+        except EcolaneError as error:
+            raise prompted(error, counted, runtime, now, admit) from None
         ceiling = upgrade.ceiling
         fields = upgraded(
             upgrade.opened_by,
-            job.tokens_cost + difference,
+            job.tokens_cost - account.new_entries[-1].delta,
             upgrade.lease_until,
             job.attempts,
             ceiling.hold,
@@ -161,6 +167,16 @@ def upgrading(uid: str, runtime: RuntimeConfig, now: datetime, upgrade: Upgrade)
         return Settled(account, fields)
 
     return decide
+
+
+def _admitted(account: Account, job: Job, difference: int, most: int, runtime: RuntimeConfig, now: datetime) -> Account:
+    """Return the account after an upgrade, at what its plan takes. Raises what it is refused with."""
+    name = account.wallet.plan
+    plan, cap = runtime.plans.of(name), runtime.plans.micros_per_day(name, runtime.budget.per_user_daily_micros)
+    require_feature(Feature.UPGRADE, name, runtime.plans)
+    account = return_quota(add_cost(account, most, cap, now), Lane.BATCH, counted_on(job), now)
+    account = use_quota(account, Lane.INSTANT, plan, now)
+    return pay_upgrade(account, job.job_id, 0 if plan.unlimited else difference, now)
 
 
 def upgrade_price(job: Job, prices: Prices, tokens_max: int | None) -> int:

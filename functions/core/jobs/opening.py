@@ -12,9 +12,11 @@ The store, which puts it into a transaction, can find two things more:
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from functions.core.budget.holds import CostCeiling, NoRoom
+from functions.core.config.plans import Feature
 from functions.core.config.runtime import RuntimeConfig
 from functions.core.jobs.idempotency import job_id_for
 from functions.core.jobs.jobs import JOB_LIFETIME, Job, Status, shard_of
@@ -26,7 +28,8 @@ from functions.core.wallet.accounts import Account, bought_part, charge
 from functions.core.wallet.achievements import unlocked
 from functions.core.wallet.earning import streak
 from functions.core.wallet.ledger import Wallet
-from functions.core.wallet.quotas import RecountNeeded, add_cost, recounted, use_quota, visited
+from functions.core.wallet.prompts import prompted
+from functions.core.wallet.quotas import RecountNeeded, add_cost, recounted, require_feature, use_quota, visited
 
 
 @dataclass(frozen=True)
@@ -118,15 +121,28 @@ def decide(
     changes |= {"hold": ceiling.hold, "arms": ceiling.arms}
     opened: list[Job] = []
     refused: dict[str, EcolaneError] = {}
+    bulk = len(jobs) > 1
     for job in jobs:
+        admit = partial(_admitted, job=job, ceiling=ceiling, runtime=runtime, bulk=bulk)
         try:
-            counted = account if job.status is Status.DONE else add_cost(account, ceiling.micros, cap, now)
-            admitted = use_quota(counted, Lane(job.mode), plan, now)
-            account = charge(admitted, job.job_id, job.tokens_cost, now, points=job.points)
+            account = admit(account)
         except EcolaneError as error:
-            refused[job.job_id] = error
+            refused[job.job_id] = prompted(error, account, runtime, now, admit)
         else:
+            paid = {"tokens_cost": -account.new_entries[-1].delta, "tokens_bought": bought_part(account)}
             account, visit_age = visited(account, now)
-            bought = {"tokens_bought": bought_part(account)}
-            opened.append(job.model_copy(update={**changes, **bought, "visit_age": visit_age}))
+            opened.append(job.model_copy(update={**changes, **paid, "visit_age": visit_age}))
     return Opened(unlocked(account, runtime, now) if opened else account, tuple(opened), refused)
+
+
+def _admitted(account: Account, job: Job, ceiling: CostCeiling, runtime: RuntimeConfig, *, bulk: bool) -> Account:
+    """Return the account after a job's charge, at what its plan takes. Raises what it is refused with."""
+    name, now = account.wallet.plan, job.created_at
+    plan = runtime.plans.of(name)
+    if bulk:
+        require_feature(Feature.BULK, name, runtime.plans)
+    if job.status is not Status.DONE:
+        cap = runtime.plans.micros_per_day(name, runtime.budget.per_user_daily_micros)
+        account = add_cost(account, ceiling.micros, cap, now)
+    price = 0 if plan.unlimited else job.tokens_cost
+    return charge(use_quota(account, Lane(job.mode), plan, now), job.job_id, price, now, points=job.points)

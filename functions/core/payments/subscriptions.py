@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from pydantic import AwareDatetime
 
-from functions.core.config.plans import Plan
+from functions.core.config.plans import Plan, rank
 from functions.core.payments.payments import Provider
 from functions.core.shared.records import Kept, Open
 
@@ -66,4 +66,4 @@ def plan_held(subscriptions: Iterable[Subscription], grace_days: int, now: datet
         until = held_until(each, grace_days)
         if until is not None and until > now and isinstance(each.plan, Plan):
             held.append(PlanHeld(each.plan, until, each.provider))
-    return max(held, key=lambda each: (list(Plan).index(each.plan), each.until or now))
+    return max(held, key=lambda each: (rank(each.plan), each.until or now))

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from functions.core.config.plans import Plan
+from functions.core.config.plans import Plan, rank
 from functions.core.config.runtime import RuntimeConfig
 from functions.core.refresh.refresh import up_to_date
 from functions.core.wallet.accounts import Account
@@ -32,13 +32,8 @@ def with_paid_plan(
     """Return a user's account on the plan that is paid for, free if none is. One that an operator has set stays, unless
     a higher one is paid for."""
     wallet = account.wallet
-    if wallet.plan_seller is None and _rank(wallet.plan) >= _rank(plan):
+    if wallet.plan_seller is None and rank(wallet.plan) >= rank(plan):
         return account
     if wallet.plan != plan:
         account = with_plan(account, uid, plan, runtime, now)
     return account.with_fields(plan_until=until, plan_seller=seller)
-
-
-def _rank(plan: str) -> int:
-    """A newer release's plan is above all that we know."""
-    return list(Plan).index(Plan(plan)) if plan in set(Plan) else len(Plan)

@@ -17,6 +17,8 @@
     ├── PriceChanged          show the new price and ask again
     ├── SettingsChanged       for operators: show the value now and ask again
     ├── DailyLimit            come back at `resetsAt`
+    ├── MonthlyLimit          come back at `resetsAt`, or offer a plan
+    ├── PlanRequired          offer the plan that has it
     ├── ConversionLimit       convert less
     ├── RateLimited           call again after `retryAfter` seconds
     ├── InstantClosed         take the batch lane, or wait

@@ -19,6 +19,16 @@ def day_bounds(day: str) -> tuple[datetime, datetime]:
     return since, since + timedelta(days=1)
 
 
+def month_of(moment: datetime) -> str:
+    """Return the UTC month of a moment, as in `2026-11`."""
+    return day_of(moment)[: len("2026-11")]
+
+
+def next_month(now: datetime) -> datetime:
+    """Return when the next UTC month begins."""
+    return next_day((now.astimezone(UTC).replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1))
+
+
 def clock_text(moment: datetime) -> str:
     """Return a moment as operators read it: `2026-11-21 12:00 UTC`."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -16,7 +16,15 @@ from datetime import datetime
 from typing import Any
 
 from functions.core.shared.errors import InsufficientTokens
-from functions.core.wallet.ledger import SPENDING, LedgerEntry, Reason, Wallet, empty_wallet, entry_id
+from functions.core.wallet.ledger import (
+    SPENDING,
+    LedgerEntry,
+    Reason,
+    Wallet,
+    empty_wallet,
+    entry_id,
+)
+from functions.core.wallet.months import this_month, with_month
 
 RECENT_ENTRIES_MAX = 20
 """Shown with the balance at no further read; the whole history is the ledger."""
@@ -62,7 +70,10 @@ class Account:
         )
         # A refund takes spending back. In a wallet made anew there may be none to take back: then it counts as earned.
         spent = max(-delta, -wallet.total_spent) if reason in SPENDING else 0
-        posted = replace(self, new_entries=(*self.new_entries, entry))
+        posted, months = replace(self, new_entries=(*self.new_entries, entry)), wallet.months
+        if spent:
+            used = this_month(wallet, now)
+            months = with_month(wallet, used.model_copy(update={"tokens": used.tokens + spent}))
         return posted.with_fields(
             balance=entry.balance_after,
             total_earned=wallet.total_earned + delta + spent,
@@ -71,6 +82,7 @@ class Account:
             purchased=purchased,
             owed=owed,
             points=wallet.points + points,
+            months=months,
             recent=(entry, *wallet.recent)[:RECENT_ENTRIES_MAX],
             updated_at=now,
         )

@@ -89,6 +89,21 @@ class Today(Kept):
     held_micros: Count = 0
 
 
+class UsedMonth(Kept):
+    """A user's photos of one UTC month by lane, for the monthly limit; and the `tokens` spent in it, less those that
+    were refunded, if for photos of the month before."""
+
+    month: Day
+    instant: Count = 0
+    batch: Count = 0
+    tokens: Change = 0
+
+    @property
+    def photos(self) -> int:
+        """Photos of both lanes."""
+        return self.instant + self.batch
+
+
 class Wallet(Kept):
     """A user's tokens. `balance` equals the sum of all entries, and `total_earned - total_spent`.
 
@@ -98,7 +113,8 @@ class Wallet(Kept):
     `points` is the lifetime's, for the leaderboard; `points - converted_points` can be converted. `corrections` are the
     user's own classifications, `achieved` the names that `core.wallet.achievements` has unlocked. Plan and push tokens
     save a charge a read; `core.refresh.refresh` explains `refresh` and `contact_at`. `plan_seller` sold the plan, which
-    ends at `plan_until` if nothing more is paid; both are None for one that an operator has set. `blocked_at`: since
+    ends at `plan_until` if nothing more is paid; both are None for one that an operator has set. `months`: what was
+    used, the newest first. `prompted_day`: when a refusal last named the plan that would help. `blocked_at`: since
     when an operator takes no photos from the user. `closed_at`: since when the account is deleted, see
     `core.privacy.deletion`.
     """
@@ -120,6 +136,8 @@ class Wallet(Kept):
     streak_days: Count = 0
     bonus_day: Day = "1970-01-01"
     today: Today = Today()
+    months: tuple[UsedMonth, ...] = ()
+    prompted_day: Day = "1970-01-01"
     push_tokens: tuple[str, ...] = ()
     rate_minute: int = 0
     rate_count: Count = 0

@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from functions.core.config.plans import PlanRules
+from functions.core.config.plans import Feature, PlanRules, Plans
 from functions.core.shared.errors import DailyLimit, RateLimited
 from functions.core.shared.lanes import Lane
 from functions.core.shared.records import Kept, Open
-from functions.core.shared.utc_days import day_of, iso_text, next_day
+from functions.core.shared.utc_days import day_of, iso_text, next_day, next_month
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import today_of
-from functions.core.wallet.refusals import AccountBlocked
+from functions.core.wallet.months import this_month, with_month
+from functions.core.wallet.refusals import AccountBlocked, MonthlyLimit, PlanRequired
 
 CANCELLED_UNCOUNTED_MAX = 10
 """Photos that a user may cancel in a day uncounted. Charging and cancelling in a loop costs the operator a photo's work
@@ -41,6 +42,7 @@ def use_quota(account: Account, lane: Lane, plan: PlanRules, now: datetime) -> A
         AccountBlocked: an operator takes no photos from this user.
         RateLimited: too many in this minute; detail `retryAfter`, in seconds.
         DailyLimit: the plan's photos of this lane are used up today; details `limit` and `resetsAt`.
+        MonthlyLimit: those of both lanes are used up this month; the same details.
     """
     wallet = account.wallet
     if wallet.blocked_at is not None:
@@ -57,9 +59,26 @@ def use_quota(account: Account, lane: Lane, plan: PlanRules, now: datetime) -> A
     limit = plan.instant_per_day if lane is Lane.INSTANT else plan.batch_per_day
     if used >= limit:
         raise daily_limit(f"{lane} photos", limit, now)
+    month = this_month(wallet, now)
+    if plan.photos_per_month is not None and month.photos >= plan.photos_per_month:
+        raise MonthlyLimit(
+            f"At most {plan.photos_per_month} photos a month. The next month begins at midnight UTC.",
+            limit=plan.photos_per_month,
+            resetsAt=iso_text(next_month(now)),
+        )
     return account.with_fields(
-        rate_minute=minute, rate_count=count, today=today.model_copy(update={lane.value: used + 1})
+        rate_minute=minute,
+        rate_count=count,
+        today=today.model_copy(update={lane.value: used + 1}),
+        months=with_month(wallet, month.model_copy(update={lane.value: getattr(month, lane) + 1})),
     )
+
+
+def require_feature(feature: Feature, plan: str, plans: Plans) -> None:
+    """Check that a user's plan has a feature. Raises PlanRequired."""
+    if feature not in plans.of(plan).features:
+        having = [name for name in type(plans).model_fields if feature in plans.of(name).features]
+        raise PlanRequired("Your plan does not have this.", feature=feature.value, plan=next(iter(having), None))
 
 
 @dataclass(frozen=True)
@@ -112,12 +131,17 @@ def visited(account: Account, now: datetime) -> tuple[Account, int | None]:
 
 
 def return_quota(account: Account, lane: Open[Lane], counted_on: str, now: datetime) -> Account:
-    """Take back the count of a photo, if it was counted today and in a lane that we know."""
-    today = today_of(account.wallet, now)
-    used = getattr(today, lane) if isinstance(lane, Lane) else 0
-    if counted_on != today.day or used == 0:
+    """Take back the count of a photo in its day and its month, as far as they last, in a lane that we know."""
+    if not isinstance(lane, Lane):
         return account
-    return account.with_fields(today=today.model_copy(update={str(lane): used - 1}))
+    today, month = today_of(account.wallet, now), this_month(account.wallet, now)
+    used, of_month = getattr(today, lane), getattr(month, lane)
+    if counted_on.startswith(month.month) and of_month:
+        months = with_month(account.wallet, month.model_copy(update={lane.value: of_month - 1}))
+        account = account.with_fields(months=months)
+    if counted_on == today.day and used:
+        account = account.with_fields(today=today.model_copy(update={lane.value: used - 1}))
+    return account
 
 
 def count_failure(account: Account, now: datetime) -> tuple[Account, bool]:

@@ -13,3 +13,15 @@ class AccountDeleted(EcolaneError):
     """The user has deleted this account; a token of it may be good for an hour. Nothing is done."""
 
     reason = "ACCOUNT_DELETED"
+
+
+class MonthlyLimit(EcolaneError):
+    """The plan's photos of this month are used up. Details: `limit`, and `resetsAt`, ISO 8601 in UTC."""
+
+    reason = "MONTHLY_LIMIT"
+
+
+class PlanRequired(EcolaneError):
+    """The user's plan does not have this. Details: the `feature`, and the lowest `plan` that has it, None for none."""
+
+    reason = "PLAN_REQUIRED"

@@ -7,7 +7,7 @@ users whom it has refused lately. Fetched and unpaid photos count, in this proce
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from functions.core.jobs.uploads import digest_of
 from functions.core.shared.errors import DailyLimit, EcolaneError, InsufficientTokens, RateLimited
 from functions.core.shared.lanes import Lane
-from functions.core.wallet.refusals import AccountBlocked
+from functions.core.shared.utc_days import day_of
+from functions.core.wallet.refusals import AccountBlocked, MonthlyLimit, PlanRequired
 from functions.use_cases.budget.spending import least_ceiling, look_ahead
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from functions.use_cases.jobs.orders import Order
     from functions.wiring import Deps
 
-WALLETS = (AccountBlocked, InsufficientTokens, DailyLimit, RateLimited)
+WALLETS = (AccountBlocked, InsufficientTokens, DailyLimit, MonthlyLimit, PlanRequired, RateLimited)
 """What a wallet refuses with."""
 
 PHOTO_THREADS = 8
@@ -67,8 +68,9 @@ def admitted(uid: str, decide: Callable[[Wallet, CostCeiling], object], deps: De
         if not rate.take(uid):
             raise rate.exceeded("photos that came to nothing")
         yield
-    except WALLETS:
+    except WALLETS as error:
         callers.note_refusal(uid, refused=True)
+        prompt_once([error], uid, deps)
         raise
     rate.give_back(uid, 1)
     callers.note_refusal(uid, refused=False)
@@ -76,12 +78,22 @@ def admitted(uid: str, decide: Callable[[Wallet, CostCeiling], object], deps: De
 
 def account_for(orders: Sequence[Order], uid: str, deps: Deps) -> None:
     """Remember how these orders of a user have ended. What was charged for has not come to nothing."""
+    prompt_once([order.error for order in orders if order.error is not None], uid, deps)
     charged = sum(order.version is not None for order in orders)
     deps.callers.photos.give_back(uid, charged)
     if any(isinstance(order.error, WALLETS) for order in orders):
         deps.callers.note_refusal(uid, refused=True)
     elif charged:
         deps.callers.note_refusal(uid, refused=False)
+
+
+def prompt_once(refused: Iterable[EcolaneError], uid: str, deps: Deps) -> None:
+    """Leave the plans that would help in the first of these refusals of a user's, and only in the first call of the
+    day that has any: that costs it a read and a write."""
+    prompts = [error.details for error in refused if "plans" in error.details]
+    kept = 1 if prompts and deps.store.claim_prompt(uid, day_of(deps.clock())) else 0
+    for details in prompts[kept:]:
+        del details["plans"]
 
 
 def _fetch_in_turn(order: Order, end: float, deps: Deps) -> None:

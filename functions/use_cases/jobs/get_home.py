@@ -78,7 +78,7 @@ def _messages(wallet: Wallet, prices: dict[str, Any], deps: Deps) -> list[dict[s
         found.append({"code": "paused", "until": prices["batch"]["pausedUntil"]})
     elif not prices["instant"]["open"]:
         found.append({"code": "instantClosed", "until": prices["instant"]["opensAt"]})
-    if prices["balance"] < prices["batch"]["price"]:
+    if prices["balance"] < prices["batch"]["price"] and not prices["unlimited"]:
         found.append({"code": "noTokens", "until": wallet.as_json(include={"next_refresh_at"})["nextRefreshAt"]})
     if wallet.bonus_day < day_of(deps.clock()):
         found.append({"code": "bonusWaits", "until": None})

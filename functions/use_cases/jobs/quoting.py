@@ -20,13 +20,14 @@ def quoted(wallet: Wallet | None, uid: str, deps: Deps) -> dict[str, Any]:
     """Return prices, waits, balance and the recommended lane: see `quote`. Reads nothing but the settings."""
     runtime, queue = deps.runtime(), deps.queue()
     rules = runtime.tokens
+    unlimited = runtime.plans.of(wallet.plan).unlimited if wallet else False
     # What a contact would make of the wallet is what the next call finds; nothing is written for a look at prices.
     balance = credit_due(wallet, uid, runtime, deps.clock()).wallet.balance
     prices = prices_now(rules, queue.queued)
     closed_because = instant_closed_because(deps)
     recommended = recommended_lane(
         prices,
-        balance,
+        prices.instant if unlimited else balance,
         wallet.scans if wallet else 0,
         rules.instant_recommended_scans,
         instant_open=closed_because is None,
@@ -34,6 +35,7 @@ def quoted(wallet: Wallet | None, uid: str, deps: Deps) -> dict[str, Any]:
     opens_at = iso_text(reopens_at(deps))
     return {
         "balance": balance,
+        "unlimited": unlimited,
         "priceVersion": prices.version,
         "recommended": recommended,
         "instant": {

@@ -8,6 +8,7 @@ from functions.core.refresh.refresh import credit_due, in_arrears
 from functions.core.wallet.achievements import shown_achievements
 from functions.core.wallet.earning import streak
 from functions.core.wallet.ledger import Today, today_of
+from functions.core.wallet.months import this_month
 
 if TYPE_CHECKING:
     from functions.core.config.plans import PlanRules
@@ -44,13 +45,16 @@ def contacted(uid: str, deps: Deps) -> Wallet:
 def shown_wallet(wallet: Wallet, deps: Deps) -> dict[str, Any]:
     """Return a wallet as JSON: see `get_wallet`."""
     now, runtime = deps.clock(), deps.runtime()
+    plan = runtime.plans.of(wallet.plan)
     return {
         **wallet.as_json(include=_SHOWN),
         "achievements": shown_achievements(wallet, runtime, now),
         "streakDays": streak(wallet, now),
         "pointsAvailable": max(wallet.points - wallet.converted_points, 0),
         "pointsPerToken": runtime.tokens.points_per_token,
-        "today": _used_today(today_of(wallet, now), runtime.plans.of(wallet.plan), runtime.tokens),
+        "today": _used_today(today_of(wallet, now), plan, runtime.tokens),
+        "month": {"used": this_month(wallet, now).photos, "limit": plan.photos_per_month},
+        "unlimited": plan.unlimited,
     }
 
 

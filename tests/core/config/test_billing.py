@@ -19,7 +19,7 @@ def test_a_product_is_found_by_its_name_and_by_what_it_is_sold_as() -> None:
 def test_nothing_is_sold_before_somebody_says_where() -> None:
     """The flag: packs and plans are there, and no place to buy them at."""
     rules = BillingRules()
-    assert (rules.sell_on, len(rules.products)) == ((), 5)
+    assert (rules.sell_on, len(rules.products)) == ((), 6)
 
 
 @pytest.mark.parametrize("wrong", [{"tokens": 0}, {"plan": "free"}])

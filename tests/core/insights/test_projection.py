@@ -62,7 +62,7 @@ def test_a_user_is_expected_to_send_what_is_wished_or_what_tokens_buy() -> None:
     assert greedy["free: user as expected"].value == round(tokens / 1.8 * greedy["a photo, mixed"].value)
     month = found["all users a month"]
     assert month.value == 110 * 30 * mix
-    assert month.arithmetic == "100 free + 10 plus + 0 pro, each as expected"
+    assert month.arithmetic == "100 free + 10 plus + 0 pro + 0 business + 0 enterprise, each as expected"
     assert found["needed a day"].value == round(month.value / 30)
     assert found["photos a day, mixed"].value == 10_000_000 // mix
 
@@ -87,3 +87,19 @@ def test_a_user_at_worst_spends_every_token_where_it_costs_most() -> None:
         refresh={"allowances": {"free": {"kind": "add", "amount": 0, "every": "day"}}},
     )["free: user at worst"]
     assert (nothing.value, nothing.arithmetic) == (0, "no tokens, no photos")
+
+
+def test_an_unlimited_plan_has_the_photos_that_are_wished_and_at_worst_its_limits() -> None:
+    """Tokens bound neither; a monthly limit bounds both."""
+    found = lines(replace(GIVEN, photos_per_day=100.0), budget={"perUserDailyMicros": 10**10})
+    mix = found["a photo, mixed"].value
+    expected = found["enterprise: user as expected"]
+    assert (expected.value, expected.arithmetic) == (3_000 * mix, f"3000 wished x {mix}")
+    _, most = photo_costs(RuntimeConfig(), GIVEN)
+    worst = found["enterprise: user at worst"].value
+    assert worst == 30 * (10_000 * most["instant"] + 50_000 * most["batch"])
+    limited = {**RuntimeConfig().plans.enterprise.as_json(), "photosPerMonth": 40}
+    bound = lines(replace(GIVEN, photos_per_day=100.0), plans={"enterprise": limited})
+    assert bound["enterprise: user as expected"].value == 40 * mix
+    assert bound["enterprise: user at worst"].value == 40 * most["instant"]
+    assert bound["enterprise: user at worst"].arithmetic.endswith(" by plans.enterprise.photosPerMonth")

@@ -25,8 +25,9 @@ from functions.core.shared.records import Fields
 from functions.core.wallet.accounts import Account, charge, open_account
 from functions.core.wallet.ledger import Reason, Today, Wallet
 from functions.core.wallet.quotas import FAILURES_REFUNDED_MAX, ActualSpend, RecountNeeded
+from functions.core.wallet.refusals import PlanRequired
 from functions.core.wallet.token_prices import Prices
-from tests.builders import NOW, job
+from tests.builders import NOW, job, offered
 
 ERROR = JobError(code=Failure.LINE_MISSING, message="lost")
 HELD = job(status=Status.PROCESSING, batch_id="batch-1", tokens_cost=5)
@@ -142,6 +143,22 @@ def test_an_upgrade_counts_against_what_the_user_may_cost() -> None:
     with pytest.raises(DailyLimit):
         upgrading("ana", limited, LATER, known)(batch_wallet(plan="plus"), QUEUED)
     assert settled(upgrading("ana", limited, LATER, known)(batch_wallet(), QUEUED))
+
+
+def test_an_upgrade_takes_what_the_plan_takes() -> None:
+    """Nothing on an unlimited one, on top of what was paid; and it is refused on a plan that has no upgrades."""
+    for plan, cost, delta in (("business", 1, 0), ("free", 5, -4)):
+        account, fields = settled(upgrading("ana", RUNTIME, LATER, UPGRADE)(batch_wallet(plan=plan), QUEUED))
+        assert (fields["tokensCost"], account.new_entries[-1].delta) == (cost, delta)
+    without = {**RUNTIME.plans.free.as_json(), "features": []}
+    rules = RuntimeConfig.model_validate({"plans": {"free": without}, "billing": {"sellOn": ["ios"], "products": SOLD}})
+    with pytest.raises(PlanRequired) as refused:
+        upgrading("ana", rules, LATER, UPGRADE)(batch_wallet(), QUEUED)
+    assert refused.value.details["feature"] == "upgrade"
+    assert [each["plan"] for each in offered(refused.value)] == ["pro"]
+
+
+SOLD = [{"name": "pro_month", "plan": "pro", "tokens": 9, "minor": 99, "storeIds": ["pro"]}]
 
 
 def test_a_queued_job_can_be_cancelled_for_its_whole_price() -> None:

@@ -15,7 +15,7 @@ from functions.core.shared.lanes import Lane
 from functions.core.wallet.accounts import open_account
 from functions.core.wallet.ledger import Wallet
 from functions.core.wallet.quotas import ActualSpend, RecountNeeded
-from tests.builders import NOW, job
+from tests.builders import NOW, job, offered
 
 RUNTIME = RuntimeConfig()
 ASKED = Asked("ana", "request-1", "users/ana/uploads/bottle.jpg", Lane.INSTANT, None, "de", "invocation-1", NOW)
@@ -133,3 +133,39 @@ def test_a_plan_may_cost_less_a_day_than_everybody() -> None:
         decided = decide(wallet(plan=plan, today=today), photos(1, 1), known, limited)
         assert isinstance(decided, Opened)
         assert [type(error) for error in decided.refused.values()] == [DailyLimit] * refused
+
+
+def ruled(plan: str, **rules: Any) -> RuntimeConfig:
+    """Return a config in which a plan has other rules."""
+    return RuntimeConfig.model_validate({"plans": {plan: {**RUNTIME.plans.of(plan).as_json(), **rules}}})
+
+
+def test_an_unlimited_plan_takes_no_tokens() -> None:
+    """Each photo is an entry of nothing, so that its job can be told from one that was never charged."""
+    decided = opened(5, 1, balance=0, plan="business")
+    assert [made.tokens_cost for made in decided.jobs] == [0, 0]
+    assert [(entry.entry_id, entry.delta) for entry in decided.account.new_entries] == [
+        (f"charge:{made.job_id}", 0) for made in decided.jobs
+    ]
+
+
+def test_several_photos_of_one_call_take_a_plan_that_has_them() -> None:
+    """All are refused on a plan without; a single one never is."""
+    rules = ruled("free", features=["upgrade"])
+    decided = decide(wallet(), photos(1, 1), CostCeiling(100), rules)
+    assert isinstance(decided, Opened)
+    assert [error.details["plan"] for error in decided.refused.values()] == ["plus", "plus"]
+    alone = decide(wallet(), photos(1), CostCeiling(100), rules)
+    assert isinstance(alone, Opened)
+    assert len(alone.jobs) == 1
+
+
+def test_the_refusal_names_the_plan_that_would_have_taken_the_photo() -> None:
+    """Tried with the plan's own limits: plus has no photo more this month, pro has."""
+    rules = {name: {**RUNTIME.plans.of(name).as_json(), "photosPerMonth": 1} for name in ("free", "plus")}
+    sold = [{"name": name, "plan": name, "tokens": 9, "minor": 99, "storeIds": [name]} for name in ("plus", "pro")]
+    config = RuntimeConfig.model_validate({"plans": rules, "billing": {"sellOn": ["ios"], "products": sold}})
+    decided = decide(wallet(), photos(1, 1), CostCeiling(100), config)
+    assert isinstance(decided, Opened)
+    ((name, refusal),) = decided.refused.items()
+    assert (name, [each["plan"] for each in offered(refusal)]) == (f"{1:032x}", ["pro"])

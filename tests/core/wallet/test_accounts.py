@@ -49,6 +49,15 @@ def test_an_entry_says_why_for_what_and_when() -> None:
     assert (entry.reason, entry.ref, entry.ts) == (Reason.CHARGE, "bottle", later)
 
 
+def test_a_month_knows_what_was_spent_in_it() -> None:
+    """Less what was refunded in it, if for a photo of the month before; what is earned is no spending."""
+    november = charge(open_account(None, 10, NOW), "bottle", 5, NOW)
+    december = charge(november, "battery", 1, NOW + timedelta(days=10))
+    back = refund(december, "bottle", 5, NOW + timedelta(days=10))
+    assert [(each.month, each.tokens) for each in back.wallet.months] == [("2026-12", -4), ("2026-11", 5)]
+    assert sum(each.tokens for each in back.wallet.months) == back.wallet.total_spent
+
+
 def test_the_welcome_comes_once() -> None:
     """A wallet that exists gets no second welcome, and nothing is written for looking at it."""
     stored = open_account(None, 10, NOW).wallet

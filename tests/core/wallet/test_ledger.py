@@ -5,7 +5,14 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from pydantic import ValidationError
 
-from functions.core.wallet.ledger import Reason, Today, Wallet, empty_wallet, entry_id, today_of
+from functions.core.wallet.ledger import (
+    Reason,
+    Today,
+    Wallet,
+    empty_wallet,
+    entry_id,
+    today_of,
+)
 from tests.builders import NOW, account
 
 

@@ -4,12 +4,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from functions.core.config.plans import PlanRules
+from functions.core.config.plans import Feature, PlanRules, Plans
 from functions.core.shared.errors import DailyLimit, RateLimited
 from functions.core.shared.lanes import Lane
 from functions.core.shared.utc_days import day_of
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import today_of
+from functions.core.wallet.months import this_month
 from functions.core.wallet.quotas import (
     CANCELLED_UNCOUNTED_MAX,
     DEVICE_DAY_LIFETIME,
@@ -21,11 +22,12 @@ from functions.core.wallet.quotas import (
     count_failure,
     count_on_device,
     recounted,
+    require_feature,
     return_quota,
     return_quota_of_cancelled,
     use_quota,
 )
-from functions.core.wallet.refusals import AccountBlocked
+from functions.core.wallet.refusals import AccountBlocked, MonthlyLimit, PlanRequired
 from tests.builders import NOW, account
 
 TODAY = day_of(NOW)
@@ -102,7 +104,46 @@ def test_a_photo_that_came_to_nothing_does_not_count() -> None:
 def test_a_photo_of_another_day_gives_no_place_back_today(counted_on: str, now: datetime) -> None:
     """A refund that comes a day later does not make room for one more than the plan allows."""
     ledger = admitted(Lane.INSTANT)
-    assert return_quota(ledger, Lane.INSTANT, counted_on, now) is ledger
+    assert return_quota(ledger, Lane.INSTANT, counted_on, now).wallet.today == ledger.wallet.today
+
+
+MONTHLY = PLAN.model_copy(update={"photos_per_month": 2})
+
+
+def test_a_month_has_its_photos_of_both_lanes() -> None:
+    """The plan's number is admitted, the next one is told when the month begins; then there are as many again."""
+    full = admitted(Lane.INSTANT, Lane.BATCH)
+    for lane in Lane:
+        with pytest.raises(MonthlyLimit) as limited:
+            use_quota(full, lane, MONTHLY, NOW + DAY)
+        assert limited.value.details == {"limit": 2, "resetsAt": "2026-12-01T00:00:00Z"}
+    december = use_quota(full, Lane.BATCH, MONTHLY, NOW + 10 * DAY)
+    assert [(each.month, each.photos) for each in december.wallet.months] == [("2026-12", 1), ("2026-11", 2)]
+    with pytest.raises(MonthlyLimit):  # a clock that goes back opens no month again
+        use_quota(full, Lane.BATCH, MONTHLY, NOW - 31 * DAY)
+
+
+def test_a_photo_that_came_to_nothing_does_not_count_for_its_month() -> None:
+    """On a later day of it too; in the next month nothing is there to give back, nor for a lane we do not know."""
+    ledger = return_quota(admitted(Lane.INSTANT, Lane.BATCH), Lane.INSTANT, TODAY, NOW + DAY)
+    assert (this_month(ledger.wallet, NOW).instant, this_month(ledger.wallet, NOW).batch) == (0, 1)
+    use_quota(ledger, Lane.BATCH, MONTHLY, NOW)
+    for lane, now in ((Lane.BATCH, NOW + 10 * DAY), ("of a newer release", NOW)):
+        assert return_quota(ledger, lane, TODAY, now) is ledger
+
+
+def test_a_plan_without_a_feature_says_which_has_it() -> None:
+    """The lowest one, whatever it costs; none if no plan has it."""
+    without: dict[str, list[str]] = {"features": []}
+    plans = Plans.model_validate({name: {**Plans().of(name).as_json(), **without} for name in ("free", "plus")})
+    require_feature(Feature.BULK, "pro", plans)
+    with pytest.raises(PlanRequired) as refused:
+        require_feature(Feature.BULK, "plus", plans)
+    assert refused.value.details == {"feature": "bulk", "plan": "pro"}
+    nobody = Plans.model_validate({name: {**plans.of(name).as_json(), **without} for name in Plans.model_fields})
+    with pytest.raises(PlanRequired) as refused:
+        require_feature(Feature.UPGRADE, "pro", nobody)
+    assert refused.value.details == {"feature": "upgrade", "plan": None}
 
 
 def test_there_is_never_less_than_nothing_to_give_back() -> None:

@@ -142,7 +142,7 @@ def test_a_wallet_shows_what_is_the_users_and_no_bookkeeping(app: App) -> None:
     assert token not in str(wallet)
     tokens = {"balance", "totalEarned", "totalSpent", "recent", "plan", "nextRefreshAt"}
     points = {"points", "pointsAvailable", "pointsPerToken", "scans", "streakDays", "bonusDay", "achievements"}
-    assert set(wallet) == {*tokens, *points, "today", "createdAt", "updatedAt"}
+    assert set(wallet) == {*tokens, *points, "today", "month", "unlimited", "createdAt", "updatedAt"}
 
 
 def test_a_quote_recommends_instant_to_new_users(app: App) -> None:
