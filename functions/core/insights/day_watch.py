@@ -1,7 +1,7 @@
 """Days that were unusual: photos asked for, and new users who came back, each against what was to be expected.
 
-A day is looked at once, when it is over. Days of an episode teach nothing until their level has stayed: see
-`core.insights.deviations`.
+A day is looked at once, when it is over. Days of an episode teach nothing until their level has stayed, and other days
+that are far off teach less: see `core.insights.deviations`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +27,7 @@ COHORT_MIN = 30
 SHARE_DAYS = 4 * WEEK
 
 Look = tuple[str, float, Callable[[Mapping[str, float]], float]]
-"""A day, its figure, and what was to be expected if days of an episode are taken for others."""
+"""A day, its figure, and what was to be expected if some days are taken for others."""
 
 
 class Daily(StrEnum):
@@ -38,7 +38,8 @@ class Daily(StrEnum):
 
 
 class WatchNote(Record):
-    """A `deviations.Watch` as it is stored, after the day `until`. `instead`: what days of an episode are taken for."""
+    """A `deviations.Watch` as it is stored, after the day `until`. `instead`: what days that are far off are taken
+    for."""
 
     until: str = ""
     errors: tuple[float, ...] = ()
@@ -95,7 +96,7 @@ def _seen(
     note: WatchNote, day: str, actual: float, expected: float, least: float
 ) -> tuple[WatchNote, DayFinding | None]:
     seen = see(note.watch, actual, expected, least)
-    taken = sorted({**note.instead, **({} if seen.taught else {day: expected})}.items())
+    taken = sorted({**note.instead, **({} if seen.taken == actual else {day: round(seen.taken, 2)})}.items())
     after = seen.watch
     new = WatchNote(
         until=day,

@@ -1,9 +1,11 @@
 """What is far from what was expected: a day's photos, cost, failures, wait, or returning users.
 
-A figure deviates if it is 4 robust standard deviations from what was expected, by 30 % or more, and by an amount that
-somebody would look at. That begins an episode, which is told once; it ends when the figure is within 2 of them. Days of
-an episode teach nothing, or a fault would become the usual: until the new level has stayed for three days, which is no
-fault any more but the new usual.
+A figure deviates if it is several robust standard deviations from what was expected, by a share, and by an amount that
+somebody would look at: 3.5 and 30 % for a rise, 4 and 45 % for a fall, since a holiday or bad weather falls by a third
+and costs nothing. That begins an episode, which is told once; it ends when the figure is within 2 of them. Days of an
+episode teach nothing, or a fault would become the usual: until the new level has stayed for three days, which is no
+fault any more but the new usual. A day that is further off than 3 of them, and no episode, teaches as if it were 3 off:
+one rainy day would else pull the level down, and the next fair one would look like a rise.
 """
 
 import math
@@ -12,8 +14,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import median
 
-BEGINS_Z, ENDS_Z = 4.0, 2.0
-SHARE_MIN = 0.3
+RISE_Z, RISE_SHARE = 3.5, 0.3
+FALL_Z, FALL_SHARE = 4.0, 0.45
+ENDS_Z, TEACHES_Z = 2.0, 3.0
 ERRORS_KEPT = 56
 ERRORS_MIN = 14
 SPREAD_MIN = 0.05
@@ -43,12 +46,13 @@ class Watch:
 
 @dataclass(frozen=True)
 class Seen:
-    """A day as it was seen: the watch after it, whether an episode `began` with it, and how far it is off, `z`. Of
-    `taught` days, this one and those before it, may be learned from now; 0 while that is not clear."""
+    """A day as it was seen: the watch after it, whether an episode `began` with it, and what it is `taken` for when the
+    next days are forecast. Of `taught` days, this one and those before it, may be learned from now; 0 while that is not
+    clear."""
 
     watch: Watch
     began: Direction | None
-    z: float
+    taken: float
     taught: int
 
 
@@ -58,28 +62,31 @@ def see(watch: Watch, actual: float, expected: float, least: float) -> Seen:
     z = _z(watch.errors, error)
     direction = deviation(watch.errors, actual, expected, least)
     if watch.episode is None and direction is None:
-        return Seen(replace(watch, errors=_kept(watch.errors, [error])), None, z, 1)
+        return Seen(
+            replace(watch, errors=_kept(watch.errors, [error])), None, _taken(watch.errors, actual, expected), 1
+        )
     if watch.episode is not None and abs(z) < ENDS_Z:
-        return Seen(Watch(_kept(watch.errors, [error])), None, z, 1)
+        return Seen(Watch(_kept(watch.errors, [error])), None, actual, 1)
     direction = direction or watch.episode
     if direction != watch.episode:
-        return Seen(Watch(watch.errors, direction, (error,)), direction, z, 0)
+        return Seen(Watch(watch.errors, direction, (error,)), direction, expected, 0)
     if watch.learning:
-        return Seen(watch, None, z, 1)
+        return Seen(watch, None, actual, 1)
     held = (*watch.held, error)
-    stays = max(held[-STAYS_DAYS:]) - min(held[-STAYS_DAYS:]) < math.log1p(SHARE_MIN)
+    stays = max(held[-STAYS_DAYS:]) - min(held[-STAYS_DAYS:]) < math.log1p(RISE_SHARE)
     if len(held) >= STAYS_DAYS and stays:
-        return Seen(replace(watch, held=(), learning=True), None, z, len(held))
-    return Seen(replace(watch, held=held), None, z, 0)
+        return Seen(replace(watch, held=(), learning=True), None, actual, len(held))
+    return Seen(replace(watch, held=held), None, expected, 0)
 
 
 def deviation(errors: Sequence[float], actual: float, expected: float, least: float) -> Direction | None:
-    """Return which way a figure deviates, of a day or an hour, if it does. `errors` are those of earlier ones."""
-    if abs(_z(errors, log_error(actual, expected))) < BEGINS_Z or abs(actual - expected) < max(
-        SHARE_MIN * expected, least
-    ):
-        return None
-    return Direction.RISE if actual > expected else Direction.FALL
+    """Return which way a day's figure deviates, if it does. `errors` are those of earlier days."""
+    z, more = _z(errors, log_error(actual, expected)), actual - expected
+    if z >= RISE_Z and more >= max(RISE_SHARE * expected, least):
+        return Direction.RISE
+    if -z >= FALL_Z and -more >= max(FALL_SHARE * expected, least):
+        return Direction.FALL
+    return None
 
 
 def log_error(actual: float, expected: float) -> float:
@@ -91,9 +98,23 @@ def _z(errors: Sequence[float], error: float) -> float:
     """Return how many robust standard deviations an error is from the usual one; 0 while too few are known."""
     if len(errors) < ERRORS_MIN:
         return 0.0
+    middle, spread = middle_and_spread(errors)
+    return (error - middle) / spread
+
+
+def _taken(errors: Sequence[float], actual: float, expected: float) -> float:
+    """Return a figure, moved to within TEACHES_Z of what was expected."""
+    z = _z(errors, log_error(actual, expected))
+    if abs(z) <= TEACHES_Z:
+        return actual
+    middle, spread = middle_and_spread(errors)
+    return math.expm1(max(math.log1p(expected) + middle + math.copysign(TEACHES_Z, z) * spread, 0))
+
+
+def middle_and_spread(errors: Sequence[float]) -> tuple[float, float]:
+    """Return the median of errors, and their robust standard deviation."""
     middle = median(errors)
-    spread = MAD_TO_SD * median(abs(each - middle) for each in errors)
-    return (error - middle) / max(spread, SPREAD_MIN)
+    return middle, max(MAD_TO_SD * median(abs(each - middle) for each in errors), SPREAD_MIN)
 
 
 def _kept(errors: tuple[float, ...], more: Sequence[float]) -> tuple[float, ...]:

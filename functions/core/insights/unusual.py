@@ -1,24 +1,27 @@
 """What is unusual now: the last hour's photos, cost, failures and wait, against what such an hour usually brings.
 
-An hour is unusual if it is 4 robust standard deviations above what is usual, at least twice as much, and by what
-somebody would look at. It goes on being so until it is within 2 of them. Falls, and users who do not come back, are
-seen by whole days: see `core.insights.day_watch`.
+An hour is unusual if it is 4 robust standard deviations above what is usual, or above what the hour before it lets one
+expect; at least twice what is usual, and by what somebody would look at. It goes on being so until it is within 2 of
+them. Falls, and users who do not come back, are seen by whole days: see `core.insights.day_watch`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from functions.core.budget.tally import total, wait_within
 from functions.core.insights.day_notes import DAY_HOURS
-from functions.core.insights.deviations import BEGINS_Z, ENDS_Z, Part, log_error, reasons
-from functions.core.insights.usage_day import UsageDay
-from functions.core.insights.usual import Usual, UsualDay
+from functions.core.insights.deviations import ENDS_Z, Part, log_error, reasons
+from functions.core.insights.usage_day import Slot, UsageDay
+from functions.core.insights.usual import Errors, Steps, Usual, UsualDay
 from functions.core.shared.lanes import Lane
 from functions.core.shared.utc_days import day_bounds
 
 HOUR = timedelta(hours=1)
+HOUR_MIN, HOUR_MAX = HOUR - timedelta(minutes=5), 2 * HOUR
+"""What may pass for an hour, since guards come a little early or late."""
+BEGINS_Z = 4.0
 RISE_MIN = 1.0
 """Twice as much. In real series hours are often half as much again: weather, news, a match."""
 MEAN_HOURS_MIN = 0.5
@@ -38,8 +41,18 @@ class Metric(StrEnum):
 
 
 @dataclass(frozen=True)
+class Span:
+    """A time of a day, and the photos and micro-dollars that it brought."""
+
+    since: datetime
+    until: datetime
+    photos: float
+    micros: float
+
+
+@dataclass(frozen=True)
 class LastHour:
-    """The last hour of a day as its slots have it, from `since` to `until`."""
+    """The last hour of a day as its slots have it, from `since` to `until`, and the one before, if the day had one."""
 
     since: datetime
     until: datetime
@@ -48,6 +61,7 @@ class LastHour:
     failed: int
     ended: int
     wait: float | None
+    before: Span | None = None
 
     @property
     def micros(self) -> float:
@@ -65,18 +79,10 @@ class Finding:
 
 def last_hour(day: str, usage: UsageDay, now: datetime) -> LastHour | None:
     """Return a day's last hour: its last slots that make up one. None while the day is younger, or a slot is longer."""
-    if not usage.slots:
+    found = _hour(day, usage.slots)
+    if found is None or now - found[2] > HOUR:
         return None
-    begins, ends = day_bounds(day)
-    slots, until = [], min(usage.slots[-1].until, ends)
-    since = until
-    for slot, earlier in zip(reversed(usage.slots), [*reversed(usage.slots[:-1]), None], strict=True):
-        if until - since >= HOUR - timedelta(minutes=5):
-            break
-        slots.append(slot)
-        since = earlier.until if earlier else begins
-    if not HOUR - timedelta(minutes=5) <= until - since <= 2 * HOUR or now - until > HOUR:
-        return None
+    slots, since, until = found
     tally = total(slot.tally for slot in slots)
     parts, failed, ended, waits = {}, 0, 0, dict[str, int]()
     for lane, models in tally.items():
@@ -86,9 +92,29 @@ def last_hour(day: str, usage: UsageDay, now: datetime) -> LastHour | None:
             parts[f"{lane} {model}"] = Part(lost + counters.get("done", 0), counters.get("micros", 0))
             if lane == Lane.BATCH:
                 waits |= {name: waits.get(name, 0) + n for name, n in counters.items() if name.startswith("wait:")}
-    photos = sum(sum(slot.arrivals.values()) for slot in slots)
     wait = wait_within(waits, 0.5) if sum(waits.values()) >= PHOTOS_MIN else None
-    return LastHour(since, until, photos, parts, failed, ended, wait)
+    before = _hour(day, usage.slots[: -len(slots)])
+    return LastHour(since, until, _photos(slots), parts, failed, ended, wait, _span(*before) if before else None)
+
+
+def _hour(day: str, slots: Sequence[Slot]) -> tuple[Sequence[Slot], datetime, datetime] | None:
+    """Return the last of these slots that make up an hour of a day, since when and until when."""
+    begins, ends = day_bounds(day)
+    since = until = min(slots[-1].until, ends) if slots else begins
+    count = 0
+    while until - since < HOUR_MIN and count < len(slots):
+        count += 1
+        since = slots[-count - 1].until if count < len(slots) else begins
+    return (slots[-count:], since, until) if HOUR_MIN <= until - since <= HOUR_MAX else None
+
+
+def _span(slots: Sequence[Slot], since: datetime, until: datetime) -> Span:
+    models = [counters for slot in slots for of_lane in slot.tally.values() for counters in of_lane.values()]
+    return Span(since, until, _photos(slots), sum(counters.get("micros", 0) for counters in models))
+
+
+def _photos(slots: Sequence[Slot]) -> int:
+    return sum(sum(slot.arrivals.values()) for slot in slots)
 
 
 def unusual(usual: UsualDay, hour: LastHour) -> dict[Metric, Finding]:
@@ -103,17 +129,14 @@ def unusual(usual: UsualDay, hour: LastHour) -> dict[Metric, Finding]:
 
 
 def _demand(usual: UsualDay, hour: LastHour) -> Finding | None:
-    expected, of = _expected(usual.demand, hour)
-    least = max(PHOTOS_MIN, MEAN_HOURS_MIN * _mean(usual.demand))
-    begins = _rises(of, hour.photos, expected, least)
+    expected, begins = _hour_rises(usual.demand, usual.demand_steps, hour, lambda of: of.photos, PHOTOS_MIN)
     if begins is None:
         return None
     return Finding(f"{hour.photos:.0f} photos in an hour, usually about {expected:.0f}.", begins)
 
 
 def _spend(usual: UsualDay, hour: LastHour) -> Finding | None:
-    expected, of = _expected(usual.spend, hour)
-    begins = _rises(of, hour.micros, expected, max(SEVERAL, MEAN_HOURS_MIN * _mean(usual.spend)))
+    expected, begins = _hour_rises(usual.spend, usual.spend_steps, hour, lambda of: of.micros, SEVERAL)
     if begins is None:
         return None
     whole = sum(micros for _, micros in usual.parts.values())
@@ -148,27 +171,47 @@ def _wait(usual: Usual | None, hour: LastHour) -> Finding | None:
     )
 
 
-def _expected(hours: tuple[Usual, ...], hour: LastHour) -> tuple[float, Usual]:
-    """Return what is usual from `since` to `until`, and the hour in which that ends."""
-    begins = hour.since.replace(hour=0, minute=0, second=0, microsecond=0)
+def _hour_rises(
+    hours: tuple[Usual, ...],
+    steps: Steps | None,
+    hour: LastHour,
+    amount: Callable[[LastHour | Span], float],
+    least: float,
+) -> tuple[float, bool | None]:
+    """Return what is usual for an hour, and whether it begins an episode with this amount of it, as `_rises` does."""
+    actual, expected = amount(hour), _expected(hours, hour)
+    midnight = hour.since.replace(hour=0, minute=0, second=0, microsecond=0)
+    place = min((hour.until - timedelta(microseconds=1) - midnight) // HOUR, DAY_HOURS - 1)
+    least = max(least, MEAN_HOURS_MIN * sum(each.expected for each in hours) / DAY_HOURS)
+    z = 0.0
+    if steps and hour.before:
+        stays = steps.stays * log_error(amount(hour.before), _expected(hours, hour.before))
+        z = _z(steps.off[place], log_error(actual, expected) - stays)
+    return expected, _rises(hours[place], actual, expected, least, z)
+
+
+def _expected(hours: tuple[Usual, ...], span: LastHour | Span) -> float:
+    """Return what is usual from `since` to `until`."""
+    begins = span.since.replace(hour=0, minute=0, second=0, microsecond=0)
     expected = 0.0
     for n, usual in enumerate(hours):
         first = begins + n * HOUR
-        shared = min(hour.until, first + HOUR) - max(hour.since, first)
+        shared = min(span.until, first + HOUR) - max(span.since, first)
         expected += usual.expected * max(shared / HOUR, 0)
-    return expected, hours[min((hour.until - timedelta(microseconds=1) - begins) // HOUR, DAY_HOURS - 1)]
+    return expected
 
 
-def _mean(hours: tuple[Usual, ...]) -> float:
-    return sum(each.expected for each in hours) / DAY_HOURS
-
-
-def _rises(usual: Usual, actual: float, expected: float, least: float) -> bool | None:
-    """Return whether a figure begins an episode, None if it would not even go on with one."""
-    z = (log_error(actual, expected) - usual.middle) / usual.spread
+def _rises(usual: Usual, actual: float, expected: float, least: float, other_z: float = 0.0) -> bool | None:
+    """Return whether a figure begins an episode, by how far it is off or by another z; None if it would not even go on
+    with one."""
+    z = _z(usual, log_error(actual, expected))
     if z < ENDS_Z or actual <= expected:
         return None
-    return z >= BEGINS_Z and actual - expected >= max(RISE_MIN * expected, least)
+    return max(z, other_z) >= BEGINS_Z and actual - expected >= max(RISE_MIN * expected, least)
+
+
+def _z(errors: Errors, error: float) -> float:
+    return (error - errors.middle) / errors.spread
 
 
 def _dollars(micros: float) -> str:

@@ -42,6 +42,17 @@ def test_an_episodes_days_are_taken_for_what_was_expected_until_their_level_stay
     assert stays["demand"].learning
 
 
+def test_a_quiet_day_hardly_lowers_what_is_expected_of_the_next() -> None:
+    """Two fifths fewer are no episode; the day is taken for one that is less far off, and the next is no rise."""
+    notes, found = day_watched(Watched(), days(0.6))
+    assert found == {}
+    ((day, taken),) = notes["demand"].instead.items()
+    assert (day, 800 < taken < 950) == ("2026-10-31", True)
+    after, found = day_watched(Watched(daily=notes), days(0.6, 1.05))
+    assert found == {}
+    assert abs(after["demand"].errors[-1]) < 0.1
+
+
 def test_users_who_do_not_come_back_are_told() -> None:
     """Of a hundred new ones a tenth as many as usual."""
     _, found = day_watched(Watched(), days(0.2))

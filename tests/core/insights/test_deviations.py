@@ -1,5 +1,6 @@
 """What is far from what was expected, once an episode, and why a cost differs."""
 
+import math
 from functools import reduce
 
 import pytest
@@ -8,11 +9,13 @@ from functions.core.insights.deviations import (
     ERRORS_KEPT,
     ERRORS_MIN,
     STAYS_DAYS,
+    TEACHES_Z,
     Direction,
     Part,
     Reasons,
     Seen,
     Watch,
+    middle_and_spread,
     reasons,
     see,
 )
@@ -36,13 +39,37 @@ def told(*days: float, least: float = 10) -> list[Seen]:
 
 
 @pytest.mark.parametrize(
-    ("times", "began"), [(3.0, RISE), (1.45, RISE), (1.25, None), (1.0, None), (0.8, None), (0.5, FALL), (0.0, FALL)]
+    ("times", "began"), [(3.0, RISE), (1.45, RISE), (1.25, None), (1.0, None), (0.6, None), (0.5, FALL), (0.0, FALL)]
 )
 def test_a_day_that_is_far_off_begins_an_episode(times: float, began: Direction | None) -> None:
-    """By four spreads and by 30 %; falls are told apart from rises."""
+    """A rise by 30 %, a fall by 45 %, and by several spreads; they are told apart."""
     (seen,) = told(times)
     assert (seen.began, seen.watch.episode) == (began, began)
     assert seen.taught == (1 if began is None else 0)
+
+
+def test_a_rise_takes_fewer_spreads_than_a_fall() -> None:
+    """Of days that move by a fifth: 3.7 spreads more are one; as many less are none, though it is by more than half."""
+    watch = reduce(lambda watch, day: see(watch, (830, 1_000, 1_200)[day % 3], 1_000, 10).watch, range(30), Watch())
+    _, spread = middle_and_spread(watch.errors)
+    far = 3.7 * spread
+    assert see(watch, 1_000 * math.exp(far), 1_000, 10).began is RISE
+    assert see(watch, 1_000 * math.exp(-far), 1_000, 10).began is None
+    assert see(watch, 1_000 * math.exp(-4.1 * spread), 1_000, 10).began is FALL
+
+
+def test_a_day_that_is_far_off_and_no_episode_teaches_as_if_it_were_nearer() -> None:
+    """A fall by two fifths counts as one of three spreads when the next days are forecast; its error is kept as it was.
+    A usual day is taken for itself, a day of an episode for what was expected, a level that stays for itself."""
+    middle, spread = middle_and_spread(watched(30).errors)
+    (seen,) = told(0.6)
+    assert seen.taken == pytest.approx(math.expm1(math.log1p(1_000) + middle - TEACHES_Z * spread))
+    assert seen.watch.errors[-1] == pytest.approx(math.log1p(600) - math.log1p(1_000))
+    assert told(1.1)[0].taken == 1_100
+    assert [each.taken for each in told(3, 3, 3, 3, 1)] == [1_000, 1_000, 3_000, 3_000, 1_000]
+    assert see(watched(30), 0, 5, 10).taken == pytest.approx(math.expm1(math.log1p(5) + middle - TEACHES_Z * spread))
+    wild = reduce(lambda watch, day: see(watch, 9 * (day % 3), 9, 10).watch, range(30), Watch())
+    assert see(wild, 0, 1, 10).taken == 0
 
 
 def test_a_trifle_is_no_deviation() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from functions.core.insights.deviations import Part
-from functions.core.insights.unusual import LastHour, Metric, last_hour, unusual
+from functions.core.insights.unusual import LastHour, Metric, Span, last_hour, unusual
 from functions.core.insights.usage_day import Slot, UsageDay
+from functions.core.insights.usual import Errors, Steps, UsualDay
 from tests.core.insights.test_usual import usual
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -52,6 +53,42 @@ def test_hours_that_vary_by_themselves_begin_nothing() -> None:
     varied = tuple(each.model_copy(update={"spread": 0.5}) for each in usual().demand)
     found = unusual(usual().model_copy(update={"demand": varied}), hour(photos=100))
     assert found[Metric.DEMAND].begins is False
+
+
+def rainy() -> UsualDay:
+    """Return a day whose hours are half as much again or less, mostly as the hour before was."""
+    steps = Steps(stays=0.8, off=tuple(Errors(spread=0.1) for _ in range(24)))
+    varied = tuple(each.model_copy(update={"spread": 0.5}) for each in usual().demand)
+    return usual().model_copy(update={"demand": varied, "demand_steps": steps})
+
+
+def before(photos: float) -> Span:
+    """Return the hour from ten to eleven."""
+    return Span(NOON - 2 * HOUR, NOON - HOUR, photos, 100 * photos)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "begins"), [(before(20), True), (before(55), True), (before(120), False), (None, False)]
+)
+def test_an_hour_is_known_by_the_one_before(earlier: Span | None, begins: bool) -> None:
+    """Five times as many begin an episode if the hour before was usual, and not if it was as busy, or is not known."""
+    assert unusual(rainy(), hour(photos=100, before=earlier))[Metric.DEMAND].begins is begins
+
+
+def test_the_rain_that_stops_is_nothing() -> None:
+    """From a third to what is usual, or half as much again: far more than the hour before, and not much."""
+    assert Metric.DEMAND not in unusual(rainy(), hour(photos=20, before=before(7)))
+    assert Metric.DEMAND not in unusual(rainy(), hour(photos=30, before=before(7)))
+
+
+def test_money_is_known_by_the_hour_before_too() -> None:
+    """By its own steps."""
+    steps = Steps(stays=1.0, off=tuple(Errors(spread=0.1) for _ in range(24)))
+    varied = tuple(each.model_copy(update={"spread": 0.5}) for each in usual().spend)
+    day = usual().model_copy(update={"spend": varied, "spend_steps": steps})
+    dear = {"instant m": Part(20, 9_000)}
+    assert unusual(day, hour(parts=dear, before=before(20)))[Metric.SPEND].begins
+    assert not unusual(day, hour(parts=dear, before=before(80)))[Metric.SPEND].begins
 
 
 def test_a_night_alarms_nobody() -> None:
@@ -110,6 +147,20 @@ def test_the_last_hour_is_the_last_slots_that_make_one() -> None:
     few = last_hour("2026-11-30", slots(1, 1, 1, 1), NOON)
     assert few is not None
     assert few.wait is None
+
+
+def test_the_hour_before_is_the_slots_before() -> None:
+    """Four of fifteen minutes before the last four. Without as many there is none, nor if one of them is too long."""
+    found = last_hour("2026-11-30", slots(5, 6, 7, 8, 1, 2, 3, 4), NOON)
+    assert found is not None
+    assert found.before == Span(NOON - 2 * HOUR, NOON - HOUR, 26, 2_600)
+    young = slots(1, 2, 3, 4, until=NOON.replace(hour=1))
+    first = last_hour("2026-11-30", UsageDay(slots=young.slots[1:]), NOON.replace(hour=1))
+    assert first is not None
+    assert (first.since, first.before) == (NOON.replace(hour=0), None)
+    gap = last_hour("2026-11-30", slots(1, 2, 3, 4), NOON)
+    assert gap is not None
+    assert gap.before is None
 
 
 def test_there_is_no_last_hour_in_a_gap() -> None:

@@ -1,7 +1,9 @@
 """What is usual for a day, and from when on that is known."""
 
 import math
+from collections.abc import Callable
 from datetime import date, timedelta
+from random import Random
 
 import pytest
 
@@ -89,3 +91,47 @@ def test_a_weekday_of_which_there_is_one_is_measured_by_none() -> None:
     none = usual_day(DayNotes(days=days), TODAY)
     assert none is not None
     assert none.demand[0].expected == 0
+
+
+def varied(of: Callable[[int, int], float]) -> UsualDay:
+    """Return what is usual after eight weeks of a hundred photos an hour, times a figure of the day and the hour."""
+    found = {}
+    for back in range(1, 57):
+        hours = tuple(100 * of(back, hour) for hour in range(24))
+        found[(TODAY - timedelta(days=back)).isoformat()] = NotedDay(hours=hours, spent=hours)
+    usual = usual_day(DayNotes(days=found), TODAY)
+    assert usual is not None
+    return usual
+
+
+def test_of_whole_days_that_are_off_an_hours_error_stays() -> None:
+    """By half more or less, in weeks by turns: the hour before tells all."""
+    found = varied(lambda back, _: (1.5, 0.7)[back // 7 % 2])
+    assert found.demand_steps is not None
+    assert found.demand_steps.stays == 1
+    assert {each.spread for each in found.demand_steps.off} == {0.05}
+    assert found.demand[5].spread > 0.3
+
+
+def test_of_hours_that_are_off_by_chance_hardly_anything_stays() -> None:
+    """What comes is as unsure as without the hour before."""
+    dice = Random(1)  # noqa: S311  (repeatable)
+    found = varied(lambda *_: math.exp(dice.gauss(0, 0.4)))
+    assert found.spend_steps is not None
+    assert found.spend_steps.stays < 0.15
+    assert found.spend_steps.off[5].spread == pytest.approx(found.spend[5].spread, rel=0.2)
+
+
+def test_days_that_are_all_the_same_have_no_steps() -> None:
+    """Nothing was off, and so nothing stays."""
+    found = varied(lambda *_: 1)
+    assert found.demand_steps is not None
+    assert (found.demand_steps.stays, found.demand_steps.off[0].middle, len(found.demand_steps.off)) == (0, 0, 24)
+
+
+def test_how_far_an_hour_is_off_is_known_from_those_beside_it() -> None:
+    """Two that vary make the one between them vary; an hour further away does not."""
+    dice = Random(1)  # noqa: S311  (repeatable)
+    found = varied(lambda _, hour: math.exp(dice.gauss(0, 1)) if hour in {4, 6} else 1)
+    assert found.demand[5].spread > 0.3
+    assert found.demand[8].spread == 0.05
