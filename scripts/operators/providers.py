@@ -1,5 +1,5 @@
-"""`providers`: who answers photos, how well and at what price, and who is known to fail; `providers check`, whether
-each can be asked; `providers drain`, which takes one out."""
+"""`providers`: who answers photos, how well and at what price, and who is known to fail; `check`, whether each can be
+asked; `compare`, on labelled photos; `drain`, which takes one out."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -16,6 +16,7 @@ from functions.core.shared.providers import LABELS, Provider
 from functions.core.shared.utc_days import clock_text, iso_text
 from functions.use_cases.operations.config_changes import change_config
 from functions.use_cases.operations.health import OPEN_STATES
+from scripts.operators.comparing import compare
 from scripts.operators.printing import change, dollars, table
 from scripts.operators.provider_check import Checked, checked
 from scripts.operators.session import Operation, RefusedError, changing, command, looking
@@ -32,6 +33,7 @@ class _ShowsFirst(TyperGroup):
 
 
 app = typer.Typer(cls=_ShowsFirst, help="Who answers photos: shares, outages, checks, draining.")
+app.command("compare")(compare)
 
 BATCHES_LISTED_MAX = 1_000
 DRAINS_SEARCHED = 200
