@@ -42,6 +42,7 @@ class Deps:
         self.settings, self.clock, self.callers = settings, clock, Callers(clock)
         self.current = CurrentConfig(self, clock)
         self.store_breaker, self.arms = Breaker(clock), ArmBreaker()
+        self.heard = dict[str, datetime]()  # by provider of payments, when this process stored that an event came
         self.told = set[str]()  # ids of alerts that this process has opened in a user's call
 
     @cached_property

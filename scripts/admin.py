@@ -15,11 +15,13 @@ import typer
 
 from scripts.operators import (
     ahead,
+    billing,
     blocking,
     cache,
     claims,
     exporting,
     leaving,
+    payments,
     plans,
     prices,
     providers,
@@ -72,6 +74,8 @@ for command in CHANGES:
 app.add_typer(providers.app, name="providers", rich_help_panel="Look")
 app.add_typer(letters.app, name="letters", rich_help_panel="Change")
 app.add_typer(settings.app, name="config", rich_help_panel="Change")
+app.add_typer(payments.app, name="payments", rich_help_panel="Change")
+app.add_typer(billing.app, name="billing", rich_help_panel="Look")
 app.add_typer(rollouts.app, name="rollout", rich_help_panel="Change")
 app.add_typer(rollouts.flag_app, name="flag", rich_help_panel="Look")
 

@@ -43,6 +43,7 @@ from scripts import sample_answers
 from scripts.ecolane_cloud import PROJECT, ROOT
 from scripts.operators.session import OperatorDeps
 from scripts.operators.store import OperatorStore
+from scripts.operators.stripe_by_hand import OperatorStripe
 
 D = TypeVar("D", bound=Deps)
 T = TypeVar("T")
@@ -380,7 +381,9 @@ class InProcessCloud:
 
     def operator(self) -> OperatorDeps:
         """Return the dependencies of an operator's command."""
-        parts = {"files": self.files, "recognise_photo": self.deps.recognise_photo}
+        parts = {"files": self.files, "recognise_photo": self.deps.recognise_photo, "revenuecat": self.deps.revenuecat}
+        if key := self.deps.settings.stripe_api_key:
+            parts["stripe"] = OperatorStripe(self.stripe.http_client(), self.stripe.base_url, key)
         return replaced(OperatorDeps(self.deps.settings, self.clock), store=OperatorStore(self.client), **parts)
 
     def _delete_sign_in(self, uid: str) -> None:

@@ -146,6 +146,7 @@ class Billing:
             next_payment_attempt=None,
             parent={"type": "subscription_details", "subscription_details": details, "quote_details": None},
             status="draft",
+            status_transitions={"paid_at": None},
             total=amount,
         )
         self._events.emit("invoice.created", self._objects.put(invoice))
@@ -183,7 +184,7 @@ class Billing:
         invoice = self._objects.get(invoice_id)
         due = invoice["amount_due"]
         done = {"status": "paid", "amount_paid": due, "amount_remaining": 0, "next_payment_attempt": None}
-        invoice = self._objects.change(invoice_id, **done)
+        invoice = self._objects.change(invoice_id, **done, status_transitions={"paid_at": int(self._now())})
         payment = {"type": "payment_intent", "payment_intent": intent["id"]}
         fields: dict[str, Any] = {"amount_paid": due, "amount_requested": due, "currency": invoice["currency"]}
         fields |= {"invoice": invoice_id, "is_default": True, "payment": payment, "status": "paid"}

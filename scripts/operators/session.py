@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from functions.adapters.bounded_http import provider_http
 from functions.adapters.firestore import DamagedDocumentError, connected
 from functions.core.model.image_tokens import UnknownImageTokensError
 from functions.core.model.usage import UnknownPriceError
@@ -34,6 +35,7 @@ from functions.wiring import Clock, Deps
 from scripts.operators.printing import TO_MEND, changes_table, damaged_line, print_json, screen
 from scripts.operators.repairs_by_hand import AuditEntry
 from scripts.operators.store import OperatorStore
+from scripts.operators.stripe_by_hand import OperatorStripe
 
 Project = Annotated[
     str, typer.Option(envvar=["GCLOUD_PROJECT", "GOOGLE_CLOUD_PROJECT"], help="Firebase project.", show_default=False)
@@ -78,6 +80,12 @@ class OperatorDeps(Deps):
     @cached_property
     def store(self) -> OperatorStore:
         return OperatorStore(connected(self.settings.project))
+
+    @cached_property
+    def stripe(self) -> OperatorStripe:
+        if not self.settings.stripe_api_key:
+            raise RefusedError("STRIPE_API_KEY is not set: give this shell a key of Stripe's")
+        return OperatorStripe(provider_http(), self.settings.stripe_base_url, self.settings.stripe_api_key)
 
 
 @dataclass(frozen=True)

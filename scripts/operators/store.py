@@ -1,5 +1,6 @@
 """What operators do by hand: entries, dead letters, batches; each with its audit entry, in one commit."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from operator import itemgetter
@@ -11,6 +12,7 @@ from functions.adapters.firestore import FirestoreStore
 from functions.adapters.firestore.batches import StoredBatch, as_batch
 from functions.adapters.firestore.budget import HOLDS_SUMMED_MAX
 from functions.adapters.firestore.jobs import StoredJob, all_jobs
+from functions.adapters.firestore.payments import PAID, as_payment
 from functions.adapters.firestore.query import DESCENDING, Collection, Query
 from functions.adapters.firestore.reading import DamagedDocumentError, Found, all_sound, sound
 from functions.adapters.firestore.transactions import Transaction, Writes
@@ -20,13 +22,16 @@ from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_update,
 from functions.core.batches.batches import Batch
 from functions.core.insights.plan import Plan
 from functions.core.jobs.jobs import Job
+from functions.core.payments.payments import Payment
 from functions.core.refresh.refresh import shard_of
 from functions.core.shared.alerts import Alert
 from functions.core.shared.dead_letters import DeadLetter
 from functions.core.shared.records import Fields
 from functions.core.wallet.accounts import Account
-from functions.core.wallet.ledger import LedgerEntry, Wallet
+from functions.core.wallet.ledger import LedgerEntry, Reason, Wallet, entry_id
 from scripts.operators.repairs_by_hand import AuditEntry, moved
+
+Claimed = tuple[Payment, Account]
 
 NO_DOCUMENT = "there is no document"
 
@@ -100,6 +105,51 @@ class OperatorStore(FirestoreStore):
             if wallet is None or not self._client.get(audit_ref).exists:
                 raise
             return wallet  # it was done, and its reply was lost
+
+    def get_payment(self, payment_id: str) -> Payment | None:
+        """Read a payment. One read."""
+        snapshot = self._client.get(self._payments.document(payment_id))
+        return as_payment(snapshot) if snapshot.exists else None
+
+    def payments_of(self, uid: str, limit: int) -> Found[Payment]:
+        """Read the payments that a provider shows of a user. A read each, one if there are none."""
+        return all_sound(self._payments.where("holder", "==", uid).limit(limit).stream(), as_payment)
+
+    def entries_of(self, payment: Payment) -> list[LedgerEntry]:
+        """Read the ledger's entries of a payment. A read each."""
+        names = [payment.payment_id, *(f"{payment.payment_id}:{n}" for n in range(1, payment.moves))]
+        ledger = self._ledger(payment.uid or "")
+        found = self._client.get_all([ledger.document(entry_id(Reason(payment.reason), name)) for name in names])
+        return [as_entry(each) for each in found if each.exists]
+
+    def claim_payment(
+        self, payment_id: str, uid: str, decide: Callable[[Payment | None, Wallet | None], Claimed], audit: AuditEntry
+    ) -> Payment:
+        """Store what `decide` makes of a payment and a wallet, with its audit entry, in one transaction."""
+
+        def body(transaction: Transaction) -> Payment:
+            stored = self._client.get(self._payments.document(payment_id), transaction)
+            wallet = self._wallet_in(transaction, uid)
+            payment, account = decide(as_payment(stored) if stored.exists else None, wallet)
+            transaction.set(
+                self._payments.document(payment_id), payment.model_dump(by_alias=True, exclude={"payment_id"})
+            )
+            self._write_account(transaction, uid, account)
+            self._record(transaction, audit)
+            return payment
+
+        return run_transaction(self._client.transaction(), body)
+
+    def given_and_booked(self, limit: int) -> tuple[dict[str, int], dict[str, int]]:
+        """Add up by user the tokens that payments have given, and those that the ledgers have from them. A read for
+        each payment and each of these entries, up to `limit` of each."""
+        given, booked = Counter[str](), Counter[str]()
+        for payment in self._payments.where("given", ">", 0).select(["uid", "given"]).limit(limit).stream():
+            given[payment.fields["uid"]] += payment.fields["given"]
+        entries = self._client.collection_group("ledger").where("reason", "in", PAID).order_by("bought").limit(limit)
+        for entry in entries.select(["bought"]).stream():
+            booked[entry.path.split("/")[1]] += entry.fields["bought"]
+        return dict(given), dict(booked)
 
     def wallet_and_ledger(self, uid: str) -> tuple[Fields, list[LedgerEntry]]:
         """Read a wallet's fields as they are stored, and its ledger, oldest first. A read, and one for each entry.

@@ -422,6 +422,12 @@ QUERIES: dict[str, Callable[[OperatorStore], object]] = {
     "list_audit": lambda store: store.list_audit(5),
     "due_billing": lambda store: store.due_billing(NOW, 5),
     "due_checkouts": lambda store: store.due_checkouts(NOW, 5),
+    "payments_between, met": lambda store: store.payments_between("metAt", NOW, NOW, 5),
+    "payments_between, taken back": lambda store: store.payments_between("reversedAt", NOW, NOW, 5),
+    "unclaimed_payments": lambda store: store.unclaimed_payments(5),
+    "count_unclaimed": lambda store: store.count_unclaimed(5),
+    "payments_of": lambda store: store.payments_of("ana", 5),
+    "given_and_booked": lambda store: store.given_and_booked(5),
     "held_packs": lambda store: store.held_packs("ana"),
     "count_dead_letters": lambda store: store.count_dead_letters(5),
 }
@@ -448,6 +454,7 @@ def test_every_index_has_a_query_that_needs_it(index: int, tmp_path: Path) -> No
     queries: list[Callable[[OperatorStore], object]] = [
         *QUERIES.values(),
         lambda store: store.measure_day("2026-11-21"),
+        lambda store: store.sum_given(),
     ]
     refused = (exceptions.FailedPrecondition, StoreDownError)
     assert any(isinstance(outcome(query, store), refused) for query in queries)

@@ -158,7 +158,7 @@ def test_a_plan_is_set_once_and_on_record(cloud: InProcessCloud, run: Run, lost:
     rule = cloud.firestore.faults.add(kind="reply_lost", rpc="Commit") if lost else None
     for changed in (True, False):
         result = run("set-plan", "ann", "pro", "--why", "subscribed", "--yes", "--json")
-        assert json.loads(result.stdout) == {"changed": changed, "plan": "pro", "balance": 110}
+        assert json.loads(result.stdout) == {"changed": changed, "plan": "pro", "planUntil": None, "balance": 110}
     assert rule is None or rule.struck == 1
     assert statement(cloud) == [("welcome", 10, 10), ("refresh:2026-11", 100, 110)]
     (entry,) = audit(cloud)
@@ -174,6 +174,23 @@ def test_a_plan_is_set_after_a_yes(cloud: InProcessCloud, run: Run) -> None:
     assert "free" in shown
     assert "ann is on plus" in shown
     assert wallet(cloud)["plan"] == "plus"
+
+
+def test_a_plan_is_set_until_a_day(cloud: InProcessCloud, run: Run) -> None:
+    """Its end is shown, can be moved and taken away; when it has come, the free plan holds."""
+    balance(cloud)
+    for until, changed in (("2026-12-24", True), ("2026-12-24", False), ("2026-12-31", True)):
+        result = run("set-plan", "ann", "plus", "--until", until, "--why", "a present", "--yes", "--json")
+        told = json.loads(result.stdout)
+        assert (told["changed"], told["planUntil"]) == (changed, f"{until}T00:00:00Z")
+    refused = run("set-plan", "ann", "plus", "--until", "2026-11-01", "--why", "x", "--yes")
+    assert (refused.exit_code, "2026-11-01 is over" in refused.output) == (1, True)
+    cloud.clock.advance(timedelta(days=60))
+    assert get_wallet(GetWallet(), "ann", cloud.deps)["plan"] == "free"
+    assert wallet(cloud)["planUntil"] is None
+    assert run("set-plan", "ann", "plus", "--why", "for good", "--yes").output.startswith("Emulator") is False
+    cloud.clock.advance(timedelta(days=60))
+    assert get_wallet(GetWallet(), "ann", cloud.deps)["plan"] == "plus"
 
 
 def test_a_plan_that_there_is_not_is_mended_by_setting_one(cloud: InProcessCloud, run: Run) -> None:

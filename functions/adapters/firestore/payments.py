@@ -2,23 +2,33 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from functions.adapters.firestore.query import Collection
-from functions.adapters.firestore.reading import Found, all_sound, sound
+from functions.adapters.firestore.reading import Found, all_sound, sound, sound_fields
 from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.values import Snapshot
 from functions.adapters.firestore.wallet import WalletDocuments, open_or_none
+from functions.adapters.firestore.wire import SUM_SECONDS
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_update, run_transaction
 from functions.core.payments.billing import Billing, Books
 from functions.core.payments.checkouts import Checkout
 from functions.core.payments.looks import Look
 from functions.core.payments.payments import Payment
+from functions.core.payments.sales import Heard, Sales
 from functions.core.shared.records import Fields
 from functions.core.wallet.ledger import Reason
 
 HELD_MAX = 500
 """Packs of one user that are looked for in a whole look: the newest would have to be missing from more than that."""
+
+PAID = (Reason.BUY, Reason.PERIOD)
+"""What entries of payments are."""
+
+SUMMED_MAX = 10_000_000
+"""Payments, and entries of them, that are added up: ten thousand reads."""
+
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,7 @@ class PaymentDocuments(WalletDocuments):
             billing, *shown = self._client.get_all(paths, transaction)
             if (billing.update_time if billing.exists else None) != version:
                 return None
-            payments = {each.id: _payment(each) for each in shown if each.exists}
+            payments = {each.id: as_payment(each) for each in shown if each.exists}
             if look.tells_by_absence:
                 payments |= {each.payment_id: each for each in self.held_packs(look.uid, transaction)}
             payers = sorted({look.uid, *(each.uid for each in payments.values() if each.uid)})
@@ -77,7 +87,7 @@ class PaymentDocuments(WalletDocuments):
     def held_packs(self, uid: str, transaction: Transaction | None = None) -> list[Payment]:
         """Read the packs that a user is known to hold. A read each, one if there are none."""
         query = self._payments.where("holder", "==", uid).where("reason", "==", Reason.BUY).limit(HELD_MAX)
-        return [_payment(each) for each in query.stream(transaction)]
+        return [as_payment(each) for each in query.stream(transaction)]
 
     def _write_books(self, transaction: Transaction, uid: str, before: Books, after: Books) -> None:
         if after.billing != before.billing:
@@ -115,6 +125,52 @@ class PaymentDocuments(WalletDocuments):
         found = self._checkouts.where("lookAt", "<=", now).order_by("lookAt").limit(limit).stream()
         return all_sound(found, _checkout)
 
+    def sales(self) -> tuple[Sales, Heard]:
+        """Read what was sold, and when events last arrived. Two reads."""
+        paths = [self._client.document(f"stats/{name}") for name in ("sales", "heard")]
+        sales, heard = self._client.get_all(paths)
+        return sound_fields(Sales, sales)[0], sound_fields(Heard, heard)[0]
+
+    def store_sales(self, sales: Sales) -> None:
+        """Store what was sold. One write."""
+        path = self._client.document("stats/sales")
+        self._client.batch().set(path, sales.model_dump(by_alias=True)).commit()
+
+    def note_heard(self, provider: str, now: datetime) -> None:
+        """Store that an event has arrived. One write."""
+        self._client.batch().merge(self._client.document("stats/heard"), {"at": {provider: now}}).commit()
+
+    def payments_between(self, field: str, since: datetime, until: datetime, limit: int) -> list[Payment]:
+        """Read the payments met (`metAt`), or taken back (`reversedAt`), since then and before. A read each, one if
+        there are none."""
+        query = self._payments.where(field, ">=", since).where(field, "<", until).order_by(field)
+        return list(all_sound(query.limit(limit).stream(), as_payment))
+
+    def unclaimed_payments(self, limit: int) -> list[Payment]:
+        """Read payments without a payer, the oldest first. A read each, one if there are none."""
+        query = self._payments.where("unclaimedSince", ">", EPOCH).order_by("unclaimedSince")
+        return list(all_sound(query.limit(limit).stream(), as_payment))
+
+    def count_unclaimed(self, limit: int) -> int:
+        """Count these. A read for every thousand."""
+        return self._payments.where("unclaimedSince", ">", EPOCH).limit(limit).count()
+
+    def sum_given(self) -> tuple[int, int]:
+        """Add up the tokens that payments have given, and those that the ledgers have from them, at one moment. A read
+        for every thousand of each."""
+
+        return run_transaction(
+            self._client.transaction(read_only=True),
+            lambda transaction: (self._given(transaction), self._booked(transaction)),
+        )
+
+    def _given(self, transaction: Transaction) -> int:
+        return self._payments.limit(SUMMED_MAX).sums(transaction, seconds=SUM_SECONDS, tokens="given")["tokens"]
+
+    def _booked(self, transaction: Transaction) -> int:
+        entries = self._client.collection_group("ledger").where("reason", "in", PAID).limit(SUMMED_MAX)
+        return entries.sums(transaction, seconds=SUM_SECONDS, tokens="bought")["tokens"]
+
     @property
     def _billing(self) -> Collection:
         return self._client.collection("billing")
@@ -136,7 +192,8 @@ def _checkout(snapshot: Snapshot) -> Checkout:
     return Checkout.model_validate({**snapshot.fields, "checkoutId": snapshot.id})
 
 
-def _payment(snapshot: Snapshot) -> Payment:
+def as_payment(snapshot: Snapshot) -> Payment:
+    """Return a stored payment. Raises DamagedDocumentError for one that does not validate."""
     return sound(snapshot, lambda each: Payment.model_validate({**each.fields, "paymentId": each.id}))
 
 

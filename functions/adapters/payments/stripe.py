@@ -79,7 +79,7 @@ class Stripe:
         service = self._v1
         for name in _READ[object_id.partition("_")[0]].split("."):
             service = getattr(service, name)
-        with _translated():
+        with translated():
             try:
                 found: dict[str, Any] = service.retrieve(object_id).to_dict()
             except stripe.InvalidRequestError as error:
@@ -100,7 +100,7 @@ class Stripe:
 
     def end_subscription(self, subscription_id: str) -> None:
         """Cancel a subscription now, unless it has ended; nothing more is charged. Raises BillingUnavailable."""
-        with _translated():
+        with translated():
             try:
                 self._v1.subscriptions.cancel(subscription_id)
             except stripe.InvalidRequestError as error:
@@ -110,7 +110,7 @@ class Stripe:
     def newest_invoice(self, subscription_id: str) -> dict[str, Any] | None:
         """Read the newest paid invoice of a subscription. Raises BillingUnavailable."""
         paid = {"subscription": subscription_id, "status": "paid", "limit": 1}
-        with _translated():
+        with translated():
             found = self._v1.invoices.list(paid).to_dict()["data"]
         return found[0] if found else None
 
@@ -123,7 +123,7 @@ class Stripe:
     def open_checkout(self, asked: Mapping[str, Any], key: str) -> dict[str, Any]:
         """Return the session of a checkout page, the same for the same key. Raises BillingUnavailable; KeyReused if the
         key had another content."""
-        with _translated():
+        with translated():
             try:
                 session: dict[str, Any] = self._v1.checkout.sessions.create(asked, {"idempotency_key": key}).to_dict()
             except stripe.IdempotencyError as error:
@@ -133,22 +133,22 @@ class Stripe:
 
     def open_portal(self, customer: str, return_url: str) -> str:
         """Return the address of the page on which a customer manages what they pay for. Raises BillingUnavailable."""
-        with _translated():
+        with translated():
             session = self._v1.billing_portal.sessions.create({"customer": customer, "return_url": return_url})
             return str(session.url)
 
-    def _listed(self, service: Any, of: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def _listed(self, service: Any, of: Mapping[str, Any], most: int = LISTED_MAX) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
-        with _translated():
+        with translated():
             for each in service.list({**of, "limit": _PAGE}).auto_paging_iter():
                 found.append(each.to_dict())
-                if len(found) == LISTED_MAX:
+                if len(found) == most:
                     break
         return found
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Turn the client's errors into the one that a caller can act on."""
     try:
         yield

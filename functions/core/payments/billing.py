@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, Field
 from functions.core.config.runtime import RuntimeConfig
 from functions.core.payments.looks import Look
 from functions.core.payments.payments import ABSENT_FOR, Payment, credited
+from functions.core.payments.sales import DISPUTES
 from functions.core.payments.subscriptions import PlanHeld, Subscription, held_until, plan_held
 from functions.core.refresh.plan_changes import with_paid_plan
 from functions.core.shared.alerts import AlertKind
@@ -32,10 +33,6 @@ LOOK_FOR = timedelta(days=120)
 
 COLLECTED_AFTER = timedelta(hours=2)
 """A period's end: Stripe begins the next one at once, and collects its invoice an hour later."""
-
-
-_DISPUTES = ("du_", "dp_")
-"""How Stripe's ids of disputes begin. Those of stores are not told."""
 
 
 class Billing(Kept):
@@ -118,7 +115,7 @@ def news_of(before: Books, after: Books, look: Look) -> dict[AlertKind, list[str
         if payment.uid is None and known is None:
             waits.append(f"{name} is paid for by nobody who has a wallet")
         new = payment.facts.reversals.keys() - (known.facts.reversals.keys() if known else set())
-        disputed += [f"{name} is disputed ({each})" for each in sorted(new) if each.startswith(_DISPUTES)]
+        disputed += [f"{name} is disputed ({each})" for each in sorted(new) if each.startswith(DISPUTES)]
     found = {AlertKind.PAYMENT_WAITS: waits, AlertKind.DISPUTE_OPENED: disputed}
     return {kind: texts for kind, texts in found.items() if texts}
 
@@ -134,7 +131,8 @@ def _met(books: Books, shown: Payment, holder: str, runtime: RuntimeConfig, now:
         known = shown.model_copy(update={"uid": None, "sandbox": shown.sandbox and not counts})
         books = replace(books, billing=billing.model_copy(update={"bought_at": now}))
     uid = known.uid or (holder if books.account(holder) else None)
-    return _posted(books, known.told(shown.facts).model_copy(update={"uid": uid, "holder": holder}), now)
+    told = {"uid": uid, "holder": holder, "paid_at": known.paid_at or shown.paid_at}
+    return _posted(books, known.told(shown.facts).model_copy(update=told), now)
 
 
 def _posted(books: Books, payment: Payment, now: datetime) -> Books:
@@ -143,7 +141,7 @@ def _posted(books: Books, payment: Payment, now: datetime) -> Books:
     if payment.uid and account:
         payment, account = credited(payment, account, now)
         books = books.having(payment.uid or "", account)
-    return replace(books, payments={**books.payments, payment.payment_id: payment})
+    return replace(books, payments={**books.payments, payment.payment_id: payment.noted(now)})
 
 
 def _billing_after(billing: Billing, look: Look, runtime: RuntimeConfig, *, done: bool) -> Billing:

@@ -23,7 +23,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from functions.core.shared.records import Kept, Open
 from functions.core.wallet.accounts import Account
@@ -103,7 +103,9 @@ class Payment(Kept):
     `uid` pays and gets the tokens, None as long as nobody is known. `holder` is whom the provider shows it to: another
     one after a transfer, which moves no tokens. `tokens` are those of the product when it was bought. `sandbox`: made
     in a store's test system, with no money. `given` and `moves`: the tokens posted so far, and by how many entries.
-    `absent_since`: when a read first did not show it any more.
+    `absent_since`: when a read first did not show it any more. `paid_at` is the provider's time, as far as it is told;
+    `met_at` and `reversals_at` are ours: when we learnt that it is paid, and of each taking back, `reversed_at` of the
+    last one. `unclaimed_since` is there as long as it has no payer.
     """
 
     payment_id: str
@@ -118,6 +120,20 @@ class Payment(Kept):
     given: Count = 0
     moves: Count = 0
     absent_since: datetime | None = None
+    paid_at: AwareDatetime | None = None
+    met_at: AwareDatetime | None = None
+    reversed_at: AwareDatetime | None = None
+    reversals_at: Mapping[str, AwareDatetime] = Field(default_factory=dict)
+    unclaimed_since: AwareDatetime | None = None
+
+    @property
+    def taken_minor(self) -> int:
+        """How much of what was paid is taken back at present."""
+        paid, taken = (
+            self.facts.paid_minor or 0,
+            [each for each in self.facts.reversals.values() if each.stage in _COUNTS],
+        )
+        return min(sum(paid if each.minor is None else each.minor for each in taken), paid)
 
     def told(self, facts: Facts) -> "Payment":
         """Return the payment after a read that shows it."""
@@ -140,6 +156,14 @@ class Payment(Kept):
             facts = facts.joined(Facts(reversals={f"absent:{len(absences)}": gone}))
         return self.model_copy(update={"facts": facts, "absent_since": since})
 
+    def noted(self, now: datetime) -> "Payment":
+        """Return the payment with the times of what is known of it since now."""
+        times = {name: self.reversals_at.get(name, now) for name in self.facts.reversals}
+        claimed = {"unclaimed_since": None if self.uid else self.unclaimed_since or now}
+        reversed_at = {"reversed_at": now, "reversals_at": times} if times.keys() != self.reversals_at.keys() else {}
+        met = {"met_at": self.met_at or (None if self.facts.paid_minor is None else now)}
+        return self.model_copy(update={**met, **claimed, **reversed_at})
+
     def _absences(self) -> list[str]:
         return [name for name in self.facts.reversals if name.startswith("absent:")]
 
@@ -157,11 +181,9 @@ def target(payment: Payment) -> int:
     paid = payment.facts.paid_minor
     if paid is None or payment.sandbox:
         return 0
-    taken = [each for each in payment.facts.reversals.values() if each.stage in _COUNTS]
-    if any(each.minor is None for each in taken):
+    if any(each.minor is None and each.stage in _COUNTS for each in payment.facts.reversals.values()):
         return 0
-    left = max(paid - sum(each.minor or 0 for each in taken), 0)
-    return payment.tokens * left // paid if paid else payment.tokens
+    return payment.tokens * (paid - payment.taken_minor) // paid if paid else payment.tokens
 
 
 def credited(payment: Payment, account: Account, now: datetime) -> tuple[Payment, Account]:

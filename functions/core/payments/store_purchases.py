@@ -106,6 +106,7 @@ def _payment(product: Product, bought: _Purchase, uid: str) -> Payment:
         currency=currency,
         sandbox=bought.is_sandbox,
         facts=Facts(paid_minor=minor, reversals=gone),
+        paid_at=bought.purchase_date,
     )
 
 

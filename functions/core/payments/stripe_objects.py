@@ -71,6 +71,7 @@ def pack_payment(intent: Object, reversals: Iterable[Object]) -> Payment | None:
         int(about["tokens"]),
         intent["currency"],
         _facts(intent["amount_received"] if intent["status"] == "succeeded" else None, intent["currency"], reversals),
+        intent.get("created"),
     )
 
 
@@ -93,6 +94,7 @@ def period_payment(invoice: Object, reversals: Iterable[Object], rules: BillingR
         product.tokens,
         invoice["currency"],
         _facts(paid, invoice["currency"], reversals),
+        (invoice.get("status_transitions") or {}).get("paid_at"),
     )
 
 
@@ -140,7 +142,16 @@ def _reversal(each: Object, currency: str) -> Reversal:
     return Reversal(minor=each["amount"] if each["currency"] == currency else None, stage=stage)
 
 
-def _payment(name: str, reason: Reason, uid: str, product: str, tokens: int, currency: str, facts: Facts) -> Payment:
+def _payment(
+    name: str, reason: Reason, uid: str, product: str, tokens: int, currency: str, facts: Facts, paid: int | None
+) -> Payment:
     return Payment(
-        payment_id=name, reason=reason, uid=uid, product=product, tokens=tokens, currency=currency, facts=facts
+        payment_id=name,
+        reason=reason,
+        uid=uid,
+        product=product,
+        tokens=tokens,
+        currency=currency,
+        facts=facts,
+        paid_at=datetime.fromtimestamp(paid, UTC) if paid else None,
     )

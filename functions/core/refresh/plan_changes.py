@@ -8,15 +8,17 @@ from functions.core.refresh.refresh import up_to_date
 from functions.core.wallet.accounts import Account
 
 
-def with_plan(account: Account, uid: str, plan: Plan, runtime: RuntimeConfig, now: datetime) -> Account:
-    """Return a user's account on a plan, as an operator sets it. The plan that they are on already changes nothing but
-    what is due.
+def with_plan(
+    account: Account, uid: str, plan: Plan, runtime: RuntimeConfig, now: datetime, until: datetime | None = None
+) -> Account:
+    """Return a user's account on a plan, as an operator sets it, for good or `until` then. The plan that they are on
+    already changes nothing but what is due, and its end.
 
     From days to months, the month under way is credited here and now; otherwise the new allowance begins with the next
     period (`core.refresh.refresh.first_open`). This is no contact of the user's.
     """
     before = up_to_date(account, uid, runtime, now)
-    changed = before.with_fields(plan=plan, plan_until=None, plan_seller=None)
+    changed = before.with_fields(plan=plan, plan_until=until, plan_seller=None)
     return up_to_date(changed, uid, runtime, now)
 
 

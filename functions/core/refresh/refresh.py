@@ -21,7 +21,7 @@ brings nothing, because the balance is high, leaves no entry.
 import hashlib
 from datetime import UTC, date, datetime, time, timedelta
 
-from functions.core.config.plans import Allowance, AllowanceKind, Every
+from functions.core.config.plans import Allowance, AllowanceKind, Every, Plan
 from functions.core.config.runtime import RuntimeConfig
 from functions.core.wallet.accounts import Account, open_account
 from functions.core.wallet.ledger import Reason, Wallet
@@ -129,15 +129,29 @@ def credit_due(wallet: Wallet | None, uid: str, runtime: RuntimeConfig, now: dat
 
 
 def up_to_date(account: Account, uid: str, runtime: RuntimeConfig, now: datetime) -> Account:
-    """Credit what the wallet's plan owes by now. A plan that the config does not know brings nothing until it does."""
+    """Credit what the wallet's plan owes by now; one that an operator has set until then ends, and the free one holds.
+    A plan that the config does not know brings nothing until it does."""
+    until = account.wallet.plan_until
+    if until is not None and _is_over(account.wallet, now):
+        account = _up_to(account, uid, runtime, until).with_fields(plan=Plan.FREE, plan_until=None, updated_at=now)
+    return _up_to(account, uid, runtime, now)
+
+
+def _up_to(account: Account, uid: str, runtime: RuntimeConfig, moment: datetime) -> Account:
     allowance = runtime.refresh.allowances.of(account.wallet.plan)
-    return credited(account, uid, allowance, runtime.tokens.balance_cap, now) if allowance else account
+    return credited(account, uid, allowance, runtime.tokens.balance_cap, moment) if allowance else account
+
+
+def _is_over(wallet: Wallet, now: datetime) -> bool:
+    """Tell whether a plan is over that an operator has set. Of one that was bought `reconcile_billing` decides."""
+    return wallet.plan_seller is None and wallet.plan_until is not None and wallet.plan_until <= now
 
 
 def in_arrears(wallet: Wallet, runtime: RuntimeConfig, now: datetime) -> bool:
     """Tell, at no read, whether a contact would change more than its own time."""
     known = runtime.refresh.allowances.of(wallet.plan) is not None
-    return known and (wallet.next_refresh_at is None or wallet.next_refresh_at <= now)
+    due = wallet.next_refresh_at is None or wallet.next_refresh_at <= now
+    return (known and due) or _is_over(wallet, now)
 
 
 def refreshed(wallet: Wallet, uid: str, runtime: RuntimeConfig, now: datetime) -> Account | None:
@@ -151,10 +165,9 @@ def refreshed(wallet: Wallet, uid: str, runtime: RuntimeConfig, now: datetime) -
         return None
     if now - (wallet.contact_at or wallet.updated_at) > timedelta(days=runtime.refresh.dormant_days):
         return Account(wallet).with_fields(next_refresh_at=None, refresh_failures=0)
-    allowance = runtime.refresh.allowances.of(wallet.plan)
-    if allowance is None:
+    if runtime.refresh.allowances.of(wallet.plan) is None:
         raise UnknownPlanError(f"the config knows no plan {wallet.plan!r}")
-    return credited(Account(wallet), uid, allowance, runtime.tokens.balance_cap, now)
+    return up_to_date(Account(wallet), uid, runtime, now)
 
 
 def retry_at(failures: int, now: datetime) -> datetime | None:

@@ -51,6 +51,8 @@ class AlertKind(StrEnum):
     CACHE_TIGHTENED = "cache_tightened"
     PAYMENT_WAITS = "payment_waits"
     DISPUTE_OPENED = "dispute_opened"
+    BILLING_DRIFT = "billing_drift"
+    BILLING_SILENT = "billing_silent"
     SPEND_UNUSUAL = "spend_unusual"
     DEMAND_UNUSUAL = "demand_unusual"
     FAILURES_UNUSUAL = "failures_unusual"
@@ -90,6 +92,8 @@ TO_DO: Mapping[str, str] = {
     AlertKind.CACHE_TIGHTENED: "Nothing needs to be done. admin config set cache.near=off ends all near hits.",
     AlertKind.PAYMENT_WAITS: "Somebody has paid and waits: docs/operations.md, payment_waits.",
     AlertKind.DISPUTE_OPENED: "Answer it at Stripe, within its days. Its tokens are taken back until it is won.",
+    AlertKind.BILLING_DRIFT: "Run admin billing status --drift: it names the payers.",
+    AlertKind.BILLING_SILENT: "Look at the webhooks' page at the provider: docs/operations.md, billing_silent.",
     AlertKind.SPEND_UNUSUAL: "If it is expected, say so on the page Alerts. If not: admin costs --users.",
     AlertKind.DEMAND_UNUSUAL: "If it is expected, say so on the page Alerts. If not: admin costs --users.",
     AlertKind.FAILURES_UNUSUAL: "Look at instant_failed in the log, and at the last deploy.",

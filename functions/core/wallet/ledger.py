@@ -113,10 +113,10 @@ class Wallet(Kept):
     `points` is the lifetime's, for the leaderboard; `points - converted_points` can be converted. `corrections` are the
     user's own classifications, `achieved` the names that `core.wallet.achievements` has unlocked. Plan and push tokens
     save a charge a read; `core.refresh.refresh` explains `refresh` and `contact_at`. `plan_seller` sold the plan, which
-    ends at `plan_until` if nothing more is paid; both are None for one that an operator has set. `months`: what was
-    used, the newest first. `prompted_day`: when a refusal last named the plan that would help. `blocked_at`: since
-    when an operator takes no photos from the user. `closed_at`: since when the account is deleted, see
-    `core.privacy.deletion`.
+    ends at `plan_until` if nothing more is paid; it is None for one that an operator has set, for good or until then.
+    `months`: what was used, the newest first. `prompted_day`: when a refusal last named the plan that would help.
+    `blocked_at`: since when an operator takes no photos from the user. `closed_at`: since when the account is deleted,
+    see `core.privacy.deletion`.
     """
 
     balance: Count

@@ -3,6 +3,7 @@
     events     that our webhook did not take, and those of the last hour once more
     checkouts  whose page may have been paid, each run while it is open
     payers     once a day, and when a period or a plan ends
+    sales      of each day once it is over: counted, and held against the ledgers
 
 All are looked at as `use_cases.payments.reconciler` has it. A run may die anywhere: what it has not come to is due as
 before.
@@ -23,6 +24,7 @@ from functions.core.payments.refusals import BillingUnavailable
 from functions.core.shared.time_limits import RUN_TIME
 from functions.core.wallet.refusals import AccountDeleted
 from functions.use_cases.payments.reconciler import reconcile_stores
+from functions.use_cases.payments.sales import review_sales
 from functions.use_cases.payments.stripe_looks import end_plans, reconcile_object, reconcile_plans
 from functions.use_cases.shared.set_aside import postpone_damaged, report_item
 
@@ -50,13 +52,14 @@ AGAIN = timedelta(hours=1)
 
 
 def reconcile_billing(deps: Deps) -> dict[str, int]:
-    """Run once. Returns counts of what was looked at: `events`, checkout `pages`, `payers`, and `lists` of events; of
-    those that `failed`, and of documents that are `damaged`. Raises RuntimeError if everything failed."""
+    """Run once. Returns counts of what was looked at: `events`, checkout `pages`, `payers`, `lists` of events, `sales`;
+    of those that `failed`, and of documents that are `damaged`. Raises RuntimeError if everything failed."""
     run = _Run(deps)
     if deps.stripe is not None:
         run.take("lists", partial(run.take_events, deps.stripe), "events")
         run.take_checkouts(deps.stripe)
     run.take_payers()
+    run.take("sales", partial(review_sales, deps), "sales")
     counts = run.counts
     if counts["failed"] and not sum(counts[each] for each in LOOKED_AT):
         raise RuntimeError("everything that was looked at failed")
@@ -69,7 +72,7 @@ class _Run:
     def __init__(self, deps: Deps) -> None:
         self._deps, self._breaker = deps, Breaker(deps.clock)
         self._until = deps.clock() + RUN_TIME
-        self.counts: Counter[str] = Counter(dict.fromkeys((*LOOKED_AT, "failed", "damaged"), 0))
+        self.counts: Counter[str] = Counter(dict.fromkeys((*LOOKED_AT, "sales", "failed", "damaged"), 0))
 
     def take_events(self, stripe: Stripe) -> None:
         """Look at what events are about that were not taken or have come lately: the oldest first, each object once."""

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from functions import log
 from functions.adapters.payments.answers import signed_now
 from functions.core.payments.hints import store_hint
+from functions.core.payments.payments import Provider
 from functions.core.payments.refusals import BillingUnavailable
 from functions.use_cases.payments.reconciler import reconcile_stores
+from functions.use_cases.payments.sales import note_heard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,5 +32,6 @@ def revenuecat_webhook(body: bytes, headers: Mapping[str, str], deps: Deps) -> H
             reconcile_stores(uid, deps.revenuecat, deps, hint.refunded)
     except BillingUnavailable:
         return HTTPStatus.SERVICE_UNAVAILABLE
+    note_heard(Provider.REVENUECAT, deps)
     log.info(log.Event.WEBHOOK_RECEIVED, kind=hint.kind, ours=bool(hint.uids))
     return HTTPStatus.OK

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from functions import log
 from functions.adapters.payments.answers import signed_now
 from functions.core.payments.hints import stripe_hint
+from functions.core.payments.payments import Provider
 from functions.core.payments.refusals import BillingUnavailable
+from functions.use_cases.payments.sales import note_heard
 from functions.use_cases.payments.stripe_looks import reconcile_object
 
 if TYPE_CHECKING:
@@ -30,5 +32,6 @@ def stripe_webhook(body: bytes, headers: Mapping[str, str], deps: Deps) -> HTTPS
         ours = hint.object_id is not None and reconcile_object(hint.object_id, deps.stripe, deps)
     except BillingUnavailable:
         return HTTPStatus.SERVICE_UNAVAILABLE
+    note_heard(Provider.STRIPE, deps)
     log.info(log.Event.WEBHOOK_RECEIVED, kind=hint.kind, ours=ours)
     return HTTPStatus.OK

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from functions.core.config.plans import Allowance, AllowanceKind, Allowances, Every, Plan
 from functions.core.config.runtime import RefreshRules, RuntimeConfig
 from functions.core.refresh.plan_changes import with_paid_plan, with_plan
-from functions.core.refresh.refresh import credit_due, refreshed, slot_of
+from functions.core.refresh.refresh import credit_due, in_arrears, refreshed, slot_of
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import Reason, Wallet
 from tests.builders import NOW
@@ -116,3 +116,20 @@ def test_a_plan_that_an_operator_has_set_is_not_ended_by_one_that_is_paid_for() 
     assert (again.plan, again.plan_seller) == ("plus", None)
     newer = opened().model_copy(update={"plan": "gold"})
     assert paid(newer, Plan.PRO) == newer
+
+
+def test_a_plan_that_an_operator_has_set_until_a_day_ends_with_it() -> None:
+    """What it owed by then is credited, and the free plan's days since; a worker ends it as a contact does."""
+    until = NOW + 3 * DAY
+    account = with_plan(Account(opened()), "ann", Plan.PLUS, RUNTIME, NOW, until)
+    assert credit_due(account.wallet, "ann", RUNTIME, NOW + 2 * DAY).wallet.plan == Plan.PLUS
+    ended = credit_due(account.wallet, "ann", RUNTIME, NOW + 5 * DAY)
+    assert (ended.wallet.plan, ended.wallet.plan_until) == (Plan.FREE, None)
+    assert [entry.delta for entry in ended.new_entries] == [30, 2]
+    assert in_arrears(account.wallet.with_fields(next_refresh_at=NOW + 9 * DAY), RUNTIME, NOW + 5 * DAY)
+    assert not in_arrears(account.wallet.with_fields(next_refresh_at=NOW + 9 * DAY), RUNTIME, NOW + 2 * DAY)
+    worked = refreshed(account.wallet, "ann", RUNTIME, NOW + 5 * DAY)
+    assert worked is not None
+    assert (worked.wallet.plan, worked.wallet.balance) == (Plan.FREE, ended.wallet.balance)
+    bought = account.wallet.with_fields(plan_seller="stripe")
+    assert credit_due(bought, "ann", RUNTIME, NOW + 5 * DAY).wallet.plan == Plan.PLUS
