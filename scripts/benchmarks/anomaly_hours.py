@@ -18,7 +18,8 @@ from statistics import fmean
 from typing import Any
 
 from functions.core.insights.day_notes import DayNotes, NotedDay
-from functions.core.insights.unusual import LastHour, Metric, Span, unusual
+from functions.core.insights.last_hour import LastHour, Span
+from functions.core.insights.unusual import Metric, unusual
 from functions.core.insights.usual import UsualDay, usual_day
 from scripts.benchmarks.series import hourly_series
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from functions.core.insights.day_watch import Daily
 from functions.core.insights.deviations import Direction
-from functions.core.insights.unusual import Finding, Metric, last_hour, unusual
+from functions.core.insights.last_hour import last_hour
+from functions.core.insights.unusual import Finding, Metric, unusual
 from functions.core.shared.alerts import AlertKind, alert
 from functions.core.shared.utc_days import day_of
 
