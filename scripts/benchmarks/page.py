@@ -36,7 +36,7 @@ CALLS_AN_HOUR = 20
 
 SIZES = ((390, 844), (1280, 900))
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-PAGES = ("trends", "cache", "rollouts", "alerts", "users", "settings")
+PAGES = ("trends", "providers", "cache", "rollouts", "alerts", "users", "settings")
 VIEWS = ("/", "/operator", *(f"/operator#{page}" for page in PAGES))
 
 _FIGURE = "main .figure.fresh"
