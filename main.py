@@ -6,6 +6,7 @@ Each loads its use case in its first call: a process of `quote` loads no other, 
 from flask import Request, Response
 
 from functions.deploy import params, providers
+from functions.deploy.bulk_options import BULK, LISTING
 from functions.deploy.options import BATCHES, CALL, ERASER, EXPORT, GUARD, OPERATOR, PHOTO, SWEEP, WEBHOOK, WORKERS
 from functions.deploy.shop import params as shop
 from functions.edge.callables import Answer, Call, connect_firebase, on_call, serve_call
@@ -45,6 +46,30 @@ def classify_image(call: Call) -> Answer:
 def classify_images(call: Call) -> Answer:
     """Take up to 50 photos into the batch lane, with one call and one transaction."""
     from functions.use_cases.jobs.classify_images import classify_images as use_case
+
+    return serve_call(call, use_case)
+
+
+@on_call(**LISTING)
+def start_bulk(call: Call) -> Answer:
+    """Start a bulk job of up to 10,000 photos, at one price; idempotent by `requestId`."""
+    from functions.use_cases.bulk.start_bulk import start_bulk as use_case
+
+    return serve_call(call, use_case)
+
+
+@on_call(**LISTING)
+def get_bulk(call: Call) -> Answer:
+    """Show how far one of the caller's own bulk jobs is, with a link to its report."""
+    from functions.use_cases.bulk.get_bulk import get_bulk as use_case
+
+    return serve_call(call, use_case)
+
+
+@on_call(**CALL)
+def cancel_bulk(call: Call) -> Answer:
+    """Cancel a bulk job and refund what has not left the queue."""
+    from functions.use_cases.bulk.cancel_bulk import cancel_bulk as use_case
 
     return serve_call(call, use_case)
 
@@ -213,6 +238,14 @@ def revenuecat_webhook(request: Request) -> Response:
 def reconcile_billing(tick: Tick) -> None:
     """Look at what was sold and not heard of, at each payer once a day, and at plans that end."""
     from functions.use_cases.payments.reconcile_billing import reconcile_billing as use_case
+
+    run_cron(tick, use_case)
+
+
+@on_schedule(schedule="*/5 * * * *", **BULK)
+def run_bulk(tick: Tick) -> None:
+    """Take photos of bulk jobs on, count their answers, and write their reports."""
+    from functions.use_cases.bulk.run_bulk import run_bulk as use_case
 
     run_cron(tick, use_case)
 

@@ -42,6 +42,13 @@ ACCOUNTS: dict[str, tuple[Grant, ...]] = {
         Grant("iam.serviceAccountTokenCreator", "itself", "links to photos are signed, with `batch.signedUrls`"),
         _PUSHES,
     ),
+    "ecolane-bulk": (
+        _DOCUMENTS,
+        _LOGS,
+        _PHOTOS,
+        Grant("storage.objectUser", "bucket", "lists and reports of bulk jobs are written and read", below="bulks/"),
+        Grant("iam.serviceAccountTokenCreator", "itself", "links to reports are signed"),
+    ),
     "ecolane-webhook": (_DOCUMENTS, _LOGS),
     "ecolane-crons": (_DOCUMENTS, _LOGS),
     "ecolane-eraser": (
@@ -49,6 +56,7 @@ ACCOUNTS: dict[str, tuple[Grant, ...]] = {
         _LOGS,
         Grant("storage.objectViewer", "bucket", "photos of users who left are found"),
         Grant("storage.objectUser", "bucket", "and deleted", below="users/"),
+        Grant("storage.objectUser", "bucket", "so are lists and reports of their bulk jobs", below="bulks/"),
         Grant("firebaseauth.admin", "project", "their sign-ins are deleted"),
     ),
     "ecolane-guard": (_DOCUMENTS, _LOGS, _PUSHES),

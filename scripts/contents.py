@@ -19,10 +19,14 @@ from functions.core.rollouts.counts import BUCKET_FIRST_MS, BUCKET_LAST
 from functions.core.rollouts.flags import ABOUT, NEXT_COHORT, PERCENTS, Cohort, FlagRules
 from functions.core.rollouts.stops import FlagState
 from functions.core.shared.records import UID
-from functions.deploy import options
+from functions.deploy import bulk_options, options
 
 ROOT = Path(__file__).resolve().parents[1]
-KINDS = {name: value for name, value in vars(options).items() if re.fullmatch("[A-Z]+", name) and type(value) is dict}
+KINDS = {
+    name: value
+    for name, value in {**vars(options), **vars(bulk_options)}.items()
+    if re.fullmatch("[A-Z]+", name) and type(value) is dict
+}
 """The kinds of functions, such as `CALL`, with what each gets of the platform."""
 
 

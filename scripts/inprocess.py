@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
 from io import BytesIO
+from itertools import islice
 from time import monotonic
 from typing import IO, Any, Literal, TypeVar
 
@@ -191,6 +192,35 @@ class MemoryFiles:
     def delete_uploads(self, uid: str, most: int) -> int:
         """Remove a user's photos, so many at the most. Returns how many there were."""
         return self._call("delete_uploads", lambda: self._delete(f"users/{uid}/uploads/", most))
+
+    def named_uploads(self, uid: str, prefix: str, most: int) -> list[str]:
+        """Return the paths of a user's photos whose names begin so, so many at the most."""
+        begins = f"users/{uid}/uploads/{prefix}"
+        found = (path for path in sorted(self.objects) if path.startswith(begins))
+        return self._call("named_uploads", lambda: list(islice(found, most)))
+
+    def put_list(self, uid: str, bulk_id: str, digest: str, paths: str) -> None:
+        """Store the list of a bulk job's photos."""
+        path = f"bulks/{uid}/{bulk_id}/{digest}.txt"
+        self._call("put_list", lambda: self.objects.__setitem__(path, paths.encode()))
+
+    def read_list(self, uid: str, bulk_id: str, digest: str) -> list[str]:
+        """Return the paths of a bulk job's photos."""
+        path = f"bulks/{uid}/{bulk_id}/{digest}.txt"
+        return self._call("read_list", lambda: self._stored(path)).decode().split("\n")
+
+    def put_report(self, uid: str, bulk_id: str, report: str) -> None:
+        """Store the report of a bulk job."""
+        path = f"bulks/{uid}/{bulk_id}/report.csv"
+        self._call("put_report", lambda: self.objects.__setitem__(path, report.encode()))
+
+    def report_link(self, uid: str, bulk_id: str) -> str:
+        """Return a link to the report of a bulk job."""
+        return self._call("report_link", lambda: f"https://storage.local/bulks/{uid}/{bulk_id}/report.csv")
+
+    def delete_bulk_files(self, uid: str) -> int:
+        """Remove the lists and reports of a user. Returns how many there were."""
+        return self._call("delete_bulk_files", lambda: self._delete(f"bulks/{uid}/"))
 
     def _delete(self, folder: str, most: int | None = None) -> int:
         found = [path for path in self.objects if path.startswith(folder)][:most]

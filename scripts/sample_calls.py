@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from functions.core.bulk.bulks import bulk_id_for
+
 NO_JOB = "0" * 32
 
 
@@ -26,6 +28,9 @@ def sample_calls(uid: str, job_id: str = NO_JOB) -> dict[str, dict[str, Any]]:
         "quote": {},
         "classify_image": {"requestId": "sample-one", **image, "mode": "instant", "maxTokens": 5},
         "classify_images": {"images": [{"requestId": "sample-many", **image}], "maxTokens": 5},
+        "start_bulk": {"requestId": "sample-bulk", "prefix": "photo", "maxTokens": 5},
+        "get_bulk": {"bulkId": bulk_id_for(uid, "sample-bulk")},
+        "cancel_bulk": {"bulkId": bulk_id_for(uid, "sample-bulk")},
         "get_job": {**job},
         "list_jobs": {"limit": 5},
         "upgrade_job": {**job, "maxTokens": 5},

@@ -8,6 +8,7 @@ from typing import Any
 
 from functions.core.batches.batches import Batch, BatchState
 from functions.core.batches.manifest import BatchMember
+from functions.core.bulk.bulks import Bulk, BulkState
 from functions.core.jobs.jobs import Job, Status
 from functions.core.model.classification import Answer, Classification, classify_as
 from functions.core.model.parsing import Completion, parse_answer
@@ -137,6 +138,27 @@ def batch(**changes: Any) -> Batch:
         "provider_batch_id": "batch_abc",
     }
     return Batch(**{**fields, **changes})
+
+
+def bulk(**changes: Any) -> Bulk:
+    """Return a bulk job of a hundred photos, of which none is taken on."""
+    fields: dict[str, Any] = {
+        "bulk_id": "b" * 32,
+        "uid": "ana",
+        "state": BulkState.TAKING,
+        "prefix": "trip",
+        "listed": "f" * 64,
+        "count": 100,
+        "tokens_cost": 100,
+        "points": 10,
+        "region": "IN",
+        "language": "hi-IN",
+        "created_at": NOW,
+        "deadline": NOW + timedelta(days=7),
+        "due_at": NOW,
+        "expire_at": NOW + timedelta(days=97),
+    }
+    return Bulk(**{**fields, **changes})
 
 
 def member(**changes: Any) -> BatchMember:

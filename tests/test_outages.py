@@ -43,6 +43,7 @@ from functions.edge.crons import CronError, run_cron
 from functions.edge.http_errors import errors_to_https
 from functions.edge.parts import serve_parts
 from functions.use_cases.batches import poll_batches, submit_batches
+from functions.use_cases.bulk import run_bulk
 from functions.use_cases.jobs import admission, recover_jobs
 from functions.use_cases.jobs.instant_lane import PROVIDER_SECONDS_MIN
 from functions.use_cases.operations import guard_budget
@@ -84,6 +85,7 @@ CRONS: list[tuple[Callable[..., dict[str, int]], tuple[str, ...]]] = [
     (submit_batches.submit_batches, ()),
     (poll_batches.poll_batches, ()),
     (recover_jobs.recover_jobs, ()),
+    (run_bulk.run_bulk, ()),
     (guard_budget.guard_budget, ()),
     (reconcile_billing.reconcile_billing, ()),
     (refresh_credits.refresh_credits, ("tick",)),
@@ -156,6 +158,8 @@ def test_a_charge_that_meets_an_outage_half_way_is_charged_once(cloud: InProcess
 
 def about_a_job(name: str, data: dict[str, Any]) -> dict[str, Any]:
     """Have a photo taken in, and return the call's data about its job: it waits, or has an answer to dispute."""
+    if "bulkId" in data:
+        called("start_bulk", CALLS["start_bulk"])
     mode = "instant" if name == "report_answer" else "batch"
     taken = called("classify_image", {**IMAGE, "requestId": "photo-zero", "mode": mode})
     assert isinstance(taken, dict)

@@ -3,6 +3,7 @@
 users/{uid}/uploads/{name}      photos; users write them under storage.rules
 batches/{batchId}/input.jsonl   what OpenAI gets, a line a job
 batches/{batchId}/jobs.jsonl    the batch's list of jobs, a BatchMember a line
+bulks/{uid}/{bulkId}/           the list of a bulk job's photos, by its digest, a path a line; its report
 """
 
 import threading
@@ -43,6 +44,9 @@ REQUEST_SECONDS = REPEATED_SECONDS + TIMEOUT_SECONDS
 LINK_LIFETIME = timedelta(days=2)
 """Longer than core.batches.batches.LOST, after which nobody waits for the batch any more."""
 
+REPORT_LINK_LIFETIME = timedelta(minutes=15)
+"""Of a link to a report, which whoever has it can follow: the app opens it at once, and asks for another one later."""
+
 _LIMITS: dict[str, Any] = {"timeout": TIMEOUT_SECONDS, "retry": DEFAULT_RETRY.with_timeout(REPEATED_SECONDS)}
 """For every request, those that a stream makes included."""
 
@@ -64,8 +68,8 @@ def connected(project: str) -> Client:
 class StorageFiles:
     """The objects in one bucket."""
 
-    def __init__(self, client: Client, bucket: str, sign: Callable[[Blob], str]) -> None:
-        """`sign` makes a link to an object that the provider can follow: see `signed_url`."""
+    def __init__(self, client: Client, bucket: str, sign: Callable[[Blob, timedelta], str]) -> None:
+        """`sign` makes a link to an object that whoever has it can follow for so long: see `signed_url`."""
         self._sign = sign
         self._bucket: Bucket = client.bucket(bucket)
         self._photos = _Photos(client)
@@ -109,7 +113,7 @@ class StorageFiles:
         """Store a prepared photo with its batch and return a link to it that outlives the batch."""
         blob = self._bucket.blob(f"batches/{batch_id}/photos/{job_id}.jpg")
         blob.upload_from_string(jpeg, content_type="image/jpeg", **_LIMITS)
-        return self._sign(blob)
+        return self._sign(blob, LINK_LIFETIME)
 
     def delete_batch_files(self, batch_id: str) -> None:
         """Remove a batch's files. Those that are gone already are no error."""
@@ -124,6 +128,38 @@ class StorageFiles:
     def delete_uploads(self, uid: str, most: int) -> int:
         """Remove a user's photos, so many at the most. Returns how many there were."""
         return self._delete(upload_folder(uid), most)
+
+    def named_uploads(self, uid: str, prefix: str, most: int) -> list[str]:
+        """Return the paths of a user's photos whose names begin so, by name, so many at the most."""
+        found = self._bucket.list_blobs(prefix=upload_folder(uid) + prefix, max_results=most, **_LIMITS)
+        return [blob.name for blob in found]
+
+    def put_list(self, uid: str, bulk_id: str, digest: str, paths: str) -> None:
+        """Store the list of a bulk job's photos, a path a line. Under one digest there is one list."""
+        blob = self._bucket.blob(f"{_bulk_folder(uid)}{bulk_id}/{digest}.txt")
+        blob.upload_from_string(paths, content_type="text/plain; charset=utf-8", **_LIMITS)
+
+    def read_list(self, uid: str, bulk_id: str, digest: str) -> list[str]:
+        """Return the paths of a bulk job's photos."""
+        with self._reading(f"{_bulk_folder(uid)}{bulk_id}/{digest}.txt") as file:
+            return file.read().decode().split("\n")
+
+    def put_report(self, uid: str, bulk_id: str, report: str) -> None:
+        """Store the report of a bulk job, which browsers download."""
+        blob = self._report(uid, bulk_id)
+        blob.content_disposition = f'attachment; filename="report-{bulk_id[:8]}.csv"'
+        blob.upload_from_string(report, content_type="text/csv; charset=utf-8", **_LIMITS)
+
+    def report_link(self, uid: str, bulk_id: str) -> str:
+        """Return a link to the report of a bulk job, good for a quarter of an hour."""
+        return self._sign(self._report(uid, bulk_id), REPORT_LINK_LIFETIME)
+
+    def delete_bulk_files(self, uid: str) -> int:
+        """Remove the lists and reports of a user. Returns how many there were."""
+        return self._delete(_bulk_folder(uid))
+
+    def _report(self, uid: str, bulk_id: str) -> Blob:
+        return self._bucket.blob(f"{_bulk_folder(uid)}{bulk_id}/report.csv")
 
     def _delete(self, prefix: str, most: int | None = None) -> int:
         found = 0
@@ -212,7 +248,7 @@ class _Reader(BlobReader):  # type: ignore[misc]  # the library is typed in part
         return data
 
 
-def signed_url(blob: Blob) -> str:
+def signed_url(blob: Blob, lifetime: timedelta) -> str:
     """Return a V4 signed link to an object, good for up to two days: longer than any batch is waited for.
 
     Functions hold no private key: IAM signs, and wants the role `roles/iam.serviceAccountTokenCreator` of the service
@@ -225,7 +261,7 @@ def signed_url(blob: Blob) -> str:
             credentials.refresh(Request())
     url: str = blob.generate_signed_url(
         version="v4",
-        expiration=LINK_LIFETIME,
+        expiration=lifetime,
         service_account_email=credentials.service_account_email,
         access_token=credentials.token,
     )
@@ -241,7 +277,7 @@ def _own_credentials() -> Any:
     return google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])[0]
 
 
-def emulated_url(blob: Blob) -> str:
+def emulated_url(blob: Blob, _lifetime: timedelta) -> str:
     """Return a plain link to an object in a Storage emulator, which asks for no signature."""
     url: str = blob.public_url
     return url
@@ -253,3 +289,7 @@ def _input_path(batch_id: str) -> str:
 
 def _roll_path(batch_id: str) -> str:
     return f"batches/{batch_id}/jobs.jsonl"
+
+
+def _bulk_folder(uid: str) -> str:
+    return f"bulks/{uid}/"

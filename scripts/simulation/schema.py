@@ -10,7 +10,7 @@ LATER = "later"  # a field of a release to come, in a history in which one has b
 
 _JOB = {
     "str": "uid imagePath requestedMode mode region language day status openedBy",
-    "str?": "imageDigest requestedRegion requestedLanguage batchId",
+    "str?": "imageDigest requestedRegion requestedLanguage batchId bulkId",
     "int": "priority tokensCost tokensBought points shard attempts costMicros",
     "int?": "visitAge",
     "time": "createdAt expireAt",
@@ -49,6 +49,14 @@ SCHEMA: dict[str, dict[str, str]] = {
     "deletions/*": {"time": "requestedAt nextAt", "int": "failures", "list": "days"},
     "devices/*": {"str": "day", "int": "bonus manual", "time": "expireAt"},
     "aiJobs/*": _JOB,
+    "bulkJobs/*": {
+        "str": "uid state listed region language",
+        "str?": "prefix waiting requestedRegion requestedLanguage",
+        "int": "count taken done failed cancelled tokensCost tokensBought refunded refunds points moves",
+        "bool": "anyTime",
+        "time": "createdAt deadline expireAt",
+        "time?": "dueAt completedAt",
+    },
     "cacheChecks/*": _JOB,
     "cacheShared/*": {"str": "by", "time": "expireAt"},
     "batches/*": {
@@ -64,7 +72,7 @@ SCHEMA: dict[str, dict[str, str]] = {
     },
     "config/runtime": {
         "map": (
-            "tokens? plans? batch? budget? refresh? instant? images? model? cache? flags? providers? billing? "
+            "tokens? plans? batch? bulk? budget? refresh? instant? images? model? cache? flags? providers? billing? "
             "achievements?"
         )
     },

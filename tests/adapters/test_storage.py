@@ -20,7 +20,7 @@ from google.cloud.storage import Blob, Bucket, Client
 from google.cloud.storage.exceptions import DataCorruption
 
 from functions.adapters import storage as adapters_storage
-from functions.adapters.storage import StorageFiles, emulated_url
+from functions.adapters.storage import LINK_LIFETIME, StorageFiles, emulated_url
 from functions.adapters.transient_errors import will_pass
 from functions.core.batches.batches import LOST
 from functions.core.batches.manifest import BatchMember
@@ -433,14 +433,14 @@ def test_many_links_are_signed_with_one_token(bucket: Bucket, monkeypatch: pytes
     monkeypatch.setattr("google.auth.default", lambda **_scopes: (own, "demo"))
     monkeypatch.setattr(Blob, "generate_signed_url", sign)
     for _ in range(5):
-        assert adapters_storage.signed_url(bucket.blob("photo.jpg")) == "https://link"
+        assert adapters_storage.signed_url(bucket.blob("photo.jpg"), LINK_LIFETIME) == "https://link"
     assert own.refreshed == 1
     assert {(each["access_token"], each["service_account_email"]) for each in signed} == {
         ("token-1", "functions@demo.iam")
     }
     assert all(each["expiration"] > LOST for each in signed)
     own.expiry = datetime.now(UTC).replace(tzinfo=None)
-    adapters_storage.signed_url(bucket.blob("photo.jpg"))
+    adapters_storage.signed_url(bucket.blob("photo.jpg"), LINK_LIFETIME)
     assert own.refreshed == 2
     own_credentials.cache_clear()
 

@@ -28,8 +28,8 @@ from tests.wire import Wire, id_token, names, new_wire, operator_token
 PAGE = (Path(__file__).parents[2] / "SECURITY.md").read_text(encoding="utf-8")
 SCHEDULERS = {"X-CloudScheduler": "true", "X-CloudScheduler-JobName": "tick"}
 SECRET = "whsec_" + base64.b64encode(b"a secret of these tests").decode()
-READS = {"read_photo", "read_input", "read_manifest", "list_uploads"}
-LISTS = {"delete_batch_files", "delete_uploads"}
+READS = {"read_photo", "read_input", "read_manifest", "list_uploads", "named_uploads", "read_list"}
+LISTS = {"delete_batch_files", "delete_uploads", "delete_bulk_files"}
 """What has to find objects first: a role below a folder does not let anybody list it."""
 
 Used = dict[str, set[str]]
@@ -43,6 +43,8 @@ def needed(call: str) -> set[str]:
         case "firestore":
             return {"datastore.user"}
         case "storage":
+            if what == "report_link":
+                return {"iam.serviceAccountTokenCreator"}
             signing = {"iam.serviceAccountTokenCreator"} if what == "put_photo" else set()
             listing = {"storage.objectViewer"} if what in LISTS else set()
             return {"storage.objectViewer" if what in READS else "storage.objectUser"} | signing | listing
@@ -136,6 +138,7 @@ def live(wire: Wire) -> None:
     call("classify_images", images=[{"requestId": "request-9", "imagePath": path}])
     call("upgrade_job", jobId=jobs[1])
     call("cancel_job", jobId=jobs[2])
+    bulk = in_bulk(call)
     call("get_job", jobId=jobs[0])
     call("report_answer", jobId=jobs[0], reason="other")
     call("claim_daily_bonus", deviceId="device-1")
@@ -152,6 +155,7 @@ def live(wire: Wire) -> None:
     signature = sign(SECRET, "evt_1", at, event)
     wire.request("openai_webhook", event, webhook_id="evt_1", webhook_timestamp=at, webhook_signature=signature)
     for number in range(12):
+        call("get_bulk", bulkId=bulk)
         if number == 1:  # what has come back from Anthropic goes to OpenAI
             wire.cloud.configure(config)
         if number == 6:  # nobody can follow the links of a bucket in memory: these photos are sent as they are
@@ -159,6 +163,13 @@ def live(wire: Wire) -> None:
         for name in names("schedule"):
             assert wire.request(name, **SCHEDULERS).status_code == 200, name
         wire.cloud.clock.advance(timedelta(hours=4))
+
+
+def in_bulk(call: Callable[..., Any]) -> str:
+    """Start two bulk jobs, of which one is cancelled. Returns the other's id."""
+    call("cancel_bulk", bulkId=call("start_bulk", requestId="bulk-two", prefix="can")["bulkId"])
+    bulk = str(call("start_bulk", requestId="bulk-one", prefix="can")["bulkId"])
+    return str(call("get_bulk", bulkId=bulk)["bulkId"])
 
 
 def trade(wire: Wire, shop: Shop, call: Callable[..., Any]) -> None:
@@ -210,7 +221,7 @@ def test_no_function_is_given_a_secret_that_it_does_not_use(used: Used) -> None:
     assert not found, f"main.py: remove secrets that these functions do not use: {found}"
 
 
-def test_two_accounts_write_and_each_below_its_folder() -> None:
+def test_three_accounts_write_and_each_below_its_folders() -> None:
     """Only the eraser, which no user can call, can change or remove what a user has uploaded."""
     writers = {
         (account, grant.below)
@@ -218,7 +229,8 @@ def test_two_accounts_write_and_each_below_its_folder() -> None:
         for grant in grants
         if grant.on == "bucket" and grant.role != "storage.objectViewer"
     }
-    expected = {("ecolane-batches", "batches/"), ("ecolane-eraser", "users/")}
+    bulks = {("ecolane-bulk", "bulks/"), ("ecolane-eraser", "bulks/")}
+    expected = {("ecolane-batches", "batches/"), ("ecolane-eraser", "users/"), *bulks}
     assert writers == expected, "scripts/accounts.py: let others read the bucket only"
 
 
@@ -250,6 +262,6 @@ def test_the_commands_are_what_a_shell_takes(tmp_path: Path) -> None:
     expected = sum(len(grants) + 2 for grants in ACCOUNTS.values())  # its description, and Remote Config's role
     assert len(calls) == expected
     conditional = [call for call in calls if "startsWith" in call]
-    for each, name in zip(conditional, ("batches", "users"), strict=True):
+    for each, name in zip(conditional, ("batches", "bulks", "users", "bulks"), strict=True):
         folder = f"projects/_/buckets/eco.appspot.com/objects/{name}/"
         assert f'|title={name},expression=resource.name.startsWith("{folder}")|' in each

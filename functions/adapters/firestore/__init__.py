@@ -3,6 +3,7 @@
 from functions.adapters.firestore.alerts import AlertDocuments
 from functions.adapters.firestore.batches import StoredBatch
 from functions.adapters.firestore.budget import BudgetDocuments
+from functions.adapters.firestore.bulk import BulkJobDocuments, StoredBulk
 from functions.adapters.firestore.checks import CheckDocuments
 from functions.adapters.firestore.client import connected
 from functions.adapters.firestore.config import SettingsDocuments
@@ -25,6 +26,7 @@ __all__ = [
     "Found",
     "StoredBatch",
     "StoredBilling",
+    "StoredBulk",
     "StoredJob",
     "StoredWallet",
     "connected",
@@ -43,5 +45,6 @@ class FirestoreStore(
     UsageDocuments,
     RolloutDocuments,
     PaymentDocuments,
+    BulkJobDocuments,
 ):
     """Everything that Ecolane stores in Firestore, over one client."""

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
 
 from functions.core.config.achievements import AchievementRules
 from functions.core.config.billing import BillingRules
+from functions.core.config.bulk import BulkRules
 from functions.core.config.events import AheadRules
 from functions.core.config.plans import Allowances, Plans
 from functions.core.config.price_overrides import PriceOverride
@@ -142,6 +143,7 @@ class RuntimeConfig(Record):
     instant: InstantRules = InstantRules()
     providers: ProviderRules = ProviderRules()
     batch: BatchRules = BatchRules()
+    bulk: BulkRules = BulkRules()
     budget: BudgetRules = BudgetRules()
     refresh: RefreshRules = RefreshRules()
     model: ModelRules = ModelRules()

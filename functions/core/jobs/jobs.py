@@ -123,15 +123,14 @@ class Job(Record):
     """A job as stored in `aiJobs/{jobId}`. Times are UTC, money is integer micro-dollars, prices are tokens.
 
     What is `requested` is kept as sent, None for a default: the job's key stands for it. `image_digest` knows the photo
-    that was checked and paid for, None in jobs of older releases: see `core.jobs.uploads.digest_of`. `day` is that of
-    `created_at`, for the cost of users. `tokens_bought` are those of `tokens_cost` that were bought. `visit_age`: how
-    many days old the wallet is, on its user's first photo of the day only. `opened_by` is the invocation that created
-    or upgraded the job, by which it recognises its work if the reply was lost. `hold` is an instant call's, and `arms`
-    which paths of the flags it took: see `core.rollouts.arms`. `tried`: what came of each provider, if two were asked.
-    `queued_at` is when the job may be taken next, and its place in the queue. `notify` are push tokens, kept here to
-    save a read. `result` is a `Classification` of the release that wrote it, shown as it is. `charge_stands`: not
-    refunded, see `core.wallet.quotas.FAILURES_REFUNDED_MAX`. `cache`: what was known of the photo already; `shared`:
-    whether by another user, None if nobody looked. `dispute`: the answer is not given again.
+    that was paid for, None in jobs of older releases: see `core.jobs.uploads`. `day` is that of `created_at`, for the
+    cost of users. `tokens_bought` are those of `tokens_cost` that were bought. `visit_age`: how many days old the
+    wallet is, on its user's first photo of the day only. `opened_by` is the invocation that created or upgraded the
+    job, which knows it again by that. `hold` is an instant call's, and `arms` which paths of the flags it took.
+    `tried`: what came of each provider, if two were asked. `queued_at` is when the job may be taken next, and its place
+    in the queue. `notify` are push tokens. `result` is a `Classification` of the release that wrote it, shown as it is.
+    `charge_stands`: not refunded, see `core.wallet.quotas`. `bulk_id`: whose charge paid it. `cache`: what was known of
+    the photo already; `shared`: by another user, None if nobody looked. `dispute`: the answer is not given again.
     """
 
     job_id: str
@@ -158,6 +157,7 @@ class Job(Record):
     estimated_completion: datetime | None
     attempts: int = 0
     batch_id: str | None = None
+    bulk_id: str | None = None
     opened_by: str
     lease_until: datetime | None = None
     result: dict[str, Any] | None = None
@@ -176,8 +176,9 @@ class Job(Record):
 
 
 def counted_on(job: Job) -> str:
-    """Return the day on which a job counts in its lane: an upgrade, which may come after midnight, on its own."""
-    return job.hold.day if job.mode is Lane.INSTANT and job.hold else day_of(job.created_at)
+    """Return the day on which a job counts in its lane: an upgrade on its own; of a bulk job the month."""
+    own = day_of(job.created_at)[: 7 if job.bulk_id else None]
+    return job.hold.day if job.mode is Lane.INSTANT and job.hold else own
 
 
 _SHOWN = {

@@ -17,6 +17,7 @@ CRON_MINUTES: Mapping[str, int] = {
     "submit_batches": 5,
     "poll_batches": 5,
     "recover_jobs": 10,
+    "run_bulk": 5,
     "refresh_credits": 5,
     "erase_accounts": 15,
     "guard_budget": 15,

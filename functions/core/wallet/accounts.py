@@ -6,6 +6,7 @@ Every change is an entry with a deterministic id, created once: a replay meets i
     charge         charge:{job}   with the job's document, in one transaction
     upgrade        upgrade:{job}  the difference to the instant lane
     refund         refund:{job}   with the job's final failure, in one transaction
+    charge_bulk    bulk:{bulk}    all photos of a bulk job, with its document
 
 `core.wallet.earning` and `core.refresh.refresh` post the entries that bring tokens.
 """
@@ -146,6 +147,12 @@ def charge(account: Account, job_id: str, price: int, now: datetime, *, points: 
     """Take the price of a job. Its points come with it, at no write of their own, and go with its refund. Raises
     InsufficientTokens with details `balance` and `price`, in tokens."""
     return _spend(account, Reason.CHARGE, job_id, price, now, points).with_fields(scans=account.wallet.scans + 1)
+
+
+def charge_bulk(account: Account, bulk_id: str, price: int, photos: int, now: datetime, *, points: int) -> Account:
+    """Take the price of a whole bulk job, with the points of all its photos. Raises InsufficientTokens as `charge`
+    does."""
+    return _spend(account, Reason.BULK, bulk_id, price, now, points).with_fields(scans=account.wallet.scans + photos)
 
 
 def upgrade(account: Account, job_id: str, difference: int, now: datetime) -> Account:

@@ -36,6 +36,7 @@ class Reason(StrEnum):
     CHARGE = "charge"
     UPGRADE = "upgrade"
     REFUND = "refund"
+    BULK = "bulk"
     BONUS = "bonus"
     CONVERT = "convert"
     MANUAL = "manual"
@@ -47,7 +48,7 @@ class Reason(StrEnum):
     CLOSE = "close"
 
 
-SPENDING = frozenset({Reason.CHARGE, Reason.UPGRADE, Reason.REFUND})
+SPENDING = frozenset({Reason.CHARGE, Reason.UPGRADE, Reason.REFUND, Reason.BULK})
 """Entries that count as spent, or take it back; all others, of newer releases too, are earned: the balance is right
 anyway."""
 

@@ -19,12 +19,12 @@ PAGE = 100
 
 JOB_CURSOR = r"[0-9]{1,16}-[0-9a-f]{32}"
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def cursor_after(job: Job) -> str:
     """Return a job's place in the list: its creation in microseconds, and its id where two are equal."""
-    return f"{(job.created_at - _EPOCH) // timedelta(microseconds=1)}-{job.job_id}"
+    return f"{(job.created_at - EPOCH) // timedelta(microseconds=1)}-{job.job_id}"
 
 
 def position(cursor: str | None) -> tuple[datetime, str] | None:
@@ -32,7 +32,7 @@ def position(cursor: str | None) -> tuple[datetime, str] | None:
     if not cursor:
         return None
     micros, job_id = cursor.split("-")
-    return _EPOCH + timedelta(microseconds=int(micros)), job_id
+    return EPOCH + timedelta(microseconds=int(micros)), job_id
 
 
 def job_pages(uid: str, deps: Deps) -> Iterator[Found[StoredJob]]:

@@ -49,10 +49,11 @@ def erase_accounts(deps: Deps) -> dict[str, int]:
 def _look_at(uid: str, deletion: Deletion, deps: Deps) -> str:
     over = deps.clock() >= ends(deletion)  # by the time before the look: what comes during it can be missed
     deps.delete_sign_in(uid)
-    photos = deps.files.delete_uploads(uid, PHOTOS_PER_RUN)
+    bulks = deps.store.delete_bulks(uid, PAGE)  # first: no run takes photos of one that is gone on
+    photos = deps.files.delete_uploads(uid, PHOTOS_PER_RUN) + deps.files.delete_bulk_files(uid)
     checks = deps.store.delete_checks(uid, PAGE)
     jobs, deletion = _empty_jobs(uid, deletion, deps)
-    if photos or checks or jobs or not over:
+    if bulks or photos or checks or jobs or not over:
         _look_again(uid, deletion, deps, failed=False)
         return "waiting"
     _remove_words(uid, deps)

@@ -7,12 +7,13 @@ it reads.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from functions.core.shared.records import NO_CURSOR, Form, Request
-from functions.use_cases.jobs.pages import JOB_CURSOR, cursor_after, position
+from functions.use_cases.jobs.pages import EPOCH, JOB_CURSOR, cursor_after, position
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -23,21 +24,29 @@ _Page = tuple[list[dict[str, Any]], str | None]
 _MACHINERY = {"openedBy", "hold", "leaseUntil", "shard", "arms", "priority", "tried", "expireAt"}
 """Of a job: how we worked it off, which says nothing of the person."""
 
+_BULK_MACHINERY = {"listed", "refunds", "dueAt", "moves", "expireAt"}
+
 
 class ExportAccount(Request):
     """Which page: `cursor` is the `nextCursor` of the page before."""
 
     limit: Annotated[int, Field(ge=1, le=100)] = 100
     cursor: (
-        Annotated[str, Form(rf"entries:([1-9][0-9]{{0,11}})?|jobs:({JOB_CURSOR})?|photos:[!-~]{{0,1024}}", NO_CURSOR)]
+        Annotated[
+            str,
+            Form(
+                rf"entries:([1-9][0-9]{{0,11}})?|jobs:({JOB_CURSOR})?|bulks:([0-9]{{1,16}})?|photos:[!-~]{{0,1024}}",
+                NO_CURSOR,
+            ),
+        ]
         | None
     ) = None
 
 
 def export_account(request: ExportAccount, uid: str, deps: Deps) -> dict[str, Any]:
     """Return a page's `kind` and `items`: first the `account` (profile, tokens, how many photos are recognised), then
-    all ledger `entries`, the `jobs` of 90 days, and where the `photos` lie, which the app can read. `nextCursor` is
-    null on the last page."""
+    all ledger `entries`, the `jobs` of 90 days, `bulks` of them, and where the `photos` lie, which the app can read.
+    `nextCursor` is null on the last page."""
     kind, _, after = (request.cursor or "account:").partition(":")
     items, following = _PAGES[kind](uid, after, request.limit, deps)
     return {"kind": kind, "items": items, "nextCursor": following}
@@ -64,7 +73,16 @@ def _jobs(uid: str, after: str, limit: int, deps: Deps) -> _Page:
     found = deps.store.list_jobs(uid, position(after), limit)
     more = len(found) + len(found.damaged) == limit and found
     items = [_without(stored.job.as_json(), _MACHINERY) for stored in found]
-    return items, f"jobs:{cursor_after(found[-1].job)}" if more else "photos:"
+    return items, f"jobs:{cursor_after(found[-1].job)}" if more else "bulks:"
+
+
+def _bulks(uid: str, after: str, limit: int, deps: Deps) -> _Page:
+    before = EPOCH + timedelta(microseconds=int(after)) if after else None
+    found = deps.store.list_bulks(uid, before, limit)
+    more = len(found) + len(found.damaged) == limit and found
+    items = [_without(stored.bulk.as_json(), _BULK_MACHINERY) for stored in found]
+    last = (found[-1].bulk.created_at - EPOCH) // timedelta(microseconds=1) if more else 0
+    return items, f"bulks:{last}" if more else "photos:"
 
 
 def _photos(uid: str, after: str, _limit: int, deps: Deps) -> _Page:
@@ -80,5 +98,6 @@ _PAGES: Mapping[str, Callable[[str, str, int, Deps], _Page]] = {
     "account": _account,
     "entries": _entries,
     "jobs": _jobs,
+    "bulks": _bulks,
     "photos": _photos,
 }

@@ -38,7 +38,7 @@ def test_it_is_all_there_and_once(cloud: InProcessCloud, limit: int) -> None:
     for page in pages(cloud, limit):
         assert len(page["items"]) <= limit or page["kind"] == "photos"
         found.setdefault(page["kind"], []).extend(page["items"])
-    assert list(found) == ["account", "entries", "jobs", "photos"]
+    assert list(found) == ["account", "entries", "jobs", "bulks", "photos"]
     (account,) = found["account"]
     assert [device["pushToken"] for device in account["profile"]["devices"].values()] == ["token-of-ann"]
     assert account["tokens"]["balance"] == sum(entry["delta"] for entry in found["entries"])
@@ -63,7 +63,7 @@ def test_whoever_has_nothing_gets_empty_pages() -> None:
     """And no wallet by asking."""
     cloud = InProcessCloud(seed=1)
     kinds = [(page["kind"], len(page["items"])) for page in pages(cloud, 100, "new")]
-    assert kinds == [("account", 1), ("entries", 0), ("jobs", 0), ("photos", 0)]
+    assert kinds == [("account", 1), ("entries", 0), ("jobs", 0), ("bulks", 0), ("photos", 0)]
     assert listed(cloud, "users/new/wallet") == {}
 
 

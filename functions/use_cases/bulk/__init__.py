@@ -1,0 +1,1 @@
+"""Bulk jobs: starting one, working it off, its report, and cancelling it."""
