@@ -355,6 +355,14 @@ def admin_mark_alert(call: Call) -> Answer:
 
 
 @on_call(operators="write", **OPERATOR)
+def admin_try_saving(call: Call) -> Answer:
+    """Try a recommendation on recent photos, in one batch, before it is offered."""
+    from functions.use_cases.insights.admin_try_saving import admin_try_saving as use_case
+
+    return serve_call(call, use_case)
+
+
+@on_call(operators="write", **OPERATOR)
 def admin_rollout(call: Call) -> Answer:
     """Stop a flag, or start it anew, on record."""
     from functions.use_cases.operations.admin_rollout import admin_rollout as use_case

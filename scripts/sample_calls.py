@@ -57,6 +57,7 @@ def sample_calls(uid: str, job_id: str = NO_JOB) -> dict[str, dict[str, Any]]:
         "admin_stats": {},
         "admin_days": {"changes": {"tokens": {"instantPrice": 6}}},
         "admin_mark_alert": {"alert": "spend_unusual-2026-11-21", "verdict": "expected"},
+        "admin_try_saving": {"kind": "image_side"},
         "admin_rollout": {"flag": "prompt", "action": "restart", "why": "A sample."},
         "admin_set_config": {"changes": {"tokens": {"pointsPerToken": 10}}},
     }

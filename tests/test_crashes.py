@@ -18,6 +18,7 @@ from functions.core.jobs.disputes import DisputeReason
 from functions.core.jobs.jobs import FINAL
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
+from functions.use_cases.insights.trials import begin_trial
 from functions.use_cases.jobs.cancel_job import CancelJob, cancel_job
 from functions.use_cases.jobs.classify_images import ClassifyImages, classify_images
 from functions.use_cases.jobs.report_answer import ReportAnswer, report_answer
@@ -150,6 +151,36 @@ def checked(cloud: InProcessCloud) -> None:
     cloud.clock.advance(timedelta(minutes=30))
 
 
+def answered(cloud: InProcessCloud) -> None:
+    """A photo has its answer."""
+    classify(cloud, "photo-zero")
+
+
+def try_one(cloud: InProcessCloud) -> Any:
+    """A recommendation is tried on it."""
+    return begin_trial("image_side", {"images": {"sideMax": 384}}, 1, "ana", cloud.deps)
+
+
+def trying(cloud: InProcessCloud) -> None:
+    """It waits for its batch."""
+    answered(cloud)
+    try_one(cloud)
+    cloud.restart()
+
+
+def tried(cloud: InProcessCloud) -> None:
+    """OpenAI has answered."""
+    trying(cloud)
+    submit_batches(cloud.deps)
+    cloud.clock.advance(timedelta(minutes=30))
+
+
+def over(cloud: InProcessCloud) -> None:
+    """The answers are there."""
+    tried(cloud)
+    poll_batches(cloud.deps)
+
+
 def many(cloud: InProcessCloud) -> Any:
     """Three photos in one call."""
     images = [
@@ -179,6 +210,10 @@ SCENARIOS: dict[str, tuple[Callable[[InProcessCloud], Any], Callable[[InProcessC
     "guard_budget, a hit to check": (answered_again, guard_later),
     "submit_batches, a check": (chosen, lambda cloud: submit_batches(cloud.deps)),
     "poll_batches, a check": (checked, lambda cloud: poll_batches(cloud.deps)),
+    "admin_try_saving": (answered, try_one),
+    "submit_batches, a trial": (trying, lambda cloud: submit_batches(cloud.deps)),
+    "poll_batches, a trial": (tried, lambda cloud: poll_batches(cloud.deps)),
+    "guard_budget, a trial's end": (over, lambda cloud: guard_budget(cloud.deps)),
     "submit_batches": (queue_three, lambda cloud: submit_batches(cloud.deps)),
     "register_device": (lambda cloud: register(cloud, "bob", **PHONE), lambda cloud: register(cloud, "ann", **PHONE)),
     "unregister_device": (lambda cloud: register(cloud, "ann", **PHONE), lambda cloud: sign_out(cloud, "ann")),
@@ -219,6 +254,7 @@ def test_a_crash_anywhere_is_recovered_from(name: str, at: int, when: When) -> N
     assert killer.dead
     cloud.restart(KEYS)
     settle(cloud)
+    guard_budget(cloud.deps)
     examine(cloud)
 
 
@@ -252,7 +288,10 @@ def examine(cloud: InProcessCloud) -> None:
         assert paid[job_id] == (job["tokensCost"] if job["status"] == "done" and not given_back else 0)
         assert (job["result"] is not None) == (job["status"] == "done")
         assert job["leaseUntil"] is None
+    if trial := listed(cloud, "stats").get("trials"):
+        assert (trial["number"], trial["running"], trial["ended"]["image_side"]["found"]["same"]) == (1, None, 1)
     checks = listed(cloud, "cacheChecks")
+    assert len(checks) <= 1
     assert all((check["cache"]["same"], check["leaseUntil"]) == (True, None) for check in checks.values())
     openai = OpenAI(api_key="stand-in", base_url="http://openai.local/v1", http_client=cloud.openai.http_client())
     at_openai = list(openai.batches.list())

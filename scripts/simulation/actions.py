@@ -14,6 +14,7 @@ from functions.core.model.classification import Category
 from functions.core.shared.records import Request
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
+from functions.use_cases.insights.trials import begin_trial
 from functions.use_cases.jobs.cancel_job import CancelJob, cancel_job
 from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
 from functions.use_cases.jobs.classify_images import ClassifyImages, classify_images
@@ -154,6 +155,7 @@ APP: dict[str, Callable[..., Call]] = {
         lambda _, device: RegisterDevice(deviceId=device, pushToken=f"token-{device}", platform="android"),
     ),
     "configure": _configure,
+    "try": lambda _world, kind, changes: lambda deps: begin_trial(kind, changes, 2, "operator", deps),
     "decide_flag": lambda _world, flag, action: partial(decide_flag, flag, action),
 }
 

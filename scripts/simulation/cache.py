@@ -177,11 +177,18 @@ def _wrong_hit(job: Fields, of: Fields | None, uploads: Mapping[str, bytes]) -> 
 
 
 def wrong_checks(jobs: Mapping[str, Fields], checks: Mapping[str, Fields], documents: Documents) -> Iterator[str]:
-    """Yield each check that is not of a hit, or that has not said what the two answers say, or was paid for."""
+    """Yield each check that is not of a hit, or in a trial of the model's own answer, that has not said what the two
+    answers say, or was paid for."""
     paid = {fields["ref"] for path, fields in documents.items() if path.count("/") == 3 and "/ledger/" in path}
     for name, check in checks.items():
-        hit = jobs.get(name.removeprefix("check-"))
-        if hit is None or not served(hit) or hit["uid"] != check["uid"] or hit["imagePath"] != check["imagePath"]:
+        *trial, of = name.removeprefix("check-").split("-")
+        hit = jobs.get(of)
+        if (
+            hit is None
+            or served(hit) == bool(trial)
+            or hit["uid"] != check["uid"]
+            or hit["imagePath"] != check["imagePath"]
+        ):
             yield f"{name} is the check of {hit}"
         elif name in paid or check["tokensCost"] or check["points"]:
             yield f"somebody paid for {name}"

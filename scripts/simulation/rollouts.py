@@ -34,8 +34,12 @@ def drawn_config(seed: int) -> dict[str, Any]:
 
 
 def drawn_actions(seed: int, end: float) -> Iterator[tuple[float, str, dict[str, Any]]]:
-    """Yield when, what and with which details: stages, stops and restarts, rules or states that cannot be read, and
-    looks of the guard."""
+    """Yield when, what and with which details: stages, stops and restarts, rules or states that cannot be read, looks
+    of the guard, and recommendations that are tried."""
+    tries = Random(f"trials {seed}")  # noqa: S311  (repeatable, not secret)
+    for _ in range(tries.randrange(3)):
+        kind, changes = tries.choice((("itself", {}), ("image_side", {"images": {"sideMax": 384}})))
+        yield tries.uniform(end / 2, end), "try", {"kind": kind, "changes": changes}
     dice = Random(f"stages {seed}")  # noqa: S311  (as above)
     for _ in range(dice.randrange(12)):
         yield dice.uniform(0, end), "guard_rollouts", {}

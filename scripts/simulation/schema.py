@@ -64,6 +64,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "map": "arms",
         "time": "createdAt dueAt expireAt",
         "int": "jobCount polls failedPolls unendedPolls answered doneCount failedCount requeuedCount costMicros",
+        "int?": "sideMax",
         "str?": "inputFileId openaiBatchId error",
         "time?": "createStartedAt endedAt completedAt",
         "bool": "cancelRequested provisional",
@@ -82,7 +83,14 @@ SCHEMA: dict[str, dict[str, str]] = {
         "list": "changed",
         "map": "because?",
     },
-    "stats/queue": {"int": "queued?", "number": "batchMinutes?", "time": "closedAt?", "map": "provider?"},
+    "stats/queue": {
+        "int": "queued?",
+        "number": "batchMinutes?",
+        "time": "closedAt?",
+        "time?": "trialUntil?",
+        "map": "provider?",
+    },
+    "stats/trials": {"int": "number", "map": "ended", "map?": "running"},
     "stats/budget": {
         "str": "day mode doubtedDay",
         "time?": "reopensAt",

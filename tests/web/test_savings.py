@@ -66,7 +66,9 @@ def test_a_saving_is_applied_in_one_click_and_undone(opened: Opened) -> None:
     nothing = page.get_by_role("region", name="What saves nothing, or nobody can know")
     expect(nothing.get_by_role("row", name=re.compile("^The provider's prompt cache"))).to_be_visible()
     expect(nothing.get_by_role("button")).to_have_count(0)
-    expect(page.get_by_role("region", name="Ask a cheaper model").get_by_role("button")).to_have_count(0)
+    model = page.get_by_role("region", name="Ask a cheaper model")
+    expect(model.get_by_role("button", name="Try on 100 photos")).to_be_visible()
+    expect(model.get_by_role("button", name="Apply")).to_have_count(0)
     card.get_by_role("button", name="Apply").click()
     expect(page.get_by_text("Applied: Move instant photos to Later.")).to_be_visible()
     assert config.get().get("tokens.instantPrice") == 6
@@ -101,3 +103,54 @@ def test_who_was_slower_is_told(opened: Opened) -> None:
     card.get_by_role("button", name="Apply").click()
     expect(page.get_by_role("alert")).to_be_visible()
     opened.problems.clear()  # the browser reports the refused call
+
+
+def trial(cloud: LocalCloud, kind: str, same: int | None, **more: Any) -> None:
+    """Store a trial of what is recommended, as it is under way, or as it has ended."""
+    changes: dict[str, Any] = next(
+        (each["changes"] for each in plan(cloud)["savings"]["list"] if each["kind"] == kind), {}
+    )
+    now, sums = cloud.clock(), {"input": 83_000, "output": 23_000, "micros": 11_700}
+    found = {"answered": 99, "same": same, "leftOut": 1, "low": 0.96, "high": 1.0, "before": sums, "at": now}
+    asked = {"model": "gpt-6-luna", "base": "gpt-6-luna", "prompt": "2026-11-28", "sideMax": 384}
+    one = {"number": 1, "kind": kind, "changes": changes, **asked, "by": "ana", "at": now, "photos": 100, "found": None}
+    if same is not None:
+        after = {**sums, "input": 62_000, "micros": 9_600}
+        one["found"] = {**found, "after": after, "bar": 0.97, "passed": False, **more}
+    held = {"running": one, "ended": {}} if same is None else {"running": None, "ended": {kind: one}}
+    cloud.firestore_client().document("stats/trials").set({"number": 1, **held})
+
+
+def test_a_change_of_answers_is_offered_only_once_it_was_tried(opened: Opened) -> None:
+    """Who asks for it without enough photos is told so; under way nothing else begins; failed, it says why it is not
+    offered; passed, it is applied."""
+    plan(opened.cloud)
+    page = savings(opened)
+    card = page.get_by_role("region", name="Send smaller photos")
+    apply = card.get_by_role("button", name="Apply: Send smaller photos")
+    card.get_by_role("button", name="Try on 100 photos: Send smaller photos").click()
+    expect(page.get_by_text("It takes 100 answered photos of the last 14 days; there are 0.")).to_be_visible()
+    expect(apply).to_have_count(0)
+    assert not Axe().run(page).violations_count
+    trial(opened.cloud, "image_side", None)
+    expect(card.get_by_text(re.compile("^Being tried on 100 photos since .* by ana"))).to_be_visible()
+    expect(page.get_by_role("button", name="Try on 100 photos: Ask a cheaper model")).to_be_disabled()
+    assert not Axe().run(page).violations_count
+    trial(opened.cloud, "image_side", 98)
+    expect(card.get_by_text("98 of 99 answers")).to_be_visible()
+    expect(card.get_by_text("1 photo left out")).to_be_visible()
+    expect(card.get_by_text("Tokens a photo: 838 → 626 in, 232 → 232 out")).to_be_visible()
+    expect(
+        card.get_by_text("It did not pass, and is not offered: the lower bound 96.0 % is below 97.0 %")
+    ).to_be_visible()
+    expect(card.get_by_role("button", name="Try again: Send smaller photos")).to_be_enabled()
+    expect(apply).to_have_count(0)
+    trial(opened.cloud, "image_side", 99, low=0.9702, passed=True)
+    expect(card.get_by_text("It passed: the lower bound 97.0 % is not below 97.0 %")).to_be_visible()
+    assert not Axe().run(page).violations_count
+    apply.click()
+    expect(page.get_by_text("Applied: Send smaller photos.")).to_be_visible()
+    assert opened.cloud.firestore_client().document("config/runtime").get().get("images.sideMax") == 384
+    trial(opened.cloud, "itself", 97)
+    of_itself = page.get_by_role("region", name="How often the model agrees with itself")
+    expect(of_itself.get_by_text("97 of 99 answers")).to_be_visible()

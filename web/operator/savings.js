@@ -5,6 +5,7 @@ import { dollars, percent, plural } from "../lib/format.js";
 import { dataOf, useLive } from "../lib/live.js";
 import { Table } from "../lib/table.js";
 import { changesOf, said, storedAt } from "./settings.js";
+import { Itself, Trial, passed } from "./trials.js";
 
 const WORDS = {
   lane_share: "Move instant photos to Later",
@@ -19,10 +20,6 @@ const WORDS = {
   off_peak: "Quiet hours",
 };
 const VERDICTS = { measuring: "being measured", saves: "it saves", costs: "it costs more", undecided: "no difference can be told" };
-const NEXT = {
-  trial: html`Answers may change. Try it on a share of users first: <a href="#rollouts">Rollouts</a>, or see what it would have meant in <a href="#settings">Settings</a>.`,
-  deploy: "This is part of the code: it takes a release.",
-};
 
 /** The leaves of nested changes as [[dotted name, value]]. */
 const leavesOf = (changes, prefix = "") =>
@@ -31,6 +28,7 @@ const leavesOf = (changes, prefix = "") =>
   );
 
 export function Savings({ cloud }) {
+  const trials = useLive(() => doc(cloud.db, "stats/trials"), dataOf, []);
   const live = useLive(() => doc(cloud.db, "forecasts/current"), dataOf, []);
   const config = useLive(() => doc(cloud.db, "config/runtime"), (snapshot) => snapshot.data() ?? {}, []);
   const [notice, setNotice] = useState({});
@@ -47,6 +45,17 @@ export function Savings({ cloud }) {
     }
     setBusy(false);
   };
+  const attempt = async (kind) => {
+    setBusy(true);
+    try {
+      const { begun, photos, why } = await cloud.call("admin_try_saving", { kind });
+      setNotice(begun ? { good: `Being tried on ${plural(photos, "photo")}. What comes of it stands here within a day.` } : { bad: why });
+    } catch (refusal) {
+      setNotice({ bad: refusal.forOperators });
+    }
+    setBusy(false);
+  };
+  const lineMicros = live.value?.lanes?.batch?.photoMicros;
   const { savings, measured = [] } = live.value ?? {};
   const of = (way) => savings?.list.filter((each) => (each.way === "nothing") === (way === "nothing")) ?? [];
   const apply = (saving) =>
@@ -64,7 +73,8 @@ export function Savings({ cloud }) {
       ${notice.good && html`<p class="good">${notice.good}</p>`}
       ${notice.bad && html`<p class="bad" role="alert">${notice.bad}</p>`}
     </div>
-    <div class="grid">${of("some").map((each) => html`<${Saving} key=${each.kind} of=${each} cost=${savings.cost} config=${config.value} busy=${busy} apply=${apply} />`)}</div>
+    <div class="grid">${of("some").map((each) => html`<${Saving} key=${each.kind} of=${each} cost=${savings.cost} config=${config.value} busy=${busy} apply=${apply} trials=${trials.value} attempt=${attempt} micros=${lineMicros} />`)}</div>
+    ${savings?.list.some((each) => each.way === "trial") && html`<${Itself} trials=${trials.value} micros=${lineMicros} busy=${busy} attempt=${attempt} />`}
     ${measured.length > 0 && html`<${Measured} measured=${measured} config=${config.value} busy=${busy} undo=${undo} />`}
     ${savings &&
     html`
@@ -87,8 +97,9 @@ function Sentence({ savings }) {
   `;
 }
 
-function Saving({ of, cost, config, busy, apply }) {
+function Saving({ of, cost, config, busy, apply, trials, attempt, micros }) {
   const { kind, way, share, low, high, arithmetic, risk, changes } = of;
+  const offered = way === "apply" || (way === "trial" && passed(trials?.ended?.[kind], changes));
   const money = (part) => dollars(Math.round(part * cost));
   return html`
     <section class="card" aria-labelledby=${`saving-${kind}`}>
@@ -96,12 +107,13 @@ function Saving({ of, cost, config, busy, apply }) {
       <p><span class="figure">${money(share)}</span> in 30 days, ${percent(share, 1)} of the cost</p>
       <p class="quiet">${low === high ? "" : `Between ${money(low)} and ${money(high)}. `}Risk: ${risk}</p>
       <details><summary class="link">How this is computed</summary><p>${arithmetic}</p></details>
-      ${way === "apply"
-        ? html`
-            <ul class="list">${leavesOf(changes).map(([field, value]) => html`<li key=${field}>${field}: ${said(storedAt(config, field))} → <strong>${said(value)}</strong></li>`)}</ul>
-            <div><button class="button primary" disabled=${busy || leavesOf(changes).every(([field, value]) => storedAt(config, field) === value)} onClick=${() => apply(of)}>Apply: ${WORDS[kind] ?? kind}</button></div>
-          `
-        : html`<p class="quiet">${NEXT[way] ?? way}</p>`}
+      ${way === "deploy" && html`<p class="quiet">This is part of the code: it takes a release, whose wording the flag <a href="#rollouts">prompt</a> tries first.</p>`}
+      ${way === "trial" && html`<${Trial} kind=${kind} words=${WORDS[kind] ?? kind} changes=${changes} trials=${trials} attempt=${attempt} micros=${micros} busy=${busy} />`}
+      ${offered &&
+      html`
+        <ul class="list">${leavesOf(changes).map(([field, value]) => html`<li key=${field}>${field}: ${said(storedAt(config, field))} → <strong>${said(value)}</strong></li>`)}</ul>
+        <div><button class="button primary" disabled=${busy || leavesOf(changes).every(([field, value]) => storedAt(config, field) === value)} onClick=${() => apply(of)}>Apply: ${WORDS[kind] ?? kind}</button></div>
+      `}
     </section>
   `;
 }

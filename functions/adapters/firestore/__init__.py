@@ -16,6 +16,7 @@ from functions.adapters.firestore.payments import PaymentDocuments, StoredBillin
 from functions.adapters.firestore.reading import DamagedDocumentError, Found
 from functions.adapters.firestore.refresh import RefreshDocuments
 from functions.adapters.firestore.rollouts import RolloutDocuments
+from functions.adapters.firestore.trials import TrialDocuments
 from functions.adapters.firestore.wallet import StoredWallet
 from functions.core.shared.damage import DamagedDocument
 
@@ -35,6 +36,7 @@ __all__ = [
 
 class FirestoreStore(
     CheckDocuments,
+    TrialDocuments,
     DisputeDocuments,
     DeletionDocuments,
     OperationDocuments,

@@ -78,7 +78,8 @@ class BatchState(StrEnum):
 
 class Batch(Record):
     """A batch as stored in `batches/{batchId}`. Its jobs are listed in Storage, not here. All its lines go one way:
-    `model`, by its name of `core.shared.providers`, wording of the prompt, and the `arms` of the flags that chose them.
+    `model`, by its name of `core.shared.providers`, wording of the prompt, and the `arms` of the flags that chose them;
+    `side_max` is how long a photo's side may be, None for what the config says.
 
     `failed_polls` counts those in a row, `unended_polls` those that left jobs over. `provider_state` and `answered` are
     the provider's last word; `ended_at` is when it was first seen ended there without its files. `provider_batch_id` is
@@ -93,6 +94,7 @@ class Batch(Record):
     model: str
     prompt_version: str = PROMPT_VERSION
     arms: Arms = Field(default_factory=dict)
+    side_max: int | None = None
     job_count: int = 0
     input_file_id: str | None = None
     provider_batch_id: str | None = Field(default=None, alias="openaiBatchId")

@@ -4,7 +4,8 @@ A tally is counters by lane and model, each an integer that only grows:
 
 started          instant calls that got a hold; those not ended yet are in flight
 done             photos that got their result
-checked          kept answers that were asked again, in the batch lane: see `core.cache.checks`
+checked          photos that were asked again, in the batch lane: see `core.jobs.checks`
+checkedMicros    what these have cost
 answer:{prompt}:{category}   the same by the version of the prompt and the category
 failed:{code}    jobs that ended without one at the provider, by `core.jobs.jobs.Failure`
 down, doubtful   instant calls that this model did not answer, of those that were asked of two: by `core.jobs.legs.Came`

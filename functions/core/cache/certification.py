@@ -97,10 +97,10 @@ def at_most(wrong: int, count: int, share: float) -> float:
     return min(math.fsum(map(math.exp, logs)), 1.0)
 
 
-def interval(wrong: int, count: int) -> tuple[float, float]:
-    """Return within what the true share is, at 95 %: Clopper and Pearson (1934), to a ten-thousandth."""
-    low = _first(lambda share: 1 - at_most(wrong - 1, count, share) >= INTERVAL_RISK / 2) if wrong else 0.0
-    high = _first(lambda share: at_most(wrong, count, share) <= INTERVAL_RISK / 2) if wrong < count else 1.0
+def interval(wrong: int, count: int, risk: float = INTERVAL_RISK) -> tuple[float, float]:
+    """Return within what the true share is, at 95 % by default: Clopper and Pearson (1934), to a ten-thousandth."""
+    low = _first(lambda share: 1 - at_most(wrong - 1, count, share) >= risk / 2) if wrong else 0.0
+    high = _first(lambda share: at_most(wrong, count, share) <= risk / 2) if wrong < count else 1.0
     return low, high
 
 

@@ -91,7 +91,7 @@ def _photo_micros(days: Sequence[NotedDay], lane: Lane, most: int) -> float:
     answered from the cache. The most that it can cost, before there was any."""
     ended = sum(each.ended.get(lane, 0) for each in days)
     done, answered = sum(each.done for each in days), sum(each.answered for each in days)
-    cost = sum(each.micros.get(lane, 0) for each in days) / ended if ended else float(most)
+    cost = sum(each.paid(lane) for each in days) / ended if ended else float(most)
     return cost * min(answered / done, 1) if done else cost
 
 

@@ -27,10 +27,11 @@ DAY_HOURS = 24
 
 
 class NotedDay(Kept):
-    """A day: by lane the photos `asked` for, those whose calls have `ended` at the provider and what these cost, in
-    micro-dollars; photos `done` over both lanes, and those of them that the provider `answered`, which the cache did
-    not. `failed` calls, attempts that were `retried`, half of the batch photos' `wait` in seconds; `users` with a
-    photo, those who were `new`, and who came `back` a day later; input, cached and output `tokens`.
+    """A day: by lane the photos `asked` for, those whose calls have `ended` at the provider and what was paid, in
+    micro-dollars, `checked` of these for asking some once more; photos `done` over both lanes, and those of them that
+    the provider `answered`, which the cache did not. `failed` calls, attempts that were `retried`, half of the batch
+    photos' `wait` in seconds; `users` with a photo, those who were `new`, and who came `back` a day later; input,
+    cached and output `tokens`.
 
     Kept for eight weeks: photos asked for and micro-dollars `spent` by the hour, photos and cost in `parts` by lane and
     model.
@@ -39,6 +40,7 @@ class NotedDay(Kept):
     asked: dict[str, int] = Field(default_factory=dict)
     ended: dict[str, int] = Field(default_factory=dict)
     micros: dict[str, int] = Field(default_factory=dict)
+    checked: dict[str, int] = Field(default_factory=dict)
     done: int = 0
     answered: int = 0
     failed: int = 0
@@ -56,6 +58,10 @@ class NotedDay(Kept):
     def photos(self) -> int:
         """Return the photos asked for in both lanes."""
         return sum(self.asked.values())
+
+    def paid(self, lane: Lane) -> int:
+        """Return what a lane's photos cost, without asking some once more."""
+        return self.micros.get(lane, 0) - self.checked.get(lane, 0)
 
 
 class DayNotes(Kept):
@@ -107,13 +113,14 @@ def with_days(notes: DayNotes, days: Mapping[str, UsageDay], today: date) -> Day
 def noted_day(day: str, usage: UsageDay) -> NotedDay:
     """Return a day in short."""
     tally = total(slot.tally for slot in usage.slots)
-    ended, micros, answered, failed = dict.fromkeys(Lane, 0), dict.fromkeys(Lane, 0), 0, 0
+    (ended, micros, checked), answered, failed = (dict.fromkeys(Lane, 0) for _ in range(3)), 0, 0
     waits, parts, tokens, retried = Counter[str](), {}, Counter[str](), 0
     for lane in Lane:
         for model, counters in tally.get(lane, {}).items():
             lost = sum(n for name, n in counters.items() if name.startswith("failed:"))
             ended[lane] += counters.get("done", 0) + lost
             micros[lane] += counters.get("micros", 0)
+            checked[lane] += counters.get("checkedMicros", 0)
             answered, failed = answered + counters.get("done", 0), failed + lost
             parts[f"{lane} {model}"] = (float(counters.get("done", 0) + lost), float(counters.get("micros", 0)))
             tokens.update({name: counters.get(name, 0) for name in ("input", "cached", "output")})
@@ -124,6 +131,7 @@ def noted_day(day: str, usage: UsageDay) -> NotedDay:
         asked={lane.value: asked_for(usage, lane) for lane in Lane},
         ended={lane.value: n for lane, n in ended.items()},
         micros={lane.value: n for lane, n in micros.items()},
+        checked={lane.value: n for lane, n in checked.items() if n},
         done=usage.rows.jobs.get("done", 0) if usage.rows else 0,
         answered=answered,
         failed=failed,

@@ -88,10 +88,10 @@ def measured(change: Change, days: Mapping[str, NotedDay]) -> Measured:
 def _costs(days: Sequence[NotedDay], mix: Mapping[Lane, int], kind: str) -> list[float]:
     """Return what a photo of this mix cost on each day that had photos in each lane of it."""
     if kind == Kind.LANE_SHARE:
-        return [sum(each.micros.values()) / photos for each in days if (photos := sum(each.ended.values()))]
+        return [sum(map(each.paid, Lane)) / photos for each in days if (photos := sum(each.ended.values()))]
     lanes = [lane for lane in Lane if mix[lane]]
     return [
-        sum(mix[lane] * each.micros.get(lane, 0) / each.ended[lane] for lane in lanes) / sum(mix.values())
+        sum(mix[lane] * each.paid(lane) / each.ended[lane] for lane in lanes) / sum(mix.values())
         for each in days
         if lanes and all(each.ended.get(lane, 0) for lane in lanes)
     ]

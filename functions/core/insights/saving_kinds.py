@@ -65,3 +65,8 @@ def saving(kind: Kind, way: str, share: float, ends: tuple[float, float], arithm
     """Return a saving of this share, `ends` times it at its least and most."""
     low, high = (share * end for end in ends)
     return Saving(kind=kind, way=way, share=share, low=low, high=high, arithmetic=arithmetic, risk=risk)
+
+
+def tried_way(changes: Mapping[str, Any], model: str, side_max: int) -> tuple[str, int]:
+    """Return the model and the longest side of a photo that these changes of the config ask with, instead of these."""
+    return changes.get("model", {}).get("next", model), changes.get("images", {}).get("sideMax", side_max)

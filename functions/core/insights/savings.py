@@ -4,7 +4,7 @@ A saving is a share of what is spent, so that several are multiplied and never a
 nothing is said as well. How far earlier promises were kept corrects later ones: see `core.insights.measured`.
 
     apply    one click, with undo, and measured afterwards
-    trial    answers may change: to be tried on a share of users first
+    trial    answers may change: to be tried on recent photos first, then as `apply`
     deploy   not a setting
     nothing  no saving, and why; or one whose size nobody can know yet
 """
@@ -20,6 +20,7 @@ from functions.core.insights.projection import Assumptions, photo_costs
 from functions.core.insights.saving_kinds import Costs, Kind, Saving, Savings, saving
 from functions.core.insights.what_if import PHOTO_SIZE
 from functions.core.model.usage import ModelPrice
+from functions.core.rollouts.flags import Cohort
 from functions.core.shared.lanes import Lane
 from functions.core.wallet.token_prices import prices_now
 
@@ -113,7 +114,10 @@ def _image_side(costs: Costs, config: RuntimeConfig, given: Assumptions) -> Savi
     share, how = _relative(costs, (config, given), (config.model_copy(update={"images": images}), given))
     arithmetic = f"images.sideMax {config.images.side_max} -> {smaller}; {how}"
     risk = "Small things may no longer be recognised: compare answers first."
-    return saving(Kind.IMAGE_SIDE, "trial", share, FORMULA_RANGE, arithmetic, risk) if share > 0 else None
+    if share <= 0:
+        return None
+    found = saving(Kind.IMAGE_SIDE, "trial", share, FORMULA_RANGE, arithmetic, risk)
+    return found.model_copy(update={"changes": {"images": {"sideMax": smaller}}})
 
 
 def _answer_length(costs: Costs, config: RuntimeConfig, given: Assumptions) -> Saving | None:
@@ -133,9 +137,13 @@ def _model(costs: Costs, config: RuntimeConfig, given: Assumptions, models: Mode
     name = max(shares, key=lambda each: shares[each][0], default=None)
     if name is None or shares[name][0] <= 0:
         return None
+    if config.model.next == name and config.flags.model.cohort is not Cohort.OFF:
+        return None  # it is on its way
     share, how = shares[name]
-    risk = "Answers may be worse: roll it out by the flag model, which is compared and taken back by itself."
-    return saving(Kind.MODEL, "trial", share, FORMULA_RANGE, f"{models.model} -> {name}; {how}", risk)
+    risk = "Answers may be worse: it is rolled out by the flag model, which is compared and taken back by itself."
+    found = saving(Kind.MODEL, "trial", share, FORMULA_RANGE, f"{models.model} -> {name}; {how}", risk)
+    staged = {"cohort": Cohort.TEST.value, "autoAdvance": True}
+    return found.model_copy(update={"changes": {"model": {"next": name}, "flags": {"model": staged}}})
 
 
 def _attempts(costs: Costs, days: Sequence[NotedDay], config: RuntimeConfig) -> Saving | None:

@@ -1,11 +1,13 @@
-"""The check of a hit: the same photo, with the same question, as a job of the batch lane that nobody pays for, waits
-for, or sees. It is kept among the checks, by an id of its own."""
+"""A check: a photo that was answered is asked about once more, with the same question, as a job of the batch lane that
+nobody pays for, waits for, or sees. It is kept among the checks, by an id of its own. Hits of the cache are
+checked, and the photos of a trial: see `trials`."""
 
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
 from functions.core.cache.lookup import gist_of
+from functions.core.cache.notes import CacheNote
 from functions.core.jobs.jobs import Job, Status, shard_of
 from functions.core.model.classification import Classification
 from functions.core.shared.lanes import Lane
@@ -30,8 +32,13 @@ def check_of(hit: Job, now: datetime) -> Job | None:
     if hit.cache is None:
         return None
     note = hit.cache.model_copy(update={"of": hit.job_id, "served": False, "check_at": None, "kept": kept})
+    return asked_again(hit, hit.job_id, note, now)
+
+
+def asked_again(job: Job, name: str, note: CacheNote, now: datetime) -> Job:
+    """Return a job's photo as a check of this name, which `note` says what it is compared with."""
     own = {
-        "job_id": _PREFIX + hit.job_id,
+        "job_id": _PREFIX + name,
         "mode": Lane.BATCH,
         "status": Status.QUEUED,
         "priority": 0,
@@ -46,7 +53,7 @@ def check_of(hit: Job, now: datetime) -> Job | None:
         "visit_age": None,
         "result": None,
         "cache": note,
-        "shard": shard_of(hit.job_id),
+        "shard": shard_of(job.job_id),
         "expire_at": now + CHECK_LIFETIME,
     }
-    return hit.model_copy(update=own)
+    return job.model_copy(update=own)

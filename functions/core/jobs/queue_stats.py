@@ -23,12 +23,13 @@ class QueueHealth(StrEnum):
 class QueueStats(Record):
     """The batch queue as the last submitter saw it. Stored in `stats/queue`. `batch_minutes` is a moving average from
     submission to result, None at first; `closed_at` when the last submitter found both lanes closed; `provider` the
-    outages by door."""
+    outages by door. Until `trial_until` photos of a trial may wait: see `core.jobs.trials`."""
 
     queued: int = Field(default=0, ge=0)
     batch_minutes: float | None = Field(default=None, ge=0)
     closed_at: datetime | None = None
     provider: dict[str, Outage] = Field(default_factory=dict)
+    trial_until: datetime | None = None
 
     @property
     def health(self) -> QueueHealth:

@@ -181,7 +181,8 @@ def _line(deps: Deps, batch: Batch, until: datetime, member: BatchMember) -> byt
 def _prepared(deps: Deps, batch: Batch, member: BatchMember) -> bytes:
     runtime = deps.runtime()
     upload = unchanged(deps.files.read_photo(member.image_path), member.image_digest)
-    photo = deps.prepare_photo(upload, runtime.images)
+    side_max = batch.side_max or runtime.images.side_max
+    photo = deps.prepare_photo(upload, runtime.images.model_copy(update={"side_max": side_max}))
     if runtime.batch.signed_urls:
         _require_lease(deps, batch)
         url = deps.files.put_photo(batch.batch_id, member.job_id, photo)

@@ -108,6 +108,7 @@ def _open_batch(deps: Deps, lines: int, path: Served) -> tuple[Batch, datetime, 
             model=path.model,
             prompt_version=path.prompt,
             arms=path.arms,
+            side_max=path.side_max,
             hold=hold,
             expire_at=now + BATCH_LIFETIME,
         )

@@ -122,7 +122,8 @@ class Endings:
         """Return what a job that ends now, in this error if it is one, adds to the day's tally."""
         counters = ended(error.code if error else None, self._terms.believed(attempt))
         if is_check(member.job_id):  # no user's photo, and none waits for it
-            return in_tally(Counter({"checked" if name == "done" else name: n for name, n in counters.items()}))
+            own = {"checked" if name == "done" else name: n for name, n in counters.items()}
+            return in_tally({**own, "checkedMicros": self._terms.cost_micros(attempt)})
         if attempt.answer is not None and error is None:
             counters += tally.of_answer(self._batch.prompt_version, attempt.answer.category)
         return in_tally(counters + tally.of_wait(self._deps.clock() - member.created_at))

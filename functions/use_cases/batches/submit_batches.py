@@ -1,4 +1,4 @@
-"""`submit_batches`: queued jobs into batches.
+"""`submit_batches`: queued jobs into batches, and at last the photos of a trial.
 
     record the batch with its hold on the budget (building) ► claim jobs ► input file and list of jobs to Storage
     ► upload to OpenAI ► record (uploaded) ► create, at OpenAI carrying our id ► record (submitted)
@@ -28,11 +28,12 @@ from functions.use_cases.batches.batch_files import StorageDownError
 from functions.use_cases.batches.building import lease, send_batch
 from functions.use_cases.batches.lanes import Lanes
 from functions.use_cases.batches.queue import checks_to_send, queued_jobs, shard_groups, without_overdue
+from functions.use_cases.batches.trials import trial_to_send
 from functions.use_cases.budget.spending import mode
 from functions.use_cases.cache.labels import asks_alike
 from functions.use_cases.jobs.failover import tell_of_no_key
 from functions.use_cases.rollouts.serving import Served, served_in_batch
-from functions.use_cases.shared.set_aside import Items
+from functions.use_cases.shared.set_aside import Items, report_item
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -56,9 +57,9 @@ TRIES_A_BATCH = 3
 
 def submit_batches(deps: Deps) -> dict[str, int]:
     """Run once. Returns counts: `batches` and `jobs` that were sent; jobs `refused`, `released` to the queue,
-    `unreadable` for now, `damaged` as documents; batches `adopted` and `crashed`; `checks` of the cache among these
-    jobs, and how many jobs were `queued`. Raises RuntimeError if everything that the run began failed: it is not the
-    jobs' fault then."""
+    `unreadable` for now, `damaged` as documents; batches `adopted` and `crashed`; `checks` of the cache and of
+    trials among these jobs, and how many jobs were `queued`. Raises RuntimeError if everything that the run began
+    failed: it is not the jobs' fault then."""
     counts: Counter[str] = Counter(batches=0, jobs=0, checks=0, refused=0, released=0, adopted=0)
     started = deps.clock()
     lanes = Lanes(deps)
@@ -66,8 +67,10 @@ def submit_batches(deps: Deps) -> dict[str, int]:
     take_up_abandoned(deps, lease(deps), started + RUN_TIME, counts, lanes)
     queued = deps.store.count_queued(QUEUE_COUNTED_MAX)
     caching = CacheMode.ON in deps.runtime().cache.modes
-    if (queued or caching) and lanes.some_open and mode(deps) is not Mode.CLOSED:
-        _submit_queue(deps, queued, started, counts, lanes)
+    if lanes.some_open and mode(deps) is not Mode.CLOSED:
+        if queued or caching:
+            _submit_queue(deps, queued, started, counts, lanes)
+        _submit_trial(deps, started + PREPARE_TIME, counts, lanes)
     elif queued:
         without_overdue(deps, queued_jobs(deps, OVERDUE_PAGE, range(QUEUE_SHARDS), counts), counts)
     closed = {"closed_at": deps.clock()} if queued and mode(deps) is Mode.CLOSED else {}
@@ -126,12 +129,35 @@ def _submit(deps: Deps, queued: Sequence[StoredJob], until: datetime, counts: Co
     for path, jobs in ways.values():
         if counts["batches"] >= deps.runtime().batch.batches_per_run:
             return True
-        provider, sent_before = split(path.model)[0], counts["batches"]
-        try:
-            if not send_batch(deps, jobs, path, until, counts):
-                return False
-        except ProviderDownError as problem:
-            lanes.failed(provider, problem)
-        if counts["batches"] > sent_before:
-            lanes.took(provider)
+        if not _send(deps, jobs, path, until, counts, lanes):
+            return False
     return lanes.some_open and (bool(ways) or not due)
+
+
+def _send(
+    deps: Deps, jobs: Sequence[StoredJob], path: Served, until: datetime, counts: Counter[str], lanes: Lanes
+) -> bool:
+    """Send these jobs this way. False if the budget has no room at all."""
+    provider, sent_before = split(path.model)[0], counts["batches"]
+    try:
+        if not send_batch(deps, jobs, path, until, counts):
+            return False
+    except ProviderDownError as problem:
+        lanes.failed(provider, problem)
+    if counts["batches"] > sent_before:
+        lanes.took(provider)
+    return True
+
+
+def _submit_trial(deps: Deps, until: datetime, counts: Counter[str], lanes: Lanes) -> None:
+    """Send the photos of a trial, if this run may send another batch, and nobody has to be tried first."""
+    if lanes.probing or counts["batches"] >= deps.runtime().batch.batches_per_run:
+        return
+    found = trial_to_send(deps, counts)
+    if found is None or split(found[0].model)[0] in lanes.closed:
+        return
+    try:
+        _send(deps, found[1], found[0], until, counts, lanes)
+    except Exception as error:  # noqa: BLE001  (whatever it is, users' photos are sent by now)
+        counts["crashed"] += 1
+        report_item(error, batchId="building")

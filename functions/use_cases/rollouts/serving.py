@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Served:
     """The `model` that is asked and the version of its `prompt`, and the arms that brought it there; the `second` model
-    if that fails, None for none."""
+    if that fails, None for none; the longest side of a photo, None for the config's."""
 
     model: str
     prompt: str = PROMPT_VERSION
     arms: Arms = field(default_factory=dict)
     second: str | None = None
+    side_max: int | None = None
 
 
 def served(uid: str, deps: Deps) -> Served:

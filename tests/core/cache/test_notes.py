@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from functions.core.cache.lookup import Tier, gist_of
-from functions.core.cache.notes import CacheNote, labelling
+from functions.core.cache.notes import TRIAL, CacheNote, labelling
 from functions.core.model.classification import Category
 from tests.builders import answer
 
@@ -19,6 +19,13 @@ def test_the_models_answer_labels_the_kept_one() -> None:
     same = labelling(NOTE, "f", answer(itemName="Flask"), later)["cache"]
     assert CacheNote.model_validate(same) == NOTE.model_copy(update={"same": True, "labelled_at": later})
     assert labelling(NOTE, "f", answer(category=Category.WET.value), later)["cache"]["same"] is False
+
+
+def test_a_photo_of_a_trial_is_compared_and_says_nothing_of_the_cache() -> None:
+    """Whichever family has answered; labels of the cache are found by their time, and it has none."""
+    note = NOTE.model_copy(update={"tier": TRIAL, "family": "trial-1"})
+    assert labelling(note, "f", answer(), NOW)["cache"]["same"] is True
+    assert labelling(note, "f", answer(), NOW)["cache"]["labelledAt"] is None
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from functions.core.insights.day_notes import (
     with_days,
 )
 from functions.core.insights.usage_day import DayRows, Slot, UsageDay
+from functions.core.shared.lanes import Lane
 from tests.core.insights.days import usage_day
 from tests.core.insights.planned import noted
 
@@ -38,6 +39,15 @@ def test_failures_have_ended_and_cached_answers_are_done() -> None:
     usage = UsageDay(slots=(Slot(until=MIDNIGHT + timedelta(days=1), tally=tally, arrivals={"instant": 5}),), rows=rows)
     short = noted_day("2026-11-29", usage)
     assert (short.ended, short.done, short.answered) == ({"instant": 3, "batch": 0}, 4, 2)
+
+
+def test_what_was_asked_again_is_paid_and_no_photos_cost() -> None:
+    """A trial of a hundred photos would make those of its day seem twice as dear."""
+    tally = {"batch": {"m": Counter({"done": 2, "checked": 3, "micros": 500, "checkedMicros": 300})}}
+    usage = UsageDay(slots=(Slot(until=MIDNIGHT + timedelta(days=1), tally=tally, arrivals={}),))
+    short = noted_day("2026-11-29", usage)
+    assert (short.ended["batch"], short.micros["batch"], short.paid(Lane.BATCH)) == (2, 500, 200)
+    assert (short.checked, short.paid(Lane.INSTANT)) == ({"batch": 300}, 0)
 
 
 def test_a_late_slot_counts_evenly_in_its_hours() -> None:

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.adapters.prices import model_price
-from functions.core.config.runtime import BatchRules, CacheRules, ImageRules, RuntimeConfig
+from functions.core.config.runtime import BatchRules, CacheRules, ImageRules, ModelRules, RuntimeConfig
 from functions.core.config.tokens import TokenRules
 from functions.core.insights.day_notes import NotedDay
 from functions.core.insights.saving_kinds import Costs, Kind, Saving, Savings
 from functions.core.insights.savings import Models, savings
+from functions.core.rollouts.flags import Cohort, FlagRules, Flags
 from functions.core.shared.lanes import Lane
 
 LUNA = "gpt-6-luna"
@@ -87,6 +88,7 @@ def test_a_smaller_photo_is_tried_first() -> None:
     assert saving.arithmetic.startswith("images.sideMax 512 -> 384; instant: ")
     assert 0.05 < saving.share < 0.15
     assert saving.low < saving.share < saving.high
+    assert saving.changes == {"images": {"sideMax": 384}}
     assert one(Kind.IMAGE_SIDE, config=RuntimeConfig(images=ImageRules(side_max=256))) is None
 
 
@@ -103,6 +105,13 @@ def test_the_cheapest_model_is_named() -> None:
     saving = one(Kind.MODEL)
     assert saving is not None
     assert saving.arithmetic.startswith("gpt-6-luna -> gpt-5-nano; ")
+    assert saving.changes == {
+        "model": {"next": "gpt-5-nano"},
+        "flags": {"model": {"cohort": "test", "autoAdvance": True}},
+    }
+    rolled = RuntimeConfig(model=ModelRules(next="gpt-5-nano"), flags=Flags(model=FlagRules(cohort=Cohort.TEST)))
+    assert one(Kind.MODEL, config=rolled) is None
+    assert one(Kind.MODEL, config=RuntimeConfig(model=ModelRules(next="gpt-5-nano"))) is not None
     for known in (models("gpt-5-nano", LUNA), models(LUNA)):
         result = savings(COSTS, [DAY], RuntimeConfig(), known, {})
         assert result is not None
