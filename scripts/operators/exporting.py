@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable
 from datetime import timedelta
 from enum import StrEnum
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from google.api_core import exceptions
 from google.cloud import storage
 
 from functions.core.shared.lanes import Lane
@@ -18,6 +20,7 @@ from scripts.operators.printing import spreadsheet_cell
 from scripts.operators.session import Operation, RefusedError, command, looking
 
 BUCKET = "gs://"
+BUCKET_NAME = r"[a-z0-9][a-z0-9._-]+[a-z0-9]"
 DAYS_MAX = 366
 
 
@@ -51,13 +54,13 @@ def export(
     rows = list(focus_rows(books, operation.project, price_of, operation.now, version))
     name = f"focus-{version}"
     files = {
-        f"{name}.csv": _csv(rows, version),
+        f"{name}.csv": as_csv(rows, version),
         f"{name}.jsonl": "".join(json.dumps(row) + "\n" for row in rows),
         f"{name}.schema.json": json.dumps(schema(version), indent=1) + "\n",
     }
     _write(to, files)
     micros = sum(sum(models.values()) for book in books.values() for models in book.costs.values())
-    said = f"{len(rows)} rows of {len(books)} days, ${micros / 1_000_000:.6f}: {', '.join(files)} in {to}"
+    said = f"{len(rows)} rows, {len(books)} days, ${micros / 1_000_000:.6f}: {', '.join(files)} in {to}"
     operation.show({"rows": len(rows), "days": len(books), "micros": micros, "files": list(files)}, said)
 
 
@@ -65,7 +68,7 @@ def _version(focus: Focus) -> Version:
     return "1.2" if focus is Focus.V1_2 else "1.4"
 
 
-def _csv(rows: Iterable[Row], version: Version) -> str:
+def as_csv(rows: Iterable[Row], version: Version) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, [column.name for column in columns(version)], lineterminator="\n")
     writer.writeheader()
@@ -82,14 +85,23 @@ def _cell(name: str, value: object) -> object:
 
 
 def _write(to: str, files: dict[str, str]) -> None:
-    if not to.startswith(BUCKET):
-        folder = Path(to)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            (folder / name).write_text(text, encoding="utf-8")
-        return
-    bucket, _, prefix = to.removeprefix(BUCKET).partition("/")
-    target = storage.Client().bucket(bucket)
+    try:
+        if to.startswith(BUCKET):
+            _upload(to.removeprefix(BUCKET), files)
+        else:
+            folder = Path(to)
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, text in files.items():
+                (folder / name).write_text(text, encoding="utf-8")
+    except (OSError, exceptions.GoogleAPICallError) as error:
+        raise RefusedError(f"{to} cannot be written: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _upload(to: str, files: dict[str, str]) -> None:
+    name_of, _, prefix = to.partition("/")
+    if not re.fullmatch(BUCKET_NAME, name_of):
+        raise typer.BadParameter(f"{BUCKET}{to} names no bucket: {BUCKET}BUCKET/PREFIX")
+    bucket = storage.Client().bucket(name_of)
     for name, text in files.items():
         path = f"{prefix.rstrip('/')}/{name}" if prefix else name
-        target.blob(path).upload_from_string(text, content_type="text/plain; charset=utf-8")
+        bucket.blob(path).upload_from_string(text, content_type="text/plain; charset=utf-8")

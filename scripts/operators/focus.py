@@ -60,9 +60,11 @@ COLUMNS: tuple[Column, ...] = (
     Column("ContractedCost", "NUMERIC"),
     Column("EffectiveCost", "NUMERIC"),
     Column("HostProviderName", "STRING", versions=("1.4",)),
+    Column("InvoiceId", "STRING", empty=True),
     Column("InvoiceIssuerName", "STRING"),
     Column("ListCost", "NUMERIC"),
     Column("ListUnitPrice", "BIGNUMERIC", empty=True),  # a token's price can have ten digits behind the point
+    Column("PricingCategory", "STRING", empty=True),
     Column("PricingQuantity", "NUMERIC", empty=True),
     Column("PricingUnit", "STRING", empty=True),
     Column("ProviderName", "STRING", versions=("1.2",)),
@@ -70,8 +72,10 @@ COLUMNS: tuple[Column, ...] = (
     Column("ServiceCategory", "STRING"),
     Column("ServiceName", "STRING"),
     Column("ServiceProviderName", "STRING", versions=("1.4",)),
+    Column("ServiceSubcategory", "STRING"),
     Column("SkuId", "STRING", empty=True),
     Column("SkuMeter", "STRING", empty=True),
+    Column("SkuPriceDetails", "JSON", empty=True),
     Column("SkuPriceId", "STRING", empty=True),
     Column("Tags", "JSON"),
     Column("x_Photos", "INTEGER"),
@@ -123,11 +127,13 @@ def _whole(day: str, project: str, model: str, now: datetime) -> Row:
         "ChargeFrequency": "Usage-Based",
         "ChargePeriodStart": iso_text(begins),
         "ChargePeriodEnd": iso_text(ends),
+        "InvoiceId": None,  # the provider's invoices are not known here
         **dict.fromkeys(
             ("InvoiceIssuerName", "ProviderName", "PublisherName", "ServiceProviderName", "HostProviderName"), vendor
         ),
         "ServiceCategory": "AI and Machine Learning",
         "ServiceName": f"{vendor} API",
+        "ServiceSubcategory": "Generative AI",
         "x_Provisional": now < ends + timedelta(days=OPEN_DAYS),
     }
 
@@ -140,22 +146,25 @@ def _charges(
     for meter, tokens, price in _meters(day, lane, model, counters, price_of):
         cost = int((tokens * price).quantize(Decimal(1), ROUND_HALF_UP))
         left -= cost
+        quantity = f"{tokens}.0"  # a whole number would pass for an integer, where a decimal is demanded
         yield _charge(cost, lane, model, photos) | {
             "ChargeCategory": "Usage",
             "ChargeDescription": f"{model}, {lane}: {meter} tokens",
-            "ConsumedQuantity": tokens,
-            "ConsumedUnit": "tokens",
+            "ConsumedQuantity": quantity,
+            "ConsumedUnit": "Tokens",
             "ListUnitPrice": _plain(price / MICROS),
-            "PricingQuantity": tokens,
-            "PricingUnit": "tokens",
+            "PricingCategory": "Standard",
+            "PricingQuantity": quantity,
+            "PricingUnit": "Tokens",
             "SkuMeter": f"{meter} tokens",
+            "SkuPriceDetails": {"x_Lane": lane.value, "x_Meter": meter},
             "SkuPriceId": f"{model}/{lane}/{meter}",
         }
         photos = 0  # counted once
     if left:
         description = f"{model}, {lane}: rounding, and answers that were booked without a report"
-        empty = ("ConsumedQuantity", "ConsumedUnit", "ListUnitPrice", "PricingQuantity", "PricingUnit")
-        nothing = dict.fromkeys((*empty, "SkuMeter", "SkuPriceId"))
+        empty = ("ConsumedQuantity", "ConsumedUnit", "ListUnitPrice", "PricingCategory", "PricingQuantity")
+        nothing = dict.fromkeys((*empty, "PricingUnit", "SkuId", "SkuMeter", "SkuPriceDetails", "SkuPriceId"))
         charge = _charge(left, lane, model, photos)
         yield charge | nothing | {"ChargeCategory": "Adjustment", "ChargeDescription": description}
 
@@ -180,7 +189,7 @@ def _meters(
 def _charge(micros: int, lane: Lane, model: str, photos: int) -> Row:
     cost = _plain(micros / MICROS)
     costs = dict.fromkeys(("BilledCost", "ContractedCost", "EffectiveCost", "ListCost"), cost)
-    return {**costs, "SkuId": model, "Tags": {"lane": lane.value}, "x_Photos": photos}
+    return {**costs, "SkuId": model, "Tags": {"lane": lane.value, "model": model}, "x_Photos": photos}
 
 
 def _plain(value: Decimal) -> str:

@@ -4,13 +4,16 @@ import contextlib
 import hashlib
 import hmac
 import json
+import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +25,7 @@ from localcloud.serving import unhurried
 from scripts.inprocess import InProcessCloud
 from tests.builders import NOW
 
+ROOT = Path(__file__).parents[2]
 SECRET = "a secret that both sides know"
 ALERT = alert(AlertKind.CLOSED, "10.00 of 10.00 dollars are spent or held back: nothing more is submitted.", NOW)
 
@@ -97,6 +101,24 @@ def test_an_alert_arrives_as_json_with_a_signature_that_checks_out(receiver: Rec
     fields = dict(part.split("=", 1) for part in headers["Ecolane-Signature"].split(","))
     expected = hmac.new(SECRET.encode(), f"{fields['t']}.".encode() + body, hashlib.sha256).hexdigest()
     assert (fields["v1"], int(fields["t"])) == (expected, int(NOW.timestamp()))
+
+
+def test_the_guides_receiver_takes_ours_and_no_other(receiver: Receiver) -> None:
+    """The code in docs/accounting.md, as it stands there: not with another secret or body, an old time, or garbage."""
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/accounting.md").read_text(), re.DOTALL)
+    guide: dict[str, Any] = {}
+    exec(code, guide)  # noqa: S102  (our own document)
+    is_ours, now = guide["is_ours"], datetime.now(UTC)
+    AlertWebhook(receiver.url, SECRET, lambda: now).send(ALERT)
+    ((_, headers, body),) = receiver.requests
+    header = headers["Ecolane-Signature"]
+    assert is_ours(SECRET, header, body)
+    assert not is_ours("other", header, body)
+    assert not is_ours(SECRET, header, body + b" ")
+    assert not is_ours(SECRET, signature(SECRET, now - timedelta(seconds=301), body), body)
+    assert not is_ours(SECRET, signature(SECRET, now + timedelta(seconds=330), body), body)
+    for garbage in ("", "t=1,v1=", "v1=é", "t=²,v1=x", f"{header.split(',')[0]},v1=ü"):
+        assert not is_ours(SECRET, garbage, body)
 
 
 def test_programs_get_what_an_alert_is_about(receiver: Receiver) -> None:

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from google.api_core import exceptions
 from typer.testing import CliRunner, Result
 
 from functions.core.budget.day_review import BudgetDay
@@ -93,14 +94,14 @@ def test_a_row_is_a_meter_at_its_lanes_price() -> None:
     rows = list(focus_rows({"2026-11-20": day}, "demo", price_of, NOW, "1.2"))
     shown = [(row["ChargeCategory"], row["SkuMeter"], row["ConsumedQuantity"], row["BilledCost"]) for row in rows]
     assert shown == [
-        ("Usage", "input tokens", 600, "0.00006"),
-        ("Usage", "cached input tokens", 400, "0.000004"),
-        ("Usage", "output tokens", 100, "0.00006"),
+        ("Usage", "input tokens", "600.0", "0.00006"),
+        ("Usage", "cached input tokens", "400.0", "0.000004"),
+        ("Usage", "output tokens", "100.0", "0.00006"),
         ("Adjustment", None, None, "0.000006"),
     ]
     assert [row["x_Photos"] for row in rows] == [3, 0, 0, 0]
     assert {(row["ProviderName"], row["ServiceCategory"]) for row in rows} == {("OpenAI", "AI and Machine Learning")}
-    assert rows[0]["Tags"] == {"lane": "batch"}
+    assert rows[0]["Tags"] == {"lane": "batch", "model": "gpt-6-luna"}
     assert (rows[0]["BillingPeriodStart"], rows[0]["BillingPeriodEnd"]) == (
         "2026-11-01T00:00:00Z",
         "2026-12-01T00:00:00Z",
@@ -150,7 +151,7 @@ def test_a_folder_gets_what_bigquery_and_a_spreadsheet_take(cloud: InProcessClou
     assert {field["name"] for field in fields} == set(lines[0])
     usage = [row for row in lines if row["ChargeCategory"] == "Usage"]
     assert sum(Decimal(row["BilledCost"]) for row in usage) * 1_000_000 == pytest.approx(micros, abs=3)
-    assert "rows of 1 days, $" in run(str(tmp_path)).stdout
+    assert "rows, 1 days, $" in run(str(tmp_path)).stdout
 
 
 def test_a_bucket_gets_the_same(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,6 +182,33 @@ def test_a_bucket_gets_the_same(cloud: InProcessCloud, monkeypatch: pytest.Monke
     assert run("gs://books").exit_code == 0
     names = [f"focus-1.2.{ending}" for ending in ("csv", "jsonl", "schema.json")]
     assert list(written) == [*(f"books/ecolane/{name}" for name in names), *(f"books/{name}" for name in names)]
+
+
+@pytest.mark.parametrize(
+    ("to", "said", "code"),
+    [
+        ("{folder}/file", "file cannot be written: File exists", 1),
+        ("{folder}/file/in", "file/in cannot be written: Not a directory", 1),
+        ("gs://nobodys/books", "gs://nobodys/books cannot be written: 404 no such bucket", 1),
+        ("gs://", "gs:// names no bucket: gs://BUCKET/PREFIX", 2),
+        ("gs://-/books", "names no bucket", 2),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_named(
+    cloud: InProcessCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: str, said: str, code: int
+) -> None:
+    """A file where the folder should be, a bucket that is not there, and what is no bucket's name."""
+    del cloud
+
+    def upload(*_: object, **__: object) -> None:
+        raise exceptions.NotFound("no such bucket")  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr("google.cloud.storage.Blob.upload_from_string", upload)
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
+    (tmp_path / "file").write_text("")
+    refused = run(to.format(folder=tmp_path))
+    assert refused.exit_code == code
+    assert said in " ".join(refused.stderr.replace("│", " ").split())
 
 
 def test_a_book_that_cannot_be_read_is_no_sum(cloud: InProcessCloud, tmp_path: Path) -> None:
