@@ -155,6 +155,22 @@ def record_manual_classification(call: Call) -> Answer:
 
 
 @on_call(**CALL)
+def set_leaderboard(call: Call) -> Answer:
+    """Take part in the leaderboard under a name, change it, or take part no more."""
+    from functions.use_cases.leaderboard.set_leaderboard import set_leaderboard as use_case
+
+    return serve_call(call, use_case)
+
+
+@on_call(**CALL)
+def get_leaderboard(call: Call) -> Answer:
+    """Show the first hundred of a week, a month or ever, and the caller's rank."""
+    from functions.use_cases.leaderboard.get_leaderboard import get_leaderboard as use_case
+
+    return serve_call(call, use_case)
+
+
+@on_call(**CALL)
 def register_device(call: Call) -> Answer:
     """Store where to push to, and the user's preferences."""
     from functions.use_cases.wallet.register_device import register_device as use_case
@@ -318,6 +334,14 @@ def guard_rollouts(tick: Tick) -> None:
 def plan_ahead(tick: Tick) -> None:
     """Forecast five weeks of photos and cost, under the limits."""
     from functions.use_cases.insights.plan_ahead import plan_ahead as use_case
+
+    run_cron(tick, use_case)
+
+
+@on_schedule(schedule="10 * * * *", **SWEEP)
+def rank_users(tick: Tick) -> None:
+    """Write the leaderboard: the first hundred, and how many users have how many points."""
+    from functions.use_cases.leaderboard.rank_users import rank_users as use_case
 
     run_cron(tick, use_case)
 

@@ -28,6 +28,7 @@ NAMES = (
     "instant",
     "instantcost",
     "jobcost",
+    "leaderboard",
     "page",
     "payments",
     "photos",

@@ -46,6 +46,8 @@ def sample_calls(uid: str, job_id: str = NO_JOB) -> dict[str, dict[str, Any]]:
             "itemName": "Bottle",
             "category": "Dry Waste",
         },
+        "set_leaderboard": {"listed": True, "displayName": "Ana"},
+        "get_leaderboard": {"board": "ever"},
         "register_device": {**device, "pushToken": f"token-{uid}", "platform": "web"},
         "unregister_device": {**device},
         "get_billing": {},

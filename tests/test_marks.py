@@ -274,9 +274,11 @@ MEANT = {
     "log": ("jobId",),
     "commands": ("requestId", "answer about a photo"),
     "provider": ("region", "language"),
+    "answers to others": ("set_leaderboard.displayName",),
 }
 """Fields that are meant to come out somewhere: a job's id is how a log entry is found, a ledger entry is named by its
-request, operators see what a photo was taken for, and the provider is asked about Ann's photo in her language."""
+request, operators see what a photo was taken for, the provider is asked about Ann's photo in her language, and
+whoever looks at the leaderboard sees the name that she chose for it."""
 
 
 @pytest.mark.filterwarnings("ignore:Message.token is deprecated")

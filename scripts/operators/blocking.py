@@ -35,7 +35,8 @@ def _set(operation: Operation, uid: str, *, blocked: bool) -> None:
     operation.ask(changes, f"Whether {uid} is blocked: {operation.why}")
 
     def decide(wallet: Wallet | None) -> Account:
-        return Account(still_there(uid, wallet)).with_fields(blocked_at=operation.now if blocked else None)
+        account = Account(still_there(uid, wallet)).with_fields(blocked_at=operation.now if blocked else None)
+        return account.with_fields(standing=None) if blocked else account  # a name that others see is gone in an hour
 
     action = "block" if blocked else "unblock"
     operation.store.change_wallet(uid, decide, operation.audit(action, uid, changes))

@@ -21,6 +21,8 @@ from functions.use_cases.jobs.classify_images import ClassifyImages, classify_im
 from functions.use_cases.jobs.recover_jobs import recover_jobs
 from functions.use_cases.jobs.report_answer import ReportAnswer, report_answer
 from functions.use_cases.jobs.upgrade_job import UpgradeJob, upgrade_job
+from functions.use_cases.leaderboard.rank_users import rank_users
+from functions.use_cases.leaderboard.set_leaderboard import SetLeaderboard, set_leaderboard
 from functions.use_cases.operations.admin_set_config import AdminSetConfig, admin_set_config
 from functions.use_cases.operations.guard_budget import guard_budget
 from functions.use_cases.operations.guard_rollouts import guard_rollouts
@@ -50,6 +52,7 @@ CRON_CALLS: dict[str, Callable[..., Any]] = {
     "recover": recover_jobs,
     "guard": guard_budget,
     "guard_rollouts": guard_rollouts,
+    "rank": rank_users,
     "refresh": lambda deps, worker: refresh_credits(deps, job_name=worker),
 }
 
@@ -154,6 +157,7 @@ APP: dict[str, Callable[..., Call]] = {
         register_device,
         lambda _, device: RegisterDevice(deviceId=device, pushToken=f"token-{device}", platform="android"),
     ),
+    "list": _asking(set_leaderboard, lambda _, name: SetLeaderboard(listed=name is not None, displayName=name)),
     "configure": _configure,
     "try": lambda _world, kind, changes: lambda deps: begin_trial(kind, changes, 2, "operator", deps),
     "decide_flag": lambda _world, flag, action: partial(decide_flag, flag, action),

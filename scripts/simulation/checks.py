@@ -16,6 +16,7 @@ from scripts.simulation.cache import paid_back, served, wrong_checks, wrong_hits
 from scripts.simulation.documents import Documents, Fields
 from scripts.simulation.faults import Kind
 from scripts.simulation.invariants import Violation
+from scripts.simulation.leaderboard import wrong_boards, wrong_standing
 from scripts.simulation.leaving import left_at, wrong_wallets
 from scripts.simulation.providers import HAIKU, asked_too_often, drawn_trouble, misbooked
 from scripts.simulation.rollouts import miscounted, misjudged, wrong_ways
@@ -275,6 +276,7 @@ def wallets_balance(books: Books) -> Iterator[Violation]:
             wrongs = [
                 *_misremembered(wallet, entries),
                 *wrong_achievements(books.world.history.config, wallet, entries),
+                *wrong_standing(wallet, entries),
             ]
             yield from (Violation("unbalanced_wallets", f"{uid}: {wrong}") for wrong in wrongs)
 
@@ -294,6 +296,11 @@ def _misremembered(wallet: Fields, entries: list[Fields]) -> Iterator[str]:
 def who_leaves_is_gone(books: Books) -> Iterator[Violation]:
     """Nothing is given to a user who has left, and nothing is kept of them but the books."""
     yield from (Violation("leaving", wrong) for wrong in wrong_wallets(books.wallets, books.ledgers))
+
+
+def boards_show_who_takes_part(books: Books) -> Iterator[Violation]:
+    """Nobody is on a board who does not take part, or by another name, at any time."""
+    yield from (Violation("leaderboard", wrong) for wrong in wrong_boards(books.documents, books.wallets))
 
 
 def submitted_once(books: Books) -> Iterator[Violation]:
@@ -666,6 +673,7 @@ CHECKS: tuple[Check, ...] = (
     photos_for_nothing_cost_their_user,
     wallets_balance,
     who_leaves_is_gone,
+    boards_show_who_takes_part,
     submitted_once,
     answers_are_paid_once,
     legs_are_booked,

@@ -12,7 +12,7 @@ from itertools import product
 from random import Random
 from typing import Any
 
-from scripts.simulation import achievements, cache, leaving
+from scripts.simulation import achievements, cache, leaderboard, leaving
 from scripts.simulation.faults import Focus, possible
 from scripts.simulation.providers import drawn_focus, drawn_order
 from scripts.simulation.rollouts import drawn_actions, drawn_config
@@ -98,6 +98,7 @@ def _with_more(actions: list[Action], seed: int, users: int) -> tuple[Action, ..
         *drawn_actions(seed, end),
         *cache.drawn_actions(seed, end, users),
         *leaving.drawn_actions(seed, end, users),
+        *leaderboard.drawn_actions(seed, end, users),
     ]
     more = enumerate(drawn, start=len(actions))
     added = [Action(number, at, kind, details) for number, (at, kind, details) in more]

@@ -14,6 +14,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from types import FunctionType
 from typing import Any
 
@@ -132,6 +133,18 @@ def _rolling(drawn: History) -> History:
     return replace(drawn, config={**drawn.config, "flags": flags}, actions=actions, fault_rate=0.0)
 
 
+def _ranked(drawn: History) -> History:
+    """Have everybody join on a Sunday and half leave at the end, with boards written in between."""
+    end, users = drawn.actions[-1].at, [f"user-{n}" for n in range(drawn.users)]
+    kept = [each for each in drawn.actions if each.kind not in {"list", "leave"}]
+    joins: list[tuple[float, str, dict[str, Any]]] = [(0.0, "list", {"user": user, "name": "Ana"}) for user in users]
+    leaves = [(end - 1.0, "list", {"user": user, "name": None}) for user in users[::2]]
+    ranks: list[tuple[float, str, dict[str, Any]]] = [(end * n / 9 - 200.0, "rank", {}) for n in range(1, 10)]
+    added = [Action(10_000 + n, at, kind, details) for n, (at, kind, details) in enumerate([*joins, *leaves, *ranks])]
+    actions = tuple(sorted([*kept, *added], key=lambda each: (each.at, each.number)))
+    return replace(drawn, actions=actions, start=datetime(2026, 11, 29, 22, tzinfo=UTC))
+
+
 _CONFIG_AGE = "RUNTIME_CONFIG_AGE_MAX"
 
 
@@ -174,6 +187,20 @@ MUTATIONS: tuple[Mutation, ...] = (
         "core.jobs.opening:decide",
         places.call("unlocked"),
         "account",
+    ),
+    Mutation(
+        "leave on the boards who takes part no more",
+        "adapters.firestore.leaderboard:LeaderboardDocuments._rename",
+        places.condition("after"),
+        "False",
+        _ranked,
+    ),
+    Mutation(
+        "leave the points of the last period on the board",
+        "core.wallet.standing:_added",
+        places.comparison("period"),
+        "True",
+        _ranked,
     ),
     Mutation(
         "forget in the wallet what was unlocked", "core.wallet.achievements:unlocked", places.keyword("achieved"), "()"

@@ -34,6 +34,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "map": "today",
         "list": "pushTokens recent achieved months",
         "time?": "contactAt nextRefreshAt blockedAt planUntil closedAt",
+        "map?": "standing",
         "int?": "refreshShard",
         "time": "createdAt updatedAt",
     },
@@ -74,7 +75,7 @@ SCHEMA: dict[str, dict[str, str]] = {
     "config/runtime": {
         "map": (
             "tokens? plans? batch? bulk? budget? refresh? instant? images? model? cache? flags? providers? billing? "
-            "achievements?"
+            "achievements? leaderboard?"
         )
     },
     "config/runtime/audit/*": {
@@ -102,6 +103,7 @@ SCHEMA: dict[str, dict[str, str]] = {
     "stats/cacheReport": {"map": "days report"},
     "stats/cache": {"map": "families", "time?": "labelledUntil chosenUntil"},
     "stats/refresh": {"map": "workers"},
+    "leaderboards/*": {"str": "period?", "time?": "at?", "list": "top?", "map?": "counts?"},
     "budget/*": {
         "int": "limit reserved spent excess reviews rounds shardCount",
         "map": "costs tally users",

@@ -29,6 +29,7 @@ from functions.core.rollouts.stops import read_states
 from functions.core.shared.lanes import Lane
 from functions.core.wallet.accounts import Account, charge, open_account
 from functions.core.wallet.ledger import Reason, Wallet, empty_wallet
+from functions.core.wallet.standing import Board
 from localcloud.firestore import FirestoreServer, in_process_client
 from scripts.ecolane_cloud import PROJECT
 from scripts.operators import store as operators
@@ -402,6 +403,10 @@ QUERIES: dict[str, Callable[[OperatorStore], object]] = {
     "due_batches": lambda store: store.due_batches([BatchState.BUILDING, BatchState.UPLOADED], NOW, 5),
     "list_entries": lambda store: store.list_entries("ana", None, 5),
     "list_entries, next page": lambda store: store.list_entries("ana", 3, 5),
+    **{
+        f"count_ranked, {board}": lambda store, board=board: store.count_ranked(board, "2026-11", (1, 100))  # type: ignore[misc]
+        for board in Board
+    },
     "due_deletions": lambda store: store.due_deletions(NOW, 5),
     "released": lambda store: store.released({("ana", "token")}),
     "due_wallets": lambda store: store.due_wallets(range(SHARDS), NOW, 5),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from functions.adapters.firestore.cache import CacheDocuments
+from functions.adapters.firestore.leaderboard import LeaderboardDocuments
 from functions.adapters.firestore.profiles import ProfileDocuments
 from functions.adapters.firestore.reading import Found, all_sound
 from functions.adapters.firestore.transactions import Transaction
@@ -17,12 +18,13 @@ from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import LedgerEntry, Wallet
 
 
-class DeletionDocuments(ProfileDocuments, CacheDocuments):
+class DeletionDocuments(ProfileDocuments, LeaderboardDocuments, CacheDocuments):
     """Reads and writes of accounts that are deleted."""
 
     def close_account(self, uid: str, now: datetime, decide: Callable[[Wallet | None], Account]) -> Wallet:
         """Close a wallet, remove profile and cache, and note the deletion, in one transaction: two reads, five writes,
-        and one for each token that pushes go to. One that is closed is returned as it is."""
+        and one for each token that pushes go to; who is on the leaderboard, three reads more, and a write for each
+        board. One that is closed is returned as it is."""
 
         def body(transaction: Transaction) -> Wallet:
             refs = [self._profile_ref(uid), self._wallet_ref(uid)]
@@ -32,6 +34,8 @@ class DeletionDocuments(ProfileDocuments, CacheDocuments):
                 return found
             wallet = found or self._wallet_in(transaction, uid)
             account = decide(wallet)
+            if wallet is not None and wallet.standing is not None:
+                self._rename(transaction, uid, None)
             self._write_account(transaction, uid, account)
             devices = [each for each in mapping(profile.fields, "devices").values() if isinstance(each, dict)]
             known = [each.get("pushToken") for each in devices] + [*(wallet.push_tokens if wallet else ())]

@@ -11,6 +11,7 @@ from functions.core.config.achievements import AchievementRules
 from functions.core.config.billing import BillingRules
 from functions.core.config.bulk import BulkRules
 from functions.core.config.events import AheadRules
+from functions.core.config.leaderboard import LeaderboardRules
 from functions.core.config.plans import Allowances, Plans
 from functions.core.config.price_overrides import PriceOverride
 from functions.core.config.provider_rules import ProviderRules
@@ -151,6 +152,7 @@ class RuntimeConfig(Record):
     ahead: AheadRules = AheadRules()
     billing: BillingRules = BillingRules()
     achievements: AchievementRules = AchievementRules()
+    leaderboard: LeaderboardRules = LeaderboardRules()
     flags: Flags = Flags()
     default_region: Annotated[str, Field(min_length=2, max_length=64)] = "US"
     default_language: Annotated[str, Field(min_length=2, max_length=35)] = "en"

@@ -23,6 +23,7 @@ CRON_MINUTES: Mapping[str, int] = {
     "guard_budget": 15,
     "guard_rollouts": 1,
     "plan_ahead": 24 * 60,
+    "rank_users": 60,
     "reconcile_billing": 15,
 }
 """How often each scheduled function runs, as main.py declares it."""

@@ -26,6 +26,7 @@ from functions.core.wallet.ledger import (
     entry_id,
 )
 from functions.core.wallet.months import this_month, with_month
+from functions.core.wallet.standing import scored
 
 RECENT_ENTRIES_MAX = 20
 """Shown with the balance at no further read; the whole history is the ledger."""
@@ -84,6 +85,7 @@ class Account:
             owed=owed,
             points=wallet.points + points,
             months=months,
+            standing=scored(wallet.standing, points, now) if wallet.standing and points else wallet.standing,
             recent=(entry, *wallet.recent)[:RECENT_ENTRIES_MAX],
             updated_at=now,
         )

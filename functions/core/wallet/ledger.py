@@ -11,6 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter
 from functions.core.config.plans import Plan
 from functions.core.shared.records import Kept, Open
 from functions.core.shared.utc_days import day_of
+from functions.core.wallet.standing import Standing
 
 COUNT_MAX = 10**15
 """More tokens, points, calls or micro-dollars than anybody has. Beyond it is damage, and the store could not add to
@@ -111,13 +112,13 @@ class Wallet(Kept):
     `purchased` are those tokens of the balance that were bought: they are spent last. `owed` are tokens of payments
     that were taken back after they had been spent; the next purchase pays them first. One of the two is always zero.
 
-    `points` is the lifetime's, for the leaderboard; `points - converted_points` can be converted. `corrections` are the
-    user's own classifications, `achieved` the names that `core.wallet.achievements` has unlocked. Plan and push tokens
-    save a charge a read; `core.refresh.refresh` explains `refresh` and `contact_at`. `plan_seller` sold the plan, which
-    ends at `plan_until` if nothing more is paid; it is None for one that an operator has set, for good or until then.
-    `months`: what was used, the newest first. `prompted_day`: when a refusal last named the plan that would help.
-    `blocked_at`: since when an operator takes no photos from the user. `closed_at`: since when the account is deleted,
-    see `core.privacy.deletion`.
+    `points` is the lifetime's; `points - converted_points` can be converted. `corrections` are the user's own
+    classifications, `achieved` the names that `core.wallet.achievements` has unlocked; `standing` is what the
+    leaderboard shows of a user who takes part. Plan and push tokens save a charge a read; `core.refresh.refresh`
+    explains `refresh` and `contact_at`. `plan_seller` sold the plan, which ends at `plan_until` if nothing more is
+    paid; it is None for one that an operator has set, for good or until then. `months`: what was used, the newest
+    first. `prompted_day`: when a refusal last named the plan that would help. `blocked_at`: since when an operator
+    takes no photos from the user. `closed_at`: since when the account is deleted, see `core.privacy.deletion`.
     """
 
     balance: Count
@@ -131,6 +132,7 @@ class Wallet(Kept):
     scans: Count = 0
     corrections: Count = 0
     achieved: tuple[str, ...] = ()
+    standing: Standing | None = None
     plan: str = Plan.FREE
     plan_until: AwareDatetime | None = None
     plan_seller: str | None = None

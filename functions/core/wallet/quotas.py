@@ -9,7 +9,7 @@ from functions.core.shared.lanes import Lane
 from functions.core.shared.records import Kept, Open
 from functions.core.shared.utc_days import day_of, iso_text, next_day, next_month
 from functions.core.wallet.accounts import Account
-from functions.core.wallet.ledger import today_of
+from functions.core.wallet.ledger import Wallet, today_of
 from functions.core.wallet.months import this_month, with_month
 from functions.core.wallet.refusals import AccountBlocked, MonthlyLimit, PlanRequired
 
@@ -35,6 +35,12 @@ class DeviceDay(Kept):
     expire_at: datetime
 
 
+def require_not_blocked(wallet: Wallet) -> None:
+    """Check that no operator has blocked the user. Raises AccountBlocked."""
+    if wallet.blocked_at is not None:
+        raise AccountBlocked("This account is blocked and cannot classify photos. Contact support.")
+
+
 def use_quota(account: Account, lane: Lane, plan: PlanRules, now: datetime) -> Account:
     """Count one paid call.
 
@@ -45,8 +51,7 @@ def use_quota(account: Account, lane: Lane, plan: PlanRules, now: datetime) -> A
         MonthlyLimit: those of both lanes are used up this month; the same details.
     """
     wallet = account.wallet
-    if wallet.blocked_at is not None:
-        raise AccountBlocked("This account is blocked and cannot classify photos. Contact support.")
+    require_not_blocked(wallet)
     minute = max(int(now.timestamp()) // 60, wallet.rate_minute)
     count = wallet.rate_count + 1 if minute == wallet.rate_minute else 1
     if count > plan.calls_per_minute:

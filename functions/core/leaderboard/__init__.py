@@ -1,0 +1,1 @@
+"""Who has the most points: names, ranks, and everybody's place among those who take part."""

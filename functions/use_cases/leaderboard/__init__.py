@@ -1,0 +1,1 @@
+"""The leaderboard: taking part, looking, and the ranks."""
