@@ -89,6 +89,7 @@ def test_operators_see_every_cron_in_one_of_four_states() -> None:
         "guard_rollouts": "never",
         "plan_ahead": "never",
         "rank_users": "never",
+        "run_bulk": "never",
         "reconcile_billing": "never",
         "erase_accounts": "never",
     }
