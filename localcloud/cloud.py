@@ -44,6 +44,7 @@ from localcloud.functions_process import FunctionsProcess, Trigger
 from localcloud.hosting import HostingServer, Page, Site
 from localcloud.openai import OpenAIStandIn
 from localcloud.openai.answers import Answer, no_wish
+from localcloud.openai.azure import Deployment
 from localcloud.project import PROJECT, REGION, ProjectError, read_project
 from localcloud.revenuecat import RevenueCatStandIn
 from localcloud.rules import RulesError
@@ -80,6 +81,7 @@ class Ports:
     auth: int = 0
     openai: int = 0
     anthropic: int = 0
+    azure: int = 0
     stripe: int = 0
     revenuecat: int = 0
     hosting: int = 0
@@ -107,6 +109,7 @@ class CloudSettings:
         openai: auto asks the real OpenAI where OPENAI_API_KEY or OPENAI_BASE_URL is set; standin never; none starts
             no stand-in.
         anthropic: whether a stand-in for Anthropic starts, too.
+        azure: deployments by name, of which a stand-in for a resource of Azure OpenAI starts, too.
         answers: what the stand-ins say, see `openai.answers`.
         standin: more arguments of OpenAIStandIn; `batch_minutes` and `seed` are both stand-ins'.
         openai_webhook: the function that OpenAI's events go to.
@@ -141,6 +144,7 @@ class CloudSettings:
     environment: Mapping[str, str] = field(default_factory=dict)
     openai: str = "auto"
     anthropic: bool = False
+    azure: Mapping[str, Deployment] = field(default_factory=dict)
     answers: Answer = no_wish
     standin: Mapping[str, Any] = field(default_factory=dict)
     openai_webhook: str | None = None
@@ -192,6 +196,7 @@ class LocalCloud:
     openai: OpenAIStandIn | None
     openai_base_url: str
     anthropic: AnthropicStandIn | None
+    azure: OpenAIStandIn | None
     stripe: StripeStandIn | None
     revenuecat: RevenueCatStandIn | None
     functions_url: str
@@ -414,13 +419,15 @@ class LocalCloud:
 
     def _start_providers(self, stack: ExitStack) -> None:
         self.openai, self.openai_base_url, self.anthropic = None, "", None
-        self.stripe, self.revenuecat = None, None
+        self.azure, self.stripe, self.revenuecat = None, None, None
         self._provider_environment: dict[str, str] = {}
         if self.settings.openai != "none":
             self._provider_environment |= self._start_openai(stack)
             self.openai_base_url = self._provider_environment["OPENAI_BASE_URL"]
         if self.settings.anthropic:
             self._provider_environment |= self._start_anthropic(stack)
+        if self.settings.azure:
+            self._provider_environment |= self._start_azure(stack)
         self._provider_environment |= self._start_shops(stack)
 
     def _send_events(self) -> None:
@@ -456,12 +463,21 @@ class LocalCloud:
         return found
 
     def _start_anthropic(self, stack: ExitStack) -> dict[str, str]:
-        both = {name: value for name, value in self.settings.standin.items() if name in {"batch_minutes", "seed"}}
-        self.anthropic = AnthropicStandIn(
-            free_port(self.settings.ports.anthropic), clock=self.clock, answers=self.settings.answers, **both
-        )
+        self.anthropic = AnthropicStandIn(free_port(self.settings.ports.anthropic), **self._as_openai())
         run(stack, self.anthropic)
         return {"ANTHROPIC_API_KEY": "stand-in", "ANTHROPIC_BASE_URL": self.anthropic.base_url}
+
+    def _start_azure(self, stack: ExitStack) -> dict[str, str]:
+        deployments = self.settings.azure
+        self.azure = OpenAIStandIn(free_port(self.settings.ports.azure), azure=deployments, **self._as_openai())
+        run(stack, self.azure)
+        first = next(iter(deployments))
+        return {"AZURE_API_KEY": "stand-in", "AZURE_BASE_URL": self.azure.base_url, "AZURE_DEPLOYMENT": first}
+
+    def _as_openai(self) -> dict[str, Any]:
+        """Return what other stand-ins for a model have in common with that for OpenAI."""
+        both = {name: value for name, value in self.settings.standin.items() if name in {"batch_minutes", "seed"}}
+        return {"clock": self.clock, "answers": self.settings.answers, **both}
 
     def _start_openai(self, stack: ExitStack) -> dict[str, str]:
         real = {name: os.environ[name] for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL") if os.environ.get(name)}
@@ -493,7 +509,7 @@ class LocalCloud:
         return {"GOOGLE_APPLICATION_CREDENTIALS": str(path)}
 
     def _tick_providers(self) -> None:
-        for provider in (self.openai, self.anthropic, self.stripe, self.revenuecat):
+        for provider in (self.openai, self.anthropic, self.azure, self.stripe, self.revenuecat):
             if provider is not None:
                 provider.tick()
 

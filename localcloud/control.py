@@ -84,6 +84,7 @@ class ControlServer:
             firestore={"kind": cloud.firestore.kind, "why": cloud.firestore.why},
             openai="stand-in" if cloud.openai_is_standin else cloud.openai_base_url or "none",
             anthropic="none" if cloud.anthropic is None else "stand-in",
+            azure="none" if cloud.azure is None else "stand-in",
             stripe="none" if cloud.stripe is None else "stand-in",
             revenuecat="none" if cloud.revenuecat is None else "stand-in",
         )

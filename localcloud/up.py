@@ -23,6 +23,7 @@ from localcloud.cloud import CloudSettings, LocalCloud, Ports
 from localcloud.control import ControlServer
 from localcloud.firestore_choice import KINDS, FirestoreChoiceError
 from localcloud.functions_process import FunctionsStartError
+from localcloud.openai.azure import deployment
 from localcloud.project import ProjectError, load_hook
 from localcloud.serving import PortTakenError, free_port
 from localcloud.suite_cloud import SUITES, cloud_of
@@ -35,6 +36,7 @@ USUAL_PORTS = {
     "auth": 9099,
     "openai": 9198,
     "anthropic": 9197,
+    "azure": 9194,
     "stripe": 9196,
     "revenuecat": 9195,
     "hosting": 5000,
@@ -79,6 +81,7 @@ def main(
     asked = {part: chosen.pop(f"{part}_port") for part in USUAL_PORTS}
     try:
         changes = {name: load_hook(value) if name in _HOOKS else value for name, value in chosen.items() if value}
+        changes |= {"azure": dict(changes["azure"])} if "azure" in changes else {}
         found = settings(**changes)
         usual = {**USUAL_PORTS, **found.usual_ports}
         ports = {part: _port(usual[part], port) for part, port in asked.items()}
@@ -113,6 +116,9 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         parser.add_argument(f"--{name}-webhook", metavar="NAME", help=told)
     parser.add_argument("--no-openai", dest="openai", action="store_const", const="none", help="start no stand-in")
     parser.add_argument("--anthropic", action="store_true", help="start a stand-in for Anthropic, too")
+    parser.add_argument(
+        "--azure", type=deployment, action="append", metavar="NAME=MODEL:SKU", help="of Azure OpenAI; may be repeated"
+    )
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw what is printed into an SVG file, and stop")
     for part, port in USUAL_PORTS.items():
         parser.add_argument(f"--{part}-port", type=int, metavar="PORT", help=f"usually {port}")
@@ -202,7 +208,12 @@ def _parts(cloud: LocalCloud, control_url: str) -> dict[str, str]:
     storage = f"; {by['storage']}" if "storage" in by else ""
     clock = settings.clock_hook or "the functions keep the machine's time: no --clock-hook"
     pages = {"Pages": cloud.page_url} if cloud.page_url else {}
-    others = {"Anthropic": cloud.anthropic, "Stripe": cloud.stripe, "RevenueCat": cloud.revenuecat}
+    others = {
+        "Anthropic": cloud.anthropic,
+        "Azure": cloud.azure,
+        "Stripe": cloud.stripe,
+        "RevenueCat": cloud.revenuecat,
+    }
     stand_ins = {name: f"{each.base_url} (stand-in)" for name, each in others.items() if each is not None}
     return {
         **pages,

@@ -15,12 +15,16 @@ from rich.progress import track
 from localcloud import up
 from localcloud.cloud import CloudSettings, LocalCloud, custom_token
 from localcloud.cloud_scheduler_api import SchedulerServer
+from localcloud.openai.azure import Deployment
 from localcloud.project import ProjectError
 from scripts import firebase_cli
 from scripts.ecolane_cloud import ecolane_settings
 from scripts.played_days import DAYS_MAX, VISITOR, PlayedDays
 from scripts.sample_shop import open_shop
 from scripts.schedules import EMULATOR
+
+AZURE = {"photos": Deployment("gpt-6-luna", "GlobalStandard")}
+"""The model of AZURE_MODEL, under a name of one's own."""
 
 
 def settings(**changes: Any) -> CloudSettings:
@@ -33,7 +37,7 @@ def settings(**changes: Any) -> CloudSettings:
             firebase_cli.install()
         except RuntimeError as error:
             raise ProjectError(str(error)) from error
-    return ecolane_settings(**{"anthropic": True, **changes})  # asked once config/runtime names it
+    return ecolane_settings(**{"anthropic": True, "azure": AZURE, **changes})  # asked once config/runtime names them
 
 
 def operators_page(cloud: LocalCloud) -> str:

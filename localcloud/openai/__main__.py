@@ -1,17 +1,10 @@
 """Runs the stand-in on its own: `python -m localcloud.openai --port 8090`."""
 
 from localcloud.openai.answers import no_wish
-from localcloud.openai.azure import Deployment
+from localcloud.openai.azure import deployment
 from localcloud.openai.standin import OpenAIStandIn
 from localcloud.project import load_hook
 from localcloud.standins.base import command, serve
-
-
-def deployment(text: str) -> tuple[str, Deployment]:
-    """Return the name and the deployment of `NAME=MODEL:SKU`."""
-    name, _, served = text.partition("=")
-    model, _, sku = served.partition(":")
-    return name, Deployment(model, sku or "GlobalStandard")
 
 
 def main() -> None:

@@ -28,6 +28,13 @@ class Deployment:
     sku: str = "GlobalStandard"
 
 
+def deployment(text: str) -> tuple[str, Deployment]:
+    """Return the name and the deployment of `NAME=MODEL:SKU`, as a command line has it."""
+    name, _, served = text.partition("=")
+    model, _, sku = served.partition(":")
+    return name, Deployment(model, sku or "GlobalStandard")
+
+
 class Azure:
     """One resource with its deployments by name."""
 

@@ -19,11 +19,13 @@ from google.auth.exceptions import RefreshError
 from google.auth.transport.requests import Request
 from google.oauth2 import service_account
 from openai import OpenAI
+from openai.types.chat import ChatCompletionUserMessageParam
 
 from localcloud.callables import CallableError
 from localcloud.cloud import ClockError, LocalCloud, Ports
 from localcloud.firestore_choice import FirestoreChoiceError
 from localcloud.functions_process import FunctionsStartError
+from localcloud.openai.azure import Deployment
 from localcloud.project import ProjectError
 from localcloud.serving import PortTakenError, listen
 
@@ -33,6 +35,7 @@ PARAMS: MessageCreateParamsNonStreaming = {
     "max_tokens": 100,
     "messages": [{"role": "user", "content": "hello"}],
 }
+AZURE = {"photos": Deployment("gpt-6-luna")}
 OPENAI_NAMES = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 
 
@@ -203,6 +206,20 @@ def test_anthropic_starts_where_it_is_asked_for(sample: Path, monkeypatch: pytes
         assert not [name for name in cloud.environment if name.startswith("ANTHROPIC")]
 
 
+def test_azure_starts_where_deployments_are_named(sample: Path) -> None:
+    """OpenAI's client finds it by the functions' variables, and the deployment by its own name. Without a word there is
+    none."""
+    with LocalCloud(sample, openai="none", azure=AZURE) as cloud:
+        given = cloud.environment
+        with OpenAI(api_key=given["AZURE_API_KEY"], base_url=given["AZURE_BASE_URL"]) as client:
+            messages = [ChatCompletionUserMessageParam(role="user", content="What is it?")]
+            answer = client.chat.completions.create(model=given["AZURE_DEPLOYMENT"], messages=messages)
+        assert (given["AZURE_DEPLOYMENT"], answer.model) == ("photos", "gpt-6-luna")
+    with LocalCloud(sample, openai="none") as cloud:
+        assert cloud.azure is None
+        assert not [name for name in cloud.environment if name.startswith("AZURE")]
+
+
 def test_events_of_openai_go_to_the_function_named(sample: Path) -> None:
     """The stand-in's webhook is the function's address; a name that is none is refused with those there are."""
     with LocalCloud(sample, openai="standin", openai_webhook="inspect") as cloud:
@@ -279,13 +296,13 @@ def test_a_start_that_fails_leaves_nothing_behind(
     assert leftovers() == before
 
 
-@pytest.mark.parametrize("part", ["functions", "firestore", "storage", "auth", "openai", "anthropic"])
+@pytest.mark.parametrize("part", ["functions", "firestore", "storage", "auth", "openai", "anthropic", "azure"])
 def test_a_taken_port_is_named_and_nothing_is_left_behind(sample: Path, part: str, leftovers: Leftovers) -> None:
     """Whichever part finds its port taken, the error names the port and the others are stopped."""
     before = leftovers()
     with listen() as taken:
         port = taken.getsockname()[1]
-        cloud = LocalCloud(sample, anthropic=True, ports=Ports(**{part: port}))
+        cloud = LocalCloud(sample, anthropic=True, azure=AZURE, ports=Ports(**{part: port}))
 
         with pytest.raises(PortTakenError, match=f"port {port} is in use"), cloud:
             pass

@@ -24,8 +24,16 @@ from localcloud.serving import PortTakenError, free_port, listen
 
 ROOT = Path(__file__).resolve().parents[2]  # the folder that localcloud is imported from
 START = [sys.executable, "-m", "localcloud", "up"]
-WIRED = ["--clock-hook", "sample_clock:install", "--openai-webhook", "inspect", "--anthropic"]
-PARTS = ("functions", "firestore", "storage", "auth", "openai", "anthropic", "control")
+WIRED = [
+    "--clock-hook",
+    "sample_clock:install",
+    "--openai-webhook",
+    "inspect",
+    "--anthropic",
+    "--azure",
+    "photos=gpt-6-luna",
+]
+PARTS = ("functions", "firestore", "storage", "auth", "openai", "anthropic", "azure", "control")
 LAST_LINE = "Ctrl-C stops everything."
 
 
@@ -154,14 +162,15 @@ def test_fire_runs_one_scheduled_function(up: Up) -> None:
 
 
 def test_status_shows_what_runs(up: Up) -> None:
-    """The status names schedules, functions, Firestore and who answers for OpenAI and Anthropic."""
+    """The status names schedules, functions, Firestore and who answers for OpenAI, Anthropic and Azure."""
     status = up.control("GET", "/status").json()
 
     assert status["schedules"]["every_five"] == "*/5 * * * *"
     assert "echo" in status["functions"]
     assert status["firestore"]["kind"] == "embedded"
-    assert (status["openai"], status["anthropic"]) == ("stand-in", "stand-in")
+    assert [status[each] for each in ("openai", "anthropic", "azure")] == ["stand-in"] * 3
     assert f"http://127.0.0.1:{up.ports['anthropic']} (stand-in)" in up.printed
+    assert f"http://127.0.0.1:{up.ports['azure']}/openai/v1 (stand-in)" in up.printed
     assert status["nextTick"] > status["now"]
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from localcloud.cloud import LocalCloud
-from scripts.dev import more
+from scripts.dev import AZURE, more
+from scripts.ecolane_cloud import ecolane_cloud
+from tests.app import photo
 
 ROOT = Path(__file__).parents[2]
 LINK = r"Open http://127\.0\.0\.1:\d+/operator#token=[\w-]+\.[\w-]+\."
@@ -35,6 +37,17 @@ def test_the_curl_line_works_as_pasted(cloud: LocalCloud) -> None:
         answer = subprocess.run(shlex.split(command), capture_output=True, text=True, check=True)  # noqa: S603
 
     assert json.loads(answer.stdout)["result"]["balance"] == 10
+
+
+def test_azure_answers_once_the_config_names_it() -> None:
+    """By the deployment's own name, over the functions' own settings."""
+    with ecolane_cloud(openai="standin", firestore="embedded", azure=AZURE) as cloud:
+        cloud.firestore_client().document("config/runtime").set({"providers": {"order": ["azure", "openai"]}})
+        user, path = cloud.sign_in("ann"), "users/ann/uploads/one.jpg"
+        cloud.storage_client().bucket(cloud.bucket).blob(path).upload_from_string(photo(64), content_type="image/jpeg")
+        request = {"requestId": "request-one", "imagePath": path, "mode": "instant"}
+        answer = cloud.call("classify_image", request, user.id_token)
+    assert answer["result"]["provider"] == "azure"
 
 
 def test_it_is_this_product(tmp_path: Path) -> None:
