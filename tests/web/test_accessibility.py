@@ -73,6 +73,17 @@ def usage(visit: Opened, file: Path) -> "Page":
     return page
 
 
+def board(visit: Opened, _: Path) -> "Page":
+    """The leaderboard, on which the user is."""
+    page = visit.start()
+    page.get_by_role("button", name="10 tokens").click()
+    page.get_by_role("button", name="Leaderboard").click()
+    page.get_by_label("Your name").fill("Ana")
+    page.get_by_role("button", name="Take part").click()
+    page.get_by_role("button", name="Change the name").wait_for()
+    return page
+
+
 def now(visit: Opened, _: Path) -> "Page":
     """The operators' first page, with its table."""
     page = visit.operate()
@@ -142,6 +153,7 @@ VIEWS: tuple[Callable[[Opened, Path], "Page"], ...] = (
     result,
     wallet,
     usage,
+    board,
     now,
     trends,
     savings,

@@ -56,7 +56,10 @@ const TEXTS = {
   JOB_NOT_UPGRADABLE: () => "No need to pay more: the photo is being classified already.",
   PROVIDER_UNAVAILABLE: ({ retryAfter }) =>
     `The classifier did not answer. Your tokens are back; try again in ${retryAfter ?? 30} seconds, or choose Later.`,
-  INVALID_REQUEST: () => "This page has sent something that is not taken. Reload it.",
+  INVALID_REQUEST: ({ field }) =>
+    field === "displayName"
+      ? "This name cannot be shown. Take 2 to 20 letters of one alphabet, with at most four digits, that offend nobody."
+      : "This page has sent something that is not taken. Reload it.",
   INTERNAL: () => "Something went wrong on our side. Try again.",
   KEY_REUSED: () => "This request was made before. Reload the page.",
   NOT_ADMIN: ({ problem }) =>

@@ -41,7 +41,9 @@ function Home({ cloud }) {
     <main id="main" class="page narrow" tabindex="-1">
       ${!navigator.onLine && html`<p class="notice" role="status">You are offline. What you see is from before.</p>`}
       ${view === "wallet"
-        ? html`<${Wallet} cloud=${cloud} wallet=${wallet} close=${close} usage=${() => setView("usage")} />`
+        ? html`<${Wallet} cloud=${cloud} wallet=${wallet} close=${close} usage=${() => setView("usage")} board=${() => setView("board")} />`
+        : view === "board"
+        ? html`<${Later} file="board" part="Board" cloud=${cloud} close=${() => setView("wallet")} />`
         : view === "usage"
         ? html`<${Usage} cloud=${cloud} quote=${quote} close=${() => setView("wallet")} />`
         : view
@@ -49,6 +51,13 @@ function Home({ cloud }) {
           : html`<${Submit} quote=${quote} uploads=${uploads} /><${Jobs} cloud=${cloud} quote=${quote} uploads=${uploads} show=${setView} changed=${refresh} />`}
     </main>
   `;
+}
+
+/** A part of the page that is loaded when it is opened. */
+function Later({ file, part, ...given }) {
+  const [Part, setPart] = useState(null);
+  useEffect(() => void import(`./${file}.js`).then((module) => setPart(() => module[part]), () => location.reload()), [file]);
+  return Part ? html`<${Part} ...${given} />` : html`<div class="skeleton figure" aria-label="Loading"></div>`;
 }
 
 const cloud = await connect();

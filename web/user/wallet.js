@@ -37,7 +37,7 @@ function deviceId() {
   return id;
 }
 
-export function Wallet({ cloud, wallet, close, usage }) {
+export function Wallet({ cloud, wallet, close, usage, board }) {
   const [full, setFull] = useState(null);
   const [said, setSaid] = useState({});
   const now = useNow();
@@ -62,7 +62,8 @@ export function Wallet({ cloud, wallet, close, usage }) {
       ${points > 0 && html`<button class="button" onClick=${() => act("convert_points", { requestId: crypto.randomUUID(), points })}>Turn ${whole(points)} points into ${plural(points / full.pointsPerToken, "token")}</button>`}
       <div aria-live="polite">${said.good && html`<p class="good">${said.good}</p>`}${said.bad && html`<p class="bad" role="alert">${said.bad}</p>`}</div>
       ${full && html`<${Limits} today=${full.today} />`}
-      <div><button class="button" onClick=${usage}>Your usage by month</button></div>
+      ${full?.achievements.length > 0 && html`<${Achievements} all=${full.achievements} />`}
+      <div class="row"><button class="button" onClick=${usage}>Your usage by month</button><button class="button" onClick=${board}>Leaderboard</button></div>
     </section>
     <${Shop} cloud=${cloud} bought=${wallet.value?.purchased} />
     <section aria-labelledby="history">
@@ -82,6 +83,21 @@ export function Wallet({ cloud, wallet, close, usage }) {
 /** How many tokens the points buy today. */
 function convertible({ pointsAvailable, pointsPerToken, today: { convertedTokens } }) {
   return Math.min(Math.floor(pointsAvailable / pointsPerToken), Math.max(convertedTokens.limit - convertedTokens.used, 0));
+}
+
+const COUNTED = { scans: "photo", streakDays: "day in a row", points: "point", corrections: "thing named" };
+const MANY = { streakDays: "days in a row", corrections: "things named" };
+
+function Achievements({ all }) {
+  return html`
+    <details>
+      <summary class="link">Achievements: ${all.filter(({ unlocked }) => unlocked).length} of ${all.length}</summary>
+      <div class="stack">
+        ${all.map(({ name, counter, atLeast, reached, tokens, unlocked }) => html`
+          <label key=${name}><span>${plural(atLeast, COUNTED[counter] ?? counter, MANY[counter])}${tokens ? `, for ${plural(tokens, "token")}` : ""}: ${unlocked ? "done" : `${whole(reached)} so far`}</span><progress max=${atLeast} value=${unlocked ? atLeast : reached}></progress></label>`)}
+      </div>
+    </details>
+  `;
 }
 
 const LIMITS = { instant: "instant photos", batch: "photos for later", manual: "things named", convertedTokens: "tokens bought with points" };
