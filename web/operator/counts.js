@@ -13,6 +13,8 @@ export const REASONS = {
   grant: "Granted by operators",
   buy: "Bought",
   period: "Subscriptions",
+  achieve: "Achievements",
+  bulk: "Bulk jobs",
   close: "Given up by users who left",
   charge: "Photos",
   upgrade: "Upgrades",
@@ -22,7 +24,7 @@ export const REASONS = {
 /** What users are called by the age of their wallet in days. */
 export const AGES = { 1: "Back after 1 day", 7: "Back after 7 days", 28: "Back after 28 days" };
 
-export const SPENDING = new Set(["charge", "upgrade", "refund"]);
+export const SPENDING = new Set(["charge", "upgrade", "refund", "bulk"]);
 
 /** Tokens by reason, added up over days. */
 export function tokensOf(days) {

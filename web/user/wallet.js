@@ -18,6 +18,7 @@ export const WORDS = {
   buy: "Tokens bought",
   period: "Subscription",
   achieve: "Achievement",
+  bulk: "Photos in bulk",
   close: "Account deleted",
 };
 
