@@ -26,6 +26,7 @@ from scripts.operators import (
     prices,
     providers,
     repair,
+    retention,
     rollouts,
     settings,
     spending,
@@ -61,6 +62,7 @@ CHANGES: tuple[Callable[..., None], ...] = (
     blocking.block,
     blocking.unblock,
     leaving.erase,
+    retention.retention,
     repair.repair,
     cache.warm,
     letters.retry,
@@ -72,6 +74,7 @@ for command in LOOKS:
 for command in CHANGES:
     app.command(rich_help_panel="Change")(command)
 app.add_typer(providers.app, name="providers", rich_help_panel="Look")
+app.command("export-account", rich_help_panel="Look")(leaving.export)
 app.add_typer(letters.app, name="letters", rich_help_panel="Change")
 app.add_typer(settings.app, name="config", rich_help_panel="Change")
 app.add_typer(payments.app, name="payments", rich_help_panel="Change")

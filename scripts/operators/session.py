@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from functions.adapters import storage
 from functions.adapters.bounded_http import provider_http
 from functions.adapters.firestore import DamagedDocumentError, connected
 from functions.core.model.image_tokens import UnknownImageTokensError
@@ -32,6 +33,7 @@ from functions.core.shared.records import problems
 from functions.deploy.params import ConfigurationError, load_settings
 from functions.edge.callables import connect_firebase
 from functions.wiring import Clock, Deps
+from scripts.operators.bucket import OperatorFiles
 from scripts.operators.printing import TO_MEND, changes_table, damaged_line, print_json, screen
 from scripts.operators.repairs_by_hand import AuditEntry
 from scripts.operators.store import OperatorStore
@@ -80,6 +82,11 @@ class OperatorDeps(Deps):
     @cached_property
     def store(self) -> OperatorStore:
         return OperatorStore(connected(self.settings.project))
+
+    @cached_property
+    def files(self) -> OperatorFiles:
+        sign = storage.emulated_url if self.settings.emulated else storage.signed_url
+        return OperatorFiles(storage.connected(self.settings.project), self.settings.bucket, sign)
 
     @cached_property
     def stripe(self) -> OperatorStripe:

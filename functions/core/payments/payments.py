@@ -183,7 +183,8 @@ def target(payment: Payment) -> int:
         return 0
     if any(each.minor is None and each.stage in _COUNTS for each in payment.facts.reversals.values()):
         return 0
-    return payment.tokens * (paid - payment.taken_minor) // paid if paid else payment.tokens
+    left = paid - payment.taken_minor
+    return payment.tokens * left // paid if paid else payment.tokens
 
 
 def credited(payment: Payment, account: Account, now: datetime) -> tuple[Payment, Account]:
