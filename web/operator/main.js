@@ -7,7 +7,7 @@ import { bill, useNow } from "../lib/live.js";
 import { signInProblem } from "../lib/refusals.js";
 
 // Each is a module of its own, named like its page, and comes when somebody opens it: the first figures wait for none.
-const PAGES = ["Now", "Savings", "Ahead", "Trends", "Providers", "Cache", "Rollouts", "Alerts", "Users", "Settings"];
+const PAGES = ["Now", "Savings", "Ahead", "Trends", "Providers", "Cache", "Payments", "Rollouts", "Alerts", "Users", "Settings"];
 const hashOf = (page) => `#${page.toLowerCase()}`;
 const READ_MICROS = 0.3;
 

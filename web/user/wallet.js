@@ -42,6 +42,7 @@ export function Wallet({ cloud, wallet, close, usage, board }) {
   const [full, setFull] = useState(null);
   const [said, setSaid] = useState({});
   const now = useNow();
+  const [Account, setAccount] = useState(null);
   const title = useRef(null);
   useEffect(() => title.current.focus(), []);
   useEffect(() => {
@@ -78,6 +79,9 @@ export function Wallet({ cloud, wallet, close, usage, board }) {
           </li>`)}
       </ul>
     </section>
+    ${Account
+      ? html`<${Account} cloud=${cloud} balance=${balance} />`
+      : html`<div><button class="button" onClick=${() => import("./account.js").then((module) => setAccount(() => module.Account), () => setSaid({ bad: "This could not be loaded. Reload the page when you are online again." }))}>Your data and account</button></div>`}
   `;
 }
 
