@@ -7,6 +7,7 @@ import pytest
 from google.cloud.storage import Client
 from typer.testing import CliRunner, Result
 
+from functions.adapters.storage import emulated_url
 from functions.use_cases.privacy.delete_account import DeleteAccount, delete_account
 from localcloud.storage import StorageServer
 from scripts.admin import app
@@ -35,7 +36,7 @@ def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
 def cloud(storage: Client, monkeypatch: pytest.MonkeyPatch) -> InProcessCloud:
     """A cloud with this bucket, which the commands take for the project."""
     cloud = InProcessCloud(seed=1)
-    files = OperatorFiles(storage, "photos", lambda blob: str(blob.public_url))
+    files = OperatorFiles(storage, "photos", emulated_url)
     monkeypatch.setattr(session, "connect", lambda _project: replaced(cloud.operator(), files=files))
     return cloud
 
