@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DAYS = 30
 MINUS = "\u2212"
-TRENDS = ["Tokens by reason", "Users who came back", "Day by day (UTC)"]
+TRENDS = ["Tokens by reason", "Users who came back", "By lane and model", "Day by day (UTC)"]
 TOKENS = {"welcome": 20, "bonus": 4, "charge": -19, "refund": 1, "upgrade": -4}
 
 
@@ -176,6 +176,29 @@ def test_trends_are_sums_of_the_days_below(opened: Opened) -> None:
     )  # of two days
     expect(tokens.get_by_role("progressbar", name="+560 tokens")).to_be_visible()
     assert not Axe().run(page).violations_count
+
+
+def test_lanes_and_models_show_their_last_week_beside_the_days_before(opened: Opened) -> None:
+    """Of three instant photos a day there are too few in a week, and enough before; of batch photos, in both."""
+    client = opened.cloud.firestore_client()
+    for back in (1, 2):
+        day = (opened.cloud.clock() - timedelta(days=back)).date().isoformat()
+        dear = usage_day(day, instant=3, batch=6, micros=(200, 450), visits={"all": 5}, tokens=TOKENS)
+        client.document(f"usage/{day}").set(dear.model_dump(by_alias=True))
+    page = opened.operate()
+    page.get_by_role("link", name="Trends").click()
+    table = page.get_by_role("region", name="By lane and model")
+    instant, later = (table.get_by_role("row", name=re.compile(f"^{lane}, gpt")) for lane in ("Instant", "Later"))
+    few = "too few"
+    expect(later).to_be_visible()
+    assert instant.get_by_role("cell").all_inner_texts() == [
+        *("21", "63", few, "$0.0002", few, "230", few, "0.0 %", few, "\u2013")
+    ]
+    assert later.get_by_role("cell").all_inner_texts() == [
+        *("32", "84", "$0.00023", "$0.0001", "230", "230", "0.0 %", "0.0 %", "1.6 h", "1.6 h")
+    ]
+    assert not Axe().run(page).violations_count
+    note(opened.cloud, DAYS)
 
 
 def test_today_shows_its_tokens_and_who_came_back(opened: Opened) -> None:

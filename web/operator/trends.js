@@ -5,19 +5,21 @@ import { bill } from "../lib/live.js";
 import { Table, bar } from "../lib/table.js";
 import { AGES, REASONS, Returns, Tokens, earned, signed, spent, tokensOf } from "./counts.js";
 import { total } from "./figures.js";
+import { Models } from "./models.js";
 
 const LOOK_READS = 56;
 const COHORT_LEAST = 30;
 
 export function Trends({ cloud }) {
-  const [days, setDays] = useState(null);
+  const [answer, setAnswer] = useState(null);
   const [problem, setProblem] = useState("");
   const look = () => {
     setProblem("");
     bill.reads += LOOK_READS;
-    cloud.call("admin_days").then((answer) => setDays(answer.days), (refusal) => setProblem(refusal.message));
+    cloud.call("admin_days").then(setAnswer, (refusal) => setProblem(refusal.message));
   };
   useEffect(look, []);
+  const days = answer && answer.days;
   const tokens = tokensOf((days ?? []).map((row) => row.tokens));
   const returns = Object.entries(AGES).map(([age, words]) => returned(days ?? [], age, words));
   const shown = (content) => (days?.length ? content : !days && !problem && html`<div class="skeleton"></div>`);
@@ -32,6 +34,10 @@ export function Trends({ cloud }) {
         <h2 id="returns">Users who came back</h2>
         ${shown(html`<${Returns} rows=${returns} came="Came back" could="Were new" least=${COHORT_LEAST} />`)}
         <p class="quiet">Of users whose first photo was so many days before, those who sent one on that very day; a share is said from ${COHORT_LEAST} users on. A day whose new users were not counted is left out.</p>
+      </section>
+      <section class="card wide" aria-labelledby="models">
+        <h2 id="models">By lane and model</h2>
+        ${shown(html`<${Models} models=${answer?.models ?? []} least=${COHORT_LEAST} />`)}
       </section>
       <section class="card wide" aria-labelledby="days">
         <h2 id="days">Day by day (UTC)</h2>

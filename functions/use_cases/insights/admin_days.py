@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.core.config.changes import proposed
 from functions.core.insights.day_rows import COHORT_DAYS, DAYS, DayRow, complete, day_rows
+from functions.core.insights.of_models import OfModel, of_models
 from functions.core.insights.what_if import DAYS_LEAST, WhatIf, enough, what_if
 from functions.core.shared.lanes import Lane
 from functions.core.shared.records import Record, Request
@@ -26,6 +27,7 @@ class AdminDays(Request):
 
 class _Days(Record):
     days: list[DayRow]
+    models: list[OfModel]
     days_least: int
     what_if: WhatIf | None
 
@@ -34,6 +36,7 @@ def admin_days(request: AdminDays, _uid: str, deps: Deps) -> dict[str, Any]:
     """Return, as JSON:
 
     - `days`: rows of the last 28 days that are over, oldest first, see `core.insights.day_rows.DayRow`
+    - `models`: the same days' photos by lane and model, see `core.insights.of_models.OfModel`
     - `whatIf`: with `changes`, see `core.insights.what_if.WhatIf`; null as long as fewer than `daysLeast` days have
       photos
 
@@ -46,7 +49,8 @@ def admin_days(request: AdminDays, _uid: str, deps: Deps) -> dict[str, Any]:
     days = complete(deps.store.usage_days(first, last))
     earlier = deps.store.usage_days(earliest, before, ["rows"])
     tried = None if request.changes is None else _tried(request.changes, days, deps)
-    return _Days(days=day_rows(days, earlier), days_least=DAYS_LEAST, what_if=tried).as_json()
+    rows, models = day_rows(days, earlier), of_models(days)
+    return _Days(days=rows, models=models, days_least=DAYS_LEAST, what_if=tried).as_json()
 
 
 def _tried(changes: dict[str, Any], days: Mapping[str, UsageDay], deps: Deps) -> WhatIf | None:

@@ -48,6 +48,12 @@ def test_a_row_is_what_the_days_jobs_and_ledgers_say() -> None:
     assert row["tokens"]["charge"] == -8
     assert row["visits"] == {"all": 2, "0": 2, "1": 0, "7": 0, "28": 0}
     assert row["cohorts"] == {}
+    models = looked_at(cloud)["models"]
+    assert [(each["lane"], each["week"]["ended"], each["before"]["ended"]) for each in models] == [
+        ("instant", 1, 0),
+        ("batch", 3, 0),
+    ]
+    assert sum(each["week"]["micros"] for each in models) == row["micros"]
 
 
 def test_a_change_is_tried_on_the_days_and_changes_nothing() -> None:
