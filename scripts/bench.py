@@ -21,6 +21,7 @@ NAMES = (
     "anomaly",
     "batchfile",
     "budget",
+    "bulkcost",
     "cache",
     "coldstart",
     "failover",

@@ -28,21 +28,24 @@ def wrong_achievements(config: Mapping[str, Any], wallet: Fields, entries: list[
         yield f"the wallet has achieved {wallet['achieved']}, the ledger {sorted(got)}"
     rules = config["achievements"]
     for rule in rules["rules"] if rules["open"] else ():
-        reached = _reached(rule, entries)
+        reached = _reached(rule, entries, config["tokens"]["pointsPerClassification"])
         if got.get(rule["name"]) != reached:
             yield f"{rule['name']} was reached at {reached}, and came at {got.get(rule['name'])}"
     if not rules["open"] and got:
         yield f"there are no achievements, and {sorted(got)} came"
 
 
-def _reached(rule: Mapping[str, Any], entries: list[Fields]) -> Any:
-    """Return when the counter was first at what it takes, at the end of a write; None if it never was."""
+def _reached(rule: Mapping[str, Any], entries: list[Fields], points_a_photo: int) -> Any:
+    """Return when the counter was first at what it takes, at the end of a write; None if it never was. A bulk job's
+    entry has the points of all its photos."""
     counted = 0
     for entry, following in zip(entries, [*entries[1:], None], strict=True):
         if rule["counter"] == "points":
             counted += entry["points"]
         else:
             counted += entry["reason"] == COUNTED_BY[rule["counter"]]
+            if (entry["reason"], rule["counter"]) == ("bulk", "scans"):
+                counted += entry["points"] // points_a_photo
         if counted >= rule["atLeast"] and (following is None or following["ts"] != entry["ts"]):
             return entry["ts"]
     return None

@@ -14,6 +14,9 @@ from functions.core.model.classification import Category
 from functions.core.shared.records import Request
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
+from functions.use_cases.bulk.cancel_bulk import CancelBulk, cancel_bulk
+from functions.use_cases.bulk.run_bulk import run_bulk
+from functions.use_cases.bulk.start_bulk import StartBulk, start_bulk
 from functions.use_cases.insights.trials import begin_trial
 from functions.use_cases.jobs.cancel_job import CancelJob, cancel_job
 from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
@@ -37,6 +40,7 @@ from functions.use_cases.wallet.record_manual_classification import (
 )
 from functions.use_cases.wallet.register_device import RegisterDevice, register_device
 from functions.wiring import Deps
+from scripts.simulation.bulk import bulk_id_of
 from scripts.simulation.cache import believed, comment_of
 from scripts.simulation.documents import Fields
 from scripts.simulation.history import Action
@@ -50,6 +54,7 @@ CRON_CALLS: dict[str, Callable[..., Any]] = {
     "submit": submit_batches,
     "poll": poll_batches,
     "recover": recover_jobs,
+    "bulk": run_bulk,
     "guard": guard_budget,
     "guard_rollouts": guard_rollouts,
     "rank": rank_users,
@@ -122,6 +127,13 @@ def _classify_many(world: World, user: str, keys: list[str], twice: Sequence[str
     return lambda deps: classify_images(ClassifyImages.model_validate({"images": images}), user, deps)
 
 
+def _start_bulk(world: World, user: str, key: str, photos: int, *, any_time: bool) -> Call:
+    for number in range(photos):
+        _uploaded(world, user, f"{key}-{number}")
+    request = {"requestId": key, "prefix": f"{key}-", "anyTime": any_time}
+    return lambda deps: start_bulk(StartBulk.model_validate(request), user, deps)
+
+
 def _configure(_world: World, changes: dict[str, Any]) -> Call:
     return lambda deps: admin_set_config(AdminSetConfig(changes=changes), "operator", deps)
 
@@ -138,6 +150,8 @@ def _asking(use_case: Callable[[Any, str, Deps], Any], request: Callable[..., Re
 APP: dict[str, Callable[..., Call]] = {
     "classify": _classify,
     "classify_many": _classify_many,
+    "start_bulk": _start_bulk,
+    "cancel_bulk": _asking(cancel_bulk, lambda user, key: CancelBulk(bulkId=bulk_id_of(user, key))),
     "upgrade": _asking(upgrade_job, lambda user, key: UpgradeJob(jobId=job_id_of(user, key))),
     "cancel": _asking(cancel_job, lambda user, key: CancelJob(jobId=job_id_of(user, key))),
     "dispute": _asking(

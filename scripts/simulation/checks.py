@@ -12,6 +12,7 @@ from typing import Any
 
 from scripts.simulation.achievements import wrong_achievements
 from scripts.simulation.actions import job_id_of, photo_path
+from scripts.simulation.bulk import job_key, wrong_bulks
 from scripts.simulation.cache import paid_back, served, wrong_checks, wrong_hits, wrong_twins
 from scripts.simulation.documents import Documents, Fields
 from scripts.simulation.faults import Kind
@@ -57,6 +58,7 @@ class Books:
         self.jobs = self._in("aiJobs")
         self.checks = self._in("cacheChecks")
         self.batches = self._in("batches")
+        self.bulks = self._in("bulkJobs")
         self.usage = self._in("usage")
         self.ledgers: dict[str, list[Fields]] = defaultdict(list)
         self.wallets: dict[str, Fields] = {}
@@ -98,7 +100,8 @@ def jobs_end_once(books: Books) -> Iterator[Violation]:
             yield Violation("outcomes", f"job {job_id} is {job['status']}, but {outcome}")
         if (job["status"] == "failed" and job["error"] is None) or (job["status"] == "done" and job["error"]):
             yield Violation("outcomes", f"job {job_id} is {job['status']} with error {job['error']}")
-        if job_id != job_id_of(job["uid"], job["imagePath"].rpartition("/")[2].removesuffix(".jpg")):
+        key = job_key(job) if job["bulkId"] else job["imagePath"].rpartition("/")[2].removesuffix(".jpg")
+        if job_id != job_id_of(job["uid"], key):
             yield Violation("outcomes", f"job {job_id} is under another id than its request's")
     for batch_id, batch in books.batches.items():
         if batch["state"] not in {"done", "failed"}:
@@ -131,7 +134,7 @@ def limits_hold(books: Books) -> Iterator[Violation]:
         upgraded = job["mode"] == "instant" and job["requestedMode"] == "batch"
         if job["attempts"] > settings.attempts + upgraded:
             yield Violation("limits", f"job {job_id} was tried {job['attempts']} times")
-        if job["tokensCost"] not in settings.prices:
+        if job["tokensCost"] not in settings.prices and not job["bulkId"]:
             yield Violation("double_charges", f"job {job_id} costs {job['tokensCost']}, never one of {settings.prices}")
     for uid, entries in books.ledgers.items():
         for entry in entries:
@@ -203,7 +206,7 @@ def tokens_are_conserved(books: Books) -> Iterator[Violation]:
     paid, points = Counter[str](), Counter[str]()
     for uid, entries in books.ledgers.items():
         for entry in entries:
-            if entry["reason"] in PAYING:
+            if entry["reason"] in PAYING and ":" not in entry["ref"]:  # a bulk job's are added up with it
                 paid[entry["ref"]] -= entry["delta"]
                 points[entry["ref"]] += entry["points"]
                 owner = books.jobs.get(entry["ref"], {}).get("uid")
@@ -212,11 +215,23 @@ def tokens_are_conserved(books: Books) -> Iterator[Violation]:
     for job_id, job in books.jobs.items():
         kept = (job["status"] == "done" and not paid_back(job)) or job.get("chargeStands", False)
         price, earned = (job["tokensCost"], job["points"]) if kept else (0, 0)
-        if job["status"] in FINAL and not _forfeited(job, books) and (paid[job_id], points[job_id]) != (price, earned):
+        if (
+            job["status"] in FINAL
+            and not job["bulkId"]
+            and not _forfeited(job, books)
+            and (paid[job_id], points[job_id]) != (price, earned)
+        ):
             found = f"paid {paid[job_id]}, not {price}; points {points[job_id]}, not {earned}"
             yield Violation("double_charges", f"job {job_id} is {job['status']}: {found}")
         if job.get("chargeStands") and not _stands_for_a_reason(job, books):
             yield Violation("double_charges", f"job {job_id} was not refunded, for no reason")
+
+
+def bulks_are_whole(books: Books) -> Iterator[Violation]:
+    """Every photo of a bulk job that was taken on is one job, and its tokens, its counts and its report say so."""
+    left = {uid for uid in books.wallets if left_at(books.wallets, uid) is not None}
+    found = wrong_bulks(books.bulks, books.jobs, books.ledgers, books.world.files.objects, left)
+    yield from (Violation("bulk", wrong) for wrong in found)
 
 
 def _forfeited(job: Fields, books: Books) -> bool:
@@ -670,6 +685,7 @@ CHECKS: tuple[Check, ...] = (
     limits_hold,
     plans_hold,
     tokens_are_conserved,
+    bulks_are_whole,
     photos_for_nothing_cost_their_user,
     wallets_balance,
     who_leaves_is_gone,

@@ -43,7 +43,7 @@ def settle(world: World) -> bool:
         since_tick = timedelta(seconds=now.timestamp() % TICK.total_seconds())
         world.interleaving.run((now + pause * TICK - since_tick).timestamp())
         world.openai.tick()
-        for cron in CRONS:
+        for cron in (*CRONS, "bulk"):
             if cron != "guard" or tick % GUARD_EVERY_TICKS == 0:
                 _run_cron(cron, tick, world, times=2 if tick < TICKS_DOUBLED and cron in {"submit", "poll"} else 1)
         tick += 1
@@ -108,6 +108,8 @@ def _open(world: World) -> list[tuple[str, Any]]:
             kind == "batches" and fields["state"] not in {"done", "failed"}
         ):
             found.append((path, fields.get("status") or fields.get("state")))
+        if kind == "bulkJobs" and fields["completedAt"] is None:
+            found.append((path, (fields["state"], fields["taken"], fields["waiting"])))
         if kind == "alerts" and fields["dueAt"] is not None:
             found.append((path, fields["attempts"]))
     return sorted(found)

@@ -60,12 +60,12 @@ def traces(documents: Documents, uids: set[str], files: Mapping[str, bytes]) -> 
         kind, *rest = path.split("/")
         if kind == "aiJobs" and fields["uid"] == "" and any(fields[name] for name in PERSONAL):
             yield f"{path} is nobody's, and says {[name for name in PERSONAL if fields[name]]}"
-        named = kind == "aiJobs" and fields["uid"] in uids
+        named = kind in {"aiJobs", "bulkJobs"} and fields["uid"] in uids
         owned = kind == "users" and rest[0] in uids and rest[1:2] not in (["wallet"], ["ledger"])
         listed = kind == "budget" and not rest[1:] and uids & fields["users"].keys()
         said = kind == "users" and rest[0] in uids and rest[1:2] == ["ledger"] and fields["detail"] is not None
         if named or owned or listed or said or (kind == "deletions" and rest[0] in uids):
             yield f"{path} still names somebody who left"
     for path in files:
-        if path.split("/")[0] == "users" and path.split("/")[1] in uids:
-            yield f"the photo {path} of somebody who left is still there"
+        if path.split("/")[0] in {"users", "bulks"} and path.split("/")[1] in uids:
+            yield f"the file {path} of somebody who left is still there"

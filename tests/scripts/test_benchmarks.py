@@ -12,7 +12,7 @@ from PIL import Image
 from functions.adapters.process_memory import PHOTOS_IN_MEMORY_MAX
 from functions.core.rollouts.evidence import Block, Evidence, step
 from scripts import bench
-from scripts.benchmarks import abuse, cache, instant, photos, poll, rollout, rollout_stops
+from scripts.benchmarks import abuse, bulkcost, cache, instant, photos, poll, rollout, rollout_stops
 from scripts.benchmarks.processes import ROOT, python
 from scripts.ecolane_cloud import ecolane_cloud
 
@@ -23,6 +23,14 @@ def test_a_small_batch_file_is_built_and_collected(mode: str) -> None:
     figures = python("-m", "scripts.benchmarks.batchfile", 50, mode)
     assert figures["lines"] == 50
     assert figures["build_lines_per_s"] > 0 < figures["collect_lines_per_s"]
+
+
+def test_a_small_bulk_job_is_measured() -> None:
+    """A hundred photos, of which one is missing; each costs its reads and writes once."""
+    figures = bulkcost.run(100)
+    assert (figures["failed"], figures["deletes_per_photo"]) == (1, 0)
+    assert figures["reads_per_photo"] > 2  # and the crons' own, shared by few photos here
+    assert 3 <= figures["writes_per_photo"] < 6
 
 
 def test_a_small_poll_is_measured() -> None:

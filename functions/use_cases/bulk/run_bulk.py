@@ -50,7 +50,7 @@ def run_bulk(deps: Deps) -> dict[str, int]:
         else:
             counts["looked"] += 1
     if counts["failed"] and not counts["looked"]:
-        raise RuntimeError("every bulk job that was looked at failed")
+        raise RuntimeError("every bulk job that was looked at crashed")
     return dict(counts)
 
 
