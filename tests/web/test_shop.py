@@ -2,12 +2,14 @@
 
 import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from localcloud.cloud import LocalCloud
 from scripts.sample_shop import open_shop
+from tests.app import photo
 from tests.web.conftest import Opened
 
 
@@ -30,6 +32,21 @@ def test_a_pack_is_bought_in_the_browser(shop: Page) -> None:
     expect(shop.get_by_text("Thank you. You have 100 bought tokens now")).to_be_visible()
     expect(shop.get_by_role("button", name="110 tokens")).to_be_visible()
     expect(shop.get_by_role("listitem").filter(has_text="Tokens bought")).to_contain_text("+100")
+
+
+def test_what_photos_have_cost_stands_beside_what_they_would_have(opened: Opened, shop: Page, tmp_path: Path) -> None:
+    """By month: in money, in the other lane, and with the cheapest plan."""
+    expect(shop.get_by_text("A photo costs 5 tokens ($0.20) at once, and 1 token ($0.04) for later.")).to_be_visible()
+    file = tmp_path / "bottle.jpg"
+    file.write_bytes(photo(64))
+    shop.keyboard.press("Escape")
+    shop.get_by_role("radio", name="Later").check()
+    shop.set_input_files("#file", file)
+    shop.get_by_role("button", name="9 tokens").click()
+    shop.get_by_text("What it has cost").click()
+    row = shop.get_by_role("row").filter(has_text=re.compile(r"\d{4}-\d\d"))
+    expect(row).to_contain_text("$0.04$0.20$0.04Plus, $4.99")
+    assert opened.problems == []
 
 
 def test_a_declined_card_costs_nothing_and_a_plan_can_be_cancelled(opened: Opened, shop: Page) -> None:

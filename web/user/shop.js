@@ -2,6 +2,7 @@
 import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { exact, planName, plural, whole } from "../lib/format.js";
 import { remember, remembered } from "../lib/live.js";
+import { Table } from "../lib/table.js";
 
 const PORTAL = "portal"; // opened, and not yet come back from
 const HEARD_AFTER_MS = [2_000, 10_000, 30_000];
@@ -15,6 +16,25 @@ export function returned() {
 export function price({ minor, currency }) {
   const format = new Intl.NumberFormat(undefined, { style: "currency", currency });
   return format.format(minor / 10 ** format.resolvedOptions().maximumFractionDigits);
+}
+
+const cost = ({ tokens, minor }, { currency }) => plural(tokens, "token") + (currency ? ` (${price({ minor, currency })})` : "");
+
+/** What was used, and what the same photos would have cost otherwise. */
+function Months({ months, currency }) {
+  const money = (minor) => price({ minor, currency });
+  return html`
+    <details>
+      <summary>What it has cost</summary>
+      <${Table}
+        columns=${["Month", ">Photos", ">Cost", ">All at once", ">All for later", "With a plan"]}
+        rows=${months.map(({ month, instant, batch, minor, allInstant, allBatch, plans }) => [
+          month, whole(instant + batch), money(minor), money(allInstant.minor), money(allBatch.minor),
+          plans.length > 0 ? `${planName(plans[0].plan)}, ${price(plans[0])}` : "–",
+        ])} />
+      <p class="quiet">Tokens at the price of the cheapest pack. A plan is counted with its price, and packs for what its own tokens do not pay.</p>
+    </details>
+  `;
 }
 
 /** Nothing where nothing is sold. `bought` changes when a purchase is credited. */
@@ -67,7 +87,7 @@ export function Shop({ cloud, bought }) {
     keys.current[product] ??= crypto.randomUUID();
     open("start_checkout", { requestId: keys.current[product], product });
   };
-  const { photoTokens } = billing;
+  const { photo, months } = billing;
   return html`
     <section class="card" aria-labelledby="shop">
       <h2 id="shop">Plans and purchases</h2>
@@ -83,11 +103,12 @@ export function Shop({ cloud, bought }) {
         <ul class="list">
           ${offers.map((each) => html`
             <li class="bar" key=${each.name}>
-              <span>${each.plan ? `${planName(each.plan)}, ${plural(each.tokens, "token")} a period` : plural(each.tokens, "token")}<br /><span class="quiet">${whole(each.photos.instant)} photos at once, or ${whole(each.photos.batch)} for later</span></span>
+              <span>${each.unlimited ? planName(each.plan) : each.plan ? `${planName(each.plan)}, ${plural(each.tokens, "token")} a period` : plural(each.tokens, "token")}<br /><span class="quiet">${each.unlimited ? "Photos take no tokens" : `${whole(each.photos.instant)} photos at once, or ${whole(each.photos.batch)} for later`}</span></span>
               <button class="button small" disabled=${busy} onClick=${() => buy(each.name)} aria-label=${`Buy ${each.plan ? planName(each.plan) : plural(each.tokens, "token")} for ${price(each)}`}>${price(each)}</button>
             </li>`)}
         </ul>
-        <p class="quiet">A photo costs ${plural(photoTokens.instant, "token")} at once, and ${plural(photoTokens.batch, "token")} for later.</p>`}
+        <p class="quiet">A photo costs ${cost(photo.instant, photo)} at once, and ${cost(photo.batch, photo)} for later.</p>`}
+      ${photo.currency && months.length > 0 && html`<${Months} months=${months} currency=${photo.currency} />`}
     </section>
   `;
 }

@@ -33,6 +33,11 @@ class Product(Record):
     stripe_price: Annotated[str, Form("price_[A-Za-z0-9_]{1,64}", "must be the id of a price at Stripe")] | None = None
     store_ids: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=128)], ...], Field(max_length=8)] = ()
 
+    @property
+    def on_sale(self) -> bool:
+        """Whether anybody sells it: Stripe, or a store."""
+        return self.stripe_price is not None or bool(self.store_ids)
+
     @model_validator(mode="after")
     def _brings_something(self) -> "Product":
         if self.plan is Plan.FREE or (self.plan is None and not self.tokens):

@@ -23,9 +23,8 @@ def prompted(
     wallet, billing = account.wallet, runtime.billing
     if not isinstance(error, PROMPTING) or not billing.sell_on or wallet.prompted_day >= day_of(now):
         return error
-    on_sale = [each for each in billing.products if each.plan and (each.stripe_price or each.store_ids)]
-    for product in sorted(on_sale, key=lambda each: each.minor):
-        if product.plan is None or rank(product.plan) <= rank(wallet.plan):
+    for product in sorted(billing.products, key=lambda each: each.minor):
+        if product.plan is None or not product.on_sale or rank(product.plan) <= rank(wallet.plan):
             continue
         on_plan = account.with_fields(plan=product.plan)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from functions.core.config.plans import Plan
+from functions.core.payments.comparison import months, photo_costs
 from functions.core.payments.subscriptions import Status
 from functions.core.shared.lanes import Lane
 from functions.core.shared.utc_days import iso_text
@@ -34,6 +35,8 @@ def shown_billing(billing: Billing, wallet: Wallet | None, deps: Deps) -> dict[s
         "overdue": any(each.status == Status.PAST_DUE for each in sold),
         "sellOn": list(runtime.billing.sell_on),
         "photoTokens": _photo_tokens(runtime),
+        "photo": photo_costs(str(shown["plan"]), runtime),
+        "months": months(wallet, runtime) if wallet else [],
         "products": [_shown(each, runtime) for each in runtime.billing.products],
     }
 
@@ -45,4 +48,5 @@ def _photo_tokens(runtime: RuntimeConfig) -> dict[str, int]:
 def _shown(product: Product, runtime: RuntimeConfig) -> dict[str, Any]:
     photos = {lane: product.tokens // price for lane, price in _photo_tokens(runtime).items()}
     shown = product.as_json(include={"name", "tokens", "plan", "minor", "currency", "store_ids"})
-    return {**shown, "onWeb": product.stripe_price is not None, "photos": photos}
+    unlimited = product.plan is not None and runtime.plans.of(product.plan).unlimited
+    return {**shown, "onWeb": product.stripe_price is not None, "photos": photos, "unlimited": unlimited}

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from functions.core.payments.refusals import BillingUnavailable, NothingBought
+from functions.use_cases.jobs.cancel_job import CancelJob, cancel_job
 from functions.use_cases.payments.get_billing import GetBilling, get_billing
 from functions.use_cases.payments.open_billing_portal import OpenBillingPortal, open_billing_portal
 from functions.use_cases.payments.revenuecat_webhook import revenuecat_webhook
 from localcloud.standins.deliveries import signature
 from scripts.inprocess import SHOP_SECRET
 from scripts.shop_in_process import Shop
-from tests.steps import alerts, listed, wallet
+from tests.steps import alerts, classify, listed, wallet
 
 REVIEWER = {"sandboxUids": ["ann"], "sandboxTokensMax": 100}
 
@@ -223,6 +224,7 @@ def test_get_billing_shows_the_plan_and_what_is_sold(shop: Shop) -> None:
         "storeIds": ["tokens_100"],
         "onWeb": True,
         "photos": {"instant": 20, "batch": 100},
+        "unlimited": False,
     }
     transaction = shop.cloud.revenuecat.subscribe("ann", "pro_month", days=30)
     shop.tick()
@@ -232,6 +234,28 @@ def test_get_billing_shows_the_plan_and_what_is_sold(shop: Shop) -> None:
     shop.cloud.revenuecat.fail(transaction)
     shop.tick(days=31)
     assert shown(shop)["overdue"] is True
+
+
+def test_get_billing_says_what_photos_have_cost_and_would_have(shop: Shop) -> None:
+    """One at once and one for later, at 4.99 cents a token; the refund of the second one is taken off."""
+    classify(shop.cloud, "now")
+    queued = classify(shop.cloud, "later", "batch")
+    shop.cloud.firestore.bill.reset()
+    first = shown(shop)
+    assert shop.cloud.firestore.bill.reset()["totals"]["reads"] == 2
+    assert (first["photo"]["instant"], first["photo"]["currency"]) == ({"tokens": 5, "minor": 25}, "usd")
+    (month,) = first["months"]
+    assert {name: month[name] for name in ("month", "instant", "batch", "tokens", "minor")} == {
+        "month": "2026-11",
+        "instant": 1,
+        "batch": 1,
+        "tokens": 6,
+        "minor": 30,
+    }
+    assert (month["allInstant"]["minor"], month["allBatch"]["minor"]) == (50, 10)
+    assert [(each["plan"], each["minor"]) for each in month["plans"]] == [("plus", 499), ("pro", 899)]
+    cancel_job(CancelJob.model_validate({"jobId": queued["jobId"]}), "ann", shop.cloud.deps)
+    assert [(each["batch"], each["tokens"]) for each in shown(shop)["months"]] == [(0, 5)]
 
 
 def test_a_plan_is_managed_where_it_was_bought(shop: Shop) -> None:
