@@ -219,6 +219,14 @@ def start_checkout(call: Call) -> Answer:
 
 
 @on_call(sells=True, **CALL, secrets=[shop.STRIPE_API_KEY])
+def set_pay_per_use(call: Call) -> Answer:
+    """Let packs be bought by themselves, with a saved card and up to the caller's own cap of a month, or no more."""
+    from functions.use_cases.payments.set_pay_per_use import set_pay_per_use as use_case
+
+    return serve_call(call, use_case)
+
+
+@on_call(sells=True, **CALL, secrets=[shop.STRIPE_API_KEY])
 def open_billing_portal(call: Call) -> Answer:
     """Open the page on which a plan is changed or cancelled: at Stripe, or at the store that sold it."""
     from functions.use_cases.payments.open_billing_portal import open_billing_portal as use_case

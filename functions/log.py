@@ -77,6 +77,7 @@ class Event(StrEnum):
     WEBHOOK_RECEIVED = "webhook_received"
     PAYMENT_POSTED = "payment_posted"
     PAYMENT_WAITS = "payment_waits"
+    PACKS_STOPPED = "packs_stopped"
     BILLING_FAILED = "billing_failed"
     REFRESH_FAILED = "refresh_failed"
     REFRESH_STOPPED = "refresh_stopped"

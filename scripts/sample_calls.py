@@ -52,6 +52,7 @@ def sample_calls(uid: str, job_id: str = NO_JOB) -> dict[str, dict[str, Any]]:
         "unregister_device": {**device},
         "get_billing": {},
         "start_checkout": {"requestId": "sample-checkout", "product": "tokens_100"},
+        "set_pay_per_use": {"monthMaxMinor": 1_000},
         "open_billing_portal": {},
         "sync_purchases": {},
         "export_account": {"limit": 5},

@@ -6,7 +6,10 @@ from typing import Any
 from stripe import StripeClient
 
 from functions.adapters.payments.stripe import BoundedHttp
+from functions.core.wallet.accounts import Account, charge, open_account
+from functions.core.wallet.ledger import Wallet
 from functions.use_cases.payments.reconcile_billing import reconcile_billing
+from functions.use_cases.payments.set_pay_per_use import SetPayPerUse, set_pay_per_use
 from functions.use_cases.payments.start_checkout import StartCheckout, start_checkout
 from functions.use_cases.payments.sync_purchases import SyncPurchases, sync_purchases
 from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
@@ -54,22 +57,42 @@ class Shop:
         return self
 
     def is_customer(self, uid: str = "ann") -> None:
-        """Have a user known to Stripe, who has bought nothing yet."""
+        """Have a user known to Stripe, who has a saved card and has bought nothing yet."""
         customer = str(self.client.customers.create({}).id)
+        self.client.payment_methods.attach("pm_card_visa", {"customer": customer})
         self.cloud.client.document(f"billing/{uid}").set({"customer": customer})
 
-    def start(self, product: str = "tokens_100", uid: str = "ann", key: str | None = None) -> dict[str, Any]:
+    def start(
+        self, product: str = "tokens_100", uid: str = "ann", key: str | None = None, **more: Any
+    ) -> dict[str, Any]:
         """Start a checkout. Returns the answer."""
         self.requests += 1
-        request = {"requestId": key or f"request-{self.requests}", "product": product}
+        request = {"requestId": key or f"request-{self.requests}", "product": product, **more}
         return start_checkout(StartCheckout.model_validate(request), uid, self.cloud.deps)
 
-    def buy(self, product: str = "tokens_100", uid: str = "ann", number: str = "4242424242424242") -> dict[str, Any]:
+    def buy(
+        self, product: str = "tokens_100", uid: str = "ann", number: str = "4242424242424242", **more: Any
+    ) -> dict[str, Any]:
         """Buy something on the web, and let the events arrive. Returns Stripe's session."""
-        checkout = self.start(product, uid)
+        checkout = self.start(product, uid, **more)
         session = self.cloud.stripe.pay(checkout["url"].rpartition("/")[2], number)
         self.tick()
         return {**session, "checkoutId": checkout["checkoutId"]}
+
+    def allow(self, minor: int, uid: str = "ann") -> dict[str, Any]:
+        """Set the cap of automatic packs."""
+        return set_pay_per_use(SetPayPerUse.model_validate({"monthMaxMinor": minor}), uid, self.cloud.deps)
+
+    def spend(self, left: int = 0, uid: str = "ann") -> None:
+        """Have a user spend all tokens but so many."""
+        deps = self.cloud.deps
+
+        def charged(wallet: Wallet | None) -> Account:
+            account = open_account(wallet, 0, deps.clock())
+            name = f"job-{account.wallet.entry_count}"
+            return charge(account, name, account.wallet.balance - left, deps.clock())
+
+        deps.store.open_wallet(uid, charged)
 
     def tick(self, **step: float) -> None:
         """Let time pass, and what is due happen."""

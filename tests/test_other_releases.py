@@ -79,7 +79,11 @@ def requests() -> dict[str, dict[str, Any]]:
 
 
 REFUSED = {"convert_points": "CONVERSION_LIMIT", "cancel_job": "JOB_NOT_CANCELLABLE"}
-REFUSED |= {"start_checkout": "PURCHASE_NOT_HERE", "open_billing_portal": "NOTHING_BOUGHT"}
+REFUSED |= {
+    "start_checkout": "PURCHASE_NOT_HERE",
+    "set_pay_per_use": "PURCHASE_NOT_HERE",
+    "open_billing_portal": "NOTHING_BOUGHT",
+}
 """What these documents refuse, whichever release has written them."""
 
 

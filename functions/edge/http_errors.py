@@ -31,6 +31,8 @@ CODES: dict[type[errors.EcolaneError], FunctionsErrorCode] = {
     refusals.UnknownProduct: FunctionsErrorCode.NOT_FOUND,
     refusals.AlreadySubscribed: FunctionsErrorCode.FAILED_PRECONDITION,
     refusals.NothingBought: FunctionsErrorCode.NOT_FOUND,
+    refusals.PaymentMethodNeeded: FunctionsErrorCode.FAILED_PRECONDITION,
+    refusals.SpendingLimit: FunctionsErrorCode.RESOURCE_EXHAUSTED,
     refusals.BillingUnavailable: FunctionsErrorCode.UNAVAILABLE,
     accounts.MonthlyLimit: FunctionsErrorCode.RESOURCE_EXHAUSTED,
     accounts.PlanRequired: FunctionsErrorCode.FAILED_PRECONDITION,

@@ -40,6 +40,10 @@ LISTED = {
 """What can be read and listed: its kind, and the fields that a list is narrowed by."""
 
 
+TEST_CARD, TEST_NUMBER = "pm_card_visa", "4242424242424242"
+"""Stripe's own test payment method, which can be attached to any customer: https://docs.stripe.com/testing."""
+
+
 class Kept(NamedTuple):
     """What an idempotency key is bound to, and how it was answered."""
 
@@ -64,6 +68,9 @@ class Api:
             ("POST", "/v1/checkout/sessions", lambda asked: engine.checkout.create(asked, self._origin)),
             ("POST", "/v1/checkout/sessions/{id}/expire", lambda _, each: engine.checkout.expire(each)),
             ("GET", "/v1/checkout/sessions/{id}/line_items", self._line_items),
+            ("GET", "/v1/customers/{id}/payment_methods", self._payment_methods),
+            ("POST", "/v1/payment_methods/{id}/attach", self._attach),
+            ("POST", "/v1/payment_intents", lambda asked: money.confirm(asked, engine.settle_seconds)),
             ("POST", "/v1/refunds", lambda asked: money.refund(asked, engine.settle_seconds)),
             ("POST", "/v1/disputes/{id}", lambda asked, each: money.answer_dispute(each, asked)),
             ("POST", "/v1/disputes/{id}/close", lambda _, each: money.close_dispute(each)),
@@ -173,6 +180,19 @@ class Api:
         for each in items:
             each["price"] = self._engine.objects.get(each["price"])
         return paged(items, asked, f"/v1/checkout/sessions/{session_id}/line_items")
+
+    def _payment_methods(self, asked: Object, customer: str) -> Object:
+        self._engine.objects.get(customer, "customer")
+        found = self._engine.objects.all("payment_method", customer=customer)
+        return paged(found, asked, f"/v1/customers/{customer}/payment_methods")
+
+    def _attach(self, asked: Object, method: str) -> Object:
+        if method != TEST_CARD:
+            raise no_such("PaymentMethod", method)
+        if "customer" not in asked:
+            raise missing("customer")
+        customer = self._engine.objects.get(asked["customer"], "customer")["id"]
+        return self._engine.money.method(TEST_NUMBER, customer)
 
     def _create_product(self, asked: Object) -> Object:
         if "name" not in asked:

@@ -69,6 +69,7 @@ class Checkout:
         about = asked.get(f"{'subscription' if mode == 'subscription' else 'payment_intent'}_data", {})
         fields = {"price": price["id"], "quantity": quantity, "session": session_id}
         fields |= {"payment_metadata": about.get("metadata", {})}
+        fields |= {"saves": about.get("setup_future_usage") == "off_session"}
         self._objects.put(
             new(self._ids.new("li_"), "item", now, amount_total=total, currency=price["currency"], **fields)
         )
@@ -107,7 +108,8 @@ class Checkout:
         customer = session["customer"]
         if customer is None:
             customer = self.customer({"email": session["customer_email"]})["id"]
-        method = self._money.method(method_number, customer)
+        saved = session["mode"] == "subscription" or item["saves"]
+        method = self._money.method(method_number, customer if saved else None)
         done: dict[str, Any] = {"status": "complete", "url": None, "customer": customer, "payment_status": "paid"}
         if session["mode"] == "subscription":
             if method["type"] != "card":

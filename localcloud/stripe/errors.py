@@ -36,5 +36,8 @@ def invalid(param: str, message: str) -> ApiError:
 
 def declined(decline_code: str) -> ApiError:
     """Return the 402 of a card whose bank says no."""
+    if decline_code == "authentication_required":
+        message = "Your card was declined. This transaction requires authentication."
+        return ApiError(402, message, kind="card_error", code=decline_code, decline_code=decline_code)
     message = "Your card was declined." if decline_code == "generic_decline" else "Your card has insufficient funds."
     return ApiError(402, message, kind="card_error", code="card_declined", decline_code=decline_code)

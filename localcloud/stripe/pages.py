@@ -13,6 +13,7 @@ OFFERED = {
     "4242424242424242": "Pay by card",
     "4000000000000002": "Pay by a card that is declined",
     "4000000000000341": "Pay by a card that fails at the next renewal",
+    "4000002760003184": "Pay by a card that wants you there each time",
     "4000000000000259": "Pay by card, and dispute it",
     "000123456789": "Pay by bank debit",
     "000111111116": "Pay by a bank debit that fails",

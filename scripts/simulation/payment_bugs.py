@@ -36,7 +36,21 @@ PLANTED: tuple[Bug | Mutation, ...] = (
 )
 
 
+_PACKS = "use_cases.payments.automatic_packs"
+
 PLANTED_IN_FUNCTIONS = (
+    Mutation(
+        "a pack whose reply was lost is asked for anew",
+        f"{_PACKS}:finish_pack",
+        places.call("automatic_pack"),
+        "stripe.pay_saved(intent_asked(pack, uid), deps.new_id())",
+    ),
+    Mutation(
+        "a pack that is under way counts for no limit",
+        "core.payments.automatic:intended",
+        places.condition("month_max_minor"),
+        "False",
+    ),
     Mutation("a store does not show the web's", "core.payments.billing:_missing", places.call("startswith"), "True"),
     Mutation(
         "a refund in part is one of all", "core.payments.stripe_objects:_reversal", places.keyword("minor"), "None"

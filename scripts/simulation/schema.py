@@ -27,13 +27,13 @@ SCHEMA: dict[str, dict[str, str]] = {
     "users/*/wallet/main": {
         "int": (
             "balance totalEarned totalSpent entryCount purchased owed points convertedPoints scans streakDays "
-            "rateMinute rateCount refreshFailures corrections"
+            "rateMinute rateCount refreshFailures corrections topUpBelow"
         ),
         "str": "plan bonusDay refreshedPeriod promptedDay",
         "str?": "planSeller",
         "map": "today",
         "list": "pushTokens recent achieved months",
-        "time?": "contactAt nextRefreshAt blockedAt planUntil closedAt",
+        "time?": "contactAt nextRefreshAt blockedAt planUntil closedAt topUpAt",
         "map?": "standing",
         "int?": "refreshShard",
         "time": "createdAt updatedAt",

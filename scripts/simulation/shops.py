@@ -1,7 +1,8 @@
 """Payments, simulated with the real functions: Stripe's and RevenueCat's stand-ins, users who buy, and everything that
 goes wrong between.
 
-A history has one or two users. They buy on the web and in a store, spend, are refunded, dispute, renew and cancel.
+A history has one or two users. They buy on the web and in a store, spend, let packs be bought by themselves, are
+refunded, dispute, renew and cancel.
 Events are lost, late, doubled or out of order, providers fail or show an old state, and functions die at any call that
 leaves the process. In the end everything works again for some days. Then the providers know what each payment is worth,
 which is compared with the ledgers.
@@ -10,7 +11,7 @@ which is compared with the ledgers.
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -28,6 +29,7 @@ CARDS = (
     *["4242424242424242"] * 4,
     "4000000000000002",
     "4000000000000341",
+    "4000002760003184",
     "4000000000007726",
     "4000000000005126",
     "4000000000000259",
@@ -35,6 +37,7 @@ CARDS = (
     "000123456789",
     "000111111116",
 )
+SAVED = ("4242424242424242", "4000000000000341", "4000002760003184")
 FAULTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("stripe", "webhook_lost", {}),
     ("stripe", "webhook_duplicated", {}),
@@ -67,19 +70,35 @@ class ShopHistory:
         self.shop = Shop(cloud=InProcessCloud(seed=seed))
         self.users = [f"user-{number}" for number in range(self.dice.randint(1, 2))]
         self.transferred = False
+        self.allowed = Counter[str]()
         self.done = Counter[str]()
         self.shop.visited(*self.users)
+        for uid in self.users:
+            if self.dice.random() < 0.5:  # half of them begin with a saved card, as it may be
+                self.shop.buy("tokens_100", uid, self.dice.choice(SAVED), saveCard=True)
+                self._allow_to(uid, self.dice.choice((300, 1_000)))
 
     def run(self) -> list[Violation]:
         """Let everything happen that can, then nothing bad for some days; return what was broken."""
         actions = (self._buy, self._buy, self._buy_in_store, self._take_back, self._dispute, self._change_plan)
-        also = (self._spend, self._sync, self._wait, self._wait, self._fault, self._fault, self._cron)
+        also = (
+            self._spend,
+            self._use_up,
+            self._use_up,
+            self._allow,
+            self._sync,
+            self._wait,
+            self._wait,
+            self._fault,
+            self._fault,
+            self._cron,
+        )
         for _ in range(STEPS):
             act = self.dice.choice((*actions, *also))
             self.done[act.__name__] += 1
             self._mortal(act)
         self._calm()
-        return [*self._worth_what_was_paid(), *self._balanced()]
+        return [*self._worth_what_was_paid(), *self._balanced(), *self._within_what_was_allowed()]
 
     def _mortal(self, act: Callable[[], object]) -> None:
         """Let something happen, in which the functions may die at any call."""
@@ -111,7 +130,8 @@ class ShopHistory:
         self.shop.sync(self.dice.choice(self.users))
 
     def _buy(self) -> None:
-        url = self.shop.start(self.dice.choice(list(SOLD)), self.dice.choice(self.users))["url"]
+        product, uid, saved = self.dice.choice(list(SOLD)), self.dice.choice(self.users), self.dice.random() < 0.5
+        url = self.shop.start(product, uid, saveCard=saved)["url"]
         self.shop.cloud.stripe.pay(url.rpartition("/")[2], self.dice.choice(CARDS))
         self.shop.tick()
 
@@ -157,11 +177,24 @@ class ShopHistory:
 
     def _spend(self) -> None:
         uid, deps = self.dice.choice(self.users), self.shop.cloud.deps
-        price, name = self.dice.randint(1, 120), f"job-{self.dice.random()}"
+        price, name = self.dice.randint(1, 200), f"job-{self.dice.random()}"
         deps.store.open_wallet(
             uid,
             lambda wallet: charge(Account(wallet), name, min(price, wallet.balance), deps.clock()) if wallet else 0,  # type: ignore[arg-type,return-value]
         )
+
+    def _use_up(self) -> None:
+        """Have a user spend everything, and a run find it."""
+        self.shop.spend(uid=self.dice.choice(self.users))
+        self.shop.later(minutes=15)
+
+    def _allow(self) -> None:
+        """Set a cap of automatic packs, for one pack a month or several; or turn them off."""
+        self._allow_to(self.dice.choice(self.users), self.dice.choice((0, 300, 500, 1_000)))
+
+    def _allow_to(self, uid: str, minor: int) -> None:
+        self.allowed[uid] = max(self.allowed[uid], minor)
+        self.shop.allow(minor, uid)
 
     def _fault(self) -> None:
         service, kind, more = self.dice.choice(FAULTS)
@@ -216,6 +249,25 @@ class ShopHistory:
                 if not each["refunded_at"] and not each["sandbox"]:
                     worth[str(each["uid"])] += SOLD[str(each["product"])]["tokens"]
         return worth
+
+    def _within_what_was_allowed(self) -> Iterable[Violation]:
+        """No pack is paid twice, nor one more than the highest cap that a user has set; and none is left half way."""
+        packs, spent = Counter[str](), Counter[tuple[str, str]]()
+        for intent in self.shop.client.payment_intents.list({"limit": 100}).data:
+            if intent.status == "succeeded" and "pack" in intent.metadata:
+                packs[intent.metadata["pack"]] += 1
+                month = f"{datetime.fromtimestamp(intent.created, UTC):%Y-%m}"
+                spent[intent.metadata["uid"], month] += intent.amount
+        for key, times in packs.items():
+            if times > 1:
+                yield Violation("double_charges", f"the pack {key} was paid {times} times")
+        for (uid, month), minor in spent.items():
+            if minor > self.allowed[uid]:
+                yield Violation("over_limit", f"{uid} has paid {minor} in {month}, and allowed {self.allowed[uid]}")
+        for uid in self.users:
+            pack = (self.shop.payer(uid).get("payPerUse") or {}).get("pending")
+            if pack and self.shop.cloud.clock() - pack["at"] > timedelta(days=2):
+                yield Violation("stuck_packs", f"{uid}: the pack {pack['key']} has not come to an end")
 
     def _balanced(self) -> Iterable[Violation]:
         """Each wallet is the sum of its ledger, and the payments of what they have given."""

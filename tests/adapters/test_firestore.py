@@ -436,6 +436,7 @@ QUERIES: dict[str, Callable[[OperatorStore], object]] = {
     "count_bulk": lambda store: store.count_bulk(bulk()),
     "queued_of_bulk": lambda store: store.queued_of_bulk(bulk()),
     "due_billing": lambda store: store.due_billing(NOW, 5),
+    "due_top_ups": lambda store: store.due_top_ups(NOW, 5),
     "due_checkouts": lambda store: store.due_checkouts(NOW, 5),
     "payments_between, met": lambda store: store.payments_between("metAt", NOW, NOW, 5),
     "payments_between, taken back": lambda store: store.payments_between("reversedAt", NOW, NOW, 5),

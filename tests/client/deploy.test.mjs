@@ -15,7 +15,7 @@ const text = (name) => readFileSync(join(ROOT, name), "utf8");
 const functions = JSON.parse(text("firebase.json")).functions[0];
 
 const SHOP = [
-  "get_billing", "start_checkout", "open_billing_portal", "sync_purchases", "stripe_webhook", "revenuecat_webhook",
+  "get_billing", "start_checkout", "set_pay_per_use", "open_billing_portal", "sync_purchases", "stripe_webhook", "revenuecat_webhook",
   "reconcile_billing",
 ];
 const settings = () => cli("functions/env").parseStrict(text(".env.example"));

@@ -176,6 +176,7 @@ def trade(wire: Wire, shop: Shop, call: Callable[..., Any]) -> None:
     """Use every function of the shop that an app or a seller calls."""
     call("start_checkout", requestId="checkout-1", product="tokens_100")
     call("open_billing_portal")
+    call("set_pay_per_use", monthMaxMinor=1_000)
     call("sync_purchases")
     call("sync_purchases", checkoutId=shop.start(uid="ann")["checkoutId"])
     hook(wire, "stripe_webhook", "Stripe-Signature", {"type": "invoice.paid", "data": {"object": {"id": "in_1"}}})

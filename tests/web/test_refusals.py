@@ -79,6 +79,8 @@ SHOP = (
     Refused(refusals.UnknownProduct(SAID, product="old"), "This is not sold any more. Reload the page."),
     Refused(refusals.AlreadySubscribed(SAID, plan="pro", seller="stripe"), "You pay for the plan pro already."),
     Refused(refusals.NothingBought(SAID), "You have no plan that could be managed."),
+    Refused(refusals.PaymentMethodNeeded(SAID), "Buy a pack first, and save your card with it."),
+    Refused(refusals.SpendingLimit(SAID, **MIDNIGHT), "Your own limit for this month is reached."),
     Refused(refusals.BillingUnavailable(SAID, retryAfter=30), "What was paid is never lost; try again in 30 seconds."),
 )
 UPGRADE = (Refused(errors.JobNotUpgradable(SAID, status="processing"), "No need to pay more: the photo is being"),)

@@ -34,18 +34,34 @@ def test_a_pack_is_bought_in_the_browser(shop: Page) -> None:
     expect(shop.get_by_role("listitem").filter(has_text="Tokens bought")).to_contain_text("+100")
 
 
-def test_what_photos_have_cost_stands_beside_what_they_would_have(opened: Opened, shop: Page, tmp_path: Path) -> None:
+def test_what_photos_have_cost_stands_beside_what_they_would_have(
+    opened: Opened, cloud: LocalCloud, tmp_path: Path
+) -> None:
     """By month: in money, in the other lane, and with the cheapest plan."""
-    expect(shop.get_by_text("A photo costs 5 tokens ($0.20) at once, and 1 token ($0.04) for later.")).to_be_visible()
-    file = tmp_path / "bottle.jpg"
+    open_shop(cloud)
+    cloud.clock.advance(timedelta(seconds=31))
+    page, file = opened.start(), tmp_path / "bottle.jpg"
     file.write_bytes(photo(64))
-    shop.keyboard.press("Escape")
-    shop.get_by_role("radio", name="Later").check()
-    shop.set_input_files("#file", file)
-    shop.get_by_role("button", name="9 tokens").click()
-    shop.get_by_text("What it has cost").click()
-    row = shop.get_by_role("row").filter(has_text=re.compile(r"\d{4}-\d\d"))
+    page.get_by_role("radio", name="Later").check()
+    page.set_input_files("#file", file)
+    page.get_by_role("button", name="9 tokens").click()
+    expect(page.get_by_text("A photo costs 5 tokens ($0.20) at once, and 1 token ($0.04) for later.")).to_be_visible()
+    page.get_by_text("What it has cost").click()
+    row = page.get_by_role("row").filter(has_text=re.compile(r"\d{4}-\d\d"))
     expect(row).to_contain_text("$0.04$0.20$0.04Plus, $4.99")
+
+
+def test_packs_are_bought_by_themselves_up_to_a_limit(opened: Opened, shop: Page) -> None:
+    """Once a card is saved with a pack; the page says what was spent, and turns it off again."""
+    shop.get_by_label("Save my card").check()
+    shop.get_by_role("button", name="Buy 25 tokens for $1.99").click()
+    shop.get_by_role("button", name="Pay by card", exact=True).click()
+    expect(shop.get_by_text("Thank you.")).to_be_visible()
+    shop.get_by_label("At most a month").fill("10")
+    shop.get_by_role("button", name="Buy by itself").click()
+    expect(shop.get_by_text("$0.00 of $10.00 spent this month.")).to_be_visible()
+    shop.get_by_role("button", name="Turn off").click()
+    expect(shop.get_by_role("button", name="Buy by itself")).to_be_visible()
     assert opened.problems == []
 
 

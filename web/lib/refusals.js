@@ -29,6 +29,8 @@ const TEXTS = {
   UNKNOWN_PRODUCT: () => "This is not sold any more. Reload the page.",
   ALREADY_SUBSCRIBED: ({ plan }) => `You pay for the plan ${plan} already. Change it where you bought it.`,
   NOTHING_BOUGHT: () => "You have no plan that could be managed.",
+  PAYMENT_METHOD_NEEDED: () => "Buy a pack first, and save your card with it.",
+  SPENDING_LIMIT: ({ resetsAt }) => `Your own limit for this month is reached. Raise it, or wait until ${localTime(resetsAt)}.`,
   BILLING_UNAVAILABLE: ({ retryAfter }) =>
     `The payment service did not answer. What was paid is never lost; try again in ${retryAfter ?? 30} seconds.`,
   INSUFFICIENT_TOKENS: ({ price, balance }) =>

@@ -37,11 +37,45 @@ function Months({ months, currency }) {
   `;
 }
 
+const STOPPED = {
+  authentication_required: "your bank wants you to confirm each payment",
+  no_payment_method: "no card is saved",
+  payment_method_gone: "your card is not saved any more",
+};
+
+/** Packs that are bought when tokens run out: up to the user's own limit, which is typed in whole units of money. */
+function PayPerUse({ allowed, busy, allow }) {
+  const { tokens, minor, currency, monthMaxMinor, spentMinor, mostMinor, stopped } = allowed;
+  const money = (amount) => price({ minor: amount, currency });
+  const unit = 10 ** new Intl.NumberFormat(undefined, { style: "currency", currency }).resolvedOptions().maximumFractionDigits;
+  const set = (event) => {
+    event.preventDefault();
+    allow(Math.round(Number(new FormData(event.target).get("most")) * unit));
+  };
+  if (mostMinor === 0 && monthMaxMinor === 0) return null;
+  return html`
+    <form onSubmit=${set}>
+      <h3>When tokens run out</h3>
+      ${stopped && html`<p class="bad" role="alert">Nothing is bought by itself any more: ${STOPPED[stopped] ?? "your card was declined"}. Buy a pack with another card, then turn it on again.</p>`}
+      ${monthMaxMinor > 0
+        ? html`<p>${money(spentMinor)} of ${money(monthMaxMinor)} spent this month.</p>
+            <button class="button small" type="button" disabled=${busy} onClick=${() => allow(0)}>Turn off</button>`
+        : html`<p class="quiet">${plural(tokens, "token")} for ${money(minor)} can be bought by themselves, with your saved card and up to your own limit.</p>`}
+      ${(monthMaxMinor === 0 || stopped) && html`
+        <p class="bar">
+          <label>At most a month <input name="most" type="number" required min=${minor / unit} max=${mostMinor / unit} step=${1 / unit} /></label>
+          <button class="button small" disabled=${busy}>Buy by itself</button>
+        </p>`}
+    </form>
+  `;
+}
+
 /** Nothing where nothing is sold. `bought` changes when a purchase is credited. */
 export function Shop({ cloud, bought }) {
   const [billing, setBilling] = useState(null);
   const [said, setSaid] = useState({});
   const [busy, setBusy] = useState(false);
+  const [saveCard, setSaveCard] = useState(false);
   const keys = useRef({});
   const look = () => cloud.call("get_billing").then(setBilling, () => {}); // what was shown stays
   useEffect(() => {
@@ -78,14 +112,25 @@ export function Shop({ cloud, bought }) {
         return location.assign(url);
       },
       (refusal) => {
-        if (!refusal.mayRepeat && data) delete keys.current[data.product]; // a new purchase has a new key
+        if (!refusal.mayRepeat && data) delete keys.current[`${data.product} ${data.saveCard}`]; // a new purchase has a new key
         setSaid({ bad: refusal.message });
       },
     ).finally(() => setBusy(false));
   };
   const buy = (product) => {
-    keys.current[product] ??= crypto.randomUUID();
-    open("start_checkout", { requestId: keys.current[product], product });
+    const key = `${product} ${saveCard}`;
+    keys.current[key] ??= crypto.randomUUID();
+    open("start_checkout", { requestId: keys.current[key], product, saveCard });
+  };
+  const allow = (monthMaxMinor) => {
+    setBusy(true);
+    cloud.call("set_pay_per_use", { monthMaxMinor }).then(
+      () => setSaid({}),
+      (refusal) => setSaid({ bad: refusal.message }),
+    ).finally(() => {
+      setBusy(false);
+      look();
+    });
   };
   const { photo, months } = billing;
   return html`
@@ -107,6 +152,8 @@ export function Shop({ cloud, bought }) {
               <button class="button small" disabled=${busy} onClick=${() => buy(each.name)} aria-label=${`Buy ${each.plan ? planName(each.plan) : plural(each.tokens, "token")} for ${price(each)}`}>${price(each)}</button>
             </li>`)}
         </ul>
+        <p><label><input type="checkbox" checked=${saveCard} onChange=${({ target }) => setSaveCard(target.checked)} /> Save my card, so that tokens can be bought by themselves</label></p>
+        <${PayPerUse} allowed=${billing.payPerUse} busy=${busy} allow=${allow} />
         <p class="quiet">A photo costs ${cost(photo.instant, photo)} at once, and ${cost(photo.batch, photo)} for later.</p>`}
       ${photo.currency && months.length > 0 && html`<${Months} months=${months} currency=${photo.currency} />`}
     </section>

@@ -8,7 +8,7 @@ from functions.adapters.firestore.query import Collection
 from functions.adapters.firestore.reading import Found, all_sound, sound, sound_fields
 from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.values import Snapshot
-from functions.adapters.firestore.wallet import WalletDocuments, open_or_none
+from functions.adapters.firestore.wallet import WalletDocuments, as_wallet, in_use, open_or_none
 from functions.adapters.firestore.wire import SUM_SECONDS
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_update, run_transaction
 from functions.core.payments.billing import Billing, Books
@@ -98,6 +98,23 @@ class PaymentDocuments(WalletDocuments):
                 transaction.set(self._payments.document(name), fields)
         for payer, account in after.accounts.items():
             self._write_account(transaction, payer, account)
+
+    def due_top_ups(self, now: datetime, limit: int) -> list[str]:
+        """Read whose automatic pack is due. A read each, one if there are none."""
+        query = self._client.collection_group("wallet").where("topUpAt", "<=", now).order_by("topUpAt").limit(limit)
+        return [snapshot.path.split("/")[1] for snapshot in query.stream()]
+
+    def put_off_top_up(self, uid: str, at: datetime | None, below: int | None = None) -> None:
+        """Say when a user's automatic pack is due, and below which balance if that changes; None for when the balance
+        is low the next time, which changes nothing if it is low by now. A read and a write. Raises AccountDeleted."""
+        fields = {"topUpAt": at} if below is None else {"topUpAt": at, "topUpBelow": below}
+
+        def body(transaction: Transaction) -> None:
+            wallet = in_use(as_wallet(self._client.get(self._wallet_ref(uid), transaction)))
+            if wallet and (at or wallet.balance >= (wallet.top_up_below if below is None else below)):
+                transaction.update(self._wallet_ref(uid), fields)
+
+        run_transaction(self._client.transaction(), body)
 
     def open_checkout(self, wanted: Checkout) -> Checkout:
         """Store a checkout, or return the one that is there. A write; a read more if it was there."""

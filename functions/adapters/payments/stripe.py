@@ -29,6 +29,12 @@ _READ = {
 }
 """Where an object is read, by the beginning of its id."""
 
+CODE_CHARACTERS_MAX = 64
+
+
+class DeclinedError(Exception):
+    """A payment by a saved method is refused, by Stripe's code: `card_declined`, `authentication_required`, ..."""
+
 
 class BoundedHttp(stripe.HTTPClient):
     """Sends what the client asks for by the house's HTTP, which keeps to allowances."""
@@ -130,6 +136,32 @@ class Stripe:
                 message = "What is sold, or how, has changed since. Use a new requestId."
                 raise KeyReused(message, field="requestId") from error
             return session
+
+    def saved_method(self, customer: str) -> str | None:
+        """Return the payment method that a customer has saved last, None for none. Raises BillingUnavailable."""
+        with translated():
+            found = self._v1.customers.payment_methods.list(customer, {"limit": 1}).to_dict()["data"]
+        return str(found[0]["id"]) if found else None
+
+    def pay_saved(self, asked: Mapping[str, Any], key: str) -> dict[str, Any]:
+        """Return the payment by a saved method, the same for the same key. Raises DeclinedError if the bank says no;
+        BillingUnavailable."""
+        with translated():
+            try:
+                intent: dict[str, Any] = self._v1.payment_intents.create(asked, {"idempotency_key": key}).to_dict()
+            except stripe.CardError as error:
+                raise DeclinedError(str(error.code)[:CODE_CHARACTERS_MAX]) from None
+            except stripe.InvalidRequestError as error:
+                if error.code != "resource_missing":
+                    raise
+                raise DeclinedError("payment_method_gone") from None
+        return intent
+
+    def automatic_pack(self, customer: str, key: str) -> dict[str, Any] | None:
+        """Read the payment that a customer's pack was asked for under this key, None if it never was. Raises
+        BillingUnavailable."""
+        found = self._listed(self._v1.payment_intents, {"customer": customer})
+        return next((each for each in found if each["metadata"].get("pack") == key), None)
 
     def open_portal(self, customer: str, return_url: str) -> str:
         """Return the address of the page on which a customer manages what they pay for. Raises BillingUnavailable."""

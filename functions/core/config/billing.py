@@ -53,6 +53,27 @@ _PLANS = (
 )
 
 
+class PayPerUseRules(Record):
+    """Automatic packs: what a token costs in them (`minor`), what a pack costs, and the highest cap of a month that a
+    user may set."""
+
+    minor: Annotated[int, Field(ge=1, le=1_000)] = 5
+    minimum_minor: Annotated[int, Field(ge=50, le=100_000)] = 200
+    monthly_max_minor: Annotated[int, Field(ge=0, le=1_000_000)] = 5_000
+    currency: Annotated[str, Form("[a-z]{3}", "must be a currency's three small letters")] = "usd"
+
+    @model_validator(mode="after")
+    def _brings_something(self) -> "PayPerUseRules":
+        if self.minor > self.minimum_minor:
+            raise ValueError("a pack of minimumMinor must bring at least one token at minor")
+        return self
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of a pack."""
+        return self.minimum_minor // self.minor
+
+
 class BillingRules(Record):
     """What is sold, and where: nowhere, unless `sell_on` names it. What was paid is credited in any case. Stripe sends
     buyers back to the page `return_url`.
@@ -69,6 +90,7 @@ class BillingRules(Record):
         *(Product(name=name, tokens=tokens, plan=plan, minor=minor) for name, tokens, plan, minor in _PLANS),
     )
     sandbox_uids: Annotated[tuple[Uid, ...], Field(max_length=20)] = ()
+    pay_per_use: PayPerUseRules = PayPerUseRules()
     sandbox_tokens_max: Annotated[int, Field(ge=0, le=10_000)] = 500
 
     @model_validator(mode="after")

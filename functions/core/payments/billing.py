@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import AwareDatetime, Field
 
 from functions.core.config.runtime import RuntimeConfig
+from functions.core.payments.automatic import PayPerUse
 from functions.core.payments.looks import Look
 from functions.core.payments.payments import ABSENT_FOR, Payment, credited
 from functions.core.payments.sales import DISPUTES
@@ -49,6 +50,7 @@ class Billing(Kept):
     look_at: AwareDatetime | None = None
     bought_at: AwareDatetime | None = None
     sandbox_tokens: Count = 0
+    pay_per_use: PayPerUse | None = None
 
     def held(self, grace_days: int, now: datetime) -> PlanHeld:
         """Return the plan that is paid for."""

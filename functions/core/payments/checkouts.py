@@ -83,9 +83,11 @@ def require_same_checkout(stored: Checkout, wanted: Checkout, now: datetime) -> 
         raise KeyReused("This checkout is over. Use a new requestId.", field="requestId")
 
 
-def session_asked(checkout: Checkout, product: Product, customer: str | None, return_url: str) -> dict[str, Any]:
+def session_asked(
+    checkout: Checkout, product: Product, customer: str | None, return_url: str, *, save_card: bool = False
+) -> dict[str, Any]:
     """Return what Stripe is asked for: a page that sells the product. What is paid carries who gets what: Stripe keeps
-    that, and nobody but us can write it."""
+    that, and nobody but us can write it. A pack's card can be saved for automatic packs; a plan's always is."""
     about = {"uid": checkout.uid, "product": checkout.product, "tokens": str(checkout.tokens)}
     mode = "payment" if product.plan is None else "subscription"
     joint = "&" if "?" in return_url else "?"
@@ -97,6 +99,8 @@ def session_asked(checkout: Checkout, product: Product, customer: str | None, re
         "expires_at": int((checkout.created_at + SESSION_LIFETIME).timestamp()),
         ("payment_intent_data" if mode == "payment" else "subscription_data"): {"metadata": about},
     }
+    if save_card and mode == "payment":
+        asked["payment_intent_data"]["setup_future_usage"] = "off_session"
     return {**asked, "customer": customer} if customer else asked
 
 

@@ -27,6 +27,19 @@ class NothingBought(EcolaneError):
     reason = "NOTHING_BOUGHT"
 
 
+class PaymentMethodNeeded(EcolaneError):
+    """Nothing can be bought by itself: no payment method of the user is saved at Stripe."""
+
+    reason = "PAYMENT_METHOD_NEEDED"
+
+
+class SpendingLimit(EcolaneError):
+    """The user's own cap of automatic packs leaves no room for another one this month. Details: `monthMaxMinor`,
+    `spentMinor`, `currency`, and `resetsAt`, ISO 8601 in UTC."""
+
+    reason = "SPENDING_LIMIT"
+
+
 class BillingUnavailable(EcolaneError):
     """The payment provider gave no usable answer. Nothing is lost: what was paid is credited. Detail: `retryAfter`, in
     seconds."""

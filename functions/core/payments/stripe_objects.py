@@ -75,6 +75,12 @@ def pack_payment(intent: Object, reversals: Iterable[Object]) -> Payment | None:
     )
 
 
+def saved_for(intent: Object) -> str | None:
+    """Return the customer whose card was saved with this payment of a pack."""
+    customer = intent.get("customer")
+    return customer if intent.get("setup_future_usage") == "off_session" and isinstance(customer, str) else None
+
+
 def period_payment(invoice: Object, reversals: Iterable[Object], rules: BillingRules) -> Payment | None:
     """Return the payment of a subscription's period. All invoices of one period are one payment: a second one, as for a
     change within it, brings nothing more. An invoice that is not paid brings nothing, nor does the part of a period

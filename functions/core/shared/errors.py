@@ -11,6 +11,8 @@
     ├── UnknownProduct        look again at what is sold
     ├── AlreadySubscribed     change the plan where it was bought
     ├── NothingBought         there is nothing to manage: offer what is sold
+    ├── PaymentMethodNeeded   let the user buy a pack and save the card
+    ├── SpendingLimit         offer a higher cap, or come back at `resetsAt`
     ├── BillingUnavailable    call again after `retryAfter` seconds, with the same requestId
     ├── AccountDeleted        the user has deleted this account: sign out
     ├── InsufficientTokens    earn or wait; `balance` and `price` say how many are missing

@@ -86,6 +86,7 @@ class Account:
             points=wallet.points + points,
             months=months,
             standing=scored(wallet.standing, points, now) if wallet.standing and points else wallet.standing,
+            top_up_at=(wallet.top_up_at or now) if entry.balance_after < wallet.top_up_below else None,
             recent=(entry, *wallet.recent)[:RECENT_ENTRIES_MAX],
             updated_at=now,
         )

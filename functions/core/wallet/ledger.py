@@ -117,8 +117,9 @@ class Wallet(Kept):
     leaderboard shows of a user who takes part. Plan and push tokens save a charge a read; `core.refresh.refresh`
     explains `refresh` and `contact_at`. `plan_seller` sold the plan, which ends at `plan_until` if nothing more is
     paid; it is None for one that an operator has set, for good or until then. `months`: what was used, the newest
-    first. `prompted_day`: when a refusal last named the plan that would help. `blocked_at`: since when an operator
-    takes no photos from the user. `closed_at`: since when the account is deleted, see `core.privacy.deletion`.
+    first. `prompted_day`: when a refusal last named the plan that would help. `top_up_at`: when to buy an automatic
+    pack, due while the balance is below `top_up_below`. `blocked_at`: since when an operator takes no photos from the
+    user. `closed_at`: since when the account is deleted, see `core.privacy.deletion`.
     """
 
     balance: Count
@@ -147,6 +148,8 @@ class Wallet(Kept):
     contact_at: AwareDatetime | None = None
     next_refresh_at: AwareDatetime | None = None
     refresh_shard: int | None = None
+    top_up_below: Count = 0
+    top_up_at: AwareDatetime | None = None
     refreshed_period: Day | Literal[""] = ""
     blocked_at: AwareDatetime | None = None
     closed_at: AwareDatetime | None = None

@@ -2,6 +2,7 @@
 
     events     that our webhook did not take, and those of the last hour once more
     checkouts  whose page may have been paid, each run while it is open
+    packs      of users who pay per use and whose tokens have run out
     payers     once a day, and when a period or a plan ends
     sales      of each day once it is over: counted, and held against the ledgers
 
@@ -20,9 +21,11 @@ from functions.adapters.breaker import Breaker
 from functions.core.payments.checkouts import looked_at
 from functions.core.payments.hints import hint_of
 from functions.core.payments.payments import Provider
-from functions.core.payments.refusals import BillingUnavailable
+from functions.core.payments.refusals import BillingUnavailable, SpendingLimit
 from functions.core.shared.time_limits import RUN_TIME
+from functions.core.shared.utc_days import next_month
 from functions.core.wallet.refusals import AccountDeleted
+from functions.use_cases.payments.automatic_packs import buy_pack, drop_pack, finish_pack
 from functions.use_cases.payments.reconciler import reconcile_stores
 from functions.use_cases.payments.sales import review_sales
 from functions.use_cases.payments.stripe_looks import end_plans, reconcile_object, reconcile_plans
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
     from functions.core.payments.checkouts import Checkout
     from functions.wiring import Deps
 
-LOOKED_AT = ("lists", "events", "pages", "payers")
+LOOKED_AT = ("lists", "events", "pages", "packs", "payers")
 
 PAGE = 100
 """Checkouts, and payers, read at a time. More wait for the next run, which begins where this one has ended."""
@@ -52,12 +55,14 @@ AGAIN = timedelta(hours=1)
 
 
 def reconcile_billing(deps: Deps) -> dict[str, int]:
-    """Run once. Returns counts of what was looked at: `events`, checkout `pages`, `payers`, `lists` of events, `sales`;
-    of those that `failed`, and of documents that are `damaged`. Raises RuntimeError if everything failed."""
+    """Run once. Returns counts of what was looked at: `events`, checkout `pages`, automatic `packs`, `payers`, `lists`
+    of events, `sales`; of those that `failed`, and of documents that are `damaged`. Raises RuntimeError if everything
+    failed."""
     run = _Run(deps)
     if deps.stripe is not None:
         run.take("lists", partial(run.take_events, deps.stripe), "events")
         run.take_checkouts(deps.stripe)
+        run.take_packs(deps.stripe)
     run.take_payers()
     run.take("sales", partial(review_sales, deps), "sales")
     counts = run.counts
@@ -100,6 +105,20 @@ class _Run:
         look_at = looked_at(checkout, session, self._deps.clock())
         self._deps.store.change_checkout(checkout.checkout_id, {"lookAt": look_at})
 
+    def take_packs(self, stripe: Stripe) -> None:
+        """Buy the automatic packs that are due."""
+        for uid in self._deps.store.due_top_ups(self._deps.clock(), PAGE):
+            self.take("packs", partial(self._buy_pack, uid, stripe), uid)
+
+    def _buy_pack(self, uid: str, stripe: Stripe) -> None:
+        try:
+            buy_pack(uid, stripe, self._deps)
+        except SpendingLimit:
+            self._deps.store.put_off_top_up(uid, next_month(self._deps.clock()))
+        except BillingUnavailable:
+            self._deps.store.put_off_top_up(uid, self._deps.clock() + AGAIN)
+            raise
+
     def take_payers(self) -> None:
         """Look at payers who are due."""
         due = self._deps.store.due_billing(self._deps.clock(), PAGE)
@@ -114,6 +133,9 @@ class _Run:
         if known.customer is not None and deps.stripe is not None:
             if self._has_left(stored.uid):
                 end_plans(stored, deps.stripe)
+                drop_pack(stored, deps.stripe, deps)
+            else:
+                finish_pack(stored.uid, deps.stripe, deps, stored)
             reconcile_plans(stored, deps.stripe, deps)
             first = None
         if Provider.REVENUECAT in known.shown and deps.revenuecat is not None:

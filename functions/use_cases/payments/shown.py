@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from functions.core.config.plans import Plan
+from functions.core.payments.automatic import PayPerUse
 from functions.core.payments.comparison import months, photo_costs
 from functions.core.payments.subscriptions import Status
 from functions.core.shared.lanes import Lane
@@ -36,9 +37,18 @@ def shown_billing(billing: Billing, wallet: Wallet | None, deps: Deps) -> dict[s
         "sellOn": list(runtime.billing.sell_on),
         "photoTokens": _photo_tokens(runtime),
         "photo": photo_costs(str(shown["plan"]), runtime),
+        "payPerUse": shown_pay_per_use(billing, deps),
         "months": months(wallet, runtime) if wallet else [],
         "products": [_shown(each, runtime) for each in runtime.billing.products],
     }
+
+
+def shown_pay_per_use(billing: Billing, deps: Deps) -> dict[str, Any]:
+    """Return what an automatic pack is, what the user has allowed, and why nothing is bought any more."""
+    rules, state = deps.runtime().billing.pay_per_use, billing.pay_per_use or PayPerUse()
+    pack = {"minor": rules.minimum_minor, "currency": rules.currency, "tokens": rules.tokens}
+    used = {"spentMinor": state.spent_in(deps.clock()), "stopped": state.stopped}
+    return {**pack, "mostMinor": rules.monthly_max_minor, "monthMaxMinor": state.month_max_minor, **used}
 
 
 def _photo_tokens(runtime: RuntimeConfig) -> dict[str, int]:

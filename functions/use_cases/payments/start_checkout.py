@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 
 class StartCheckout(Request):
-    """What to buy. The same `requestId` opens the same page."""
+    """What to buy, and whether the card is saved for automatic packs. The same `requestId` opens the same page."""
 
     request_id: RequestId
     product: ProductName
+    save_card: bool = False
 
 
 def start_checkout(request: StartCheckout, uid: str, deps: Deps) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def start_checkout(request: StartCheckout, uid: str, deps: Deps) -> dict[str, An
     wanted = checkout_for(uid, request.request_id, product, now)
     checkout = deps.store.open_checkout(wanted)
     require_same_checkout(checkout, wanted, now)
-    asked = session_asked(checkout, product, billing.customer, rules.return_url)
+    asked = session_asked(checkout, product, billing.customer, rules.return_url, save_card=request.save_card)
     session = deps.stripe.open_checkout(asked, checkout.checkout_id)
     if checkout.session is None:
         deps.store.change_checkout(checkout.checkout_id, {"session": session["id"]})

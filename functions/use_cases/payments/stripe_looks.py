@@ -18,6 +18,7 @@ from functions.core.payments.stripe_objects import (
     pack_payment,
     payer_of,
     period_payment,
+    saved_for,
     subscription_key,
     subscription_named,
     subscription_of,
@@ -57,7 +58,7 @@ def reconcile_object(object_id: str, stripe: Stripe, deps: Deps) -> bool:
     if uid is None:
         return False
     if bought["object"] == "payment_intent":
-        reconcile(uid, lambda _: _pack_look(uid, bought, reversals, deps), deps)
+        reconcile(uid, lambda stored: pack_look(stored, bought, reversals, deps), deps)
         return True
     name = subscription_named(bought) if bought["object"] == "invoice" else str(bought["id"])
     if name is None:
@@ -121,11 +122,14 @@ def _there(name: str, stripe: Stripe) -> Object:
     return found
 
 
-def _pack_look(uid: str, intent: Object, reversals: Sequence[Object], deps: Deps) -> Look:
+def pack_look(stored: StoredBilling, intent: Object, reversals: Sequence[Object], deps: Deps) -> Look:
+    """Return what a payment of a pack shows. Its customer is the payer's if none is known yet: plans are looked at by
+    that one."""
     unread: list[str] = []
     payment = _understood(partial(pack_payment, intent, reversals), unread)
     shown = (payment,) if payment else ()
-    return Look(Provider.STRIPE, uid, deps.clock(), shown, unread=tuple(unread))
+    customer = stored.billing.customer or saved_for(intent)
+    return Look(Provider.STRIPE, stored.uid, deps.clock(), shown, customer=customer, unread=tuple(unread))
 
 
 def _plan_look(

@@ -59,6 +59,56 @@ def test_a_bank_debit_is_known_later(world: Any, number: str, ends: str) -> None
     assert paid == ("paid" if ends == "succeeded" else "unpaid")
 
 
+def saved(world: Any, number: str = "4242424242424242", **pay: Any) -> dict[str, Any]:
+    """Buy a pack and save the card; return what asks for a payment by it."""
+    data = {"payment_intent_data": {"setup_future_usage": "off_session"}}
+    session = world.standin.pay(world.session(**data).id, number)
+    (method,) = world.client.v1.customers.payment_methods.list(session["customer"]).data
+    customer = {"customer": session["customer"], "payment_method": method.id}
+    return {"amount": 200, "currency": "usd", "confirm": True, "off_session": True, **customer, **pay}
+
+
+def test_a_saved_card_pays_with_nobody_there(world: Any) -> None:
+    """It is the customer's from then on, and an idempotency key pays once."""
+    asked, once = saved(world, metadata={"pack": "p1"}), {"idempotency_key": "p1"}
+    first, second = (world.client.v1.payment_intents.create(asked, once) for _ in range(2))
+    assert (first.status, first.amount_received, first.metadata["pack"], second.id) == (
+        "succeeded",
+        200,
+        "p1",
+        first.id,
+    )
+    session = world.standin.pay(world.session().id)
+    assert world.client.v1.customers.payment_methods.list(session["customer"]).data == []
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [("4000000000000341", "card_declined"), ("4000002760003184", "authentication_required")]
+)
+def test_a_bank_may_refuse_what_nobody_is_there_for(world: Any, number: str, code: str) -> None:
+    """The error says why, under the same key too; the intent is there, unpaid."""
+    asked = saved(world, number)
+    for _ in range(2):
+        with pytest.raises(stripe.CardError) as refused:
+            world.client.v1.payment_intents.create(asked, {"idempotency_key": "p1"})
+        assert refused.value.code == code
+    unpaid = world.client.v1.payment_intents.list({"customer": asked["customer"], "limit": 1}).data[0]
+    assert (unpaid.status, unpaid.last_payment_error.code) == ("requires_payment_method", code)
+
+
+def test_what_cannot_be_paid_by_a_saved_card_is_refused(world: Any) -> None:
+    """A payment with somebody there, another customer's card, one that nobody has."""
+    asked, stranger = saved(world), world.client.v1.customers.create({}).id
+    for wrong in ({"off_session": False}, {"customer": stranger}, {"payment_method": "pm_none"}):
+        with pytest.raises(stripe.InvalidRequestError):
+            world.client.v1.payment_intents.create({**asked, **wrong})
+    attach = world.client.v1.payment_methods.attach
+    assert attach("pm_card_visa", {"customer": stranger}).customer == stranger
+    for method, params in (("pm_other", {"customer": stranger}), ("pm_card_visa", {})):
+        with pytest.raises(stripe.InvalidRequestError):
+            attach(method, params)
+
+
 def test_a_session_that_nobody_pays_expires(world: Any) -> None:
     """After a day; or at once if that is asked for."""
     left, closed = world.session(), world.session()

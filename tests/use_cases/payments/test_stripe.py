@@ -158,9 +158,9 @@ def test_a_plan_goes_on_without_any_event() -> None:
     shop.cloud.firestore.bill.reset()
     assert shop.later()["payers"] == 1
     totals = shop.cloud.firestore.bill.reset()["totals"]
-    # A read for when the cron last ran, one for no checkouts, and two for the payer, who may have left; the config is
-    # three, the day's sales seven. A write is the run's own record, one the sales.
-    assert (totals["reads"], totals["writes"]) == (14, 3)
+    # A read for when the cron last ran, one each for no checkouts and no automatic packs, and two for the payer, who
+    # may have left; the config is three, the day's sales seven. A write is the run's own record, one the sales.
+    assert (totals["reads"], totals["writes"]) == (15, 3)
     for _ in range(29):
         shop.later(days=1)
     assert shop.bought() == [("period", 100), ("period", 100)]
