@@ -107,13 +107,13 @@ def _show(
 
 
 def _doubtful(deps: OperatorDeps, days: int) -> list[dict[str, Any]]:
-    """Return the legs of calls that two providers were asked about which may have been billed, and are booked at their
-    most: to compare with the providers' own pages."""
+    """Return the legs of instant calls that may have been billed and said nothing, and are booked at their most: to
+    compare with the providers' own pages."""
     today = deps.clock().date()
     found = []
     for back in range(days):
         day = (today - timedelta(days=back)).isoformat()
-        for stored in deps.store.jobs_tried_twice(day, DOUBTFUL_MAX):
+        for stored in deps.store.jobs_with_legs(day, DOUBTFUL_MAX):
             legs = [leg for leg in stored.job.tried if leg.came is Came.DOUBTFUL]
             found += [{"day": day, "job": stored.job.job_id, "model": leg.model, "micros": leg.micros} for leg in legs]
     return found

@@ -39,8 +39,8 @@ NO_DOCUMENT = "there is no document"
 class OperatorStore(FirestoreStore):
     """What the functions read and write, and what only operators do."""
 
-    def jobs_tried_twice(self, day: str, limit: int) -> Found[StoredJob]:
-        """Read jobs held for on a day whose photo two providers were asked about. A read each, one if there are
+    def jobs_with_legs(self, day: str, limit: int) -> Found[StoredJob]:
+        """Read jobs held for on a day of which it is kept what came of each provider. A read each, one if there are
         none."""
         query = self._jobs.where("hold.day", "==", day).where("tried", ">", []).order_by("tried").limit(limit)
         return all_jobs(query)

@@ -133,7 +133,8 @@ def misbooked(jobs: Mapping[str, Fields], shards: Mapping[str, Mapping[str, Fiel
         if second:
             wanted[hold["day"], second["model"]] += of_second
         legs = defaultdict(int, {leg["model"]: leg["micros"] for leg in job["tried"]})
-        if job["tried"] and (legs[hold["model"]], legs[second["model"]]) != (hold["settled"] - of_second, of_second):
+        told = legs[hold["model"]], legs[second["model"]] if second else 0
+        if job["tried"] and told != (hold["settled"] - of_second, of_second):
             yield f"job {name} has settled {hold}, and tried {job['tried']}"
         if job["tried"] and job["costMicros"] < sum(legs.values()):
             yield f"job {name} cost {job['costMicros']}, and its legs {dict(legs)}"

@@ -169,7 +169,7 @@ def _calls(jobs: Mapping[str, Fields]) -> Places:
     calls = Places()
     for job in (job for job in jobs.values() if job["mode"] == "instant" and job["hold"]):
         failed = job["status"] == "failed" and job["error"]["code"] in BY_THE_PATH
-        failed |= any(leg["came"] != "answered" for leg in job["tried"])
+        failed |= any(leg["came"] != "answered" for leg in job["tried"][:-1])
         figures = (1, 1, int(failed), job["hold"]["settled"])
         for key, arm in job["arms"].items():
             if arm != "listed":

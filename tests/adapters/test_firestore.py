@@ -423,7 +423,7 @@ QUERIES: dict[str, Callable[[OperatorStore], object]] = {
     "failed_users": lambda store: store.failed_users("model@0"),
     "recent_alerts": lambda store: store.recent_alerts(5),
     "count_batches": lambda store: store.count_batches([BatchState.BUILDING, BatchState.UPLOADED], 5),
-    "jobs_tried_twice": lambda store: store.jobs_tried_twice("2026-11-21", 5),
+    "jobs_with_legs": lambda store: store.jobs_with_legs("2026-11-21", 5),
     "list_batches": lambda store: store.list_batches(5),
     "due_alerts": lambda store: store.due_alerts(NOW, 5),
     "list_letters": lambda store: store.list_letters(5),

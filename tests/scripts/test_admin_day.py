@@ -9,14 +9,15 @@ import pytest
 from rich.console import Console
 
 from functions.core.jobs.idempotency import job_id_for
-from functions.core.shared.errors import EcolaneError
+from functions.core.shared.errors import EcolaneError, ProviderUnavailable
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
 from functions.use_cases.jobs.quote import Quote, quote
+from functions.use_cases.jobs.recover_jobs import recover_jobs
 from functions.use_cases.operations.guard_budget import guard_budget
 from functions.use_cases.refresh.refresh_credits import refresh_credits
 from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
-from scripts.inprocess import InProcessCloud
+from scripts.inprocess import CrashError, InProcessCloud
 from scripts.operators import printing
 from tests.scripts.test_admin import Run, audit, balance, classify, cloud, run
 from tests.steps import statement, stored, wallet
@@ -462,11 +463,41 @@ def test_legs_that_nobody_knows_of_are_listed_at_their_most(cloud: InProcessClou
     classify(cloud, "photo-plain", "instant")
     most = stored(cloud, f"aiJobs/{lost}")["hold"]["lineMicros"]
     told = json.loads(run("costs", "--doubtful", "--days", "2", "--json").stdout)
-    assert told["rows"] == [{"day": "2026-11-21", "job": lost, "model": "gpt-6-luna", "micros": most}]
+    row = {"day": "2026-11-21", "job": lost, "model": "gpt-6-luna", "micros": most}
+    assert told["rows"] == [row]
     assert run("costs", "--doubtful", "--csv").stdout.splitlines() == [
         "day,job,model,micros",
         f"2026-11-21,{lost},gpt-6-luna,{most}",
     ]
+
+
+def test_of_one_provider_too(cloud: InProcessCloud, run: Run) -> None:
+    """A call that times out, and one whose process died: both may be billed, and were refunded. A 503 is not billed."""
+    cloud.configure({"tokens": {"welcome": 100}})
+    cloud.openai.faults.add("reply_lost", endpoint="POST /v1/chat/completions")
+    with pytest.raises(ProviderUnavailable):
+        classify(cloud, "photo-lost", "instant")
+    cloud.openai.faults.add("server_error", endpoint="POST /v1/chat/completions")
+    with pytest.raises(ProviderUnavailable):
+        classify(cloud, "photo-refused", "instant")
+    classify(cloud, "photo-plain", "instant")
+    with cloud.interrupting(_dying), pytest.raises(CrashError):
+        classify(cloud, "photo-dead", "instant", "bob")
+    cloud.restart()
+    cloud.clock.advance(timedelta(minutes=30))
+    recover_jobs(cloud.deps)
+    rows = json.loads(run("costs", "--doubtful", "--json").stdout)["rows"]
+    assert [(row["model"], row["micros"]) for row in rows] == [("gpt-6-luna", _most(cloud, row["job"])) for row in rows]
+    assert len({row["job"] for row in rows}) == 2
+
+
+def _most(cloud: InProcessCloud, job: str) -> int:
+    return int(stored(cloud, f"aiJobs/{job}")["hold"]["lineMicros"])
+
+
+def _dying(call: str, when: str) -> None:
+    if (call, when) == ("openai.complete", "after"):
+        raise CrashError
 
 
 def test_who_answers_how_well_and_at_what_price(cloud: InProcessCloud, run: Run) -> None:

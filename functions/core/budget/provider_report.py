@@ -12,9 +12,9 @@ from functions.core.shared.providers import Provider, split
 
 @dataclass
 class ModelFigures:
-    """One model in one lane. `answered` photos got their result, `failed` ended without one by this model; of calls
-    that two providers were asked about, those that it did not answer are `down` if nothing is billed, else `doubtful`.
-    A batch's photo that is sent again is `retried`."""
+    """One model in one lane. `answered` photos got their result, `failed` ended without one by this model. Calls that
+    may be billed, and did not say how much, are `doubtful`; those that surely are not, and that another provider was
+    asked about instead, are `down`. A batch's photo that is sent again is `retried`."""
 
     lane: str
     model: str

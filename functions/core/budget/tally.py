@@ -8,7 +8,8 @@ checked          photos that were asked again, in the batch lane: see `core.jobs
 checkedMicros    what these have cost
 answer:{prompt}:{category}   the same by the version of the prompt and the category
 failed:{code}    jobs that ended without one at the provider, by `core.jobs.jobs.Failure`
-down, doubtful   instant calls that this model did not answer, of those that were asked of two: by `core.jobs.legs.Came`
+down             instant calls that this model did not answer, of those that were asked of two
+doubtful         instant calls for which it may bill, and did not say how much: booked at the most; see `core.jobs.legs`
 retried:{code}   attempts at the provider that failed and will be repeated
 input, cached, output   tokens as billed; `input` contains the cached ones
 wait:{n}         jobs that ended after at most 2^(n/2) seconds, and more than 2^((n-1)/2)

@@ -27,15 +27,17 @@ def job_bookings(before: Job | None, after: Job) -> tuple[Booking, ...]:
         if after.result is not None:
             count += tally.of_answer(str(after.result.get("promptVersion")), str(after.result.get("category")))
         micros = after.hold.settled - held.settled if after.hold else 0
-        failed = code in BY_THE_PATH or any(leg.came != Came.ANSWERED for leg in after.tried)
+        failed = code in BY_THE_PATH or any(leg.came != Came.ANSWERED for leg in after.tried[:-1])
         of_arm = ArmCounts(ended=1, failed=int(failed), micros=micros)
         if after.mode == after.requested_mode:  # an upgrade has waited in the other lane
             took = after.completed_at - after.created_at
             count += tally.of_wait(took)
             of_arm = of_arm.model_copy(update={"ms": {ms_bucket(took): 1}})
-        if after.tried:
-            *lost, last = (Counter({leg.came: 1} if leg.came != Came.ANSWERED else {}) for leg in after.tried)
-            count, of_second = sum(lost, Counter()), count + last
+        legs = [Counter({leg.came: 1} if leg.came != Came.ANSWERED else {}) for leg in after.tried]
+        if len(legs) > 1:
+            count, of_second = sum(legs[:-1], Counter()), count + legs[-1]
+        else:
+            count += sum(legs, Counter())
     return bookings(held, after.hold, count, counted(after.arms, of_arm) if count else None, of_second)
 
 

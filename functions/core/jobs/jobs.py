@@ -127,10 +127,11 @@ class Job(Record):
     cost of users. `tokens_bought` are those of `tokens_cost` that were bought. `visit_age`: how many days old the
     wallet is, on its user's first photo of the day only. `opened_by` is the invocation that created or upgraded the
     job, which knows it again by that. `hold` is an instant call's, and `arms` which paths of the flags it took.
-    `tried`: what came of each provider, if two were asked. `queued_at` is when the job may be taken next, and its place
-    in the queue. `notify` are push tokens. `result` is a `Classification` of the release that wrote it, shown as it is.
-    `charge_stands`: not refunded, see `core.wallet.quotas`. `bulk_id`: whose charge paid it. `cache`: what was known of
-    the photo already; `shared`: by another user, None if nobody looked. `dispute`: the answer is not given again.
+    `tried`: what came of each provider, if two were asked or one may bill for what it did not say. `queued_at` is when
+    the job may be taken next, and its place in the queue. `notify` are push tokens. `result` is a `Classification` of
+    the release that wrote it, shown as it is. `charge_stands`: not refunded, see `core.wallet.quotas`. `bulk_id`: whose
+    charge paid it. `cache`: what was known of the photo already; `shared`: by another user, None if nobody looked.
+    `dispute`: the answer is not given again.
     """
 
     job_id: str

@@ -29,8 +29,9 @@ class Tried(Record):
 
 
 def at_most(hold: Hold) -> tuple[Tried, ...]:
-    """Return what may have been asked under a hold, each at its most; none for one leg, which needs no telling."""
+    """Return what may have been asked under a hold, each at its most."""
+    second = hold.second.micros if hold.second else 0
+    first = Tried(model=hold.model, came=Came.DOUBTFUL, micros=hold.micros - second)
     if hold.second is None:
-        return ()
-    first = Tried(model=hold.model, came=Came.DOUBTFUL, micros=hold.micros - hold.second.micros)
+        return (first,)
     return first, Tried(model=hold.second.model, came=Came.DOUBTFUL, micros=hold.second.micros)

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from functions.core.budget.holds import Hold
 from functions.core.jobs.jobs import Failure, Job, JobError, Status
-from functions.core.jobs.legs import Tried
+from functions.core.jobs.legs import Came, Tried
 from functions.core.model.classification import Classification
 from functions.core.model.usage import Usage
 from functions.core.shared.lanes import Lane
@@ -48,8 +48,9 @@ def done(
 
 
 def _legs(tried: Sequence[Tried]) -> Fields:
-    """What came of each provider, where more than one was asked."""
-    return {"tried": [leg.model_dump(by_alias=True) for leg in tried]} if len(tried) > 1 else {}
+    """What came of each provider, where more than one was asked, or nobody knows what one bills."""
+    told = len(tried) > 1 or any(leg.came == Came.DOUBTFUL for leg in tried)
+    return {"tried": [leg.model_dump(by_alias=True) for leg in tried]} if told else {}
 
 
 def failed(

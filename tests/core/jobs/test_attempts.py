@@ -6,7 +6,7 @@ from functions.core.budget.anomalies import Terms
 from functions.core.jobs.attempts import Attempt, answered, failed_attempt, judge, tried
 from functions.core.jobs.jobs import RETRYABLE, Failure, JobError, Status
 from functions.core.jobs.legs import Came, Tried
-from functions.core.jobs.transitions import with_fields
+from functions.core.jobs.transitions import failed, with_fields
 from functions.core.model.parsing import Completion
 from functions.core.model.prompts import PROMPT_VERSION
 from tests.builders import BATCH_PRICE, NOW, PRICE, USAGE, answer, answer_text, job, member
@@ -72,6 +72,8 @@ def test_an_answer_after_a_lost_one_costs_both() -> None:
     finished = with_fields(job(), fields)
     assert (finished.cost_micros, finished.tried) == (600 + 720, legs)
     assert "tried" not in answered(answer(), Attempt(answer(), usage=USAGE), job(), INSTANT, NOW, tried=legs[1:])
+    lost = with_fields(job(), failed(JobError(code=Failure.PROVIDER_UNAVAILABLE, message=""), 600, NOW, tried=legs[:1]))
+    assert lost.tried == legs[:1]
 
 
 def test_a_finished_job_shows_the_answer_in_the_users_region_and_language() -> None:

@@ -54,6 +54,10 @@ def test_a_call_that_begins_is_counted_with_its_hold() -> None:
         ),
         ({"status": Status.FAILED}, {"failed:failed": 1, "wait:4": 1}),
         ({"status": Status.DONE, "requested_mode": Lane.BATCH}, {"done": 1}),
+        (
+            {"status": Status.FAILED, "error": UNAVAILABLE, "tried": (LOST,)},
+            {"failed:PROVIDER_UNAVAILABLE": 1, "doubtful": 1, "wait:4": 1},
+        ),
     ],
 )
 def test_a_call_that_ends_is_counted_with_its_settlement(end: dict[str, Any], counted: dict[str, int]) -> None:
@@ -118,6 +122,7 @@ def test_a_job_of_a_batch_counts_the_same() -> None:
             ArmCounts(ended=1, micros=220, ms={"7": 1}),
         ),
         ({"status": Status.DONE, "requested_mode": Lane.BATCH}, ArmCounts(ended=1, micros=220)),
+        ({"status": Status.DONE, "tried": (LOST,)}, ArmCounts(ended=1, micros=220, ms={"7": 1})),
     ],
 )
 def test_a_call_counts_for_the_arms_that_it_took(end: dict[str, Any], of_arm: ArmCounts) -> None:
