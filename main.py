@@ -171,6 +171,14 @@ def get_leaderboard(call: Call) -> Answer:
 
 
 @on_call(**CALL)
+def save_preset(call: Call) -> Answer:
+    """Keep what the user wants for many photos, under a name."""
+    from functions.use_cases.wallet.save_preset import save_preset as use_case
+
+    return serve_call(call, use_case)
+
+
+@on_call(**CALL)
 def register_device(call: Call) -> Answer:
     """Store where to push to, and the user's preferences."""
     from functions.use_cases.wallet.register_device import register_device as use_case

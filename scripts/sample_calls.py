@@ -48,6 +48,7 @@ def sample_calls(uid: str, job_id: str = NO_JOB) -> dict[str, dict[str, Any]]:
         },
         "set_leaderboard": {"listed": True, "displayName": "Ana"},
         "get_leaderboard": {"board": "ever"},
+        "save_preset": {"preset": "home", "region": "DE", "lane": "batch", "maxTokens": 5},
         "register_device": {**device, "pushToken": f"token-{uid}", "platform": "web"},
         "unregister_device": {**device},
         "get_billing": {},

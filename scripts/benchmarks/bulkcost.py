@@ -57,7 +57,9 @@ def run(photos: int = PHOTOS) -> dict[str, Any]:
         cloud.clock.advance(CRON)
     totals = _totals(cloud)
     bulk = cloud.deps.store.get_bulk(bulk_id)
-    if bulk is None or (bulk.bulk.taken, bulk.bulk.done + bulk.bulk.failed) != (photos, photos):
+    if bulk is None:
+        raise RuntimeError("the bulk job is gone")
+    if (bulk.bulk.taken, bulk.bulk.done + bulk.bulk.failed) != (photos, photos):
         raise RuntimeError(f"of {photos} photos {bulk.bulk.taken} were taken on, {bulk.bulk.done} are done")
     return {
         "photos": photos,

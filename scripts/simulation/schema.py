@@ -23,7 +23,7 @@ _JOB = {
 }
 
 SCHEMA: dict[str, dict[str, str]] = {
-    "users/*": {"map": "devices preferences"},
+    "users/*": {"map": "devices preferences presets"},
     "users/*/wallet/main": {
         "int": (
             "balance totalEarned totalSpent entryCount purchased owed points convertedPoints scans streakDays "

@@ -16,6 +16,7 @@ from functions.adapters.firestore.wallet import WalletDocuments
 from functions.adapters.firestore.writes import run_transaction
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import Wallet
+from functions.core.wallet.presets import Preset
 from functions.core.wallet.profile import RELEASE_LIFETIME, Profile, Release, claim_id
 
 OWNERS_MAX = 10
@@ -67,6 +68,21 @@ class ProfileDocuments(WalletDocuments):
         except exceptions.AlreadyExists:
             # The commit was repeated, and met the entry of an allowance that it had brought itself.
             return run_transaction(self._client.transaction(), body)
+
+    def change_presets(
+        self, uid: str, change: Callable[[Mapping[str, Preset]], dict[str, Preset]]
+    ) -> dict[str, Preset]:
+        """Store what `change` makes of a user's presets, in one transaction: two reads and a write."""
+
+        def body(transaction: Transaction) -> dict[str, Preset]:
+            self._wallet_in(transaction, uid)  # nothing is made anew for a user who has left
+            stored = self._client.get(self._profile_ref(uid), transaction)
+            presets = change(sound(stored, lambda each: Profile.model_validate(each.fields)).presets)
+            fields = {name: each.model_dump(by_alias=True) for name, each in presets.items()}
+            transaction.put(self._profile_ref(uid), {"presets": fields})
+            return presets
+
+        return run_transaction(self._client.transaction(), body)
 
     def release_tokens(self, uid: str, tokens_of: Callable[[Devices], Collection[str]], now: datetime) -> int:
         """Take tokens from a user, in one transaction: two reads, and three writes if the user has them. Returns how

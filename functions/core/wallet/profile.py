@@ -17,6 +17,7 @@ from typing import Annotated
 from pydantic import Field
 
 from functions.core.shared.records import Form, Kept, Record
+from functions.core.wallet.presets import Preset
 
 DEVICES_MAX = 10
 """A user's devices that get pushes; the one not seen for longest makes room."""
@@ -66,6 +67,7 @@ class Profile(Record):
     """The part of `users/{uid}` that functions write. `devices` by device id."""
 
     devices: dict[str, Device] = Field(default_factory=dict)
+    presets: dict[str, Preset] = Field(default_factory=dict)
     preferences: Preferences = Preferences()
 
 

@@ -28,6 +28,7 @@ from functions.core.bulk.listing import Prefix, chosen, require_one, whole_price
 from functions.core.bulk.quota import started
 from functions.core.shared.locales import LanguageTag, Region
 from functions.core.shared.records import Request, RequestId
+from functions.core.wallet.presets import BulkLane, Preset, PresetName, preset_of
 from functions.core.wallet.token_prices import prices_now, require_within
 from functions.use_cases.jobs.orders import ImagePath
 
@@ -40,7 +41,8 @@ LISTED_MAX = 1_000
 
 class StartBulk(Request):
     """The photos: `images`, or all whose file names begin with `prefix`. The same `requestId` starts one bulk job.
-    `maxTokens` is the most that all of them may cost; `anyTime`: it may take days."""
+    `maxTokens` is the most that all of them may cost; `anyTime`: it may take days. A `preset`
+    says what the call leaves open, for one read."""
 
     request_id: RequestId
     prefix: Prefix | None = None
@@ -48,20 +50,23 @@ class StartBulk(Request):
     region: Region | None = None
     language: LanguageTag | None = None
     max_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
-    any_time: bool = False
+    any_time: bool | None = None
+    preset: PresetName | None = None
 
 
 def start_bulk(request: StartBulk, uid: str, deps: Deps) -> dict[str, Any]:
     """Return the bulk job. Three reads and three writes.
 
     Raises:
-        InvalidRequest: not one of `prefix` and `images`, a photo twice, or more photos than may be.
+        InvalidRequest: not one of `prefix` and `images`, a photo twice, more photos than may be, or no such preset.
         ImageNotFound: no photo's name begins so.
         NotYourImage: a path leads elsewhere.
         AccountBlocked, PlanRequired, MonthlyLimit, PriceChanged, InsufficientTokens: nothing is charged.
         KeyReused: the key started another bulk job.
     """
     require_one(request.prefix, request.images)
+    preset = preset_of(deps.store.get_profile(uid).presets, request.preset) if request.preset else Preset()
+    request = _filled(request, preset)
     bulk_id, now, runtime = bulk_id_for(uid, request.request_id), deps.clock(), deps.runtime()
     if (known := deps.store.get_bulk(bulk_id)) is not None:
         return _again(known.bulk, request)
@@ -69,8 +74,9 @@ def start_bulk(request: StartBulk, uid: str, deps: Deps) -> dict[str, Any]:
     prices, most = prices_now(runtime.tokens, deps.queue().queued), runtime.bulk.photos_max
     named = request.images or deps.files.named_uploads(uid, request.prefix or "", most + 1)
     paths = chosen(uid, named, request.prefix, most)
-    price = whole_price(len(paths), prices.batch, runtime.bulk, any_time=request.any_time)
-    require_within(price, request.max_tokens, prices)
+    any_time = bool(request.any_time)
+    price = whole_price(len(paths), prices.batch, runtime.bulk, any_time=any_time)
+    require_within(price, request.max_tokens or (preset.max_tokens and preset.max_tokens * len(paths)), prices)
     listed, deadline = "\n".join(paths), now + timedelta(days=runtime.bulk.days_max)
     bulk = Bulk(
         bulk_id=bulk_id,
@@ -85,7 +91,7 @@ def start_bulk(request: StartBulk, uid: str, deps: Deps) -> dict[str, Any]:
         requested_language=request.language,
         region=request.region or runtime.default_region,
         language=request.language or runtime.default_language,
-        any_time=request.any_time,
+        any_time=any_time,
         created_at=now,
         deadline=deadline,
         due_at=now,
@@ -98,9 +104,15 @@ def start_bulk(request: StartBulk, uid: str, deps: Deps) -> dict[str, Any]:
     return bulk_view(stored)
 
 
+def _filled(request: StartBulk, preset: Preset) -> StartBulk:
+    """Return the request with what it leaves open as the preset has it."""
+    known = {"region": preset.region, "language": preset.language, "any_time": preset.lane == BulkLane.ANY_TIME}
+    return request.model_copy(update={name: value for name, value in known.items() if getattr(request, name) is None})
+
+
 def _again(stored: Bulk, request: StartBulk) -> dict[str, Any]:
     """Answer a key that was used. The photos of a prefix may be others by now: what was listed first counts."""
     listed = None if request.images is None else sha256("\n".join(request.images).encode()).hexdigest()
     wanted = {"prefix": request.prefix, "images": listed, "region": request.region, "language": request.language}
-    require_same_bulk(stored, {**wanted, "anyTime": request.any_time})
+    require_same_bulk(stored, {**wanted, "anyTime": bool(request.any_time)})
     return bulk_view(stored)

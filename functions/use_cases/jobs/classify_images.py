@@ -10,6 +10,7 @@ from functions.core.jobs.opening import Asked
 from functions.core.shared.errors import InvalidRequest
 from functions.core.shared.lanes import Lane
 from functions.core.shared.records import Request, RequestId
+from functions.core.wallet.presets import Preset, PresetName, preset_of
 from functions.use_cases.jobs.intake import place
 from functions.use_cases.jobs.orders import ImagePath, Options, Order, new_order
 
@@ -31,17 +32,21 @@ class ClassifyImages(Options):
     """The photos."""
 
     images: Annotated[list[Image], Field(min_length=1, max_length=IMAGES_MAX)]
+    preset: PresetName | None = None
 
 
 def classify_images(request: ClassifyImages, uid: str, deps: Deps) -> dict[str, Any]:
     """Return `results`, one for each photo and in their order, and the `balance` left if anything was charged.
 
     A result has the photo's `requestId` and either its `job` or its `error`, as `{reason, message, ...}`: one bad photo
-    costs no other. Raises InvalidRequest if two photos carry the same `requestId`.
+    costs no other. A `preset` says what the call leaves open, for one read. Raises InvalidRequest if two photos carry
+    the same `requestId`, or there is no such preset.
     """
     keys = [image.request_id for image in request.images]
     if len(set(keys)) < len(keys):
         raise InvalidRequest("images: every photo needs a requestId of its own.", field="images")
+    if request.preset is not None:
+        request = _filled(request, preset_of(deps.store.get_profile(uid).presets, request.preset))
     options, opened_by, now = (request.region, request.language), deps.new_id(), deps.clock()
     orders = [
         new_order(Asked(uid, image.request_id, image.image_path, Lane.BATCH, *options, opened_by, now), deps)
@@ -49,6 +54,12 @@ def classify_images(request: ClassifyImages, uid: str, deps: Deps) -> dict[str, 
     ]
     balance = place(orders, request, deps)
     return {"results": [_result(key, order) for key, order in zip(keys, orders, strict=True)], "balance": balance}
+
+
+def _filled(request: ClassifyImages, preset: Preset) -> ClassifyImages:
+    """Return the request with what it leaves open as the preset has it."""
+    left_open = [name for name in ("region", "language", "max_tokens") if getattr(request, name) is None]
+    return request.model_copy(update={name: getattr(preset, name) for name in left_open})
 
 
 def _result(request_id: str, order: Order) -> dict[str, Any]:
