@@ -44,6 +44,7 @@ class Event(StrEnum):
     ROLLOUT_STOPPED = "rollout_stopped"
     STOP_UNRECORDED = "stop_unrecorded"
     STAGE_REFUSED = "stage_refused"
+    CHANGE_REFUSED = "change_refused"
     TRIAL_BEGUN = "trial_begun"
     ACCOUNT_CLOSED = "account_closed"
     ACCOUNT_ERASED = "account_erased"

@@ -154,3 +154,23 @@ def test_a_change_of_answers_is_offered_only_once_it_was_tried(opened: Opened) -
     trial(opened.cloud, "itself", 97)
     of_itself = page.get_by_role("region", name="How often the model agrees with itself")
     expect(of_itself.get_by_text("97 of 99 answers")).to_be_visible()
+
+
+def test_a_kind_may_apply_itself(opened: Opened) -> None:
+    """As long as an operator says so; what takes a release has no such choice."""
+    plan(opened.cloud)
+    config = opened.cloud.firestore_client().document("config/runtime")
+    page = savings(opened)
+    choice = page.get_by_role(
+        "checkbox", name="Move instant photos to Later by itself from now on, up to 15 % of the cost"
+    )
+    choice.focus()
+    page.keyboard.press("Space")
+    expect(page.get_by_text("Move instant photos to Later: applies itself from now on.")).to_be_visible()
+    assert config.get().get("ahead.automatic.kinds") == ["lane_share"]
+    expect(choice).to_be_checked()
+    assert not Axe().run(page).violations_count
+    choice.click()
+    expect(page.get_by_text("Move instant photos to Later: no longer applies itself.")).to_be_visible()
+    assert config.get().get("ahead.automatic.kinds") == []
+    expect(page.get_by_role("region", name="Ask for shorter answers").get_by_role("checkbox")).to_have_count(0)

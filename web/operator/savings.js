@@ -56,6 +56,11 @@ export function Savings({ cloud }) {
     setBusy(false);
   };
   const lineMicros = live.value?.lanes?.batch?.photoMicros;
+  const automatic = storedAt(config.value, "ahead.automatic.kinds");
+  const byItself = (kind, on) => {
+    const kinds = on ? [...(automatic ?? []), kind] : automatic.filter((other) => other !== kind);
+    return change({ ahead: { automatic: { kinds } } }, [["ahead.automatic.kinds", automatic]], null, `${WORDS[kind]}: ${on ? "applies itself from now on" : "no longer applies itself"}.`);
+  };
   const { savings, measured = [] } = live.value ?? {};
   const of = (way) => savings?.list.filter((each) => (each.way === "nothing") === (way === "nothing")) ?? [];
   const apply = (saving) =>
@@ -73,7 +78,7 @@ export function Savings({ cloud }) {
       ${notice.good && html`<p class="good">${notice.good}</p>`}
       ${notice.bad && html`<p class="bad" role="alert">${notice.bad}</p>`}
     </div>
-    <div class="grid">${of("some").map((each) => html`<${Saving} key=${each.kind} of=${each} cost=${savings.cost} config=${config.value} busy=${busy} apply=${apply} trials=${trials.value} attempt=${attempt} micros=${lineMicros} />`)}</div>
+    <div class="grid">${of("some").map((each) => html`<${Saving} key=${each.kind} of=${each} cost=${savings.cost} config=${config.value} busy=${busy} apply=${apply} trials=${trials.value} attempt=${attempt} micros=${lineMicros} automatic=${automatic ?? []} byItself=${byItself} />`)}</div>
     ${savings?.list.some((each) => each.way === "trial") && html`<${Itself} trials=${trials.value} micros=${lineMicros} busy=${busy} attempt=${attempt} />`}
     ${measured.length > 0 && html`<${Measured} measured=${measured} config=${config.value} busy=${busy} undo=${undo} />`}
     ${savings &&
@@ -93,11 +98,11 @@ function Sentence({ savings }) {
     <p class="say" role="status">
       The next 30 days are expected to cost ${dollars(cost)}. All changes together would save ${percent(together, 1, 0)} of it, ${dollars(Math.round(cost * together))}.
     </p>
-    <p class="quiet">Each is reckoned alone; together they are applied one after another, so they never come to more than the cost.</p>
+    <p class="quiet">Each is reckoned alone; together they are applied one after another, so they never come to more than the cost. What applies itself does so one at a time, on record; what costs more is undone.</p>
   `;
 }
 
-function Saving({ of, cost, config, busy, apply, trials, attempt, micros }) {
+function Saving({ of, cost, config, busy, apply, trials, attempt, micros, automatic, byItself }) {
   const { kind, way, share, low, high, arithmetic, risk, changes } = of;
   const offered = way === "apply" || (way === "trial" && passed(trials?.ended?.[kind], changes));
   const money = (part) => dollars(Math.round(part * cost));
@@ -113,6 +118,13 @@ function Saving({ of, cost, config, busy, apply, trials, attempt, micros }) {
       html`
         <ul class="list">${leavesOf(changes).map(([field, value]) => html`<li key=${field}>${field}: ${said(storedAt(config, field))} → <strong>${said(value)}</strong></li>`)}</ul>
         <div><button class="button primary" disabled=${busy || leavesOf(changes).every(([field, value]) => storedAt(config, field) === value)} onClick=${() => apply(of)}>Apply: ${WORDS[kind] ?? kind}</button></div>
+      `}
+      ${way !== "deploy" &&
+      html`
+        <label>
+          <input type="checkbox" checked=${automatic.includes(kind)} disabled=${busy} onChange=${(event) => byItself(kind, event.target.checked)} />
+          ${" "}${WORDS[kind] ?? kind} by itself from now on, up to ${storedAt(config, "ahead.automatic.percentMax") ?? 15} % of the cost
+        </label>
       `}
     </section>
   `;

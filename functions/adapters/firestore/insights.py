@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from functions.core.insights.day_watch import Watched
     from functions.core.insights.issues import Issues
     from functions.core.insights.plan import Plan
-    from functions.core.insights.saving_kinds import Saving
 
 ROWS_MAX = 10_000_000
 """Rows of a day that are counted; one read for every thousand."""
@@ -81,15 +80,14 @@ class UsageDocuments(Documents):
             writes.set(self._client.document("forecasts", name), document.model_dump(by_alias=True))
         writes.commit()
 
-    def savings(self) -> tuple[Saving, ...]:
-        """Read what the plan recommends, nothing if that cannot be read. One read."""
-        from functions.core.insights.saving_kinds import Savings  # noqa: PLC0415  (20 ms of every other cold start)
+    def plan(self) -> Plan | None:
+        """Read what the latest plan says, None if there is none that can be read. One read."""
+        from functions.core.insights.plan import Plan  # noqa: PLC0415  (20 ms of every other cold start)
 
-        stored = self._client.get(self._client.document("forecasts/current")).fields.get("savings")
         try:
-            return Savings.model_validate(stored).list
+            return Plan.model_validate(self._client.get(self._client.document("forecasts/current")).fields)
         except ValidationError:
-            return ()
+            return None
 
     def recent_changes(self, limit: int) -> dict[str, Fields]:
         """Read the newest audit entries of the config, by their ids. A read each, one if there are none."""

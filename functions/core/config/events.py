@@ -1,7 +1,8 @@
-"""The operators' calendar: days of which they know more than a forecast can."""
+"""What operators say of the days to come: which of them bring more or less than a forecast can know, and which
+recommendations may apply themselves."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -23,7 +24,18 @@ class Event(Record):
         return self
 
 
+class Automatic(Record):
+    """The `kinds` of recommendation that apply themselves, one at a time, each if it is expected to save at most so
+    many percent of the cost: what would change more is left to people. See `core.insights.automatic`."""
+
+    kinds: Annotated[
+        tuple[Literal["attempts", "cache", "lane_share", "image_side", "model"], ...], Field(max_length=5)
+    ] = ()
+    percent_max: Annotated[int, Field(ge=1, le=50)] = 15
+
+
 class AheadRules(Record):
-    """What the forecast cannot know: the operators' calendar."""
+    """The operators' calendar, and what may apply itself."""
 
     events: Annotated[tuple[Event, ...], Field(max_length=50)] = ()
+    automatic: Automatic = Automatic()

@@ -24,7 +24,7 @@ KEPT_MAX = 1.5
 
 class Change(Record):
     """A change that was recommended, as its audit entry has it: when, by whom, which fields, the `promised` share. A
-    field was changed again on the day `until`, "" if none was."""
+    field was changed again on the day `until`, "" if none was. What begins in stages is `whole` with the last."""
 
     audit_id: str
     kind: str
@@ -33,6 +33,7 @@ class Change(Record):
     changed: tuple[dict[str, object], ...] = ()
     promised: float
     until: str = ""
+    whole: str = ""
 
 
 class Measured(Record):
@@ -51,7 +52,8 @@ def measured(change: Change, days: Mapping[str, NotedDay]) -> Measured:
     """Return what a change has come to, by the days before and after the one that it was made on."""
     made = date.fromisoformat(change.day)
     before = [each for back in range(1, DAYS + 1) if (each := days.get((made - timedelta(days=back)).isoformat()))]
-    later = [(made + timedelta(days=on)).isoformat() for on in range(1, DAYS + 1)]
+    whole = date.fromisoformat(change.whole or change.day)
+    later = [(whole + timedelta(days=on)).isoformat() for on in range(1, DAYS + 1)]
     after = [days[day] for day in later if day in days and (not change.until or day < change.until)]
     mix = {lane: sum(each.ended.get(lane, 0) for each in before) for lane in Lane}
     old, new = (_costs(days, mix, change.kind) for days in (before, after))

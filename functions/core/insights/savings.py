@@ -97,10 +97,14 @@ def _lane_share(costs: Costs, config: RuntimeConfig) -> Saving | None:
 def _relative(
     costs: Costs, before: tuple[RuntimeConfig, Assumptions], after: tuple[RuntimeConfig, Assumptions]
 ) -> tuple[float, str]:
-    """Return the share of the cost that a photo saves, as much in each lane as `photo_costs` has it, and how."""
+    """Return the share of the cost that a photo saves, as much in each lane as `photo_costs` has it, and how. Of one
+    model the difference counts, which is known better than what all of a request costs; of two what they cost both."""
     (old, _), (new, _) = photo_costs(*before), photo_costs(*after)
+    alike = before[1].model == after[1].model
     saved = sum(
-        costs.photos[lane] * costs.photo_micros[lane] * (1 - new[lane] / old[lane]) for lane in Lane if old[lane]
+        costs.photos[lane] * (old[lane] - new[lane]) * (1 if alike else costs.photo_micros[lane] / old[lane])
+        for lane in Lane
+        if old[lane]
     )
     lanes = ", ".join(f"{lane}: {old[lane]} -> {new[lane]} µ$ a photo" for lane in Lane)
     return saved / costs.whole, lanes

@@ -38,7 +38,9 @@ def admin_try_saving(request: AdminTrySaving, uid: str, deps: Deps) -> dict[str,
     it stands in `stats/trials`, within 24 hours as a rule. Up to 3,000 reads, a write for each photo, and two."""
     changes: dict[str, Any] | None = {}
     if request.kind is not Tried.ITSELF:
-        changes = next((each.changes for each in deps.store.savings() if each.kind == request.kind), None)
+        plan = deps.store.plan()
+        listed = plan.savings.list if plan and plan.savings else ()
+        changes = next((each.changes for each in listed if each.kind == request.kind), None)
     if changes is None:
         return {"begun": False, "photos": 0, "why": "It is not recommended now: there is nothing to try."}
     trial, why = begin_trial(request.kind, changes, PHOTOS, uid, deps)

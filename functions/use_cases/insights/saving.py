@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from functions.wiring import Deps
 
 CHANGES_MAX = 50
+STAGES_BY = "guard_rollouts"
 MONTH_DAYS, PRICE_DAYS = 30, 28
 
 
@@ -64,13 +65,19 @@ def _changes(deps: Deps) -> list[Change]:
     """Return the changes that followed a recommendation, the newest first."""
     changes: list[Change] = []
     again: dict[str, str] = {}  # by field, the day on which it was changed after that
+    staged: dict[str, str] = {}  # by field, the day of its last stage, which the guard began
     for audit_id, entry in deps.store.recent_changes(CHANGES_MAX).items():
         because, day = entry.get("because"), day_of(entry["at"])
         fields = [each["field"] for each in entry["changed"]]
         if isinstance(because, dict):
             until = min((again[field] for field in fields if field in again), default="")
-            known = {**because, "audit_id": audit_id, "day": day, "by": entry["by"], "until": until}
+            whole = max((staged[field] for field in fields if field in staged), default=day)
+            known = {**because, "audit_id": audit_id, "day": day, "by": entry["by"], "until": until, "whole": whole}
             with suppress(ValidationError):  # a newer release's
                 changes.append(Change.model_validate({**known, "changed": entry["changed"]}))
-        again.update(dict.fromkeys(fields, day))
+        if entry["by"] == STAGES_BY:
+            staged = {**dict.fromkeys(fields, day), **staged}
+        else:
+            again.update(dict.fromkeys(fields, day))
+            staged = {field: last for field, last in staged.items() if field not in fields}
     return changes

@@ -3,7 +3,7 @@
     deliver the alerts that are due
     ► for each day in flight, today last: add up what its calls and batches hold and have cost ► review the day in one
     ► fold what was seen of the cache into what is believed of it; choose the hits that are asked again
-    ► store what has come of a trial whose photos have ended
+    ► store what has come of a trial whose photos have ended; apply a recommendation that may apply itself
     ► look at everything else that waits or fails silently
     ► deliver the alerts that are new
 
@@ -40,6 +40,7 @@ from functions.use_cases.cache.labels import fold_labels
 from functions.use_cases.insights.trials import end_trial
 from functions.use_cases.insights.unusual import unusual_now
 from functions.use_cases.insights.usage import note_usage
+from functions.use_cases.operations.automatic import apply_automatically
 from functions.use_cases.operations.delivery import deliver_due
 from functions.use_cases.operations.health import raise_alerts
 from functions.use_cases.shared.set_aside import report_damaged
@@ -84,6 +85,7 @@ def guard_budget(deps: Deps) -> dict[str, int]:
         counts.update(labels=folded.labels, checks=folded.checks)
         run.alone("cache report", lambda: note_cache(tallies, folded.after, deps))
     run.alone("trial", lambda: end_trial(deps))
+    run.alone("savings", lambda: apply_automatically(deps))
     counts["raised"] += run.alone("health", lambda: raise_alerts(deps, of_mode, of_hour)) or 0
     counts["delivered"] += run.alone("delivery of what is new", lambda: deliver_due(deps, until)) or 0
     if not run.succeeded:

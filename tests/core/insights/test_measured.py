@@ -51,6 +51,17 @@ def test_no_difference_is_measured_for_two_weeks_and_then_undecided() -> None:
     assert (soon.days, soon.share, soon.verdict) == (2, None, "undecided")
 
 
+def test_what_begins_in_stages_counts_from_the_last_of_them() -> None:
+    """Half of the users on the way are neither what was nor what is."""
+    staged = change("model").model_copy(update={"whole": "2026-11-05"})
+    ramp = days(1_000, 910)
+    for on in range(1, 5):
+        ramp[(MADE + timedelta(days=on)).isoformat()] = days(1_000, 1_000)[(MADE + timedelta(days=on)).isoformat()]
+    found = measured(staged, ramp)
+    assert (found.days, found.verdict) == (10, "saves")
+    assert found.share == pytest.approx(0.09, abs=0.01)
+
+
 def test_the_mix_of_lanes_is_held_unless_it_is_what_was_to_change() -> None:
     """Instant photos cost twice as much: fewer of them are no cheaper, unless that was the point."""
     moved = days(1_000, 1_000, share=0.2)

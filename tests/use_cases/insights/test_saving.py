@@ -113,3 +113,29 @@ def test_a_reason_that_nobody_can_check_is_refused_or_passed_over() -> None:
         )
     plan_ahead(cloud.deps)
     assert stored(cloud, "forecasts/current")["measured"] == []
+
+
+def test_stages_that_the_guard_begins_are_the_changes_own() -> None:
+    """A model's change counts from its last stage on, and an operator's stop ends it."""
+    cloud = a_cloud()
+    staged = [{"field": "flags.model.cohort", "before": "off", "after": "test"}]
+    for n, (by, because) in enumerate((("ana", {"kind": "model", "promised": 0.3}), *[("guard_rollouts", None)] * 2)):
+        entry = {
+            "by": by,
+            "at": cloud.clock() + n * DAY,
+            "changed": staged,
+            **({"because": because} if because else {}),
+        }
+        cloud.client.document(f"config/runtime/audit/stage-{n}").set(entry)
+    weeks(cloud, 5, 30)
+    (found,) = stored(cloud, "forecasts/current")["measured"]
+    assert (found["change"]["day"], found["change"]["whole"], found["change"]["until"]) == (
+        "2026-11-21",
+        "2026-11-23",
+        "",
+    )
+    stop = {"by": "ana", "at": cloud.clock(), "changed": staged}
+    cloud.client.document("config/runtime/audit/stop").set(stop)
+    plan_ahead(cloud.deps)
+    (found,) = stored(cloud, "forecasts/current")["measured"]
+    assert found["change"]["until"] == cloud.clock().date().isoformat()

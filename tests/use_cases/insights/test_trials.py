@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from functions.adapters.images import prepare
+from functions.core.insights.plan import Plan
 from functions.core.insights.saving_kinds import Kind, Savings, saving
 from functions.core.jobs.trials import Trials, has_passed
 from functions.use_cases.batches.poll_batches import poll_batches
@@ -40,7 +41,8 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> InProcessCloud:
         for kind, changes in ((Kind.IMAGE_SIDE, SMALLER), (Kind.MODEL, CHEAPER))
     ]
     found = Savings(cost=1, list=tuple(listed_ones), together=0.1)
-    cloud.client.document("forecasts/current").set({"savings": found.model_dump(by_alias=True)})
+    plan = Plan(made_at=cloud.clock(), first="2026-11-21", known=40, filled=0, past=(), savings=found)
+    cloud.client.document("forecasts/current").set(plan.model_dump(by_alias=True))
     return cloud
 
 

@@ -1,0 +1,116 @@
+"""Recommendations that apply themselves: on record, one at a time, tried first, and taken back."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from functions.core.insights.measured import Change, Measured
+from functions.core.insights.plan import Plan
+from functions.core.insights.saving_kinds import Kind, Savings, saving
+from functions.use_cases.operations import automatic
+from functions.use_cases.operations.guard_budget import guard_budget
+from scripts.inprocess import InProcessCloud
+from tests.steps import alerts, classify, listed, stored
+
+NAMED = {"ahead": {"automatic": {"kinds": ["attempts", "image_side"]}}}
+OFFERED = (
+    (Kind.IMAGE_SIDE, "trial", {"images": {"sideMax": 384}}),
+    (Kind.ATTEMPTS, "apply", {"batch": {"attemptsMax": 2}}),
+)
+
+
+def planned(cloud: InProcessCloud, *measured: Measured) -> None:
+    """Store today's plan, with two recommendations, and what was measured of earlier ones."""
+    found = tuple(saving(kind, way, 0.1, (1, 1), "", "").model_copy(update={"changes": c}) for kind, way, c in OFFERED)
+    savings = Savings(cost=1, list=found, together=0.1)
+    plan = Plan(
+        made_at=cloud.clock(), first="2026-11-21", known=40, filled=0, past=(), savings=savings, measured=measured
+    )
+    cloud.client.document("forecasts/current").set(plan.model_dump(by_alias=True))
+
+
+def a_cloud(config: dict[str, Any]) -> InProcessCloud:
+    """Return a cloud with these settings and a plan."""
+    cloud = InProcessCloud(seed=1)
+    cloud.configure(config)
+    planned(cloud)
+    return cloud
+
+
+def guarded(cloud: InProcessCloud) -> list[dict[str, Any]]:
+    """Let the guard run, and return the audit, oldest first."""
+    cloud.clock.advance(timedelta(minutes=15))
+    cloud.restart()
+    guard_budget(cloud.deps)
+    return sorted(listed(cloud, "config/runtime/audit").values(), key=lambda entry: entry["at"])
+
+
+def test_nothing_applies_itself_unless_an_operator_says_so() -> None:
+    """Not a field is changed."""
+    cloud = a_cloud({})
+    assert (guarded(cloud), stored(cloud, "config/runtime")) == ([], {})
+
+
+def test_a_named_kind_applies_itself_once_on_record_and_told() -> None:
+    """With the promise that it is measured by; the next one waits until this one was measured."""
+    cloud = a_cloud(NAMED)
+    for _ in range(2):
+        (entry,) = guarded(cloud)
+    assert stored(cloud, "config/runtime")["batch"] == {"attemptsMax": 2}
+    assert (entry["by"], entry["because"]) == ("guard_budget", {"kind": "attempts", "promised": 0.1})
+    assert entry["changed"] == [{"field": "batch.attemptsMax", "before": None, "after": 2}]
+    assert len(alerts(cloud, "config_changed")) == 1
+
+
+def test_what_an_operator_has_set_already_is_not_set_again() -> None:
+    """No audit entry says what did not happen."""
+    assert guarded(a_cloud({**NAMED, "batch": {"attemptsMax": 2}})) == []
+
+
+def test_what_costs_more_is_undone_by_itself_once() -> None:
+    """To what it was before, which stays so."""
+    cloud = a_cloud({**NAMED, "batch": {"attemptsMax": 2}})
+    changed = ({"field": "batch.attemptsMax", "before": None, "after": 2},)
+    change = Change(audit_id="a", kind="attempts", day="2026-11-10", by="guard_budget", promised=0.1, changed=changed)
+    planned(cloud, Measured(change=change, days=14, verdict="costs"))
+    for _ in range(2):
+        (entry,) = guarded(cloud)
+    assert entry["changed"] == [{"field": "batch.attemptsMax", "before": 2, "after": None}]
+    assert stored(cloud, "config/runtime")["batch"] == {}
+
+
+def test_a_change_of_answers_is_tried_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On as many photos as it takes; it is applied once it has passed, and not before."""
+    monkeypatch.setattr(automatic, "PHOTOS", 1)
+    cloud = InProcessCloud(seed=1)
+    cloud.configure({"ahead": {"automatic": {"kinds": ["image_side"]}}})
+    classify(cloud, "photo-one")
+    planned(cloud)
+    assert guarded(cloud) == []
+    trials = stored(cloud, "stats/trials")
+    assert (trials["running"]["kind"], trials["running"]["by"]) == ("image_side", "guard_budget")
+    found = {"at": cloud.clock(), "answered": 1, "same": 1, "leftOut": 0, "low": 1.0, "high": 1.0, "passed": True}
+    sums: dict[str, Any] = {"before": {}, "after": {}}
+    ended = {**trials["running"], "found": {**found, **sums}}
+    cloud.client.document("stats/trials").set({"number": 1, "running": None, "ended": {"image_side": ended}})
+    (entry,) = guarded(cloud)
+    assert (entry["because"]["kind"], stored(cloud, "config/runtime")["images"]) == ("image_side", {"sideMax": 384})
+
+
+def test_a_change_that_is_refused_waits_and_is_logged(capfd: pytest.CaptureFixture[str]) -> None:
+    """The guard's other work goes on."""
+    cloud = a_cloud(NAMED)
+    plan = stored(cloud, "forecasts/current")
+    plan["savings"]["list"][1]["changes"] = {"batch": {"attemptsMax": 99}}
+    cloud.client.document("forecasts/current").set(plan)
+    assert guarded(cloud) == []
+    assert "change_refused" in capfd.readouterr().out
+
+
+def test_without_a_plan_that_can_be_read_nothing_is_done() -> None:
+    """Or without one that has savings."""
+    cloud = a_cloud(NAMED)
+    for plan in ({}, {**stored(cloud, "forecasts/current"), "savings": None}):
+        cloud.client.document("forecasts/current").set(plan)
+        assert guarded(cloud) == []
