@@ -179,6 +179,46 @@ def save_preset(call: Call) -> Answer:
 
 
 @on_call(**CALL)
+def create_team(call: Call) -> Answer:
+    """Found a team, whose members spend from one wallet; idempotent by `requestId`."""
+    from functions.use_cases.teams.create_team import create_team as use_case
+
+    return serve_call(call, use_case)
+
+
+@on_call(**CALL)
+def invite_member(call: Call) -> Answer:
+    """Make a code that lets one user into a team; idempotent by `requestId`."""
+    from functions.use_cases.teams.invite_member import invite_member as use_case
+
+    return serve_call(call, use_case)
+
+
+@on_call(**CALL)
+def join_team(call: Call) -> Answer:
+    """Let the caller into a team, by an invite's code."""
+    from functions.use_cases.teams.join_team import join_team as use_case
+
+    return serve_call(call, use_case)
+
+
+@on_call(**CALL)
+def change_member(call: Call) -> Answer:
+    """Change a member's role or monthly limit, or take a member out of a team; leave one."""
+    from functions.use_cases.teams.change_member import change_member as use_case
+
+    return serve_call(call, use_case)
+
+
+@on_call(**CALL)
+def get_team(call: Call) -> Answer:
+    """Show a team's tokens, and its members with what each has spent."""
+    from functions.use_cases.teams.get_team import get_team as use_case
+
+    return serve_call(call, use_case)
+
+
+@on_call(**CALL)
 def register_device(call: Call) -> Answer:
     """Store where to push to, and the user's preferences."""
     from functions.use_cases.wallet.register_device import register_device as use_case

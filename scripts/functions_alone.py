@@ -46,7 +46,7 @@ class SampleCall:
 
 
 def sample_call(name: str, cloud: LocalCloud) -> SampleCall:
-    """Make a user who has what a call of this function takes: a photo, a queued job, the claim of operators."""
+    """Make a user who has what a call of this function takes: a photo, a queued job, a team, an operator's claim."""
     uid = cloud.sign_up().uid
     cloud.set_custom_claims(uid, {"admin": True})
     token = cloud.sign_in(uid).id_token
@@ -57,6 +57,8 @@ def sample_call(name: str, cloud: LocalCloud) -> SampleCall:
     if "jobId" in calls.get(name, {}):
         queued = cloud.call("classify_image", {**calls["classify_image"], "mode": "batch"}, token)
         calls = sample_calls(uid, queued["jobId"])
+    for earlier in ("create_team", "invite_member") if {"teamId", "code"} & calls.get(name, {}).keys() else ():
+        cloud.call(earlier, calls[earlier], token)
     return SampleCall(token, calls.get(name, {}))
 
 

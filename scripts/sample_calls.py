@@ -3,6 +3,8 @@
 from typing import Any
 
 from functions.core.bulk.bulks import bulk_id_for
+from functions.core.teams.invites import code_for
+from functions.core.teams.teams import team_id_for
 
 NO_JOB = "0" * 32
 
@@ -23,6 +25,8 @@ def sample_calls(uid: str, job_id: str = NO_JOB) -> dict[str, dict[str, Any]]:
     image = {"imagePath": sample_photo(uid)}
     device = {"deviceId": f"device-{uid}"}
     job = {"jobId": job_id}
+    team = {"teamId": team_id_for(uid, "sample-team")}
+    invite = "sample-invite-0123456789"
     calls: dict[str, dict[str, Any]] = {
         "get_home": {},
         "quote": {},
@@ -49,6 +53,11 @@ def sample_calls(uid: str, job_id: str = NO_JOB) -> dict[str, dict[str, Any]]:
         "set_leaderboard": {"listed": True, "displayName": "Ana"},
         "get_leaderboard": {"board": "ever"},
         "save_preset": {"preset": "home", "region": "DE", "lane": "batch", "maxTokens": 5},
+        "create_team": {"requestId": "sample-team", "name": "Green Street 7"},
+        "invite_member": {"requestId": invite, **team, "monthlyLimit": 5},
+        "join_team": {"code": code_for(team["teamId"], uid, invite)},
+        "change_member": {**team, "uid": uid, "monthlyLimit": 5},
+        "get_team": {**team},
         "register_device": {**device, "pushToken": f"token-{uid}", "platform": "web"},
         "unregister_device": {**device},
         "get_billing": {},

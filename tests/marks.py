@@ -3,6 +3,7 @@
 Requests are made from each callable's own schema, so that one that is new, or a new field, is marked as well.
 """
 
+import base64
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -40,9 +41,10 @@ class Marks:
         """Yield texts with the mark of a place, in the forms that fields have."""
         made, digest = self.new(where), hashlib.sha256(f"{self.uid} {where}".encode()).hexdigest()
         number = str(10**10 + int(digest[:8], 16))
-        self.known |= {digest[:32]: where, number: where}
+        code = base64.b32encode(bytes.fromhex(digest[:32])).decode().rstrip("=")
+        self.known |= {digest[:32]: where, number: where, code: where}
         yield from (made, f"users/{self.uid}/uploads/{made}.jpg", f"de-{made}", digest[:32])
-        yield f"alert-2026-11-21-{number}"
+        yield from (f"alert-2026-11-21-{number}", code)
         yield from (f"7-{digest[:32]}", f"seq-{number}", f"entries:{number}", f"{made}@example.org", f"+{number}")
 
     def found_in(self, text: str) -> dict[str, str]:

@@ -137,6 +137,7 @@ class Town:
         self.cloud.configure({"tokens": {"welcome": 100}, "batch": {"signedUrls": True}})
         self.tokens = {"ann": id_token("ann"), "bob": id_token("bob"), "root": operator_token()}
         self.answers: list[str] = []
+        self.named: dict[str, str | None] = {"payer": None, "team": None}  # and Ann's team; everybody pays their own
         self.provider = Provider(self.cloud.openai.transport(), self.strangers, self.ann)
         http = httpx2.Client(transport=self.provider, base_url="http://openai.local/v1")
         client = OpenAI(api_key=KEY, base_url="http://openai.local/v1", http_client=http)
@@ -162,10 +163,11 @@ class Town:
         jobs: list[str] = []
         for name in LASTING:
             path = f"users/ann/uploads/{self.ann.new(f'file name, {name}')}.jpg"
-            request = marked(name, self.ann, {"imagePath": path, **({"jobId": jobs[-1]} if jobs else {})})
+            request = marked(name, self.ann, {"imagePath": path, **self.named, **({"jobId": jobs[-1]} if jobs else {})})
             self.photo(path)
             answer = self.wire.call(name, request, self.tokens["ann"])
             jobs += [found["jobId"] for found in _objects_in(answer.data) if "jobId" in found]
+            self.named |= {"teamId": found["teamId"] for found in _objects_in(answer.data) if "teamId" in found}  # noqa: B035
             for wrong in misfits(request, name, self.ann):
                 self.wire.call(name, wrong, self.tokens["ann"])
             self.wire.request(name, self.ann.new(f"{name}: no JSON"), Authorization=f"Bearer {self.tokens['ann']}")
@@ -200,7 +202,12 @@ class Town:
         self.cloud.upload("bob", "can.jpg", self.cloud.files.objects[next(iter(self.cloud.files.objects))])
         for name in LASTING:
             for job in jobs[:3] or ["0" * 32]:
-                given = {"jobId": job, "imagePath": "users/bob/uploads/can.jpg", "requestId": f"request-{job[:20]}"}
+                given = {
+                    **self.named,
+                    "jobId": job,
+                    "imagePath": "users/bob/uploads/can.jpg",
+                    "requestId": f"request-{job[:20]}",
+                }
                 answer = self.wire.call(name, marked(name, bob, given), self.tokens["bob"])
                 self.answers.append(f"{name}: {answer.get_data(as_text=True)}")
         for _ in range(ticks):

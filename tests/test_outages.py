@@ -157,9 +157,12 @@ def test_a_charge_that_meets_an_outage_half_way_is_charged_once(cloud: InProcess
 
 
 def about_a_job(name: str, data: dict[str, Any]) -> dict[str, Any]:
-    """Have a photo taken in, and return the call's data about its job: it waits, or has an answer to dispute."""
+    """Have a photo taken in, and return the call's data about its job: it waits, or has an answer to dispute. Begin the
+    bulk job, found the team, make the invite, that the call is about."""
     if "bulkId" in data:
         called("start_bulk", CALLS["start_bulk"])
+    for earlier in ("create_team", "invite_member") if {"teamId", "code"} & data.keys() else ():
+        called(earlier, CALLS[earlier])
     mode = "instant" if name == "report_answer" else "batch"
     taken = called("classify_image", {**IMAGE, "requestId": "photo-zero", "mode": mode})
     assert isinstance(taken, dict)

@@ -17,6 +17,7 @@ from functions import log
 from functions.adapters.time_budget import arriving
 from functions.core.payments import refusals
 from functions.core.shared import errors
+from functions.core.teams import refusals as teams
 from functions.core.wallet import refusals as accounts
 from functions.deploy.params import ConfigurationError
 
@@ -27,6 +28,12 @@ CODES: dict[type[errors.EcolaneError], FunctionsErrorCode] = {
     errors.InvalidRequest: FunctionsErrorCode.INVALID_ARGUMENT,
     errors.KeyReused: FunctionsErrorCode.ALREADY_EXISTS,
     accounts.AccountBlocked: FunctionsErrorCode.PERMISSION_DENIED,
+    accounts.TeamNotFound: FunctionsErrorCode.NOT_FOUND,
+    accounts.MemberLimit: FunctionsErrorCode.RESOURCE_EXHAUSTED,
+    teams.NotTeamAdmin: FunctionsErrorCode.PERMISSION_DENIED,
+    teams.TeamFull: FunctionsErrorCode.FAILED_PRECONDITION,
+    teams.InviteInvalid: FunctionsErrorCode.NOT_FOUND,
+    teams.LastOwner: FunctionsErrorCode.FAILED_PRECONDITION,
     refusals.PurchaseNotHere: FunctionsErrorCode.FAILED_PRECONDITION,
     refusals.UnknownProduct: FunctionsErrorCode.NOT_FOUND,
     refusals.AlreadySubscribed: FunctionsErrorCode.FAILED_PRECONDITION,

@@ -13,6 +13,8 @@ from functions.core.shared.idempotency import require_same_payload
 from functions.core.shared.records import Fields
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import LedgerEntry, Reason, Wallet, entry_id
+from functions.core.wallet.refusals import TeamNotFound
+from functions.core.wallet.team_wallet import TeamWallet
 from scripts.operators.repairs_by_hand import GRANT_TOKENS_MAX, granted, moved, reimbursed, taken_back, undo_key
 from scripts.operators.session import Operation, OperatorDeps, RefusedError, Uid, changing_for, command, document_id
 
@@ -71,7 +73,8 @@ def undo_grant(
 def refund(
     operation: Operation, job_id: Annotated[str, typer.Argument(help="The job, as the app or `user` shows it.")]
 ) -> None:
-    """Refund the price of a job and take its points back, once, whoever does it. A queued job is cancelled."""
+    """Refund the price of a job to whoever paid, and take its points back, once, whoever does it. A queued job is
+    cancelled."""
     stored = operation.store.get_job(document_id(job_id))
     if stored is None:
         raise RefusedError(f"there is no job {job_id}. Jobs are kept for 90 days; for an older one use `grant`.")
@@ -81,6 +84,8 @@ def refund(
     def decide(wallet: Wallet | None, found: Job | None) -> tuple[Account, Fields]:
         if found is None:
             raise JobNotFound("The job is gone.")
+        if isinstance(wallet, TeamWallet) and not wallet.members:
+            raise TeamNotFound("The team that has paid is closed: nobody is there to give anything to.")
         same_batch = found.batch_id == job.batch_id
         return reimbursed(wallet, found, operation.now, orphaned=orphaned and same_batch)
 
@@ -110,17 +115,18 @@ def _posted(
 ) -> tuple[LedgerEntry, bool]:
     """Post an entry of a ledger, unless it is there: show what it changes, ask, and post it with its audit entry.
     Return the entry, and whether this call posted it."""
-    stored = operation.store.get_entry(uid, name)
+    payer = job.payer if job else None
+    stored = operation.store.get_entry(uid, name, payer)
     if stored is not None:
         return stored, False
-    wallet = operation.store.get_wallet(uid)
+    wallet = operation.store.get_wallet(uid, payer)
     account, fields = decide(wallet, job)
     operation.ask(moved(wallet, account.wallet, job, fields), title)
     if large > GRANT_ASKED_TWICE and not operation.yes:
         _ask_again(large, as_json=operation.as_json)
     job_id = job.job_id if job else None
     audit = operation.audit(action, job_id or uid, audit_id=f"{uid}:{name}")
-    return operation.store.post_by_hand(uid, name, decide, audit, job_id)
+    return operation.store.post_by_hand(uid, name, decide, audit, job_id, payer)
 
 
 def _ask_again(tokens: int, *, as_json: bool) -> None:

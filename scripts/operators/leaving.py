@@ -4,6 +4,7 @@ from typing import Any
 
 from functions.core.privacy.deletion import closing, ends, requested
 from functions.core.shared.utc_days import clock_text
+from functions.core.teams.teams import without_user
 from functions.core.wallet.refusals import AccountDeleted
 from functions.use_cases.privacy.export_account import ExportAccount, export_account
 from scripts.operators.printing import change, print_json
@@ -18,7 +19,10 @@ def erase(operation: Operation, uid: Uid) -> None:
     follows = ["Photos, results, devices and the sign-in are erased within hours. This cannot be undone."]
     operation.ask(changes, f"The account of {uid}: {operation.why}", follows=follows)
     operation.store.record(operation.audit("erase", uid, changes))  # first: who asked is known, whatever comes
-    operation.store.close_account(uid, operation.now, lambda stored: closing(stored, operation.now))
+    now = operation.now
+    operation.store.close_account(
+        uid, now, lambda stored: closing(stored, now), lambda team: without_user(team, uid, now)
+    )
     erased_by = ends(requested(operation.now))
     operation.show(
         {"uid": uid, "closed": True, "erasedBy": erased_by.isoformat()},

@@ -29,6 +29,7 @@ from functions.core.shared.dead_letters import DeadLetter
 from functions.core.shared.records import Fields
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import LedgerEntry, Reason, Wallet, entry_id
+from functions.core.wallet.team_wallet import TeamWallet
 from scripts.operators.repairs_by_hand import AuditEntry, moved
 
 Claimed = tuple[Payment, Account]
@@ -45,9 +46,9 @@ class OperatorStore(FirestoreStore):
         query = self._jobs.where("hold.day", "==", day).where("tried", ">", []).order_by("tried").limit(limit)
         return all_jobs(query)
 
-    def get_entry(self, uid: str, entry_id: str) -> LedgerEntry | None:
-        """Read one entry of a ledger. One read."""
-        snapshot = self._client.get(self._ledger(uid).document(entry_id))
+    def get_entry(self, uid: str, entry_id: str, team_id: str | None = None) -> LedgerEntry | None:
+        """Read one entry of a user's ledger, or of a team's. One read."""
+        snapshot = self._client.get(self._ledger(uid, team_id).document(entry_id))
         return as_entry(snapshot) if snapshot.exists else None
 
     def post_by_hand(
@@ -57,10 +58,12 @@ class OperatorStore(FirestoreStore):
         decide: Callable[[Wallet | None, Job | None], tuple[Account, Fields]],
         audit: AuditEntry,
         job_id: str | None = None,
+        team_id: str | None = None,
     ) -> tuple[LedgerEntry, bool]:
-        """Post an entry once, with its changes to a job and its audit entry, which lists what has changed. Returns the
-        entry, and whether this call posted it; one that was there already stays as it is."""
-        entry_ref = self._ledger(uid).document(entry_id)
+        """Post an entry once, with its changes to a job and its audit entry, which lists what has changed; into the
+        team's ledger if one is named. Returns the entry, and whether this call posted it; one that was there already
+        stays as it is."""
+        entry_ref = self._ledger(uid, team_id).document(entry_id)
         job_ref = self._jobs.document(job_id) if job_id else None
 
         def body(transaction: Transaction) -> tuple[LedgerEntry, bool]:
@@ -71,7 +74,9 @@ class OperatorStore(FirestoreStore):
             if job_ref is not None:
                 data = self._client.get(job_ref, transaction).fields
                 job = Job(job_id=job_id, **data) if data else None
-            wallet = self._wallet_in(transaction, uid)
+            wallet = self._wallet_in(transaction, uid, team_id)
+            if isinstance(wallet, TeamWallet) and job is not None:
+                wallet = wallet.entered_by(job.uid, job.created_at)
             account, fields = decide(wallet, job)
             self._write_account(transaction, uid, account)
             if job_ref is not None and fields:
@@ -83,7 +88,7 @@ class OperatorStore(FirestoreStore):
         try:
             return run_transaction(self._client.transaction(), body)
         except OUTCOME_UNKNOWN:
-            entry = self.get_entry(uid, entry_id)
+            entry = self.get_entry(uid, entry_id, team_id)
             if entry is None:
                 raise
             return entry, entry.ts == audit.at  # ours, if it is of the same moment: its reply was lost

@@ -120,7 +120,7 @@ def job(
     if stored is None:
         raise RefusedError(f"there is no job {job_id}. {KEPT}")
     found = stored.job
-    entries = [deps.store.get_entry(found.uid, entry_id(reason, job_id)) for reason in MOVES]
+    entries = [deps.store.get_entry(found.uid, entry_id(reason, job_id), found.payer) for reason in MOVES]
     batch = deps.store.get_batch(found.batch_id) if found.batch_id else None
     steps = sorted(_steps(found, [each for each in entries if each], batch.batch if batch else None))
     ends = outcome(found, refunded=entries[-1] is not None)

@@ -10,7 +10,7 @@ LATER = "later"  # a field of a release to come, in a history in which one has b
 
 _JOB = {
     "str": "uid imagePath requestedMode mode region language day status openedBy",
-    "str?": "imageDigest requestedRegion requestedLanguage batchId bulkId",
+    "str?": "imageDigest requestedRegion requestedLanguage batchId bulkId payer?",
     "int": "priority tokensCost tokensBought points shard attempts costMicros",
     "int?": "visitAge",
     "time": "createdAt expireAt",
@@ -22,30 +22,38 @@ _JOB = {
     "bool?": "shared",
 }
 
+_WALLET = {
+    "int": (
+        "balance totalEarned totalSpent entryCount purchased owed points convertedPoints scans streakDays "
+        "rateMinute rateCount refreshFailures corrections topUpBelow"
+    ),
+    "str": "plan bonusDay refreshedPeriod promptedDay",
+    "str?": "planSeller",
+    "map": "today",
+    "list": "pushTokens recent achieved months",
+    "time?": "contactAt nextRefreshAt blockedAt planUntil closedAt topUpAt",
+    "map?": "standing",
+    "int?": "refreshShard",
+    "time": "createdAt updatedAt",
+}
+
+_LEDGER = {
+    "int": "seq delta points bought balanceAfter",
+    "str": "reason day",
+    "str?": "ref",
+    "map?": "detail",
+    "time": "ts",
+}
+
 SCHEMA: dict[str, dict[str, str]] = {
-    "users/*": {"map": "devices preferences presets"},
-    "users/*/wallet/main": {
-        "int": (
-            "balance totalEarned totalSpent entryCount purchased owed points convertedPoints scans streakDays "
-            "rateMinute rateCount refreshFailures corrections topUpBelow"
-        ),
-        "str": "plan bonusDay refreshedPeriod promptedDay",
-        "str?": "planSeller",
-        "map": "today",
-        "list": "pushTokens recent achieved months",
-        "time?": "contactAt nextRefreshAt blockedAt planUntil closedAt topUpAt",
-        "map?": "standing",
-        "int?": "refreshShard",
-        "time": "createdAt updatedAt",
-    },
+    "users/*": {"map": "devices? preferences? presets?", "list": "teams?"},
+    "users/*/wallet/main": _WALLET,
+    "teams/*/wallet/main": {**_WALLET, "str": f"{_WALLET['str']} name", "map": "today members"},
     "users/*/cachedPhotos/main": {"map": "entries?", "time": "expireAt"},
-    "users/*/ledger/*": {
-        "int": "seq delta points bought balanceAfter",
-        "str": "reason day",
-        "str?": "ref",
-        "map?": "detail",
-        "time": "ts",
-    },
+    "users/*/ledger/*": _LEDGER,
+    "teams/*/ledger/*": _LEDGER,
+    "invites/*": {"str": "teamId role invitedBy", "int?": "monthlyLimit", "str?": "usedBy", "time": "expireAt"},
+    "removals/*": {"str": "teamId uid", "time": "at nextAt"},
     "releasedTokens/*": {"time": "expireAt"},
     "deletions/*": {"time": "requestedAt nextAt", "int": "failures", "list": "days"},
     "devices/*": {"str": "day", "int": "bonus manual", "time": "expireAt"},

@@ -43,6 +43,8 @@ for (const [place, cloud] of Object.entries(clouds)) {
       callers.admin = await App.ofAdmin(cloud);
       for (const path of Object.keys(table.documents)) {
         await operatorSets(ofOwner(path), "uid", callers.owner.uid, cloud);
+        const members = { mapValue: { fields: { [callers.owner.uid]: { booleanValue: true } } } };
+        await operatorSets(ofOwner(path), "members", members, cloud);
       }
     });
 

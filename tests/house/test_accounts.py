@@ -108,7 +108,7 @@ def live(wire: Wire) -> None:
 
     called: set[str] = set()
 
-    def call(name: str, token: str = ann, **data: Any) -> Any:
+    def call(name: str, token: str = ann, /, **data: Any) -> Any:
         called.add(name)
         answer = wire.call(name, data, token)
         assert answer.status_code == 200, (name, answer.data)

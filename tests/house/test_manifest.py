@@ -237,7 +237,7 @@ def test_no_instant_job_is_refunded_while_it_is_being_answered(name: str) -> Non
 # Firestore
 
 LIVES = {"Job": "aiJobs", "Batch": "batches", "Alert": "alerts", "DeadLetter": "deadLetters", "DeviceDay": "devices"}
-LIVES |= {"Release": "releasedTokens", "Checkout": "checkouts", "Bulk": "bulkJobs"}
+LIVES |= {"Release": "releasedTokens", "Checkout": "checkouts", "Bulk": "bulkJobs", "Invite": "invites"}
 """Records that carry `expireAt`, and their collections."""
 
 

@@ -24,7 +24,8 @@ OPERATORS = {"admin": "custom", "verified": "password", "unverified": "password"
 
 DOCUMENTS = {path.replace("{owner}", UIDS["owner"]): allowed for path, allowed in TABLE["documents"].items()}
 OWN = {"field": {"fieldPath": "uid"}, "op": "EQUAL", "value": {"stringValue": UIDS["owner"]}}
-FIELDS = {"fields": {"uid": {"stringValue": UIDS["owner"]}, "balance": {"integerValue": "7"}}}
+MEMBERS = {"mapValue": {"fields": {UIDS["owner"]: {"mapValue": {"fields": {"role": {"stringValue": "owner"}}}}}}}
+FIELDS = {"fields": {"uid": {"stringValue": UIDS["owner"]}, "balance": {"integerValue": "7"}, "members": MEMBERS}}
 
 
 def token(caller: str) -> str:

@@ -16,6 +16,7 @@ from functions.adapters.firestore.payments import PaymentDocuments, StoredBillin
 from functions.adapters.firestore.reading import DamagedDocumentError, Found
 from functions.adapters.firestore.refresh import RefreshDocuments
 from functions.adapters.firestore.rollouts import RolloutDocuments
+from functions.adapters.firestore.teams import Entry, TeamDocuments
 from functions.adapters.firestore.trials import TrialDocuments
 from functions.adapters.firestore.wallet import StoredWallet
 from functions.core.shared.damage import DamagedDocument
@@ -23,6 +24,7 @@ from functions.core.shared.damage import DamagedDocument
 __all__ = [
     "DamagedDocument",
     "DamagedDocumentError",
+    "Entry",
     "FirestoreStore",
     "Found",
     "StoredBatch",
@@ -48,5 +50,6 @@ class FirestoreStore(
     RolloutDocuments,
     PaymentDocuments,
     BulkJobDocuments,
+    TeamDocuments,
 ):
     """Everything that Ecolane stores in Firestore, over one client."""

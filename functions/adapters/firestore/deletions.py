@@ -9,22 +9,29 @@ from functions.adapters.firestore.profiles import ProfileDocuments
 from functions.adapters.firestore.reading import Found, all_sound
 from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.values import Snapshot
-from functions.adapters.firestore.wallet import as_wallet
+from functions.adapters.firestore.wallet import as_team, as_wallet
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, run_transaction
 from functions.core.privacy.deletion import Deletion, requested
-from functions.core.shared.damage import mapping
+from functions.core.shared.damage import mapping, strings
 from functions.core.shared.records import Fields
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import LedgerEntry, Wallet
+from functions.core.wallet.team_wallet import TeamWallet
 
 
 class DeletionDocuments(ProfileDocuments, LeaderboardDocuments, CacheDocuments):
     """Reads and writes of accounts that are deleted."""
 
-    def close_account(self, uid: str, now: datetime, decide: Callable[[Wallet | None], Account]) -> Wallet:
-        """Close a wallet, remove profile and cache, and note the deletion, in one transaction: two reads, five writes,
-        and one for each token that pushes go to; who is on the leaderboard, three reads more, and a write for each
-        board. One that is closed is returned as it is."""
+    def close_account(
+        self,
+        uid: str,
+        now: datetime,
+        decide: Callable[[Wallet | None], Account],
+        leave: Callable[[TeamWallet], Account],
+    ) -> Wallet:
+        """Close a wallet, leave all teams, remove profile and cache, and note the deletion, in one transaction: two
+        reads, five writes, and one for each token that pushes go to; for each team a read, and one or two writes; who
+        is on the leaderboard, three reads more, and a write for each board. One that is closed is returned as it is."""
 
         def body(transaction: Transaction) -> Wallet:
             refs = [self._profile_ref(uid), self._wallet_ref(uid)]
@@ -33,10 +40,15 @@ class DeletionDocuments(ProfileDocuments, LeaderboardDocuments, CacheDocuments):
             if found is not None and found.closed_at is not None:
                 return found
             wallet = found or self._wallet_in(transaction, uid)
+            refs = [self._wallet_ref(uid, each) for each in strings(profile.fields, "teams")]
+            teams = all_sound(self._client.get_all(refs, transaction) if refs else (), as_team)
             account = decide(wallet)
             if wallet is not None and wallet.standing is not None:
                 self._rename(transaction, uid, None)
             self._write_account(transaction, uid, account)
+            for team in teams:
+                if team is not None and uid in team.members:
+                    self._write_account(transaction, uid, leave(team))
             devices = [each for each in mapping(profile.fields, "devices").values() if isinstance(each, dict)]
             known = [each.get("pushToken") for each in devices] + [*(wallet.push_tokens if wallet else ())]
             tokens = {each for each in known if isinstance(each, str)}  # a profile that is damaged goes like any other

@@ -7,6 +7,7 @@ from google.cloud.firestore import Increment
 
 from functions.adapters.firestore.jobs import JobDocuments, StoredJob, job_or_none
 from functions.adapters.firestore.transactions import Transaction
+from functions.adapters.firestore.wallet import as_wallet
 from functions.core.jobs.disputes import Disputed, DisputeDecision
 from functions.core.jobs.endings import Settled, require_owner
 from functions.core.jobs.jobs import JOB_LIFETIME, Job
@@ -26,14 +27,15 @@ class DisputeDocuments(JobDocuments):
             made.clear()  # this runs again when the transaction does
             require_owner(job, uid)
             note = job.cache if job.cache and job.cache.served else None
-            entry = self._ledger(uid).document(entry_id(Reason.REFUND, job_id))
+            entry = self._ledger(uid, job.payer).document(entry_id(Reason.REFUND, job_id))
             refs = [self._jobs.document(note.of), entry] if note else []
             read = self._client.get_all(refs, transaction) if refs else []
             source = job_or_none(read[0]) if read else None
             decided = decide(wallet, job, source.job if source else None, any(each.exists for each in read[1:]))
             if decided is None:
                 return None
-            made.append((decided, wallet is not None))
+            own = as_wallet(self._client.get(self._wallet_ref(uid), transaction))  # which this has read
+            made.append((decided, wallet is not None and (own is None or own.closed_at is None)))
             return Settled(decided.account, decided.fields)
 
         def also(transaction: Transaction, job: Job) -> None:

@@ -11,14 +11,14 @@ from functions.adapters.firestore.query import DESCENDING, Collection, Query
 from functions.adapters.firestore.reading import Found, all_sound, sound
 from functions.adapters.firestore.transactions import Transaction, Writes
 from functions.adapters.firestore.values import Snapshot
-from functions.adapters.firestore.wallet import StoredWallet, WalletDocuments, open_or_none
+from functions.adapters.firestore.wallet import StoredWallet, WalletDocuments, as_team, open_or_none
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, Outcome, guarded_bulk, guarded_update, run_transaction
 from functions.core.budget.holds import Hold, NoRoom, settling
 from functions.core.cache.entries import Remembered
 from functions.core.jobs.checks import is_check
 from functions.core.jobs.counting import job_bookings
 from functions.core.jobs.endings import Decision, Settled, UpgradeDecision
-from functions.core.jobs.jobs import FINAL, QUEUE_SHARDS, Job
+from functions.core.jobs.jobs import FINAL, QUEUE_SHARDS, Job, Status
 from functions.core.jobs.opening import Opened, Replayed
 from functions.core.jobs.opening import Outcome as OpeningOutcome
 from functions.core.jobs.transitions import with_fields
@@ -65,10 +65,11 @@ class JobDocuments(WalletDocuments, ShardDocuments, CacheDocuments):
         seen: StoredWallet | None = None,
         hold: Hold | None = None,
         remembered: Remembered | None = None,
+        payer: str | None = None,
     ) -> OpeningOutcome:
         """Charge for jobs and store them, in one transaction: one read, a write for the wallet and two a job; with a
         hold another read and write, for its shard of the budget. A `hold` that is known before is read with the wallet.
-        What is `remembered` of the jobs' photos is one write more.
+        What is `remembered` of the jobs' photos is one write more. A `payer` is a team, whose wallet is the one.
 
         If the caller has `seen` the wallet, jobs without a hold are first stored under its version, without a read;
         only if that has changed, in a transaction.
@@ -82,8 +83,8 @@ class JobDocuments(WalletDocuments, ShardDocuments, CacheDocuments):
         def body(transaction: Transaction) -> OpeningOutcome:
             nonlocal tried
             shards = [self._shard_ref(hold.day, name) for name in hold.parts] if hold else []
-            self._client.get_all([self._wallet_ref(uid), *shards], transaction)
-            outcome = decide(self._wallet_in(transaction, uid))
+            self._client.get_all([self._wallet_ref(uid, payer), *shards], transaction)
+            outcome = decide(self._wallet_in(transaction, uid, payer))
             if isinstance(outcome, RecountNeeded):
                 return outcome
             held = [change for job in outcome.jobs for change in job_bookings(None, job)]
@@ -122,8 +123,8 @@ class JobDocuments(WalletDocuments, ShardDocuments, CacheDocuments):
             self._write_entries(writes, uid, outcome.account)
             self._create_jobs(writes, uid, outcome, remembered)
 
-        fields = outcome.account.wallet.model_dump(by_alias=True)
-        version = guarded_update(self._client, self._wallet_ref(uid), seen.version, fields, add)
+        ref, fields = self._wallet_ref(uid, outcome.jobs[0].payer), outcome.account.wallet.to_store()
+        version = guarded_update(self._client, ref, seen.version, fields, add)
         return replace(outcome, version=version) if version else None
 
     def _create_jobs(self, writes: Writes, uid: str, opened: Opened, remembered: Remembered | None) -> None:
@@ -134,10 +135,10 @@ class JobDocuments(WalletDocuments, ShardDocuments, CacheDocuments):
         for job in opened.jobs:
             writes.create(self._jobs.document(job.job_id), job.model_dump(by_alias=True, exclude={"job_id"}))
 
-    def outlived_jobs(self, uid: str, job_ids: Sequence[str]) -> set[str]:
+    def outlived_jobs(self, uid: str, payer: str | None, job_ids: Sequence[str]) -> set[str]:
         """Find those of a user's jobs that were charged for and then deleted by TTL; the ledger stays. Two reads
         each."""
-        entries = [self._ledger(uid).document(entry_id(Reason.CHARGE, job_id)) for job_id in job_ids]
+        entries = [self._ledger(uid, payer).document(entry_id(Reason.CHARGE, job_id)) for job_id in job_ids]
         charged = {entry.id for entry in self._client.get_all(entries) if entry.exists}
         # The jobs are read last: one whose charge was there before was there as well.
         used = [job_id for job_id in job_ids if entry_id(Reason.CHARGE, job_id) in charged]
@@ -158,7 +159,7 @@ class JobDocuments(WalletDocuments, ShardDocuments, CacheDocuments):
         took_effect: Callable[[Job], bool] = lambda job: job.status in FINAL,
     ) -> StoredJob | None:
         """End a job and refund it, in one transaction: two reads, and a write each for wallet, entry and job; with a
-        hold, one for its shard.
+        hold, one for its shard. A job that a team pays for takes one read more, for the team's wallet.
 
         `decide` returns None if the job's state does not allow it (any more). Returns the job as it is then, None if
         there is none. `took_effect` tells from the job whether a commit whose reply was lost has happened.
@@ -197,7 +198,7 @@ class JobDocuments(WalletDocuments, ShardDocuments, CacheDocuments):
             stored = job_or_none(job_read)
             if stored is None:
                 return None
-            wallet = open_or_none(wallet_read) if wallet_read.exists else self._wallet_in(transaction, uid)
+            wallet = self._payer_in(transaction, stored.job, wallet_read)
             decided = decide(transaction, wallet, stored.job)
             if not isinstance(decided, Settled):
                 return stored if decided is None else decided
@@ -220,6 +221,13 @@ class JobDocuments(WalletDocuments, ShardDocuments, CacheDocuments):
         versions = transaction.versions
         return replace(after, version=versions[-1]) if isinstance(after, StoredJob) and versions else after
 
+    def _payer_in(self, transaction: Transaction, job: Job, own: Snapshot) -> Wallet | None:
+        """Return the wallet that has paid for a job, None if nobody is there any more: what comes back goes there."""
+        if job.payer:
+            team = as_team(self._client.get(self._wallet_ref(job.uid, job.payer), transaction))
+            return team.entered_by(job.uid, job.created_at) if team else None
+        return open_or_none(own) if own.exists else self._wallet_in(transaction, job.uid)
+
     def stale_leases(self, now: datetime, limit: int) -> Found[StoredJob]:
         """Read instant jobs whose call has not come back in time. A read each, one if there are none."""
         query = (
@@ -230,12 +238,22 @@ class JobDocuments(WalletDocuments, ShardDocuments, CacheDocuments):
         )
         return all_jobs(query)
 
-    def list_jobs(self, uid: str, before: tuple[datetime, str] | None, limit: int) -> Found[StoredJob]:
-        """Read a page of a user's jobs, newest first, after the one named by its creation time and id. A read each."""
-        query = self._jobs.where("uid", "==", uid).order_by("createdAt", DESCENDING).order_by("__name__", DESCENDING)
+    def list_jobs(
+        self, uid: str, before: tuple[datetime, str] | None, limit: int, team_id: str | None = None
+    ) -> Found[StoredJob]:
+        """Read a page of a user's jobs, or of those that a team pays for, newest first, after the one named by its
+        creation time and id. A read each."""
+        query = self._jobs.where("payer", "==", team_id) if team_id else self._jobs.where("uid", "==", uid)
+        query = query.order_by("createdAt", DESCENDING).order_by("__name__", DESCENDING)
         if before is not None:
             query = query.start_after({"createdAt": before[0], "__name__": self._jobs.document(before[1])})
         return all_jobs(query.limit(limit))
+
+    def queued_of_member(self, team_id: str, uid: str, until: datetime, limit: int) -> Found[StoredJob]:
+        """Read queued jobs of one member that the team pays for, opened until a time. A read each, one if there are
+        none."""
+        query = self._jobs.where("payer", "==", team_id).where("uid", "==", uid).where("status", "==", Status.QUEUED)
+        return all_jobs(query.where("createdAt", "<=", until).order_by("createdAt").limit(limit))
 
     def update_jobs(self, changes: Sequence[tuple[str, datetime, Fields]]) -> list[Outcome]:
         """Write many jobs, each under its version. Returns, in order, what became of each; see `guarded_bulk`."""

@@ -14,6 +14,7 @@ from functions.adapters.firestore.reading import sound
 from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.wallet import WalletDocuments
 from functions.adapters.firestore.writes import run_transaction
+from functions.core.shared.damage import strings
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import Wallet
 from functions.core.wallet.presets import Preset
@@ -104,8 +105,7 @@ class ProfileDocuments(WalletDocuments):
     def push_tokens_of(self, uid: str) -> tuple[str, ...]:
         """Read where to push to for a user. One read."""
         wallet = self._client.get(self._wallet_ref(uid)).fields
-        tokens = wallet.get("pushTokens")
-        return tuple(each for each in tokens if isinstance(each, str)) if isinstance(tokens, list) else ()
+        return tuple(strings(wallet, "pushTokens"))
 
     def released(self, claims: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         """Find those of these (uid, token) pairs that were released. A read for each, and at least one for every

@@ -16,6 +16,7 @@ from functions.core.wallet.accounts import Account, reopened_account
 from functions.core.wallet.ledger import LedgerEntry, Reason, Wallet, entry_id
 from functions.core.wallet.quotas import DeviceDay
 from functions.core.wallet.refusals import AccountDeleted
+from functions.core.wallet.team_wallet import TeamWallet, nobodys
 
 LEDGER_READ_MAX = 5_000
 """Entries read to make a lost wallet anew: years of daily use."""
@@ -32,15 +33,16 @@ class StoredWallet:
 class WalletDocuments(Documents):
     """Reads and writes of wallets. Every change of a balance is a transaction that writes its ledger entry too."""
 
-    def get_wallet(self, uid: str) -> Wallet | None:
-        """Read a wallet. One read. Raises AccountDeleted if it is closed, as everything here does that would use it."""
-        stored = self.look_at_wallet(uid)
+    def get_wallet(self, uid: str, team_id: str | None = None) -> Wallet | None:
+        """Read the wallet that a user spends from, their own or a team's. One read. Raises AccountDeleted if it is
+        closed, as everything here does that would use it."""
+        stored = self.look_at_wallet(uid, team_id)
         return stored.wallet if stored else None
 
-    def look_at_wallet(self, uid: str) -> StoredWallet | None:
+    def look_at_wallet(self, uid: str, team_id: str | None = None) -> StoredWallet | None:
         """Read a wallet that may be written under its version. One read."""
-        snapshot = self._client.get(self._wallet_ref(uid))
-        wallet = in_use(as_wallet(snapshot))
+        snapshot = self._client.get(self._wallet_ref(uid, team_id))
+        wallet = spent_from(snapshot, uid) if team_id else in_use(as_wallet(snapshot))
         return StoredWallet(wallet, snapshot.update_time) if wallet else None
 
     def open_wallet(self, uid: str, decide: Callable[[Wallet | None], Account]) -> Wallet:
@@ -114,17 +116,24 @@ class WalletDocuments(Documents):
             query = query.where("seq", "<", before_seq)
         return [as_entry(snapshot) for snapshot in query.stream()]
 
-    def _ledger(self, uid: str) -> Collection:
+    def _ledger(self, uid: str, team_id: str | None = None) -> Collection:
+        if team_id:
+            return self._client.collection("teams", team_id, "ledger")
         return self._client.collection("users", uid, "ledger")
 
-    def _wallet_ref(self, uid: str) -> str:
+    def _wallet_ref(self, uid: str, team_id: str | None = None) -> str:
+        if team_id:
+            return self._client.document("teams", team_id, "wallet", "main")
         return self._client.document("users", uid, "wallet", "main")
 
-    def _wallet_in(self, transaction: Transaction, uid: str) -> Wallet | None:
-        """Read a wallet in a transaction. One that was removed is made anew from the ledger: welcome comes once.
+    def _wallet_in(self, transaction: Transaction, uid: str, team_id: str | None = None) -> Wallet | None:
+        """Read the wallet that a user spends from in a transaction. A user's that was removed is made anew from the
+        ledger: welcome comes once. A team's is never: nobody would know its members.
 
         None on first contact, which is known by one further read: there is no welcome entry.
         """
+        if team_id:
+            return spent_from(self._client.get(self._wallet_ref(uid, team_id), transaction), uid)
         wallet = in_use(as_wallet(self._client.get(self._wallet_ref(uid), transaction)))
         if wallet is not None:
             return wallet
@@ -142,15 +151,15 @@ class WalletDocuments(Documents):
         return sound(snapshot, lambda each: DeviceDay.model_validate(each.fields)) if snapshot.exists else None
 
     def _write_account(self, transaction: Transaction, uid: str, account: Account) -> None:
-        """Write the wallet and its new entries."""
-        transaction.set(self._wallet_ref(uid), account.wallet.model_dump(by_alias=True))
+        """Write the wallet, this user's or the team's that it is, and its new entries."""
+        transaction.set(self._wallet_ref(uid, _team_of(account)), account.wallet.to_store())
         self._write_entries(transaction, uid, account)
 
     def _write_entries(self, writes: Writes, uid: str, account: Account) -> None:
         """Create the entries that are new, each with its `day`, for sums by day. A second one with the same id fails
         the whole commit."""
         for entry in account.new_entries:
-            ref = self._ledger(uid).document(entry.entry_id)
+            ref = self._ledger(uid, _team_of(account)).document(entry.entry_id)
             writes.create(ref, {**entry.model_dump(by_alias=True, exclude={"entry_id"}), "day": day_of(entry.ts)})
 
 
@@ -168,6 +177,28 @@ def as_entry(snapshot: Snapshot) -> LedgerEntry:
 def as_wallet(snapshot: Snapshot) -> Wallet | None:
     """Return the wallet in a snapshot, None if there is none. Raises DamagedDocumentError if it does not validate."""
     return sound(snapshot, lambda each: Wallet.model_validate(each.fields)) if snapshot.exists else None
+
+
+def as_team(snapshot: Snapshot) -> TeamWallet | None:
+    """Return the team's wallet in a snapshot, None if there is none, or it is closed. Raises DamagedDocumentError if it
+    does not validate."""
+
+    def read(each: Snapshot) -> TeamWallet:
+        return TeamWallet.model_validate({**each.fields, "teamId": each.path.split("/")[1]})
+
+    team = sound(snapshot, read) if snapshot.exists else None
+    return team if team and team.closed_at is None else None
+
+
+def spent_from(snapshot: Snapshot, uid: str) -> TeamWallet:
+    """Return the team's wallet in a snapshot, for somebody who wants to spend from it: where there is none, one
+    without members, which refuses everybody."""
+    team = as_team(snapshot) or nobodys(snapshot.path.split("/")[1])
+    return team.entered_by(uid)
+
+
+def _team_of(account: Account) -> str | None:
+    return account.wallet.team_id if isinstance(account.wallet, TeamWallet) else None
 
 
 def open_or_none(snapshot: Snapshot) -> Wallet | None:

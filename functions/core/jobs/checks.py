@@ -3,6 +3,7 @@ nobody pays for, waits for, or sees. It is kept among the checks, by an id of it
 checked, and the photos of a trial: see `trials`."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -37,10 +38,11 @@ def check_of(hit: Job, now: datetime) -> Job | None:
 
 def asked_again(job: Job, name: str, note: CacheNote, now: datetime) -> Job:
     """Return a job's photo as a check of this name, which `note` says what it is compared with."""
-    own = {
+    own: dict[str, Any] = {
         "job_id": _PREFIX + name,
         "mode": Lane.BATCH,
         "status": Status.QUEUED,
+        "payer": None,
         "priority": 0,
         "tokens_cost": 0,
         "tokens_bought": 0,

@@ -23,6 +23,7 @@ def _payload(job: Job) -> dict[str, object]:
     return {
         "imagePath": job.image_path,
         "mode": job.requested_mode,
+        "payer": job.payer,
         "region": job.requested_region,
         "language": language and language.lower(),  # it was stored as it was sent once, `de-de` too
     }

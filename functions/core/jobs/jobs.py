@@ -124,18 +124,19 @@ class Job(Record):
 
     What is `requested` is kept as sent, None for a default: the job's key stands for it. `image_digest` knows the photo
     that was paid for, None in jobs of older releases: see `core.jobs.uploads`. `day` is that of `created_at`, for the
-    cost of users. `tokens_bought` are those of `tokens_cost` that were bought. `visit_age`: how many days old the
-    wallet is, on its user's first photo of the day only. `opened_by` is the invocation that created or upgraded the
-    job, which knows it again by that. `hold` is an instant call's, and `arms` which paths of the flags it took.
-    `tried`: what came of each provider, if two were asked or one may bill for what it did not say. `queued_at` is when
-    the job may be taken next, and its place in the queue. `notify` are push tokens. `result` is a `Classification` of
-    the release that wrote it, shown as it is. `charge_stands`: not refunded, see `core.wallet.quotas`. `bulk_id`: whose
-    charge paid it. `cache`: what was known of the photo already; `shared`: by another user, None if nobody looked.
-    `dispute`: the answer is not given again.
+    cost of users. `payer`: a team; stored for teams alone, or all users' jobs would share a place in its index.
+    `tokens_bought` are those of `tokens_cost` that were bought. `visit_age`: how many days old the wallet is, on its
+    user's first photo of the day only. `opened_by` is the invocation that created or upgraded the job, which knows it
+    again by that. `hold` is an instant call's, and `arms` which paths of the flags it took. `tried`: what came of each
+    provider, if two were asked or one may bill for what it did not say. `queued_at` is when the job may be taken next,
+    and its place in the queue. `notify` are push tokens. `result` is a `Classification` of the release that wrote it.
+    `charge_stands`: not refunded, see `core.wallet.quotas`. `bulk_id`: whose charge paid it. `cache`: what was known of
+    the photo; `shared`: by another user, None if nobody looked.
     """
 
     job_id: str
     uid: str
+    payer: str | None = Field(default=None, exclude_if=lambda payer: payer is None)
     image_path: str
     image_digest: str | None = None
     requested_mode: Open[Lane]
@@ -203,7 +204,7 @@ def job_view(job: Job) -> dict[str, Any]:
     """Return what the app is shown of a job: JSON, with times as ISO 8601 text in UTC."""
     note = job.cache
     served = {"tier": str(note.tier), "jobId": note.of, "answeredAt": iso_text(note.answered_at)} if note else None
-    return {**job.as_json(include=_SHOWN), "servedFrom": served if note and note.served else None}
+    return {**job.as_json(include=_SHOWN), "payer": job.payer, "servedFrom": served if note and note.served else None}
 
 
 def shard_of(job_id: str) -> int:

@@ -44,6 +44,7 @@ class Asked:
     language: str | None
     opened_by: str
     at: datetime
+    payer: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ def _job(asked: Asked, price: int, runtime: RuntimeConfig, **own: Any) -> Job:
     every: dict[str, Any] = {
         "job_id": job_id,
         "uid": asked.uid,
+        "payer": asked.payer,
         "image_path": asked.image_path,
         "requested_mode": asked.lane,
         "requested_region": asked.region,

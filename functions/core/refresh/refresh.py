@@ -124,7 +124,10 @@ def _tokens(allowance: Allowance, free: int, cap: int, count: int) -> int:
 
 
 def credit_due(wallet: Wallet | None, uid: str, runtime: RuntimeConfig, now: datetime) -> Account:
-    """Return the account of a user who is here: opened on first contact, on the schedule, with all that is due."""
+    """Return the account of a user who is here: opened on first contact, on the schedule, with all that is due. A
+    team's is as it is."""
+    if wallet is not None and not wallet.earns:
+        return Account(wallet)
     return up_to_date(open_account(wallet, runtime.tokens.welcome, now).with_fields(contact_at=now), uid, runtime, now)
 
 

@@ -33,6 +33,12 @@ def mapping(stored: Mapping[str, Any], field: str) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def strings(stored: Mapping[str, Any], field: str) -> list[str]:
+    """Return the texts in a stored list; none, if it is none."""
+    value = stored.get(field)
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+
+
 def salvaged(model: type[R], stored: Mapping[str, Any], path: str) -> tuple[R, tuple[DamagedDocument, ...]]:
     """Return the readable part of a record whose fields all have defaults, and what is wrong with the rest. For figures
     that are written anew, for which no call must fail."""

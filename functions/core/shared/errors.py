@@ -7,6 +7,12 @@
     ├── InvalidRequest        correct the named field
     ├── KeyReused             a requestId names one request: take a new one
     ├── AccountBlocked        an operator has blocked this account: show whom to ask
+    ├── TeamNotFound          nothing there that the caller is in
+    ├── MemberLimit           ask an admin of the team, or wait until `resetsAt`; or pay from one's own tokens
+    ├── NotTeamAdmin          ask an admin of the team
+    ├── TeamFull              somebody has to leave first; `of` says what
+    ├── InviteInvalid         ask for another invite
+    ├── LastOwner             make somebody else an owner first
     ├── PurchaseNotHere       hide the offer: this is not sold here
     ├── UnknownProduct        look again at what is sold
     ├── AlreadySubscribed     change the plan where it was bought
@@ -190,8 +196,7 @@ class JobNotUpgradable(EcolaneError):
 
 
 class DataDamaged(EcolaneError):
-    """A document that the call needs, such as the caller's wallet, is damaged. Nothing was done, operators are
-    notified, and calling again helps only after their repair."""
+    """A document that the call needs is damaged. Nothing was done; calling again helps only after operators' repair."""
 
     reason = "DATA_DAMAGED"
 

@@ -50,6 +50,9 @@ NO_CURSOR = "must be the nextCursor of the page before"
 JobId = Annotated[str, Form(r"[0-9a-f]{32}", "must be a jobId as we answer with it")]
 """The id of a job, as `classify_image` returned it."""
 
+TeamId = Annotated[str, Form(r"[0-9a-f]{32}", "must be a teamId as we answer with it")]
+"""The id of a team, as `create_team` returned it."""
+
 UID = re.compile(r"(?!__.*__$)(?!\.{1,2}$)[^/\x00-\x1f\x7f\ud800-\udfff]{1,128}")
 """All of a user's id; read by Python and by the pages' JavaScript."""
 

@@ -89,6 +89,7 @@ class Account:
             top_up_at=(wallet.top_up_at or now) if entry.balance_after < wallet.top_up_below else None,
             recent=(entry, *wallet.recent)[:RECENT_ENTRIES_MAX],
             updated_at=now,
+            **wallet.counting(spent, now),
         )
 
     def earn(
@@ -148,7 +149,8 @@ def reopened_account(entries: Iterable[LedgerEntry], now: datetime) -> Account:
 
 def charge(account: Account, job_id: str, price: int, now: datetime, *, points: int = 0) -> Account:
     """Take the price of a job. Its points come with it, at no write of their own, and go with its refund. Raises
-    InsufficientTokens with details `balance` and `price`, in tokens."""
+    InsufficientTokens with details `balance` and `price`, in tokens; of a team's wallet, what its `require_room`
+    does."""
     return _spend(account, Reason.CHARGE, job_id, price, now, points).with_fields(scans=account.wallet.scans + 1)
 
 
@@ -164,6 +166,7 @@ def upgrade(account: Account, job_id: str, difference: int, now: datetime) -> Ac
 
 
 def _spend(account: Account, reason: Reason, job_id: str, price: int, now: datetime, points: int) -> Account:
+    account.wallet.require_room(price, now)
     balance = account.wallet.balance
     if balance < price:
         raise InsufficientTokens(f"This costs {price} tokens and you have {balance}.", balance=balance, price=price)

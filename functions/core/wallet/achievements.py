@@ -15,7 +15,10 @@ from functions.core.wallet.ledger import Reason, Wallet
 
 
 def unlocked(account: Account, runtime: RuntimeConfig, now: datetime) -> Account:
-    """Return the account with the achievements that it has reached and does not have: an entry each."""
+    """Return the account with the achievements that it has reached and does not have: an entry each. A team has
+    none."""
+    if not account.wallet.earns:
+        return account
     for rule in runtime.achievements.rules if runtime.achievements.open else ():
         wallet = account.wallet
         if rule.name not in wallet.achieved and _reached(wallet, rule.counter, now) >= rule.at_least:

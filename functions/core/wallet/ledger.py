@@ -1,10 +1,11 @@
 """Tokens as stored: the ledger's entries, the truth, and the wallet's balance, their cached sum. `core.wallet.accounts`
 posts."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter
 
@@ -169,21 +170,37 @@ class Wallet(Kept):
         who buys tokens earns no fewer."""
         return max(self.balance - self.purchased, 0)
 
-    def with_fields(self, **changes: Any) -> "Wallet":
+    @property
+    def earns(self) -> bool:
+        """Whether there is a welcome, and an allowance, for it."""
+        return True
+
+    def require_room(self, price: int, now: datetime) -> None:
+        """Raise what keeps whoever acts from spending so much, besides the balance; nothing does for a user."""
+
+    def counting(self, spent: int, now: datetime) -> Mapping[str, Any]:  # noqa: ARG002  (a team's wallet counts)
+        """Return what changes, besides the totals, when so many tokens are spent, or come back."""
+        return {}
+
+    def to_store(self) -> dict[str, Any]:
+        """Return the fields to store."""
+        return self.model_dump(by_alias=True)
+
+    def with_fields(self, **changes: Any) -> Self:
         """Return the wallet with other values of these fields. A copy would check neither names nor values, and store
         unknown ones as a newer release's: raises TypeError for a name that is none, ValidationError for a bad value."""
-        fields = _fields()
+        fields = _fields(type(self))
         if unknown := changes.keys() - fields.keys():
             raise TypeError(f"a wallet has no {', '.join(sorted(unknown))}")
         return self.model_copy(update={name: fields[name].validate_python(new) for name, new in changes.items()})
 
 
 @cache
-def _fields() -> dict[str, TypeAdapter[Any]]:
-    """Return what checks a value of each field of a wallet."""
+def _fields(kind: type[Wallet]) -> dict[str, TypeAdapter[Any]]:
+    """Return what checks a value of each field of this kind of wallet."""
     kinds: dict[str, Any] = {
         name: Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
-        for name, field in Wallet.model_fields.items()
+        for name, field in kind.model_fields.items()
     }
     return {name: TypeAdapter(kind) for name, kind in kinds.items()}
 

@@ -64,11 +64,13 @@ class Preferences(Kept):
 
 
 class Profile(Record):
-    """The part of `users/{uid}` that functions write. `devices` by device id."""
+    """The part of `users/{uid}` that functions write. `devices` by device id; `teams` by their ids, the last joined
+    last."""
 
     devices: dict[str, Device] = Field(default_factory=dict)
     presets: dict[str, Preset] = Field(default_factory=dict)
     preferences: Preferences = Preferences()
+    teams: tuple[str, ...] = ()
 
 
 def device_key(device_id: str) -> str:

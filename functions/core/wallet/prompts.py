@@ -19,9 +19,15 @@ def prompted(
     error: EcolaneError, account: Account, runtime: RuntimeConfig, now: datetime, admit: Callable[[Account], object]
 ) -> EcolaneError:
     """Return a refusal, with `plans` in its details if one on sale would have admitted what was asked for, and no
-    refusal of today has named one. `admit` raises what it refuses an account with."""
+    refusal of today has named one; none for a team, which buys no plan. `admit` raises what it refuses an account
+    with."""
     wallet, billing = account.wallet, runtime.billing
-    if not isinstance(error, PROMPTING) or not billing.sell_on or wallet.prompted_day >= day_of(now):
+    if (
+        not wallet.earns
+        or not isinstance(error, PROMPTING)
+        or not billing.sell_on
+        or wallet.prompted_day >= day_of(now)
+    ):
         return error
     for product in sorted(billing.products, key=lambda each: each.minor):
         if product.plan is None or not product.on_sale or rank(product.plan) <= rank(wallet.plan):

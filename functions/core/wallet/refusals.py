@@ -25,3 +25,17 @@ class PlanRequired(EcolaneError):
     """The user's plan does not have this. Details: the `feature`, and the lowest `plan` that has it, None for none."""
 
     reason = "PLAN_REQUIRED"
+
+
+class TeamNotFound(EcolaneError):
+    """No such team, or the caller is not in it: the answer is the same, so that ids cannot be probed. Nothing is
+    charged, to nobody."""
+
+    reason = "TEAM_NOT_FOUND"
+
+
+class MemberLimit(EcolaneError):
+    """The member has spent this month's share of the team's tokens. Nothing is charged. Details: `limit`, `used` and
+    `resetsAt`, ISO 8601 in UTC."""
+
+    reason = "MEMBER_LIMIT"

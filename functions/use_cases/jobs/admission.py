@@ -18,7 +18,7 @@ from functions.core.jobs.uploads import digest_of
 from functions.core.shared.errors import DailyLimit, EcolaneError, InsufficientTokens, RateLimited
 from functions.core.shared.lanes import Lane
 from functions.core.shared.utc_days import day_of
-from functions.core.wallet.refusals import AccountBlocked, MonthlyLimit, PlanRequired
+from functions.core.wallet.refusals import AccountBlocked, MemberLimit, MonthlyLimit, PlanRequired, TeamNotFound
 from functions.use_cases.budget.spending import least_ceiling, look_ahead
 
 if TYPE_CHECKING:
@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from functions.use_cases.jobs.orders import Order
     from functions.wiring import Deps
 
-WALLETS = (AccountBlocked, InsufficientTokens, DailyLimit, MonthlyLimit, PlanRequired, RateLimited)
+WALLETS = (
+    AccountBlocked,
+    InsufficientTokens,
+    DailyLimit,
+    MonthlyLimit,
+    PlanRequired,
+    RateLimited,
+    TeamNotFound,
+    MemberLimit,
+)
 """What a wallet refuses with."""
 
 PHOTO_THREADS = 8
@@ -57,13 +66,15 @@ def fetch(orders: Sequence[Order], uid: str, deps: Deps) -> None:
 
 
 @contextmanager
-def admitted(uid: str, decide: Callable[[Wallet, CostCeiling], object], deps: Deps) -> Iterator[None]:
+def admitted(
+    uid: str, payer: str | None, decide: Callable[[Wallet, CostCeiling], object], deps: Deps
+) -> Iterator[None]:
     """Let one photo of this user be fetched and paid for inside. `decide` raises the wallet's refusal, and is asked
     first for users refused lately. An error inside counts as a photo unpaid. Raises RateLimited after too many of
     these, and what `decide` raises."""
     rate, callers = deps.callers.photos, deps.callers
     try:
-        if callers.refused_lately(uid) and (seen := deps.store.look_at_wallet(uid)):
+        if callers.refused_lately(uid) and (seen := deps.store.look_at_wallet(uid, payer)):
             look_ahead(partial(decide, seen.wallet), least_ceiling(deps), uid, deps)
         if not rate.take(uid):
             raise rate.exceeded("photos that came to nothing")

@@ -41,14 +41,16 @@ def classify_image(request: ClassifyImage, uid: str, deps: Deps) -> dict[str, An
 
     Raises:
         NotYourImage, ImageNotFound, InvalidImage: about the photo; nothing is charged or stored.
-        InstantClosed, BudgetExhausted, PriceChanged, RateLimited, DailyLimit, InsufficientTokens: nothing is charged or
-            stored.
+        InstantClosed, BudgetExhausted, PriceChanged, RateLimited, DailyLimit, InsufficientTokens, TeamNotFound,
+            MemberLimit: nothing is charged or stored.
         KeyReused: the key belongs to another request.
         PhotoRefused: the model is against this photo; the charge is refunded.
         ProviderUnavailable: the instant lane's provider failed; the charge is refunded.
     """
     wanted = (request.request_id, request.image_path, request.mode, request.region, request.language)
-    order = new_order(Asked(uid, *wanted, deps.new_id(), deps.clock()), deps, allow_batch=request.allow_batch)
+    order = new_order(
+        Asked(uid, *wanted, deps.new_id(), deps.clock(), request.payer), deps, allow_batch=request.allow_batch
+    )
     log.about(jobId=order.job.job_id)
     balance = place([order], request, deps)
     if order.error is not None:

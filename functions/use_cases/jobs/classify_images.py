@@ -49,7 +49,9 @@ def classify_images(request: ClassifyImages, uid: str, deps: Deps) -> dict[str, 
         request = _filled(request, preset_of(deps.store.get_profile(uid).presets, request.preset))
     options, opened_by, now = (request.region, request.language), deps.new_id(), deps.clock()
     orders = [
-        new_order(Asked(uid, image.request_id, image.image_path, Lane.BATCH, *options, opened_by, now), deps)
+        new_order(
+            Asked(uid, image.request_id, image.image_path, Lane.BATCH, *options, opened_by, now, request.payer), deps
+        )
         for image in request.images
     ]
     balance = place(orders, request, deps)

@@ -58,7 +58,7 @@ def place(orders: Sequence[Order], options: Options, deps: Deps) -> int | None:
         balance = balance if later is None else later
     admission.account_for(orders, uid, deps)
     if balance is None and any(order.version for order in orders):
-        wallet = deps.store.get_wallet(uid)  # the reply to our own charge was lost
+        wallet = deps.store.get_wallet(uid, options.payer)  # the reply to our own charge was lost
         balance = wallet.balance if wallet else None
     return balance
 
@@ -83,7 +83,7 @@ def _look(orders: Sequence[Order], uid: str, deps: Deps, *, may_hit: bool) -> St
     waiting = _waiting(orders)
     if not waiting or (len(orders) == 1 and not deps.callers.refused_lately(uid)):
         return None
-    seen = deps.store.look_at_wallet(uid)
+    seen = deps.store.look_at_wallet(uid, waiting[0].job.payer)
     if seen is None:
         return None  # on first contact there are welcome tokens
     jobs = [as_a_hit(order.job, deps.runtime().tokens) if may_hit else order.job for order in waiting]
@@ -129,7 +129,7 @@ def _charge(
     while waiting := _waiting(orders):
         ceiling = ceiling or _ceiling(waiting[0], deps)
         decision = partial(decide, jobs=[order.job for order in waiting], ceiling=ceiling, runtime=runtime)
-        match deps.store.open_jobs(uid, decision, seen, ceiling.hold, remembered):
+        match deps.store.open_jobs(uid, decision, seen, ceiling.hold, remembered, waiting[0].job.payer):
             case Opened() as opened:
                 _note(waiting, opened)
                 balance = opened.account.wallet.balance if opened.jobs else None
@@ -192,7 +192,8 @@ def _answer_again(orders: Sequence[Order], deps: Deps) -> bool:
 
 def _refuse_outlived(orders: Sequence[Order], deps: Deps) -> bool:
     """Refuse those whose key was used so long ago that its job is not kept any more. False if there are none."""
-    outlived = deps.store.outlived_jobs(orders[0].job.uid, [order.job.job_id for order in orders])
+    job = orders[0].job
+    outlived = deps.store.outlived_jobs(job.uid, job.payer, [order.job.job_id for order in orders])
     for order in orders:
         if order.job.job_id in outlived:
             order.error = outlived_key()

@@ -16,7 +16,7 @@ from functions.core.jobs.uploads import PATH_CHARACTERS_MAX
 from functions.core.shared.errors import EcolaneError
 from functions.core.shared.lanes import Lane
 from functions.core.shared.locales import LanguageTag, Region
-from functions.core.shared.records import Request
+from functions.core.shared.records import Request, TeamId
 from functions.core.wallet.token_prices import prices_now
 from functions.use_cases.budget.spending import instant_closed, instant_closed_because, mode, reopens_at
 
@@ -29,13 +29,15 @@ ImagePath = Annotated[str, StringConstraints(min_length=1, max_length=PATH_CHARA
 
 
 class Options(Request):
-    """What the user wants besides: where and in which language, the most that a photo may cost, in tokens, and whether
-    the model is to be asked about a photo that was sent before, too."""
+    """What the user wants besides: where and in which language, the most that a photo may cost, in tokens, whether the
+    model is to be asked about a photo that was sent before, too, and which team pays; the user does if none is named,
+    and never in a team's place."""
 
     region: Region | None = None
     language: LanguageTag | None = None
     max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     fresh: bool = False
+    payer: TeamId | None = None
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.core.shared.records import Request
+from functions.core.shared.records import Request, TeamId
 from functions.use_cases.jobs.quoting import quoted
 
 if TYPE_CHECKING:
@@ -12,14 +12,17 @@ if TYPE_CHECKING:
 
 
 class Quote(Request):
-    """No parameters."""
+    """Which team is to pay, if one is."""
+
+    payer: TeamId | None = None
 
 
-def quote(_request: Quote, uid: str, deps: Deps) -> dict[str, Any]:
+def quote(request: Quote, uid: str, deps: Deps) -> dict[str, Any]:
     """Return prices (tokens), waits (minutes), balance, queue position and the recommended lane.
 
     The price shown is the price paid when `maxTokens` is sent along with the photo. With the budget used up,
     `instant.closedBecause` is `BUDGET` until `instant.opensAt`; batch photos are still taken, and those that have not
-    been sent wait until `batch.pausedUntil`, which is part of `batch.waitMinutes`.
+    been sent wait until `batch.pausedUntil`, which is part of `batch.waitMinutes`. With a `payer` the balance is the
+    team's, and `member` has what the caller may spend of it this month. Raises TeamNotFound.
     """
-    return quoted(deps.store.get_wallet(uid), uid, deps)
+    return quoted(deps.store.get_wallet(uid, request.payer), uid, deps)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from functions.core.budget.holds import Mode
 from functions.core.refresh.refresh import credit_due
 from functions.core.shared.utc_days import iso_text
+from functions.core.wallet.team_wallet import TeamWallet, require_member, shown_member
 from functions.core.wallet.token_prices import prices_now, recommended_lane
 from functions.use_cases.budget.spending import instant_closed_because, mode, reopens_at
 from functions.use_cases.jobs.orders import wait_minutes
@@ -21,6 +22,7 @@ def quoted(wallet: Wallet | None, uid: str, deps: Deps) -> dict[str, Any]:
     runtime, queue = deps.runtime(), deps.queue()
     rules = runtime.tokens
     unlimited = runtime.plans.of(wallet.plan).unlimited if wallet else False
+    member = shown_member(require_member(wallet, uid)[1], deps.clock()) if isinstance(wallet, TeamWallet) else None
     # What a contact would make of the wallet is what the next call finds; nothing is written for a look at prices.
     balance = credit_due(wallet, uid, runtime, deps.clock()).wallet.balance
     prices = prices_now(rules, queue.queued)
@@ -36,6 +38,7 @@ def quoted(wallet: Wallet | None, uid: str, deps: Deps) -> dict[str, Any]:
     return {
         "balance": balance,
         "unlimited": unlimited,
+        "member": member,
         "priceVersion": prices.version,
         "recommended": recommended,
         "instant": {

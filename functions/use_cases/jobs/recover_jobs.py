@@ -1,5 +1,6 @@
 """`recover_jobs`: instant calls that never came back: their jobs are failed and refunded. So are jobs of a batch that
-has given up refunding them; batches themselves are due again when a dead run's lease ends."""
+has given up refunding them; batches themselves are due again when a dead run's lease ends. What members had queued when
+they were removed from a team is cancelled, if the call that removed them did not come to it."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from functions.core.jobs.endings import refunding
 from functions.core.jobs.jobs import Failure, JobError
 from functions.core.jobs.legs import at_most
 from functions.core.shared.time_limits import RUN_TIME
+from functions.use_cases.jobs.removed_members import finish_removals
 from functions.use_cases.shared.set_aside import LOOK_AGAIN, postpone_damaged
 
 if TYPE_CHECKING:
@@ -29,7 +31,8 @@ NEXT_RUN = timedelta(minutes=5)
 
 def recover_jobs(deps: Deps) -> dict[str, int]:
     """Run once. Returns counts: jobs `recovered`, `skipped` because they ended meanwhile, and `crashed`; documents that
-    are `damaged`. Raises RuntimeError if every job crashed: it is not the jobs' fault then."""
+    are `damaged`; photos of removed members `cancelled`, and removals `unfinished`. Raises RuntimeError if every job
+    crashed: it is not the jobs' fault then."""
     counts: Counter[str] = Counter(recovered=0, skipped=0, crashed=0, damaged=0)
     until, more = deps.clock() + RUN_TIME, True
     while more:
@@ -44,7 +47,7 @@ def recover_jobs(deps: Deps) -> dict[str, int]:
         log.warning(log.Event.LEASES_RECOVERED, **counts)
     if counts["crashed"] + counts["stuck"] and not counts["recovered"] + counts["skipped"]:
         raise RuntimeError("every job that was to be recovered crashed")
-    return dict(counts)
+    return {**counts, **finish_removals(until, deps)}
 
 
 def _outcome(deps: Deps, stored: StoredJob) -> str:

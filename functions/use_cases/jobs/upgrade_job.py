@@ -40,12 +40,14 @@ class UpgradeJob(Request):
 
 
 def upgrade_job(request: UpgradeJob, uid: str, deps: Deps) -> dict[str, Any]:
-    """Return the job as JSON, with its result. Upgrading it again returns it as it is by then.
+    """Return the job as JSON, with its result. Upgrading it again returns it as it is by then. Whoever has paid for the
+    job pays the difference.
 
     Raises:
         JobNotFound, JobNotUpgradable: about the job; nothing is changed.
         ImageNotFound, InvalidImage: the photo was removed or replaced; the job stays queued.
         InstantClosed, BudgetExhausted, PriceChanged, RateLimited, DailyLimit, InsufficientTokens: nothing is changed.
+        TeamNotFound, MemberLimit: the team that pays for the job does not pay for this.
         PhotoRefused: the model is against this photo; all that was paid for the job is refunded.
         ProviderUnavailable: the provider failed; all that was paid for the job is refunded.
     """
@@ -69,7 +71,7 @@ def upgrade_job(request: UpgradeJob, uid: str, deps: Deps) -> dict[str, Any]:
     def decision(ceiling: CostCeiling) -> UpgradeDecision:
         return upgrading(uid, runtime, now, replace(upgrade, ceiling=ceiling))
 
-    with admitted(uid, lambda wallet, ceiling: decision(ceiling)(wallet, job), deps):
+    with admitted(uid, job.payer, lambda wallet, ceiling: decision(ceiling)(wallet, job), deps):
         upload = unchanged(deps.files.read_photo(job.image_path), job.image_digest)
         photo = deps.prepare_photo(upload, runtime.images)
         stored = _buy(job, instant_ceiling(job, photo, deps), decision, upgrade.opened_by, deps)

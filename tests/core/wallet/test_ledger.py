@@ -34,6 +34,14 @@ def test_todays_counters_begin_at_midnight_utc_and_never_go_back() -> None:
     assert today_of(wallet, NOW - timedelta(days=2)).instant == 3
 
 
+def test_a_users_wallet_earns_and_is_stored_as_it_is() -> None:
+    """Nothing but the balance keeps its user from spending; a team's has more rules."""
+    wallet = empty_wallet(NOW)
+    assert wallet.earns
+    assert wallet.to_store() == wallet.model_dump(by_alias=True)
+    wallet.require_room(10**9, NOW)
+
+
 @pytest.mark.parametrize("field", ["balance", "totalEarned", "totalSpent", "entryCount"])
 def test_a_stored_wallet_below_zero_is_refused(field: str) -> None:
     """No number of a wallet is negative: a document that says so is a defect and not a debt."""

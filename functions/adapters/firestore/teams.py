@@ -1,0 +1,141 @@
+"""Teams: `teams/{id}/wallet/main`, which has the members; `invites/{hash}`; `removals/{hash}`; and the `teams` of each
+member in `users/{uid}`.
+
+A commit whose reply was lost is not looked for: each of these, called again, finds what it has done.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from functions.adapters.firestore.profiles import ProfileDocuments
+from functions.adapters.firestore.query import Collection
+from functions.adapters.firestore.reading import Found, all_sound, sound
+from functions.adapters.firestore.transactions import Transaction
+from functions.adapters.firestore.values import Snapshot
+from functions.adapters.firestore.wallet import as_team, as_wallet, in_use
+from functions.adapters.firestore.writes import run_transaction
+from functions.core.shared.damage import strings
+from functions.core.shared.records import Fields
+from functions.core.teams.invites import Invite
+from functions.core.teams.removals import Removal
+from functions.core.wallet.accounts import Account
+from functions.core.wallet.ledger import Wallet
+from functions.core.wallet.profile import Profile
+from functions.core.wallet.team_wallet import TeamWallet
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known when somebody wants to be in a team: the team, the teams that they are in, their own wallet, and
+    the invite; None for each that is not there."""
+
+    team: TeamWallet | None
+    teams: tuple[str, ...]
+    wallet: Wallet | None
+    invite: Invite | None = None
+
+
+class TeamDocuments(ProfileDocuments):
+    """Reads and writes of teams."""
+
+    def get_team(self, team_id: str) -> TeamWallet | None:
+        """Read a team. One read."""
+        return as_team(self._client.get(self._wallet_ref("", team_id)))
+
+    def enter_team(
+        self,
+        team_id: str,
+        uid: str,
+        decide: Callable[[Entry], tuple[TeamWallet, tuple[str, ...]]],
+        code_id: str | None = None,
+    ) -> TeamWallet:
+        """Store what `decide` makes of a team and its new member's teams, in one transaction: three reads and two
+        writes, with an invite four and three. Nothing is written if the team stays as it is."""
+
+        def body(transaction: Transaction) -> TeamWallet:
+            refs = [self._wallet_ref(uid, team_id), self._profile_ref(uid), self._wallet_ref(uid)]
+            invites = [self._invites.document(code_id)] if code_id else []
+            found, profile, own, *invite = self._client.get_all([*refs, *invites], transaction)
+            teams = sound(profile, lambda each: Profile.model_validate(each.fields)).teams
+            before = as_team(found)
+            entry = Entry(before, teams, in_use(as_wallet(own)), _invite(invite[0]) if invite else None)
+            team, teams = decide(entry)
+            if team == before:
+                return team
+            self._write_account(transaction, uid, Account(team))
+            transaction.put(self._profile_ref(uid), {"teams": teams})
+            for path in invites:
+                transaction.update(path, {"usedBy": uid})
+            return team
+
+        return run_transaction(self._client.transaction(), body)
+
+    def change_team(
+        self, removal: Removal, decide: Callable[[TeamWallet | None], TeamWallet | None]
+    ) -> TeamWallet | None:
+        """Store what `decide` makes of a team, in which it changes one user: two reads, a write; for one who is in it
+        no more two writes more: the user's profile, and the removal, by which queued photos are cancelled."""
+        team_id, uid = removal.team_id, removal.uid
+
+        def body(transaction: Transaction) -> TeamWallet | None:
+            refs = [self._wallet_ref(uid, team_id), self._profile_ref(uid)]
+            found, profile = self._client.get_all(refs, transaction)
+            before = as_team(found)
+            after = decide(before)
+            if after is None or after == before:
+                return after
+            self._write_account(transaction, uid, Account(after))
+            if uid not in after.members:
+                left = [each for each in strings(profile.fields, "teams") if each != team_id]
+                if profile.exists:
+                    transaction.update(profile.path, {"teams": left})
+                transaction.set(self._removals.document(removal.name), removal.model_dump(by_alias=True))
+            return after
+
+        return run_transaction(self._client.transaction(), body)
+
+    def keep_invite(
+        self, code_id: str, team_id: str, decide: Callable[[TeamWallet | None, Invite | None], Invite]
+    ) -> Invite:
+        """Store what `decide` makes of an invite that may be there, in one transaction: two reads, one write."""
+
+        def body(transaction: Transaction) -> Invite:
+            refs = [self._wallet_ref("", team_id), self._invites.document(code_id)]
+            found, stored = self._client.get_all(refs, transaction)
+            before = _invite(stored)
+            after = decide(as_team(found), before)
+            if after != before:
+                transaction.set(stored.path, after.model_dump(by_alias=True))
+            return after
+
+        return run_transaction(self._client.transaction(), body)
+
+    def get_invite(self, code_id: str) -> Invite | None:
+        """Read an invite. One read."""
+        return _invite(self._client.get(self._invites.document(code_id)))
+
+    def due_removals(self, now: datetime, limit: int) -> Found[Removal]:
+        """Read whose queued photos are still to be cancelled. A read each, one if there are none."""
+        query = self._removals.where("nextAt", "<=", now).order_by("nextAt").limit(limit)
+        return all_sound(query.stream(), lambda each: Removal.model_validate(each.fields))
+
+    def put_off_removal(self, removal: Removal, fields: Fields) -> None:
+        """Write these fields of a removal. One write."""
+        self._client.batch().update(self._removals.document(removal.name), fields).commit()
+
+    def end_removal(self, removal: Removal) -> None:
+        """Forget a removal after which nothing is left to cancel. One write."""
+        self._client.batch().delete(self._removals.document(removal.name)).commit()
+
+    @property
+    def _invites(self) -> Collection:
+        return self._client.collection("invites")
+
+    @property
+    def _removals(self) -> Collection:
+        return self._client.collection("removals")
+
+
+def _invite(snapshot: Snapshot) -> Invite | None:
+    return sound(snapshot, lambda each: Invite.model_validate(each.fields)) if snapshot.exists else None

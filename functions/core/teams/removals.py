@@ -1,0 +1,22 @@
+"""Members who were removed while photos of theirs, paid for by the team, were queued: kept in `removals/{hash}` until
+each of those is cancelled. Written in the commit that removes the member, so that a crash forgets none."""
+
+import hashlib
+
+from pydantic import AwareDatetime
+
+from functions.core.shared.records import Record
+
+
+class Removal(Record):
+    """Whose photos, queued until the member was removed `at` a time, are cancelled, and when somebody looks (again)."""
+
+    team_id: str
+    uid: str
+    at: AwareDatetime
+    next_at: AwareDatetime
+
+    @property
+    def name(self) -> str:
+        """What it is stored under: a user's id may not be fit for that."""
+        return hashlib.sha256(f"{self.team_id}\n{self.uid}".encode()).hexdigest()[:32]

@@ -1,0 +1,52 @@
+"""Cancelling what members had queued when they were removed from a team; the refunds go to the team. The call that
+removes somebody begins with it, and `recover_jobs` finishes what that did not come to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from functions.core.jobs.jobs import Status
+from functions.use_cases.jobs.pages import PAGE, cancelled
+from functions.use_cases.shared.set_aside import LOOK_AGAIN, Items, postpone_damaged, report_damaged
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from functions.core.teams.removals import Removal
+    from functions.wiring import Deps
+
+REMOVALS_PER_RUN = 50
+
+
+def finish_removals(until: datetime, deps: Deps) -> dict[str, int]:
+    """Cancel what is left of all removals, as far as there is time. Returns counts: photos `cancelled`, removals
+    `unfinished`."""
+    counts, items = {"cancelled": 0, "unfinished": 0}, Items(deps.clock)
+    due = deps.store.due_removals(deps.clock(), REMOVALS_PER_RUN)
+    postpone_damaged(deps, due.damaged, "nextAt")
+    for removal in due:
+        if deps.clock() > until:
+            break
+        try:
+            counts["cancelled"] += cancel_queued(removal, until, deps)
+            items.succeeded()
+        except Exception as error:  # noqa: BLE001  (whatever it is, the next team gets its tokens back)
+            counts["unfinished"] += 1
+            deps.store.put_off_removal(removal, {"nextAt": deps.clock() + LOOK_AGAIN})
+            items.failed(error, team=removal.team_id)
+    return counts
+
+
+def cancel_queued(removal: Removal, until: datetime, deps: Deps) -> int:
+    """Cancel a removed member's queued photos, as far as there is time, and forget the removal after the last one.
+    Returns how many there were."""
+    count = 0
+    while deps.clock() <= until:
+        page = deps.store.queued_of_member(removal.team_id, removal.uid, removal.at, PAGE)
+        report_damaged(deps, page.damaged)
+        after = [cancelled(each, deps) for each in page]
+        count += sum(each.job.status is Status.CANCELLED for each in after)
+        if len(page) + len(page.damaged) < PAGE:
+            deps.store.end_removal(removal)
+            break
+    return count

@@ -1,0 +1,60 @@
+"""`change_member`: another role, another limit, or out of the team; for oneself, leaving.
+
+Whoever is out spends nothing from the commit on. What they have queued is cancelled after it, and the team gets its
+tokens back: here what there is time for, the rest by `recover_jobs`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from functions.core.shared.errors import InvalidRequest
+from functions.core.shared.records import Request, TeamId, Uid
+from functions.core.teams.removals import Removal
+from functions.core.teams.teams import Change, changed
+from functions.core.wallet.team_wallet import Role
+from functions.use_cases.jobs.removed_members import cancel_queued
+from functions.use_cases.teams.limits import MonthlyLimit
+from functions.use_cases.teams.shown import shown_team
+
+if TYPE_CHECKING:
+    from functions.wiring import Deps
+
+CANCEL_TIME = timedelta(seconds=8)
+"""Of a call that has 25 s for Firestore."""
+
+
+class ChangeMember(Request):
+    """Which member of which team, and what they are to become: a `role`, a `monthly_limit` or none (`no_limit`), or no
+    member any more (`remove`)."""
+
+    team_id: TeamId
+    uid: Uid
+    role: Annotated[Role, Field(strict=False)] | None = None
+    monthly_limit: MonthlyLimit | None = None
+    no_limit: bool = False
+    remove: bool = False
+
+
+def change_member(request: ChangeMember, uid: str, deps: Deps) -> dict[str, Any]:
+    """Return the `team`, see `get_team`, null for whoever has left it; and how many queued photos were `cancelled`.
+    Calling again changes nothing.
+
+    Raises:
+        TeamNotFound: the caller is in no such team.
+        NotTeamAdmin: owners change everybody, admins ordinary members, and everybody may leave.
+        LastOwner: the team would have no owner.
+        InvalidRequest: the user is not in the team; or nothing is to change, or two things that exclude each other.
+    """
+    change = Change(request.role, request.monthly_limit, no_limit=request.no_limit, remove=request.remove)
+    if change.contradicts:
+        raise InvalidRequest("remove: give a role, a monthlyLimit or noLimit, or remove.", field="remove")
+    now = deps.clock()
+    removal = Removal(team_id=request.team_id, uid=request.uid, at=now, next_at=now)
+    team = deps.store.change_team(removal, lambda stored: changed(stored, uid, request.uid, change))
+    cancelled = cancel_queued(removal, now + CANCEL_TIME, deps) if change.remove else 0
+    shown = shown_team(team, uid, deps) if team and uid in team.members else None
+    return {"team": shown, "cancelled": cancelled}
