@@ -11,7 +11,7 @@ from functions.adapters.firestore.query import DESCENDING, Collection, Query
 from functions.adapters.firestore.reading import Found, all_sound, sound
 from functions.adapters.firestore.transactions import Transaction, Writes
 from functions.adapters.firestore.values import Snapshot
-from functions.adapters.firestore.wallet import StoredWallet, WalletDocuments, as_team, open_or_none
+from functions.adapters.firestore.wallet import StoredWallet, WalletDocuments, as_team, open_or_none, stored_fields
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, Outcome, guarded_bulk, guarded_update, run_transaction
 from functions.core.budget.holds import Hold, NoRoom, settling
 from functions.core.cache.entries import Remembered
@@ -123,7 +123,7 @@ class JobDocuments(WalletDocuments, ShardDocuments, CacheDocuments):
             self._write_entries(writes, uid, outcome.account)
             self._create_jobs(writes, uid, outcome, remembered)
 
-        ref, fields = self._wallet_ref(uid, outcome.jobs[0].payer), outcome.account.wallet.to_store()
+        ref, fields = self._wallet_ref(uid, outcome.jobs[0].payer), stored_fields(outcome.account.wallet)
         version = guarded_update(self._client, ref, seen.version, fields, add)
         return replace(outcome, version=version) if version else None
 

@@ -11,6 +11,7 @@ from functions.adapters.firestore.transactions import Transaction, Writes
 from functions.adapters.firestore.values import Snapshot
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, run_transaction
 from functions.core.shared.errors import EcolaneError
+from functions.core.shared.records import Fields
 from functions.core.shared.utc_days import day_of
 from functions.core.wallet.accounts import Account, reopened_account
 from functions.core.wallet.ledger import LedgerEntry, Reason, Wallet, entry_id
@@ -152,7 +153,7 @@ class WalletDocuments(Documents):
 
     def _write_account(self, transaction: Transaction, uid: str, account: Account) -> None:
         """Write the wallet, this user's or the team's that it is, and its new entries."""
-        transaction.set(self._wallet_ref(uid, _team_of(account)), account.wallet.to_store())
+        transaction.set(self._wallet_ref(uid, _team_of(account)), stored_fields(account.wallet))
         self._write_entries(transaction, uid, account)
 
     def _write_entries(self, writes: Writes, uid: str, account: Account) -> None:
@@ -195,6 +196,11 @@ def spent_from(snapshot: Snapshot, uid: str) -> TeamWallet:
     without members, which refuses everybody."""
     team = as_team(snapshot) or nobodys(snapshot.path.split("/")[1])
     return team.entered_by(uid)
+
+
+def stored_fields(wallet: Wallet) -> Fields:
+    """Return the fields of a wallet to store."""
+    return wallet.to_store() if isinstance(wallet, TeamWallet) else wallet.model_dump(by_alias=True)
 
 
 def _team_of(account: Account) -> str | None:

@@ -108,8 +108,7 @@ class JobError(Record):
 
     def told(self) -> Fields:
         """Return the fields to store: users read them."""
-        text = FAILURE_TEXTS.get(self.code, self.message)
-        return self.model_copy(update={"message": text}).as_json()
+        return self.model_copy(update={"message": FAILURE_TEXTS.get(self.code, self.message)}).as_json()
 
 
 class Dispute(Record):

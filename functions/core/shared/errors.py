@@ -87,8 +87,7 @@ class InvalidRequest(EcolaneError):
 
 
 class KeyReused(EcolaneError):
-    """The `requestId` had another payload, or its job is no longer kept. Detail: `field`, the first that
-    differs, or requestId."""
+    """The `requestId` had another payload, or its job is not kept any more. Detail: `field`, the first that differs."""
 
     reason = "KEY_REUSED"
 
@@ -202,8 +201,7 @@ class DataDamaged(EcolaneError):
 
 
 class StoreUnavailable(EcolaneError):
-    """Firestore or Storage did not answer in time, or too many calls were at the same documents. Whether the call took
-    effect is not known; repeating it charges nothing twice. Detail: `retryAfter`, in seconds."""
+    """The store did not answer in time; the call may have taken effect. Detail: `retryAfter`, in seconds."""
 
     reason = "STORE_UNAVAILABLE"
 

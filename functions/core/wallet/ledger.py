@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter
 
@@ -123,6 +123,7 @@ class Wallet(Kept):
     user. `closed_at`: since when the account is deleted, see `core.privacy.deletion`.
     """
 
+    earns: ClassVar[bool] = True  # welcome, allowance, achievements
     balance: Count
     total_earned: Count
     total_spent: Count
@@ -170,21 +171,12 @@ class Wallet(Kept):
         who buys tokens earns no fewer."""
         return max(self.balance - self.purchased, 0)
 
-    @property
-    def earns(self) -> bool:
-        """Whether there is a welcome, and an allowance, for it."""
-        return True
-
     def require_room(self, price: int, now: datetime) -> None:
         """Raise what keeps whoever acts from spending so much, besides the balance; nothing does for a user."""
 
     def counting(self, spent: int, now: datetime) -> Mapping[str, Any]:  # noqa: ARG002  (a team's wallet counts)
         """Return what changes, besides the totals, when so many tokens are spent, or come back."""
         return {}
-
-    def to_store(self) -> dict[str, Any]:
-        """Return the fields to store."""
-        return self.model_dump(by_alias=True)
 
     def with_fields(self, **changes: Any) -> Self:
         """Return the wallet with other values of these fields. A copy would check neither names nor values, and store

@@ -10,7 +10,7 @@ A team earns nothing by itself: no welcome, no allowance, no bonus. Its tokens a
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import AwareDatetime, Field
 
@@ -55,16 +55,12 @@ class TeamWallet(Wallet):
     """A team's tokens and members, by uid. What is not stored: `team_id`; who acts, the `spender`; and since when the
     job has been there that is changed, `job_at`."""
 
+    earns: ClassVar[bool] = False
     team_id: str = Field(exclude=True)
     name: str = ""
     members: dict[str, Member] = Field(default_factory=dict)
     spender: str | None = Field(default=None, exclude=True)
     job_at: AwareDatetime | None = Field(default=None, exclude=True)
-
-    @property
-    def earns(self) -> bool:
-        """A team has no allowance."""
-        return False
 
     def entered_by(self, uid: str, job_at: datetime | None = None) -> "TeamWallet":
         """Return the wallet with this member's counters, for somebody who is no member (any more) with none."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from functions.adapters.firestore.wallet import stored_fields
 from functions.core.shared.errors import EcolaneError, InsufficientTokens, InvalidRequest, KeyReused
 from functions.core.teams.refusals import InviteInvalid, LastOwner, NotTeamAdmin, TeamFull
 from functions.core.teams.teams import TEAMS_MAX
@@ -49,7 +50,7 @@ def grant(cloud: InProcessCloud, team_id: str, tokens: int) -> None:
     account = Account(team).post(tokens, Reason.GRANT, f"{tokens}", cloud.clock())
     (entry,) = account.new_entries
     cloud.client.document(f"teams/{team_id}/ledger/{entry.entry_id}").set(entry.model_dump(by_alias=True))
-    cloud.client.document(f"teams/{team_id}/wallet/main").set(account.wallet.to_store())
+    cloud.client.document(f"teams/{team_id}/wallet/main").set(dict(stored_fields(account.wallet)))
 
 
 def join(cloud: InProcessCloud, team_id: str, uid: str, limit: int = 10, by: str = "olga", **more: Any) -> None:
