@@ -105,8 +105,7 @@ class PriceChanged(EcolaneError):
 
 
 class SettingsChanged(EcolaneError):
-    """Somebody else has changed this setting since the caller saw it. Details: `field`, and its `value` now, None for
-    the default."""
+    """Somebody else has changed this setting since the caller saw it. Details: `field`, and its `value` now."""
 
     reason = "SETTINGS_CHANGED"
 
