@@ -99,8 +99,7 @@ BY_THE_PATH = frozenset(
 
 
 class JobError(Record):
-    """Why a job failed. `message` is the cause while it is under way, the user's text once it is stored: see `told`.
-    `problem` is a `PhotoProblem` if the photo is the reason: text, since a newer version may know more."""
+    """Why a job failed. `message`: see `told`. `problem` is a `PhotoProblem`, as text, if the photo is the reason."""
 
     code: Open[Failure]
     message: str

@@ -157,8 +157,7 @@ class InvalidImage(EcolaneError):
 
 
 class PhotoRefused(EcolaneError):
-    """The model, or the provider's rules, are against this photo. Details: `jobId`, and whether the charge was
-    `refunded`: not if too many of the user's photos of today have come to nothing."""
+    """The model, or the provider's rules, are against this photo. Details: `jobId`, and whether it was `refunded`."""
 
     reason = "PHOTO_REFUSED"
 

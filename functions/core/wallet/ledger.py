@@ -1,7 +1,6 @@
 """Tokens as stored: the ledger's entries, the truth, and the wallet's balance, their cached sum. `core.wallet.accounts`
 posts."""
 
-from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cache
@@ -15,8 +14,7 @@ from functions.core.shared.utc_days import day_of
 from functions.core.wallet.standing import Standing
 
 COUNT_MAX = 10**15
-"""More tokens, points, calls or micro-dollars than anybody has. Beyond it is damage, and the store could not add to
-it."""
+"""More of anything than anybody has. Beyond it is damage, and the store could not add to it."""
 
 Count = Annotated[int, Field(ge=0, le=COUNT_MAX)]
 Change = Annotated[int, Field(ge=-COUNT_MAX, le=COUNT_MAX)]
@@ -167,14 +165,13 @@ class Wallet(Kept):
 
     @property
     def free(self) -> int:
-        """Tokens of the balance that were not bought. They are spent first, and caps and allowances count them alone:
-        who buys tokens earns no fewer."""
+        """Tokens of the balance that were not bought: spent first; caps and allowances count them alone."""
         return max(self.balance - self.purchased, 0)
 
     def require_room(self, price: int, now: datetime) -> None:
         """Raise what keeps whoever acts from spending so much, besides the balance; nothing does for a user."""
 
-    def counting(self, spent: int, now: datetime) -> Mapping[str, Any]:  # noqa: ARG002  (a team's wallet counts)
+    def counting(self, spent: int, now: datetime) -> dict[str, Any]:  # noqa: ARG002  (a team's wallet counts)
         """Return what changes, besides the totals, when so many tokens are spent, or come back."""
         return {}
 

@@ -90,7 +90,7 @@ class TeamWallet(Wallet):
                 resetsAt=iso_text(next_month(now)),
             )
 
-    def counting(self, spent: int, now: datetime) -> Mapping[str, Any]:
+    def counting(self, spent: int, now: datetime) -> dict[str, Any]:
         """Return what changes when the spender spends, or gets back, so many tokens. What comes back counts if it was
         spent this month and by this membership: what an earlier one had spent makes no room."""
         member = self.members.get(self.spender or "")
