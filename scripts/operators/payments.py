@@ -30,7 +30,7 @@ from scripts.operators.session import (
     looking,
 )
 from scripts.operators.store import Claimed
-from scripts.operators.stripe_by_hand import EVENTS_MAX
+from scripts.operators.stripe_by_hand import EVENTS_MAX, RefundRefusedError
 
 app = typer.Typer(help="What users have paid.", no_args_is_help=True)
 
@@ -199,7 +199,10 @@ def refund(
         changes, f"Refund of {payment.product} for {payment.uid or 'nobody'}: {operation.why}", follows=follows
     )
     operation.store.record(operation.audit("refund-payment", name, changes))  # first: it is known who asked
-    made = operation.deps.stripe.refund(intent, asked, f"{name}:{taken}:{asked}")
+    try:
+        made = operation.deps.stripe.refund(intent, asked, f"{name}:{taken}:{asked}")
+    except RefundRefusedError as error:
+        raise RefusedError(f"Stripe does not refund this: {error}. Look first: payments reconcile UID") from error
     reconcile_object(made, operation.deps.stripe, operation.deps)
     after = _known(name, operation)
     operation.show(

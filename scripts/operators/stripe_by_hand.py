@@ -2,10 +2,16 @@
 
 from typing import Any
 
+import stripe
+
 from functions.adapters.payments.stripe import Stripe, translated
 
 EVENTS_MAX = 10_000
 """Of one look back. Stripe keeps events for 30 days."""
+
+
+class RefundRefusedError(Exception):
+    """Stripe does not refund this; the message is its code."""
 
 
 class OperatorStripe(Stripe):
@@ -31,7 +37,10 @@ class OperatorStripe(Stripe):
 
     def refund(self, intent_id: str, minor: int, key: str) -> str:
         """Refund so much of a payment; the same `key` refunds once. Returns the refund's id. Raises
-        BillingUnavailable."""
+        BillingUnavailable; RefundRefusedError if there is not so much left at Stripe, or it is disputed."""
         with translated():
             asked = {"payment_intent": intent_id, "amount": minor}
-            return str(self._v1.refunds.create(asked, {"idempotency_key": key}).id)
+            try:
+                return str(self._v1.refunds.create(asked, {"idempotency_key": key}).id)
+            except stripe.InvalidRequestError as error:
+                raise RefundRefusedError(error.code or "invalid_request") from None

@@ -88,6 +88,16 @@ def test_a_refund_that_was_made_and_whose_reply_was_lost_is_not_made_again(shop:
     assert shop.tokens()[0] == 79
 
 
+def test_what_was_refunded_without_us_is_not_refunded_again(shop: Shop, run: Run) -> None:
+    """Stripe refuses, in one line that says what to do; after a look there is nothing left."""
+    name = paid(shop)
+    shop.client.refunds.create({"payment_intent": name.partition(":")[2]})
+    refused = run("payments", "refund", name, "--why", "x", "--yes")
+    assert (refused.exit_code, "charge_already_refunded. Look first" in refused.output) == (1, True)
+    run("payments", "reconcile", "ann")
+    assert "0.00 usd are left" in run("payments", "refund", name, "--why", "x", "--yes").output
+
+
 def test_what_stores_sold_only_they_refund(shop: Shop, run: Run) -> None:
     """The command says so."""
     shop.cloud.revenuecat.buy("ann", "tokens_100")
