@@ -13,6 +13,7 @@ from typing import Any
 
 from functions.core.insights.forecast import TRACK_ISSUES, History, Issue, forecast
 from functions.core.insights.methods import WEEK, Method
+from scripts.benchmarks.forecast_hours import hours_ahead
 from scripts.benchmarks.processes import python
 from scripts.benchmarks.series import all_series
 
@@ -29,7 +30,7 @@ def run() -> dict[str, Any]:
         ratios = [each[f"mase_vs_naive_{days}d"] for each in found.values()]
         figures[f"mase_vs_naive_{days}d"] = round(math.exp(fmean(map(math.log, ratios))), 3)
     figures["coverage_90"] = round(fmean(each["coverage_90"] for each in found.values()), 3)
-    return {**figures, **python("-m", "scripts.benchmarks.forecast_cost")}
+    return {**figures, **hours_ahead(), **python("-m", "scripts.benchmarks.forecast_cost")}
 
 
 def backtest(history: History) -> dict[str, Any]:

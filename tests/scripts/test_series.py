@@ -10,7 +10,7 @@ import pytest
 
 from functions.core.insights.forecast import History
 from scripts import bench
-from scripts.benchmarks import anomaly, anomaly_hours, forecast, series
+from scripts.benchmarks import anomaly, anomaly_hours, forecast, forecast_hours, series
 from scripts.benchmarks.processes import python
 
 BEGINS = date(2026, 1, 1)
@@ -56,6 +56,24 @@ def test_the_benchmark_measures_what_it_says() -> None:
     assert figures["mase_vs_naive_14d"] == pytest.approx(0.5**0.5, abs=0.06)
     assert figures["coverage_90"] == pytest.approx(0.9, abs=0.05)
     assert figures["forecasts"] == (600 - 9 * 7 - 28) // 7 + 1 - 8
+
+
+def test_hours_that_have_a_week_are_forecast_better_than_by_the_last_one() -> None:
+    """Hours that move by a tenth by chance: the mean of eight weeks is nearer than one week. A week with a gap before
+    it is left out."""
+    dice = Random(4)  # noqa: S311  (repeatable)
+    first = date(2026, 1, 5)
+    days = {
+        first + timedelta(days=n): tuple(dice.gauss(100, 10) * (2 if hour > 12 else 1) for hour in range(24))
+        for n in range(140)
+    }
+    ratios = forecast_hours.backtest_hours(days)
+    assert ratios.keys() == {"24h", "48h", "168h"}
+    assert all(0.7 < ratio < 0.85 for ratio in ratios.values())  # by chance alone it is the root of (1 + 1/8) / 2
+    gap = first + timedelta(days=70)
+    before = {day: hours for day, hours in days.items() if day < gap}
+    after = dict.fromkeys(list(days)[71:120], (0.0,) * 24)  # would be far off
+    assert forecast_hours.backtest_hours({**before, **after}) == forecast_hours.backtest_hours(before)
 
 
 def test_the_cost_of_a_forecast_is_measured() -> None:
