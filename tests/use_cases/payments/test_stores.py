@@ -63,9 +63,9 @@ def test_a_payer_of_a_store_costs_a_read_and_a_write_a_day() -> None:
     shop.cloud.firestore.bill.reset()
     assert shop.later()["payers"] == 1
     totals = shop.cloud.firestore.bill.reset()["totals"]
-    # Beside the payer's: a read for when the cron last ran, one for no checkouts, three for the config, seven for the
-    # day's sales; and two writes, the run's own record and these.
-    assert (totals["reads"], totals["writes"]) == (13, 3)
+    # Beside the payer's: a read for when the cron last ran, one each for no checkouts and no automatic packs, three for
+    # the config, seven for the day's sales; and two writes, the run's own record and these.
+    assert (totals["reads"], totals["writes"]) == (14, 3)
 
 
 def test_a_refund_takes_the_tokens_back(shop: Shop) -> None:
