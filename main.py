@@ -147,6 +147,14 @@ def convert_points(call: Call) -> Answer:
 
 
 @on_call(**CALL)
+def buy_perk(call: Call) -> Answer:
+    """Sell a day of priority, or a day that may be left out of a streak, for tokens."""
+    from functions.use_cases.wallet.buy_perk import buy_perk as use_case
+
+    return serve_call(call, use_case)
+
+
+@on_call(**CALL)
 def record_manual_classification(call: Call) -> Answer:
     """Reward a user who says what a thing is."""
     from functions.use_cases.wallet.record_manual_classification import record_manual_classification as use_case

@@ -44,6 +44,7 @@ def sample_calls(uid: str, job_id: str = NO_JOB) -> dict[str, dict[str, Any]]:
         "list_ledger": {"limit": 5},
         "claim_daily_bonus": {**device},
         "convert_points": {"requestId": "sample-convert", "points": 100},
+        "buy_perk": {"requestId": "sample-perk", "perk": "priorityDay", "maxTokens": 5},
         "record_manual_classification": {
             "requestId": "sample-manual",
             **device,

@@ -26,7 +26,7 @@ def every_answer(monkeypatch: pytest.MonkeyPatch, *, closed: bool = False) -> di
     cloud.clock.advance(timedelta(microseconds=123_456))  # a time in production has fractions
     shop = Shop(cloud=cloud)
     shop.is_customer()
-    selling = RICH | {"billing": shop.billing}
+    selling = RICH | {"billing": shop.billing, "shop": {"priorityDay": 5}}
     cloud.configure(selling)
     cloud.upload("ann", "photo.jpg", photo(64))
     account = SimpleNamespace(disabled=False, tokens_valid_after_timestamp=0)

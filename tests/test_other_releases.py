@@ -80,6 +80,7 @@ def requests() -> dict[str, dict[str, Any]]:
 
 REFUSED = {"convert_points": "CONVERSION_LIMIT", "cancel_job": "JOB_NOT_CANCELLABLE"}
 REFUSED |= {
+    "buy_perk": "PURCHASE_NOT_HERE",
     "start_checkout": "PURCHASE_NOT_HERE",
     "set_pay_per_use": "PURCHASE_NOT_HERE",
     "open_billing_portal": "NOTHING_BOUGHT",

@@ -31,6 +31,7 @@ from functions.use_cases.operations.guard_budget import guard_budget
 from functions.use_cases.operations.guard_rollouts import guard_rollouts
 from functions.use_cases.privacy.delete_account import DeleteAccount, delete_account
 from functions.use_cases.refresh.refresh_credits import refresh_credits
+from functions.use_cases.wallet.buy_perk import BuyPerk, buy_perk
 from functions.use_cases.wallet.claim_daily_bonus import ClaimDailyBonus, claim_daily_bonus
 from functions.use_cases.wallet.convert_points import ConvertPoints, convert_points
 from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
@@ -172,6 +173,7 @@ APP: dict[str, Callable[..., Call]] = {
         lambda _, device: RegisterDevice(deviceId=device, pushToken=f"token-{device}", platform="android"),
     ),
     "list": _asking(set_leaderboard, lambda _, name: SetLeaderboard(listed=name is not None, displayName=name)),
+    "perk": _asking(buy_perk, lambda _, key, perk: BuyPerk(requestId=key, perk=perk, maxTokens=3)),
     "configure": _configure,
     "try": lambda _world, kind, changes: lambda deps: begin_trial(kind, changes, 2, "operator", deps),
     "decide_flag": lambda _world, flag, action: partial(decide_flag, flag, action),

@@ -19,6 +19,7 @@ from scripts.simulation.faults import Kind
 from scripts.simulation.invariants import Violation
 from scripts.simulation.leaderboard import wrong_boards, wrong_standing
 from scripts.simulation.leaving import left_at, wrong_wallets
+from scripts.simulation.perks import wrong_perks
 from scripts.simulation.providers import HAIKU, asked_too_often, drawn_trouble, misbooked
 from scripts.simulation.rollouts import miscounted, misjudged, wrong_ways
 from scripts.simulation.schema import problems
@@ -292,6 +293,7 @@ def wallets_balance(books: Books) -> Iterator[Violation]:
                 *_misremembered(wallet, entries),
                 *wrong_achievements(books.world.history.config, wallet, entries),
                 *wrong_standing(wallet, entries),
+                *wrong_perks(books.world.history.config, wallet, entries),
             ]
             yield from (Violation("unbalanced_wallets", f"{uid}: {wrong}") for wrong in wrongs)
 

@@ -12,7 +12,7 @@ from itertools import product
 from random import Random
 from typing import Any
 
-from scripts.simulation import achievements, bulk, cache, leaderboard, leaving
+from scripts.simulation import achievements, bulk, cache, leaderboard, leaving, perks
 from scripts.simulation.faults import Focus, possible
 from scripts.simulation.providers import drawn_focus, drawn_order
 from scripts.simulation.rollouts import drawn_actions, drawn_config
@@ -82,6 +82,7 @@ def history(seed: int) -> History:
             **cache.drawn_config(seed, config),
             **achievements.drawn_config(seed),
             **bulk.drawn_config(seed),
+            **perks.drawn_config(seed),
         },
         users=users,
         fault_rate=dice.choice(FAULT_RATES),
@@ -101,6 +102,7 @@ def _with_more(actions: list[Action], seed: int, users: int) -> tuple[Action, ..
         *leaving.drawn_actions(seed, end, users),
         *leaderboard.drawn_actions(seed, end, users),
         *bulk.drawn_actions(seed, end, users),
+        *perks.drawn_actions(seed, end, users),
     ]
     more = enumerate(drawn, start=len(actions))
     added = [Action(number, at, kind, details) for number, (at, kind, details) in more]

@@ -25,13 +25,13 @@ _JOB = {
 _WALLET = {
     "int": (
         "balance totalEarned totalSpent entryCount purchased owed points convertedPoints scans streakDays "
-        "rateMinute rateCount refreshFailures corrections topUpBelow"
+        "rateMinute rateCount refreshFailures corrections topUpBelow streakSavers"
     ),
     "str": "plan bonusDay refreshedPeriod promptedDay",
     "str?": "planSeller",
     "map": "today",
     "list": "pushTokens recent achieved months",
-    "time?": "contactAt nextRefreshAt blockedAt planUntil closedAt topUpAt",
+    "time?": "contactAt nextRefreshAt blockedAt planUntil closedAt topUpAt priorityUntil",
     "map?": "standing",
     "int?": "refreshShard",
     "time": "createdAt updatedAt",
@@ -83,7 +83,7 @@ SCHEMA: dict[str, dict[str, str]] = {
     "config/runtime": {
         "map": (
             "tokens? plans? batch? bulk? budget? refresh? instant? images? model? cache? flags? providers? billing? "
-            "achievements? leaderboard?"
+            "achievements? leaderboard? shop?"
         )
     },
     "config/runtime/audit/*": {

@@ -121,6 +121,7 @@ def live(wire: Wire) -> None:
         "tokens": {"welcome": 100, "pointsPerToken": 1},
         "budget": {"alertUids": ["root"]},
         "billing": shop.billing,
+        "shop": {"priorityDay": 1},
     }
     wire.cloud.configure({**config, "providers": orders})
     shop.buy("pro_month")

@@ -14,6 +14,7 @@ export const REASONS = {
   buy: "Bought",
   period: "Subscriptions",
   achieve: "Achievements",
+  perk: "Perks",
   bulk: "Bulk jobs",
   close: "Given up by users who left",
   charge: "Photos",
@@ -24,7 +25,7 @@ export const REASONS = {
 /** What users are called by the age of their wallet in days. */
 export const AGES = { 1: "Back after 1 day", 7: "Back after 7 days", 28: "Back after 28 days" };
 
-export const SPENDING = new Set(["charge", "upgrade", "refund", "bulk"]);
+export const SPENDING = new Set(["charge", "upgrade", "refund", "bulk", "perk"]);
 
 /** Tokens by reason, added up over days. */
 export function tokensOf(days) {

@@ -4,7 +4,7 @@ import { html, useEffect, useMemo, useState } from "../vendor/ui.js";
 import { useLive } from "../lib/live.js";
 import { WhatIf } from "./what_if.js";
 
-const SECTIONS = { tokens: "Tokens", plans: "Plans", images: "Photos", instant: "Instant lane", providers: "Providers", batch: "Batch lane", budget: "Budget", refresh: "Allowances", model: "Model", flags: "Rollouts", cache: "Cache", ahead: "Forecast", billing: "Sales", achievements: "Achievements", leaderboard: "Leaderboard", bulk: "Bulk jobs", "": "Defaults" };
+const SECTIONS = { tokens: "Tokens", plans: "Plans", images: "Photos", instant: "Instant lane", providers: "Providers", batch: "Batch lane", budget: "Budget", refresh: "Allowances", model: "Model", flags: "Rollouts", cache: "Cache", ahead: "Forecast", billing: "Sales", achievements: "Achievements", leaderboard: "Leaderboard", shop: "Perks", bulk: "Bulk jobs", "": "Defaults" };
 
 /** Returns what is stored in a field by its dotted name; null for a default. */
 export const storedAt = (config, field) => field.split(".").reduce((part, name) => part?.[name], config) ?? null;

@@ -18,6 +18,7 @@ export const WORDS = {
   buy: "Tokens bought",
   period: "Subscription",
   achieve: "Achievement",
+  perk: "Priority, or a saved streak",
   bulk: "Photos in bulk",
   close: "Account deleted",
 };

@@ -15,6 +15,7 @@ from functions.core.config.leaderboard import LeaderboardRules
 from functions.core.config.plans import Allowances, Plans
 from functions.core.config.price_overrides import PriceOverride
 from functions.core.config.provider_rules import ProviderRules
+from functions.core.config.shop import ShopRules
 from functions.core.config.tokens import TokenRules
 from functions.core.rollouts.flags import Flags
 from functions.core.shared.records import Record, Uid
@@ -153,6 +154,7 @@ class RuntimeConfig(Record):
     billing: BillingRules = BillingRules()
     achievements: AchievementRules = AchievementRules()
     leaderboard: LeaderboardRules = LeaderboardRules()
+    shop: ShopRules = ShopRules()
     flags: Flags = Flags()
     default_region: Annotated[str, Field(min_length=2, max_length=64)] = "US"
     default_language: Annotated[str, Field(min_length=2, max_length=35)] = "en"

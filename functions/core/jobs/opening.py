@@ -28,6 +28,7 @@ from functions.core.wallet.accounts import Account, bought_part, charge
 from functions.core.wallet.achievements import unlocked
 from functions.core.wallet.earning import streak
 from functions.core.wallet.ledger import Wallet
+from functions.core.wallet.perks import has_priority
 from functions.core.wallet.prompts import prompted
 from functions.core.wallet.quotas import RecountNeeded, add_cost, recounted, require_feature, use_quota, visited
 
@@ -119,7 +120,10 @@ def decide(
         return account
     plan = runtime.plans.of(account.wallet.plan)
     faithful = streak(account.wallet, now) >= runtime.tokens.streak_days_for_priority
-    changes: dict[str, Any] = {"priority": plan.priority + faithful, "notify": account.wallet.push_tokens}
+    changes: dict[str, Any] = {
+        "priority": plan.priority + faithful + has_priority(account.wallet, now),
+        "notify": account.wallet.push_tokens,
+    }
     changes |= {"hold": ceiling.hold, "arms": ceiling.arms}
     opened: list[Job] = []
     refused: dict[str, EcolaneError] = {}

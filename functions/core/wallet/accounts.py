@@ -151,27 +151,36 @@ def charge(account: Account, job_id: str, price: int, now: datetime, *, points: 
     """Take the price of a job. Its points come with it, at no write of their own, and go with its refund. Raises
     InsufficientTokens with details `balance` and `price`, in tokens; of a team's wallet, what its `require_room`
     does."""
-    return _spend(account, Reason.CHARGE, job_id, price, now, points).with_fields(scans=account.wallet.scans + 1)
+    return spend(account, Reason.CHARGE, job_id, price, now, points).with_fields(scans=account.wallet.scans + 1)
 
 
 def charge_bulk(account: Account, bulk_id: str, price: int, photos: int, now: datetime, *, points: int) -> Account:
     """Take the price of a whole bulk job, with the points of all its photos. Raises InsufficientTokens as `charge`
     does."""
-    return _spend(account, Reason.BULK, bulk_id, price, now, points).with_fields(scans=account.wallet.scans + photos)
+    return spend(account, Reason.BULK, bulk_id, price, now, points).with_fields(scans=account.wallet.scans + photos)
 
 
 def upgrade(account: Account, job_id: str, difference: int, now: datetime) -> Account:
     """Take the difference to the instant lane's price. Raises InsufficientTokens as `charge` does."""
-    return _spend(account, Reason.UPGRADE, job_id, difference, now, 0)
+    return spend(account, Reason.UPGRADE, job_id, difference, now)
 
 
-def _spend(account: Account, reason: Reason, job_id: str, price: int, now: datetime, points: int) -> Account:
+def spend(
+    account: Account,
+    reason: Reason,
+    ref: str,
+    price: int,
+    now: datetime,
+    points: int = 0,
+    detail: dict[str, str] | None = None,
+) -> Account:
+    """Take a price, bought tokens last. Raises InsufficientTokens with details `balance` and `price`, in tokens."""
     account.wallet.require_room(price, now)
     balance = account.wallet.balance
     if balance < price:
         raise InsufficientTokens(f"This costs {price} tokens and you have {balance}.", balance=balance, price=price)
     bought = max(price - account.wallet.free, 0)
-    return account.post(bought - price, reason, job_id, now, points=points, bought=-bought)
+    return account.post(bought - price, reason, ref, now, points=points, bought=-bought, detail=detail)
 
 
 def bought_part(account: Account) -> int:

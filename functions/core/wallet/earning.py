@@ -5,7 +5,7 @@ manual classification   manual:{requestId}  a user says what a thing is
 conversion              convert:{requestId} lifetime points into tokens; the points stay on the leaderboard
 """
 
-from datetime import datetime, timedelta
+from datetime import date, datetime
 
 from functions.core.config.plans import PlanRules
 from functions.core.config.tokens import TokenRules
@@ -21,14 +21,22 @@ def daily_bonus(account: Account, rules: TokenRules, now: datetime) -> Account:
     day = day_of(now)
     if account.wallet.bonus_day >= day:
         raise daily_limit("daily bonus", 1, now)
-    in_a_row = account.wallet.bonus_day == day_of(now - timedelta(days=1))
+    before, missed = streak(account.wallet, now), _days_missed(account.wallet, now)
+    savers = account.wallet.streak_savers - (missed if before else 0)
     earned = account.earn(rules.daily_bonus, Reason.BONUS, day, now, cap=rules.balance_cap)
-    return earned.with_fields(bonus_day=day, streak_days=account.wallet.streak_days + 1 if in_a_row else 1)
+    return earned.with_fields(bonus_day=day, streak_days=before + 1, streak_savers=savers)
 
 
 def streak(wallet: Wallet, now: datetime) -> int:
-    """Return the days in a row on which the bonus was claimed, 0 once a day was left out."""
-    return wallet.streak_days if wallet.bonus_day >= day_of(now - timedelta(days=1)) else 0
+    """Return the days in a row on which the bonus was claimed, 0 once more days were left out than the user has streak
+    savers for."""
+    return wallet.streak_days if _days_missed(wallet, now) <= wallet.streak_savers else 0
+
+
+def _days_missed(wallet: Wallet, now: datetime) -> int:
+    """Count the whole days since the last one with a bonus."""
+    last = date.fromisoformat(wallet.bonus_day)
+    return max((date.fromisoformat(day_of(now)) - last).days - 1, 0)
 
 
 def manual_classification(

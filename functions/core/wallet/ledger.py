@@ -45,10 +45,11 @@ class Reason(StrEnum):
     BUY = "buy"
     PERIOD = "period"
     ACHIEVE = "achieve"
+    PERK = "perk"
     CLOSE = "close"
 
 
-SPENDING = frozenset({Reason.CHARGE, Reason.UPGRADE, Reason.REFUND, Reason.BULK})
+SPENDING = frozenset({Reason.CHARGE, Reason.UPGRADE, Reason.REFUND, Reason.BULK, Reason.PERK})
 """Entries that count as spent, or take it back; all others, of newer releases too, are earned: the balance is right
 anyway."""
 
@@ -113,7 +114,8 @@ class Wallet(Kept):
 
     `points` is the lifetime's; `points - converted_points` can be converted. `corrections` are the user's own
     classifications, `achieved` the names that `core.wallet.achievements` has unlocked; `standing` is what the
-    leaderboard shows of a user who takes part. Plan and push tokens save a charge a read; `core.refresh.refresh`
+    leaderboard shows of a user who takes part. `priority_until` and `streak_savers` were bought:
+    `core.wallet.perks`. Plan and push tokens save a charge a read; `core.refresh.refresh`
     explains `refresh` and `contact_at`. `plan_seller` sold the plan, which ends at `plan_until` if nothing more is
     paid; it is None for one that an operator has set, for good or until then. `months`: what was used, the newest
     first. `prompted_day`: when a refusal last named the plan that would help. `top_up_at`: when to buy an automatic
@@ -134,6 +136,8 @@ class Wallet(Kept):
     corrections: Count = 0
     achieved: tuple[str, ...] = ()
     standing: Standing | None = None
+    priority_until: AwareDatetime | None = None
+    streak_savers: Count = 0
     plan: str = Plan.FREE
     plan_until: AwareDatetime | None = None
     plan_seller: str | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from functions.core.config.shop import Perk
 from functions.core.refresh.refresh import credit_due, in_arrears
 from functions.core.wallet.achievements import shown_achievements
 from functions.core.wallet.earning import streak
@@ -26,6 +27,7 @@ _SHOWN = {
     "scans",
     "bonus_day",
     "next_refresh_at",
+    "priority_until",
     "created_at",
     "updated_at",
 }
@@ -49,6 +51,8 @@ def shown_wallet(wallet: Wallet, deps: Deps) -> dict[str, Any]:
     return {
         **wallet.as_json(include=_SHOWN),
         "achievements": shown_achievements(wallet, runtime, now),
+        "perks": {perk.value: runtime.shop.price(perk) for perk in Perk},
+        "streakSavers": wallet.streak_savers,
         "streakDays": streak(wallet, now),
         "pointsAvailable": max(wallet.points - wallet.converted_points, 0),
         "pointsPerToken": runtime.tokens.points_per_token,

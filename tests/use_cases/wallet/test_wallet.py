@@ -142,6 +142,7 @@ def test_a_wallet_shows_what_is_the_users_and_no_bookkeeping(app: App) -> None:
     assert token not in str(wallet)
     tokens = {"balance", "totalEarned", "totalSpent", "recent", "plan", "nextRefreshAt"}
     points = {"points", "pointsAvailable", "pointsPerToken", "scans", "streakDays", "bonusDay", "achievements"}
+    points |= {"perks", "priorityUntil", "streakSavers"}
     assert set(wallet) == {*tokens, *points, "today", "month", "unlimited", "createdAt", "updatedAt"}
 
 
