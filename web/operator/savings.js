@@ -15,6 +15,7 @@ const WORDS = {
   attempts: "Try a failed photo less often",
   cache: "Answer the same photo from the cache",
   batch_size: "Larger batches",
+  waiting: "Batches that wait for more photos",
   allowance: "Fewer free tokens",
   prompt_cache: "The provider's prompt cache",
   off_peak: "Quiet hours",

@@ -6,12 +6,14 @@ from functions.core.config.runtime import RuntimeConfig
 from functions.core.insights.day_notes import NotedDay
 from functions.core.insights.saving_kinds import Costs, Kind, Saving, saving
 from functions.core.shared.lanes import Lane
+from functions.core.shared.time_limits import CRON_MINUTES
 from functions.core.wallet.token_prices import prices_now
 
 CACHE_MIN_TOKENS = 1_024
 """Of a prompt's beginning, before OpenAI reads it from its cache.
 https://developers.openai.com/api/docs/guides/prompt-caching"""
 WRITES_A_BATCH, WRITE_MICROS, JOBS_BEST = 5, 0.9, 1_000
+DAYS, DAY_MINUTES, RUN_MINUTES, WAIT_MINUTES = 30, 1_440, CRON_MINUTES["submit_batches"], 30
 
 
 def batch_size(costs: Costs, config: RuntimeConfig) -> Saving:
@@ -24,6 +26,20 @@ def batch_size(costs: Costs, config: RuntimeConfig) -> Saving:
         f"{share:.2%} of the cost, on another bill. A batch is sent after five minutes, full or not"
     )
     return saving(Kind.BATCH_SIZE, "nothing", 0.0, (0.0, 0.0), arithmetic, "")
+
+
+def waiting(costs: Costs) -> Saving:
+    """A batch that waits until it is full, or half an hour old, saves writes, and users wait for them."""
+    a_day = costs.photos[Lane.BATCH] / DAYS
+    batches = [min(a_day, DAY_MINUTES / minutes) for minutes in (RUN_MINUTES, WAIT_MINUTES)]
+    micros = WRITES_A_BATCH * (batches[0] - batches[1]) * WRITE_MICROS * DAYS
+    share = micros / costs.whole
+    arithmetic = (
+        f"A batch every {WAIT_MINUTES} minutes instead of {RUN_MINUTES}: at most {batches[1]:.0f} instead of "
+        f"{batches[0]:.0f} a day x {WRITES_A_BATCH} writes = {micros:,.0f} µ$ in {DAYS} days, {share:.2%} of the cost, "
+        f"on another bill, for up to {WAIT_MINUTES - RUN_MINUTES} minutes of each user's time"
+    )
+    return saving(Kind.WAITING, "nothing", 0.0, (0.0, 0.0), arithmetic, "Photos would wait longer.")
 
 
 def allowance(costs: Costs, days: Sequence[NotedDay], config: RuntimeConfig) -> Saving:

@@ -19,6 +19,7 @@ class Kind(StrEnum):
     ATTEMPTS = "attempts"
     CACHE = "cache"
     BATCH_SIZE = "batch_size"
+    WAITING = "waiting"
     ALLOWANCE = "allowance"
     PROMPT_CACHE = "prompt_cache"
     OFF_PEAK = "off_peak"
@@ -59,6 +60,14 @@ class Costs:
     def whole(self) -> float:
         """Return what all photos cost, without a limit."""
         return sum(self.photos[lane] * self.photo_micros[lane] for lane in Lane)
+
+
+@dataclass(frozen=True)
+class Again:
+    """What the cache has counted by lane: `photos`, and those of them whose same file was `known`."""
+
+    photos: Mapping[str, int]
+    known: Mapping[str, int]
 
 
 def saving(kind: Kind, way: str, share: float, ends: tuple[float, float], arithmetic: str, risk: str) -> Saving:

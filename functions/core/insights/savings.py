@@ -13,11 +13,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from functions.core.cache.certification import interval
 from functions.core.config.runtime import CacheMode, RuntimeConfig
 from functions.core.insights.day_notes import NotedDay
-from functions.core.insights.no_savings import allowance, batch_size, off_peak, prompt_cache
+from functions.core.insights.no_savings import allowance, batch_size, off_peak, prompt_cache, waiting
 from functions.core.insights.projection import Assumptions, photo_costs
-from functions.core.insights.saving_kinds import Costs, Kind, Saving, Savings, saving
+from functions.core.insights.saving_kinds import Again, Costs, Kind, Saving, Savings, saving
 from functions.core.insights.what_if import PHOTO_SIZE
 from functions.core.model.usage import ModelPrice
 from functions.core.rollouts.flags import Cohort
@@ -31,6 +32,8 @@ SIDES = (1_024, 768, 512, 384, 256)
 FORMULA_RANGE = (0.85, 1.15)
 """An estimate of input tokens is within 15 % of the bill: `core.budget.estimates`."""
 SHORTER = 0.7
+RISK = 0.1
+"""That the share of photos that come again lies outside its interval."""
 ATTEMPTS_RANGE = (0.0, 2.0)
 """Times a half of what is asked again: how much of that is a last attempt is not counted."""
 
@@ -44,10 +47,15 @@ class Models:
 
 
 def savings(
-    costs: Costs, days: Sequence[NotedDay], config: RuntimeConfig, models: Models, kept: Mapping[str, float]
+    costs: Costs,
+    days: Sequence[NotedDay],
+    config: RuntimeConfig,
+    models: Models,
+    kept: Mapping[str, float],
+    again: Again | None = None,
 ) -> Savings | None:
     """Return what would save money, None while nothing is spent. `kept` is how much of what was promised of a kind has
-    come about."""
+    come about, `again` what the cache has counted in shadow mode."""
     if costs.whole <= 0:
         return None
     given = _assumed(days, models)
@@ -57,8 +65,9 @@ def savings(
         _answer_length(costs, config, given),
         _model(costs, config, given, models),
         _attempts(costs, days, config),
-        _cache(days, config),
+        _cache(costs, days, config, again),
         batch_size(costs, config),
+        waiting(costs),
         allowance(costs, days, config),
         prompt_cache(days),
         off_peak(),
@@ -162,11 +171,32 @@ def _attempts(costs: Costs, days: Sequence[NotedDay], config: RuntimeConfig) -> 
     return found.model_copy(update={"changes": {"batch": {"attemptsMax": fewer}}})
 
 
-def _cache(days: Sequence[NotedDay], config: RuntimeConfig) -> Saving:
+def _cache(costs: Costs, days: Sequence[NotedDay], config: RuntimeConfig, again: Again | None) -> Saving:
     done, answered = sum(each.done for each in days), sum(each.answered for each in days)
-    if config.cache.exact is not CacheMode.OFF:
+    if config.cache.exact is CacheMode.ON:
         arithmetic = f"{max(done - answered, 0):,} of {done:,} answered photos cost nothing, since the cache knew them"
-        return saving(Kind.CACHE, "nothing", 0.0, (0.0, 0.0), f"It is {config.cache.exact} already: {arithmetic}.", "")
+        return saving(Kind.CACHE, "nothing", 0.0, (0.0, 0.0), f"It is on already: {arithmetic}.", "")
+    if config.cache.exact is CacheMode.SHADOW:
+        return _cache_on(costs, again or Again({}, {}))
     why = "How many photos come again is not known: in shadow mode the cache counts what it would have answered."
     found = saving(Kind.CACHE, "apply", 0.0, (0.0, 0.0), why, "None: users notice nothing.")
     return found.model_copy(update={"changes": {"cache": {"exact": CacheMode.SHADOW.value}}})
+
+
+def _cache_on(costs: Costs, again: Again) -> Saving:
+    """Answer the same file from the cache: the share of photos that come again, at what one costs in its lane."""
+    photos, known = sum(again.photos.values()), sum(again.known.values())
+    if not known:
+        why = f"In shadow mode none of {photos:,} photos came again so far."
+        return saving(Kind.CACHE, "nothing", 0.0, (0.0, 0.0), why, "")
+    saved = sum(
+        costs.photos[lane] * costs.photo_micros[lane] * again.known.get(lane, 0) / again.photos[lane]
+        for lane in Lane
+        if again.photos.get(lane)
+    )
+    ends = interval(known, photos, RISK)
+    arithmetic = f"{known:,} of {photos:,} photos were the same file again, each at what a photo of its lane costs"
+    risk = "The first answer stays, right or wrong, until its user disputes it."
+    share, times = saved / costs.whole, photos / known
+    found = saving(Kind.CACHE, "apply", share, (ends[0] * times, ends[1] * times), arithmetic, risk)
+    return found.model_copy(update={"changes": {"cache": {"exact": CacheMode.ON.value}}})

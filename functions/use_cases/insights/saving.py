@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from functions.core.cache.lookup import Tier
+from functions.core.config.runtime import CacheMode
 from functions.core.insights.measured import Change, kept_shares, measured
-from functions.core.insights.saving_kinds import Costs
+from functions.core.insights.saving_kinds import Again, Costs
 from functions.core.insights.savings import Models, savings
 from functions.core.model.image_tokens import FORMULAS
 from functions.core.model.prices import retired
@@ -31,7 +34,7 @@ MONTH_DAYS, PRICE_DAYS = 30, 28
 
 
 def with_savings(plan: Plan, notes: DayNotes, today: date, deps: Deps) -> Plan:
-    """Return the plan with what would save money in its next 30 days, and what has. Up to 50 reads."""
+    """Return the plan with what would save money in its next 30 days, and what has. Up to 51 reads."""
     found = tuple(measured(change, notes.days) for change in _changes(deps))
     if not plan.lanes:
         return plan.model_copy(update={"measured": found})
@@ -42,10 +45,21 @@ def with_savings(plan: Plan, notes: DayNotes, today: date, deps: Deps) -> Plan:
     )
     since = (today - timedelta(days=PRICE_DAYS)).isoformat()
     days = [noted for day, noted in notes.days.items() if day >= since]
+    rules = deps.runtime()
+    again = _again(deps) if rules.cache.exact is CacheMode.SHADOW else None
     models = Models(deps.settings.openai_model, _prices(today, deps))
     return plan.model_copy(
-        update={"measured": found, "savings": savings(costs, days, deps.runtime(), models, kept_shares(found))}
+        update={"measured": found, "savings": savings(costs, days, rules, models, kept_shares(found), again)}
     )
+
+
+def _again(deps: Deps) -> Again:
+    """Return how many photos of the last days the cache would have known, as its report has counted them. One read."""
+    photos, known = Counter[str](), Counter[str]()
+    for day in deps.store.cache_report().days.values():
+        photos.update(day.photos)
+        known.update(day.would.get(Tier.EXACT, {}))
+    return Again(photos, known)
 
 
 def _prices(today: date, deps: Deps) -> dict[str, dict[str, ModelPrice]]:

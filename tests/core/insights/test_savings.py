@@ -12,7 +12,7 @@ from functions.adapters.prices import model_price
 from functions.core.config.runtime import BatchRules, CacheRules, ImageRules, ModelRules, RuntimeConfig
 from functions.core.config.tokens import TokenRules
 from functions.core.insights.day_notes import NotedDay
-from functions.core.insights.saving_kinds import Costs, Kind, Saving, Savings
+from functions.core.insights.saving_kinds import Again, Costs, Kind, Saving, Savings
 from functions.core.insights.savings import Models, savings
 from functions.core.rollouts.flags import Cohort, FlagRules, Flags
 from functions.core.shared.lanes import Lane
@@ -137,6 +137,29 @@ def test_the_cache_is_measured_before_it_is_promised() -> None:
     on = one(Kind.CACHE, config=RuntimeConfig(cache=CacheRules.model_validate({"exact": "on"})))
     assert on is not None
     assert (on.way, "168 of 1,848 answered photos cost nothing" in on.arithmetic) == ("nothing", True)
+
+
+def test_the_same_file_again_costs_nothing_once_the_cache_answers() -> None:
+    """As many as came again in shadow mode, each at its lane's price, in nine of ten cases between the bounds."""
+    shadow = RuntimeConfig(cache=CacheRules.model_validate({"exact": "shadow"}))
+
+    def counted(known: dict[str, int]) -> Saving:
+        seen = Again({"instant": 1_000, "batch": 500}, known)
+        found = savings(COSTS, [DAY] * 28, shadow, models(LUNA), {}, seen)
+        assert found is not None
+        return next(each for each in found.list if each.kind == Kind.CACHE)
+
+    some = counted({"instant": 100, "batch": 20})
+    assert (some.way, some.changes) == ("apply", {"cache": {"exact": "on"}})
+    assert some.share == pytest.approx((0.1 * 200_000 + 0.04 * 100_000) / 300_000)
+    assert some.low < some.share < some.high < 0.1
+    none = counted({})
+    assert (none.way, none.arithmetic) == ("nothing", "In shadow mode none of 1,500 photos came again so far.")
+    untold = one(Kind.CACHE, config=shadow)
+    assert untold is not None
+    assert untold.way == "nothing"
+    only = savings(COSTS, [DAY], shadow, models(LUNA), {}, Again({"batch": 10}, {"batch": 1}))
+    assert only is not None
 
 
 def test_kept_promises_correct_later_ones() -> None:

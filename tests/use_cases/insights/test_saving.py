@@ -139,3 +139,15 @@ def test_stages_that_the_guard_begins_are_the_changes_own() -> None:
     plan_ahead(cloud.deps)
     (found,) = stored(cloud, "forecasts/current")["measured"]
     assert found["change"]["until"] == cloud.clock().date().isoformat()
+
+
+def test_what_the_cache_has_counted_in_shadow_mode_is_promised() -> None:
+    """From its report; read in no other mode."""
+    cloud = InProcessCloud(seed=1)
+    cloud.configure({"cache": {"exact": "shadow"}})
+    days = {"2026-11-20": {"photos": {"instant": 90, "batch": 10}, "would": {"exact": {"instant": 9, "batch": 1}}}}
+    cloud.client.document("stats/cacheReport").set({"days": days})
+    for back in range(1, 41):
+        note(cloud, back)
+    plan_ahead(cloud.deps)
+    assert saving(cloud, "cache")["share"] == pytest.approx(0.1)
