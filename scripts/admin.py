@@ -31,6 +31,7 @@ from scripts.operators import (
     settings,
     spending,
     stories,
+    teams,
     users,
 )
 from scripts.operators import dead_letters as letters
@@ -76,6 +77,7 @@ for command in CHANGES:
 app.add_typer(providers.app, name="providers", rich_help_panel="Look")
 app.command("export-account", rich_help_panel="Look")(leaving.export)
 app.add_typer(letters.app, name="letters", rich_help_panel="Change")
+app.add_typer(teams.app, name="team", rich_help_panel="Change")
 app.add_typer(settings.app, name="config", rich_help_panel="Change")
 app.add_typer(payments.app, name="payments", rich_help_panel="Change")
 app.add_typer(billing.app, name="billing", rich_help_panel="Look")

@@ -1,6 +1,8 @@
 """`block`, `unblock`: whether a user may have photos classified."""
 
 from functions.core.jobs.jobs import Status
+from functions.core.teams.removals import Removal
+from functions.core.teams.teams import with_block
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import Wallet
 from functions.use_cases.jobs.pages import cancelled, job_pages
@@ -11,8 +13,9 @@ from scripts.operators.session import Operation, Uid, changing_for, command
 
 @command(changing_for)
 def block(operation: Operation, uid: Uid) -> None:
-    """Refuse a user's photos in both lanes from now on. Queued photos are cancelled and refunded."""
+    """Refuse a user's photos in both lanes from now on, whoever pays. Queued photos are cancelled and refunded."""
     _set(operation, uid, blocked=True)
+    _set_in_teams(operation, uid, blocked=True)
     cancelled = _cancel_queued(operation, uid)
     operation.show(
         {"uid": uid, "blocked": True, "cancelled": cancelled},
@@ -24,6 +27,7 @@ def block(operation: Operation, uid: Uid) -> None:
 def unblock(operation: Operation, uid: Uid) -> None:
     """Accept a user's photos again."""
     _set(operation, uid, blocked=False)
+    _set_in_teams(operation, uid, blocked=False)
     operation.show({"uid": uid, "blocked": False}, f"{uid} is not blocked.")
 
 
@@ -40,6 +44,14 @@ def _set(operation: Operation, uid: str, *, blocked: bool) -> None:
 
     action = "block" if blocked else "unblock"
     operation.store.change_wallet(uid, decide, operation.audit(action, uid, changes))
+
+
+def _set_in_teams(operation: Operation, uid: str, *, blocked: bool) -> None:
+    """Say it in the wallets of the user's teams, which are all that a charge of theirs reads. Safe to repeat."""
+    for team_id in operation.store.get_profile(uid).teams:
+        removal = Removal(team_id=team_id, uid=uid, at=operation.now, next_at=operation.now)
+        at = operation.now if blocked else None
+        operation.store.change_team(removal, lambda team, at=at: with_block(team, uid, at))  # type: ignore[misc]
 
 
 def _cancel_queued(operation: Operation, uid: str) -> int:

@@ -86,7 +86,7 @@ class TeamDocuments(ProfileDocuments):
             if after is None or after == before:
                 return after
             self._write_account(transaction, uid, Account(after))
-            if uid not in after.members:
+            if before is not None and uid in before.members and uid not in after.members:
                 left = [each for each in strings(profile.fields, "teams") if each != team_id]
                 if profile.exists:
                     transaction.update(profile.path, {"teams": left})

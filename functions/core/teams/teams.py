@@ -117,6 +117,13 @@ def changed(stored: TeamWallet | None, by: str, uid: str, change: Change) -> Tea
     return team.with_fields(members=members)
 
 
+def with_block(team: TeamWallet | None, uid: str, at: datetime | None) -> TeamWallet | None:
+    """Return the team in which an operator takes no photos from this member since then, or takes them again."""
+    if team is None or uid not in team.members:
+        return team
+    return team.with_fields(members={**team.members, uid: team.members[uid].model_copy(update={"blocked_at": at})})
+
+
 def without_user(team: TeamWallet, uid: str, now: datetime) -> Account:
     """Return the team of a user who leaves the app, which nothing may keep them from. If nobody else could do all, the
     one who has been an admin for longest becomes its owner, or else the member who has been there for longest. A team

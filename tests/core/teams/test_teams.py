@@ -16,6 +16,7 @@ from functions.core.teams.teams import (
     new_member,
     require_admin,
     team_id_for,
+    with_block,
     with_team,
     without_user,
 )
@@ -189,6 +190,16 @@ def test_whoever_is_out_is_out_already() -> None:
 def test_changes_that_say_one_thing(change: Change, contradicts: bool) -> None:
     """Of limit, no limit and removal."""
     assert change.contradicts is contradicts
+
+
+def test_an_operators_block_is_said_in_the_team() -> None:
+    """And taken back; of whoever is not in it nothing is said."""
+    blocked = with_block(MIXED, "mia", NOW)
+    assert blocked is not None
+    assert blocked.members["mia"].blocked_at == NOW
+    assert with_block(blocked, "mia", None) == MIXED
+    assert with_block(MIXED, "eve", NOW) is MIXED
+    assert with_block(None, "mia", NOW) is None
 
 
 def test_leaving_the_app_leaves_the_team() -> None:
