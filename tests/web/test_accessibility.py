@@ -73,6 +73,18 @@ def usage(visit: Opened, file: Path) -> "Page":
     return page
 
 
+def bulk(visit: Opened, file: Path) -> "Page":
+    """A folder of photos, handed in, and another one chosen."""
+    page = visit.start()
+    page.get_by_role("button", name="Photos of a folder").click()
+    page.locator("#folder:enabled").set_input_files(file.parent)
+    page.get_by_role("button", name="Upload 1 photo for 1 token").click()
+    page.get_by_text("0 of 1 photo answered, on the way").wait_for()
+    page.locator("#folder:enabled").set_input_files(file.parent)
+    page.get_by_role("button", name="Upload 1 photo for 1 token").wait_for()
+    return page
+
+
 def board(visit: Opened, _: Path) -> "Page":
     """The leaderboard, on which the user is."""
     page = visit.start()
@@ -154,6 +166,7 @@ VIEWS: tuple[Callable[[Opened, Path], "Page"], ...] = (
     wallet,
     usage,
     board,
+    bulk,
     now,
     trends,
     savings,

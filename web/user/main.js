@@ -44,11 +44,13 @@ function Home({ cloud }) {
         ? html`<${Wallet} cloud=${cloud} wallet=${wallet} close=${close} usage=${() => setView("usage")} board=${() => setView("board")} />`
         : view === "board"
         ? html`<${Later} file="board" part="Board" cloud=${cloud} close=${() => setView("wallet")} />`
+        : view === "bulk"
+        ? html`<${Later} file="bulk" part="Bulk" cloud=${cloud} quote=${quote} close=${close} />`
         : view === "usage"
         ? html`<${Usage} cloud=${cloud} quote=${quote} close=${() => setView("wallet")} />`
         : view
           ? html`<${Result} job=${view} cloud=${cloud} close=${close} />`
-          : html`<${Submit} quote=${quote} uploads=${uploads} /><${Jobs} cloud=${cloud} quote=${quote} uploads=${uploads} show=${setView} changed=${refresh} />`}
+          : html`<${Submit} quote=${quote} uploads=${uploads} /><${Jobs} cloud=${cloud} quote=${quote} uploads=${uploads} show=${setView} changed=${refresh} /><div><button class="button" onClick=${() => setView("bulk")}>Photos of a folder</button></div>`}
     </main>
   `;
 }

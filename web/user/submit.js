@@ -10,7 +10,7 @@ const TRIES = 4;
 const CALL_SECONDS = 120;
 
 /** Returns the photo as a JPEG of at most SIDE_MAX pixels: the functions use no more of it. */
-async function asJpeg(file) {
+export async function asJpeg(file) {
   const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" }).catch(() => null);
   if (!bitmap) return file; // the functions say what is wrong with it
   const scale = Math.min(1, SIDE_MAX / Math.max(bitmap.width, bitmap.height));

@@ -1,0 +1,66 @@
+"""Photos of a folder, on the user's page: handed in at one price, followed to the report, or cancelled."""
+
+import csv
+import re
+from datetime import timedelta
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from tests.app import photo
+from tests.web.conftest import Opened
+
+PHOTOS = 3
+
+
+def folder(tmp_path: Path) -> Path:
+    """A folder with photos, and a file that is none."""
+    for number in range(PHOTOS):
+        (tmp_path / f"can {number}.jpg").write_bytes(photo(64))
+    (tmp_path / "notes.txt").write_text("no photo", encoding="utf-8")
+    return tmp_path
+
+
+def test_a_folder_is_handed_in_and_its_report_downloaded(opened: Opened, tmp_path: Path) -> None:
+    """The price is on the button; the bar moves by itself, and the report has a line for each photo."""
+    page = opened.start()
+    page.get_by_role("button", name="Photos of a folder").click()
+    page.locator("#folder:enabled").set_input_files(folder(tmp_path))
+    page.get_by_role("button", name="Upload 3 photos for 3 tokens").click()
+    expect(page.get_by_text("0 of 3 photos answered, on the way")).to_be_visible()
+    opened.cloud.advance(timedelta(hours=6))
+    expect(page.get_by_text("3 of 3 photos answered, done")).to_be_visible()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Report").click()
+    rows = list(csv.DictReader(Path(waiting.value.path()).read_text(encoding="utf-8").splitlines()))
+    assert [row["status"] for row in rows] == ["done"] * PHOTOS
+    assert [re.sub(r"^.{36}-\d{5}-", "", row["photo"]) for row in rows] == ["can_0.jpg", "can_1.jpg", "can_2.jpg"]
+
+
+def test_a_folder_is_cancelled_and_paid_back(opened: Opened, tmp_path: Path) -> None:
+    """Before any photo was taken on: all of it."""
+    page = opened.start()
+    page.get_by_role("button", name="Photos of a folder").click()
+    page.locator("#folder:enabled").set_input_files(folder(tmp_path))
+    page.get_by_label("They may take some days").check()
+    page.get_by_role("button", name="Upload 3 photos for 3 tokens").click()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text(re.compile("being cancelled|cancelled"))).to_be_visible()
+    expect(page.get_by_text(re.compile("0 tokens, "))).to_be_visible()
+    expect(page.get_by_role("button", name="10 tokens")).to_be_visible()
+
+
+def test_an_empty_folder_and_a_refusal_are_said(opened: Opened, tmp_path: Path) -> None:
+    """In words; the same button tries again."""
+    page = opened.start()
+    page.get_by_role("button", name="Photos of a folder").click()
+    (tmp_path / "notes.txt").write_text("no photo", encoding="utf-8")
+    page.locator("#folder:enabled").set_input_files(tmp_path)
+    expect(page.get_by_role("alert")).to_have_text("There is no photo in this folder.")
+    for number in range(11):
+        (tmp_path / f"{number}.jpg").write_bytes(photo(64))
+    page.locator("#folder:enabled").set_input_files(tmp_path)
+    page.get_by_role("button", name="Upload 11 photos for 11 tokens").click()
+    expect(page.get_by_role("alert")).to_contain_text("This costs 11 tokens and you have 10.")
+    expect(page.get_by_role("button", name="Upload 11 photos for 11 tokens")).to_be_visible()
+    opened.problems.clear()  # the browser reports the call that failed
