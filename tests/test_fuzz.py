@@ -43,6 +43,7 @@ SCHEDULERS = {"X-CloudScheduler": "true", "X-CloudScheduler-JobName": "tick"}
 ROOM = {
     "tokens": {"welcome": 200, "balanceCap": 100_000, "pointsPerClassification": 10_000, "pointsPerToken": 1}
     | {"conversionTokensPerDay": 1_000, "bonusesPerDevice": 1_000, "manualPerDevice": 10_000},
+    "shop": {"priorityDay": 1, "streakSaver": 1},
     "plans": {
         "free": {"instantPerDay": 10_000, "batchPerDay": 10_000, "manualPerDay": 1_000, "callsPerMinute": 10_000}
         | {"priority": 0}

@@ -20,7 +20,7 @@ from functions.core.config.billing import PayPerUseRules
 from functions.core.payments.refusals import SpendingLimit
 from functions.core.shared.records import Kept
 from functions.core.shared.utc_days import iso_text, month_of, next_month
-from functions.core.wallet.ledger import Count, Day
+from functions.core.wallet.figures import Count, Day
 
 PRODUCT = "pay_per_use"
 """What a payment of an automatic pack names as its product."""

@@ -24,7 +24,8 @@ from functions.core.refresh.plan_changes import with_paid_plan
 from functions.core.shared.alerts import AlertKind
 from functions.core.shared.records import Kept
 from functions.core.wallet.accounts import Account
-from functions.core.wallet.ledger import Count, Wallet
+from functions.core.wallet.figures import Count
+from functions.core.wallet.ledger import Wallet
 
 LOOK_EVERY = timedelta(days=1)
 """At each payer, whatever was heard of them: RevenueCat shows the last period alone, and periods are longer."""

@@ -18,7 +18,7 @@ from functions.core.payments.subscriptions import PlanHeld
 from functions.core.shared.errors import KeyReused
 from functions.core.shared.idempotency import require_same_payload
 from functions.core.shared.records import Kept
-from functions.core.wallet.ledger import Count
+from functions.core.wallet.figures import Count
 
 SESSION_LIFETIME = timedelta(hours=1)
 """Of Stripe's page. Until it is over, each run of `reconcile_billing` looks whether it was paid."""

@@ -27,7 +27,8 @@ from pydantic import AwareDatetime, Field
 
 from functions.core.shared.records import Kept, Open
 from functions.core.wallet.accounts import Account
-from functions.core.wallet.ledger import Count, Reason
+from functions.core.wallet.figures import Count
+from functions.core.wallet.ledger import Reason
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 

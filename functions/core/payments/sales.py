@@ -13,7 +13,7 @@ from functions.core.payments.payments import Payment, Provider, Stage
 from functions.core.shared.alerts import AlertKind
 from functions.core.shared.records import Kept
 from functions.core.shared.utc_days import day_of
-from functions.core.wallet.ledger import Count
+from functions.core.wallet.figures import Count
 
 DAYS_KEPT = 30
 

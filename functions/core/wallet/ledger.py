@@ -1,32 +1,18 @@
 """Tokens as stored: the ledger's entries, the truth, and the wallet's balance, their cached sum. `core.wallet.accounts`
 posts."""
 
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter
+from pydantic import AwareDatetime, Field, TypeAdapter
 
 from functions.core.config.plans import Plan
 from functions.core.shared.records import Kept, Open
 from functions.core.shared.utc_days import day_of
+from functions.core.wallet.figures import COUNT_MAX, Change, Count, Day
 from functions.core.wallet.standing import Standing
-
-COUNT_MAX = 10**15
-"""More of anything than anybody has. Beyond it is damage, and the store could not add to it."""
-
-Count = Annotated[int, Field(ge=0, le=COUNT_MAX)]
-Change = Annotated[int, Field(ge=-COUNT_MAX, le=COUNT_MAX)]
-
-
-def _period(text: str) -> str:
-    date.fromisoformat(text if len(text) > len("2026-11") else f"{text}-01")
-    return text
-
-
-Day = Annotated[str, AfterValidator(_period)]
-"""A UTC day, as in `2026-11-21`, or a month, as in `2026-11`."""
 
 
 class Reason(StrEnum):

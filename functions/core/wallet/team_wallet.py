@@ -16,7 +16,8 @@ from pydantic import AwareDatetime, Field
 
 from functions.core.shared.records import Kept, Open
 from functions.core.shared.utc_days import iso_text, month_of, next_month
-from functions.core.wallet.ledger import Count, Day, Today, UsedMonth, Wallet, empty_wallet
+from functions.core.wallet.figures import Count, Day
+from functions.core.wallet.ledger import Today, UsedMonth, Wallet, empty_wallet
 from functions.core.wallet.refusals import MemberLimit, TeamNotFound
 
 MEMBERS_MAX = 50
