@@ -25,6 +25,7 @@ from functions.use_cases.bulk.get_bulk import GetBulk, get_bulk
 from functions.use_cases.bulk.run_bulk import run_bulk
 from functions.use_cases.bulk.start_bulk import StartBulk, start_bulk
 from functions.use_cases.jobs.cancel_job import CancelJob, cancel_job
+from functions.use_cases.operations.guard_budget import guard_budget
 from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from scripts.inprocess import InProcessCloud
 from tests.steps import BATCH_CRONS, PHOTO, classify, listed, statement, stored, wallet
@@ -325,6 +326,36 @@ def test_a_closed_budget_takes_nothing_on(cloud: InProcessCloud) -> None:
     tick(cloud)
     assert (look(cloud, bulk["bulkId"])["waiting"], jobs(cloud)) == ("budget", [])
     assert until_ended(cloud, bulk["bulkId"])["done"] == 3
+
+
+def test_any_time_fills_what_the_day_leaves_at_its_own_price(cloud: InProcessCloud) -> None:
+    """Half of the queue's room, and of the money what has passed of the day; no more until the guard has seen that. The
+    price is the config's, to the token."""
+    cloud.configure({**RICH, "batch": {"jobsPerBatch": 20, "batchesPerRun": 2}, "bulk": {"anyTimePercent": 50}})
+    guard_budget(cloud.deps)
+    uploaded(cloud, 51)
+    bulk = start(cloud, anyTime=True)
+    assert (bulk["tokensCost"], bulk["anyTime"]) == (26, True)
+    run_bulk(cloud.deps)
+    assert (len(jobs(cloud)), look(cloud, bulk["bulkId"])["waiting"]) == (20, "queue")
+    cloud.clock.advance(timedelta(minutes=5))
+    run_bulk(cloud.deps)
+    assert len(jobs(cloud)) == 20
+    for _ in range(40):
+        guard_budget(cloud.deps)
+        tick(cloud, 3)
+    assert look(cloud, bulk["bulkId"])["done"] == 51
+    assert sum(job["tokensCost"] for job in jobs(cloud)) == 26
+
+
+def test_any_time_waits_while_the_day_is_used_up(cloud: InProcessCloud) -> None:
+    """At noon half of what it may fill; a budget that leaves none leaves its photos where they cost nothing."""
+    cloud.configure({**RICH, "budget": {"dailyLimitMicros": 20_000}, "bulk": {"fillPercent": 10}})
+    guard_budget(cloud.deps)
+    uploaded(cloud, 30)
+    bulk = start(cloud, anyTime=True)
+    run_bulk(cloud.deps)
+    assert 0 < look(cloud, bulk["bulkId"])["taken"] < 30
 
 
 def test_whoever_leaves_has_no_bulk_job_any_more(cloud: InProcessCloud) -> None:

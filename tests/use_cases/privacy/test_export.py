@@ -1,10 +1,12 @@
 """All that is held of a user, for the user."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from functions.core.wallet.refusals import AccountDeleted
+from functions.use_cases.bulk.start_bulk import StartBulk, start_bulk
 from functions.use_cases.privacy.delete_account import DeleteAccount, delete_account
 from functions.use_cases.privacy.export_account import ExportAccount, export_account
 from scripts.inprocess import InProcessCloud
@@ -49,6 +51,17 @@ def test_it_is_all_there_and_once(cloud: InProcessCloud, limit: int) -> None:
     assert sorted(each["imagePath"] for each in found["photos"]) == sorted(
         path for path in cloud.files.objects if path.startswith("users/ann/")
     )
+
+
+def test_bulk_jobs_come_in_pages_too(cloud: InProcessCloud) -> None:
+    """The newest first, without our machinery."""
+    for key in ("bulk-one", "bulk-two", "bulk-three"):
+        request = {"requestId": key, "images": [cloud.upload("eve", "can.jpg", b"photo")]}
+        start_bulk(StartBulk.model_validate(request), "eve", cloud.deps)
+        cloud.clock.advance(timedelta(seconds=1))
+    found = [each for page in pages(cloud, 2, "eve") if page["kind"] == "bulks" for each in page["items"]]
+    assert len({each["bulkId"] for each in found}) == len(found) == 3
+    assert not found[0].keys() & {"listed", "dueAt", "moves"}
 
 
 def test_nothing_of_others_is_in_it_and_nothing_of_our_machinery(cloud: InProcessCloud) -> None:
