@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from localcloud.cloud import LocalCloud
@@ -49,6 +50,7 @@ def test_what_photos_have_cost_stands_beside_what_they_would_have(
     page.get_by_text("What it has cost").click()
     row = page.get_by_role("row").filter(has_text=re.compile(r"\d{4}-\d\d"))
     expect(row).to_contain_text("$0.04$0.20$0.04Plus, $4.99")
+    assert not Axe().run(page).violations_count
 
 
 def test_packs_are_bought_by_themselves_up_to_a_limit(opened: Opened, shop: Page) -> None:
