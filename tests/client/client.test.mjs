@@ -448,6 +448,22 @@ test("an operator closes the instant lane", async () => {
   assert.equal(config.instant.open, false); // functions that are running see it within half a minute: looked at below
 });
 
+test("a team's members spend within their limits, and what they may not is refused", async () => {
+  const [owner, member] = [await App.signedIn(), await App.signedIn()];
+  const found = () => owner.call("create_team", { requestId: randomUUID(), name: "Green Street" });
+  const { teamId } = await found();
+  const invite = (app) => app.call("invite_member", { requestId: randomUUID(), teamId, monthlyLimit: 0 });
+  await refused(owner.call("change_member", { teamId, uid: owner.uid, remove: true }), "LAST_OWNER");
+  await refused(member.call("get_team", { teamId }), "TEAM_NOT_FOUND");
+  await refused(member.call("join_team", { code: "A".repeat(26) }), "INVITE_INVALID");
+  const { code } = await invite(owner);
+  assert.equal((await member.call("join_team", { code })).members.length, 2);
+  await refused(invite(member), "NOT_TEAM_ADMIN", { role: "member" });
+  await refused(member.classify("batch", { payer: teamId }), "MEMBER_LIMIT", { limit: 0, used: 0, resetsAt: isTime });
+  for (let more = 1; more < 10; more += 1) await found();
+  await refused(found(), "TEAM_FULL", { limit: 10, of: "user" });
+});
+
 describe("purchases", () => {
   const buy = (app, product) => app.call("start_checkout", { requestId: randomUUID(), product });
   const pro = { plan: "pro", status: "active", provider: "revenuecat", periodEnd: "2100-01-01T00:00:00Z" };

@@ -13,6 +13,7 @@ from playwright.sync_api import Request, Route, expect
 from functions.core.payments import refusals
 from functions.core.shared import errors
 from functions.core.shared.photos import PhotoProblem
+from functions.core.teams import refusals as teams
 from functions.core.wallet import refusals as accounts
 from functions.edge.http_errors import CODES, STATUS
 from localcloud.cloud import LocalCloud
@@ -44,6 +45,10 @@ PHOTO = (
     Refused(errors.RateLimited(SAID, **SOON), "Too many at once. Try again in 0 seconds."),
     Refused(errors.DataDamaged(SAID), "We have been notified; nothing was charged."),
     Refused(accounts.AccountBlocked(SAID), "This account is blocked and cannot classify photos. Contact support."),
+    Refused(accounts.TeamNotFound(SAID), "You are not in this team any more."),
+    Refused(
+        accounts.MemberLimit(SAID, used=20, **MIDNIGHT), "You have spent the 20 tokens of your team's that you may."
+    ),
     Refused(accounts.AccountDeleted(SAID), "You have deleted this account. Sign out"),
     Refused(errors.InsufficientTokens(SAID, price=5, balance=1), "This costs 5 tokens and you have 1. Claim", True),
     Refused(errors.PriceChanged(SAID, price=6, maxTokens=5, priceVersion="6-1"), "The price is 6 tokens now."),
@@ -70,6 +75,14 @@ WALLET = (
     ),
     Refused(errors.DailyLimit(SAID, **MIDNIGHT), "You have reached today's limit."),
 )
+TEAMS = (
+    Refused(teams.NotTeamAdmin(SAID, role="member"), "Only those who lead the team may do this."),
+    Refused(teams.TeamFull(SAID, limit=50, of="team"), "A team can have 50 members."),
+    Refused(teams.TeamFull(SAID, limit=10, of="user"), "You can be in 10 teams. Leave one first."),
+    Refused(teams.InviteInvalid(SAID), "This invite is not valid any more."),
+    Refused(teams.LastOwner(SAID), "The team needs an owner."),
+)
+"""What a page says of them is the same wherever it is said."""
 CANCEL = (
     Refused(errors.JobNotCancellable(SAID, status="processing"), "Too late to cancel: the photo is being classified."),
     Refused(errors.JobNotFound(SAID), "This photo is not kept any more."),
@@ -133,7 +146,9 @@ def alert(page: "Page") -> "Locator":
 
 def test_every_refusal_is_played() -> None:
     """Each reason of a callable is in a table above, or a defect of the functions themselves."""
-    played = {each.error.reason for each in (*PHOTO, *WALLET, *SHOP, *CANCEL, *UPGRADE, *SETTINGS) if each.error}
+    played = {
+        each.error.reason for each in (*PHOTO, *WALLET, *TEAMS, *SHOP, *CANCEL, *UPGRADE, *SETTINGS) if each.error
+    }
     assert played == reasons(errors.EcolaneError)
 
 
@@ -141,7 +156,7 @@ def test_a_photo_that_is_refused_says_why_and_what_to_do(opened: Opened, refusin
     """In the list, beside the photo: it can be sent again or removed, and where that helps, taken by the other lane."""
     page = opened.start()
     page.get_by_role("radio", name="Instant").check()
-    for refused in PHOTO:
+    for refused in (*PHOTO, *TEAMS):
         refusing(page, "classify_image", refused.error)
         page.set_input_files("#file", file)
         expect(alert(page)).to_contain_text(refused.words)

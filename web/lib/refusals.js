@@ -24,6 +24,14 @@ const TEXTS = {
   STORE_UNAVAILABLE: () => "We could not reach our database just now. Try again.",
   DATA_DAMAGED: () => "There is a problem with your data. We have been notified; nothing was charged.",
   ACCOUNT_DELETED: () => "You have deleted this account. Sign out, and start with another one.",
+  TEAM_NOT_FOUND: () => "You are not in this team any more. Reload the page.",
+  MEMBER_LIMIT: ({ limit, resetsAt }) =>
+    `You have spent the ${limit} tokens of your team's that you may. There are more ${localTime(resetsAt)}.`,
+  NOT_TEAM_ADMIN: () => "Only those who lead the team may do this.",
+  TEAM_FULL: ({ limit, of }) =>
+    of === "team" ? `A team can have ${limit} members.` : `You can be in ${limit} teams. Leave one first.`,
+  INVITE_INVALID: () => "This invite is not valid any more. Ask for another one.",
+  LAST_OWNER: () => "The team needs an owner. Make somebody else one first.",
   ACCOUNT_BLOCKED: () => "This account is blocked and cannot classify photos. Contact support.",
   PURCHASE_NOT_HERE: () => "This is not sold here.",
   UNKNOWN_PRODUCT: () => "This is not sold any more. Reload the page.",
