@@ -36,7 +36,7 @@ def test_all_that_is_held_is_in_one_file(account: Page) -> None:
     expect(account.get_by_text("Your data is in the file ecolane.json.")).to_be_visible()
     assert download.value.suggested_filename == "ecolane.json"
     found = json.loads(download.value.path().read_text())
-    assert list(found) == ["account", "entries", "jobs", "photos"]
+    assert list(found) == ["account", "entries", "jobs", "bulks", "photos"]
     assert [each["reason"] for each in found["entries"]] == ["charge", "welcome"]
     (held,) = found["photos"]
     assert held["imagePath"] == found["jobs"][0]["imagePath"]
