@@ -78,14 +78,6 @@ def rank_of(uid: str, points: int, leaders: Leaders) -> Rank | None:
     return Rank(max((least + most) // 2, TOP + 1), exact=False)
 
 
-def ranges(floors: Sequence[int]) -> Iterator[Range]:
-    """Yield the points of each step, from the top."""
-    below: int | None = None
-    for floor in floors:
-        yield floor, below
-        below = floor
-
-
 def counted(floors: Sequence[int], count: Callable[[Range], int], goes_on: Callable[[], bool]) -> Steps:
     """Count the users of these steps, divide those that are too wide for as long as it `goes_on`, and return as few as
     keep the promise."""

@@ -42,12 +42,10 @@ def shown_achievements(wallet: Wallet, runtime: RuntimeConfig, now: datetime) ->
 
 
 def _reached(wallet: Wallet, counter: Counter, now: datetime) -> int:
-    match counter:
-        case Counter.SCANS:
-            return wallet.scans
-        case Counter.STREAK_DAYS:
-            return streak(wallet, now)
-        case Counter.POINTS:
-            return wallet.points
-        case Counter.CORRECTIONS:
-            return wallet.corrections
+    counted = {
+        Counter.SCANS: wallet.scans,
+        Counter.STREAK_DAYS: streak(wallet, now),
+        Counter.POINTS: wallet.points,
+        Counter.CORRECTIONS: wallet.corrections,
+    }
+    return counted[counter]

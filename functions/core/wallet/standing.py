@@ -45,13 +45,11 @@ class Standing(Kept):
 
 def period_of(board: Board, now: datetime) -> str:
     """Return the period of a board that is in force. Later ones compare greater."""
-    match board:
-        case Board.WEEK:
-            return day_of(now - timedelta(days=now.astimezone(UTC).weekday()))
-        case Board.MONTH:
-            return day_of(now)[:7]
-        case Board.EVER:
-            return "ever"
+    if board is Board.EVER:
+        return "ever"
+    if board is Board.MONTH:
+        return day_of(now)[:7]
+    return day_of(now - timedelta(days=now.astimezone(UTC).weekday()))
 
 
 def joined(name: str, points: int, now: datetime) -> Standing:
