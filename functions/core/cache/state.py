@@ -1,8 +1,7 @@
 """How far each family is believed by now: `stats/cache`, folded from the labels on jobs, now and then.
 
 A label is a job for which the model was asked although the cache had an answer: in shadow mode, because its user wanted
-a fresh one, or as the check of a hit. The job says whether the two agree, at no write of its own. So does a hit that
-its user disputes.
+a fresh one, or as the check of a hit. The job says whether the two agree, at no write of its own.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,8 +23,8 @@ FAMILIES_MAX = 8
 
 class Family(Kept):
     """What was seen of one family: its near tier, which of its hits were chosen to be asked again, and how many of the
-    same files were asked again or disputed, and how many of these were wrong. If the model gave another answer, it by
-    itself is to blame."""
+    same files were asked again and how many of these were wrong. If the model gave another answer, it by itself is to
+    blame."""
 
     near: NearTier = NearTier()
     near_chosen: Chosen = Chosen()
@@ -57,13 +56,12 @@ class Label:
 
 @dataclass(frozen=True)
 class Hit:
-    """A hit that may be asked again, when it was, and whether its user disputes it: then it is known what it is."""
+    """A hit that may be asked again, and when it was."""
 
     job_id: str
     family: str
     tier: Tier
     at: datetime
-    disputed: bool
 
 
 def chosen_of(families: Mapping[str, Family], name: str, tier: Tier) -> Chosen:
@@ -81,7 +79,7 @@ def choose(state: CacheState, hits: Iterable[Hit]) -> tuple[CacheState, list[str
     for hit in hits:
         until, day = hit.at, day_of(hit.at)
         chosen = chosen_of(families, hit.family, hit.tier)
-        if hit.disputed or not is_checked(chosen, day, draw_of(hit.job_id)):
+        if not is_checked(chosen, day, draw_of(hit.job_id)):
             continue
         again.append(hit.job_id)
         family = families.get(hit.family) or Family(seen_at=hit.at)

@@ -1,7 +1,8 @@
 """Answers that a user disputes: not given again, counted, and, if it was given again, paid back.
 
-A dispute is the user's word. It is counted by model, prompt and category; and it speaks against the cache's tier, once
-a user and day: nobody turns the cache off for the others.
+A dispute is the user's word. It is counted by model, prompt and category, and is no label of the cache: of its hits one
+in twenty is asked again, of disputed ones each would count, and a user in two hundred who disagrees with the model
+would be taken for a cache that errs.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from functions.core.jobs.jobs import Dispute, Job, Status
 from functions.core.shared.errors import InvalidRequest
 from functions.core.shared.records import Fields
 from functions.core.wallet.accounts import Account, refund
-from functions.core.wallet.ledger import Wallet, today_of
+from functions.core.wallet.ledger import Wallet
 
 
 class DisputeReason(StrEnum):
@@ -58,12 +59,8 @@ def disputing(uid: str, reason: DisputeReason, now: datetime) -> DisputeDecision
         if job.cache is None or not job.cache.served:
             return Disputed(None, dispute, None, counted_by)
         ours = source is not None and source.uid == uid and source.dispute is None
-        account, fields = _paid_back(wallet, job, now, refunded=refunded), dispute
-        if account is not None:
-            account, first = _counted(account, now)
-            label = job.cache.model_copy(update={"same": False, "labelled_at": now})
-            fields = {**dispute, "cache": label.model_dump(by_alias=True)} if first else dispute
-        return Disputed(account, fields, dispute if ours else None, counted_by)
+        account = _paid_back(wallet, job, now, refunded=refunded)
+        return Disputed(account, dispute, dispute if ours else None, counted_by)
 
     return decide
 
@@ -74,10 +71,3 @@ def _paid_back(wallet: Wallet | None, job: Job, now: datetime, *, refunded: bool
     if wallet is None or refunded:
         return None
     return refund(Account(wallet), job.job_id, job.tokens_cost, now, points=job.points, bought=job.tokens_bought)
-
-
-def _counted(account: Account, now: datetime) -> tuple[Account, bool]:
-    """Count a dispute, and say whether it is the user's first of the day."""
-    today = today_of(account.wallet, now)
-    after = today.model_copy(update={"disputed": today.disputed + 1})
-    return account.with_fields(today=after), today.disputed == 0

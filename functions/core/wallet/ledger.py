@@ -62,8 +62,8 @@ class LedgerEntry(Kept):
 
 class Today(Kept):
     """A user's counts of one UTC day, for the daily limits. `converted` counts tokens, `cancelled` refunded photos,
-    `failed` billed ones that showed nothing usable, `disputed` kept answers that were paid back; `photographed` tells
-    whether there was any photo; `held_micros` is the most that today's photos can cost the operator."""
+    `failed` billed ones that showed nothing usable; `photographed` tells whether there was any photo; `held_micros` is
+    the most that today's photos can cost the operator."""
 
     day: Day = "1970-01-01"
     instant: Count = 0
@@ -72,7 +72,6 @@ class Today(Kept):
     converted: Count = 0
     cancelled: Count = 0
     failed: Count = 0
-    disputed: Count = 0
     photographed: bool = False
     held_micros: Count = 0
 

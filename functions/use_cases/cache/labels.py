@@ -75,4 +75,4 @@ def _hit(job: Job) -> Hit:
     note = job.cache
     if note is None or note.check_at is None or not isinstance(note.tier, Tier):
         raise ValueError(f"{job.job_id} is no hit that may be asked again")
-    return Hit(job.job_id, note.family, note.tier, note.check_at, disputed=job.dispute is not None)
+    return Hit(job.job_id, note.family, note.tier, note.check_at)

@@ -70,16 +70,16 @@ def test_a_tier_that_serves_less_is_told() -> None:
     assert tightened(before, after) == {"fewer": 40, "none": None}
 
 
-def hit(number: int, tier: Tier = Tier.NEAR, *, disputed: bool = False) -> Hit:
+def hit(number: int, tier: Tier = Tier.NEAR) -> Hit:
     """Return a hit of a job that chance does not choose."""
-    return Hit(f"ffffffff{number:024x}", "one", tier, NOW + timedelta(seconds=number), disputed)
+    return Hit(f"ffffffff{number:024x}", "one", tier, NOW + timedelta(seconds=number))
 
 
 def test_hits_are_chosen_in_their_order_until_there_are_enough() -> None:
-    """The first hundred of each tier. What is disputed is known already."""
-    hits = [hit(0, disputed=True), *map(hit, range(1, 103)), hit(103, Tier.EXACT)]
+    """The first hundred of each tier."""
+    hits = [*map(hit, range(102)), hit(103, Tier.EXACT)]
     state, again = choose(CacheState(), hits)
-    assert again == [each.job_id for each in [*hits[1:101], hits[103]]]
+    assert again == [each.job_id for each in [*hits[:100], hits[102]]]
     assert state.chosen_until == hits[-1].at
     assert chosen_of(state.families, "one", Tier.NEAR) == Chosen(total=100, day="2026-11-29", of_day=100)
     assert chosen_of(state.families, "one", Tier.EXACT) == Chosen(total=1, day="2026-11-29", of_day=1)

@@ -11,7 +11,7 @@ from functions.core.jobs.disputes import Disputed, DisputeReason, disputing
 from functions.core.jobs.jobs import Dispute, Job, Status
 from functions.core.shared.errors import InvalidRequest
 from functions.core.wallet.accounts import charge, open_account
-from functions.core.wallet.ledger import Today, Wallet
+from functions.core.wallet.ledger import Wallet
 from tests.builders import NOW, classification, job
 
 NOTE = CacheNote(of="1" * 32, answered_at=NOW, tier=Tier.NEAR, bits=7, family="f", served=True)
@@ -40,22 +40,13 @@ def test_the_models_own_answer_is_marked_and_counted() -> None:
     assert decided(compared, None) == Disputed(None, DISPUTE, None, COUNTED_BY)
 
 
-def test_a_kept_answer_is_paid_back_with_its_points_and_speaks_against_its_tier() -> None:
+def test_a_kept_answer_is_paid_back_with_its_points() -> None:
     """The job that it is from is disputed as well."""
     found = decided(HIT)
     (entry,) = found.account.new_entries
     assert (entry.entry_id, entry.delta, entry.points) == (f"refund:{HIT.job_id}", 1, -2)
-    assert (found.account.wallet.balance, found.account.wallet.today.disputed) == (10, 1)
-    label = CacheNote.model_validate(found.fields["cache"])
-    assert (label.same, label.labelled_at, label.of) == (False, LATER, NOTE.of)
-    assert (found.source_fields, found.counted_by) == (DISPUTE, COUNTED_BY)
-
-
-def test_one_user_speaks_against_a_tier_once_a_day() -> None:
-    """The price comes back all the same."""
-    found = decided(HIT, mine=wallet(today=Today(day="2026-11-21", disputed=1)))
-    assert (found.account.wallet.balance, found.account.wallet.today.disputed) == (10, 2)
-    assert found.fields == DISPUTE
+    assert found.account.wallet.balance == 10
+    assert (found.fields, found.source_fields, found.counted_by) == (DISPUTE, DISPUTE, COUNTED_BY)
 
 
 def test_no_price_comes_back_twice_and_none_to_a_user_who_was_erased() -> None:

@@ -94,11 +94,12 @@ def test_a_check_waits_for_the_model_that_its_hit_is_from(cloud: InProcessCloud)
     assert (checked(cloud)["cache"]["same"], believed(cloud).exact_checked) == (True, 1)
 
 
-def test_a_disputed_hit_is_not_asked_about(cloud: InProcessCloud) -> None:
-    """It is known what it is."""
+def test_a_disputed_hit_is_asked_about_as_any_other(cloud: InProcessCloud) -> None:
+    """Its user disagrees with the model; whether the cache did is for the model to say."""
     hit = classify(cloud, "two")
     report_answer(ReportAnswer(jobId=hit["jobId"], reason=DisputeReason.OTHER), "ann", cloud.deps)
-    assert chosen(cloud) == 0
+    assert chosen(cloud) == 1
+    assert (checked(cloud)["cache"]["same"], believed(cloud).exact_wrong) == (True, 0)
 
 
 def test_checks_take_the_places_that_no_photo_takes(cloud: InProcessCloud) -> None:
