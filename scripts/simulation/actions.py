@@ -175,7 +175,7 @@ APP: dict[str, Callable[..., Call]] = {
     "list": _asking(set_leaderboard, lambda _, name: SetLeaderboard(listed=name is not None, displayName=name)),
     "perk": _asking(buy_perk, lambda _, key, perk: BuyPerk(requestId=key, perk=perk, maxTokens=3)),
     "configure": _configure,
-    "try": lambda _world, kind, changes: lambda deps: begin_trial(kind, changes, 2, "operator", deps),
+    "try": lambda _world, kind, changes: lambda deps: begin_trial(kind, changes, 1, "operator", deps),
     "decide_flag": lambda _world, flag, action: partial(decide_flag, flag, action),
 }
 
