@@ -236,9 +236,10 @@ def bulks_are_whole(books: Books) -> Iterator[Violation]:
 
 
 def _forfeited(job: Fields, books: Books) -> bool:
-    """Whether a job ended when its user had left: what it would give back goes to nobody."""
-    left = left_at(books.wallets, job["uid"])
-    return left is not None and job["completedAt"] is not None and job["completedAt"] >= left
+    """Whether a job ended, or was disputed, when its user had left: what it would give back goes to nobody."""
+    left, ended = left_at(books.wallets, job["uid"]), job["completedAt"]
+    last = job["dispute"]["at"] if paid_back(job) else ended
+    return left is not None and ended is not None and last >= left
 
 
 def _stands_for_a_reason(job: Fields, books: Books) -> bool:
