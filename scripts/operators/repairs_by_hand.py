@@ -66,8 +66,8 @@ def remade(stored: Mapping[str, Any], entries: Sequence[LedgerEntry], uid: str, 
     counters, devices, the place on the refresh's schedule, what a newer release has put there."""
     wallet = reopened_account(entries, now).wallet
     counted = {
-        name: sum(entry.reason is reason for entry in entries)
-        for name, reason in (("scans", Reason.CHARGE), ("corrections", Reason.MANUAL))
+        "scans": sum(entry.photos for entry in entries),
+        "corrections": sum(entry.reason is Reason.MANUAL for entry in entries),
     }
     began = {"createdAt": min((entry.ts for entry in entries), default=now)}
     due = {"nextRefreshAt": now, "refreshShard": shard_of(uid)}

@@ -37,6 +37,29 @@ def test_a_folder_is_handed_in_and_its_report_downloaded(opened: Opened, tmp_pat
     assert [re.sub(r"^.{36}-\d{5}-", "", row["photo"]) for row in rows] == ["can_0.jpg", "can_1.jpg", "can_2.jpg"]
 
 
+def test_usage_counts_a_folder_and_what_came_back_of_it(opened: Opened, tmp_path: Path) -> None:
+    """All its photos by one entry. Of those that were refunded some have its name, and some their own: these are told
+    from photos whose charge was not read once the whole ledger was."""
+    page = opened.start()
+    page.get_by_role("button", name="Photos of a folder").click()
+    page.locator("#folder:enabled").set_input_files(folder(tmp_path))
+    page.get_by_role("button", name="Upload 3 photos for 3 tokens").click()
+    expect(page.get_by_text("of 3 photos answered")).to_be_visible()
+    page.get_by_role("button", name="7 tokens").click()
+    page.get_by_role("button", name="Your usage by month").click()
+    expect(page.get_by_text("3 photos for 3 tokens; 12 tokens saved against instant")).to_be_visible()
+    entries = [
+        {"reason": "refund", "ref": "job", "delta": 1, "detail": None},
+        {"reason": "refund", "ref": "folder:1", "delta": 2, "detail": {"photos": "2"}},
+        {"reason": "bulk", "ref": "folder", "delta": -5, "detail": {"photos": "5"}},
+    ]
+    sums = "async (of) => [true, false].map((all) => usage(of, {}, 5, all)[0])"
+    load = f"async (of) => {{ const {{ usage }} = await import('/user/usage.js'); return ({sums})(of); }}"
+    row = {"month": "2026-11", "lane": "batch", "photos": 5, "tokens": 3, "refunded": 2, "saved": 12}
+    both = page.evaluate(load, [{**each, "ts": "2026-11-21T12:00:00Z"} for each in entries])
+    assert both == [{**row, "tokens": 2, "refunded": 3}, row]
+
+
 def test_a_folder_is_cancelled_and_paid_back(opened: Opened, tmp_path: Path) -> None:
     """Before any photo was taken on: all of it."""
     page = opened.start()

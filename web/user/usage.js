@@ -7,7 +7,7 @@ import { WORDS } from "./wallet.js";
 
 const PAGE = 100;
 const PAGES_AT_ONCE = 10;
-const SPENT = new Set(["charge", "upgrade", "refund"]);
+const SPENT = new Set(["charge", "bulk", "upgrade", "refund"]);
 const LANES = { instant: "Instant", batch: "Later", cached: "Known photo", unknown: "Older" };
 
 /** Reads pages of a list until its end, or so many at the most. Returns {rows, next}: the cursor of what is left. */
@@ -22,26 +22,29 @@ async function pages(cloud, name, of, options, cursor) {
   return { rows, next: cursor };
 }
 
-/** Sums by month and lane, the latest first: photos, tokens, and those that a lane slower than instant has saved. */
-export function usage(entries, jobs, instantPrice) {
+/** Sums by month and lane, the latest first: photos, tokens, and those that a lane slower than instant has saved. What is
+ * paid is a photo, or a bulk job, some of whose photos have a refund or an upgrade of their own. */
+export function usage(entries, jobs, instantPrice, all) {
   const paid = {};
-  for (const { reason, ref, delta, ts } of entries)
+  for (const { reason, ref, delta, detail, ts } of entries)
     if (SPENT.has(reason)) {
-      const photo = (paid[ref] ??= { tokens: 0, refunded: false, charged: false });
-      photo.tokens -= delta;
-      photo.refunded ||= reason === "refund";
-      if (reason === "charge") Object.assign(photo, { month: ts.slice(0, 7), charged: true });
+      const month = ts.slice(0, 7);
+      const each = (paid[ref.split(":")[0]] ??= { tokens: 0, photos: 0, refunded: 0, charged: false, month });
+      const photos = Number(detail?.photos ?? 1);
+      each.tokens -= delta;
+      if (reason === "refund") each.refunded += photos;
+      if (reason === "charge" || reason === "bulk") Object.assign(each, { month, photos, charged: true, bulk: reason === "bulk" });
     }
   const sums = {};
-  for (const [id, { tokens, refunded, charged, month }] of Object.entries(paid)) {
-    if (!charged) continue; // its charge is on a page that was not read
+  for (const [id, { tokens, photos, refunded, charged, bulk, month }] of Object.entries(paid)) {
+    if (!charged && !all) continue; // its charge is on a page that was not read
     const job = jobs[id];
-    const lane = !job ? "unknown" : job.servedFrom ? "cached" : job.mode;
+    const lane = bulk || !charged ? "batch" : !job ? "unknown" : job.servedFrom ? "cached" : job.mode;
     const row = ((sums[month] ??= {})[lane] ??= { photos: 0, tokens: 0, refunded: 0, saved: 0 });
-    row.photos += 1;
+    row.photos += photos;
     row.tokens += tokens;
-    row.refunded += refunded ? 1 : 0;
-    if (!refunded && (lane === "batch" || lane === "cached")) row.saved += Math.max(instantPrice - tokens, 0);
+    row.refunded += refunded;
+    if (lane === "batch" || lane === "cached") row.saved += Math.max(instantPrice * (photos - refunded) - tokens, 0);
   }
   return Object.entries(sums)
     .sort(([a], [b]) => b.localeCompare(a))
@@ -94,7 +97,7 @@ export function Usage({ cloud, quote, close }) {
 }
 
 function Months({ found: { entries, next, jobs }, price }) {
-  const rows = usage(entries, Object.fromEntries(jobs.map((job) => [job.jobId, job])), price);
+  const rows = usage(entries, Object.fromEntries(jobs.map((job) => [job.jobId, job])), price, !next);
   const sum = (name) => rows.reduce((all, row) => all + row[name], 0);
   const file = useFile(csv(entries));
   if (!rows.length) return html`<p class="quiet" role="status">No photo has cost anything yet.</p>`;

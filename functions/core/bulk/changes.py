@@ -22,7 +22,7 @@ from functions.core.jobs.transitions import cancelled, failed, with_fields
 from functions.core.shared.lanes import Lane
 from functions.core.shared.records import Fields
 from functions.core.shared.utc_days import next_day
-from functions.core.wallet.accounts import Account, refund
+from functions.core.wallet.accounts import Account, photos_detail, refund
 from functions.core.wallet.ledger import Wallet, today_of
 from functions.core.wallet.quotas import RecountNeeded, add_cost, recounted, visited
 
@@ -185,5 +185,6 @@ def _with_refund(
     bulk: Bulk, account: Account, tokens: int, bought: int, photos: int, now: datetime
 ) -> tuple[Bulk, Account]:
     number, account = bulk.refunds + 1, returned(account, photos, bulk.created_at, now)
-    account = refund(account, f"{bulk.bulk_id}:{number}", tokens, now, points=bulk.points * photos, bought=bought)
+    ref, points, detail = f"{bulk.bulk_id}:{number}", bulk.points * photos, photos_detail(photos)
+    account = refund(account, ref, tokens, now, points=points, bought=bought, detail=detail)
     return bulk.model_copy(update={"refunds": number, "refunded": bulk.refunded + tokens}), account

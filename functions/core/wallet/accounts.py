@@ -157,7 +157,13 @@ def charge(account: Account, job_id: str, price: int, now: datetime, *, points: 
 def charge_bulk(account: Account, bulk_id: str, price: int, photos: int, now: datetime, *, points: int) -> Account:
     """Take the price of a whole bulk job, with the points of all its photos. Raises InsufficientTokens as `charge`
     does."""
-    return spend(account, Reason.BULK, bulk_id, price, now, points).with_fields(scans=account.wallet.scans + photos)
+    account = spend(account, Reason.BULK, bulk_id, price, now, points, photos_detail(photos))
+    return account.with_fields(scans=account.wallet.scans + photos)
+
+
+def photos_detail(photos: int) -> dict[str, str]:
+    """Return what an entry of a bulk job says besides: how many photos it charges for, or gives back."""
+    return {"photos": str(photos)}
 
 
 def upgrade(account: Account, job_id: str, difference: int, now: datetime) -> Account:
@@ -188,7 +194,16 @@ def bought_part(account: Account) -> int:
     return -account.new_entries[-1].bought
 
 
-def refund(account: Account, job_id: str, price: int, now: datetime, *, points: int = 0, bought: int = 0) -> Account:
+def refund(
+    account: Account,
+    job_id: str,
+    price: int,
+    now: datetime,
+    *,
+    points: int = 0,
+    bought: int = 0,
+    detail: dict[str, str] | None = None,
+) -> Account:
     """Give all that was paid for a job back, `bought` tokens of it as such. Never clipped: it was the user's already;
     but bought tokens pay first what is owed. The job's points go again."""
-    return account.post(price - bought, Reason.REFUND, job_id, now, points=-points, bought=bought)
+    return account.post(price - bought, Reason.REFUND, job_id, now, points=-points, bought=bought, detail=detail)

@@ -59,6 +59,11 @@ class LedgerEntry(Kept):
     balance_after: Count
     ts: AwareDatetime
 
+    @property
+    def photos(self) -> int:
+        """How many photos it has charged for."""
+        return int((self.detail or {}).get("photos", 0)) if self.reason == Reason.BULK else self.reason == Reason.CHARGE
+
 
 class Today(Kept):
     """A user's counts of one UTC day, for the daily limits. `converted` counts tokens, `cancelled` refunded photos,

@@ -61,7 +61,7 @@ def test_the_whole_price_is_charged_with_the_points_of_all() -> None:
     after, stored = started(wallet(purchased=150), bulk(), RUNTIME)
     entry = after.new_entries[-1]
     assert (entry.entry_id, entry.delta, entry.points, entry.bought) == (f"bulk:{'b' * 32}", -100, 1_000, -50)
-    assert (after.wallet.scans, stored.tokens_bought) == (100, 50)
+    assert (after.wallet.scans, stored.tokens_bought, entry.detail) == (100, 50, {"photos": "100"})
     assert started(None, bulk(), RUNTIME)[0].wallet.balance == 100
 
 
@@ -108,7 +108,7 @@ def test_unusable_photos_are_failed_and_refunded_with_their_page() -> None:
     assert change.account is not None
     (entry,) = change.account.new_entries
     assert (entry.entry_id, entry.delta, entry.points) == (f"refund:{'b' * 32}:1", 2, -20)
-    assert (change.bulk.refunds, change.bulk.refunded) == (1, 2)
+    assert (change.bulk.refunds, change.bulk.refunded, entry.detail) == (1, 2, {"photos": "2"})
     assert change.account.wallet.today.held_micros == 48 * 300
     bad = change.opened[3]
     assert bad.error is not None

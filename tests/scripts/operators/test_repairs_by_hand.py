@@ -3,7 +3,7 @@
 import pytest
 
 from functions.core.jobs.jobs import Status
-from functions.core.wallet.accounts import Account
+from functions.core.wallet.accounts import Account, charge, charge_bulk
 from functions.core.wallet.ledger import LedgerEntry, Reason, Wallet, empty_wallet
 from scripts.operators.repairs_by_hand import first_gap, moved, reimbursed, remade
 from tests.builders import NOW, job
@@ -31,6 +31,13 @@ def test_a_refund_finds_its_way_to_a_wallet_that_is_gone() -> None:
     """The tokens were the user's."""
     account, _ = reimbursed(None, job(status=Status.FAILED, queued_at=None), NOW)
     assert account.wallet.balance == 1
+
+
+def test_a_wallet_made_anew_counts_the_photos_of_bulk_jobs() -> None:
+    """They are charged for together, by one entry that says how many they are."""
+    charged = charge_bulk(charge(Account(wallet(9)), "j", 1, NOW), "b", 5, 5, NOW, points=0)
+    first = Account(empty_wallet(NOW)).post(9, Reason.WELCOME, None, NOW).new_entries
+    assert (charged.wallet.scans, remade({}, [*first, *charged.new_entries], "ann", NOW).scans) == (6, 6)
 
 
 def posted(*deltas: int) -> list[LedgerEntry]:
