@@ -130,13 +130,16 @@ def reimbursed(wallet: Wallet | None, job: Job, now: datetime, *, orphaned: bool
     the one that the functions would write, so that the second refund finds the first. `orphaned`: the job's batch
     has ended without it, as after a restored backup. The job then fails.
 
-    Raises JobNotCancellable, with `status`, if it is being processed.
+    Raises JobNotCancellable, with `status`, if it is being processed; and if it is of a bulk job and has failed, or was
+    cancelled: its price came back with that, under the bulk job's name or its own.
     """
     if job.status is Status.PROCESSING and not orphaned:
         raise JobNotCancellable(
             "The job is being processed. It ends by itself, done, or failed and refunded; ask again then.",
             status=job.status,
         )
+    if job.bulk_id is not None and job.status in {Status.FAILED, Status.CANCELLED} and not job.charge_stands:
+        raise JobNotCancellable("The price of this photo has come back with its bulk job.", status=job.status)
     account = Account(wallet or empty_wallet(now))
     account = refund(account, job.job_id, job.tokens_cost, now, points=job.points, bought=job.tokens_bought)
     if job.status is Status.QUEUED:

@@ -3,6 +3,7 @@
 import pytest
 
 from functions.core.jobs.jobs import Status
+from functions.core.shared.errors import JobNotCancellable
 from functions.core.wallet.accounts import Account, charge, charge_bulk
 from functions.core.wallet.ledger import LedgerEntry, Reason, Wallet, empty_wallet
 from scripts.operators.repairs_by_hand import first_gap, moved, reimbursed, remade
@@ -31,6 +32,17 @@ def test_a_refund_finds_its_way_to_a_wallet_that_is_gone() -> None:
     """The tokens were the user's."""
     account, _ = reimbursed(None, job(status=Status.FAILED, queued_at=None), NOW)
     assert account.wallet.balance == 1
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.CANCELLED])
+def test_what_a_bulk_job_has_given_back_is_not_given_twice(status: Status) -> None:
+    """Its refund may have the bulk job's name, so no entry of the photo's own would stop a second one. A charge that
+    stands, and an answer, can be refunded."""
+    ended = job(status=status, queued_at=None, bulk_id="b" * 32)
+    with pytest.raises(JobNotCancellable):
+        reimbursed(wallet(3), ended, NOW)
+    for other in ({"charge_stands": True}, {"status": Status.DONE}):
+        assert reimbursed(wallet(3), ended.model_copy(update=other), NOW)[0].wallet.balance == 4
 
 
 def test_a_wallet_made_anew_counts_the_photos_of_bulk_jobs() -> None:
