@@ -41,6 +41,7 @@ const STOPPED = {
   authentication_required: "your bank wants you to confirm each payment",
   no_payment_method: "no card is saved",
   payment_method_gone: "your card is not saved any more",
+  purchase_taken_back: "a purchase was refunded or disputed",
 };
 
 /** Packs that are bought when tokens run out: up to the user's own limit, which is typed in whole units of money. */
@@ -56,7 +57,7 @@ function PayPerUse({ allowed, busy, allow }) {
   return html`
     <form onSubmit=${set}>
       <h3>When tokens run out</h3>
-      ${stopped && html`<p class="bad" role="alert">Nothing is bought by itself any more: ${STOPPED[stopped] ?? "your card was declined"}. Buy a pack with another card, then turn it on again.</p>`}
+      ${stopped && html`<p class="bad" role="alert">Nothing is bought by itself any more: ${STOPPED[stopped] ?? "your card was declined"}. ${stopped === "purchase_taken_back" ? "Turn it on again if you want more." : "Buy a pack with another card, then turn it on again."}</p>`}
       ${monthMaxMinor > 0
         ? html`<p>${money(spentMinor)} of ${money(monthMaxMinor)} spent this month.</p>
             <button class="button small" type="button" disabled=${busy} onClick=${() => allow(0)}>Turn off</button>`

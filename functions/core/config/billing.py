@@ -102,6 +102,11 @@ class BillingRules(Record):
             raise ValueError("two products have one name, or are sold as one: nobody could tell what was bought")
         return self
 
+    @property
+    def sells_packs(self) -> bool:
+        """Whether automatic packs are sold."""
+        return Place.WEB in self.sell_on and self.pay_per_use.monthly_max_minor > 0
+
     def product(self, name: str) -> Product | None:
         """Return the product of this name."""
         return next((each for each in self.products if each.name == name), None)

@@ -25,6 +25,9 @@ from functions.core.wallet.figures import Count, Day
 PRODUCT = "pay_per_use"
 """What a payment of an automatic pack names as its product."""
 
+TAKEN_BACK = "purchase_taken_back"
+"""Why nothing is bought any more after a refund or a dispute: what it takes would be bought anew with the same card."""
+
 
 class Pack(Kept):
     """A pack that Stripe is asked for: its key, what it costs and brings, and its customer and saved card there."""
@@ -93,6 +96,11 @@ def refused(known: PayPerUse, why: str) -> PayPerUse:
     back = known.pending.minor if known.pending and month_of(known.pending.at) == known.month else 0
     spent = max(known.spent_minor - back, 0)
     return known.model_copy(update={"pending": None, "spent_minor": spent, "stopped": why})
+
+
+def after_refund(known: PayPerUse | None) -> PayPerUse | None:
+    """Return the state after a purchase of the user's was taken back. A pack that is pending comes to its end."""
+    return known.model_copy(update={"stopped": TAKEN_BACK}) if known and known.on else known
 
 
 def allowed(known: PayPerUse | None, month_max_minor: int) -> PayPerUse:

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import AwareDatetime, Field
 
 from functions.core.config.runtime import RuntimeConfig
-from functions.core.payments.automatic import PayPerUse
+from functions.core.payments.automatic import PayPerUse, after_refund
 from functions.core.payments.looks import Look
 from functions.core.payments.payments import ABSENT_FOR, Payment, credited
 from functions.core.payments.sales import DISPUTES
@@ -89,8 +89,10 @@ def settled(books: Books, look: Look, runtime: RuntimeConfig, now: datetime) -> 
     """Return the books after a look: facts joined, entries posted, and the plan that is paid for.
 
     Of a whole look, what it does not show has gone: subscriptions at once, packs as `Payment.absent` has it. Payments
-    of a user without a wallet, who was never here or has left, wait unclaimed.
+    of a user without a wallet, who was never here or has left, wait unclaimed. Whoever gets money back is sold nothing
+    by itself before they say so again.
     """
+    before = books
     for each in look.payments:
         books = _met(books, each, look.uid, runtime, now)
     pending = False
@@ -99,7 +101,10 @@ def settled(books: Books, look: Look, runtime: RuntimeConfig, now: datetime) -> 
         pending |= gone.absent_since is not None and now - gone.absent_since < ABSENT_FOR
         books = _posted(books, gone, now)
     done = not pending and books.account(look.uid) is not None
-    books = replace(books, billing=_billing_after(books.billing, look, runtime, done=done))
+    billing = _billing_after(books.billing, look, runtime, done=done)
+    if any(books.payments[name].given < each.given for name, each in before.payments.items() if each.uid == look.uid):
+        billing = billing.model_copy(update={"pay_per_use": after_refund(billing.pay_per_use)})
+    books = replace(books, billing=billing)
     return _on_plan(books, look, runtime, now, pending=pending)
 
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from functions.core.payments.automatic import Pack, PayPerUse
     from functions.wiring import Deps
 
-UNLIMITED_WAIT = timedelta(days=1)
-"""Whoever needs no tokens is looked at again after this: a plan ends."""
+IDLE_WAIT = timedelta(days=1)
+"""Whoever needs no tokens, or is sold none, is looked at again after this: a plan ends, and sales begin again."""
 
 NO_METHOD = "no_payment_method"
 
@@ -54,8 +54,9 @@ def _bought(uid: str, stripe: Stripe, deps: Deps) -> bool:
     if known is None or not known.on or customer is None:
         deps.store.put_off_top_up(uid, None, below=0)
         return True
-    if wallet is None or not low or deps.runtime().plans.of(wallet.plan).unlimited:
-        deps.store.put_off_top_up(uid, now + UNLIMITED_WAIT if low else None)
+    rules = deps.runtime().billing
+    if wallet is None or not (low and rules.sells_packs) or deps.runtime().plans.of(wallet.plan).unlimited:
+        deps.store.put_off_top_up(uid, now + IDLE_WAIT if low else None)
         return True
     if known.pending is not None:
         return False
@@ -63,7 +64,7 @@ def _bought(uid: str, stripe: Stripe, deps: Deps) -> bool:
     if method is None:
         _stop(uid, NO_METHOD, None, deps)
         return True
-    wanted = intended(known, uid, (customer, method), deps.runtime().billing.pay_per_use, now)
+    wanted = intended(known, uid, (customer, method), rules.pay_per_use, now)
     if not write_state(stored, wanted, deps):
         return False
     _ask(uid, wanted.pending, stripe, deps)

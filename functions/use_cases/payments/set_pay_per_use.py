@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from functions.core.config.billing import Place
 from functions.core.payments.automatic import allowed
 from functions.core.payments.refusals import PaymentMethodNeeded, PurchaseNotHere
 from functions.core.shared.errors import InvalidRequest
@@ -40,7 +39,7 @@ def set_pay_per_use(request: SetPayPerUse, uid: str, deps: Deps) -> dict[str, An
         BillingUnavailable: Stripe does not answer.
     """
     rules, cap = deps.runtime().billing, request.month_max_minor
-    if deps.stripe is None or (cap and (Place.WEB not in rules.sell_on or not rules.pay_per_use.monthly_max_minor)):
+    if deps.stripe is None or (cap and not rules.sells_packs):
         raise PurchaseNotHere("This is not sold here.", sellOn=[each.value for each in rules.sell_on])
     _require_cap(cap, rules.pay_per_use)
     wallet_of(uid, deps)

@@ -53,6 +53,34 @@ def test_a_pack_is_bought_when_the_balance_runs_low(paying: Shop) -> None:
     assert paying.tokens() == (1, 0)
 
 
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_whoever_gets_money_back_is_not_charged_for_it_again(paying: Shop, *, by_hand: bool) -> None:
+    """What a refund takes off the balance would be bought anew. The user may turn it on again."""
+    paying.later(minutes=15)
+    (intent,) = automatic(paying)
+    bought = intent.id if by_hand else paying.client.payment_intents.list({"limit": 100}).data[-1].id
+    paying.spend(left=10)
+    paying.client.refunds.create({"payment_intent": bought})
+    paying.tick()
+    assert (paying.wallet()["balance"], state(paying)["stopped"]) == (0, "purchase_taken_back")
+    for _ in range(3):
+        paying.later(days=1)
+    assert len(automatic(paying)) == 1
+    paying.allow(500)
+    assert (len(automatic(paying)), state(paying)["stopped"]) == (2, None)
+
+
+@pytest.mark.parametrize("off", [{"sellOn": []}, {"payPerUse": {"monthlyMaxMinor": 0}}])
+def test_an_operator_who_sells_no_more_charges_no_saved_card(paying: Shop, off: dict[str, Any]) -> None:
+    """Whoever has allowed packs keeps that, and has one within a day of sales beginning again."""
+    paying.cloud.configure({"billing": {**paying.billing, **off}})
+    paying.later(minutes=15)
+    assert (automatic(paying), paying.wallet()["balance"]) == ([], 1)
+    paying.cloud.configure({"billing": paying.billing})
+    paying.later(hours=25)
+    assert len(automatic(paying)) == 1
+
+
 def test_the_app_need_not_wait_for_the_cron(paying: Shop) -> None:
     """The same call again, after a refusal for want of tokens, buys at once; and a third one buys nothing."""
     assert paying.allow(500)["balance"] == 41
