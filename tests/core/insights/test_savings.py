@@ -92,6 +92,13 @@ def test_a_smaller_photo_is_tried_first() -> None:
     assert one(Kind.IMAGE_SIDE, config=RuntimeConfig(images=ImageRules(side_max=256))) is None
 
 
+def test_a_smaller_photo_that_costs_the_same_is_not_offered() -> None:
+    """Some models count tiles: one of 512 pixels holds 384, too."""
+    result = savings(COSTS, [DAY] * 28, RuntimeConfig(), models("gpt-4o"), {})
+    assert result is not None
+    assert Kind.IMAGE_SIDE not in {each.kind for each in result.list}
+
+
 def test_shorter_answers_take_a_release() -> None:
     """Nearly a third of what is paid for output; nothing before there was any."""
     saving = one(Kind.ANSWER_LENGTH)

@@ -92,6 +92,16 @@ def test_stripe_is_asked_for_a_page_that_knows_who_gets_what(product: Product, m
     )
 
 
+def test_the_card_of_a_pack_is_kept_if_the_user_wants_it() -> None:
+    """For automatic packs; that of a plan is kept by Stripe anyway."""
+    pack, plan = (next(each for each in RULES.products if (each.plan is None) is alone) for alone in (True, False))
+    for product, kept in ((pack, {"setup_future_usage": "off_session"}), (plan, {})):
+        checkout = checkout_for("ann", "key-0001", product, NOW)
+        asked = session_asked(checkout, product, None, "https://eco.example/shop", save_card=True)
+        about = {"uid": "ann", "product": product.name, "tokens": str(product.tokens)}
+        assert asked["payment_intent_data" if product is pack else "subscription_data"] == {"metadata": about, **kept}
+
+
 @pytest.mark.parametrize(
     ("session", "age", "again"),
     [

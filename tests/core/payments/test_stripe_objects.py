@@ -11,6 +11,7 @@ from functions.core.payments.stripe_objects import (
     pack_payment,
     payer_of,
     period_payment,
+    saved_for,
     subscription_key,
     subscription_named,
     subscription_of,
@@ -45,6 +46,19 @@ def subscription(**changes: Any) -> dict[str, Any]:
     }
     fields = {"id": "sub_1", "object": "subscription", "status": "active", "cancel_at": None}
     return {**fields, "cancel_at_period_end": False, "items": {"data": [item]}, "metadata": {"uid": "ann"}, **changes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "customer"),
+    [
+        ({"customer": "cus_1", "setup_future_usage": "off_session"}, "cus_1"),
+        ({"customer": "cus_1", "setup_future_usage": None}, None),
+        ({"customer": None, "setup_future_usage": "off_session"}, None),
+    ],
+)
+def test_a_card_is_saved_for_the_customer_who_wanted_it(changes: dict[str, Any], customer: str | None) -> None:
+    """A payment that was made once leaves nothing to pay with again."""
+    assert saved_for(intent(**changes)) == customer
 
 
 def test_a_pack_is_worth_what_its_metadata_says() -> None:

@@ -29,6 +29,7 @@ from functions.core.refresh.refresh import (
 )
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import Wallet
+from functions.core.wallet.team_wallet import nobodys
 from tests.builders import NOW
 
 UID = "ana"
@@ -176,6 +177,13 @@ def test_a_new_user_begins_with_the_next_period() -> None:
     assert NOW < next_at(wallet) <= NOW + ONE_DAY
     assert (next_at(wallet).hour * 60 + next_at(wallet).minute) == SLOT
     assert refreshed(wallet, UID, config(), next_at(wallet) - MINUTE) is None
+
+
+def test_a_team_earns_nothing_by_being_there() -> None:
+    """No welcome and no allowance, whenever somebody looks at it."""
+    wallet = nobodys("7" * 32)
+    found = credit_due(wallet, UID, config(), NOW)
+    assert (entries(found), found.wallet) == ([], wallet)
 
 
 @pytest.mark.parametrize(

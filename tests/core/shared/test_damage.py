@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from functions.core.shared.damage import DamagedDocument, mapping, salvaged
+from functions.core.shared.damage import DamagedDocument, mapping, salvaged, strings
 from functions.core.shared.records import Record
 
 
@@ -24,6 +24,12 @@ def test_a_damaged_document_is_one_line() -> None:
     """Where it is, which field, and what is wrong with it; nothing of what the field holds."""
     assert str(DamagedDocument("aiJobs/a", "uid", "missing")) == "aiJobs/a: uid: missing"
     assert str(DamagedDocument("aiJobs/a", "", "no map")) == "aiJobs/a: the document: no map"
+
+
+def test_a_field_that_is_no_list_holds_no_texts() -> None:
+    """Nor does a list of other things."""
+    assert strings({"teams": ["a", 1, "b"]}, "teams") == ["a", "b"]
+    assert [strings(stored, "teams") for stored in ({}, {"teams": None}, {"teams": "ab"})] == [[], [], []]
 
 
 def test_a_field_that_is_no_map_holds_nothing() -> None:

@@ -4,12 +4,14 @@ import re
 
 import pytest
 
-from functions.core.payments import refusals
+from functions.core.payments import refusals as of_payments
 from functions.core.shared import errors
 from functions.core.shared.errors import EcolaneError, InvalidImage
 from functions.core.shared.photos import PhotoProblem
+from functions.core.teams import refusals as of_teams
+from functions.core.wallet import refusals as of_wallets
 
-assert refusals.__name__  # whose classes stand in the same tree
+assert all(each.__name__ for each in (of_payments, of_teams, of_wallets))  # whose classes stand in the same tree
 
 CLASSES = sorted(EcolaneError.__subclasses__(), key=lambda error: error.__name__)
 
