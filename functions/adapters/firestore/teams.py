@@ -13,7 +13,7 @@ from functions.adapters.firestore.query import Collection
 from functions.adapters.firestore.reading import Found, all_sound, sound
 from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.values import Snapshot
-from functions.adapters.firestore.wallet import as_team, as_wallet, in_use
+from functions.adapters.firestore.wallet import as_team, as_wallet, in_use, open_or_closed_team
 from functions.adapters.firestore.writes import run_transaction
 from functions.core.shared.damage import strings
 from functions.core.shared.records import Fields
@@ -27,8 +27,8 @@ from functions.core.wallet.team_wallet import TeamWallet
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known when somebody wants to be in a team: the team, the teams that they are in, their own wallet, and
-    the invite; None for each that is not there."""
+    """What is known when somebody wants to be in a team: the team, also a closed one, so that none is founded over its
+    ledger; the teams that they are in, their own wallet, and the invite; None for each that is not there."""
 
     team: TeamWallet | None
     teams: tuple[str, ...]
@@ -58,7 +58,7 @@ class TeamDocuments(ProfileDocuments):
             invites = [self._invites.document(code_id)] if code_id else []
             found, profile, own, *invite = self._client.get_all([*refs, *invites], transaction)
             teams = sound(profile, lambda each: Profile.model_validate(each.fields)).teams
-            before = as_team(found)
+            before = open_or_closed_team(found)
             entry = Entry(before, teams, in_use(as_wallet(own)), _invite(invite[0]) if invite else None)
             team, teams = decide(entry)
             if team == before:

@@ -183,12 +183,17 @@ def as_wallet(snapshot: Snapshot) -> Wallet | None:
 def as_team(snapshot: Snapshot) -> TeamWallet | None:
     """Return the team's wallet in a snapshot, None if there is none, or it is closed. Raises DamagedDocumentError if it
     does not validate."""
+    team = open_or_closed_team(snapshot)
+    return team if team and team.closed_at is None else None
+
+
+def open_or_closed_team(snapshot: Snapshot) -> TeamWallet | None:
+    """The same, but for one that is closed, which has no members."""
 
     def read(each: Snapshot) -> TeamWallet:
         return TeamWallet.model_validate({**each.fields, "teamId": each.path.split("/")[1]})
 
-    team = sound(snapshot, read) if snapshot.exists else None
-    return team if team and team.closed_at is None else None
+    return sound(snapshot, read) if snapshot.exists else None
 
 
 def spent_from(snapshot: Snapshot, uid: str) -> TeamWallet:

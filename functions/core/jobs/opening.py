@@ -145,6 +145,7 @@ def _admitted(account: Account, job: Job, ceiling: CostCeiling, runtime: Runtime
     """Return the account after a job's charge, at what its plan takes. Raises what it is refused with."""
     name, now = account.wallet.plan, job.created_at
     plan = runtime.plans.of(name)
+    account.wallet.require_room(0, now)  # who is in no such team is told that, and not what its plan lacks
     if bulk:
         require_feature(Feature.BULK, name, runtime.plans)
     if job.status is not Status.DONE:

@@ -47,7 +47,7 @@ def team_id_for(uid: str, request_id: str) -> str:
 
 def founded(stored: TeamWallet | None, team_id: str, name: str, owner: Member, uid: str, now: datetime) -> TeamWallet:
     """Return a new team, which has no tokens; one that is there already as it is. Raises KeyReused if it had another
-    name, or its founder has left it."""
+    name, or its founder has left it, also if it is closed since."""
     if stored is None:
         fields = {**empty_wallet(now).model_dump(), "team_id": team_id, "name": name, "members": {uid: owner}}
         return TeamWallet.model_validate(fields)

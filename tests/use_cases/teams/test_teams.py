@@ -220,6 +220,16 @@ def test_of_many_photos_as_many_are_taken_as_the_limit_allows(cloud: InProcessCl
     assert {each["error"]["reason"] for each in strangers["results"]} == {"TEAM_NOT_FOUND"}
 
 
+def test_a_stranger_does_not_hear_what_a_teams_plan_lacks(cloud: InProcessCloud) -> None:
+    """But that there is no such team, as for one that there is not."""
+    cloud.configure({"plans": {"free": {**UNLIMITED, "features": []}}})
+    images = [{"requestId": f"request-{n}", "imagePath": cloud.upload("eve", f"{n}.jpg", PHOTO)} for n in range(2)]
+    for team_id in (team_of(cloud), "0" * 32):
+        many = ClassifyImages.model_validate({"images": images, "payer": team_id})
+        refused = {each["error"]["reason"] for each in classify_images(many, "eve", cloud.deps)["results"]}
+        assert refused == {"TEAM_NOT_FOUND"}
+
+
 def test_a_new_month_brings_the_limit_again(cloud: InProcessCloud) -> None:
     """It is a monthly one."""
     team_id = team_of(cloud)
@@ -368,3 +378,15 @@ def test_whoever_leaves_the_app_leaves_their_teams(cloud: InProcessCloud) -> Non
     assert balanced(cloud, team_id) == 0
     with pytest.raises(TeamNotFound):
         shown(cloud, team_id, "mia")
+
+
+def test_a_closed_team_is_not_founded_again(cloud: InProcessCloud) -> None:
+    """By the founder's old key, over the ledger that it has: its entries would be numbered, and closed, a second
+    time."""
+    team_id = team_of(cloud)
+    join(cloud, team_id, "mia", role="owner")
+    change(cloud, team_id, "olga", "olga", remove=True)
+    delete_account(DeleteAccount(confirm="DELETE"), "mia", cloud.deps)
+    with pytest.raises(KeyReused):
+        create_team(CreateTeam(requestId="team-of-olga", name="Green"), "olga", cloud.deps)
+    assert stored(cloud, f"teams/{team_id}/wallet/main")["entryCount"] == 2
