@@ -4,7 +4,7 @@ Each member's counters are in the wallet itself. So a charge reads and writes no
 is checked in the transaction that moves the money. Whoever acts is let in first: `entered_by` lays the member's
 counters over the wallet's, so that all rules for a user's wallet hold for the member, and `to_store` takes them back.
 
-A team earns nothing by itself: no welcome, no allowance, no bonus. Its tokens are given by members or granted.
+A team earns nothing by itself: no welcome, no allowance, no bonus. Its tokens are granted by operators.
 """
 
 from collections.abc import Mapping
