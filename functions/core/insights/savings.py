@@ -150,8 +150,8 @@ def _model(costs: Costs, config: RuntimeConfig, given: Assumptions, models: Mode
     name = max(shares, key=lambda each: shares[each][0], default=None)
     if name is None or shares[name][0] <= 0:
         return None
-    if config.model.next == name and config.flags.model.cohort is not Cohort.OFF:
-        return None  # it is on its way
+    if config.model.next and config.flags.model.cohort is not Cohort.OFF:
+        return None  # one is on its way, this or another
     share, how = shares[name]
     risk = "Answers may be worse: it is rolled out by the flag model, which is compared and taken back by itself."
     found = saving(Kind.MODEL, "trial", share, FORMULA_RANGE, f"{models.model} -> {name}; {how}", risk)

@@ -151,12 +151,21 @@ def found_of(
     )
 
 
+def comparable(trials: Trials, model: str, prompt: str) -> Trials:
+    """Return them without what was tried against another model than this one, or in other words: a release since then
+    has made it another question."""
+    ended = {kind: each for kind, each in trials.ended.items() if (each.base, each.prompt) == (model, prompt)}
+    return trials.model_copy(update={"ended": ended})
+
+
 def with_end(trials: Trials, found: Found) -> Trials:
     """Return them once the one under way has ended; all are held against what the model agrees with itself by now."""
     if trials.running is None:
         return trials
-    ended = {**trials.ended, trials.running.kind: trials.running.model_copy(update={"found": found})}
-    itself = ended[ITSELF].found if ITSELF in ended else None
+    running = trials.running
+    ended = {**trials.ended, running.kind: running.model_copy(update={"found": found})}
+    known = comparable(Trials(ended=ended), running.base, running.prompt).ended
+    itself = known[ITSELF].found if ITSELF in known else None
     bar = round(AGREEMENT_LEAST * (itself.same / itself.answered if itself and itself.answered else 1.0), 4)
     judged = {kind: _judged(trial, bar) for kind, trial in ended.items()}
     return trials.model_copy(update={"running": None, "ended": judged})

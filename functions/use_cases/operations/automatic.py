@@ -3,54 +3,70 @@
 from __future__ import annotations
 
 import traceback
+from datetime import timedelta
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from functions import log
 from functions.core.insights.automatic import BY, leaves, nested, to_apply, to_try, to_undo
-from functions.core.jobs.trials import PHOTOS
+from functions.core.jobs.trials import PHOTOS, comparable
+from functions.core.model.prompts import PROMPT_VERSION
 from functions.core.shared.errors import InvalidRequest, SettingsChanged
-from functions.use_cases.insights.saving import CHANGES_MAX
+from functions.use_cases.insights.saving import CHANGES_MAX, STAGES_BY
 from functions.use_cases.insights.trials import begin_trial
 from functions.use_cases.operations.config_changes import change_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from functions.core.insights.plan import Plan
+    from functions.core.insights.measured import Change
+    from functions.core.shared.records import Fields
     from functions.wiring import Deps
+
+TRIED_WITHIN = timedelta(hours=1)
+"""Of the plan that recommends it: where there are too few photos, thousands of reads find that out."""
 
 
 def apply_automatically(deps: Deps) -> int:
-    """Undo what costs more, apply what may apply itself, or have it tried: once for each plan. Returns how many
-    settings were changed. No read while no kind is named; else two, and up to 50 more while something is to be done."""
+    """Undo what costs more, apply what may apply itself, or have it tried: one of these for each plan. Returns how many
+    settings were changed. No read while no kind is named; else two, and up to 50 more while something is to be done;
+    3,000 to look for photos, in the plan's first hour."""
     rules, now = deps.runtime().ahead.automatic, deps.clock()
     plan = deps.store.plan() if rules.kinds else None
     if plan is None:
         return 0
-    trials, listed = deps.store.trials(), plan.savings.list if plan.savings else ()
+    listed = plan.savings.list if plan.savings else ()
+    trials = comparable(deps.store.trials(), deps.settings.openai_model, PROMPT_VERSION)
     undone, applied = to_undo(plan.measured), to_apply(listed, plan.measured, rules, trials, now)
-    if (undone or applied) and _acted_since(plan, deps):
+    changes = deps.store.recent_changes(CHANGES_MAX) if undone or applied else {}
+    if any(each["by"] == BY and each["at"] >= plan.made_at for each in changes.values()):
         return 0  # what it has come to, the next plan says
     if undone is not None:
-        fields = {str(each["field"]): each for each in undone.change.changed}
-        back = nested({name: each["before"] for name, each in fields.items()})
-        return _changed(back, {name: each["after"] for name, each in fields.items()}, None, deps)
+        back = nested({str(each["field"]): each["before"] for each in undone.change.changed})
+        return _changed(back, _left(undone.change, changes), None, deps)
     if applied is not None and applied.changes:
         stored = deps.store.runtime_documents().config or {}
         wanted = leaves(applied.changes)
         seen = {name: _at(stored, name) for name in wanted}
-        if seen == wanted:
+        since = [each for each in changes.values() if each["at"] >= plan.made_at]
+        if seen == wanted or any(row["field"] in wanted for each in since for row in each["changed"]):
             return 0  # an operator was faster
         return _changed(applied.changes, seen, {"kind": applied.kind, "promised": applied.share}, deps)
-    tried = to_try(listed, plan.measured, rules, trials, now)
+    tried = to_try(listed, plan.measured, rules, trials, now) if now - plan.made_at < TRIED_WITHIN else None
     if tried is not None and tried.changes:
         begin_trial(tried.kind, tried.changes, PHOTOS, BY, deps)
     return 0
 
 
-def _acted_since(plan: Plan, deps: Deps) -> bool:
-    changes = deps.store.recent_changes(CHANGES_MAX).values()
-    return any(each["by"] == BY and each["at"] >= plan.made_at for each in changes)
+def _left(change: Change, changes: Mapping[str, Fields]) -> dict[str, Any]:
+    """Return a change's fields as it has left them, and the stages that have begun since. `changes` are the newest
+    first."""
+    left = {str(each["field"]): each["after"] for each in change.changed}
+    since = [entry for _, entry in takewhile(lambda item: item[0] != change.audit_id, changes.items())]
+    for entry in reversed(since):
+        if entry["by"] == STAGES_BY:
+            left |= {each["field"]: each["after"] for each in entry["changed"] if each["field"] in left}
+    return left
 
 
 def _at(stored: Mapping[str, Any], name: str) -> Any:
@@ -62,7 +78,7 @@ def _at(stored: Mapping[str, Any], name: str) -> Any:
 
 
 def _changed(changes: dict[str, Any], seen: dict[str, Any], because: dict[str, Any] | None, deps: Deps) -> int:
-    """Change the config, unless an operator was faster or it is refused: then nothing is done before tomorrow."""
+    """Change the config, unless an operator was faster or it is refused: tomorrow's plan knows of it."""
     try:
         outcome = change_config(changes, BY, deps, seen, because)
     except (InvalidRequest, SettingsChanged):

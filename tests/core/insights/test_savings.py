@@ -108,7 +108,7 @@ def test_shorter_answers_take_a_release() -> None:
 
 
 def test_the_cheapest_model_is_named() -> None:
-    """Of those with a price in both lanes; none if ours is the cheapest."""
+    """Of those with a price in both lanes; none if ours is the cheapest, or while one is rolled out."""
     saving = one(Kind.MODEL)
     assert saving is not None
     assert saving.arithmetic.startswith("gpt-6-luna -> gpt-5-nano; ")
@@ -118,6 +118,7 @@ def test_the_cheapest_model_is_named() -> None:
     }
     rolled = RuntimeConfig(model=ModelRules(next="gpt-5-nano"), flags=Flags(model=FlagRules(cohort=Cohort.TEST)))
     assert one(Kind.MODEL, config=rolled) is None
+    assert one(Kind.MODEL, config=rolled.model_copy(update={"model": ModelRules(next="gpt-5-mini")})) is None
     assert one(Kind.MODEL, config=RuntimeConfig(model=ModelRules(next="gpt-5-nano"))) is not None
     for known in (models("gpt-5-nano", LUNA), models(LUNA)):
         result = savings(COSTS, [DAY], RuntimeConfig(), known, {})

@@ -16,6 +16,7 @@ from functions.core.jobs.trials import (
     Sums,
     Trial,
     Trials,
+    comparable,
     eligible,
     found_of,
     has_passed,
@@ -135,6 +136,19 @@ def test_a_trial_is_of_its_changes_and_grows_old() -> None:
     assert not has_passed(trials, "image_side", SMALLER, NOW + VALID + timedelta(seconds=1))
     assert not has_passed(trials, "image_side", {"images": {"sideMax": 256}}, NOW)
     assert not has_passed(trials, "model", SMALLER, NOW)
+
+
+def test_a_trial_says_nothing_of_another_model_or_wording() -> None:
+    """A release has made it another question: nor is it held against what the earlier model agreed with itself."""
+    trials = with_end(Trials(running=TRIAL_ONE), outcome(100))
+    assert comparable(trials, TRIAL_ONE.base, TRIAL_ONE.prompt) == trials
+    for model, prompt in (("another", TRIAL_ONE.prompt), (TRIAL_ONE.base, "another")):
+        assert not comparable(trials, model, prompt).ended
+        itself = TRIAL_ONE.model_copy(update={"kind": ITSELF, "changes": {}, "base": model, "prompt": prompt})
+        later = with_end(
+            with_end(Trials(running=itself), outcome(50)).model_copy(update={"running": TRIAL_ONE}), outcome(98)
+        )
+        assert not has_passed(later, "image_side", SMALLER, NOW)
 
 
 def test_a_trial_without_an_answer_has_not_passed() -> None:

@@ -9,6 +9,7 @@ from functions.core.insights.measured import Change, Measured
 from functions.core.insights.plan import Plan
 from functions.core.insights.saving_kinds import Kind, Savings, saving
 from functions.use_cases.operations import automatic
+from functions.use_cases.operations.config_changes import change_config
 from functions.use_cases.operations.guard_budget import guard_budget
 from scripts.inprocess import InProcessCloud
 from tests.steps import alerts, classify, listed, stored
@@ -68,6 +69,15 @@ def test_what_an_operator_has_set_already_is_not_set_again() -> None:
     assert guarded(a_cloud({**NAMED, "batch": {"attemptsMax": 2}})) == []
 
 
+def test_what_an_operator_has_set_since_the_plan_stays() -> None:
+    """The plan has not seen it; tomorrow's does."""
+    cloud = a_cloud(NAMED)
+    cloud.clock.advance(timedelta(minutes=5))
+    change_config({"batch": {"attemptsMax": 5}}, "ana", cloud.deps)
+    (entry,) = guarded(cloud)
+    assert (entry["by"], stored(cloud, "config/runtime")["batch"]) == ("ana", {"attemptsMax": 5})
+
+
 def test_what_costs_more_is_undone_by_itself_once() -> None:
     """To what it was before, which stays so."""
     cloud = a_cloud({**NAMED, "batch": {"attemptsMax": 2}})
@@ -78,6 +88,55 @@ def test_what_costs_more_is_undone_by_itself_once() -> None:
         (entry,) = guarded(cloud)
     assert entry["changed"] == [{"field": "batch.attemptsMax", "before": 2, "after": None}]
     assert stored(cloud, "config/runtime")["batch"] == {}
+
+
+def test_a_model_that_costs_more_is_undone_from_the_stage_that_it_has_reached() -> None:
+    """The guard of rollouts has taken it further meanwhile; what an operator has changed stays."""
+    cloud = a_cloud({"ahead": {"automatic": {"kinds": ["model"]}}})
+    began: dict[str, Any] = {"model": {"next": "gpt-5-nano"}, "flags": {"model": {"cohort": "test"}}}
+    change_config(began, "guard_budget", cloud.deps)
+    for cohort in ("small", "all"):
+        cloud.clock.advance(timedelta(days=1))
+        change_config({"flags": {"model": {"cohort": cohort}}}, "guard_rollouts", cloud.deps)
+    audit_id, entry = min(listed(cloud, "config/runtime/audit").items(), key=lambda item: item[1]["at"])
+    of = {"audit_id": audit_id, "by": "guard_budget", "changed": tuple(entry["changed"])}
+    change = Change(kind="model", day="2026-11-01", promised=0.1, **of)
+    cloud.clock.advance(timedelta(days=15))
+    cloud.restart()
+    planned(cloud, Measured(change=change, days=14, verdict="costs"))
+    entry = guarded(cloud)[-1]
+    assert (entry["by"], {each["field"]: (each["before"], each["after"]) for each in entry["changed"]}) == (
+        "guard_budget",
+        {"model.next": ("gpt-5-nano", None), "flags.model.cohort": ("all", None)},
+    )
+
+
+def test_photos_are_looked_for_in_the_first_hour_of_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there are too few, the guard does not read thousands of jobs every quarter of an hour."""
+    monkeypatch.setattr(automatic, "PHOTOS", 1)
+    cloud = a_cloud({"ahead": {"automatic": {"kinds": ["image_side"]}}})
+    assert guarded(cloud) == []
+    classify(cloud, "photo-one")
+    cloud.clock.advance(timedelta(minutes=45))
+    assert guarded(cloud) == []
+    assert "trials" not in listed(cloud, "stats")
+    planned(cloud)
+    guarded(cloud)
+    assert stored(cloud, "stats/trials")["running"]["kind"] == "image_side"
+
+
+def test_what_passed_against_another_model_is_tried_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release asks another one since."""
+    monkeypatch.setattr(automatic, "PHOTOS", 1)
+    cloud = a_cloud({"ahead": {"automatic": {"kinds": ["image_side"]}}})
+    classify(cloud, "photo-one")
+    guarded(cloud)
+    trial = stored(cloud, "stats/trials")["running"]
+    found = {"at": cloud.clock(), "answered": 1, "same": 1, "leftOut": 0, "low": 1.0, "high": 1.0, "passed": True}
+    ended = {**trial, "base": "gpt-5-nano", "found": {**found, "before": {}, "after": {}}}
+    cloud.client.document("stats/trials").set({"number": 1, "running": None, "ended": {"image_side": ended}})
+    assert guarded(cloud) == []
+    assert stored(cloud, "stats/trials")["running"]["number"] == 2
 
 
 def test_a_change_of_answers_is_tried_first(monkeypatch: pytest.MonkeyPatch) -> None:
