@@ -73,7 +73,12 @@ def test_who_answers_how_well_and_at_what_price(browser: "Browser", cloud: Local
     haiku = {"done": 10, "doubtful": 2, "wait:3": 10}
     instant = {"tally": {"instant": {"gpt-6-luna": luna, HAIKU: haiku}}}
     book(cloud, 0, **instant, costs={"instant": {"gpt-6-luna": 6_000, HAIKU: 2_500}})
-    book(cloud, 1, tally={"batch": {"gpt-6-luna": {"done": 5}}}, costs={"batch": {"gpt-6-luna": 500}})
+    book(
+        cloud,
+        1,
+        tally={"batch": {"gpt-6-luna": {"done": 5, "checkedMicros": 100}}},
+        costs={"batch": {"gpt-6-luna": 600}},
+    )
     cloud.firestore_client().document("config/runtime").set({"providers": {"order": ["openai", "anthropic"]}})
     said = page.get_by_role("status").first
     expect(said).to_contain_text("Of today's 40 instant photos: OpenAI 75.0 %, Anthropic 25.0 %.")

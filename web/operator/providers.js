@@ -136,6 +136,6 @@ function cells(each, all) {
     whole(ofKind(counters, "failed")),
     whole((counters.down ?? 0) + (counters.doubtful ?? 0)),
     ...waits.map((seconds) => (seconds === null ? "–" : duration(seconds))),
-    done(each) ? dollars(Math.round((counters.micros ?? 0) / done(each))) : "–",
+    done(each) ? dollars(Math.round(((counters.micros ?? 0) - (counters.checkedMicros ?? 0)) / done(each))) : "–",
   ];
 }

@@ -37,8 +37,9 @@ class ModelFigures:
 
     @property
     def each_micros(self) -> int:
-        """Return what an answered photo has cost on the mean, with all that came to nothing; 0 if none was."""
-        return self.micros // self.answered if self.answered else 0
+        """Return what an answered photo has cost on the mean, with all that came to nothing, and without what was asked
+        once more to check it; 0 if none was."""
+        return (self.micros - self.counters["checkedMicros"]) // self.answered if self.answered else 0
 
     def seconds_within(self, share: float) -> float | None:
         """Return within how many seconds this share of its photos had ended, from their asking on."""

@@ -13,15 +13,16 @@ DAYS = [
     BudgetDay(
         tally={
             "instant": {HAIKU: {"done": 2, "failed:PROVIDER_REJECTED": 1, "failed:PROVIDER_UNAVAILABLE": 1}},
-            "batch": {HAIKU: {"done": 4, "retried:BATCH_EXPIRED": 3}},
+            "batch": {HAIKU: {"done": 4, "retried:BATCH_EXPIRED": 3, "checked": 1, "checkedMicros": 100}},
         },
-        costs={"batch": {HAIKU: 400}},
+        costs={"batch": {HAIKU: 500}},
     ),
 ]
 
 
 def test_figures_of_days_are_added_up_by_lane_and_model() -> None:
-    """Answers, failures of every code, legs that came to nothing, and what an answer cost with them."""
+    """Answers, failures of every code, legs that came to nothing, and what an answer cost with them, without
+    checks."""
     batch, haiku, luna = model_figures(DAYS)
     assert [(each.lane, each.model, each.provider) for each in (batch, haiku, luna)] == [
         ("batch", HAIKU, "anthropic"),

@@ -28,10 +28,15 @@ def test_the_last_seven_days_are_told_apart_from_those_before() -> None:
 
 
 def test_a_model_that_is_new_has_nothing_before() -> None:
-    """What failed has ended, too; a model that is gone has nothing in the week."""
+    """What failed has ended, too, and what was asked once more to check it costs no photo; a model that is gone has
+    nothing in the week."""
     days = {day: usage_day(day, batch=1) for day in named(8)}
     newest = max(days)
-    tally = {"batch": {"next": Counter({"done": 3, "failed:TIMEOUT": 1, "failed:REFUSED": 1, "micros": 700})}}
+    tally = {
+        "batch": {
+            "next": Counter({"done": 3, "failed:TIMEOUT": 1, "failed:REFUSED": 1, "micros": 900, "checkedMicros": 200})
+        }
+    }
     days[newest] = UsageDay(slots=(Slot(until=day_bounds(newest)[1], tally=tally),))
     old, new = of_models(days)
     assert (old.model, new.model, old.week.ended, new.before) == (MODEL, "next", 6, NOTHING)
