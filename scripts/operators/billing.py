@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from functions.core.payments.currencies import said
 from functions.core.payments.payments import Provider
 from scripts.operators.printing import age, listing, table
 from scripts.operators.session import Operation, RefusedError, command, looking
@@ -52,7 +53,7 @@ def status(
         ]
         console.print(listing(rows))
         lines = [
-            (day.day, each.product, each.provider, each.payments, f"{each.minor / 100:,.2f} {each.currency}")
+            (day.day, each.product, each.provider, each.payments, said(each.minor, each.currency))
             for day in reversed(sales.days)
             for each in day.sold
         ]

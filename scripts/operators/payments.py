@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from functions.core.payments.currencies import said
 from functions.core.payments.hints import hint_of
 from functions.core.payments.payments import Payment, Provider, credited, target
 from functions.core.wallet.accounts import Account
@@ -86,7 +87,7 @@ def _show(operation: Operation, found: Sequence[Payment], none: str) -> None:
 
 
 def _money(minor: int | None, currency: str) -> str:
-    return "-" if minor is None else f"{minor / 100:,.2f} {currency}"
+    return "-" if minor is None else said(minor, currency)
 
 
 def _back(payment: Payment) -> str:
@@ -179,7 +180,10 @@ def refund(
     operation: Operation,
     name: Name,
     minor: Annotated[
-        int | None, typer.Option(min=1, help="How much, in cents.", show_default="all that is left")
+        int | None,
+        typer.Option(
+            min=1, help="How much, in cents, or in what is smallest of its currency.", show_default="all that is left"
+        ),
     ] = None,
 ) -> None:
     """Refund a payment at Stripe, and take its tokens back. What was refunded already is not refunded again."""

@@ -4,7 +4,6 @@ https://www.revenuecat.com/docs/api-v1/customers. A refunded pack is not shown a
 last period alone, each with a transaction of its own.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -14,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from functions.core.config.billing import BillingRules, Product
 from functions.core.config.plans import Plan
+from functions.core.payments.currencies import minor_units
 from functions.core.payments.looks import Look
 from functions.core.payments.payments import Facts, Payment, Provider, Reversal, Stage, UnreadError, payment_id
 from functions.core.payments.subscriptions import Status, Subscription
@@ -22,9 +22,6 @@ from functions.core.wallet.ledger import Reason
 
 PURCHASES_MAX = 1_000
 """Of one user; the newest are kept if there are more."""
-
-_NO_MINOR_UNIT = re.compile("bif|clp|djf|gnf|jpy|kmf|krw|mga|pyg|rwf|ugx|vnd|vuv|xaf|xof|xpf")
-"""Currencies without cents."""
 
 
 class _Price(BaseModel):
@@ -93,10 +90,12 @@ def _product(store_id: str, rules: BillingRules) -> Product:
 
 
 def _payment(product: Product, bought: _Purchase, uid: str) -> Payment:
-    price = bought.price or _Price(amount=Decimal(product.minor) / 100, currency=product.currency)
+    price = bought.price or _Price(
+        amount=Decimal(product.minor) / minor_units(product.currency), currency=product.currency
+    )
     currency = price.currency.lower()
     gone = {"refund": Reversal(minor=None, stage=Stage.TAKEN)} if bought.refunded_at else {}
-    minor = max(int(price.amount * (1 if _NO_MINOR_UNIT.fullmatch(currency) else 100)), 0)
+    minor = max(int(price.amount * minor_units(currency)), 0)
     return Payment(
         payment_id=payment_id(Provider.REVENUECAT, bought.store_transaction_id),
         reason=Reason.BUY if product.plan is None else Reason.PERIOD,

@@ -60,6 +60,15 @@ def test_prices_are_whole_numbers_of_the_smallest_unit(price: Any, minor: int) -
     assert look(pack(price=price)).payments[0].facts.paid_minor == minor
 
 
+def test_the_price_of_a_product_in_yen_is_taken_as_it_is() -> None:
+    """500 yen are not 5."""
+    yen = RULES.model_copy(
+        update={"products": tuple(each.model_copy(update={"minor": 500, "currency": "jpy"}) for each in RULES.products)}
+    )
+    subscriber = {"non_subscriptions": {"pack": [pack(price=None)]}, "subscriptions": {}}
+    assert store_look({"subscriber": subscriber}, "ann", NOW, yen).payments[0].facts.paid_minor == 500
+
+
 def test_a_period_is_a_payment_beside_its_subscription() -> None:
     """Its end, and whether it goes on."""
     found = look(plans={"pro:monthly": plan(is_sandbox=True)})
