@@ -38,15 +38,17 @@ def retention(
     files = operation.deps.files
     rules, version = files.lifecycle()
     kept = _kept(rules)
-    if days is not None and kept != days:
+    wanted = None if days is None else [*_theirs(rules), *starmap(_rule, {PHOTOS: days, **OTHERS}.items())]
+    changed = wanted is not None and wanted != rules
+    if wanted is not None and changed:
         changes = [change("photos are kept, days", kept, days)]
-        follows = [] if kept is not None and days > kept else ["Older photos are deleted for good."]
+        follows = [] if kept is not None and kept <= (days or 0) else ["Older photos are deleted for good."]
         operation.ask(changes, "Users' photos", follows=follows)
         operation.store.record(operation.audit("retention", PHOTOS, changes))
-        files.set_lifecycle([*_theirs(rules), *starmap(_rule, {PHOTOS: days, **OTHERS}.items())], version)
+        files.set_lifecycle(wanted, version)
     now = days or kept
     said = f"Photos are deleted {now} days after their upload." if now else "Photos are kept for good: no rule is set."
-    operation.show({"changed": days not in {None, kept}, "days": now}, said)
+    operation.show({"changed": changed, "days": now}, said)
 
 
 def _rule(prefix: str, days: int) -> dict[str, Any]:

@@ -81,6 +81,11 @@ def test_photos_are_kept_as_long_as_operators_say(cloud: InProcessCloud, storage
         told = json.loads(run("retention", str(days), "--yes", "--json").stdout)
         assert told == {"changed": changed, "days": days}
     assert "deleted 30 days after" in run("retention").output
+    bucket.reload()
+    bucket.lifecycle_rules = [each for each in bucket.lifecycle_rules if "bulks/" not in str(dict(each))]
+    bucket.patch()
+    told = json.loads(run("retention", "30", "--yes", "--json").stdout)
+    assert told == {"changed": True, "days": 30}, "a rule that was not there, or is gone, is set as well"
     rules = [dict(each)["condition"] for each in storage.get_bucket("photos").lifecycle_rules]
     assert rules == [
         theirs["condition"],
@@ -88,5 +93,5 @@ def test_photos_are_kept_as_long_as_operators_say(cloud: InProcessCloud, storage
         {"age": 7, "matchesPrefix": ["batches/"]},
         {"age": 90, "matchesPrefix": ["bulks/"]},
     ]
-    assert [each["action"] for each in listed(cloud, "audit").values()] == ["retention", "retention"]
+    assert [each["action"] for each in listed(cloud, "audit").values()] == ["retention"] * 3
     assert run("retention", "1", "--yes").exit_code == 2, "a job needs its photo for longer"
