@@ -26,7 +26,7 @@ def show(operation: Operation, team_id: TeamId) -> None:
     team = known_team(operation, team_id)
     members = {uid: shown_member(member, operation.now) for uid, member in sorted(team.members.items())}
     lines = [
-        f"{uid}: {each['role']}, {each['used']} of {each['monthlyLimit'] or 'any number of'} tokens this month"
+        f"{uid}: {each['role']}, {each['used']} of {_limit(each['monthlyLimit'])} tokens this month"
         for uid, each in members.items()
     ]
     operation.show(
@@ -67,6 +67,10 @@ def grant(
         {"posted": posted, "entry": stored.as_json()},
         f"{'Done' if posted else 'Nothing was changed'}: {stored.delta:+} tokens, --key {key}.",
     )
+
+
+def _limit(limit: int | None) -> int | str:
+    return "any number of" if limit is None else limit
 
 
 def known_team(operation: Operation, team_id: str) -> TeamWallet:

@@ -25,6 +25,9 @@ def test_a_team_is_granted_tokens_once(cloud: InProcessCloud, run: Run) -> None:
     audit = cloud.client.document(f"audit/{team_id}:grant:k1").get().to_dict() or {}
     assert (audit["action"], audit["why"]) == ("team-grant", "a start")
     assert run("team", "show", "0" * 32, "--json").exit_code == 1
+    join(cloud, team_id, "mia", 0)
+    said = " ".join(run("team", "show", team_id).output.split())
+    assert ("olga: owner, 0 of any number of tokens" in said, "mia: member, 0 of 0 tokens" in said) == (True, True)
 
 
 def test_a_block_holds_in_every_team(cloud: InProcessCloud, run: Run) -> None:

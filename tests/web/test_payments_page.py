@@ -52,6 +52,8 @@ def test_it_adds_up_what_was_sold_and_taken_back(browser: "Browser", cloud: Loca
     document.set(sales(cloud, booked=200, unclaimed=1))
     expect(page.get_by_text("No: payments have given 300 tokens, the ledgers have 200")).to_be_visible()
     expect(page.get_by_text("1 payment waits for a payer")).to_be_visible()
+    document.set(sales(cloud, unclaimed=2))
+    expect(page.get_by_text("2 payments wait for a payer")).to_be_visible()
     assert not Axe().run(page).violations_count
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.set_viewport_size({"width": 1280, "height": 900})

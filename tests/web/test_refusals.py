@@ -47,7 +47,8 @@ PHOTO = (
     Refused(accounts.AccountBlocked(SAID), "This account is blocked and cannot classify photos. Contact support."),
     Refused(accounts.TeamNotFound(SAID), "You are not in this team any more."),
     Refused(
-        accounts.MemberLimit(SAID, used=20, **MIDNIGHT), "You have spent the 20 tokens of your team's that you may."
+        accounts.MemberLimit(SAID, used=18, **MIDNIGHT),
+        "You have spent 18 of the 20 tokens that your team gives you a month. You get more on ",
     ),
     Refused(accounts.AccountDeleted(SAID), "You have deleted this account. Sign out"),
     Refused(errors.InsufficientTokens(SAID, price=5, balance=1), "This costs 5 tokens and you have 1. Claim", True),

@@ -25,8 +25,8 @@ const TEXTS = {
   DATA_DAMAGED: () => "There is a problem with your data. We have been notified; nothing was charged.",
   ACCOUNT_DELETED: () => "You have deleted this account. Sign out, and start with another one.",
   TEAM_NOT_FOUND: () => "You are not in this team any more. Reload the page.",
-  MEMBER_LIMIT: ({ limit, resetsAt }) =>
-    `You have spent the ${limit} tokens of your team's that you may. There are more ${localTime(resetsAt)}.`,
+  MEMBER_LIMIT: ({ limit, used, resetsAt }) =>
+    `You have spent ${used} of the ${plural(limit, "token")} that your team gives you a month. You get more ${localTime(resetsAt)}.`,
   NOT_TEAM_ADMIN: () => "Only those who lead the team may do this.",
   TEAM_FULL: ({ limit, of }) =>
     of === "team" ? `A team can have ${limit} members.` : `You can be in ${limit} teams. Leave one first.`,

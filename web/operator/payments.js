@@ -65,7 +65,7 @@ function Books({ sales: { given, booked, unclaimed } }) {
       ? html`<p>Yes: payments have given ${plural(given, "token")}, and the ledgers have as many from them.</p>`
       : html`<p class="bad">No: payments have given ${plural(given, "token")}, the ledgers have ${whole(booked)} from them. <code>admin billing status --drift</code> names the payers.</p>`}
     ${unclaimed > 0
-      ? html`<p class="warn">${plural(unclaimed, "payment")} waits for a payer: <code>admin payments find --unclaimed</code>.</p>`
+      ? html`<p class="warn">${plural(unclaimed, "payment waits", "payments wait")} for a payer: <code>admin payments find --unclaimed</code>.</p>`
       : html`<p>Nobody has paid and waits.</p>`}
   `;
 }
