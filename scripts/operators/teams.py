@@ -16,7 +16,7 @@ from scripts.operators.session import Operation, RefusedError, changing_for, com
 
 app = typer.Typer(help="Teams: what they have, who is in them, tokens for them.", no_args_is_help=True)
 
-TeamId = Annotated[str, typer.Argument(help="The team's id, as the app and `user` show it.")]
+TeamId = Annotated[str, typer.Argument(help="The team's id, as the app shows it.")]
 
 
 @app.command()

@@ -1,7 +1,8 @@
 """What tokens buy beside answers: `perk:{requestId}`, once.
 
 priorityDay   for a day the user's photos stand before those without priority in the batch queue; days add up
-streakSaver   the next day without a bonus does not end the streak: `core.wallet.earning` uses it up
+streakSaver   a day without a bonus does not end the streak, the next one or one just missed: `core.wallet.earning`
+              uses it up
 """
 
 from datetime import datetime, timedelta

@@ -65,6 +65,15 @@ def test_a_streak_saver_is_used_up_by_the_day_that_is_left_out() -> None:
     assert streak(after, NOW + 4 * DAY) == 0
 
 
+def test_a_streak_saver_covers_a_day_that_was_just_missed() -> None:
+    """As docs/flutter.md says; not two of them."""
+    claimed = daily_bonus(daily_bonus(rich(), RULES, NOW - DAY), RULES, NOW)
+    for missed, kept in ((1, 2), (2, 0)):
+        late = NOW + (missed + 1) * DAY
+        bought_late = perk_bought(claimed, Perk.STREAK_SAVER, 7, "late", 7, 2, late)
+        assert (streak(claimed.wallet, late), streak(bought_late.wallet, late)) == (0, kept)
+
+
 def test_a_saver_is_kept_while_nothing_is_left_out_or_saved() -> None:
     """By a claim on the next day; and by one so late that it could not help."""
     saved = bought(daily_bonus(rich(), RULES, NOW), Perk.STREAK_SAVER)
