@@ -35,3 +35,11 @@ def test_what_was_bought_is_never_a_guess(other: dict[str, object]) -> None:
     second = {"name": "other", "tokens": 20, "minor": 299, **other}
     with pytest.raises(ValidationError, match="two products have one name"):
         BillingRules.model_validate({"products": [PACK, second]})
+
+
+def test_automatic_packs_are_sold_on_the_web_up_to_a_limit() -> None:
+    """Nowhere at first; and not with a limit of nothing."""
+    assert not BillingRules().sells_packs
+    assert not BillingRules.model_validate({"sellOn": ["ios"]}).sells_packs
+    assert BillingRules.model_validate({"sellOn": ["web"]}).sells_packs
+    assert not BillingRules.model_validate({"sellOn": ["web"], "payPerUse": {"monthlyMaxMinor": 0}}).sells_packs

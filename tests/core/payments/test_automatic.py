@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from functions.core.config.billing import PayPerUseRules
-from functions.core.payments.automatic import PayPerUse, allowed, intended, intent_asked, paid, refused
+from functions.core.payments.automatic import PayPerUse, after_refund, allowed, intended, intent_asked, paid, refused
 from functions.core.payments.refusals import SpendingLimit
 from tests.builders import NOW
 
@@ -70,6 +70,15 @@ def test_a_pack_that_is_refused_ends_it_and_counts_for_nothing() -> None:
     assert late.spent_minor == 200
     assert refused(ALLOWED, "no_payment_method").spent_minor == 0
     assert allowed(pending(), 0).on is False
+
+
+def test_a_refund_ends_it_and_leaves_a_pack_that_is_pending() -> None:
+    """Nobody knows whether that was asked for. Who has allowed nothing, or knows why it ended, is told nothing new."""
+    stopped = after_refund(pending())
+    assert stopped == pending().model_copy(update={"stopped": "purchase_taken_back"})
+    declined = refused(pending(), "card_declined")
+    for known in (None, PayPerUse(), declined):
+        assert after_refund(known) == known
 
 
 def test_a_pack_brings_what_it_costs() -> None:

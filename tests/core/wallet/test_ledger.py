@@ -25,6 +25,14 @@ def test_an_entry_has_the_same_id_for_every_attempt(reason: Reason, ref: str | N
     assert entry_id(reason, ref) == expected
 
 
+def test_an_entry_says_for_how_many_photos_it_is_a_charge() -> None:
+    """One, or those of a bulk job; what comes back of that is no charge."""
+    posted = account().post(10, Reason.GRANT, "g", NOW).post(-1, Reason.CHARGE, "j", NOW)
+    posted = posted.post(-9, Reason.BULK, "b", NOW, detail={"photos": "9"})
+    posted = posted.post(2, Reason.REFUND, "b:1", NOW, detail={"photos": "2"})
+    assert [entry.photos for entry in posted.new_entries[-3:]] == [1, 9, 0]
+
+
 def test_todays_counters_begin_at_midnight_utc_and_never_go_back() -> None:
     """New ones on a new day, wherever the caller is; the old ones while the clock is behind."""
     wallet = account().with_fields(today=Today(day="2026-11-21", instant=3)).wallet
