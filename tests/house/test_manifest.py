@@ -260,6 +260,13 @@ def test_whatever_expires_is_deleted() -> None:
     assert all(override["indexes"] == [] for override in policies)
 
 
+def test_each_field_has_one_override() -> None:
+    """Of two nobody would know which one is deployed last."""
+    overrides = json.loads((ROOT / "firestore.indexes.json").read_text(encoding="utf-8"))["fieldOverrides"]
+    fields = [(each["collectionGroup"], each["fieldPath"]) for each in overrides]
+    assert len(fields) == len(set(fields))
+
+
 def test_what_was_seen_of_a_flag_is_in_no_index() -> None:
     """Each of its many figures would be an entry of its own, written anew every minute."""
     overrides = json.loads((ROOT / "firestore.indexes.json").read_text(encoding="utf-8"))["fieldOverrides"]
