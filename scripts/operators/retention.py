@@ -17,7 +17,8 @@ RETENTION_DAYS = 90
 """As long as a job is kept, whose answer the photo belongs to."""
 
 DAYS_MIN = 3
-"""A job needs its photo for 28 hours, and Storage looks once a day."""
+"""A job needs its photo for 28 hours, and Storage looks once a day. A photo of a bulk job can wait for days to become a
+job."""
 
 PHOTOS = "users/"
 
@@ -43,6 +44,9 @@ def retention(
     if wanted is not None and changed:
         changes = [change("photos are kept, days", kept, days)]
         follows = [] if kept is not None and kept <= (days or 0) else ["Older photos are deleted for good."]
+        bulk_days = operation.deps.runtime().bulk.days_max
+        if (days or 0) < bulk_days + DAYS_MIN:
+            follows.append(f"Bulk jobs go on for {bulk_days} days: their photos that are gone by then fail, refunded.")
         operation.ask(changes, "Users' photos", follows=follows)
         operation.store.record(operation.audit("retention", PHOTOS, changes))
         files.set_lifecycle(wanted, version)

@@ -95,3 +95,5 @@ def test_photos_are_kept_as_long_as_operators_say(cloud: InProcessCloud, storage
     ]
     assert [each["action"] for each in listed(cloud, "audit").values()] == ["retention"] * 3
     assert run("retention", "1", "--yes").exit_code == 2, "a job needs its photo for longer"
+    assert "Bulk jobs go on for 7 days" in run("retention", "9", "--yes").output
+    assert "Bulk jobs" not in run("retention", "10", "--yes").output
