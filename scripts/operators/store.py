@@ -22,9 +22,11 @@ from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_update,
 from functions.core.batches.batches import Batch
 from functions.core.insights.plan import Plan
 from functions.core.jobs.jobs import Job
+from functions.core.payments.billing import hides_paid
 from functions.core.payments.payments import Payment
 from functions.core.refresh.refresh import shard_of
 from functions.core.shared.alerts import Alert
+from functions.core.shared.damage import mapping
 from functions.core.shared.dead_letters import DeadLetter
 from functions.core.shared.records import Fields
 from functions.core.wallet.accounts import Account
@@ -94,12 +96,16 @@ class OperatorStore(FirestoreStore):
             return entry, entry.ts == audit.at  # ours, if it is of the same moment: its reply was lost
 
     def change_wallet(self, uid: str, decide: Callable[[Wallet | None], Account], audit: AuditEntry) -> Wallet:
-        """Store what `decide` makes of a wallet, with its audit entry, in one transaction. Returns the wallet."""
+        """Store what `decide` makes of a wallet, with its audit entry, in one transaction. Returns the wallet. If it
+        hides what is paid for, that is looked at anew each day, until it does no more."""
         audit_ref = self._audit.document(audit.audit_id)
 
         def body(transaction: Transaction) -> Wallet:
             account = decide(self._wallet_in(transaction, uid))
+            billing = self._client.get(self._billing.document(uid), transaction)
             self._write_account(transaction, uid, account)
+            if billing.exists and hides_paid(account.wallet):
+                transaction.update(billing.path, {"shown": dict.fromkeys(mapping(billing.fields, "shown"), "")})
             self._record(transaction, audit)
             return account.wallet
 

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from scripts.admin import app
 from scripts.inprocess import replaced
 from scripts.operators import session
@@ -172,3 +174,18 @@ def test_without_a_key_nothing_is_asked(shop: Shop, run: Run, monkeypatch: pytes
     monkeypatch.setattr(session, "connect", lambda _project: replaced(keyless, store=operator.store))
     refused = run("payments", "refund", name, "--why", "x", "--yes")
     assert (refused.exit_code, "STRIPE_API_KEY is not set" in refused.output) == (1, True)
+
+
+def test_a_plan_that_an_operator_has_set_ends_in_the_one_that_is_paid_for(shop: Shop, run: Run) -> None:
+    """Within a day; and whoever pays for none is on the free plan. Nothing has changed at Stripe meanwhile."""
+    paid(shop, "plus_month")
+    shop.later(days=1)
+    until = f"{shop.cloud.clock() + timedelta(days=3):%Y-%m-%d}"
+    assert run("set-plan", "ann", "pro", "--until", until, "--why", "a present", "--yes").exit_code == 0
+    plans = []
+    for _ in range(5):
+        shop.later(days=1)
+        get_wallet(GetWallet(), "ann", shop.cloud.deps)
+        plans.append(shop.plan())
+    assert (plans[:2], plans[-1]) == (["pro", "pro"], "plus")
+    assert all(shop.payer()["shown"].values()), "what was looked at is known again"

@@ -100,12 +100,18 @@ def settled(books: Books, look: Look, runtime: RuntimeConfig, now: datetime) -> 
         gone = each.absent(look.at, named=each.payment_id in look.refunded)
         pending |= gone.absent_since is not None and now - gone.absent_since < ABSENT_FOR
         books = _posted(books, gone, now)
-    done = not pending and books.account(look.uid) is not None
+    account = books.account(look.uid)
+    done = not pending and account is not None and not hides_paid(account.wallet)
     billing = _billing_after(books.billing, look, runtime, done=done)
     if any(books.payments[name].given < each.given for name, each in before.payments.items() if each.uid == look.uid):
         billing = billing.model_copy(update={"pay_per_use": after_refund(billing.pay_per_use)})
     books = replace(books, billing=billing)
     return _on_plan(books, look, runtime, now, pending=pending)
+
+
+def hides_paid(wallet: Wallet) -> bool:
+    """Tell whether a user is on a plan that an operator has set until some day, when what is paid for holds again."""
+    return wallet.plan_seller is None and wallet.plan_until is not None
 
 
 def _missing(books: Books, look: Look) -> list[Payment]:

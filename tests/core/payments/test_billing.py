@@ -177,6 +177,15 @@ def test_the_plan_follows_the_subscriptions_that_are_shown() -> None:
     assert (ended.wallets["ann"].plan, ended.billing.subscriptions) == ("free", {})
 
 
+def test_a_plan_that_hides_a_paid_one_until_some_day_is_looked_at_as_long() -> None:
+    """Nothing changes at the seller when it ends. One for good hides it for good."""
+    for until, known in ((None, True), (NOW + DAY, False)):
+        wallet = empty_wallet(NOW).with_fields(plan=Plan.PRO, plan_until=until)
+        seen = look(subscriptions={"revenuecat:s": pro(plan=Plan.PLUS)})
+        hidden = after(books(ann=wallet), seen)
+        assert nothing_new(hidden.billing, seen, 7, NOW) is known
+
+
 def test_a_subscription_of_somebody_without_a_wallet_waits_too() -> None:
     """It is known, and is theirs when they come."""
     waiting = settled(books(ann=None), look(subscriptions={"revenuecat:pro": pro()}), RUNTIME, NOW)
