@@ -53,8 +53,9 @@ def test_what_photos_have_cost_stands_beside_what_they_would_have(
     assert not Axe().run(page).violations_count
 
 
-def test_packs_are_bought_by_themselves_up_to_a_limit(opened: Opened, shop: Page) -> None:
-    """Once a card is saved with a pack; the page says what was spent, and turns it off again."""
+def test_packs_are_bought_by_themselves_up_to_a_limit(opened: Opened, cloud: LocalCloud, shop: Page) -> None:
+    """Once a card is saved with a pack; the page says what was spent, and turns it off again, also where nothing is
+    sold any more."""
     shop.get_by_label("Save my card").check()
     shop.get_by_role("button", name="Buy 25 tokens for $1.99").click()
     shop.get_by_role("button", name="Pay by card", exact=True).click()
@@ -62,8 +63,12 @@ def test_packs_are_bought_by_themselves_up_to_a_limit(opened: Opened, shop: Page
     shop.get_by_label("At most a month").fill("10")
     shop.get_by_role("button", name="Buy by itself").click()
     expect(shop.get_by_text("$0.00 of $10.00 spent this month.")).to_be_visible()
+    cloud.firestore_client().document("config/runtime").update({"billing.sellOn": []})
+    cloud.clock.advance(timedelta(seconds=31))
+    shop.reload()
+    shop.get_by_role("button", name=re.compile(r"^\d+ tokens$")).first.click()
     shop.get_by_role("button", name="Turn off").click()
-    expect(shop.get_by_role("button", name="Buy by itself")).to_be_visible()
+    expect(shop.get_by_text("spent this month")).to_be_hidden()
     assert opened.problems == []
 
 

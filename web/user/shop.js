@@ -102,7 +102,8 @@ export function Shop({ cloud, bought }) {
   }, []);
   if (!billing) return null;
   const offers = billing.sellOn.includes("web") ? billing.products.filter(({ onWeb }) => onWeb) : [];
-  if (offers.length === 0 && !billing.seller && !billing.purchased && !billing.owed) return null;
+  const allowed = billing.payPerUse.monthMaxMinor > 0;
+  if (offers.length === 0 && !billing.seller && !billing.purchased && !billing.owed && !allowed) return null;
 
   const open = (name, data) => {
     setBusy(true);
@@ -154,8 +155,8 @@ export function Shop({ cloud, bought }) {
             </li>`)}
         </ul>
         <p><label><input type="checkbox" checked=${saveCard} onChange=${({ target }) => setSaveCard(target.checked)} /> Save my card, so that tokens can be bought by themselves</label></p>
-        <${PayPerUse} allowed=${billing.payPerUse} busy=${busy} allow=${allow} />
         <p class="quiet">A photo costs ${cost(photo.instant, photo)} at once, and ${cost(photo.batch, photo)} for later.</p>`}
+      ${(offers.length > 0 || allowed) && html`<${PayPerUse} allowed=${billing.payPerUse} busy=${busy} allow=${allow} />`}
       ${photo.currency && months.length > 0 && html`<${Months} months=${months} currency=${photo.currency} />`}
     </section>
   `;
