@@ -5,7 +5,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.app import photo
 from tests.web.conftest import Opened
@@ -87,3 +87,29 @@ def test_an_empty_folder_and_a_refusal_are_said(opened: Opened, tmp_path: Path) 
     expect(page.get_by_role("alert")).to_contain_text("This costs 11 tokens and you have 10.")
     expect(page.get_by_role("button", name="Upload 11 photos for 11 tokens")).to_be_visible()
     opened.problems.clear()  # the browser reports the call that failed
+
+
+def test_an_upload_that_fails_stops_the_others_and_goes_on_by_the_same_button(opened: Opened, tmp_path: Path) -> None:
+    """Nothing goes on behind the page's back, which would upload all again beside the next try."""
+    page = opened.start()
+    begun: list[str] = []
+
+    def refused(route: Route) -> None:
+        begun.append(route.request.url)
+        page.wait_for_timeout(100)
+        route.fulfill(status=403, json={}) if "-00000-" in route.request.url else route.continue_()
+
+    page.route(re.compile("uploads%2F"), refused)
+    page.get_by_role("button", name="Photos of a folder").click()
+    for number in range(10):
+        (tmp_path / f"{number}.jpg").write_bytes(photo(64))
+    page.locator("#folder:enabled").set_input_files(tmp_path)
+    button = page.get_by_role("button", name="Upload 10 photos for 10 tokens")
+    button.click()
+    expect(page.get_by_role("alert")).to_contain_text("The upload was interrupted.")
+    page.wait_for_timeout(1_500)
+    assert len(begun) < 10
+    page.unroute(re.compile("uploads%2F"))
+    button.click()
+    expect(page.get_by_text("of 10 photos answered")).to_be_visible()
+    opened.problems.clear()  # the browser reports the upload that failed

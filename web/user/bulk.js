@@ -73,7 +73,13 @@ async function upload(cloud, folder, progress) {
       progress(done.add(n).size);
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, one));
+  const stop = (error) => {
+    left.length = 0;
+    throw error;
+  };
+  // All of them have ended before anything is said: one that went on would upload, and show, beside the next try.
+  const ends = await Promise.allSettled(Array.from({ length: AT_ONCE }, () => one().catch(stop)));
+  for (const { reason } of ends) if (reason) throw reason;
 }
 
 const WAITING = {
