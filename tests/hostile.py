@@ -99,13 +99,18 @@ def _object(schema: Schema, known: Known, definitions: Schema) -> SearchStrategy
 def _scalar(schema: Schema, known: Sequence[str]) -> SearchStrategy[Json]:
     least, most = schema.get("minimum", schema.get("exclusiveMinimum")), schema.get("maximum")
     kinds: dict[str, Callable[[], SearchStrategy[Json]]] = {
-        "integer": lambda: st.one_of(st.integers(least, most), st.integers(0, 9).map(lambda more: (least or 0) + more)),
+        "integer": lambda: _whole(least, most, known),
         "number": lambda: st.floats(least, most, allow_nan=False),
         "boolean": st.booleans,
         "null": st.none,
         "string": lambda: _text(schema, known),
     }
     return kinds[schema["type"]]()
+
+
+def _whole(least: int | None, most: int | None, known: Sequence[str]) -> SearchStrategy[Json]:
+    free = st.one_of(st.integers(least, most), st.integers(0, 9).map(lambda more: (least or 0) + more))
+    return st.one_of(st.sampled_from([int(each) for each in known]), free) if known else free
 
 
 def _text(schema: Schema, known: Sequence[str]) -> SearchStrategy[Json]:

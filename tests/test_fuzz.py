@@ -79,6 +79,7 @@ class Town:
         self.known.of("imagePath").extend(["users/{uid}/uploads/can.jpg"] * 3 + ["users/bob/uploads/can.jpg"])
         self.known.of("requestId").extend([f"request-{number}" for number in range(40)])
         self.known.of("product").extend(shop.prices)
+        self.known.of("monthMaxMinor").extend(["0", "500"])
         self.known.of("deviceId").extend(["device-1", "device-2"])
         self.known.of("cursor").extend(["seq-3", f"{10**15}-{'0' * 32}"])
 

@@ -177,7 +177,7 @@ def test_a_call_that_stood_still_in_a_transaction_may_be_repeated(
     call that is repeated is served. Whoever begins no transaction writes nothing, but for a checkout, which is created
     under its own id."""
     cloud.upload("ana", "photo.jpg", photo(64))
-    also(cloud, tokens={"pointsPerClassification": 1_000})
+    also(cloud, tokens={"pointsPerClassification": 1_000}, shop={"priorityDay": 5})
     data = about_a_job(name, data)
     begun = False
 
@@ -208,7 +208,7 @@ def test_a_call_whose_reply_was_lost_may_be_repeated(
     once the locks are gone that such a read can leave, it is served, charged for once, and answered the same again."""
     monkeypatch.setattr(vars(writes)["_REPEATED"], "_timeout", SHORT)
     cloud.upload("ana", "photo.jpg", photo(64))
-    also(cloud, tokens={"pointsPerClassification": 1_000})
+    also(cloud, tokens={"pointsPerClassification": 1_000}, shop={"priorityDay": 5})
     data = about_a_job(name, data)
     cloud.firestore.faults.add("reply_lost", rpc=rpc)
     answer = called(name, data)

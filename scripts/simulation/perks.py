@@ -30,7 +30,7 @@ def wrong_perks(config: Mapping[str, Any], wallet: Fields, entries: list[Fields]
     bought = [entry for entry in entries if entry["reason"] == "perk"]
     days = [entry for entry in bought if entry["detail"]["perk"] == "priorityDay"]
     for entry in bought:
-        if entry["delta"] != -config["shop"].get(entry["detail"]["perk"], 0):
+        if entry["delta"] != -config.get("shop", {}).get(entry["detail"]["perk"], 0):
             yield f"{entry['id']} took {entry['delta']} tokens"
     until = wallet["priorityUntil"]
     if (until is None) != (not days):
