@@ -2,8 +2,10 @@
 PYTHON ?= python3
 BIN = venv/bin
 
+APART = tests/test_functions_alone.py tests/house/test_demo.py
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test test-fast test-long test-localcloud test-install test-client bench simulate check format docs pictures callable audit lock vendor clean
+.PHONY: help install demo dev test test-apart test-fast test-long test-localcloud test-install test-client bench simulate check format docs pictures callable audit lock vendor clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -25,7 +27,10 @@ test: check  ## Lint, layers, types, and all tests; those of the core have to co
 	@# Counted without the tests that draw their examples: what is covered must not hang on what they draw today.
 	@$(BIN)/python -m pytest tests/core -m "not hypothesis" --quiet --numprocesses=auto --cov=functions.core --cov-report=term:skip-covered --cov-fail-under=100
 	@$(BIN)/python -m pytest tests/core -m hypothesis --quiet --numprocesses=auto
-	@$(BIN)/python -m pytest --ignore=tests/core --ignore=tests/install --numprocesses=auto --dist=loadfile
+	@$(BIN)/python -m pytest --ignore=tests/core --ignore=tests/install $(APART:%=--ignore=%) --numprocesses=auto --dist=loadfile
+
+test-apart: venv/.dev  ## What takes minutes in processes of its own: each function alone, and the demo
+	@$(BIN)/python -m pytest $(APART) --numprocesses=auto --dist=loadfile
 
 test-fast: check  ## What most changes break first: lint, layers, types, core, architecture, manifest, documents, all answers
 	@$(BIN)/python -m pytest tests/core tests/house tests/test_answers.py --quiet --numprocesses=auto --dist=loadfile \
@@ -44,8 +49,8 @@ test-install: venv/.dev  ## The locks under an old pip, which finds newer releas
 test-client: venv/.local  ## The app's SDK against Google's emulators; needs Node and Java: make test-client [IF_MISSING=skip]
 	@$(BIN)/python -m scripts.client_test $(if $(IF_MISSING),--if-missing "$(IF_MISSING)")
 
-bench: venv/.local  ## Measure one promise: make bench BENCH=name [REQUESTS=n, for BENCH=instant; PHOTOS=folder, for BENCH=cache]
-	@$(BIN)/python -m scripts.bench "$(BENCH)" $(if $(REQUESTS),--requests "$(REQUESTS)") $(if $(PHOTOS),--photos "$(PHOTOS)")
+bench: venv/.local  ## Measure one promise: make bench BENCH=name [REQUESTS=n, for BENCH=instant; PHOTOS=folder, for BENCH=cache; PICTURE=file.svg, for BENCH=whole]
+	@$(BIN)/python -m scripts.bench "$(BENCH)" $(if $(REQUESTS),--requests "$(REQUESTS)") $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(PICTURE),--picture "$(PICTURE)")
 
 simulate: venv/.local  ## Many users, several days, everything going wrong: make simulate [HISTORIES=n] [SEED=s] [MUTATIONS=1] [BILLING=1, payments alone]
 	@$(BIN)/python -m scripts.simulate $(if $(HISTORIES),--histories "$(HISTORIES)") $(if $(SEED),--seed "$(SEED)") \
