@@ -38,6 +38,7 @@ NAMES = (
     "rollout",
     "scale",
     "wallet",
+    "whole",
 )
 
 console = Console()
@@ -47,6 +48,7 @@ def main(
     name: Annotated[str, typer.Argument(help=f"One of: {', '.join(NAMES)}.")] = "",
     requests: Annotated[int | None, typer.Option(min=1_000, help="How many, for BENCH=instant.")] = None,
     photos: Annotated[Path | None, typer.Option(help="A folder of photos, for BENCH=cache.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Draw the weeks into this SVG, for BENCH=whole.")] = None,
 ) -> None:
     """Run one benchmark."""
     if name not in NAMES:
@@ -58,10 +60,13 @@ def main(
     if (photos is not None) != (name == "cache"):
         console.print("[red]bench:[/] PHOTOS=folder goes with BENCH=cache, and with it alone")
         sys.exit(1)
+    if picture is not None and name != "whole":
+        console.print("[red]bench:[/] PICTURE=file.svg goes with BENCH=whole alone")
+        sys.exit(1)
     if photos is not None and not any(photos.glob("*.jpg")):
         console.print(f"[red]bench:[/] PHOTOS={photos} has no .jpg files")
         sys.exit(1)
-    given = {"requests": requests, "photos": photos}
+    given = {"requests": requests, "photos": photos, "picture": picture}
     options = {option: value for option, value in given.items() if value is not None}
     try:
         with console.status(f"Measuring {name} ..."), open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # noqa: PTH123

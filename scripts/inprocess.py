@@ -37,6 +37,7 @@ from localcloud.anthropic import AnthropicStandIn
 from localcloud.firestore import FirestoreServer, in_process_client
 from localcloud.firestore.service import Wait
 from localcloud.openai import OpenAIStandIn
+from localcloud.openai.answers import Answer
 from localcloud.openai.azure import Deployment
 from localcloud.revenuecat import RevenueCatStandIn
 from localcloud.stripe import StripeStandIn
@@ -298,15 +299,18 @@ class InProcessCloud:
         wait: Wait | None = None,
         clock: StillClock | None = None,
         firestore: FirestoreServer | None = None,
+        answers: Answer = sample_answers.answers,
         **standin: Any,
     ) -> None:
         """`wait` is how a call waits for a lock of Firestore's, see `in_process_client`; `firestore` is where the
-        documents go, instead of a server of its own; `standin` are arguments of OpenAIStandIn."""
+        documents go, instead of a server of its own; `answers` what each provider says of a picture; `standin` are
+        arguments of OpenAIStandIn."""
         self.clock = clock or StillClock()
         self._webhook_secret = standin.get("webhook_secret", "")
         # Locks of a process that died expire by the same clock that everything else goes by.
         self.firestore = firestore or FirestoreServer(indexes=_INDEXES, clock=self.clock, seconds=self.clock.seconds)
-        self.openai = OpenAIStandIn(clock=self.clock, answers=sample_answers.answers, **standin)
+        self._answers = answers
+        self.openai = OpenAIStandIn(clock=self.clock, answers=answers, **standin)
         self.files = MemoryFiles()
         self.messaging = MemoryMessaging()
         self.deleted_sign_ins: set[str] = set()
@@ -344,7 +348,7 @@ class InProcessCloud:
     def azure(self) -> OpenAIStandIn:
         """Azure's stand-in, with one deployment named `photos`, which processes with a key for it ask."""
         deployments = {"photos": Deployment("gpt-6-luna", "DataZoneStandard")}
-        return OpenAIStandIn(clock=self.clock, answers=sample_answers.answers, azure=deployments)
+        return OpenAIStandIn(clock=self.clock, answers=self._answers, azure=deployments)
 
     def _azure_of(self, deps: Deps) -> _Interrupted | None:
         key = deps.settings.azure_api_key
@@ -356,7 +360,7 @@ class InProcessCloud:
     @cached_property
     def anthropic(self) -> AnthropicStandIn:
         """Anthropic's stand-in, which processes with a key for it ask."""
-        return AnthropicStandIn(clock=self.clock, answers=sample_answers.answers)
+        return AnthropicStandIn(clock=self.clock, answers=self._answers)
 
     def _anthropic_of(self, deps: Deps) -> _Interrupted | None:
         key = deps.settings.anthropic_api_key

@@ -1,6 +1,7 @@
 """What the OpenAI stand-in says about a photo: facts per kind of waste, composed into an answer of a realistic length.
 The local cloud's stand-in fills the schema of a request with it; no model is asked."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,6 +107,12 @@ def answers(image: Image.Image | None) -> dict[str, Any]:
             f"background tint {seen.background_tint:.2f}) are closest to {ranking[0][0].lower()}. "
             "No model has seen this picture."
         )
+    return described(ranking, explanation)
+
+
+def described(ranking: Sequence[tuple[str, float]], explanation: str) -> dict[str, Any]:
+    """Return the full answer for the first of these subcategories, each with how sure it is; the next are named as
+    alternatives."""
     subcategory, confidence = ranking[0]
     kind = KINDS[subcategory]
     hazardous = kind.category == "Hazardous Waste"
