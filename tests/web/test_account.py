@@ -57,6 +57,7 @@ def test_an_account_is_deleted_after_a_question(account: Page, opened: Opened, s
     expect(dialog).to_have_count(0)
     expect(delete).to_be_focused()
     delete.press("Enter")
+    expect(dialog.get_by_role("button", name="Keep my account")).to_be_focused()
     account.keyboard.press("Tab")
     account.keyboard.press("Enter")
     gone = account.get_by_role("dialog", name="Your account is deleted")

@@ -48,6 +48,15 @@ def test_the_last_figures_stand_there_while_new_ones_come(opened: Opened) -> Non
     assert accessible(page)
 
 
+def test_a_page_whose_module_is_on_its_way_says_so(opened: Opened) -> None:
+    """Before there is anything of the page itself."""
+    page = opened.page
+    page.route("**/operator/now.js", lambda _: None)  # never comes
+    opened.operate()
+    expect(page.get_by_role("status", name="Loading")).to_be_visible()
+    assert accessible(page)
+
+
 def test_a_first_visit_waits_with_an_outline(opened: Opened) -> None:
     """There is nothing to show yet, and it says that it is loading."""
     page = opened.page

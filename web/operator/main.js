@@ -23,7 +23,7 @@ function App({ cloud }) {
       }),
     [cloud],
   );
-  if (user === undefined) return html`<main class="page"><div class="skeleton figure" aria-label="Loading"></div></main>`;
+  if (user === undefined) return html`<main class="page"><div class="skeleton figure" role="status" aria-label="Loading"></div></main>`;
   if (user === null) return html`<${SignIn} auth=${cloud.auth} byLink=${cloud.byLink} />`;
   if (!admin) return html`<${NotAnOperator} cloud=${cloud} user=${user} />`;
   return html`<${Pages} cloud=${{ ...cloud, user }} />`;
@@ -70,7 +70,7 @@ function Loaded({ name, cloud }) {
     );
   }, []);
   if (failed) return html`<p class="notice error" role="alert">This page could not be loaded. Reload it when you are online again.</p>`;
-  if (!Page) return html`<div class="skeleton figure" aria-label="Loading"></div>`;
+  if (!Page) return html`<div class="skeleton figure" role="status" aria-label="Loading"></div>`;
   return html`<${Page} cloud=${cloud} />`;
 }
 

@@ -14,7 +14,7 @@ import { Wallet, useWallet } from "./wallet.js";
 function App({ cloud }) {
   const [user, setUser] = useState(undefined);
   useEffect(() => onIdTokenChanged(cloud.auth, setUser), [cloud]);
-  if (user === undefined) return html`<main class="page narrow"><div class="skeleton figure" aria-label="Loading"></div></main>`;
+  if (user === undefined) return html`<main class="page narrow"><div class="skeleton figure" role="status" aria-label="Loading"></div></main>`;
   if (user === null) return html`<${SignIn} auth=${cloud.auth} byLink=${cloud.byLink} />`;
   return html`<${Home} key=${user.uid} cloud=${{ ...cloud, uid: user.uid, user }} />`;
 }
@@ -59,7 +59,7 @@ function Home({ cloud }) {
 function Later({ file, part, ...given }) {
   const [Part, setPart] = useState(null);
   useEffect(() => void import(`./${file}.js`).then((module) => setPart(() => module[part]), () => location.reload()), [file]);
-  return Part ? html`<${Part} ...${given} />` : html`<div class="skeleton figure" aria-label="Loading"></div>`;
+  return Part ? html`<${Part} ...${given} />` : html`<div class="skeleton figure" role="status" aria-label="Loading"></div>`;
 }
 
 const cloud = await connect();
