@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def rows(title: str) -> dict[str, list[str]]:
     return found
 
 
+@cache
 def logged() -> dict[str, set[str]]:
     """Return the severities with which each event is logged, from the calls in the code."""
     found: dict[str, set[str]] = {event.value: set() for event in Event}
