@@ -32,6 +32,7 @@ from scripts import firebase_cli
 from scripts.drawings import drawn_photos
 from scripts.ecolane_cloud import PROJECT, ROOT, deploy_params, ecolane_cloud
 from scripts.sample_calls import sample_calls
+from scripts.sample_shop import open_shop
 
 BATCH_MINUTES = 0.02  # how long the stand-in takes for a batch: about a second
 _ERRORS_SHOWN = 10
@@ -136,6 +137,7 @@ def _start_official(stack: ExitStack) -> tuple[dict[str, Any], Path]:
 def _start_local_cloud(stack: ExitStack) -> dict[str, str]:
     """Start what `make dev` starts; return where its parts are."""
     local = stack.enter_context(ecolane_cloud(firestore="embedded"))
+    open_shop(local)
     control = ControlServer(local)
     stack.callback(control.stop)
     control.start()
