@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from localcloud.cloud import LocalCloud
 from tests.app import photo
@@ -23,6 +23,31 @@ def achievements(cloud: LocalCloud) -> Iterator[None]:
     yield
     document.set({"achievements": {"open": False}}, merge=True)
     cloud.clock.advance(timedelta(minutes=1))
+
+
+def test_a_slow_answer_takes_no_newer_ones_place(opened: Opened) -> None:
+    """Whoever chooses another board sees that one, whichever answer comes last."""
+    page = opened.start()
+    held: list[Route] = []
+    counts = {"top": [], "updatedAt": None, "you": None}
+
+    def answer(route: Route) -> None:
+        board = (route.request.post_data_json or {})["data"]["board"]
+        if board == "week":
+            held.append(route)
+        else:
+            you = {"rank": 3, "exact": True, "points": 7, "displayName": "Ana"}
+            route.fulfill(json={"result": {**counts, "you": you}})
+
+    page.route("**/get_leaderboard", answer)
+    page.get_by_role("button", name="10 tokens").click()
+    page.get_by_role("button", name="Leaderboard").click()
+    page.get_by_label("Points of").select_option("month")
+    said = page.get_by_text("You have 7 points: rank 3.")
+    expect(said).to_be_visible()
+    held[0].fulfill(json={"result": counts})
+    page.wait_for_timeout(300)  # until the page had time to show it
+    expect(said).to_be_visible()
 
 
 def test_points_lead_to_a_place_that_is_left_again(opened: Opened, cloud: LocalCloud, tmp_path: Path) -> None:

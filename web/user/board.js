@@ -10,12 +10,16 @@ export function Board({ cloud, close }) {
   const [shown, setShown] = useState(null);
   const [bad, setBad] = useState(null);
   const title = useRef(null);
+  const looked = useRef(0);
   useEffect(() => title.current.focus(), []);
-  const look = (name) =>
-    cloud.call("get_leaderboard", { board: name }).then(
-      (answer) => (setShown(answer), setBad(null)),
-      (refusal) => setBad(refusal.message),
+  const look = (name) => {
+    const turn = ++looked.current; // a slow answer must not replace that of a later look
+    const latest = (show) => (answer) => turn === looked.current && show(answer);
+    return cloud.call("get_leaderboard", { board: name }).then(
+      latest((answer) => (setShown(answer), setBad(null))),
+      latest((refusal) => setBad(refusal.message)),
     );
+  };
   useEffect(() => void look(board), [board]);
   const set = (data) => cloud.call("set_leaderboard", data).then(() => look(board), (refusal) => setBad(refusal.message));
   const join = (event) => {

@@ -45,9 +45,10 @@ def recover_jobs(deps: Deps) -> dict[str, int]:
         more = len(stale) + len(stale.damaged) == PAGE and not counts["stuck"] and deps.clock() <= until
     if counts["recovered"]:
         log.warning(log.Event.LEASES_RECOVERED, **counts)
+    removals = finish_removals(until, deps)  # before the run may fail: a team's tokens wait for no other user's job
     if counts["crashed"] + counts["stuck"] and not counts["recovered"] + counts["skipped"]:
         raise RuntimeError("every job that was to be recovered crashed")
-    return {**counts, **finish_removals(until, deps)}
+    return {**counts, **removals}
 
 
 def _outcome(deps: Deps, stored: StoredJob) -> str:

@@ -24,7 +24,7 @@ from functions.use_cases.teams.create_team import CreateTeam, create_team
 from functions.use_cases.teams.get_team import GetTeam, get_team
 from functions.use_cases.teams.invite_member import InviteMember, invite_member
 from functions.use_cases.teams.join_team import JoinTeam, join_team
-from scripts.inprocess import InProcessCloud
+from scripts.inprocess import InProcessCloud, Interrupt
 from tests.steps import PHOTO, UNLIMITED, classify, listed, statement, stored, ticks, wallet
 
 
@@ -336,11 +336,8 @@ def test_a_removal_cancels_what_is_queued_and_refunds_the_team(cloud: InProcessC
     assert listed(cloud, "removals") == {}
 
 
-def test_a_removal_that_was_cut_off_is_finished_by_the_cron(cloud: InProcessCloud) -> None:
-    """What somebody who came back has queued since stays."""
-    team_id = team_of(cloud)
-    join(cloud, team_id, "mia")
-    before = classify(cloud, "a", "batch", "mia", payer=team_id)["jobId"]
+def dies_after_the_commit() -> Interrupt:
+    """Return what kills a process after the first commit of its call."""
     calls = 0
 
     def die(call: str, when: str) -> None:
@@ -349,7 +346,15 @@ def test_a_removal_that_was_cut_off_is_finished_by_the_cron(cloud: InProcessClou
         if calls == 1:
             raise KeyboardInterrupt
 
-    cloud.interrupt = die
+    return die
+
+
+def test_a_removal_that_was_cut_off_is_finished_by_the_cron(cloud: InProcessCloud) -> None:
+    """What somebody who came back has queued since stays."""
+    team_id = team_of(cloud)
+    join(cloud, team_id, "mia")
+    before = classify(cloud, "a", "batch", "mia", payer=team_id)["jobId"]
+    cloud.interrupt = dies_after_the_commit()
     with pytest.raises(KeyboardInterrupt):
         change(cloud, team_id, "olga", "mia", remove=True)
     cloud.interrupt = lambda _call, _when: None
@@ -362,6 +367,25 @@ def test_a_removal_that_was_cut_off_is_finished_by_the_cron(cloud: InProcessClou
         after: "queued",
     }
     assert (balanced(cloud, team_id), used(cloud, team_id, "mia"), listed(cloud, "removals")) == (99, 1, {})
+
+
+def test_a_job_that_nobody_can_refund_keeps_no_removal_waiting(cloud: InProcessCloud) -> None:
+    """The run fails, as it does when every job crashes; the team has its tokens all the same."""
+    team_id = team_of(cloud)
+    join(cloud, team_id, "mia")
+    classify(cloud, "a", "batch", "mia", payer=team_id)
+    cloud.interrupt = dies_after_the_commit()
+    with pytest.raises(KeyboardInterrupt):
+        change(cloud, team_id, "olga", "mia", remove=True)
+    cloud.interrupt = lambda _call, _when: None
+    stuck = classify(cloud, "b", "batch", "eve")["jobId"]
+    lease = {"mode": "instant", "status": "processing", "leaseUntil": cloud.clock(), "queuedAt": None}
+    cloud.client.document(f"aiJobs/{stuck}").update(lease)
+    cloud.client.document("users/eve/wallet/main").update({"balance": "many"})
+    cloud.clock.advance(timedelta(minutes=2))
+    with pytest.raises(RuntimeError, match="every job"):
+        recover_jobs(cloud.deps)
+    assert (balanced(cloud, team_id), listed(cloud, "removals")) == (100, {})
 
 
 def test_whoever_leaves_the_app_leaves_their_teams(cloud: InProcessCloud) -> None:
