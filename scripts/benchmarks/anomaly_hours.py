@@ -130,7 +130,7 @@ def _alarm(usual: UsualDay, day: date, quarters: Sequence[float], first: int) ->
 
     for place in range(first, QUARTERS + 1):
         last, before = span(place), span(place - AN_HOUR) if place >= 2 * AN_HOUR else None
-        seen = unusual(usual, LastHour(last.since, last.until, last.photos, {}, 0, 0, None, before))
+        seen = unusual(usual, LastHour(last.since, last.until, last.photos, {}, 0, 0, None, before), 0)
         if Metric.DEMAND in seen and seen[Metric.DEMAND].begins:
             return place
     return None

@@ -1,14 +1,16 @@
 """What operators see of savings, and do about them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
+from functions.core.model.prompts import PROMPT_VERSION
 from localcloud.cloud import LocalCloud
 from scripts.ecolane_cloud import ecolane_cloud
 from tests.core.insights.days import usage_day
@@ -105,15 +107,27 @@ def test_who_was_slower_is_told(opened: Opened) -> None:
     opened.problems.clear()  # the browser reports the refused call
 
 
-def trial(cloud: LocalCloud, kind: str, same: int | None, **more: Any) -> None:
-    """Store a trial of what is recommended, as it is under way, or as it has ended."""
+def trial(
+    cloud: LocalCloud, kind: str, same: int | None, asked: Mapping[str, str] = MappingProxyType({}), **more: Any
+) -> None:
+    """Store a trial of what is recommended, as it is under way, or as it has ended; asked otherwise than now, if so."""
     changes: dict[str, Any] = next(
         (each["changes"] for each in plan(cloud)["savings"]["list"] if each["kind"] == kind), {}
     )
     now, sums = cloud.clock(), {"input": 83_000, "output": 23_000, "micros": 11_700}
     found = {"answered": 99, "same": same, "leftOut": 1, "low": 0.96, "high": 1.0, "before": sums, "at": now}
-    asked = {"model": "gpt-6-luna", "base": "gpt-6-luna", "prompt": "2026-11-28", "sideMax": 384}
-    one = {"number": 1, "kind": kind, "changes": changes, **asked, "by": "ana", "at": now, "photos": 100, "found": None}
+    now_asked = {"model": "gpt-6-luna", "base": "gpt-6-luna", "prompt": PROMPT_VERSION, "sideMax": 384}
+    one = {
+        "number": 1,
+        "kind": kind,
+        "changes": changes,
+        **now_asked,
+        **asked,
+        "by": "ana",
+        "at": now,
+        "photos": 100,
+        "found": None,
+    }
     if same is not None:
         after = {**sums, "input": 62_000, "micros": 9_600}
         one["found"] = {**found, "after": after, "bar": 0.97, "passed": False, **more}
@@ -145,6 +159,10 @@ def test_a_change_of_answers_is_offered_only_once_it_was_tried(opened: Opened) -
     ).to_be_visible()
     expect(card.get_by_role("button", name="Try again: Send smaller photos")).to_be_enabled()
     expect(apply).to_have_count(0)
+    for other in ({"base": "gpt-5-nano"}, {"prompt": "2026-01-01"}):
+        trial(opened.cloud, "image_side", 99, other, low=0.9702, passed=True)
+        expect(card.get_by_role("button", name="Try on 100 photos: Send smaller photos")).to_be_enabled()
+        expect(apply).to_have_count(0)
     trial(opened.cloud, "image_side", 99, low=0.9702, passed=True)
     expect(card.get_by_text("It passed: the lower bound 97.0 % is not below 97.0 %")).to_be_visible()
     assert not Axe().run(page).violations_count
@@ -169,6 +187,10 @@ def test_a_kind_may_apply_itself(opened: Opened) -> None:
     expect(page.get_by_text("Move instant photos to Later: applies itself from now on.")).to_be_visible()
     assert config.get().get("ahead.automatic.kinds") == ["lane_share"]
     expect(choice).to_be_checked()
+    assert not Axe().run(page).violations_count
+    opened.cloud.firestore_client().document("forecasts/current").update({"refused": ["lane_share"]})
+    card = page.get_by_role("region", name="Move instant photos to Later")
+    expect(card.get_by_text("It was to apply itself, and was refused: the log says why")).to_be_visible()
     assert not Axe().run(page).violations_count
     choice.click()
     expect(page.get_by_text("Move instant photos to Later: no longer applies itself.")).to_be_visible()

@@ -79,8 +79,8 @@ export function Savings({ cloud }) {
       ${notice.good && html`<p class="good">${notice.good}</p>`}
       ${notice.bad && html`<p class="bad" role="alert">${notice.bad}</p>`}
     </div>
-    <div class="grid">${of("some").map((each) => html`<${Saving} key=${each.kind} of=${each} cost=${savings.cost} config=${config.value} busy=${busy} apply=${apply} trials=${trials.value} attempt=${attempt} micros=${lineMicros} automatic=${automatic ?? []} byItself=${byItself} />`)}</div>
-    ${savings?.list.some((each) => each.way === "trial") && html`<${Itself} trials=${trials.value} micros=${lineMicros} busy=${busy} attempt=${attempt} />`}
+    <div class="grid">${of("some").map((each) => html`<${Saving} key=${each.kind} of=${each} cost=${savings.cost} config=${config.value} busy=${busy} apply=${apply} trials=${trials.value} asked=${savings} attempt=${attempt} micros=${lineMicros} automatic=${automatic ?? []} byItself=${byItself} refused=${live.value.refused ?? []} />`)}</div>
+    ${savings?.list.some((each) => each.way === "trial") && html`<${Itself} trials=${trials.value} asked=${savings} micros=${lineMicros} busy=${busy} attempt=${attempt} />`}
     ${measured.length > 0 && html`<${Measured} measured=${measured} config=${config.value} busy=${busy} undo=${undo} />`}
     ${savings &&
     html`
@@ -103,9 +103,9 @@ function Sentence({ savings }) {
   `;
 }
 
-function Saving({ of, cost, config, busy, apply, trials, attempt, micros, automatic, byItself }) {
+function Saving({ of, cost, config, busy, apply, trials, asked, attempt, micros, automatic, byItself, refused }) {
   const { kind, way, share, low, high, arithmetic, risk, changes } = of;
-  const offered = way === "apply" || (way === "trial" && passed(trials?.ended?.[kind], changes));
+  const offered = way === "apply" || (way === "trial" && passed(trials?.ended?.[kind], changes, asked));
   const money = (part) => dollars(Math.round(part * cost));
   return html`
     <section class="card" aria-labelledby=${`saving-${kind}`}>
@@ -114,12 +114,13 @@ function Saving({ of, cost, config, busy, apply, trials, attempt, micros, automa
       <p class="quiet">${low === high ? "" : `Between ${money(low)} and ${money(high)}. `}Risk: ${risk}</p>
       <details><summary class="link">How this is computed</summary><p>${arithmetic}</p></details>
       ${way === "deploy" && html`<p class="quiet">This is part of the code: it takes a release, whose wording the flag <a href="#rollouts">prompt</a> tries first.</p>`}
-      ${way === "trial" && html`<${Trial} kind=${kind} words=${WORDS[kind] ?? kind} changes=${changes} trials=${trials} attempt=${attempt} micros=${micros} busy=${busy} />`}
+      ${way === "trial" && html`<${Trial} kind=${kind} words=${WORDS[kind] ?? kind} changes=${changes} trials=${trials} asked=${asked} attempt=${attempt} micros=${micros} busy=${busy} />`}
       ${offered &&
       html`
         <ul class="list">${leavesOf(changes).map(([field, value]) => html`<li key=${field}>${field}: ${said(storedAt(config, field))} → <strong>${said(value)}</strong></li>`)}</ul>
         <div><button class="button primary" disabled=${busy || leavesOf(changes).every(([field, value]) => storedAt(config, field) === value)} onClick=${() => apply(of)}>Apply: ${WORDS[kind] ?? kind}</button></div>
       `}
+      ${refused.includes(kind) && html`<p class="warn">It was to apply itself, and was refused: the log says why (change_refused). Tomorrow's plan looks again.</p>`}
       ${way !== "deploy" &&
       html`
         <label>

@@ -12,15 +12,16 @@ const same = (one, other) => {
   return names.length === Object.keys(other).length && names.every((name) => name in other && same(one[name], other[name]));
 };
 
-/** Whether what a trial tried is what is recommended now, and not too long ago. */
-const isOf = (trial, changes) => Boolean(trial?.found) && same(trial.changes, changes) && timeNow() - date(trial.found.at) <= VALID_MS;
+/** Whether what a trial tried is what is recommended now, against the model and the wording that are in force, and not too long ago. */
+const isOf = (trial, changes, asked) =>
+  Boolean(trial?.found) && same(trial.changes, changes) && trial.base === asked.model && trial.prompt === asked.prompt && timeNow() - date(trial.found.at) <= VALID_MS;
 
-/** Whether these changes were tried, and passed. */
-export const passed = (trial, changes) => isOf(trial, changes) && trial.found.passed;
+/** Whether these changes were tried against what is `asked` now, and passed. */
+export const passed = (trial, changes, asked) => isOf(trial, changes, asked) && trial.found.passed;
 
-export function Trial({ kind, words, changes, trials, micros, busy, attempt }) {
+export function Trial({ kind, words, changes, trials, asked, micros, busy, attempt }) {
   const running = trials?.running;
-  const ended = isOf(trials?.ended?.[kind], changes) ? trials.ended[kind] : null;
+  const ended = isOf(trials?.ended?.[kind], changes, asked) ? trials.ended[kind] : null;
   const cost = micros === undefined ? "" : `, about ${dollars(Math.round(PHOTOS * micros))} at the price of batches`;
   return html`
     ${ended && html`<${Found} ...${ended} />`}
@@ -50,12 +51,12 @@ function Found({ kind, found, photos }) {
   `;
 }
 
-export function Itself({ trials, micros, busy, attempt }) {
+export function Itself({ trials, asked, micros, busy, attempt }) {
   return html`
     <section class="card" aria-labelledby="itself">
       <h2 id="itself">How often the model agrees with itself</h2>
       <p class="quiet">The same photos asked the same way again. Trials are held against this; while nobody has looked it counts as always.</p>
-      <${Trial} kind="itself" words="the same way again" changes=${{}} trials=${trials} micros=${micros} busy=${busy} attempt=${attempt} />
+      <${Trial} kind="itself" words="the same way again" changes=${{}} trials=${trials} asked=${asked} micros=${micros} busy=${busy} attempt=${attempt} />
     </section>
   `;
 }

@@ -89,6 +89,17 @@ class UsageDocuments(Documents):
         except ValidationError:
             return None
 
+    def note_refused(self, plan: Plan, name: str) -> None:
+        """Add to what was refused of a plan, as long as it is the latest: a read and a write, in one transaction."""
+        ref = self._client.document("forecasts/current")
+
+        def body(transaction: Transaction) -> None:
+            fields = self._client.get(ref, transaction).fields
+            if fields.get("madeAt") == plan.made_at:
+                transaction.update(ref, {"refused": [*fields.get("refused", ()), name]})
+
+        run_transaction(self._client.transaction(), body)
+
     def recent_changes(self, limit: int) -> dict[str, Fields]:
         """Read the newest audit entries of the config, by their ids. A read each, one if there are none."""
         query = self._client.collection("config", "runtime", "audit").order_by("at", DESCENDING).limit(limit)

@@ -6,6 +6,7 @@ started          instant calls that got a hold; those not ended yet are in fligh
 done             photos that got their result
 checked          photos that were asked again, in the batch lane: see `core.jobs.checks`
 checkedMicros    what these have cost
+checkedOutput    tokens of their answers, of those in `output`
 answer:{prompt}:{category}   the same by the version of the prompt and the category
 failed:{code}    jobs that ended without one at the provider, by `core.jobs.jobs.Failure`
 down             instant calls that this model did not answer, of those that were asked of two

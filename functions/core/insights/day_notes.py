@@ -31,7 +31,7 @@ class NotedDay(Kept):
     micro-dollars, `checked` of these for asking some once more; photos `done` over both lanes, and those of them that
     the provider `answered`, which the cache did not. `failed` calls, attempts that were `retried`, half of the batch
     photos' `wait` in seconds; `users` with a photo, those who were `new`, and who came `back` a day later; input,
-    cached and output `tokens`.
+    cached and output `tokens`, the last without asking some once more.
 
     Kept for eight weeks: photos asked for and micro-dollars `spent` by the hour, photos and cost in `parts` by lane and
     model.
@@ -124,6 +124,7 @@ def noted_day(day: str, usage: UsageDay) -> NotedDay:
             answered, failed = answered + counters.get("done", 0), failed + lost
             parts[f"{lane} {model}"] = (float(counters.get("done", 0) + lost), float(counters.get("micros", 0)))
             tokens.update({name: counters.get(name, 0) for name in ("input", "cached", "output")})
+            tokens["output"] -= counters.get("checkedOutput", 0)
             retried += sum(n for name, n in counters.items() if name.startswith("retried:"))
             waits.update({name: n for name, n in counters.items() if lane is Lane.BATCH and name.startswith("wait:")})
     visits = usage.rows.visits if usage.rows else {}

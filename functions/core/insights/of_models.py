@@ -10,9 +10,9 @@ from functions.core.shared.records import Record
 
 
 class Sums(Record):
-    """Photos that `ended` at the provider, those of them that `failed`, their cost in micro-dollars, without what was
-    asked once more to check it, and tokens of `output`, with that; and within how many seconds half of them had, null
-    if that is not known."""
+    """Photos that `ended` at the provider, those of them that `failed`, their cost in micro-dollars and their tokens of
+    `output`, both without what was asked once more to check it; and within how many seconds half of them had, null if
+    that is not known."""
 
     ended: int
     failed: int
@@ -52,6 +52,6 @@ def _sums(tally: Tally, lane: Lane, model: str) -> Sums:
         ended=counters.get("done", 0) + failed,
         failed=failed,
         micros=counters.get("micros", 0) - counters.get("checkedMicros", 0),
-        output=counters.get("output", 0),
+        output=counters.get("output", 0) - counters.get("checkedOutput", 0),
         wait=wait_within(counters, 0.5),
     )

@@ -67,7 +67,8 @@ class Planning(Record):
 
 class Plan(Record):
     """What `plan_ahead` has found on a day. Stored in `forecasts/current`. Without 21 days there is no forecast, and
-    `lanes` and `days` are empty. `hours` are 168, Monday first."""
+    `lanes` and `days` are empty. `hours` are 168, Monday first. `refused` is what was to apply itself and could not, by
+    its kind, or to be undone, by its audit entry."""
 
     made_at: datetime
     first: str
@@ -84,3 +85,4 @@ class Plan(Record):
     months: dict[str, float] = Field(default_factory=dict)
     savings: Savings | None = None
     measured: tuple[Measured, ...] = ()
+    refused: tuple[str, ...] = ()

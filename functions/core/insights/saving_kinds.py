@@ -41,11 +41,14 @@ class Saving(Record):
 
 class Savings(Record):
     """What 30 days are expected to `cost` in micro-dollars; the changes, greatest first; the share that all of them
-    save one after another."""
+    save one after another; the `model` and the wording of the `prompt` that they change, which trials of them have to
+    be compared with."""
 
     cost: int
     list: tuple[Saving, ...]
     together: float
+    model: str = ""
+    prompt: str = ""
 
 
 @dataclass(frozen=True)

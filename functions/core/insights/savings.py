@@ -20,6 +20,7 @@ from functions.core.insights.no_savings import allowance, batch_size, off_peak, 
 from functions.core.insights.projection import Assumptions, photo_costs
 from functions.core.insights.saving_kinds import Again, Costs, Kind, Saving, Savings, saving
 from functions.core.insights.what_if import PHOTO_SIZE
+from functions.core.model.prompts import PROMPT_VERSION
 from functions.core.model.usage import ModelPrice
 from functions.core.rollouts.flags import Cohort
 from functions.core.shared.lanes import Lane
@@ -74,7 +75,8 @@ def savings(
     ]
     listed = sorted((_corrected(each, kept) for each in found if each), key=lambda each: -each.share)
     left = math.prod(1 - each.share for each in listed if each.way != "nothing")
-    return Savings(cost=costs.cost, list=tuple(listed), together=round(1 - left, 4))
+    together = round(1 - left, 4)
+    return Savings(cost=costs.cost, list=tuple(listed), together=together, model=models.model, prompt=PROMPT_VERSION)
 
 
 def _corrected(found: Saving, kept: Mapping[str, float]) -> Saving:

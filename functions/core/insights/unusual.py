@@ -1,8 +1,9 @@
 """What is unusual now: the last hour's photos, cost, failures and wait, against what such an hour usually brings.
 
 An hour is unusual if it is 4 robust standard deviations above what is usual, or above what the hour before it lets one
-expect; at least twice what is usual, and by what somebody would look at. It goes on being so until it is within 2 of
-them. Falls, and users who do not come back, are seen by whole days: see `core.insights.day_watch`.
+expect; at least twice what is usual, and by what somebody would look at: of money, a hundredth of a day's limit. It
+goes on being so until it is within 2 of them. Falls, and users who do not come back, are seen by whole days: see
+`core.insights.day_watch`.
 """
 
 from collections.abc import Callable
@@ -20,6 +21,9 @@ RISE_MIN = 1.0
 """Twice as much. In real series hours are often half as much again: weather, news, a match."""
 MEAN_HOURS_MIN = 0.5
 """And by half of what a mean hour brings, so that no night alarms anybody."""
+LIMIT_SHARE = 0.01
+"""And, of money, by this share of a day's limit: 24 such hours are a quarter of it. Twice of a tenth of a cent is no
+money, however unusual."""
 WAIT_MIN = 1_800.0
 SEVERAL = 5
 
@@ -41,11 +45,11 @@ class Finding:
     begins: bool
 
 
-def unusual(usual: UsualDay, hour: LastHour) -> dict[Metric, Finding]:
-    """Return what is unusual of the last hour, by metric."""
+def unusual(usual: UsualDay, hour: LastHour, daily_limit: int) -> dict[Metric, Finding]:
+    """Return what is unusual of the last hour, by metric, under a day's limit in micro-dollars."""
     found: dict[Metric, Finding | None] = {
         Metric.DEMAND: _demand(usual, hour),
-        Metric.SPEND: _spend(usual, hour),
+        Metric.SPEND: _spend(usual, hour, LIMIT_SHARE * daily_limit),
         Metric.FAILURES: _failures(usual.failures, hour),
         Metric.WAIT: _wait(usual.wait, hour),
     }
@@ -59,8 +63,8 @@ def _demand(usual: UsualDay, hour: LastHour) -> Finding | None:
     return Finding(f"{hour.photos:.0f} photos in an hour, usually about {expected:.0f}.", begins)
 
 
-def _spend(usual: UsualDay, hour: LastHour) -> Finding | None:
-    expected, begins = _hour_rises(usual.spend, usual.spend_steps, hour, lambda of: of.micros, SEVERAL)
+def _spend(usual: UsualDay, hour: LastHour, least: float) -> Finding | None:
+    expected, begins = _hour_rises(usual.spend, usual.spend_steps, hour, lambda of: of.micros, least)
     if begins is None:
         return None
     whole = sum(micros for _, micros in usual.parts.values())

@@ -123,7 +123,8 @@ class Endings:
         counters = ended(error.code if error else None, self._terms.believed(attempt))
         if is_check(member.job_id):  # no user's photo, and none waits for it
             own = {"checked" if name == "done" else name: n for name, n in counters.items()}
-            return in_tally({**own, "checkedMicros": self._terms.cost_micros(attempt)})
+            spent = {"checkedMicros": self._terms.cost_micros(attempt), "checkedOutput": counters["output"]}
+            return in_tally({**own, **spent})
         if attempt.answer is not None and error is None:
             counters += tally.of_answer(self._batch.prompt_version, attempt.answer.category)
         return in_tally(counters + tally.of_wait(self._deps.clock() - member.created_at))

@@ -35,7 +35,8 @@ def unusual_now(usage: UsageDay | None, deps: Deps) -> Mapping[AlertKind, Findin
     hour = last_hour(day, usage, deps.clock()) if usage is not None else None
     if hour is None or watched.usual is None or watched.day != day:
         return {}
-    return {KINDS[metric]: finding for metric, finding in unusual(watched.usual, hour).items()}
+    limit = deps.runtime().budget.daily_limit_micros
+    return {KINDS[metric]: finding for metric, finding in unusual(watched.usual, hour, limit).items()}
 
 
 def tell_of_days(found: Mapping[Daily, DayFinding], deps: Deps) -> int:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from functions.core.insights.measured import Change
+    from functions.core.insights.plan import Plan
     from functions.core.shared.records import Fields
     from functions.wiring import Deps
 
@@ -30,20 +31,21 @@ TRIED_WITHIN = timedelta(hours=1)
 def apply_automatically(deps: Deps) -> int:
     """Undo what costs more, apply what may apply itself, or have it tried: one of these for each plan. Returns how many
     settings were changed. No read while no kind is named; else two, and up to 50 more while something is to be done;
-    3,000 to look for photos, in the plan's first hour."""
+    3,000 to look for photos, in the plan's first hour. What is refused is logged, and waits for the next plan."""
     rules, now = deps.runtime().ahead.automatic, deps.clock()
     plan = deps.store.plan() if rules.kinds else None
     if plan is None:
         return 0
-    listed = plan.savings.list if plan.savings else ()
+    listed = [each for each in plan.savings.list if each.kind not in plan.refused] if plan.savings else []
     trials = comparable(deps.store.trials(), deps.settings.openai_model, PROMPT_VERSION)
-    undone, applied = to_undo(plan.measured), to_apply(listed, plan.measured, rules, trials, now)
+    undone = to_undo([each for each in plan.measured if each.change.audit_id not in plan.refused])
+    applied = to_apply(listed, plan.measured, rules, trials, now)
     changes = deps.store.recent_changes(CHANGES_MAX) if undone or applied else {}
     if any(each["by"] == BY and each["at"] >= plan.made_at for each in changes.values()):
         return 0  # what it has come to, the next plan says
     if undone is not None:
         back = nested({str(each["field"]): each["before"] for each in undone.change.changed})
-        return _changed(back, _left(undone.change, changes), None, deps)
+        return _changed(back, _left(undone.change, changes), None, (plan, undone.change.audit_id), deps)
     if applied is not None and applied.changes:
         stored = deps.store.runtime_documents().config or {}
         wanted = leaves(applied.changes)
@@ -51,7 +53,8 @@ def apply_automatically(deps: Deps) -> int:
         since = [each for each in changes.values() if each["at"] >= plan.made_at]
         if seen == wanted or any(row["field"] in wanted for each in since for row in each["changed"]):
             return 0  # an operator was faster
-        return _changed(applied.changes, seen, {"kind": applied.kind, "promised": applied.share}, deps)
+        because = {"kind": applied.kind, "promised": applied.share}
+        return _changed(applied.changes, seen, because, (plan, applied.kind), deps)
     tried = to_try(listed, plan.measured, rules, trials, now) if now - plan.made_at < TRIED_WITHIN else None
     if tried is not None and tried.changes:
         begin_trial(tried.kind, tried.changes, PHOTOS, BY, deps)
@@ -77,12 +80,16 @@ def _at(stored: Mapping[str, Any], name: str) -> Any:
     return found
 
 
-def _changed(changes: dict[str, Any], seen: dict[str, Any], because: dict[str, Any] | None, deps: Deps) -> int:
-    """Change the config, unless an operator was faster or it is refused: tomorrow's plan knows of it."""
+def _changed(
+    changes: dict[str, Any], seen: dict[str, Any], because: dict[str, Any] | None, of: tuple[Plan, str], deps: Deps
+) -> int:
+    """Change the config, unless an operator was faster or it is refused: the plan notes so `of` what it has named, and
+    tomorrow's knows more."""
     try:
         outcome = change_config(changes, BY, deps, seen, because)
     except (InvalidRequest, SettingsChanged):
         log.warning(log.Event.CHANGE_REFUSED, by=BY, changes=changes, stack_trace=traceback.format_exc())
+        deps.store.note_refused(*of)
         return 0
     log.warning(log.Event.CONFIG_CHANGED, by=BY, changed=outcome["changed"])
     return len(outcome["changed"])

@@ -43,11 +43,12 @@ def test_failures_have_ended_and_cached_answers_are_done() -> None:
 
 def test_what_was_asked_again_is_paid_and_no_photos_cost() -> None:
     """A trial of a hundred photos would make those of its day seem twice as dear."""
-    tally = {"batch": {"m": Counter({"done": 2, "checked": 3, "micros": 500, "checkedMicros": 300})}}
+    again = {"checked": 3, "checkedMicros": 300, "checkedOutput": 690}
+    tally = {"batch": {"m": Counter({"done": 2, "micros": 500, "output": 1_150, **again})}}
     usage = UsageDay(slots=(Slot(until=MIDNIGHT + timedelta(days=1), tally=tally, arrivals={}),))
     short = noted_day("2026-11-29", usage)
     assert (short.ended["batch"], short.micros["batch"], short.paid(Lane.BATCH)) == (2, 500, 200)
-    assert (short.checked, short.paid(Lane.INSTANT)) == ({"batch": 300}, 0)
+    assert (short.checked, short.paid(Lane.INSTANT), short.tokens["output"]) == ({"batch": 300}, 0, 460)
 
 
 def test_a_late_slot_counts_evenly_in_its_hours() -> None:

@@ -32,13 +32,10 @@ def test_a_model_that_is_new_has_nothing_before() -> None:
     nothing in the week."""
     days = {day: usage_day(day, batch=1) for day in named(8)}
     newest = max(days)
-    tally = {
-        "batch": {
-            "next": Counter({"done": 3, "failed:TIMEOUT": 1, "failed:REFUSED": 1, "micros": 900, "checkedMicros": 200})
-        }
-    }
+    photos = {"done": 3, "failed:TIMEOUT": 1, "failed:REFUSED": 1, "micros": 900, "output": 700}
+    tally = {"batch": {"next": Counter({**photos, "checked": 1, "checkedMicros": 200, "checkedOutput": 100})}}
     days[newest] = UsageDay(slots=(Slot(until=day_bounds(newest)[1], tally=tally),))
     old, new = of_models(days)
     assert (old.model, new.model, old.week.ended, new.before) == (MODEL, "next", 6, NOTHING)
-    assert (new.week.ended, new.week.failed, new.week.micros) == (5, 2, 700)
+    assert (new.week.ended, new.week.failed, new.week.micros, new.week.output) == (5, 2, 700, 600)
     assert of_models({}) == []

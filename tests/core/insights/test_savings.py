@@ -14,6 +14,7 @@ from functions.core.config.tokens import TokenRules
 from functions.core.insights.day_notes import NotedDay
 from functions.core.insights.saving_kinds import Again, Costs, Kind, Saving, Savings
 from functions.core.insights.savings import Models, savings
+from functions.core.model.prompts import PROMPT_VERSION
 from functions.core.rollouts.flags import Cohort, FlagRules, Flags
 from functions.core.shared.lanes import Lane
 
@@ -54,6 +55,7 @@ def one(kind: Kind, **given: Any) -> Saving | None:
 def test_the_greatest_comes_first_and_together_they_are_multiplied() -> None:
     """One after another, on what the ones before have left."""
     result = found()
+    assert (result.model, result.prompt) == (LUNA, PROMPT_VERSION)
     shares = [each.share for each in result.list]
     assert shares == sorted(shares, reverse=True)
     left = 1.0

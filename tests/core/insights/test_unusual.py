@@ -13,6 +13,8 @@ from tests.core.insights.test_usual import usual
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+LIMIT = 100_000
+"""Of a day, in micro-dollars: a thousand of these is the least that somebody would look at."""
 
 
 def hour(**changes: Any) -> LastHour:
@@ -25,13 +27,13 @@ def test_a_usual_hour_is_nothing() -> None:
     """Nor is a quiet one, or one half as busy again."""
     for times in (0, 0.5, 1, 1.05):
         parts = {"instant m": Part(20 * times, 2_000 * times)}
-        assert unusual(usual(), hour(photos=20 * times, parts=parts)) == {}
+        assert unusual(usual(), hour(photos=20 * times, parts=parts), LIMIT) == {}
 
 
 @pytest.mark.parametrize(("times", "begins"), [(3.0, True), (2.1, True), (1.9, False), (1.2, False)])
 def test_three_times_as_many_photos_begin_and_fewer_go_on(times: float, begins: bool) -> None:
     """Less than twice begins nothing, and keeps open what has begun."""
-    found = unusual(usual(), hour(photos=20 * times))
+    found = unusual(usual(), hour(photos=20 * times), LIMIT)
     assert found[Metric.DEMAND].begins is begins
     assert found[Metric.DEMAND].text == f"{20 * times:.0f} photos in an hour, usually about 20."
 
@@ -39,7 +41,7 @@ def test_three_times_as_many_photos_begin_and_fewer_go_on(times: float, begins: 
 def test_hours_that_vary_by_themselves_begin_nothing() -> None:
     """Five times as many, where half as many again is usual: it would go on with an episode, and begins none."""
     varied = tuple(each.model_copy(update={"spread": 0.5}) for each in usual().demand)
-    found = unusual(usual().model_copy(update={"demand": varied}), hour(photos=100))
+    found = unusual(usual().model_copy(update={"demand": varied}), hour(photos=100), LIMIT)
     assert found[Metric.DEMAND].begins is False
 
 
@@ -60,13 +62,13 @@ def before(photos: float) -> Span:
 )
 def test_an_hour_is_known_by_the_one_before(earlier: Span | None, begins: bool) -> None:
     """Five times as many begin an episode if the hour before was usual, and not if it was as busy, or is not known."""
-    assert unusual(rainy(), hour(photos=100, before=earlier))[Metric.DEMAND].begins is begins
+    assert unusual(rainy(), hour(photos=100, before=earlier), LIMIT)[Metric.DEMAND].begins is begins
 
 
 def test_the_rain_that_stops_is_nothing() -> None:
     """From a third to what is usual, or half as much again: far more than the hour before, and not much."""
-    assert Metric.DEMAND not in unusual(rainy(), hour(photos=20, before=before(7)))
-    assert Metric.DEMAND not in unusual(rainy(), hour(photos=30, before=before(7)))
+    assert Metric.DEMAND not in unusual(rainy(), hour(photos=20, before=before(7)), LIMIT)
+    assert Metric.DEMAND not in unusual(rainy(), hour(photos=30, before=before(7)), LIMIT)
 
 
 def test_money_is_known_by_the_hour_before_too() -> None:
@@ -75,8 +77,8 @@ def test_money_is_known_by_the_hour_before_too() -> None:
     varied = tuple(each.model_copy(update={"spread": 0.5}) for each in usual().spend)
     day = usual().model_copy(update={"spend": varied, "spend_steps": steps})
     dear = {"instant m": Part(20, 9_000)}
-    assert unusual(day, hour(parts=dear, before=before(20)))[Metric.SPEND].begins
-    assert not unusual(day, hour(parts=dear, before=before(80)))[Metric.SPEND].begins
+    assert unusual(day, hour(parts=dear, before=before(20)), LIMIT)[Metric.SPEND].begins
+    assert not unusual(day, hour(parts=dear, before=before(80)), LIMIT)[Metric.SPEND].begins
 
 
 def test_a_night_alarms_nobody() -> None:
@@ -88,37 +90,46 @@ def test_a_night_alarms_nobody() -> None:
             )
         }
     )
-    assert not unusual(quiet, hour(photos=18))[Metric.DEMAND].begins
-    assert unusual(quiet, hour(photos=25))[Metric.DEMAND].begins
+    assert not unusual(quiet, hour(photos=18), LIMIT)[Metric.DEMAND].begins
+    assert unusual(quiet, hour(photos=25), LIMIT)[Metric.DEMAND].begins
+
+
+def test_little_money_alarms_nobody() -> None:
+    """Three times as much begins an episode from a hundredth of the day's limit on; less keeps open what has begun."""
+    parts = {"instant m": Part(60, 6_000)}
+    assert unusual(usual(), hour(parts=parts), 390_000)[Metric.SPEND].begins
+    found = unusual(usual(), hour(parts=parts), 410_000)
+    assert found[Metric.SPEND].begins is False
+    assert unusual(usual(), hour(photos=60, parts=parts), 10_000_000)[Metric.DEMAND].begins
 
 
 def test_money_has_its_reasons_and_they_add_up() -> None:
     """Three times as many photos, at twice the price, of which some are of a model that is new."""
     parts = {"instant m": Part(50, 10_000), "instant n": Part(10, 3_000)}
-    text = unusual(usual(), hour(photos=60, parts=parts))[Metric.SPEND].text
+    text = unusual(usual(), hour(photos=60, parts=parts), LIMIT)[Metric.SPEND].text
     assert text.startswith("$0.0130 in an hour, usually about $0.0020. Of the difference ")
     figures = [float(each.split("$")[1].split(" ")[0]) for each in text.split("difference ")[1].split(",")]
     assert sum(figures) == pytest.approx(0.0110, abs=0.0002)
     cheaper = {"instant m": Part(200, 5_000)}
-    assert "-$0.0150 by their price" in unusual(usual(), hour(parts=cheaper))[Metric.SPEND].text
+    assert "-$0.0150 by their price" in unusual(usual(), hour(parts=cheaper), LIMIT)[Metric.SPEND].text
     bare = usual().model_copy(update={"parts": {}})
-    assert "$0.0000 by more photos" in unusual(bare, hour(parts=parts))[Metric.SPEND].text
+    assert "$0.0000 by more photos" in unusual(bare, hour(parts=parts), LIMIT)[Metric.SPEND].text
 
 
 def test_failures_are_against_as_many_calls() -> None:
     """Eight of twenty; four are too few to look at."""
-    found = unusual(usual(), hour(failed=8))[Metric.FAILURES]
+    found = unusual(usual(), hour(failed=8), LIMIT)[Metric.FAILURES]
     assert (found.begins, found.text) == (
         True,
         "8 of 20 calls have failed in an hour, usually about 0 of as many.",
     )
-    assert not unusual(usual(), hour(failed=4))[Metric.FAILURES].begins
+    assert not unusual(usual(), hour(failed=4), LIMIT)[Metric.FAILURES].begins
 
 
 def test_a_wait_is_in_minutes() -> None:
     """Two hours instead of forty minutes; unknown waits say nothing."""
-    found = unusual(usual(), hour(wait=7_200.0))[Metric.WAIT]
+    found = unusual(usual(), hour(wait=7_200.0), LIMIT)[Metric.WAIT]
     assert found.begins
     assert found.text == "Half of the batch photos answered in the last hour took 120 minutes or more, usually 40."
-    assert Metric.WAIT not in unusual(usual(), hour(wait=None))
-    assert Metric.WAIT not in unusual(usual().model_copy(update={"wait": None}), hour(wait=7_200.0))
+    assert Metric.WAIT not in unusual(usual(), hour(wait=None), LIMIT)
+    assert Metric.WAIT not in unusual(usual().model_copy(update={"wait": None}), hour(wait=7_200.0), LIMIT)

@@ -83,6 +83,7 @@ def test_a_trial_asks_once_more_in_one_batch_and_costs_nobody_anything(cloud: In
         s["tally"]["batch"] for s in listed(cloud, "budget/2026-11-21/shards").values() if "batch" in s["tally"]
     ]
     assert tally["gpt-6-luna"]["checkedMicros"] == batch["costMicros"]
+    assert tally["gpt-6-luna"]["checkedOutput"] == tally["gpt-6-luna"]["output"] == found.after.output > 0
 
 
 def test_four_photos_are_too_few_to_pass(cloud: InProcessCloud) -> None:

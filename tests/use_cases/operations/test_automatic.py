@@ -157,14 +157,49 @@ def test_a_change_of_answers_is_tried_first(monkeypatch: pytest.MonkeyPatch) -> 
     assert (entry["because"]["kind"], stored(cloud, "config/runtime")["images"]) == ("image_side", {"sideMax": 384})
 
 
-def test_a_change_that_is_refused_waits_and_is_logged(capfd: pytest.CaptureFixture[str]) -> None:
-    """The guard's other work goes on."""
-    cloud = a_cloud(NAMED)
+def refused_plan(cloud: InProcessCloud) -> None:
+    """Store a plan that recommends what the config does not take."""
     plan = stored(cloud, "forecasts/current")
     plan["savings"]["list"][1]["changes"] = {"batch": {"attemptsMax": 99}}
     cloud.client.document("forecasts/current").set(plan)
-    assert guarded(cloud) == []
-    assert "change_refused" in capfd.readouterr().out
+
+
+def test_a_change_that_is_refused_is_logged_once_and_waits_for_the_next_plan(capfd: pytest.CaptureFixture[str]) -> None:
+    """The guard's other work goes on, and says nothing of it every quarter of an hour."""
+    cloud = a_cloud(NAMED)
+    refused_plan(cloud)
+    for _ in range(3):
+        assert guarded(cloud) == []
+    assert capfd.readouterr().out.count("change_refused") == 1
+    assert stored(cloud, "forecasts/current")["refused"] == ["attempts"]
+    cloud.clock.advance(timedelta(days=1))
+    planned(cloud)
+    (entry,) = guarded(cloud)
+    assert entry["because"]["kind"] == "attempts"
+
+
+def test_an_undoing_that_is_refused_is_logged_once(capfd: pytest.CaptureFixture[str]) -> None:
+    """An operator has set the field since the plan, which it does not know."""
+    cloud = a_cloud({"ahead": {"automatic": {"kinds": ["cache"]}}, "batch": {"attemptsMax": 4}})
+    changed = ({"field": "batch.attemptsMax", "before": None, "after": 2},)
+    change = Change(audit_id="a", kind="attempts", day="2026-11-10", by="guard_budget", promised=0.1, changed=changed)
+    planned(cloud, Measured(change=change, days=14, verdict="costs"))
+    for _ in range(3):
+        assert guarded(cloud) == []
+    assert capfd.readouterr().out.count("change_refused") == 1
+    assert stored(cloud, "forecasts/current")["refused"] == ["a"]
+
+
+def test_what_was_refused_of_a_plan_is_not_noted_in_the_next() -> None:
+    """It was made meanwhile."""
+    cloud = a_cloud(NAMED)
+    refused_plan(cloud)
+    old = cloud.deps.store.plan()
+    cloud.clock.advance(timedelta(days=1))
+    planned(cloud)
+    assert old is not None
+    cloud.deps.store.note_refused(old, "attempts")
+    assert stored(cloud, "forecasts/current")["refused"] == []
 
 
 def test_without_a_plan_that_can_be_read_nothing_is_done() -> None:
