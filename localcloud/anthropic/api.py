@@ -1,10 +1,8 @@
 """The HTTP face of the engine: a WSGI application with Anthropic's routes, headers, errors and faults."""
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.wrappers import Request, Response
 
@@ -15,12 +13,12 @@ from localcloud.anthropic.tokens import find_model
 from localcloud.standins.connection import CONNECTION, Connection
 from localcloud.standins.counts import RequestCounts
 from localcloud.standins.faults import Fault
+from localcloud.standins.routes import Routes, file_response
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 VERSIONS = ("2023-06-01", "2026-10-21")
-CHUNK_BYTES = 64 * 1024
 MODELS_CREATED = "2026-01-01T00:00:00Z"  # of each model the same: nobody goes by it
 DRIPS = 10
 REQUESTS_PER_MINUTE = 4_000
@@ -33,9 +31,8 @@ class Api:
     def __init__(self, engine: Engine, requests: RequestCounts) -> None:
         """Serve `engine`, and count `requests`."""
         self._engine, self._requests = engine, requests
-        self._routes: list[tuple[str, str, re.Pattern[str], Callable[..., Response]]] = [
-            (method, template, re.compile(re.sub(r"\{\w+\}", "([^/]+)", template) + "/?"), handler)
-            for method, template, handler in (
+        self._routes = Routes[Callable[..., Response]](
+            [
                 ("GET", "/v1/models/{model}", self._model),
                 ("POST", "/v1/messages", self._message),
                 ("POST", "/v1/messages/batches", self._create),
@@ -44,8 +41,8 @@ class Api:
                 ("DELETE", "/v1/messages/batches/{batch_id}", self._delete),
                 ("POST", "/v1/messages/batches/{batch_id}/cancel", self._cancel),
                 ("GET", "/v1/messages/batches/{batch_id}/results", self._results),
-            )
-        ]
+            ]
+        )
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request."""
@@ -54,7 +51,10 @@ class Api:
     def _answer(self, request: Request, connection: Connection) -> Response:
         request_id = self._engine.ids.new("req_")
         try:
-            endpoint, handler, arguments = self._route(request)
+            found = self._routes.find(request)
+            if found is None:
+                raise not_found("Not Found")
+            endpoint, handler, arguments = found
             self._requests.add(endpoint)
             _check_headers(request)
             if struck := self._engine.faults.strike("request", endpoint):
@@ -69,13 +69,6 @@ class Api:
             _spoil(response, struck, connection)
         response.headers.extend(_headers(request_id, limited=False))
         return response
-
-    def _route(self, request: Request) -> tuple[str, Callable[..., Response], tuple[str, ...]]:
-        for method, template, pattern, handler in self._routes:
-            match = pattern.fullmatch(request.path) if method == request.method else None
-            if match:
-                return f"{method} {template}", handler, match.groups()
-        raise not_found("Not Found")
 
     def _model(self, _request: Request, model: str) -> Response:
         if find_model(model) is None:
@@ -117,7 +110,7 @@ class Api:
         return _json(self._engine.batches.delete(batch_id, self._engine.now()))
 
     def _results(self, _request: Request, batch_id: str) -> Response:
-        return _file(self._engine.batches.results(batch_id, self._engine.now()))
+        return file_response(self._engine.batches.results(batch_id, self._engine.now()), "application/x-jsonl")
 
 
 def _check_headers(request: Request) -> None:
@@ -220,16 +213,3 @@ def _dripping(whole: bytes, piece: int, connection: Connection, seconds: float) 
 
 def _json(body: Any, status: int = 200) -> Response:
     return Response(json.dumps(body, separators=(",", ":")), status, content_type="application/json")
-
-
-def _file(path: Path) -> Response:
-    file = path.open("rb")  # open before the answer begins: a deleted file is still sent to its end
-    response = Response(_chunks(file), content_type="application/x-jsonl")
-    response.call_on_close(file.close)
-    response.content_length = path.stat().st_size
-    return response
-
-
-def _chunks(file: IO[bytes]) -> Iterator[bytes]:
-    while chunk := file.read(CHUNK_BYTES):
-        yield chunk

@@ -1,8 +1,7 @@
 """The HTTP face of the engine: a WSGI application with OpenAI's routes, errors and faults."""
 
 import json
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -20,11 +19,11 @@ from localcloud.openai.tokens import find_model
 from localcloud.standins.connection import CONNECTION, Connection
 from localcloud.standins.counts import RequestCounts
 from localcloud.standins.faults import Fault
+from localcloud.standins.routes import Routes, file_response
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-CHUNK_BYTES = 64 * 1024
 MODELS_CREATED = 1_767_225_600  # of each model the same: nobody goes by it
 JSON_BODY_BYTES_MAX = 64 * 1024 * 1024
 
@@ -80,9 +79,8 @@ class Api:
     def __init__(self, engine: Engine, requests: RequestCounts) -> None:
         """Serve `engine`, and count `requests`."""
         self._engine, self._requests = engine, requests
-        self._routes: list[tuple[str, str, re.Pattern[str], Callable[..., Reply]]] = [
-            (method, template, re.compile(re.sub(r"\{\w+\}", "([^/]+)", template) + "/?"), handler)
-            for method, template, handler in (
+        self._routes = Routes[Callable[..., Reply]](
+            [
                 ("GET", "/v1/models/{model}", self._model),
                 ("POST", "/v1/chat/completions", self._chat),
                 ("POST", "/v1/files", self._create_file),
@@ -94,8 +92,8 @@ class Api:
                 ("GET", "/v1/batches", self._list_batches),
                 ("GET", "/v1/batches/{batch_id}", self._retrieve_batch),
                 ("POST", "/v1/batches/{batch_id}/cancel", self._cancel_batch),
-            )
-        ]
+            ]
+        )
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request."""
@@ -127,7 +125,7 @@ class Api:
         struck = self._engine.faults.strike("reply", endpoint)
         if struck is not None and struck.kind == "reply_lost":
             connection.reset()
-        response = _file_response(reply.file) if reply.file else _json_response(reply)
+        response = file_response(reply.file, "application/octet-stream") if reply.file else _json_response(reply)
         if struck is not None:
             whole = response.get_data()
             response.set_data(whole[: len(whole) // 2])
@@ -135,11 +133,10 @@ class Api:
 
     def _route(self, request: Request) -> tuple[str, Callable[..., Reply], tuple[str, ...]]:
         path = request.path if self._engine.azure is None else self._engine.azure.path(request.path)
-        for method, template, pattern, handler in self._routes:
-            match = pattern.fullmatch(path) if method == request.method else None
-            if match:
-                return f"{method} {template}", handler, match.groups()
-        raise ApiError(404, f"Invalid URL ({request.method} {request.path})", code="unknown_url")
+        found = self._routes.find(request, path)
+        if found is None:
+            raise ApiError(404, f"Invalid URL ({request.method} {request.path})", code="unknown_url")
+        return found
 
     def _model(self, _request: Request, model: str) -> Reply:
         if find_model(model) is None:
@@ -278,16 +275,3 @@ def _refuse(fault: Fault, connection: Connection) -> Response:
 def _json_response(reply: Reply) -> Response:
     text = json.dumps(reply.body, separators=(",", ":"))
     return Response(text, reply.status, headers=reply.headers, content_type="application/json")
-
-
-def _file_response(path: Path) -> Response:
-    file = path.open("rb")  # open before the answer begins: a deleted file is still sent to its end
-    response = Response(_chunks(file), content_type="application/octet-stream")
-    response.call_on_close(file.close)
-    response.content_length = path.stat().st_size
-    return response
-
-
-def _chunks(file: IO[bytes]) -> Iterator[bytes]:
-    while chunk := file.read(CHUNK_BYTES):
-        yield chunk

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Request, Response
 from localcloud.standins.connection import CONNECTION, Connection
 from localcloud.standins.counts import RequestCounts
 from localcloud.standins.faults import Fault
+from localcloud.standins.routes import Routes
 from localcloud.stripe import pages
 from localcloud.stripe.engine import Engine
 from localcloud.stripe.errors import ApiError, invalid, missing, no_such
@@ -82,10 +83,7 @@ class Api:
         for path, (kind, filters) in LISTED.items():
             routes.append(("GET", f"/v1/{path}", self._lister(path, kind, filters)))
             routes.append(("GET", f"/v1/{path}/{{id}}", self._reader(kind)))
-        self._routes = [
-            (method, template, re.compile(re.sub(r"\{\w+\}", "([^/]+)", template) + "/?"), handler)
-            for method, template, handler in routes
-        ]
+        self._routes = Routes(routes)
         self._origin = ""
         self._seen_at: float | None = None
 
@@ -121,11 +119,10 @@ class Api:
         return response
 
     def _route(self, request: Request) -> tuple[str, Handler, tuple[str, ...]]:
-        for method, template, pattern, handler in self._routes:
-            match = pattern.fullmatch(request.path) if method == request.method else None
-            if match:
-                return f"{method} {template}", handler, match.groups()
-        raise ApiError(404, f"Unrecognized request URL ({request.method}: {request.path}).")
+        found = self._routes.find(request)
+        if found is None:
+            raise ApiError(404, f"Unrecognized request URL ({request.method}: {request.path}).")
+        return found
 
     def _serve(
         self, request: Request, endpoint: str, handler: Handler, arguments: tuple[str, ...], asked: Object

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -29,7 +30,7 @@ def test_a_slow_answer_takes_no_newer_ones_place(opened: Opened) -> None:
     """Whoever chooses another board sees that one, whichever answer comes last."""
     page = opened.start()
     held: list[Route] = []
-    counts = {"top": [], "updatedAt": None, "you": None}
+    counts: dict[str, Any] = {"top": [], "updatedAt": None, "you": None}
 
     def answer(route: Route) -> None:
         board = (route.request.post_data_json or {})["data"]["board"]

@@ -11,7 +11,7 @@ from functions.adapters.firestore.reading import Found, all_sound, sound
 from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.values import Snapshot
 from functions.adapters.firestore.wallet import open_or_none
-from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, guarded_update, run_transaction
+from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, delete_all, guarded_update, run_transaction
 from functions.core.bulk.bulks import Bulk
 from functions.core.bulk.changes import Change
 from functions.core.jobs.jobs import FINAL, Job, Status
@@ -150,13 +150,7 @@ class BulkJobDocuments(JobDocuments):
     def delete_bulks(self, uid: str, limit: int) -> int:
         """Remove a user's bulk jobs, so many at the most. A read and a delete each, and one read. Returns how many
         there were."""
-        found = self._bulks.where("uid", "==", uid).limit(limit).stream()
-        writes = self._client.batch()
-        for each in found:
-            writes.delete(each.path)
-        if found:
-            writes.commit()
-        return len(found)
+        return delete_all(self._client, self._bulks.where("uid", "==", uid).limit(limit).stream())
 
     def _jobs_in(self, bulk: Bulk) -> Query:
         return self._jobs.where("bulkId", "==", bulk.bulk_id)

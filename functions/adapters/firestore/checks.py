@@ -10,7 +10,7 @@ from functions.adapters.firestore.queue import QueueDocuments
 from functions.adapters.firestore.reading import Found, all_sound, sound_fields
 from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.values import Snapshot
-from functions.adapters.firestore.writes import run_transaction
+from functions.adapters.firestore.writes import delete_all, run_transaction
 from functions.core.cache.lookup import Tier
 from functions.core.cache.notes import CacheNote
 from functions.core.cache.report import ByAnswer, CacheDay, CacheReport, Disputes
@@ -68,13 +68,7 @@ class CheckDocuments(QueueDocuments):
     def delete_checks(self, uid: str, limit: int) -> int:
         """Delete the checks of a user's hits, and return how many there were. A read and a write each, one read if
         there are none. The batch that one is in finds it gone."""
-        found = self._checks.where("uid", "==", uid).select(["uid"]).limit(limit).stream()
-        writes = self._client.batch()
-        for each in found:
-            writes.delete(each.path)
-        if found:
-            writes.commit()
-        return len(found)
+        return delete_all(self._client, self._checks.where("uid", "==", uid).select(["uid"]).limit(limit).stream())
 
     def count_cached(self, day: str) -> CacheDay:
         """Count a day's photos and their cost by lane, and hits and would-hits by tier and lane. A read each for every

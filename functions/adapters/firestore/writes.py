@@ -16,7 +16,7 @@ from google.rpc import code_pb2
 
 from functions.adapters.firestore.client import Database
 from functions.adapters.firestore.transactions import Transaction, Writes
-from functions.adapters.firestore.values import Message, decoded_time
+from functions.adapters.firestore.values import Message, Snapshot, decoded_time
 
 CONTENTION_SECONDS = 15.0
 """How long a transaction that loses to others is repeated before the caller is told."""
@@ -115,6 +115,16 @@ def guarded_update(
     except (exceptions.FailedPrecondition, exceptions.NotFound):
         return None
     return writes.versions[0]
+
+
+def delete_all(client: Database, found: Sequence[Snapshot]) -> int:
+    """Delete these documents in one commit, however they are by now. Returns how many there are. A write each."""
+    writes = client.batch()
+    for each in found:
+        writes.delete(each.path)
+    if found:
+        writes.commit()
+    return len(found)
 
 
 def guarded_bulk(client: Database, changes: Sequence[tuple[str, datetime, Mapping[str, Any]]]) -> list[Outcome]:
