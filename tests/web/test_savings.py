@@ -196,3 +196,31 @@ def test_a_kind_may_apply_itself(opened: Opened) -> None:
     expect(page.get_by_text("Move instant photos to Later: no longer applies itself.")).to_be_visible()
     assert config.get().get("ahead.automatic.kinds") == []
     expect(page.get_by_role("region", name="Ask for shorter answers").get_by_role("checkbox")).to_have_count(0)
+
+
+def test_another_provider_is_asked_first_in_one_click_and_never_by_itself(opened: Opened) -> None:
+    """Its order is a list; the other one stays behind it."""
+    found = plan(opened.cloud)["savings"]
+    orders = {"order": ["azure", "openai"]}
+    one = {
+        "kind": "provider",
+        "way": "apply",
+        "share": 0.2,
+        "low": 0.17,
+        "high": 0.23,
+        "arithmetic": "",
+        "risk": "Azure.",
+    }
+    listed = [*found["list"], {**one, "changes": {"providers": orders}}]
+    client = opened.cloud.firestore_client()
+    client.document("forecasts/current").update({"savings.list": listed})
+    page = savings(opened)
+    card = page.get_by_role("region", name="Ask another provider first")
+    expect(card.get_by_text('providers.order: default → ["azure","openai"]')).to_be_visible()
+    expect(card.get_by_role("checkbox")).to_have_count(0)
+    assert not Axe().run(page).violations_count
+    apply = card.get_by_role("button", name="Apply: Ask another provider first")
+    apply.click()
+    expect(page.get_by_text("Applied: Ask another provider first.")).to_be_visible()
+    assert client.document("config/runtime").get().get("providers") == orders
+    expect(apply).to_be_disabled()

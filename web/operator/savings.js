@@ -12,6 +12,7 @@ const WORDS = {
   image_side: "Send smaller photos",
   answer_length: "Ask for shorter answers",
   model: "Ask a cheaper model",
+  provider: "Ask another provider first",
   attempts: "Try a failed photo less often",
   cache: "Answer the same photo from the cache",
   batch_size: "Larger batches",
@@ -20,6 +21,8 @@ const WORDS = {
   prompt_cache: "The provider's prompt cache",
   off_peak: "Quiet hours",
 };
+// Who gets the photos people decide.
+const BY_PEOPLE = new Set(["provider", "answer_length"]);
 const VERDICTS = { measuring: "being measured", saves: "it saves", costs: "it costs more", undecided: "no difference can be told" };
 
 /** The leaves of nested changes as [[dotted name, value]]. */
@@ -118,10 +121,10 @@ function Saving({ of, cost, config, busy, apply, trials, asked, attempt, micros,
       ${offered &&
       html`
         <ul class="list">${leavesOf(changes).map(([field, value]) => html`<li key=${field}>${field}: ${said(storedAt(config, field))} → <strong>${said(value)}</strong></li>`)}</ul>
-        <div><button class="button primary" disabled=${busy || leavesOf(changes).every(([field, value]) => storedAt(config, field) === value)} onClick=${() => apply(of)}>Apply: ${WORDS[kind] ?? kind}</button></div>
+        <div><button class="button primary" disabled=${busy || leavesOf(changes).every(([field, value]) => said(storedAt(config, field)) === said(value))} onClick=${() => apply(of)}>Apply: ${WORDS[kind] ?? kind}</button></div>
       `}
       ${refused.includes(kind) && html`<p class="warn">It was to apply itself, and was refused: the log says why (change_refused). Tomorrow's plan looks again.</p>`}
-      ${way !== "deploy" &&
+      ${!BY_PEOPLE.has(kind) &&
       html`
         <label>
           <input type="checkbox" checked=${automatic.includes(kind)} disabled=${busy} onChange=${(event) => byItself(kind, event.target.checked)} />

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from functions.core.shared.lanes import Lane
+from functions.core.shared.providers import Provider, split
 from functions.core.shared.records import Record
 
 
@@ -16,6 +17,7 @@ class Kind(StrEnum):
     IMAGE_SIDE = "image_side"
     ANSWER_LENGTH = "answer_length"
     MODEL = "model"
+    PROVIDER = "provider"
     ATTEMPTS = "attempts"
     CACHE = "cache"
     BATCH_SIZE = "batch_size"
@@ -79,6 +81,16 @@ def saving(kind: Kind, way: str, share: float, ends: tuple[float, float], arithm
     return Saving(kind=kind, way=way, share=share, low=low, high=high, arithmetic=arithmetic, risk=risk)
 
 
-def tried_way(changes: Mapping[str, Any], model: str, side_max: int) -> tuple[str, int]:
-    """Return the model and the longest side of a photo that these changes of the config ask with, instead of these."""
-    return changes.get("model", {}).get("next", model), changes.get("images", {}).get("sideMax", side_max)
+def tried_way(changes: Mapping[str, Any], model: str, side_max: int, models: Mapping[Provider, str]) -> tuple[str, int]:
+    """Return the model and the longest side of a photo that these changes of the config ask with, instead of these.
+    `models` are the providers'."""
+    orders = changes.get("providers", {})
+    first = next((order[0] for order in orders.values()), None)
+    asked = models[Provider(first)] if first else changes.get("model", {}).get("next", model)
+    return in_batches(asked), changes.get("images", {}).get("sideMax", side_max)
+
+
+def in_batches(model: str) -> str:
+    """Return what is asked of a model in a batch: Azure's are OpenAI's, and Azure takes no batches here."""
+    provider, name = split(model)
+    return name if provider is Provider.AZURE else model

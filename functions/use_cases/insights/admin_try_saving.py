@@ -23,6 +23,7 @@ class Tried(StrEnum):
 
     IMAGE_SIDE = Kind.IMAGE_SIDE.value
     MODEL = Kind.MODEL.value
+    PROVIDER = Kind.PROVIDER.value
     ITSELF = ITSELF
 
 

@@ -33,7 +33,7 @@ DAYS_AT_ONCE = 31
 
 def plan_ahead(deps: Deps) -> dict[str, int]:
     """Run once. Returns counts: days `read`, `known` and `filled`, photos `expected` over the days of the forecast, and
-    alerts `told`. Some nine reads, one for each of the last 50 changes of the config, and five writes; on an old
+    alerts `told`. Some ten reads, one for each of the last 50 changes of the config, and five writes; on an old
     project the first run reads every day once."""
     now, rules = deps.clock(), deps.runtime()
     today = date.fromisoformat(day_of(now))

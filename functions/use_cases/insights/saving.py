@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from pydantic import ValidationError
 
 from functions.core.cache.lookup import Tier
+from functions.core.config.provider_rules import Asked
 from functions.core.config.runtime import CacheMode
+from functions.core.insights.answer_savings import Models
 from functions.core.insights.measured import Change, kept_shares, measured
-from functions.core.insights.saving_kinds import Again, Costs
-from functions.core.insights.savings import Models, savings
-from functions.core.model.image_tokens import FORMULAS
+from functions.core.insights.saving_kinds import Again, Costs, in_batches
+from functions.core.insights.savings import Known, savings
+from functions.core.jobs.trials import VALID, comparable
+from functions.core.model.image_tokens import FORMULAS, undated
 from functions.core.model.prices import retired
-from functions.core.model.usage import UnknownPriceError
+from functions.core.model.prompts import PROMPT_VERSION
 from functions.core.shared.lanes import Lane
+from functions.core.shared.providers import Provider, split
 from functions.core.shared.utc_days import day_of
+from functions.use_cases.rollouts.serving import can_ask, first_model
 
 if TYPE_CHECKING:
     from datetime import date
@@ -34,7 +39,7 @@ MONTH_DAYS, PRICE_DAYS = 30, 28
 
 
 def with_savings(plan: Plan, notes: DayNotes, today: date, deps: Deps) -> Plan:
-    """Return the plan with what would save money in its next 30 days, and what has. Up to 51 reads."""
+    """Return the plan with what would save money in its next 30 days, and what has. Up to 52 reads."""
     found = tuple(measured(change, notes.days) for change in _changes(deps))
     if not plan.lanes:
         return plan.model_copy(update={"measured": found})
@@ -47,10 +52,11 @@ def with_savings(plan: Plan, notes: DayNotes, today: date, deps: Deps) -> Plan:
     days = [noted for day, noted in notes.days.items() if day >= since]
     rules = deps.runtime()
     again = _again(deps) if rules.cache.exact is CacheMode.SHADOW else None
-    models = Models(deps.settings.openai_model, _prices(today, deps))
-    return plan.model_copy(
-        update={"measured": found, "savings": savings(costs, days, rules, models, kept_shares(found), again)}
-    )
+    models, now = _models(today, deps), deps.clock()
+    tried = comparable(deps.store.trials(), models.asked[Lane.INSTANT], PROMPT_VERSION).ended
+    valid = {kind: each for kind, each in tried.items() if each.found and now - each.found.at <= VALID}
+    known = Known(kept_shares(found), again, valid)
+    return plan.model_copy(update={"measured": found, "savings": savings(costs, days, rules, models, known)})
 
 
 def _again(deps: Deps) -> Again:
@@ -62,17 +68,20 @@ def _again(deps: Deps) -> Again:
     return Again(photos, known)
 
 
-def _prices(today: date, deps: Deps) -> dict[str, dict[str, ModelPrice]]:
-    """Return the prices of the model that is asked, and of all others that have one in both lanes and go on."""
-    prices = {}
-    for name in {deps.settings.openai_model, *FORMULAS}:
-        if name != deps.settings.openai_model and retired(name, today):
-            continue
-        try:
-            prices[name] = {lane.value: deps.model_price(name, batch=lane is Lane.BATCH) for lane in Lane}
-        except UnknownPriceError:
-            continue
-    return prices
+def _models(today: date, deps: Deps) -> Models:
+    """Return who is asked first, and the prices of what could be: OpenAI's models that go on, and those of other
+    providers that this deploy has a key for. One of Azure's needs OpenAI's batches to be tried, or is the same."""
+    asked = {lane: first_model(deps, lane) for lane in Lane}
+    providers = {each: deps.settings.model_of(each) for each in (Provider.OPENAI, *get_args(Asked))}
+    same = {undated(split(each)[1]) for each in asked.values()}
+    own = {name for name in FORMULAS if not retired(name, today)}
+    prices: dict[str, dict[str, ModelPrice]] = {}
+    for name in {*asked.values(), *providers.values(), *own}:
+        lanes = [lane for lane in Lane if can_ask(name, deps, batch=lane is Lane.BATCH)]
+        tried = in_batches(name)
+        if undated(tried) in same or can_ask(tried, deps, batch=True):
+            prices[name] = {lane: deps.model_price(name, batch=lane is Lane.BATCH) for lane in lanes}
+    return Models(asked, prices, {each: name for each, name in providers.items() if prices.get(name)})
 
 
 def _changes(deps: Deps) -> list[Change]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from functions.core.insights.saving_kinds import tried_way
+from functions.core.insights.saving_kinds import in_batches, tried_way
 from functions.core.jobs.jobs import Status
 from functions.core.jobs.trials import Trial, eligible, found_of, photo_of, with_end
 from functions.core.model.prompts import PROMPT_VERSION
+from functions.core.shared.providers import Provider
 from functions.core.shared.utc_days import day_of
-from functions.use_cases.rollouts.serving import may_serve
+from functions.use_cases.rollouts.serving import can_ask, first_model, may_serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,9 +29,13 @@ READ_AT_ONCE = 200
 def begin_trial(kind: str, changes: dict[str, Any], photos: int, by: str, deps: Deps) -> tuple[Trial | None, str]:
     """Queue so many photos for a trial, in one commit with its record. Returns it, or None and why not. The same trial,
     as long as it is under way, is the one that there is."""
-    model, side_max = tried_way(changes, deps.settings.openai_model, deps.runtime().images.side_max)
+    base = first_model(deps)
+    models = {each: deps.settings.model_of(each) for each in Provider}
+    model, side_max = tried_way(changes, base, deps.runtime().images.side_max, models)
+    if not can_ask(model, deps, batch=True):
+        return None, f"{model} cannot be asked in a batch."
     found: list[str] = []
-    jobs = _recent(model, photos, deps)
+    jobs = _recent(base, model, photos, deps)
     if len(jobs) < photos:
         return None, f"It takes {photos} answered photos of the last {DAYS_BACK} days; there are {len(jobs)}."
 
@@ -45,7 +50,7 @@ def begin_trial(kind: str, changes: dict[str, Any], photos: int, by: str, deps: 
             number=number,
             kind=kind,
             changes=changes,
-            base=deps.settings.openai_model,
+            base=base,
             model=model,
             prompt=PROMPT_VERSION,
             side_max=side_max,
@@ -60,10 +65,11 @@ def begin_trial(kind: str, changes: dict[str, Any], photos: int, by: str, deps: 
     return (None, found[0]) if found else (trials.running, "")
 
 
-def _recent(model: str, photos: int, deps: Deps) -> list[Job]:
-    """Return answered photos of the last days, the latest days first, which may go to this model's provider."""
+def _recent(base: str, model: str, photos: int, deps: Deps) -> list[Job]:
+    """Return photos of the last days that this base has answered, the latest days first, which may go to the provider
+    of the model that is tried."""
     jobs: list[Job] = []
-    now, base = deps.clock(), deps.settings.openai_model
+    now = deps.clock()
     for back in range(DAYS_BACK):
         of_day = deps.store.answered_jobs(day_of(now - timedelta(days=back)), READ_AT_ONCE)
         jobs += [
@@ -85,7 +91,7 @@ def end_trial(deps: Deps) -> int:
         return 0
     photos = [each.job for each in deps.store.photos_of_trial(running.number)]
     given = deps.store.usages([each.cache.of for each in photos if each.cache])
-    found = found_of(running, photos, given, deps.model_price(running.base, batch=True), deps.clock())
+    found = found_of(running, photos, given, deps.model_price(in_batches(running.base), batch=True), deps.clock())
 
     def change(trials: Trials) -> tuple[Trials, Iterable[Job]] | None:
         return (with_end(trials, found), ()) if trials.running == running else None

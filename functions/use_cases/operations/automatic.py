@@ -15,6 +15,7 @@ from functions.core.shared.errors import InvalidRequest, SettingsChanged
 from functions.use_cases.insights.saving import CHANGES_MAX, STAGES_BY
 from functions.use_cases.insights.trials import begin_trial
 from functions.use_cases.operations.config_changes import change_config
+from functions.use_cases.rollouts.serving import first_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +38,7 @@ def apply_automatically(deps: Deps) -> int:
     if plan is None:
         return 0
     listed = [each for each in plan.savings.list if each.kind not in plan.refused] if plan.savings else []
-    trials = comparable(deps.store.trials(), deps.settings.openai_model, PROMPT_VERSION)
+    trials = comparable(deps.store.trials(), first_model(deps), PROMPT_VERSION)
     undone = to_undo([each for each in plan.measured if each.change.audit_id not in plan.refused])
     applied = to_apply(listed, plan.measured, rules, trials, now)
     changes = deps.store.recent_changes(CHANGES_MAX) if undone or applied else {}

@@ -6,15 +6,17 @@ from __future__ import annotations
 import traceback
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from functions import log
 from functions.adapters.arm_breaker import FAILURES_MAX
+from functions.core.config.provider_rules import AskedInBatches
 from functions.core.model.prompts import PROMPT_NEXT, PROMPT_VERSION
 from functions.core.model.usage import UnknownPriceError
 from functions.core.rollouts.arms import USERS_MIN, Arms, Decision, arms_of, decide, key_of, takes_new
 from functions.core.rollouts.flags import Cohort, Flag, FlagRules
 from functions.core.rollouts.stops import By, Stop
+from functions.core.shared.lanes import Lane
 from functions.core.shared.providers import Provider, split
 
 if TYPE_CHECKING:
@@ -86,6 +88,21 @@ def may_serve(model: str, region: str, deps: Deps, *, batch: bool = False) -> bo
 def _up(models: list[str], deps: Deps) -> list[str]:
     """Leave out who is known to fail, unless they all are."""
     return [model for model in models if not deps.asked(model).shut(split(model)[1])] or models
+
+
+def first_model(deps: Deps, lane: Lane = Lane.INSTANT) -> str:
+    """Return the model that is asked first in a lane, of the config's order, as far as this deploy can; without flags,
+    wherever a photo is from."""
+    rules, batch = deps.runtime().providers, lane is Lane.BATCH
+    order = [deps.settings.model_of(each) for each in (rules.batch_order if batch else rules.order)]
+    return next((model for model in order if can_ask(model, deps, batch=batch)), deps.settings.openai_model)
+
+
+def can_ask(model: str, deps: Deps, *, batch: bool) -> bool:
+    """Whether this deploy can ask a model in a lane: it has the provider's key, and the model a price."""
+    provider = split(model)[0]
+    takes = not batch or provider in get_args(AskedInBatches)
+    return takes and deps.settings.reaches(provider) and _has_price(model, deps, batch=batch)
 
 
 def other_models(deps: Deps, *, batch: bool) -> list[str]:

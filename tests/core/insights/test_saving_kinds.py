@@ -1,7 +1,10 @@
 """A change that saves, and what it is reckoned from."""
 
+from typing import Any
+
 from functions.core.insights.saving_kinds import Costs, Kind, saving, tried_way
 from functions.core.shared.lanes import Lane
+from functions.core.shared.providers import Provider
 
 
 def test_a_saving_has_its_range_and_costs_their_sum() -> None:
@@ -13,7 +16,15 @@ def test_a_saving_has_its_range_and_costs_their_sum() -> None:
 
 
 def test_what_is_tried_is_the_way_after_the_change() -> None:
-    """All else as it is in force."""
-    assert tried_way({}, "luna", 512) == ("luna", 512)
-    assert tried_way({"images": {"sideMax": 384}}, "luna", 512) == ("luna", 384)
-    assert tried_way({"model": {"next": "nano"}, "flags": {}}, "luna", 512) == ("nano", 512)
+    """All else as it is in force; Azure's models are OpenAI's, whose batches are asked."""
+    names = {Provider.ANTHROPIC: "anthropic/haiku", Provider.AZURE: "azure/nano"}
+
+    def way(changes: dict[str, Any], model: str = "luna") -> tuple[str, int]:
+        return tried_way(changes, model, 512, names)
+
+    assert way({}) == ("luna", 512)
+    assert way({}, "azure/luna") == ("luna", 512)
+    assert way({"images": {"sideMax": 384}}) == ("luna", 384)
+    assert way({"model": {"next": "nano"}, "flags": {}}) == ("nano", 512)
+    assert way({"providers": {"batchOrder": ["anthropic", "openai"]}}) == ("anthropic/haiku", 512)
+    assert way({"providers": {"order": ["azure"]}}) == ("nano", 512)

@@ -9,14 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.adapters.prices import model_price
-from functions.core.config.runtime import BatchRules, CacheRules, ImageRules, ModelRules, RuntimeConfig
+from functions.core.config.runtime import BatchRules, CacheRules, RuntimeConfig
 from functions.core.config.tokens import TokenRules
+from functions.core.insights.answer_savings import Models
 from functions.core.insights.day_notes import NotedDay
 from functions.core.insights.saving_kinds import Again, Costs, Kind, Saving, Savings
-from functions.core.insights.savings import Models, savings
+from functions.core.insights.savings import Known, savings
 from functions.core.model.prompts import PROMPT_VERSION
-from functions.core.rollouts.flags import Cohort, FlagRules, Flags
 from functions.core.shared.lanes import Lane
+from functions.core.shared.providers import Provider
 
 LUNA = "gpt-6-luna"
 AT = datetime(2026, 11, 21, tzinfo=UTC)
@@ -34,7 +35,7 @@ DAY = NotedDay(
 def models(*names: str) -> Models:
     """Return these models' prices, the first of which is asked."""
     prices = {name: {lane.value: model_price(name, AT, batch=lane is Lane.BATCH) for lane in Lane} for name in names}
-    return Models(names[0], prices)
+    return Models(dict.fromkeys(Lane, names[0]), prices, {Provider.OPENAI: names[0]})
 
 
 def found(
@@ -42,7 +43,7 @@ def found(
 ) -> Savings:
     """Return what would save money, of 28 equal days."""
     known = models(LUNA, "gpt-5-nano", "gpt-4o")
-    result = savings(costs, [day] * 28, config or RuntimeConfig(), known, kept or {})
+    result = savings(costs, [day] * 28, config or RuntimeConfig(), known, Known(kept or {}))
     assert result is not None
     return result
 
@@ -67,7 +68,7 @@ def test_the_greatest_comes_first_and_together_they_are_multiplied() -> None:
 
 def test_nothing_is_saved_of_nothing() -> None:
     """Before a photo has cost anything."""
-    assert savings(replace(COSTS, photos=dict.fromkeys(Lane, 0.0)), [], RuntimeConfig(), models(LUNA), {}) is None
+    assert savings(replace(COSTS, photos=dict.fromkeys(Lane, 0.0)), [], RuntimeConfig(), models(LUNA)) is None
 
 
 def test_moving_photos_is_their_number_times_what_lanes_are_apart() -> None:
@@ -80,52 +81,6 @@ def test_moving_photos_is_their_number_times_what_lanes_are_apart() -> None:
     assert one(Kind.LANE_SHARE, costs=replace(COSTS, photo_micros=dict.fromkeys(Lane, 100.0))) is None
     dear = RuntimeConfig(tokens=TokenRules(instant_price=10, balance_cap=10))
     assert one(Kind.LANE_SHARE, config=dear) is None
-
-
-def test_a_smaller_photo_is_tried_first() -> None:
-    """The next side down; at the smallest there is none. A small photo changes answers."""
-    saving = one(Kind.IMAGE_SIDE)
-    assert saving is not None
-    assert saving.way == "trial"
-    assert saving.arithmetic.startswith("images.sideMax 512 -> 384; instant: ")
-    assert 0.05 < saving.share < 0.15
-    assert saving.low < saving.share < saving.high
-    assert saving.changes == {"images": {"sideMax": 384}}
-    assert one(Kind.IMAGE_SIDE, config=RuntimeConfig(images=ImageRules(side_max=256))) is None
-
-
-def test_a_smaller_photo_that_costs_the_same_is_not_offered() -> None:
-    """Some models count tiles: one of 512 pixels holds 384, too."""
-    result = savings(COSTS, [DAY] * 28, RuntimeConfig(), models("gpt-4o"), {})
-    assert result is not None
-    assert Kind.IMAGE_SIDE not in {each.kind for each in result.list}
-
-
-def test_shorter_answers_take_a_release() -> None:
-    """Nearly a third of what is paid for output; nothing before there was any."""
-    saving = one(Kind.ANSWER_LENGTH)
-    assert saving is not None
-    assert (saving.way, saving.arithmetic.split(";")[0]) == ("deploy", "230 -> 161 tokens an answer")
-    assert one(Kind.ANSWER_LENGTH, day=DAY.model_copy(update={"tokens": {}})) is None
-
-
-def test_the_cheapest_model_is_named() -> None:
-    """Of those with a price in both lanes; none if ours is the cheapest, or while one is rolled out."""
-    saving = one(Kind.MODEL)
-    assert saving is not None
-    assert saving.arithmetic.startswith("gpt-6-luna -> gpt-5-nano; ")
-    assert saving.changes == {
-        "model": {"next": "gpt-5-nano"},
-        "flags": {"model": {"cohort": "test", "autoAdvance": True}},
-    }
-    rolled = RuntimeConfig(model=ModelRules(next="gpt-5-nano"), flags=Flags(model=FlagRules(cohort=Cohort.TEST)))
-    assert one(Kind.MODEL, config=rolled) is None
-    assert one(Kind.MODEL, config=rolled.model_copy(update={"model": ModelRules(next="gpt-5-mini")})) is None
-    assert one(Kind.MODEL, config=RuntimeConfig(model=ModelRules(next="gpt-5-nano"))) is not None
-    for known in (models("gpt-5-nano", LUNA), models(LUNA)):
-        result = savings(COSTS, [DAY], RuntimeConfig(), known, {})
-        assert result is not None
-        assert Kind.MODEL not in {each.kind for each in result.list}
 
 
 def test_attempts_are_at_most_what_is_asked_again() -> None:
@@ -155,7 +110,7 @@ def test_the_same_file_again_costs_nothing_once_the_cache_answers() -> None:
 
     def counted(known: dict[str, int]) -> Saving:
         seen = Again({"instant": 1_000, "batch": 500}, known)
-        found = savings(COSTS, [DAY] * 28, shadow, models(LUNA), {}, seen)
+        found = savings(COSTS, [DAY] * 28, shadow, models(LUNA), Known(again=seen))
         assert found is not None
         return next(each for each in found.list if each.kind == Kind.CACHE)
 
@@ -168,7 +123,7 @@ def test_the_same_file_again_costs_nothing_once_the_cache_answers() -> None:
     untold = one(Kind.CACHE, config=shadow)
     assert untold is not None
     assert untold.way == "nothing"
-    only = savings(COSTS, [DAY], shadow, models(LUNA), {}, Again({"batch": 10}, {"batch": 1}))
+    only = savings(COSTS, [DAY], shadow, models(LUNA), Known(again=Again({"batch": 10}, {"batch": 1})))
     assert only is not None
 
 
@@ -185,6 +140,6 @@ def test_kept_promises_correct_later_ones() -> None:
 def test_together_is_never_above_the_cost(instant: float, batch: float, micros: float, times: float) -> None:
     """Whatever is spent on which lane."""
     costs = Costs(1, {Lane.INSTANT: instant, Lane.BATCH: batch}, {Lane.INSTANT: micros, Lane.BATCH: micros * times})
-    result = savings(costs, [DAY], RuntimeConfig(), models(LUNA, "gpt-5-nano"), {})
+    result = savings(costs, [DAY], RuntimeConfig(), models(LUNA, "gpt-5-nano"))
     assert result is None or 0 <= result.together <= 1
     assert result is None or all(0 <= each.low <= each.share <= each.high <= 1 for each in result.list)

@@ -50,7 +50,7 @@ def promised(before: list[NotedDay], kind: Kind) -> Saving:
     each = {lane: fmean(day.micros[lane] / day.ended[lane] for day in before) for lane in Lane}
     photos = {lane: 30.0 * fmean(day.ended[lane] for day in before) for lane in Lane}
     costs = Costs(round(sum(photos[lane] * each[lane] for lane in Lane)), photos, each)
-    found = savings(costs, before, RuntimeConfig(), models(LUNA, NANO), {})
+    found = savings(costs, before, RuntimeConfig(), models(LUNA, NANO))
     assert found is not None
     assert found.together <= 1
     return next(one for one in found.list if one.kind == kind)

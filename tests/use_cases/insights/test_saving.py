@@ -151,3 +151,64 @@ def test_what_the_cache_has_counted_in_shadow_mode_is_promised() -> None:
         note(cloud, back)
     plan_ahead(cloud.deps)
     assert saving(cloud, "cache")["share"] == pytest.approx(0.1)
+
+
+def cheaper(input_usd: float, output_usd: float) -> dict[str, Any]:
+    """Return a config in which Anthropic's model costs so much a million tokens, half of it in batches."""
+    price = {"provider": "anthropic", "model": "claude-haiku-5-5", "since": "2026-11-01", "cheaper": True}
+    lanes = (("instant", 1), ("batch", 0.5))
+    prices = [
+        {**price, "lane": lane, "inputUsdPerMillion": times * input_usd, "outputUsdPerMillion": times * output_usd}
+        for lane, times in lanes
+    ]
+    return {"model": {"prices": prices}}
+
+
+def test_another_provider_that_costs_less_is_recommended_where_the_deploy_has_its_key() -> None:
+    """By its prices; without the key, or at the price of its list, it is not. Applied and undone as it was seen."""
+    cloud = a_cloud()
+    config = cheaper(0.04, 0.2)
+
+    def kinds() -> set[str]:
+        plan_ahead(cloud.deps)
+        return {each["kind"] for each in stored(cloud, "forecasts/current")["savings"]["list"]}
+
+    cloud.configure(config)
+    assert "provider" not in kinds()
+    cloud.restart({"anthropic_api_key": "stand-in"})
+    assert "provider" in kinds()
+    found = saving(cloud, "provider")
+    orders = {"order": ["anthropic", "openai"], "batchOrder": ["anthropic", "openai"]}
+    assert (found["way"], found["changes"]) == ("trial", {"providers": orders})
+    seen = {"providers.order": None, "providers.batchOrder": None}
+    because = {"kind": "provider", "promised": found["share"]}
+    request = AdminSetConfig.model_validate({"changes": found["changes"], "seen": seen, "because": because})
+    admin_set_config(request, "ana", cloud.deps)
+    with pytest.raises(SettingsChanged):
+        admin_set_config(request, "bob", cloud.deps)
+    cloud.restart({"anthropic_api_key": "stand-in"})
+    assert "provider" not in kinds()
+    assert stored(cloud, "forecasts/current")["savings"]["model"] == "anthropic/claude-haiku-5-5"
+    back = {
+        "changes": {"providers": {"order": None, "batchOrder": None}},
+        "seen": {f"providers.{k}": v for k, v in orders.items()},
+    }
+    admin_set_config(AdminSetConfig.model_validate(back), "ana", cloud.deps)
+    assert stored(cloud, "config/runtime")["providers"] == {}
+    cloud.configure({})
+    assert "provider" not in kinds()
+
+
+def test_azures_model_is_openais_and_has_no_batches_to_be_tried_in() -> None:
+    """The same model is cheaper or not; another one is recommended only if OpenAI's batches can try it."""
+    settings = {
+        "azure_api_key": "stand-in",
+        "azure_base_url": "https://r.openai.azure.com/openai/v1",
+        "azure_model": "gpt-5-nano",
+    }
+    cloud = a_cloud()
+    cloud.restart(settings)
+    plan_ahead(cloud.deps)
+    found = saving(cloud, "provider")
+    assert (found["way"], found["changes"]) == ("trial", {"providers": {"order": ["azure", "openai"]}})
+    assert found["arithmetic"].startswith("gpt-6-luna -> azure/gpt-5-nano; instant: ")

@@ -1,6 +1,8 @@
 """A recommendation is tried on a hundred recent photos before it is offered: one batch, at half the price."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -23,6 +25,8 @@ from tests.steps import UNLIMITED, classify, held, job, listed, statement, store
 CONFIG: dict[str, Any] = {"tokens": {"welcome": 200}, "plans": {"free": UNLIMITED}}
 SMALLER = {"images": {"sideMax": 384}}
 CHEAPER = {"model": {"next": "gpt-5-nano"}, "flags": {"model": {"cohort": "test", "autoAdvance": True}}}
+KEYED = {"anthropic_api_key": "stand-in"}
+ELSEWHERE = {"providers": {"order": ["anthropic", "openai"], "batchOrder": ["anthropic", "openai"]}}
 FEW = 4
 
 
@@ -38,7 +42,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> InProcessCloud:
         classify(cloud, f"photo-{n}")
     listed_ones = [
         saving(kind, "trial", 0.1, (1, 1), "", "").model_copy(update={"changes": changes})
-        for kind, changes in ((Kind.IMAGE_SIDE, SMALLER), (Kind.MODEL, CHEAPER))
+        for kind, changes in ((Kind.IMAGE_SIDE, SMALLER), (Kind.MODEL, CHEAPER), (Kind.PROVIDER, ELSEWHERE))
     ]
     found = Savings(cost=1, list=tuple(listed_ones), together=0.1)
     plan = Plan(made_at=cloud.clock(), first="2026-11-21", known=40, filled=0, past=(), savings=found)
@@ -46,10 +50,12 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> InProcessCloud:
     return cloud
 
 
-def asked(cloud: InProcessCloud, kind: str = "image_side") -> dict[str, Any]:
+def asked(
+    cloud: InProcessCloud, kind: str = "image_side", settings: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
     """Ask for a trial as an operator does."""
     answer = admin_try_saving(AdminTrySaving.model_validate({"kind": kind}), "ana", cloud.deps)
-    cloud.restart()
+    cloud.restart(settings)
     return answer
 
 
@@ -130,6 +136,35 @@ def test_another_model_is_asked_by_its_own_batch(cloud: InProcessCloud) -> None:
     assert sent == {"gpt-6-luna": (1, None), "gpt-5-nano": (FEW, 512)}
     assert job(cloud, queued)["status"] == "done"
     assert known.ended["model"].found is not None
+
+
+def test_another_provider_is_asked_by_a_batch_of_its_own(cloud: InProcessCloud) -> None:
+    """Before it is first for anybody; what its answers cost stands beside what they cost before."""
+    cloud.restart(KEYED)
+    assert asked(cloud, "provider", KEYED) == {"begun": True, "photos": FEW, "why": None}
+    tried(cloud)
+    (batch,) = listed(cloud, "batches").values()
+    assert (batch["model"], batch["jobCount"]) == ("anthropic/claude-haiku-5-5", FEW)
+    trial = cloud.deps.store.trials().ended["provider"]
+    assert trial.found is not None
+    assert (trial.base, trial.found.answered) == ("gpt-6-luna", FEW)
+    assert 0 < trial.found.after.micros == batch["costMicros"]
+
+
+def test_who_has_no_key_is_not_tried(cloud: InProcessCloud) -> None:
+    """The plan is of a deploy that had one."""
+    assert asked(cloud, "provider")["why"] == "anthropic/claude-haiku-5-5 cannot be asked in a batch."
+
+
+def test_what_is_asked_first_is_what_a_trial_is_held_against(cloud: InProcessCloud) -> None:
+    """Anthropic answers in the instant lane by now, and has answered none of these photos; what cannot be asked is
+    passed over."""
+    orders = {"providers": {"order": ["anthropic", "openai"]}}
+    cloud.configure({**CONFIG, **orders})
+    assert asked(cloud)["begun"]
+    tried(cloud)
+    cloud.restart(KEYED)
+    assert asked(cloud)["why"] == "It takes 4 answered photos of the last 14 days; there are 0."
 
 
 def test_what_cannot_be_tried_says_why(cloud: InProcessCloud) -> None:
