@@ -28,6 +28,7 @@ _LOGS = Grant("logging.logWriter", "project", "log entries are written; none is 
 _PHOTOS = Grant("storage.objectViewer", "bucket", "photos are read")
 """On the whole bucket: whoever may not list it gets 403 for an object that is missing, and the app has to get 404."""
 
+_TOKENS = Grant("firebaseauth.viewer", "project", "Firebase is asked whether a token was revoked")
 _PUSHES = Grant("firebasecloudmessaging.admin", "project", "results and alerts are pushed")
 REMOTE_CONFIG = Grant("cloudconfig.viewer", "project", "prices come from Remote Config, with `REMOTE_CONFIG`")
 
@@ -63,11 +64,14 @@ ACCOUNTS: dict[str, tuple[Grant, ...]] = {
     "ecolane-operators": (
         _DOCUMENTS,
         _LOGS,
-        Grant("firebaseauth.viewer", "project", "an operator's token is asked about"),
+        _TOKENS,
     ),
 }
 """What each account may do. Secrets are not here: `firebase deploy` lets an account read those that its functions name,
 and lets Scheduler's calls, which carry a cron's own account, into that cron."""
+
+CALLABLES = frozenset({"ecolane-calls", "ecolane-photos", "ecolane-bulk"})
+"""The accounts of callables for users: with CHECK_REVOKED_TOKENS these ask about each token, too."""
 
 
 def commands(project: str, bucket: str, *, remote_config: bool, check_revoked: bool) -> Iterator[str]:
@@ -79,8 +83,8 @@ def commands(project: str, bucket: str, *, remote_config: bool, check_revoked: b
             f" || gcloud iam service-accounts create {name} --project {project}"
         )
         extra = [REMOTE_CONFIG] if remote_config else []
-        if check_revoked and name in {"ecolane-calls", "ecolane-photos"}:
-            extra += [grant for grant in ACCOUNTS["ecolane-operators"] if grant.role == "firebaseauth.viewer"]
+        if check_revoked and name in CALLABLES:
+            extra.append(_TOKENS)
         for grant in (*grants, *extra):
             yield _binding(grant, email, project, bucket)
 

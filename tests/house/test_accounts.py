@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import subprocess
 import time
 from collections import defaultdict
@@ -250,6 +251,16 @@ def test_the_security_page_has_every_role() -> None:
     everybody = {account.removeprefix("ecolane-") for account in ACCOUNTS}
     given = {role: {"each"} if accounts == everybody else accounts for role, accounts in roles.items()}
     assert told == given, "SECURITY.md, Roles: a row for each role of scripts/accounts.py, with its accounts"
+
+
+def test_whoever_asks_about_every_token_may_ask() -> None:
+    """With CHECK_REVOKED_TOKENS each account that a callable runs as may look a user up, and no other may."""
+    of_callables = {
+        each["serviceAccountEmail"].removesuffix("@") for each in endpoints().values() if "callableTrigger" in each
+    }
+    script = "\n".join(commands("eco", "eco.appspot.com", remote_config=False, check_revoked=True))
+    asking = set(re.findall(r"serviceAccount:([\w-]+)@\S+ --role roles/firebaseauth.viewer", script))
+    assert asking == of_callables, "scripts/accounts.py, CALLABLES: the accounts of callables"
 
 
 def test_the_commands_are_what_a_shell_takes(tmp_path: Path) -> None:
