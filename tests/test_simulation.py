@@ -30,6 +30,7 @@ HISTORIES = int(os.environ.get("HISTORIES", "60"))
 REFUND_TWICE = next(mutation for mutation in MUTATIONS if mutation.name == "refund twice")
 
 SEED = 1
+BOTH_PROVIDERS = 18
 KEYS = ["histories", "steps", "faults", "lost_jobs", "double_charges", "double_submissions", "unbalanced_wallets"]
 
 
@@ -65,6 +66,15 @@ def test_payments_are_credited_for_what_they_are_worth_and_planted_bugs_are_noti
     assert {kind: figures[kind] for kind in PROMISES} == dict.fromkeys(PROMISES, 0)
     assert figures["histories_of_functions"] == 5
     assert figures["bugs_caught"] == figures["bugs_planted"] == len(PLANTED) + len(PLANTED_IN_FUNCTIONS) >= 12
+
+
+def test_a_history_with_two_providers_asks_both_in_both_lanes() -> None:
+    """A deploy that reached one of them alone would leave half of the checks nothing to look at."""
+    trace = "\n".join(run(history(BOTH_PROVIDERS)).trace)
+    for asked in ("openai.POST chat/completions", "anthropic.POST messages"):
+        assert f" {asked}\n" in trace
+    for sent in ("openai.POST batches", "anthropic.POST messages/batches"):
+        assert f" {sent}\n" in trace
 
 
 @pytest.mark.parametrize("seed", [3, 8])

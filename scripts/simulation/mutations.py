@@ -570,7 +570,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "give the instant lane's tokens up with its provider",
         "use_cases.jobs.instant_lane:_settle",
         places.call("settle_job"),
-        "ours",
+        "None",
         _struck("classify", "openai.POST chat/completions", Kind.UNAVAILABLE),
     ),
     Mutation(

@@ -176,10 +176,9 @@ class World:
     # What invocations see
 
     def _new_process(self, number: int) -> Process:
-        deps = Deps(replace(SETTINGS, openai_webhook_secret=SECRET), self.clock)
-        other = None
-        if has_both(self.history.seed):
-            other = WatchedAnthropic(self._anthropic_http, "http://anthropic.local", "stand-in", deps)
+        key = "stand-in" if has_both(self.history.seed) else ""  # by which the deploy has it
+        deps = Deps(replace(SETTINGS, openai_webhook_secret=SECRET, anthropic_api_key=key), self.clock)
+        other = WatchedAnthropic(self._anthropic_http, "http://anthropic.local", key, deps) if key else None
         replaced(
             deps,
             new_id=self._new_id,
@@ -397,7 +396,8 @@ class World:
         def recording_create(body: Any, now: float) -> MessageBatch:
             batch = create(body, now)
             jobs = tuple(str(each["custom_id"]) for each in body["requests"])
-            stored = self.database.get(f"aiJobs/{jobs[0]}")
+            kind = "cacheChecks" if jobs[0].startswith("check-") else "aiJobs"
+            stored = self.database.get(f"{kind}/{jobs[0]}")
             ours = str(decoded(stored.parse())["batchId"]) if stored else ""
             self.created.append(Created(batch.id, ours, jobs, self.clock()))
             return batch
