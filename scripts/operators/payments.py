@@ -204,7 +204,9 @@ def refund(
     )
     operation.store.record(operation.audit("refund-payment", name, changes))  # first: it is known who asked
     try:
-        made = operation.deps.stripe.refund(intent, asked, f"{name}:{taken}:{asked}")
+        # By how much and how often it was taken back: one that fails at its bank may be asked for again.
+        key = f"{name}:{len(payment.facts.reversals)}:{taken}:{asked}"
+        made = operation.deps.stripe.refund(intent, asked, key)
     except RefundRefusedError as error:
         raise RefusedError(f"Stripe does not refund this: {error}. Look first: payments reconcile UID") from error
     reconcile_object(made, operation.deps.stripe, operation.deps)

@@ -33,10 +33,10 @@ def run() -> Run:
     return lambda *arguments: CliRunner().invoke(app, arguments, env=environment)
 
 
-def paid(shop: Shop, product: str = "tokens_100") -> str:
+def paid(shop: Shop, product: str = "tokens_100", number: str = "4242424242424242") -> str:
     """Buy something that is credited. Returns the payment's name."""
     known = set(shop.payments())
-    shop.buy(product)
+    shop.buy(product, number=number)
     shop.later(minutes=15)
     (name,) = set(shop.payments()) - known
     return name
@@ -84,10 +84,22 @@ def test_a_refund_is_made_once_and_takes_its_tokens_back(shop: Shop, run: Run, p
 def test_a_refund_that_was_made_and_whose_reply_was_lost_is_not_made_again(shop: Shop, run: Run) -> None:
     """Stripe knows the same refund of the same payment, as far as it was refunded, by its key."""
     name = paid(shop)
-    shop.cloud.operator().stripe.refund(name.partition(":")[2], 100, f"{name}:0:100")
+    shop.cloud.operator().stripe.refund(name.partition(":")[2], 100, f"{name}:0:0:100")
     run("payments", "refund", name, "--minor", "100", "--why", "again", "--yes")
     assert len(shop.client.refunds.list({}).data) == 1
     assert shop.tokens()[0] == 79
+
+
+def test_a_refund_that_failed_at_its_bank_can_be_made_again(shop: Shop, run: Run) -> None:
+    """The same sum an hour later: Stripe would answer with the one that failed if it were asked by the same key."""
+    name = paid(shop, number="4000000000005126")
+    run("payments", "refund", name, "--why", "a mistake", "--yes")
+    assert shop.tokens() == (0, 0)
+    shop.later(hours=1)
+    assert shop.tokens() == (100, 0)
+    run("payments", "refund", name, "--why", "its bank was closed", "--yes")
+    assert len(shop.client.refunds.list({}).data) == 2
+    assert shop.tokens() == (0, 0)
 
 
 def test_what_was_refunded_without_us_is_not_refunded_again(shop: Shop, run: Run) -> None:

@@ -99,10 +99,15 @@ class PaymentDocuments(WalletDocuments):
         for payer, account in after.accounts.items():
             self._write_account(transaction, payer, account)
 
-    def due_top_ups(self, now: datetime, limit: int) -> list[str]:
-        """Read whose automatic pack is due. A read each, one if there are none."""
+    def due_top_ups(self, now: datetime, limit: int) -> Found[str]:
+        """Read whose automatic pack is due: those whose wallet can be read. A read each, one if there are none."""
         query = self._client.collection_group("wallet").where("topUpAt", "<=", now).order_by("topUpAt").limit(limit)
-        return [snapshot.path.split("/")[1] for snapshot in query.stream()]
+
+        def whose(snapshot: Snapshot) -> str:
+            as_wallet(snapshot)
+            return snapshot.path.split("/")[1]
+
+        return all_sound(query.stream(), whose)
 
     def put_off_top_up(self, uid: str, at: datetime | None, below: int | None = None) -> None:
         """Say when a user's automatic pack is due, and below which balance if that changes; None for when the balance

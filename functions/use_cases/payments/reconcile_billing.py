@@ -107,7 +107,9 @@ class _Run:
 
     def take_packs(self, stripe: Stripe) -> None:
         """Buy the automatic packs that are due."""
-        for uid in self._deps.store.due_top_ups(self._deps.clock(), PAGE):
+        due = self._deps.store.due_top_ups(self._deps.clock(), PAGE)
+        self.counts["damaged"] += postpone_damaged(self._deps, due.damaged, "topUpAt")
+        for uid in due:
             self.take("packs", partial(self._buy_pack, uid, stripe), uid)
 
     def _buy_pack(self, uid: str, stripe: Stripe) -> None:

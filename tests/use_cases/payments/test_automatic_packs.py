@@ -214,6 +214,17 @@ def test_what_is_spent_while_the_balance_is_looked_at_is_not_forgotten(paying: S
     assert (len(automatic(paying)), paying.wallet()["balance"]) == (2, 40)
 
 
+def test_wallets_that_nobody_can_read_keep_nobody_from_a_pack(paying: Shop) -> None:
+    """They are first in the line, and more than may fail in a row."""
+    damaged = {"balance": "many", "topUpAt": paying.cloud.clock() - timedelta(days=1)}
+    for number in range(6):
+        paying.cloud.client.document(f"users/damaged-{number}/wallet/main").set(damaged)
+    ran = paying.later(minutes=15)
+    assert (ran["packs"], ran["damaged"], len(automatic(paying))) == (1, 6, 1)
+    paying.spend(left=1)
+    assert paying.later(minutes=15)["damaged"] == 0  # they are looked at again after an hour
+
+
 @pytest.mark.parametrize("asked", [True, False])
 def test_whoever_leaves_is_charged_for_nothing_more(paying: Shop, *, asked: bool) -> None:
     """A pack that was intended and not asked for never is; one that was paid waits, and operators are told."""
