@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = venv/bin
 
-APART = tests/test_functions_alone.py tests/house/test_demo.py
+APART = tests/test_functions_alone.py tests/house/test_demo.py tests/web
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo dev test test-apart test-fast test-long test-localcloud test-install test-client bench simulate check format docs pictures callable audit lock vendor clean
@@ -29,7 +29,7 @@ test: check  ## Lint, layers, types, and all tests; those of the core have to co
 	@$(BIN)/python -m pytest tests/core -m hypothesis --quiet --numprocesses=auto
 	@$(BIN)/python -m pytest --ignore=tests/core --ignore=tests/install $(APART:%=--ignore=%) --numprocesses=auto --dist=loadfile
 
-test-apart: venv/.dev  ## What takes minutes in processes of its own: each function alone, and the demo
+test-apart: venv/.dev  ## What takes minutes in processes of its own: each function alone, the demo, the pages in a browser
 	@$(BIN)/python -m pytest $(APART) --numprocesses=auto --dist=loadfile
 
 test-fast: check  ## What most changes break first: lint, layers, types, core, architecture, manifest, documents, all answers
