@@ -17,7 +17,7 @@ from scripts.simulation.documents import Documents, Fields
 from scripts.simulation.providers import HAIKU
 
 ASKED, NEXT = "gpt-6-luna", "gpt-5.6-luna"
-PROMPTS = {False: "2026-11-28", True: "2026-11-29"}
+PROMPTS = {False: "2026-11-28", True: "2026-11-30"}
 PERCENTS = {"off": 0, "listed": 0, "test": 10, "small": 25, "large": 50, "all": 95}
 
 SEEN_AFTER = timedelta(seconds=61)

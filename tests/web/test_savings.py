@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
-from functions.core.model.prompts import PROMPT_VERSION
+from functions.core.model.prompts import PROMPT_NEXT, PROMPT_VERSION
 from localcloud.cloud import LocalCloud
 from scripts.ecolane_cloud import ecolane_cloud
 from tests.core.insights.days import usage_day
@@ -175,7 +175,8 @@ def test_a_change_of_answers_is_offered_only_once_it_was_tried(opened: Opened) -
 
 
 def test_a_kind_may_apply_itself(opened: Opened) -> None:
-    """As long as an operator says so; what takes a release has no such choice."""
+    """As long as an operator says so. Another wording begins in the first stage of its flag, once it was tried in the
+    words that the code has now."""
     plan(opened.cloud)
     config = opened.cloud.firestore_client().document("config/runtime")
     page = savings(opened)
@@ -195,7 +196,25 @@ def test_a_kind_may_apply_itself(opened: Opened) -> None:
     choice.click()
     expect(page.get_by_text("Move instant photos to Later: no longer applies itself.")).to_be_visible()
     assert config.get().get("ahead.automatic.kinds") == []
-    expect(page.get_by_role("region", name="Ask for shorter answers").get_by_role("checkbox")).to_have_count(0)
+    trial(opened.cloud, "answer_length", 100, {"prompt": "2026-11-29"}, low=0.9704, passed=True)
+    shorter = page.get_by_role("region", name="Ask for shorter answers")
+    apply = shorter.get_by_role("button", name="Apply: Ask for shorter answers")
+    expect(shorter.get_by_role("checkbox")).not_to_be_checked()
+    expect(shorter.get_by_role("button", name="Try on 100 photos")).to_be_enabled()
+    expect(apply).to_have_count(0)
+    trial(
+        opened.cloud,
+        "answer_length",
+        100,
+        {"prompt": PROMPT_NEXT, "basePrompt": PROMPT_VERSION},
+        low=0.9704,
+        passed=True,
+    )
+    expect(shorter.get_by_text("flags.prompt.cohort: default → test")).to_be_visible()
+    expect(shorter.get_by_text("flags.prompt.autoAdvance: default → true")).to_be_visible()
+    apply.click()
+    expect(page.get_by_text("Applied: Ask for shorter answers.")).to_be_visible()
+    assert config.get().get("flags.prompt") == {"cohort": "test", "autoAdvance": True}
 
 
 def test_another_provider_is_asked_first_in_one_click_and_never_by_itself(opened: Opened) -> None:

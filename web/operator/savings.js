@@ -22,7 +22,7 @@ const WORDS = {
   off_peak: "Quiet hours",
 };
 // Who gets the photos people decide.
-const BY_PEOPLE = new Set(["provider", "answer_length"]);
+const BY_PEOPLE = new Set(["provider"]);
 const VERDICTS = { measuring: "being measured", saves: "it saves", costs: "it costs more", undecided: "no difference can be told" };
 
 /** The leaves of nested changes as [[dotted name, value]]. */
@@ -116,7 +116,6 @@ function Saving({ of, cost, config, busy, apply, trials, asked, attempt, micros,
       <p><span class="figure">${money(share)}</span> in 30 days, ${percent(share, 1)} of the cost</p>
       <p class="quiet">${low === high ? "" : `Between ${money(low)} and ${money(high)}. `}Risk: ${risk}</p>
       <details><summary class="link">How this is computed</summary><p>${arithmetic}</p></details>
-      ${way === "deploy" && html`<p class="quiet">This is part of the code: it takes a release, whose wording the flag <a href="#rollouts">prompt</a> tries first.</p>`}
       ${way === "trial" && html`<${Trial} kind=${kind} words=${WORDS[kind] ?? kind} changes=${changes} trials=${trials} asked=${asked} attempt=${attempt} micros=${micros} busy=${busy} />`}
       ${offered &&
       html`

@@ -14,7 +14,7 @@ const same = (one, other) => {
 
 /** Whether what a trial tried is what is recommended now, against the model and the wording that are in force, and not too long ago. */
 const isOf = (trial, changes, asked) =>
-  Boolean(trial?.found) && same(trial.changes, changes) && trial.base === asked.model && trial.prompt === asked.prompt && timeNow() - date(trial.found.at) <= VALID_MS;
+  Boolean(trial?.found) && same(trial.changes, changes) && trial.base === asked.model && (trial.basePrompt || trial.prompt) === asked.prompt && [asked.prompt, asked.promptNext].includes(trial.prompt) && timeNow() - date(trial.found.at) <= VALID_MS;
 
 /** Whether these changes were tried against what is `asked` now, and passed. */
 export const passed = (trial, changes, asked) => isOf(trial, changes, asked) && trial.found.passed;

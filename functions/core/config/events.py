@@ -29,7 +29,8 @@ class Automatic(Record):
     many percent of the cost: what would change more is left to people. See `core.insights.automatic`."""
 
     kinds: Annotated[
-        tuple[Literal["attempts", "cache", "lane_share", "image_side", "model"], ...], Field(max_length=5)
+        tuple[Literal["attempts", "cache", "lane_share", "image_side", "answer_length", "model"], ...],
+        Field(max_length=6),
     ] = ()
     percent_max: Annotated[int, Field(ge=1, le=50)] = 15
 

@@ -23,6 +23,10 @@ SIDES = (1_024, 768, 512, 384, 256)
 FORMULA_RANGE = (0.85, 1.15)
 """An estimate of input tokens is within 15 % of the bill: `core.budget.estimates`."""
 SHORTER = 0.7
+SHORTER_RANGE = (0.0, 1.5)
+"""Times three tenths of an answer: a wording can fail to shorten it."""
+STAGED: Mapping[str, object] = {"cohort": Cohort.TEST.value, "autoAdvance": True}
+"""A flag in its first stage, which goes on by itself and is taken back by itself."""
 
 ORDERS: Mapping[Lane, str] = {Lane.INSTANT: "order", Lane.BATCH: "batchOrder"}
 """The field of `providers` that says who is asked first in a lane."""
@@ -86,14 +90,18 @@ def image_side(costs: Costs, config: RuntimeConfig, given: Given) -> Saving | No
 
 
 def answer_length(costs: Costs, config: RuntimeConfig, given: Given) -> Saving | None:
-    """Ask for shorter texts."""
+    """Ask for shorter texts, in the next wording of the prompt, unless that is on its way."""
     shorter = {lane: replace(each, answer_tokens=round(SHORTER * each.answer_tokens)) for lane, each in given.items()}
     shares, how = _apart(costs, (config, given), (config, shorter))
+    if sum(shares.values()) <= 0 or config.flags.prompt.cohort is not Cohort.OFF:
+        return None
     tokens = [each[Lane.BATCH].answer_tokens for each in (given, shorter)]
-    arithmetic = f"{tokens[0]} -> {tokens[1]} tokens an answer; {how}"
-    risk = "The app shows less: the fields of an answer are a contract with it."
-    share = sum(shares.values())
-    return saving(Kind.ANSWER_LENGTH, "deploy", share, (1.0, 1.0), arithmetic, risk) if share > 0 else None
+    arithmetic = f"{tokens[0]} -> {tokens[1]} tokens an answer; {how}. How many it takes nobody knows before a trial"
+    risk = (
+        "Texts say less, in the same fields: the flag prompt compares both wordings, and takes this one back by itself."
+    )
+    found = saving(Kind.ANSWER_LENGTH, "trial", sum(shares.values()), SHORTER_RANGE, arithmetic, risk)
+    return found.model_copy(update={"changes": {"flags": {"prompt": STAGED}}})
 
 
 def model(costs: Costs, config: RuntimeConfig, given: Given, models: Models) -> Saving | None:
@@ -115,8 +123,7 @@ def model(costs: Costs, config: RuntimeConfig, given: Given, models: Models) -> 
     risk = "Answers may be worse: it is rolled out by the flag model, which is compared and taken back by itself."
     arithmetic = f"{asked} -> {name}; {how}"
     result = saving(Kind.MODEL, "trial", sum(shares.values()), FORMULA_RANGE, arithmetic, risk)
-    staged = {"cohort": Cohort.TEST.value, "autoAdvance": True}
-    return result.model_copy(update={"changes": {"model": {"next": name}, "flags": {"model": staged}}})
+    return result.model_copy(update={"changes": {"model": {"next": name}, "flags": {"model": STAGED}}})
 
 
 def provider(costs: Costs, config: RuntimeConfig, given: Given, models: Models) -> Saving | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from functions.core.rollouts.flags import Flag
 from functions.core.shared.lanes import Lane
 from functions.core.shared.providers import Provider, split
 from functions.core.shared.records import Record
@@ -44,13 +45,14 @@ class Saving(Record):
 class Savings(Record):
     """What 30 days are expected to `cost` in micro-dollars; the changes, greatest first; the share that all of them
     save one after another; the `model` and the wording of the `prompt` that they change, which trials of them have to
-    be compared with."""
+    be compared with, and the wording that the flag `prompt` tries."""
 
     cost: int
     list: tuple[Saving, ...]
     together: float
     model: str = ""
     prompt: str = ""
+    prompt_next: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,13 +83,25 @@ def saving(kind: Kind, way: str, share: float, ends: tuple[float, float], arithm
     return Saving(kind=kind, way=way, share=share, low=low, high=high, arithmetic=arithmetic, risk=risk)
 
 
-def tried_way(changes: Mapping[str, Any], model: str, side_max: int, models: Mapping[Provider, str]) -> tuple[str, int]:
-    """Return the model and the longest side of a photo that these changes of the config ask with, instead of these.
-    `models` are the providers'."""
+@dataclass(frozen=True)
+class Way:
+    """How photos are asked about: the model, the version of the wording, the longest side of a photo."""
+
+    model: str
+    prompt: str
+    side_max: int
+
+
+def tried_way(changes: Mapping[str, Any], way: Way, models: Mapping[Provider, str], prompt_next: str) -> Way:
+    """Return the way, in a batch, that these changes of the config make of this one. `models` are the providers'."""
     orders = changes.get("providers", {})
     first = next((order[0] for order in orders.values()), None)
-    asked = models[Provider(first)] if first else changes.get("model", {}).get("next", model)
-    return in_batches(asked), changes.get("images", {}).get("sideMax", side_max)
+    asked = models[Provider(first)] if first else changes.get("model", {}).get("next", way.model)
+    return Way(
+        model=in_batches(asked),
+        prompt=prompt_next if Flag.PROMPT in changes.get("flags", {}) else way.prompt,
+        side_max=changes.get("images", {}).get("sideMax", way.side_max),
+    )
 
 
 def in_batches(model: str) -> str:

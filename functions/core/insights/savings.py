@@ -5,7 +5,6 @@ nothing is said as well. How far earlier promises were kept corrects later ones:
 
     apply    one click, with undo, and measured afterwards
     trial    answers may change: to be tried on recent photos first, then as `apply`
-    deploy   not a setting
     nothing  no saving, and why; or one whose size nobody can know yet
 """
 
@@ -28,7 +27,7 @@ from functions.core.insights.day_notes import NotedDay
 from functions.core.insights.no_savings import allowance, batch_size, off_peak, prompt_cache, waiting
 from functions.core.insights.saving_kinds import Again, Costs, Kind, Saving, Savings, saving
 from functions.core.jobs.trials import Trial
-from functions.core.model.prompts import PROMPT_VERSION
+from functions.core.model.prompts import PROMPT_NEXT, PROMPT_VERSION
 from functions.core.shared.lanes import Lane
 from functions.core.wallet.token_prices import prices_now
 
@@ -84,9 +83,13 @@ def savings(
     ]
     listed = sorted((_corrected(each, known.kept) for each in found if each), key=lambda each: -each.share)
     left = math.prod(1 - each.share for each in listed if each.way != "nothing")
-    together = round(1 - left, 4)
     return Savings(
-        cost=costs.cost, list=tuple(listed), together=together, model=models.asked[Lane.INSTANT], prompt=PROMPT_VERSION
+        cost=costs.cost,
+        list=tuple(listed),
+        together=round(1 - left, 4),
+        model=models.asked[Lane.INSTANT],
+        prompt=PROMPT_VERSION,
+        prompt_next=PROMPT_NEXT,
     )
 
 

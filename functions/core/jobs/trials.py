@@ -17,6 +17,7 @@ from functions.core.cache.notes import TRIAL, CacheNote
 from functions.core.jobs.checks import asked_again
 from functions.core.jobs.jobs import Job, Status
 from functions.core.model.classification import Classification
+from functions.core.model.prompts import PROMPTS
 from functions.core.model.usage import ModelPrice, Usage, cost_micros
 from functions.core.shared.providers import split
 from functions.core.shared.records import Kept, Record
@@ -69,13 +70,15 @@ class Found(Record):
 
 class Trial(Record):
     """Which `kind` of recommendation is tried, with its `changes` of the config: the `model` and the wording of the
-    `prompt` that are asked, the longest side of a photo; whose answers it is compared with (`base`), by whom it was
-    begun, and of how many photos. `found` is None until it has ended."""
+    `prompt` that are asked, the longest side of a photo; the model and the wording whose answers it is compared with
+    (`base`, `base_prompt`, "" for the same one), by whom it was begun, and of how many photos. `found` is None until it
+    has ended."""
 
     number: int
     kind: str
     changes: dict[str, Any] = Field(default_factory=dict)
     base: str
+    base_prompt: str = ""
     model: str
     prompt: str
     side_max: int
@@ -83,6 +86,11 @@ class Trial(Record):
     at: datetime
     photos: int
     found: Found | None = None
+
+    @property
+    def held_against(self) -> tuple[str, str]:
+        """Return the model and the wording that it is compared with."""
+        return self.base, self.base_prompt or self.prompt
 
 
 class Trials(Kept):
@@ -152,9 +160,13 @@ def found_of(
 
 
 def comparable(trials: Trials, model: str, prompt: str) -> Trials:
-    """Return them without what was tried against another model than this one, or in other words: a release since then
-    has made it another question."""
-    ended = {kind: each for kind, each in trials.ended.items() if (each.base, each.prompt) == (model, prompt)}
+    """Return them without what was tried against another model than this one, or in other words, or in words that are
+    gone: a release since then has made it another question."""
+    ended = {
+        kind: each
+        for kind, each in trials.ended.items()
+        if each.held_against == (model, prompt) and each.prompt in PROMPTS
+    }
     return trials.model_copy(update={"ended": ended})
 
 
@@ -164,7 +176,7 @@ def with_end(trials: Trials, found: Found) -> Trials:
         return trials
     running = trials.running
     ended = {**trials.ended, running.kind: running.model_copy(update={"found": found})}
-    known = comparable(Trials(ended=ended), running.base, running.prompt).ended
+    known = comparable(Trials(ended=ended), *running.held_against).ended
     itself = known[ITSELF].found if ITSELF in known else None
     bar = round(AGREEMENT_LEAST * (itself.same / itself.answered if itself and itself.answered else 1.0), 4)
     judged = {kind: _judged(trial, bar) for kind, trial in ended.items()}

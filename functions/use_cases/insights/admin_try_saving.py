@@ -22,6 +22,7 @@ class Tried(StrEnum):
     """What can be tried: recommendations, and the way that is in force."""
 
     IMAGE_SIDE = Kind.IMAGE_SIDE.value
+    ANSWER_LENGTH = Kind.ANSWER_LENGTH.value
     MODEL = Kind.MODEL.value
     PROVIDER = Kind.PROVIDER.value
     ITSELF = ITSELF

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from functions.core.insights.saving_kinds import in_batches, tried_way
+from functions.core.insights.saving_kinds import Way, in_batches, tried_way
 from functions.core.jobs.jobs import Status
 from functions.core.jobs.trials import Trial, eligible, found_of, photo_of, with_end
-from functions.core.model.prompts import PROMPT_VERSION
+from functions.core.model.prompts import PROMPT_NEXT, PROMPT_VERSION
 from functions.core.shared.providers import Provider
 from functions.core.shared.utc_days import day_of
 from functions.use_cases.rollouts.serving import can_ask, first_model, may_serve
@@ -31,11 +31,11 @@ def begin_trial(kind: str, changes: dict[str, Any], photos: int, by: str, deps: 
     as long as it is under way, is the one that there is."""
     base = first_model(deps)
     models = {each: deps.settings.model_of(each) for each in Provider}
-    model, side_max = tried_way(changes, base, deps.runtime().images.side_max, models)
-    if not can_ask(model, deps, batch=True):
-        return None, f"{model} cannot be asked in a batch."
+    way = tried_way(changes, Way(base, PROMPT_VERSION, deps.runtime().images.side_max), models, PROMPT_NEXT)
+    if not can_ask(way.model, deps, batch=True):
+        return None, f"{way.model} cannot be asked in a batch."
     found: list[str] = []
-    jobs = _recent(base, model, photos, deps)
+    jobs = _recent(base, way.model, photos, deps)
     if len(jobs) < photos:
         return None, f"It takes {photos} answered photos of the last {DAYS_BACK} days; there are {len(jobs)}."
 
@@ -51,9 +51,10 @@ def begin_trial(kind: str, changes: dict[str, Any], photos: int, by: str, deps: 
             kind=kind,
             changes=changes,
             base=base,
-            model=model,
-            prompt=PROMPT_VERSION,
-            side_max=side_max,
+            base_prompt=PROMPT_VERSION,
+            model=way.model,
+            prompt=way.prompt,
+            side_max=way.side_max,
             by=by,
             at=now,
             photos=len(jobs),

@@ -42,12 +42,17 @@ def test_a_smaller_photo_that_costs_the_same_is_not_offered() -> None:
     assert Kind.IMAGE_SIDE not in {each.kind for each in result.list}
 
 
-def test_shorter_answers_take_a_release() -> None:
-    """Nearly a third of what is paid for output; nothing before there was any."""
+def test_shorter_answers_are_the_next_wording() -> None:
+    """Nearly a third of what is paid for output, or none of it: a trial says; nothing before there was any, nor while
+    the wording is on its way."""
     saving = one(Kind.ANSWER_LENGTH)
     assert saving is not None
-    assert (saving.way, saving.arithmetic.split(";")[0]) == ("deploy", "230 -> 161 tokens an answer")
+    assert (saving.way, saving.arithmetic.split(";")[0]) == ("trial", "230 -> 161 tokens an answer")
+    assert (saving.low, saving.high) == pytest.approx((0.0, 1.5 * saving.share), abs=0.0001)
+    assert saving.changes == {"flags": {"prompt": {"cohort": "test", "autoAdvance": True}}}
     assert one(Kind.ANSWER_LENGTH, day=DAY.model_copy(update={"tokens": {}})) is None
+    rolled = RuntimeConfig(flags=Flags(prompt=FlagRules(cohort=Cohort.SMALL)))
+    assert one(Kind.ANSWER_LENGTH, config=rolled) is None
 
 
 def test_the_cheapest_model_is_named() -> None:

@@ -1,8 +1,9 @@
 """A change that saves, and what it is reckoned from."""
 
+from dataclasses import astuple
 from typing import Any
 
-from functions.core.insights.saving_kinds import Costs, Kind, saving, tried_way
+from functions.core.insights.saving_kinds import Costs, Kind, Way, saving, tried_way
 from functions.core.shared.lanes import Lane
 from functions.core.shared.providers import Provider
 
@@ -19,12 +20,13 @@ def test_what_is_tried_is_the_way_after_the_change() -> None:
     """All else as it is in force; Azure's models are OpenAI's, whose batches are asked."""
     names = {Provider.ANTHROPIC: "anthropic/haiku", Provider.AZURE: "azure/nano"}
 
-    def way(changes: dict[str, Any], model: str = "luna") -> tuple[str, int]:
-        return tried_way(changes, model, 512, names)
+    def way(changes: dict[str, Any], model: str = "luna") -> tuple[str, str, int]:
+        return astuple(tried_way(changes, Way(model, "1", 512), names, "2"))
 
-    assert way({}) == ("luna", 512)
-    assert way({}, "azure/luna") == ("luna", 512)
-    assert way({"images": {"sideMax": 384}}) == ("luna", 384)
-    assert way({"model": {"next": "nano"}, "flags": {}}) == ("nano", 512)
-    assert way({"providers": {"batchOrder": ["anthropic", "openai"]}}) == ("anthropic/haiku", 512)
-    assert way({"providers": {"order": ["azure"]}}) == ("nano", 512)
+    assert way({}) == ("luna", "1", 512)
+    assert way({}, "azure/luna") == ("luna", "1", 512)
+    assert way({"images": {"sideMax": 384}}) == ("luna", "1", 384)
+    assert way({"model": {"next": "nano"}, "flags": {"model": {}}}) == ("nano", "1", 512)
+    assert way({"flags": {"prompt": {"cohort": "test"}}}) == ("luna", "2", 512)
+    assert way({"providers": {"batchOrder": ["anthropic", "openai"]}}) == ("anthropic/haiku", "1", 512)
+    assert way({"providers": {"order": ["azure"]}}) == ("nano", "1", 512)

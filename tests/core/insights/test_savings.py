@@ -15,7 +15,7 @@ from functions.core.insights.answer_savings import Models
 from functions.core.insights.day_notes import NotedDay
 from functions.core.insights.saving_kinds import Again, Costs, Kind, Saving, Savings
 from functions.core.insights.savings import Known, savings
-from functions.core.model.prompts import PROMPT_VERSION
+from functions.core.model.prompts import PROMPT_NEXT, PROMPT_VERSION
 from functions.core.shared.lanes import Lane
 from functions.core.shared.providers import Provider
 
@@ -56,7 +56,7 @@ def one(kind: Kind, **given: Any) -> Saving | None:
 def test_the_greatest_comes_first_and_together_they_are_multiplied() -> None:
     """One after another, on what the ones before have left."""
     result = found()
-    assert (result.model, result.prompt) == (LUNA, PROMPT_VERSION)
+    assert (result.model, result.prompt, result.prompt_next) == (LUNA, PROMPT_VERSION, PROMPT_NEXT)
     shares = [each.share for each in result.list]
     assert shares == sorted(shares, reverse=True)
     left = 1.0

@@ -23,7 +23,7 @@ from functions.core.jobs.trials import (
     photo_of,
     with_end,
 )
-from functions.core.model.prompts import PROMPT_VERSION
+from functions.core.model.prompts import PROMPT_NEXT, PROMPT_VERSION
 from tests.builders import BATCH_PRICE, NOW, USAGE, classification, job
 
 RESULT = classification()
@@ -149,6 +149,22 @@ def test_a_trial_says_nothing_of_another_model_or_wording() -> None:
             with_end(Trials(running=itself), outcome(50)).model_copy(update={"running": TRIAL_ONE}), outcome(98)
         )
         assert not has_passed(later, "image_side", SMALLER, NOW)
+
+
+def test_another_wording_is_compared_with_the_one_in_force() -> None:
+    """Until either is gone from the code, by what the model agrees with itself in the words that are in force."""
+    shorter = TRIAL_ONE.model_copy(
+        update={"kind": "answer_length", "base_prompt": PROMPT_VERSION, "prompt": PROMPT_NEXT}
+    )
+    of_itself = TRIAL_ONE.model_copy(update={"kind": ITSELF, "changes": {}})
+    trials = with_end(
+        with_end(Trials(running=of_itself), outcome(96)).model_copy(update={"running": shorter}), outcome(98)
+    )
+    assert has_passed(trials, "answer_length", SMALLER, NOW)
+    assert comparable(trials, TRIAL_ONE.base, PROMPT_VERSION) == trials
+    assert not comparable(trials, TRIAL_ONE.base, PROMPT_NEXT).ended
+    gone = Trials(ended={"answer_length": shorter.model_copy(update={"prompt": "2026-11-29"})})
+    assert not comparable(gone, TRIAL_ONE.base, PROMPT_VERSION).ended
 
 
 def test_a_trial_without_an_answer_has_not_passed() -> None:

@@ -18,6 +18,7 @@ WORDINGS = {
     "2026-11-21": "486c3f2af7681097",  # pragma: allowlist secret (a hash)
     "2026-11-28": "137f87177aabe39e",  # pragma: allowlist secret (a hash)
     "2026-11-29": "259b0b468d87f678",  # pragma: allowlist secret (a hash)
+    "2026-11-30": "ac46e714ecd21dac",  # pragma: allowlist secret (a hash)
 }
 """SHA-256 of what the model is told under each version, in the order of the versions."""
 

@@ -11,6 +11,7 @@ from functions.adapters.images import prepare
 from functions.core.insights.plan import Plan
 from functions.core.insights.saving_kinds import Kind, Savings, saving
 from functions.core.jobs.trials import Trials, has_passed
+from functions.core.model.prompts import PROMPT_NEXT, PROMPT_VERSION
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
 from functions.use_cases.insights import admin_try_saving as admin_try_saving_module
@@ -25,6 +26,7 @@ from tests.steps import UNLIMITED, classify, held, job, listed, statement, store
 CONFIG: dict[str, Any] = {"tokens": {"welcome": 200}, "plans": {"free": UNLIMITED}}
 SMALLER = {"images": {"sideMax": 384}}
 CHEAPER = {"model": {"next": "gpt-5-nano"}, "flags": {"model": {"cohort": "test", "autoAdvance": True}}}
+SHORTER = {"flags": {"prompt": {"cohort": "test", "autoAdvance": True}}}
 KEYED = {"anthropic_api_key": "stand-in"}
 ELSEWHERE = {"providers": {"order": ["anthropic", "openai"], "batchOrder": ["anthropic", "openai"]}}
 FEW = 4
@@ -42,7 +44,12 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> InProcessCloud:
         classify(cloud, f"photo-{n}")
     listed_ones = [
         saving(kind, "trial", 0.1, (1, 1), "", "").model_copy(update={"changes": changes})
-        for kind, changes in ((Kind.IMAGE_SIDE, SMALLER), (Kind.MODEL, CHEAPER), (Kind.PROVIDER, ELSEWHERE))
+        for kind, changes in (
+            (Kind.IMAGE_SIDE, SMALLER),
+            (Kind.MODEL, CHEAPER),
+            (Kind.PROVIDER, ELSEWHERE),
+            (Kind.ANSWER_LENGTH, SHORTER),
+        )
     ]
     found = Savings(cost=1, list=tuple(listed_ones), together=0.1)
     plan = Plan(made_at=cloud.clock(), first="2026-11-21", known=40, filled=0, past=(), savings=found)
@@ -149,6 +156,17 @@ def test_another_provider_is_asked_by_a_batch_of_its_own(cloud: InProcessCloud) 
     assert trial.found is not None
     assert (trial.base, trial.found.answered) == ("gpt-6-luna", FEW)
     assert 0 < trial.found.after.micros == batch["costMicros"]
+
+
+def test_shorter_answers_are_asked_for_in_the_next_wording(cloud: InProcessCloud) -> None:
+    """Their tokens are counted, against those of the wording that is in force."""
+    asked(cloud, "answer_length")
+    trial = tried(cloud).ended["answer_length"]
+    (batch,) = listed(cloud, "batches").values()
+    assert (batch["promptVersion"], batch["jobCount"]) == (PROMPT_NEXT, FEW)
+    assert (trial.held_against, trial.prompt) == (("gpt-6-luna", PROMPT_VERSION), PROMPT_NEXT)
+    assert trial.found is not None
+    assert (trial.found.answered, trial.found.after.output > 0) == (FEW, True)
 
 
 def test_who_has_no_key_is_not_tried(cloud: InProcessCloud) -> None:
