@@ -14,7 +14,7 @@ _JOB = {
     "int": "priority tokensCost tokensBought points shard attempts costMicros",
     "int?": "visitAge",
     "time": "createdAt expireAt",
-    "time?": "queuedAt estimatedCompletion leaseUntil completedAt",
+    "time?": "queuedAt estimatedCompletion leaseUntil completedAt paidAt?",
     "list": "notify tried",
     "map": "arms",
     "map?": "result error usage hold cache dispute",

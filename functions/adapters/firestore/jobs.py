@@ -225,7 +225,7 @@ class JobDocuments(WalletDocuments, ShardDocuments, CacheDocuments):
         """Return the wallet that has paid for a job, None if nobody is there any more: what comes back goes there."""
         if job.payer:
             team = as_team(self._client.get(self._wallet_ref(job.uid, job.payer), transaction))
-            return team.entered_by(job.uid, job.created_at) if team else None
+            return team.entered_by(job.uid, job.charged_at) if team else None
         return open_or_none(own) if own.exists else self._wallet_in(transaction, job.uid)
 
     def stale_leases(self, now: datetime, limit: int) -> Found[StoredJob]:

@@ -120,6 +120,7 @@ def _job(bulk: Bulk, number: int, photo: Seen, terms: Terms, runtime: RuntimeCon
     asked = Asked(bulk.uid, request_of(bulk.bulk_id, photo.path), photo.path, Lane.BATCH, *options)
     tokens, bought = bulk.price_of(number, number + 1)
     own: dict[str, Any] = {"bulk_id": bulk.bulk_id, "image_digest": photo.digest, "tokens_bought": bought}
+    own |= {"paid_at": bulk.created_at}
     own |= {"points": bulk.points, "region": bulk.region, "language": bulk.language}
     job = batch_job(asked, tokens, terms.wait, runtime).model_copy(update=own)
     return job if photo.error is None else with_fields(job, failed(photo.error, 0, now))

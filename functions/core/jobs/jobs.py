@@ -128,8 +128,9 @@ class Job(Record):
     again by that. `hold` is an instant call's, and `arms` which paths of the flags it took. `tried`: what came of each
     provider, if two were asked or one may bill for what it did not say. `queued_at` is when the job may be taken next,
     and its place in the queue. `notify` are push tokens. `result` is a `Classification` of the release that wrote it.
-    `charge_stands`: not refunded, see `core.wallet.quotas`. `bulk_id`: whose charge paid it. `cache`: what was known of
-    the photo; `shared`: by another user, None if nobody looked.
+    `charge_stands`: not refunded, see `core.wallet.quotas`. `bulk_id`: whose charge paid it, and `paid_at` when, which
+    may be days before it became a job; stored for those alone. `cache`: what was known of the photo; `shared`: by
+    another user, None if nobody looked.
     """
 
     job_id: str
@@ -158,6 +159,7 @@ class Job(Record):
     attempts: int = 0
     batch_id: str | None = None
     bulk_id: str | None = None
+    paid_at: datetime | None = Field(default=None, exclude_if=lambda paid_at: paid_at is None)
     opened_by: str
     lease_until: datetime | None = None
     result: dict[str, Any] | None = None
@@ -174,28 +176,23 @@ class Job(Record):
     completed_at: datetime | None = None
     expire_at: datetime
 
+    @property
+    def charged_at(self) -> datetime:
+        """When it was paid for."""
+        return self.paid_at or self.created_at
+
 
 def counted_on(job: Job) -> str:
-    """Return the day on which a job counts in its lane: an upgrade on its own; of a bulk job the month."""
-    own = day_of(job.created_at)[: 7 if job.bulk_id else None]
+    """Return the day on which a job counts in its lane: an upgrade on its own; of a bulk job the month of its
+    charge."""
+    own = day_of(job.charged_at)[: 7 if job.bulk_id else None]
     return job.hold.day if job.mode is Lane.INSTANT and job.hold else own
 
 
-_SHOWN = {
-    "job_id",
-    "requested_mode",
-    "mode",
-    "status",
-    "tokens_cost",
-    "created_at",
-    "estimated_completion",
-    "attempts",
-    "result",
-    "error",
-    "charge_stands",
-    "completed_at",
-    "dispute",
-}
+_SHOWN = set(
+    "job_id requested_mode mode status tokens_cost created_at estimated_completion attempts result error charge_stands "
+    "completed_at dispute".split()
+)
 
 
 def job_view(job: Job) -> dict[str, Any]:

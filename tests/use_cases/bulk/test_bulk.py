@@ -391,3 +391,22 @@ def test_jobs_all_end(cloud: InProcessCloud) -> None:
         == kept
     )
     get_wallet(GetWallet(), "ann", cloud.deps)
+
+
+def test_what_is_refunded_comes_off_the_month_that_it_was_charged_in(cloud: InProcessCloud) -> None:
+    """Not the one in which its photos were taken on: there it would make room for photos beyond the plan's month."""
+    uploaded(cloud, 3)
+    begun = cloud.clock().month
+    while (cloud.clock() + timedelta(hours=6)).month == begun:
+        cloud.clock.advance(timedelta(hours=6))
+    start(cloud)
+    assert wallet(cloud)["months"][0]["batch"] == 3
+    cloud.clock.advance(timedelta(hours=6))
+    single = classify(cloud, "single", "batch")
+    run_bulk(cloud.deps)
+    queued = [job_id for job_id, job in listed(cloud, "aiJobs").items() if job["bulkId"]]
+    for job_id in queued:
+        cancel_job(CancelJob(jobId=job_id), "ann", cloud.deps)
+    assert [month["batch"] for month in wallet(cloud)["months"]] == [1, 3]
+    cancel_job(CancelJob(jobId=single["jobId"]), "ann", cloud.deps)
+    assert [month["batch"] for month in wallet(cloud)["months"]] == [0, 3]
