@@ -10,7 +10,7 @@ LATER = "later"  # a field of a release to come, in a history in which one has b
 
 _JOB = {
     "str": "uid imagePath requestedMode mode region language day status openedBy",
-    "str?": "imageDigest requestedRegion requestedLanguage batchId bulkId payer?",
+    "str?": "imageDigest requestedRegion requestedLanguage batchId bulkId payer? preset?",
     "int": "priority tokensCost tokensBought points shard attempts costMicros",
     "int?": "visitAge",
     "time": "createdAt expireAt",
@@ -60,7 +60,7 @@ SCHEMA: dict[str, dict[str, str]] = {
     "aiJobs/*": _JOB,
     "bulkJobs/*": {
         "str": "uid state listed region language",
-        "str?": "prefix waiting requestedRegion requestedLanguage",
+        "str?": "prefix waiting requestedRegion requestedLanguage preset",
         "int": "count taken done failed cancelled tokensCost tokensBought refunded refunds points moves",
         "bool": "anyTime",
         "time": "createdAt deadline expireAt",

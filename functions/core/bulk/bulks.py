@@ -58,8 +58,9 @@ class Bulk(Record):
     `tokens_cost` is the price of all, `tokens_bought` what of it was bought, `points` those of one photo. Of the jobs
     that were taken on, so many are `done`, `failed` and `cancelled`, when last counted; `refunded` tokens came back
     for photos that were never taken on, unusable, or cancelled with the whole, by `refunds` entries. `due_at`: when a
-    run looks at it next; none once it has ended. `moves` numbers its changes. `any_time`: it fills what the budget
-    leaves. After `deadline` nothing more is taken on.
+    run looks at it next; none once it has ended. `moves` numbers its changes. What is `requested` is kept as sent, None
+    for a default, which a `preset` may have set. `any_time`: it fills what the budget leaves. After `deadline` nothing
+    more is taken on.
     """
 
     bulk_id: str
@@ -80,6 +81,7 @@ class Bulk(Record):
     points: int
     requested_region: str | None = None
     requested_language: str | None = None
+    preset: str | None = None
     region: str
     language: str
     any_time: bool = False
@@ -152,7 +154,8 @@ def require_owner(bulk: Bulk | None, uid: str) -> Bulk:
 
 
 def require_same_bulk(stored: Bulk, wanted: dict[str, Any]) -> None:
-    """Check that a repeated `requestId` carries its first payload; KeyReused names the first field that differs."""
+    """Check that a repeated `requestId` carries its first payload; KeyReused names the first field that differs. What a
+    call leaves to its preset may have changed since, and is not `wanted`."""
     require_same_payload(payload(stored), wanted)
 
 
@@ -163,6 +166,7 @@ def payload(bulk: Bulk) -> dict[str, Any]:
         "images": None if bulk.prefix is not None else bulk.listed,
         "region": bulk.requested_region,
         "language": bulk.requested_language,
+        "preset": bulk.preset,
         "anyTime": bulk.any_time,
     }
 

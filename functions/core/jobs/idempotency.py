@@ -14,7 +14,8 @@ def job_id_for(uid: str, request_id: str) -> str:
 
 def require_same_request(stored: Job, wanted: Job) -> None:
     """Check that a repeated `requestId` carries its first payload; KeyReused names the first field that differs.
-    Conditions (`maxTokens`, `allowBatch`) may differ: once they were met, the job is there."""
+    Conditions (`maxTokens`, `allowBatch`) may differ: once they were met, the job is there. So may what a preset says:
+    its user may have changed it since."""
     require_same_payload(_payload(stored), _payload(wanted))
 
 
@@ -24,6 +25,7 @@ def _payload(job: Job) -> dict[str, object]:
         "imagePath": job.image_path,
         "mode": job.requested_mode,
         "payer": job.payer,
+        "preset": job.preset,
         "region": job.requested_region,
         "language": language and language.lower(),  # it was stored as it was sent once, `de-de` too
     }

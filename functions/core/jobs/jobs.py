@@ -120,7 +120,7 @@ class Dispute(Record):
 class Job(Record):
     """A job as stored in `aiJobs/{jobId}`. Times are UTC, money is integer micro-dollars, prices are tokens.
 
-    What is `requested` is kept as sent, None for a default: the job's key stands for it. `image_digest` knows the photo
+    What is `requested` is kept as sent, None for a default, which a `preset` may have set: the job's key stands for it. `image_digest` knows the photo
     that was paid for, None in jobs of older releases: see `core.jobs.uploads`. `day` is that of `created_at`, for the
     cost of users. `payer`: a team; stored for teams alone, or all users' jobs would share a place in its index.
     `tokens_bought` are those of `tokens_cost` that were bought. `visit_age`: how many days old the wallet is, on its
@@ -141,6 +141,7 @@ class Job(Record):
     requested_mode: Open[Lane]
     requested_region: str | None = None
     requested_language: str | None = None
+    preset: str | None = Field(default=None, exclude_if=lambda preset: preset is None)
     mode: Open[Lane]
     region: str
     language: str

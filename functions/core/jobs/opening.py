@@ -29,13 +29,15 @@ from functions.core.wallet.achievements import unlocked
 from functions.core.wallet.earning import streak
 from functions.core.wallet.ledger import Wallet
 from functions.core.wallet.perks import has_priority
+from functions.core.wallet.presets import Preset
 from functions.core.wallet.prompts import prompted
 from functions.core.wallet.quotas import RecountNeeded, add_cost, recounted, require_feature, use_quota, visited
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One photo as its user asked for it, when, and in which invocation. None stands for the default."""
+    """One photo as its user asked for it, when, and in which invocation. None stands for the default: that of the named
+    `preset`, which `wants` so much, or the config's."""
 
     uid: str
     request_id: str
@@ -46,6 +48,8 @@ class Asked:
     opened_by: str
     at: datetime
     payer: str | None = None
+    preset: str | None = None
+    wants: Preset = Preset()
 
 
 @dataclass(frozen=True)
@@ -92,8 +96,9 @@ def _job(asked: Asked, price: int, runtime: RuntimeConfig, **own: Any) -> Job:
         "requested_mode": asked.lane,
         "requested_region": asked.region,
         "requested_language": asked.language,
-        "region": asked.region or runtime.default_region,
-        "language": asked.language or runtime.default_language,
+        "preset": asked.preset,
+        "region": asked.region or asked.wants.region or runtime.default_region,
+        "language": asked.language or asked.wants.language or runtime.default_language,
         "tokens_cost": price,
         "points": runtime.tokens.points_per_classification,
         "created_at": asked.at,

@@ -21,7 +21,6 @@ from functions.core.bulk.bulks import (
     bulk_id_for,
     bulk_view,
     expires,
-    payload,
     require_same_bulk,
 )
 from functions.core.bulk.listing import Prefix, chosen, require_one, whole_price
@@ -65,16 +64,15 @@ def start_bulk(request: StartBulk, uid: str, deps: Deps) -> dict[str, Any]:
         KeyReused: the key started another bulk job.
     """
     require_one(request.prefix, request.images)
-    preset = preset_of(deps.store.get_profile(uid).presets, request.preset) if request.preset else Preset()
-    request = _filled(request, preset)
     bulk_id, now, runtime = bulk_id_for(uid, request.request_id), deps.clock(), deps.runtime()
     if (known := deps.store.get_bulk(bulk_id)) is not None:
         return _again(known.bulk, request)
+    preset = preset_of(deps.store.get_profile(uid).presets, request.preset) if request.preset else Preset()
     wallet = deps.store.get_wallet(uid)
     prices, most = prices_now(runtime.tokens, deps.queue().queued), runtime.bulk.photos_max
     named = request.images or deps.files.named_uploads(uid, request.prefix or "", most + 1)
     paths = chosen(uid, named, request.prefix, most)
-    any_time = bool(request.any_time)
+    any_time = preset.lane == BulkLane.ANY_TIME if request.any_time is None else request.any_time
     price = whole_price(len(paths), prices.batch, runtime.bulk, any_time=any_time)
     require_within(price, request.max_tokens or (preset.max_tokens and preset.max_tokens * len(paths)), prices)
     listed, deadline = "\n".join(paths), now + timedelta(days=runtime.bulk.days_max)
@@ -89,8 +87,9 @@ def start_bulk(request: StartBulk, uid: str, deps: Deps) -> dict[str, Any]:
         points=runtime.tokens.points_per_classification,
         requested_region=request.region,
         requested_language=request.language,
-        region=request.region or runtime.default_region,
-        language=request.language or runtime.default_language,
+        preset=request.preset,
+        region=request.region or preset.region or runtime.default_region,
+        language=request.language or preset.language or runtime.default_language,
         any_time=any_time,
         created_at=now,
         deadline=deadline,
@@ -100,19 +99,16 @@ def start_bulk(request: StartBulk, uid: str, deps: Deps) -> dict[str, Any]:
     started(wallet, bulk, runtime)  # what the wallet refuses stores no list
     deps.files.put_list(uid, bulk_id, bulk.listed, listed)
     stored = deps.store.open_bulk(bulk, lambda found: started(found, bulk, runtime))
-    require_same_bulk(stored, payload(bulk))
-    return bulk_view(stored)
-
-
-def _filled(request: StartBulk, preset: Preset) -> StartBulk:
-    """Return the request with what it leaves open as the preset has it."""
-    known = {"region": preset.region, "language": preset.language, "any_time": preset.lane == BulkLane.ANY_TIME}
-    return request.model_copy(update={name: value for name, value in known.items() if getattr(request, name) is None})
+    return _again(stored, request)
 
 
 def _again(stored: Bulk, request: StartBulk) -> dict[str, Any]:
-    """Answer a key that was used. The photos of a prefix may be others by now: what was listed first counts."""
+    """Answer with what is stored under the key. The photos of a prefix may be others by now: what was listed first
+    counts."""
     listed = None if request.images is None else sha256("\n".join(request.images).encode()).hexdigest()
     wanted = {"prefix": request.prefix, "images": listed, "region": request.region, "language": request.language}
-    require_same_bulk(stored, {**wanted, "anyTime": bool(request.any_time)})
+    wanted |= {"preset": request.preset}
+    if request.any_time is not None or request.preset is None:
+        wanted |= {"anyTime": bool(request.any_time)}
+    require_same_bulk(stored, wanted)
     return bulk_view(stored)

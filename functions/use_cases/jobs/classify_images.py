@@ -45,23 +45,27 @@ def classify_images(request: ClassifyImages, uid: str, deps: Deps) -> dict[str, 
     keys = [image.request_id for image in request.images]
     if len(set(keys)) < len(keys):
         raise InvalidRequest("images: every photo needs a requestId of its own.", field="images")
-    if request.preset is not None:
-        request = _filled(request, preset_of(deps.store.get_profile(uid).presets, request.preset))
+    wants, unknown = _preset(request.preset, uid, deps)
     options, opened_by, now = (request.region, request.language), deps.new_id(), deps.clock()
+    more = (request.payer, request.preset, wants)
     orders = [
-        new_order(
-            Asked(uid, image.request_id, image.image_path, Lane.BATCH, *options, opened_by, now, request.payer), deps
-        )
+        new_order(Asked(uid, image.request_id, image.image_path, Lane.BATCH, *options, opened_by, now, *more), deps)
         for image in request.images
     ]
-    balance = place(orders, request, deps)
+    for order in orders:
+        order.error = unknown  # a key that was used before is answered all the same
+    balance = place(orders, request.model_copy(update={"max_tokens": request.max_tokens or wants.max_tokens}), deps)
+    if unknown and all(order.error is unknown for order in orders):
+        raise unknown
     return {"results": [_result(key, order) for key, order in zip(keys, orders, strict=True)], "balance": balance}
 
 
-def _filled(request: ClassifyImages, preset: Preset) -> ClassifyImages:
-    """Return the request with what it leaves open as the preset has it."""
-    left_open = [name for name in ("region", "language", "max_tokens") if getattr(request, name) is None]
-    return request.model_copy(update={name: getattr(preset, name) for name in left_open})
+def _preset(name: str | None, uid: str, deps: Deps) -> tuple[Preset, InvalidRequest | None]:
+    """Return what a preset wants, and the refusal if the user has none of this name (any more)."""
+    try:
+        return preset_of(deps.store.get_profile(uid).presets, name) if name else Preset(), None
+    except InvalidRequest as unknown:
+        return Preset(), unknown
 
 
 def _result(request_id: str, order: Order) -> dict[str, Any]:

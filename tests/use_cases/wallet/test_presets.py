@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from functions.core.shared.errors import InvalidRequest, PriceChanged
+from functions.core.shared.errors import InvalidRequest, KeyReused, PriceChanged
 from functions.core.wallet.refusals import AccountDeleted
 from functions.use_cases.bulk.start_bulk import StartBulk, start_bulk
 from functions.use_cases.jobs.classify_images import ClassifyImages, classify_images
@@ -13,6 +13,8 @@ from functions.use_cases.privacy.delete_account import DeleteAccount, delete_acc
 from functions.use_cases.wallet.save_preset import SavePreset, save_preset
 from scripts.inprocess import InProcessCloud
 from tests.steps import PHOTO, listed, register, stored
+
+PHOTOS = (1, "one"), (2, "two")
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def test_a_bulk_job_takes_its_lane_and_its_price_a_photo(cloud: InProcessCloud) 
     request = StartBulk.model_validate({"requestId": "bulk-one", "prefix": "o", "preset": "home"})
     assert start_bulk(request, "ann", cloud.deps)["anyTime"] is True
     (bulk,) = listed(cloud, "bulkJobs").values()
-    assert (bulk["region"], bulk["requestedRegion"], bulk["anyTime"]) == ("DE", "DE", True)
+    assert (bulk["region"], bulk["requestedRegion"], bulk["anyTime"]) == ("DE", None, True)
     assert start_bulk(request, "ann", cloud.deps)["bulkId"]  # the same call again
     cloud.configure({"tokens": {"batchPrice": 2}})
     cloud.clock.advance(timedelta(minutes=1))
@@ -86,3 +88,39 @@ def test_whoever_has_left_saves_nothing(cloud: InProcessCloud) -> None:
     with pytest.raises(AccountDeleted):
         save(cloud, region="DE")
     assert listed(cloud, "users") == {}
+
+
+@pytest.mark.parametrize("since", [{"region": "FR", "language": "fr", "lane": "batch"}, {"remove": True}], ids=str)
+def test_a_call_that_is_repeated_is_answered_whatever_has_become_of_its_preset(
+    cloud: InProcessCloud, since: dict[str, Any]
+) -> None:
+    """It was a preset of that name: what it said then is what was done. Another one, or none, is another request."""
+    save(cloud, region="DE", lane="any_time")
+    bulk_request = {"requestId": "bulk-one", "prefix": "o", "preset": "home"}
+    job = classify(cloud, preset="home")["job"]["jobId"]
+    bulk = start_bulk(StartBulk.model_validate(bulk_request), "ann", cloud.deps)
+    save(cloud, **since)
+    save(cloud, "away", region="FR")
+    assert classify(cloud, preset="home")["job"]["jobId"] == job
+    assert start_bulk(StartBulk.model_validate(bulk_request), "ann", cloud.deps) == bulk
+    for preset in ("away", None):
+        answer = classify(cloud, preset=preset)["error"]
+        assert (answer["reason"], answer["field"]) == ("KEY_REUSED", "preset")
+        with pytest.raises(KeyReused):
+            start_bulk(StartBulk.model_validate({**bulk_request, "preset": preset}), "ann", cloud.deps)
+    with pytest.raises(KeyReused):
+        start_bulk(StartBulk.model_validate({**bulk_request, "anyTime": False}), "ann", cloud.deps)
+    with pytest.raises(KeyReused):
+        start_bulk(StartBulk.model_validate({**bulk_request, "region": "DE"}), "ann", cloud.deps)
+
+
+def test_of_many_photos_those_that_came_before_are_answered_without_their_preset(cloud: InProcessCloud) -> None:
+    """The others are refused, each by itself."""
+    save(cloud, region="DE")
+    first = classify(cloud, preset="home")["job"]["jobId"]
+    save(cloud, remove=True)
+    images = [{"requestId": f"request-{n}", "imagePath": f"users/ann/uploads/{name}.jpg"} for n, name in PHOTOS]
+    request = ClassifyImages.model_validate({"images": images, "preset": "home"})
+    known, new = classify_images(request, "ann", cloud.deps)["results"]
+    assert known["job"]["jobId"] == first
+    assert (new["error"]["reason"], new["error"]["field"]) == ("INVALID_REQUEST", "preset")
