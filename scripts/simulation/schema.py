@@ -60,7 +60,7 @@ SCHEMA: dict[str, dict[str, str]] = {
     "aiJobs/*": _JOB,
     "bulkJobs/*": {
         "str": "uid state listed region language",
-        "str?": "prefix waiting requestedRegion requestedLanguage preset",
+        "str?": "prefix waiting requestedRegion requestedLanguage preset payer?",
         "int": "count taken done failed cancelled tokensCost tokensBought refunded refunds points moves",
         "bool": "anyTime",
         "time": "createdAt deadline expireAt",

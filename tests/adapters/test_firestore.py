@@ -435,6 +435,8 @@ QUERIES: dict[str, Callable[[OperatorStore], object]] = {
     "due_bulks": lambda store: store.due_bulks(NOW, 5),
     "list_bulks": lambda store: store.list_bulks("ana", None, 5),
     "list_bulks, next page": lambda store: store.list_bulks("ana", NOW, 5),
+    "bulks_taking": lambda store: store.bulks_taking("ana", 5),
+    "unfinished_of_member": lambda store: store.unfinished_of_member("team", "ana", NOW, 5),
     "delete_bulks": lambda store: store.delete_bulks("ana", 5),
     "count_bulk": lambda store: store.count_bulk(bulk()),
     "queued_of_bulk": lambda store: store.queued_of_bulk(bulk()),

@@ -461,6 +461,10 @@ test("a team's members spend within their limits, and what they may not is refus
   assert.equal((await member.call("join_team", { code })).members.length, 2);
   await refused(invite(member), "NOT_TEAM_ADMIN", { role: "member" });
   await refused(member.classify("batch", { payer: teamId }), "MEMBER_LIMIT", { limit: 0, used: 0, resetsAt: isTime });
+  const images = [await member.upload()];
+  const bulk = (payer) => member.call("start_bulk", { requestId: randomUUID(), images, payer });
+  await refused(bulk(teamId), "MEMBER_LIMIT", { limit: 0, used: 0, resetsAt: isTime });
+  await refused(bulk("0".repeat(32)), "TEAM_NOT_FOUND");
   for (let more = 1; more < 10; more += 1) await found();
   await refused(found(), "TEAM_FULL", { limit: 10, of: "user" });
 });

@@ -10,9 +10,9 @@ from functions.adapters.firestore.query import DESCENDING, Collection, Query
 from functions.adapters.firestore.reading import Found, all_sound, sound
 from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.values import Snapshot
-from functions.adapters.firestore.wallet import open_or_none
+from functions.adapters.firestore.wallet import as_team, open_or_none
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, delete_all, guarded_update, run_transaction
-from functions.core.bulk.bulks import Bulk
+from functions.core.bulk.bulks import Bulk, BulkState
 from functions.core.bulk.changes import Change
 from functions.core.jobs.jobs import FINAL, Job, Status
 from functions.core.shared.errors import EcolaneError
@@ -51,6 +51,18 @@ class BulkJobDocuments(JobDocuments):
             query = query.where("createdAt", "<", before)
         return all_sound(query.limit(limit).stream(), as_bulk)
 
+    def unfinished_of_member(self, team_id: str, uid: str, until: datetime, limit: int) -> Found[StoredBulk]:
+        """Read bulk jobs of one member that the team pays for, started until a time, that are not being cancelled. A
+        read each, one if there are none."""
+        query = self._bulks.where("payer", "==", team_id).where("uid", "==", uid)
+        query = query.where("state", "in", [BulkState.TAKING, BulkState.WORKING]).where("createdAt", "<=", until)
+        return all_sound(query.order_by("createdAt").limit(limit).stream(), as_bulk)
+
+    def bulks_taking(self, uid: str, limit: int) -> Found[StoredBulk]:
+        """Read a user's bulk jobs that still take photos on. A read each, one if there are none."""
+        query = self._bulks.where("uid", "==", uid).where("state", "==", BulkState.TAKING)
+        return all_sound(query.limit(limit).stream(), as_bulk)
+
     def due_bulks(self, now: datetime, limit: int) -> Found[StoredBulk]:
         """Read the bulk jobs that it is time to look at. A read each, one if there are none."""
         found = self._bulks.where("dueAt", "<=", now).order_by("dueAt").limit(limit).stream()
@@ -61,7 +73,7 @@ class BulkJobDocuments(JobDocuments):
         job. One that is there is returned as it is, whatever `decide` says to a second one."""
 
         def body(transaction: Transaction) -> Bulk:
-            account, opened = decide(self._wallet_in(transaction, bulk.uid))
+            account, opened = decide(self._wallet_in(transaction, bulk.uid, bulk.payer))
             self._write_account(transaction, bulk.uid, account)
             transaction.create(self._bulks.document(bulk.bulk_id), _fields(opened))
             return opened
@@ -96,13 +108,13 @@ class BulkJobDocuments(JobDocuments):
         *,
         emptying: bool = False,
     ) -> Bulk | R | None:
-        ref, wallet_ref = self._bulks.document(known.bulk_id), self._wallet_ref(known.uid)
+        ref, wallet_ref = self._bulks.document(known.bulk_id), self._wallet_ref(known.uid, known.payer)
 
         def body(transaction: Transaction) -> Bulk | R | None:
             stored, read = self._client.get_all([ref, wallet_ref], transaction)
             if not stored.exists:
                 return None
-            wallet = open_or_none(read) if read.exists else self._wallet_in(transaction, known.uid)
+            wallet = self._paid_from(transaction, known, read)
             jobs = self.queued_of_bulk(known, transaction) if emptying else ()
             bulk = sound(stored, as_bulk).bulk
             decided = decide(wallet, bulk, jobs)
@@ -118,6 +130,13 @@ class BulkJobDocuments(JobDocuments):
             if again is None or again.bulk.moves <= known.moves:
                 raise
             return again.bulk
+
+    def _paid_from(self, transaction: Transaction, bulk: Bulk, read: Snapshot) -> Wallet | None:
+        """Return the wallet that has paid for a bulk job, None if nobody is there any more."""
+        if bulk.payer:
+            team = as_team(read)
+            return team.entered_by(bulk.uid, bulk.created_at) if team else None
+        return open_or_none(read) if read.exists else self._wallet_in(transaction, bulk.uid)
 
     def _write(self, transaction: Transaction, change: Change) -> None:
         uid = change.bulk.uid

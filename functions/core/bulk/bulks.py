@@ -54,17 +54,18 @@ class Waiting(StrEnum):
 class Bulk(Record):
     """A bulk job as stored in `bulkJobs/{bulkId}`, and as the app sees its progress.
 
-    `listed` names the list of photos in Storage, by its digest: `count` of them, of which the first `taken` are jobs.
-    `tokens_cost` is the price of all, `tokens_bought` what of it was bought, `points` those of one photo. Of the jobs
-    that were taken on, so many are `done`, `failed` and `cancelled`, when last counted; `refunded` tokens came back
-    for photos that were never taken on, unusable, or cancelled with the whole, by `refunds` entries. `due_at`: when a
-    run looks at it next; none once it has ended. `moves` numbers its changes. What is `requested` is kept as sent, None
-    for a default, which a `preset` may have set. `any_time`: it fills what the budget leaves. After `deadline` nothing
-    more is taken on.
+    `payer`: a team, which has paid and gets what comes back; stored for teams alone. `listed` names the list of photos
+    in Storage, by its digest: `count` of them, of which the first `taken` are jobs. `tokens_cost` is the price of all,
+    `tokens_bought` what of it was bought, `points` those of one photo. Of the jobs that were taken on, so many are
+    `done`, `failed` and `cancelled`, when last counted; `refunded` tokens came back for photos that were never taken
+    on, unusable, or cancelled with the whole, by `refunds` entries. `due_at`: when a run looks at it next; none once it
+    has ended. `moves` numbers its changes. What is `requested` is kept as sent, None for a default, which a `preset`
+    may have set. `any_time`: it fills what the budget leaves. After `deadline` nothing more is taken on.
     """
 
     bulk_id: str
     uid: str
+    payer: str | None = Field(default=None, exclude_if=lambda payer: payer is None)
     state: Open[BulkState]
     prefix: str | None = None
     listed: str
@@ -143,7 +144,7 @@ _SHOWN = {
 
 def bulk_view(bulk: Bulk) -> dict[str, Any]:
     """Return what the app is shown of a bulk job."""
-    return bulk.as_json(include=_SHOWN)
+    return {**bulk.as_json(include=_SHOWN), "payer": bulk.payer}
 
 
 def require_owner(bulk: Bulk | None, uid: str) -> Bulk:
@@ -167,6 +168,7 @@ def payload(bulk: Bulk) -> dict[str, Any]:
         "region": bulk.requested_region,
         "language": bulk.requested_language,
         "preset": bulk.preset,
+        "payer": bulk.payer,
         "anyTime": bulk.any_time,
     }
 

@@ -25,6 +25,7 @@ from functions.core.shared.utc_days import next_day
 from functions.core.wallet.accounts import Account, photos_detail, refund
 from functions.core.wallet.ledger import Wallet, today_of
 from functions.core.wallet.quotas import RecountNeeded, add_cost, recounted, visited
+from functions.core.wallet.team_wallet import pays_for
 
 REFUSED_WAIT = timedelta(hours=1)
 """When a wallet that takes nothing more today is asked again: what photos have come to by then can be less than was
@@ -73,11 +74,12 @@ def page(
     wallet: Wallet | None, bulk: Bulk, photos: Sequence[Seen], terms: Terms, runtime: RuntimeConfig, now: datetime
 ) -> Change | RecountNeeded:
     """Take these photos on, which come next in the list, or as many of them as the user's day may cost; with the last
-    one the bulk job is `working`. One whose user has left ends. A bulk job that takes nothing on stays as it is."""
+    one the bulk job is `working`. One whose user has left ends; one that a team pays is cancelled if it pays for that
+    user no more. A bulk job that takes nothing on stays as it is."""
     if bulk.state != BulkState.TAKING:
         return Change(bulk)
-    if wallet is None:
-        return Change(moved(bulk, state=BulkState.CANCELLED, due_at=None, completed_at=now))
+    if wallet is None or (bulk.payer and not pays_for(wallet, bulk.uid, bulk.created_at)):
+        return _unpaid(wallet, bulk, now)
     if wallet.blocked_at is not None:
         return Change(moved(bulk, waiting=Waiting.BLOCKED, due_at=now + REFUSED_WAIT))
     usable, micros = sum(photo.error is None for photo in photos), terms.ceiling.micros
@@ -104,6 +106,14 @@ def page(
     return Change(bulk, account, tuple(jobs))
 
 
+def _unpaid(wallet: Wallet | None, bulk: Bulk, now: datetime) -> Change:
+    """End a bulk job whose user has left: all that is theirs is being erased. A team's goes the way of one that is
+    cancelled."""
+    if bulk.payer:
+        return given_back(wallet, bulk, BulkState.CANCELLING, now)
+    return Change(moved(bulk, state=BulkState.CANCELLED, due_at=None, completed_at=now))
+
+
 def _as_far_as(photos: Sequence[Seen], usable_max: int) -> list[Seen]:
     """Return the first photos, so many usable ones among them at the most."""
     taken: list[Seen] = []
@@ -117,7 +127,7 @@ def _as_far_as(photos: Sequence[Seen], usable_max: int) -> list[Seen]:
 
 def _job(bulk: Bulk, number: int, photo: Seen, terms: Terms, runtime: RuntimeConfig, now: datetime) -> Job:
     options = (bulk.requested_region, bulk.requested_language, terms.opened_by, now)
-    asked = Asked(bulk.uid, request_of(bulk.bulk_id, photo.path), photo.path, Lane.BATCH, *options)
+    asked = Asked(bulk.uid, request_of(bulk.bulk_id, photo.path), photo.path, Lane.BATCH, *options, bulk.payer)
     tokens, bought = bulk.price_of(number, number + 1)
     own: dict[str, Any] = {"bulk_id": bulk.bulk_id, "image_digest": photo.digest, "tokens_bought": bought}
     own |= {"paid_at": bulk.created_at}

@@ -21,8 +21,10 @@ from functions.core.wallet.refusals import AccountBlocked, MonthlyLimit
 
 
 def admitted(account: Account, photos: int, runtime: RuntimeConfig, now: datetime) -> Account:
-    """Count the photos of a bulk job in their user's month. Raises AccountBlocked, PlanRequired and MonthlyLimit."""
+    """Count the photos of a bulk job in their user's month. Raises AccountBlocked, PlanRequired and MonthlyLimit; of a
+    team's wallet, TeamNotFound first."""
     wallet, rules = account.wallet, runtime.plans.of(account.wallet.plan)
+    wallet.require_room(0, now)  # who is in no such team is told that, and not what its plan lacks
     if wallet.blocked_at is not None:
         raise AccountBlocked("This account is blocked and cannot classify photos. Contact support.")
     require_feature(Feature.BULK, wallet.plan, runtime.plans)
@@ -54,7 +56,7 @@ def _with_photos(account: Account, photos: int, now: datetime) -> Account:
 
 
 def started(wallet: Wallet | None, bulk: Bulk, runtime: RuntimeConfig) -> tuple[Account, Bulk]:
-    """Charge for a bulk job, after the credit due. Raises what `quota.admitted` does, and InsufficientTokens."""
+    """Charge for a bulk job, after the credit due. Raises what `admitted` does, InsufficientTokens, and MemberLimit."""
     now = bulk.created_at
     account = credit_due(wallet, bulk.uid, runtime, now)
     admit = partial(_charged, bulk=bulk, runtime=runtime)

@@ -12,11 +12,14 @@ def job_id_for(uid: str, request_id: str) -> str:
     return hashlib.sha256(f"{uid}\n{request_id}".encode()).hexdigest()[:32]
 
 
-def require_same_request(stored: Job, wanted: Job) -> None:
+def require_same_request(stored: Job, wanted: Job, *, preset_pays: bool = False) -> None:
     """Check that a repeated `requestId` carries its first payload; KeyReused names the first field that differs.
-    Conditions (`maxTokens`, `allowBatch`) may differ: once they were met, the job is there. So may what a preset says:
-    its user may have changed it since."""
-    require_same_payload(_payload(stored), _payload(wanted))
+    Conditions (`maxTokens`, `allowBatch`) may differ: once they were met, the job is there. So may what a preset says,
+    which its user may have changed since: also who pays, if the call leaves that to it (`preset_pays`)."""
+    payload = _payload(wanted)
+    if preset_pays:
+        del payload["payer"]
+    require_same_payload(_payload(stored), payload)
 
 
 def _payload(job: Job) -> dict[str, object]:

@@ -120,17 +120,16 @@ class Dispute(Record):
 class Job(Record):
     """A job as stored in `aiJobs/{jobId}`. Times are UTC, money is integer micro-dollars, prices are tokens.
 
-    What is `requested` is kept as sent, None for a default, which a `preset` may have set: the job's key stands for it. `image_digest` knows the photo
-    that was paid for, None in jobs of older releases: see `core.jobs.uploads`. `day` is that of `created_at`, for the
-    cost of users. `payer`: a team; stored for teams alone, or all users' jobs would share a place in its index.
-    `tokens_bought` are those of `tokens_cost` that were bought. `visit_age`: how many days old the wallet is, on its
-    user's first photo of the day only. `opened_by` is the invocation that created or upgraded the job, which knows it
-    again by that. `hold` is an instant call's, and `arms` which paths of the flags it took. `tried`: what came of each
-    provider, if two were asked or one may bill for what it did not say. `queued_at` is when the job may be taken next,
-    and its place in the queue. `notify` are push tokens. `result` is a `Classification` of the release that wrote it.
-    `charge_stands`: not refunded, see `core.wallet.quotas`. `bulk_id`: whose charge paid it, and `paid_at` when, which
-    may be days before it became a job; stored for those alone. `cache`: what was known of the photo; `shared`: by
-    another user, None if nobody looked.
+    What is `requested` is kept as sent, None for a default, or a `preset`'s: the key stands for it. `image_digest`
+    knows the photo that was paid for: see `core.jobs.uploads`. `day` is that of `created_at`, for the cost of users.
+    `payer`: a team; stored for teams alone, or all users' jobs would share a place in its index. `tokens_bought` are
+    those of `tokens_cost` that were bought. `visit_age`: how many days old the wallet is, on its user's first photo of
+    the day only. `opened_by` is the invocation that created or upgraded the job, which knows it again by that. `hold`
+    is an instant call's, and `arms` which paths of the flags it took. `tried`: what came of each provider, if two were
+    asked or one may bill for what it did not say. `queued_at` is when the job may be taken next, and its place in the
+    queue. `notify` are push tokens. `result` is a `Classification` of the release that wrote it. `charge_stands`: not
+    refunded, see `core.wallet.quotas`. `bulk_id`: whose charge paid it, and `paid_at` when, days before it became a
+    job. `cache`: what was known of the photo; `shared`: by another user, None if nobody looked.
     """
 
     job_id: str
@@ -184,15 +183,14 @@ class Job(Record):
 
 
 def counted_on(job: Job) -> str:
-    """Return the day on which a job counts in its lane: an upgrade on its own; of a bulk job the month of its
-    charge."""
+    """Return the day on which a job counts in its lane: an upgrade on its own; of a bulk job its charge's month."""
     own = day_of(job.charged_at)[: 7 if job.bulk_id else None]
     return job.hold.day if job.mode is Lane.INSTANT and job.hold else own
 
 
-_SHOWN = set(
+_SHOWN = (
     "job_id requested_mode mode status tokens_cost created_at estimated_completion attempts result error charge_stands "
-    "completed_at dispute".split()
+    "completed_at dispute"
 )
 
 
@@ -200,7 +198,11 @@ def job_view(job: Job) -> dict[str, Any]:
     """Return what the app is shown of a job: JSON, with times as ISO 8601 text in UTC."""
     note = job.cache
     served = {"tier": str(note.tier), "jobId": note.of, "answeredAt": iso_text(note.answered_at)} if note else None
-    return {**job.as_json(include=_SHOWN), "payer": job.payer, "servedFrom": served if note and note.served else None}
+    return {
+        **job.as_json(include=set(_SHOWN.split())),
+        "payer": job.payer,
+        "servedFrom": served if note and note.served else None,
+    }
 
 
 def shard_of(job_id: str) -> int:

@@ -29,7 +29,7 @@ from functions.core.wallet.achievements import unlocked
 from functions.core.wallet.earning import streak
 from functions.core.wallet.ledger import Wallet
 from functions.core.wallet.perks import has_priority
-from functions.core.wallet.presets import Preset
+from functions.core.wallet.presets import NO_PRESET, Preset
 from functions.core.wallet.prompts import prompted
 from functions.core.wallet.quotas import RecountNeeded, add_cost, recounted, require_feature, use_quota, visited
 
@@ -49,7 +49,7 @@ class Asked:
     at: datetime
     payer: str | None = None
     preset: str | None = None
-    wants: Preset = Preset()
+    wants: Preset = NO_PRESET
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _job(asked: Asked, price: int, runtime: RuntimeConfig, **own: Any) -> Job:
     every: dict[str, Any] = {
         "job_id": job_id,
         "uid": asked.uid,
-        "payer": asked.payer,
+        "payer": asked.payer or asked.wants.payer,
         "image_path": asked.image_path,
         "requested_mode": asked.lane,
         "requested_region": asked.region,

@@ -23,12 +23,17 @@ class BulkLane(StrEnum):
 
 
 class Preset(Kept):
-    """What is wanted. `max_tokens` is the most that one photo may cost; None leaves a field to its default."""
+    """What is wanted. `max_tokens` is the most that one photo may cost, `payer` the team that pays; None leaves a field
+    to its default."""
 
     region: str | None = None
     language: str | None = None
     lane: Open[BulkLane] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
+    payer: str | None = None
+
+
+NO_PRESET = Preset()
 
 
 def with_preset(presets: Mapping[str, Preset], name: str, preset: Preset | None) -> dict[str, Preset]:

@@ -112,6 +112,13 @@ def require_member(team: TeamWallet | None, uid: str) -> tuple[TeamWallet, Membe
     return team, team.members[uid]
 
 
+def pays_for(wallet: Wallet | None, uid: str, since: datetime) -> bool:
+    """Tell whether a team still pays for what this user has begun: who has left it meanwhile, and come back, begins
+    anew."""
+    member = wallet.members.get(uid) if isinstance(wallet, TeamWallet) else None
+    return member is not None and member.joined_at <= since
+
+
 def shown_member(member: Member, now: datetime) -> dict[str, Any]:
     """Return what is shown of a member, and of what they may spend: JSON."""
     used, limit = member.used_in(month_of(now)), member.monthly_limit

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.core.bulk.bulks import BulkState, bulk_view, require_owner
-from functions.core.bulk.changes import given_back
+from functions.core.bulk.bulks import bulk_view, require_owner
 from functions.core.shared.records import JobId, Request
+from functions.use_cases.jobs.pages import cancelled_bulk
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -22,7 +22,6 @@ class CancelBulk(Request):
 def cancel_bulk(request: CancelBulk, uid: str, deps: Deps) -> dict[str, Any]:
     """Return the bulk job. Cancelling it again, or one that has ended, changes nothing. Three reads and three writes.
     Raises JobNotFound for none, and for somebody else's."""
-    stored, now = deps.store.get_bulk(request.bulk_id), deps.clock()
+    stored = deps.store.get_bulk(request.bulk_id)
     bulk = require_owner(stored.bulk if stored else None, uid)
-    changed = deps.store.change_bulk(bulk, lambda wallet, found: given_back(wallet, found, BulkState.CANCELLING, now))
-    return bulk_view(require_owner(changed, uid))
+    return bulk_view(require_owner(cancelled_bulk(bulk, deps), uid))

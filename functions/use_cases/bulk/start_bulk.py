@@ -26,8 +26,8 @@ from functions.core.bulk.bulks import (
 from functions.core.bulk.listing import Prefix, chosen, require_one, whole_price
 from functions.core.bulk.quota import started
 from functions.core.shared.locales import LanguageTag, Region
-from functions.core.shared.records import Request, RequestId
-from functions.core.wallet.presets import BulkLane, Preset, PresetName, preset_of
+from functions.core.shared.records import Request, RequestId, TeamId
+from functions.core.wallet.presets import NO_PRESET, BulkLane, PresetName, preset_of
 from functions.core.wallet.token_prices import prices_now, require_within
 from functions.use_cases.jobs.orders import ImagePath
 
@@ -41,7 +41,7 @@ LISTED_MAX = 1_000
 class StartBulk(Request):
     """The photos: `images`, or all whose file names begin with `prefix`. The same `requestId` starts one bulk job.
     `maxTokens` is the most that all of them may cost; `anyTime`: it may take days. A `preset`
-    says what the call leaves open, for one read."""
+    says what the call leaves open, for one read. `payer`: a team, see `functions.use_cases.jobs.orders.Options`."""
 
     request_id: RequestId
     prefix: Prefix | None = None
@@ -51,6 +51,7 @@ class StartBulk(Request):
     max_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     any_time: bool | None = None
     preset: PresetName | None = None
+    payer: TeamId | None = None
 
 
 def start_bulk(request: StartBulk, uid: str, deps: Deps) -> dict[str, Any]:
@@ -60,15 +61,17 @@ def start_bulk(request: StartBulk, uid: str, deps: Deps) -> dict[str, Any]:
         InvalidRequest: not one of `prefix` and `images`, a photo twice, more photos than may be, or no such preset.
         ImageNotFound: no photo's name begins so.
         NotYourImage: a path leads elsewhere.
-        AccountBlocked, PlanRequired, MonthlyLimit, PriceChanged, InsufficientTokens: nothing is charged.
+        AccountBlocked, PlanRequired, MonthlyLimit, PriceChanged, InsufficientTokens, and of a team TeamNotFound and
+            MemberLimit: nothing is charged.
         KeyReused: the key started another bulk job.
     """
     require_one(request.prefix, request.images)
     bulk_id, now, runtime = bulk_id_for(uid, request.request_id), deps.clock(), deps.runtime()
     if (known := deps.store.get_bulk(bulk_id)) is not None:
         return _again(known.bulk, request)
-    preset = preset_of(deps.store.get_profile(uid).presets, request.preset) if request.preset else Preset()
-    wallet = deps.store.get_wallet(uid)
+    preset = preset_of(deps.store.get_profile(uid).presets, request.preset) if request.preset else NO_PRESET
+    payer = request.payer or preset.payer
+    wallet = deps.store.get_wallet(uid, payer)
     prices, most = prices_now(runtime.tokens, deps.queue().queued), runtime.bulk.photos_max
     named = request.images or deps.files.named_uploads(uid, request.prefix or "", most + 1)
     paths = chosen(uid, named, request.prefix, most)
@@ -79,6 +82,7 @@ def start_bulk(request: StartBulk, uid: str, deps: Deps) -> dict[str, Any]:
     bulk = Bulk(
         bulk_id=bulk_id,
         uid=uid,
+        payer=payer,
         state=BulkState.TAKING,
         prefix=request.prefix,
         listed=sha256(listed.encode()).hexdigest(),
@@ -106,9 +110,10 @@ def _again(stored: Bulk, request: StartBulk) -> dict[str, Any]:
     """Answer with what is stored under the key. The photos of a prefix may be others by now: what was listed first
     counts."""
     listed = None if request.images is None else sha256("\n".join(request.images).encode()).hexdigest()
-    wanted = {"prefix": request.prefix, "images": listed, "region": request.region, "language": request.language}
-    wanted |= {"preset": request.preset}
-    if request.any_time is not None or request.preset is None:
-        wanted |= {"anyTime": bool(request.any_time)}
+    wanted: dict[str, Any] = {"prefix": request.prefix, "images": listed, "preset": request.preset}
+    wanted |= {"region": request.region, "language": request.language}
+    left_open = request.preset is not None
+    wanted |= {} if left_open and request.any_time is None else {"anyTime": bool(request.any_time)}
+    wanted |= {} if left_open and request.payer is None else {"payer": request.payer}
     require_same_bulk(stored, wanted)
     return bulk_view(stored)

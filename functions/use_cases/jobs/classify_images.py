@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -10,7 +11,7 @@ from functions.core.jobs.opening import Asked
 from functions.core.shared.errors import InvalidRequest
 from functions.core.shared.lanes import Lane
 from functions.core.shared.records import Request, RequestId
-from functions.core.wallet.presets import Preset, PresetName, preset_of
+from functions.core.wallet.presets import NO_PRESET, Preset, PresetName, preset_of
 from functions.use_cases.jobs.intake import place
 from functions.use_cases.jobs.orders import ImagePath, Options, Order, new_order
 
@@ -46,15 +47,16 @@ def classify_images(request: ClassifyImages, uid: str, deps: Deps) -> dict[str, 
     if len(set(keys)) < len(keys):
         raise InvalidRequest("images: every photo needs a requestId of its own.", field="images")
     wants, unknown = _preset(request.preset, uid, deps)
-    options, opened_by, now = (request.region, request.language), deps.new_id(), deps.clock()
-    more = (request.payer, request.preset, wants)
+    options = request.region, request.language, deps.new_id(), deps.clock(), request.payer, request.preset
+    asked = Asked(uid, "", "", Lane.BATCH, *options, wants=wants)
     orders = [
-        new_order(Asked(uid, image.request_id, image.image_path, Lane.BATCH, *options, opened_by, now, *more), deps)
+        new_order(replace(asked, request_id=image.request_id, image_path=image.image_path), deps)
         for image in request.images
     ]
     for order in orders:
         order.error = unknown  # a key that was used before is answered all the same
-    balance = place(orders, request.model_copy(update={"max_tokens": request.max_tokens or wants.max_tokens}), deps)
+    left_open = {"max_tokens": request.max_tokens or wants.max_tokens, "payer": request.payer or wants.payer}
+    balance = place(orders, request.model_copy(update=left_open), deps)
     if unknown and all(order.error is unknown for order in orders):
         raise unknown
     return {"results": [_result(key, order) for key, order in zip(keys, orders, strict=True)], "balance": balance}
@@ -63,9 +65,9 @@ def classify_images(request: ClassifyImages, uid: str, deps: Deps) -> dict[str, 
 def _preset(name: str | None, uid: str, deps: Deps) -> tuple[Preset, InvalidRequest | None]:
     """Return what a preset wants, and the refusal if the user has none of this name (any more)."""
     try:
-        return preset_of(deps.store.get_profile(uid).presets, name) if name else Preset(), None
+        return preset_of(deps.store.get_profile(uid).presets, name) if name else NO_PRESET, None
     except InvalidRequest as unknown:
-        return Preset(), unknown
+        return NO_PRESET, unknown
 
 
 def _result(request_id: str, order: Order) -> dict[str, Any]:

@@ -181,7 +181,8 @@ def _answer_again(orders: Sequence[Order], deps: Deps) -> bool:
         if found is None:
             continue
         try:
-            require_same_request(found.job, order.job)
+            left_open = order.asked.preset is not None and order.asked.payer is None
+            require_same_request(found.job, order.job, preset_pays=left_open)
         except EcolaneError as error:
             order.error = error
         else:

@@ -1,10 +1,13 @@
-"""Pages of a user's jobs: where one ends, as a text that comes back with the call for the next; and all of them."""
+"""Pages of a user's jobs: where one ends, as a text that comes back with the call for the next; all of them; and how
+one is cancelled, or a bulk job."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from functions.core.bulk.bulks import BulkState
+from functions.core.bulk.changes import given_back
 from functions.core.jobs.endings import cancelling
 from functions.core.shared.errors import JobNotCancellable
 
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from functions.adapters.firestore import Found, StoredJob
+    from functions.core.bulk.bulks import Bulk
     from functions.core.jobs.jobs import Job
     from functions.wiring import Deps
 
@@ -51,3 +55,10 @@ def cancelled(stored: StoredJob, deps: Deps) -> StoredJob:
         return deps.store.settle_job(job.job_id, job.uid, cancelling(job.uid, runtime, deps.clock())) or stored
     except JobNotCancellable:
         return stored
+
+
+def cancelled_bulk(bulk: Bulk, deps: Deps) -> Bulk | None:
+    """Cancel a bulk job: what was not taken on is refunded, the rest is `run_bulk`'s. Returns it as it is then, None
+    if it is gone."""
+    now = deps.clock()
+    return deps.store.change_bulk(bulk, lambda wallet, found: given_back(wallet, found, BulkState.CANCELLING, now))

@@ -1,12 +1,13 @@
-"""Cancelling what members had queued when they were removed from a team; the refunds go to the team. The call that
-removes somebody begins with it, and `recover_jobs` finishes what that did not come to."""
+"""Cancelling what members had queued when they were removed from a team, and their bulk jobs; the refunds go to the
+team. The call that removes somebody begins with it, and `recover_jobs` finishes what that did not come to. What a bulk
+job has queued is `run_bulk`'s as well, a hundred at a time: whoever comes first cancels it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from functions.core.jobs.jobs import Status
-from functions.use_cases.jobs.pages import PAGE, cancelled
+from functions.use_cases.jobs.pages import PAGE, cancelled, cancelled_bulk
 from functions.use_cases.shared.set_aside import LOOK_AGAIN, Items, postpone_damaged, report_damaged
 
 if TYPE_CHECKING:
@@ -38,10 +39,10 @@ def finish_removals(until: datetime, deps: Deps) -> dict[str, int]:
 
 
 def cancel_queued(removal: Removal, until: datetime, deps: Deps) -> int:
-    """Cancel a removed member's queued photos, as far as there is time, and forget the removal after the last one.
-    Returns how many there were."""
-    count = 0
-    while deps.clock() <= until:
+    """Cancel a removed member's bulk jobs and queued photos, as far as there is time, and forget the removal after the
+    last one. Returns how many photos were cancelled here."""
+    count, goes_on = 0, _bulks_cancelled(removal, until, deps)
+    while goes_on and deps.clock() <= until:
         page = deps.store.queued_of_member(removal.team_id, removal.uid, removal.at, PAGE)
         report_damaged(deps, page.damaged)
         after = [cancelled(each, deps) for each in page]
@@ -50,3 +51,15 @@ def cancel_queued(removal: Removal, until: datetime, deps: Deps) -> int:
             deps.store.end_removal(removal)
             break
     return count
+
+
+def _bulks_cancelled(removal: Removal, until: datetime, deps: Deps) -> bool:
+    """Cancel what a removed member has in bulk. False if there was no time for all."""
+    while deps.clock() <= until:
+        page = deps.store.unfinished_of_member(removal.team_id, removal.uid, removal.at, PAGE)
+        report_damaged(deps, page.damaged)
+        for stored in page:
+            cancelled_bulk(stored.bulk, deps)
+        if len(page) + len(page.damaged) < PAGE:
+            return True
+    return False

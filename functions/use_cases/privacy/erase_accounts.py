@@ -14,7 +14,7 @@ from functions.core.jobs.jobs import FINAL, Status
 from functions.core.privacy.deletion import LATE, Deletion, ends, erased, tried, with_days
 from functions.core.shared.alerts import AlertKind, alert
 from functions.core.shared.time_limits import RUN_TIME
-from functions.use_cases.jobs.pages import PAGE, cancelled, job_pages
+from functions.use_cases.jobs.pages import PAGE, cancelled, cancelled_bulk, job_pages
 from functions.use_cases.shared.set_aside import Items, postpone_damaged, report_damaged
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def erase_accounts(deps: Deps) -> dict[str, int]:
 def _look_at(uid: str, deletion: Deletion, deps: Deps) -> str:
     over = deps.clock() >= ends(deletion)  # by the time before the look: what comes during it can be missed
     deps.delete_sign_in(uid)
-    bulks = deps.store.delete_bulks(uid, PAGE)  # first: no run takes photos of one that is gone on
+    bulks = _remove_bulks(uid, deps)  # first: no run takes photos of one that is gone on
     photos = deps.files.delete_uploads(uid, PHOTOS_PER_RUN) + deps.files.delete_bulk_files(uid)
     checks = deps.store.delete_checks(uid, PAGE)
     jobs, deletion = _empty_jobs(uid, deletion, deps)
@@ -61,6 +61,15 @@ def _look_at(uid: str, deletion: Deletion, deps: Deps) -> str:
     deps.store.end_deletion(uid)
     log.info(log.Event.ACCOUNT_ERASED)
     return "erased"
+
+
+def _remove_bulks(uid: str, deps: Deps) -> int:
+    """Remove a page of a user's bulk jobs, after what a team has paid for their photos in vain has gone back to it.
+    Returns how many there were."""
+    while taking := deps.store.bulks_taking(uid, PAGE):
+        for stored in taking:
+            cancelled_bulk(stored.bulk, deps)
+    return deps.store.delete_bulks(uid, PAGE)
 
 
 def _look_again(uid: str, deletion: Deletion, deps: Deps, *, failed: bool) -> None:

@@ -67,7 +67,8 @@ def test_a_bulk_job_takes_its_lane_and_its_price_a_photo(cloud: InProcessCloud) 
 def test_presets_are_beside_what_else_is_known_of_a_user(cloud: InProcessCloud) -> None:
     """Neither takes the other's place."""
     register(cloud, "ann", "token")
-    assert save(cloud, region="DE") == {"home": {"region": "DE", "language": None, "lane": None, "maxTokens": None}}
+    nothing = {"region": None, "language": None, "lane": None, "maxTokens": None, "payer": None}
+    assert save(cloud, region="DE") == {"home": {**nothing, "region": "DE"}}
     register(cloud, "ann", "token-two")
     assert save(cloud, "away", language="fr").keys() == {"home", "away"}
     assert stored(cloud, "users/ann")["devices"]
