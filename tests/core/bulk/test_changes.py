@@ -29,6 +29,7 @@ from functions.core.shared.errors import InsufficientTokens
 from functions.core.wallet.ledger import Wallet
 from functions.core.wallet.quotas import ActualSpend, RecountNeeded
 from functions.core.wallet.refusals import AccountBlocked
+from functions.core.wallet.team_wallet import Member, Role, nobodys
 from tests.builders import NOW, account, bulk, job
 
 RUNTIME = RuntimeConfig.model_validate({"tokens": {"welcome": 200}})
@@ -198,3 +199,20 @@ def test_it_is_put_off_unless_it_was_cancelled() -> None:
     assert (later.waiting, later.due_at) == (Waiting.QUEUE, LATER)
     cancelled = bulk(state=BulkState.CANCELLING)
     assert put_off(cancelled, Waiting.QUEUE, LATER) == Change(cancelled)
+
+
+@pytest.mark.parametrize("still_there", [True, False], ids=["removed", "closed"])
+def test_a_team_that_pays_for_its_user_no_more_gets_back_what_is_not_taken_on(still_there: bool) -> None:
+    """Not a photo more becomes a job; of a closed team nobody is there to get anything."""
+    team, of = nobodys("7" * 32).with_fields(balance=5), bulk(payer="7" * 32, taken=60)
+    stopped = page(team if still_there else None, of, seen(40, first=60), TERMS, RUNTIME, NOW)
+    assert isinstance(stopped, Change)
+    assert (stopped.bulk.state, stopped.bulk.due_at, stopped.opened) == (BulkState.CANCELLING, NOW, ())
+    assert (stopped.account.wallet.balance if stopped.account else None) == (45 if still_there else None)
+
+
+def test_a_team_pays_on_for_a_member() -> None:
+    """Each photo says who has paid, and when."""
+    team = nobodys("7" * 32).with_fields(members={"ana": Member(role=Role.MEMBER, joined_at=NOW)}).entered_by("ana")
+    (job,) = taken_on(bulk(payer="7" * 32), seen(1), team).opened
+    assert (job.payer, job.paid_at, job.charged_at) == ("7" * 32, NOW, NOW)

@@ -36,6 +36,8 @@ def test_the_border_between_user_and_key_counts() -> None:
         ({"requested_mode": Lane.INSTANT}, "mode"),
         ({"requested_region": "DE"}, "region"),
         ({"requested_language": "de"}, "language"),
+        ({"payer": "7" * 32}, "payer"),
+        ({"preset": "home"}, "preset"),
         ({"image_path": "users/ana/uploads/can.jpg", "requested_region": "DE"}, "imagePath"),
     ],
 )
@@ -72,3 +74,11 @@ def test_a_key_that_has_outlived_its_job_says_so() -> None:
 def test_a_language_is_the_same_in_capitals(stored: str | None, wanted: str | None) -> None:
     """It was stored as it was sent once, and is brought into one form now."""
     require_same_request(job(requested_language=stored), job(requested_language=wanted))
+
+
+def test_who_pays_by_a_preset_may_be_another_one_by_now() -> None:
+    """The call has named the preset, and still does."""
+    stored = job(payer="7" * 32, preset="work")
+    require_same_request(stored, job(preset="work"), preset_pays=True)
+    with pytest.raises(KeyReused, match="payer"):
+        require_same_request(stored, job(preset="work"))

@@ -9,7 +9,7 @@ from functions.core.config.runtime import RuntimeConfig
 from functions.core.shared.lanes import Lane
 from functions.core.wallet.accounts import Account, charge, refund, upgrade
 from functions.core.wallet.achievements import unlocked
-from functions.core.wallet.ledger import Reason
+from functions.core.wallet.ledger import Reason, empty_wallet
 from functions.core.wallet.quotas import use_quota
 from functions.core.wallet.refusals import MemberLimit, TeamNotFound
 from functions.core.wallet.team_wallet import (
@@ -17,6 +17,7 @@ from functions.core.wallet.team_wallet import (
     Role,
     TeamWallet,
     nobodys,
+    pays_for,
     require_member,
     shown_member,
 )
@@ -170,3 +171,12 @@ def test_a_team_unlocks_no_achievement() -> None:
     runtime = RuntimeConfig.model_validate({"achievements": {"open": True}})
     account = Account(team(ann=member())).with_fields(scans=10**6)
     assert unlocked(account, runtime, NOW) is account
+
+
+def test_a_team_pays_for_what_a_member_has_begun_as_one() -> None:
+    """Not for what was begun before the member came (again), nor for strangers; a user's wallet is no team's."""
+    wallet = team(ann=member())
+    assert pays_for(wallet, "ann", NOW)
+    assert not pays_for(wallet, "ann", NOW - timedelta(days=2))
+    assert not pays_for(wallet, "eve", NOW)
+    assert not pays_for(empty_wallet(NOW), "ann", NOW)
