@@ -29,7 +29,7 @@ _PHOTOS = Grant("storage.objectViewer", "bucket", "photos are read")
 """On the whole bucket: whoever may not list it gets 403 for an object that is missing, and the app has to get 404."""
 
 _TOKENS = Grant("firebaseauth.viewer", "project", "Firebase is asked whether a token was revoked")
-_PUSHES = Grant("firebasecloudmessaging.admin", "project", "results and alerts are pushed")
+_PUSHES = Grant("firebasecloudmessaging.admin", "project", "results, ends of bulk jobs, and alerts are pushed")
 REMOTE_CONFIG = Grant("cloudconfig.viewer", "project", "prices come from Remote Config, with `REMOTE_CONFIG`")
 
 ACCOUNTS: dict[str, tuple[Grant, ...]] = {
@@ -49,6 +49,7 @@ ACCOUNTS: dict[str, tuple[Grant, ...]] = {
         _PHOTOS,
         Grant("storage.objectUser", "bucket", "lists and reports of bulk jobs are written and read", below="bulks/"),
         Grant("iam.serviceAccountTokenCreator", "itself", "links to reports are signed"),
+        _PUSHES,
     ),
     "ecolane-webhook": (_DOCUMENTS, _LOGS),
     "ecolane-crons": (_DOCUMENTS, _LOGS),

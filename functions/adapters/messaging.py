@@ -59,6 +59,13 @@ def _leads_nowhere(error: Exception | None) -> bool:
 def _message(token: str, news: PushSummary) -> messaging.Message:
     return messaging.Message(
         token=token,
-        data={"event": "batch_results", "done": str(news.done), "failed": str(news.failed)},
-        android=messaging.AndroidConfig(priority="high", collapse_key="batch_results"),
+        data=_data(news),
+        android=messaging.AndroidConfig(priority="high", collapse_key=news.bulk_id or "batch_results"),
     )
+
+
+def _data(news: PushSummary) -> dict[str, str]:
+    counts = {"done": str(news.done), "failed": str(news.failed)}
+    if news.bulk_id is None:
+        return {"event": "batch_results", **counts}
+    return {"event": "bulk_done", "bulkId": news.bulk_id, **counts}

@@ -4,7 +4,7 @@ A token is in one wallet at most: registering takes it, in one transaction, from
 are changed field by field, so damage in them does not stop the caller.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -106,6 +106,11 @@ class ProfileDocuments(WalletDocuments):
         """Read where to push to for a user. One read."""
         wallet = self._client.get(self._wallet_ref(uid)).fields
         return tuple(strings(wallet, "pushTokens"))
+
+    def push_tokens_of_each(self, uids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Read the same for each of these users. A read each."""
+        wallets = self._client.get_all([self._wallet_ref(uid) for uid in uids]) if uids else ()
+        return {each.path.split("/")[1]: tuple(strings(each.fields, "pushTokens")) for each in wallets}
 
     def released(self, claims: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         """Find those of these (uid, token) pairs that were released. A read for each, and at least one for every

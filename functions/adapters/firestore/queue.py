@@ -95,6 +95,7 @@ def _member(job: Job, taken_at: datetime) -> BatchMember:
         cost_micros=job.cost_micros,
         created_at=job.created_at,
         notify=job.notify,
+        looked_up=job.payer is not None and job.bulk_id is None,
         updated_at=taken_at,
         cache=job.cache,
     )

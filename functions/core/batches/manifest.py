@@ -15,8 +15,9 @@ class BatchMember:
     """One line of a batch's list of jobs: what the collector must know of a job without reading its document again.
 
     `updated_at` is the time of the claim's write, the precondition of the collector's: a second collector, or a second
-    line for the same job, changes nothing. `cache` has the kept answer that this one is compared with. A plain object
-    with slots, since 50,000 are held at once: models take three times the memory.
+    line for the same job, changes nothing. `notify` are push tokens; of a photo that a team pays for nobody knows them
+    when it is taken, and they are `looked_up`. `cache` has the kept answer that this one is compared with. A plain
+    object with slots, since 50,000 are held at once: models take three times the memory.
     """
 
     job_id: str
@@ -30,6 +31,7 @@ class BatchMember:
     created_at: datetime
     updated_at: datetime
     notify: tuple[str, ...] = ()
+    looked_up: bool = False
     image_digest: str | None = None
     cache: CacheNote | None = None
 

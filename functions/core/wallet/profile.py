@@ -48,12 +48,14 @@ class Device(Kept):
 
 @dataclass(frozen=True)
 class PushSummary:
-    """What one user is told after a batch run: where to push to, and how many photos are done and have failed."""
+    """What one user is told after a batch run, or when a bulk job has ended: where to push to, if no token is given
+    where the user is signed in now; and how many photos are done and have failed."""
 
     uid: str
-    push_tokens: tuple[str, ...]
+    push_tokens: tuple[str, ...] = ()
     done: int = 0
     failed: int = 0
+    bulk_id: str | None = None
 
 
 class Preferences(Kept):

@@ -136,10 +136,13 @@ class Endings:
     def _note(self, member: BatchMember, attempt: Attempt, added: Counter[str]) -> None:
         self.ended.update(added)
         self.anomalies.add(member.job_id, attempt, self._terms)
-        if member.notify and (added["done"] or added["failed"]):
-            before = self.news.get(member.uid, PushSummary(member.uid, member.notify))
+        if (member.notify or member.looked_up) and (added["done"] or added["failed"]):
+            before = self.news.get(member.uid, PushSummary(member.uid))
             self.news[member.uid] = replace(
-                before, done=before.done + added["done"], failed=before.failed + added["failed"]
+                before,
+                push_tokens=before.push_tokens or member.notify,
+                done=before.done + added["done"],
+                failed=before.failed + added["failed"],
             )
 
     def _leave(self, member: BatchMember, attempt: Attempt) -> None:

@@ -29,8 +29,8 @@ from functions.core.shared.providers import LABELS
 from functions.core.shared.time_limits import RUN_TIME
 from functions.use_cases.batches.closing import close, completed, pause
 from functions.use_cases.batches.collector import Collector
-from functions.use_cases.batches.pushes import push
 from functions.use_cases.batches.submission import give_up
+from functions.use_cases.shared.pushes import push
 from functions.use_cases.shared.set_aside import postpone_damaged
 
 if TYPE_CHECKING:

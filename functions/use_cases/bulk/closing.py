@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from functions.core.bulk.bulks import Bulk, request_of
+from functions.core.bulk.bulks import Bulk, BulkState, request_of
 from functions.core.bulk.changes import Change, all_ended, counted, emptied, ended
 from functions.core.bulk.report import NOT_TAKEN, UNKNOWN, header, lines
 from functions.core.jobs.idempotency import job_id_for
+from functions.core.wallet.profile import PushSummary
+from functions.use_cases.shared.pushes import push
 
 if TYPE_CHECKING:
     from collections import Counter
 
     from functions.core.jobs.jobs import Job
     from functions.wiring import Deps
+
+PUSH_TIME = timedelta(minutes=1)
 
 REPORT_PAGE = 100
 """Jobs that are read at once for a report."""
@@ -30,16 +35,20 @@ def cancel_queued(bulk: Bulk, deps: Deps, counts: Counter[str]) -> Bulk | None:
 
 
 def look_at(bulk: Bulk, deps: Deps, counts: Counter[str]) -> None:
-    """Count what has come of a bulk job's jobs; write the report and end it if none is open."""
+    """Count what has come of a bulk job's jobs; write the report and end it if none is open. Its user gets a push,
+    unless it was cancelled."""
     of_jobs, now = deps.store.count_bulk(bulk), deps.clock()
     if not all_ended(counted(bulk, of_jobs, now), now):
         deps.store.change_bulk(bulk, lambda _, found: Change(counted(found, of_jobs, now)))
         return
     deps.files.put_report(bulk.uid, bulk.bulk_id, _report(bulk, deps))
-    deps.store.change_bulk(
+    after = deps.store.change_bulk(
         bulk, lambda _, found: Change(found if found.ended else ended(counted(found, of_jobs, now), now))
     )
     counts["ended"] += 1
+    if after is not None and after.state == BulkState.DONE:
+        news = PushSummary(bulk.uid, done=after.done, failed=after.failed, bulk_id=bulk.bulk_id)
+        push([news], deps.clock() + PUSH_TIME, deps)
 
 
 def _report(bulk: Bulk, deps: Deps) -> str:

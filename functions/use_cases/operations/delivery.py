@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from functions import log
 from functions.core.shared.alert_delivery import LEASE, attempted, outcome, taken
 from functions.core.shared.alerts import NEWS, Alert, Channel
-from functions.use_cases.batches.pushes import remove_tokens
+from functions.use_cases.shared.pushes import remove_tokens
 from functions.use_cases.shared.set_aside import postpone_damaged
 
 if TYPE_CHECKING:

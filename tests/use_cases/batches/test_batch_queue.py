@@ -32,6 +32,7 @@ from tests.app import App
 from tests.steps import (
     UNLIMITED,
     batch_files,
+    classify,
     enqueue,
     held,
     in_transaction,
@@ -43,6 +44,7 @@ from tests.steps import (
     ticks,
     wallet,
 )
+from tests.use_cases.teams.test_teams import join, team_of
 
 SECRET = "whsec_" + base64.b64encode(b"a secret that only OpenAI knows").decode()
 
@@ -328,6 +330,33 @@ def test_one_push_a_user_and_batch(cloud: InProcessCloud) -> None:
     told = [(news.push_tokens, news.done + news.failed) for news in cloud.messaging.sent]
     assert told == [(("anns-token",), 3)]
     assert statuses(cloud, ids).count("done") == 5
+
+
+def test_who_has_sent_photos_that_a_team_pays_for_is_told(cloud: InProcessCloud) -> None:
+    """Together with their own, where they are signed in by then; other members hear nothing."""
+    for user in ("olga", "ann", "bob"):
+        register(cloud, user, f"{user}s-first-token")
+    team_id = team_of(cloud)
+    for user in ("ann", "bob"):
+        join(cloud, team_id, user)
+    classify(cloud, "of-the-team", "batch", "ann", payer=team_id)
+    classify(cloud, "anns-own", "batch", "ann")
+    classify(cloud, "of-the-team", "batch", "bob", payer=team_id)
+    register(cloud, "bob", "bobs-next-token")
+    ticks(cloud, timedelta(hours=1))
+    told = {news.uid: (news.push_tokens, news.done) for news in cloud.messaging.sent}
+    assert told == {"ann": (("anns-first-token",), 2), "bob": (("bobs-next-token",), 1)}
+
+
+def test_who_wants_no_push_gets_none_for_a_teams_photo(cloud: InProcessCloud) -> None:
+    """Or has signed out, or never signed in on a phone."""
+    register(cloud, "ann", "anns-token", notifications=False)
+    team_id = team_of(cloud)
+    for user in ("ann", "bob"):
+        join(cloud, team_id, user)
+        classify(cloud, "of-the-team", "batch", user, payer=team_id)
+    ticks(cloud, timedelta(hours=1))
+    assert cloud.messaging.sent == []
 
 
 def test_a_push_that_fails_blocks_nothing(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ from functions.use_cases.jobs.cancel_job import CancelJob, cancel_job
 from functions.use_cases.operations.guard_budget import guard_budget
 from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from scripts.inprocess import InProcessCloud
-from tests.steps import BATCH_CRONS, PHOTO, classify, listed, statement, stored, wallet
+from tests.steps import BATCH_CRONS, PHOTO, classify, listed, register, statement, stored, wallet
 
 RICH = {"tokens": {"welcome": 200}}
 
@@ -410,3 +410,31 @@ def test_what_is_refunded_comes_off_the_month_that_it_was_charged_in(cloud: InPr
     assert [month["batch"] for month in wallet(cloud)["months"]] == [1, 3]
     cancel_job(CancelJob(jobId=single["jobId"]), "ann", cloud.deps)
     assert [month["batch"] for month in wallet(cloud)["months"]] == [0, 3]
+
+
+def test_a_push_says_that_a_bulk_job_is_done(cloud: InProcessCloud) -> None:
+    """Once, and none for each photo; one that was cancelled brings none."""
+    register(cloud, "ann", "anns-token")
+    uploaded(cloud, 3)
+    bulk, cancelled = start(cloud), start(cloud, "bulk-two", images=["users/ann/uploads/trip-0001.jpg"])
+    cancel(cloud, cancelled["bulkId"])
+    for each in (cancelled, bulk):
+        until_ended(cloud, each["bulkId"])
+    tick(cloud, 3)
+    (news,) = cloud.messaging.sent
+    assert (news.uid, news.push_tokens, news.bulk_id) == ("ann", ("anns-token",), bulk["bulkId"])
+    assert (news.done, news.failed) == (3, 0)
+
+
+def test_a_push_that_fails_keeps_no_bulk_job_from_its_end(
+    cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report is there all the same."""
+
+    def down(_news: object) -> None:
+        raise ConnectionError("messaging is not to be reached")
+
+    register(cloud, "ann", "anns-token")
+    uploaded(cloud, 1)
+    monkeypatch.setattr(cloud.messaging, "send", down)
+    assert until_ended(cloud, start(cloud)["bulkId"])["state"] == "done"

@@ -316,9 +316,11 @@ class Fcm:
 
     def __init__(self, answers: dict[str, FirebaseError]) -> None:
         self.answers = answers
+        self.messages: list[messaging.Message] = []
 
     def send_each(self, messages: Sequence[messaging.Message]) -> messaging.BatchResponse:
         """Answer each message."""
+        self.messages += messages
         errors = [self.answers.get(message.token) for message in messages]
         return messaging.BatchResponse(
             [messaging.SendResponse(None if error else {"name": "m"}, error) for error in errors]
@@ -351,6 +353,18 @@ def test_a_token_is_dead_only_if_it_is_the_tokens_fault(what: str, monkeypatch: 
     assert sent == Sent(2, (("ann", "bad"),) if dead else ())
     alerted = PushMessaging().alert([("ann", "good"), ("ann", "bad")], "closed", "2026-11-21", "text")
     assert alerted == Sent(1, (("ann", "bad"),) if dead else ())
+
+
+@BY_TOKEN
+def test_what_a_message_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counts of photos; of a bulk job its id as well, and each bulk job's notice stands beside the others'."""
+    fcm = Fcm({})
+    monkeypatch.setattr("firebase_admin.messaging.send_each", fcm.send_each)
+    PushMessaging().send([PushSummary("ann", ("one",), done=2), PushSummary("ann", ("one",), 9, 1, bulk_id="b" * 32)])
+    photos, bulk = fcm.messages
+    assert photos.data == {"event": "batch_results", "done": "2", "failed": "0"}
+    assert bulk.data == {"event": "bulk_done", "bulkId": "b" * 32, "done": "9", "failed": "1"}
+    assert (photos.android.collapse_key, bulk.android.collapse_key) == ("batch_results", "b" * 32)
 
 
 @BY_TOKEN

@@ -1,4 +1,5 @@
-"""Pushes: each user is told once what has come of their photos, on the devices where they are signed in."""
+"""Pushes: each user is told once what has come of their photos, and of a bulk job, on the devices where they are signed
+in."""
 
 from __future__ import annotations
 
@@ -36,11 +37,15 @@ def push(news: Sequence[PushSummary], until: datetime, deps: Deps) -> int:
 
 def _push(news: Sequence[PushSummary], deps: Deps) -> int:
     """Notify some users. Jobs carry the push tokens of when they were paid for; those released since, by a sign-out or
-    the phone's next user, are looked up, and if that fails nobody is notified."""
+    the phone's next user, are looked up, and if that fails nobody is notified. So are the tokens of whoever has none
+    with them: a team's wallet knows nobody's."""
     try:
         released = deps.store.released({(item.uid, token) for item in news for token in item.push_tokens})
+        current = deps.store.push_tokens_of_each([item.uid for item in news if not item.push_tokens])
         told = [
-            replace(item, push_tokens=tuple(t for t in item.push_tokens if (item.uid, t) not in released))
+            replace(item, push_tokens=current[item.uid])
+            if item.uid in current
+            else replace(item, push_tokens=tuple(t for t in item.push_tokens if (item.uid, t) not in released))
             for item in news
         ]
         sent = deps.messaging.send([item for item in told if item.push_tokens])
