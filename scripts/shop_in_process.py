@@ -12,6 +12,9 @@ from functions.use_cases.payments.reconcile_billing import reconcile_billing
 from functions.use_cases.payments.set_pay_per_use import SetPayPerUse, set_pay_per_use
 from functions.use_cases.payments.start_checkout import StartCheckout, start_checkout
 from functions.use_cases.payments.sync_purchases import SyncPurchases, sync_purchases
+from functions.use_cases.teams.create_team import CreateTeam, create_team
+from functions.use_cases.teams.invite_member import InviteMember, invite_member
+from functions.use_cases.teams.join_team import JoinTeam, join_team
 from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from scripts.inprocess import SELLING, InProcessCloud
 from scripts.sample_shop import priced
@@ -55,6 +58,17 @@ class Shop:
         for uid in uids or ("ann",):
             get_wallet(GetWallet(), uid, self.cloud.deps)
         return self
+
+    def team(self, owner: str = "ann", *admins: str) -> str:
+        """Found a team with an owner and admins. Returns its id."""
+        deps = self.cloud.deps
+        name = f"team-of-{owner}"
+        team_id = str(create_team(CreateTeam(requestId=name, name="Green"), owner, deps)["teamId"])
+        for uid in admins:
+            request = {"requestId": f"invite-to-{name}-{uid}-0123", "teamId": team_id, "monthlyLimit": 10}
+            wanted = InviteMember.model_validate({**request, "role": "admin"})
+            join_team(JoinTeam(code=invite_member(wanted, owner, deps)["code"]), uid, deps)
+        return team_id
 
     def is_customer(self, uid: str = "ann") -> None:
         """Have a user known to Stripe, who has a saved card and has bought nothing yet."""
@@ -130,12 +144,12 @@ class Shop:
         return self._stored(f"billing/{uid}")
 
     def wallet(self, uid: str = "ann") -> dict[str, Any]:
-        """Return a stored wallet; nothing without one."""
-        return self._stored(f"users/{uid}/wallet/main")
+        """Return the stored wallet of a user, or of `teams/{id}`; nothing without one."""
+        return self._stored(f"{_owner(uid)}/wallet/main")
 
     def entries(self, uid: str = "ann") -> list[dict[str, Any]]:
         """Return a ledger, the oldest entry first."""
-        found = self.cloud.client.collection("users", uid, "ledger").order_by("seq").stream()
+        found = self.cloud.client.collection(f"{_owner(uid)}/ledger").order_by("seq").stream()
         return [each.to_dict() or {} for each in found]
 
     def payments(self) -> dict[str, dict[str, Any]]:
@@ -144,3 +158,7 @@ class Shop:
 
     def _stored(self, path: str) -> dict[str, Any]:
         return self.cloud.client.document(path).get().to_dict() or {}
+
+
+def _owner(name: str) -> str:
+    return name if name.startswith("teams/") else f"users/{name}"

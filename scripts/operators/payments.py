@@ -71,7 +71,7 @@ def _show(operation: Operation, found: Sequence[Payment], none: str) -> None:
         rows = [
             (
                 each.payment_id,
-                each.uid or "(nobody)",
+                each.payee or "(nobody)",
                 each.product,
                 _money(each.facts.paid_minor, each.currency),
                 _back(each),
@@ -105,6 +105,7 @@ def show(operation: Operation, name: Name) -> None:
     def render(console: Console) -> None:
         rows = [
             ("payer", payment.uid or f"(nobody), shown to {payment.holder}"),
+            ("tokens of", payment.payee or "(nobody)"),
             ("product", f"{payment.product}, {payment.tokens} tokens{', sandbox' if payment.sandbox else ''}"),
             ("paid", f"{_money(payment.facts.paid_minor, payment.currency)}, {age(payment.paid_at, operation.now)}"),
             ("taken back", _back(payment)),
@@ -220,7 +221,7 @@ def refund(
 @app.command()
 @command(changing_for)
 def claim(operation: Operation, name: Name, uid: Annotated[str, typer.Argument(help="Who gets its tokens.")]) -> None:
-    """Give a payment that waits unclaimed to a user who has shown that it is theirs."""
+    """Give a payment that waits unclaimed to a user who has shown that it is theirs, also one for a closed team."""
     payment, wallet = _known(name, operation), known_wallet(uid, operation.deps)
     if payment.uid is not None:
         raise RefusedError(f"{payment.uid} has this payment already: nothing was changed")
@@ -228,7 +229,7 @@ def claim(operation: Operation, name: Name, uid: Annotated[str, typer.Argument(h
     def decide(stored: Payment | None, found: Wallet | None) -> Claimed:
         if stored is None or stored.uid is not None:
             raise RefusedError("somebody else was faster: nothing was changed")
-        owned = stored.model_copy(update={"uid": uid})
+        owned = stored.model_copy(update={"uid": uid, "team_id": None})
         after, account = credited(owned, Account(still_there(uid, found)), operation.now)
         return after.noted(operation.now), account
 

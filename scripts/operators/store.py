@@ -31,7 +31,7 @@ from functions.core.shared.dead_letters import DeadLetter
 from functions.core.shared.records import Fields
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import LedgerEntry, Reason, Wallet, entry_id
-from functions.core.wallet.team_wallet import TeamWallet
+from functions.core.wallet.team_wallet import TeamWallet, wallet_name
 from scripts.operators.repairs_by_hand import AuditEntry, moved
 
 Claimed = tuple[Payment, Account]
@@ -129,7 +129,7 @@ class OperatorStore(FirestoreStore):
     def entries_of(self, payment: Payment) -> list[LedgerEntry]:
         """Read the ledger's entries of a payment. A read each."""
         names = [payment.payment_id, *(f"{payment.payment_id}:{n}" for n in range(1, payment.moves))]
-        ledger = self._ledger(payment.uid or "")
+        ledger = self._ledger(payment.uid or "", payment.team_id)
         found = self._client.get_all([ledger.document(entry_id(Reason(payment.reason), name)) for name in names])
         return [as_entry(each) for each in found if each.exists]
 
@@ -152,14 +152,15 @@ class OperatorStore(FirestoreStore):
         return run_transaction(self._client.transaction(), body)
 
     def given_and_booked(self, limit: int) -> tuple[dict[str, int], dict[str, int]]:
-        """Add up by user the tokens that payments have given, and those that the ledgers have from them. A read for
-        each payment and each of these entries, up to `limit` of each."""
+        """Add up by `wallet_name` the tokens that payments have given, and those that the ledgers have from them. A
+        read for each payment and each of these entries, up to `limit` of each."""
         given, booked = Counter[str](), Counter[str]()
-        for payment in self._payments.where("given", ">", 0).select(["uid", "given"]).limit(limit).stream():
-            given[payment.fields["uid"]] += payment.fields["given"]
+        for payment in self._payments.where("given", ">", 0).select(["uid", "teamId", "given"]).limit(limit).stream():
+            given[wallet_name(payment.fields["uid"], payment.fields.get("teamId"))] += payment.fields["given"]
         entries = self._client.collection_group("ledger").where("reason", "in", PAID).order_by("bought").limit(limit)
         for entry in entries.select(["bought"]).stream():
-            booked[entry.path.split("/")[1]] += entry.fields["bought"]
+            kind, owner, *_ = entry.path.split("/")
+            booked[wallet_name(owner, owner if kind == "teams" else None)] += entry.fields["bought"]
         return dict(given), dict(booked)
 
     def wallet_and_ledger(self, uid: str) -> tuple[Fields, list[LedgerEntry]]:

@@ -32,6 +32,12 @@ PLANTED: tuple[Bug | Mutation, ...] = (
     Mutation("a period that is over is refunded", f"{_RULE}:Payment.absent", places.condition("BUY"), "False"),
     Mutation("what is read replaces what is known", f"{_RULE}:Payment.told", places.assigned("known"), "facts"),
     Mutation("what was spent is not owed", "core.wallet.accounts:Account.post", places.keyword("owed"), "0"),
+    Mutation(
+        "what is bought for a team is the buyer's",
+        "core.wallet.team_wallet:wallet_name",
+        places.condition("team_id"),
+        "False",
+    ),
     Mutation("a job's refund is free tokens", "core.wallet.accounts:refund", places.argument("post", 0), "price"),
 )
 
@@ -52,6 +58,12 @@ PLANTED_IN_FUNCTIONS = (
         "False",
     ),
     Mutation("a store does not show the web's", "core.payments.billing:_missing", places.call("startswith"), "True"),
+    Mutation(
+        "a page does not say that it is a team's",
+        "core.payments.checkouts:session_asked",
+        places.condition("team_id"),
+        "False",
+    ),
     Mutation(
         "a refund in part is one of all", "core.payments.stripe_objects:_reversal", places.keyword("minor"), "None"
     ),

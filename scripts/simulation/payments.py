@@ -1,8 +1,8 @@
 """Payments, simulated: the rule of `functions/core/payments` between a provider that tells the truth late, twice, out
 of order, in an old state or not at all, and a reconciler that dies.
 
-A history has some packs and subscriptions at a provider. Each change of one makes one or two events; an event is
-delivered up to three times, in any order, or is lost. The reconciler takes an event as a hint:
+A history has some packs, also for a team, and subscriptions at a provider. Each change of one makes one or two events;
+an event is delivered up to three times, in any order, or is lost. The reconciler takes an event as a hint:
 
     version   read what we know of the payment, and under which version
     fetch     read it at the provider: begun after the version was read, so never older than what that version knows
@@ -41,6 +41,7 @@ PACKS = ((25, 199), (100, 499), (500, 1_999))  # tokens, minor units
 PERIOD = timedelta(days=30)
 GRACE_DAYS = 7
 WELCOME = 10
+TEAM = "team/green"
 PROMISES = (
     "double_credits",
     "lost_payments",
@@ -113,13 +114,18 @@ def _taken_back(reversals: Mapping[str, Reversal], minor: int, dice: Random) -> 
 
 @dataclass
 class Object:
-    """What an event can name: a pack, or a subscription with a payment for each period, and its states so far."""
+    """What an event can name: a pack, or a subscription with a payment for each period, and its states so far. `uid`
+    has bought it, and `payee` is the wallet that it is for: the buyer's, or a team's."""
 
     name: str
     uid: str
     provider: Provider
     payments: list[Bought]
     subscription: list[Subscription] = field(default_factory=list)
+    payee: str = ""
+
+    def __post_init__(self) -> None:
+        self.payee = self.payee or self.uid
 
 
 @dataclass(frozen=True)
@@ -150,8 +156,8 @@ class Store:
     events: set[str] = field(default_factory=set)
     versions: Counter[str] = field(default_factory=Counter)
 
-    def ledger(self, uid: str) -> tuple[LedgerEntry, ...]:
-        return self.wallets[uid].new_entries
+    def ledger(self, name: str) -> tuple[LedgerEntry, ...]:
+        return self.wallets[name].new_entries
 
 
 class World:
@@ -167,6 +173,7 @@ class World:
         self.store.wallets = {
             uid: Account(empty_wallet(START)).post(WELCOME, Reason.WELCOME, None, START) for uid in users
         }
+        self.store.wallets[TEAM] = Account(empty_wallet(START))
         self.objects = [self._object(number, self.dice.choice(users)) for number in range(self.dice.randint(1, 3))]
         self.blind_from: datetime | None = None
         self.events: list[Event] = []
@@ -180,7 +187,9 @@ class World:
         if self.dice.random() < 0.6:
             tokens, minor = self.dice.choice(PACKS)
             sandbox = self.dice.random() < 0.1
-            return Object(f"pi_{number}", uid, provider, [Bought(f"pi_{number}", tokens, minor, sandbox)])
+            payee = TEAM if provider is Provider.STRIPE and self.dice.random() < 0.3 else uid
+            bought = Bought(f"pi_{number}", tokens, minor, sandbox)
+            return Object(f"pi_{number}", uid, provider, [bought], payee=payee)
         first = self._subscribed(Status.ACTIVE, 0)
         return Object(f"sub_{number}", uid, provider, [Bought(f"in_{number}_0", 100, 900, period=0)], [first])
 
@@ -335,10 +344,11 @@ class World:
 
     def _commit(self, event: Event, shown: Shown, known: dict[str, Payment]) -> None:
         about, store = event.about, self.store
-        account = store.wallets[about.uid]
         for bought, facts in shown.payments:
             name = self._name(about, bought)
-            payment = known.get(name) or _new(name, bought, about.uid)
+            payment = known.get(name) or _new(name, bought, about)
+            payee = payment.payee or about.uid
+            account = store.wallets[payee]
             if self.bug is Bug.CANCEL_PAYS and about.subscription and not about.subscription[shown.status].renews:
                 payment = payment.told(Facts(paid_minor=bought.minor))
             read = payment.absent(shown.at, named=event.gone) if facts is None else payment.told(facts)
@@ -346,8 +356,7 @@ class World:
                 read = read.model_copy(update={"payment_id": f"{name}.{event.event_id}", "given": 0, "moves": 0})
                 if read.payment_id in {each.ref for each in account.new_entries}:
                     continue
-            store.payments[name], account = credited(read, account, self.now)
-        store.wallets[about.uid] = account
+            store.payments[name], store.wallets[payee] = credited(read, account, self.now)
         if about.subscription:
             if shown.status < store.subscriptions.get(about.name, 0) and not self.stale:
                 self._broken("stale_status", f"{about.name}: an older state was stored over a newer one")
@@ -363,7 +372,7 @@ class World:
     def _each(self, about: Object) -> Iterator[tuple[str, int, list[int]]]:
         """Yield each payment's name, the tokens that came of it, and what it was worth so far. All invoices of a period
         are one payment, however the reconciler names them."""
-        entries = [each for each in self.store.ledger(about.uid) if each.reason in {Reason.BUY, Reason.PERIOD}]
+        entries = [each for each in self.store.ledger(about.payee) if each.reason in {Reason.BUY, Reason.PERIOD}]
         for bought in about.payments:
             if bought.more:
                 continue
@@ -393,7 +402,7 @@ class World:
                 self._check_plan(about)
         given = Counter[str]()
         for payment in self.store.payments.values():
-            given[payment.uid or ""] += payment.given
+            given[payment.payee or ""] += payment.given
         for uid, account in self.store.wallets.items():
             entries, wallet = self.store.ledger(uid), account.wallet
             paid = sum(each.bought for each in entries if each.reason in {Reason.BUY, Reason.PERIOD})
@@ -416,7 +425,8 @@ class World:
                 self._broken("wrong_plan", f"{about.name}: {held} on day {days}")
 
 
-def _new(name: str, bought: Bought, uid: str) -> Payment:
+def _new(name: str, bought: Bought, about: Object) -> Payment:
     reason = Reason.BUY if bought.period is None else Reason.PERIOD
-    fields = {"payment_id": name, "reason": reason, "uid": uid, "product": f"tokens{bought.tokens}"}
-    return Payment(**fields, tokens=bought.tokens, currency="usd", sandbox=bought.sandbox)
+    fields = {"payment_id": name, "reason": reason, "uid": about.uid, "product": f"tokens{bought.tokens}"}
+    team_id = about.payee.partition("team/")[2] or None
+    return Payment(**fields, tokens=bought.tokens, currency="usd", sandbox=bought.sandbox, team_id=team_id)

@@ -547,6 +547,19 @@ describe("make dev", () => {
     assert.equal(denied.error?.code, "permission-denied");
   });
 
+  test("a pack that is bought for a team is in the team's wallet", async () => {
+    const [owner, stranger] = [await App.signedIn(facts.local), await App.signedIn(facts.local)];
+    const { teamId } = await owner.call("create_team", { requestId: randomUUID(), name: "Green Street" });
+    const wanted = { requestId: randomUUID(), product: "tokens_25", payer: teamId };
+    await refused(stranger.call("start_checkout", wanted), "TEAM_NOT_FOUND");
+    const { url } = await owner.call("start_checkout", wanted);
+    const body = new URLSearchParams({ number: "4242424242424242" });
+    assert.equal((await fetch(url, { method: "POST", body, redirect: "manual" })).status, 303);
+    await advance(1); // Stripe's events arrive
+    const { balance, purchased } = await owner.call("get_team", { teamId });
+    assert.deepEqual([balance, purchased, (await owner.call("get_billing")).purchased], [25, 25, 0]);
+  });
+
   test("a saved card pays for packs up to the user's own limit", async () => {
     const app = await App.signedIn(facts.local);
     const wanted = { requestId: randomUUID(), product: "tokens_25", saveCard: true };

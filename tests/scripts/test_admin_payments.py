@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from typer.testing import CliRunner, Result
 
+from functions.use_cases.privacy.delete_account import DeleteAccount, delete_account
 from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from scripts.admin import app
 from scripts.inprocess import replaced
@@ -162,6 +163,27 @@ def test_an_unclaimed_payment_is_given_to_its_user(shop: Shop, run: Run) -> None
     assert (refused.exit_code, "ann has this payment already" in refused.output) == (1, True)
     (entry,) = listed(shop.cloud, "audit").values()
     assert (entry["action"], entry["target"], entry["why"]) == ("claim", name, "showed the receipt")
+
+
+def test_a_closed_teams_pack_is_given_to_a_user(shop: Shop, run: Run) -> None:
+    """Its payer can be found and the books agree, before as after; a pack for a team that is there is the team's."""
+    team_id = shop.team("bob")
+    page = shop.start(uid="bob", payer=team_id)["url"].rpartition("/")[2]
+    shop.buy(uid="bob", payer=team_id)
+    shop.later(minutes=15)
+    (name,) = shop.payments()
+    assert f"team/{team_id}" in run("payments", "find", "bob").output
+    shown = run("payments", "show", name).output
+    assert (f"team/{team_id}" in shown, "100 given, 100 in the ledger, worth 100" in shown) == (True, True)
+    assert json.loads(run("billing", "status", "--drift", "--json").stdout)["drift"] == {}
+    delete_account(DeleteAccount(confirm="DELETE"), "bob", shop.cloud.deps)
+    shop.cloud.stripe.pay(page)
+    shop.later(minutes=15)
+    (waits,) = set(shop.payments()) - {name}
+    done = run("payments", "claim", waits, "ann", "--why", "their team is closed", "--yes")
+    assert f"ann has 100 tokens from {waits}" in done.output
+    shop.later(days=1)
+    assert (shop.tokens(), json.loads(run("billing", "status", "--drift", "--json").stdout)["drift"]) == ((100, 0), {})
 
 
 def test_whether_the_books_agree_and_whose_do_not(shop: Shop, run: Run) -> None:

@@ -18,6 +18,7 @@ from functions.core.payments.payments import Payment
 from functions.core.payments.sales import Heard, Sales
 from functions.core.shared.records import Fields
 from functions.core.wallet.ledger import Reason
+from functions.core.wallet.team_wallet import wallet_name
 
 HELD_MAX = 500
 """Packs of one user that are looked for in a whole look: the newest would have to be missing from more than that."""
@@ -61,7 +62,7 @@ class PaymentDocuments(WalletDocuments):
         self, look: Look, version: datetime | None, decide: Callable[[Books], Books]
     ) -> tuple[Books, Books] | None:
         """Store what `decide` makes of the books of a look, in one transaction: a read for the payer, their wallet, and
-        each payment and its payer; a write for each of these that changes, and for each entry. Returns the books before
+        each payment and its payee; a write for each of these that changes, and for each entry. Returns the books before
         and after; None if the payer is not at this version any more.
         """
 
@@ -74,9 +75,10 @@ class PaymentDocuments(WalletDocuments):
             payments = {each.id: as_payment(each) for each in shown if each.exists}
             if look.tells_by_absence:
                 payments |= {each.payment_id: each for each in self.held_packs(look.uid, transaction)}
-            payers = sorted({look.uid, *(each.uid for each in payments.values() if each.uid)})
-            read = self._client.get_all([self._wallet_ref(uid) for uid in payers], transaction)
-            wallets = dict(zip(payers, map(open_or_none, read), strict=True))
+            new = {wallet_name(look.uid, each.team_id) for each in look.payments}
+            names = sorted({look.uid, *new, *(each.payee for each in payments.values() if each.payee)})
+            read = self._client.get_all([self._named_wallet(name) for name in names], transaction)
+            wallets = dict(zip(names, map(open_or_none, read), strict=True))
             before = Books(_stored_billing(billing).billing, payments, wallets)
             after = decide(before)
             self._write_books(transaction, look.uid, before, after)
@@ -96,8 +98,13 @@ class PaymentDocuments(WalletDocuments):
             if payment != before.payments.get(name):
                 fields = payment.model_dump(by_alias=True, exclude={"payment_id"})
                 transaction.set(self._payments.document(name), fields)
-        for payer, account in after.accounts.items():
-            self._write_account(transaction, payer, account)
+        for name, account in after.accounts.items():
+            self._write_account(transaction, name, account)
+
+    def _named_wallet(self, name: str) -> str:
+        """Return the path of a wallet that `wallet_name` has named."""
+        team_id = name.partition("team/")[2]
+        return self._wallet_ref(name, team_id or None)
 
     def due_top_ups(self, now: datetime, limit: int) -> Found[str]:
         """Read whose automatic pack is due: those whose wallet can be read. A read each, one if there are none."""

@@ -213,8 +213,9 @@ def _team_of(account: Account) -> str | None:
 
 
 def open_or_none(snapshot: Snapshot) -> Wallet | None:
-    """Return the wallet in a snapshot, None if there is none or it is closed: nobody is there to give anything to."""
-    wallet = as_wallet(snapshot)
+    """Return the wallet in a snapshot, a user's or a team's. None if there is none or it is closed: nobody is there to
+    give anything to."""
+    wallet = open_or_closed_team(snapshot) if snapshot.path.startswith("teams/") else as_wallet(snapshot)
     return wallet if wallet and wallet.closed_at is None else None
 
 

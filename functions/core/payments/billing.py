@@ -26,6 +26,7 @@ from functions.core.shared.records import Kept
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.figures import Count
 from functions.core.wallet.ledger import Wallet
+from functions.core.wallet.team_wallet import wallet_name
 
 LOOK_EVERY = timedelta(days=1)
 """At each payer, whatever was heard of them: RevenueCat shows the last period alone, and periods are longer."""
@@ -60,23 +61,23 @@ class Billing(Kept):
 
 @dataclass(frozen=True)
 class Books:
-    """What one transaction has read of a user, and of others to whom payments belong; and what it writes. `wallets` is
-    None for users without one; `accounts` are those that have changed."""
+    """What one transaction has read of a user, and of others to whom payments belong; and what it writes. `wallets`, by
+    `wallet_name`, is None where there is none; `accounts` are those that have changed."""
 
     billing: Billing
     payments: Mapping[str, Payment]
     wallets: Mapping[str, Wallet | None]
     accounts: Mapping[str, Account] = field(default_factory=dict)
 
-    def account(self, uid: str) -> Account | None:
-        """Return a user's account as it is by now."""
-        wallet = self.wallets.get(uid)
-        return self.accounts.get(uid) or (Account(wallet) if wallet else None)
+    def account(self, name: str) -> Account | None:
+        """Return the account of a wallet as it is by now."""
+        wallet = self.wallets.get(name)
+        return self.accounts.get(name) or (Account(wallet) if wallet else None)
 
-    def having(self, uid: str, account: Account) -> "Books":
-        """Return the books with this account of a user's."""
-        before = self.account(uid)
-        return self if before == account else replace(self, accounts={**self.accounts, uid: account})
+    def having(self, name: str, account: Account) -> "Books":
+        """Return the books with this account of a wallet."""
+        before = self.account(name)
+        return self if before == account else replace(self, accounts={**self.accounts, name: account})
 
 
 def nothing_new(billing: Billing, look: Look, grace_days: int, now: datetime) -> bool:
@@ -89,8 +90,8 @@ def settled(books: Books, look: Look, runtime: RuntimeConfig, now: datetime) -> 
     """Return the books after a look: facts joined, entries posted, and the plan that is paid for.
 
     Of a whole look, what it does not show has gone: subscriptions at once, packs as `Payment.absent` has it. Payments
-    of a user without a wallet, who was never here or has left, wait unclaimed. Whoever gets money back is sold nothing
-    by itself before they say so again.
+    of a user without a wallet, who was never here or has left, wait unclaimed, and so do those of a closed team.
+    Whoever gets money back is sold nothing by itself before they say so again.
     """
     before = books
     for each in look.payments:
@@ -144,17 +145,18 @@ def _met(books: Books, shown: Payment, holder: str, runtime: RuntimeConfig, now:
             billing = billing.model_copy(update={"sandbox_tokens": tried})
         known = shown.model_copy(update={"uid": None, "sandbox": shown.sandbox and not counts})
         books = replace(books, billing=billing.model_copy(update={"bought_at": now}))
-    uid = known.uid or (holder if books.account(holder) else None)
+    uid = known.uid or (holder if books.account(wallet_name(holder, known.team_id)) else None)
     told = {"uid": uid, "holder": holder, "paid_at": known.paid_at or shown.paid_at}
     return _posted(books, known.told(shown.facts).model_copy(update=told), now)
 
 
 def _posted(books: Books, payment: Payment, now: datetime) -> Books:
-    """Put a payment into the books, with the entry that is missing. One whose payer has no wallet any more waits."""
-    account = books.account(payment.uid) if payment.uid else None
-    if payment.uid and account:
+    """Put a payment into the books, with the entry that is missing. One whose payee has no wallet any more waits."""
+    payee = payment.payee
+    account = books.account(payee) if payee else None
+    if payee and account:
         payment, account = credited(payment, account, now)
-        books = books.having(payment.uid or "", account)
+        books = books.having(payee, account)
     return replace(books, payments={**books.payments, payment.payment_id: payment.noted(now)})
 
 

@@ -15,7 +15,7 @@ from functions.core.config.billing import BillingRules, Place, Product
 from functions.core.config.plans import Plan
 from functions.core.payments.refusals import AlreadySubscribed, PurchaseNotHere, UnknownProduct
 from functions.core.payments.subscriptions import PlanHeld
-from functions.core.shared.errors import KeyReused
+from functions.core.shared.errors import InvalidRequest, KeyReused
 from functions.core.shared.idempotency import require_same_payload
 from functions.core.shared.records import Kept
 from functions.core.wallet.figures import Count
@@ -33,11 +33,12 @@ CHECKOUT_LIFETIME = timedelta(days=90)
 
 
 class Checkout(Kept):
-    """A checkout as stored in `checkouts/{checkoutId}`. `session` is Stripe's id of its page, `look_at` when to look at
-    it next, None once it is through."""
+    """A checkout as stored in `checkouts/{checkoutId}`: what a user buys, for a team if there is a `team_id`. `session`
+    is Stripe's id of its page, `look_at` when to look at it next, None once it is through."""
 
     checkout_id: str
     uid: str
+    team_id: str | None = None
     product: str
     tokens: Count
     session: str | None = None
@@ -46,10 +47,10 @@ class Checkout(Kept):
     expire_at: AwareDatetime
 
 
-def checkout_for(uid: str, request_id: str, product: Product, now: datetime) -> Checkout:
-    """Return the checkout that a request names."""
+def checkout_for(uid: str, request_id: str, product: Product, now: datetime, team_id: str | None = None) -> Checkout:
+    """Return the checkout that a request names, for the user or a team."""
     checkout_id = hashlib.sha256(f"{uid}\n{request_id}".encode()).hexdigest()[:32]
-    about = {"uid": uid, "product": product.name, "tokens": product.tokens}
+    about = {"uid": uid, "team_id": team_id, "product": product.name, "tokens": product.tokens}
     times = {"created_at": now, "look_at": now + LOOK_EVERY, "expire_at": now + CHECKOUT_LIFETIME}
     return Checkout(checkout_id=checkout_id, **about, **times)
 
@@ -76,9 +77,19 @@ def sold_on_the_web(name: str, rules: BillingRules, held: PlanHeld) -> Product:
     return product
 
 
+def require_for_a_team(product: Product, *, save_card: bool) -> None:
+    """Check that something can be bought for a team: a pack, once. Raises InvalidRequest."""
+    if product.plan is not None:
+        raise InvalidRequest("payer: a team buys packs of tokens, and no plan.", field="payer")
+    if save_card:
+        raise InvalidRequest("saveCard: a saved card pays for your own packs. Buy one of those.", field="saveCard")
+
+
 def require_same_checkout(stored: Checkout, wanted: Checkout, now: datetime) -> None:
-    """Check that a repeated key names the same product, and that its page is still open. Raises KeyReused."""
-    require_same_payload({"product": stored.product}, {"product": wanted.product})
+    """Check that a repeated key names the same product and payer, and that its page is still open. Raises KeyReused."""
+    require_same_payload(
+        {"product": stored.product, "payer": stored.team_id}, {"product": wanted.product, "payer": wanted.team_id}
+    )
     if now - stored.created_at >= SESSION_LIFETIME:
         raise KeyReused("This checkout is over. Use a new requestId.", field="requestId")
 
@@ -89,6 +100,8 @@ def session_asked(
     """Return what Stripe is asked for: a page that sells the product. What is paid carries who gets what: Stripe keeps
     that, and nobody but us can write it. A pack's card can be saved for automatic packs; a plan's always is."""
     about = {"uid": checkout.uid, "product": checkout.product, "tokens": str(checkout.tokens)}
+    if checkout.team_id:
+        about["team"] = checkout.team_id
     mode = "payment" if product.plan is None else "subscription"
     joint = "&" if "?" in return_url else "?"
     asked: dict[str, Any] = {

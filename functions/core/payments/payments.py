@@ -29,6 +29,7 @@ from functions.core.shared.records import Kept, Open
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.figures import Count
 from functions.core.wallet.ledger import Reason
+from functions.core.wallet.team_wallet import wallet_name
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -101,7 +102,8 @@ def _rank(stage: str) -> int:
 class Payment(Kept):
     """A payment as stored in `payments/{paymentId}`, for good.
 
-    `uid` pays and gets the tokens, None as long as nobody is known. `holder` is whom the provider shows it to: another
+    `uid` pays, None as long as nobody is known; the tokens are theirs, or the team's with `team_id`, whoever has left
+    it since. `holder` is whom the provider shows it to: another
     one after a transfer, which moves no tokens. `tokens` are those of the product when it was bought. `sandbox`: made
     in a store's test system, with no money. `given` and `moves`: the tokens posted so far, and by how many entries.
     `absent_since`: when a read first did not show it any more. `paid_at` is the provider's time, as far as it is told;
@@ -112,6 +114,7 @@ class Payment(Kept):
     payment_id: str
     reason: Open[Reason]
     uid: str | None
+    team_id: str | None = None
     holder: str | None = None
     product: str
     tokens: Count
@@ -126,6 +129,11 @@ class Payment(Kept):
     reversed_at: AwareDatetime | None = None
     reversals_at: Mapping[str, AwareDatetime] = Field(default_factory=dict)
     unclaimed_since: AwareDatetime | None = None
+
+    @property
+    def payee(self) -> str | None:
+        """Whose wallet gets the tokens, see `wallet_name`; None as long as nobody is known."""
+        return wallet_name(self.uid, self.team_id) if self.uid else None
 
     @property
     def taken_minor(self) -> int:
@@ -189,7 +197,7 @@ def target(payment: Payment) -> int:
 
 
 def credited(payment: Payment, account: Account, now: datetime) -> tuple[Payment, Account]:
-    """Return payment and payer's account after the entry that is missing, both as they are if none is. An unclaimed
+    """Return payment and payee's account after the entry that is missing, both as they are if none is. An unclaimed
     payment waits for its payer, and one in a stage that this release does not know for the release that does."""
     missing = target(payment) - payment.given
     known = all(isinstance(each.stage, Stage) for each in payment.facts.reversals.values())

@@ -63,7 +63,7 @@ def pack_payment(intent: Object, reversals: Iterable[Object]) -> Payment | None:
     uid, about = payer_of(intent), intent.get("metadata") or {}
     if uid is None or "tokens" not in about:
         return None
-    return _payment(
+    payment = _payment(
         payment_id(Provider.STRIPE, intent["id"]),
         Reason.BUY,
         uid,
@@ -73,6 +73,7 @@ def pack_payment(intent: Object, reversals: Iterable[Object]) -> Payment | None:
         _facts(intent["amount_received"] if intent["status"] == "succeeded" else None, intent["currency"], reversals),
         intent.get("created"),
     )
+    return payment.model_copy(update={"team_id": about.get("team")})
 
 
 def saved_for(intent: Object) -> str | None:

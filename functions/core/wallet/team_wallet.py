@@ -4,7 +4,8 @@ Each member's counters are in the wallet itself. So a charge reads and writes no
 is checked in the transaction that moves the money. Whoever acts is let in first: `entered_by` lays the member's
 counters over the wallet's, so that all rules for a user's wallet hold for the member, and `to_store` takes them back.
 
-A team earns nothing by itself: no welcome, no allowance, no bonus. Its tokens are granted by operators.
+A team earns nothing by itself: no welcome, no allowance, no bonus. Its tokens are bought for it, or granted by
+operators.
 """
 
 from collections.abc import Mapping
@@ -131,6 +132,11 @@ def shown_member(member: Member, now: datetime) -> dict[str, Any]:
         "resetsAt": iso_text(next_month(now)),
         "blocked": member.blocked_at is not None,
     }
+
+
+def wallet_name(uid: str, team_id: str | None) -> str:
+    """Return what a wallet is called where both kinds stand together: a user's by their uid, which has no slash."""
+    return f"team/{team_id}" if team_id else uid
 
 
 def nobodys(team_id: str) -> TeamWallet:

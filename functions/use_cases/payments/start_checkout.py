@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from functions.core.config.billing import ProductName
-from functions.core.payments.checkouts import checkout_for, require_same_checkout, session_asked, sold_on_the_web
+from functions.core.payments.checkouts import (
+    checkout_for,
+    require_for_a_team,
+    require_same_checkout,
+    session_asked,
+    sold_on_the_web,
+)
 from functions.core.payments.refusals import PurchaseNotHere
-from functions.core.shared.records import Request, RequestId
+from functions.core.shared.records import Request, RequestId, TeamId
+from functions.core.teams.teams import require_admin
 from functions.use_cases.payments.payers import wallet_of
 
 if TYPE_CHECKING:
@@ -15,19 +22,24 @@ if TYPE_CHECKING:
 
 
 class StartCheckout(Request):
-    """What to buy, and whether the card is saved for automatic packs. The same `requestId` opens the same page."""
+    """What to buy, for the caller or a team, and whether the card is saved for automatic packs. The same `requestId`
+    opens the same page."""
 
     request_id: RequestId
     product: ProductName
+    payer: TeamId | None = None
     save_card: bool = False
 
 
 def start_checkout(request: StartCheckout, uid: str, deps: Deps) -> dict[str, Any]:
-    """Return the `url` of the page, and the `checkoutId` that it comes back with. Two reads and two writes.
+    """Return the `url` of the page, and the `checkoutId` that it comes back with. Two reads and two writes. With a
+    `payer` the tokens are the team's, also if the buyer has left it by the time they are paid.
 
     Raises:
+        TeamNotFound, NotTeamAdmin: for a team its owners and admins buy.
+        InvalidRequest: a plan for a team, or a card that is saved with its pack.
         PurchaseNotHere, UnknownProduct, AlreadySubscribed: see `core.payments.checkouts.sold_on_the_web`.
-        KeyReused: the key had another product, or its page is over.
+        KeyReused: the key had another product or payer, or its page is over.
         BillingUnavailable: Stripe does not answer.
     """
     billing, now = deps.store.look_at_billing(uid).billing, deps.clock()
@@ -35,8 +47,12 @@ def start_checkout(request: StartCheckout, uid: str, deps: Deps) -> dict[str, An
     product = sold_on_the_web(request.product, rules, billing.held(rules.grace_days, now))
     if deps.stripe is None:
         raise PurchaseNotHere("This is not sold here.", sellOn=[each.value for each in rules.sell_on])
-    wallet_of(uid, deps)
-    wanted = checkout_for(uid, request.request_id, product, now)
+    if request.payer:
+        require_admin(deps.store.get_team(request.payer), uid)
+        require_for_a_team(product, save_card=request.save_card)
+    else:
+        wallet_of(uid, deps)
+    wanted = checkout_for(uid, request.request_id, product, now, request.payer)
     checkout = deps.store.open_checkout(wanted)
     require_same_checkout(checkout, wanted, now)
     asked = session_asked(checkout, product, billing.customer, rules.return_url, save_card=request.save_card)

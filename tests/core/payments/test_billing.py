@@ -105,6 +105,24 @@ def test_a_refund_of_somebody_who_has_left_makes_nobody_anew() -> None:
     assert gone.payments[STORES].facts.reversals
 
 
+def test_a_pack_for_a_team_is_the_teams() -> None:
+    """Whatever becomes of its buyer; a refund leaves the team with what it owes. After the team it is given to nobody,
+    and one that is new then waits."""
+    bought = pack("stripe:pi_1", team_id="green")
+    both = books(**{"ann": empty_wallet(NOW), "team/green": empty_wallet(NOW)})
+    known = after(both, look(bought, whole=False))
+    assert (purchased(known), purchased(known, "team/green"), known.payments["stripe:pi_1"].uid) == (0, 100, "ann")
+    spent = Account(empty_wallet(NOW)).post(0, Reason.BUY, "1", NOW, bought=30).wallet
+    left = replace(known, wallets={"ann": None, "team/green": spent})
+    refunded = look(bought.told(Facts(reversals={"re_1": Reversal(minor=499, stage=Stage.TAKEN)})), whole=False)
+    wallet = after(left, refunded).wallets["team/green"]
+    assert wallet is not None
+    assert (wallet.balance, wallet.owed) == (0, 70)
+    closed = books(**{"ann": empty_wallet(NOW), "team/green": None})
+    waits = settled(closed, look(bought, whole=False), RUNTIME, NOW)
+    assert (waits.accounts, waits.payments["stripe:pi_1"].uid) == ({}, None)
+
+
 def test_a_pack_that_is_not_shown_is_taken_back_after_two_looks() -> None:
     """And given again when it is shown again: one empty answer costs nobody anything."""
     known = after(books(), look(pack()))

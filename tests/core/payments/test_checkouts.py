@@ -13,13 +13,14 @@ from functions.core.payments.checkouts import (
     SETTLES_WITHIN,
     checkout_for,
     looked_at,
+    require_for_a_team,
     require_same_checkout,
     session_asked,
     sold_on_the_web,
 )
 from functions.core.payments.refusals import AlreadySubscribed, PurchaseNotHere, UnknownProduct
 from functions.core.payments.subscriptions import PlanHeld
-from functions.core.shared.errors import EcolaneError, KeyReused
+from functions.core.shared.errors import EcolaneError, InvalidRequest, KeyReused
 from tests.builders import NOW
 
 FREE, PRO = PlanHeld(Plan.FREE), PlanHeld(Plan.PRO, NOW, "revenuecat")
@@ -66,10 +67,21 @@ def test_a_key_names_one_checkout() -> None:
     assert first == again
     assert checkout_for("bob", "key-0001", PACK, NOW).checkout_id != first.checkout_id
     require_same_checkout(first, again, NOW + SESSION_LIFETIME - timedelta(seconds=1))
+    with pytest.raises(KeyReused, match="payer"):
+        require_same_checkout(first, checkout_for("ann", "key-0001", PACK, NOW, "green"), NOW)
     with pytest.raises(KeyReused, match="product"):
         require_same_checkout(first, checkout_for("ann", "key-0001", PLAN, NOW), NOW)
     with pytest.raises(KeyReused, match="over"):
         require_same_checkout(first, again, NOW + SESSION_LIFETIME)
+
+
+def test_a_team_buys_packs_alone() -> None:
+    """Its plan is set by operators; and a card that is saved would pay for the buyer's own packs."""
+    require_for_a_team(PACK, save_card=False)
+    with pytest.raises(InvalidRequest, match="payer"):
+        require_for_a_team(PLAN, save_card=False)
+    with pytest.raises(InvalidRequest, match="saveCard"):
+        require_for_a_team(PACK, save_card=True)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +102,14 @@ def test_stripe_is_asked_for_a_page_that_knows_who_gets_what(product: Product, m
         "cus_1",
         f"https://eco.example/?a=b&checkout={checkout.checkout_id}",
     )
+
+
+def test_stripe_keeps_which_team_a_pack_is_for() -> None:
+    """With who has bought it."""
+    checkout = checkout_for("ann", "key-0001", PACK, NOW, "green")
+    asked = session_asked(checkout, PACK, None, "https://eco.example/shop")
+    about = {"uid": "ann", "product": "pack", "tokens": "10", "team": "green"}
+    assert asked["payment_intent_data"] == {"metadata": about}
 
 
 def test_the_card_of_a_pack_is_kept_if_the_user_wants_it() -> None:

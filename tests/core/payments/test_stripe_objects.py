@@ -67,6 +67,10 @@ def test_a_pack_is_worth_what_its_metadata_says() -> None:
     assert payment is not None
     told = (payment.payment_id, payment.reason, payment.uid, payment.product, payment.tokens, payment.facts)
     assert told == ("stripe:pi_1", "buy", "ann", "pack", 10, Facts(paid_minor=199))
+    assert payment.team_id is None
+    for_a_team = pack_payment(intent(metadata={**ABOUT, "team": "green"}), ())
+    assert for_a_team is not None
+    assert (for_a_team.uid, for_a_team.payee) == ("ann", "team/green")
     waiting = pack_payment(intent(status="processing"), ())
     assert waiting is not None
     assert waiting.facts == Facts()

@@ -12,7 +12,7 @@ import pytest
 
 from scripts.inprocess import SELLING
 from scripts.shop_in_process import Shop
-from tests.steps import listed, wallet
+from tests.steps import listed
 from tests.test_crashes import WHENS, Killer, When
 
 Scenario = tuple[Callable[[Shop], Any], Callable[[Shop], Any], int]
@@ -27,6 +27,12 @@ def web(product: str) -> Callable[[Shop], Any]:
         shop.cloud.stripe.pay(url.rpartition("/")[2])
 
     return prepare
+
+
+def for_a_team(shop: Shop) -> None:
+    """The same for a team, by its owner."""
+    url = shop.start(key="the-only-key", payer=shop.team())["url"]
+    shop.cloud.stripe.pay(url.rpartition("/")[2])
 
 
 def refunded(shop: Shop) -> None:
@@ -58,6 +64,7 @@ SCENARIOS: dict[str, Scenario] = {
     "set_pay_per_use": (out_of_tokens, lambda shop: shop.allow(400), 40),
     "start_checkout": (lambda _: None, lambda shop: shop.start(key="the-only-key"), 100),
     "stripe_webhook, a pack": (web("tokens_100"), Shop.tick, 100),
+    "stripe_webhook, for a team": (for_a_team, Shop.tick, 100),
     "stripe_webhook, a plan": (web("pro_month"), Shop.tick, 100),
     "stripe_webhook, a refund": (refunded, Shop.tick, 49),
     "revenuecat_webhook": (in_a_store, Shop.tick, 200),
@@ -100,8 +107,8 @@ def test_a_payment_survives_a_crash_anywhere(name: str, at: int, when: When) -> 
         shop.later(minutes=31)
     if name == "sync_purchases":
         shop.sync()
-    assert shop.tokens() == (SCENARIOS[name][2], 0)
-    entries = listed(shop.cloud, "users/ann/ledger").values()
-    assert wallet(shop.cloud)["balance"] == sum(each["delta"] for each in entries)
+    payee = f"teams/{shop.team()}" if name.endswith("for a team") else "ann"
+    assert shop.tokens(payee) == (SCENARIOS[name][2], 0)
+    assert shop.wallet(payee)["balance"] == sum(each["delta"] for each in shop.entries(payee))
     given = sum(each["given"] for each in listed(shop.cloud, "payments").values())
-    assert given == sum(bought for _, bought in shop.bought())
+    assert given == sum(bought for _, bought in shop.bought(payee))
