@@ -129,6 +129,8 @@ describe("the instant lane", () => {
     const quote = await app.call("quote");
     assert.deepEqual([quote.balance, quote.recommended], [10, "instant"]);
     assert.deepEqual([quote.instant.price, quote.batch.price], [5, 1]);
+    const { bulk } = await app.call("quote", { photos: 200 });
+    assert.deepEqual([bulk.price, bulk.anyTimePrice, bulk.photosMax], [200, 200, 10_000]);
     assert.deepEqual([quote.instant.open, quote.instant.closedBecause], [true, null]);
 
     const wallet = await Listener.on(doc(app.db, `users/${app.uid}/wallet/main`));

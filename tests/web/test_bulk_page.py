@@ -8,6 +8,7 @@ from pathlib import Path
 from playwright.sync_api import Route, expect
 
 from tests.app import photo
+from tests.conftest import Configure
 from tests.web.conftest import Opened
 
 PHOTOS = 3
@@ -71,6 +72,18 @@ def test_a_folder_is_cancelled_and_paid_back(opened: Opened, tmp_path: Path) -> 
     expect(page.get_by_text(re.compile("being cancelled|cancelled"))).to_be_visible()
     expect(page.get_by_text(re.compile("0 tokens, "))).to_be_visible()
     expect(page.get_by_role("button", name="10 tokens")).to_be_visible()
+
+
+def test_what_waiting_saves_is_said_before_it_is_paid(opened: Opened, configure: Configure, tmp_path: Path) -> None:
+    """The operator's lower price stands beside the choice, and then on the button."""
+    configure({"bulk": {"anyTimePercent": 50}})
+    page = opened.start()
+    page.get_by_role("button", name="Photos of a folder").click()
+    page.locator("#folder:enabled").set_input_files(folder(tmp_path))
+    page.get_by_label("They may take some days, for 2 tokens").check()
+    page.get_by_role("button", name="Upload 3 photos for 2 tokens").click()
+    expect(page.get_by_text(re.compile("of 3 photos answered"))).to_be_visible()
+    expect(page.get_by_role("button", name="8 tokens")).to_be_visible()
 
 
 def test_an_empty_folder_and_a_refusal_are_said(opened: Opened, tmp_path: Path) -> None:

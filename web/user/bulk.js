@@ -21,22 +21,29 @@ export function Bulk({ cloud, quote, close }) {
   const [said, setSaid] = useState({});
   const title = useRef(null);
   useEffect(() => title.current.focus(), []);
-  const choose = (files) => {
+  const choose = async (files) => {
     const photos = pictures(files);
     setSaid(photos.length > PHOTOS_MAX ? { bad: `Choose at most ${whole(PHOTOS_MAX)} photos.` } : photos.length ? {} : { bad: "There is no photo in this folder." });
-    if (photos.length && photos.length <= PHOTOS_MAX) setFolder({ photos, prefix: crypto.randomUUID(), price: photos.length * quote.batch.price, next: 0 });
+    if (!photos.length || photos.length > PHOTOS_MAX) return;
+    try {
+      const { bulk } = await cloud.call("quote", { photos: photos.length });
+      setFolder({ photos, prefix: crypto.randomUUID(), prices: [bulk.price, bulk.anyTimePrice], anyTime: false, next: 0 });
+    } catch (error) {
+      setSaid({ bad: error.message });
+    }
   };
+  const price = folder?.prices[Number(folder.anyTime)];
   const start = async (event) => {
     event.preventDefault();
-    const anyTime = new FormData(event.target).has("anyTime");
+    const { anyTime } = folder;
     setSaid({});
     setSent(folder.next);
     try {
       await upload(cloud, folder, setSent);
-      await cloud.call("start_bulk", { requestId: folder.prefix, prefix: folder.prefix, maxTokens: folder.price, language: navigator.language, anyTime });
+      await cloud.call("start_bulk", { requestId: folder.prefix, prefix: folder.prefix, maxTokens: price, language: navigator.language, anyTime });
       setFolder(null);
     } catch (error) {
-      if (error.reason === "PRICE_CHANGED") setFolder({ ...folder, price: error.details.price });
+      if (error.reason === "PRICE_CHANGED") setFolder({ ...folder, prices: folder.prices.map((each, n) => (n === Number(anyTime) ? error.details.price : each)) });
       setSaid({ bad: error.reason ? error.message : "The upload was interrupted. Try again: it goes on where it was." });
     }
     setSent(null);
@@ -50,8 +57,8 @@ export function Bulk({ cloud, quote, close }) {
         <label class="button" for="folder">Choose a folder</label></div>`}
       ${folder && sent === null && html`
         <form class="stack" onSubmit=${start}>
-          <label class="choice"><input type="checkbox" name="anyTime" /><span>They may take some days</span></label>
-          <button class="button primary">Upload ${plural(folder.photos.length, "photo")} for ${plural(folder.price, "token")}</button>
+          <label class="choice"><input type="checkbox" checked=${folder.anyTime} onChange=${(event) => setFolder({ ...folder, anyTime: event.target.checked })} /><span>They may take some days${folder.prices[1] < folder.prices[0] && `, for ${plural(folder.prices[1], "token")}`}</span></label>
+          <button class="button primary">Upload ${plural(folder.photos.length, "photo")} for ${plural(price, "token")}</button>
         </form>`}
       ${sent !== null && html`<label><span>${whole(sent)} of ${plural(folder.photos.length, "photo")} uploaded. Leave this page open.</span><progress max=${folder.photos.length} value=${sent}></progress></label>`}
       <div aria-live="polite">${said.bad && html`<p class="bad" role="alert">${said.bad}</p>`}</div>

@@ -1,7 +1,7 @@
 """Which photos a bulk job is about, and what they cost together."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from functions.core.config.bulk import BulkRules
 from functions.core.jobs.uploads import own_upload
@@ -45,3 +45,13 @@ def whole_price(photos: int, batch_price: int, rules: BulkRules, *, any_time: bo
     """Return what so many photos cost together, in tokens, rounded up."""
     percent = rules.any_time_percent if any_time else 100
     return -(-photos * batch_price * percent // 100)
+
+
+def bulk_offer(photos: int, batch_price: int, rules: BulkRules) -> dict[str, Any]:
+    """Return what so many photos cost together now, and for any time, as JSON; and how many one bulk job may have."""
+    return {
+        "photos": photos,
+        "price": whole_price(photos, batch_price, rules, any_time=False),
+        "anyTimePrice": whole_price(photos, batch_price, rules, any_time=True),
+        "photosMax": rules.photos_max,
+    }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from pydantic import Field
+
+from functions.core.bulk.bulks import PHOTOS_MAX
 from functions.core.shared.records import Request, TeamId
 from functions.use_cases.jobs.quoting import quoted
 
@@ -12,9 +15,10 @@ if TYPE_CHECKING:
 
 
 class Quote(Request):
-    """Which team is to pay, if one is."""
+    """Which team is to pay, if one is; and how many photos a bulk job is to have, if one is wanted."""
 
     payer: TeamId | None = None
+    photos: Annotated[int, Field(ge=1, le=PHOTOS_MAX)] | None = None
 
 
 def quote(request: Quote, uid: str, deps: Deps) -> dict[str, Any]:
@@ -23,6 +27,7 @@ def quote(request: Quote, uid: str, deps: Deps) -> dict[str, Any]:
     The price shown is the price paid when `maxTokens` is sent along with the photo. With the budget used up,
     `instant.closedBecause` is `BUDGET` until `instant.opensAt`; batch photos are still taken, and those that have not
     been sent wait until `batch.pausedUntil`, which is part of `batch.waitMinutes`. With a `payer` the balance is the
-    team's, and `member` has what the caller may spend of it this month. Raises TeamNotFound.
+    team's, and `member` has what the caller may spend of it this month. With `photos`, `bulk` has what a bulk job of so
+    many costs, for any time as well. One read. Raises TeamNotFound.
     """
-    return quoted(deps.store.get_wallet(uid, request.payer), uid, deps)
+    return quoted(deps.store.get_wallet(uid, request.payer), uid, deps, request.photos)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from functions.core.budget.holds import Mode
+from functions.core.bulk.listing import bulk_offer
 from functions.core.refresh.refresh import credit_due
 from functions.core.shared.utc_days import iso_text
 from functions.core.wallet.team_wallet import TeamWallet, require_member, shown_member
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
     from functions.wiring import Deps
 
 
-def quoted(wallet: Wallet | None, uid: str, deps: Deps) -> dict[str, Any]:
-    """Return prices, waits, balance and the recommended lane: see `quote`. Reads nothing but the settings."""
+def quoted(wallet: Wallet | None, uid: str, deps: Deps, photos: int | None = None) -> dict[str, Any]:
+    """Return prices, waits, balance and the recommended lane, and what so many photos cost in bulk: see `quote`. Reads
+    nothing but the settings."""
     runtime, queue = deps.runtime(), deps.queue()
     rules = runtime.tokens
     unlimited = runtime.plans.of(wallet.plan).unlimited if wallet else False
@@ -55,4 +57,5 @@ def quoted(wallet: Wallet | None, uid: str, deps: Deps) -> dict[str, Any]:
             "health": queue.health,
             "pausedUntil": opens_at if mode(deps) is Mode.CLOSED else None,
         },
+        "bulk": bulk_offer(photos, prices.batch, runtime.bulk) if photos else None,
     }

@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.core.bulk.listing import chosen, require_one, whole_price
+from functions.core.bulk.listing import bulk_offer, chosen, require_one, whole_price
 from functions.core.config.bulk import BulkRules
 from functions.core.shared.errors import EcolaneError, ImageNotFound, InvalidRequest, NotYourImage
 
@@ -46,3 +46,9 @@ def test_the_price_of_all() -> None:
     assert whole_price(101, 1, rules, any_time=False) == 101
     assert whole_price(101, 1, rules, any_time=True) == 51
     assert whole_price(1, 1, BulkRules(any_time_percent=1), any_time=True) == 1
+
+
+def test_what_is_offered_before_it_is_paid() -> None:
+    """Both prices, and how many photos there may be."""
+    rules = BulkRules(any_time_percent=50, photos_max=100)
+    assert bulk_offer(3, 2, rules) == {"photos": 3, "price": 6, "anyTimePrice": 3, "photosMax": 100}

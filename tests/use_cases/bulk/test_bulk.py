@@ -25,6 +25,7 @@ from functions.use_cases.bulk.get_bulk import GetBulk, get_bulk
 from functions.use_cases.bulk.run_bulk import run_bulk
 from functions.use_cases.bulk.start_bulk import StartBulk, start_bulk
 from functions.use_cases.jobs.cancel_job import CancelJob, cancel_job
+from functions.use_cases.jobs.quote import Quote, quote
 from functions.use_cases.operations.guard_budget import guard_budget
 from functions.use_cases.wallet.get_wallet import GetWallet, get_wallet
 from scripts.inprocess import InProcessCloud
@@ -438,3 +439,19 @@ def test_a_push_that_fails_keeps_no_bulk_job_from_its_end(
     uploaded(cloud, 1)
     monkeypatch.setattr(cloud.messaging, "send", down)
     assert until_ended(cloud, start(cloud)["bulkId"])["state"] == "done"
+
+
+@pytest.mark.parametrize(("any_time", "price"), [(False, 51), (True, 26)])
+def test_a_quote_says_what_a_bulk_job_will_cost(cloud: InProcessCloud, any_time: bool, price: int) -> None:
+    """To the token, and nothing is charged or stored for it."""
+    cloud.configure({**RICH, "bulk": {"anyTimePercent": 50, "photosMax": 60}})
+    uploaded(cloud, 51)
+    assert quote(Quote(), "ann", cloud.deps)["bulk"] is None  # and the settings are read
+    before = cloud.firestore.bill.snapshot()["totals"]
+    offer = quote(Quote(photos=51), "ann", cloud.deps)["bulk"]
+    bill = cloud.firestore.bill.snapshot()["totals"]
+    assert offer == {"photos": 51, "price": 51, "anyTimePrice": 26, "photosMax": 60}
+    assert (bill["reads"] - before["reads"], bill["writes"] - before["writes"]) == (1, 0)
+    assert start(cloud, anyTime=any_time, maxTokens=price)["tokensCost"] == price
+    with pytest.raises(PriceChanged):
+        start(cloud, "bulk-two", anyTime=any_time, maxTokens=price - 1)
