@@ -142,7 +142,8 @@ class Faults:
             FirestoreError: ABORTED, after the longest wait.
         """
         seconds, admitted = self._take_turn(paths)
-        time.sleep(seconds)
+        if seconds:  # of nothing to wait for, a busy machine would make milliseconds
+            time.sleep(seconds)
         if not admitted:
             raise aborted(CONTENTION)
         try:
