@@ -80,6 +80,10 @@ class Books:
         """Return how many photos their users had no tokens for."""
         return sum(isinstance(each.refused, InsufficientTokens) for each in self.called)
 
+    def paid_by_a_team(self) -> int:
+        """Return how many photos a team has paid for."""
+        return sum("payer" in self.jobs[each.job] for each in self.called if each.job)
+
     def batch_waits(self) -> list[float]:
         """Return how long each photo waited that was asked about in a batch, in hours."""
         numbers = set(self.in_batches())

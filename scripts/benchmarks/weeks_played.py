@@ -7,6 +7,9 @@ run more often in the cloud, and before and after them every hour. By day of the
      2  somebody's card payment is disputed at Stripe      4  no event of Stripe's arrives
      5  the first provider is down for two hours           9  the next model goes to half of the users, and fails
     13  the operator lowers the limit: the budget closes  16  the first provider's prices rise by half
+
+From the first day on a team pays for the photos of its four members, for each up to a limit a month; what it does not
+pay for they pay for themselves.
 """
 
 import time
@@ -33,6 +36,7 @@ from functions.core.shared.alerts import AlertKind
 from functions.core.shared.errors import EcolaneError, InsufficientTokens
 from functions.core.shared.lanes import Lane
 from functions.core.shared.utc_days import day_of
+from functions.core.wallet.refusals import MemberLimit
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
 from functions.use_cases.bulk.run_bulk import run_bulk
@@ -51,6 +55,9 @@ from functions.use_cases.privacy.delete_account import DeleteAccount, delete_acc
 from functions.use_cases.privacy.erase_accounts import erase_accounts
 from functions.use_cases.refresh.refresh_credits import refresh_credits
 from functions.use_cases.rollouts.serving import decisions
+from functions.use_cases.teams.create_team import CreateTeam, create_team
+from functions.use_cases.teams.invite_member import InviteMember, invite_member
+from functions.use_cases.teams.join_team import JoinTeam, join_team
 from functions.wiring import Deps
 from scripts.benchmarks.calls import UNLIMITED
 from scripts.benchmarks.weeks import AFTER, BEFORE, BEGINS, DAYS, LEAVING, Sent, seen
@@ -97,6 +104,12 @@ HAPPENS: tuple[tuple[AlertKind, datetime, timedelta], ...] = (
 """What is to be told: since when, and how soon. When the limit is reached, and when a path has failed often enough,
 hangs on how many photos come."""
 
+TEAM = ("user-08", "user-12", "user-16", "user-20")
+"""A team's owner and its members, who stay to the end."""
+
+_MEMBERS_LIMIT = 60
+"""Tokens of a team that each of its members may spend in a month."""
+
 NOTABLE = {5: "provider down", 9: "bad model", 13: "budget closes", 16: "prices up"}
 """What a picture names, by day."""
 
@@ -130,6 +143,7 @@ class Weeks:
             {**SELLING, "anthropic_api_key": "stand-in"}, prepare_photo=_prepared, recognise_photo=_recognised
         )
         self._shop = Shop(cloud=self.cloud)
+        self._team: str | None = None
         self.config: dict[str, Any] = {
             "billing": self._shop.billing,
             "tokens": {"welcome": 1_000 if plain else 60, "balanceCap": 1_000},
@@ -165,14 +179,16 @@ class Weeks:
         found = [Called(each) for each in sent]
         self.called += found
         began, cpu = self.cloud.clock.now, time.process_time()
+        payer = self._team if uid in TEAM else None
         with self._billed("calls"):
-            for _ in range(2):
+            for _ in range(3):
                 try:
-                    self._ask(uid, found)
-                except InsufficientTokens as refused:
+                    self._ask(uid, found, payer)
+                except (InsufficientTokens, MemberLimit) as refused:
                     found[0].refused = refused
-                    if self.plain or not self._buys(uid):
+                    if payer is None and (self.plain or not self._buys(uid)):
                         break
+                    payer = None
                 except EcolaneError as refused:
                     found[0].refused = refused
                     break
@@ -182,8 +198,8 @@ class Weeks:
             each.seconds = (self.cloud.clock.now - began).total_seconds() + time.process_time() - cpu
         self._look_at_the_budget()
 
-    def _ask(self, uid: str, found: Sequence[Called]) -> None:
-        """Ask about one photo, or about several together."""
+    def _ask(self, uid: str, found: Sequence[Called], payer: str | None) -> None:
+        """Ask about one photo, or about several together. `payer`: the team that pays, None if the user does."""
         images = [
             {"requestId": each.sent.key, "imagePath": self.cloud.upload(uid, f"{each.sent.key}.jpg", each.sent.photo)}
             for each in found
@@ -194,7 +210,7 @@ class Weeks:
         if len(images) == 1 or self.plain:
             for each, image in zip(found, images, strict=True):
                 mode = Lane.INSTANT if self.plain else each.sent.lane
-                request = ClassifyImage.model_validate({**image, "mode": mode})
+                request = ClassifyImage.model_validate({**image, "mode": mode, "payer": payer})
                 each.job = classify_image(request, uid, self.cloud.deps)["jobId"]
             return
         if len(images) > IMAGES_MAX:
@@ -240,6 +256,7 @@ class Weeks:
         def at(day: int, hour: float) -> datetime:
             return BEGINS + day * _DAY + hour * _HOUR
 
+        yield at(0, 9), self._found_a_team
         yield at(2, 9), lambda: self._buys_and_disputes("user-01")
         yield at(4, 0), lambda: self._shop.hear(deaf=True)
         yield at(4, 12), lambda: self._shop.visited("user-03").buy("plus_month", "user-03")
@@ -256,6 +273,17 @@ class Weeks:
         yield at(16, 0), lambda: self._set({"model": {"prices": self._dearer()}})
         yield from ((at(day, 10), self._dispute_some) for day in range(1, DAYS))
         yield from ((at(day, 20), partial(self._leave, uid)) for uid, day in LEAVING.items())
+
+    def _found_a_team(self) -> None:
+        owner, *others = TEAM
+        found = CreateTeam(requestId="team-of-" + owner, name="Green Street")
+        self._team = team_id = str(create_team(found, owner, self.cloud.deps)["teamId"])
+        for uid in others:
+            invite = {"requestId": f"invite-to-green-street-{uid}", "teamId": team_id, "monthlyLimit": _MEMBERS_LIMIT}
+            code = invite_member(InviteMember.model_validate(invite), owner, self.cloud.deps)["code"]
+            join_team(JoinTeam(code=code), uid, self.cloud.deps)
+        self._shop.visited(owner)
+        self._shop.buy("tokens_100", owner, payer=team_id)
 
     def _buys_and_disputes(self, uid: str) -> None:
         self._shop.visited(uid)

@@ -66,6 +66,7 @@ def _figures(weeks: Weeks, books: Books) -> dict[str, Any]:
         "wrong_answers_share": round(sum(not right for right in hits.values()) / len(hits), 4),
         "user_visible_failures_share": round(books.failures() / requests, 4),
         "not_taken": books.not_taken(),
+        "paid_by_a_team": books.paid_by_a_team(),
         "instant_p95_ms": round(p95(books.instant_seconds()) * 1_000),
         "batch_wait_p95_hours": round(p95(books.batch_waits()), 1),
         "reads_per_request": round(calls["reads"] / requests, 2),

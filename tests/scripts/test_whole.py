@@ -45,6 +45,7 @@ def test_books_that_add_up_and_books_that_do_not(sent: list[weeks.Sent]) -> None
     assert 0 < sum(books.micros_by_photo().values()) == sum(books.micros_by_day())
     assert (books.failures(), books.lost_jobs(), books.double_charges(), books.unbalanced_wallets()) == (0, 0, 0, 0)
     assert played.overshoot == 0
+    assert books.paid_by_a_team() > 0
     assert AlertKind.PROVIDER_DOWN in books.alerts_missed()  # which is to happen on the sixth day
     assert books.alerts_false() == []
     job = next(job for job in books.jobs.values() if job["status"] == "done")
