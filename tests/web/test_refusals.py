@@ -19,6 +19,7 @@ from functions.edge.http_errors import CODES, STATUS
 from localcloud.cloud import LocalCloud
 from scripts.sample_shop import open_shop
 from tests.app import photo
+from tests.conftest import Configure
 from tests.web.conftest import Opened
 from tests.web.test_pages import reasons
 
@@ -45,10 +46,10 @@ PHOTO = (
     Refused(errors.RateLimited(SAID, **SOON), "Too many at once. Try again in 0 seconds."),
     Refused(errors.DataDamaged(SAID), "We have been notified; nothing was charged."),
     Refused(accounts.AccountBlocked(SAID), "This account is blocked and cannot classify photos. Contact support."),
-    Refused(accounts.TeamNotFound(SAID), "You are not in this team any more."),
+    Refused(accounts.TeamNotFound(SAID), "You are not in this team any more. Choose who pays"),
     Refused(
         accounts.MemberLimit(SAID, used=18, **MIDNIGHT),
-        "You have spent 18 of the 20 tokens that your team gives you a month. You get more on ",
+        "Until then pay yourself, or ask the team for a higher limit.",
     ),
     Refused(accounts.AccountDeleted(SAID), "You have deleted this account. Sign out"),
     Refused(errors.InsufficientTokens(SAID, price=5, balance=1), "This costs 5 tokens and you have 1. Claim", True),
@@ -77,13 +78,24 @@ WALLET = (
     Refused(errors.DailyLimit(SAID, **MIDNIGHT), "You have reached today's limit."),
 )
 TEAMS = (
-    Refused(teams.NotTeamAdmin(SAID, role="member"), "Only those who lead the team may do this."),
-    Refused(teams.TeamFull(SAID, limit=50, of="team"), "A team can have 50 members."),
+    Refused(
+        teams.NotTeamAdmin(SAID, role="member"), "Only those who lead the team may do this. Ask one of its owners."
+    ),
+    Refused(teams.TeamFull(SAID, limit=50, of="team"), "A team can have 50 members. Somebody has to leave it first."),
     Refused(teams.TeamFull(SAID, limit=10, of="user"), "You can be in 10 teams. Leave one first."),
-    Refused(teams.InviteInvalid(SAID), "This invite is not valid any more."),
-    Refused(teams.LastOwner(SAID), "The team needs an owner."),
+    Refused(teams.InviteInvalid(SAID), "This invite is not valid any more. Ask for another one."),
+    Refused(errors.InvalidRequest(SAID, field="name"), "Take up to 60 characters, without links"),
+    Refused(errors.InvalidRequest(SAID, field="code"), "This is not the code of an invite"),
+    Refused(errors.InvalidRequest(SAID, field="uid"), "This member has left the team already."),
+    Refused(teams.LastOwner(SAID), "The team needs an owner. Make somebody else one first."),
 )
 """What a page says of them is the same wherever it is said."""
+PERKS = (
+    Refused(refusals.PurchaseNotHere(SAID, sellOn=[]), "This is not sold here."),
+    Refused(errors.PriceChanged(SAID, price=6, maxTokens=5), "The price is 6 tokens now. Nothing was charged."),
+    Refused(errors.InvalidRequest(SAID, field="perk"), "You have as many streak savers as you can have. Use one"),
+    Refused(errors.InsufficientTokens(SAID, price=50, balance=10), "This costs 50 tokens and you have 10."),
+)
 CANCEL = (
     Refused(errors.JobNotCancellable(SAID, status="processing"), "Too late to cancel: the photo is being classified."),
     Refused(errors.JobNotFound(SAID), "This photo is not kept any more."),
@@ -148,7 +160,9 @@ def alert(page: "Page") -> "Locator":
 def test_every_refusal_is_played() -> None:
     """Each reason of a callable is in a table above, or a defect of the functions themselves."""
     played = {
-        each.error.reason for each in (*PHOTO, *WALLET, *TEAMS, *SHOP, *CANCEL, *UPGRADE, *SETTINGS) if each.error
+        each.error.reason
+        for each in (*PHOTO, *WALLET, *TEAMS, *PERKS, *SHOP, *CANCEL, *UPGRADE, *SETTINGS)
+        if each.error
     }
     assert played == reasons(errors.EcolaneError)
 
@@ -205,6 +219,30 @@ def test_what_the_wallet_is_refused_is_said_there(opened: Opened, refusing: Play
     for refused in WALLET:
         refusing(page, "claim_daily_bonus", refused.error)
         page.get_by_role("button", name="Claim today's bonus").click()
+        expect(alert(page)).to_contain_text(refused.words)
+
+
+def test_what_teams_refuse_is_said_where_they_are_begun_and_joined(opened: Opened, refusing: Play) -> None:
+    """Beside the buttons, which can be used again."""
+    page = opened.start()
+    page.get_by_role("button", name="Teams").click()
+    page.get_by_label("Its name").fill("Depot")
+    page.get_by_label("The invite's code").fill("A" * 26)
+    for name, button in (("create_team", "Begin the team"), ("join_team", "Join")):
+        for refused in TEAMS:
+            refusing(page, name, refused.error)
+            page.get_by_role("button", name=button).click()
+            expect(alert(page)).to_contain_text(refused.words)
+
+
+def test_what_a_perk_is_refused_is_said_there(opened: Opened, refusing: Play, configure: Configure) -> None:
+    """Beside what it costs."""
+    configure({"shop": {"streakSaver": 5}})
+    page = opened.start()
+    page.get_by_role("button", name="10 tokens").click()
+    for refused in PERKS:
+        refusing(page, "buy_perk", refused.error)
+        page.get_by_role("button", name="Streak saver: buy for 5 tokens").click()
         expect(alert(page)).to_contain_text(refused.words)
 
 

@@ -58,13 +58,14 @@ async function emulators() {
   return found ? JSON.parse(found[1]) : {};
 }
 
-/** Returns a function that calls a callable by name, and throws a Refusal for whatever is not an answer. */
+/** Returns a function that calls a callable by name, and throws a Refusal for whatever is not an answer. `payer`: the team
+ * that pays, if it is not among the data. */
 export function caller({ functions }) {
-  return async (name, data = {}, seconds = 60) => {
+  return async (name, data = {}, seconds = 60, payer = data.payer) => {
     try {
       return (await httpsCallable(functions, name, { timeout: seconds * 1000 })(data)).data;
     } catch (error) {
-      throw Refusal.of(error);
+      throw Refusal.of(error, payer);
     }
   };
 }

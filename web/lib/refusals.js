@@ -24,12 +24,12 @@ const TEXTS = {
   STORE_UNAVAILABLE: () => "We could not reach our database just now. Try again.",
   DATA_DAMAGED: () => "There is a problem with your data. We have been notified; nothing was charged.",
   ACCOUNT_DELETED: () => "You have deleted this account. Sign out, and start with another one.",
-  TEAM_NOT_FOUND: () => "You are not in this team any more. Reload the page.",
+  TEAM_NOT_FOUND: () => "You are not in this team any more. Choose who pays, or ask the team for a new invite.",
   MEMBER_LIMIT: ({ limit, used, resetsAt }) =>
-    `You have spent ${used} of the ${plural(limit, "token")} that your team gives you a month. You get more ${localTime(resetsAt)}.`,
-  NOT_TEAM_ADMIN: () => "Only those who lead the team may do this.",
+    `You have spent ${used} of the ${plural(limit, "token")} that your team gives you a month. You get more ${localTime(resetsAt)}. Until then pay yourself, or ask the team for a higher limit.`,
+  NOT_TEAM_ADMIN: () => "Only those who lead the team may do this. Ask one of its owners.",
   TEAM_FULL: ({ limit, of }) =>
-    of === "team" ? `A team can have ${limit} members.` : `You can be in ${limit} teams. Leave one first.`,
+    of === "team" ? `A team can have ${limit} members. Somebody has to leave it first.` : `You can be in ${limit} teams. Leave one first.`,
   INVITE_INVALID: () => "This invite is not valid any more. Ask for another one.",
   LAST_OWNER: () => "The team needs an owner. Make somebody else one first.",
   ACCOUNT_BLOCKED: () => "This account is blocked and cannot classify photos. Contact support.",
@@ -41,8 +41,10 @@ const TEXTS = {
   SPENDING_LIMIT: ({ resetsAt }) => `Your own limit for this month is reached. Raise it, or wait until ${localTime(resetsAt)}.`,
   BILLING_UNAVAILABLE: ({ retryAfter }) =>
     `The payment service did not answer. What was paid is never lost; try again in ${retryAfter ?? 30} seconds.`,
-  INSUFFICIENT_TOKENS: ({ price, balance }) =>
-    `This costs ${plural(price, "token")} and you have ${balance}. Claim your bonus, or wait for your next tokens.`,
+  INSUFFICIENT_TOKENS: ({ price, balance }, payer) =>
+    payer
+      ? `This costs ${plural(price, "token")} and your team has ${balance}. Pay yourself, or tell the team's owner.`
+      : `This costs ${plural(price, "token")} and you have ${balance}. Claim your bonus, or wait for your next tokens.`,
   PRICE_CHANGED: ({ price }) => `The price is ${plural(price, "token")} now. Nothing was charged.`,
   SETTINGS_CHANGED: ({ field }) => `Somebody else has changed ${field} meanwhile. Look at it, and apply again.`,
   DAILY_LIMIT: ({ resetsAt }) => `You have reached today's limit. It starts anew ${localTime(resetsAt)}.`,
@@ -67,9 +69,13 @@ const TEXTS = {
   PROVIDER_UNAVAILABLE: ({ retryAfter }) =>
     `The classifier did not answer. Your tokens are back; try again in ${retryAfter ?? 30} seconds, or choose Later.`,
   INVALID_REQUEST: ({ field }) =>
-    field === "displayName"
-      ? "This name cannot be shown. Take 2 to 20 letters of one alphabet, with at most four digits, that offend nobody."
-      : "This page has sent something that is not taken. Reload it.",
+    ({
+      displayName: "This name cannot be shown. Take 2 to 20 letters of one alphabet, with at most four digits, that offend nobody.",
+      name: "This name cannot be shown. Take up to 60 characters, without links, addresses and numbers to call.",
+      code: "This is not the code of an invite, which has 26 letters and digits. Copy it again, or its link.",
+      uid: "This member has left the team already.",
+      perk: "You have as many streak savers as you can have. Use one first.",
+    })[field] ?? "This page has sent something that is not taken. Reload it.",
   INTERNAL: () => "Something went wrong on our side. Try again.",
   KEY_REUSED: () => "This request was made before. Reload the page.",
   NOT_ADMIN: ({ problem }) =>
@@ -95,13 +101,14 @@ export class Refusal extends Error {
     return SAME_KEY.has(this.reason);
   }
 
-  static of(error) {
+  /** `payer`: the team whose tokens were to be spent, if it was one's. */
+  static of(error, payer) {
     const details = error.details && typeof error.details === "object" ? error.details : {};
     const { reason } = details;
     const unanswered = navigator.onLine
       ? "Something went wrong on our side. Try again."
       : "You are offline. It goes on when you are back.";
-    const text = TEXTS[reason]?.(details) ?? (reason ? error.message : unanswered);
+    const text = TEXTS[reason]?.(details, payer) ?? (reason ? error.message : unanswered);
     const helps = details.plans?.map(({ plan }) => ` With the plan ${planName(plan)} it would be taken.`) ?? [];
     return new Refusal(text + helps.join(""), reason, details, error.message);
   }

@@ -4,6 +4,7 @@ import { html, useEffect, useState } from "../vendor/ui.js";
 import { date, exact, plural, relative } from "../lib/format.js";
 import { useLive, useNow } from "../lib/live.js";
 import { failureText } from "../lib/refusals.js";
+import { ofTeam } from "./payer.js";
 
 const SHOWN = 20;
 
@@ -35,6 +36,7 @@ export function Jobs({ cloud, quote, uploads, show, changed }) {
 }
 
 function Sending({ item, uploads, quote }) {
+  const myself = item.payer && ["TEAM_NOT_FOUND", "MEMBER_LIMIT", "INSUFFICIENT_TOKENS"].includes(item.reason);
   const elsewhere = ["INSTANT_CLOSED", "BUDGET_EXHAUSTED", "PROVIDER_UNAVAILABLE", "INSUFFICIENT_TOKENS"].includes(item.reason);
   return html`
     <li class="row">
@@ -44,7 +46,8 @@ function Sending({ item, uploads, quote }) {
           ? html`<p role="alert" class="bad">${item.problem}</p>
               <div class="row">
                 <button class="button small" onClick=${() => uploads.again(item.id)}>${item.reason === "PRICE_CHANGED" ? `Accept ${plural(item.price, "token")}` : "Try again"}</button>
-                ${elsewhere && item.lane === "instant" && quote && html`<button class="button small" onClick=${() => uploads.again(item.id, "batch", quote.batch.price)}>Later, ${plural(quote.batch.price, "token")}</button>`}
+                ${elsewhere && item.lane === "instant" && quote && html`<button class="button small" onClick=${() => uploads.again(item.id, { lane: "batch", price: quote.batch.price })}>Later, ${plural(quote.batch.price, "token")}${ofTeam(item.payer)}</button>`}
+                ${myself && html`<button class="button small" onClick=${() => uploads.again(item.id, { payer: null })}>Pay yourself, ${plural(item.price, "token")}</button>`}
                 <button class="button small" onClick=${() => uploads.drop(item.id)}>Remove</button>
               </div>`
           : html`<p>${item.share < 1 ? "Uploading" : item.lane === "instant" ? "Being classified" : "Joining the queue"}</p>
@@ -62,7 +65,7 @@ function Job({ job, cloud, quote, now, preview, show, changed }) {
   const act = async (name, data) => {
     setBusy(name);
     setProblem("");
-    await cloud.call(name, { jobId: job.jobId, ...data }, 120).catch((refusal) => setProblem(refusal.message));
+    await cloud.call(name, { jobId: job.jobId, ...data }, 120, job.payer).catch((refusal) => setProblem(refusal.message));
     setBusy("");
     changed();
   };
@@ -79,11 +82,11 @@ function Job({ job, cloud, quote, now, preview, show, changed }) {
           <span class="quiet" title=${exact(job.createdAt)}>${job.completedAt ? relative(job.completedAt, now) : UNDER_WAY[job.status] ?? job.status}</span>
         </div>
         ${job.status === "done" && html`<p class="quiet">${job.result.category} · ${method(job.result)}</p>`}
-        ${job.status === "failed" && html`<p class="quiet">${failureText(job)} ${!job.chargeStands && `${plural(job.tokensCost, "token")} came back.`}</p>`}
+        ${job.status === "failed" && html`<p class="quiet">${failureText(job)} ${!job.chargeStands && `${plural(job.tokensCost, "token")} came back${job.payer ? " to the team" : ""}.`}</p>`}
         ${job.status === "queued" && html`
           <p class="quiet">Answer expected ${due}.</p>
           <div class="row">
-            ${quote?.instant.open && html`<button class="button small" disabled=${busy} onClick=${() => act("upgrade_job", { maxTokens: difference })}>${busy === "upgrade_job" ? "Classifying …" : `Now, ${plural(difference, "token")}`}</button>`}
+            ${quote?.instant.open && html`<button class="button small" disabled=${busy} onClick=${() => act("upgrade_job", { maxTokens: difference })}>${busy === "upgrade_job" ? "Classifying …" : `Now, ${plural(difference, "token")}${ofTeam(job.payer)}`}</button>`}
             <button class="button small" disabled=${busy} onClick=${() => act("cancel_job", {})}>Cancel</button>
           </div>`}
         ${job.status === "processing" && html`<progress aria-label="Being classified"></progress>`}

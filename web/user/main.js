@@ -1,9 +1,10 @@
 // The user's page: a reference client. Photo in, two lanes, live list, result, wallet.
 import { onIdTokenChanged } from "../vendor/firebase.js";
-import { html, render, useCallback, useEffect, useState } from "../vendor/ui.js";
+import { html, render, useCallback, useEffect, useRef, useState } from "../vendor/ui.js";
 import { caller, connect, signInByLink } from "../lib/firebase.js";
 import { whole } from "../lib/format.js";
 import { Jobs } from "./jobs.js";
+import { invited, useTeams } from "./payer.js";
 import { returned } from "./shop.js";
 import { Result } from "./result.js";
 import { SignIn } from "./sign_in.js";
@@ -20,16 +21,31 @@ function App({ cloud }) {
 }
 
 function Home({ cloud }) {
-  const [view, setView] = useState(returned() ? "wallet" : null);
-  const [quote, setQuote] = useState(null);
+  const [view, setView] = useState(returned() ? "wallet" : invited() ? "teams" : null);
+  const [{ payer, quote, problem }, setPrices] = useState({ payer: null, quote: null });
   const wallet = useWallet(cloud);
-  const refresh = useCallback(() => cloud.call("quote").then(setQuote, () => setQuote((old) => old)), [cloud.uid]);
+  const teams = useTeams(cloud);
+  const asked = useRef({ turn: 0, payer: null });
+  const refresh = useCallback(() => {
+    const turn = ++asked.current.turn; // a slow answer must not bring another payer's balance back
+    const latest = (fields) => turn === asked.current.turn && setPrices((old) => ({ ...old, ...fields }));
+    return cloud.call("quote", asked.current.payer ? { payer: asked.current.payer } : {}).then(
+      (found) => latest({ quote: found, problem: null }),
+      (refusal) => latest({ ...(refusal.reason === "TEAM_NOT_FOUND" && { quote: null }), problem: refusal.message }), // prices that were known stay
+    );
+  }, [cloud.uid]);
+  const pay = (who) => {
+    asked.current.payer = who;
+    setPrices({ payer: who, quote: null });
+    refresh();
+  };
   const uploads = useUploads(cloud, refresh);
   useEffect(() => {
     cloud.call("get_wallet").then(refresh, refresh); // a first contact brings the welcome tokens
   }, [cloud.uid]);
 
   const close = () => setView(null);
+  const ids = teams.value ?? [];
   return html`
     <a class="skip" href="#main">To the page</a>
     <header class="page narrow bar">
@@ -46,11 +62,13 @@ function Home({ cloud }) {
         ? html`<${Later} file="board" part="Board" cloud=${cloud} close=${() => setView("wallet")} />`
         : view === "bulk"
         ? html`<${Later} file="bulk" part="Bulk" cloud=${cloud} quote=${quote} close=${close} />`
+        : view === "teams"
+        ? html`<${Later} file="teams" part="Teams" cloud=${cloud} teams=${teams} close=${close} />`
         : view === "usage"
         ? html`<${Usage} cloud=${cloud} quote=${quote} close=${() => setView("wallet")} />`
         : view
           ? html`<${Result} job=${view} cloud=${cloud} close=${close} />`
-          : html`<${Submit} quote=${quote} uploads=${uploads} /><${Jobs} cloud=${cloud} quote=${quote} uploads=${uploads} show=${setView} changed=${refresh} /><div><button class="button" onClick=${() => setView("bulk")}>Photos of a folder</button></div>`}
+          : html`<${Submit} cloud=${cloud} quote=${quote} problem=${problem} refresh=${refresh} uploads=${uploads} teams=${ids} payer=${payer} pay=${pay} /><${Jobs} cloud=${cloud} quote=${quote} uploads=${uploads} show=${setView} changed=${refresh} /><div class="row"><button class="button" onClick=${() => setView("bulk")}>Photos of a folder</button><button class="button" onClick=${() => setView("teams")}>Teams</button></div>`}
     </main>
   `;
 }

@@ -2,6 +2,7 @@
 import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { date, duration, exact, percent, plural, relative } from "../lib/format.js";
 import { Picture, method } from "./jobs.js";
+import { ofTeam } from "./payer.js";
 
 export function Result({ job, cloud, close }) {
   const { result } = job;
@@ -37,7 +38,7 @@ export function Result({ job, cloud, close }) {
         <ul>${result.alternatives.map((each) => html`<li key=${each.subcategory}>${each.subcategory}, ${each.category}: ${each.reason}</li>`)}</ul>
       </details>`}
       <p class="quiet">${result.explanation}</p>
-      <p class="quiet">${job.mode === "instant" ? "Instant" : "Later"} · ${plural(job.tokensCost, "token")} · ${duration(took)} · rules of ${result.region}</p>
+      <p class="quiet">${job.mode === "instant" ? "Instant" : "Later"} · ${plural(job.tokensCost, "token")}${ofTeam(job.payer)} · ${duration(took)} · rules of ${result.region}</p>
       ${!said && problem && html`<p role="alert" class="bad">${problem}</p>`}
       ${said ? html`<p role="status" class="quiet">${said}</p>` : html`<button class="button small" onClick=${dispute}>This is wrong</button>`}
     </article>

@@ -3,6 +3,7 @@ import { ref, uploadBytesResumable } from "../vendor/firebase.js";
 import { html, useCallback, useEffect, useRef, useState } from "../vendor/ui.js";
 import { localTime, plural, wait } from "../lib/format.js";
 import { Refusal } from "../lib/refusals.js";
+import { ofTeam, Payer } from "./payer.js";
 
 const SIDE_MAX = 1024;
 const QUALITY = 0.85;
@@ -24,8 +25,8 @@ export async function asJpeg(file) {
   return canvas.convertToBlob({ type: "image/jpeg", quality: QUALITY });
 }
 
-/** Returns the photos on their way, and `add(files, lane, price)`, `again(id)`, `drop(id)`. `preview(path)` is the
- * picture of an upload of this visit. */
+/** Returns the photos on their way, and `add(files, {lane, price, payer})`, `again(id)`, which may have others of these,
+ * `drop(id)`. `preview(path)` is the picture of an upload of this visit. */
 export function useUploads(cloud, changed) {
   const [items, setItems] = useState([]);
   const previews = useRef(new Map());
@@ -66,6 +67,7 @@ export function useUploads(cloud, changed) {
       maxTokens: item.price,
       allowBatch: false,
       language: navigator.language,
+      ...(item.payer && { payer: item.payer }),
     };
     for (let n = 1; ; n += 1) {
       try {
@@ -77,13 +79,12 @@ export function useUploads(cloud, changed) {
     }
   };
 
-  const add = (files, lane, price) => {
+  const add = (files, how) => {
     const added = [...files].map((file) => ({
       id: crypto.randomUUID(),
       requestId: crypto.randomUUID(),
       file,
-      lane,
-      price,
+      ...how,
       share: 0,
       problem: null,
       preview: URL.createObjectURL(file),
@@ -91,9 +92,9 @@ export function useUploads(cloud, changed) {
     setItems((all) => [...added, ...all]);
     for (const item of added) send(item);
   };
-  const again = (id, lane, price) => {
+  const again = (id, otherwise) => {
     const item = items.find((each) => each.id === id);
-    if (lane && lane !== item.lane) Object.assign(item, { lane, price, requestId: crypto.randomUUID() });
+    if (otherwise) Object.assign(item, otherwise, { requestId: crypto.randomUUID() });
     change(id, item);
     send(item);
   };
@@ -108,15 +109,15 @@ function uploadRefusal(error) {
   return new Refusal(text, error.code, {});
 }
 
-/** The card to hand photos in, with both lanes and their prices. */
-export function Submit({ quote, uploads }) {
+/** The card to hand photos in, with who pays, and both lanes with their prices. `problem`: why there are no prices. */
+export function Submit({ cloud, quote, problem, refresh, uploads, teams, payer, pay }) {
   const [lane, setLane] = useState(null);
   const [over, setOver] = useState(false);
   useEffect(() => {
     if (quote) setLane((chosen) => chosen ?? quote.recommended); // once: a price must not change under a finger
   }, [quote]);
   const open = quote && lane && (lane !== "instant" || quote.instant.open);
-  const take = (files) => open && files.length && uploads.add(files, lane, quote[lane].price);
+  const take = (files) => open && files.length && uploads.add(files, { lane, price: quote[lane].price, payer });
   const drop = (event) => {
     event.preventDefault();
     setOver(false);
@@ -125,6 +126,8 @@ export function Submit({ quote, uploads }) {
   return html`
     <section class="card" aria-labelledby="take">
       <h2 id="take">What is it, and where does it go?</h2>
+      <${Payer} cloud=${cloud} teams=${teams} payer=${payer} pay=${pay} quote=${quote} />
+      ${!quote && problem && html`<p class="bad" role="alert">${problem}</p><div><button class="button small" onClick=${refresh}>Look again</button></div>`}
       <fieldset>
         <legend class="quiet">How soon</legend>
         <${Choice} name="instant" label="Instant" lane=${lane} set=${setLane} quote=${quote}
@@ -135,7 +138,7 @@ export function Submit({ quote, uploads }) {
         <p>Take a photo, or drop one here</p>
         <input id="file" type="file" accept="image/*" multiple disabled=${!open}
           onChange=${(event) => { take([...event.target.files]); event.target.value = ""; }} />
-        <label class="button primary" for="file">${lane === "instant" ? "Classify now" : "Classify later"}${quote && lane ? `, ${plural(quote[lane].price, "token")}` : ""}</label>
+        <label class="button primary" for="file">${lane === "instant" ? "Classify now" : "Classify later"}${quote && lane ? `, ${plural(quote[lane].price, "token")}${ofTeam(payer)}` : ""}</label>
       </div>
     </section>
   `;

@@ -2,6 +2,7 @@
 import { doc } from "../vendor/firebase.js";
 import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { day, exact, plural, relative, whole } from "../lib/format.js";
+import { Perks } from "./perks.js";
 import { Shop } from "./shop.js";
 import { dataOf, remember, remembered, useLive, useNow } from "../lib/live.js";
 
@@ -46,9 +47,8 @@ export function Wallet({ cloud, wallet, close, usage, board }) {
   const [Account, setAccount] = useState(null);
   const title = useRef(null);
   useEffect(() => title.current.focus(), []);
-  useEffect(() => {
-    cloud.call("get_wallet").then(setFull, (refusal) => setSaid({ bad: refusal.message }));
-  }, [wallet.value?.balance]);
+  const look = () => cloud.call("get_wallet").then(setFull, (refusal) => setSaid({ bad: refusal.message }));
+  useEffect(() => void look(), [wallet.value?.balance]);
   const act = (name, data) =>
     cloud.call(name, data).then(
       ({ entry }) => setSaid({ good: `${WORDS[entry.reason]}: ${plural(entry.delta, "token")}.` }),
@@ -68,21 +68,29 @@ export function Wallet({ cloud, wallet, close, usage, board }) {
       ${full?.achievements.length > 0 && html`<${Achievements} all=${full.achievements} />`}
       <div class="row"><button class="button" onClick=${usage}>Your usage by month</button><button class="button" onClick=${board}>Leaderboard</button></div>
     </section>
+    ${full && html`<${Perks} cloud=${cloud} full=${full} changed=${look} />`}
     <${Shop} cloud=${cloud} bought=${wallet.value?.purchased} />
     <section aria-labelledby="history">
       <h2 id="history">Lately</h2>
       ${wallet.value && recent.length === 0 && html`<p class="quiet">Nothing has come or gone yet.</p>`}
-      <ul class="list">
-        ${recent.map((entry) => html`
-          <li class="bar" key=${entry.entryId}>
-            <span>${WORDS[entry.reason] ?? entry.reason}${entry.detail?.why ? `: ${entry.detail.why}` : ""}<br /><span class="quiet" title=${exact(entry.ts)}>${relative(entry.ts, now)}</span></span>
-            <span class="number">${entry.delta > 0 ? "+" : "−"}${whole(Math.abs(entry.delta))}</span>
-          </li>`)}
-      </ul>
+      <${Entries} recent=${recent} now=${now} />
     </section>
     ${Account
       ? html`<${Account} cloud=${cloud} balance=${balance} />`
       : html`<div><button class="button" onClick=${() => import("./account.js").then((module) => setAccount(() => module.Account), () => setSaid({ bad: "This could not be loaded. Reload the page when you are online again." }))}>Your data and account</button></div>`}
+  `;
+}
+
+/** The last entries of a wallet. */
+export function Entries({ recent, now }) {
+  return html`
+    <ul class="list">
+      ${recent.map((entry) => html`
+        <li class="bar" key=${entry.entryId}>
+          <span>${WORDS[entry.reason] ?? entry.reason}${entry.detail?.why ? `: ${entry.detail.why}` : ""}<br /><span class="quiet" title=${exact(entry.ts)}>${relative(entry.ts, now)}</span></span>
+          <span class="number">${entry.delta > 0 ? "+" : "−"}${whole(Math.abs(entry.delta))}</span>
+        </li>`)}
+    </ul>
   `;
 }
 
