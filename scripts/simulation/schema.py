@@ -53,7 +53,7 @@ SCHEMA: dict[str, dict[str, str]] = {
     "users/*/ledger/*": _LEDGER,
     "teams/*/ledger/*": _LEDGER,
     "invites/*": {"str": "teamId role invitedBy", "int?": "monthlyLimit", "str?": "usedBy", "time": "expireAt"},
-    "removals/*": {"str": "teamId uid", "time": "at nextAt"},
+    "removals/*": {"str": "teamId uid", "time": "at nextAt", "bool": "leaves"},
     "releasedTokens/*": {"time": "expireAt"},
     "deletions/*": {"time": "requestedAt nextAt", "int": "failures", "list": "days"},
     "devices/*": {"str": "day", "int": "bonus manual", "time": "expireAt"},

@@ -5,21 +5,22 @@ from datetime import datetime
 
 from functions.adapters.firestore.cache import CacheDocuments
 from functions.adapters.firestore.leaderboard import LeaderboardDocuments
-from functions.adapters.firestore.profiles import ProfileDocuments
 from functions.adapters.firestore.reading import Found, all_sound
+from functions.adapters.firestore.teams import TeamDocuments
 from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.values import Snapshot
 from functions.adapters.firestore.wallet import as_team, as_wallet
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, run_transaction
 from functions.core.privacy.deletion import Deletion, requested
-from functions.core.shared.damage import mapping, strings
+from functions.core.shared.damage import DamagedDocument, mapping, strings
 from functions.core.shared.records import Fields
+from functions.core.teams.removals import Removal
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import LedgerEntry, Wallet
 from functions.core.wallet.team_wallet import TeamWallet
 
 
-class DeletionDocuments(ProfileDocuments, LeaderboardDocuments, CacheDocuments):
+class DeletionDocuments(TeamDocuments, LeaderboardDocuments, CacheDocuments):
     """Reads and writes of accounts that are deleted."""
 
     def close_account(
@@ -28,17 +29,18 @@ class DeletionDocuments(ProfileDocuments, LeaderboardDocuments, CacheDocuments):
         now: datetime,
         decide: Callable[[Wallet | None], Account],
         leave: Callable[[TeamWallet], Account],
-    ) -> Wallet:
+    ) -> tuple[Wallet, tuple[DamagedDocument, ...]]:
         """Close a wallet, leave all teams, remove profile and cache, and note the deletion, in one transaction: two
         reads, five writes, and one for each token that pushes go to; for each team a read, and one or two writes; who
-        is on the leaderboard, three reads more, and a write for each board. One that is closed is returned as it is."""
+        is on the leaderboard, three reads more, and a write for each board. One that is closed is returned as it is.
+        A team that cannot be read, which is returned too, is left by a removal."""
 
-        def body(transaction: Transaction) -> Wallet:
+        def body(transaction: Transaction) -> tuple[Wallet, tuple[DamagedDocument, ...]]:
             refs = [self._profile_ref(uid), self._wallet_ref(uid)]
             profile, stored = self._client.get_all(refs, transaction)
             found = as_wallet(stored)
             if found is not None and found.closed_at is not None:
-                return found
+                return found, ()
             wallet = found or self._wallet_in(transaction, uid)
             refs = [self._wallet_ref(uid, each) for each in strings(profile.fields, "teams")]
             teams = all_sound(self._client.get_all(refs, transaction) if refs else (), as_team)
@@ -49,13 +51,16 @@ class DeletionDocuments(ProfileDocuments, LeaderboardDocuments, CacheDocuments):
             for team in teams:
                 if team is not None and uid in team.members:
                     self._write_account(transaction, uid, leave(team))
+            for each in teams.damaged:
+                left = Removal(team_id=each.path.split("/")[1], uid=uid, at=now, next_at=now, leaves=True)
+                transaction.set(self._removals.document(left.name), left.model_dump(by_alias=True))
             devices = [each for each in mapping(profile.fields, "devices").values() if isinstance(each, dict)]
             known = [each.get("pushToken") for each in devices] + [*(wallet.push_tokens if wallet else ())]
             tokens = {each for each in known if isinstance(each, str)}  # a profile that is damaged goes like any other
             self._write_releases(transaction, uid, tokens, now)
             transaction.delete(self._profile_ref(uid)).delete(self._cache_ref(uid))
             transaction.set(self._deletion_ref(uid), requested(now).model_dump(by_alias=True))
-            return account.wallet
+            return account.wallet, teams.damaged
 
         try:
             return run_transaction(self._client.transaction(), body)
@@ -63,7 +68,7 @@ class DeletionDocuments(ProfileDocuments, LeaderboardDocuments, CacheDocuments):
             wallet = as_wallet(self._client.get(self._wallet_ref(uid)))
             if wallet is None or wallet.closed_at is None:
                 raise
-            return wallet  # it was done, and its reply was lost
+            return wallet, ()  # it was done, and its reply was lost
 
     def due_deletions(self, now: datetime, limit: int) -> Found[tuple[str, Deletion]]:
         """Read what is to be erased now, longest due first. A read each, one if there are none."""

@@ -9,12 +9,15 @@ from functions.core.shared.records import Record
 
 
 class Removal(Record):
-    """Whose photos, queued until the member was removed `at` a time, are cancelled, and when somebody looks (again)."""
+    """Whose photos, queued until the member was removed `at` a time, are cancelled, and when somebody looks (again).
+    `leaves`: the user has deleted the account, and is still to be taken out of the team, whose wallet could not be
+    read then."""
 
     team_id: str
     uid: str
     at: AwareDatetime
     next_at: AwareDatetime
+    leaves: bool = False
 
     @property
     def name(self) -> str:

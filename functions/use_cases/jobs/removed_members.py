@@ -4,9 +4,12 @@ job has queued is `run_bulk`'s as well, a hundred at a time: whoever comes first
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from functions.adapters.firestore import DamagedDocumentError
 from functions.core.jobs.jobs import Status
+from functions.core.teams.teams import without_user
 from functions.use_cases.jobs.pages import PAGE, cancelled, cancelled_bulk
 from functions.use_cases.shared.set_aside import LOOK_AGAIN, Items, postpone_damaged, report_damaged
 
@@ -29,8 +32,14 @@ def finish_removals(until: datetime, deps: Deps) -> dict[str, int]:
         if deps.clock() > until:
             break
         try:
+            if removal.leaves:
+                deps.store.leave_team(removal, partial(without_user, uid=removal.uid, now=deps.clock()))
             counts["cancelled"] += cancel_queued(removal, until, deps)
             items.succeeded()
+        except DamagedDocumentError as error:
+            counts["unfinished"] += 1
+            deps.store.put_off_removal(removal, {"nextAt": deps.clock() + LOOK_AGAIN})
+            report_damaged(deps, [error.damaged])
         except Exception as error:  # noqa: BLE001  (whatever it is, the next team gets its tokens back)
             counts["unfinished"] += 1
             deps.store.put_off_removal(removal, {"nextAt": deps.clock() + LOOK_AGAIN})

@@ -12,6 +12,7 @@ from functions.core.privacy.deletion import UPLOADS_END, closing
 from functions.core.shared.records import Request
 from functions.core.shared.utc_days import iso_text
 from functions.core.teams.teams import without_user
+from functions.use_cases.shared.set_aside import report_damaged
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -26,11 +27,13 @@ class DeleteAccount(Request):
 def delete_account(_request: DeleteAccount, uid: str, deps: Deps) -> dict[str, Any]:
     """Return since when the account is closed (`closedAt`), and when everything is erased (`erasedBy`); photos that are
     at a provider then are erased when they come back, within a day. What needs the user's tokens is refused from
-    now on. The user leaves all teams, see `core.teams.teams.without_user`. Calling again changes nothing."""
+    now on. The user leaves all teams, see `core.teams.teams.without_user`; one whose wallet is damaged once that is
+    repaired, and operators hear of it. Calling again changes nothing."""
     now = deps.clock()
-    wallet = deps.store.close_account(
+    wallet, damaged = deps.store.close_account(
         uid, now, lambda stored: closing(stored, now), lambda team: without_user(team, uid, now)
     )
+    report_damaged(deps, damaged)
     closed = wallet.closed_at or now
     if closed == now:
         log.info(log.Event.ACCOUNT_CLOSED)

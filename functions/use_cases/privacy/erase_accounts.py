@@ -10,6 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from functions import log
+from functions.adapters.firestore import DamagedDocumentError
 from functions.core.jobs.jobs import FINAL, Status
 from functions.core.privacy.deletion import LATE, Deletion, ends, erased, tried, with_days
 from functions.core.shared.alerts import AlertKind, alert
@@ -65,10 +66,14 @@ def _look_at(uid: str, deletion: Deletion, deps: Deps) -> str:
 
 def _remove_bulks(uid: str, deps: Deps) -> int:
     """Remove a page of a user's bulk jobs, after what a team has paid for their photos in vain has gone back to it.
-    Returns how many there were."""
+    Returns how many there were. If a team's wallet is damaged they stay until it is repaired, and only they."""
     while taking := deps.store.bulks_taking(uid, PAGE):
-        for stored in taking:
-            cancelled_bulk(stored.bulk, deps)
+        try:
+            for stored in taking:
+                cancelled_bulk(stored.bulk, deps)
+        except DamagedDocumentError as error:
+            report_damaged(deps, [error.damaged])
+            return len(taking)
     return deps.store.delete_bulks(uid, PAGE)
 
 

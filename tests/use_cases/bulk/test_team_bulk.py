@@ -337,3 +337,21 @@ def test_a_teams_bulk_job_bills_what_a_users_does() -> None:
         until_ended(cloud, start(cloud, **payer)["bulkId"])
         bills.append(cloud.firestore.bill.snapshot()["totals"])
     assert bills[0] == bills[1]
+
+
+def test_a_damaged_team_keeps_back_its_bulk_job_and_not_what_else_is_to_be_erased(cloud: InProcessCloud) -> None:
+    """The user's photos go all the same; the team has its tokens back once it is repaired."""
+    team_id = half_done(cloud)
+    path = f"teams/{team_id}/wallet/main"
+    balance = stored(cloud, path)["balance"]
+    cloud.client.document(path).update({"balance": "many"})
+    delete_account(DeleteAccount(confirm="DELETE"), "ann", cloud.deps)
+    with suppress(RuntimeError):
+        erase_accounts(cloud.deps)
+    assert (len(listed(cloud, "bulkJobs")), [each for each in cloud.files.objects if "users/ann" in each]) == (1, [])
+    cloud.client.document(path).update({"balance": balance})
+    for _ in range(30):
+        erase_accounts(cloud.deps)
+        tick(cloud)
+        cloud.clock.advance(timedelta(minutes=10))
+    assert (listed(cloud, "bulkJobs"), balanced(cloud, team_id)) == ({}, 94)

@@ -25,7 +25,7 @@ from functions.use_cases.teams.get_team import GetTeam, get_team
 from functions.use_cases.teams.invite_member import InviteMember, invite_member
 from functions.use_cases.teams.join_team import JoinTeam, join_team
 from scripts.inprocess import InProcessCloud, Interrupt
-from tests.steps import PHOTO, UNLIMITED, classify, listed, statement, stored, ticks, wallet
+from tests.steps import PHOTO, UNLIMITED, alerts, classify, listed, statement, stored, ticks, wallet
 
 
 @pytest.fixture
@@ -414,3 +414,40 @@ def test_a_closed_team_is_not_founded_again(cloud: InProcessCloud) -> None:
     with pytest.raises(KeyReused):
         create_team(CreateTeam(requestId="team-of-olga", name="Green"), "olga", cloud.deps)
     assert stored(cloud, f"teams/{team_id}/wallet/main")["entryCount"] == 2
+
+
+def test_a_team_that_cannot_be_read_is_left_once_it_can(cloud: InProcessCloud) -> None:
+    """It keeps nobody from leaving the app, operators hear of it, and neither photos nor other teams wait for it."""
+    damaged, other = team_of(cloud), team_of(cloud, "max")
+    for team_id, by in ((damaged, "olga"), (other, "max")):
+        join(cloud, team_id, "mia", by=by)
+        classify(cloud, f"of-{by}", "batch", "mia", payer=team_id)
+    path = f"teams/{damaged}/wallet/main"
+    cloud.client.document(path).update({"balance": "many"})
+    delete_account(DeleteAccount(confirm="DELETE"), "mia", cloud.deps)
+    assert [each["uid"] for each in shown(cloud, other, "max")["members"]] == ["max"]
+    assert any(path in each["text"] for each in alerts(cloud, "document_damaged").values())
+    assert recover_jobs(cloud.deps)["unfinished"] == 1
+    assert "mia" in stored(cloud, path)["members"]
+    cloud.client.document(path).update({"balance": 99})
+    cloud.clock.advance(timedelta(hours=2))
+    assert recover_jobs(cloud.deps)["cancelled"] == 1
+    assert (list(stored(cloud, path)["members"]), balanced(cloud, damaged)) == (["olga"], 100)
+    assert listed(cloud, "removals") == {}
+    assert recover_jobs(cloud.deps)["cancelled"] == 0
+
+
+def test_a_team_that_cannot_be_read_and_has_nobody_else_is_closed_once_it_can(cloud: InProcessCloud) -> None:
+    """Also if that run dies after its commit."""
+    team_id = team_of(cloud)
+    path = f"teams/{team_id}/wallet/main"
+    cloud.client.document(path).update({"balance": "many"})
+    delete_account(DeleteAccount(confirm="DELETE"), "olga", cloud.deps)
+    cloud.client.document(path).update({"balance": 100})
+    cloud.interrupt = dies_after_the_commit()
+    with pytest.raises(KeyboardInterrupt):
+        recover_jobs(cloud.deps)
+    cloud.interrupt = lambda _call, _when: None
+    cloud.clock.advance(timedelta(hours=2))
+    recover_jobs(cloud.deps)
+    assert (stored(cloud, path)["members"], balanced(cloud, team_id), listed(cloud, "removals")) == ({}, 0, {})
