@@ -10,7 +10,7 @@ LATER = "later"  # a field of a release to come, in a history in which one has b
 
 _JOB = {
     "str": "uid imagePath requestedMode mode region language day status openedBy",
-    "str?": "imageDigest requestedRegion requestedLanguage batchId bulkId payer? preset?",
+    "str?": "imageDigest requestedRegion requestedLanguage batchId bulkId payer? preset? plan",
     "int": "priority tokensCost tokensBought points shard attempts costMicros",
     "int?": "visitAge",
     "time": "createdAt expireAt",
@@ -19,7 +19,7 @@ _JOB = {
     "map": "arms",
     "map?": "result error usage hold cache dispute",
     "bool": "chargeStands",
-    "bool?": "shared",
+    "bool?": "shared visitAgain",
 }
 
 _WALLET = {

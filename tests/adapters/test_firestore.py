@@ -19,6 +19,7 @@ from functions.core.batches.batches import Batch, BatchState
 from functions.core.budget.holds import NoRoom, call_hold
 from functions.core.budget.state import BudgetState
 from functions.core.cache.state import CacheState
+from functions.core.config.plans import Plan
 from functions.core.jobs.endings import Decision, refunding
 from functions.core.jobs.jobs import FAILURE_TEXTS, QUEUE_SHARDS, Failure, Job, JobError, Status
 from functions.core.jobs.opening import Opened, Outcome, Replayed
@@ -420,6 +421,7 @@ QUERIES: dict[str, Callable[[OperatorStore], object]] = {
     "count_jobs, by status": lambda store: store.count_jobs("2026-11-21", "status", Status.DONE),
     "count_visits": lambda store: store.count_visits("2026-11-21"),
     "count_visits, by age": lambda store: store.count_visits("2026-11-21", 7),
+    "of_plan": lambda store: store.of_plan("2026-11-21", Plan.PLUS),
     "sum_tokens": lambda store: store.sum_tokens("2026-11-21", Reason.CHARGE),
     "usage_days": lambda store: store.usage_days("2026-11-01", "2026-11-30", ["rows"]),
     "recent_changes": lambda store: store.recent_changes(5),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DAYS = 30
 MINUS = "\u2212"
-TRENDS = ["Tokens by reason", "Users who came back", "By lane and model", "Day by day (UTC)"]
+TRENDS = ["Tokens by reason", "Users who came back", "By plan", "By lane and model", "Day by day (UTC)"]
 TOKENS = {"welcome": 20, "bonus": 4, "charge": -19, "refund": 1, "upgrade": -4}
 
 
@@ -214,6 +214,22 @@ def test_today_shows_its_tokens_and_who_came_back(opened: Opened) -> None:
         expect(users.get_by_role("row", name=re.compile(words))).to_contain_text(cells)
     expect(tokens.get_by_text("24 earned, 22 spent")).to_be_visible()
     expect(tokens.get_by_text("Counted 20 min ago")).to_be_visible()
+    assert not Axe().run(page).violations_count
+
+
+def test_plans_are_told_apart_from_thirty_users_on(opened: Opened) -> None:
+    """Who came again, of the users of the day before; a plan with fewer users on its busiest day says how many."""
+    days = [(opened.cloud.clock() - timedelta(days=back)).date().isoformat() for back in (2, 1)]
+    client = opened.cloud.firestore_client()
+    for day, users, again in zip(days, (40, 30), (9, 20), strict=True):
+        plus = {"photos": 3 * users, "tokens": 6 * users, "users": users, "again": again}
+        pro = {"photos": 29, "tokens": 29, "users": 29, "again": 29}
+        client.document(f"usage/{day}").update({"rows.plans": {"plus": plus, "pro": pro}})
+    page = opened.operate()
+    page.get_by_role("link", name="Trends").click()
+    plans = page.get_by_role("region", name="By plan")
+    expect(plans.get_by_role("row", name=re.compile("^plus 210 420 40 3.0 6.0 .*50.0 %$"))).to_be_visible()
+    expect(plans.get_by_role("row", name=re.compile("^pro 58 58 29 too few too few .*too few$"))).to_be_visible()
     assert not Axe().run(page).violations_count
 
 

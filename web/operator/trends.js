@@ -6,6 +6,7 @@ import { Table, bar } from "../lib/table.js";
 import { AGES, REASONS, Returns, Tokens, earned, signed, spent, tokensOf } from "./counts.js";
 import { total } from "./figures.js";
 import { Models } from "./models.js";
+import { Plans } from "./plans.js";
 
 const LOOK_READS = 56;
 const COHORT_LEAST = 30;
@@ -34,6 +35,10 @@ export function Trends({ cloud }) {
         <h2 id="returns">Users who came back</h2>
         ${shown(html`<${Returns} rows=${returns} came="Came back" could="Were new" least=${COHORT_LEAST} />`)}
         <p class="quiet">Of users whose first photo was so many days before, those who sent one on that very day; a share is said from ${COHORT_LEAST} users on. A day whose new users were not counted is left out.</p>
+      </section>
+      <section class="card wide" aria-labelledby="plans">
+        <h2 id="plans">By plan</h2>
+        ${shown(html`<${Plans} days=${days} least=${COHORT_LEAST} />`)}
       </section>
       <section class="card wide" aria-labelledby="models">
         <h2 id="models">By lane and model</h2>

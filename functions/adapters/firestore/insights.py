@@ -13,15 +13,16 @@ from functions.adapters.firestore.query import DESCENDING, Query
 from functions.adapters.firestore.reading import sound_fields
 from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.writes import run_transaction
-from functions.core.insights.usage_day import UsageDay
+from functions.core.config.plans import Plan
+from functions.core.insights.usage_day import PlanRows, UsageDay
 from functions.core.shared.records import Fields
 from functions.core.wallet.ledger import Reason
 
 if TYPE_CHECKING:
+    from functions.core.insights import plan as plans_ahead
     from functions.core.insights.day_notes import DayNotes
     from functions.core.insights.day_watch import Watched
     from functions.core.insights.issues import Issues
-    from functions.core.insights.plan import Plan
 
 ROWS_MAX = 10_000_000
 """Rows of a day that are counted; one read for every thousand."""
@@ -72,7 +73,9 @@ class UsageDocuments(Documents):
 
         return sound_fields(Watched, self._client.get(self._client.document("forecasts/watch")))[0]
 
-    def write_plan(self, notes: DayNotes, weekday: int, issues: Issues, watched: Watched, plan: Plan) -> None:
+    def write_plan(
+        self, notes: DayNotes, weekday: int, issues: Issues, watched: Watched, plan: plans_ahead.Plan
+    ) -> None:
         """Store all that a plan was made of with it. Four writes, in one commit."""
         documents = {"days": notes, f"weekday-{weekday}": issues, "watch": watched, "current": plan}
         writes = self._client.batch()
@@ -80,16 +83,16 @@ class UsageDocuments(Documents):
             writes.set(self._client.document("forecasts", name), document.model_dump(by_alias=True))
         writes.commit()
 
-    def plan(self) -> Plan | None:
+    def plan(self) -> plans_ahead.Plan | None:
         """Read what the latest plan says, None if there is none that can be read. One read."""
-        from functions.core.insights.plan import Plan  # noqa: PLC0415  (20 ms of every other cold start)
+        from functions.core.insights import plan as plans_ahead  # noqa: PLC0415  (20 ms of every other cold start)
 
         try:
-            return Plan.model_validate(self._client.get(self._client.document("forecasts/current")).fields)
+            return plans_ahead.Plan.model_validate(self._client.get(self._client.document("forecasts/current")).fields)
         except ValidationError:
             return None
 
-    def note_refused(self, plan: Plan, name: str) -> None:
+    def note_refused(self, plan: plans_ahead.Plan, name: str) -> None:
         """Add to what was refused of a plan, as long as it is the latest: a read and a write, in one transaction."""
         ref = self._client.document("forecasts/current")
 
@@ -114,6 +117,13 @@ class UsageDocuments(Documents):
         read for every thousand."""
         jobs, old = self._jobs_of(day), ">=" if age is None else "=="
         return jobs.where("visitAge", old, age or 0).limit(ROWS_MAX).count()
+
+    def of_plan(self, day: str, plan: Plan) -> PlanRows:
+        """Return what the users of a plan did on a day. Three reads, or one for every thousand rows."""
+        jobs = self._jobs_of(day).where("plan", "==", plan)
+        sums = jobs.limit(ROWS_MAX).sums(photos=None, tokens="tokensCost")
+        new, again = (jobs.where("visitAgain", "==", each).limit(ROWS_MAX).count() for each in (False, True))
+        return PlanRows(**sums, users=new + again, again=again)
 
     def sum_tokens(self, day: str, reason: Reason) -> int:
         """Add up the ledgers' entries of a day that came about so: tokens, negative if they were spent. One read for

@@ -94,11 +94,11 @@ def page(
             moved(bulk, waiting=Waiting.LIMIT, due_at=min(next_day(now), now + REFUSED_WAIT)),
             account if account.wallet != wallet else None,
         )
-    account, visit_age = visited(account, now)
+    account, visit = visited(account, now)
     for _ in filter(lambda photo: photo.error is None, taken):
         account = add_cost(account, micros, cap, now)
     jobs = [_job(bulk, bulk.taken + n, photo, terms, runtime, now) for n, photo in enumerate(taken)]
-    jobs[0] = jobs[0].model_copy(update={"visit_age": visit_age})
+    jobs = [each.model_copy(update={"plan": visit["plan"]} if n else visit) for n, each in enumerate(jobs)]
     done = bulk.taken + len(taken)
     state = BulkState.WORKING if done == bulk.count else BulkState.TAKING
     bulk = moved(bulk, taken=done, state=state, waiting=None, due_at=terms.lease_until)

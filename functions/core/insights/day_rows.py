@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 
 from functions.core.budget.tally import total
-from functions.core.insights.usage_day import VISIT_AGES, UsageDay
+from functions.core.insights.usage_day import VISIT_AGES, PlanRows, UsageDay
 from functions.core.shared.lanes import Lane
 from functions.core.shared.records import Record
 from functions.core.shared.utc_days import day_bounds
@@ -19,7 +19,7 @@ COHORT_DAYS = max(VISIT_AGES)
 class DayRow(Record):
     """A UTC day: photos `asked` for by lane, the AI's cost in micro-dollars, the ledger's `tokens` by reason, and users
     with a photo: `all`, and by the age of their wallet in days, as `visits`. `cohorts` has, by the same ages, how many
-    were new so many days before; an age is missing where that day was not counted."""
+    were new so many days before; an age is missing where that day was not counted. `plans` has users by their plan."""
 
     day: str
     asked: dict[str, int]
@@ -27,6 +27,7 @@ class DayRow(Record):
     tokens: dict[str, int]
     visits: dict[str, int]
     cohorts: dict[str, int]
+    plans: dict[str, PlanRows]
 
 
 def complete(days: Mapping[str, UsageDay]) -> dict[str, UsageDay]:
@@ -51,6 +52,7 @@ def _row(day: str, usage: UsageDay, new: Mapping[str, int]) -> DayRow:
         micros=sum(counters.get("micros", 0) for models in tally.values() for counters in models.values()),
         tokens=usage.rows.tokens if usage.rows else {},
         visits=usage.rows.visits if usage.rows else {},
+        plans=usage.rows.plans if usage.rows else {},
         cohorts={age: new[earlier] for age, earlier in before.items() if earlier in new},
     )
 

@@ -33,14 +33,26 @@ class Slot(Kept):
     arrivals: dict[str, int] = Field(default_factory=dict)
 
 
+class PlanRows(Kept):
+    """What the users of a plan did on a day: `photos` asked for, what these cost in `tokens` before any refund, `users`
+    with a photo, and those of them who had one the day before, `again`."""
+
+    photos: int
+    tokens: int
+    users: int
+    again: int
+
+
 class DayRows(Kept):
     """What a day's rows come to, as of `counted_at`: its `jobs` by status, the users with a photo, `all` and those
-    whose wallet was so many days old (see VISIT_AGES), as `visits`, and the ledger's `tokens` by reason."""
+    whose wallet was so many days old (see VISIT_AGES), as `visits`, the ledger's `tokens` by reason, and the users by
+    plan, of those `plans` that have some."""
 
     counted_at: datetime
     jobs: dict[str, int]
     visits: dict[str, int]
     tokens: dict[str, int]
+    plans: dict[str, PlanRows] = Field(default_factory=dict)
 
 
 class UsageDay(Kept):

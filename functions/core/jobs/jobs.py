@@ -121,15 +121,13 @@ class Job(Record):
     """A job as stored in `aiJobs/{jobId}`. Times are UTC, money is integer micro-dollars, prices are tokens.
 
     What is `requested` is kept as sent, None for a default, or a `preset`'s: the key stands for it. `image_digest`
-    knows the photo that was paid for: see `core.jobs.uploads`. `day` is that of `created_at`, for the cost of users.
-    `payer`: a team; stored for teams alone, or all users' jobs would share a place in its index. `tokens_bought` are
-    those of `tokens_cost` that were bought. `visit_age`: how many days old the wallet is, on its user's first photo of
-    the day only. `opened_by` is the invocation that created or upgraded the job, which knows it again by that. `hold`
-    is an instant call's, and `arms` which paths of the flags it took. `tried`: what came of each provider, if two were
-    asked or one may bill for what it did not say. `queued_at` is when the job may be taken next, and its place in the
-    queue. `notify` are push tokens. `result` is a `Classification` of the release that wrote it. `charge_stands`: not
-    refunded, see `core.wallet.quotas`. `bulk_id`: whose charge paid it, and `paid_at` when, days before it became a
-    job. `cache`: what was known of the photo; `shared`: by another user, None if nobody looked.
+    knows the photo that was paid for: see `core.jobs.uploads`. `payer`: a team, else not stored, or all users' jobs
+    would share a place in its index. `tokens_bought` are those of `tokens_cost` that were bought. `plan` and
+    `visit_...`: see `core.wallet.quotas.visited`. `opened_by`: the invocation that made or upgraded it. `hold` is an
+    instant call's, `arms` the paths of the flags. `tried`: what came of each provider, if two were asked or one may
+    bill without saying. `queued_at`: when the job may be taken next. `notify` are push tokens. `charge_stands`: not
+    refunded, see `core.wallet.quotas`. `bulk_id`: whose charge paid it, and `paid_at` when, days before it was a job.
+    `cache`: what was known of the photo; `shared`: by another user, None if nobody looked.
     """
 
     job_id: str
@@ -151,7 +149,9 @@ class Job(Record):
     points: int = 0
     created_at: datetime
     day: str = ""
+    plan: str | None = None
     visit_age: int | None = None
+    visit_again: bool | None = None
     shard: int = Field(default=0, ge=0, lt=QUEUE_SHARDS)
     queued_at: datetime | None = None
     notify: tuple[str, ...] = ()

@@ -141,8 +141,8 @@ def decide(
             refused[job.job_id] = prompted(error, account, runtime, now, admit)
         else:
             paid = {"tokens_cost": -account.new_entries[-1].delta, "tokens_bought": bought_part(account)}
-            account, visit_age = visited(account, now)
-            opened.append(job.model_copy(update={**changes, **paid, "visit_age": visit_age}))
+            account, visit = visited(account, now)
+            opened.append(job.model_copy(update={**changes, **paid, **visit}))
     return Opened(unlocked(account, runtime, now) if opened else account, tuple(opened), refused)
 
 

@@ -1,7 +1,7 @@
 """Tokens as stored: the ledger's entries, the truth, and the wallet's balance, their cached sum. `core.wallet.accounts`
 posts."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -67,8 +67,8 @@ class LedgerEntry(Kept):
 
 class Today(Kept):
     """A user's counts of one UTC day, for the daily limits. `converted` counts tokens, `cancelled` refunded photos,
-    `failed` billed ones that showed nothing usable; `photographed` tells whether there was any photo; `held_micros` is
-    the most that today's photos can cost the operator."""
+    `failed` billed ones that showed nothing usable; `photographed` tells whether there was any photo, `again` whether
+    there was one the day before, too; `held_micros` is the most that today's photos can cost the operator."""
 
     day: Day = "1970-01-01"
     instant: Count = 0
@@ -78,6 +78,7 @@ class Today(Kept):
     cancelled: Count = 0
     failed: Count = 0
     photographed: bool = False
+    again: bool = False
     held_micros: Count = 0
 
 
@@ -195,8 +196,10 @@ def entry_id(reason: Reason, ref: str | None) -> str:
 
 def today_of(wallet: Wallet, now: datetime) -> Today:
     """Return the counters that are in force: new ones after midnight UTC, never older ones when the clock goes back."""
-    day = day_of(now)
-    return Today(day=day) if day > wallet.today.day else wallet.today
+    day, known = day_of(now), wallet.today
+    if day <= known.day:
+        return known
+    return Today(day=day, again=known.photographed and known.day == day_of(now - timedelta(days=1)))
 
 
 def empty_wallet(now: datetime) -> Wallet:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from functions.core.config.plans import Feature, PlanRules, Plans
 from functions.core.shared.errors import DailyLimit, RateLimited
 from functions.core.shared.lanes import Lane
-from functions.core.shared.records import Kept, Open
+from functions.core.shared.records import Fields, Kept, Open
 from functions.core.shared.utc_days import day_of, iso_text, next_day, next_month
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import Wallet, today_of
@@ -126,13 +126,15 @@ def add_cost(account: Account, micros: int, micros_max: int, now: datetime) -> A
     return account.with_fields(today=today.model_copy(update={"held_micros": today.held_micros + micros}))
 
 
-def visited(account: Account, now: datetime) -> tuple[Account, int | None]:
-    """Note a photo; and return how many days old the wallet is if it is the user's first of the day, else None."""
-    today = today_of(account.wallet, now)
+def visited(account: Account, now: datetime) -> tuple[Account, Fields]:
+    """Note a photo; and return what its job keeps of the visit: the user's plan, and on the first photo of the day how
+    many days old the wallet is, and whether there was a photo the day before, too."""
+    today, plan = today_of(account.wallet, now), str(account.wallet.plan)
     if today.photographed:
-        return account, None
+        return account, {"plan": plan, "visit_age": None, "visit_again": None}
     age = date.fromisoformat(today.day) - account.wallet.created_at.astimezone(UTC).date()
-    return account.with_fields(today=today.model_copy(update={"photographed": True})), max(age.days, 0)
+    noted = account.with_fields(today=today.model_copy(update={"photographed": True}))
+    return noted, {"plan": plan, "visit_age": max(age.days, 0), "visit_again": today.again}
 
 
 def return_quota(account: Account, lane: Open[Lane], counted_on: str, now: datetime) -> Account:

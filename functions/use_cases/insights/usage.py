@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from functions.core.config.plans import Plan
 from functions.core.insights.usage_day import VISIT_AGES, DayRows, noted
 from functions.core.jobs.jobs import Status
 from functions.core.shared.lanes import Lane
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def note_usage(day: str, book: BudgetDay, deps: Deps, *, rows_due: bool) -> UsageDay:
     """Write into `usage/{day}` what its book shows beyond the slots before; and, when they are due, the sums of the
-    day's rows. Returns the day. Three reads and a write, and with the rows some twenty reads, or one for every thousand
+    day's rows. Returns the day. Three reads and a write, and with the rows some 35 reads, or one for every thousand
     rows."""
     store, now = deps.store, deps.clock()
     arrivals = {lane.value: store.count_jobs(day, "requestedMode", lane) for lane in Lane}
@@ -29,5 +30,6 @@ def note_usage(day: str, book: BudgetDay, deps: Deps, *, rows_due: bool) -> Usag
             jobs={status.value: store.count_jobs(day, "status", status) for status in Status},
             visits={"all": store.count_visits(day), **visits},
             tokens={reason.value: store.sum_tokens(day, reason) for reason in Reason},
+            plans={plan.value: of for plan in Plan if (of := store.of_plan(day, plan)).photos},
         )
     return store.change_usage(day, lambda usage: noted(usage, day, book, arrivals, rows, now))

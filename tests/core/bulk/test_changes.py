@@ -91,6 +91,8 @@ def test_a_page_becomes_jobs() -> None:
     assert (first.bulk_id, first.tokens_cost, first.image_digest, first.points) == ("b" * 32, 1, "d" * 64, 10)
     assert (first.region, first.status, first.notify) == ("IN", Status.QUEUED, ())
     assert (first.visit_age, second.visit_age) == (0, None)
+    assert (first.visit_again, second.visit_again) == (False, None)
+    assert (first.plan, second.plan) == ("free", "free")
     assert change.account is not None
     today = change.account.wallet.today
     assert (today.batch, today.held_micros, change.account.new_entries) == (0, 15_000, ())

@@ -42,6 +42,19 @@ def test_todays_counters_begin_at_midnight_utc_and_never_go_back() -> None:
     assert today_of(wallet, NOW - timedelta(days=2)).instant == 3
 
 
+def test_whether_a_user_came_the_day_before_is_known_from_the_first_contact_of_the_day_on() -> None:
+    """With a photo; a day without one, or two days ago, is no day before."""
+    came = Today(day="2026-11-20", photographed=True)
+    for day, again in (
+        (came, True),
+        (came.model_copy(update={"day": "2026-11-19"}), False),
+        (Today(day="2026-11-20"), False),
+    ):
+        assert today_of(account().with_fields(today=day).wallet, NOW).again is again
+    kept = today_of(account().with_fields(today=came).wallet, NOW)
+    assert today_of(account().with_fields(today=kept).wallet, NOW) == kept
+
+
 def test_a_users_wallet_earns() -> None:
     """Nothing but the balance keeps its user from spending; a team's has more rules."""
     wallet = empty_wallet(NOW)

@@ -117,6 +117,23 @@ def test_users_are_counted_once_a_day_by_the_age_of_their_wallet() -> None:
     }
 
 
+def test_users_of_a_plan_are_counted_with_their_photos_tokens_and_returns() -> None:
+    """Who had a photo the day before has come again, whatever else they did first; a plan that nobody has is left out,
+    and a cancelled photo was asked for. Nothing of it takes a read or a write more of a call."""
+    cloud = a_cloud()
+    claim_daily_bonus(ClaimDailyBonus.model_validate({"deviceId": "device-of-bob"}), "bob", cloud.deps)
+    cloud.client.document("users/bob/wallet/main").update({"plan": "plus"})
+    for days in (0, 1):
+        cloud.clock.advance(timedelta(days=days))
+        for uid in ("ann", "bob") if days == 0 else ("bob",):
+            claim_daily_bonus(ClaimDailyBonus.model_validate({"deviceId": f"device-of-{uid}"}), uid, cloud.deps)
+            first, *_ = enqueue(cloud, uid, 3)
+            cancel_job(CancelJob.model_validate({"jobId": first}), uid, cloud.deps)
+    cloud.clock.advance(HOUR)
+    guard_budget(cloud.deps)
+    assert noted(cloud)[1]["rows"]["plans"] == {"plus": {"photos": 3, "tokens": 3, "users": 1, "again": 1}}
+
+
 def test_tokens_are_summed_by_why_they_came_and_went() -> None:
     """The day's rows say what all ledgers say."""
     cloud = a_cloud()
