@@ -227,6 +227,14 @@ def get_team(call: Call) -> Answer:
 
 
 @on_call(**CALL)
+def give_tokens(call: Call) -> Answer:
+    """Give bought tokens to another member of a team."""
+    from functions.use_cases.teams.give_tokens import give_tokens as use_case
+
+    return serve_call(call, use_case)
+
+
+@on_call(**CALL)
 def register_device(call: Call) -> Answer:
     """Store where to push to, and the user's preferences."""
     from functions.use_cases.wallet.register_device import register_device as use_case

@@ -6,11 +6,17 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+from functions.core.teams.invites import code_for
+from functions.core.teams.teams import team_id_for
+from functions.core.wallet.accounts import Account, open_account
+from functions.core.wallet.ledger import Reason, Wallet
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
 from functions.use_cases.jobs.classify_image import ClassifyImage, classify_image
 from functions.use_cases.jobs.recover_jobs import recover_jobs
 from functions.use_cases.operations.guard_budget import guard_budget
+from functions.use_cases.teams.invite_member import InviteMember, invite_member
+from functions.use_cases.teams.join_team import JoinTeam, join_team
 from functions.use_cases.wallet.register_device import RegisterDevice, register_device
 from functions.wiring import Deps
 from scripts.inprocess import InProcessCloud
@@ -44,6 +50,25 @@ def register(cloud: InProcessCloud, uid: str, token: str, **more: Any) -> None:
     """Sign a user in on a device of their own, which takes pushes."""
     device = {"deviceId": f"device-of-{uid}", "pushToken": token, "platform": "ios", **more}
     register_device(RegisterDevice.model_validate(device), uid, cloud.deps)
+
+
+def befriend(cloud: InProcessCloud, uid: str) -> None:
+    """Have a friend join the sample team of a user, who has bought fifty tokens."""
+    friend, key, team_id = f"friend-of-{uid}", "invite-of-a-friend-01", team_id_for(uid, "sample-team")
+    invite_member(InviteMember(requestId=key, teamId=team_id, monthlyLimit=5), uid, cloud.deps)
+    join_team(JoinTeam(code=code_for(team_id, uid, key)), friend, cloud.deps)
+    buy(cloud, uid, 50)
+
+
+def buy(cloud: InProcessCloud, uid: str, tokens: int) -> None:
+    """Have a user buy tokens."""
+
+    def decide(wallet: Wallet | None) -> Account:
+        account = open_account(wallet, 10, cloud.clock())
+        ref = f"{account.wallet.entry_count}"
+        return account.post(0, Reason.BUY, ref, cloud.clock(), bought=tokens)
+
+    cloud.deps.store.open_wallet(uid, decide)
 
 
 def ticks(

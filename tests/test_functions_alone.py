@@ -46,6 +46,8 @@ def test_a_function_works_without_the_others(name: str, answers: dict[str, Futur
         assert '"PURCHASE_NOT_HERE"' in answer.body, "a new project sells nothing"
     elif name == "open_billing_portal":
         assert '"NOTHING_BOUGHT"' in answer.body, "a new user has no plan"
+    elif name == "give_tokens":
+        assert "this user is not in the team" in answer.body, "a new user's team has nobody else in it"
     elif name == "start_bulk":
         assert '"IMAGE_NOT_FOUND"' in answer.body, "a new user has uploaded nothing"
     elif name in {"get_bulk", "cancel_bulk"}:

@@ -17,6 +17,7 @@ from hypothesis.strategies import SearchStrategy
 from werkzeug.test import TestResponse
 
 from functions.core.config.runtime import RuntimeConfig
+from functions.core.teams.invites import code_for
 from functions.edge.callables import request_type
 from functions.edge.http_errors import CODES
 from localcloud.openai.webhooks import sign
@@ -25,6 +26,7 @@ from scripts.shop_in_process import Shop
 from tests.app import photo
 from tests.edge.test_tokens import FORGED
 from tests.hostile import TEXTS, Known, as_body, bodies, from_schema, headers, junk, methods
+from tests.steps import buy
 from tests.wire import Wire, id_token, names, new_wire, operator_token, use_case
 
 CALLABLES = names("callable")
@@ -43,7 +45,7 @@ SCHEDULERS = {"X-CloudScheduler": "true", "X-CloudScheduler-JobName": "tick"}
 ROOM = {
     "tokens": {"welcome": 200, "balanceCap": 100_000, "pointsPerClassification": 10_000, "pointsPerToken": 1}
     | {"conversionTokensPerDay": 1_000, "bonusesPerDevice": 1_000, "manualPerDevice": 10_000},
-    "shop": {"priorityDay": 1, "streakSaver": 1},
+    "shop": {"priorityDay": 1, "streakSaver": 1, "giftTokensPerDay": 10_000},
     "plans": {
         "free": {"instantPerDay": 10_000, "batchPerDay": 10_000, "manualPerDay": 1_000, "callsPerMinute": 10_000}
         | {"priority": 0}
@@ -82,6 +84,19 @@ class Town:
         self.known.of("monthMaxMinor").extend(["0", "500"])
         self.known.of("deviceId").extend(["device-1", "device-2"])
         self.known.of("cursor").extend(["seq-3", f"{10**15}-{'0' * 32}"])
+        self.found_a_team()
+
+    def found_a_team(self) -> None:
+        """Have ann and bob be in a team, with bought tokens that they can give each other."""
+        asked, key = {"requestId": "team-of-ann-and-bob", "name": "Green"}, "invite-of-bob-0123456789"
+        self.team_id = json.loads(self.wire.call("create_team", asked, self.tokens["ann"]).data)["result"]["teamId"]
+        invite = {"requestId": key, "teamId": self.team_id, "monthlyLimit": 5}
+        self.wire.call("invite_member", invite, self.tokens["ann"])
+        self.wire.call("join_team", {"code": code_for(self.team_id, "ann", key)}, self.tokens["bob"])
+        for uid in ("ann", "bob"):
+            buy(self.wire.cloud, uid, 5_000)
+        self.known.of("teamId").extend([self.team_id] * 3)
+        self.known.of("uid").extend(["ann", "bob"])
 
     def tick(self) -> None:
         """Let an hour pass and the crons run."""
@@ -110,6 +125,10 @@ class Town:
             assert wallet["balance"] == sum(entry["delta"] for entry in entries) >= 0
             paid |= {entry["ref"]: uid for entry in entries if entry["reason"] == "charge"}
         jobs = {job.id: (job.to_dict() or {})["uid"] for job in client.collection("aiJobs").stream()}
+        found = [entry.to_dict() or {} for entry in client.collection("teams", self.team_id, "ledger").stream()]
+        team = client.document("teams", self.team_id, "wallet", "main").get().to_dict() or {}
+        assert team["balance"] == sum(entry["delta"] for entry in found) >= 0
+        paid |= {entry["ref"]: jobs[entry["ref"]] for entry in found if entry["reason"] == "charge"}
         assert jobs.keys() == paid.keys()
         assert all(uid in (paid[job], "") for job, uid in jobs.items())  # whoever has left is named nowhere
         assert {user.id for user in client.collection("users").list_documents()} == set(UIDS)

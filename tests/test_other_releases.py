@@ -81,6 +81,7 @@ def requests() -> dict[str, dict[str, Any]]:
 REFUSED = {"convert_points": "CONVERSION_LIMIT", "cancel_job": "JOB_NOT_CANCELLABLE"}
 REFUSED |= {
     "buy_perk": "PURCHASE_NOT_HERE",
+    "give_tokens": "INVALID_REQUEST",
     "start_checkout": "PURCHASE_NOT_HERE",
     "set_pay_per_use": "PURCHASE_NOT_HERE",
     "open_billing_portal": "NOTHING_BOUGHT",

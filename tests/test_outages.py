@@ -54,7 +54,7 @@ from scripts.inprocess import InProcessCloud
 from scripts.sample_calls import sample_calls, sample_photo
 from scripts.shop_in_process import Shop
 from tests.app import photo
-from tests.steps import in_transaction, listed, statement, stored, wallet
+from tests.steps import befriend, in_transaction, listed, statement, stored, wallet
 from tests.wire import id_token, names, new_wire, use_case
 
 SHORT = 0.3
@@ -156,13 +156,15 @@ def test_a_charge_that_meets_an_outage_half_way_is_charged_once(cloud: InProcess
     assert called("get_wallet", {})["balance"] == 9  # type: ignore[index]
 
 
-def about_a_job(name: str, data: dict[str, Any]) -> dict[str, Any]:
+def about_a_job(cloud: InProcessCloud, name: str, data: dict[str, Any]) -> dict[str, Any]:
     """Have a photo taken in, and return the call's data about its job: it waits, or has an answer to dispute. Begin the
-    bulk job, found the team, make the invite, that the call is about."""
+    bulk job, found the team, make the invite, that the call is about; a gift has a friend to go to."""
     if "bulkId" in data:
         called("start_bulk", CALLS["start_bulk"])
     for earlier in ("create_team", "invite_member") if {"teamId", "code"} & data.keys() else ():
         called(earlier, CALLS[earlier])
+    if name == "give_tokens":
+        befriend(cloud, "ana")
     mode = "instant" if name == "report_answer" else "batch"
     taken = called("classify_image", {**IMAGE, "requestId": "photo-zero", "mode": mode})
     assert isinstance(taken, dict)
@@ -178,7 +180,7 @@ def test_a_call_that_stood_still_in_a_transaction_may_be_repeated(
     under its own id."""
     cloud.upload("ana", "photo.jpg", photo(64))
     also(cloud, tokens={"pointsPerClassification": 1_000}, shop={"priorityDay": 5})
-    data = about_a_job(name, data)
+    data = about_a_job(cloud, name, data)
     begun = False
 
     def stand_still(_call: str, when: str) -> None:
@@ -209,7 +211,7 @@ def test_a_call_whose_reply_was_lost_may_be_repeated(
     monkeypatch.setattr(vars(writes)["_REPEATED"], "_timeout", SHORT)
     cloud.upload("ana", "photo.jpg", photo(64))
     also(cloud, tokens={"pointsPerClassification": 1_000}, shop={"priorityDay": 5})
-    data = about_a_job(name, data)
+    data = about_a_job(cloud, name, data)
     cloud.firestore.faults.add("reply_lost", rpc=rpc)
     answer = called(name, data)
     cloud.firestore.faults.clear()

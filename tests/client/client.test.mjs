@@ -562,6 +562,29 @@ describe("make dev", () => {
     assert.deepEqual([balance, purchased, (await owner.call("get_billing")).purchased], [25, 25, 0]);
   });
 
+  test("a member gives bought tokens to another one, and no others", async () => {
+    const [giver, other] = [await App.signedIn(facts.local), await App.signedIn(facts.local)];
+    const { teamId } = await giver.call("create_team", { requestId: randomUUID(), name: "Green Street" });
+    const gift = { requestId: randomUUID(), teamId, uid: other.uid, tokens: 20 };
+    const give = () => giver.call("give_tokens", gift);
+    await refused(give(), "INVALID_REQUEST", { field: "uid" });
+    await refused(other.call("give_tokens", gift), "TEAM_NOT_FOUND");
+    const { code } = await giver.call("invite_member", { requestId: randomUUID(), teamId, monthlyLimit: 0 });
+    await other.call("join_team", { code });
+    await refused(give(), "INSUFFICIENT_TOKENS", { balance: 0, price: 20 });
+    await refused(giver.call("give_tokens", { ...gift, tokens: 51 }), "DAILY_LIMIT", { limit: 50, resetsAt: isTime });
+    const { url } = await giver.call("start_checkout", { requestId: randomUUID(), product: "tokens_25" });
+    const body = new URLSearchParams({ number: "4242424242424242" });
+    assert.equal((await fetch(url, { method: "POST", body, redirect: "manual" })).status, 303);
+    await advance(1); // Stripe's events arrive
+    const { entry } = await give();
+    assert.deepEqual([entry.reason, entry.bought, entry.entryId], ["give", -20, (await give()).entry.entryId]);
+    const purchased = async (app) => (await app.call("get_billing")).purchased;
+    assert.deepEqual([await purchased(giver), await purchased(other)], [5, 20]);
+    const { recent } = await other.call("get_wallet");
+    assert.deepEqual([recent[0].reason, recent[0].bought], ["got", 20]);
+  });
+
   test("a saved card pays for packs up to the user's own limit", async () => {
     const app = await App.signedIn(facts.local);
     const wanted = { requestId: randomUUID(), product: "tokens_25", saveCard: true };

@@ -24,6 +24,7 @@ from scripts.sample_calls import sample_calls
 from scripts.shop_in_process import Shop
 from tests.app import photo
 from tests.house.test_manifest import endpoints
+from tests.steps import befriend
 from tests.wire import Wire, id_token, names, new_wire, operator_token
 
 PAGE = (Path(__file__).parents[2] / "SECURITY.md").read_text(encoding="utf-8")
@@ -177,6 +178,9 @@ def in_bulk(call: Callable[..., Any]) -> str:
 def trade(wire: Wire, shop: Shop, call: Callable[..., Any]) -> None:
     """Use every function of the shop that an app or a seller calls."""
     call("start_checkout", requestId="checkout-1", product="tokens_100")
+    call("create_team", operator_token(), **sample_calls("root")["create_team"])
+    befriend(wire.cloud, "root")
+    call("give_tokens", operator_token(), **sample_calls("root")["give_tokens"])
     call("open_billing_portal")
     call("set_pay_per_use", monthMaxMinor=1_000)
     call("sync_purchases")

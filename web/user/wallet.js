@@ -21,6 +21,8 @@ export const WORDS = {
   achieve: "Achievement",
   perk: "Priority, or a saved streak",
   bulk: "Photos in bulk",
+  give: "Given to a member of your team",
+  got: "From a member of your team",
   close: "Account deleted",
 };
 

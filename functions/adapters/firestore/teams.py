@@ -1,10 +1,11 @@
 """Teams: `teams/{id}/wallet/main`, which has the members; `invites/{hash}`; `removals/{hash}`; and the `teams` of each
 member in `users/{uid}`.
 
-A commit whose reply was lost is not looked for: each of these, called again, finds what it has done.
+A commit whose reply was lost is not looked for: each of these, called again, finds what it has done. Only a move of
+tokens is, by its entry.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,14 +14,16 @@ from functions.adapters.firestore.query import Collection
 from functions.adapters.firestore.reading import Found, all_sound, sound
 from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.values import Snapshot
-from functions.adapters.firestore.wallet import as_team, as_wallet, in_use, open_or_closed_team
-from functions.adapters.firestore.writes import run_transaction
+from functions.adapters.firestore.wallet import as_entry, as_team, as_wallet, in_use, open_or_closed_team
+from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, run_transaction
 from functions.core.shared.damage import strings
+from functions.core.shared.errors import EcolaneError
 from functions.core.shared.records import Fields
 from functions.core.teams.invites import Invite
+from functions.core.teams.moves import Move
 from functions.core.teams.removals import Removal
 from functions.core.wallet.accounts import Account
-from functions.core.wallet.ledger import Wallet
+from functions.core.wallet.ledger import LedgerEntry, Wallet
 from functions.core.wallet.profile import Profile
 from functions.core.wallet.team_wallet import TeamWallet
 
@@ -70,6 +73,35 @@ class TeamDocuments(ProfileDocuments):
             return team
 
         return run_transaction(self._client.transaction(), body)
+
+    def move_tokens(
+        self,
+        move: Move,
+        uids: Sequence[str],
+        decide: Callable[[TeamWallet | None, Sequence[Wallet | None]], Mapping[str, Account]],
+    ) -> LedgerEntry:
+        """Store what `decide` makes of the wallets of a team's members, in one transaction: a read for the team and for
+        each wallet, two writes for each account that it returns by its user. Returns the entry that the move is known
+        by; if it is there already, as it is, whatever `decide` says to a second one."""
+
+        def body(transaction: Transaction) -> LedgerEntry:
+            team = as_team(self._client.get(self._wallet_ref("", move.team_id), transaction))
+            members = team.members if team else {}
+            wallets = [self._wallet_in(transaction, uid) if uid in members else None for uid in uids]
+            accounts = decide(team, wallets)
+            for uid, account in accounts.items():
+                self._write_account(transaction, uid, account)
+            new = [entry for account in accounts.values() for entry in account.new_entries]
+            return next(entry for entry in new if entry.entry_id == move.entry)
+
+        try:
+            return run_transaction(self._client.transaction(), body)
+        except (*OUTCOME_UNKNOWN, EcolaneError):
+            # A refusal stands only if the key is new; a commit whose reply was lost has made the entry.
+            snapshot = self._client.get(self._ledger(move.by).document(move.entry))
+            if not snapshot.exists:
+                raise
+            return as_entry(snapshot)
 
     def change_team(
         self, removal: Removal, decide: Callable[[TeamWallet | None], TeamWallet | None]

@@ -1,4 +1,4 @@
-"""What tokens buy beside answers: a part of `config/runtime`."""
+"""What tokens buy beside answers, and how many a user may give away: a part of `config/runtime`."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -19,11 +19,13 @@ _Price = Annotated[int, Field(ge=1, le=1_000)]
 
 
 class ShopRules(Record):
-    """The price of each perk in tokens; None, and it is not sold. A user keeps so many unused streak savers at most."""
+    """The price of each perk in tokens; None, and it is not sold. A user keeps so many unused streak savers at most. To
+    others of their teams a user gives so many tokens a UTC day; 0, and nobody does."""
 
     priority_day: _Price | None = None
     streak_saver: _Price | None = None
     streak_savers_max: Annotated[int, Field(ge=1, le=10)] = 2
+    gift_tokens_per_day: Annotated[int, Field(ge=0, le=10_000)] = 50
 
     def price(self, perk: Perk) -> int | None:
         """Return the price of a perk, None if it is not sold."""

@@ -32,6 +32,8 @@ class Reason(StrEnum):
     PERIOD = "period"
     ACHIEVE = "achieve"
     PERK = "perk"
+    GIVE = "give"
+    GOT = "got"
     CLOSE = "close"
 
 
@@ -66,15 +68,16 @@ class LedgerEntry(Kept):
 
 
 class Today(Kept):
-    """A user's counts of one UTC day, for the daily limits. `converted` counts tokens, `cancelled` refunded photos,
-    `failed` billed ones that showed nothing usable; `photographed` tells whether there was any photo, `again` whether
-    there was one the day before, too; `held_micros` is the most that today's photos can cost the operator."""
+    """A user's counts of one UTC day, for the daily limits. `converted` and `given` count tokens, `cancelled` refunded
+    photos, `failed` billed ones that showed nothing usable; `photographed` tells whether there was any photo, `again`
+    whether there was one the day before, too; `held_micros` is the most that today's photos can cost the operator."""
 
     day: Day = "1970-01-01"
     instant: Count = 0
     batch: Count = 0
     manual: Count = 0
     converted: Count = 0
+    given: Count = 0
     cancelled: Count = 0
     failed: Count = 0
     photographed: bool = False

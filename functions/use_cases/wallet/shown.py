@@ -13,7 +13,7 @@ from functions.core.wallet.months import this_month
 
 if TYPE_CHECKING:
     from functions.core.config.plans import PlanRules
-    from functions.core.config.tokens import TokenRules
+    from functions.core.config.runtime import RuntimeConfig
     from functions.core.wallet.ledger import Wallet
     from functions.wiring import Deps
 
@@ -56,17 +56,18 @@ def shown_wallet(wallet: Wallet, deps: Deps) -> dict[str, Any]:
         "streakDays": streak(wallet, now),
         "pointsAvailable": max(wallet.points - wallet.converted_points, 0),
         "pointsPerToken": runtime.tokens.points_per_token,
-        "today": _used_today(today_of(wallet, now), plan, runtime.tokens),
+        "today": _used_today(today_of(wallet, now), plan, runtime),
         "month": {"used": this_month(wallet, now).photos, "limit": plan.photos_per_month},
         "unlimited": plan.unlimited,
     }
 
 
-def _used_today(today: Today, plan: PlanRules, rules: TokenRules) -> dict[str, Any]:
+def _used_today(today: Today, plan: PlanRules, runtime: RuntimeConfig) -> dict[str, Any]:
     return {
         "day": today.day,
         "instant": {"used": today.instant, "limit": plan.instant_per_day},
         "batch": {"used": today.batch, "limit": plan.batch_per_day},
         "manual": {"used": today.manual, "limit": plan.manual_per_day},
-        "convertedTokens": {"used": today.converted, "limit": rules.conversion_tokens_per_day},
+        "convertedTokens": {"used": today.converted, "limit": runtime.tokens.conversion_tokens_per_day},
+        "givenTokens": {"used": today.given, "limit": runtime.shop.gift_tokens_per_day},
     }

@@ -1,0 +1,149 @@
+"""`give_tokens`: bought tokens that a member gives to another one."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from functions.core.shared.errors import DailyLimit, EcolaneError, InsufficientTokens, InvalidRequest, KeyReused
+from functions.core.wallet.refusals import AccountBlocked, TeamNotFound
+from functions.use_cases.teams.give_tokens import GiveTokens, give_tokens
+from scripts.inprocess import InProcessCloud
+from scripts.shop_in_process import Shop
+from tests.steps import buy, listed, stored, wallet
+from tests.test_crashes import WHENS, Killer, When
+
+
+@pytest.fixture
+def shop() -> Shop:
+    """A shop whose users ann and bob are in one team."""
+    return Shop().visited("ann", "bob")
+
+
+@pytest.fixture
+def team_id(shop: Shop) -> str:
+    """Their team."""
+    return shop.team("ann", "bob")
+
+
+def give(
+    shop: Shop, team_id: str, tokens: int = 30, *, by: str = "ann", to: str = "bob", key: str = "gift-0001"
+) -> str:
+    """Give tokens. Returns the entry's id."""
+    request = {"requestId": key, "teamId": team_id, "uid": to, "tokens": tokens}
+    return str(give_tokens(GiveTokens.model_validate(request), by, shop.cloud.deps)["entry"]["entryId"])
+
+
+def balanced(shop: Shop, *uids: str) -> list[int]:
+    """Return bought tokens less debts, which are the sums of the ledgers."""
+    for uid in uids:
+        entries, found = shop.entries(uid), shop.wallet(uid)
+        assert found["balance"] == sum(each["delta"] for each in entries)
+        assert found["purchased"] - found["owed"] == sum(each["bought"] for each in entries)
+    return [shop.wallet(uid)["purchased"] - shop.wallet(uid)["owed"] for uid in uids]
+
+
+def test_a_gift_goes_from_one_to_the_other_once(shop: Shop, team_id: str) -> None:
+    """The same key gives the same entry, and another gift under it is refused."""
+    shop.buy()
+    assert give(shop, team_id) == give(shop, team_id)
+    assert balanced(shop, "ann", "bob") == [70, 30]
+    for tokens, to in ((31, "bob"), (30, "eve")):
+        with pytest.raises(KeyReused):
+            give(shop, team_id, tokens, to=to)
+    assert "bob" not in str(shop.entries("ann"))
+    assert "ann" not in str(shop.entries("bob"))
+    assert balanced(shop, "ann", "bob") == [70, 30]
+
+
+def test_what_is_refused_changes_nothing(shop: Shop, team_id: str) -> None:
+    """Strangers, free tokens, the day's limit, a blocked giver."""
+    cases: list[tuple[type[EcolaneError], int, str, str]] = [
+        (TeamNotFound, 1, "eve", "bob"),
+        (InvalidRequest, 1, "ann", "eve"),
+        (InvalidRequest, 1, "ann", "ann"),
+        (InsufficientTokens, 1, "bob", "ann"),
+        (DailyLimit, 51, "ann", "bob"),
+    ]
+    shop.buy()
+    for refusal, tokens, by, to in cases:
+        with pytest.raises(refusal):
+            give(shop, team_id, tokens, by=by, to=to)
+    shop.cloud.client.document("users/ann/wallet/main").update({"blockedAt": shop.cloud.clock()})
+    with pytest.raises(AccountBlocked):
+        give(shop, team_id)
+    assert balanced(shop, "ann", "bob") == [100, 0]
+    assert listed(shop.cloud, "users/eve/ledger") == {}
+
+
+def test_a_refund_after_a_gift_is_owed_by_the_buyer(shop: Shop, team_id: str) -> None:
+    """Whoever got the tokens keeps them."""
+    intent = shop.buy()["payment_intent"]
+    give(shop, team_id)
+    shop.client.refunds.create({"payment_intent": intent})
+    shop.tick()
+    assert (shop.tokens("ann"), shop.tokens("bob")) == ((0, 30), (30, 0))
+    assert balanced(shop, "ann", "bob") == [-30, 30]
+
+
+def test_a_member_who_was_never_here_gets_a_gift(shop: Shop) -> None:
+    """With their welcome, which comes once."""
+    team_id = shop.team("ann", "cid")
+    shop.buy()
+    give(shop, team_id, to="cid")
+    assert (wallet(shop.cloud, "cid")["balance"], shop.visited("cid").tokens("cid")) == (40, (30, 0))
+
+
+def test_a_gift_costs_three_reads_and_four_writes(shop: Shop, team_id: str) -> None:
+    """The team and both wallets, and an entry each; the settings are read by all calls together."""
+    shop.buy()
+    give(shop, team_id)
+    shop.cloud.firestore.bill.reset()
+    give(shop, team_id, 5, key="gift-0002")
+    totals = shop.cloud.firestore.bill.snapshot()["totals"]
+    assert (totals["reads"], totals["writes"]) == (3, 4)
+
+
+def test_racing_gifts_pass_neither_tokens_nor_the_day() -> None:
+    """Of forty at once for the last twenty tokens four are given, and then forty more for the day's last."""
+    cloud = InProcessCloud(seed=1)
+    shop = Shop(cloud=cloud).visited("ann", "bob")
+    team_id = shop.team("ann", "bob")
+
+    def one(number: int) -> str:
+        try:
+            return give(shop, team_id, 5, key=f"gift-{number:04}").partition(":")[0]
+        except EcolaneError as error:
+            return error.reason
+
+    for bought, given in ((20, 4), (100, 6)):
+        buy(cloud, "ann", bought)
+        with ThreadPoolExecutor(8) as pool:
+            outcomes = list(pool.map(one, range(40 * given, 40 * given + 40)))
+        assert outcomes.count("give") == given
+    assert balanced(shop, "ann", "bob") == [70, 50]
+    assert stored(cloud, "users/ann/wallet/main")["today"]["given"] == 50
+
+
+def outside_calls(when: When) -> int:
+    """Return how many outside calls a gift makes when nothing goes wrong."""
+    shop = Shop().visited("ann", "bob")
+    team_id, counter = shop.team("ann", "bob"), Killer(at=0, when=when)
+    buy(shop.cloud, "ann", 100)
+    shop.cloud.interrupt = counter
+    give(shop, team_id)
+    return counter.calls
+
+
+@pytest.mark.parametrize(
+    ("at", "when"), [(at, when) for when in WHENS for at in range(1, outside_calls(when) + 1)], ids=str
+)
+def test_a_gift_survives_a_crash_anywhere(shop: Shop, team_id: str, at: int, when: When) -> None:
+    """The same call finishes it, once."""
+    buy(shop.cloud, "ann", 100)
+    shop.cloud.interrupt = Killer(at, when)
+    with pytest.raises(BaseException):  # noqa: B017, PT011  (a client library may cover it with an error of its own)
+        give(shop, team_id)
+    shop.cloud.restart()
+    shop.tick(minutes=2)  # the locks of what died go by themselves
+    give(shop, team_id)
+    assert balanced(shop, "ann", "bob") == [70, 30]
