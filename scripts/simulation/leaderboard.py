@@ -32,7 +32,8 @@ def wrong_boards(documents: Documents, wallets: Mapping[str, Fields]) -> Iterato
         if points != sorted(points, reverse=True):
             yield f"{path} is in no order: {points}"
         for row in board["top"]:
-            standing = wallets[row["uid"]]["standing"]
+            of_team = documents.get(f"teams/{row['uid']}/wallet/main", {}) if "/teams-" in path else None
+            standing = wallets[row["uid"]]["standing"] if of_team is None else of_team.get("teamStanding")
             if standing is None or standing["name"] != row["name"]:
                 yield f"{row['uid']} is on {path} as {row['name']}, and takes part as {standing}"
 

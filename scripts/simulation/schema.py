@@ -48,7 +48,12 @@ _LEDGER = {
 SCHEMA: dict[str, dict[str, str]] = {
     "users/*": {"map": "devices? preferences? presets?", "list": "teams?"},
     "users/*/wallet/main": _WALLET,
-    "teams/*/wallet/main": {**_WALLET, "str": f"{_WALLET['str']} name", "map": "today members"},
+    "teams/*/wallet/main": {
+        **_WALLET,
+        "str": f"{_WALLET['str']} name",
+        "map": "today members",
+        "map?": "teamStanding",
+    },
     "users/*/cachedPhotos/main": {"map": "entries?", "time": "expireAt"},
     "users/*/ledger/*": _LEDGER,
     "teams/*/ledger/*": _LEDGER,

@@ -30,7 +30,7 @@ from functions.core.rollouts.stops import read_states
 from functions.core.shared.lanes import Lane
 from functions.core.wallet.accounts import Account, charge, open_account
 from functions.core.wallet.ledger import Reason, Wallet, empty_wallet
-from functions.core.wallet.standing import Board
+from functions.core.wallet.standing import Board, Ranked
 from localcloud.firestore import FirestoreServer, in_process_client
 from scripts.ecolane_cloud import PROJECT
 from scripts.operators import store as operators
@@ -408,8 +408,9 @@ QUERIES: dict[str, Callable[[OperatorStore], object]] = {
     "list_entries": lambda store: store.list_entries("ana", None, 5),
     "list_entries, next page": lambda store: store.list_entries("ana", 3, 5),
     **{
-        f"count_ranked, {board}": lambda store, board=board: store.count_ranked(board, "2026-11", (1, 100))  # type: ignore[misc]
+        f"count_ranked, {ranked}, {board}": lambda store, of=(board, ranked): store.count_ranked(*of, "2026-11", (1, 9))  # type: ignore[misc]
         for board in Board
+        for ranked in Ranked
     },
     "due_deletions": lambda store: store.due_deletions(NOW, 5),
     "released": lambda store: store.released({("ana", "token")}),

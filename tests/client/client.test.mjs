@@ -462,6 +462,11 @@ test("a team's members spend within their limits, and what they may not is refus
   const { code } = await invite(owner);
   assert.equal((await member.call("join_team", { code })).members.length, 2);
   await refused(invite(member), "NOT_TEAM_ADMIN", { role: "member" });
+  const listing = { listed: true, displayName: "Green Street", team: teamId };
+  await refused(member.call("set_leaderboard", listing), "NOT_TEAM_ADMIN", { role: "member" });
+  assert.equal((await owner.call("set_leaderboard", listing)).displayName, "Green Street");
+  await refused(owner.call("get_leaderboard", { team: "0".repeat(32) }), "TEAM_NOT_FOUND");
+  assert.equal((await member.call("get_leaderboard", { team: teamId })).you.displayName, "Green Street");
   await refused(member.classify("batch", { payer: teamId }), "MEMBER_LIMIT", { limit: 0, used: 0, resetsAt: isTime });
   const images = [await member.upload()];
   const bulk = (payer) => member.call("start_bulk", { requestId: randomUUID(), images, payer });

@@ -17,6 +17,7 @@ from functions.core.shared.records import Fields
 from functions.core.teams.removals import Removal
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import LedgerEntry, Wallet
+from functions.core.wallet.standing import Ranked
 from functions.core.wallet.team_wallet import TeamWallet
 
 
@@ -45,15 +46,19 @@ class DeletionDocuments(TeamDocuments, LeaderboardDocuments, CacheDocuments):
             refs = [self._wallet_ref(uid, each) for each in strings(profile.fields, "teams")]
             teams = all_sound(self._client.get_all(refs, transaction) if refs else (), as_team)
             account = decide(wallet)
-            if wallet is not None and wallet.standing is not None:
-                self._rename(transaction, uid, None)
+            left_teams = [(team, leave(team)) for team in teams if team is not None and uid in team.members]
+            listed = wallet is not None and wallet.standing is not None
+            boards = self._boards(transaction, Ranked.USERS) if listed else ()
+            ends = [team.team_id for team, left in left_teams if team.standing and not left.wallet.standing]
+            of_teams = self._boards(transaction, Ranked.TEAMS) if ends else ()
+            self._rename(transaction, boards, {uid}, None)
+            self._rename(transaction, of_teams, set(ends), None)
             self._write_account(transaction, uid, account)
-            for team in teams:
-                if team is not None and uid in team.members:
-                    self._write_account(transaction, uid, leave(team))
+            for _, left in left_teams:
+                self._write_account(transaction, uid, left)
             for each in teams.damaged:
-                left = Removal(team_id=each.path.split("/")[1], uid=uid, at=now, next_at=now, leaves=True)
-                transaction.set(self._removals.document(left.name), left.model_dump(by_alias=True))
+                stays = Removal(team_id=each.path.split("/")[1], uid=uid, at=now, next_at=now, leaves=True)
+                transaction.set(self._removals.document(stays.name), stays.model_dump(by_alias=True))
             devices = [each for each in mapping(profile.fields, "devices").values() if isinstance(each, dict)]
             known = [each.get("pushToken") for each in devices] + [*(wallet.push_tokens if wallet else ())]
             tokens = {each for each in known if isinstance(each, str)}  # a profile that is damaged goes like any other
@@ -69,6 +74,23 @@ class DeletionDocuments(TeamDocuments, LeaderboardDocuments, CacheDocuments):
             if wallet is None or wallet.closed_at is None:
                 raise
             return wallet, ()  # it was done, and its reply was lost
+
+    def leave_team(self, removal: Removal, decide: Callable[[TeamWallet], Account]) -> None:
+        """Store what `decide` makes of a team that the user is still in, and that the removal has taken place, in one
+        transaction: four reads, two writes and one for each entry and board. Raises DamagedDocumentError while the team
+        cannot be read."""
+
+        def body(transaction: Transaction) -> None:
+            team = as_team(self._client.get(self._wallet_ref("", removal.team_id), transaction))
+            boards = self._boards(transaction, Ranked.TEAMS) if team and team.standing else ()
+            if team is not None and removal.uid in team.members:
+                left = decide(team)
+                if left.wallet.standing is None:
+                    self._rename(transaction, boards, {removal.team_id}, None)
+                self._write_account(transaction, removal.uid, left)
+            transaction.update(self._removals.document(removal.name), {"leaves": False})
+
+        run_transaction(self._client.transaction(), body)
 
     def due_deletions(self, now: datetime, limit: int) -> Found[tuple[str, Deletion]]:
         """Read what is to be erased now, longest due first. A read each, one if there are none."""

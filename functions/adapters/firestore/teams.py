@@ -152,19 +152,6 @@ class TeamDocuments(ProfileDocuments):
         query = self._removals.where("nextAt", "<=", now).order_by("nextAt").limit(limit)
         return all_sound(query.stream(), lambda each: Removal.model_validate(each.fields))
 
-    def leave_team(self, removal: Removal, decide: Callable[[TeamWallet], Account]) -> None:
-        """Store what `decide` makes of a team that the user is still in, and that the removal has taken place, in one
-        transaction: a read, two writes and one for each entry. Raises DamagedDocumentError while the team cannot be
-        read."""
-
-        def body(transaction: Transaction) -> None:
-            team = as_team(self._client.get(self._wallet_ref("", removal.team_id), transaction))
-            if team is not None and removal.uid in team.members:
-                self._write_account(transaction, removal.uid, decide(team))
-            transaction.update(self._removals.document(removal.name), {"leaves": False})
-
-        run_transaction(self._client.transaction(), body)
-
     def put_off_removal(self, removal: Removal, fields: Fields) -> None:
         """Write these fields of a removal. One write."""
         self._client.batch().update(self._removals.document(removal.name), fields).commit()

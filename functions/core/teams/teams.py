@@ -137,7 +137,7 @@ def without_user(team: TeamWallet, uid: str, now: datetime) -> Account:
     if members:
         return left
     closed = left.post(-team.free, Reason.CLOSE, None, now, points=-team.points, bought=-team.purchased)
-    return closed.with_fields(closed_at=now)
+    return closed.with_fields(closed_at=now, standing=None)
 
 
 def _with(member: Member, change: Change) -> Member:

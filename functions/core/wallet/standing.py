@@ -21,6 +21,13 @@ class Board(StrEnum):
     EVER = "ever"
 
 
+class Ranked(StrEnum):
+    """Who is on a board. Each kind has standings in a field of its own, so that neither is in the other's indexes."""
+
+    USERS = "user"
+    TEAMS = "team"
+
+
 class Score(Kept):
     """Points of one period: of the week that begins on this Monday, of this month, or of all time."""
 

@@ -20,6 +20,7 @@ from functions.core.shared.utc_days import iso_text, month_of, next_month
 from functions.core.wallet.figures import Count, Day
 from functions.core.wallet.ledger import Today, UsedMonth, Wallet, empty_wallet
 from functions.core.wallet.refusals import MemberLimit, TeamNotFound
+from functions.core.wallet.standing import Standing
 
 MEMBERS_MAX = 50
 """Each takes about 350 bytes of a document that every charge writes."""
@@ -61,6 +62,7 @@ class TeamWallet(Wallet):
     team_id: str = Field(exclude=True)
     name: str = ""
     members: dict[str, Member] = Field(default_factory=dict)
+    standing: Standing | None = Field(default=None, alias="teamStanding")
     spender: str | None = Field(default=None, exclude=True)
     job_at: AwareDatetime | None = Field(default=None, exclude=True)
 
