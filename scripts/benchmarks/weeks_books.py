@@ -40,6 +40,7 @@ class Books:
         of_bulk = {job["imagePath"]: name for name, job in self.jobs.items() if job.get("bulkId")}
         for each in self.called:
             each.job = each.job or of_bulk.get(f"users/{each.sent.uid}/uploads/{each.sent.key}.jpg")
+        self._senders = {each.job: each.sent.uid for each in weeks.called}  # also of what is erased with an account
 
     def _of_users(self, name: str) -> Iterator[Any]:
         found: Iterator[Any] = self._weeks.cloud.client.collection_group(name).stream()
@@ -60,10 +61,15 @@ class Books:
             found[day_of(each.sent.at)] += self.jobs[each.job]["costMicros"] if each.job else 0
         return [found[day_of(BEGINS + timedelta(days=day))] for day in range(DAYS)]
 
-    def hits(self) -> dict[int, bool]:
-        """Return which photos an earlier answer was given for, by number, and whether it was right."""
+    def hits(self) -> dict[int, bool | None]:
+        """Return which photos an earlier answer was given for, by number, and whether it was right: None if it is
+        erased, with the account."""
         asked = [(each.sent, self.jobs[each.job]) for each in self.called if each.job]
-        return {sent.number: job["result"]["subcategory"] == sent.kind for sent, job in asked if served(job)}
+        return {
+            sent.number: job["result"] and job["result"]["subcategory"] == sent.kind
+            for sent, job in asked
+            if served(job)
+        }
 
     def in_batches(self) -> list[int]:
         """Return the numbers of the photos that the model was asked about in a batch."""
@@ -105,14 +111,14 @@ class Books:
             for entry in entries:
                 if entry["reason"] in PAYING:
                     paid[entry["ref"]] -= entry["delta"]
-        return sum(paid[name] != self._price(job) for name, job in self.jobs.items() if not self._left(job))
+        return sum(paid[name] != self._price(job) for name, job in self.jobs.items() if not self._left(name, job))
 
     @staticmethod
     def _price(job: Fields) -> int:
         return int(job["tokensCost"]) if job["status"] == "done" and not paid_back(job) else 0
 
-    def _left(self, job: Fields) -> bool:
-        closed: datetime | None = self.wallets[job["uid"]].get("closedAt")
+    def _left(self, name: str, job: Fields) -> bool:
+        closed: datetime | None = self.wallets[job["uid"] or self._senders[name]].get("closedAt")
         return closed is not None and (job["completedAt"] or closed) >= closed
 
     def unbalanced_wallets(self) -> int:

@@ -55,6 +55,7 @@ def _play(task: tuple[float, bool]) -> dict[str, Any]:
 
 def _figures(weeks: Weeks, books: Books) -> dict[str, Any]:
     requests, hits = len(books.called), books.hits()
+    judged = [right for right in hits.values() if right is not None]
     asked = [each for each in books.called if each.job]
     calls, crons = weeks.bills["calls"], weeks.bills["crons"]
     return {
@@ -63,7 +64,7 @@ def _figures(weeks: Weeks, books: Books) -> dict[str, Any]:
         "checks_micros": books.micros_of_checks(),
         "in_batches": books.in_batches(),
         "batch_share": round(len(books.in_batches()) / len(asked), 3),
-        "wrong_answers_share": round(sum(not right for right in hits.values()) / len(hits), 4),
+        "wrong_answers_share": round(judged.count(False) / len(judged), 4),
         "user_visible_failures_share": round(books.failures() / requests, 4),
         "not_taken": books.not_taken(),
         "paid_by_a_team": books.paid_by_a_team(),

@@ -1,6 +1,7 @@
 """`make bench BENCH=whole`, of a day in place of three weeks: what is sent, and whether the books see what is wrong."""
 
 import re
+from collections import Counter
 from datetime import timedelta
 from io import BytesIO
 
@@ -12,6 +13,9 @@ from scripts.benchmarks import weeks, weeks_books, weeks_played
 from scripts.benchmarks.weeks_books import Books
 from scripts.benchmarks.weeks_picture import drawn_weeks
 from scripts.benchmarks.weeks_played import Weeks
+
+LEAVES_AT = 20
+"""O'clock, as weeks_played.py has it."""
 
 
 @pytest.fixture
@@ -36,8 +40,11 @@ def test_what_comes_again_was_sent_before_by_the_same_user(sent: list[weeks.Sent
             assert weeks.seen(image)["subcategory"] == each.kind
 
 
-def test_books_that_add_up_and_books_that_do_not(sent: list[weeks.Sent]) -> None:
-    """Each thing that must not be is counted, once it is."""
+def test_books_that_add_up_and_books_that_do_not(sent: list[weeks.Sent], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each thing that must not be is counted, once it is. Somebody deletes the account in the evening, and the answers
+    with it."""
+    leaves, _ = Counter(each.uid for each in sent if each.counts and each.at.hour < LEAVES_AT).most_common(1)[0]
+    monkeypatch.setattr(weeks_played, "LEAVING", {leaves: 0})
     played = Weeks(sent)
     played.play()
     books = Books(played)
@@ -46,9 +53,12 @@ def test_books_that_add_up_and_books_that_do_not(sent: list[weeks.Sent]) -> None
     assert (books.failures(), books.lost_jobs(), books.double_charges(), books.unbalanced_wallets()) == (0, 0, 0, 0)
     assert played.overshoot == 0
     assert books.paid_by_a_team() > 0
+    erased = next(job for job in books.jobs.values() if not job["uid"])
+    erased["cache"] = {"served": True}
+    assert list(books.hits().values()) == [None]
     assert AlertKind.PROVIDER_DOWN in books.alerts_missed()  # which is to happen on the sixth day
     assert books.alerts_false() == []
-    job = next(job for job in books.jobs.values() if job["status"] == "done")
+    job = next(job for job in books.jobs.values() if job["status"] == "done" and job["uid"])
     job["status"] = "failed"
     assert (books.failures(), books.double_charges()) == (1, 1)
     job["status"] = "processing"
