@@ -1,26 +1,32 @@
-// Users: find one by uid or by a job's id; tokens, entries, photos. Looking is all this page does: money by hand is a command.
+// Users: find one by uid, a photo by its job's id, or a team by its own; tokens, entries, photos, members. Looking is all this page does: money by hand is a command.
 import { collection, doc, limit, orderBy, query, where } from "../vendor/firebase.js";
-import { html, useState } from "../vendor/ui.js";
-import { date, dollars, duration, exact, plural, relative, whole } from "../lib/format.js";
+import { html, useRef, useState } from "../vendor/ui.js";
+import { date, day, dollars, duration, exact, plural, relative, whole } from "../lib/format.js";
 import { dataOf, rowsOf, useLive, useNow } from "../lib/live.js";
 import { Table } from "../lib/table.js";
 import { signed } from "./counts.js";
 
 const SHOWN = 20;
-const JOB_ID = /^[0-9a-f]{32}$/;
+const JOB_OR_TEAM_ID = /^[0-9a-f]{32}$/;
 
 export function Users({ cloud }) {
   const [wanted, setWanted] = useState("");
+  const field = useRef(null);
   const find = (event) => {
     event.preventDefault();
     setWanted(new FormData(event.target).get("wanted").trim());
   };
+  const show = (uid) => {
+    field.current.value = uid;
+    field.current.focus(); // what was pressed is gone
+    setWanted(uid);
+  };
   return html`
     <form class="row" onSubmit=${find}>
-      <label class="grow">Find a user or a photo<input type="search" name="wanted" placeholder="uid, or jobId" autocomplete="off" required /></label>
+      <label class="grow">Find a user, a photo or a team<input type="search" name="wanted" placeholder="uid, jobId or teamId" autocomplete="off" required ref=${field} /></label>
       <button class="button primary">Find</button>
     </form>
-    ${wanted && (JOB_ID.test(wanted) ? html`<${Job} key=${wanted} cloud=${cloud} id=${wanted} />` : html`<${User} key=${wanted} cloud=${cloud} uid=${wanted} />`)}
+    ${wanted && (JOB_OR_TEAM_ID.test(wanted) ? html`<${Job} key=${wanted} cloud=${cloud} id=${wanted} find=${show} />` : html`<${User} key=${wanted} cloud=${cloud} uid=${wanted} />`)}
   `;
 }
 
@@ -65,13 +71,13 @@ const jobCells = (job) => [
   dollars(job.costMicros),
 ];
 
-/** One photo as a timeline: what happened to it, and when. */
-function Job({ cloud, id }) {
+/** One photo as a timeline: what happened to it, and when; a team, if there is no photo of this id. */
+function Job({ cloud, id, find }) {
   const job = useLive(() => doc(cloud.db, "aiJobs", id), dataOf, [id]);
   if (job.error) return html`<p class="bad" role="alert">This cannot be shown: ${job.error.code}.</p>`;
   if (job.value === undefined) return html`<div class="skeleton figure" role="status" aria-label="Loading"></div>`;
-  if (job.value === null) return html`<p class="notice" role="status">There is no job ${id}. Jobs are kept for 90 days.</p>`;
-  const { uid, createdAt, completedAt, requestedMode, mode, status, attempts, batchId, queuedAt, leaseUntil, result, error, tokensCost, costMicros } = job.value;
+  if (job.value === null) return html`<${Team} cloud=${cloud} id=${id} find=${find} />`;
+  const { uid, payer, createdAt, completedAt, requestedMode, mode, status, attempts, batchId, queuedAt, leaseUntil, result, error, tokensCost, costMicros } = job.value;
   const steps = [
     [createdAt, `asked for in the lane ${requestedMode}, for ${plural(tokensCost, "token")}`],
     mode !== requestedMode && [null, `taken into the lane ${mode}`],
@@ -84,8 +90,46 @@ function Job({ cloud, id }) {
   return html`
     <section class="card" aria-labelledby="job">
       <h2 id="job" class="cut">Photo ${id}</h2>
-      <p class="quiet cut">of ${uid}</p>
+      <p class="quiet cut">of ${uid}${payer && `, paid by the team ${payer}`}</p>
       <ol class="list">${steps.map(([at, words]) => html`<li key=${words}><span class="quiet">${at ? exact(at) : "then"}</span><br />${words}</li>`)}</ol>
+    </section>
+  `;
+}
+
+/** A team's tokens, its members and what it has paid for. Entries are those that its wallet keeps: the
+ * rules give its whole ledger to nobody. */
+function Team({ cloud, id, find }) {
+  const now = useNow();
+  const team = useLive(() => doc(cloud.db, "teams", id, "wallet", "main"), dataOf, [id]);
+  const jobs = useLive(() => query(collection(cloud.db, "aiJobs"), where("payer", "==", id), orderBy("createdAt", "desc"), limit(SHOWN)), rowsOf, [id]);
+  if (team.error) return html`<p class="bad" role="alert">This cannot be shown: ${team.error.code}.</p>`;
+  if (team.value === undefined) return html`<div class="skeleton figure" role="status" aria-label="Loading"></div>`;
+  if (team.value === null) return html`<p class="notice" role="status">There is no job and no team ${id}. Jobs are kept for 90 days.</p>`;
+  const { name, balance, purchased, owed, plan, members, recent, closedAt } = team.value;
+  const person = (uid) => html`<button class="link wraps" onClick=${() => find(uid)}>${uid}</button>`;
+  const used = ({ month, used: tokens }) => (month >= day().slice(0, 7) ? tokens : 0);
+  const rows = Object.entries(members).sort(([one], [other]) => one.localeCompare(other));
+  return html`
+    <section class="card" aria-labelledby="team">
+      <h2 id="team" class="cut">Team ${name}</h2>
+      ${closedAt && html`<p class="bad">Closed ${relative(closedAt, now)}: it has no members any more.</p>`}
+      <p><span class="figure">${whole(balance)}</span> tokens, ${whole(purchased)} of them bought, plan ${plan}</p>
+      ${owed > 0 && html`<p class="warn">It owes ${plural(owed, "token")} of purchases that were taken back.</p>`}
+    </section>
+    <section class="card" aria-labelledby="members">
+      <h2 id="members">${plural(rows.length, "member")}</h2>
+      <${Table} columns=${["Member", "Role", ">Used this month", ">Limit", "Since (UTC)"]}
+        rows=${rows.map(([uid, each]) => [person(uid), `${each.role}${each.blockedAt ? ", blocked" : ""}`, whole(used(each)), each.monthlyLimit === null ? "none" : whole(each.monthlyLimit), exact(each.joinedAt)])} />
+    </section>
+    <section class="card" aria-labelledby="photos">
+      <h2 id="photos">Photos that it has paid</h2>
+      <${Table} heading=${3} columns=${["Asked for (UTC)", "Lane", "Status", "What", ">Tokens", ">Cost", "Whose"]} rows=${(jobs.value ?? []).map((job) => [...jobCells(job), job.uid ? person(job.uid) : "erased"])} />
+      ${jobs.value?.length === 0 && html`<p class="quiet">None in the last 90 days.</p>`}
+    </section>
+    <section class="card" aria-labelledby="ledger">
+      <h2 id="ledger">Last entries</h2>
+      <${Table} heading=${1} columns=${["When (UTC)", "Entry", ">Tokens"]} rows=${recent.map(({ ts, entryId, delta }) => [exact(ts), entryId, signed(delta)])} />
+      ${recent.length === 0 && html`<p class="quiet">None yet.</p>`}
     </section>
   `;
 }

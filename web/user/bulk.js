@@ -3,6 +3,7 @@ import { collection, limit, orderBy, query, ref, uploadBytesResumable, where } f
 import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { date, plural, relative, whole } from "../lib/format.js";
 import { rowsOf, useLive, useNow } from "../lib/live.js";
+import { ofTeam, Payer } from "./payer.js";
 import { asJpeg } from "./submit.js";
 
 const PHOTOS_MAX = 10_000;
@@ -15,24 +16,37 @@ function pictures(files) {
   return found.sort((one, other) => one.name.localeCompare(other.name, "en", { numeric: true }));
 }
 
-export function Bulk({ cloud, quote, close }) {
+/** `chosen`: who pays for single photos, to begin with. */
+export function Bulk({ cloud, teams, chosen, close }) {
+  const [payer, setPayer] = useState(chosen);
   const [folder, setFolder] = useState(null);
   const [sent, setSent] = useState(null);
   const [said, setSaid] = useState({});
   const title = useRef(null);
+  const looked = useRef(0);
   useEffect(() => title.current.focus(), []);
+  const priced = async (wanted, who) => {
+    const turn = ++looked.current; // a slow answer must not bring another payer's price back
+    setFolder({ ...wanted, quote: null });
+    try {
+      const quote = await cloud.call("quote", { photos: wanted.photos.length, ...(who && { payer: who }) });
+      if (turn === looked.current) setFolder({ ...wanted, quote, prices: [quote.bulk.price, quote.bulk.anyTimePrice] });
+    } catch (error) {
+      if (turn === looked.current) setSaid({ bad: error.message });
+    }
+  };
+  const pay = (who) => {
+    setPayer(who);
+    setSaid({});
+    if (folder) priced(folder, who);
+  };
   const choose = async (files) => {
     const photos = pictures(files);
     setSaid(photos.length > PHOTOS_MAX ? { bad: `Choose at most ${whole(PHOTOS_MAX)} photos.` } : photos.length ? {} : { bad: "There is no photo in this folder." });
     if (!photos.length || photos.length > PHOTOS_MAX) return;
-    try {
-      const { bulk } = await cloud.call("quote", { photos: photos.length });
-      setFolder({ photos, prefix: crypto.randomUUID(), prices: [bulk.price, bulk.anyTimePrice], anyTime: false, next: 0 });
-    } catch (error) {
-      setSaid({ bad: error.message });
-    }
+    await priced({ photos, prefix: crypto.randomUUID(), anyTime: false, next: 0 }, payer);
   };
-  const price = folder?.prices[Number(folder.anyTime)];
+  const price = folder?.quote && folder.prices[Number(folder.anyTime)];
   const start = async (event) => {
     event.preventDefault();
     const { anyTime } = folder;
@@ -40,7 +54,7 @@ export function Bulk({ cloud, quote, close }) {
     setSent(folder.next);
     try {
       await upload(cloud, folder, setSent);
-      await cloud.call("start_bulk", { requestId: folder.prefix, prefix: folder.prefix, maxTokens: price, language: navigator.language, anyTime });
+      await cloud.call("start_bulk", { requestId: folder.prefix, prefix: folder.prefix, maxTokens: price, language: navigator.language, anyTime, ...(payer && { payer }) });
       setFolder(null);
     } catch (error) {
       if (error.reason === "PRICE_CHANGED") setFolder({ ...folder, prices: folder.prices.map((each, n) => (n === Number(anyTime) ? error.details.price : each)) });
@@ -53,12 +67,15 @@ export function Bulk({ cloud, quote, close }) {
       <div class="row"><button class="button small" onClick=${close}>Back</button><h2 id="bulk" tabindex="-1" ref=${title}>Photos of a folder</h2></div>
       <p class="quiet">Up to ${whole(PHOTOS_MAX)} photos, answered later, with a report as a table.</p>
       ${sent === null && html`
-        <div class="drop"><input id="folder" type="file" multiple webkitdirectory accept="image/*" disabled=${!quote} onChange=${(event) => { choose(event.target.files); event.target.value = ""; }} />
+        <${Payer} cloud=${cloud} teams=${teams} payer=${payer} pay=${pay} quote=${folder?.quote} />
+        <div class="drop"><input id="folder" type="file" multiple webkitdirectory accept="image/*" onChange=${(event) => { choose(event.target.files); event.target.value = ""; }} />
         <label class="button" for="folder">Choose a folder</label></div>`}
-      ${folder && sent === null && html`
+      ${folder && !folder.quote && !said.bad && html`<div class="skeleton" role="status" aria-label="Loading"></div>`}
+      ${folder && !folder.quote && said.bad && html`<div><button class="button small" onClick=${() => pay(payer)}>Look again</button></div>`}
+      ${folder?.quote && sent === null && html`
         <form class="stack" onSubmit=${start}>
           <label class="choice"><input type="checkbox" checked=${folder.anyTime} onChange=${(event) => setFolder({ ...folder, anyTime: event.target.checked })} /><span>They may take some days${folder.prices[1] < folder.prices[0] && `, for ${plural(folder.prices[1], "token")}`}</span></label>
-          <button class="button primary">Upload ${plural(folder.photos.length, "photo")} for ${plural(price, "token")}</button>
+          <button class="button primary">Upload ${plural(folder.photos.length, "photo")} for ${plural(price, "token")}${ofTeam(payer)}</button>
         </form>`}
       ${sent !== null && html`<label><span>${whole(sent)} of ${plural(folder.photos.length, "photo")} uploaded. Leave this page open.</span><progress max=${folder.photos.length} value=${sent}></progress></label>`}
       <div aria-live="polite">${said.bad && html`<p class="bad" role="alert">${said.bad}</p>`}</div>
@@ -112,7 +129,7 @@ function Folders({ cloud }) {
         ${bulks.value?.map((bulk) => html`
           <li class="stack" key=${bulk.id}>
             <label><span>${whole(ended(bulk))} of ${plural(bulk.count, "photo")} answered, ${(bulk.state === "taking" && WAITING[bulk.waiting]) || STATES[bulk.state] || bulk.state}</span><progress max=${bulk.count} value=${bulk.completedAt ? bulk.count : ended(bulk)}></progress></label>
-            <p class="quiet">${plural(bulk.tokensCost - bulk.refunded, "token")}, ${relative(date(bulk.createdAt), now)}${bulk.failed ? `, ${whole(bulk.failed)} failed` : ""}</p>
+            <p class="quiet">${plural(bulk.tokensCost - bulk.refunded, "token")}${ofTeam(bulk.payer)}, ${relative(date(bulk.createdAt), now)}${bulk.failed ? `, ${whole(bulk.failed)} failed` : ""}</p>
             <div class="row">
               ${bulk.completedAt && html`<button class="button small" onClick=${() => act("get_bulk", bulk.id, ({ reportUrl }) => location.assign(reportUrl))}>Report</button>`}
               ${["taking", "working"].includes(bulk.state) && html`<button class="button small" onClick=${() => act("cancel_bulk", bulk.id)}>Cancel</button>`}

@@ -61,7 +61,7 @@ function Home({ cloud }) {
         : view === "board"
         ? html`<${Later} file="board" part="Board" cloud=${cloud} close=${() => setView("wallet")} />`
         : view === "bulk"
-        ? html`<${Later} file="bulk" part="Bulk" cloud=${cloud} quote=${quote} close=${close} />`
+        ? html`<${Later} file="bulk" part="Bulk" cloud=${cloud} teams=${ids} chosen=${payer} close=${close} />`
         : view === "teams"
         ? html`<${Later} file="teams" part="Teams" cloud=${cloud} teams=${teams} close=${close} />`
         : view === "usage"

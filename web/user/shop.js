@@ -5,6 +5,8 @@ import { remember, remembered } from "../lib/live.js";
 import { Table } from "../lib/table.js";
 
 const PORTAL = "portal"; // opened, and not yet come back from
+/** Remembers the checkout of a pack for a team, with the team's name. */
+export const FOR_TEAM = "bought for a team";
 const HEARD_AFTER_MS = [2_000, 10_000, 30_000];
 
 /** The checkout that Stripe's page has come back from; null if the page was opened otherwise. */
@@ -88,7 +90,9 @@ export function Shop({ cloud, bought }) {
     cloud.call("sync_purchases", { checkoutId }).then(
       ({ purchased }) => {
         history.replaceState(null, "", location.pathname);
-        setSaid({ good: `Thank you. You have ${plural(purchased, "bought token")} now; a bank debit takes some days.` });
+        const pack = remembered(FOR_TEAM);
+        const whose = pack?.checkoutId === checkoutId ? `The tokens are those of the team ${pack.name}` : `You have ${plural(purchased, "bought token")} now`;
+        setSaid({ good: `Thank you. ${whose}; a bank debit takes some days.` });
         look();
       },
       (refusal) => setSaid({ bad: refusal.message }),

@@ -4,6 +4,7 @@ import { day, exact, plural, whole } from "../lib/format.js";
 import { useNow } from "../lib/live.js";
 import { Table } from "../lib/table.js";
 import { useTeam } from "./payer.js";
+import { TeamShop } from "./team_shop.js";
 import { Entries } from "./wallet.js";
 
 export const ROLES = { owner: "an owner", admin: "an admin", member: "a member" };
@@ -56,6 +57,7 @@ export function Team({ cloud, id, close }) {
     ${shown && html`
       <${Members} members=${value.members} uid=${cloud.uid} busy=${busy} act=${act} say=${setSaid} />
       ${roleOf(me) !== "member" && html`<${Invite} owner=${roleOf(me) === "owner"} busy=${busy} act=${act} />`}
+      ${roleOf(me) !== "member" && html`<${TeamShop} cloud=${cloud} id=${id} name=${value.name} />`}
       <${Photos} cloud=${cloud} id=${id} />
       <section class="card" aria-labelledby="lately">
         <h2 id="lately">Lately</h2>
