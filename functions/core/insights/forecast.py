@@ -1,7 +1,8 @@
 """How much will be asked for: photos a day, 35 days ahead, from the days so far and from the forecasts so far.
 
-Until 400 days are known, `level` serves alone; from then on the mean of all `methods`, each weighted by 1/error² of the
-last forecasts that were issued. One that has not beaten naive over eight weeks steps back for it. Intervals come from
+It is the mean of `methods`, each weighted by its error in the last forecasts that were issued: `level` and `usual`, and
+all of them once a year and eight weeks are known. Until there is a record, `level` serves alone. One that has not
+beaten naive over eight weeks steps back for it. Intervals come from
 the errors of forecasts that were issued, never from refitted ones: so they are what they say, and cost nothing.
 
 Demand is forecast, and never cost: a limit cuts the cost off, and a batch's comes a day late.
@@ -21,6 +22,11 @@ DAYS_AHEAD = 35
 
 TRACK_ISSUES, TRACK_DAYS = 8, 14
 """A method's record: its last eight weekly forecasts, each over its first two weeks."""
+EARLY = (Method.LEVEL, Method.USUAL)
+"""What is mixed before a year is known."""
+SHARPNESS = 4
+"""A method weighs by 1/error to this power: between the mean of all (0) and the best alone. What missed by half as much
+again weighs a fifth."""
 INTERVAL_ISSUES = 26
 INTERVAL_ISSUES_MIN = 4
 COVERAGE = 0.9
@@ -91,13 +97,11 @@ def forecast(history: History, issued: Sequence[Issue], days: int = DAYS_AHEAD) 
 
 
 def _weights(past_days: int, weekly: Sequence[Issue], history: History) -> dict[Method, float]:
-    """Return each method's part of the mix: by its record, among those that have one, or equal if none has."""
-    if past_days < RULE_DAYS:
-        return {Method.LEVEL: 1.0}
-    methods = [each for each in Method if each is not Method.MIXED]
+    """Return each method's part of the mix: by its record, among those that have one."""
+    methods = EARLY if past_days < RULE_DAYS else [each for each in Method if each is not Method.MIXED]
     errors = {each: _error(each, weekly, history) for each in methods}
-    worth = {each: 1 / max(error, ERROR_MIN) ** 2 for each, error in errors.items() if error is not None}
-    worth = worth or dict.fromkeys(methods, 1.0)
+    worth = {each: 1 / max(error, ERROR_MIN) ** SHARPNESS for each, error in errors.items() if error is not None}
+    worth = worth or {Method.LEVEL: 1.0}
     return {each: part / sum(worth.values()) for each, part in worth.items()}
 
 

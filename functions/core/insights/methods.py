@@ -2,8 +2,9 @@
 
     naive          the same weekday of the last week, and what every forecast is measured by
     level          what a usual day brings now, times what the weekday adds
+    usual          the median of the same weekday of eight weeks, which no week alone can move
     holt_winters   level, damped trend and weekday, each smoothed
-    last_year      the same days last year, times what the last four weeks have grown
+    last_year      the same days last year, times what the last eight weeks have grown
 
 Weekday indices are medians of eight weeks, levels exponentially smoothed over half a year; figures are in
 docs/forecast.md.
@@ -21,10 +22,10 @@ INDEX_WEEKS = 8
 LEVEL_DAYS = 26 * WEEK
 YEAR_DAYS = 52 * WEEK
 """A year of whole weeks, so that weekdays meet."""
-RULE_DAYS = 400
-"""From so many days on all methods are asked."""
-GROWTH_DAYS, GROWTH = 28, (0.5, 2.0)
+GROWTH_DAYS, GROWTH = INDEX_WEEKS * WEEK, (0.5, 2.0)
 """Of last year's days; without these bounds the spring of 2020 would have been a thousand times as much."""
+RULE_DAYS = YEAR_DAYS + GROWTH_DAYS
+"""From so many days on all methods are asked."""
 
 ALPHAS = (0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8)
 SMOOTHING = tuple(product((0.1, 0.3, 0.5), (0.0, 0.05), (0.1, 0.3)))
@@ -37,17 +38,19 @@ class Method(StrEnum):
 
     NAIVE = "naive"
     LEVEL = "level"
+    USUAL = "usual"
     HOLT_WINTERS = "holt_winters"
     LAST_YEAR = "last_year"
     MIXED = "mixed"
 
 
 def by_method(past: Sequence[float], days: int) -> dict[Method, Sequence[float]]:
-    """Return what each method expects of the next days; without a year of them known, the first two."""
+    """Return what each method expects of the next days; without a year of them known, the first three."""
     logs = [math.log1p(max(each, 0)) for each in past]
     found: dict[Method, Sequence[float]] = {
         Method.NAIVE: [past[day % WEEK - WEEK] for day in range(days)],
         Method.LEVEL: amounts(_level(logs, days)),
+        Method.USUAL: _usual(past, days),
     }
     if len(past) >= RULE_DAYS:
         found[Method.HOLT_WINTERS] = amounts(_holt_winters(logs, days))
@@ -87,6 +90,12 @@ def _smoothed(values: Sequence[float], alpha: float) -> tuple[float, float]:
     return error, level
 
 
+def _usual(past: Sequence[float], days: int) -> list[float]:
+    weeks = range(1, min(len(past) // WEEK, INDEX_WEEKS) + 1)
+    week = [median(past[day - WEEK * ago] for ago in weeks) for day in range(WEEK)]
+    return [week[day % WEEK] for day in range(days)]
+
+
 def _holt_winters(logs: Sequence[float], days: int) -> list[float]:
     recent = logs[-YEAR_DAYS:]
     return min(_run(recent, *smoothing, days) for smoothing in SMOOTHING)[1]
@@ -109,7 +118,7 @@ def _run(logs: Sequence[float], alpha: float, beta: float, gamma: float, days: i
 
 
 def _last_year(past: Sequence[float], days: int) -> list[float]:
-    """Forecast by the same weekdays of the year before, and what the last four weeks were to those of then."""
+    """Forecast by the same weekdays of the year before, and what the last eight weeks were to those of then."""
     now, then = sum(past[-GROWTH_DAYS:]), sum(past[-YEAR_DAYS - GROWTH_DAYS : -YEAR_DAYS])
     growth = min(max(now / then if then else 1.0, GROWTH[0]), GROWTH[1])
     return [growth * past[day - YEAR_DAYS] for day in range(days)]

@@ -7,10 +7,11 @@ from datetime import date, timedelta
 from itertools import accumulate
 from statistics import fmean, median
 
+from functions.core.insights.day_notes import DAY_HOURS
 from functions.core.insights.forecast import History
 from functions.core.insights.methods import WEEK
 
-HOURS = 24 * WEEK
+HOURS = DAY_HOURS * WEEK
 PATHS_MIN = 8
 """Fewer ways in which a forecast went wrong tell no chance."""
 YEAR_DAYS = 365
@@ -96,13 +97,21 @@ def _costs(photos: Sequence[Sequence[float]], lanes: Sequence[Lane]) -> list[flo
 
 def hour_multipliers(hours: Sequence[float]) -> list[float] | None:
     """Return how many times a mean hour each hour of the week brings, from photos an hour of the last weeks, oldest
-    first; the first is that of the hour after the last. None without a whole week, or a photo in it."""
+    first; the first is that of the hour after the last, and begins a day. What a weekday brings is a mean, an hour's
+    share of it a median: one jam is no habit. None without a whole week, or a photo in it."""
     weeks = len(hours) // HOURS
     recent = hours[len(hours) - weeks * HOURS :]
     if not sum(recent):
         return None
+    days = [recent[begins : begins + DAY_HOURS] for begins in range(0, len(recent), DAY_HOURS)]
     mean = fmean(recent)
-    return [fmean(recent[hour::HOURS]) / mean for hour in range(HOURS)]
+    found: list[float] = []
+    for weekday in range(WEEK):
+        alike = [day for day in days[weekday::WEEK] if sum(day)]
+        shares = [median(day[hour] / sum(day) for day in alike) if alike else 0.0 for hour in range(DAY_HOURS)]
+        whole = fmean(map(sum, days[weekday::WEEK])) / mean
+        found += [whole * share / (sum(shares) or 1) for share in shares]
+    return found
 
 
 def weekday_multipliers(history: History) -> list[float] | None:

@@ -67,12 +67,23 @@ def test_a_week_that_repeats_is_forecast_as_it_is(days: int) -> None:
     assert made.expected == pytest.approx(exact, rel=0.02)
 
 
-def test_until_a_year_is_known_the_level_serves_alone() -> None:
-    """From then on all methods are asked."""
+def test_until_there_is_a_record_the_level_serves_alone() -> None:
+    """However long the past is; a year and eight weeks on all methods are asked."""
     young, old = now(weekly(RULE_DAYS - 1)), now(weekly(RULE_DAYS))
-    assert young.issue.by_method.keys() == {Method.NAIVE, Method.LEVEL, Method.MIXED}
-    assert young.expected == pytest.approx(young.issue.by_method[Method.LEVEL])
+    assert young.issue.by_method.keys() == {Method.NAIVE, Method.LEVEL, Method.USUAL, Method.MIXED}
+    for made in (young, old):
+        assert made.expected == pytest.approx(made.issue.by_method[Method.LEVEL])
     assert old.issue.by_method.keys() == set(Method)
+
+
+def test_before_a_year_is_known_level_and_usual_are_mixed_by_their_record() -> None:
+    """What naive has missed by weighs nothing there."""
+    past = history(RULE_DAYS - 1, lambda day: 100 * 1.01**day * WEEKDAYS[day % WEEK])
+    made = now(past, missed_by(past, {Method.NAIVE: 3, Method.LEVEL: 1, Method.USUAL: 2, Method.MIXED: 1}))
+    of = made.issue.by_method
+    mixed = [(16 * a + b) / 17 for a, b in zip(of[Method.LEVEL], of[Method.USUAL], strict=True)]
+    assert made.expected == pytest.approx(mixed)
+    assert mixed[0] != pytest.approx(of[Method.LEVEL][0], rel=0.01)
 
 
 def missed_by(past: History, percent: dict[Method, int], weeks: int = TRACK_ISSUES) -> list[Issue]:
@@ -88,12 +99,12 @@ def missed_by(past: History, percent: dict[Method, int], weeks: int = TRACK_ISSU
 
 
 def test_the_better_a_methods_record_the_more_it_weighs() -> None:
-    """By 1/error²: what missed by 10 % weighs a hundredth of what missed by 1 %; without a record it weighs nothing."""
+    """By 1/error⁴: what missed by twice as much weighs a sixteenth; without a record it weighs nothing."""
     past = history(RULE_DAYS + 70, lambda day: 100 * 1.01**day * WEEKDAYS[day % WEEK])
-    made = now(past, missed_by(past, {Method.NAIVE: 10, Method.LEVEL: 10, Method.HOLT_WINTERS: 1, Method.MIXED: 1}))
+    made = now(past, missed_by(past, {Method.NAIVE: 2, Method.LEVEL: 2, Method.HOLT_WINTERS: 1, Method.MIXED: 1}))
     of = made.issue.by_method
     mixed = [
-        (100 * c + a + b) / 102
+        (16 * c + a + b) / 18
         for a, b, c in zip(of[Method.NAIVE], of[Method.LEVEL], of[Method.HOLT_WINTERS], strict=True)
     ]
     assert of[Method.MIXED] == pytest.approx(mixed)

@@ -16,6 +16,6 @@ def test_what_was_issued_stays_and_a_newer_releases_method_is_passed_over() -> N
     (issue,) = changed.of_lane(Lane.INSTANT)
     assert dict(issue.by_method) == {"mixed": [1.0] * 35}
     assert changed.of_lane(Lane.BATCH) == []
-    assert set(issues.issued["2026-11-21"]["instant"]) == {"naive", "level", "mixed"}
+    assert set(issues.issued["2026-11-21"]["instant"]) == {"naive", "level", "usual", "mixed"}
     assert plan.lanes["instant"].shown == "mixed"
     assert Issues().of_lane(Lane.INSTANT) == []

@@ -26,7 +26,14 @@ def test_the_level_follows_a_step_and_forgets_an_outlier() -> None:
     assert spiked == pytest.approx(calm, abs=0.02)
 
 
-def test_last_years_days_come_back_with_the_growth_of_four_weeks_within_bounds() -> None:
+def test_the_usual_is_the_median_of_a_weekday() -> None:
+    """Of eight weeks, or as many as there are; beyond a week ahead again."""
+    past = [0.0] * 7 + [float(week + day) for week in range(8) for day in range(WEEK)]
+    assert list(by_method(past, 9)[Method.USUAL]) == [3.5 + day for day in range(WEEK)] + [3.5, 4.5]
+    assert list(by_method(past[-21:], 1)[Method.USUAL]) == [6.0]
+
+
+def test_last_years_days_come_back_with_the_growth_of_eight_weeks_within_bounds() -> None:
     """Christmas at twice the last one; a jump to a hundred times as much counts as twice."""
     year = 364
 

@@ -65,6 +65,22 @@ def test_hours_of_the_week_that_are_busier() -> None:
     mean = (HOURS + 2) / HOURS
     assert found == pytest.approx([3 / mean] + [1 / mean] * (HOURS - 1))
     assert hour_multipliers(week[:-1]) is None
+    closed = [0.0] * 24 + [1.0] * (HOURS - 24)
+    assert hour_multipliers(closed) == pytest.approx([0.0] * 24 + [7 / 6] * (HOURS - 24))
+
+
+def test_one_jam_is_no_habit() -> None:
+    """An hour of ten times as much on one day of four: the day has brought more, and no hour is busier."""
+    calm = [1.0] * HOURS
+    found = hour_multipliers(calm + [10.0, *calm[1:]] + calm * 2)
+    assert found is not None
+    assert found[:24] == pytest.approx([found[0]] * 24)
+    assert sum(found) == pytest.approx(HOURS)
+    assert found[0] > found[24]
+
+
+def test_hours_without_a_photo_have_none() -> None:
+    """Not even a whole week of them."""
     assert hour_multipliers([0.0] * HOURS) is None
 
 
