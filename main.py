@@ -228,7 +228,7 @@ def get_team(call: Call) -> Answer:
 
 @on_call(**CALL)
 def give_tokens(call: Call) -> Answer:
-    """Give bought tokens to another member of a team."""
+    """Give bought tokens to a member of a team, one's own or the team's, or return them to the team."""
     from functions.use_cases.teams.give_tokens import give_tokens as use_case
 
     return serve_call(call, use_case)

@@ -565,6 +565,12 @@ describe("make dev", () => {
     await advance(1); // Stripe's events arrive
     const { balance, purchased } = await owner.call("get_team", { teamId });
     assert.deepEqual([balance, purchased, (await owner.call("get_billing")).purchased], [25, 25, 0]);
+    const allotted = { teamId, tokens: 20, uid: owner.uid, fromTeam: true };
+    assert.equal((await owner.call("give_tokens", { requestId: randomUUID(), ...allotted })).entry.reason, "allot");
+    const back = { teamId, tokens: 5 };
+    assert.equal((await owner.call("give_tokens", { requestId: randomUUID(), ...back })).entry.reason, "return");
+    const { members, purchased: left } = await owner.call("get_team", { teamId });
+    assert.deepEqual([members[0].allotted, left], [15, 10]);
   });
 
   test("a member gives bought tokens to another one, and no others", async () => {

@@ -23,6 +23,8 @@ export const WORDS = {
   bulk: "Photos in bulk",
   give: "Given to a member of your team",
   got: "From a member of your team",
+  allot: "From your team",
+  return: "Returned to your team",
   close: "Account deleted",
 };
 

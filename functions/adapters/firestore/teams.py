@@ -80,17 +80,17 @@ class TeamDocuments(ProfileDocuments):
         uids: Sequence[str],
         decide: Callable[[TeamWallet | None, Sequence[Wallet | None]], Mapping[str, Account]],
     ) -> LedgerEntry:
-        """Store what `decide` makes of the wallets of a team's members, in one transaction: a read for the team and for
-        each wallet, two writes for each account that it returns by its user. Returns the entry that the move is known
-        by; if it is there already, as it is, whatever `decide` says to a second one."""
+        """Store what `decide` makes of a team's wallet and these members', in one transaction: a read each, and two
+        writes for each account that it returns by its `wallet_name`. Returns the entry that the move is known by; if it
+        is there already, as it is, whatever `decide` says to a second one."""
 
         def body(transaction: Transaction) -> LedgerEntry:
             team = as_team(self._client.get(self._wallet_ref("", move.team_id), transaction))
             members = team.members if team else {}
             wallets = [self._wallet_in(transaction, uid) if uid in members else None for uid in uids]
             accounts = decide(team, wallets)
-            for uid, account in accounts.items():
-                self._write_account(transaction, uid, account)
+            for name, account in accounts.items():
+                self._write_account(transaction, name, account)
             new = [entry for account in accounts.values() for entry in account.new_entries]
             return next(entry for entry in new if entry.entry_id == move.entry)
 
@@ -98,7 +98,8 @@ class TeamDocuments(ProfileDocuments):
             return run_transaction(self._client.transaction(), body)
         except (*OUTCOME_UNKNOWN, EcolaneError):
             # A refusal stands only if the key is new; a commit whose reply was lost has made the entry.
-            snapshot = self._client.get(self._ledger(move.by).document(move.entry))
+            ledger = self._ledger(move.by, move.team_id if move.from_team else None)
+            snapshot = self._client.get(ledger.document(move.entry))
             if not snapshot.exists:
                 raise
             return as_entry(snapshot)

@@ -34,12 +34,13 @@ class Reason(StrEnum):
     PERK = "perk"
     GIVE = "give"
     GOT = "got"
+    ALLOT = "allot"
+    RETURN = "return"
     CLOSE = "close"
 
 
 SPENDING = frozenset({Reason.CHARGE, Reason.UPGRADE, Reason.REFUND, Reason.BULK, Reason.PERK})
-"""Entries that count as spent, or take it back; all others, of newer releases too, are earned: the balance is right
-anyway."""
+"""Entries that count as spent, or take it back. All others are earned, also a newer release's: balances are right."""
 
 
 class LedgerEntry(Kept):
@@ -108,13 +109,12 @@ class Wallet(Kept):
 
     `points` is the lifetime's; `points - converted_points` can be converted. `corrections` are the user's own
     classifications, `achieved` the names that `core.wallet.achievements` has unlocked; `standing` is what the
-    leaderboard shows of a user who takes part. `priority_until` and `streak_savers` were bought:
-    `core.wallet.perks`. Plan and push tokens save a charge a read; `core.refresh.refresh`
-    explains `refresh` and `contact_at`. `plan_seller` sold the plan, which ends at `plan_until` if nothing more is
-    paid; it is None for one that an operator has set, for good or until then. `months`: what was used, the newest
-    first. `prompted_day`: when a refusal last named the plan that would help. `top_up_at`: when to buy an automatic
-    pack, due while the balance is below `top_up_below`. `blocked_at`: since when an operator takes no photos from the
-    user. `closed_at`: since when the account is deleted, see `core.privacy.deletion`.
+    leaderboard shows of a user who takes part. `priority_until` and `streak_savers` were bought: `core.wallet.perks`.
+    Plan and push tokens save a charge a read; `core.refresh.refresh` explains `refresh` and `contact_at`. `plan_seller`
+    sold the plan, which ends at `plan_until` if nothing more is paid; None: an operator has set it. `months`: what was
+    used, the newest first. `prompted_day`: when a refusal last named the plan that would help. `top_up_at`: when to buy
+    an automatic pack, due while the balance is below `top_up_below`. `blocked_at`: since when an operator takes no
+    photos from the user. `closed_at`: since when the account is deleted, see `core.privacy.deletion`.
     """
 
     earns: ClassVar[bool] = True  # welcome, allowance, achievements

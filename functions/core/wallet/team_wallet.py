@@ -36,13 +36,15 @@ class Role(StrEnum):
 
 class Member(Kept):
     """One of a team. `used` are the tokens that this member has spent in `month`, of `monthly_limit`; None: no limit.
-    The counters are as in a user's wallet."""
+    `allotted` are those that the member was given to keep and has not returned. The counters are as in a user's
+    wallet."""
 
     role: Open[Role]
     joined_at: AwareDatetime
     monthly_limit: Count | None = None
     month: Day = "1970-01"
     used: Count = 0
+    allotted: Count = 0
     today: Today = Today()
     months: tuple[UsedMonth, ...] = ()
     rate_minute: int = 0
@@ -132,6 +134,7 @@ def shown_member(member: Member, now: datetime) -> dict[str, Any]:
         "used": used,
         "left": None if limit is None else max(limit - used, 0),
         "resetsAt": iso_text(next_month(now)),
+        "allotted": member.allotted,
         "blocked": member.blocked_at is not None,
     }
 

@@ -1,4 +1,4 @@
-"""`give_tokens`: a member gives bought tokens to another one of the team, at once and for good."""
+"""`give_tokens`: bought tokens of a member to another one of the team; of the team to a member; or back to it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pydantic import Field
 from functions.core.refresh.refresh import credit_due
 from functions.core.shared.idempotency import require_same_payload
 from functions.core.shared.records import Request, RequestId, TeamId, Uid
-from functions.core.teams.moves import Move, gift, require_gift
+from functions.core.teams.moves import Move, allotted, gift, require_move, returned
 from functions.core.wallet.accounts import Account
+from functions.core.wallet.ledger import Reason
+from functions.core.wallet.team_wallet import wallet_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,34 +23,43 @@ if TYPE_CHECKING:
 
 
 class GiveTokens(Request):
-    """How many, and to whom in which team. `request_id` is the idempotency key."""
+    """How many, and to whom in which team; to the team itself without a `uid`. They are the caller's, or with
+    `from_team` the team's. `request_id` is the idempotency key."""
 
     request_id: RequestId
     team_id: TeamId
-    uid: Uid
+    uid: Uid | None = None
+    from_team: bool = False
     tokens: Annotated[int, Field(ge=1, le=10_000)]
 
 
 def give_tokens(request: GiveTokens, uid: str, deps: Deps) -> dict[str, Any]:
-    """Return the giver's `entry` as JSON; a repeated key gets the same entry.
+    """Return the `entry` of whoever gives as JSON; a repeated key gets the same entry.
 
     Raises:
-        TeamNotFound: the caller is not in the team.
-        InvalidRequest: the other one is not, or is the caller.
-        AccountBlocked, DailyLimit, InsufficientTokens: see `core.teams.moves.gift`.
-        KeyReused: the key belongs to another gift.
+        TeamNotFound, NotTeamAdmin, AccountBlocked, InvalidRequest: see `core.teams.moves.require_move`.
+        DailyLimit, InsufficientTokens: see `core.teams.moves`.
+        KeyReused: the key belongs to another team, receiver or number of tokens.
     """
     now, runtime = deps.clock(), deps.runtime()
-    move = Move(request.team_id, uid, request.request_id, request.uid, request.tokens)
+    move = Move(request.team_id, uid, request.request_id, request.uid, request.tokens, from_team=request.from_team)
+    users = [each for each in (None if move.from_team else uid, move.to) if each]
+    team_name = wallet_name("", move.team_id)
 
-    def decide(team: TeamWallet | None, wallets: Sequence[Wallet | None]) -> Mapping[str, Account]:
-        require_gift(move, team)
-        own, others = wallets
-        giver = credit_due(own, move.by, runtime, now)
-        taker = Account(others) if others else credit_due(None, move.to, runtime, now)  # who has not come is not here
-        after = gift(move, giver, taker, runtime.shop.gift_tokens_per_day, now)
-        return dict(zip((move.by, move.to), after, strict=True))
+    def decide(stored: TeamWallet | None, wallets: Sequence[Wallet | None]) -> Mapping[str, Account]:
+        team = require_move(move, stored)
+        read = dict(zip(users, wallets, strict=True))
+        accounts = [  # nobody but the caller is here; but whoever was never here gets a wallet
+            Account(wallet) if wallet and each != uid else credit_due(wallet, each, runtime, now)
+            for each, wallet in read.items()
+        ]
+        if move.reason is Reason.ALLOT:
+            return dict(zip((team_name, *users), allotted(move, team, accounts[0], now), strict=True))
+        if move.reason is Reason.RETURN:
+            return dict(zip((*users, team_name), returned(move, accounts[0], team, now), strict=True))
+        giver, taker = accounts
+        return dict(zip(users, gift(move, giver, taker, runtime.shop.gift_tokens_per_day, now), strict=True))
 
-    entry = deps.store.move_tokens(move, (move.by, move.to), decide)
+    entry = deps.store.move_tokens(move, users, decide)
     require_same_payload(entry.detail or {}, move.payload)
     return {"entry": entry.as_json()}

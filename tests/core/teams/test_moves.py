@@ -1,12 +1,14 @@
 """Bought tokens that move within a team."""
 
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from functions.core.shared.errors import DailyLimit, EcolaneError, InsufficientTokens, InvalidRequest
-from functions.core.teams.moves import Move, gift, require_gift
+from functions.core.teams.moves import Move, allotted, gift, require_move, returned
+from functions.core.teams.refusals import NotTeamAdmin
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import Reason, empty_wallet
 from functions.core.wallet.refusals import AccountBlocked, TeamNotFound
@@ -17,7 +19,10 @@ TEAM = TeamWallet.model_validate(
     {
         **empty_wallet(NOW).model_dump(),
         "team_id": "green",
-        "members": {uid: Member(role=Role.MEMBER, joined_at=NOW) for uid in ("ann", "bob")},
+        "members": {
+            uid: Member(role=Role(role), joined_at=NOW)
+            for uid, role in {"ann": "member", "bob": "member", "adam": "admin", "olga": "owner"}.items()
+        },
     }
 )
 MOVE = Move("green", "ann", "key-0001", "bob", 30)
@@ -74,13 +79,13 @@ def test_a_day_has_its_limit() -> None:
 
 def test_a_gift_is_between_members_of_one_team() -> None:
     """Nobody else gives or gets, and nobody gives to oneself."""
-    require_gift(MOVE, TEAM)
+    require_move(MOVE, TEAM)
     for move, team in ((MOVE, None), (Move("green", "eve", "key-0001", "bob", 30), TEAM)):
         with pytest.raises(TeamNotFound):
-            require_gift(move, team)
+            require_move(move, team)
     for to in ("eve", "ann"):
         with pytest.raises(InvalidRequest, match="uid"):
-            require_gift(Move("green", "ann", "key-0001", to, 30), TEAM)
+            require_move(Move("green", "ann", "key-0001", to, 30), TEAM)
 
 
 def test_a_ledger_names_nobody_else() -> None:
@@ -89,3 +94,72 @@ def test_a_ledger_names_nobody_else() -> None:
     others = [Move("blue", "ann", "key-0001", "bob", 30), Move("green", "ann", "key-0001", "eve", 30)]
     assert all(each.ref == MOVE.ref and each.payload != MOVE.payload for each in others)
     assert Move("green", "eve", "key-0001", "bob", 30).ref != MOVE.ref
+
+
+def bought_team(tokens: int = 50) -> TeamWallet:
+    """Return the team with so many bought tokens."""
+    wallet = Account(TEAM).post(7, Reason.GRANT, "1", NOW, bought=tokens).wallet
+    assert isinstance(wallet, TeamWallet)
+    return wallet
+
+
+def allotment(by: str = "olga", to: str | None = "bob") -> Move:
+    """Return an allotment of thirty tokens."""
+    return Move("green", by, "key-0001", to, 30, from_team=True)
+
+
+def test_an_allotment_is_the_members_own_and_can_be_returned() -> None:
+    """Two entries each, of one name; the team's limit for the member counts none of it."""
+    left, got = allotted(allotment(), bought_team(), having(3), NOW)
+    team, member = left.wallet, got.wallet
+    assert isinstance(team, TeamWallet)
+    assert (team.balance, team.purchased, member.balance, member.purchased) == (27, 20, 33, 30)
+    assert (team.members["bob"].allotted, team.members["bob"].used) == (30, 0)
+    assert [each.entry_id for each in (*left.new_entries, *got.new_entries)] == [allotment().entry] * 2
+    back = Move("green", "bob", "key-0001", None, 20)
+    gave, team_after = returned(back, Account(member), team, NOW)
+    assert isinstance(team_after.wallet, TeamWallet)
+    assert (gave.wallet.purchased, team_after.wallet.purchased) == (10, 40)
+    assert team_after.wallet.members["bob"].allotted == 10
+    assert [each.entry_id for each in (*gave.new_entries, *team_after.new_entries)] == [f"return:{back.ref}"] * 2
+    with pytest.raises(InvalidRequest, match="tokens"):
+        returned(back, having(0, 100), team_after.wallet, NOW)
+    with pytest.raises(InsufficientTokens):
+        returned(back, having(100, 19), team, NOW)
+
+
+def test_a_team_allots_bought_tokens_that_it_has() -> None:
+    """Granted ones are spent in the team."""
+    with pytest.raises(InsufficientTokens) as refused:
+        allotted(allotment(), bought_team(29), having(), NOW)
+    assert refused.value.details == {"balance": 29, "price": 30}
+
+
+@pytest.mark.parametrize(
+    ("by", "to", "refusal"),
+    [
+        ("olga", "olga", None),
+        ("olga", "adam", None),
+        ("adam", "bob", None),
+        ("adam", "adam", NotTeamAdmin),
+        ("adam", "olga", NotTeamAdmin),
+        ("ann", "bob", NotTeamAdmin),
+        ("ann", "ann", NotTeamAdmin),
+        ("eve", "bob", TeamNotFound),
+        ("olga", "eve", InvalidRequest),
+        ("olga", None, InvalidRequest),
+    ],
+)
+def test_who_may_allot_tokens(by: str, to: str | None, refusal: type[EcolaneError] | None) -> None:
+    """Owners to everybody, admins to those whose limit they may set, so to nobody who could set theirs."""
+    with pytest.raises(refusal) if refusal else nullcontext():
+        require_move(allotment(by, to), TEAM)
+
+
+def test_whoever_is_blocked_allots_nothing() -> None:
+    """And may return what the team gave."""
+    blocked = TEAM.members["olga"].model_copy(update={"blocked_at": NOW})
+    team = TEAM.with_fields(members={**TEAM.members, "olga": blocked})
+    with pytest.raises(AccountBlocked):
+        require_move(allotment(), team)
+    assert require_move(Move("green", "olga", "key-0001", None, 1), team) == team

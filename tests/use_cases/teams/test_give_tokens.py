@@ -1,11 +1,15 @@
-"""`give_tokens`: bought tokens that a member gives to another one."""
+"""`give_tokens`: bought tokens that a member gives to another one, the team to a member, and a member back."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from functions.core.shared.errors import DailyLimit, EcolaneError, InsufficientTokens, InvalidRequest, KeyReused
+from functions.core.teams.refusals import NotTeamAdmin
 from functions.core.wallet.refusals import AccountBlocked, TeamNotFound
+from functions.use_cases.teams.change_member import ChangeMember, change_member
+from functions.use_cases.teams.get_team import GetTeam, get_team
 from functions.use_cases.teams.give_tokens import GiveTokens, give_tokens
 from scripts.inprocess import InProcessCloud
 from scripts.shop_in_process import Shop
@@ -124,26 +128,109 @@ def test_racing_gifts_pass_neither_tokens_nor_the_day() -> None:
     assert stored(cloud, "users/ann/wallet/main")["today"]["given"] == 50
 
 
-def outside_calls(when: When) -> int:
-    """Return how many outside calls a gift makes when nothing goes wrong."""
+# Allotments
+
+
+def move(shop: Shop, by: str, tokens: int, key: str, **what: Any) -> str:
+    """Allot tokens of the team, or return them. Returns the entry's id."""
+    request = {"requestId": key, "tokens": tokens, "teamId": shop.team("ann", "bob"), **what}
+    return str(give_tokens(GiveTokens.model_validate(request), by, shop.cloud.deps)["entry"]["entryId"])
+
+
+def allot(shop: Shop, tokens: int = 30, *, by: str = "ann", to: str = "bob") -> str:
+    """Have an owner allot tokens of the team."""
+    return move(shop, by, tokens, "allot-0001", uid=to, fromTeam=True)
+
+
+def test_an_allotment_goes_to_a_member_and_back_once(shop: Shop, team_id: str) -> None:
+    """Each once by its key; the member spends it as any bought tokens, also after leaving."""
+    team = f"teams/{team_id}"
+    shop.buy(payer=team_id)
+    assert allot(shop) == allot(shop)
+    assert balanced(shop, team, "bob") == [70, 30]
+    with pytest.raises(KeyReused):
+        allot(shop, 31)
+    returned = [move(shop, "bob", 10, "return-0001") for _ in range(2)]
+    assert returned[0] == returned[1]
+    assert balanced(shop, team, "bob") == [80, 20]
+    members = get_team(GetTeam(teamId=team_id), "ann", shop.cloud.deps)["members"]
+    assert {each["uid"]: each["allotted"] for each in members} == {"ann": 0, "bob": 20}
+    with pytest.raises(InvalidRequest, match="20 are to return"):
+        move(shop, "bob", 21, "return-0002")
+    request = {"teamId": team_id, "uid": "bob", "remove": True}
+    change_member(ChangeMember.model_validate(request), "bob", shop.cloud.deps)
+    assert balanced(shop, team, "bob") == [80, 20]
+
+
+def test_what_cannot_be_allotted_changes_nothing(shop: Shop, team_id: str) -> None:
+    """By an admin to oneself, by a stranger, to one, or more than was bought for the team."""
+    team = f"teams/{team_id}"
+    shop.buy(payer=team_id)
+    cases: list[tuple[type[EcolaneError], str, str, int]] = [
+        (NotTeamAdmin, "bob", "bob", 1),
+        (TeamNotFound, "eve", "bob", 1),
+        (InvalidRequest, "ann", "eve", 1),
+        (InsufficientTokens, "ann", "bob", 101),
+    ]
+    for refusal, by, to, tokens in cases:
+        with pytest.raises(refusal):
+            allot(shop, tokens, by=by, to=to)
+    assert balanced(shop, team, "ann", "bob") == [100, 0, 0]
+
+
+def test_a_refund_after_an_allotment_is_owed_by_the_team(shop: Shop, team_id: str) -> None:
+    """The member keeps the tokens; what is returned pays the debt."""
+    team = f"teams/{team_id}"
+    intent = shop.buy(payer=team_id)["payment_intent"]
+    allot(shop)
+    shop.client.refunds.create({"payment_intent": intent})
+    shop.tick()
+    assert balanced(shop, team, "bob") == [-30, 30]
+    move(shop, "bob", 30, "return-0001")
+    assert balanced(shop, team, "bob") == [0, 0]
+
+
+def moved(shop: Shop, kind: str) -> None:
+    """Give thirty tokens, allot them, or return ten."""
+    if kind == "gift":
+        give(shop, shop.team("ann", "bob"))
+    elif kind == "allotment":
+        allot(shop)
+    else:
+        move(shop, "bob", 10, "return-0001")
+
+
+def begun(kind: str) -> Shop:
+    """Return a shop in which this kind of move can be made."""
     shop = Shop().visited("ann", "bob")
-    team_id, counter = shop.team("ann", "bob"), Killer(at=0, when=when)
-    buy(shop.cloud, "ann", 100)
+    shop.buy(**({} if kind == "gift" else {"payer": shop.team("ann", "bob")}))
+    shop.team("ann", "bob")
+    if kind == "return":
+        allot(shop)
+    return shop
+
+
+def outside_calls(kind: str, when: When) -> int:
+    """Return how many outside calls a move makes when nothing goes wrong."""
+    shop, counter = begun(kind), Killer(at=0, when=when)
     shop.cloud.interrupt = counter
-    give(shop, team_id)
+    moved(shop, kind)
     return counter.calls
 
 
-@pytest.mark.parametrize(
-    ("at", "when"), [(at, when) for when in WHENS for at in range(1, outside_calls(when) + 1)], ids=str
-)
-def test_a_gift_survives_a_crash_anywhere(shop: Shop, team_id: str, at: int, when: When) -> None:
+LEFT = {"gift": [70, 30], "allotment": [70, 30], "return": [80, 20]}
+CRASHES = [(kind, at, when) for kind in LEFT for when in WHENS for at in range(1, outside_calls(kind, when) + 1)]
+
+
+@pytest.mark.parametrize(("kind", "at", "when"), CRASHES, ids=str)
+def test_a_move_survives_a_crash_anywhere(kind: str, at: int, when: When) -> None:
     """The same call finishes it, once."""
-    buy(shop.cloud, "ann", 100)
+    shop = begun(kind)
     shop.cloud.interrupt = Killer(at, when)
     with pytest.raises(BaseException):  # noqa: B017, PT011  (a client library may cover it with an error of its own)
-        give(shop, team_id)
+        moved(shop, kind)
     shop.cloud.restart()
     shop.tick(minutes=2)  # the locks of what died go by themselves
-    give(shop, team_id)
-    assert balanced(shop, "ann", "bob") == [70, 30]
+    moved(shop, kind)
+    giver = "ann" if kind == "gift" else f"teams/{shop.team('ann', 'bob')}"
+    assert balanced(shop, giver, "bob") == LEFT[kind]
