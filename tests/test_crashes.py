@@ -16,17 +16,24 @@ from openai import OpenAI
 
 from functions.core.jobs.disputes import DisputeReason
 from functions.core.jobs.jobs import FINAL
+from functions.core.teams.teams import team_id_for
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
 from functions.use_cases.insights.trials import begin_trial
 from functions.use_cases.jobs.cancel_job import CancelJob, cancel_job
 from functions.use_cases.jobs.classify_images import ClassifyImages, classify_images
+from functions.use_cases.jobs.recover_jobs import recover_jobs
 from functions.use_cases.jobs.report_answer import ReportAnswer, report_answer
 from functions.use_cases.jobs.upgrade_job import UpgradeJob, upgrade_job
 from functions.use_cases.operations.guard_budget import guard_budget
+from functions.use_cases.teams.create_team import CreateTeam, create_team
+from functions.use_cases.teams.get_team import GetTeam, get_team
+from functions.use_cases.teams.invite_member import InviteMember, invite_member
+from functions.use_cases.teams.join_team import JoinTeam, join_team
 from functions.use_cases.wallet.unregister_device import UnregisterDevice, unregister_device
 from scripts.inprocess import CrashError, InProcessCloud
-from tests.steps import BATCH_CRONS, PHOTO, batch_files, classify, listed, register, wallet
+from tests.steps import BATCH_CRONS, PHOTO, batch_files, classify, listed, register, stored, wallet
+from tests.use_cases.teams.test_teams import balanced, change, join, team_of
 
 PHONE = {"deviceId": "device-one", "token": "token"}
 """The telephone that there is."""
@@ -197,6 +204,64 @@ def poll_in_haste(cloud: InProcessCloud) -> None:
         poll_batches(cloud.deps)
 
 
+TEAM = team_id_for("bob", "team-of-bob")
+INVITE = {"requestId": "invite-for-ann-0123456789", "teamId": TEAM, "monthlyLimit": 10}
+
+
+def found(cloud: InProcessCloud) -> Any:
+    """A team is founded."""
+    return create_team(CreateTeam(requestId="team-of-bob", name="Green"), "bob", cloud.deps)
+
+
+def invite(cloud: InProcessCloud) -> str:
+    """Its owner invites somebody."""
+    return str(invite_member(InviteMember.model_validate(INVITE), "bob", cloud.deps)["code"])
+
+
+def invited(cloud: InProcessCloud) -> None:
+    """Somebody is invited."""
+    found(cloud)
+    invite(cloud)
+
+
+def in_a_team(cloud: InProcessCloud) -> None:
+    """A team with tokens has two members."""
+    team_of(cloud, "bob")
+    join(cloud, TEAM, "ann", by="bob")
+
+
+def queued_by_a_team(cloud: InProcessCloud) -> None:
+    """And photos that wait, one of each."""
+    in_a_team(cloud)
+    for user, key in (("ann", "photo-one"), ("bob", "photo-two")):
+        classify(cloud, key, "batch", user, payer=TEAM)
+
+
+def job_of_ann(cloud: InProcessCloud) -> str:
+    """Return the id of hers."""
+    return next(name for name, job in listed(cloud, "aiJobs").items() if job["uid"] == "ann")
+
+
+TEAMS: dict[str, tuple[Callable[[InProcessCloud], Any], Callable[[InProcessCloud], Any]]] = {
+    "create_team": (lambda _: None, found),
+    "invite_member": (found, invite),
+    "join_team": (invited, lambda cloud: join_team(JoinTeam(code=invite(cloud)), "ann", cloud.deps)),
+    "get_team": (found, lambda cloud: get_team(GetTeam(teamId=TEAM), "bob", cloud.deps)),
+    "change_member, a limit": (in_a_team, lambda cloud: change(cloud, TEAM, "bob", "ann", monthlyLimit=5)),
+    "change_member, removed": (queued_by_a_team, lambda cloud: change(cloud, TEAM, "bob", "ann", remove=True)),
+    "classify_image instant, a team's": (in_a_team, lambda cloud: classify(cloud, "photo-one", payer=TEAM)),
+    "classify_image batch, a team's": (in_a_team, lambda cloud: classify(cloud, "photo-one", "batch", payer=TEAM)),
+    "upgrade_job, a team's": (
+        queued_by_a_team,
+        lambda cloud: upgrade_job(UpgradeJob(jobId=job_of_ann(cloud)), "ann", cloud.deps),
+    ),
+    "cancel_job, a team's": (
+        queued_by_a_team,
+        lambda cloud: cancel_job(CancelJob(jobId=job_of_ann(cloud)), "ann", cloud.deps),
+    ),
+}
+"""What members do, and what a team pays for."""
+
 SCENARIOS: dict[str, tuple[Callable[[InProcessCloud], Any], Callable[[InProcessCloud], Any]]] = {
     "classify_image instant": (lambda _: None, lambda cloud: classify(cloud, "photo-one")),
     "classify_image, a known photo": (known, lambda cloud: classify(cloud, "photo-one")),
@@ -222,6 +287,7 @@ SCENARIOS: dict[str, tuple[Callable[[InProcessCloud], Any], Callable[[InProcessC
     "submit_batches, Anthropic": (at_anthropic(queue_three), lambda cloud: submit_batches(cloud.deps)),
     "poll_batches, Anthropic": (at_anthropic(submitted), lambda cloud: poll_batches(cloud.deps)),
     "poll_batches, provisional": (at_anthropic(adopted), lambda cloud: poll_batches(cloud.deps)),
+    **TEAMS,
 }
 
 
@@ -253,10 +319,18 @@ def test_a_crash_anywhere_is_recovered_from(name: str, at: int, when: When) -> N
         run(cloud)
     assert killer.dead
     cloud.restart(KEYS)
+    if name.endswith(", removed"):
+        cloud.clock.advance(timedelta(minutes=2))  # a dead process's locks are gone by then
+        recover_jobs(cloud.deps)
+        queued = {job["uid"] for job in listed(cloud, "aiJobs").values() if job["status"] == "queued"}
+        assert queued <= stored(cloud, f"teams/{TEAM}/wallet/main")["members"].keys(), "what nobody may pay for waits"
     settle(cloud)
     guard_budget(cloud.deps)  # ends a trial, and may choose a hit to be asked again
     settle(cloud)
     examine(cloud)
+    if name.endswith(("_team", "_member", ", a limit", ", removed")):  # which the app calls again
+        run(cloud)
+        examine(cloud)
 
 
 def settle(cloud: InProcessCloud) -> None:
@@ -282,6 +356,7 @@ def examine(cloud: InProcessCloud) -> None:
         for entry in entries:
             if entry["reason"] in {"charge", "upgrade", "refund"}:
                 paid[entry["ref"]] -= entry["delta"]
+    examine_team(cloud, paid)
     found = listed(cloud, "aiJobs")
     assert set(paid) == set(found), "a charge without a job, or a job without a charge"
     for job_id, job in found.items():
@@ -307,6 +382,27 @@ def examine(cloud: InProcessCloud) -> None:
         examine_anthropic(cloud, found)
     assert batch_files(cloud) == []
     examine_budget(cloud)
+
+
+def examine_team(cloud: InProcessCloud, paid: Counter[str]) -> None:
+    """Add what the team has `paid`, and check that its members are those who know of it, that what each has spent is
+    what their photos cost, and that no removal is left."""
+    assert listed(cloud, "removals") == {}
+    team = stored(cloud, f"teams/{TEAM}/wallet/main")
+    for user in ("ann", "bob"):
+        teams = stored(cloud, f"users/{user}").get("teams", [])
+        assert teams == ([TEAM] if user in team.get("members", {}) else [])
+    if not team:
+        return
+    balanced(cloud, TEAM)
+    spent: Counter[str] = Counter()
+    for entry in listed(cloud, f"teams/{TEAM}/ledger").values():
+        if entry["reason"] in {"charge", "upgrade", "refund"}:
+            paid[entry["ref"]] -= entry["delta"]
+            spent[stored(cloud, f"aiJobs/{entry['ref']}")["uid"]] -= entry["delta"]
+    assert {uid: member["used"] for uid, member in team["members"].items()} == {
+        uid: spent[uid] for uid in team["members"]
+    }
 
 
 def examine_anthropic(cloud: InProcessCloud, jobs: dict[str, dict[str, Any]]) -> None:

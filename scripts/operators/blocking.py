@@ -1,7 +1,6 @@
 """`block`, `unblock`: whether a user may have photos classified."""
 
 from functions.core.jobs.jobs import Status
-from functions.core.teams.removals import Removal
 from functions.core.teams.teams import with_block
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import Wallet
@@ -49,9 +48,8 @@ def _set(operation: Operation, uid: str, *, blocked: bool) -> None:
 def _set_in_teams(operation: Operation, uid: str, *, blocked: bool) -> None:
     """Say it in the wallets of the user's teams, which are all that a charge of theirs reads. Safe to repeat."""
     for team_id in operation.store.get_profile(uid).teams:
-        removal = Removal(team_id=team_id, uid=uid, at=operation.now, next_at=operation.now)
         at = operation.now if blocked else None
-        operation.store.change_team(removal, lambda team, at=at: with_block(team, uid, at))  # type: ignore[misc]
+        operation.store.change_team(team_id, uid, lambda team, at=at: (with_block(team, uid, at), None))  # type: ignore[misc]
 
 
 def _cancel_queued(operation: Operation, uid: str) -> int:

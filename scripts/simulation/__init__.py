@@ -6,8 +6,9 @@
     world         Firestore, OpenAI, Storage and messaging; every call to them goes through interleaving and faults
     actions       the use cases as the app, Cloud Scheduler, OpenAI's webhooks and operators call them
     drain         afterwards: no more faults, only the crons, until nothing is left to do
-    invariants    what must be true at every moment: the budget, checked after each write
+    invariants    what must be true at every moment: the budget and teams, checked after each write
     cache         photos that are sent again, and what has to be true of answers that are given again
+    teams         who founds, joins, spends and goes, and what has to be true of members and their limits
     checks        what must be true in the end, from documents, Storage and OpenAI's side; `schema` lists the fields
     mutations     known ways of breaking the code; the checks have to notice each of them
     places        where in a function's syntax tree each mutation breaks it

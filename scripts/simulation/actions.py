@@ -31,6 +31,11 @@ from functions.use_cases.operations.guard_budget import guard_budget
 from functions.use_cases.operations.guard_rollouts import guard_rollouts
 from functions.use_cases.privacy.delete_account import DeleteAccount, delete_account
 from functions.use_cases.refresh.refresh_credits import refresh_credits
+from functions.use_cases.teams.change_member import ChangeMember, change_member
+from functions.use_cases.teams.create_team import CreateTeam, create_team
+from functions.use_cases.teams.get_team import GetTeam, get_team
+from functions.use_cases.teams.invite_member import InviteMember, invite_member
+from functions.use_cases.teams.join_team import JoinTeam, join_team
 from functions.use_cases.wallet.buy_perk import BuyPerk, buy_perk
 from functions.use_cases.wallet.claim_daily_bonus import ClaimDailyBonus, claim_daily_bonus
 from functions.use_cases.wallet.convert_points import ConvertPoints, convert_points
@@ -47,6 +52,7 @@ from scripts.simulation.documents import Fields
 from scripts.simulation.history import Action
 from scripts.simulation.rollouts import decide_flag, spoiled
 from scripts.simulation.schema import LATER
+from scripts.simulation.teams import grant
 from scripts.simulation.world import World, photo_text
 
 Call = Callable[[Deps], Any]
@@ -122,16 +128,16 @@ def _classify(
     return lambda deps: classify_image(ClassifyImage.model_validate(request), user, deps)
 
 
-def _classify_many(world: World, user: str, keys: list[str], twice: Sequence[str] = ()) -> Call:
+def _classify_many(world: World, user: str, keys: list[str], twice: Sequence[str] = (), **options: Any) -> Call:
     files = [*((key, ()) for key in keys), *((key, (user, keys[0])) for key in twice)]
     images = [{"requestId": key, "imagePath": _uploaded(world, user, key, of)} for key, of in files]
-    return lambda deps: classify_images(ClassifyImages.model_validate({"images": images}), user, deps)
+    return lambda deps: classify_images(ClassifyImages.model_validate({"images": images, **options}), user, deps)
 
 
-def _start_bulk(world: World, user: str, key: str, photos: int, *, any_time: bool) -> Call:
+def _start_bulk(world: World, user: str, key: str, photos: int, *, any_time: bool, **options: Any) -> Call:
     for number in range(photos):
         _uploaded(world, user, f"{key}-{number}")
-    request = {"requestId": key, "prefix": f"{key}-", "anyTime": any_time}
+    request = {"requestId": key, "prefix": f"{key}-", "anyTime": any_time, **options}
     return lambda deps: start_bulk(StartBulk.model_validate(request), user, deps)
 
 
@@ -173,6 +179,17 @@ APP: dict[str, Callable[..., Call]] = {
         lambda _, device: RegisterDevice(deviceId=device, pushToken=f"token-{device}", platform="android"),
     ),
     "list": _asking(set_leaderboard, lambda _, name: SetLeaderboard(listed=name is not None, displayName=name)),
+    "create_team": _asking(create_team, lambda _, key, name: CreateTeam(requestId=key, name=name)),
+    "invite": _asking(
+        invite_member,
+        lambda _, team, key, role, limit: InviteMember(requestId=key, teamId=team, role=role, monthlyLimit=limit),
+    ),
+    "join": _asking(join_team, lambda _, code: JoinTeam(code=code)),
+    "change_member": _asking(
+        change_member, lambda _, team, uid, **what: ChangeMember.model_validate({"teamId": team, "uid": uid, **what})
+    ),
+    "look_at_team": _asking(get_team, lambda _, team: GetTeam(teamId=team)),
+    "grant_team": lambda world, team, key, tokens: partial(grant, world.operators, team, key, tokens),
     "perk": _asking(buy_perk, lambda _, key, perk: BuyPerk(requestId=key, perk=perk, maxTokens=3)),
     "configure": _configure,
     "try": lambda _world, kind, changes: lambda deps: begin_trial(kind, changes, 1, "operator", deps),

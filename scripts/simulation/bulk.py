@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 from scripts.simulation.documents import Fields
+from scripts.simulation.teams import payer_of
 
 FINAL = {"done", "failed", "cancelled"}
 RUNS = 12
@@ -61,13 +62,13 @@ def wrong_bulks(
     files: Mapping[str, bytes],
     left: set[str],
 ) -> Iterator[str]:
-    """Yield what is wrong with bulk jobs at rest; of users who `left` nobody counts the tokens."""
+    """Yield what is wrong with bulk jobs at rest; of users, or teams, that `left` nobody counts the tokens."""
     for bulk_id, bulk in bulks.items():
         name, of = f"bulk {bulk_id}", {key: job for key, job in jobs.items() if job["bulkId"] == bulk_id}
         if bulk["completedAt"] is None or bulk["state"] not in FINAL:
             yield f"{name} is {bulk['state']} for ever"
             continue
-        if bulk["uid"] in left:
+        if payer_of(bulk) in left:
             continue
         folder = f"bulks/{bulk['uid']}/{bulk_id}"
         listed = files[f"{folder}/{bulk['listed']}.txt"].decode().split("\n")
@@ -79,7 +80,7 @@ def wrong_bulks(
         if any(statuses[status] != bulk[status] for status in FINAL):
             yield f"{name} counts {[(status, bulk[status]) for status in FINAL]}, and has {statuses}"
         yield from _wrong_report(name, bulk, statuses, files.get(f"{folder}/report.csv"))
-        yield from _wrong_tokens(name, bulk_id, of, ledgers.get(bulk["uid"], []))
+        yield from _wrong_tokens(name, bulk_id, of, ledgers.get(payer_of(bulk), []))
 
 
 def _wrong_report(name: str, bulk: Fields, statuses: Counter[str], report: bytes | None) -> Iterator[str]:

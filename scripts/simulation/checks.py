@@ -23,6 +23,7 @@ from scripts.simulation.perks import wrong_perks
 from scripts.simulation.providers import HAIKU, asked_too_often, drawn_trouble, misbooked
 from scripts.simulation.rollouts import miscounted, misjudged, wrong_ways
 from scripts.simulation.schema import problems
+from scripts.simulation.teams import ledger_of, payer_of, wrong_teams
 from scripts.simulation.world import Billed, Outcome, World
 
 FINAL = {"done", "failed", "cancelled"}
@@ -51,7 +52,8 @@ Check = Callable[["Books"], Iterator[Violation]]
 
 
 class Books:
-    """What the checks look at: the documents, sorted by what they belong to."""
+    """What the checks look at: the documents, sorted by what they belong to. Ledgers are of users, and of teams under
+    the name of `teams.ledger_of`."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -63,6 +65,7 @@ class Books:
         self.usage = self._in("usage")
         self.ledgers: dict[str, list[Fields]] = defaultdict(list)
         self.wallets: dict[str, Fields] = {}
+        self.teams: dict[str, Fields] = {}
         self.shards: dict[str, dict[str, Fields]] = defaultdict(dict)
         for path, fields in self.documents.items():
             parts = path.split("/")
@@ -70,6 +73,10 @@ class Books:
                 self.ledgers[parts[1]].append({**fields, "id": parts[3]})
             if parts[0] == "users" and parts[2:3] == ["wallet"]:
                 self.wallets[parts[1]] = fields
+            if parts[0] == "teams" and parts[2:3] == ["ledger"]:
+                self.ledgers[ledger_of(parts[1])].append({**fields, "id": parts[3]})
+            if parts[0] == "teams" and parts[2:3] == ["wallet"]:
+                self.teams[ledger_of(parts[1])] = fields
             if parts[0] == "budget" and len(parts) == 4:
                 self.shards[parts[1]][parts[3]] = fields
         for entries in self.ledgers.values():
@@ -153,7 +160,7 @@ def limits_hold(books: Books) -> Iterator[Violation]:
 def plans_hold(books: Books) -> Iterator[Violation]:
     """No user gets more photos a day, or makes more paid calls a minute, than the plan allows."""
     settings = Settings(books)
-    for uid, entries in books.ledgers.items():
+    for uid, entries in _counted_together(books).items():
         served, calls = Counter[tuple[date, str]](), Counter[int]()
         day, minute = date.min, 0
         for entry in entries:
@@ -171,6 +178,21 @@ def plans_hold(books: Books) -> Iterator[Violation]:
                 yield Violation("limits", f"{uid} was served {count} {mode} photos on {day}")
         if max(calls.values(), default=0) > settings.plan("callsPerMinute"):
             yield Violation("limits", f"{uid} made {max(calls.values())} paid calls in a minute")
+
+
+def _counted_together(books: Books) -> dict[str, list[Fields]]:
+    """Return the entries that one set of counters is for: a user's, and those of each member of a team since they came
+    (back) to it."""
+    found: dict[str, list[Fields]] = defaultdict(list)
+    for owner, entries in books.ledgers.items():
+        members = books.teams[owner]["members"] if owner in books.teams else {}
+        for entry in entries:
+            job = books.jobs.get(entry["ref"], {})
+            if owner not in books.teams:
+                found[owner].append(entry)
+            elif job.get("uid") in members and job["createdAt"] >= members[job["uid"]]["joinedAt"]:
+                found[f"{job['uid']} in {owner}"].append(entry)
+    return found
 
 
 PLAN = {"instantPerDay": 20, "batchPerDay": 100, "manualPerDay": 5, "callsPerMinute": 60}
@@ -210,9 +232,10 @@ def tokens_are_conserved(books: Books) -> Iterator[Violation]:
             if entry["reason"] in PAYING and ":" not in entry["ref"]:  # a bulk job's are added up with it
                 paid[entry["ref"]] -= entry["delta"]
                 points[entry["ref"]] += entry["points"]
-                owner = books.jobs.get(entry["ref"], {}).get("uid")
+                job = books.jobs.get(entry["ref"])
+                owner = payer_of(job) if job else None
                 if owner != uid:
-                    yield Violation("lost_jobs", f"{uid} has {entry['id']} for a job of {owner}")
+                    yield Violation("lost_jobs", f"{uid} has {entry['id']} for a job that {owner} pays for")
     for job_id, job in books.jobs.items():
         kept = (job["status"] == "done" and not paid_back(job)) or job.get("chargeStands", False)
         price, earned = (job["tokensCost"], job["points"]) if kept else (0, 0)
@@ -230,21 +253,23 @@ def tokens_are_conserved(books: Books) -> Iterator[Violation]:
 
 def bulks_are_whole(books: Books) -> Iterator[Violation]:
     """Every photo of a bulk job that was taken on is one job, and its tokens, its counts and its report say so."""
-    left = {uid for uid in books.wallets if left_at(books.wallets, uid) is not None}
+    wallets = {**books.wallets, **books.teams}
+    left = {uid for uid in wallets if left_at(wallets, uid) is not None}
     found = wrong_bulks(books.bulks, books.jobs, books.ledgers, books.world.files.objects, left)
     yield from (Violation("bulk", wrong) for wrong in found)
 
 
 def _forfeited(job: Fields, books: Books) -> bool:
-    """Whether a job ended, or was disputed, when its user had left: what it would give back goes to nobody."""
-    left, ended = left_at(books.wallets, job["uid"]), job["completedAt"]
+    """Whether a job ended, or was disputed, when who has paid had left: what it would give back goes to nobody."""
+    left, ended = left_at({**books.wallets, **books.teams}, payer_of(job)), job["completedAt"]
     last = job["dispute"]["at"] if paid_back(job) else ended
     return left is not None and ended is not None and last >= left
 
 
 def _stands_for_a_reason(job: Fields, books: Books) -> bool:
     ended = job["completedAt"]
-    others = [each for each in books.jobs.values() if each["uid"] == job["uid"] and each is not job]
+    who = job["uid"], payer_of(job)
+    others = [each for each in books.jobs.values() if (each["uid"], payer_of(each)) == who and each is not job]
     before = [each for each in others if each["completedAt"] and each["completedAt"].date() == ended.date()]
     return _for_nothing(job) and sum(map(_for_nothing, before)) >= FAILURES_REFUNDED_MAX
 
@@ -259,19 +284,29 @@ def photos_for_nothing_cost_their_user(books: Books) -> Iterator[Violation]:
     refunded: Counter[tuple[str, date]] = Counter()
     for job in books.jobs.values():
         ended = job["completedAt"]
+        if not _counted(job, books):
+            continue
         # Who decides and stands still over midnight counts for the day that the wallet has come to meanwhile.
         given_back = not job.get("chargeStands") and not _forfeited(job, books)
         if given_back and _for_nothing(job) and (ended + STOOD_STILL_MAX).date() == ended.date():
-            refunded[job["uid"], ended.date()] += 1
+            refunded[f"{job['uid']}, of {payer_of(job)},", ended.date()] += 1
     for (uid, day), count in refunded.items():
         if count > FAILURES_REFUNDED_MAX:
             yield Violation("hostile", f"{uid} had {count} photos refunded on {day} that the operator paid for")
 
 
+def _counted(job: Fields, books: Books) -> bool:
+    """Whether whom a job is counted for is still there: members who go, and come back, begin anew."""
+    team = books.teams.get(payer_of(job))
+    member = team["members"].get(job["uid"]) if team else None
+    return team is None or (member is not None and job["createdAt"] >= member["joinedAt"])
+
+
 def wallets_balance(books: Books) -> Iterator[Violation]:
     """The balance is the sum of the ledger, which has no gap, never falls below zero, and welcomes once."""
-    for uid in books.wallets.keys() | books.ledgers.keys():
-        wallet, entries = books.wallets.get(uid), books.ledgers[uid]
+    wallets = {**books.wallets, **books.teams}
+    for uid in wallets.keys() | books.ledgers.keys():
+        wallet, entries = wallets.get(uid), books.ledgers[uid]
         balance = points = bought = 0
         for number, entry in enumerate(entries, 1):
             balance, points = balance + entry["delta"], points + entry["points"]
@@ -289,7 +324,9 @@ def wallets_balance(books: Books) -> Iterator[Violation]:
         summed = (balance, balance, points, len(entries), min(max(bought, 0), balance), max(-bought, 0))
         if kept != summed:
             yield Violation("unbalanced_wallets", f"{uid}: the wallet says {kept}, the ledger {summed}")
-        if wallet["closedAt"] is None:  # of others nothing else is kept
+        if uid in books.teams:
+            yield from (Violation("unbalanced_wallets", f"{uid}: {wrong}") for wrong in _wrong_recent(wallet, entries))
+        elif wallet["closedAt"] is None:  # of others nothing else is kept
             wrongs = [
                 *_misremembered(wallet, entries),
                 *wrong_achievements(books.world.history.config, wallet, entries),
@@ -301,14 +338,24 @@ def wallets_balance(books: Books) -> Iterator[Violation]:
 
 def _misremembered(wallet: Fields, entries: list[Fields]) -> Iterator[str]:
     """Yield what a wallet keeps beside its sums and has wrong."""
-    recent = [f"{e['seq']}" for e in wallet["recent"]]
-    if recent != [f"{e['seq']}" for e in reversed(entries)][:20]:
-        yield f"recent entries are {recent}"
+    yield from _wrong_recent(wallet, entries)
     converted = sum(int(entry["detail"]["points"]) for entry in entries if entry["reason"] == "convert")
     if converted != wallet["convertedPoints"]:
         yield f"{converted} points converted, not {wallet['convertedPoints']}"
     if Counter(entry["reason"] for entry in entries)["welcome"] != 1:
         yield "the welcome came not once"
+
+
+def _wrong_recent(wallet: Fields, entries: list[Fields]) -> Iterator[str]:
+    recent = [f"{e['seq']}" for e in wallet["recent"]]
+    if recent != [f"{e['seq']}" for e in reversed(entries)][:20]:
+        yield f"recent entries are {recent}"
+
+
+def teams_are_whole(books: Books) -> Iterator[Violation]:
+    """Each team has an owner and the members that know of it, or is closed; and nobody's removal is left undone."""
+    damaged = any(each.kind == "damage" for each in books.world.history.actions)
+    yield from (Violation("teams", wrong) for wrong in wrong_teams(books.documents, damaged=damaged))
 
 
 def who_leaves_is_gone(books: Books) -> Iterator[Violation]:
@@ -630,7 +677,7 @@ def _answer_holds(told: Fields, kind: str, details: Any, books: Books) -> Iterat
         yield Violation("answers", f"cancelling {told['jobId']} was answered with {told['status']}")
     if kind == "classify":
         # Not what the job cost: its user may have upgraded it before the call was repeated.
-        charge = -sum(each["delta"] for each in books.ledgers[job["uid"]] if each["id"] == f"charge:{told['jobId']}")
+        charge = -sum(each["delta"] for each in books.ledgers[payer_of(job)] if each["id"] == f"charge:{told['jobId']}")
         if charge > details.get("maxTokens", 1_000):
             yield Violation("double_charges", f"job {told['jobId']} was charged {charge}, more than {details}")
 
@@ -691,6 +738,7 @@ CHECKS: tuple[Check, ...] = (
     bulks_are_whole,
     photos_for_nothing_cost_their_user,
     wallets_balance,
+    teams_are_whole,
     who_leaves_is_gone,
     boards_show_who_takes_part,
     submitted_once,

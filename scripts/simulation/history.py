@@ -12,7 +12,7 @@ from itertools import product
 from random import Random
 from typing import Any
 
-from scripts.simulation import achievements, bulk, cache, leaderboard, leaving, perks
+from scripts.simulation import achievements, bulk, cache, leaderboard, leaving, perks, teams
 from scripts.simulation.faults import Focus, possible
 from scripts.simulation.providers import drawn_focus, drawn_order
 from scripts.simulation.rollouts import drawn_actions, drawn_config
@@ -103,6 +103,7 @@ def _with_more(actions: list[Action], seed: int, users: int) -> tuple[Action, ..
         *leaderboard.drawn_actions(seed, end, users),
         *bulk.drawn_actions(seed, end, users),
         *perks.drawn_actions(seed, end, users),
+        *teams.drawn_actions(seed, end, users),
     ]
     more = enumerate(drawn, start=len(actions))
     added = [Action(number, at, kind, details) for number, (at, kind, details) in more]

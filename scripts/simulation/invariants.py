@@ -1,4 +1,5 @@
-"""What must hold at every moment, checked after every write: the budget is never passed.
+"""What must hold at every moment, checked after every write: the budget is never passed, nor what members of a team may
+spend.
 
 A day may be held and spent up to the limit in force. A lowered limit is in force once the day was reviewed under it: by
 `admin_set_config` before it returns, or by the guard. Until then the old and the new one are both allowed; nothing else
@@ -11,11 +12,13 @@ from typing import Any
 
 from localcloud.firestore.store import Database, Scope
 from scripts.simulation.documents import decoded
+from scripts.simulation.teams import TeamBooks
 
 # What is in force where the config does not say.
 DAILY_LIMIT_MICROS, MONTHLY_LIMIT_MICROS = 10_000_000, 200_000_000
 
 _SHARDS, _DAYS, _CONFIG = Scope(group="shards"), Scope(collection="budget"), Scope(collection="config")
+_WALLETS, _REMOVALS = Scope(group="wallet"), Scope(collection="removals")
 _WRITES = frozenset({"firestore.Commit", "firestore.BatchWrite"})
 
 
@@ -33,6 +36,7 @@ class Invariants:
     def __init__(self) -> None:
         self.violations: list[Violation] = []
         self.configs: list[dict[str, Any]] = []
+        self._teams = TeamBooks()
         self._seen: dict[Scope, int] = {}
         self._used: dict[str, int] = {}
         self._daily: list[int] = []
@@ -50,6 +54,10 @@ class Invariants:
             self._take_reviews(database)
         if self._changed(_SHARDS, database):
             self._add_up(database)
+        if self._changed(_WALLETS, database):
+            self.violations += [Violation("teams", wrong) for wrong in self._teams.changed(database)]
+        if self._changed(_REMOVALS, database):
+            self.violations += [Violation("teams", wrong) for wrong in self._teams.removals_changed(database)]
 
     def _changed(self, scope: Scope, database: Database) -> bool:
         before, now = self._seen.get(scope, 0), database.changed(scope)

@@ -19,7 +19,7 @@ from types import FunctionType
 from typing import Any
 
 from functions.core.rollouts.flags import Flag
-from scripts.simulation import cache, places
+from scripts.simulation import bulk, cache, perks, places, teams
 from scripts.simulation.faults import Focus, Kind
 from scripts.simulation.history import Action, History, history
 from scripts.simulation.invariants import Violation
@@ -102,6 +102,26 @@ def _repeating(drawn: History) -> History:
     return replace(drawn, config=config, actions=whole, hostile=frozenset(), weaknesses=(), fault_rate=0.0)
 
 
+def _in_bulk(drawn: History) -> History:
+    """Have bulk jobs, many of which are cancelled, and what takes them on; of all else the crons alone."""
+    end = max(drawn.actions[-1].at, 20_000.0)
+    crons = [each for each in drawn.actions if each.kind in {"submit", "poll", "recover", "guard"}]
+    asked: list[tuple[float, str, dict[str, Any]]] = []
+    for part in range(3):
+        for at, kind, details in bulk.drawn_actions(2 * (1_000 * part + drawn.seed), end, drawn.users):
+            named = {**details, "key": f"{part}-{details['key']}"} if "key" in details else details
+            asked += [(at, kind, named)]
+            if kind == "start_bulk":
+                again = {"user": details["user"], "key": named["key"]}
+                gone = {"user": details["user"], "key": f"{named['key']}-0"}
+                asked += [(at + later, "bulk", {}) for later in (1.0, 30.0)]
+                asked += [(at + 0.5, "remove_photo", gone)] if part == 0 else []
+                asked += [(at + 20.0 + 500.0 * (part % 2), "cancel_bulk", again)]
+    added = [Action(70_000 + number, at, kind, details) for number, (at, kind, details) in enumerate(asked)]
+    actions = tuple(sorted([*crons, *added], key=lambda each: (each.at, each.number)))
+    return replace(_hostile(drawn), actions=actions, hostile=frozenset())
+
+
 def _weakened(kind: str) -> Callable[[History], History]:
     """Have OpenAI suffer from this all the time."""
     return lambda drawn: replace(drawn, weaknesses=({"kind": kind, "count": None, "probability": 0.5},))
@@ -145,12 +165,56 @@ def _ranked(drawn: History) -> History:
     return replace(drawn, actions=actions, start=datetime(2026, 11, 29, 22, tzinfo=UTC))
 
 
+def _teamed(drawn: History) -> History:
+    """Have three users and their team, with tokens for all and limits for each, and the crons; nothing else."""
+    end = max(drawn.actions[-1].at, 20_000.0)
+    crons = [each for each in drawn.actions if each.kind in {"submit", "poll", "recover", "guard"}]
+    asked = enumerate(teams.busy_actions(drawn.seed, end, 3))
+    added = [Action(40_000 + number, at, kind, details) for number, (at, kind, details) in asked]
+    actions = tuple(sorted([*crons, *added], key=lambda each: (each.at, each.number)))
+    return replace(_hostile(drawn), actions=actions, users=3, hostile=frozenset(), fault_rate=0.0)
+
+
+def _everybody_leaves(drawn: History) -> History:
+    """The same, and all of them leave the app in the middle."""
+    return _leaving(_teamed(drawn))
+
+
+def _faithful(drawn: History) -> History:
+    """Have users who come for the bonus on most of ten days, and tokens for perks, which are sold."""
+    users, end = drawn.users, 10 * 86_400.0
+    bought = [each for seed in range(3) for each in perks.faithful(1_000 * seed + drawn.seed, end, users)]
+    days = [
+        (each * end / 4, "perk", {"user": "user-0", "key": f"day-key-{each}", "perk": "priorityDay"})
+        for each in range(4)
+    ]
+    added = [Action(50_000 + n, at, kind, details) for n, (at, kind, details) in enumerate([*bought, *days])]
+    actions = tuple(sorted(added, key=lambda each: (each.at, each.number)))
+    config = {**drawn.config, "shop": perks.PRICES, "tokens": {**drawn.config["tokens"], "welcome": 100}}
+    return replace(drawn, config=config, actions=actions, fault_rate=0.0)
+
+
 _CONFIG_AGE = "RUNTIME_CONFIG_AGE_MAX"
 
 
 def _both(drawn: History) -> History:
     """Take a history with two providers."""
     return history(3 * drawn.seed)
+
+
+def _failing_over(drawn: History) -> History:
+    """Take one with two providers, and lose half of the first one's answers to photos that are wanted now."""
+    both = _hostile(_both(drawn))
+    lost = {"kind": "reply_lost", "endpoint": "POST /v1/chat/completions", "count": None, "probability": 0.5}
+    photos = [
+        Action(60_000 + n, n * 400.0, "classify", {"user": "user-0", "key": f"instant-now-{n}", "mode": "instant"})
+        for n in range(18)
+    ]
+    crons = [Action(61_000 + n, 200.0 + n * 1_800.0, "guard", {}) for n in range(4)]
+    actions = tuple(sorted([*photos, *crons], key=lambda each: (each.at, each.number)))
+    budget = {**both.config["budget"], "dailyLimitMicros": 8_000}
+    config = {**both.config, "providers": {"order": ["openai", "anthropic"]}, "budget": budget}
+    return replace(both, config=config, actions=actions, weaknesses=(lost,), hostile=frozenset(), fault_rate=0.0)
 
 
 def _at_anthropic(drawn: History) -> History:
@@ -210,14 +274,14 @@ MUTATIONS: tuple[Mutation, ...] = (
         "core.budget.holds:settling",
         places.comparison("model"),
         "False",
-        _both,
+        _failing_over,
     ),
     Mutation(
         "book nothing for an answer that was lost",
         "core.jobs.attempts:tried",
         places.keyword("micros"),
         "0 if came is Came.DOUBTFUL else _",
-        _both,
+        _failing_over,
     ),
     Mutation(
         "show another provider what one has answered",
@@ -366,12 +430,28 @@ MUTATIONS: tuple[Mutation, ...] = (
         "getattr(now, name)",
         _rolling,
     ),
-    Mutation("take a page on twice", "core.bulk.changes:page", places.keyword("taken"), "bulk.taken"),
-    Mutation("lose photos of a report", "use_cases.bulk.closing:_report", places.argument("max", 0), "0"),
-    Mutation("report before all is answered", "use_cases.bulk.closing:look_at", places.condition("all_ended"), "False"),
-    Mutation("give back what was taken on, too", "core.bulk.changes:given_back", places.argument("price_of", 0), "0"),
-    Mutation("keep the price of unusable photos", "core.bulk.changes:page", places.condition("FAILED"), "False"),
-    Mutation("cancel queued photos for nothing", "core.bulk.changes:emptied", places.argument("_refunded", 2), "()"),
+    Mutation("take a page on twice", "core.bulk.changes:page", places.keyword("taken"), "bulk.taken", _in_bulk),
+    Mutation("lose photos of a report", "use_cases.bulk.closing:_report", places.argument("max", 0), "0", _in_bulk),
+    Mutation(
+        "report before all is answered",
+        "use_cases.bulk.closing:look_at",
+        places.condition("all_ended"),
+        "False",
+        _in_bulk,
+    ),
+    Mutation(
+        "give back what was taken on, too",
+        "core.bulk.changes:given_back",
+        places.argument("price_of", 0),
+        "0",
+        _in_bulk,
+    ),
+    Mutation(
+        "keep the price of unusable photos", "core.bulk.changes:page", places.condition("FAILED"), "False", _in_bulk
+    ),
+    Mutation(
+        "cancel queued photos for nothing", "core.bulk.changes:emptied", places.argument("_refunded", 2), "()", _in_bulk
+    ),
     Mutation("refund twice", "core.wallet.accounts:refund", places.argument("post", 0), "2 * _"),
     Mutation("refund without taking the points back", "core.wallet.accounts:refund", places.keyword("points"), "0"),
     Mutation("fail without a refund", "core.jobs.endings:_refunded", places.call("refund"), "Account(wallet)"),
@@ -596,6 +676,111 @@ MUTATIONS: tuple[Mutation, ...] = (
         places.otherwise("CONFIGURATION"),
         "Trouble.PHOTO",
         _refusing,
+    ),
+    Mutation(
+        "forget a member's limit",
+        "core.wallet.team_wallet:TeamWallet.require_room",
+        places.condition("monthly_limit"),
+        "False",
+        _teamed,
+    ),
+    Mutation(
+        "decide by the wallet that was seen before the transaction",
+        "adapters.firestore.jobs:JobDocuments.open_jobs",
+        places.call("_wallet_in"),
+        "seen.wallet if seen else _",
+        _teamed,
+    ),
+    Mutation(
+        "let who was removed spend all the same",
+        "core.wallet.team_wallet:TeamWallet.require_room",
+        places.call("require_member"),
+        "(self, self.members.get(self.spender or '') or Member(role=Role.MEMBER, joined_at=now))",
+        _teamed,
+    ),
+    Mutation(
+        "refund to the member what the team has paid",
+        "adapters.firestore.jobs:JobDocuments._payer_in",
+        places.condition("payer"),
+        "False",
+        _teamed,
+    ),
+    Mutation(
+        "forget what removed members have queued",
+        "use_cases.jobs.removed_members:cancel_queued",
+        places.call("cancelled"),
+        "each",
+        _teamed,
+    ),
+    Mutation(
+        "forget who was removed",
+        "adapters.firestore.teams:TeamDocuments.change_team",
+        places.call("set"),
+        "None",
+        _teamed,
+    ),
+    Mutation(
+        "leave the team with who was removed from it",
+        "adapters.firestore.teams:TeamDocuments.change_team",
+        places.argument("update", 1),
+        "{}",
+        _teamed,
+    ),
+    Mutation(
+        "refund twice what was queued by who was removed",
+        "core.jobs.endings:cancelling",
+        places.argument("refund", 2),
+        "_ * 2 if job.payer and job.uid not in account.wallet.members else _",
+        _teamed,
+    ),
+    Mutation(
+        "count as spent what came back",
+        "core.wallet.team_wallet:TeamWallet.counting",
+        places.condition("job_at"),
+        "spent < 0",
+        _teamed,
+    ),
+    Mutation(
+        "give room for what an earlier membership has spent",
+        "core.wallet.team_wallet:TeamWallet.counting",
+        places.condition("job_at"),
+        "False",
+        _teamed,
+    ),
+    Mutation(
+        "leave a team without an owner",
+        "core.teams.teams:without_user",
+        places.condition("_owned"),
+        "False",
+        _everybody_leaves,
+    ),
+    Mutation(
+        "charge a perk twice",
+        "core.wallet.perks:perk_bought",
+        places.argument("spend", 0),
+        "spend(_, Reason.PERK, f'{request_id}-again', price, now, detail={'perk': perk.value})",
+        _faithful,
+    ),
+    Mutation(
+        "use two streak savers for a day",
+        "core.wallet.earning:daily_bonus",
+        places.assigned("savers"),
+        "max(account.wallet.streak_savers - (2 * missed if before else 0), 0)",
+        _faithful,
+    ),
+    Mutation(
+        "use a streak saver for nothing",
+        "core.wallet.earning:daily_bonus",
+        places.assigned("savers"),
+        "max(_ - (missed == 0), 0)",
+        _faithful,
+    ),
+    Mutation(
+        "use streak savers for a streak that is over",
+        "core.wallet.earning:daily_bonus",
+        places.assigned("savers"),
+        "max(account.wallet.streak_savers - missed, 0)",
+        _faithful,
     ),
     Mutation(
         "take a key for new each time", "core.jobs.idempotency:job_id_for", places.formatted, "_ + str(id(object()))"

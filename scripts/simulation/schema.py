@@ -58,6 +58,7 @@ SCHEMA: dict[str, dict[str, str]] = {
     "users/*/ledger/*": _LEDGER,
     "teams/*/ledger/*": _LEDGER,
     "invites/*": {"str": "teamId role invitedBy", "int?": "monthlyLimit", "str?": "usedBy", "time": "expireAt"},
+    "audit/*": {"str": "action target by why", "time": "at", "list": "changed"},
     "removals/*": {"str": "teamId uid", "time": "at nextAt", "bool": "leaves"},
     "releasedTokens/*": {"time": "expireAt"},
     "deletions/*": {"time": "requestedAt nextAt", "int": "failures", "list": "days"},

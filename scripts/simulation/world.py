@@ -43,6 +43,7 @@ from localcloud.openai import OpenAIStandIn
 from localcloud.openai.errors import invalid
 from scripts import sample_answers
 from scripts.inprocess import SETTINGS, CrashError, StillClock, replaced, unprepared
+from scripts.operators.store import OperatorStore
 from scripts.simulation.cache import recognised
 from scripts.simulation.documents import Documents, Fields, decoded
 from scripts.simulation.faults import HAND, Fault, FaultPlan, Kind
@@ -158,7 +159,7 @@ class World:
             wait=self._wait_for_lock,
             intercept=self._intercept,
         )
-        self._store = FirestoreStore(self._connection)
+        self._store, self.operators = FirestoreStore(self._connection), OperatorStore(self._connection)
         provider = HostilePhotos(self.openai.transport(), self.openai.faults, self._is_hostile)
         http = httpx2.Client(transport=Wire(self.outside, provider), base_url=self.openai.base_url)
         self._client = OpenAI(api_key="stand-in", base_url="http://openai.local/v1", http_client=http)

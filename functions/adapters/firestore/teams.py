@@ -105,26 +105,26 @@ class TeamDocuments(ProfileDocuments):
             return as_entry(snapshot)
 
     def change_team(
-        self, removal: Removal, decide: Callable[[TeamWallet | None], TeamWallet | None]
-    ) -> TeamWallet | None:
+        self, team_id: str, uid: str, decide: Callable[[TeamWallet | None], tuple[TeamWallet | None, Removal | None]]
+    ) -> tuple[TeamWallet | None, Removal | None]:
         """Store what `decide` makes of a team, in which it changes one user: two reads, a write; for one who is in it
-        no more two writes more: the user's profile, and the removal, by which queued photos are cancelled."""
-        team_id, uid = removal.team_id, removal.uid
+        no more two writes more: the user's profile, and the removal, by which queued photos are cancelled. Returns what
+        was decided in the end."""
 
-        def body(transaction: Transaction) -> TeamWallet | None:
+        def body(transaction: Transaction) -> tuple[TeamWallet | None, Removal | None]:
             refs = [self._wallet_ref(uid, team_id), self._profile_ref(uid)]
             found, profile = self._client.get_all(refs, transaction)
             before = as_team(found)
-            after = decide(before)
+            after, removal = decide(before)
             if after is None or after == before:
-                return after
+                return after, removal
             self._write_account(transaction, uid, Account(after))
-            if before is not None and uid in before.members and uid not in after.members:
+            if removal is not None:
                 left = [each for each in strings(profile.fields, "teams") if each != team_id]
                 if profile.exists:
                     transaction.update(profile.path, {"teams": left})
                 transaction.set(self._removals.document(removal.name), removal.model_dump(by_alias=True))
-            return after
+            return after, removal
 
         return run_transaction(self._client.transaction(), body)
 

@@ -21,5 +21,6 @@ class Removal(Record):
 
     @property
     def name(self) -> str:
-        """What it is stored under: a user's id may not be fit for that."""
-        return hashlib.sha256(f"{self.team_id}\n{self.uid}".encode()).hexdigest()[:32]
+        """What it is stored under: who comes back and is removed again has two, and the end of one is not the other's.
+        A user's id may not be fit for that."""
+        return hashlib.sha256(f"{self.team_id}\n{self.uid}\n{self.at.isoformat()}".encode()).hexdigest()[:32]

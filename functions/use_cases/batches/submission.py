@@ -42,6 +42,8 @@ def create(deps: Deps, batch: Batch, version: datetime, counts: Counter[str]) ->
         if problem.surely_undone and not TERMS[batch.provider].carries_our_id:
             _withdraw(deps, batch, version, problem, counts)
         raise
+    if created is None:
+        return False
     record(deps, batch, version, {"openaiBatchId": created.provider_batch_id})
     return True
 
@@ -61,10 +63,11 @@ def _withdraw(
         release_batch(deps, batch, unsent, str(problem), counts, pause=pause)
 
 
-def _created(deps: Deps, batch: Batch) -> ProviderBatch:
+def _created(deps: Deps, batch: Batch) -> ProviderBatch | None:
+    """Create it; None, and nothing is done, if opening its file has taken what was left of the lease."""
     if batch.provider is Provider.ANTHROPIC:
         with deps.files.read_input(batch.batch_id) as file:
-            return deps.at_anthropic().create_batch(file)
+            return deps.at_anthropic().create_batch(file) if batch.holds_lease(deps.clock()) else None
     return deps.provider.create_batch(batch.batch_id, batch.input_file_id or "")
 
 

@@ -21,6 +21,7 @@ from functions.use_cases.teams.limits import MonthlyLimit
 from functions.use_cases.teams.shown import shown_team
 
 if TYPE_CHECKING:
+    from functions.core.wallet.team_wallet import TeamWallet
     from functions.wiring import Deps
 
 CANCEL_TIME = timedelta(seconds=8)
@@ -52,9 +53,14 @@ def change_member(request: ChangeMember, uid: str, deps: Deps) -> dict[str, Any]
     change = Change(request.role, request.monthly_limit, no_limit=request.no_limit, remove=request.remove)
     if change.contradicts:
         raise InvalidRequest("remove: give a role, a monthlyLimit or noLimit, or remove.", field="remove")
-    now = deps.clock()
-    removal = Removal(team_id=request.team_id, uid=request.uid, at=now, next_at=now)
-    team = deps.store.change_team(removal, lambda stored: changed(stored, uid, request.uid, change))
-    cancelled = cancel_queued(removal, now + CANCEL_TIME, deps) if change.remove else 0
+    until = deps.clock() + CANCEL_TIME
+
+    def decide(stored: TeamWallet | None) -> tuple[TeamWallet | None, Removal | None]:
+        now = deps.clock()  # after the team was read: what it was charged for until then is older
+        removal = Removal(team_id=request.team_id, uid=request.uid, at=now, next_at=now)
+        return changed(stored, uid, request.uid, change), removal if change.remove else None
+
+    team, removal = deps.store.change_team(request.team_id, request.uid, decide)
+    cancelled = cancel_queued(removal, until, deps) if removal else 0
     shown = shown_team(team, uid, deps) if team and uid in team.members else None
     return {"team": shown, "cancelled": cancelled}

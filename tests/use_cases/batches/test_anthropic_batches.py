@@ -187,6 +187,26 @@ def test_a_batch_whose_creation_was_not_answered_is_found_and_not_sent_twice(clo
     assert batches(cloud)[0]["provisional"] is False
 
 
+def test_a_submitter_that_stood_still_as_it_opened_the_file_sends_nothing_twice(cloud: InProcessCloud) -> None:
+    """Its lease is over by then, and another run has taken the batch over: it looks at the clock once more."""
+    ids = enqueue(cloud, "ann", 3)
+
+    stood = 0
+
+    def stand_still(call: str, when: str) -> None:
+        nonlocal stood
+        if (call, when, stood) == ("storage.read_input", "before", 0):
+            stood = 1
+            for _ in range(2):  # one run looks for it, in vain, and the same or the next one creates it
+                cloud.clock.advance(LEASE)
+                submit_batches(cloud.new_process({"anthropic_api_key": "stand-in"}))
+
+    with cloud.interrupting(stand_still):
+        submit_batches(cloud.deps)
+    ticks(cloud, timedelta(minutes=40))
+    assert (stood, statuses(cloud, ids), created(cloud)) == (1, ["done"] * 3, 1)
+
+
 def test_a_batch_that_never_arrived_is_created(cloud: InProcessCloud) -> None:
     """The complete list has none of its time and size, so nothing is there: the same photos go again."""
     cloud.anthropic.faults.add(kind="server_error", endpoint=CREATE)  # nobody knows what comes of a 500

@@ -336,6 +336,51 @@ def test_a_removal_cancels_what_is_queued_and_refunds_the_team(cloud: InProcessC
     assert listed(cloud, "removals") == {}
 
 
+def test_a_removal_cancels_what_was_queued_while_it_was_on_its_way(cloud: InProcessCloud) -> None:
+    """The call was there before the photo; the team was read after it."""
+    team_id = team_of(cloud)
+    join(cloud, team_id, "mia")
+
+    def queue_one(call: str, when: str) -> None:
+        if (call, when) == ("firestore.BatchGetDocuments", "before") and not listed(cloud, "aiJobs"):
+            cloud.interrupt = lambda _call, _when: None
+            cloud.clock.advance(timedelta(seconds=5))
+            classify(cloud, "a", "batch", "mia", payer=team_id)
+
+    cloud.interrupt = queue_one
+    assert change(cloud, team_id, "olga", "mia", remove=True)["cancelled"] == 1
+    assert (balanced(cloud, team_id), listed(cloud, "removals")) == (100, {})
+
+
+def test_the_end_of_a_removal_is_not_that_of_the_next_one(cloud: InProcessCloud) -> None:
+    """While a cron finishes the first, the member comes back, queues a photo, and is removed by a call that dies."""
+    team_id = team_of(cloud)
+    join(cloud, team_id, "mia")
+    cut_off(cloud, team_id)
+
+    def come_back(call: str, when: str) -> None:
+        if (call, when) == ("firestore.Commit", "before"):  # that forgets the first removal
+            cloud.interrupt = lambda _call, _when: None
+            cloud.clock.advance(timedelta(seconds=1))
+            join(cloud, team_id, "mia")
+            classify(cloud, "a", "batch", "mia", payer=team_id)
+            cut_off(cloud, team_id)
+
+    cloud.interrupt = come_back
+    recover_jobs(cloud.deps)
+    assert balanced(cloud, team_id) == 99
+    recover_jobs(cloud.deps)
+    assert (balanced(cloud, team_id), listed(cloud, "removals")) == (100, {})
+
+
+def cut_off(cloud: InProcessCloud, team_id: str) -> None:
+    """Remove a member by a call that dies after its commit."""
+    cloud.interrupt = dies_after_the_commit()
+    with pytest.raises(KeyboardInterrupt):
+        change(cloud, team_id, "olga", "mia", remove=True)
+    cloud.interrupt = lambda _call, _when: None
+
+
 def dies_after_the_commit() -> Interrupt:
     """Return what kills a process after the first commit of its call."""
     calls = 0
@@ -354,10 +399,7 @@ def test_a_removal_that_was_cut_off_is_finished_by_the_cron(cloud: InProcessClou
     team_id = team_of(cloud)
     join(cloud, team_id, "mia")
     before = classify(cloud, "a", "batch", "mia", payer=team_id)["jobId"]
-    cloud.interrupt = dies_after_the_commit()
-    with pytest.raises(KeyboardInterrupt):
-        change(cloud, team_id, "olga", "mia", remove=True)
-    cloud.interrupt = lambda _call, _when: None
+    cut_off(cloud, team_id)
     cloud.clock.advance(timedelta(minutes=2))
     join(cloud, team_id, "mia")
     after = classify(cloud, "b", "batch", "mia", payer=team_id)["jobId"]
@@ -374,10 +416,7 @@ def test_a_job_that_nobody_can_refund_keeps_no_removal_waiting(cloud: InProcessC
     team_id = team_of(cloud)
     join(cloud, team_id, "mia")
     classify(cloud, "a", "batch", "mia", payer=team_id)
-    cloud.interrupt = dies_after_the_commit()
-    with pytest.raises(KeyboardInterrupt):
-        change(cloud, team_id, "olga", "mia", remove=True)
-    cloud.interrupt = lambda _call, _when: None
+    cut_off(cloud, team_id)
     stuck = classify(cloud, "b", "batch", "eve")["jobId"]
     lease = {"mode": "instant", "status": "processing", "leaseUntil": cloud.clock(), "queuedAt": None}
     cloud.client.document(f"aiJobs/{stuck}").update(lease)
