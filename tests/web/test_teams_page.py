@@ -348,3 +348,61 @@ def test_operators_find_a_team(opened: Opened, cloud: LocalCloud) -> None:
     page.get_by_role("searchbox").fill("0" * 32)
     page.get_by_role("button", name="Find").click()
     expect(page.get_by_text("There is no job and no team")).to_be_visible()
+
+
+def test_bought_tokens_are_given_to_a_member(opened: Opened, cloud: LocalCloud) -> None:
+    """Nobody without bought tokens is offered it. They are there at once, and the page says how many more may go today;
+    more than that is refused in words."""
+    document = cloud.firestore_client().document("config/runtime")
+    document.set({"shop": {"giftTokensPerDay": 6}}, merge=True)
+    cloud.clock.advance(timedelta(seconds=31))
+    page = opened.start()
+    team_id = member(cloud, page, "Givers", 4)
+    expect(page.get_by_role("button", name="Give")).to_have_count(0)
+    uid = page.evaluate("async () => (await import('/vendor/firebase.js')).getAuth().currentUser.uid")
+    wallet = cloud.firestore_client().document(f"users/{uid}/wallet/main")
+    wallet.update({"balance": 30, "purchased": 20})
+    give = page.get_by_role("button", name=re.compile("^Give .* tokens$"))
+    give.click()
+    expect(page.get_by_label("Tokens of yours to give")).to_be_focused()
+    expect(page.get_by_text("Up to 6 now:")).to_be_visible()
+    assert violations(page) == []
+    page.get_by_label("Tokens of yours to give").fill("4")
+    page.get_by_role("button", name="Give them").click()
+    expect(page.get_by_text(re.compile("got 4 tokens from you"))).to_be_visible()
+    expect(page.get_by_role("heading", name="2 members")).to_be_focused()
+    expect(page.get_by_role("button", name="26 tokens")).to_be_visible()
+    members = cloud.firestore_client().document(f"teams/{team_id}/wallet/main").get().get("members")
+    (owner,) = set(members) - {uid}
+    assert cloud.firestore_client().document(f"users/{owner}/wallet/main").get().get("purchased") == 4
+    give.click()
+    expect(page.get_by_text("Up to 2 now:")).to_be_visible()
+    wallet.update({"purchased": 1})
+    expect(page.get_by_text("Up to 1 now:")).to_be_visible()
+    field = page.get_by_label("Tokens of yours to give")
+    field.fill("2")
+    field.evaluate("each => (each.form.noValidate = true)")
+    field.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("You have 1 bought token, and only those can be given.")
+    opened.problems.clear()  # the browser reports the call that was refused
+
+
+def test_a_team_takes_part_in_the_board_of_teams(opened: Opened) -> None:
+    """Its owner says so, under a name that is checked, and takes it off again."""
+    page = opened.start()
+    begin(page, "Ranks")
+    page.get_by_role("button", name="Leaderboard of teams").click()
+    expect(page.get_by_role("heading", name="Leaderboard of teams")).to_be_focused()
+    page.get_by_label("The team's name").fill("admin")
+    page.get_by_role("button", name="Take part").click()
+    expect(page.get_by_role("alert")).to_contain_text("This name cannot be shown.")
+    opened.problems.clear()  # the browser reports the call that was refused
+    expect(page.get_by_label("The team's name")).to_have_value("admin")
+    page.get_by_label("The team's name").fill("Ranks")
+    page.get_by_role("button", name="Take part").click()
+    expect(page.get_by_text("Your team has no points here yet: each photo that it pays brings some.")).to_be_visible()
+    assert violations(page) == []
+    page.get_by_role("button", name="Leave the leaderboard").click()
+    expect(page.get_by_text("Your team takes no part.")).to_be_visible()
+    page.get_by_role("button", name="Back").click()
+    expect(page.get_by_role("heading", name="Ranks")).to_be_focused()

@@ -63,7 +63,7 @@ function Home({ cloud }) {
         : view === "bulk"
         ? html`<${Later} file="bulk" part="Bulk" cloud=${cloud} teams=${ids} chosen=${payer} close=${close} />`
         : view === "teams"
-        ? html`<${Later} file="teams" part="Teams" cloud=${cloud} teams=${teams} close=${close} />`
+        ? html`<${Later} file="teams" part="Teams" cloud=${cloud} teams=${teams} bought=${wallet.value?.purchased ?? 0} close=${close} />`
         : view === "usage"
         ? html`<${Usage} cloud=${cloud} quote=${quote} close=${() => setView("wallet")} />`
         : view

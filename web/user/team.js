@@ -3,6 +3,8 @@ import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { day, exact, plural, whole } from "../lib/format.js";
 import { useNow } from "../lib/live.js";
 import { Table } from "../lib/table.js";
+import { Board } from "./board.js";
+import { Give } from "./give.js";
 import { useTeam } from "./payer.js";
 import { TeamShop } from "./team_shop.js";
 import { Entries } from "./wallet.js";
@@ -17,13 +19,14 @@ const roleOf = ({ role }) => (role in ROLES ? role : "member");
 const short = (uid) => (uid.length > 12 ? `${uid.slice(0, 8)}…` : uid);
 const usedNow = ({ month, used }) => (month >= day().slice(0, 7) ? used : 0);
 
-export function Team({ cloud, id, close }) {
+export function Team({ cloud, id, bought, close }) {
   const team = useTeam(cloud, id);
   const [said, setSaid] = useState({});
   const [busy, setBusy] = useState(false);
+  const [ranks, setRanks] = useState(false);
   const now = useNow();
   const title = useRef(null);
-  useEffect(() => title.current.focus(), []);
+  useEffect(() => void title.current?.focus(), [ranks]);
   const { value, gone } = team;
   const shown = !gone && value;
   const act = (name, data, done) => {
@@ -42,6 +45,7 @@ export function Team({ cloud, id, close }) {
   };
   const leave = () => act("change_member", { uid: cloud.uid, remove: true }, () => close(`You have left the team ${value.name}.`));
   const me = shown && value.members[cloud.uid];
+  if (shown && ranks) return html`<${Board} cloud=${cloud} team=${id} leads=${roleOf(me) !== "member"} close=${() => setRanks(false)} />`;
   return html`
     <section class="card" aria-labelledby="team">
       <div class="row"><button class="button small" onClick=${() => close()}>Back</button><h2 id="team" class="wraps" tabindex="-1" ref=${title}>${shown ? value.name : "Team"}</h2>${shown && team.stale && html`<span class="quiet">connecting again …</span>`}</div>
@@ -55,7 +59,7 @@ export function Team({ cloud, id, close }) {
       <div aria-live="polite">${said.good && html`<p class="good">${said.good}</p>`}${said.bad && html`<p class="bad" role="alert">${said.bad}</p>`}</div>
     </section>
     ${shown && html`
-      <${Members} members=${value.members} uid=${cloud.uid} busy=${busy} act=${act} say=${setSaid} />
+      <${Members} cloud=${cloud} id=${id} bought=${bought} members=${value.members} uid=${cloud.uid} busy=${busy} act=${act} say=${setSaid} />
       ${roleOf(me) !== "member" && html`<${Invite} owner=${roleOf(me) === "owner"} busy=${busy} act=${act} />`}
       ${roleOf(me) !== "member" && html`<${TeamShop} cloud=${cloud} id=${id} name=${value.name} />`}
       <${Photos} cloud=${cloud} id=${id} />
@@ -64,6 +68,7 @@ export function Team({ cloud, id, close }) {
         ${value.recent.length === 0 && html`<p class="quiet">Nothing has come or gone yet.</p>`}
         <${Entries} recent=${value.recent} now=${now} />
       </section>
+      <div><button class="button" onClick=${() => setRanks(true)}>Leaderboard of teams</button></div>
       <${Ask} words="Leave the team" title=${`Leave the team ${value.name}?`} yes="Leave it" busy=${busy} then=${leave}>
         You spend nothing of it any more, and photos that you have in the queue at its expense are cancelled. To come back you need a new invite.
       <//>
@@ -76,7 +81,8 @@ function share(member) {
   return member.monthlyLimit === null ? `${plural(used, "token")} used this month, without a limit` : `${whole(used)} of ${plural(member.monthlyLimit, "token")} used this month`;
 }
 
-function Members({ members, uid, busy, act, say }) {
+function Members({ cloud, id, bought, members, uid, busy, act, say }) {
+  const [giving, setGiving] = useState(null);
   const [open, setOpen] = useState(null);
   const title = useRef(null);
   const buttons = useRef({});
@@ -98,9 +104,11 @@ function Members({ members, uid, busy, act, say }) {
             <li class="stack" key=${other}>
               <div class="bar">
                 <span title=${other}>${name}, ${ROLES[roleOf(each)]}${each.blockedAt ? html`, <span class="bad">blocked by our support</span>` : ""}<br /><span class="quiet">${share(each)}</span></span>
+                ${other !== uid && bought > 0 && html`<button class="button small" aria-expanded=${giving === other} aria-label=${`Give ${name} tokens`} onClick=${() => setGiving(giving === other ? null : other)}>Give tokens</button>`}
                 ${may(each) && html`<button class="button small" aria-expanded=${open === other} aria-label=${`Change ${name}`} ref=${(button) => (buttons.current[other] = button)} onClick=${() => setOpen(open === other ? null : other)}>Change</button>`}
               </div>
               ${each.monthlyLimit > 0 && html`<progress max=${each.monthlyLimit} value=${usedNow(each)} aria-label=${`Used by ${name} this month`}></progress>`}
+              ${giving === other && html`<${Give} cloud=${cloud} id=${id} other=${other} name=${name} bought=${bought} say=${say} close=${() => (setGiving(null), title.current.focus())} />`}
               ${open === other && may(each) && html`<${Change} key=${other} other=${other} name=${name} self=${other === uid} each=${each} owner=${mine === "owner"} busy=${busy} act=${act} say=${say} close=${(gone) => close(other, gone)} />`}
             </li>`;
         })}

@@ -4,7 +4,8 @@ import { plural } from "../lib/format.js";
 import { invited, useTeam } from "./payer.js";
 import { ROLES, Team } from "./team.js";
 
-export function Teams({ cloud, teams, close }) {
+/** `bought`: how many bought tokens the user has. */
+export function Teams({ cloud, teams, bought, close }) {
   const [open, setOpen] = useState(null);
   const [said, setSaid] = useState({});
   const title = useRef(null);
@@ -13,7 +14,7 @@ export function Teams({ cloud, teams, close }) {
     setOpen(null);
     setSaid(words ? { good: words } : {});
   };
-  if (open) return html`<${Team} key=${open} cloud=${cloud} id=${open} close=${back} />`;
+  if (open) return html`<${Team} key=${open} cloud=${cloud} id=${open} bought=${bought} close=${back} />`;
   const enter = (asked) =>
     asked.then(
       ({ teamId }) => {

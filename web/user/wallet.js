@@ -118,7 +118,7 @@ function Achievements({ all }) {
   `;
 }
 
-const LIMITS = { instant: "instant photos", batch: "photos for later", manual: "things named", convertedTokens: "tokens bought with points" };
+const LIMITS = { instant: "instant photos", batch: "photos for later", manual: "things named", convertedTokens: "tokens bought with points", givenTokens: "tokens given within teams" };
 
 function Limits({ today }) {
   return html`
