@@ -59,7 +59,7 @@ export function Team({ cloud, id, bought, close }) {
       <div aria-live="polite">${said.good && html`<p class="good">${said.good}</p>`}${said.bad && html`<p class="bad" role="alert">${said.bad}</p>`}</div>
     </section>
     ${shown && html`
-      <${Members} cloud=${cloud} id=${id} bought=${bought} members=${value.members} uid=${cloud.uid} busy=${busy} act=${act} say=${setSaid} />
+      <${Members} cloud=${cloud} id=${id} bought=${bought} teams=${value.purchased} members=${value.members} uid=${cloud.uid} busy=${busy} act=${act} say=${setSaid} />
       ${roleOf(me) !== "member" && html`<${Invite} owner=${roleOf(me) === "owner"} busy=${busy} act=${act} />`}
       ${roleOf(me) !== "member" && html`<${TeamShop} cloud=${cloud} id=${id} name=${value.name} />`}
       <${Photos} cloud=${cloud} id=${id} />
@@ -81,7 +81,8 @@ function share(member) {
   return member.monthlyLimit === null ? `${plural(used, "token")} used this month, without a limit` : `${whole(used)} of ${plural(member.monthlyLimit, "token")} used this month`;
 }
 
-function Members({ cloud, id, bought, members, uid, busy, act, say }) {
+/** `bought` tokens are the user's, `teams` the team's. */
+function Members({ cloud, id, bought, teams, members, uid, busy, act, say }) {
   const [giving, setGiving] = useState(null);
   const [open, setOpen] = useState(null);
   const title = useRef(null);
@@ -93,6 +94,12 @@ function Members({ cloud, id, bought, members, uid, busy, act, say }) {
   const mine = roleOf(members[uid]);
   const order = Object.keys(ROLES);
   const all = Object.entries(members).sort(([one, a], [other, b]) => (other === uid) - (one === uid) || order.indexOf(roleOf(a)) - order.indexOf(roleOf(b)) || one.localeCompare(other));
+  const moves = (other, each) =>
+    [
+      other !== uid && ["gift", "Give tokens", bought],
+      may(each) && ["allot", "Allot tokens", teams],
+      other === uid && ["back", "Return tokens", Math.min(bought, each.allotted ?? 0)],
+    ].filter((move) => move && move[2] > 0);
   const may = (each) => mine === "owner" || (mine === "admin" && roleOf(each) === "member");
   return html`
     <section class="card" aria-labelledby="members">
@@ -103,12 +110,12 @@ function Members({ cloud, id, bought, members, uid, busy, act, say }) {
           return html`
             <li class="stack" key=${other}>
               <div class="bar">
-                <span title=${other}>${name}, ${ROLES[roleOf(each)]}${each.blockedAt ? html`, <span class="bad">blocked by our support</span>` : ""}<br /><span class="quiet">${share(each)}</span></span>
-                ${other !== uid && bought > 0 && html`<button class="button small" aria-expanded=${giving === other} aria-label=${`Give ${name} tokens`} onClick=${() => setGiving(giving === other ? null : other)}>Give tokens</button>`}
+                <span title=${other}>${name}, ${ROLES[roleOf(each)]}${each.blockedAt ? html`, <span class="bad">blocked by our support</span>` : ""}<br /><span class="quiet">${share(each)}${each.allotted > 0 ? `, ${whole(each.allotted)} allotted` : ""}</span></span>
+                ${moves(other, each).map(([kind, words]) => html`<button key=${kind} class="button small" aria-expanded=${giving === `${kind} ${other}`} aria-label=${kind === "back" ? words : `${words} to ${name}`} onClick=${() => setGiving(giving === `${kind} ${other}` ? null : `${kind} ${other}`)}>${words}</button>`)}
                 ${may(each) && html`<button class="button small" aria-expanded=${open === other} aria-label=${`Change ${name}`} ref=${(button) => (buttons.current[other] = button)} onClick=${() => setOpen(open === other ? null : other)}>Change</button>`}
               </div>
               ${each.monthlyLimit > 0 && html`<progress max=${each.monthlyLimit} value=${usedNow(each)} aria-label=${`Used by ${name} this month`}></progress>`}
-              ${giving === other && html`<${Give} cloud=${cloud} id=${id} other=${other} name=${name} bought=${bought} say=${say} close=${() => (setGiving(null), title.current.focus())} />`}
+              ${moves(other, each).map(([kind, , most]) => giving === `${kind} ${other}` && html`<${Give} key=${kind} cloud=${cloud} id=${id} kind=${kind} other=${other} name=${name} bought=${most} say=${say} close=${() => (setGiving(null), title.current.focus())} />`)}
               ${open === other && may(each) && html`<${Change} key=${other} other=${other} name=${name} self=${other === uid} each=${each} owner=${mine === "owner"} busy=${busy} act=${act} say=${say} close=${(gone) => close(other, gone)} />`}
             </li>`;
         })}
