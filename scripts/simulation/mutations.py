@@ -355,6 +355,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "core.jobs.counting:job_bookings",
         places.comparison("BY_THE_PATH"),
         "code in BY_THE_PATH and after.usage is not None",
+        _struck("classify", "openai.POST chat/completions", Kind.CRASH_BEFORE),
     ),
     Mutation(
         "lose the arms' counters in the review",
