@@ -12,13 +12,13 @@ from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.values import Snapshot
 from functions.adapters.firestore.wallet import as_team, open_or_none
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, delete_all, guarded_update, run_transaction
-from functions.core.bulk.bulks import Bulk, BulkState
+from functions.core.bulk.bulks import Bulk, BulkState, outlived_bulk
 from functions.core.bulk.changes import Change
 from functions.core.jobs.jobs import FINAL, Job, Status
 from functions.core.shared.errors import EcolaneError
 from functions.core.shared.records import Fields
 from functions.core.wallet.accounts import Account
-from functions.core.wallet.ledger import Wallet
+from functions.core.wallet.ledger import Reason, Wallet, entry_id
 
 CANCELLED_AT_ONCE = 100
 """Queued jobs that one transaction cancels."""
@@ -70,7 +70,8 @@ class BulkJobDocuments(JobDocuments):
 
     def open_bulk(self, bulk: Bulk, decide: Callable[[Wallet | None], tuple[Account, Bulk]]) -> Bulk:
         """Charge for a bulk job and store it, in one transaction: a read, and a write each for wallet, entry and bulk
-        job. One that is there is returned as it is, whatever `decide` says to a second one."""
+        job. One that is there is returned as it is, whatever `decide` says to a second one. Raises KeyReused for
+        one that is kept no more."""
 
         def body(transaction: Transaction) -> Bulk:
             account, opened = decide(self._wallet_in(transaction, bulk.uid, bulk.payer))
@@ -83,7 +84,12 @@ class BulkJobDocuments(JobDocuments):
         except (*OUTCOME_UNKNOWN, EcolaneError):
             stored = self.get_bulk(bulk.bulk_id)
             if stored is None:
-                raise
+                charge = self._ledger(bulk.uid, bulk.payer).document(entry_id(Reason.BULK, bulk.bulk_id))
+                if not self._client.get(charge).exists:
+                    raise
+                stored = self.get_bulk(bulk.bulk_id)  # whoever was charged since has one
+            if stored is None:
+                raise outlived_bulk() from None
             return stored.bulk
 
     def change_bulk(self, known: Bulk, decide: Callable[[Wallet | None, Bulk], Change | R]) -> Bulk | R | None:

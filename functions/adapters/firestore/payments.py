@@ -74,7 +74,8 @@ class PaymentDocuments(WalletDocuments):
                 return None
             payments = {each.id: as_payment(each) for each in shown if each.exists}
             if look.tells_by_absence:
-                payments |= {each.payment_id: each for each in self.held_packs(look.uid, transaction)}
+                held = self.held_packs(look.uid, transaction)  # another seller's may be a team's, and that damaged
+                payments |= {each.payment_id: each for each in held if look.tells_of(each.payment_id)}
             new = {wallet_name(look.uid, each.team_id) for each in look.payments}
             names = sorted({look.uid, *new, *(each.payee for each in payments.values() if each.payee)})
             read = self._client.get_all([self._named_wallet(name) for name in names], transaction)

@@ -20,11 +20,12 @@ from functions.core.shared.damage import strings
 from functions.core.shared.errors import EcolaneError
 from functions.core.shared.records import Fields
 from functions.core.teams.invites import Invite
-from functions.core.teams.moves import Move
+from functions.core.teams.moves import Move, not_in_team
 from functions.core.teams.removals import Removal
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import LedgerEntry, Wallet
 from functions.core.wallet.profile import Profile
+from functions.core.wallet.refusals import AccountDeleted
 from functions.core.wallet.team_wallet import TeamWallet
 
 
@@ -87,7 +88,7 @@ class TeamDocuments(ProfileDocuments):
         def body(transaction: Transaction) -> LedgerEntry:
             team = as_team(self._client.get(self._wallet_ref("", move.team_id), transaction))
             members = team.members if team else {}
-            wallets = [self._wallet_in(transaction, uid) if uid in members else None for uid in uids]
+            wallets = [self._members_wallet(transaction, uid, move) if uid in members else None for uid in uids]
             accounts = decide(team, wallets)
             for name, account in accounts.items():
                 self._write_account(transaction, name, account)
@@ -103,6 +104,16 @@ class TeamDocuments(ProfileDocuments):
             if not snapshot.exists:
                 raise
             return as_entry(snapshot)
+
+    def _members_wallet(self, transaction: Transaction, uid: str, move: Move) -> Wallet | None:
+        """Read the wallet of one who gives or gets. Whoever has deleted the account can be a member for a while, see
+        `Removal`: nobody else hears AccountDeleted, at which an app signs its user out."""
+        try:
+            return self._wallet_in(transaction, uid)
+        except AccountDeleted:
+            if uid == move.by:
+                raise
+            raise not_in_team() from None
 
     def change_team(
         self, team_id: str, uid: str, decide: Callable[[TeamWallet | None], tuple[TeamWallet | None, Removal | None]]

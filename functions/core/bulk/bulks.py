@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import Field
 
 from functions.core.jobs.jobs import JOB_LIFETIME
-from functions.core.shared.errors import JobNotFound
+from functions.core.shared.errors import JobNotFound, KeyReused
 from functions.core.shared.idempotency import require_same_payload
 from functions.core.shared.records import Open, Record
 
@@ -158,6 +158,13 @@ def require_same_bulk(stored: Bulk, wanted: dict[str, Any]) -> None:
     """Check that a repeated `requestId` carries its first payload; KeyReused names the first field that differs. What a
     call leaves to its preset may have changed since, and is not `wanted`."""
     require_same_payload(payload(stored), wanted)
+
+
+def outlived_bulk() -> KeyReused:
+    """Return the refusal of a key whose bulk job is no longer kept. Its charge is in the ledger, so it cannot be
+    charged again."""
+    text = "This requestId was used for a bulk job that is not kept any more. Use a new requestId."
+    return KeyReused(text, field="requestId")
 
 
 def payload(bulk: Bulk) -> dict[str, Any]:

@@ -117,8 +117,8 @@ def hides_paid(wallet: Wallet) -> bool:
 
 def _missing(books: Books, look: Look) -> list[Payment]:
     """Return the payments that the look would show if they were still there: this user's, of its provider alone."""
-    shown, own = {each.payment_id for each in look.payments}, f"{look.provider}:"
-    found = [each for name, each in books.payments.items() if name.startswith(own) and name not in shown]
+    shown = {each.payment_id for each in look.payments}
+    found = [each for name, each in books.payments.items() if look.tells_of(name) and name not in shown]
     return [each for each in found if each.holder == look.uid] if look.tells_by_absence else []
 
 

@@ -25,6 +25,10 @@ class Look:
     refunded: frozenset[str] = frozenset()
     unread: tuple[str, ...] = ()
 
+    def tells_of(self, payment_id: str) -> bool:
+        """Tell whether a payment is one of its provider's."""
+        return payment_id.startswith(f"{self.provider}:")
+
     @property
     def tells_by_absence(self) -> bool:
         """Whether a pack that is not shown was refunded. Stripe shows it for good."""

@@ -87,6 +87,7 @@ def erased(job: Job) -> Fields:
             "image_digest": None,
             "requested_region": None,
             "requested_language": None,
+            "preset": None,
             "region": "",
             "language": "",
             "notify": (),
@@ -94,4 +95,4 @@ def erased(job: Job) -> Fields:
         }
     )
     before, after = job.model_dump(by_alias=True), anonymous.model_dump(by_alias=True)
-    return {name: value for name, value in after.items() if value != before[name]}
+    return {name: after.get(name) for name, value in before.items() if after.get(name) != value}

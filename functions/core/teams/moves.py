@@ -24,7 +24,7 @@ from functions.core.wallet.team_wallet import Role, TeamWallet, require_member
 @dataclass(frozen=True)
 class Move:
     """So many `tokens` of a team's member, who asks `by` a key, `to` another one, or back to the team if that is None;
-    with `from_team` the team's. Each of the three kinds has keys of its own."""
+    with `from_team` the team's. Each of the three kinds has keys of its own, and allotments of each team have."""
 
     team_id: str
     by: str
@@ -40,8 +40,9 @@ class Move:
 
     @property
     def ref(self) -> str:
-        """What both entries are named by: keys of several users may be the same, and stand in one ledger."""
-        return _digest("move", self.by, self.key)
+        """What both entries are named by: keys of several users may be the same, and stand in one ledger; and so may
+        those of one who allots a member tokens of several teams."""
+        return _digest("move", self.by, self.key, *([self.team_id] if self.from_team else []))
 
     @property
     def entry(self) -> str:
@@ -70,7 +71,7 @@ def require_move(move: Move, team: TeamWallet | None) -> TeamWallet:
         return found
     taker = found.members.get(move.to or "")
     if taker is None:
-        raise InvalidRequest("uid: this user is not in the team.", field="uid")
+        raise not_in_team()
     if move.to == move.by and not move.from_team:
         raise InvalidRequest("uid: these are your own tokens already.", field="uid")
     if move.from_team:
@@ -78,6 +79,11 @@ def require_move(move: Move, team: TeamWallet | None) -> TeamWallet:
         if asking.role is not Role.OWNER and (asking.role, taker.role) != (Role.ADMIN, Role.MEMBER):
             raise NotTeamAdmin("This takes an owner of the team, or an admin for ordinary members.", role=asking.role)
     return found
+
+
+def not_in_team() -> InvalidRequest:
+    """Return the refusal to give tokens to somebody who is not, or no more, in the team."""
+    return InvalidRequest("uid: this user is not in the team.", field="uid")
 
 
 def gift(move: Move, giver: Account, taker: Account, per_day: int, now: datetime) -> tuple[Account, Account]:

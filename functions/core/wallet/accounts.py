@@ -89,7 +89,7 @@ class Account:
             top_up_at=(wallet.top_up_at or now) if entry.balance_after < wallet.top_up_below else None,
             recent=(entry, *wallet.recent)[:RECENT_ENTRIES_MAX],
             updated_at=now,
-            **wallet.counting(spent, now),
+            **wallet.counting(-free - bought if reason in SPENDING else 0, now),  # also what pays a debt has come back
         )
 
     def earn(

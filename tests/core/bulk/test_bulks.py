@@ -9,6 +9,7 @@ from functions.core.bulk.bulks import (
     bulk_view,
     expires,
     next_look,
+    outlived_bulk,
     payload,
     request_of,
     require_owner,
@@ -64,6 +65,13 @@ def test_a_key_stands_for_its_payload() -> None:
     require_same_bulk(of_list, payload(of_list))
     with pytest.raises(KeyReused, match="another images"):
         require_same_bulk(of_list, {**payload(of_list), "images": "0" * 64})
+
+
+def test_a_key_that_has_outlived_its_bulk_job_says_so() -> None:
+    """And which field to change."""
+    refusal = outlived_bulk()
+    assert "new requestId" in refusal.message
+    assert refusal.details == {"field": "requestId"}
 
 
 def test_its_answers_are_counted_less_and_less_often() -> None:

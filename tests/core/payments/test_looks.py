@@ -34,3 +34,9 @@ def test_only_a_whole_look_at_the_stores_tells_by_absence() -> None:
     assert LOOK.tells_by_absence
     assert not replace(LOOK, whole=False).tells_by_absence
     assert not replace(LOOK, provider=Provider.STRIPE).tells_by_absence
+
+
+def test_a_look_tells_of_its_own_providers_payments() -> None:
+    """Of those alone it says anything."""
+    assert LOOK.tells_of("revenuecat:one")
+    assert not LOOK.tells_of("stripe:one")

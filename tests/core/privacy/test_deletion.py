@@ -55,6 +55,7 @@ def test_a_job_keeps_its_figures_and_nothing_of_the_person() -> None:
         image_digest="0" * 64,
         requested_region="IN",
         requested_language="hi-IN",
+        preset="Ann's garden",
         notify=("token",),
         cost_micros=233,
     )
@@ -65,6 +66,7 @@ def test_a_job_keeps_its_figures_and_nothing_of_the_person() -> None:
         "imageDigest": None,
         "requestedRegion": None,
         "requestedLanguage": None,
+        "preset": None,
         "region": "",
         "language": "",
         "notify": (),

@@ -128,6 +128,12 @@ def test_an_allotment_is_the_members_own_and_can_be_returned() -> None:
         returned(back, having(100, 19), team, NOW)
 
 
+def test_allotments_of_two_teams_have_two_names() -> None:
+    """Both stand in the ledger of a member of both, also if one key was used."""
+    of_another = Move("blue", "olga", "key-0001", "bob", 30, from_team=True)
+    assert allotment().entry != of_another.entry
+
+
 def test_a_team_allots_bought_tokens_that_it_has() -> None:
     """Granted ones are spent in the team."""
     with pytest.raises(InsufficientTokens) as refused:

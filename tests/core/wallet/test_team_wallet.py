@@ -90,6 +90,17 @@ def test_a_refund_makes_room_for_the_member_again() -> None:
     assert (back.balance, back.members["ann"].used) == (20, 0)
 
 
+def test_a_refund_that_pays_the_teams_debt_makes_room_as_well() -> None:
+    """The member's photo came to nothing, whatever has become of the team's pack meanwhile."""
+    bought = Account(team(0, ann=member())).post(0, Reason.BUY, "pack", NOW, bought=20).wallet
+    assert isinstance(bought, TeamWallet)
+    spent = charge(Account(bought.entered_by("ann")), "j1", 8, NOW)
+    owing = after(spent.post(0, Reason.BUY, "pack:1", NOW, bought=-20))
+    assert (owing.owed, owing.members["ann"].used) == (8, 8)
+    back = after(refund(Account(owing.entered_by("ann", NOW)), "j1", 8, NOW, bought=8))
+    assert (back.owed, back.balance, back.members["ann"].used) == (0, 0, 0)
+
+
 def test_what_was_spent_last_month_makes_no_room_in_this_one() -> None:
     """Otherwise a refund would let the member spend beyond the limit."""
     spent = after(charge(Account(team(ann=member(monthly_limit=5)).entered_by("ann")), "j2", 4, DECEMBER))

@@ -171,6 +171,16 @@ def test_the_same_key_is_the_same_bulk_job(cloud: InProcessCloud) -> None:
     assert until_ended(cloud, first["bulkId"])["done"] == 2
 
 
+def test_a_key_whose_bulk_job_is_kept_no_more_is_refused(cloud: InProcessCloud) -> None:
+    """Its charge is in the ledger for good; it was an internal error each time."""
+    uploaded(cloud, 2)
+    first = start(cloud)
+    cloud.client.document(f"bulkJobs/{first['bulkId']}").delete()
+    with pytest.raises(KeyReused, match="not kept any more"):
+        start(cloud)
+    assert entries(cloud) == [("welcome", 200, 200), ("bulk", -2, 198)]
+
+
 @pytest.mark.parametrize(
     ("request_", "error"),
     [

@@ -111,3 +111,14 @@ def test_what_is_paid_for_a_team_that_is_closed_waits(shop: Shop) -> None:
     (waits,) = [each for each in shop.payments().values() if each["given"] == 0]
     assert (waits["uid"], waits["teamId"], waits["unclaimedSince"] is not None) == (None, team_id, True)
     assert len(alerts(shop.cloud, "payment_waits")) == 1
+
+
+def test_a_damaged_team_keeps_nobody_from_what_they_buy_in_a_store(shop: Shop) -> None:
+    """Who has once bought for it: its pack is no store's, and has nothing to do with the look."""
+    team_id = shop.team()
+    shop.buy(payer=team_id)
+    shop.cloud.client.document(f"teams/{team_id}/wallet/main").update({"balance": "many"})
+    shop.cloud.revenuecat.buy("ann", "tokens_100")
+    shop.cloud.revenuecat.subscribe("ann", "pro_month")
+    shop.sync()
+    assert (shop.tokens()[0], shop.plan()) == (200, "pro")

@@ -7,10 +7,14 @@ import pytest
 
 from functions.core.shared.errors import DailyLimit, EcolaneError, InsufficientTokens, InvalidRequest, KeyReused
 from functions.core.teams.refusals import NotTeamAdmin
-from functions.core.wallet.refusals import AccountBlocked, TeamNotFound
+from functions.core.wallet.refusals import AccountBlocked, AccountDeleted, TeamNotFound
+from functions.use_cases.privacy.delete_account import DeleteAccount, delete_account
 from functions.use_cases.teams.change_member import ChangeMember, change_member
+from functions.use_cases.teams.create_team import CreateTeam, create_team
 from functions.use_cases.teams.get_team import GetTeam, get_team
 from functions.use_cases.teams.give_tokens import GiveTokens, give_tokens
+from functions.use_cases.teams.invite_member import InviteMember, invite_member
+from functions.use_cases.teams.join_team import JoinTeam, join_team
 from scripts.inprocess import InProcessCloud
 from scripts.shop_in_process import Shop
 from tests.steps import buy, listed, stored, wallet
@@ -97,6 +101,21 @@ def test_a_member_who_was_never_here_gets_a_gift(shop: Shop) -> None:
     assert (wallet(shop.cloud, "cid")["balance"], shop.visited("cid").tokens("cid")) == (40, (30, 0))
 
 
+def test_whoever_has_left_the_app_gets_no_gift(shop: Shop, team_id: str) -> None:
+    """Also while a team that was damaged meanwhile still names them; and nobody else is told to sign out."""
+    shop.buy()
+    path = f"teams/{team_id}/wallet/main"
+    sound = stored(shop.cloud, path)
+    shop.cloud.client.document(path).update({"balance": "many"})
+    delete_account(DeleteAccount(confirm="DELETE"), "bob", shop.cloud.deps)
+    shop.cloud.client.document(path).set(sound)
+    with pytest.raises(InvalidRequest, match="not in the team"):
+        give(shop, team_id)
+    with pytest.raises(AccountDeleted):
+        give(shop, team_id, by="bob", to="ann")
+    assert (balanced(shop, "ann"), shop.wallet("bob")["balance"]) == ([100], 0)
+
+
 def test_a_gift_costs_three_reads_and_four_writes(shop: Shop, team_id: str) -> None:
     """The team and both wallets, and an entry each; the settings are read by all calls together."""
     shop.buy()
@@ -160,6 +179,20 @@ def test_an_allotment_goes_to_a_member_and_back_once(shop: Shop, team_id: str) -
     request = {"teamId": team_id, "uid": "bob", "remove": True}
     change_member(ChangeMember.model_validate(request), "bob", shop.cloud.deps)
     assert balanced(shop, team, "bob") == [80, 20]
+
+
+def test_one_key_allots_of_each_team(shop: Shop, team_id: str) -> None:
+    """To a member of both: the second one was an internal error, since both entries had one name in that ledger."""
+    deps = shop.cloud.deps
+    other = create_team(CreateTeam(requestId="another-team", name="Blue"), "ann", deps)["teamId"]
+    invite = InviteMember.model_validate({"requestId": "invite-bob-0123456789", "teamId": other, "monthlyLimit": 1})
+    join_team(JoinTeam(code=invite_member(invite, "ann", deps)["code"]), "bob", deps)
+    for team in (team_id, other):
+        shop.buy(payer=team)
+        request = {"requestId": "allot-0001", "teamId": team, "uid": "bob", "fromTeam": True, "tokens": 30}
+        for _ in range(2):
+            give_tokens(GiveTokens.model_validate(request), "ann", deps)
+    assert balanced(shop, f"teams/{team_id}", f"teams/{other}", "bob") == [70, 70, 60]
 
 
 def test_what_cannot_be_allotted_changes_nothing(shop: Shop, team_id: str) -> None:
