@@ -29,7 +29,7 @@ def sample_calls(uid: str, job_id: str = NO_JOB) -> dict[str, dict[str, Any]]:
     invite = "sample-invite-0123456789"
     calls: dict[str, dict[str, Any]] = {
         "get_home": {},
-        "quote": {},
+        "quote": {"photos": 3},
         "classify_image": {"requestId": "sample-one", **image, "mode": "instant", "maxTokens": 5},
         "classify_images": {"images": [{"requestId": "sample-many", **image}], "maxTokens": 5},
         "start_bulk": {"requestId": "sample-bulk", "prefix": "photo", "maxTokens": 5},

@@ -46,7 +46,7 @@ _LEDGER = {
 }
 
 SCHEMA: dict[str, dict[str, str]] = {
-    "users/*": {"map": "devices? preferences? presets?", "list": "teams?"},
+    "users/*": {"map": "devices? preferences? presets? counted?", "list": "teams?"},
     "users/*/wallet/main": _WALLET,
     "teams/*/wallet/main": {
         **_WALLET,

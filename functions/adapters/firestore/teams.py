@@ -11,7 +11,7 @@ from datetime import datetime
 
 from functions.adapters.firestore.profiles import ProfileDocuments
 from functions.adapters.firestore.query import Collection
-from functions.adapters.firestore.reading import Found, all_sound, sound
+from functions.adapters.firestore.reading import Found, all_sound, sound, sound_fields
 from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.values import Snapshot
 from functions.adapters.firestore.wallet import as_entry, as_team, as_wallet, in_use, open_or_closed_team
@@ -24,20 +24,22 @@ from functions.core.teams.moves import Move, not_in_team
 from functions.core.teams.removals import Removal
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import LedgerEntry, Wallet
-from functions.core.wallet.profile import Profile
+from functions.core.wallet.profile import Profile, with_counted
 from functions.core.wallet.refusals import AccountDeleted
-from functions.core.wallet.team_wallet import TeamWallet
+from functions.core.wallet.team_wallet import Counters, TeamWallet
 
 
 @dataclass(frozen=True)
 class Entry:
     """What is known when somebody wants to be in a team: the team, also a closed one, so that none is founded over its
-    ledger; the teams that they are in, their own wallet, and the invite; None for each that is not there."""
+    ledger; the teams that they are in, their own wallet, the invite, and their counters if they have left the team
+    before; None for each that is not there."""
 
     team: TeamWallet | None
     teams: tuple[str, ...]
     wallet: Wallet | None
     invite: Invite | None = None
+    counters: Counters | None = None
 
 
 class TeamDocuments(ProfileDocuments):
@@ -61,9 +63,10 @@ class TeamDocuments(ProfileDocuments):
             refs = [self._wallet_ref(uid, team_id), self._profile_ref(uid), self._wallet_ref(uid)]
             invites = [self._invites.document(code_id)] if code_id else []
             found, profile, own, *invite = self._client.get_all([*refs, *invites], transaction)
-            teams = sound(profile, lambda each: Profile.model_validate(each.fields)).teams
+            known = sound(profile, lambda each: Profile.model_validate(each.fields))
             before = open_or_closed_team(found)
-            entry = Entry(before, teams, in_use(as_wallet(own)), _invite(invite[0]) if invite else None)
+            with_code, counters = _invite(invite[0]) if invite else None, known.counted.get(team_id)
+            entry = Entry(before, known.teams, in_use(as_wallet(own)), with_code, counters)
             team, teams = decide(entry)
             if team == before:
                 return team
@@ -120,7 +123,7 @@ class TeamDocuments(ProfileDocuments):
     ) -> tuple[TeamWallet | None, Removal | None]:
         """Store what `decide` makes of a team, in which it changes one user: two reads, a write; for one who is in it
         no more two writes more: the user's profile, and the removal, by which queued photos are cancelled. Returns what
-        was decided in the end."""
+        was decided in the end. The profile keeps the counters of a member who goes."""
 
         def body(transaction: Transaction) -> tuple[TeamWallet | None, Removal | None]:
             refs = [self._wallet_ref(uid, team_id), self._profile_ref(uid)]
@@ -132,8 +135,11 @@ class TeamDocuments(ProfileDocuments):
             self._write_account(transaction, uid, Account(after))
             if removal is not None:
                 left = [each for each in strings(profile.fields, "teams") if each != team_id]
-                if profile.exists:
-                    transaction.update(profile.path, {"teams": left})
+                if profile.exists and before is not None:
+                    known = sound_fields(Profile, profile)[0].counted
+                    counted = with_counted(known, team_id, before.members[uid])
+                    kept = {name: each.model_dump(by_alias=True) for name, each in counted.items()}
+                    transaction.update(profile.path, {"teams": left, "counted": kept})
                 transaction.set(self._removals.document(removal.name), removal.model_dump(by_alias=True))
             return after, removal
 

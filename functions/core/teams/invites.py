@@ -17,7 +17,7 @@ from functions.core.shared.records import Form, Open, Record
 from functions.core.teams.refusals import InviteInvalid, NotTeamAdmin
 from functions.core.teams.teams import joined, new_member, require_admin
 from functions.core.wallet.ledger import Wallet
-from functions.core.wallet.team_wallet import Role, TeamWallet
+from functions.core.wallet.team_wallet import Counters, Role, TeamWallet
 
 INVITE_LIFETIME = timedelta(days=7)
 
@@ -71,10 +71,15 @@ def without_invite() -> InviteInvalid:
 
 
 def accepted(
-    team: TeamWallet | None, invite: Invite | None, uid: str, wallet: Wallet | None, now: datetime
+    team: TeamWallet | None,
+    invite: Invite | None,
+    uid: str,
+    wallet: Wallet | None,
+    now: datetime,
+    before: Counters | None = None,
 ) -> TeamWallet:
-    """Return the team with the invited user in it; one who is in it already changes nothing. Raises InviteInvalid,
-    TeamFull."""
+    """Return the team with the invited user in it, who may have been there `before`; one who is in it already changes
+    nothing. Raises InviteInvalid, TeamFull."""
     if team is None or invite is None or invite.used_by not in {None, uid}:
         raise without_invite()
     if uid in team.members:
@@ -84,4 +89,4 @@ def accepted(
     if invite.used_by == uid or invite.expire_at <= now or not may:
         raise without_invite()
     role = invite.role if isinstance(invite.role, Role) else Role.MEMBER
-    return joined(team, uid, new_member(role, invite.monthly_limit, wallet, now))
+    return joined(team, uid, new_member(role, invite.monthly_limit, wallet, now, before))

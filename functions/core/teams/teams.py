@@ -17,7 +17,7 @@ from functions.core.shared.idempotency import require_same_payload
 from functions.core.teams.refusals import LastOwner, NotTeamAdmin, TeamFull
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import Reason, Wallet, empty_wallet
-from functions.core.wallet.team_wallet import MEMBERS_MAX, Member, Role, TeamWallet, require_member
+from functions.core.wallet.team_wallet import MEMBERS_MAX, Counters, Member, Role, TeamWallet, require_member
 
 TEAMS_MAX = 10
 """Of one user: what leaving the app, and a block, has to look at."""
@@ -64,10 +64,14 @@ def with_team(teams: Sequence[str], team_id: str) -> tuple[str, ...]:
     return (*(each for each in teams if each != team_id), team_id)
 
 
-def new_member(role: Role, monthly_limit: int | None, wallet: Wallet | None, now: datetime) -> Member:
-    """Return a member who comes in now. An operator's block comes along."""
+def new_member(
+    role: Role, monthly_limit: int | None, wallet: Wallet | None, now: datetime, before: Counters | None = None
+) -> Member:
+    """Return a member who comes in now, or comes back with the counters of `before`. An operator's block comes
+    along."""
     blocked_at = wallet.blocked_at if wallet else None
-    return Member(role=role, joined_at=now, monthly_limit=monthly_limit, blocked_at=blocked_at)
+    counters = {name: getattr(before, name) for name in Counters.model_fields} if before else {}
+    return Member(role=role, joined_at=now, monthly_limit=monthly_limit, blocked_at=blocked_at, **counters)
 
 
 def joined(team: TeamWallet, uid: str, member: Member) -> TeamWallet:

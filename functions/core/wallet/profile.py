@@ -9,7 +9,7 @@ leaves a `Release`, which a push asks for.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -18,6 +18,10 @@ from pydantic import Field
 
 from functions.core.shared.records import Form, Kept, Record
 from functions.core.wallet.presets import Preset
+from functions.core.wallet.team_wallet import Counters
+
+TEAMS_LEFT_MAX = 20
+"""Whose counters are kept. To have more teams with tokens than that costs more than the photos of a day."""
 
 DEVICES_MAX = 10
 """A user's devices that get pushes; the one not seen for longest makes room."""
@@ -67,12 +71,21 @@ class Preferences(Kept):
 
 class Profile(Record):
     """The part of `users/{uid}` that functions write. `devices` by device id; `teams` by their ids, the last joined
-    last."""
+    last; `counted`: what the user had had, by then, of teams that they have left."""
 
     devices: dict[str, Device] = Field(default_factory=dict)
     presets: dict[str, Preset] = Field(default_factory=dict)
     preferences: Preferences = Preferences()
     teams: tuple[str, ...] = ()
+    counted: dict[str, Counters] = Field(default_factory=dict)
+
+
+def with_counted(known: Mapping[str, Counters], team_id: str, left: Counters) -> dict[str, Counters]:
+    """Return the counters of teams that a user has left with those of one more; at most twenty, the last used."""
+    counters = Counters(**{name: getattr(left, name) for name in Counters.model_fields})
+    every = {**known, team_id: counters}
+    latest = sorted(every, key=lambda name: (name == team_id, every[name].rate_minute), reverse=True)
+    return {name: every[name] for name in latest[:TEAMS_LEFT_MAX]}
 
 
 def device_key(device_id: str) -> str:

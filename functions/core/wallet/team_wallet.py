@@ -34,10 +34,19 @@ class Role(StrEnum):
     MEMBER = "member"
 
 
-class Member(Kept):
+class Counters(Kept):
+    """What a user has had of a team's photos, for the limits of the day, the month and the minute, as in a user's own
+    wallet. They outlast the membership, or leaving and coming back would be worth another day's."""
+
+    today: Today = Today()
+    months: tuple[UsedMonth, ...] = ()
+    rate_minute: int = 0
+    rate_count: Count = 0
+
+
+class Member(Counters):
     """One of a team. `used` are the tokens that this member has spent in `month`, of `monthly_limit`; None: no limit.
-    `allotted` are those that the member was given to keep and has not returned. The counters are as in a user's
-    wallet."""
+    `allotted` are those that the member was given to keep and has not returned."""
 
     role: Open[Role]
     joined_at: AwareDatetime
@@ -45,10 +54,6 @@ class Member(Kept):
     month: Day = "1970-01"
     used: Count = 0
     allotted: Count = 0
-    today: Today = Today()
-    months: tuple[UsedMonth, ...] = ()
-    rate_minute: int = 0
-    rate_count: Count = 0
     blocked_at: AwareDatetime | None = None
 
     def used_in(self, month: str) -> int:

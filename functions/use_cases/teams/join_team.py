@@ -34,7 +34,7 @@ def join_team(request: JoinTeam, uid: str, deps: Deps) -> dict[str, Any]:
         raise without_invite()
 
     def decide(entry: Entry) -> tuple[TeamWallet, tuple[str, ...]]:
-        team = accepted(entry.team, entry.invite, uid, entry.wallet, now)
+        team = accepted(entry.team, entry.invite, uid, entry.wallet, now, entry.counters)
         return team, with_team(entry.teams, team.team_id)
 
     return shown_team(deps.store.enter_team(invite.team_id, uid, decide, code_id), uid, deps)

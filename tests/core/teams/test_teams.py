@@ -21,9 +21,9 @@ from functions.core.teams.teams import (
     without_user,
 )
 from functions.core.wallet.accounts import Account
-from functions.core.wallet.ledger import Reason, empty_wallet
+from functions.core.wallet.ledger import Reason, Today, empty_wallet
 from functions.core.wallet.refusals import TeamNotFound
-from functions.core.wallet.team_wallet import MEMBERS_MAX, Member, Role, TeamWallet
+from functions.core.wallet.team_wallet import MEMBERS_MAX, Counters, Member, Role, TeamWallet
 from tests.builders import NOW
 
 TEAM = "7" * 32
@@ -87,6 +87,9 @@ def test_an_operators_block_comes_along() -> None:
     blocked = empty_wallet(NOW).with_fields(blocked_at=NOW)
     assert new_member(Role.MEMBER, 5, blocked, NOW).blocked_at == NOW
     assert new_member(Role.MEMBER, 5, None, NOW) == member(monthly_limit=5)
+    before = Counters(today=Today(day="2026-11-21", failed=3), rate_minute=7, rate_count=2)
+    back = new_member(Role.MEMBER, 5, None, NOW, before)
+    assert (back.today.failed, back.rate_minute, back.rate_count, back.used) == (3, 7, 2, 0)
 
 
 def test_owners_and_admins_are_let_through() -> None:

@@ -8,13 +8,16 @@ from functions.core.jobs.transitions import WAIT_MAX
 from functions.core.wallet.profile import (
     DEVICES_MAX,
     RELEASE_LIFETIME,
+    TEAMS_LEFT_MAX,
     Device,
     Profile,
     claim_id,
     device_key,
+    with_counted,
     with_device,
     with_token,
 )
+from functions.core.wallet.team_wallet import Counters, Member, Role
 from tests.builders import NOW
 
 
@@ -74,3 +77,11 @@ def test_a_claim_is_one_users_to_one_token() -> None:
 def test_a_release_outlives_every_job_that_carries_the_token() -> None:
     """One that is sent in the last minute of its time, and whose batch then takes all of its lease."""
     assert RELEASE_LIFETIME > WAIT_MAX + JOB_LEASE
+
+
+def test_the_counters_of_the_teams_left_last_are_kept() -> None:
+    """And of a member nothing else."""
+    known = {f"team-{n}": Counters(rate_minute=n) for n in range(1, TEAMS_LEFT_MAX + 1)}
+    kept = with_counted(known, "green", Member(role=Role.ADMIN, joined_at=NOW, used=5, rate_count=2))
+    assert kept.keys() == {*known, "green"} - {"team-1"}
+    assert kept["green"].model_dump() == Counters(rate_count=2).model_dump()

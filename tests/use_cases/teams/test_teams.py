@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from functions.adapters.firestore.wallet import stored_fields
-from functions.core.shared.errors import EcolaneError, InsufficientTokens, InvalidRequest, KeyReused
+from functions.core.shared.errors import DailyLimit, EcolaneError, InsufficientTokens, InvalidRequest, KeyReused
 from functions.core.teams.refusals import InviteInvalid, LastOwner, NotTeamAdmin, TeamFull
 from functions.core.teams.teams import TEAMS_MAX
 from functions.core.wallet.accounts import Account
@@ -228,6 +228,34 @@ def test_a_stranger_does_not_hear_what_a_teams_plan_lacks(cloud: InProcessCloud)
         many = ClassifyImages.model_validate({"images": images, "payer": team_id})
         refused = {each["error"]["reason"] for each in classify_images(many, "eve", cloud.deps)["results"]}
         assert refused == {"TEAM_NOT_FOUND"}
+
+
+def test_whoever_leaves_and_comes_back_has_had_the_days_photos(cloud: InProcessCloud) -> None:
+    """For the day alone: else one member could send any number, and have any number of those that come to nothing
+    refunded."""
+    cloud.configure({"plans": {"free": {**UNLIMITED, "batchPerDay": 2}}})
+    team_id = team_of(cloud)
+    for number in range(2):
+        join(cloud, team_id, "mia")
+        classify(cloud, f"photo-{number}", "batch", "mia", payer=team_id)
+        change(cloud, team_id, "mia", "mia", remove=True)
+        cloud.clock.advance(timedelta(seconds=1))
+    join(cloud, team_id, "mia")
+    with pytest.raises(DailyLimit):
+        classify(cloud, "one-more", "batch", "mia", payer=team_id)
+    cloud.clock.advance(timedelta(days=1))
+    classify(cloud, "tomorrow", "batch", "mia", payer=team_id)
+    assert used(cloud, team_id, "mia") == 1
+
+
+def test_a_damaged_profile_keeps_nobody_in_a_team(cloud: InProcessCloud) -> None:
+    """Whoever is taken out is out, and goes on with what the team has counted."""
+    team_id = team_of(cloud)
+    join(cloud, team_id, "mia")
+    cloud.client.document("users/mia").update({"counted": "many"})
+    change(cloud, team_id, "olga", "mia", remove=True)
+    assert [each["uid"] for each in shown(cloud, team_id)["members"]] == ["olga"]
+    assert list(stored(cloud, "users/mia")["counted"]) == [team_id]
 
 
 def test_a_new_month_brings_the_limit_again(cloud: InProcessCloud) -> None:
