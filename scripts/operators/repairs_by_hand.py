@@ -56,6 +56,11 @@ def taken_back(wallet: Wallet, key: str, tokens: int, why: str, now: datetime) -
     return Account(wallet).post(-min(tokens, wallet.free), Reason.GRANT, undo_key(key), now, detail=detail)
 
 
+def _given_back(entry: LedgerEntry) -> int:
+    """Return how many photos an entry has refunded: of a bulk job it says so."""
+    return int((entry.detail or {}).get("photos", 1)) if entry.reason is Reason.REFUND else 0
+
+
 def undo_key(key: str) -> str:
     """Return the key under which a grant is taken back, once."""
     return f"{key}:undone"
@@ -66,7 +71,7 @@ def remade(stored: Mapping[str, Any], entries: Sequence[LedgerEntry], uid: str, 
     counters, devices, the place on the refresh's schedule, what a newer release has put there."""
     wallet = reopened_account(entries, now).wallet
     counted = {
-        "scans": sum(entry.photos for entry in entries),
+        "scans": max(sum(entry.photos - _given_back(entry) for entry in entries), 0),
         "corrections": sum(entry.reason is Reason.MANUAL for entry in entries),
     }
     began = {"createdAt": min((entry.ts for entry in entries), default=now)}

@@ -1,6 +1,7 @@
 """Achievements in a history: which there are, and what has to be true of them at the end, by the ledgers alone."""
 
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from random import Random
 from typing import Any
 
@@ -21,31 +22,50 @@ def drawn_config(seed: int) -> dict[str, Any]:
     return {"achievements": {"open": seed % 3 != 0, "rules": rules}}
 
 
-def wrong_achievements(config: Mapping[str, Any], wallet: Fields, entries: list[Fields]) -> Iterator[str]:
-    """Yield the achievements of a ledger that came too early, late, or never, or that its wallet does not know."""
+def wrong_achievements(
+    config: Mapping[str, Any], wallet: Fields, entries: list[Fields], jobs: Mapping[str, Fields]
+) -> Iterator[str]:
+    """Yield the achievements of a ledger that came too early, late, or never, or that its wallet does not know. `jobs`
+    are those that the user has paid for."""
     got = {entry["ref"]: entry["ts"] for entry in entries if entry["reason"] == "achieve"}
     if sorted(wallet["achieved"]) != sorted(got):
         yield f"the wallet has achieved {wallet['achieved']}, the ledger {sorted(got)}"
     rules = config.get("achievements", {"open": False})
     for rule in rules["rules"] if rules["open"] else ():
-        reached = _reached(rule, entries, config["tokens"]["pointsPerClassification"])
+        reached = _reached(rule, _counts(rule["counter"], entries, jobs))
         if got.get(rule["name"]) != reached:
             yield f"{rule['name']} was reached at {reached}, and came at {got.get(rule['name'])}"
     if not rules["open"] and got:
         yield f"there are no achievements, and {sorted(got)} came"
 
 
-def _reached(rule: Mapping[str, Any], entries: list[Fields], points_a_photo: int) -> Any:
-    """Return when the counter was first at what it takes, at the end of a write; None if it never was. A bulk job's
-    entry has the points of all its photos."""
+def _counts(counter: str, entries: list[Fields], jobs: Mapping[str, Fields]) -> list[tuple[Any, int]]:
+    """Return when a counter went up or down, and by how much. A photo of a bulk job counts from its page on; one that
+    is paid back no more."""
+    if counter == "points":
+        return [(entry["ts"], entry["points"]) for entry in entries]
+    bulk = {job_id: job for job_id, job in jobs.items() if job["bulkId"]} if counter == "scans" else {}
+    found = [(entry["ts"], _change(counter, entry, bulk)) for entry in entries]  # as they were written: times may cross
+    taken_on = [job for job in bulk.values() if job["completedAt"] != job["createdAt"]]
+    back = [job for job in taken_on if job["status"] in {"failed", "cancelled"} and not job["chargeStands"]]
+    for at, change in [*((job["createdAt"], 1) for job in taken_on), *((job["completedAt"], -1) for job in back)]:
+        place = next((n for n, (other, _) in enumerate(found) if other > at), len(found))
+        found.insert(place, (at, change))
+    return found
+
+
+def _change(counter: str, entry: Fields, bulk: Mapping[str, Fields]) -> int:
+    if entry["reason"] == COUNTED_BY[counter]:
+        return 1
+    own = counter == "scans" and entry["reason"] == "refund" and ":" not in entry["ref"] and entry["ref"] not in bulk
+    return -1 if own else 0
+
+
+def _reached(rule: Mapping[str, Any], counts: list[tuple[Any, int]]) -> Any:
+    """Return when the counter was first at what it takes, at the end of a write; None if it never was."""
     counted = 0
-    for entry, following in zip(entries, [*entries[1:], None], strict=True):
-        if rule["counter"] == "points":
-            counted += entry["points"]
-        else:
-            counted += entry["reason"] == COUNTED_BY[rule["counter"]]
-            if (entry["reason"], rule["counter"]) == ("bulk", "scans"):
-                counted += entry["points"] // points_a_photo
-        if counted >= rule["atLeast"] and (following is None or following["ts"] != entry["ts"]):
-            return entry["ts"]
+    for at, write in groupby(counts, key=lambda each: each[0]):
+        counted += sum(change for _, change in write)
+        if counted >= rule["atLeast"]:
+            return at
     return None

@@ -87,6 +87,10 @@ class Books:
             of = by_photo.get(answer.photo, f"photo {answer.photo}")  # a check asks about its hit's photo
             self.billed[answer.job_id if answer.job_id in self.checks else of].append(answer)
 
+    def jobs_of(self, uid: str) -> dict[str, Fields]:
+        """Return the jobs that a user has paid for."""
+        return {job_id: job for job_id, job in self.jobs.items() if job["uid"] == uid and not job.get("payer")}
+
     def _in(self, collection: str) -> dict[str, Fields]:
         return {
             path.partition("/")[2]: fields
@@ -329,7 +333,7 @@ def wallets_balance(books: Books) -> Iterator[Violation]:
         elif wallet["closedAt"] is None:  # of others nothing else is kept
             wrongs = [
                 *_misremembered(wallet, entries),
-                *wrong_achievements(books.world.history.config, wallet, entries),
+                *wrong_achievements(books.world.history.config, wallet, entries, books.jobs_of(uid)),
                 *wrong_standing(wallet, entries),
                 *wrong_perks(books.world.history.config, wallet, entries),
             ]

@@ -23,6 +23,7 @@ from functions.core.shared.lanes import Lane
 from functions.core.shared.records import Fields
 from functions.core.shared.utc_days import next_day
 from functions.core.wallet.accounts import Account, photos_detail, refund
+from functions.core.wallet.achievements import unlocked
 from functions.core.wallet.ledger import Wallet, today_of
 from functions.core.wallet.quotas import RecountNeeded, add_cost, recounted, visited
 from functions.core.wallet.team_wallet import pays_for
@@ -102,8 +103,10 @@ def page(
     done = bulk.taken + len(taken)
     state = BulkState.WORKING if done == bulk.count else BulkState.TAKING
     bulk = moved(bulk, taken=done, state=state, waiting=None, due_at=terms.lease_until)
-    bulk, account = _refunded(bulk, account, [job for job in jobs if job.status is Status.FAILED], now)
-    return Change(bulk, account, tuple(jobs))
+    useless = [job for job in jobs if job.status is Status.FAILED]
+    bulk, account = _refunded(bulk, account, useless, now, counted=0)
+    account = account.with_fields(scans=account.wallet.scans + len(jobs) - len(useless))
+    return Change(bulk, unlocked(account, runtime, now), tuple(jobs))
 
 
 def _unpaid(wallet: Wallet | None, bulk: Bulk, now: datetime) -> Change:
@@ -145,7 +148,7 @@ def given_back(wallet: Wallet | None, bulk: Bulk, state: BulkState, now: datetim
     bulk, (tokens, bought) = moved(bulk, state=state, waiting=None, due_at=now), bulk.price_of(bulk.taken, bulk.count)
     if wallet is None:
         return Change(bulk)
-    return Change(*_with_refund(bulk, Account(wallet), tokens, bought, left, now))
+    return Change(*_with_refund(bulk, Account(wallet), tokens, bought, left, now, counted=0))
 
 
 def emptied(wallet: Wallet | None, bulk: Bulk, queued: Sequence[Job], now: datetime) -> Change:
@@ -155,7 +158,7 @@ def emptied(wallet: Wallet | None, bulk: Bulk, queued: Sequence[Job], now: datet
     bulk, ended = moved(bulk), {job.job_id: cancelled(now) for job in queued}
     if wallet is None:
         return Change(bulk, ended=ended)
-    bulk, account = _refunded(bulk, Account(wallet), queued, now)
+    bulk, account = _refunded(bulk, Account(wallet), queued, now, counted=len(queued))
     return Change(bulk, account, ended=ended)
 
 
@@ -185,17 +188,20 @@ def moved(bulk: Bulk, **changes: Any) -> Bulk:
     return bulk.model_copy(update={**changes, "moves": bulk.moves + 1})
 
 
-def _refunded(bulk: Bulk, account: Account, jobs: Sequence[Job], now: datetime) -> tuple[Bulk, Account]:
+def _refunded(
+    bulk: Bulk, account: Account, jobs: Sequence[Job], now: datetime, *, counted: int
+) -> tuple[Bulk, Account]:
     if not jobs:
         return bulk, account
     tokens, bought = sum(job.tokens_cost for job in jobs), sum(job.tokens_bought for job in jobs)
-    return _with_refund(bulk, account, tokens, bought, len(jobs), now)
+    return _with_refund(bulk, account, tokens, bought, len(jobs), now, counted=counted)
 
 
 def _with_refund(
-    bulk: Bulk, account: Account, tokens: int, bought: int, photos: int, now: datetime
+    bulk: Bulk, account: Account, tokens: int, bought: int, photos: int, now: datetime, *, counted: int
 ) -> tuple[Bulk, Account]:
+    """Refund so many photos, of which so many were `counted` as scans."""
     number, account = bulk.refunds + 1, returned(account, photos, bulk.created_at, now)
     ref, points, detail = f"{bulk.bulk_id}:{number}", bulk.points * photos, photos_detail(photos)
-    account = refund(account, ref, tokens, now, points=points, bought=bought, detail=detail)
+    account = refund(account, ref, tokens, now, points=points, bought=bought, detail=detail, photos=counted)
     return bulk.model_copy(update={"refunds": number, "refunded": bulk.refunded + tokens}), account

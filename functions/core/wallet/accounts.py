@@ -122,9 +122,8 @@ def open_account(wallet: Wallet | None, welcome_tokens: int, now: datetime) -> A
 
 
 def reopened_account(entries: Iterable[LedgerEntry], now: datetime) -> Account:
-    """Return the account of a removed wallet from its ledger, the truth: tokens, history, points and
-    achievements. What only the
-    wallet knew (plan, streak, today's counters) starts anew."""
+    """Return the account of a removed wallet from its ledger, the truth: tokens, history, points and achievements. What
+    only the wallet knew (plan, streak, today's counters) starts anew."""
     history = sorted(entries, key=lambda entry: entry.seq)
     spent = -sum(entry.delta for entry in history if entry.reason in SPENDING)
     balance = sum(entry.delta for entry in history)
@@ -155,10 +154,9 @@ def charge(account: Account, job_id: str, price: int, now: datetime, *, points: 
 
 
 def charge_bulk(account: Account, bulk_id: str, price: int, photos: int, now: datetime, *, points: int) -> Account:
-    """Take the price of a whole bulk job, with the points of all its photos. Raises InsufficientTokens as `charge`
-    does."""
-    account = spend(account, Reason.BULK, bulk_id, price, now, points, photos_detail(photos))
-    return account.with_fields(scans=account.wallet.scans + photos)
+    """Take the price of a whole bulk job, with the points of all its photos, which count once they are jobs. Raises
+    InsufficientTokens as `charge` does."""
+    return spend(account, Reason.BULK, bulk_id, price, now, points, photos_detail(photos))
 
 
 def photos_detail(photos: int) -> dict[str, str]:
@@ -203,7 +201,10 @@ def refund(
     points: int = 0,
     bought: int = 0,
     detail: dict[str, str] | None = None,
+    photos: int = 1,
 ) -> Account:
     """Give all that was paid for a job back, `bought` tokens of it as such. Never clipped: it was the user's already;
-    but bought tokens pay first what is owed. The job's points go again."""
-    return account.post(price - bought, Reason.REFUND, job_id, now, points=-points, bought=bought, detail=detail)
+    but bought tokens pay first what is owed. The job's points go again, and so many `photos` count no more."""
+    scans = max(account.wallet.scans - photos, 0)
+    account = account.post(price - bought, Reason.REFUND, job_id, now, points=-points, bought=bought, detail=detail)
+    return account.with_fields(scans=scans)

@@ -62,7 +62,7 @@ def test_the_whole_price_is_charged_with_the_points_of_all() -> None:
     after, stored = started(wallet(purchased=150), bulk(), RUNTIME)
     entry = after.new_entries[-1]
     assert (entry.entry_id, entry.delta, entry.points, entry.bought) == (f"bulk:{'b' * 32}", -100, 1_000, -50)
-    assert (after.wallet.scans, stored.tokens_bought, entry.detail) == (100, 50, {"photos": "100"})
+    assert (after.wallet.scans, stored.tokens_bought, entry.detail) == (0, 50, {"photos": "100"})
     assert started(None, bulk(), RUNTIME)[0].wallet.balance == 100
 
 
@@ -218,3 +218,26 @@ def test_a_team_pays_on_for_a_member() -> None:
     team = nobodys("7" * 32).with_fields(members={"ana": Member(role=Role.MEMBER, joined_at=NOW)}).entered_by("ana")
     (job,) = taken_on(bulk(payer="7" * 32), seen(1), team).opened
     assert (job.payer, job.paid_at, job.charged_at) == ("7" * 32, NOW, NOW)
+
+
+def test_photos_count_for_achievements_from_their_page_on_until_they_are_paid_back() -> None:
+    """Not those that are useless, or never taken on: nobody gets ahead by what is cancelled before it is a job."""
+    rule = {"name": "keen", "counter": "scans", "atLeast": 48, "tokens": 3}
+    runtime = RuntimeConfig.model_validate({"achievements": {"open": True, "rules": [rule]}})
+    begun, _ = started(wallet(), bulk(), runtime)
+    assert (begun.wallet.scans, begun.wallet.achieved) == (0, ())
+    few = page(begun.wallet, bulk(), seen(49, bad=(3, 7)), TERMS, runtime, NOW)
+    assert isinstance(few, Change)
+    assert few.account is not None
+    assert (few.account.wallet.scans, few.account.wallet.achieved) == (47, ())
+    one_more = page(few.account.wallet, few.bulk, seen(1, first=49), TERMS, runtime, NOW)
+    assert isinstance(one_more, Change)
+    assert one_more.account is not None
+    assert (one_more.account.wallet.scans, one_more.account.wallet.achieved) == (48, ("keen",))
+    stopped = given_back(one_more.account.wallet, one_more.bulk, BulkState.CANCELLING, NOW)
+    assert stopped.account is not None
+    assert stopped.account.wallet.scans == 48
+    queued = [each for each in few.opened if each.status is Status.QUEUED]
+    empty = emptied(stopped.account.wallet, stopped.bulk, queued, NOW)
+    assert empty.account is not None
+    assert empty.account.wallet.scans == 1

@@ -4,7 +4,7 @@ import pytest
 
 from functions.core.jobs.jobs import Status
 from functions.core.shared.errors import JobNotCancellable
-from functions.core.wallet.accounts import Account, charge, charge_bulk
+from functions.core.wallet.accounts import Account, charge, charge_bulk, refund
 from functions.core.wallet.ledger import LedgerEntry, Reason, Wallet, empty_wallet
 from scripts.operators.repairs_by_hand import first_gap, moved, reimbursed, remade
 from tests.builders import NOW, job
@@ -46,10 +46,12 @@ def test_what_a_bulk_job_has_given_back_is_not_given_twice(status: Status) -> No
 
 
 def test_a_wallet_made_anew_counts_the_photos_of_bulk_jobs() -> None:
-    """They are charged for together, by one entry that says how many they are."""
-    charged = charge_bulk(charge(Account(wallet(9)), "j", 1, NOW), "b", 5, 5, NOW, points=0)
+    """They are charged for together, by one entry that says how many they are, and so are those that are refunded."""
+    charged = charge_bulk(charge(charge(Account(wallet(9)), "j", 1, NOW), "k", 1, NOW), "b", 5, 5, NOW, points=0)
+    back = refund(refund(charged, "k", 1, NOW), "b:1", 2, NOW, detail={"photos": "2"}, photos=0)
     first = Account(empty_wallet(NOW)).post(9, Reason.WELCOME, None, NOW).new_entries
-    assert (charged.wallet.scans, remade({}, [*first, *charged.new_entries], "ann", NOW).scans) == (6, 6)
+    assert remade({}, [*first, *charged.new_entries], "ann", NOW).scans == 7
+    assert remade({}, [*first, *back.new_entries], "ann", NOW).scans == 4
 
 
 def posted(*deltas: int) -> list[LedgerEntry]:

@@ -465,3 +465,18 @@ def test_a_quote_says_what_a_bulk_job_will_cost(cloud: InProcessCloud, any_time:
     assert start(cloud, anyTime=any_time, maxTokens=price)["tokensCost"] == price
     with pytest.raises(PriceChanged):
         start(cloud, "bulk-two", anyTime=any_time, maxTokens=price - 1)
+
+
+def test_nobody_gets_achievements_by_photos_that_are_cancelled(cloud: InProcessCloud) -> None:
+    """Neither one by one, again and again, nor thousands in bulk that are cancelled before anything is done."""
+    rules = [{"name": f"scans_{count}", "counter": "scans", "atLeast": count, "tokens": 5} for count in (3, 50)]
+    cloud.configure({**RICH, "achievements": {"open": True, "rules": rules}})
+    for number in range(4):
+        job = classify(cloud, f"again-{number}", "batch")
+        cancel_job(CancelJob(jobId=job["jobId"]), "ann", cloud.deps)
+    uploaded(cloud, 60)
+    cancel(cloud, start(cloud)["bulkId"])
+    classify(cloud, "kept", "batch")
+    assert (wallet(cloud)["scans"], wallet(cloud)["achieved"], wallet(cloud)["balance"]) == (1, [], 199)
+    until_ended(cloud, start(cloud, "bulk-two")["bulkId"])
+    assert (wallet(cloud)["scans"], wallet(cloud)["achieved"]) == (61, ["scans_3", "scans_50"])
