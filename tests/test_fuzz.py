@@ -4,7 +4,7 @@ import base64
 import json
 import os
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
 from types import SimpleNamespace
@@ -32,6 +32,9 @@ from tests.wire import Wire, id_token, names, new_wire, operator_token, use_case
 CALLABLES = names("callable")
 CASES = int(os.environ.get("FUZZ_CASES", 210 * len(CALLABLES)))
 """Requests to all callables together, so many that each has its doors tried; `make test-long` sends more."""
+
+TRIED_MIN, ROUNDS_MAX = 5, 4
+"""How often each door is to be tried at least: in as many rounds, since what is drawn in one is much alike."""
 
 REASONS = {error.reason for error in CODES}
 MAY_COME_BACK = {error.reason for error, code in CODES.items() if code is FunctionsErrorCode.UNAVAILABLE}
@@ -81,21 +84,32 @@ class Town:
         self.known.of("imagePath").extend(["users/{uid}/uploads/can.jpg"] * 3 + ["users/bob/uploads/can.jpg"])
         self.known.of("requestId").extend([f"request-{number}" for number in range(40)])
         self.known.of("product").extend(shop.prices)
-        self.known.of("monthMaxMinor").extend(["0", "500"])
+        self.known.of("monthMaxMinor").extend(["0", "0", "0", "500"])
+        self.known.of("images").extend(["users/{uid}/uploads/can.jpg"] * 3)
+        self.known.of("prefix").extend(["can", ""])
+        self.known.of("displayName").extend(["Ana", "Björk"])
         self.known.of("deviceId").extend(["device-1", "device-2"])
         self.known.of("cursor").extend(["seq-3", f"{10**15}-{'0' * 32}"])
-        self.found_a_team()
+        self.found_a_team(shop)
+        for uid in UIDS:
+            self.wire.call("save_preset", {"preset": "street"}, self.tokens[uid])
+        self.known.of("preset").append("street")
 
-    def found_a_team(self) -> None:
-        """Have ann and bob be in a team, with bought tokens that they can give each other."""
-        asked, key = {"requestId": "team-of-ann-and-bob", "name": "Green"}, "invite-of-bob-0123456789"
+    def found_a_team(self, shop: Shop) -> None:
+        """Have all be in a team with tokens, which ann has founded, and with bought ones that they can give each
+        other."""
+        asked = {"requestId": "team-of-ann-and-bob", "name": "Green"}
         self.team_id = json.loads(self.wire.call("create_team", asked, self.tokens["ann"]).data)["result"]["teamId"]
-        invite = {"requestId": key, "teamId": self.team_id, "monthlyLimit": 5}
-        self.wire.call("invite_member", invite, self.tokens["ann"])
-        self.wire.call("join_team", {"code": code_for(self.team_id, "ann", key)}, self.tokens["bob"])
-        for uid in ("ann", "bob"):
+        for number, uid in enumerate(UIDS):
+            key = f"invite-number-{number}-0123456789"
+            invite = {"requestId": key, "teamId": self.team_id, "monthlyLimit": 1_000}
+            self.wire.call("invite_member", invite, self.tokens["ann"])
+            self.wire.call("join_team", {"code": code_for(self.team_id, "ann", key)}, self.tokens[uid])
             buy(self.wire.cloud, uid, 5_000)
-        self.known.of("teamId").extend([self.team_id] * 3)
+        for _ in range(5):
+            shop.buy(uid="ann", payer=self.team_id)
+        for name in ("teamId", "team", "payer"):
+            self.known.of(name).extend([self.team_id] * 3)
         self.known.of("uid").extend(["ann", "bob"])
 
     def tick(self) -> None:
@@ -118,17 +132,23 @@ class Town:
     def examine(self) -> None:
         """Check the books: every balance is the sum of its ledger, and no job is there that nobody paid for."""
         client = self.wire.cloud.client
+        stored = {job.id: job.to_dict() or {} for job in client.collection("aiJobs").stream()}
+        jobs = {name: job["uid"] for name, job in stored.items()}
+        of_bulk: dict[str, list[str]] = defaultdict(list)
+        for name, job in stored.items():
+            of_bulk[job["bulkId"] or ""].append(name)
         paid: dict[str, str] = {}
         for uid in UIDS:
             entries = [entry.to_dict() or {} for entry in client.collection("users", uid, "ledger").stream()]
             wallet = client.document("users", uid, "wallet", "main").get().to_dict() or {}
             assert wallet["balance"] == sum(entry["delta"] for entry in entries) >= 0
             paid |= {entry["ref"]: uid for entry in entries if entry["reason"] == "charge"}
-        jobs = {job.id: (job.to_dict() or {})["uid"] for job in client.collection("aiJobs").stream()}
+            paid |= {name: uid for entry in entries if entry["reason"] == "bulk" for name in of_bulk[entry["ref"]]}
         found = [entry.to_dict() or {} for entry in client.collection("teams", self.team_id, "ledger").stream()]
         team = client.document("teams", self.team_id, "wallet", "main").get().to_dict() or {}
         assert team["balance"] == sum(entry["delta"] for entry in found) >= 0
         paid |= {entry["ref"]: jobs[entry["ref"]] for entry in found if entry["reason"] == "charge"}
+        paid |= {name: jobs[name] for entry in found if entry["reason"] == "bulk" for name in of_bulk[entry["ref"]]}
         assert jobs.keys() == paid.keys()
         assert all(uid in (paid[job], "") for job, uid in jobs.items())  # whoever has left is named nowhere
         assert {user.id for user in client.collection("users").list_documents()} == set(UIDS)
@@ -199,12 +219,16 @@ def test_a_callable_withstands_whatever_it_is_sent(town: Town, name: str) -> Non
         body = body.replace(b"{job}", town.jobs[uid][town.calls % len(town.jobs[uid])].encode())
         require_well_told(town.send(name, body, token, method, more), method)
 
-    withstands()
+    for _ in range(ROUNDS_MAX):
+        withstands()
+        served = sum(count for status, count in town.statuses.items() if status not in {400, 401})
+        if min(served, town.statuses[400], town.statuses[401]) >= TRIED_MIN:
+            break
+    else:
+        pytest.fail(f"a door was never tried: {town.statuses}")
     town.tick()
     town.examine()
     assert town.calls >= CASES // len(CALLABLES)
-    served = sum(count for status, count in town.statuses.items() if status not in {400, 401})
-    assert min(served, town.statuses[400], town.statuses[401]) >= 5, f"a door was never tried: {town.statuses}"
 
 
 # What others call

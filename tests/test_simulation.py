@@ -109,9 +109,11 @@ def test_a_failure_is_cut_down_to_what_it_needs() -> None:
 
 
 def first_failure() -> tuple[History, Result]:
-    """Return the first history that fails, and what it comes to."""
+    """Return the first history without a team that fails, and what it comes to: to have one takes many actions."""
     for seed in range(SEED, SEED + 20):
         drawn = history(seed)
+        if any(each.kind == "create_team" for each in drawn.actions):
+            continue
         result = run(drawn)
         if result.violations:
             return drawn, result

@@ -118,10 +118,13 @@ class UsageDocuments(Documents):
         jobs, old = self._jobs_of(day), ">=" if age is None else "=="
         return jobs.where("visitAge", old, age or 0).limit(ROWS_MAX).count()
 
-    def of_plan(self, day: str, plan: Plan) -> PlanRows:
-        """Return what the users of a plan did on a day. Three reads, or one for every thousand rows."""
+    def of_plan(self, day: str, plan: Plan) -> PlanRows | None:
+        """Return what the users of a plan did on a day, None if nothing. Three reads, or one for every thousand rows;
+        of nothing one."""
         jobs = self._jobs_of(day).where("plan", "==", plan)
         sums = jobs.limit(ROWS_MAX).sums(photos=None, tokens="tokensCost")
+        if not sums["photos"]:
+            return None
         new, again = (jobs.where("visitAgain", "==", each).limit(ROWS_MAX).count() for each in (False, True))
         return PlanRows(**sums, users=new + again, again=again)
 

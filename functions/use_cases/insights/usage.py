@@ -12,7 +12,7 @@ from functions.core.wallet.ledger import Reason
 
 if TYPE_CHECKING:
     from functions.core.budget.day_review import BudgetDay
-    from functions.core.insights.usage_day import UsageDay
+    from functions.core.insights.usage_day import PlanRows, UsageDay
     from functions.wiring import Deps
 
 
@@ -30,6 +30,10 @@ def note_usage(day: str, book: BudgetDay, deps: Deps, *, rows_due: bool) -> Usag
             jobs={status.value: store.count_jobs(day, "status", status) for status in Status},
             visits={"all": store.count_visits(day), **visits},
             tokens={reason.value: store.sum_tokens(day, reason) for reason in Reason},
-            plans={plan.value: of for plan in Plan if (of := store.of_plan(day, plan)).photos},
+            plans=_by_plan(day, deps) if any(arrivals.values()) else {},
         )
     return store.change_usage(day, lambda usage: noted(usage, day, book, arrivals, rows, now))
+
+
+def _by_plan(day: str, deps: Deps) -> dict[str, PlanRows]:
+    return {plan.value: of for plan in Plan if (of := deps.store.of_plan(day, plan)) is not None}

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from functions.core.config.plans import Plan
 from functions.core.jobs.idempotency import job_id_for
 from functions.core.jobs.jobs import Status
 from functions.core.wallet.ledger import Reason
@@ -9,8 +10,9 @@ from functions.use_cases.operations.guard_budget import guard_budget
 from scripts.inprocess import InProcessCloud
 from tests.steps import CRONS, classify, job, stored, ticks, today
 
-ROW_SUMS = len(Status) + 5 + len(Reason)
-"""Counts of the day's jobs by status, of its users by age, and of tokens by reason: a read each."""
+ROW_SUMS = len(Status) + 5 + len(Reason) + len(Plan) + 2
+"""Counts of the day's jobs by status, of its users by age, of tokens by reason, and of photos by plan: a read each; of
+users of a plan that has photos two more."""
 
 
 def test_what_users_cost_outlives_their_jobs(cloud: InProcessCloud) -> None:
@@ -40,6 +42,7 @@ def test_knowing_who_costs_most_costs_a_bounded_number_of_reads(cloud: InProcess
     for number in range(1_000):
         uid = "ann" if number % 10 == 0 else f"user-{number}"
         fields = {"uid": uid, "day": today(cloud), "createdAt": cloud.clock(), "costMicros": 250, "hold": hold}
+        fields |= {"requestedMode": "instant", "plan": "free", "tokensCost": 5}
         cloud.client.document(f"aiJobs/{job_id_for(uid, str(number))}").set(fields)
     guard_budget(cloud.deps)
     cloud.clock.advance(timedelta(minutes=15))
