@@ -117,7 +117,7 @@ def _write(name: str, subject: str, does: str) -> None:
     _insert("main.py", rf"\ndef {before[-1]}\(.*?use_case(?:, [^\n]*)?\)\n\n", MAIN.format(**words))
     _insert("scripts/sample_calls.py", r"\n    calls: [^\n]*\{.*?(?=    \}\n    return)", SAMPLE.format(**words))
     _insert("docs/flutter.md", rf"\n### {before[-1]}\n.*?(?=^##)", CHAPTER.format(**words))
-    _insert("CHANGELOG.md", r"\n## Unreleased\n\n", CHANGE.format(**words))
+    _insert("CHANGELOG.md", r"\n## [^\n]*Unreleased[^\n]*\n\n", CHANGE.format(**words))
     tests = contents.ROOT / "tests/use_cases" / subject
     for path, text in (
         (contents.ROOT / "functions/use_cases" / subject / f"{name}.py", USE_CASE),

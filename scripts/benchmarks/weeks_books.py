@@ -55,8 +55,10 @@ class Books:
         return sum(int(each["costMicros"]) for each in self.checks if each["createdAt"] >= BEGINS)
 
     def micros_by_day(self) -> list[int]:
-        """Return what each day's photos cost, from the first of the three weeks on."""
+        """Return what each day's photos and checks cost, from the first of the three weeks on."""
         found = Counter[str]()
+        for check in self.checks:
+            found[day_of(check["createdAt"])] += check["costMicros"]
         for each in self.called:
             found[day_of(each.sent.at)] += self.jobs[each.job]["costMicros"] if each.job else 0
         return [found[day_of(BEGINS + timedelta(days=day))] for day in range(DAYS)]

@@ -95,6 +95,7 @@ _PRICE = {"provider": "openai", "model": "gpt-6-luna"}
 
 HAPPENS: tuple[tuple[AlertKind, datetime, timedelta], ...] = (
     (AlertKind.DISPUTE_OPENED, BEGINS + 2 * _DAY + 9 * _HOUR, _HOUR),
+    (AlertKind.BILLING_SILENT, BEGINS + 5 * _DAY, _DAY),
     (AlertKind.PROVIDER_DOWN, BEGINS + 5 * _DAY + 14 * _HOUR, _HOUR),
     *((AlertKind.CONFIG_CHANGED, BEGINS + day * _DAY, _HOUR) for day in (9, 13, 14, 16)),
     (AlertKind.ROLLOUT_STOPPED, BEGINS + 9 * _DAY + 6 * _HOUR, _DAY),
