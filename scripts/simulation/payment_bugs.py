@@ -57,7 +57,7 @@ PLANTED_IN_FUNCTIONS = (
         places.condition("month_max_minor"),
         "False",
     ),
-    Mutation("a store does not show the web's", "core.payments.billing:_missing", places.call("startswith"), "True"),
+    Mutation("a store does not show the web's", "core.payments.looks:Look.tells_of", places.call("startswith"), "True"),
     Mutation(
         "a page does not say that it is a team's",
         "core.payments.checkouts:session_asked",
