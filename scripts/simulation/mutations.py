@@ -217,6 +217,14 @@ def _failing_over(drawn: History) -> History:
     return replace(both, config=config, actions=actions, weaknesses=(lost,), hostile=frozenset(), fault_rate=0.0)
 
 
+def _losing(drawn: History) -> History:
+    """Take one with two providers, and lose half of all answers of the first one."""
+    both = _hostile(_both(drawn))
+    lost = {"kind": "reply_lost", "endpoint": "*/chat/completions", "count": None, "probability": 0.5}
+    rules = {**both.config["providers"], "order": ["openai", "anthropic"]}
+    return replace(both, config={**both.config, "providers": rules}, weaknesses=(lost,))
+
+
 def _at_anthropic(drawn: History) -> History:
     """Take a history with two providers, and give all batches to Anthropic."""
     both = _both(drawn)
@@ -274,7 +282,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "core.budget.holds:settling",
         places.comparison("model"),
         "False",
-        _failing_over,
+        _losing,
     ),
     Mutation(
         "book nothing for an answer that was lost",
