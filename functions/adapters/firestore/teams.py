@@ -6,8 +6,11 @@ tokens is, by its entry.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+
+from google.api_core import exceptions
 
 from functions.adapters.firestore.profiles import ProfileDocuments
 from functions.adapters.firestore.query import Collection
@@ -18,7 +21,6 @@ from functions.adapters.firestore.wallet import as_entry, as_team, as_wallet, in
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, run_transaction
 from functions.core.shared.damage import strings
 from functions.core.shared.errors import EcolaneError
-from functions.core.shared.records import Fields
 from functions.core.teams.invites import Invite
 from functions.core.teams.moves import Move, not_in_team
 from functions.core.teams.removals import Removal
@@ -170,9 +172,10 @@ class TeamDocuments(ProfileDocuments):
         query = self._removals.where("nextAt", "<=", now).order_by("nextAt").limit(limit)
         return all_sound(query.stream(), lambda each: Removal.model_validate(each.fields))
 
-    def put_off_removal(self, removal: Removal, fields: Fields) -> None:
-        """Write these fields of a removal. One write."""
-        self._client.batch().update(self._removals.document(removal.name), fields).commit()
+    def put_off_removal(self, removal: Removal, until: datetime) -> None:
+        """Say when somebody looks at a removal again; nothing if its own call has ended it meanwhile. One write."""
+        with suppress(exceptions.NotFound):
+            self._client.batch().update(self._removals.document(removal.name), {"nextAt": until}).commit()
 
     def end_removal(self, removal: Removal) -> None:
         """Forget a removal after which nothing is left to cancel. One write."""

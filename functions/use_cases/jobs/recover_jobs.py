@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from functions import log
@@ -15,7 +14,7 @@ from functions.core.jobs.endings import refunding
 from functions.core.jobs.jobs import Failure, JobError
 from functions.core.jobs.legs import at_most
 from functions.core.shared.time_limits import RUN_TIME
-from functions.use_cases.jobs.removed_members import finish_removals
+from functions.use_cases.jobs.removed_members import NEXT_RUN, finish_removals
 from functions.use_cases.shared.set_aside import LOOK_AGAIN, postpone_damaged
 
 if TYPE_CHECKING:
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
 
 PAGE = 100
 """Jobs read at a time."""
-
-NEXT_RUN = timedelta(minutes=5)
-"""Less than the time between two runs."""
 
 
 def recover_jobs(deps: Deps) -> dict[str, int]:

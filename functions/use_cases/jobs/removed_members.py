@@ -4,10 +4,12 @@ job has queued is `run_bulk`'s as well, a hundred at a time: whoever comes first
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from functions.adapters.firestore import DamagedDocumentError
+from functions.adapters.transient_errors import will_pass
 from functions.core.jobs.jobs import Status
 from functions.core.teams.teams import without_user
 from functions.use_cases.jobs.pages import PAGE, cancelled, cancelled_bulk
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from functions.wiring import Deps
 
 REMOVALS_PER_RUN = 50
+
+NEXT_RUN = timedelta(minutes=5)
+"""Less than the time between two runs of `recover_jobs`."""
 
 
 def finish_removals(until: datetime, deps: Deps) -> dict[str, int]:
@@ -38,11 +43,11 @@ def finish_removals(until: datetime, deps: Deps) -> dict[str, int]:
             items.succeeded()
         except DamagedDocumentError as error:
             counts["unfinished"] += 1
-            deps.store.put_off_removal(removal, {"nextAt": deps.clock() + LOOK_AGAIN})
+            deps.store.put_off_removal(removal, deps.clock() + LOOK_AGAIN)
             report_damaged(deps, [error.damaged])
         except Exception as error:  # noqa: BLE001  (whatever it is, the next team gets its tokens back)
             counts["unfinished"] += 1
-            deps.store.put_off_removal(removal, {"nextAt": deps.clock() + LOOK_AGAIN})
+            deps.store.put_off_removal(removal, deps.clock() + (NEXT_RUN if will_pass(error) else LOOK_AGAIN))
             items.failed(error, team=removal.team_id)
     return counts
 

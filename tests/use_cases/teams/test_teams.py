@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from google.api_core.exceptions import ServiceUnavailable
 
 from functions.adapters.firestore.wallet import stored_fields
 from functions.core.shared.errors import DailyLimit, EcolaneError, InsufficientTokens, InvalidRequest, KeyReused
@@ -401,11 +402,11 @@ def test_the_end_of_a_removal_is_not_that_of_the_next_one(cloud: InProcessCloud)
     assert (balanced(cloud, team_id), listed(cloud, "removals")) == (100, {})
 
 
-def cut_off(cloud: InProcessCloud, team_id: str) -> None:
+def cut_off(cloud: InProcessCloud, team_id: str, uid: str = "mia") -> None:
     """Remove a member by a call that dies after its commit."""
     cloud.interrupt = dies_after_the_commit()
     with pytest.raises(KeyboardInterrupt):
-        change(cloud, team_id, "olga", "mia", remove=True)
+        change(cloud, team_id, "olga", uid, remove=True)
     cloud.interrupt = lambda _call, _when: None
 
 
@@ -437,6 +438,48 @@ def test_a_removal_that_was_cut_off_is_finished_by_the_cron(cloud: InProcessClou
         after: "queued",
     }
     assert (balanced(cloud, team_id), used(cloud, team_id, "mia"), listed(cloud, "removals")) == (99, 1, {})
+
+
+@pytest.mark.parametrize(("error", "minutes"), [(ServiceUnavailable, 10), (RuntimeError, 60)])
+def test_a_removal_that_fails_is_taken_again(cloud: InProcessCloud, error: type[Exception], minutes: int) -> None:
+    """By the next run after an outage, by one an hour later after an error that will not pass."""
+    team_id = team_of(cloud)
+    join(cloud, team_id, "mia")
+    classify(cloud, "a", "batch", "mia", payer=team_id)
+    cut_off(cloud, team_id)
+
+    def fail(call: str, _when: str) -> None:
+        if call == "firestore.BatchGetDocuments":
+            raise error("no wallet can be read")
+
+    with cloud.interrupting(fail):
+        assert recover_jobs(cloud.deps)["unfinished"] == 1
+    cloud.clock.advance(timedelta(minutes=minutes - 10))
+    assert recover_jobs(cloud.deps)["cancelled"] == 0
+    cloud.clock.advance(timedelta(minutes=10))
+    assert recover_jobs(cloud.deps)["cancelled"] == 1
+    assert (balanced(cloud, team_id), listed(cloud, "removals")) == (100, {})
+
+
+def test_a_removal_that_its_own_call_ends_meanwhile_keeps_no_other_waiting(cloud: InProcessCloud) -> None:
+    """There is nothing to put off any more, though the run has failed at it."""
+    team_id = team_of(cloud)
+    for uid in ("mia", "max"):
+        join(cloud, team_id, uid)
+        classify(cloud, "a", "batch", uid, payer=team_id)
+        cut_off(cloud, team_id, uid)
+        cloud.clock.advance(timedelta(seconds=1))
+
+    def end(call: str, _when: str) -> None:
+        if call == "firestore.BatchGetDocuments":
+            cloud.interrupt = lambda _call, _when: None
+            (first,) = (name for name, each in listed(cloud, "removals").items() if each["uid"] == "mia")
+            cloud.client.document(f"removals/{first}").delete()
+            raise RuntimeError("no wallet can be read")
+
+    with cloud.interrupting(end):
+        assert recover_jobs(cloud.deps)["cancelled"] == 1
+    assert (balanced(cloud, team_id), listed(cloud, "removals")) == (99, {})
 
 
 def test_a_job_that_nobody_can_refund_keeps_no_removal_waiting(cloud: InProcessCloud) -> None:
