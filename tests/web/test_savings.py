@@ -81,6 +81,8 @@ def test_a_saving_is_applied_in_one_click_and_undone(opened: Opened) -> None:
     measured = page.get_by_role("region", name="What changes have come to")
     expect(measured.get_by_role("row", name=re.compile("being measured, 0 days known"))).to_be_visible()
     assert not Axe().run(page).violations_count
+    opened.cloud.firestore_client().document("forecasts/current").update({"refused": [entry.id]})
+    expect(measured.get_by_role("row", name=re.compile("undoing it was refused: the log says why"))).to_be_visible()
     measured.get_by_role("button", name="Undo").click()
     expect(page.get_by_text("Undone: Move instant photos to Later.")).to_be_visible()
     assert "instantPrice" not in (config.get().to_dict() or {}).get("tokens", {})

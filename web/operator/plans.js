@@ -20,7 +20,7 @@ function sumsOf(plan, days) {
   };
 }
 
-/** Rows of `admin_days`. Figures of a plan are said if it had the `least` users on some day: so many people, whoever came how often. */
+/** Rows of `admin_days`. What a user of a plan did is said if it had the `least` users on some day: so many people, whoever came how often. */
 export function Plans({ days, least }) {
   const plans = [...new Set(days.flatMap(({ plans: of }) => Object.keys(of)))];
   if (!plans.length) return html`<p class="quiet">No day was counted by plan yet.</p>`;
@@ -32,6 +32,6 @@ export function Plans({ days, least }) {
   });
   return html`
     <${Table} columns=${["Plan", ">Photos", ">Tokens for them", ">Users, busiest day", ">Photos a user and day", ">Tokens a user and day", "As a bar", ">Came again next day"]} rows=${rows} />
-    <p class="quiet">Users with a photo, by the plan that they had on that day; tokens before refunds. Of all users of a day, those with a photo on the next; figures are said from ${least} users on the busiest day on.</p>
+    <p class="quiet">Users with a photo, by the plan that they had on that day; tokens before refunds. Of all users of a day, those with a photo on the next; figures per user are said from ${least} users on the busiest day on.</p>
   `;
 }

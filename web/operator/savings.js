@@ -84,7 +84,7 @@ export function Savings({ cloud }) {
     </div>
     <div class="grid">${of("some").map((each) => html`<${Saving} key=${each.kind} of=${each} cost=${savings.cost} config=${config.value} busy=${busy} apply=${apply} trials=${trials.value} asked=${savings} attempt=${attempt} micros=${lineMicros} automatic=${automatic ?? []} byItself=${byItself} refused=${live.value.refused ?? []} />`)}</div>
     ${savings?.list.some((each) => each.way === "trial") && html`<${Itself} trials=${trials.value} asked=${savings} micros=${lineMicros} busy=${busy} attempt=${attempt} />`}
-    ${measured.length > 0 && html`<${Measured} measured=${measured} config=${config.value} busy=${busy} undo=${undo} />`}
+    ${measured.length > 0 && html`<${Measured} measured=${measured} refused=${live.value.refused ?? []} config=${config.value} busy=${busy} undo=${undo} />`}
     ${savings &&
     html`
       <section class="card" aria-labelledby="nothing">
@@ -134,16 +134,16 @@ function Saving({ of, cost, config, busy, apply, trials, asked, attempt, micros,
   `;
 }
 
-function Measured({ measured, config, busy, undo }) {
+function Measured({ measured, refused, config, busy, undo }) {
   const rows = measured.map((each) => {
-    const { kind, day, by, promised, changed } = each.change;
+    const { auditId, kind, day, by, promised, changed } = each.change;
     const still = changed.every(({ field, after }) => said(storedAt(config, field)) === said(after));
     return [
       WORDS[kind] ?? kind,
       `${day} by ${by}`,
       percent(promised, 1),
       each.share === null ? "–" : `${percent(each.share, 1)} (${percent(each.low, 1)} to ${percent(each.high, 1)})`,
-      `${VERDICTS[each.verdict] ?? each.verdict}, ${plural(each.days, "day")} known`,
+      `${VERDICTS[each.verdict] ?? each.verdict}, ${plural(each.days, "day")} known${refused.includes(auditId) ? "; undoing it was refused: the log says why (change_refused)" : ""}`,
       still ? html`<button class="link" disabled=${busy} onClick=${() => undo(each)}>Undo ${WORDS[kind] ?? kind}</button>` : "changed since",
     ];
   });

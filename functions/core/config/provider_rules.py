@@ -30,8 +30,12 @@ class ProviderRules(Record):
 
     def may_see(self, provider: Provider, region: str) -> bool:
         """Whether a provider may see photos from a region, in whatever capitals."""
-        known = {Provider.ANTHROPIC: self.anthropic_regions, Provider.AZURE: self.azure_regions}.get(provider)
+        known = self.regions_of(provider)
         return known is None or region.casefold() in {each.casefold() for each in known}
+
+    def regions_of(self, provider: Provider) -> tuple[str, ...] | None:
+        """Return the regions whose photos a provider may see, None for all."""
+        return {Provider.ANTHROPIC: self.anthropic_regions, Provider.AZURE: self.azure_regions}.get(provider)
 
     @model_validator(mode="after")
     def _each_once(self) -> "ProviderRules":

@@ -104,11 +104,25 @@ def answer_length(costs: Costs, config: RuntimeConfig, given: Given) -> Saving |
     return found.model_copy(update={"changes": {"flags": {"prompt": STAGED}}})
 
 
+def _comparable(models: Models) -> list[Lane]:
+    """Return the lanes that ask the instant lane's model, at whatever provider: a trial is held against its answers."""
+    return [lane for lane in Lane if _alike(models.asked[lane], models.asked[Lane.INSTANT])]
+
+
+def _alike(model: str, other: str) -> bool:
+    return undated(split(model)[1]) == undated(split(other)[1])
+
+
+def _own(models: Models) -> list[Lane]:
+    """Return the lanes in which another model of OpenAI's would be asked."""
+    return [lane for lane in _comparable(models) if split(models.asked[lane])[0] is Provider.OPENAI]
+
+
 def model(costs: Costs, config: RuntimeConfig, given: Given, models: Models) -> Saving | None:
     """Ask the model of OpenAI's that costs least, where one of OpenAI's is asked first."""
     if config.model.next and config.flags.model.cohort is not Cohort.OFF:
         return None  # one is on its way, this or another
-    own = {lane: each for lane, each in given.items() if split(each.model)[0] is Provider.OPENAI}
+    own = {lane: given[lane] for lane in _own(models)}
     asked = models.providers[Provider.OPENAI]
     tokens = given[Lane.BATCH].answer_tokens
     found = {
@@ -131,7 +145,7 @@ def provider(costs: Costs, config: RuntimeConfig, given: Given, models: Models) 
     found: dict[Provider, tuple[dict[Lane, float], str]] = {}
     for each, name in models.providers.items():
         tokens = given[Lane.BATCH].answer_tokens
-        lanes = [lane for lane in Lane if lane in models.prices[name] and models.asked[lane] != name]
+        lanes = [lane for lane in _comparable(models) if lane in models.prices[name] and models.asked[lane] != name]
         before = {lane: given[lane] for lane in lanes}
         after = {lane: _asking(name, lane, models, tokens) for lane in lanes}
         cheaper = [lane for lane, share in _apart(costs, (config, before), (config, after))[0].items() if share > 0]
@@ -143,9 +157,8 @@ def provider(costs: Costs, config: RuntimeConfig, given: Given, models: Models) 
         return None
     shares, how = found[best]
     name = models.providers[best]
-    regions = {Provider.ANTHROPIC: config.providers.anthropic_regions, Provider.AZURE: config.providers.azure_regions}
-    some = regions.get(best) is not None
-    alike = all(undated(split(models.asked[lane])[1]) == undated(split(name)[1]) for lane in shares)
+    some = config.providers.regions_of(best) is not None
+    alike = all(_alike(models.asked[lane], name) for lane in shares)
     risk = f"{LABELS[best]} gets the photos: whether it may, its contract and your users' regions say."
     risk += " Its model is the same." if alike else " Its answers may be worse."
     arithmetic = f"{', '.join(sorted({models.asked[lane] for lane in shares}))} -> {name}; {how}"
@@ -160,14 +173,13 @@ def provider(costs: Costs, config: RuntimeConfig, given: Given, models: Models) 
     return result.model_copy(update={"changes": {"providers": changed}})
 
 
-def as_tried(found: Saving, tried: Mapping[str, Trial], costs: Costs) -> Saving:
+def as_tried(found: Saving, tried: Mapping[str, Trial], costs: Costs, models: Models) -> Saving:
     """Return a saving with the share that a trial of it has measured, in place of the one that was reckoned."""
     of = trial.found if (trial := tried.get(found.kind)) and trial.changes == found.changes else None
     if of is None or not of.answered or not of.before.micros or found.way != "trial":
         return found
     old, new = (round(each.micros / of.answered) for each in (of.before, of.after))
-    orders = (found.changes or {}).get("providers")
-    lanes = [lane for lane in Lane if orders is None or ORDERS[lane] in orders]
+    lanes = _changed(found, models)
     part = sum(costs.photos[lane] * costs.photo_micros[lane] for lane in lanes) / costs.whole
     share = (1 - of.after.micros / of.before.micros) * part
     how = f"In a trial {of.answered} photos cost {old} -> {new} µ$ each at the price of batches"
@@ -175,3 +187,11 @@ def as_tried(found: Saving, tried: Mapping[str, Trial], costs: Costs) -> Saving:
         return saving(Kind(found.kind), "nothing", 0.0, (0.0, 0.0), f"{how}. Reckoned was: {found.arithmetic}", "")
     ends = {"low": FORMULA_RANGE[0] * share, "high": FORMULA_RANGE[1] * share}
     return found.model_copy(update={"share": share, **ends, "arithmetic": f"{how}; reckoned was {found.arithmetic}"})
+
+
+def _changed(found: Saving, models: Models) -> list[Lane]:
+    """Return the lanes that a saving changes."""
+    if found.kind == Kind.MODEL:
+        return _own(models)
+    orders = (found.changes or {}).get("providers")
+    return [lane for lane in Lane if orders is None or ORDERS[lane] in orders]

@@ -72,7 +72,7 @@ def savings(
     ]
     found = [
         _lane_share(costs, config),
-        *(as_tried(each, known.tried, costs) for each in answers if each),
+        *(as_tried(each, known.tried, costs, models) for each in answers if each),
         _attempts(costs, days, config),
         _cache(costs, days, config, known.again),
         batch_size(costs, config),

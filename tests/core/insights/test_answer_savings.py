@@ -182,10 +182,34 @@ def test_what_a_trial_has_measured_is_promised() -> None:
 
 def test_what_a_trial_has_measured_counts_in_the_lanes_that_change() -> None:
     """A third of the cost is the batch lane's, which alone is moved."""
-    given = replace(with_others(HAIKU), asked={Lane.INSTANT: HAIKU, Lane.BATCH: LUNA})
-    reckoned = another(given, ProviderRules(order=("anthropic",)))
+    given = with_others(HAIKU)
+    dear = {**given.prices[HAIKU], Lane.INSTANT.value: model_price(HAIKU, AT, batch=False)}
+    given = replace(given, prices={**given.prices, HAIKU: dear})
+    reckoned = another(given)
     assert reckoned is not None
     assert reckoned.changes == {"providers": {"batchOrder": ["anthropic", "openai"]}}
-    found = another(given, ProviderRules(order=("anthropic",)), tried=tried(reckoned.changes, 10_000, 7_000))
+    found = another(given, tried=tried(reckoned.changes, 10_000, 7_000))
     assert found is not None
     assert found.share == pytest.approx(0.3 * 100_000 / 300_000)
+
+
+def test_what_a_trial_of_a_model_has_measured_counts_where_openais_is_asked() -> None:
+    """Azure is asked in the instant lane, which stays as it is."""
+    given = with_others(asked=AT_AZURE)
+    nano = {lane.value: model_price("gpt-5-nano", AT, batch=lane is Lane.BATCH) for lane in Lane}
+    given = replace(given, prices={**given.prices, "gpt-5-nano": nano})
+    changes = {"model": {"next": "gpt-5-nano"}, "flags": {"model": {"cohort": "test", "autoAdvance": True}}}
+    known = Known(tried={"model": tried(changes, 10_000, 7_000)["provider"]})
+    found = savings(COSTS, [DAY], RuntimeConfig(), given, known)
+    assert found is not None
+    (cheaper,) = [each for each in found.list if each.kind == Kind.MODEL]
+    assert cheaper.share == pytest.approx(0.3 * 100_000 / 300_000)
+
+
+def test_what_no_trial_could_tell_is_not_recommended() -> None:
+    """Trials are held against the instant lane's answers: another model's in batches are not among them."""
+    given = replace(with_others(HAIKU), asked={Lane.INSTANT: HAIKU, Lane.BATCH: LUNA})
+    nano = {lane.value: model_price("gpt-5-nano", AT, batch=lane is Lane.BATCH) for lane in Lane}
+    found = savings(COSTS, [DAY], RuntimeConfig(), replace(given, prices={**given.prices, "gpt-5-nano": nano}))
+    assert found is not None
+    assert {Kind.PROVIDER, Kind.MODEL}.isdisjoint(each.kind for each in found.list)
