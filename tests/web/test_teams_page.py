@@ -339,7 +339,8 @@ def test_operators_find_a_team(opened: Opened, cloud: LocalCloud) -> None:
     expect(page.get_by_role("heading", name="Team Recyclers")).to_be_visible()
     expect(page.get_by_text("19 tokens, 0 of them bought")).to_be_visible()
     expect(page.get_by_role("region", name="1 member").get_by_role("row").last).to_contain_text("owner1none")
-    expect(page.get_by_role("region", name="Photos that it has paid").get_by_role("row").last).to_contain_text("queued")
+    paid = page.get_by_role("region", name="Photos that it has paid for")
+    expect(paid.get_by_role("row").last).to_contain_text("queued")
     expect(page.get_by_role("region", name="Last entries").get_by_role("row").last).to_contain_text("charge:")
     assert violations(page) == []
     page.get_by_role("button", name=owner.uid).first.click()

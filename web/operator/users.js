@@ -90,7 +90,7 @@ function Job({ cloud, id, find }) {
   return html`
     <section class="card" aria-labelledby="job">
       <h2 id="job" class="cut">Photo ${id}</h2>
-      <p class="quiet cut">of ${uid}${payer && `, paid by the team ${payer}`}</p>
+      <p class="quiet cut">of ${uid}${payer && `, paid for by the team ${payer}`}</p>
       <ol class="list">${steps.map(([at, words]) => html`<li key=${words}><span class="quiet">${at ? exact(at) : "then"}</span><br />${words}</li>`)}</ol>
     </section>
   `;
@@ -122,7 +122,7 @@ function Team({ cloud, id, find }) {
         rows=${rows.map(([uid, each]) => [person(uid), `${each.role}${each.blockedAt ? ", blocked" : ""}`, whole(used(each)), each.monthlyLimit === null ? "none" : whole(each.monthlyLimit), exact(each.joinedAt)])} />
     </section>
     <section class="card" aria-labelledby="photos">
-      <h2 id="photos">Photos that it has paid</h2>
+      <h2 id="photos">Photos that it has paid for</h2>
       <${Table} heading=${3} columns=${["Asked for (UTC)", "Lane", "Status", "What", ">Tokens", ">Cost", "Whose"]} rows=${(jobs.value ?? []).map((job) => [...jobCells(job), job.uid ? person(job.uid) : "erased"])} />
       ${jobs.value?.length === 0 && html`<p class="quiet">None in the last 90 days.</p>`}
     </section>

@@ -2,8 +2,8 @@
 
     tried, if answers may change ► applied, one at a time, on record ► measured ► undone, if it costs more
 
-The change of a model begins with the first stage of its flag, which `guard_rollouts` takes further, or back. What an
-operator has undone, or what was undone because it cost more, is not applied by itself again.
+The change of a model, or of the wording, begins with the first stage of its flag, which `guard_rollouts` takes further,
+or back. What an operator has undone, or what was undone because it cost more, is not applied by itself again.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
