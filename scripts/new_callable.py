@@ -54,17 +54,13 @@ CHAPTER = """### {name}
 
 | sent | |
 |---|---|
-| | nothing |
+| WRITE: a row for each field, its name in backticks; "Nothing is sent." in place of this table | |
 
 | answer | |
 |---|---|
 | WRITE: a row for each field, its name in backticks | |
 
 WRITE: "Refused with" its reasons, or nothing.
-
-```dart
-Future<Map<String, dynamic>> {dart}() => _call('{name}');
-```
 
 """
 
@@ -109,7 +105,6 @@ def new_callable(
 
 def _write(name: str, subject: str, does: str) -> None:
     words = {"name": name, "subject": subject, "does": does, "type": name.title().replace("_", "")}
-    words["dart"] = words["type"][0].lower() + words["type"][1:]
     page = contents.ROOT / "main.py"
     neighbours = re.findall(rf"functions\.use_cases\.{subject}\.(\w+)", page.read_text(encoding="utf-8"))
     callables = [each.name for each in contents.declared() if each.trigger == "callable" and not each.operators]

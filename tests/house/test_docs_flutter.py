@@ -92,12 +92,16 @@ OF_JOBS = {"get_job", "upgrade_job", "cancel_job", "report_answer"}
 OF_TEAMS = {"create_team", "join_team"}
 """Calls whose answer is a team; `get_team` has its fields."""
 
+OF_BULKS = {"get_bulk", "cancel_bulk"}
+"""Calls whose answer is a bulk job, of which `start_bulk` has the fields; a chapter adds those of its own."""
+
 
 def test_what_is_answered_is_told(answers: dict[str, dict[str, Any]]) -> None:
     """The table of a call has the fields of its answer and no others; the chapters have what is inside them."""
-    of_jobs = fields(section("classify_image"), ANSWER)
+    of_jobs, of_bulks = (fields(section(name), ANSWER) for name in ("classify_image", "start_bulk"))
     for name, answer in answers.items():
         told = of_jobs if name in OF_JOBS else fields(section("get_team" if name in OF_TEAMS else name), ANSWER)
+        told |= of_bulks if name in OF_BULKS else set()
         left_out = told - answer.keys() if name in OF_JOBS else UNUSUAL & told
         if name != "admin_stats":  # whose chapter says where its answer is described
             assert told - left_out == set(answer), f"docs/flutter.md, chapter {name}: list the fields of the answer"
