@@ -102,7 +102,7 @@ def _spent(documents: Documents, kind: str) -> int:
 def _open(world: World) -> list[tuple[str, Any]]:
     """Return what is not finished: jobs, batches, alerts that are due, as path and state."""
     found = []
-    for path, fields in world.documents().items():
+    for path, fields in world.documents("aiJobs", "batches", "bulkJobs", "alerts").items():
         kind = path.partition("/")[0]
         if (kind == "aiJobs" and fields["status"] not in {"done", "failed", "cancelled"}) or (
             kind == "batches" and fields["state"] not in {"done", "failed"}

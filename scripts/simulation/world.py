@@ -444,9 +444,14 @@ class World:
         engine = self.anthropic.engine
         return {each.id for each in engine.batches.page(engine.now(), limit="1000", after=None, before=None)}
 
-    def documents(self) -> Documents:
-        """Return every document there is, by path, as plain values: read past client, locks and gate."""
-        return {path: decoded(stored.parse()) for path, stored in self.database.documents(EVERYWHERE)}
+    def documents(self, *kinds: str) -> Documents:
+        """Return every document there is, or those below these collections of the root, by path, as plain values: read
+        past client, locks and gate."""
+        return {
+            path: decoded(stored.parse())
+            for path, stored in self.database.documents(EVERYWHERE)
+            if not kinds or path.partition("/")[0] in kinds
+        }
 
     @property
     def database(self) -> Database:
