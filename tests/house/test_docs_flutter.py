@@ -182,6 +182,19 @@ def test_the_refusals_of_a_call_are_reasons() -> None:
     assert named - known == {"ENFORCE_APP_CHECK"}
 
 
+@pytest.mark.parametrize("name", callables())
+def test_a_chapter_has_the_refusals_that_its_use_case_names(name: str) -> None:
+    """What is behind "Refused with" is what is behind "Raises", but for what every call can be refused with."""
+    use_case = getattr(importlib.import_module(request_of(name).__module__), name)
+    raises = (use_case.__doc__ or "").partition("Raises")[2]
+    named = {error.reason for error in CODES if re.search(rf"\b{error.__name__}\b", raises)}
+    paragraphs = re.findall(r"Refused with(.*?)(?:\n\n|\Z)", section(name), re.DOTALL)
+    told = in_code("".join(paragraphs)) & {error.reason for error in CODES}
+
+    wrong = (named ^ told) - in_code(section("Every call"))
+    assert not wrong, f"docs/flutter.md, chapter {name}, and the use case's docstring differ about {wrong}"
+
+
 def test_the_local_cloud_is_where_it_says() -> None:
     """Project, bucket, region and the usual ports."""
     text = section("Against the local cloud")

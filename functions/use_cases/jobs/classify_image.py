@@ -41,8 +41,8 @@ def classify_image(request: ClassifyImage, uid: str, deps: Deps) -> dict[str, An
 
     Raises:
         NotYourImage, ImageNotFound, InvalidImage: about the photo; nothing is charged or stored.
-        InstantClosed, BudgetExhausted, PriceChanged, RateLimited, DailyLimit, InsufficientTokens, TeamNotFound,
-            MemberLimit: nothing is charged or stored.
+        InstantClosed, BudgetExhausted, PriceChanged, AccountBlocked, RateLimited, DailyLimit, MonthlyLimit,
+            InsufficientTokens, TeamNotFound, MemberLimit: nothing is charged or stored.
         KeyReused: the key belongs to another request.
         PhotoRefused: the model is against this photo; the charge is refunded.
         ProviderUnavailable: the instant lane's provider failed; the charge is refunded.

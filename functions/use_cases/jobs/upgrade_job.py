@@ -46,7 +46,8 @@ def upgrade_job(request: UpgradeJob, uid: str, deps: Deps) -> dict[str, Any]:
     Raises:
         JobNotFound, JobNotUpgradable: about the job; nothing is changed.
         ImageNotFound, InvalidImage: the photo was removed or replaced; the job stays queued.
-        InstantClosed, BudgetExhausted, PriceChanged, RateLimited, DailyLimit, InsufficientTokens: nothing is changed.
+        InstantClosed, BudgetExhausted, PriceChanged, AccountBlocked, PlanRequired, RateLimited, DailyLimit,
+            MonthlyLimit, InsufficientTokens: nothing is changed.
         TeamNotFound, MemberLimit: the team that pays for the job does not pay for this.
         PhotoRefused: the model is against this photo; all that was paid for the job is refunded.
         ProviderUnavailable: the provider failed; all that was paid for the job is refunded.
