@@ -1,7 +1,9 @@
-"""docs/operations.md against the code: every event and alert is described as it is, and every command exists."""
+"""docs/operations.md against the code: every event and alert is described as it is; and every command exists that any
+document names."""
 
 import ast
 import re
+import shlex
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from scripts.schedules import app as schedules_app
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 SEVERITIES = {"info": "INFO", "warning": "WARNING", "error": "ERROR", "alert": "ALERT"}
 
 
@@ -72,9 +75,11 @@ def test_every_alert_is_explained() -> None:
     assert not unfilled, f"docs/operations.md, Alerts: fill the rows {unfilled}"
 
 
-def commands(prefix: str) -> list[str]:
-    """Return every use of a command in the document, up to the end of its code."""
-    return sorted(set(re.findall(rf"(?:^ {{4}}|`|for it |-m ){prefix} ([^`\n]+)", TEXT, re.MULTILINE)))
+def commands(prefix: str) -> list[tuple[str, str]]:
+    """Return every use of a command in the documents, by page, up to the end of its code."""
+    use = re.compile(rf"(?:^ {{4}}|`|for it |-m ){prefix} (?!--help)([^`\n]+)", re.MULTILINE)
+    texts = {page.name: page.read_text(encoding="utf-8").replace("\\\n", "") for page in PAGES}
+    return sorted({(name, each) for name, text in texts.items() for each in use.findall(text)})
 
 
 def parsed(app: typer.Typer, words: list[str]) -> tuple[set[str], set[str], list[str]]:
@@ -82,31 +87,32 @@ def parsed(app: typer.Typer, words: list[str]) -> tuple[set[str], set[str], list
     and the words after its name."""
     command: Any = typer.main.get_command(app)
     while hasattr(command, "commands") and words:
-        assert words[0] in command.commands, f"docs/operations.md: {command.name} has no {words[0]}"
+        assert words[0] in command.commands, f"{command.name} has no {words[0]}"
         command, words = command.commands[words[0]], words[1:]
     required = {param.opts[0] for param in command.params if param.required and param.opts[0].startswith("--")}
     return {name for param in command.params for name in param.opts}, required - {"--project"}, words
 
 
-@pytest.mark.parametrize("use", commands("admin"))
-def test_each_command_of_an_operator_exists(use: str) -> None:
-    """Its name and its options, wherever the document tells somebody to run it; with arguments, all that it needs."""
-    options, required, words = parsed(admin_app, use.split("  #", maxsplit=1)[0].split())
+@pytest.mark.parametrize(("page", "use"), commands(r"(?:scripts\.)?admin"))
+def test_each_command_of_an_operator_exists(page: str, use: str) -> None:
+    """Its name and its options, wherever a document tells somebody to run it; with arguments, all that it needs."""
+    options, required, words = parsed(admin_app, shlex.split(use.split("  #", maxsplit=1)[0]))
     given = {word for word in words if word.startswith("--")}
-    assert given <= options, f"docs/operations.md: `{use}` has options that there are not: {given - options}"
-    assert not words or required <= given, f"docs/operations.md: `{use}` lacks {required - given}"
+    assert given <= options, f"{page}: `{use}` has options that there are not: {given - options}"
+    assert not words or required <= given, f"{page}: `{use}` lacks {required - given}"
     fields = {word.partition("=")[0] for word in words if "=" in word and word != "FIELD=VALUE"}
     unknown = fields - set(known_fields())
-    assert not unknown, f"docs/operations.md: `{use}` sets fields that there are not: {unknown}"
+    assert not unknown, f"{page}: `{use}` sets fields that there are not: {unknown}"
 
 
-@pytest.mark.parametrize("use", commands("scripts.schedules"))
-def test_each_command_about_schedules_exists(use: str) -> None:
+@pytest.mark.parametrize(("page", "use"), commands(r"scripts\.schedules"))
+def test_each_command_about_schedules_exists(page: str, use: str) -> None:
     """The same for Cloud Scheduler's jobs."""
+    assert page
     parsed(schedules_app, use.split())
 
 
 def test_the_commands_are_found() -> None:
     """The tests above rest on finding them."""
     assert len(commands("admin")) >= 25
-    assert {"list", "pause NAME", "run guard_budget"} <= set(commands("scripts.schedules"))
+    assert {"list", "pause NAME", "run guard_budget"} <= {use for _, use in commands(r"scripts\.schedules")}
