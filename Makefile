@@ -71,7 +71,7 @@ pictures: venv/.dev  ## Draw the pages for README: 60 days played, light and dar
 callable: venv/.local  ## Begin a new callable: make callable NAME=get_streak SUBJECT=wallet [DOES="Show the streak."]
 	@$(BIN)/python -m scripts.new_callable "$(NAME)" "$(SUBJECT)" $(if $(DOES),--does "$(DOES)")
 
-docs: venv/.local  ## Write the tables of functions in README.md and docs/deploy.md anew, from main.py
+docs: venv/.local  ## Write the tables of functions in docs/deploy.md anew, from main.py
 	@$(BIN)/python -m scripts.contents
 
 audit: venv/.dev  ## Ask PyPI for vulnerabilities of what is locked: make audit [IF_MISSING=skip]

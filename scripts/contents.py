@@ -1,4 +1,4 @@
-"""`make docs`: the tables of functions in README.md and docs/deploy.md, from what deploys them.
+"""`make docs`: the tables of functions in docs/deploy.md, from what deploys them.
 
 A function's docstring in main.py is the one wording of what it does.
 """
@@ -66,34 +66,34 @@ def _declared(function: ast.FunctionDef) -> Declared:
 
 
 def _functions() -> str:
-    rows = ["| name | trigger | secrets | what it does |", "|---|---|---|---|"]
+    rows = ["| name | kind | trigger | secrets | what it does |", "|---|---|---|---|---|"]
     for each in declared():
         trigger = {"callable": "callable", "https": "HTTPS, signed"}.get(each.trigger, f"`{each.trigger}`")
         trigger += ", admin claim" if each.operators else ""
         secrets = ", ".join(f"`{secret}`" for secret in each.secrets)
-        rows.append(f"| `{each.name}` | {trigger} | {secrets} | {each.does.rstrip('.')} |".replace("|  |", "| |"))
+        cells = (f"`{each.name}`", each.kind, trigger, secrets, each.does.rstrip("."))
+        rows.append(f"| {' | '.join(cells)} |".replace("|  |", "| |"))
     return "\n".join(rows)
 
 
 def _capacities() -> str:
-    rows = ["| kind | functions | memory | time | callers at once | instances |", "|---|---|---|---|---|---|"]
+    rows = ["| kind | memory | time | callers at once | instances |", "|---|---|---|---|---|"]
     for kind, given in KINDS.items():
-        names = ", ".join(f"`{each.name}`" for each in declared() if each.kind == kind)
         size = int(given["memory"])
         memory = f"{size // 1024} GB" if size % 1024 == 0 else f"{size} MB"
         figures = f"{memory} | {given['timeout_sec']} s | {given['concurrency']} | {given['max_instances']}"
-        rows.append(f"| {kind} | {names} | {figures} |")
+        rows.append(f"| {kind} | {figures} |")
     return "\n".join(rows)
 
 
-TABLES = {"README.md": _functions, "docs/deploy.md": _capacities}
-BEGIN, END = "<!-- make docs writes this table -->", "<!-- end of the table -->"
+PAGE = "docs/deploy.md"
+BEGIN, END = "<!-- make docs writes these tables -->", "<!-- end of the tables -->"
 
 
-def page_as_written(name: str) -> str:
-    """Return a page with its table as `make docs` writes it."""
-    before, _, rest = (ROOT / name).read_text(encoding="utf-8").partition(BEGIN)
-    return f"{before}{BEGIN}\n\n{TABLES[name]()}\n\n{END}{rest.partition(END)[2]}"
+def page_as_written() -> str:
+    """Return the page with its tables as `make docs` writes it."""
+    before, _, rest = (ROOT / PAGE).read_text(encoding="utf-8").partition(BEGIN)
+    return f"{before}{BEGIN}\n\n{_functions()}\n\n{_capacities()}\n\n{END}{rest.partition(END)[2]}"
 
 
 SETTINGS = ROOT / "web" / "operator" / "settings.json"
@@ -160,8 +160,7 @@ def _bare(schema: Any) -> Any:
 
 def write_docs() -> None:
     """Write the tables anew, and what the operators' page shows of settings and flags."""
-    for name in TABLES:
-        (ROOT / name).write_text(page_as_written(name), encoding="utf-8")
+    (ROOT / PAGE).write_text(page_as_written(), encoding="utf-8")
     SETTINGS.write_text(settings_as_written(), encoding="utf-8")
     ROLLOUTS.write_text(rollouts_as_written(), encoding="utf-8")
 

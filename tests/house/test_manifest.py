@@ -82,7 +82,7 @@ def row(endpoint: dict[str, Any]) -> Row:
 
 
 def test_what_is_deployed_is_what_main_declares() -> None:
-    """Names, triggers, schedules and secrets; the README's table is made from the same."""
+    """Names, triggers, schedules and secrets; the table of docs/deploy.md is made from the same."""
     listed = {each.name: (each.trigger, tuple(sorted(each.secrets))) for each in declared()}
     assert {name: row(endpoint) for name, endpoint in endpoints().items()} == listed
 
