@@ -5,7 +5,8 @@ A tally is counters by lane and model, each an integer that only grows:
 started          instant calls that got a hold; those not ended yet are in flight
 done             photos that got their result
 checked          photos that were asked again, in the batch lane: see `core.jobs.checks`
-checkedMicros    what these have cost
+checkedFailed:{code}, checkedRetried:{code}   those that ended without an answer, and attempts at them to be repeated
+checkedMicros    what these have cost, answered or not
 checkedOutput    tokens of their answers, of those in `output`
 answer:{prompt}:{category}   the same by the version of the prompt and the category
 failed:{code}    jobs that ended without one at the provider, by `core.jobs.jobs.Failure`
@@ -54,6 +55,17 @@ def of_usage(usage: Usage | None) -> Counter[str]:
     if usage is None:
         return Counter()
     return Counter(input=usage.input_tokens, cached=usage.cached_tokens, output=usage.output_tokens)
+
+
+CHECKED: Mapping[str, str] = {"done": "checked", "failed": "checkedFailed", "retried": "checkedRetried"}
+"""What the photos of users are counted under, and what those are that no user has asked about."""
+
+
+def of_check(count: Mapping[str, int], micros: int) -> Counter[str]:
+    """Return the counters of an attempt at a check that would be these of a user's photo, and its cost."""
+    parted = {name: name.partition(":") for name in count}
+    own = {f"{CHECKED.get(kind, kind)}{colon}{code}": count[name] for name, (kind, colon, code) in parted.items()}
+    return Counter({**own, "checkedMicros": micros, "checkedOutput": count.get("output", 0)})
 
 
 def of_answer(prompt: str, category: str) -> Counter[str]:

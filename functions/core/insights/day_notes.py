@@ -14,6 +14,7 @@ from pydantic import Field
 from functions.core.budget.day_review import OPEN_DAYS
 from functions.core.budget.tally import total, wait_within
 from functions.core.insights.day_rows import asked_for, complete
+from functions.core.insights.deviations import parts_of
 from functions.core.insights.methods import INDEX_WEEKS, WEEK
 from functions.core.insights.usage_day import Slot, UsageDay
 from functions.core.shared.lanes import Lane
@@ -34,7 +35,7 @@ class NotedDay(Kept):
     cached and output `tokens`, the last without asking some once more.
 
     Kept for eight weeks: photos asked for and micro-dollars `spent` by the hour, photos and cost in `parts` by lane and
-    model.
+    model, and what asking some once more cost.
     """
 
     asked: dict[str, int] = Field(default_factory=dict)
@@ -122,7 +123,7 @@ def noted_day(day: str, usage: UsageDay) -> NotedDay:
             micros[lane] += counters.get("micros", 0)
             checked[lane] += counters.get("checkedMicros", 0)
             answered, failed = answered + counters.get("done", 0), failed + lost
-            parts[f"{lane} {model}"] = (float(counters.get("done", 0) + lost), float(counters.get("micros", 0)))
+            parts |= {name: (part.photos, part.micros) for name, part in parts_of(lane, model, counters).items()}
             tokens.update({name: counters.get(name, 0) for name in ("input", "cached", "output")})
             tokens["output"] -= counters.get("checkedOutput", 0)
             retried += sum(n for name, n in counters.items() if name.startswith("retried:"))

@@ -129,6 +129,15 @@ class Part:
     micros: float
 
 
+def parts_of(lane: str, model: str, counters: Mapping[str, int]) -> dict[str, Part]:
+    """Return a lane's photos of a model by the counters of a tally with its costs; and apart from them, as no photos,
+    what asking some once more has cost."""
+    photos = counters.get("done", 0) + sum(n for name, n in counters.items() if name.startswith("failed:"))
+    checked = counters.get("checkedMicros", 0)
+    own = Part(photos, counters.get("micros", 0) - checked)
+    return {f"{lane} {model}": own} | ({f"{lane} {model}, checks": Part(0, checked)} if checked else {})
+
+
 @dataclass(frozen=True)
 class Reasons:
     """Why a cost differs from another, in micro-dollars: more or fewer photos, what each part's photo costs, and which

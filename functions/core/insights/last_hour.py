@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from functions.core.budget.tally import total, wait_within
-from functions.core.insights.deviations import Part
+from functions.core.insights.deviations import Part, parts_of
 from functions.core.insights.usage_day import Slot, UsageDay
 from functions.core.shared.lanes import Lane
 from functions.core.shared.utc_days import day_bounds
@@ -53,12 +53,12 @@ def last_hour(day: str, usage: UsageDay, now: datetime) -> LastHour | None:
         return None
     slots, since, until = found
     tally = total(slot.tally for slot in slots)
-    parts, failed, ended, waits = {}, 0, 0, dict[str, int]()
+    parts, failed, ended, waits = dict[str, Part](), 0, 0, dict[str, int]()
     for lane, models in tally.items():
         for model, counters in models.items():
             lost = sum(n for name, n in counters.items() if name.startswith("failed:"))
             failed, ended = failed + lost, ended + lost + counters.get("done", 0)
-            parts[f"{lane} {model}"] = Part(lost + counters.get("done", 0), counters.get("micros", 0))
+            parts |= parts_of(lane, model, counters)
             if lane == Lane.BATCH:
                 waits |= {name: waits.get(name, 0) + n for name, n in counters.items() if name.startswith("wait:")}
     wait = wait_within(waits, 0.5) if sum(waits.values()) >= PHOTOS_MIN else None

@@ -45,13 +45,16 @@ BY_THE_BATCH = frozenset({Failure.BATCH_EXPIRED, Failure.BATCH_FAILED, Failure.L
 """What befalls all lines of a batch at once: one failure, not as many as it has lines."""
 
 
+UNANSWERED = frozenset({"failed", "retried", "checkedFailed", "checkedRetried"})
+
+
 def of_lines(count: Mapping[str, int], micros: int) -> ArmCounts:
     """Return what a batch's lines came to for its arms, from what it adds to the tally: results and failed attempts,
-    those that will be repeated too."""
+    those that will be repeated too. Checks count: they take the path as any line does."""
     attempts: Counter[str] = Counter(done=count.get("done", 0) + count.get("checked", 0))
     for name, n in count.items():
         what, _, code = name.partition(":")
-        if what in {"failed", "retried"}:
+        if what in UNANSWERED:
             attempts["together" if code in BY_THE_BATCH else "failed" if code in BY_THE_PATH else "photo"] += n
     together = min(attempts.pop("together", 0), 1)
     lines = attempts.total() + together

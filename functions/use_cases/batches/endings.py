@@ -110,6 +110,8 @@ class Endings:
             again = requeued(error, attempts=attempts, at=now + (pause or backoff(attempts)))
             fields = {**again, "costMicros": spent}
             retried = Counter({f"retried:{error.code}": 1}) + tally.of_usage(usage)
+            if is_check(member.job_id):
+                retried = tally.of_check(retried, cost)
             added = Counter(requeued=1, costMicros=cost) + in_tally(retried)
             self._hold_back(_Ending(member, attempt, fields, added))
             return
@@ -122,9 +124,7 @@ class Endings:
         """Return what a job that ends now, in this error if it is one, adds to the day's tally."""
         counters = ended(error.code if error else None, self._terms.believed(attempt))
         if is_check(member.job_id):  # no user's photo, and none waits for it
-            own = {"checked" if name == "done" else name: n for name, n in counters.items()}
-            spent = {"checkedMicros": self._terms.cost_micros(attempt), "checkedOutput": counters["output"]}
-            return in_tally({**own, **spent})
+            return in_tally(tally.of_check(counters, self._terms.cost_micros(attempt)))
         if attempt.answer is not None and error is None:
             counters += tally.of_answer(self._batch.prompt_version, attempt.answer.category)
         return in_tally(counters + tally.of_wait(self._deps.clock() - member.created_at))

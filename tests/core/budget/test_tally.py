@@ -51,6 +51,20 @@ def test_a_bill_is_counted_in_tokens() -> None:
     assert tally.of_usage(None) == {}
 
 
+def test_what_no_user_has_asked_about_counts_under_checks() -> None:
+    """Answered, failed or to be repeated: none of it is a user's photo, and its cost and tokens can be taken off."""
+    count = {"failed:X": 1, "retried:Y": 2, "done": 3, "output": 115, "input": 473}
+    assert tally.of_check(count, 120) == {
+        "checkedFailed:X": 1,
+        "checkedRetried:Y": 2,
+        "checked": 3,
+        "checkedMicros": 120,
+        "checkedOutput": 115,
+        "output": 115,
+        "input": 473,
+    }
+
+
 def test_what_has_grown_is_the_rest() -> None:
     """Counters that stand still are left out, new ones come in whole."""
     grown: Tally = {"instant": {"a": {"done": 5, "input": 900}}, "batch": {"a": {"done": 1}, "c": {"done": 1}}}

@@ -61,3 +61,14 @@ def test_there_is_no_last_hour_in_a_gap() -> None:
     first = last_hour("2026-11-30", whole, midnight + HOUR)
     assert first is not None
     assert (first.since, first.photos) == (midnight, 9)
+
+
+def test_checks_are_no_photos_of_the_hour() -> None:
+    """What was asked once more has a cost, of its own part, and no failures."""
+    checks = {"checked": 90, "checkedFailed:X": 10, "checkedRetried:X": 5, "checkedMicros": 700}
+    tally = {"batch": {"m": {"done": 3, "failed:X": 1, "micros": 1_100, **checks}}}
+    day = UsageDay(slots=(Slot(until=NOON - HOUR), Slot(until=NOON, tally=tally)))
+    found = last_hour("2026-11-30", day, NOON)
+    assert found is not None
+    assert (found.failed, found.ended, found.micros) == (1, 4, 1_100)
+    assert found.parts == {"batch m": Part(4, 400), "batch m, checks": Part(0, 700)}

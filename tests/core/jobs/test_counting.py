@@ -140,4 +140,6 @@ def test_a_batch_counts_its_lines() -> None:
     assert of_lines(count, 700) == ArmCounts(started=8, ended=8, failed=2, micros=700)
     assert of_lines({"retried:BATCH_EXPIRED": 40, "done": 3}, 0) == ArmCounts(started=4, ended=4, failed=1)
     assert of_lines({"done": 2, "checked": 3}, 0) == ArmCounts(started=5, ended=5)  # a check goes the arms' way, too
+    again = {"checkedFailed:ANSWER_UNUSABLE": 1, "checkedRetried:ANSWER_UNUSABLE": 2, "checkedMicros": 9}
+    assert of_lines(again, 0) == ArmCounts(started=3, ended=3, failed=3)
     assert of_lines({}, 0) == ArmCounts()

@@ -1,5 +1,6 @@
 """A recommendation is tried on a hundred recent photos before it is offered: one batch, at half the price."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
 from types import MappingProxyType
@@ -97,6 +98,29 @@ def test_a_trial_asks_once_more_in_one_batch_and_costs_nobody_anything(cloud: In
     ]
     assert tally["gpt-6-luna"]["checkedMicros"] == batch["costMicros"]
     assert tally["gpt-6-luna"]["checkedOutput"] == tally["gpt-6-luna"]["output"] == found.after.output > 0
+
+
+def test_a_trial_that_fails_is_no_failure_of_users(cloud: InProcessCloud) -> None:
+    """Of what nobody has asked for neither a failed nor a repeated attempt counts among the users' photos, nor does
+    what it has cost."""
+    cloud.configure({**CONFIG, "batch": {"attemptsMax": 2}})
+    cloud.openai.faults.add(kind="cut_answer", endpoint="*", count=None)
+    asked(cloud)
+    tried(cloud)
+    cloud.clock.advance(timedelta(hours=2))
+    found = tried(cloud).ended["image_side"].found
+    assert found is not None
+    assert (found.answered, found.left_out) == (0, FEW)
+    batches = listed(cloud, "batches").values()
+    shards = listed(cloud, "budget/2026-11-21/shards").values()
+    counted = sum((Counter(of["tally"]["batch"]["gpt-6-luna"]) for of in shards if "batch" in of["tally"]), Counter())
+    assert counted["checkedMicros"] == sum(each["costMicros"] for each in batches) > 0
+    assert counted["checkedOutput"] == counted["output"]
+    assert {name: n for name, n in counted.items() if ":" in name} == {
+        "checkedRetried:ANSWER_UNUSABLE": FEW,
+        "checkedFailed:ANSWER_UNUSABLE": FEW,
+    }
+    assert not {"done", "started"} & counted.keys()
 
 
 def test_four_photos_are_too_few_to_pass(cloud: InProcessCloud) -> None:
