@@ -167,8 +167,8 @@ class BulkJobDocuments(JobDocuments):
         return {status.value: of.where("status", "==", status).limit(COUNTED_MAX).count() for status in FINAL}
 
     def jobs_of_ids(self, job_ids: Sequence[str]) -> dict[str, Job]:
-        """Read those of these jobs that exist and can be read. A read each."""
-        refs = [self._jobs.document(job_id) for job_id in job_ids]
+        """Read those of these jobs, and checks, that exist and can be read. A read each."""
+        refs = [self._job_ref(job_id) for job_id in job_ids]
         read = all_sound([each for each in self._client.get_all(refs) if each.exists], as_job) if refs else ()
         return {stored.job.job_id: stored.job for stored in read}
 

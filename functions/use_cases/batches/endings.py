@@ -20,7 +20,7 @@ from functions.core.jobs.attempts import Attempt, answered
 from functions.core.jobs.checks import is_check
 from functions.core.jobs.counting import ended
 from functions.core.jobs.endings import refunding
-from functions.core.jobs.jobs import Failure, JobError
+from functions.core.jobs.jobs import FINAL, Failure, Job, JobError, Status
 from functions.core.jobs.transitions import backoff, lease_moved, may_try_again, requeued, waited_too_long
 from functions.core.shared.records import Fields
 from functions.core.wallet.profile import PushSummary
@@ -38,12 +38,11 @@ WRITES_BUFFERED_MAX = 100
 
 @dataclass(frozen=True)
 class _Ending:
-    """How a job ends that needs no refund: what is written, and what it adds to the counts of its batch."""
+    """How a job ends that needs no refund: after which attempt, and what is written."""
 
     member: BatchMember
     attempt: Attempt
     fields: Fields
-    added: Counter[str]
 
 
 class Endings:
@@ -79,24 +78,29 @@ class Endings:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is held back. A refused write is one that was made before, by this line or one like it."""
+        """Write what is held back. A write is refused if an earlier collector, who died before it could store what it
+        had counted, has ended the job: by this line, or without it. A read for each says how."""
         endings, self._held_back = self._held_back, []
         outcomes = self._deps.store.update_jobs([(e.member.job_id, e.member.updated_at, e.fields) for e in endings])
+        refused = [e.member.job_id for e, outcome in zip(endings, outcomes, strict=True) if outcome is None]
+        before = self._deps.store.jobs_of_ids(refused)
         for ending, outcome in zip(endings, outcomes, strict=True):
+            member, attempt = ending.member, ending.attempt
             if isinstance(outcome, Exception):
-                self.ended["answered"] -= ending.attempt.billed
-                report_item(outcome, jobId=ending.member.job_id, batchId=self._batch.batch_id)
-                self._leave(ending.member, ending.attempt)
+                self.ended["answered"] -= attempt.billed
+                report_item(outcome, jobId=member.job_id, batchId=self._batch.batch_id)
+                self._leave(member, attempt)
+            elif outcome is not None:
+                self._note(member, attempt, ending.fields["status"], attempt.error)
             else:
-                self._note(ending.member, ending.attempt, ending.added)
+                self._note_as_found(member, attempt, before.get(member.job_id))
 
     def _end(self, member: BatchMember, attempt: Attempt, *, counts: bool, pause: timedelta | None) -> None:
         now, cost = self._deps.clock(), self._terms.cost_micros(attempt)
         if attempt.answer is not None:
             done = answered(attempt.answer, attempt, member, self._terms, now, self._batch.prompt_version)
-            added = Counter(done=1, costMicros=cost) + self._counted(member, attempt)
             label = compared(member.cache, attempt.answer, self._batch.model, self._batch.prompt_version, self._deps)
-            self._hold_back(_Ending(member, attempt, {**done, **label}, added))
+            self._hold_back(_Ending(member, attempt, {**done, **label}))
             return
         error = attempt.error
         if error is None:
@@ -108,41 +112,51 @@ class Endings:
         may = may_try_again(error, attempts, self._deps.runtime().batch.attempts_max)
         if attempt.retryable and may and in_time:
             again = requeued(error, attempts=attempts, at=now + (pause or backoff(attempts)))
-            fields = {**again, "costMicros": spent}
-            retried = Counter({f"retried:{error.code}": 1}) + tally.of_usage(usage)
-            if is_check(member.job_id):
-                retried = tally.of_check(retried, cost)
-            added = Counter(requeued=1, costMicros=cost) + in_tally(retried)
-            self._hold_back(_Ending(member, attempt, fields, added))
+            self._hold_back(_Ending(member, attempt, {**again, "costMicros": spent}))
             return
         decision = refunding(lambda job: job.batch_id == self._batch.batch_id, error, spent, now, usage)
-        self._deps.store.settle_job(member.job_id, member.uid, decision)
+        stored = self._deps.store.settle_job(member.job_id, member.uid, decision)
         self.ended["answered"] += attempt.billed
-        self._note(member, attempt, Counter(failed=1, costMicros=cost) + self._counted(member, attempt, error))
+        self._note_as_found(member, attempt, stored.job if stored else None)
 
-    def _counted(self, member: BatchMember, attempt: Attempt, error: JobError | None = None) -> Counter[str]:
-        """Return what a job that ends now, in this error if it is one, adds to the day's tally."""
-        counters = ended(error.code if error else None, self._terms.believed(attempt))
+    def _counted(self, member: BatchMember, attempt: Attempt, error: JobError | None, status: str) -> Counter[str]:
+        """Return what a job that has come to this, by this error if it is not done, adds to the day's tally."""
+        done, again = status == Status.DONE, status not in FINAL
+        code, usage = error.code if error and not done else None, self._terms.believed(attempt)
+        counters = tally.of_usage(usage) + Counter([f"retried:{code}"] if code else ()) if again else ended(code, usage)
         if is_check(member.job_id):  # no user's photo, and none waits for it
             return in_tally(tally.of_check(counters, self._terms.cost_micros(attempt)))
-        if attempt.answer is not None and error is None:
+        if done and attempt.answer is not None:
             counters += tally.of_answer(self._batch.prompt_version, attempt.answer.category)
-        return in_tally(counters + tally.of_wait(self._deps.clock() - member.created_at))
+        if not again:
+            counters += tally.of_wait(self._deps.clock() - member.created_at)
+        return in_tally(counters)
 
     def _hold_back(self, ending: _Ending) -> None:
         self._held_back.append(ending)
         self.ended["answered"] += ending.attempt.billed
 
-    def _note(self, member: BatchMember, attempt: Attempt, added: Counter[str]) -> None:
-        self.ended.update(added)
+    def _note_as_found(self, member: BatchMember, attempt: Attempt, job: Job | None) -> None:
+        """Count a job as it is stored: ended by this batch, whoever wrote it, or taken back to the queue. Of one that
+        is gone only the cost is left."""
+        if job is None:
+            self.ended["costMicros"] += self._terms.cost_micros(attempt)
+        else:
+            ours = job.batch_id == self._batch.batch_id
+            self._note(member, attempt, job.status if ours else Status.QUEUED, job.error)
+
+    def _note(self, member: BatchMember, attempt: Attempt, status: str, error: JobError | None) -> None:
+        outcome = status if status in {Status.DONE, Status.FAILED} else "requeued"
+        self.ended.update({outcome: 1, "costMicros": self._terms.cost_micros(attempt)})
+        self.ended.update(self._counted(member, attempt, error, status))
         self.anomalies.add(member.job_id, attempt, self._terms)
-        if (member.notify or member.looked_up) and (added["done"] or added["failed"]):
+        if (member.notify or member.looked_up) and outcome != "requeued":
             before = self.news.get(member.uid, PushSummary(member.uid))
             self.news[member.uid] = replace(
                 before,
                 push_tokens=before.push_tokens or member.notify,
-                done=before.done + added["done"],
-                failed=before.failed + added["failed"],
+                done=before.done + (outcome == "done"),
+                failed=before.failed + (outcome == "failed"),
             )
 
     def _leave(self, member: BatchMember, attempt: Attempt) -> None:
@@ -156,4 +170,4 @@ class Endings:
         later = lease_moved(now + LOOK_AGAIN, error, member.cost_micros + cost)
         self._deps.store.update_jobs([(member.job_id, member.updated_at, later)])
         self.ended.update(costMicros=cost, answered=int(attempt.billed), failed=1)
-        self.ended.update(self._counted(member, attempt, error))
+        self.ended.update(self._counted(member, attempt, error, Status.FAILED))

@@ -1,5 +1,7 @@
 """Whatever the provider makes of a batch and its lines: tried again or refunded, and charged once."""
 
+from collections import Counter
+from datetime import timedelta
 from itertools import chain
 from typing import Any
 
@@ -113,6 +115,43 @@ def test_lines_that_name_no_job_change_nothing(cloud: InProcessCloud, monkeypatc
     monkeypatch.setattr(provider, "read_lines", lambda *file: chain(nameless, read_lines(*file)))
     assert until_final(cloud, job_id)["status"] == "done"
     assert [batch["doneCount"] for batch in listed(cloud, "batches").values()] == [1]
+
+
+@pytest.mark.parametrize(("attempts_max", "status"), [(1, "failed"), (2, "done")])
+def test_a_job_that_a_dead_collector_has_ended_counts_as_what_it_is(
+    cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch, attempts_max: int, status: str
+) -> None:
+    """A poll finds no line of a job, refunds it or takes it back to the queue, and dies before it stores its counts;
+    then the line is there. The job stays what it was made, and is counted as that, once."""
+    cloud.configure({"batch": {"attemptsMax": attempts_max}})
+    (job_id,) = enqueue(cloud, "ann")
+    provider, store, deaths = cloud.deps.provider, cloud.deps.store, Counter[str]()
+    read_lines, settle_batch = provider.read_lines, store.settle_batch
+
+    def dies(batch: Any, version: Any, fields: dict[str, Any], *rest: Any) -> Any:
+        if "completedAt" in fields and not deaths:
+            deaths["collector"] += 1
+            raise RuntimeError("the instance is taken away")
+        return settle_batch(batch, version, fields, *rest)
+
+    monkeypatch.setattr(provider, "read_lines", lambda *file: read_lines(*file) if deaths else iter(()))
+    monkeypatch.setattr(store, "settle_batch", dies)
+    until_final(cloud, job_id)
+    ticks(cloud, timedelta(hours=3))
+    assert job(cloud, job_id)["status"] == status
+    batches = listed(cloud, "batches").values()
+    shards = [(each.to_dict() or {})["tally"] for each in cloud.client.collection_group("shards").stream()]
+    counted = sum((Counter(of.get("batch", {}).get("gpt-6-luna")) for of in shards), Counter[str]())
+    assert [sum(each[f"{kind}Count"] for each in batches) for kind in ("done", "failed", "requeued")] == [
+        status == "done",
+        status == "failed",
+        status == "done",
+    ]
+    assert (counted["done"], counted["failed:LINE_MISSING"], counted["retried:LINE_MISSING"]) == (
+        status == "done",
+        status == "failed",
+        status == "done",
+    )
 
 
 def test_a_lost_reply_to_create_does_not_pay_twice(cloud: InProcessCloud) -> None:
