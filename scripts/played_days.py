@@ -86,7 +86,7 @@ class PlayedDays:
         self._clock = StillClock(self._first)
         self._cloud = InProcessCloud(clock=self._clock, firestore=firestore, seed=seed, batch_minutes=100)
         replaced(self._cloud.deps, model_price=partial(self._price_now, self._cloud.deps.model_price))
-        self._photos = [_small(photo) for photo in drawn_photos().values()]
+        self._photos = [small(photo) for photo in drawn_photos().values()]
         self._users: list[_User] = [_User(VISITOR, 0, 0.9, 0.6)]
 
     def _price_now(
@@ -200,7 +200,7 @@ class PlayedDays:
             self._clock.advance(timedelta(seconds=self._dice.lognormvariate(0.9, 0.35)))
 
 
-def _small(photo: bytes) -> bytes:
+def small(photo: bytes) -> bytes:
     """Return a photo as the functions make it: small."""
     out = BytesIO()
     with Image.open(BytesIO(photo)) as image:

@@ -13,6 +13,8 @@ from functions.core.model.classification import answer_schema
 from functions.core.model.dialects.openai import completion_request
 from functions.core.model.prompts import image_data_url
 from localcloud.openai import OpenAIStandIn
+from scripts.drawings import drawn_photos
+from scripts.played_days import small
 from scripts.sample_answers import answers
 
 
@@ -51,6 +53,24 @@ def test_an_answer_is_valid_and_labelled() -> None:
 def test_answers_come_from_the_pixels(colour: tuple[int, int, int], kind: str, seen: str) -> None:
     """The same pixels get the same answer, other pixels another, and the file format does not matter."""
     assert answers(Image.open(io.BytesIO(picture(colour, kind))))["subcategory"] == seen
+
+
+def test_the_drawings_are_told_for_what_they_are() -> None:
+    """What the demo and the played days send looks right to whoever sees it beside its answer, as a thumbnail too."""
+    shown = {
+        "bottle": "Plastic",
+        "can": "Metal",
+        "newspaper": "Paper",
+        "banana": "Food Waste",
+        "battery": "Batteries",
+        "carton": "Paper",
+        "jar": "Glass",
+        "leaves": "Garden Waste",
+    }
+    photos = {name.removesuffix(".jpg"): photo for name, photo in drawn_photos().items()}
+    for made in (photos, {name: small(photo) for name, photo in photos.items()}):
+        found = {name: answers(Image.open(io.BytesIO(photo)))["subcategory"] for name, photo in made.items()}
+        assert found == shown
 
 
 def test_no_picture_asks_for_review() -> None:

@@ -46,14 +46,18 @@ export const spent = (rows) => -total(rows.filter(([reason]) => SPENDING.has(rea
 
 export function Tokens({ tokens }) {
   const order = Object.keys(REASONS);
-  const rows = Object.entries(tokens).sort(([a], [b]) => order.indexOf(a) - order.indexOf(b)); // a newer release's come first
+  const moved = Object.entries(tokens).filter(([, n]) => n);
+  const rows = moved.sort(([a], [b]) => order.indexOf(a) - order.indexOf(b)); // a newer release's come first
   const most = Math.max(...rows.map(([, n]) => Math.abs(n)));
   return html`
     <p><span class="figure">${whole(earned(rows))}</span> earned, <span class="figure">${whole(spent(rows))}</span> spent</p>
-    <${Table}
-      columns=${["Why", "As a bar", ">Tokens"]}
-      rows=${rows.map(([reason, n]) => [REASONS[reason] ?? reason, bar(Math.abs(n), most, `${signed(n)} tokens`), signed(n)])}
-    />
+    ${rows.length > 0 &&
+    html`
+      <${Table}
+        columns=${["Why", "As a bar", ">Tokens"]}
+        rows=${rows.map(([reason, n]) => [REASONS[reason] ?? reason, bar(Math.abs(n), most, `${signed(n)} tokens`), signed(n)])}
+      />
+    `}
   `;
 }
 

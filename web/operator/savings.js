@@ -127,7 +127,7 @@ function Saving({ of, cost, config, busy, apply, trials, asked, attempt, micros,
       html`
         <label>
           <input type="checkbox" checked=${automatic.includes(kind)} disabled=${busy} onChange=${(event) => byItself(kind, event.target.checked)} />
-          ${" "}${WORDS[kind] ?? kind} by itself from now on, up to ${storedAt(config, "ahead.automatic.percentMax") ?? 15} % of the cost
+          <span>${WORDS[kind] ?? kind} by itself from now on, up to ${storedAt(config, "ahead.automatic.percentMax") ?? 15} % of the cost</span>
         </label>
       `}
     </section>

@@ -2,7 +2,7 @@
 import { onIdTokenChanged } from "../vendor/firebase.js";
 import { html, render, useCallback, useEffect, useRef, useState } from "../vendor/ui.js";
 import { caller, connect, signInByLink } from "../lib/firebase.js";
-import { whole } from "../lib/format.js";
+import { plural } from "../lib/format.js";
 import { Jobs } from "./jobs.js";
 import { invited, useTeams } from "./payer.js";
 import { returned } from "./shop.js";
@@ -51,7 +51,7 @@ function Home({ cloud }) {
     <header class="page narrow bar">
       <h1>Ecolane</h1>
       <button class="button small" onClick=${() => setView(view === "wallet" ? null : "wallet")} aria-expanded=${view === "wallet"}>
-        ${wallet.value ? html`<span class="fresh" key=${wallet.value.balance}>${whole(wallet.value.balance)} tokens</span>` : "Your tokens"}
+        ${wallet.value ? html`<span class="fresh" key=${wallet.value.balance}>${plural(wallet.value.balance, "token")}</span>` : "Your tokens"}
       </button>
     </header>
     <main id="main" class="page narrow" tabindex="-1">

@@ -158,7 +158,7 @@ export function Shop({ cloud, bought }) {
               <button class="button small" disabled=${busy} onClick=${() => buy(each.name)} aria-label=${`Buy ${each.plan ? planName(each.plan) : plural(each.tokens, "token")} for ${price(each)}`}>${price(each)}</button>
             </li>`)}
         </ul>
-        <p><label><input type="checkbox" checked=${saveCard} onChange=${({ target }) => setSaveCard(target.checked)} /> Save my card, so that tokens can be bought by themselves</label></p>
+        <p><label><input type="checkbox" checked=${saveCard} onChange=${({ target }) => setSaveCard(target.checked)} /><span>Save my card, so that tokens can be bought by themselves</span></label></p>
         <p class="quiet">A photo costs ${cost(photo.instant, photo)} at once, and ${cost(photo.batch, photo)} for later.</p>`}
       ${(offers.length > 0 || allowed) && html`<${PayPerUse} allowed=${billing.payPerUse} busy=${busy} allow=${allow} />`}
       ${photo.currency && months.length > 0 && html`<${Months} months=${months} currency=${photo.currency} />`}

@@ -63,7 +63,7 @@ export function Wallet({ cloud, wallet, close, usage, board }) {
   return html`
     <section class="card" aria-labelledby="tokens">
       <div class="row"><button class="button small" onClick=${close}>Back</button><h2 id="tokens" tabindex="-1" ref=${title}>Your tokens</h2></div>
-      <p><span class="figure">${balance === undefined ? "…" : whole(balance)}</span> tokens${full && `, ${plural(full.points, "point")}`}</p>
+      <p><span class="figure">${balance === undefined ? "…" : whole(balance)}</span> ${balance === 1 ? "token" : "tokens"}${full && `, ${plural(full.points, "point")}`}</p>
       ${bonusDay !== undefined && (bonusDay < day() ? html`<button class="button primary" onClick=${() => act("claim_daily_bonus", { deviceId: deviceId() })}>Claim today's bonus</button>` : html`<p class="quiet">Today's bonus is claimed${full?.streakDays > 1 ? `: ${plural(full.streakDays, "day")} in a row` : ""}. The next one comes at 00:00 UTC.</p>`)}
       ${nextRefreshAt && html`<p class="quiet" title=${exact(nextRefreshAt)}>More tokens come ${relative(nextRefreshAt, now)}.</p>`}
       ${points > 0 && html`<button class="button" onClick=${() => act("convert_points", { requestId: crypto.randomUUID(), points })}>Turn ${whole(points)} points into ${plural(points / full.pointsPerToken, "token")}</button>`}
