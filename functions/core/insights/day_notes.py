@@ -115,7 +115,7 @@ def noted_day(day: str, usage: UsageDay) -> NotedDay:
     """Return a day in short."""
     tally = total(slot.tally for slot in usage.slots)
     (ended, micros, checked), answered, failed = (dict.fromkeys(Lane, 0) for _ in range(3)), 0, 0
-    waits, parts, tokens, retried = Counter[str](), {}, Counter[str](), 0
+    waits, parts, tokens, retried = Counter[str](), dict[str, tuple[float, float]](), Counter[str](), 0
     for lane in Lane:
         for model, counters in tally.get(lane, {}).items():
             lost = sum(n for name, n in counters.items() if name.startswith("failed:"))
