@@ -40,6 +40,8 @@ def test_it_adds_up_what_was_sold_and_taken_back(browser: "Browser", cloud: Loca
     page.get_by_role("link", name="Payments").click()
     expect(page.get_by_text("Nothing was counted yet.")).to_be_visible()
     assert not Axe().run(page).violations_count
+    document.set({**sales(cloud), "days": [], "given": 0, "booked": 0})
+    expect(page.get_by_text("No payment in 0 days.")).to_be_visible()
     document.set(sales(cloud))
     said = page.get_by_role("status").filter(has_text="3 payments in 2 days")
     expect(said).to_contain_text("brought $9.98 and ₹799.00; 1 refund took $2.50, 1 dispute $4.99.")

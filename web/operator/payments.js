@@ -50,10 +50,12 @@ const takenOf = (days, dispute) => days.flatMap(({ takenBack }) => takenBack.fil
 function Sentence({ sales: { days, at }, now }) {
   const sold = soldOf(days);
   const [refunds, disputes] = [false, true].map((dispute) => takenOf(days, dispute));
+  const some = [sold, refunds, disputes].some(count);
   return html`
     <p class="say" role="status">
-      ${plural(count(sold), "payment")} in ${plural(days.length, "day")} brought ${money(sold)}; ${plural(count(refunds), "refund")} took ${money(refunds)},
-      ${" "}${plural(count(disputes), "dispute")} ${money(disputes)}.
+      ${some
+        ? html`${plural(count(sold), "payment")} in ${plural(days.length, "day")} brought ${money(sold)}; ${plural(count(refunds), "refund")} took ${money(refunds)}, ${plural(count(disputes), "dispute")} ${money(disputes)}.`
+        : html`No payment in ${plural(days.length, "day")}.`}
     </p>
     <p class="quiet" title=${exact(at)}>Counted ${relative(at, now)}.</p>
   `;
