@@ -122,16 +122,18 @@ def _posted(
     wallet = operation.store.get_wallet(uid, payer)
     account, fields = decide(wallet, job)
     operation.ask(moved(wallet, account.wallet, job, fields), title)
-    if large > GRANT_ASKED_TWICE and not operation.yes:
-        _ask_again(large, as_json=operation.as_json)
+    ask_again(operation, large)
     job_id = job.job_id if job else None
     audit = operation.audit(action, job_id or uid, audit_id=f"{uid}:{name}")
     return operation.store.post_by_hand(uid, name, decide, audit, job_id, payer)
 
 
-def _ask_again(tokens: int, *, as_json: bool) -> None:
-    """Have a large number typed once more. Ends the command if the numbers differ."""
-    typed = typer.prompt(f"That is a large grant. Type the number of tokens again to give {tokens}", err=as_json)
+def ask_again(operation: Operation, tokens: int) -> None:
+    """Have a large number of tokens typed once more. Ends the command if the numbers differ."""
+    if tokens <= GRANT_ASKED_TWICE or operation.yes:
+        return
+    text = f"That is a large grant. Type the number of tokens again to give {tokens}"
+    typed = typer.prompt(text, err=operation.as_json)
     if typed.strip() != str(tokens):
         raise RefusedError(f"{typed.strip()} is not {tokens}: nothing was changed")
 

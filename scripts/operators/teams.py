@@ -11,6 +11,7 @@ from functions.core.shared.records import Fields
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import Reason, Wallet, entry_id
 from functions.core.wallet.team_wallet import TeamWallet, shown_member
+from scripts.operators.grants import ask_again
 from scripts.operators.repairs_by_hand import GRANT_TOKENS_MAX, granted, moved
 from scripts.operators.session import Operation, RefusedError, changing_for, command, document_id, looking
 
@@ -60,6 +61,7 @@ def grant(
 
         changes = moved(team, decide(team, None)[0].wallet, None, {})
         operation.ask(changes, f"{tokens} tokens for the team {team.name}: {why}")
+        ask_again(operation, tokens)
         audit = operation.audit("team-grant", team_id, audit_id=f"{team_id}:{name}")
         stored, posted = operation.store.post_by_hand("", name, decide, audit, team_id=team_id)
     require_same_payload(stored.detail or {}, {"why": why, "tokens": str(tokens)})

@@ -30,6 +30,14 @@ def test_a_team_is_granted_tokens_once(cloud: InProcessCloud, run: Run) -> None:
     assert ("olga: owner, 0 of any number of tokens" in said, "mia: member, 0 of 0 tokens" in said) == (True, True)
 
 
+@pytest.mark.parametrize(("typed", "given"), [("y\n10000\n", 10_000), ("y\n1000\n", 0), ("y\n\n", 0)])
+def test_a_large_grant_is_typed_twice(cloud: InProcessCloud, run: Run, typed: str, given: int) -> None:
+    """A digit too many is no gift to a team either."""
+    team_id = team_of(cloud, tokens=5)
+    run("team", "grant", team_id, "10000", "--key", "k1", "--why", "a campaign", answer=typed)
+    assert balanced(cloud, team_id) == 5 + given
+
+
 def test_a_block_holds_in_every_team(cloud: InProcessCloud, run: Run) -> None:
     """Until it is taken back; what was queued goes back to the team."""
     team_id = team_of(cloud)
