@@ -6,7 +6,7 @@ A function's docstring in main.py is the one wording of what it does.
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,25 +65,33 @@ def _declared(function: ast.FunctionDef) -> Declared:
     )
 
 
-def _functions() -> str:
-    rows = ["| name | kind | trigger | secrets | what it does |", "|---|---|---|---|---|"]
-    for each in declared():
-        trigger = {"callable": "callable", "https": "HTTPS, signed"}.get(each.trigger, f"`{each.trigger}`")
-        trigger += ", admin claim" if each.operators else ""
-        secrets = ", ".join(f"`{secret}`" for secret in each.secrets)
-        cells = (f"`{each.name}`", each.kind, trigger, secrets, each.does.rstrip("."))
-        rows.append(f"| {' | '.join(cells)} |".replace("|  |", "| |"))
-    return "\n".join(rows)
-
-
 def _capacities() -> str:
-    rows = ["| kind | memory | time | callers at once | instances |", "|---|---|---|---|---|"]
+    rows = ["| kind | functions | memory | time | callers at once | instances |", "|---|---|---|---|---|---|"]
     for kind, given in KINDS.items():
         size = int(given["memory"])
         memory = f"{size // 1024} GB" if size % 1024 == 0 else f"{size} MB"
         figures = f"{memory} | {given['timeout_sec']} s | {given['concurrency']} | {given['max_instances']}"
-        rows.append(f"| {kind} | {figures} |")
+        rows.append(f"| {kind} | {_names(each for each in declared() if each.kind == kind)} | {figures} |")
     return "\n".join(rows)
+
+
+def _started_by_others() -> str:
+    rows = ["| no callable | trigger | what it does |", "|---|---|---|"]
+    for each in declared():
+        if each.trigger != "callable":
+            trigger = "HTTPS, signed" if each.trigger == "https" else f"`{each.trigger}`"
+            rows.append(f"| `{each.name}` | {trigger} | {each.does.rstrip('.')} |")
+    return "\n".join(rows)
+
+
+def _secrets() -> str:
+    secrets = dict.fromkeys(secret for each in declared() for secret in each.secrets)
+    rows = (f"| `{name}` | {_names(each for each in declared() if name in each.secrets)} |" for name in secrets)
+    return "\n".join(["| secret | functions that read it |", "|---|---|", *rows])
+
+
+def _names(functions: Iterable[Declared]) -> str:
+    return ", ".join(f"`{each.name}`" for each in functions)
 
 
 PAGE = "docs/deploy.md"
@@ -93,7 +101,8 @@ BEGIN, END = "<!-- make docs writes these tables -->", "<!-- end of the tables -
 def page_as_written() -> str:
     """Return the page with its tables as `make docs` writes it."""
     before, _, rest = (ROOT / PAGE).read_text(encoding="utf-8").partition(BEGIN)
-    return f"{before}{BEGIN}\n\n{_functions()}\n\n{_capacities()}\n\n{END}{rest.partition(END)[2]}"
+    tables = f"{_capacities()}\n\n{_started_by_others()}\n\n{_secrets()}"
+    return f"{before}{BEGIN}\n\n{tables}\n\n{END}{rest.partition(END)[2]}"
 
 
 SETTINGS = ROOT / "web" / "operator" / "settings.json"
