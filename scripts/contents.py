@@ -7,7 +7,7 @@ import ast
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +146,7 @@ def rollouts_as_written() -> str:
     """Return what the operators' page has to know of flags: who looks after each and until when, the stages, how calls
     are counted, and the schemas by which functions read rules and states."""
     told = {
-        "flags": {flag: {"does": of.does, "owner": of.owner, "until": f"{of.until}"} for flag, of in ABOUT.items()},
+        "flags": {flag: {**asdict(of), "until": f"{of.until}"} for flag, of in ABOUT.items()},
         "stages": {each: {"percent": PERCENTS[each], "next": NEXT_COHORT.get(each)} for each in Cohort},
         "buckets": BUCKETS,
         "times": {"firstMs": BUCKET_FIRST_MS, "last": BUCKET_LAST},

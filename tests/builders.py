@@ -85,7 +85,9 @@ def answer(**changes: Any) -> Answer:
 
 def classification(**changes: Any) -> Classification:
     """Return a result as the app gets it."""
-    return classify_as(answer(**changes), region="IN", language="hi-IN", model="gpt-test", prompt_version="v1", now=NOW)
+    return classify_as(
+        answer(**changes), region="IN", language="hi-IN", model="gpt-test", prompt_version="v1", side_max=512, now=NOW
+    )
 
 
 def completion_body(

@@ -29,6 +29,7 @@ from functions.deploy.params import Settings
 from functions.use_cases.batches import poll_batches
 from functions.use_cases.budget.days import open_day
 from functions.use_cases.budget.spending import hold_for_batch
+from functions.use_cases.rollouts.serving import way_in_force
 from functions.wiring import Deps
 from scripts.benchmarks.batchfile import LARGE, SMALL, Answers, DiskFiles, job_id_of, member
 from scripts.benchmarks.processes import firestore, python, rss_mb
@@ -104,7 +105,7 @@ def _deps(lines: int, folder: Path) -> Deps:
 def _store_batch(first: int, end: int, deps: Deps) -> None:
     """Leave a submitted batch behind, with its jobs, hold and list of jobs."""
     now, batch_id = deps.clock(), f"batch-{first}"
-    hold, room = hold_for_batch(end - first, deps.settings.openai_model, deps)
+    hold, room = hold_for_batch(end - first, way_in_force(deps.settings.openai_model, deps), deps)
     if room < end - first:
         raise RuntimeError(f"there is budget for {room} lines")
     batch = Batch(

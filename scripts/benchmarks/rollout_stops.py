@@ -123,8 +123,8 @@ def _call(cloud: InProcessCloud, uid: str, key: str, *, fails: bool) -> None:
 
 
 def billed() -> dict[str, float]:
-    """Return the reads and writes of an instant call while both flags run."""
-    cloud = _cloud({"model": RULES, "prompt": RULES})
+    """Return the reads and writes of an instant call while all flags run."""
+    cloud = _cloud({str(flag): RULES for flag in Flag})
     for uid in UIDS:
         _call(cloud, uid, f"first-of-{uid}", fails=False)
     cloud.firestore.bill.reset()
@@ -142,6 +142,7 @@ def _cloud(flags: Mapping[str, Any]) -> InProcessCloud:
             "plans": {"free": UNLIMITED},
             "budget": {"dailyLimitMicros": 100_000_000},
             "model": {"next": "gpt-5.6-luna"},
+            "images": {"nextSideMax": 384},
             "flags": flags,
         }
     )

@@ -19,7 +19,7 @@ from functions.core.jobs.uploads import unchanged
 from functions.core.shared.errors import ImageNotFound, InvalidImage
 from functions.use_cases.cache.labels import asked_of
 from functions.use_cases.jobs.pages import job_pages
-from functions.use_cases.rollouts.serving import served
+from functions.use_cases.rollouts.serving import images_of, served
 from scripts.operators.grants import known_wallet
 from scripts.operators.printing import change, dollars, table
 from scripts.operators.session import Operation, RefusedError, Uid, changing_for, command, looking
@@ -120,13 +120,13 @@ def _entry(job: Job, operation: Operation) -> Entry | None:
     """Return what would find a job's photo again; None if it answers nobody, or its photo is gone or another one."""
     deps = operation.deps
     path = served(job.uid, deps)
-    source = source_of(job, job, path.model, path.prompt)
+    source = source_of(job, job, path)
     if source is None or source.disputed or (job.cache is not None and job.cache.served):
         return None
     try:
         upload: Any = unchanged(deps.files.read_photo(job.image_path), job.image_digest)
-        _, photo = deps.recognise_photo(upload, deps.runtime().images)
+        _, photo = deps.recognise_photo(upload, images_of(path, deps))
     except (ImageNotFound, InvalidImage):
         return None
-    key = key_of(asked_of(path.model, path.prompt, deps, job.region, job.language))
+    key = key_of(asked_of(path, deps, job.region, job.language))
     return Entry(key, job.job_id, job.created_at.date(), photo)

@@ -96,7 +96,7 @@ def compare(
     where = (region or rules.default_region, language or rules.default_language)
     asked, photos = _asked(providers, deps), _photos(folder, each, deps)
     models = [deps.settings.model_of(provider) for provider in asked]
-    mosts = {model: model_micros(model, deps, batch=False) for model in models}
+    mosts = {model: model_micros(model, rules.images.side_max, deps, batch=False) for model in models}
     rows = [change(model, "", f"up to {dollars(most * len(photos))}") for model, most in mosts.items()]
     most = f"At most {dollars(sum(mosts.values()) * len(photos))} are held on today's budget and spent."
     operation.ask(rows, f"{len(photos)} photos to each of {len(models)} models", follows=[most])

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from functions.core.config.changes import value_at
+from functions.core.insights.automatic import nested
 from functions.core.rollouts.ab_testing import AbTest, calls_each, sample
 from functions.core.rollouts.arms import Arm, Decision
 from functions.core.rollouts.counts import BUCKET_FIRST_MS, ArmCounts, bucket_of
@@ -126,8 +129,18 @@ def hold(operation: Operation, flag: Name) -> None:
 @app.command("finish")
 @command(changing)
 def finish(operation: Operation, flag: Name) -> None:
-    """Give the new path to everybody, the holdback too. From then on nothing is left to compare it with."""
-    _set(operation, flag, _rules(operation, flag), cohort=Cohort.ALL, percent=None, holdbackPercent=0)
+    """Give the new path to everybody, the holdback too. From then on nothing is left to compare it with. A value of the
+    config takes the old one's place, and the flag is off."""
+    rules, state, about = _rules(operation, flag), operation.store.flag_states()[flag], ABOUT[flag]
+    if state and state.stopped:
+        raise RefusedError(f"{flag} is stopped: {state.stopped.why}. Restart it first.")
+    if not about.becomes:
+        _set(operation, flag, rules, cohort=Cohort.ALL, percent=None, holdbackPercent=0)
+        return
+    value = value_at(operation.store.runtime_documents().config or {}, about.brings)
+    if value is None:
+        raise RefusedError(f"{about.brings} names nothing: there is nothing to finish.")
+    _set(operation, flag, rules, None, {about.becomes: value, about.brings: None}, cohort=Cohort.OFF, percent=None)
 
 
 @app.command("allow")
@@ -218,18 +231,26 @@ def _rules(operation: Operation, flag: Flag) -> FlagRules:
     return rules
 
 
-def _set(operation: Operation, flag: Flag, rules: FlagRules, follows: list[str] | None = None, **fields: Any) -> None:
-    """Change a flag's rules, on record, unless somebody else was faster."""
-    before = rules.as_json()
-    fields = {name: value for name, value in fields.items() if before[name] != value}
-    if not fields:
+def _set(
+    operation: Operation,
+    flag: Flag,
+    rules: FlagRules,
+    follows: list[str] | None = None,
+    besides: Mapping[str, Any] = MappingProxyType({}),
+    **fields: Any,
+) -> None:
+    """Change a flag's rules, and other fields besides, on record, unless somebody else was faster."""
+    before, stored = rules.as_json(), operation.store.runtime_documents().config or {}
+    wanted = {f"flags.{flag}.{name}": (before[name], value) for name, value in fields.items()}
+    wanted |= {field: (value_at(stored, field), value) for field, value in besides.items()}
+    wanted = {field: (old, new) for field, (old, new) in wanted.items() if old != new}
+    if not wanted:
         operation.show({"changed": []}, f"Nothing to do: {flag} is so already.")
         return
-    stored = operation.store.runtime_documents().config or {}
-    seen = {f"flags.{flag}.{name}": stored.get("flags", {}).get(flag, {}).get(name) for name in fields}
-    changes = [change(f"flags.{flag}.{name}", before[name], value) for name, value in fields.items()]
+    seen = {field: value_at(stored, field) for field in wanted}
+    changes = [change(field, old, new) for field, (old, new) in wanted.items()]
     operation.ask(changes, f"The rollout of {flag}", follows=follows or ())
-    done = change_config({"flags": {flag: fields}}, operation.by, operation.deps, seen)
+    done = change_config(nested({field: new for field, (_, new) in wanted.items()}), operation.by, operation.deps, seen)
     operation.show({"changed": done["changed"]}, f"Done. {SECONDS_SEEN}")
 
 

@@ -357,6 +357,13 @@ MUTATIONS: tuple[Mutation, ...] = (
         places.comparison("LISTED"),
         "arm == Arm.OLD",
     ),
+    Mutation(
+        "send a batch's photos in the size of the other arm",
+        "use_cases.batches.building:_open_batch",
+        places.keyword("side_max"),
+        "deps.runtime().images.side_max",
+        _rolling,
+    ),
     Mutation("count who was named", "core.rollouts.counts:counted", places.condition("NEW"), "True"),
     Mutation(
         "count no call that died",

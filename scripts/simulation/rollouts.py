@@ -17,6 +17,7 @@ from scripts.simulation.documents import Documents, Fields
 from scripts.simulation.providers import HAIKU
 
 ASKED, NEXT = "gpt-6-luna", "gpt-5.6-luna"
+SIDES = {False: 512, True: 384}
 PROMPTS = {False: "2026-11-28", True: "2026-11-30"}
 PERCENTS = {"off": 0, "listed": 0, "test": 10, "small": 25, "large": 50, "all": 95}
 
@@ -30,7 +31,7 @@ def drawn_config(seed: int) -> dict[str, Any]:
     """Return the sections that a history begins with: most of the time something is rolled out."""
     dice = Random(f"flags {seed}")  # noqa: S311  (repeatable, not secret)
     rules = {name: {"cohort": dice.choice((*PERCENTS, "large", "large")), "allow": ["user-0"]} for name in Flag}
-    return {"model": {"next": NEXT}, "flags": rules}
+    return {"model": {"next": NEXT}, "images": {"nextSideMax": SIDES[True]}, "flags": rules}
 
 
 def drawn_actions(seed: int, end: float) -> Iterator[tuple[float, str, dict[str, Any]]]:
@@ -38,7 +39,7 @@ def drawn_actions(seed: int, end: float) -> Iterator[tuple[float, str, dict[str,
     of the guard, and recommendations that are tried."""
     tries = Random(f"trials {seed}")  # noqa: S311  (repeatable, not secret)
     for _ in range(tries.randrange(3)):
-        kind, changes = tries.choice((("itself", {}), ("image_side", {"images": {"sideMax": 384}})))
+        kind, changes = tries.choice((("itself", {}), ("image_side", {"images": {"nextSideMax": 384}})))
         yield tries.uniform(end / 2, end), "try", {"kind": kind, "changes": changes}
     dice = Random(f"stages {seed}")  # noqa: S311  (as above)
     for _ in range(dice.randrange(12)):
@@ -75,10 +76,14 @@ def wrong_ways(jobs: Mapping[str, Fields], batches: Mapping[str, Fields], docume
         for more in (0, 1)
     }
     for name, job in jobs.items():
+        if job["mode"] == "batch" and job["result"] and (batch := batches.get(job["batchId"] or "")):
+            asked = batch["model"], job["result"]["promptVersion"], job["result"]["sideMax"]
+            yield from (f"job {name}: {wrong}" for wrong in _wrong_way(batch["arms"], *asked))
         if job["mode"] != "instant" or not job["hold"]:
             continue
-        prompt = job["result"]["promptVersion"] if job["result"] else None
-        yield from (f"job {name}: {wrong}" for wrong in _wrong_way(job["arms"], job["hold"]["model"], prompt))
+        result = job["result"] or {}
+        asked = job["hold"]["model"], result.get("promptVersion"), result.get("sideMax")
+        yield from (f"job {name}: {wrong}" for wrong in _wrong_way(job["arms"], *asked))
         for key, arm in job["arms"].items():
             flag = key.partition("@")[0]
             if arm == "new" and _bucket(flag, job["uid"]) >= 9_500:
@@ -87,15 +92,19 @@ def wrong_ways(jobs: Mapping[str, Fields], batches: Mapping[str, Fields], docume
                 yield f"job {name} of {job['uid']} is {arm}, and user-0 alone was named"
             yield from _after_stop(f"job {name}", key, job["createdAt"], stops)
     for name, batch in batches.items():
-        yield from (f"batch {name}: {w}" for w in _wrong_way(batch["arms"], batch["model"], batch["promptVersion"]))
+        side = batch["sideMax"] if batch["arms"] else None  # without arms it may be a trial's, of another side
+        asked = batch["model"], batch["promptVersion"], side
+        yield from (f"batch {name}: {wrong}" for wrong in _wrong_way(batch["arms"], *asked))
         for key in batch["arms"]:
             # A run decides about all that it has read, and sends one batch after the other.
             decided = batch["createdAt"] - timedelta(minutes=9)
             yield from _after_stop(f"batch {name}", key, decided, stops)
 
 
-def _wrong_way(arms: Mapping[str, str], model: str, prompt: str | None) -> Iterator[str]:
+def _wrong_way(arms: Mapping[str, str], model: str, prompt: str | None, side: int | None) -> Iterator[str]:
     new = {key.partition("@")[0] for key, arm in arms.items() if arm != "old"}
+    if side is not None and side != SIDES["side" in new]:
+        yield f"arms {arms} sent photos of {side} pixels"
     if model == HAIKU and not any(key.startswith("model@") for key in arms):
         return  # what goes to Anthropic first takes no path of this flag
     if model != (NEXT if "model" in new else ASKED):

@@ -112,7 +112,7 @@ SCHEMA: dict[str, dict[str, str]] = {
         "map": "committed limits holdPercents",
         "int": "absurd absurdMicros shardCount",
     },
-    "stats/rollouts": {"map": "model? prompt?"},
+    "stats/rollouts": {"map": "model? prompt? side?"},
     "stats/answers": {"map": "disputed"},
     "stats/cacheReport": {"map": "days report"},
     "stats/cache": {"map": "families", "time?": "labelledUntil chosenUntil"},

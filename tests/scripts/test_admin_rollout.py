@@ -70,6 +70,21 @@ def test_a_rollout_goes_by_stages(cloud: InProcessCloud) -> None:
     assert "flags.model.cohort" in run("config", "history")
 
 
+def test_a_side_that_is_finished_is_the_setting_of_all(cloud: InProcessCloud) -> None:
+    """The new path's value takes the old one's place, and the flag is off, free for the next; not while it is stopped,
+    nor without a value."""
+    roll(cloud, side={"cohort": "large"})
+    assert "images.nextSideMax names nothing" in run("rollout", "finish", "side", refused=True)
+    run("config", "set", "images.nextSideMax=384")
+    run("rollout", "stop", "side", "--why", "it looks odd")
+    assert "is stopped: mia: it looks odd. Restart it first" in run("rollout", "finish", "side", refused=True)
+    run("rollout", "restart", "side", "--why", "mended")
+    done = run("rollout", "finish", "side")
+    assert all(field in done for field in ("images.sideMax", "images.nextSideMax", "flags.side.cohort"))
+    config = stored(cloud, "config/runtime")
+    assert (config["images"], config["flags"]["side"]["cohort"]) == ({"sideMax": 384}, "off")
+
+
 def test_a_percentage_by_hand_gives_way_to_the_next_stage(cloud: InProcessCloud) -> None:
     """It takes the cohort's place only as long as nobody goes on."""
     run("config", "set", "flags.model.cohort=test", "flags.model.percent=12")

@@ -517,6 +517,28 @@ def test_stages_are_held_and_finished(opened: Opened, cloud: LocalCloud) -> None
     assert runtime(cloud)["flags"]["prompt"] == {"cohort": "all", "autoAdvance": False, "holdbackPercent": 0}
 
 
+def test_a_side_that_is_finished_is_the_setting_of_all(opened: Opened, cloud: LocalCloud) -> None:
+    """Its value takes the old one's place, the flag is free for the next, and one click takes it back; without a value
+    there is nothing to run."""
+    set_flags(cloud, {"side": {"cohort": "all"}}, {"side": stored()})
+    page = rollouts(opened)
+    mine = card(page, "side")
+    expect(mine).to_contain_text("side: without a value")
+    expect(mine).to_contain_text("images.nextSideMax names none: set it in Settings.")
+    cloud.firestore_client().document("config/runtime").update({"images": {"nextSideMax": 384}})
+    expect(mine).to_contain_text("95 % of users take the new path.")
+    mine.get_by_role("button", name="Finish: everybody").click()
+    for line in ("images.sideMax: none → 384", "images.nextSideMax: 384 → none", "flags.side.cohort: all → none"):
+        expect(mine.get_by_role("form")).to_contain_text(line)
+    assert readable(page)
+    mine.get_by_role("button", name="Finish side").click()
+    expect(mine).to_contain_text("side: off")
+    assert (runtime(cloud)["images"], runtime(cloud)["flags"]["side"]) == ({"sideMax": 384}, {})
+    mine.get_by_role("button", name="Undo the last change").click()
+    expect(mine).to_contain_text("95 % of users take the new path.")
+    assert (runtime(cloud)["images"], runtime(cloud)["flags"]["side"]) == ({"nextSideMax": 384}, {"cohort": "all"})
+
+
 def test_users_are_named_and_explained(opened: Opened, cloud: LocalCloud) -> None:
     """Allowed, then denied, then neither; the explanation of their path follows each time."""
     set_flags(cloud, {"prompt": {"cohort": "listed"}}, {"prompt": stored()})

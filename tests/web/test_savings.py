@@ -60,6 +60,8 @@ def test_a_saving_is_applied_in_one_click_and_undone(opened: Opened) -> None:
     page = savings(opened)
     together = round(100 * found["together"])
     expect(page.get_by_text(re.compile(f"All changes together would save {together} % of it"))).to_be_visible()
+    asked = f"gpt-6-luna is asked, in the wording {PROMPT_VERSION}, with photos of 512 pixels a side."
+    expect(page.get_by_text(re.compile(rf"^As of 20\d\d-.* UTC: {asked}"))).to_be_visible()
     card = page.get_by_role("region", name="Move instant photos to Later")
     expect(card.get_by_text("tokens.instantPrice: default → 6")).to_be_visible()
     card.get_by_text("How this is computed").click()
@@ -110,7 +112,7 @@ def test_who_was_slower_is_told(opened: Opened) -> None:
 
 
 def trial(
-    cloud: LocalCloud, kind: str, same: int | None, asked: Mapping[str, str] = MappingProxyType({}), **more: Any
+    cloud: LocalCloud, kind: str, same: int | None, asked: Mapping[str, Any] = MappingProxyType({}), **more: Any
 ) -> None:
     """Store a trial of what is recommended, as it is under way, or as it has ended; asked otherwise than now, if so."""
     changes: dict[str, Any] = next(
@@ -118,7 +120,13 @@ def trial(
     )
     now, sums = cloud.clock(), {"input": 83_000, "output": 23_000, "micros": 11_700}
     found = {"answered": 99, "same": same, "leftOut": 1, "low": 0.96, "high": 1.0, "before": sums, "at": now}
-    now_asked = {"model": "gpt-6-luna", "base": "gpt-6-luna", "prompt": PROMPT_VERSION, "sideMax": 384}
+    now_asked = {
+        "model": "gpt-6-luna",
+        "base": "gpt-6-luna",
+        "prompt": PROMPT_VERSION,
+        "sideMax": 384,
+        "baseSideMax": 512,
+    }
     one = {
         "number": 1,
         "kind": kind,
@@ -161,7 +169,7 @@ def test_a_change_of_answers_is_offered_only_once_it_was_tried(opened: Opened) -
     ).to_be_visible()
     expect(card.get_by_role("button", name="Try again: Send smaller photos")).to_be_enabled()
     expect(apply).to_have_count(0)
-    for other in ({"base": "gpt-5-nano"}, {"prompt": "2026-01-01"}):
+    for other in ({"base": "gpt-5-nano"}, {"prompt": "2026-01-01"}, {"baseSideMax": 768}):
         trial(opened.cloud, "image_side", 99, other, low=0.9702, passed=True)
         expect(card.get_by_role("button", name="Try on 100 photos: Send smaller photos")).to_be_enabled()
         expect(apply).to_have_count(0)
@@ -170,8 +178,18 @@ def test_a_change_of_answers_is_offered_only_once_it_was_tried(opened: Opened) -
     assert not Axe().run(page).violations_count
     apply.click()
     expect(page.get_by_text("Applied: Send smaller photos.")).to_be_visible()
-    assert opened.cloud.firestore_client().document("config/runtime").get().get("images.sideMax") == 384
+    config = opened.cloud.firestore_client().document("config/runtime").get()
+    assert (config.get("images"), config.get("flags.side")) == (
+        {"nextSideMax": 384},
+        {"cohort": "test", "autoAdvance": True},
+    )
+    document = opened.cloud.firestore_client().document("config/runtime")
+    document.update({"flags.side.cohort": "small"})  # as guard_rollouts does
     trial(opened.cloud, "itself", 97)
+    measured = page.get_by_role("region", name="What changes have come to")
+    measured.get_by_role("button", name="Undo Send smaller photos").click()
+    expect(page.get_by_text("Undone: Send smaller photos.")).to_be_visible()
+    assert (document.get().get("images"), document.get().get("flags.side")) == ({}, {})
     of_itself = page.get_by_role("region", name="How often the model agrees with itself")
     expect(of_itself.get_by_text("97 of 99 answers")).to_be_visible()
 

@@ -11,7 +11,7 @@ const said = (value) => (value === null ? "none" : Array.isArray(value) ? value.
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 export function FlagActions({ cloud, view, facts, stored, unsure }) {
-  const { flag, rules, state, standing, share } = view;
+  const { flag, rules, state, standing, share, brings, becomes } = view;
   const [asked, setAsked] = useState(null);
   const [notice, setNotice] = useState({});
   const [undo, setUndo] = useState(null);
@@ -91,8 +91,15 @@ export function FlagActions({ cloud, view, facts, stored, unsure }) {
     change(`Begin the stage ${next} of ${flag}?`, button, { cohort: next, percent: null }, `${share} % of users → ${nextShare} %`, ...held);
   };
   const hold = () => change(`Hold ${flag} at its stage?`, "Hold it", { autoAdvance: false }, "It is still stopped if it fails.");
+  /** A value of the config takes the old one's place, and the flag is off. */
+  const settle = () => {
+    const rows = [[becomes, storedAt(stored, brings)], [brings, null], [`flags.${flag}.cohort`, null], [`flags.${flag}.percent`, null]].filter(([field, value]) => !same(storedAt(stored, field), value));
+    const lines = rows.map(([field, value]) => `${field}: ${said(storedAt(stored, field))} → ${said(value)}`);
+    const note = `${share} % of users → 100 %. From then on nothing is left to compare it with, and the flag is free for the next.`;
+    open({ title: `Finish ${flag}?`, lines: [...lines, note], button: `Finish ${flag}`, go: () => apply(rows, rows.map(([field]) => [field, storedAt(stored, field)])) });
+  };
   const finish = () =>
-    change(`Finish ${flag}?`, `Finish ${flag}`, { cohort: "all", percent: null, holdbackPercent: 0 }, `${share} % of users → 100 %. From then on nothing is left to compare it with.`);
+    becomes ? settle() : change(`Finish ${flag}?`, `Finish ${flag}`, { cohort: "all", percent: null, holdbackPercent: 0 }, `${share} % of users → 100 %. From then on nothing is left to compare it with.`);
   const endTest = () => change(`End the test of ${flag}?`, "End the test", { testMetric: null, testCalls: null }, "It ends without a result.");
 
   return html`

@@ -5,11 +5,13 @@ import { day, exact, plural, relative, whole } from "../lib/format.js";
 import { useLive, useNow } from "../lib/live.js";
 import { decide, shareOf } from "./arms.js";
 import { FlagActions } from "./flag_actions.js";
+import { storedAt } from "./settings.js";
 import { hidden, Paths } from "./paths.js";
 import { readBy } from "./reading.js";
 
 const BY = { detector: "the guard", process: "a process that saw it fail", operator: "an operator" };
 const OLD = "Everybody is on the old path.";
+const LACKS = "without a value";
 
 /** What this browser has of a document: undefined before the server has said whether there is one. */
 const known = (snapshot) => (snapshot.exists() || !snapshot.metadata.fromCache ? (snapshot.data() ?? {}) : undefined);
@@ -45,20 +47,21 @@ const shareSeen = ({ value }) => (value?.watch && value.watch.epoch === value.ep
  * by the rules, of whom the new path `serves` so many percent, and `standing`: what it is in words. */
 export function flagView(flag, config, stored, facts) {
   const [rules, state] = [rulesOf(flag, config, facts), stateOf(flag, stored, facts)];
-  const lacks = flag === "model" && !(typeof config?.model?.next === "string" && config.model.next);
+  const { brings } = facts.flags[flag];
+  const lacks = brings !== "" && !storedAt(config ?? {}, brings);
   const view = { flag, ...facts.flags[flag], rules, state, lacks, share: rules.value ? shareOf(rules.value, facts.stages) : null };
   const served = { ...view, serves: Math.min(view.share, shareSeen(state) ?? view.share) };
   return { ...served, standing: standingOf(served) };
 }
 
-function standingOf({ rules, state, lacks, share, serves }) {
+function standingOf({ rules, state, lacks, brings, share, serves }) {
   const { stopped, watch } = state.value ?? {};
   if (stopped) return { word: "stopped", tone: "warn", why: `Stopped by ${BY[stopped.by] ?? stopped.by}: ${stopped.why}.`, at: stopped.at };
   if (state.value === null) return unreadable(state.problem, "stats/rollouts", "Stop it, which writes a state that can be read; then restart it.");
   if (rules.value === null) return unreadable(rules.problem, "config/runtime", "Mend it there, or in Settings.");
   if (!state.value || !rules.value) return { word: "loading" };
   if (rules.value.cohort === "off") return { word: "off", why: OLD };
-  if (lacks) return { word: "without a model", tone: "warn", why: `model.next names none: set it in Settings. ${OLD}` };
+  if (lacks) return { word: LACKS, tone: "warn", why: `${brings} names none: set it in Settings. ${OLD}` };
   const who = serves ? `${serves} % of users take` : share ? "Nobody takes" : "Only users who are named take";
   if (watch?.verdict !== "hold") return { word: "running", why: `${who} the new path.` };
   const why = hidden(state.value) ? "the reason has figures of the test, and is shown when it has ended" : watch.why;
@@ -92,7 +95,7 @@ export function Rollouts({ cloud }) {
 function Sentence({ views }) {
   if (views.some(({ standing }) => standing.word === "loading")) return html`<div class="skeleton say" role="status" aria-label="Loading"></div>`;
   const of = (word) => views.filter(({ standing }) => standing.word === word).map(({ flag }) => flag);
-  const said = ["cannot be read", "stopped", "on hold", "without a model"].flatMap((word) => of(word).map((flag) => `${flag} ${word === "cannot be read" ? word : `is ${word}`}`));
+  const said = ["cannot be read", "stopped", "on hold", LACKS].flatMap((word) => of(word).map((flag) => `${flag} ${word === "cannot be read" ? word : `is ${word}`}`));
   const running = views.filter(({ standing }) => standing.word === "running").map(({ flag, share, serves }) => `${flag} runs for ${share ? `${serves} % of users` : "named users"}`);
   const tone = of("cannot be read").length ? "bad" : said.length ? "warn" : "";
   return html`<p class=${`say ${tone}`} role="status">${[...said, ...running].join("; ") || "Nothing is being rolled out"}.</p>`;
@@ -147,7 +150,7 @@ function Stage({ view: { flag, rules, state, share, serves }, facts, now }) {
 }
 
 const REASONS = {
-  ERROR: () => "the rules or the state cannot be read, or there is no model to ask",
+  ERROR: () => "the rules or the state cannot be read, or its new path has no value",
   DISABLED: () => "it is off, stopped, or closed by FLAGS",
   TARGETING_MATCH: () => "the user is on a list",
   SPLIT: (percent) => `the user is among ${percent} %`,

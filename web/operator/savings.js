@@ -1,7 +1,7 @@
 // Savings: what would cost less, how that is computed and what it risks; one click, undo, and what it has come to.
 import { doc } from "../vendor/firebase.js";
 import { html, useState } from "../vendor/ui.js";
-import { dollars, percent, plural } from "../lib/format.js";
+import { date, dollars, exact, percent, plural } from "../lib/format.js";
 import { dataOf, useLive } from "../lib/live.js";
 import { Table } from "../lib/table.js";
 import { changesOf, said, storedAt } from "./settings.js";
@@ -24,6 +24,9 @@ const WORDS = {
 // Who gets the photos people decide.
 const BY_PEOPLE = new Set(["provider"]);
 const VERDICTS = { measuring: "being measured", saves: "it saves", costs: "it costs more", undecided: "no difference can be told" };
+
+/** Whether a field is as a change has left it, or at a later stage of its flag. */
+const stands = ({ field, after }, now) => said(now) === said(after) || (/^flags\.\w+\.cohort$/.test(field) && ![null, "off"].includes(now));
 
 /** The leaves of nested changes as [[dotted name, value]]. */
 const leavesOf = (changes, prefix = "") =>
@@ -75,9 +78,9 @@ export function Savings({ cloud }) {
       `Applied: ${WORDS[saving.kind] ?? saving.kind}. What it comes to stands below in a week.`,
     );
   const undo = ({ change: { kind, changed } }) =>
-    change(changesOf(changed.map(({ field, before }) => [field, before])), changed.map(({ field, after }) => [field, after]), null, `Undone: ${WORDS[kind] ?? kind}.`);
+    change(changesOf(changed.map(({ field, before }) => [field, before])), changed.map(({ field }) => [field, storedAt(config.value, field)]), null, `Undone: ${WORDS[kind] ?? kind}.`);
   return html`
-    <${Sentence} savings=${savings} />
+    <${Sentence} savings=${savings} madeAt=${live.value?.madeAt} />
     <div aria-live="polite">
       ${notice.good && html`<p class="good">${notice.good}</p>`}
       ${notice.bad && html`<p class="bad" role="alert">${notice.bad}</p>`}
@@ -95,14 +98,15 @@ export function Savings({ cloud }) {
   `;
 }
 
-function Sentence({ savings }) {
+function Sentence({ savings, madeAt }) {
   if (!savings) return html`<p class="say" role="status">Nothing can be said of savings yet: it takes a forecast, and a photo that cost something.</p>`;
-  const { cost, together } = savings;
+  const { cost, together, model, prompt, sideMax } = savings;
   return html`
     <p class="say" role="status">
       The next 30 days are expected to cost ${dollars(cost)}. All changes together would save ${percent(together, 1, 0)} of it, ${dollars(Math.round(cost * together))}.
     </p>
     <p class="quiet">Each is reckoned alone; together they are applied one after another, so they never come to more than the cost. What applies itself does so one at a time, on record; what costs more is undone.</p>
+    ${model && html`<p class="quiet">As of ${exact(date(madeAt))}: ${model} is asked, in the wording ${prompt}${sideMax ? `, with photos of ${sideMax} pixels a side` : ""}. Trials are held against that; what has been changed since, the next plan looks at.</p>`}
   `;
 }
 
@@ -136,8 +140,8 @@ function Saving({ of, cost, config, busy, apply, trials, asked, attempt, micros,
 
 function Measured({ measured, refused, config, busy, undo }) {
   const rows = measured.map((each) => {
-    const { auditId, kind, day, by, promised, changed } = each.change;
-    const still = changed.every(({ field, after }) => said(storedAt(config, field)) === said(after));
+    const { auditId, kind, day, by, promised, changed, until } = each.change;
+    const still = !until && changed.every((one) => stands(one, storedAt(config, one.field)));
     return [
       WORDS[kind] ?? kind,
       `${day} by ${by}`,

@@ -12,9 +12,9 @@ const same = (one, other) => {
   return names.length === Object.keys(other).length && names.every((name) => name in other && same(one[name], other[name]));
 };
 
-/** Whether what a trial tried is what is recommended now, against the model and the wording that are in force, and not too long ago. */
+/** Whether what a trial tried is what is recommended now, against what was asked when that was reckoned, and not too long ago. */
 const isOf = (trial, changes, asked) =>
-  Boolean(trial?.found) && same(trial.changes, changes) && trial.base === asked.model && (trial.basePrompt || trial.prompt) === asked.prompt && [asked.prompt, asked.promptNext].includes(trial.prompt) && timeNow() - date(trial.found.at) <= VALID_MS;
+  Boolean(trial?.found) && same(trial.changes, changes) && trial.base === asked.model && (trial.basePrompt || trial.prompt) === asked.prompt && [null, undefined, asked.sideMax].includes(trial.baseSideMax) && [asked.prompt, asked.promptNext].includes(trial.prompt) && timeNow() - date(trial.found.at) <= VALID_MS;
 
 /** Whether these changes were tried against what is `asked` now, and passed. */
 export const passed = (trial, changes, asked) => isOf(trial, changes, asked) && trial.found.passed;

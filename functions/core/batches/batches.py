@@ -79,7 +79,7 @@ class BatchState(StrEnum):
 class Batch(Record):
     """A batch as stored in `batches/{batchId}`. Its jobs are listed in Storage, not here. All its lines go one way:
     `model`, by its name of `core.shared.providers`, wording of the prompt, and the `arms` of the flags that chose them;
-    `side_max` is how long a photo's side may be, None for what the config says.
+    `side_max` is how long a photo's side may be, None of a release in which the config alone said it.
 
     `failed_polls` counts those in a row, `unended_polls` those that left jobs over. `provider_state` and `answered` are
     the provider's last word; `ended_at` is when it was first seen ended there without its files. `provider_batch_id` is

@@ -5,7 +5,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from functions.core.config.runtime import ImageRules
+from functions.core.model.ways import Way
 
 HASH_VERSION = 2
 """Of `fingerprints`: hashes of two versions cannot be compared."""
@@ -17,10 +17,9 @@ KEY_BYTES = 4
 class Asked:
     """What decides what a model answers about a photo: `answer_schema` is the JSON schema as it is sent."""
 
-    model: str
-    prompt_version: str
+    way: Way
     answer_schema: str
-    images: ImageRules
+    jpeg_quality: int
     region: str
     language: str
 
@@ -37,8 +36,8 @@ def family_of(asked: Asked) -> str:
 
 
 def _family(asked: Asked) -> list[object]:
-    images = asked.images.model_dump(mode="json")
-    return [asked.model, asked.prompt_version, asked.answer_schema, images, HASH_VERSION]
+    images = {"side_max": asked.way.side_max, "jpeg_quality": asked.jpeg_quality}
+    return [asked.way.model, asked.way.prompt, asked.answer_schema, images, HASH_VERSION]
 
 
 def _digest(parts: list[object]) -> bytes:

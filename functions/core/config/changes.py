@@ -86,11 +86,17 @@ def require_seen(stored: Mapping[str, Any], seen: Mapping[str, Any]) -> None:
     """Check that a stored document has, by dotted name, what its operator has `seen` there; None is the default. Raises
     SettingsChanged for the first that differs."""
     for field, value in seen.items():
-        now: Any = stored
-        for part in field.split("."):
-            now = now.get(part) if isinstance(now, Mapping) else None
+        now = value_at(stored, field)
         if now != value:
             raise SettingsChanged(f"{field} has been changed meanwhile. Look again.", field=field, value=now)
+
+
+def value_at(stored: Mapping[str, Any], field: str) -> Any:
+    """Return what is stored in a field by its dotted name, None for a default."""
+    found: Any = stored
+    for part in field.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
 
 
 LIMITS = ("daily_limit_micros", "monthly_limit_micros", "per_user_daily_micros")

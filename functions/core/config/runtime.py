@@ -23,9 +23,11 @@ from functions.core.shared.time_limits import CALL_TIMEOUT, FUNCTION_TIMEOUT
 
 
 class ImageRules(Record):
-    """How a photo is prepared before it is sent: its longest side in pixels, and its JPEG quality."""
+    """How a photo is prepared before it is sent: its longest side in pixels, and its JPEG quality. `next_side_max` is
+    the side that the flag `side` tries beside `side_max`; none, and nobody's photo has it."""
 
     side_max: Annotated[int, Field(ge=128, le=2048)] = 512
+    next_side_max: Annotated[int, Field(ge=128, le=2048)] | None = None
     jpeg_quality: Annotated[int, Field(ge=40, le=95)] = 80
 
 

@@ -75,18 +75,18 @@ def _apart(
 
 
 def image_side(costs: Costs, config: RuntimeConfig, given: Given) -> Saving | None:
-    """Send photos in the next smaller size."""
+    """Send photos in the next smaller size, unless another size is on its way."""
     smaller = next((side for side in SIDES if side < config.images.side_max), None)
-    if smaller is None:
+    if smaller is None or config.flags.side.cohort is not Cohort.OFF:
         return None
     images = config.images.model_copy(update={"side_max": smaller})
     shares, how = _apart(costs, (config, given), (config.model_copy(update={"images": images}), given))
-    arithmetic = f"images.sideMax {config.images.side_max} -> {smaller}; {how}"
-    risk = "Small things may no longer be recognised: compare answers first."
+    arithmetic = f"{config.images.side_max} -> {smaller} pixels a side; {how}"
+    risk = "Small things may no longer be recognised: it is rolled out by the flag side, which is taken back by itself."
     if sum(shares.values()) <= 0:
         return None
     found = saving(Kind.IMAGE_SIDE, "trial", sum(shares.values()), FORMULA_RANGE, arithmetic, risk)
-    return found.model_copy(update={"changes": {"images": {"sideMax": smaller}}})
+    return found.model_copy(update={"changes": {"images": {"nextSideMax": smaller}, "flags": {"side": STAGED}}})
 
 
 def answer_length(costs: Costs, config: RuntimeConfig, given: Given) -> Saving | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from functions.core.model.ways import Way
 from functions.core.rollouts.flags import Flag
 from functions.core.shared.lanes import Lane
 from functions.core.shared.providers import Provider, split
@@ -44,8 +45,9 @@ class Saving(Record):
 
 class Savings(Record):
     """What 30 days are expected to `cost` in micro-dollars; the changes, greatest first; the share that all of them
-    save one after another; the `model` and the wording of the `prompt` that they change, which trials of them have to
-    be compared with, and the wording that the flag `prompt` tries."""
+    save one after another; the `model`, the wording of the `prompt` and the `side_max` that they change, which trials
+    of them have to be compared with, as it was asked when this was made; and the wording that the flag `prompt`
+    tries."""
 
     cost: int
     list: tuple[Saving, ...]
@@ -53,6 +55,7 @@ class Savings(Record):
     model: str = ""
     prompt: str = ""
     prompt_next: str = ""
+    side_max: int | None = None
 
 
 @dataclass(frozen=True)
@@ -83,24 +86,15 @@ def saving(kind: Kind, way: str, share: float, ends: tuple[float, float], arithm
     return Saving(kind=kind, way=way, share=share, low=low, high=high, arithmetic=arithmetic, risk=risk)
 
 
-@dataclass(frozen=True)
-class Way:
-    """How photos are asked about: the model, the version of the wording, the longest side of a photo."""
-
-    model: str
-    prompt: str
-    side_max: int
-
-
 def tried_way(changes: Mapping[str, Any], way: Way, models: Mapping[Provider, str], prompt_next: str) -> Way:
     """Return the way, in a batch, that these changes of the config make of this one. `models` are the providers'."""
-    orders = changes.get("providers", {})
+    orders, images = changes.get("providers", {}), changes.get("images", {})
     first = next((order[0] for order in orders.values()), None)
     asked = models[Provider(first)] if first else changes.get("model", {}).get("next", way.model)
     return Way(
         model=in_batches(asked),
         prompt=prompt_next if Flag.PROMPT in changes.get("flags", {}) else way.prompt,
-        side_max=changes.get("images", {}).get("sideMax", way.side_max),
+        side_max=images.get("nextSideMax", images.get("sideMax", way.side_max)),
     )
 
 

@@ -88,6 +88,7 @@ def savings(
         list=tuple(listed),
         together=round(1 - left, 4),
         model=models.asked[Lane.INSTANT],
+        side_max=config.images.side_max,
         prompt=PROMPT_VERSION,
         prompt_next=PROMPT_NEXT,
     )

@@ -83,6 +83,7 @@ def answered(
     now: datetime,
     prompt_version: str = PROMPT_VERSION,
     tried: Sequence[Tried] = (),
+    side_max: int | None = None,
 ) -> Fields:
     """Return the fields that make a job done: the result, and the cost of this attempt and those before it, those at
     other providers as they were `tried`."""
@@ -93,6 +94,7 @@ def answered(
         language=photo.language,
         model=terms.model,
         prompt_version=prompt_version,
+        side_max=side_max,
         now=now,
     )
     return done(result, terms.believed(attempt), photo.cost_micros + lost + terms.cost_micros(attempt), now, tried)

@@ -14,19 +14,20 @@ from functions.core.config.runtime import CacheRules
 from functions.core.config.tokens import TokenRules
 from functions.core.jobs.jobs import Job, Status
 from functions.core.model.classification import Classification
+from functions.core.model.ways import Way
 from functions.core.shared.lanes import Lane
 
 
-def source_of(found: Job | None, wanted: Job, model: str, prompt_version: str) -> Source | None:
-    """Return what an earlier job says: None if it is not the same user's, is not done, or was answered by another model
-    or prompt than its entry's key says: a batch is sent later than it was asked for."""
+def source_of(found: Job | None, wanted: Job, way: Way) -> Source | None:
+    """Return what an earlier job says: None if it is not the same user's, is not done, or was answered another way than
+    its entry's key says: a batch is sent later than it was asked for."""
     if found is None or found.uid != wanted.uid or found.status is not Status.DONE or found.completed_at is None:
         return None
     try:
         result = Classification.model_validate(found.result)
     except ValidationError:  # a newer release's
         return None
-    if (result.model, result.prompt_version) != (model, prompt_version):
+    if (result.model, result.prompt_version) != (way.model, way.prompt) or not result.seen_within(way.side_max):
         return None
     return Source(result, found.completed_at, disputed=found.dispute is not None)
 

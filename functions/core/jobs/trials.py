@@ -6,6 +6,7 @@ a trial of the way that is in force shows how often, and what others are held ag
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from functions.core.jobs.jobs import Job, Status
 from functions.core.model.classification import Classification
 from functions.core.model.prompts import PROMPTS
 from functions.core.model.usage import ModelPrice, Usage, cost_micros
+from functions.core.model.ways import Way
 from functions.core.shared.providers import split
 from functions.core.shared.records import Kept, Record
 
@@ -70,15 +72,16 @@ class Found(Record):
 
 class Trial(Record):
     """Which `kind` of recommendation is tried, with its `changes` of the config: the `model` and the wording of the
-    `prompt` that are asked, the longest side of a photo; the model and the wording whose answers it is compared with
-    (`base`, `base_prompt`, "" for the same one), by whom it was begun, and of how many photos. `found` is None until it
-    has ended."""
+    `prompt` that are asked, the longest side of a photo; the way whose answers it is compared with, by `base`,
+    `base_prompt`, "" for the same one, and `base_side_max`, None of a release that did not say; by whom it was begun,
+    and of how many photos. `found` is None until it has ended."""
 
     number: int
     kind: str
     changes: dict[str, Any] = Field(default_factory=dict)
     base: str
     base_prompt: str = ""
+    base_side_max: int | None = None
     model: str
     prompt: str
     side_max: int
@@ -88,9 +91,9 @@ class Trial(Record):
     found: Found | None = None
 
     @property
-    def held_against(self) -> tuple[str, str]:
-        """Return the model and the wording that it is compared with."""
-        return self.base, self.base_prompt or self.prompt
+    def held_against(self) -> Way:
+        """Return the way whose answers it is compared with."""
+        return Way(self.base, self.base_prompt or self.prompt, self.base_side_max or self.side_max)
 
 
 class Trials(Kept):
@@ -101,8 +104,8 @@ class Trials(Kept):
     ended: dict[str, Trial] = Field(default_factory=dict)
 
 
-def eligible(job: Job, model: str, prompt: str) -> bool:
-    """Whether a job's answer can be compared: this model's own, with this prompt, which its user does not dispute."""
+def eligible(job: Job, way: Way) -> bool:
+    """Whether a job's answer can be compared: one that was asked for this way, which its user does not dispute."""
     if job.status is not Status.DONE or job.usage is None or job.dispute is not None:
         return False
     try:
@@ -110,7 +113,8 @@ def eligible(job: Job, model: str, prompt: str) -> bool:
     except ValidationError:
         return False
     served = job.cache is not None and job.cache.served
-    return not served and (result.provider, result.model, result.prompt_version) == (*split(model), prompt)
+    asked = (result.provider, result.model, result.prompt_version) == (*split(way.model), way.prompt)
+    return not served and asked and result.seen_within(way.side_max)
 
 
 def opener(number: int) -> str:
@@ -159,15 +163,16 @@ def found_of(
     )
 
 
-def comparable(trials: Trials, model: str, prompt: str) -> Trials:
-    """Return them without what was tried against another model than this one, or in other words, or in words that are
-    gone: a release since then has made it another question."""
-    ended = {
-        kind: each
-        for kind, each in trials.ended.items()
-        if each.held_against == (model, prompt) and each.prompt in PROMPTS
-    }
+def comparable(trials: Trials, way: Way) -> Trials:
+    """Return them without what was tried against another way than this one, or in words that are gone: a release, or a
+    change of the config, has made it another question since then."""
+    ended = {kind: each for kind, each in trials.ended.items() if _against(each, way) and each.prompt in PROMPTS}
     return trials.model_copy(update={"ended": ended})
+
+
+def _against(trial: Trial, way: Way) -> bool:
+    known = trial.held_against if trial.base_side_max else replace(trial.held_against, side_max=way.side_max)
+    return known == way
 
 
 def with_end(trials: Trials, found: Found) -> Trials:
@@ -176,7 +181,7 @@ def with_end(trials: Trials, found: Found) -> Trials:
         return trials
     running = trials.running
     ended = {**trials.ended, running.kind: running.model_copy(update={"found": found})}
-    known = comparable(Trials(ended=ended), *running.held_against).ended
+    known = comparable(Trials(ended=ended), running.held_against).ended
     itself = known[ITSELF].found if ITSELF in known else None
     bar = round(AGREEMENT_LEAST * (itself.same / itself.answered if itself and itself.answered else 1.0), 4)
     judged = {kind: _judged(trial, bar) for kind, trial in ended.items()}

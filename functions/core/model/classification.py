@@ -81,7 +81,8 @@ class Answer(Record):
 
 
 class Classification(Answer):
-    """The answer, and what the function knows better than the model. `classified_at` is ISO 8601 text in UTC."""
+    """The answer, and what the function knows better than the model. `classified_at` is ISO 8601 text in UTC;
+    `side_max` is what the photo's longest side was brought down to, in pixels, None of a release that did not say."""
 
     model_config = ConfigDict(protected_namespaces=())
 
@@ -90,11 +91,23 @@ class Classification(Answer):
     provider: str = Provider.OPENAI  # results of releases that asked nobody else do not say
     model: str
     prompt_version: str
+    side_max: int | None = None
     classified_at: str
+
+    def seen_within(self, side_max: int) -> bool:
+        """Whether the photo was seen in this size, as far as that is known."""
+        return self.side_max in {None, side_max}
 
 
 def classify_as(
-    answer: Answer, *, region: str, language: str, model: str, prompt_version: str, now: datetime
+    answer: Answer,
+    *,
+    region: str,
+    language: str,
+    model: str,
+    prompt_version: str,
+    side_max: int | None = None,
+    now: datetime,
 ) -> Classification:
     """Complete a model's answer into the result that the app gets. `model` is its name of `core.shared.providers`."""
     provider, known_as = split(model)
@@ -105,6 +118,7 @@ def classify_as(
         provider=provider,
         model=known_as,
         prompt_version=prompt_version,
+        side_max=side_max,
         classified_at=iso_text(now),
     )
 

@@ -20,20 +20,32 @@ class Flag(StrEnum):
 
     MODEL = "model"
     PROMPT = "prompt"
+    SIDE = "side"
 
 
 @dataclass(frozen=True)
 class About:
-    """What a flag's new path does, who looks after it, and the day by which it has to be gone from the code."""
+    """What a flag's new path does, who looks after it, and the day by which it has to be gone from the code. `brings`
+    is the field of the config that names what the new path takes, "" if the code does; `becomes` the one that has it
+    once everybody is on the new path, after which the flag is free for the next, "" if that takes a deploy."""
 
     does: str
     owner: str
     until: date
+    brings: str = ""
+    becomes: str = ""
 
 
 ABOUT: Mapping[Flag, About] = {
-    Flag.MODEL: About("Asks model.next instead of OPENAI_MODEL.", "classification", date(2027, 5, 31)),
+    Flag.MODEL: About("Asks model.next instead of OPENAI_MODEL.", "classification", date(2027, 5, 31), "model.next"),
     Flag.PROMPT: About("Asks with the next wording of the prompt.", "classification", date(2027, 5, 31)),
+    Flag.SIDE: About(
+        "Sends photos of images.nextSideMax instead of images.sideMax.",
+        "classification",
+        date(2027, 5, 31),
+        "images.nextSideMax",
+        "images.sideMax",
+    ),
 }
 
 
@@ -115,6 +127,7 @@ class Flags(Record):
 
     model: FlagRules = FlagRules()
     prompt: FlagRules = FlagRules()
+    side: FlagRules = FlagRules()
 
 
 Rules = Mapping[Flag, FlagRules | None]

@@ -56,6 +56,13 @@ def with_restart(state: FlagState) -> FlagState:
     return state.model_copy(update={"epoch": state.epoch + 1, "stopped": None, "watch": None})
 
 
+def bringing(state: FlagState, value: str) -> FlagState:
+    """Return the state of a flag whose new path takes this `value`: begun anew if it took another one before, which has
+    proven nothing of this one."""
+    other = state.watch is not None and state.watch.value not in {"", value}
+    return with_restart(state) if other else state
+
+
 def or_unread(state: FlagState | None, now: datetime) -> FlagState:
     """Return a state; in place of one that cannot be read, one whose epoch no flag has reached: the seconds since
     1970."""

@@ -46,7 +46,7 @@ class Stage(Kept):
 class Watch(Kept):
     """What was seen of an `epoch`, last `at`: the counters by day and arm, their `totals` by arm, between which rates
     each arm fails, what they prove of failures and of slowness, the stage, the test, and the verdict with the reason
-    for it."""
+    for it. `value` is what the new path takes; of another one nothing of this is known."""
 
     epoch: int
     at: datetime
@@ -59,6 +59,7 @@ class Watch(Kept):
     test: AbTest | None = None
     verdict: Open[Verdict] = Verdict.GO_ON
     why: str = ""
+    value: str = ""
 
     def of(self, arm: str) -> ArmCounts:
         """Return what an arm came to."""

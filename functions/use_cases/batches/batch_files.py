@@ -21,6 +21,7 @@ from functions.core.model.dialects.dialect import dialect_of
 from functions.core.model.prompts import image_data_url
 from functions.core.shared.errors import ImageNotFound, InvalidImage
 from functions.core.shared.providers import split
+from functions.use_cases.rollouts.serving import images_of, way_of
 from functions.use_cases.shared.set_aside import LOOK_AGAIN, report_item
 
 if TYPE_CHECKING:
@@ -179,11 +180,9 @@ def _line(deps: Deps, batch: Batch, until: datetime, member: BatchMember) -> byt
 
 
 def _prepared(deps: Deps, batch: Batch, member: BatchMember) -> bytes:
-    runtime = deps.runtime()
     upload = unchanged(deps.files.read_photo(member.image_path), member.image_digest)
-    side_max = batch.side_max or runtime.images.side_max
-    photo = deps.prepare_photo(upload, runtime.images.model_copy(update={"side_max": side_max}))
-    if runtime.batch.signed_urls:
+    photo = deps.prepare_photo(upload, images_of(way_of(batch, deps), deps))
+    if deps.runtime().batch.signed_urls:
         _require_lease(deps, batch)
         url = deps.files.put_photo(batch.batch_id, member.job_id, photo)
     else:

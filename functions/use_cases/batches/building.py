@@ -97,7 +97,7 @@ def _open_batch(deps: Deps, lines: int, path: Served) -> tuple[Batch, datetime, 
     """Record a batch with its hold, for as many lines as there is room for. None if that is none."""
     now = deps.clock()
     for _ in range(SHARD_TRIES):
-        hold, affordable = hold_for_batch(lines, path.model, deps)
+        hold, affordable = hold_for_batch(lines, path, deps)
         if not affordable:
             break
         batch = Batch(

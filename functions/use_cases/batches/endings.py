@@ -27,6 +27,7 @@ from functions.core.wallet.profile import PushSummary
 from functions.use_cases.budget.days import line_micros
 from functions.use_cases.budget.spending import known_batch_price
 from functions.use_cases.cache.labels import compared
+from functions.use_cases.rollouts.serving import way_of
 from functions.use_cases.shared.set_aside import LOOK_AGAIN, Items, report_item
 
 if TYPE_CHECKING:
@@ -98,8 +99,9 @@ class Endings:
     def _end(self, member: BatchMember, attempt: Attempt, *, counts: bool, pause: timedelta | None) -> None:
         now, cost = self._deps.clock(), self._terms.cost_micros(attempt)
         if attempt.answer is not None:
-            done = answered(attempt.answer, attempt, member, self._terms, now, self._batch.prompt_version)
-            label = compared(member.cache, attempt.answer, self._batch.model, self._batch.prompt_version, self._deps)
+            way = way_of(self._batch, self._deps)
+            done = answered(attempt.answer, attempt, member, self._terms, now, way.prompt, side_max=way.side_max)
+            label = compared(member.cache, attempt.answer, way, self._deps)
             self._hold_back(_Ending(member, attempt, {**done, **label}))
             return
         error = attempt.error

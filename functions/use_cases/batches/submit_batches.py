@@ -112,8 +112,8 @@ def _submit_queue(deps: Deps, queued: int, started: datetime, counts: Counter[st
 
 
 def _asks_as_wanted(job: Job, path: Served, deps: Deps) -> bool:
-    """Whether this way can answer a job. A check waits for the model and the prompt that its hit is from."""
-    return not is_check(job.job_id) or asks_alike(job.cache, path.model, path.prompt, deps)
+    """Whether this way can answer a job. A check waits for the way that its hit is from."""
+    return not is_check(job.job_id) or asks_alike(job.cache, path, deps)
 
 
 def _submit(deps: Deps, queued: Sequence[StoredJob], until: datetime, counts: Counter[str], lanes: Lanes) -> bool:

@@ -26,4 +26,4 @@ def trial_to_send(deps: Deps, counts: Counter[str]) -> tuple[Served, list[Stored
     due = [each for each in found if each.job.queued_at is not None and each.job.queued_at <= now]
     photos = without_overdue(deps, due, counts)
     counts["checks"] += len(photos)
-    return (Served(running.model, running.prompt, side_max=running.side_max), photos) if photos else None
+    return (Served(running.model, running.prompt, running.side_max), photos) if photos else None

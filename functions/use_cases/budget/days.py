@@ -9,14 +9,14 @@ from functions.core.budget.day_review import Books, Review, review
 from functions.core.budget.estimates import input_tokens_max, most_micros, raised
 from functions.core.budget.shards import LOOK, Drift, Shard, shard_names
 from functions.core.shared.providers import Provider
-from functions.use_cases.rollouts.serving import models_asked, other_models
+from functions.use_cases.rollouts.serving import models_asked, other_models, side_asked_max
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
 
 
 def line_micros(deps: Deps) -> int:
-    """Return the most that one line of a batch can cost, of whichever model is asked."""
+    """Return the most that one line of a batch can cost, of whichever model is asked, and the largest photo."""
     return max(_micros_max(deps, batch=True), *_others_micros(deps, batch=True), 0)
 
 
@@ -29,17 +29,19 @@ def call_micros(deps: Deps) -> int:
 
 
 def _others_micros(deps: Deps, *, batch: bool) -> list[int]:
-    return [model_micros(model, deps, batch=batch) for model in other_models(deps, batch=batch)]
+    side = side_asked_max(deps)
+    return [model_micros(model, side, deps, batch=batch) for model in other_models(deps, batch=batch)]
 
 
 def _micros_max(deps: Deps, *, batch: bool) -> int:
-    return max(model_micros(model, deps, batch=batch) for model in models_asked(deps))
+    side = side_asked_max(deps)
+    return max(model_micros(model, side, deps, batch=batch) for model in models_asked(deps))
 
 
-def model_micros(model: str, deps: Deps, *, batch: bool) -> int:
-    """Return the most that one call to this model can cost. What is held is raised once an answer has cost more than
-    its estimate."""
-    tokens = input_tokens_max(model, deps.runtime().images.side_max)
+def model_micros(model: str, side: int, deps: Deps, *, batch: bool) -> int:
+    """Return the most that one call to this model can cost, about a photo of at most this side. What is held is raised
+    once an answer has cost more than its estimate."""
+    tokens = input_tokens_max(model, side)
     return raised(most_micros(tokens, deps.price_to_hold(model, batch=batch)), deps.budget().hold_percent(model))
 
 

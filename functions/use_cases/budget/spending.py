@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from functions.core.budget.anomalies import UsageAnomalies
     from functions.core.jobs.jobs import Job
     from functions.core.model.usage import ModelPrice
+    from functions.core.model.ways import Way
     from functions.core.shared.errors import EcolaneError
+    from functions.use_cases.rollouts.serving import Served
     from functions.wiring import Deps
 
 T = TypeVar("T")
@@ -72,23 +74,24 @@ def reopens_at(deps: Deps) -> datetime:
     return lifting(deps.runtime().budget, deps.budget(), deps.clock())
 
 
-def instant_ceiling(job: Job, photo: bytes, deps: Deps) -> CostCeiling:
-    """Return what covers an instant call about this photo, of each model that may be asked: a hold on a shard that
-    chance picks, of as many as the day had when this process last looked."""
-    path, size = served_at_once(job.uid, job.region, deps), jpeg_size(photo)
+def instant_ceiling(job: Job, photo: bytes, path: Served, deps: Deps) -> CostCeiling:
+    """Return what covers an instant call about this photo, which was prepared for its user's `path`, of each model that
+    may be asked: a hold on a shard that chance picks, of as many as the day had when this process last looked."""
+    path, size = served_at_once(path, job.region, deps), jpeg_size(photo)
     (shard,) = shard_names(int(deps.new_id(), 16), deps.budget().shard_count, 1)
-    micros, percent = _photo_micros(path.model, job, size, deps)
+    micros, percent = _photo_micros(path, job, size, deps)
     second = None
     if path.second is not None:
-        second_micros, second_percent = _photo_micros(path.second, job, size, deps)
+        second_micros, second_percent = _photo_micros(replace(path, model=path.second), job, size, deps)
         second = SecondLeg(model=path.second, micros=second_micros, percent=second_percent)
     hold = call_hold(day_of(deps.clock()), shard, path.model, micros, percent, second)
     return CostCeiling(hold.micros, hold, arms=path.arms)
 
 
-def _photo_micros(model: str, job: Job, size: tuple[int, int] | None, deps: Deps) -> tuple[int, int]:
-    """Return the most that a model's answer about a photo can cost, and how many percent of its estimate that is."""
-    side = deps.runtime().images.side_max
+def _photo_micros(way: Way, job: Job, size: tuple[int, int] | None, deps: Deps) -> tuple[int, int]:
+    """Return the most that the answer about a photo can cost, asked this way, and how many percent of its estimate that
+    is."""
+    model, side = way.model, way.side_max
     tokens = input_tokens(model, job.region, job.language, size) if size else input_tokens_max(model, side)
     percent = deps.budget().hold_percent(model)
     return raised(most_micros(tokens, deps.price_to_hold(model)), percent), percent
@@ -155,10 +158,11 @@ def look_ahead(
     return decide(_with_actual_spend(ceiling, uid, decided, deps)) if isinstance(decided, RecountNeeded) else decided
 
 
-def hold_for_batch(lines: int, model: str, deps: Deps) -> tuple[Hold, int]:
-    """Return a hold for a batch of at most so many lines to this model, and for how many of them there is room; on the
-    first shards that have enough, of those that are looked at."""
-    day, shards, most = day_of(deps.clock()), dict[str, Shard](), model_micros(model, deps, batch=True)
+def hold_for_batch(lines: int, way: Way, deps: Deps) -> tuple[Hold, int]:
+    """Return a hold for a batch of at most so many lines that go this way, and for how many of them there is room; on
+    the first shards that have enough, of those that are looked at."""
+    day, shards, model = day_of(deps.clock()), dict[str, Shard](), way.model
+    most = model_micros(model, way.side_max, deps, batch=True)
     hold, affordable = batch_hold(day, model, most, lines, shards)
     for found in looks_for_room(day, BATCH_LOOKS, deps):
         shards |= found

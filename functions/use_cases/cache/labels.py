@@ -14,6 +14,7 @@ from functions.core.cache.state import Hit, choose, folded, tightened
 from functions.core.config.runtime import CacheMode
 from functions.core.jobs.checks import check_of
 from functions.core.model.classification import answer_schema
+from functions.core.model.ways import Way
 from functions.core.shared.alerts import AlertKind, alert
 from functions.core.shared.time_limits import FUNCTION_TIMEOUT
 
@@ -32,20 +33,21 @@ def _schema() -> str:
     return json.dumps(answer_schema(), sort_keys=True)
 
 
-def asked_of(model: str, prompt: str, deps: Deps, region: str = "", language: str = "") -> Asked:
-    """Return what decides what this model, with this prompt, answers now."""
-    return Asked(model, prompt, _schema(), deps.runtime().images, region, language)
+def asked_of(way: Way, deps: Deps, region: str = "", language: str = "") -> Asked:
+    """Return what decides what is answered this way now."""
+    own = Way(way.model, way.prompt, way.side_max)
+    return Asked(own, _schema(), deps.runtime().images.jpeg_quality, region, language)
 
 
-def asks_alike(note: CacheNote | None, model: str, prompt: str, deps: Deps) -> bool:
-    """Whether this model, with this prompt, is the one that the kept answer is from."""
-    return note is not None and note.family == family_of(asked_of(model, prompt, deps))
+def asks_alike(note: CacheNote | None, way: Way, deps: Deps) -> bool:
+    """Whether this way is the one that the kept answer is from."""
+    return note is not None and note.family == family_of(asked_of(way, deps))
 
 
-def compared(note: CacheNote | None, answer: Answer, model: str, prompt: str, deps: Deps) -> Fields:
-    """Return what is stored of a kept answer, now that this model has given its own; nothing if there is none, or if it
-    was kept from another model or prompt."""
-    return labelling(note, family_of(asked_of(model, prompt, deps)), answer, deps.clock()) if note else {}
+def compared(note: CacheNote | None, answer: Answer, way: Way, deps: Deps) -> Fields:
+    """Return what is stored of a kept answer, now that one was given this way; nothing if there is none, or if it was
+    kept from another way."""
+    return labelling(note, family_of(asked_of(way, deps)), answer, deps.clock()) if note else {}
 
 
 def fold_labels(deps: Deps) -> Folded | None:

@@ -19,11 +19,10 @@ from functions.core.insights.savings import Known, savings
 from functions.core.jobs.trials import VALID, comparable
 from functions.core.model.image_tokens import FORMULAS, undated
 from functions.core.model.prices import retired
-from functions.core.model.prompts import PROMPT_VERSION
 from functions.core.shared.lanes import Lane
 from functions.core.shared.providers import Provider, split
 from functions.core.shared.utc_days import day_of
-from functions.use_cases.rollouts.serving import can_ask, first_model
+from functions.use_cases.rollouts.serving import can_ask, first_model, way_in_force
 
 if TYPE_CHECKING:
     from datetime import date
@@ -53,7 +52,7 @@ def with_savings(plan: Plan, notes: DayNotes, today: date, deps: Deps) -> Plan:
     rules = deps.runtime()
     again = _again(deps) if rules.cache.exact is CacheMode.SHADOW else None
     models, now = _models(today, deps), deps.clock()
-    tried = comparable(deps.store.trials(), models.asked[Lane.INSTANT], PROMPT_VERSION).ended
+    tried = comparable(deps.store.trials(), way_in_force(models.asked[Lane.INSTANT], deps)).ended
     valid = {kind: each for kind, each in tried.items() if each.found and now - each.found.at <= VALID}
     known = Known(kept_shares(found), again, valid)
     return plan.model_copy(update={"measured": found, "savings": savings(costs, days, rules, models, known)})

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from functions.core.insights.saving_kinds import Way, in_batches, tried_way
+from functions.core.insights.saving_kinds import in_batches, tried_way
 from functions.core.jobs.jobs import Status
 from functions.core.jobs.trials import Trial, eligible, found_of, photo_of, with_end
-from functions.core.model.prompts import PROMPT_NEXT, PROMPT_VERSION
+from functions.core.model.prompts import PROMPT_NEXT
 from functions.core.shared.providers import Provider
 from functions.core.shared.utc_days import day_of
-from functions.use_cases.rollouts.serving import can_ask, first_model, may_serve
+from functions.use_cases.rollouts.serving import can_ask, first_model, may_serve, way_in_force
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from functions.core.jobs.jobs import Job
     from functions.core.jobs.trials import Trials
+    from functions.core.model.ways import Way
     from functions.wiring import Deps
 
 DAYS_BACK = 14
@@ -29,9 +30,9 @@ READ_AT_ONCE = 200
 def begin_trial(kind: str, changes: dict[str, Any], photos: int, by: str, deps: Deps) -> tuple[Trial | None, str]:
     """Queue so many photos for a trial, in one commit with its record. Returns it, or None and why not. The same trial,
     as long as it is under way, is the one that there is."""
-    base = first_model(deps)
+    base = way_in_force(first_model(deps), deps)
     models = {each: deps.settings.model_of(each) for each in Provider}
-    way = tried_way(changes, Way(base, PROMPT_VERSION, deps.runtime().images.side_max), models, PROMPT_NEXT)
+    way = tried_way(changes, base, models, PROMPT_NEXT)
     if not can_ask(way.model, deps, batch=True):
         return None, f"{way.model} cannot be asked in a batch."
     found: list[str] = []
@@ -50,8 +51,9 @@ def begin_trial(kind: str, changes: dict[str, Any], photos: int, by: str, deps: 
             number=number,
             kind=kind,
             changes=changes,
-            base=base,
-            base_prompt=PROMPT_VERSION,
+            base=base.model,
+            base_prompt=base.prompt,
+            base_side_max=base.side_max,
             model=way.model,
             prompt=way.prompt,
             side_max=way.side_max,
@@ -66,8 +68,8 @@ def begin_trial(kind: str, changes: dict[str, Any], photos: int, by: str, deps: 
     return (None, found[0]) if found else (trials.running, "")
 
 
-def _recent(base: str, model: str, photos: int, deps: Deps) -> list[Job]:
-    """Return photos of the last days that this base has answered, the latest days first, which may go to the provider
+def _recent(base: Way, model: str, photos: int, deps: Deps) -> list[Job]:
+    """Return photos of the last days that were answered this way, the latest days first, which may go to the provider
     of the model that is tried."""
     jobs: list[Job] = []
     now = deps.clock()
@@ -76,7 +78,7 @@ def _recent(base: str, model: str, photos: int, deps: Deps) -> list[Job]:
         jobs += [
             each.job
             for each in of_day
-            if eligible(each.job, base, PROMPT_VERSION) and may_serve(model, each.job.region, deps, batch=True)
+            if eligible(each.job, base) and may_serve(model, each.job.region, deps, batch=True)
         ]
         if len(jobs) >= photos:
             break

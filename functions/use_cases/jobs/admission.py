@@ -20,6 +20,7 @@ from functions.core.shared.lanes import Lane
 from functions.core.shared.utc_days import day_of
 from functions.core.wallet.refusals import AccountBlocked, MemberLimit, MonthlyLimit, PlanRequired, TeamNotFound
 from functions.use_cases.budget.spending import least_ceiling, look_ahead
+from functions.use_cases.rollouts.serving import images_of
 
 if TYPE_CHECKING:
     from functions.core.budget.holds import CostCeiling
@@ -125,10 +126,11 @@ def _fetch_in_turn(order: Order, end: float, deps: Deps) -> None:
 def _fetch(order: Order, deps: Deps) -> None:
     try:
         upload = deps.files.read_photo(order.job.image_path)
+        images = images_of(order.path, deps)
         if order.looked_up:
-            photo, order.known = deps.recognise_photo(upload, deps.runtime().images)
+            photo, order.known = deps.recognise_photo(upload, images)
         else:
-            photo = deps.prepare_photo(upload, deps.runtime().images)
+            photo = deps.prepare_photo(upload, images)
     except EcolaneError as error:
         order.error = error
     else:

@@ -37,7 +37,6 @@ from functions.core.jobs.jobs import JOB_LIFETIME, Status
 from functions.core.shared.lanes import Lane
 from functions.core.shared.utc_days import day_of
 from functions.use_cases.cache.labels import asked_of
-from functions.use_cases.rollouts.serving import served
 
 if TYPE_CHECKING:
     from functions.core.cache.lookup import Candidate
@@ -106,20 +105,19 @@ def _find(order: Order, entries: Entries, deps: Deps) -> Candidate | None:
     job, photo = order.job, order.known
     if photo is None:
         return None
-    key = key_of(_asked(job, deps))
+    key = key_of(_asked(order, deps))
     order.entry = Entry(key, job.job_id, deps.clock().date(), photo)
     # Its own entry is there if the call is repeated, which its job answers.
     return nearest(photo, key, [each for each in entries.values() if each.job_id != job.job_id])
 
 
-def _asked(job: Job, deps: Deps) -> Asked:
-    path = served(job.uid, deps)
-    return asked_of(path.model, path.prompt, deps, job.region, job.language)
+def _asked(order: Order, deps: Deps) -> Asked:
+    return asked_of(order.path, deps, order.job.region, order.job.language)
 
 
 def _answer(order: Order, candidate: Candidate, found: Job | None, deps: Deps, *, fresh: bool) -> None:
-    job, config, asked = order.job, deps.runtime(), _asked(order.job, deps)
-    source, family = source_of(found, job, asked.model, asked.prompt_version), family_of(asked)
+    job, config, asked = order.job, deps.runtime(), _asked(order, deps)
+    source, family = source_of(found, job, asked.way), family_of(asked)
     if source is None:
         same_file = candidate.tier is Tier.EXACT and config.cache.exact is CacheMode.ON and not fresh
         if same_file and answers_soon(found, job, Lane(job.mode) if order.allow_batch else order.asked.lane):

@@ -10,7 +10,7 @@ settle   the result, or the failure with its refund; guarded: only while the job
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from functions import log
@@ -31,7 +31,8 @@ from functions.core.shared.time_limits import CALL_TIMEOUT
 from functions.use_cases.budget.spending import report_doubts
 from functions.use_cases.cache.labels import compared
 from functions.use_cases.jobs.failover import tell_operators
-from functions.use_cases.rollouts.serving import Served, held_for, may_serve, note_outcome
+from functions.use_cases.rollouts.outcomes import note_outcome
+from functions.use_cases.rollouts.serving import Served, held_for, may_serve
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -80,8 +81,8 @@ def _settle(job: Job, path: Served, legs: list[_Leg], version: datetime, deps: D
     came = [tried(leg.attempt, leg.terms) for leg in legs]
     error = attempt.error or JobError(code=Failure.PROVIDER_UNAVAILABLE, message="the answer came after the lease")
     if attempt.answer is not None:
-        fields = answered(attempt.answer, attempt, job, terms, deps.clock(), path.prompt, came)
-        fields = {**fields, **compared(job.cache, attempt.answer, terms.model, path.prompt, deps)}
+        fields = answered(attempt.answer, attempt, job, terms, deps.clock(), path.prompt, came, path.side_max)
+        fields = {**fields, **compared(job.cache, attempt.answer, replace(path, model=terms.model), deps)}
         if deps.store.update_job(job, version, fields):
             return with_fields(job, fields)
         # Written already (the reply was lost), or the lease ran out and the charge was refunded: the job says which.

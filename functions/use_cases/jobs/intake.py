@@ -145,7 +145,7 @@ def _charge(
 def _ceiling(order: Order, deps: Deps) -> CostCeiling:
     """Return what covers an order's photo; one that is done by an earlier answer takes none of it."""
     asks_now = order.job.mode is Lane.INSTANT and order.job.status is Status.PROCESSING
-    return instant_ceiling(order.job, order.photo, deps) if asks_now else least_ceiling(deps)
+    return instant_ceiling(order.job, order.photo, order.path, deps) if asks_now else least_ceiling(deps)
 
 
 def _note(waiting: Sequence[Order], opened: Opened) -> None:

@@ -19,6 +19,7 @@ from functions.core.shared.locales import LanguageTag, Region
 from functions.core.shared.records import Request, TeamId
 from functions.core.wallet.token_prices import prices_now
 from functions.use_cases.budget.spending import instant_closed, instant_closed_because, mode, reopens_at
+from functions.use_cases.rollouts.serving import Served, served
 
 if TYPE_CHECKING:
     from functions.core.cache.entries import Entry
@@ -42,7 +43,8 @@ class Options(Request):
 
 @dataclass
 class Order:
-    """One photo on its way in: what was asked for, the job that it becomes, and what came of it.
+    """One photo on its way in: what was asked for, the job that it becomes, the `path` of its user, which it is
+    prepared for, and what came of it.
 
     Afterwards either `error` is set, or `job` is the job as stored; `version` only if this call charged for it, and
     `closed_because` if it was wanted in the instant lane.
@@ -55,6 +57,7 @@ class Order:
 
     asked: Asked
     job: Job
+    path: Served
     allow_batch: bool
     closed_because: str | None = None
     looked_up: bool = False
@@ -85,12 +88,12 @@ class Order:
 
 def new_order(asked: Asked, deps: Deps, *, allow_batch: bool = True) -> Order:
     """Return an order that nothing was done for yet. A closed instant lane makes it a batch one, if that is allowed."""
-    closed = instant_closed_because(deps) if asked.lane is Lane.INSTANT else None
+    path, closed = served(asked.uid, deps), instant_closed_because(deps) if asked.lane is Lane.INSTANT else None
     if asked.lane is Lane.INSTANT and closed is None:
         runtime = deps.runtime()
         price = prices_now(runtime.tokens, deps.queue().queued).instant
-        return Order(asked, instant_job(asked, price, runtime), allow_batch)
-    order = Order(asked, _batch_job(asked, deps), allow_batch, closed)
+        return Order(asked, instant_job(asked, price, runtime), path, allow_batch)
+    order = Order(asked, _batch_job(asked, deps), path, allow_batch, closed)
     if closed and not allow_batch:
         order.unless_known = instant_closed(closed, deps)
     return order

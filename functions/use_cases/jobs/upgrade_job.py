@@ -27,6 +27,7 @@ from functions.use_cases.budget.spending import (
 )
 from functions.use_cases.jobs.admission import admitted
 from functions.use_cases.jobs.instant_lane import classify_now
+from functions.use_cases.rollouts.serving import images_of, served
 
 if TYPE_CHECKING:
     from functions.wiring import Deps
@@ -74,8 +75,9 @@ def upgrade_job(request: UpgradeJob, uid: str, deps: Deps) -> dict[str, Any]:
 
     with admitted(uid, job.payer, lambda wallet, ceiling: decision(ceiling)(wallet, job), deps):
         upload = unchanged(deps.files.read_photo(job.image_path), job.image_digest)
-        photo = deps.prepare_photo(upload, runtime.images)
-        stored = _buy(job, instant_ceiling(job, photo, deps), decision, upgrade.opened_by, deps)
+        path = served(uid, deps)
+        photo = deps.prepare_photo(upload, images_of(path, deps))
+        stored = _buy(job, instant_ceiling(job, photo, path, deps), decision, upgrade.opened_by, deps)
     if stored.job.opened_by != upgrade.opened_by:
         return job_view(stored.job)
     return job_view(classify_now(stored.job, photo, stored.version, deps))

@@ -8,14 +8,14 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from functions import log
+from functions.core.config.changes import value_at
 from functions.core.insights.automatic import BY, leaves, nested, to_apply, to_try, to_undo
 from functions.core.jobs.trials import PHOTOS, comparable
-from functions.core.model.prompts import PROMPT_VERSION
 from functions.core.shared.errors import InvalidRequest, SettingsChanged
 from functions.use_cases.insights.saving import CHANGES_MAX, STAGES_BY
 from functions.use_cases.insights.trials import begin_trial
 from functions.use_cases.operations.config_changes import change_config
-from functions.use_cases.rollouts.serving import first_model
+from functions.use_cases.rollouts.serving import first_model, way_in_force
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ def apply_automatically(deps: Deps) -> int:
     if plan is None:
         return 0
     listed = [each for each in plan.savings.list if each.kind not in plan.refused] if plan.savings else []
-    trials = comparable(deps.store.trials(), first_model(deps), PROMPT_VERSION)
+    trials = comparable(deps.store.trials(), way_in_force(first_model(deps), deps))
     undone = to_undo([each for each in plan.measured if each.change.audit_id not in plan.refused])
     applied = to_apply(listed, plan.measured, rules, trials, now)
     changes = deps.store.recent_changes(CHANGES_MAX) if undone or applied else {}
@@ -50,7 +50,7 @@ def apply_automatically(deps: Deps) -> int:
     if applied is not None and applied.changes:
         stored = deps.store.runtime_documents().config or {}
         wanted = leaves(applied.changes)
-        seen = {name: _at(stored, name) for name in wanted}
+        seen = {name: value_at(stored, name) for name in wanted}
         since = [each for each in changes.values() if each["at"] >= plan.made_at]
         if seen == wanted or any(row["field"] in wanted for each in since for row in each["changed"]):
             return 0  # an operator was faster
@@ -71,14 +71,6 @@ def _left(change: Change, changes: Mapping[str, Fields]) -> dict[str, Any]:
         if entry["by"] == STAGES_BY:
             left |= {each["field"]: each["after"] for each in entry["changed"] if each["field"] in left}
     return left
-
-
-def _at(stored: Mapping[str, Any], name: str) -> Any:
-    """Return what is stored in a field by its dotted name, None for a default."""
-    found: Any = stored
-    for part in name.split("."):
-        found = found.get(part) if isinstance(found, dict) else None
-    return found
 
 
 def _changed(

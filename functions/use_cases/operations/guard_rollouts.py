@@ -17,12 +17,12 @@ from functions import log
 from functions.core.rollouts.arms import USERS_MIN, key_of
 from functions.core.rollouts.evidence import Verdict
 from functions.core.rollouts.flags import Cohort, Flag
-from functions.core.rollouts.stops import By, FlagState, Stop, with_stop
+from functions.core.rollouts.stops import By, FlagState, Stop, bringing, with_stop
 from functions.core.rollouts.watch import advances_to, looked
 from functions.core.shared.errors import InvalidRequest, SettingsChanged
 from functions.core.shared.utc_days import day_of
 from functions.use_cases.operations.config_changes import change_config
-from functions.use_cases.rollouts.serving import rules_in_force
+from functions.use_cases.rollouts.serving import brought, rules_in_force
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,11 +74,14 @@ def _days(now: datetime) -> Sequence[str]:
 def _after(
     flag: Flag, state: FlagState, rules: FlagRules, found: Mapping[str, Counts], now: datetime, deps: Deps
 ) -> FlagState:
-    """Return a flag's state after this look: the same if nothing has changed."""
+    """Return a flag's state after this look: the same if nothing has changed. Another value begins another epoch."""
+    value = str(brought(flag, deps))
+    if (anew := bringing(state, value)) is not state:
+        return anew
     key = key_of(flag, state.epoch)
     days = {day: counts[key] for day, counts in found.items() if key in counts}
     share = min(rules.share, deps.settings.flag_ceilings[flag])
-    watch = looked(state.watch, state.epoch, days, rules, share, now)
+    watch = looked(state.watch, state.epoch, days, rules, share, now).model_copy(update={"value": value})
     fails = watch.verdict == Verdict.ROLL_BACK
     if fails and len(deps.store.failed_users(key)) < USERS_MIN:
         why = f"{watch.why}; but the calls that failed were those of fewer users than it takes to judge"

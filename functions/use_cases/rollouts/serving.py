@@ -1,52 +1,81 @@
-"""What serves a user now: the model and the wording of the prompt, by the flags as they stand. An instant call decides
-when its job is created, a batch when it is sent: a stop would miss what is queued."""
+"""What serves a user now: the model, the wording of the prompt and the side of the photo, by the flags as they stand.
+An instant call decides when its job is created, a batch when it is sent: a stop would miss what is queued."""
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, get_args
 
-from functions import log
-from functions.adapters.arm_breaker import FAILURES_MAX
 from functions.core.config.provider_rules import AskedInBatches
 from functions.core.model.prompts import PROMPT_NEXT, PROMPT_VERSION
 from functions.core.model.usage import UnknownPriceError
-from functions.core.rollouts.arms import USERS_MIN, Arms, Decision, arms_of, decide, key_of, takes_new
+from functions.core.model.ways import Way
+from functions.core.rollouts.arms import Arms, Decision, arms_of, decide, key_of, takes_new
 from functions.core.rollouts.flags import Cohort, Flag, FlagRules
-from functions.core.rollouts.stops import By, Stop
 from functions.core.shared.lanes import Lane
 from functions.core.shared.providers import Provider, split
 
 if TYPE_CHECKING:
+    from functions.core.batches.batches import Batch
+    from functions.core.config.runtime import ImageRules
     from functions.core.jobs.jobs import Job
     from functions.wiring import Deps
 
 
 @dataclass(frozen=True)
-class Served:
-    """The `model` that is asked and the version of its `prompt`, and the arms that brought it there; the `second` model
-    if that fails, None for none; the longest side of a photo, None for the config's."""
+class Served(Way):
+    """A way, and the arms that brought it there; the `second` model if the first fails, None for none."""
 
-    model: str
-    prompt: str = PROMPT_VERSION
     arms: Arms = field(default_factory=dict)
     second: str | None = None
-    side_max: int | None = None
 
 
 def served(uid: str, deps: Deps) -> Served:
     """Return what serves this user now at OpenAI."""
-    arms = arms_of(decisions(uid, deps))
-    new_model = next_model(deps) if takes_new(arms, Flag.MODEL) else None
-    return Served(new_model or deps.settings.openai_model, _prompt(arms), arms)
+    return _served_by(arms_of(decisions(uid, deps)), deps)
 
 
-def served_at_once(uid: str, region: str, deps: Deps) -> Served:
-    """Return what serves an instant photo of this user, who is in that region: a provider that may, and is not known to
-    fail, as the config orders them. OpenAI where no other one can be."""
-    path = served(uid, deps)
+def _served_by(arms: Arms, deps: Deps) -> Served:
+    new = {flag: value for flag in Flag if takes_new(arms, flag) and (value := brought(flag, deps)) is not None}
+    old = way_in_force(deps.settings.openai_model, deps)
+    return Served(
+        model=str(new.get(Flag.MODEL, old.model)),
+        prompt=str(new.get(Flag.PROMPT, old.prompt)),
+        side_max=int(new.get(Flag.SIDE, old.side_max)),
+        arms=arms,
+    )
+
+
+def way_in_force(model: str, deps: Deps) -> Way:
+    """Return the way that asks this model now, without flags."""
+    return Way(model, PROMPT_VERSION, deps.runtime().images.side_max)
+
+
+def brought(flag: Flag, deps: Deps) -> str | int | None:
+    """Return what a flag's new path takes in place of the old one's; None while there is nothing to be taken."""
+    match flag:
+        case Flag.MODEL:
+            return next_model(deps)
+        case Flag.PROMPT:
+            return PROMPT_NEXT
+        case Flag.SIDE:
+            return deps.runtime().images.next_side_max
+
+
+def way_of(batch: Batch, deps: Deps) -> Way:
+    """Return the way that a batch's lines go. One of a release that did not say keeps the config's side."""
+    return Way(batch.model, batch.prompt_version, batch.side_max or deps.runtime().images.side_max)
+
+
+def images_of(way: Way, deps: Deps) -> ImageRules:
+    """Return how a photo is prepared that goes this way."""
+    return deps.runtime().images.model_copy(update={"side_max": way.side_max})
+
+
+def served_at_once(path: Served, region: str, deps: Deps) -> Served:
+    """Return what serves an instant photo of a user on this path, who is in that region: a provider that may, and is
+    not known to fail, as the config orders them. OpenAI where no other one can be."""
     models = _in_order(deps.runtime().providers.order, path, deps)
     admitted = [model for model in models if may_serve(model, region, deps)]
     first, second = [*_up(admitted, deps), None, None][:2]
@@ -123,14 +152,10 @@ def _has_price(model: str, deps: Deps, *, batch: bool) -> bool:
 
 def held_for(job: Job, deps: Deps) -> Served:
     """Return what a charged job is served by: what its hold was made for, whatever the flags say by now."""
+    path = _served_by(job.arms, deps)
     if job.hold is None:
-        return Served(deps.settings.openai_model, _prompt(job.arms), job.arms)
-    second = job.hold.second.model if job.hold.second else None
-    return Served(job.hold.model, _prompt(job.arms), job.arms, second)
-
-
-def _prompt(arms: Arms) -> str:
-    return PROMPT_NEXT if takes_new(arms, Flag.PROMPT) else PROMPT_VERSION
+        return replace(path, model=deps.settings.openai_model)
+    return replace(path, model=job.hold.model, second=job.hold.second.model if job.hold.second else None)
 
 
 def decisions(uid: str, deps: Deps) -> dict[Flag, Decision]:
@@ -145,31 +170,20 @@ def decisions(uid: str, deps: Deps) -> dict[Flag, Decision]:
     return found
 
 
-def note_outcome(arms: Arms, uid: str, deps: Deps, *, failed: bool) -> None:
-    """Note how a call has ended on its paths. What fails for this process while the old path works is stopped for
-    everybody: see `adapters.arm_breaker`. A stop that cannot be written is tried again with the next call."""
-    for key in deps.arms.note(arms, uid, failed=failed):
-        try:
-            _stop(key, deps)
-        except Exception:  # noqa: BLE001  (whatever it is, this process has stopped, and the call has ended as it has)
-            log.warning(log.Event.STOP_UNRECORDED, flag=key, stack_trace=traceback.format_exc())
-        else:
-            deps.arms.told(key)
-
-
-def _stop(key: str, deps: Deps) -> None:
-    name, epoch = key.split("@")
-    why = f"{FAILURES_MAX} calls in a row failed for at least {USERS_MIN} users, while the old path worked"
-    stop = Stop(at=deps.clock(), by=By.PROCESS, why=why)
-    if deps.store.stop_flag(Flag(name), int(epoch), stop):
-        log.error(log.Event.ROLLOUT_STOPPED, flag=name, epoch=int(epoch), by=stop.by, why=why)
-
-
 def models_asked(deps: Deps) -> set[str]:
     """Return every model of OpenAI's that may be asked now."""
-    rules = rules_in_force(Flag.MODEL, deps)
-    new = next_model(deps) if rules is not None and rules.cohort is not Cohort.OFF else None
-    return {deps.settings.openai_model, new or deps.settings.openai_model}
+    return {deps.settings.openai_model, *([str(brought(Flag.MODEL, deps))] if _is_on(Flag.MODEL, deps) else [])}
+
+
+def side_asked_max(deps: Deps) -> int:
+    """Return the longest side that a photo may be sent with now, whichever path it takes: it costs most."""
+    side = deps.runtime().images.side_max
+    return max(side, int(brought(Flag.SIDE, deps) or 0)) if _is_on(Flag.SIDE, deps) else side
+
+
+def _is_on(flag: Flag, deps: Deps) -> bool:
+    rules = rules_in_force(flag, deps)
+    return rules is not None and rules.cohort is not Cohort.OFF
 
 
 def next_model(deps: Deps) -> str | None:
@@ -194,5 +208,5 @@ def priced(model: str, deps: Deps) -> str | None:
 def rules_in_force(flag: Flag, deps: Deps) -> FlagRules | None:
     """Return a flag's rules; None for those that nothing can be done by."""
     rules = deps.current.get().flags[flag]
-    lacking = flag is Flag.MODEL and rules is not None and rules.cohort is not Cohort.OFF and next_model(deps) is None
+    lacking = rules is not None and rules.cohort is not Cohort.OFF and brought(flag, deps) is None
     return None if lacking else rules

@@ -24,15 +24,19 @@ HAIKU, AT_AZURE = "anthropic/claude-haiku-5-5", "azure/gpt-6-luna"
 
 
 def test_a_smaller_photo_is_tried_first() -> None:
-    """The next side down; at the smallest there is none. A small photo changes answers."""
+    """The next side down, from the first stage of its flag on; at the smallest there is none, nor while one is rolled
+    out."""
     saving = one(Kind.IMAGE_SIDE)
     assert saving is not None
     assert saving.way == "trial"
-    assert saving.arithmetic.startswith("images.sideMax 512 -> 384; instant: ")
+    assert saving.arithmetic.startswith("512 -> 384 pixels a side; instant: ")
     assert 0.05 < saving.share < 0.15
     assert saving.low < saving.share < saving.high
-    assert saving.changes == {"images": {"sideMax": 384}}
+    staged = {"side": {"cohort": "test", "autoAdvance": True}}
+    assert saving.changes == {"images": {"nextSideMax": 384}, "flags": staged}
     assert one(Kind.IMAGE_SIDE, config=RuntimeConfig(images=ImageRules(side_max=256))) is None
+    rolled = RuntimeConfig(flags=Flags(side=FlagRules(cohort=Cohort.SMALL)))
+    assert one(Kind.IMAGE_SIDE, config=rolled) is None
 
 
 def test_a_smaller_photo_that_costs_the_same_is_not_offered() -> None:

@@ -3,7 +3,8 @@
 from dataclasses import astuple
 from typing import Any
 
-from functions.core.insights.saving_kinds import Costs, Kind, Way, saving, tried_way
+from functions.core.insights.saving_kinds import Costs, Kind, saving, tried_way
+from functions.core.model.ways import Way
 from functions.core.shared.lanes import Lane
 from functions.core.shared.providers import Provider
 
@@ -25,6 +26,7 @@ def test_what_is_tried_is_the_way_after_the_change() -> None:
 
     assert way({}) == ("luna", "1", 512)
     assert way({}, "azure/luna") == ("luna", "1", 512)
+    assert way({"images": {"nextSideMax": 384}, "flags": {"side": {"cohort": "test"}}}) == ("luna", "1", 384)
     assert way({"images": {"sideMax": 384}}) == ("luna", "1", 384)
     assert way({"model": {"next": "nano"}, "flags": {"model": {}}}) == ("nano", "1", 512)
     assert way({"flags": {"prompt": {"cohort": "test"}}}) == ("luna", "2", 512)

@@ -57,6 +57,7 @@ def test_the_greatest_comes_first_and_together_they_are_multiplied() -> None:
     """One after another, on what the ones before have left."""
     result = found()
     assert (result.model, result.prompt, result.prompt_next) == (LUNA, PROMPT_VERSION, PROMPT_NEXT)
+    assert result.side_max == 512
     shares = [each.share for each in result.list]
     assert shares == sorted(shares, reverse=True)
     left = 1.0

@@ -20,6 +20,7 @@ from functions.core.jobs.cached import (
     source_of,
 )
 from functions.core.jobs.jobs import Dispute, Job, Status, job_view
+from functions.core.model.ways import Way
 from functions.core.shared.lanes import Lane
 from tests.builders import NOW, classification, job
 
@@ -31,7 +32,7 @@ CANDIDATE = Candidate(Entry(b"key!", FOUND.job_id, date(2026, 11, 21), Fingerpri
 
 def said_by(found: Job | None) -> Source | None:
     """Return what a job says to who asks this model with this prompt."""
-    return source_of(found, WANTED, RESULT.model, RESULT.prompt_version)
+    return source_of(found, WANTED, Way(RESULT.model, RESULT.prompt_version, 512))
 
 
 def test_a_job_that_is_done_says_its_answer() -> None:
@@ -51,6 +52,7 @@ def test_a_job_that_is_done_says_its_answer() -> None:
         {"result": {**RESULT.as_json(), "category": "a newer release's"}},
         {"result": {**RESULT.as_json(), "model": "another"}},
         {"result": {**RESULT.as_json(), "promptVersion": "another"}},
+        {"result": {**RESULT.as_json(), "sideMax": 384}},
     ],
     ids=str,
 )

@@ -1,5 +1,6 @@
 """A recommendation that is tried: which photos, what has come of them, and whether it passed."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -24,16 +25,19 @@ from functions.core.jobs.trials import (
     with_end,
 )
 from functions.core.model.prompts import PROMPT_NEXT, PROMPT_VERSION
+from functions.core.model.ways import Way
 from tests.builders import BATCH_PRICE, NOW, USAGE, classification, job
 
 RESULT = classification()
 DONE = job(status=Status.DONE, result=RESULT.as_json(), usage=USAGE, completed_at=NOW, cost_micros=720, attempts=2)
-SMALLER = {"images": {"sideMax": 384}}
+SMALLER = {"images": {"nextSideMax": 384}, "flags": {"side": {"cohort": "test", "autoAdvance": True}}}
+BASE = Way(RESULT.model, PROMPT_VERSION, 512)
 TRIAL_ONE = Trial(
     number=1,
     kind="image_side",
     changes=SMALLER,
     base=RESULT.model,
+    base_side_max=512,
     model=RESULT.model,
     prompt=PROMPT_VERSION,
     side_max=384,
@@ -61,11 +65,13 @@ def known(served: bool) -> CacheNote:
         ({"result": {**RESULT.as_json(), "model": "another"}}, False),
         ({"result": {**RESULT.as_json(), "provider": "anthropic"}}, False),
         ({"result": {**RESULT.as_json(), "promptVersion": "older"}}, False),
+        ({"result": {**RESULT.as_json(), "sideMax": 384}}, False),
+        ({"result": {**RESULT.as_json(), "sideMax": 512}}, True),
     ],
 )
 def test_a_trial_takes_the_models_own_undisputed_answers(changes: dict[str, Any], compared: bool) -> None:
     """Of the model and the prompt that are in force: another's would say nothing of the change."""
-    assert eligible(DONE.model_copy(update=changes), RESULT.model, RESULT.prompt_version) is compared
+    assert eligible(DONE.model_copy(update=changes), Way(RESULT.model, RESULT.prompt_version, 512)) is compared
 
 
 def test_a_photo_of_a_trial_is_a_check_that_begins_anew() -> None:
@@ -134,21 +140,28 @@ def test_a_trial_is_of_its_changes_and_grows_old() -> None:
     trials = with_end(Trials(running=TRIAL_ONE), outcome(100))
     assert has_passed(trials, "image_side", SMALLER, NOW + VALID)
     assert not has_passed(trials, "image_side", SMALLER, NOW + VALID + timedelta(seconds=1))
-    assert not has_passed(trials, "image_side", {"images": {"sideMax": 256}}, NOW)
+    assert not has_passed(trials, "image_side", {**SMALLER, "images": {"nextSideMax": 256}}, NOW)
     assert not has_passed(trials, "model", SMALLER, NOW)
 
 
 def test_a_trial_says_nothing_of_another_model_or_wording() -> None:
     """A release has made it another question: nor is it held against what the earlier model agreed with itself."""
     trials = with_end(Trials(running=TRIAL_ONE), outcome(100))
-    assert comparable(trials, TRIAL_ONE.base, TRIAL_ONE.prompt) == trials
-    for model, prompt in (("another", TRIAL_ONE.prompt), (TRIAL_ONE.base, "another")):
-        assert not comparable(trials, model, prompt).ended
-        itself = TRIAL_ONE.model_copy(update={"kind": ITSELF, "changes": {}, "base": model, "prompt": prompt})
+    assert comparable(trials, BASE) == trials
+    for way in (replace(BASE, model="another"), replace(BASE, prompt="another"), replace(BASE, side_max=768)):
+        assert not comparable(trials, way).ended
+        asked = {"base": way.model, "prompt": way.prompt, "side_max": way.side_max, "base_side_max": way.side_max}
+        itself = TRIAL_ONE.model_copy(update={"kind": ITSELF, "changes": {}, **asked})
         later = with_end(
             with_end(Trials(running=itself), outcome(50)).model_copy(update={"running": TRIAL_ONE}), outcome(98)
         )
         assert not has_passed(later, "image_side", SMALLER, NOW)
+
+
+def test_a_trial_of_a_release_that_did_not_say_the_side_counts() -> None:
+    """For the month that it is valid: which side it was cannot be told by now."""
+    trials = with_end(Trials(running=TRIAL_ONE.model_copy(update={"base_side_max": None})), outcome(100))
+    assert comparable(trials, BASE) == trials
 
 
 def test_another_wording_is_compared_with_the_one_in_force() -> None:
@@ -161,10 +174,10 @@ def test_another_wording_is_compared_with_the_one_in_force() -> None:
         with_end(Trials(running=of_itself), outcome(96)).model_copy(update={"running": shorter}), outcome(98)
     )
     assert has_passed(trials, "answer_length", SMALLER, NOW)
-    assert comparable(trials, TRIAL_ONE.base, PROMPT_VERSION) == trials
-    assert not comparable(trials, TRIAL_ONE.base, PROMPT_NEXT).ended
+    assert comparable(trials, BASE) == trials
+    assert not comparable(trials, replace(BASE, prompt=PROMPT_NEXT)).ended
     gone = Trials(ended={"answer_length": shorter.model_copy(update={"prompt": "2026-11-29"})})
-    assert not comparable(gone, TRIAL_ONE.base, PROMPT_VERSION).ended
+    assert not comparable(gone, BASE).ended
 
 
 def test_a_trial_without_an_answer_has_not_passed() -> None:

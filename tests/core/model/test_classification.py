@@ -83,6 +83,7 @@ def test_the_result_is_the_answer_and_what_the_function_knows() -> None:
         "provider": "openai",
         "model": "gpt-test",
         "promptVersion": "v1",
+        "sideMax": 512,
         "classifiedAt": "2026-11-21T12:00:00Z",
     }
     assert written == {**answer_json(), **ours}

@@ -146,5 +146,5 @@ def test_what_is_on_hold_or_overdue_is_told() -> None:
     after = datetime.combine(last, time(), UTC) + timedelta(days=1)
     assert complaints(Figures(), Mode.NORMAL, after - timedelta(days=1)) == {}
     assert complaints(Figures(), Mode.NORMAL, after) == {
-        AlertKind.FLAG_OVERDUE: "Flags that were to be gone by now: model, prompt."
+        AlertKind.FLAG_OVERDUE: "Flags that were to be gone by now: model, prompt, side."
     }

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from functions.core.config.changes import known_fields
 from functions.core.rollouts.flags import (
     ABOUT,
     PERCENTS,
@@ -27,7 +28,11 @@ def test_a_cohort_stands_for_a_percentage() -> None:
 def test_a_flag_that_cannot_be_read_is_old_for_itself_alone() -> None:
     """A cohort that there is not costs that flag, a section that is no map all; a newer release's field costs none."""
     broken = read_flags({"model": {"cohort": "everybody"}, "prompt": {"cohort": "test"}})
-    assert broken == {Flag.MODEL: None, Flag.PROMPT: FlagRules(cohort=Cohort.TEST)}
+    assert broken == {
+        Flag.MODEL: None,
+        Flag.PROMPT: FlagRules(cohort=Cohort.TEST),
+        Flag.SIDE: FlagRules(),
+    }
     assert read_flags({"model": {"percent": 101}})[Flag.MODEL] is None
     assert read_flags({"model": {"cohort": "test", "later": 1}})[Flag.MODEL] == FlagRules(cohort=Cohort.TEST)
     assert set(read_flags("off").values()) == {None}
@@ -41,10 +46,16 @@ def test_every_flag_has_its_rules_and_its_end() -> None:
     assert not overdue, f"{overdue} had to be gone by now: keep one path, and remove the flag"
 
 
+def test_what_a_flag_brings_and_becomes_are_settings() -> None:
+    """Whoever finishes it writes them."""
+    fields = {*known_fields(), ""}
+    assert {each for about in ABOUT.values() for each in (about.brings, about.becomes)} <= fields
+
+
 def test_ceilings_are_read_from_one_line() -> None:
     """A flag that is not named may go all the way."""
-    assert ceilings("") == {Flag.MODEL: 100, Flag.PROMPT: 100}
-    assert ceilings(" model = 50, prompt=0 ") == {Flag.MODEL: 50, Flag.PROMPT: 0}
+    assert ceilings("") == dict.fromkeys(Flag, 100)
+    assert ceilings(" model = 50, prompt=0 ") == {Flag.MODEL: 50, Flag.PROMPT: 0, Flag.SIDE: 100}
 
 
 @pytest.mark.parametrize("text", ["modle=50", "model", "model=101", "model=-1", "model=ten", "model=\u0665"])

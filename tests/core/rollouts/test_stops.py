@@ -9,6 +9,7 @@ from functions.core.rollouts.stops import (
     By,
     FlagState,
     Stop,
+    bringing,
     held_because,
     in_test,
     or_unread,
@@ -24,7 +25,7 @@ AT = datetime(2026, 11, 29, tzinfo=UTC)
 
 def test_a_project_without_the_document_has_stopped_nothing() -> None:
     """No document, or no field, is the first epoch."""
-    assert read_states({}, "here") == ({Flag.MODEL: FlagState(), Flag.PROMPT: FlagState()}, ())
+    assert read_states({}, "here") == (dict.fromkeys(Flag, FlagState()), ())
 
 
 def test_a_state_is_read_as_it_was_written() -> None:
@@ -48,6 +49,16 @@ def test_a_flag_that_cannot_be_read_costs_itself_alone() -> None:
     assert states[Flag.PROMPT] == FlagState(stopped=Stop(**stop))
     assert [str(each) for each in damaged] == ["here: model.epoch: must be a whole number"]
     assert [each.field for each in read_states({"model": 7}, "here")[1]] == ["model"]
+
+
+def test_another_value_begins_another_epoch() -> None:
+    """The same goes on, and so does what an earlier release has seen, which did not note it."""
+    seen = FlagState(epoch=3, watch=Watch(epoch=3, at=AT, stage=Stage(share=10, since=AT), value="384"))
+    assert bringing(seen, "384") is seen
+    assert bringing(seen, "256") == FlagState(epoch=4)
+    unnoted = seen.model_copy(update={"watch": Watch(epoch=3, at=AT, stage=Stage(share=10, since=AT))})
+    assert bringing(unnoted, "384") is unnoted
+    assert bringing(FlagState(), "384") == FlagState()
 
 
 def test_a_stop_is_made_once() -> None:

@@ -13,6 +13,7 @@ from functions.core.insights.plan import Plan
 from functions.core.insights.saving_kinds import Kind, Savings, saving
 from functions.core.jobs.trials import Trials, has_passed
 from functions.core.model.prompts import PROMPT_NEXT, PROMPT_VERSION
+from functions.core.model.ways import Way
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
 from functions.use_cases.insights import admin_try_saving as admin_try_saving_module
@@ -25,7 +26,7 @@ from tests.app import photo
 from tests.steps import UNLIMITED, classify, held, job, listed, statement, stored, ticks, wallet
 
 CONFIG: dict[str, Any] = {"tokens": {"welcome": 200}, "plans": {"free": UNLIMITED}}
-SMALLER = {"images": {"sideMax": 384}}
+SMALLER = {"images": {"nextSideMax": 384}, "flags": {"side": {"cohort": "test", "autoAdvance": True}}}
 CHEAPER = {"model": {"next": "gpt-5-nano"}, "flags": {"model": {"cohort": "test", "autoAdvance": True}}}
 SHORTER = {"flags": {"prompt": {"cohort": "test", "autoAdvance": True}}}
 KEYED = {"anthropic_api_key": "stand-in"}
@@ -164,7 +165,7 @@ def test_another_model_is_asked_by_its_own_batch(cloud: InProcessCloud) -> None:
     asked(cloud, "model")
     known = tried(cloud)
     sent = {batch["model"]: (batch["jobCount"], batch["sideMax"]) for batch in listed(cloud, "batches").values()}
-    assert sent == {"gpt-6-luna": (1, None), "gpt-5-nano": (FEW, 512)}
+    assert sent == {"gpt-6-luna": (1, 512), "gpt-5-nano": (FEW, 512)}
     assert job(cloud, queued)["status"] == "done"
     assert known.ended["model"].found is not None
 
@@ -188,7 +189,7 @@ def test_shorter_answers_are_asked_for_in_the_next_wording(cloud: InProcessCloud
     trial = tried(cloud).ended["answer_length"]
     (batch,) = listed(cloud, "batches").values()
     assert (batch["promptVersion"], batch["jobCount"]) == (PROMPT_NEXT, FEW)
-    assert (trial.held_against, trial.prompt) == (("gpt-6-luna", PROMPT_VERSION), PROMPT_NEXT)
+    assert (trial.held_against, trial.prompt) == (Way("gpt-6-luna", PROMPT_VERSION, 512), PROMPT_NEXT)
     assert trial.found is not None
     assert (trial.found.answered, trial.found.after.output > 0) == (FEW, True)
 

@@ -15,8 +15,10 @@ from scripts.inprocess import InProcessCloud
 from tests.steps import alerts, classify, listed, stored
 
 NAMED = {"ahead": {"automatic": {"kinds": ["attempts", "image_side"]}}}
+STAGED = {"cohort": "test", "autoAdvance": True}
+SMALLER = {"images": {"nextSideMax": 384}, "flags": {"side": STAGED}}
 OFFERED = (
-    (Kind.IMAGE_SIDE, "trial", {"images": {"sideMax": 384}}),
+    (Kind.IMAGE_SIDE, "trial", SMALLER),
     (Kind.ATTEMPTS, "apply", {"batch": {"attemptsMax": 2}}),
 )
 
@@ -90,24 +92,31 @@ def test_what_costs_more_is_undone_by_itself_once() -> None:
     assert stored(cloud, "config/runtime")["batch"] == {}
 
 
-def test_a_model_that_costs_more_is_undone_from_the_stage_that_it_has_reached() -> None:
+@pytest.mark.parametrize(
+    ("kind", "flag", "brings", "value"),
+    [("model", "model", "model.next", "gpt-5-nano"), ("image_side", "side", "images.nextSideMax", 384)],
+)
+def test_what_costs_more_is_undone_from_the_stage_that_it_has_reached(
+    kind: str, flag: str, brings: str, value: object
+) -> None:
     """The guard of rollouts has taken it further meanwhile; what an operator has changed stays."""
-    cloud = a_cloud({"ahead": {"automatic": {"kinds": ["model"]}}})
-    began: dict[str, Any] = {"model": {"next": "gpt-5-nano"}, "flags": {"model": {"cohort": "test"}}}
+    cloud = a_cloud({"ahead": {"automatic": {"kinds": [kind]}}})
+    section, field = brings.split(".")
+    began: dict[str, Any] = {section: {field: value}, "flags": {flag: {"cohort": "test"}}}
     change_config(began, "guard_budget", cloud.deps)
     for cohort in ("small", "all"):
         cloud.clock.advance(timedelta(days=1))
-        change_config({"flags": {"model": {"cohort": cohort}}}, "guard_rollouts", cloud.deps)
+        change_config({"flags": {flag: {"cohort": cohort}}}, "guard_rollouts", cloud.deps)
     audit_id, entry = min(listed(cloud, "config/runtime/audit").items(), key=lambda item: item[1]["at"])
     of = {"audit_id": audit_id, "by": "guard_budget", "changed": tuple(entry["changed"])}
-    change = Change(kind="model", day="2026-11-01", promised=0.1, **of)
+    change = Change(kind=kind, day="2026-11-01", promised=0.1, **of)
     cloud.clock.advance(timedelta(days=15))
     cloud.restart()
     planned(cloud, Measured(change=change, days=14, verdict="costs"))
     entry = guarded(cloud)[-1]
     assert (entry["by"], {each["field"]: (each["before"], each["after"]) for each in entry["changed"]}) == (
         "guard_budget",
-        {"model.next": ("gpt-5-nano", None), "flags.model.cohort": ("all", None)},
+        {brings: (value, None), f"flags.{flag}.cohort": ("all", None)},
     )
 
 
@@ -154,7 +163,9 @@ def test_a_change_of_answers_is_tried_first(monkeypatch: pytest.MonkeyPatch) -> 
     ended = {**trials["running"], "found": {**found, **sums}}
     cloud.client.document("stats/trials").set({"number": 1, "running": None, "ended": {"image_side": ended}})
     (entry,) = guarded(cloud)
-    assert (entry["because"]["kind"], stored(cloud, "config/runtime")["images"]) == ("image_side", {"sideMax": 384})
+    assert entry["because"]["kind"] == "image_side"
+    config = stored(cloud, "config/runtime")
+    assert (config["images"], config["flags"]) == ({"nextSideMax": 384}, {"side": STAGED})
 
 
 def refused_plan(cloud: InProcessCloud) -> None:

@@ -12,7 +12,7 @@ from functions.use_cases.operations.admin_rollout import Action, change_rollout
 from functions.use_cases.operations.guard_budget import guard_budget
 from functions.use_cases.operations.guard_rollouts import guard_rollouts
 from scripts.inprocess import InProcessCloud
-from tests.steps import alerts, classify, stored, today
+from tests.steps import alerts, classify, job, stored, today
 from tests.use_cases.rollouts.test_serving import HALF, NEW, NEXT, NOW_ASKED, OLD, broken, failing, model_of, roll
 
 MINUTE = timedelta(minutes=1)
@@ -86,6 +86,22 @@ def test_a_look_reads_the_shards_and_writes_once(cloud: InProcessCloud) -> None:
     count(cloud, new=calls(5), old=calls(5))
     assert billed(cloud) == (13, 1)
     assert billed(cloud) == (12, 0)
+
+
+def test_another_value_is_judged_by_its_own_calls(cloud: InProcessCloud) -> None:
+    """What an earlier model, or side, has come to proves nothing of the next: it begins an epoch, as a restart does."""
+    count(cloud, new=calls(300, micros=200), old=calls(300))
+    look(cloud)
+    assert watch(cloud)["verdict"] == "hold"
+    roll(cloud, "gpt-5-nano", model=HALF)
+    look(cloud)
+    assert stored(cloud, "stats/rollouts")["model"]["epoch"] == 1
+    cloud.clock.advance(MINUTE)
+    answer = classify(cloud, "another", uid=NEW[0])
+    assert (answer["result"]["model"], job(cloud, answer)["arms"]) == ("gpt-5-nano", {"model@1": "new"})
+    look(cloud)
+    assert (watch(cloud)["verdict"], watch(cloud)["value"]) == ("go_on", "gpt-5-nano")
+    assert {arm: each["ended"] for arm, each in watch(cloud)["totals"].items()} == {"new": 1}
 
 
 def test_what_it_knows_is_the_sum_of_the_shards(cloud: InProcessCloud) -> None:

@@ -1,6 +1,8 @@
 """Flags that serve: who is asked with what in both lanes, what is counted of it, and what stops it."""
 
+import base64
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +13,9 @@ import pytest
 from google.cloud.firestore import DELETE_FIELD
 
 from functions.adapters.arm_breaker import FAILURES_MAX
+from functions.adapters.images import prepare, prepare_known
 from functions.adapters.providers.openai import OpenAIProvider
+from functions.core.budget.estimates import jpeg_size
 from functions.core.jobs.jobs import BY_THE_PATH, Failure
 from functions.core.model.prompts import PROMPT_NEXT, PROMPT_VERSION, PROMPTS
 from functions.core.model.provider_errors import Trouble
@@ -21,16 +25,22 @@ from functions.core.rollouts.counts import ArmCounts, total
 from functions.core.rollouts.flags import Flag
 from functions.core.rollouts.stops import By, Stop
 from functions.core.shared.errors import ProviderUnavailable
+from functions.use_cases.batches.submit_batches import submit_batches
 from functions.use_cases.budget.days import call_micros, line_micros
 from functions.use_cases.jobs.recover_jobs import recover_jobs
 from functions.use_cases.jobs.upgrade_job import UpgradeJob, upgrade_job
 from functions.use_cases.operations.guard_budget import guard_budget
+from scripts import inprocess
 from scripts.inprocess import CrashError, InProcessCloud
 from scripts.simulation.rollouts import decide_flag
+from tests import steps
+from tests.app import photo
 from tests.steps import UNLIMITED, alerts, classify, enqueue, job, listed, stored, ticks, today
 
 NEXT, NOW_ASKED = "gpt-5.6-luna", "gpt-6-luna"
 HALF = {"cohort": "large"}
+ALL = {"cohort": "all", "holdbackPercent": 0}
+CONFIG: dict[str, Any] = {"tokens": {"welcome": 200}, "plans": {"free": UNLIMITED}}
 UIDS = [f"user-{number}" for number in range(40)]
 NEW = [uid for uid in UIDS if bucket(Flag.MODEL, "", uid) < 5_000]
 OLD = [uid for uid in UIDS if uid not in NEW]
@@ -46,9 +56,7 @@ def cloud() -> InProcessCloud:
 
 def roll(cloud: InProcessCloud, model_next: str | None = NEXT, **flags: Any) -> None:
     """Set the flags' rules, as an operator does in the document."""
-    cloud.configure(
-        {"tokens": {"welcome": 200}, "plans": {"free": UNLIMITED}, "model": {"next": model_next}, "flags": flags}
-    )
+    cloud.configure({**CONFIG, "model": {"next": model_next}, "flags": flags})
 
 
 def counts(cloud: InProcessCloud, key: str = "model@0") -> dict[str, ArmCounts]:
@@ -176,6 +184,126 @@ def test_an_upgrade_is_decided_when_it_is_made(cloud: InProcessCloud) -> None:
     answer = upgrade_job(UpgradeJob.model_validate({"jobId": queued}), NEW[0], cloud.deps)
     assert answer["result"]["model"] == job(cloud, queued)["hold"]["model"] == NEXT
     assert counts(cloud)["new"] == ArmCounts(started=1, ended=1, micros=job(cloud, queued)["costMicros"])
+
+
+def sides(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch, **flags: Any) -> list[int]:
+    """Let photos of 600 pixels be made small as in production, and roll these flags out with a side of 384. Returns
+    the longest side of each photo that OpenAI is sent from now on."""
+    seen: list[int] = []
+    ask, upload = OpenAIProvider.complete, OpenAIProvider.upload_input
+
+    def look(data: bytes) -> None:
+        found = re.findall(rb"data:image/jpeg;base64,([A-Za-z0-9+/=]+)", data)
+        seen.extend(max(jpeg_size(base64.b64decode(each)) or (0, 0)) for each in found)
+
+    def asked(provider: OpenAIProvider, body: dict[str, Any], *rest: Any) -> Any:
+        look(json.dumps(body).encode())
+        return ask(provider, body, *rest)
+
+    def uploaded(provider: OpenAIProvider, name: str, file: Any) -> str:
+        look(file.read())
+        file.seek(0)
+        return upload(provider, name, file)
+
+    monkeypatch.setattr(OpenAIProvider, "complete", asked)
+    monkeypatch.setattr(OpenAIProvider, "upload_input", uploaded)
+    monkeypatch.setattr(steps, "PHOTO", photo(600))
+    monkeypatch.setattr(inprocess, "unprepared", lambda data, rules: prepare(data, rules.side_max, rules.jpeg_quality))
+    monkeypatch.setattr(
+        inprocess, "recognised", lambda data, rules: prepare_known(data, rules.side_max, rules.jpeg_quality)
+    )
+    cloud.restart()
+    cloud.configure({**CONFIG, "images": {"nextSideMax": 384}, "flags": flags})
+    return seen
+
+
+def test_a_share_of_users_is_asked_with_a_smaller_photo(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In both lanes, and after an upgrade; results and batches say which side it was, and each arm is counted."""
+    seen = sides(cloud, monkeypatch, side={"cohort": "listed", "allow": [NEW[0]]})
+    for uid, side in ((NEW[0], 384), (OLD[0], 512)):
+        del seen[:]
+        assert classify(cloud, f"now-{uid}", uid=uid)["result"]["sideMax"] == side
+        (queued,) = enqueue(cloud, uid)
+        upgraded = upgrade_job(UpgradeJob.model_validate({"jobId": queued}), uid, cloud.deps)
+        (later,) = enqueue(cloud, uid)
+        ticks(cloud, timedelta(hours=5))
+        assert (upgraded["result"]["sideMax"], job(cloud, later)["result"]["sideMax"]) == (side, side)
+        assert seen == [side] * 3
+    assert sorted(each["sideMax"] for each in listed(cloud, "batches").values()) == [384, 512]
+
+
+def test_arms_of_a_side_are_counted_and_cost_what_they_cost(
+    cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the users: calls of either arm, with the cheaper photo's cost."""
+    seen = sides(cloud, monkeypatch, side=HALF)
+    smaller = [uid for uid in UIDS if bucket(Flag.SIDE, "", uid) < 5_000]
+    for uid in UIDS[:8]:
+        result = classify(cloud, f"of-{uid}", uid=uid)
+        assert job(cloud, result)["arms"] == {"side@0": "new" if uid in smaller else "old"}
+    assert seen == [384 if uid in smaller else 512 for uid in UIDS[:8]]
+    counted = counts(cloud, "side@0")
+    assert sum(each.ended for each in counted.values()) == 8
+    assert counted["new"].micros / counted["new"].ended < counted["old"].micros / counted["old"].ended
+
+
+def test_a_photo_of_another_side_answers_no_other(cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same file again is a hit while its user stays on a path, and asked anew once the path is another: also if the
+    answer that there is came from a batch that was sent on another path than its photo was queued on."""
+    seen = sides(cloud, monkeypatch, side={"cohort": "listed", "allow": ["ann"]})
+    rolled = {**CONFIG, "images": {"nextSideMax": 384}, "cache": {"exact": "on"}}
+    listed_for_ann = {"flags": {"side": {"cohort": "listed", "allow": ["ann"]}}}
+    cloud.configure({**rolled, **listed_for_ann})
+    assert classify(cloud, "one")["servedFrom"] is None
+    assert classify(cloud, "two")["servedFrom"]["tier"] == "exact"
+    cloud.configure(rolled)
+    assert classify(cloud, "three")["servedFrom"] is None
+    assert seen == [384, 512]
+    monkeypatch.setattr(steps, "PHOTO", photo(700))
+    classify(cloud, "queued", "batch")
+    cloud.configure({**rolled, **listed_for_ann})
+    ticks(cloud, timedelta(hours=5))
+    cloud.configure(rolled)
+    assert classify(cloud, "again")["servedFrom"] is None
+    assert seen == [384, 512, 384, 512]
+
+
+def test_a_side_that_is_set_for_all_is_what_its_new_path_was(
+    cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Users on the new path notice nothing: not even their answers are asked for anew."""
+    seen = sides(cloud, monkeypatch, side=ALL)
+    cloud.configure({**CONFIG, "images": {"nextSideMax": 384}, "cache": {"exact": "on"}, "flags": {"side": ALL}})
+    classify(cloud, "one")
+    cloud.configure({**CONFIG, "images": {"sideMax": 384}, "cache": {"exact": "on"}})
+    assert classify(cloud, "two")["servedFrom"]["tier"] == "exact"
+    assert seen == [384]
+
+
+@pytest.mark.parametrize("side", [384, 1_024])
+def test_holds_are_for_the_photo_that_is_sent(
+    side: int, cloud: InProcessCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch's by its own side; what is said of every call covers the largest photo that may be sent."""
+    sides(cloud, monkeypatch)
+    before = call_micros(cloud.deps), line_micros(cloud.deps)
+    rolled = {"side": {"cohort": "listed", "allow": [NEW[0]]}}
+    cloud.configure({**CONFIG, "images": {"nextSideMax": side}, "flags": rolled})
+    after = call_micros(cloud.deps), line_micros(cloud.deps)
+    assert (after == before) if side < 512 else all(new > old for new, old in zip(after, before, strict=True))
+    for uid in (NEW[0], OLD[0]):
+        enqueue(cloud, uid)
+    submit_batches(cloud.deps)
+    held = {each["sideMax"]: each["hold"]["lineMicros"] for each in listed(cloud, "batches").values()}
+    assert (held[side] > held[512]) == (side > 512)
+    assert max(held.values()) == line_micros(cloud.deps)
+
+
+def test_a_flag_without_a_side_is_old_for_itself_alone(cloud: InProcessCloud) -> None:
+    """`images.nextSideMax` names none: nobody is on the new path, and nothing is counted."""
+    roll(cloud, side=HALF)
+    answer = classify(cloud, "one", uid=NEW[0])
+    assert (answer["result"]["sideMax"], job(cloud, answer)["arms"]) == (512, {})
 
 
 # Money

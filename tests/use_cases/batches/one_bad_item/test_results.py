@@ -85,8 +85,8 @@ def test_a_result_that_cannot_be_written_keeps_no_other_from_being_there(
     bad, *others = enqueue(cloud, "ann", 4)
     submit_batches(cloud.deps)
 
-    def unstorable(*args: Any) -> Any:
-        fields = answered(*args)
+    def unstorable(*args: Any, **more: Any) -> Any:
+        fields = answered(*args, **more)
         return {**fields, "costMicros": 2**70} if args[2].job_id == bad else fields
 
     monkeypatch.setattr("functions.use_cases.batches.endings.answered", unstorable)
