@@ -58,7 +58,7 @@ def sample_calls(uid: str, job_id: str = NO_JOB) -> dict[str, dict[str, Any]]:
         "invite_member": {"requestId": invite, **team, "monthlyLimit": 5},
         "join_team": {"code": code_for(team["teamId"], uid, invite)},
         "change_member": {**team, "uid": uid, "monthlyLimit": 5},
-        "get_team": {**team},
+        "get_team": {**team, "limit": 5},
         "give_tokens": {"requestId": "sample-gift", **team, "uid": f"friend-of-{uid}", "tokens": 5},
         "register_device": {**device, "pushToken": f"token-{uid}", "platform": "web"},
         "unregister_device": {**device},

@@ -96,13 +96,14 @@ class Town:
         self.known.of("preset").append("street")
 
     def found_a_team(self, shop: Shop) -> None:
-        """Have all be in a team with tokens, which ann has founded, and with bought ones that they can give each
-        other."""
+        """Have all be in a team with tokens, which ann has founded, the last as an associate, and with bought ones that
+        they can give each other."""
         asked = {"requestId": "team-of-ann-and-bob", "name": "Green"}
         self.team_id = json.loads(self.wire.call("create_team", asked, self.tokens["ann"]).data)["result"]["teamId"]
         for number, uid in enumerate(UIDS):
             key = f"invite-number-{number}-0123456789"
-            invite = {"requestId": key, "teamId": self.team_id, "monthlyLimit": 1_000}
+            role = "associate" if uid == UIDS[-1] else "member"
+            invite = {"requestId": key, "teamId": self.team_id, "monthlyLimit": 1_000, "role": role}
             self.wire.call("invite_member", invite, self.tokens["ann"])
             self.wire.call("join_team", {"code": code_for(self.team_id, "ann", key)}, self.tokens[uid])
             buy(self.wire.cloud, uid, 5_000)
@@ -147,6 +148,8 @@ class Town:
         found = [entry.to_dict() or {} for entry in client.collection("teams", self.team_id, "ledger").stream()]
         team = client.document("teams", self.team_id, "wallet", "main").get().to_dict() or {}
         assert team["balance"] == sum(entry["delta"] for entry in found) >= 0
+        beside = {each.id for each in client.collection("teams", self.team_id, "associations").stream()}
+        assert (len(beside), beside & team["members"].keys()) == (team["associateCount"], set())
         paid |= {entry["ref"]: jobs[entry["ref"]] for entry in found if entry["reason"] == "charge"}
         paid |= {name: jobs[name] for entry in found if entry["reason"] == "bulk" for name in of_bulk[entry["ref"]]}
         assert jobs.keys() == paid.keys()

@@ -31,8 +31,16 @@ def show(operation: Operation, team_id: TeamId) -> None:
         for uid, each in members.items()
     ]
     operation.show(
-        {"teamId": team_id, "name": team.name, "plan": team.plan, "balance": team.balance, "members": members},
-        f"{team.name} ({team.plan}): {team.balance} tokens, {team.purchased} of them bought. {'; '.join(lines)}.",
+        {
+            "teamId": team_id,
+            "name": team.name,
+            "plan": team.plan,
+            "balance": team.balance,
+            "members": members,
+            "associateCount": team.associate_count,
+        },
+        f"{team.name} ({team.plan}): {team.balance} tokens, {team.purchased} of them bought. {'; '.join(lines)}. "
+        f"Associates: {team.associate_count}.",
     )
 
 

@@ -188,7 +188,7 @@ APP: dict[str, Callable[..., Call]] = {
     "change_member": _asking(
         change_member, lambda _, team, uid, **what: ChangeMember.model_validate({"teamId": team, "uid": uid, **what})
     ),
-    "look_at_team": _asking(get_team, lambda _, team: GetTeam(teamId=team)),
+    "look_at_team": _asking(get_team, lambda _, team: GetTeam(teamId=team, limit=5)),
     "grant_team": lambda world, team, key, tokens: partial(grant, world.operators, team, key, tokens),
     "perk": _asking(buy_perk, lambda _, key, perk: BuyPerk(requestId=key, perk=perk, maxTokens=3)),
     "configure": _configure,

@@ -62,6 +62,8 @@ def traces(documents: Documents, uids: set[str], files: Mapping[str, bytes]) -> 
             yield f"{path} is nobody's, and says {[name for name in PERSONAL if fields[name]]}"
         if kind == "teams" and rest[1:] == ["wallet", "main"] and uids & fields["members"].keys():
             yield f"{path} still has somebody in it who left"
+        if kind == "teams" and rest[1:2] == ["associations"] and rest[2] in uids:
+            yield f"{path} is somebody's who left"
         named = kind in {"aiJobs", "bulkJobs"} and fields["uid"] in uids
         owned = kind == "users" and rest[0] in uids and rest[1:2] not in (["wallet"], ["ledger"])
         listed = kind == "budget" and not rest[1:] and uids & fields["users"].keys()

@@ -77,7 +77,7 @@ class _Team:
         for _ in range(dice.choice((1, 2))):
             yield at + 15.0, "grant_team", {"team": self._id, "key": "grant-key-0", "tokens": tokens}
         for user in self._others:
-            yield from self._invited(user, at + 30.0, dice.choice(("member", "member", "admin")))
+            yield from self._invited(user, at + 30.0, dice.choice(("member", "member", "admin", "associate")))
         at += 90.0
         for _ in range(dice.randrange(3, 8) * self._busy):
             yield from self._photo(dice.choice(self._users), dice.uniform(at, self._end))
@@ -150,7 +150,8 @@ class _Team:
         the same moment, and after, when the crons come as well. Who is out comes back now and then."""
         dice, user = self._dice, self._dice.choice(self._others or [self._owner])
         if dice.random() < 0.4:
-            what: Fields = dice.choice(({"monthlyLimit": 4}, {"noLimit": True}, {"role": "admin"}, {"role": "owner"}))
+            roles = [{"role": role} for role in ("owner", "admin", "member", "associate", "associate")]
+            what: Fields = dice.choice(({"monthlyLimit": 4}, {"noLimit": True}, *roles))
             yield at, "change_member", {"user": self._owner, "team": self._id, "uid": user, **what}
             yield from self._photo(user, at + dice.choice((0.0, 2.0)))
             return
@@ -159,15 +160,17 @@ class _Team:
             self._photos += 1
             yield max(at - before, 0.0), "classify", {"user": user, "key": key, "mode": "batch", "payer": self._id}
         by = dice.choice((self._owner, user))
+        out: Fields = dice.choice(({"remove": True}, {"remove": True}, {"role": "associate"}))
         for _ in range(dice.choice((1, 1, 2))):
-            yield at, "change_member", {"user": by, "team": self._id, "uid": user, "remove": True}
+            yield at, "change_member", {"user": by, "team": self._id, "uid": user, **out}
         for after in (0.0, 0.2, 30.0):
             yield from self._photo(user, at + after)
         for cron in ("submit", "recover", "submit", "recover"):
             at += dice.choice((0.3, 60.0, 400.0))
             yield at, cron, {}
         if dice.random() < 0.4:
-            yield from self._invited(user, at + 60.0, "member")
+            yield from self._invited(user, at + 60.0, dice.choice(("member", "member", "associate")))
+            yield at + 90.0, "change_member", {"user": self._owner, "team": self._id, "uid": user, "role": "member"}
             yield from self._photo(user, at + 120.0)
 
 
@@ -320,8 +323,11 @@ def wrong_teams(documents: Documents, *, damaged: bool) -> Iterator[str]:
         if kind != "teams" or rest != ["wallet", "main"]:
             continue
         listed = {uid for uid, profile in profiles.items() if name in profile.get("teams", [])}
-        if listed != team["members"].keys():
-            yield f"the team {name} has {sorted(team['members'])}, and is named by {sorted(listed)}"
+        beside = {other.split("/")[3] for other in documents if other.startswith(f"teams/{name}/associations/")}
+        known = team["members"].keys() | beside
+        if listed != known or team["members"].keys() & beside or len(beside) != team["associateCount"]:
+            counted = f"{sorted(team['members'])}, and {team['associateCount']} associates: {sorted(beside)}"
+            yield f"the team {name} has {counted}; and is named by {sorted(listed)}"
 
 
 def _is_profile(path: str) -> bool:

@@ -472,6 +472,17 @@ test("a team's members spend within their limits, and what they may not is refus
   const bulk = (payer) => member.call("start_bulk", { requestId: randomUUID(), images, payer });
   await refused(bulk(teamId), "MEMBER_LIMIT", { limit: 0, used: 0, resetsAt: isTime });
   await refused(bulk("0".repeat(32)), "TEAM_NOT_FOUND");
+  const role = (name) => owner.call("change_member", { teamId, uid: member.uid, role: name });
+  assert.equal((await role("associate")).team.associateCount, 1);
+  const seen = await member.call("get_team", { teamId });
+  assert.deepEqual([seen.role, seen.balance, seen.members.length], ["associate", null, 1]);
+  await refused(member.classify("batch", { payer: teamId }), "TEAM_NOT_FOUND");
+  await refused(member.call("get_team", { teamId, limit: 1 }), "NOT_TEAM_ADMIN", { role: "associate" });
+  const { associates, nextCursor } = await owner.call("get_team", { teamId, limit: 1 });
+  assert.deepEqual([associates[0].uid, nextCursor], [member.uid, member.uid]);
+  const beyond = { teamId, limit: 1, cursor: nextCursor };
+  assert.deepEqual((await owner.call("get_team", beyond)).associates, []);
+  assert.equal((await role("member")).team.associateCount, 0);
   for (let more = 1; more < 10; more += 1) await found();
   await refused(found(), "TEAM_FULL", { limit: 10, of: "user" });
 });

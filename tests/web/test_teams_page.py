@@ -430,3 +430,50 @@ def test_tokens_of_the_team_are_allotted_and_returned(opened: Opened, cloud: Loc
     expect(page.get_by_text("You have returned 3 tokens to the team.")).to_be_visible()
     expect(page.get_by_text("15 tokens, 15 of them bought")).to_be_visible()
     expect(page.get_by_text(", 5 allotted")).to_be_visible()
+
+
+def test_an_associate_gets_tokens_and_is_made_a_member(opened: Opened, other: Opened, cloud: LocalCloud) -> None:
+    """They see the team's name and what it allots, and are offered to pay with nothing of it; owners find them in
+    pages."""
+    page = opened.start()
+    team_id = begin(page, "Wide")
+    fields = {"balance": 20, "purchased": 20, "totalEarned": 20}
+    cloud.firestore_client().document(f"teams/{team_id}/wallet/main").update(fields)
+    invite = page.get_by_role("region", name="Invite somebody")
+    invite.get_by_label("Role").select_option("associate")
+    invite.get_by_label("Most tokens a month").fill("6")
+    invite.get_by_role("button", name="Make an invite").click()
+    link = invite.get_by_label("Link").input_value()
+    second = other.go("/" + link.rpartition("/")[2])
+    second.get_by_role("button", name="Start without an account").click()
+    second.get_by_role("button", name="Join").click()
+    expect(second.get_by_text("You are an associate: you pay with tokens of your own")).to_be_visible()
+    expect(second.get_by_role("heading", name="Wide")).to_be_visible()
+    assert violations(second) == []
+
+    found = page.get_by_role("region", name="1 associate")
+    found.get_by_role("button", name="Show associates").click()
+    found.get_by_role("button", name=re.compile("^Allot tokens to ")).click()
+    page.get_by_role("spinbutton", name="Tokens of the team's to allot").fill("8")
+    page.get_by_role("button", name="Allot them").click()
+    expect(found.get_by_text("8 tokens allotted")).to_be_visible()
+    assert violations(page) == []
+    second.get_by_role("button", name="Return tokens").click()
+    second.get_by_role("spinbutton", name="Tokens to return").fill("3")
+    second.get_by_role("button", name="Return them").click()
+    expect(second.get_by_text("5 tokens of them can be returned to it.")).to_be_visible()
+    second.get_by_role("button", name="Back").click()
+    expect(second.get_by_text("you are an associate")).to_be_visible()
+    second.get_by_role("button", name="Back").click()
+    expect(second.get_by_label("Who pays").get_by_role("option")).to_have_text(["You, with your own tokens"])
+
+    found.get_by_role("button", name=re.compile("^Change ")).click()
+    found.get_by_label("Role").select_option("member")
+    found.get_by_role("button", name="Save").click()
+    expect(
+        page.get_by_role("region", name="2 members").get_by_text("0 of 6 tokens used this month, 5 allotted")
+    ).to_be_visible()
+    expect(found).to_have_count(0)
+    second.get_by_label("Who pays").select_option("The team Wide")
+    expect(second.get_by_text("The team has 15 tokens; you may spend 6 of them this month.")).to_be_visible()
+    other.problems.clear()  # the browser reports a listener that was refused

@@ -1,6 +1,6 @@
 // Who pays for photos: the user, or a team that the user is in. Nobody else's tokens are ever taken in the payer's place.
 import { doc } from "../vendor/firebase.js";
-import { html } from "../vendor/ui.js";
+import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { plural } from "../lib/format.js";
 import { dataOf, useLive } from "../lib/live.js";
 
@@ -11,9 +11,21 @@ export const invited = () => new URLSearchParams(location.hash.slice(1)).get("in
 export const useTeams = (cloud) =>
   useLive(() => doc(cloud.db, `users/${cloud.uid}`), (snapshot) => snapshot.data()?.teams ?? [], [cloud.uid]);
 
-/** A team's wallet, which has its members, live; `gone` once the user is not in it. */
+/** A team's wallet, which has its members, live; `gone` once the user is not in it. An associate sees the team's name and
+ * what it keeps of them: then `value.associate` is true. */
 export function useTeam(cloud, id) {
-  const found = useLive(() => doc(cloud.db, `teams/${id}/wallet/main`), dataOf, [id]);
+  const [round, setRound] = useState(0);
+  const [name, setName] = useState("");
+  const was = useRef(false);
+  const found = useLive(() => doc(cloud.db, `teams/${id}/wallet/main`), dataOf, [id, round]);
+  const denied = found.error?.code === "permission-denied";
+  const mine = useLive(() => denied && doc(cloud.db, `teams/${id}/associations/${cloud.uid}`), dataOf, [id, denied]);
+  useEffect(() => {
+    if (denied && mine.value && !name) cloud.call("get_team", { teamId: id }).then((team) => setName(team.name), () => {});
+    if (was.current && mine.value === null) setRound(round + 1); // a member now, or out of the team
+    was.current = Boolean(mine.value);
+  }, [mine.value]);
+  if (denied && mine.value !== null) return { ...mine, gone: false, value: mine.value && { name: name || "A team", associate: true, members: { [cloud.uid]: mine.value } } };
   const value = found.value ?? undefined; // nothing in this browser's memory yet
   return { ...found, value, gone: found.error?.code === "permission-denied" || (value && !(cloud.uid in value.members)) };
 }
@@ -36,5 +48,5 @@ export function Payer({ cloud, teams, payer, pay, quote }) {
 
 function Choice({ cloud, id }) {
   const team = useTeam(cloud, id);
-  return html`<option value=${id}>${team.value ? `The team ${team.value.name}` : "A team"}</option>`;
+  return !team.value?.associate && html`<option value=${id}>${team.value ? `The team ${team.value.name}` : "A team"}</option>`;
 }

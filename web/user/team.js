@@ -9,13 +9,15 @@ import { useTeam } from "./payer.js";
 import { TeamShop } from "./team_shop.js";
 import { Entries } from "./wallet.js";
 
-export const ROLES = { owner: "an owner", admin: "an admin", member: "a member" };
+export const ROLES = { owner: "an owner", admin: "an admin", member: "a member", associate: "an associate" };
 const LANES = { instant: "Instant", batch: "Later" };
 const LIMIT_MAX = 1_000_000;
 const PHOTOS = 20;
+const ASSOCIATES = 100;
 
 /** A role of a newer release counts as a member's. */
 const roleOf = ({ role }) => (role in ROLES ? role : "member");
+const ordinary = (member) => ["member", "associate"].includes(roleOf(member));
 const short = (uid) => (uid.length > 12 ? `${uid.slice(0, 8)}…` : uid);
 const usedNow = ({ month, used }) => (month >= day().slice(0, 7) ? used : 0);
 
@@ -45,30 +47,34 @@ export function Team({ cloud, id, bought, close }) {
   };
   const leave = () => act("change_member", { uid: cloud.uid, remove: true }, () => close(`You have left the team ${value.name}.`));
   const me = shown && value.members[cloud.uid];
-  if (shown && ranks) return html`<${Board} cloud=${cloud} team=${id} leads=${roleOf(me) !== "member"} close=${() => setRanks(false)} />`;
+  const people = shown && { cloud, id, bought, teams: value.purchased, mine: roleOf(me), uid: cloud.uid, busy, act };
+  if (shown && ranks) return html`<${Board} cloud=${cloud} team=${id} leads=${!ordinary(me)} close=${() => setRanks(false)} />`;
   return html`
     <section class="card" aria-labelledby="team">
       <div class="row"><button class="button small" onClick=${() => close()}>Back</button><h2 id="team" class="wraps" tabindex="-1" ref=${title}>${shown ? value.name : "Team"}</h2>${shown && team.stale && html`<span class="quiet">connecting again …</span>`}</div>
       ${gone && html`<p class="notice" role="status">You are not in this team any more. What you had in the queue at its expense is cancelled. Ask for a new invite if you should be in it.</p>`}
       ${team.error && !gone && html`<p class="bad" role="alert">This team cannot be shown now. Reload the page.</p>`}
       ${!value && !team.error && html`<div class="skeleton figure" role="status" aria-label="Loading"></div>`}
-      ${shown && html`
+      ${shown?.associate && html`<p>You are an associate: you pay with tokens of your own, such as the team allots to you. ${plural(me.allotted, "token")} of them can be returned to it.</p>`}
+      ${shown && !shown.associate && html`
         <p><span class="figure fresh" key=${value.balance}>${whole(value.balance)}</span> tokens${value.purchased > 0 ? `, ${whole(value.purchased)} of them bought` : ""}</p>
         ${value.balance === 0 && html`<p class="quiet">The team has no tokens: its members pay themselves until it gets some.</p>`}
         <p>You are ${ROLES[roleOf(me)]}: ${share(me)}.</p>`}
       <div aria-live="polite">${said.good && html`<p class="good">${said.good}</p>`}${said.bad && html`<p class="bad" role="alert">${said.bad}</p>`}</div>
     </section>
     ${shown && html`
-      <${Members} cloud=${cloud} id=${id} bought=${bought} teams=${value.purchased} members=${value.members} uid=${cloud.uid} busy=${busy} act=${act} say=${setSaid} />
-      ${roleOf(me) !== "member" && html`<${Invite} owner=${roleOf(me) === "owner"} busy=${busy} act=${act} />`}
-      ${roleOf(me) !== "member" && html`<${TeamShop} cloud=${cloud} id=${id} name=${value.name} />`}
-      <${Photos} cloud=${cloud} id=${id} />
-      <section class="card" aria-labelledby="lately">
-        <h2 id="lately">Lately</h2>
-        ${value.recent.length === 0 && html`<p class="quiet">Nothing has come or gone yet.</p>`}
-        <${Entries} recent=${value.recent} now=${now} />
-      </section>
-      <div><button class="button" onClick=${() => setRanks(true)}>Leaderboard of teams</button></div>
+      <${Members} ...${people} heading="members" title=${shown.associate ? "You" : plural(Object.keys(value.members).length, "member")} members=${value.members} say=${setSaid} />
+      ${!ordinary(me) && value.associateCount > 0 && html`<${Associates} ...${people} count=${value.associateCount} say=${setSaid} />`}
+      ${!ordinary(me) && html`<${Invite} owner=${roleOf(me) === "owner"} busy=${busy} act=${act} />`}
+      ${!ordinary(me) && html`<${TeamShop} cloud=${cloud} id=${id} name=${value.name} />`}
+      ${!shown.associate && html`
+        <${Photos} cloud=${cloud} id=${id} />
+        <section class="card" aria-labelledby="lately">
+          <h2 id="lately">Lately</h2>
+          ${value.recent.length === 0 && html`<p class="quiet">Nothing has come or gone yet.</p>`}
+          <${Entries} recent=${value.recent} now=${now} />
+        </section>
+        <div><button class="button" onClick=${() => setRanks(true)}>Leaderboard of teams</button></div>`}
       <${Ask} words="Leave the team" title=${`Leave the team ${value.name}?`} yes="Leave it" busy=${busy} then=${leave}>
         You spend nothing of it any more, and photos that you have in the queue at its expense are cancelled. To come back you need a new invite.
       <//>
@@ -77,12 +83,38 @@ export function Team({ cloud, id, bought, close }) {
 }
 
 function share(member) {
+  if (roleOf(member) === "associate") return `${plural(member.allotted, "token")} allotted`;
   const used = usedNow(member);
   return member.monthlyLimit === null ? `${plural(used, "token")} used this month, without a limit` : `${whole(used)} of ${plural(member.monthlyLimit, "token")} used this month`;
 }
 
-/** `bought` tokens are the user's, `teams` the team's. */
-function Members({ cloud, id, bought, teams, members, uid, busy, act, say }) {
+/** Associates come in pages, when somebody asks for them, and again when one has changed. */
+function Associates({ count, say, ...people }) {
+  const [found, setFound] = useState(null);
+  const [asking, setAsking] = useState(false);
+  const look = (cursor) => {
+    setAsking(true);
+    people.cloud.call("get_team", { teamId: people.id, limit: ASSOCIATES, ...(cursor && { cursor }) }).then(
+      ({ associates, nextCursor }) => setFound({ members: { ...(cursor && found.members), ...Object.fromEntries(associates.map((each) => [each.uid, each])) }, nextCursor }),
+      (refusal) => say({ bad: refusal.message }),
+    ).finally(() => setAsking(false));
+  };
+  const told = (words) => {
+    say(words);
+    if (words.good) look();
+  };
+  return html`
+    <${Members} ...${people} heading="associates" title=${plural(count, "associate")} members=${found?.members ?? {}} say=${told}>
+      <div class="row">
+        ${!found && html`<button class="button small" disabled=${asking} onClick=${() => look()}>Show associates</button>`}
+        ${found?.nextCursor && html`<button class="button small" disabled=${asking} onClick=${() => look(found.nextCursor)}>More associates</button>`}
+      </div>
+    <//>
+  `;
+}
+
+/** `bought` tokens are the user's, `teams` the team's; `mine` is the user's role. */
+function Members({ cloud, id, bought, teams, mine, heading, title: words, members, uid, busy, act, say, children }) {
   const [giving, setGiving] = useState(null);
   const [open, setOpen] = useState(null);
   const title = useRef(null);
@@ -91,7 +123,6 @@ function Members({ cloud, id, bought, teams, members, uid, busy, act, say }) {
     setOpen(null);
     (gone ? title.current : buttons.current[other]).focus(); // or the keyboard would be nowhere
   };
-  const mine = roleOf(members[uid]);
   const order = Object.keys(ROLES);
   const all = Object.entries(members).sort(([one, a], [other, b]) => (other === uid) - (one === uid) || order.indexOf(roleOf(a)) - order.indexOf(roleOf(b)) || one.localeCompare(other));
   const moves = (other, each) =>
@@ -100,17 +131,17 @@ function Members({ cloud, id, bought, teams, members, uid, busy, act, say }) {
       may(each) && ["allot", "Allot tokens", teams],
       other === uid && ["back", "Return tokens", Math.min(bought, each.allotted ?? 0)],
     ].filter((move) => move && move[2] > 0);
-  const may = (each) => mine === "owner" || (mine === "admin" && roleOf(each) === "member");
+  const may = (each) => mine === "owner" || (mine === "admin" && ordinary(each));
   return html`
-    <section class="card" aria-labelledby="members">
-      <h2 id="members" tabindex="-1" ref=${title}>${plural(all.length, "member")}</h2>
+    <section class="card" aria-labelledby=${heading}>
+      <h2 id=${heading} tabindex="-1" ref=${title}>${words}</h2>
       <ul class="list">
         ${all.map(([other, each]) => {
           const name = other === uid ? "You" : short(other);
           return html`
             <li class="stack" key=${other}>
               <div class="bar">
-                <span title=${other}>${name}, ${ROLES[roleOf(each)]}${each.blockedAt ? html`, <span class="bad">blocked by our support</span>` : ""}<br /><span class="quiet">${share(each)}${each.allotted > 0 ? `, ${whole(each.allotted)} allotted` : ""}</span></span>
+                <span title=${other}>${name}, ${ROLES[roleOf(each)]}${each.blockedAt || each.blocked ? html`, <span class="bad">blocked by our support</span>` : ""}<br /><span class="quiet">${share(each)}${each.allotted > 0 && roleOf(each) !== "associate" ? `, ${whole(each.allotted)} allotted` : ""}</span></span>
                 ${moves(other, each).map(([kind, words]) => html`<button key=${kind} class="button small" aria-expanded=${giving === `${kind} ${other}`} aria-label=${kind === "back" ? words : `${words} to ${name}`} onClick=${() => setGiving(giving === `${kind} ${other}` ? null : `${kind} ${other}`)}>${words}</button>`)}
                 ${may(each) && html`<button class="button small" aria-expanded=${open === other} aria-label=${`Change ${name}`} ref=${(button) => (buttons.current[other] = button)} onClick=${() => setOpen(open === other ? null : other)}>Change</button>`}
               </div>
@@ -120,6 +151,7 @@ function Members({ cloud, id, bought, teams, members, uid, busy, act, say }) {
             </li>`;
         })}
       </ul>
+      ${children}
     </section>
   `;
 }
@@ -145,7 +177,7 @@ function Change({ other, name, self, each, owner, busy, act, say, close }) {
     });
   return html`
     <form class="stack" onSubmit=${change} aria-label=${`Change ${name}`}>
-      ${owner && html`<${Role} value=${role} set=${setRole} />`}
+      <${Role} value=${role} set=${setRole} owner=${owner} />
       <label>Most tokens a month<input ref=${first} type="number" min="0" max=${LIMIT_MAX} step="1" value=${limit} onInput=${({ target }) => setLimit(target.value)} /></label>
       <p class="quiet">Empty for no limit. Months are UTC.</p>
       <div class="row">
@@ -159,12 +191,12 @@ function Change({ other, name, self, each, owner, busy, act, say, close }) {
   `;
 }
 
-function Role({ value, set }) {
+function Role({ value, set, owner }) {
   return html`
     <label>Role <select value=${value} onChange=${({ target }) => set(target.value)}>
       <option value="member">Member: spends and sees</option>
-      <option value="admin">Admin: invites and changes members, too</option>
-      <option value="owner">Owner: may do everything</option>
+      <option value="associate">Associate: gets tokens, and spends none of the team's</option>
+      ${owner && html`<option value="admin">Admin: invites and changes members, too</option><option value="owner">Owner: may do everything</option>`}
     </select></label>
   `;
 }
@@ -194,7 +226,7 @@ function Invite({ owner, busy, act }) {
     <section class="card" aria-labelledby="invite">
       <h2 id="invite">Invite somebody</h2>
       <form class="stack" onSubmit=${invite}>
-        ${owner && html`<${Role} value=${role} set=${setRole} />`}
+        <${Role} value=${role} set=${setRole} owner=${owner} />
         <label>Most tokens a month<input type="number" name="limit" required min="0" max=${LIMIT_MAX} step="1" /></label>
         <div><button class="button" disabled=${busy}>Make an invite</button></div>
       </form>

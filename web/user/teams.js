@@ -44,11 +44,11 @@ function Row({ cloud, id, open }) {
   const team = useTeam(cloud, id);
   if (team.error) return html`<li class="quiet">${team.gone ? "You are not in this team any more." : "This team cannot be shown now. Reload the page."}</li>`;
   if (!team.value) return html`<li><div class="skeleton" role="status" aria-label="Loading"></div></li>`;
-  const { name, balance, members } = team.value;
+  const { name, balance, members, associate } = team.value;
   return html`
     <li class="bar">
       <button class="link wraps" onClick=${open}>${name}</button>
-      <span class="quiet">${plural(balance, "token")}, ${plural(Object.keys(members).length, "member")}; you are ${ROLES[members[cloud.uid]?.role] ?? ROLES.member}</span>
+      <span class="quiet">${!associate && `${plural(balance, "token")}, ${plural(Object.keys(members).length, "member")}; `}you are ${ROLES[members[cloud.uid]?.role] ?? ROLES.member}</span>
     </li>
   `;
 }

@@ -5,11 +5,11 @@ from datetime import datetime
 
 from functions.adapters.firestore.cache import CacheDocuments
 from functions.adapters.firestore.leaderboard import LeaderboardDocuments
-from functions.adapters.firestore.reading import Found, all_sound
+from functions.adapters.firestore.reading import DamagedDocumentError, Found, all_sound
 from functions.adapters.firestore.teams import TeamDocuments
 from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.values import Snapshot
-from functions.adapters.firestore.wallet import as_team, as_wallet
+from functions.adapters.firestore.wallet import as_wallet
 from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, run_transaction
 from functions.core.privacy.deletion import Deletion, requested
 from functions.core.shared.damage import DamagedDocument, mapping, strings
@@ -32,7 +32,7 @@ class DeletionDocuments(TeamDocuments, LeaderboardDocuments, CacheDocuments):
         leave: Callable[[TeamWallet], Account],
     ) -> tuple[Wallet, tuple[DamagedDocument, ...]]:
         """Close a wallet, leave all teams, remove profile and cache, and note the deletion, in one transaction: two
-        reads, five writes, and one for each token that pushes go to; for each team a read, and one or two writes; who
+        reads, five writes, and one for each token that pushes go to; for each team one to three reads and writes; who
         is on the leaderboard, three reads more, and a write for each board. One that is closed is returned as it is.
         A team that cannot be read, which is returned too, is left by a removal."""
 
@@ -43,10 +43,9 @@ class DeletionDocuments(TeamDocuments, LeaderboardDocuments, CacheDocuments):
             if found is not None and found.closed_at is not None:
                 return found, ()
             wallet = found or self._wallet_in(transaction, uid)
-            refs = [self._wallet_ref(uid, each) for each in strings(profile.fields, "teams")]
-            teams = all_sound(self._client.get_all(refs, transaction) if refs else (), as_team)
+            teams = self.teams_of(uid, strings(profile.fields, "teams"), transaction)
             account = decide(wallet)
-            left_teams = [(team, leave(team)) for team in teams if team is not None and uid in team.members]
+            left_teams = [(team, leave(team)) for team in teams]
             listed = wallet is not None and wallet.standing is not None
             boards = self._boards(transaction, Ranked.USERS) if listed else ()
             ends = [team.team_id for team, left in left_teams if team.standing and not left.wallet.standing]
@@ -81,9 +80,11 @@ class DeletionDocuments(TeamDocuments, LeaderboardDocuments, CacheDocuments):
         cannot be read."""
 
         def body(transaction: Transaction) -> None:
-            team = as_team(self._client.get(self._wallet_ref("", removal.team_id), transaction))
-            boards = self._boards(transaction, Ranked.TEAMS) if team and team.standing else ()
-            if team is not None and removal.uid in team.members:
+            found = self.teams_of(removal.uid, [removal.team_id], transaction)
+            if found.damaged:
+                raise DamagedDocumentError(found.damaged[0])
+            for team in found:
+                boards = self._boards(transaction, Ranked.TEAMS) if team.standing else ()
                 left = decide(team)
                 if left.wallet.standing is None:
                     self._rename(transaction, boards, {removal.team_id}, None)

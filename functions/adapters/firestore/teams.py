@@ -1,5 +1,7 @@
-"""Teams: `teams/{id}/wallet/main`, which has the members; `invites/{hash}`; `removals/{hash}`; and the `teams` of each
-member in `users/{uid}`.
+"""Teams: `teams/{id}/wallet/main`, which has the members, and `teams/{id}/associations/{uid}`; `invites/{hash}`;
+`removals/{hash}`; and the `teams` of each member in `users/{uid}`.
+
+An associate costs a read more of whatever is about one, and a write if it changes; a team without any, none.
 
 A commit whose reply was lost is not looked for: each of these, called again, finds what it has done. Only a move of
 tokens is, by its entry.
@@ -28,7 +30,7 @@ from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import LedgerEntry, Wallet
 from functions.core.wallet.profile import Profile, with_counted
 from functions.core.wallet.refusals import AccountDeleted
-from functions.core.wallet.team_wallet import Counters, TeamWallet
+from functions.core.wallet.team_wallet import Counters, Member, TeamWallet
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,38 @@ class Entry:
 class TeamDocuments(ProfileDocuments):
     """Reads and writes of teams."""
 
-    def get_team(self, team_id: str) -> TeamWallet | None:
-        """Read a team. One read."""
-        return as_team(self._client.get(self._wallet_ref("", team_id)))
+    def get_team(self, team_id: str, uid: str | None = None) -> TeamWallet | None:
+        """Read a team, with this user laid in if they are its associate. One read, or two."""
+        team = as_team(self._client.get(self._wallet_ref("", team_id)))
+        return self._with_associates(team, [uid] if uid else [])
+
+    def teams_of(self, uid: str, team_ids: Sequence[str], transaction: Transaction | None = None) -> Found[TeamWallet]:
+        """Read those of these teams that a user is in, with them laid in where they are an associate, and with whoever
+        would be left of a team in which nobody else spends: the associate of longest standing. One or two reads
+        each."""
+
+        def read(each: Snapshot) -> TeamWallet | None:
+            team = self._with_associates(as_team(each), [uid], transaction)
+            if team is None or team.members.keys() != {uid} or not team.associate_count:
+                return team
+            return team.with_associates(self.first_associate(team.team_id, transaction))
+
+        refs = [self._wallet_ref(uid, each) for each in team_ids]
+        found = all_sound(self._client.get_all(refs, transaction) if refs else (), read)
+        return Found([team for team in found if team is not None and uid in team.members], found.damaged)
+
+    def first_associate(self, team_id: str, transaction: Transaction | None = None) -> dict[str, Member]:
+        """Read a team's associate of longest standing, by uid. One read."""
+        found = self._associates(team_id).order_by("joinedAt").limit(1).stream(transaction)
+        return {each.id: _as_member(each) for each in found}
+
+    def list_associates(self, team_id: str, after: str | None, limit: int) -> Found[tuple[str, Member]]:
+        """Read a page of a team's associates, by their uids. A read each, one if there are none."""
+        associates = self._associates(team_id)
+        query = associates.order_by("__name__").limit(limit)
+        if after is not None:
+            query = query.start_after({"__name__": associates.document(after)})
+        return all_sound(query.stream(), lambda each: (each.id, _as_member(each)))
 
     def enter_team(
         self,
@@ -66,7 +97,7 @@ class TeamDocuments(ProfileDocuments):
             invites = [self._invites.document(code_id)] if code_id else []
             found, profile, own, *invite = self._client.get_all([*refs, *invites], transaction)
             known = sound(profile, lambda each: Profile.model_validate(each.fields))
-            before = open_or_closed_team(found)
+            before = self._with_associates(open_or_closed_team(found), [uid], transaction)
             with_code, counters = _invite(invite[0]) if invite else None, known.counted.get(team_id)
             entry = Entry(before, known.teams, in_use(as_wallet(own)), with_code, counters)
             team, teams = decide(entry)
@@ -92,6 +123,7 @@ class TeamDocuments(ProfileDocuments):
 
         def body(transaction: Transaction) -> LedgerEntry:
             team = as_team(self._client.get(self._wallet_ref("", move.team_id), transaction))
+            team = self._with_associates(team, [move.by, *uids], transaction)
             members = team.members if team else {}
             wallets = [self._members_wallet(transaction, uid, move) if uid in members else None for uid in uids]
             accounts = decide(team, wallets)
@@ -123,25 +155,24 @@ class TeamDocuments(ProfileDocuments):
     def change_team(
         self, team_id: str, uid: str, decide: Callable[[TeamWallet | None], tuple[TeamWallet | None, Removal | None]]
     ) -> tuple[TeamWallet | None, Removal | None]:
-        """Store what `decide` makes of a team, in which it changes one user: two reads, a write; for one who is in it
-        no more two writes more: the user's profile, and the removal, by which queued photos are cancelled. Returns what
-        was decided in the end. The profile keeps the counters of a member who goes."""
+        """Store what `decide` makes of a team, in which it changes one user: two reads, a write, and one for the
+        removal, by which queued photos are cancelled; for one who is in it no more one more, for the user's profile,
+        which keeps the counters of a member who goes. Returns what was decided in the end."""
 
         def body(transaction: Transaction) -> tuple[TeamWallet | None, Removal | None]:
             refs = [self._wallet_ref(uid, team_id), self._profile_ref(uid)]
             found, profile = self._client.get_all(refs, transaction)
-            before = as_team(found)
+            before = self._with_associates(as_team(found), [uid], transaction)
             after, removal = decide(before)
-            if after is None or after == before:
+            if before is None or after is None or after == before:
                 return after, removal
             self._write_account(transaction, uid, Account(after))
-            if removal is not None:
+            if uid not in after.members and profile.exists:
                 left = [each for each in strings(profile.fields, "teams") if each != team_id]
-                if profile.exists and before is not None:
-                    known = sound_fields(Profile, profile)[0].counted
-                    counted = with_counted(known, team_id, before.members[uid])
-                    kept = {name: each.model_dump(by_alias=True) for name, each in counted.items()}
-                    transaction.update(profile.path, {"teams": left, "counted": kept})
+                counted = with_counted(sound_fields(Profile, profile)[0].counted, team_id, before.members[uid])
+                kept = {name: each.model_dump(by_alias=True) for name, each in counted.items()}
+                transaction.update(profile.path, {"teams": left, "counted": kept})
+            if removal is not None:
                 transaction.set(self._removals.document(removal.name), removal.model_dump(by_alias=True))
             return after, removal
 
@@ -181,6 +212,17 @@ class TeamDocuments(ProfileDocuments):
         """Forget a removal after which nothing is left to cancel. One write."""
         self._client.batch().delete(self._removals.document(removal.name)).commit()
 
+    def _with_associates(
+        self, team: TeamWallet | None, uids: Sequence[str], transaction: Transaction | None = None
+    ) -> TeamWallet | None:
+        """Lay in those of these users who are associates of a team: a read for each who is not in its wallet, none if
+        it has no associates."""
+        if team is None or not team.associate_count:
+            return team
+        refs = [self._associates(team.team_id).document(uid) for uid in uids if uid not in team.members]
+        found = self._client.get_all(refs, transaction) if refs else []
+        return team.with_associates({each.id: _as_member(each) for each in found if each.exists})
+
     @property
     def _invites(self) -> Collection:
         return self._client.collection("invites")
@@ -188,6 +230,10 @@ class TeamDocuments(ProfileDocuments):
     @property
     def _removals(self) -> Collection:
         return self._client.collection("removals")
+
+
+def _as_member(snapshot: Snapshot) -> Member:
+    return sound(snapshot, lambda each: Member.model_validate(each.fields))
 
 
 def _invite(snapshot: Snapshot) -> Invite | None:

@@ -122,6 +122,9 @@ class WalletDocuments(Documents):
             return self._client.collection("teams", team_id, "ledger")
         return self._client.collection("users", uid, "ledger")
 
+    def _associates(self, team_id: str) -> Collection:
+        return self._client.collection("teams", team_id, "associations")
+
     def _wallet_ref(self, uid: str, team_id: str | None = None) -> str:
         if team_id:
             return self._client.document("teams", team_id, "wallet", "main")
@@ -152,8 +155,14 @@ class WalletDocuments(Documents):
         return sound(snapshot, lambda each: DeviceDay.model_validate(each.fields)) if snapshot.exists else None
 
     def _write_account(self, transaction: Transaction, uid: str, account: Account) -> None:
-        """Write the wallet, this user's or the team's that it is, and its new entries."""
-        transaction.set(self._wallet_ref(uid, _team_of(account)), stored_fields(account.wallet))
+        """Write the wallet, this user's or the team's that it is, with associates that have changed, and its new
+        entries."""
+        wallet = account.wallet
+        transaction.set(self._wallet_ref(uid, _team_of(account)), stored_fields(wallet))
+        if isinstance(wallet, TeamWallet):
+            for other, member in wallet.changed_associates().items():
+                ref = self._associates(wallet.team_id).document(other)
+                transaction.set(ref, member.model_dump(by_alias=True)) if member else transaction.delete(ref)
         self._write_entries(transaction, uid, account)
 
     def _write_entries(self, writes: Writes, uid: str, account: Account) -> None:

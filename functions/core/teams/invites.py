@@ -17,7 +17,7 @@ from functions.core.shared.records import Form, Open, Record
 from functions.core.teams.refusals import InviteInvalid, NotTeamAdmin
 from functions.core.teams.teams import joined, new_member, require_admin
 from functions.core.wallet.ledger import Wallet
-from functions.core.wallet.team_wallet import Counters, Role, TeamWallet
+from functions.core.wallet.team_wallet import ORDINARY, Counters, Role, TeamWallet
 
 INVITE_LIFETIME = timedelta(days=7)
 
@@ -54,7 +54,7 @@ def invited(team: TeamWallet | None, stored: Invite | None, wanted: Invite) -> I
     invites one; KeyReused."""
     found = require_admin(team, wanted.invited_by)
     role = found.members[wanted.invited_by].role
-    if role is not Role.OWNER and wanted.role is not Role.MEMBER:
+    if role is not Role.OWNER and wanted.role not in ORDINARY:
         raise NotTeamAdmin("Only an owner invites owners and admins.", role=role)
     if stored is not None:
         require_same_payload(_payload(stored), _payload(wanted))
@@ -85,7 +85,7 @@ def accepted(
     if uid in team.members:
         return team
     by = team.members.get(invite.invited_by)
-    may = by is not None and (by.role is Role.OWNER or (by.role is Role.ADMIN and invite.role is Role.MEMBER))
+    may = by is not None and (by.role is Role.OWNER or (by.role is Role.ADMIN and invite.role in ORDINARY))
     if invite.used_by == uid or invite.expire_at <= now or not may:
         raise without_invite()
     role = invite.role if isinstance(invite.role, Role) else Role.MEMBER

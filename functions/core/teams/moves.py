@@ -18,7 +18,7 @@ from functions.core.teams.refusals import NotTeamAdmin
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import Reason, entry_id, today_of
 from functions.core.wallet.quotas import daily_limit, require_not_blocked
-from functions.core.wallet.team_wallet import Role, TeamWallet, require_member
+from functions.core.wallet.team_wallet import ORDINARY, Role, TeamWallet, require_member
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def require_move(move: Move, team: TeamWallet | None) -> TeamWallet:
         raise InvalidRequest("uid: these are your own tokens already.", field="uid")
     if move.from_team:
         require_not_blocked(found.entered_by(move.by))
-        if asking.role is not Role.OWNER and (asking.role, taker.role) != (Role.ADMIN, Role.MEMBER):
+        if asking.role is not Role.OWNER and not (asking.role is Role.ADMIN and taker.role in ORDINARY):
             raise NotTeamAdmin("This takes an owner of the team, or an admin for ordinary members.", role=asking.role)
     return found
 
@@ -121,7 +121,7 @@ def returned(move: Move, giver: Account, team: TeamWallet, now: datetime) -> tup
 def _allotting(team: TeamWallet, uid: str, more: int) -> Account:
     member = team.members[uid]
     changed = member.model_copy(update={"allotted": member.allotted + more})
-    return Account(team.with_fields(members={**team.members, uid: changed}))
+    return Account(team.with_members({**team.members, uid: changed}))
 
 
 def _taken(account: Account, move: Move, now: datetime) -> Account:

@@ -1,10 +1,11 @@
 """Who is in a team and may do what. Each change is a new wallet of the team, for one transaction.
 
-    owner    may do all, to all
-    admin    invites members, and changes and removes those who are no more than that
-    member   spends, sees, leaves
+    owner      may do all, to all
+    admin      invites members and associates, and changes and removes those who are no more than that
+    member     spends, sees, leaves
+    associate  gets tokens of the team's, returns them, leaves; is a document beside the team's wallet
 
-A team has an owner as long as it has members. Who asks for what is there already gets it again, unchanged.
+A team has an owner as long as it has members, of any role. Who asks for what is there already gets it again, unchanged.
 """
 
 import hashlib
@@ -17,7 +18,15 @@ from functions.core.shared.idempotency import require_same_payload
 from functions.core.teams.refusals import LastOwner, NotTeamAdmin, TeamFull
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import Reason, Wallet, empty_wallet
-from functions.core.wallet.team_wallet import MEMBERS_MAX, Counters, Member, Role, TeamWallet, require_member
+from functions.core.wallet.team_wallet import (
+    ASSOCIATES_MAX,
+    MEMBERS_MAX,
+    Counters,
+    Member,
+    Role,
+    TeamWallet,
+    require_member,
+)
 
 TEAMS_MAX = 10
 """Of one user: what leaving the app, and a block, has to look at."""
@@ -75,10 +84,21 @@ def new_member(
 
 
 def joined(team: TeamWallet, uid: str, member: Member) -> TeamWallet:
-    """Return the team with one more member. Raises TeamFull."""
-    if len(team.members) >= MEMBERS_MAX:
-        raise TeamFull(f"A team can have {MEMBERS_MAX} members.", limit=MEMBERS_MAX, of="team")
-    return team.with_fields(members={**team.members, uid: member})
+    """Return the team with one more member; an ordinary one for whom there is no room becomes an associate. Raises
+    TeamFull."""
+    if member.role is Role.MEMBER and len(team.spenders) >= MEMBERS_MAX:
+        member = member.model_copy(update={"role": Role.ASSOCIATE})
+    return _with_room(team.with_members({**team.members, uid: member}))
+
+
+def _with_room(team: TeamWallet) -> TeamWallet:
+    """Return the team, if it has room for all. Raises TeamFull."""
+    if len(team.spenders) > MEMBERS_MAX:
+        text = f"A team can have {MEMBERS_MAX} members who spend its tokens, and associates besides."
+        raise TeamFull(text, limit=MEMBERS_MAX, of="team")
+    if team.associate_count > ASSOCIATES_MAX:
+        raise TeamFull(f"A team can have {ASSOCIATES_MAX} associates.", limit=ASSOCIATES_MAX, of="team")
+    return team
 
 
 def require_admin(team: TeamWallet | None, uid: str) -> TeamWallet:
@@ -89,14 +109,15 @@ def require_admin(team: TeamWallet | None, uid: str) -> TeamWallet:
     return found
 
 
-def changed(stored: TeamWallet | None, by: str, uid: str, change: Change) -> TeamWallet | None:
+def changed(stored: TeamWallet | None, by: str, uid: str, change: Change, now: datetime) -> TeamWallet | None:
     """Return the team after a change of one member by another, or by the member. Who is no member, or no more, is
-    removed already, and has left already.
+    removed already, and has left already. An associate who becomes something else begins to spend now.
 
     Raises:
         TeamNotFound: whoever asks is not in the team.
         NotTeamAdmin: it takes an owner; or an admin, for those who are neither, and who stay so.
         LastOwner: nobody would be left who may do all.
+        TeamFull: there is no room for one more who spends, or for one more associate.
         InvalidRequest: the user to be changed is not in the team.
     """
     leaves = change.remove and by == uid
@@ -114,39 +135,41 @@ def changed(stored: TeamWallet | None, by: str, uid: str, change: Change) -> Tea
     if asking.role is not Role.OWNER and over and not leaves:
         raise _not_allowed(asking)
     others = {other: each for other, each in team.members.items() if other != uid}
-    stays = None if change.remove else _with(member, change)
+    stays = None if change.remove else _with(member, change, now)
     if member.role is Role.OWNER and (stays is None or stays.role is not Role.OWNER) and not _owned(others):
         raise LastOwner("The team needs an owner. Make somebody else one first.")
-    members = others if stays is None else {**team.members, uid: stays}
-    return team.with_fields(members=members)
+    return team.with_members(others) if stays is None else _with_room(team.with_members({**team.members, uid: stays}))
 
 
 def with_block(team: TeamWallet | None, uid: str, at: datetime | None) -> TeamWallet | None:
     """Return the team in which an operator takes no photos from this member since then, or takes them again."""
     if team is None or uid not in team.members:
         return team
-    return team.with_fields(members={**team.members, uid: team.members[uid].model_copy(update={"blocked_at": at})})
+    return team.with_members({**team.members, uid: team.members[uid].model_copy(update={"blocked_at": at})})
 
 
 def without_user(team: TeamWallet, uid: str, now: datetime) -> Account:
     """Return the team of a user who leaves the app, which nothing may keep them from. If nobody else could do all, the
     one who has been an admin for longest becomes its owner, or else the member who has been there for longest. A team
-    without members is closed, and its tokens are given up."""
+    without members is closed, and its tokens are given up. If only associates are left, one of them has to be laid
+    in."""
     members = {other: each for other, each in team.members.items() if other != uid}
     if members and not _owned(members):
         heirs = [each for each in members if members[each].role is Role.ADMIN] or list(members)
         heir = min(heirs, key=lambda each: (members[each].joined_at, each))
         members[heir] = members[heir].model_copy(update={"role": Role.OWNER})
-    left = Account(team.with_fields(members=members))
+    left = Account(team.with_members(members))
     if members:
         return left
     closed = left.post(-team.free, Reason.CLOSE, None, now, points=-team.points, bought=-team.purchased)
     return closed.with_fields(closed_at=now, standing=None)
 
 
-def _with(member: Member, change: Change) -> Member:
+def _with(member: Member, change: Change, now: datetime) -> Member:
     limit = None if change.no_limit else member.monthly_limit if change.monthly_limit is None else change.monthly_limit
-    return member.model_copy(update={"role": change.role or member.role, "monthly_limit": limit})
+    role = change.role or member.role
+    joined_at = now if member.role is Role.ASSOCIATE and role is not Role.ASSOCIATE else member.joined_at
+    return member.model_copy(update={"role": role, "monthly_limit": limit, "joined_at": joined_at})
 
 
 def _owned(members: dict[str, Member]) -> bool:

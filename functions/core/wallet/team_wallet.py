@@ -6,6 +6,10 @@ counters over the wallet's, so that all rules for a user's wallet hold for the m
 
 A team earns nothing by itself: no welcome, no allowance, no bonus. Its tokens are bought for it, or granted by
 operators.
+
+Associates are not in the wallet, and spend nothing of it: each is a document of their own, which no charge reads. Only
+what is about one lays it in, `with_associates`; then rules for members hold for them, and `changed_associates` says
+what is to be stored beside the wallet.
 """
 
 from collections.abc import Mapping
@@ -25,6 +29,10 @@ from functions.core.wallet.standing import Standing
 MEMBERS_MAX = 50
 """Each takes about 350 bytes of a document that every charge writes."""
 
+ASSOCIATES_MAX = 1_000
+"""Each joining and each allotment writes the team's one document, which takes about a write a second for long: to allot
+tokens to all takes a quarter of an hour."""
+
 
 class Role(StrEnum):
     """What a member may do. A role of a newer release counts as `member`."""
@@ -32,6 +40,11 @@ class Role(StrEnum):
     OWNER = "owner"
     ADMIN = "admin"
     MEMBER = "member"
+    ASSOCIATE = "associate"
+
+
+ORDINARY = frozenset({Role.MEMBER, Role.ASSOCIATE})
+"""Whom admins invite, change, remove and allot tokens to."""
 
 
 class Counters(Kept):
@@ -62,16 +75,38 @@ class Member(Counters):
 
 
 class TeamWallet(Wallet):
-    """A team's tokens and members, by uid. What is not stored: `team_id`; who acts, the `spender`; and since when the
-    job has been there that is changed, `job_at`."""
+    """A team's tokens and members, by uid, and how many associates it has. What is not stored: `team_id`; the `laid_in`
+    associates as they were read, who are among the `members`; who acts, the `spender`; and since when the job has been
+    there that is changed, `job_at`."""
 
     earns: ClassVar[bool] = False
     team_id: str = Field(exclude=True)
     name: str = ""
     members: dict[str, Member] = Field(default_factory=dict)
+    associate_count: Count = 0
+    laid_in: dict[str, Member] = Field(default_factory=dict, exclude=True)
     standing: Standing | None = Field(default=None, alias="teamStanding")
     spender: str | None = Field(default=None, exclude=True)
     job_at: AwareDatetime | None = Field(default=None, exclude=True)
+
+    @property
+    def spenders(self) -> dict[str, Member]:
+        """Who is in the wallet itself: all members but associates."""
+        return {uid: each for uid, each in self.members.items() if each.role is not Role.ASSOCIATE}
+
+    def with_associates(self, found: Mapping[str, Member]) -> "TeamWallet":
+        """Return the wallet with these associates among its members, as they are stored."""
+        return self.model_copy(update={"members": {**self.members, **found}, "laid_in": dict(found)})
+
+    def with_members(self, members: Mapping[str, Member]) -> "TeamWallet":
+        """Return the wallet with these members in place of those that it has; its associates are counted."""
+        more = len(_associates(members)) - len(_associates(self.members))
+        return self.with_fields(members=dict(members), associate_count=self.associate_count + more)
+
+    def changed_associates(self) -> dict[str, Member | None]:
+        """Return the associates to store, by uid; None for a document to delete."""
+        now = _associates(self.members)
+        return {uid: now.get(uid) for uid in {**self.laid_in, **now} if now.get(uid) != self.laid_in.get(uid)}
 
     def entered_by(self, uid: str, job_at: datetime | None = None) -> "TeamWallet":
         """Return the wallet with this member's counters, for somebody who is no member (any more) with none."""
@@ -81,11 +116,11 @@ class TeamWallet(Wallet):
 
     def to_store(self) -> dict[str, Any]:
         """Return the fields to store, with the counters where they belong."""
-        member = self.members.get(self.spender or "")
-        if member is None or self.spender is None:
-            return self.model_copy(update=_NO_COUNTERS).model_dump(by_alias=True)
-        counters = {**_counters(self), "months": self.months[:1]}  # fifty members with a year each would be too much
-        members = {**self.members, self.spender: member.model_copy(update=counters)}
+        members = self.spenders
+        member = members.get(self.spender or "")
+        if member is not None and self.spender is not None:
+            counters = {**_counters(self), "months": self.months[:1]}  # fifty members, a year each, would be too much
+            members[self.spender] = member.model_copy(update=counters)
         return self.model_copy(update={**_NO_COUNTERS, "members": members}).model_dump(by_alias=True)
 
     def require_room(self, price: int, now: datetime) -> None:
@@ -118,7 +153,7 @@ class TeamWallet(Wallet):
 def require_member(team: TeamWallet | None, uid: str) -> tuple[TeamWallet, Member]:
     """Return a team and this member of it. Raises TeamNotFound."""
     if team is None or uid not in team.members:
-        raise TeamNotFound("You are in no team with this id.")
+        raise TeamNotFound("You are in no team with this id. Associates of a team pay with tokens of their own.")
     return team, team.members[uid]
 
 
@@ -154,6 +189,10 @@ def nobodys(team_id: str) -> TeamWallet:
     return TeamWallet.model_validate(
         {**empty_wallet(datetime.min.replace(tzinfo=UTC)).model_dump(), "team_id": team_id}
     )
+
+
+def _associates(members: Mapping[str, Member]) -> dict[str, Member]:
+    return {uid: each for uid, each in members.items() if each.role is Role.ASSOCIATE}
 
 
 def _counters(of: Member | Wallet) -> dict[str, Any]:

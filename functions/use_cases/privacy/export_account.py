@@ -44,9 +44,9 @@ class ExportAccount(Request):
 
 
 def export_account(request: ExportAccount, uid: str, deps: Deps) -> dict[str, Any]:
-    """Return a page's `kind` and `items`: first the `account` (profile, tokens, how many photos are recognised), then
-    all ledger `entries`, the `jobs` of 90 days, `bulks` of them, and where the `photos` lie, which the app can read.
-    `nextCursor` is null on the last page."""
+    """Return a page's `kind` and `items`: first the `account` (profile, tokens, what teams keep of the user, how
+    many photos are recognised), then all ledger `entries`, the `jobs` of 90 days, `bulks` of them, and where the
+    `photos` lie, which the app can read. `nextCursor` is null on the last page."""
     kind, _, after = (request.cursor or "account:").partition(":")
     items, following = _PAGES[kind](uid, after, request.limit, deps)
     return {"kind": kind, "items": items, "nextCursor": following}
@@ -58,6 +58,9 @@ def _account(uid: str, _after: str, _limit: int, deps: Deps) -> _Page:
         "uid": uid,
         "profile": profile.as_json(),
         "tokens": _without(wallet.as_json(), {"recent"}) if wallet else None,
+        "memberships": [
+            {"teamId": team.team_id, **team.members[uid].as_json()} for team in deps.store.teams_of(uid, profile.teams)
+        ],
         "recognisedPhotos": len(deps.store.cache_entries(uid)),
     }
     return [found], "entries:"

@@ -1,7 +1,7 @@
 """`change_member`: another role, another limit, or out of the team; for oneself, leaving.
 
-Whoever is out spends nothing from the commit on. What they have queued is cancelled after it, and the team gets its
-tokens back: here what there is time for, the rest by `recover_jobs`.
+Whoever is out, or an associate, spends nothing from the commit on. What they have queued is cancelled after it, and the
+team gets its tokens back: here what there is time for, the rest by `recover_jobs`.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ def change_member(request: ChangeMember, uid: str, deps: Deps) -> dict[str, Any]
         TeamNotFound: the caller is in no such team.
         NotTeamAdmin: owners change everybody, admins ordinary members, and everybody may leave.
         LastOwner: the team would have no owner.
+        TeamFull: there is no room for one more who spends, or for one more associate.
         InvalidRequest: the user is not in the team; or nothing is to change, or two things that exclude each other.
     """
     change = Change(request.role, request.monthly_limit, no_limit=request.no_limit, remove=request.remove)
@@ -58,7 +59,8 @@ def change_member(request: ChangeMember, uid: str, deps: Deps) -> dict[str, Any]
     def decide(stored: TeamWallet | None) -> tuple[TeamWallet | None, Removal | None]:
         now = deps.clock()  # after the team was read: what it was charged for until then is older
         removal = Removal(team_id=request.team_id, uid=request.uid, at=now, next_at=now)
-        return changed(stored, uid, request.uid, change), removal if change.remove else None
+        spends_no_more = change.remove or change.role is Role.ASSOCIATE
+        return changed(stored, uid, request.uid, change, now), removal if spends_no_more else None
 
     team, removal = deps.store.change_team(request.team_id, request.uid, decide)
     cancelled = cancel_queued(removal, until, deps) if removal else 0

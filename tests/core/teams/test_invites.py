@@ -37,7 +37,8 @@ def test_an_invite_is_made_once() -> None:
 
 
 def test_who_may_invite_whom() -> None:
-    """Admins invite members, owners anybody."""
+    """Admins invite members and associates, owners anybody."""
+    assert invited(MIXED, None, changed(role=Role.ASSOCIATE)).role is Role.ASSOCIATE
     assert invited(MIXED, None, changed(invited_by="olga", role=Role.OWNER)).role is Role.OWNER
     for wrong in (changed(invited_by="mia"), changed(role=Role.ADMIN)):
         with pytest.raises(NotTeamAdmin):
@@ -49,6 +50,8 @@ def test_who_may_invite_whom() -> None:
 def test_whoever_takes_it_is_a_member_on_its_terms() -> None:
     """A role of a newer release makes an ordinary member."""
     assert accepted(MIXED, INVITE, "eve", None, NOW).members["eve"] == member(monthly_limit=10)
+    associate = changed(role=Role.ASSOCIATE)
+    assert accepted(MIXED, associate, "eve", None, NOW).members["eve"] == member("associate", monthly_limit=10)
     newer = changed(role="auditor", invited_by="olga")
     assert accepted(MIXED, newer, "eve", None, NOW).members["eve"].role is Role.MEMBER
 

@@ -77,6 +77,27 @@ def test_a_day_has_its_limit() -> None:
     gift(MOVE, left, having(), 50, NOW + timedelta(days=1))
 
 
+def test_associates_get_and_give_as_members_do() -> None:
+    """They allot nobody anything; an admin allots to them as to any ordinary member."""
+    eve = Member(role=Role.ASSOCIATE, joined_at=NOW)
+    known = TEAM.with_fields(associate_count=1).with_associates({"eve": eve})
+    for move in (
+        Move("green", "ann", "key-0001", "eve", 30),
+        Move("green", "eve", "key-0001", "ann", 30),
+        Move("green", "adam", "key-0001", "eve", 30, from_team=True),
+    ):
+        assert require_move(move, known) is known
+    with pytest.raises(NotTeamAdmin):
+        require_move(Move("green", "eve", "key-0001", "ann", 30, from_team=True), known)
+    rich = known.with_fields(balance=50, purchased=50, total_earned=50)
+    left, got = allotted(Move("green", "olga", "key-0001", "eve", 30, from_team=True), rich, having(), NOW)
+    assert isinstance(left.wallet, TeamWallet)
+    assert (left.wallet.changed_associates()["eve"], got.wallet.purchased) == (
+        eve.model_copy(update={"allotted": 30}),
+        30,
+    )
+
+
 def test_a_gift_is_between_members_of_one_team() -> None:
     """Nobody else gives or gets, and nobody gives to oneself."""
     require_move(MOVE, TEAM)

@@ -23,7 +23,7 @@ from functions.core.teams.teams import (
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import Reason, Today, empty_wallet
 from functions.core.wallet.refusals import TeamNotFound
-from functions.core.wallet.team_wallet import MEMBERS_MAX, Counters, Member, Role, TeamWallet
+from functions.core.wallet.team_wallet import ASSOCIATES_MAX, MEMBERS_MAX, Counters, Member, Role, TeamWallet
 from tests.builders import NOW
 
 TEAM = "7" * 32
@@ -73,13 +73,75 @@ def test_a_user_is_in_ten_teams_at_most() -> None:
     assert refused.value.details == {"limit": TEAMS_MAX, "of": "user"}
 
 
-def test_a_team_has_fifty_members_at_most() -> None:
-    """The next one is refused."""
-    full = team(**{f"u{n}": "member" for n in range(MEMBERS_MAX)})
+FULL = team(olga="owner", **{f"u{n}": "member" for n in range(MEMBERS_MAX - 1)})
+
+
+def test_a_team_has_fifty_members_who_spend_and_associates_besides() -> None:
+    """An ordinary one whom it has no room for is an associate; an admin is refused."""
+    more = joined(FULL, "ann", member(monthly_limit=4))
+    assert (more.members["ann"], more.associate_count) == (member("associate", monthly_limit=4), 1)
+    assert more.spenders == FULL.members
+    for role in ("admin", "owner"):
+        with pytest.raises(TeamFull) as refused:
+            joined(FULL, "ann", member(role))
+        assert refused.value.details == {"limit": MEMBERS_MAX, "of": "team"}
+    assert joined(team(), "ann", member()).members["ann"].role is Role.MEMBER
+
+
+def test_a_team_has_a_thousand_associates_at_most() -> None:
+    """By its count: they are not in its wallet."""
+    last = joined(MIXED.with_fields(associate_count=ASSOCIATES_MAX - 1), "ann", member("associate"))
+    assert last.associate_count == ASSOCIATES_MAX
     with pytest.raises(TeamFull) as refused:
-        joined(full, "ann", member())
-    assert refused.value.details == {"limit": MEMBERS_MAX, "of": "team"}
-    assert "ann" in joined(team(), "ann", member()).members
+        joined(last, "bob", member("associate"))
+    assert refused.value.details == {"limit": ASSOCIATES_MAX, "of": "team"}
+    with pytest.raises(TeamFull):
+        changed(last, "olga", "mia", Change(role=Role.ASSOCIATE), NOW)
+
+
+def test_an_associate_becomes_a_member_and_a_member_one_again() -> None:
+    """Whoever may change members may do it, and it is another membership each time; what is allotted, counted and
+    blocked comes along."""
+    later = NOW + timedelta(days=1)
+    ann = member("associate", allotted=7, used=3, month="2026-11", blocked_at=NOW)
+    known = MIXED.with_fields(associate_count=3).with_associates({"ann": ann})
+    for by in ("olga", "adam"):
+        inside = changed(known, by, "ann", Change(role=Role.MEMBER, monthly_limit=5), later)
+        assert inside is not None
+        moved = ann.model_copy(update={"role": Role.MEMBER, "joined_at": later, "monthly_limit": 5})
+        assert (inside.spenders["ann"], inside.associate_count) == (moved, 2)
+        assert inside.changed_associates() == {"ann": None}
+    outside = changed(MIXED, "adam", "mia", Change(role=Role.ASSOCIATE), later)
+    assert outside is not None
+    assert (outside.associate_count, outside.changed_associates()) == (1, {"mia": member("associate")})
+    limited = changed(known, "olga", "ann", Change(monthly_limit=5), later)
+    assert limited is not None
+    assert (limited.members["ann"].joined_at, limited.associate_count) == (NOW, 3)
+
+
+def test_an_associate_is_promoted_where_there_is_room() -> None:
+    """In a team of fifty nobody is, until somebody has left it."""
+    full = FULL.with_fields(associate_count=1).with_associates({"ann": member("associate")})
+    with pytest.raises(TeamFull):
+        changed(full, "olga", "ann", Change(role=Role.MEMBER), NOW)
+    room = changed(full, "olga", "u0", OUT, NOW)
+    assert room is not None
+    inside = changed(room, "olga", "ann", Change(role=Role.MEMBER), NOW)
+    assert inside is not None
+    assert (len(inside.spenders), inside.associate_count) == (MEMBERS_MAX, 0)
+
+
+def test_an_associate_leaves_and_is_removed() -> None:
+    """By themselves, by an admin; and may change nobody."""
+    known = MIXED.with_fields(associate_count=1).with_associates({"ann": member("associate")})
+    for by in ("ann", "adam"):
+        left = changed(known, by, "ann", OUT, NOW)
+        assert left is not None
+        assert (left.associate_count, left.changed_associates(), left.spenders) == (0, {"ann": None}, MIXED.members)
+    for change in (Change(role=Role.MEMBER), Change(monthly_limit=3)):
+        with pytest.raises(NotTeamAdmin) as refused:
+            changed(known, "ann", "ann", change, NOW)
+        assert refused.value.details == {"role": Role.ASSOCIATE}
 
 
 def test_an_operators_block_comes_along() -> None:
@@ -117,7 +179,7 @@ def test_owners_and_admins_are_let_through() -> None:
 )
 def test_what_each_role_may_do(by: str, uid: str, change: Change) -> None:
     """Owners all, admins to members, everybody leave."""
-    after = changed(MIXED, by, uid, change)
+    after = changed(MIXED, by, uid, change, NOW)
     assert after is not None
     assert after != MIXED
     assert (uid not in after.members) == change.remove
@@ -139,43 +201,43 @@ def test_what_each_role_may_do(by: str, uid: str, change: Change) -> None:
 def test_what_no_role_may_do(by: str, uid: str, change: Change) -> None:
     """Nobody raises oneself, and no admin touches another."""
     with pytest.raises(NotTeamAdmin):
-        changed(MIXED, by, uid, change)
+        changed(MIXED, by, uid, change, NOW)
 
 
 def test_limits_are_set_and_lifted() -> None:
     """What is not named stays."""
-    limited = changed(MIXED, "olga", "mia", Change(monthly_limit=3))
+    limited = changed(MIXED, "olga", "mia", Change(monthly_limit=3), NOW)
     assert limited is not None
     assert limited.members["mia"].monthly_limit == 3
-    promoted = changed(limited, "olga", "mia", Change(role=Role.ADMIN))
+    promoted = changed(limited, "olga", "mia", Change(role=Role.ADMIN), NOW)
     assert promoted is not None
     assert (promoted.members["mia"].role, promoted.members["mia"].monthly_limit) == (Role.ADMIN, 3)
-    lifted = changed(promoted, "olga", "mia", Change(no_limit=True))
+    lifted = changed(promoted, "olga", "mia", Change(no_limit=True), NOW)
     assert lifted is not None
     assert lifted.members["mia"].monthly_limit is None
 
 
-@pytest.mark.parametrize("change", [OUT, Change(role=Role.ADMIN)])
+@pytest.mark.parametrize("change", [OUT, Change(role=Role.ADMIN), Change(role=Role.ASSOCIATE)])
 def test_the_last_owner_stays_one(change: Change) -> None:
     """Until there is another."""
     with pytest.raises(LastOwner):
-        changed(MIXED, "olga", "olga", change)
-    two = changed(MIXED, "olga", "mia", Change(role=Role.OWNER))
+        changed(MIXED, "olga", "olga", change, NOW)
+    two = changed(MIXED, "olga", "mia", Change(role=Role.OWNER), NOW)
     assert two is not None
-    after = changed(two, "olga", "olga", change)
+    after = changed(two, "olga", "olga", change, NOW)
     assert after is not None
     assert after != two
 
 
 def test_whoever_is_out_is_out_already() -> None:
     """A removal that is repeated changes nothing, nor does leaving again."""
-    assert changed(MIXED, "olga", "eve", OUT) is MIXED
-    assert changed(MIXED, "eve", "eve", OUT) is MIXED
-    assert changed(None, "eve", "eve", OUT) is None
+    assert changed(MIXED, "olga", "eve", OUT, NOW) is MIXED
+    assert changed(MIXED, "eve", "eve", OUT, NOW) is MIXED
+    assert changed(None, "eve", "eve", OUT, NOW) is None
     with pytest.raises(InvalidRequest):
-        changed(MIXED, "olga", "eve", Change(monthly_limit=3))
+        changed(MIXED, "olga", "eve", Change(monthly_limit=3), NOW)
     with pytest.raises(TeamNotFound):
-        changed(MIXED, "eve", "mia", OUT)
+        changed(MIXED, "eve", "mia", OUT, NOW)
 
 
 @pytest.mark.parametrize(
@@ -223,6 +285,15 @@ def test_the_longest_admin_or_member_inherits(roles: dict[str, str], heir: str) 
     after = without_user(team().with_fields(members={"olga": member("owner"), **members}), "olga", NOW).wallet
     assert isinstance(after, TeamWallet)
     assert [uid for uid, each in after.members.items() if each.role is Role.OWNER] == [heir]
+
+
+def test_a_team_whose_associates_alone_are_left_goes_on() -> None:
+    """The one that is laid in becomes its owner."""
+    last = team(olga="owner").with_fields(associate_count=2).with_associates({"ann": member("associate")})
+    after = without_user(last, "olga", NOW).wallet
+    assert isinstance(after, TeamWallet)
+    assert (after.members, after.associate_count, after.closed_at) == ({"ann": member("owner")}, 1, None)
+    assert after.changed_associates() == {"ann": None}
 
 
 def test_a_team_without_members_is_closed() -> None:

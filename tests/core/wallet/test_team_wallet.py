@@ -191,3 +191,25 @@ def test_a_team_pays_for_what_a_member_has_begun_as_one() -> None:
     assert not pays_for(wallet, "ann", NOW - timedelta(days=2))
     assert not pays_for(wallet, "eve", NOW)
     assert not pays_for(empty_wallet(NOW), "ann", NOW)
+
+
+def test_associates_are_stored_beside_the_wallet() -> None:
+    """In it they are counted, and nothing else; those that nothing was changed of are not written."""
+    ann, bob = member(role=Role.ASSOCIATE), member(role=Role.ASSOCIATE, allotted=3)
+    known = team(mia=member()).with_fields(associate_count=2).with_associates({"ann": ann, "bob": bob})
+    assert known.changed_associates() == {}
+    more = member(role=Role.ASSOCIATE, allotted=5)
+    wallet = known.with_members({**known.members, "ann": more, "mia": member(role=Role.ASSOCIATE)})
+    assert wallet.changed_associates() == {"ann": more, "mia": member(role=Role.ASSOCIATE)}
+    again = after(Account(wallet))
+    assert (again.members, again.associate_count, again.laid_in) == ({}, 3, {})
+    gone = wallet.with_members({"ann": more})
+    assert (gone.associate_count, gone.changed_associates()) == (1, {"ann": more, "bob": None})
+    assert not {"laidIn", "laid_in"} & gone.to_store().keys()
+
+
+def test_nobody_who_is_not_in_the_wallet_spends_of_it() -> None:
+    """What a charge reads has no associates."""
+    stored = after(Account(team(mia=member()).with_associates({"ann": member(role=Role.ASSOCIATE)})))
+    with pytest.raises(TeamNotFound, match="tokens of their own"):
+        charge(Account(stored.entered_by("ann")), "j1", 1, NOW)
