@@ -24,7 +24,7 @@ from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, run_transaction
 from functions.core.shared.damage import strings
 from functions.core.shared.errors import EcolaneError
 from functions.core.teams.invites import Invite
-from functions.core.teams.moves import Move, not_in_team
+from functions.core.teams.moves import Move, key_of_another_kind, not_in_team
 from functions.core.teams.removals import Removal
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import LedgerEntry, Wallet
@@ -117,9 +117,10 @@ class TeamDocuments(ProfileDocuments):
         uids: Sequence[str],
         decide: Callable[[TeamWallet | None, Sequence[Wallet | None]], Mapping[str, Account]],
     ) -> LedgerEntry:
-        """Store what `decide` makes of a team's wallet and these members', in one transaction: a read each, and two
-        writes for each account that it returns by its `wallet_name`. Returns the entry that the move is known by; if it
-        is there already, as it is, whatever `decide` says to a second one."""
+        """Store what `decide` makes of a team's wallet and these members', in one transaction: a read each, two for
+        moves of other kinds that have the key, and two writes for each account that it returns by its `wallet_name`.
+        Returns the entry that the move is known by; if it is there already, as it is, whatever `decide` says to a
+        second one."""
 
         def body(transaction: Transaction) -> LedgerEntry:
             team = as_team(self._client.get(self._wallet_ref("", move.team_id), transaction))
@@ -127,6 +128,9 @@ class TeamDocuments(ProfileDocuments):
             members = team.members if team else {}
             wallets = [self._members_wallet(transaction, uid, move) if uid in members else None for uid in uids]
             accounts = decide(team, wallets)
+            others = self._client.get_all([self._move_ref(each) for each in move.others], transaction)
+            if any(each.exists for each in others):
+                raise key_of_another_kind()
             for name, account in accounts.items():
                 self._write_account(transaction, name, account)
             new = [entry for account in accounts.values() for entry in account.new_entries]
@@ -136,11 +140,13 @@ class TeamDocuments(ProfileDocuments):
             return run_transaction(self._client.transaction(), body)
         except (*OUTCOME_UNKNOWN, EcolaneError):
             # A refusal stands only if the key is new; a commit whose reply was lost has made the entry.
-            ledger = self._ledger(move.by, move.team_id if move.from_team else None)
-            snapshot = self._client.get(ledger.document(move.entry))
+            snapshot = self._client.get(self._move_ref(move))
             if not snapshot.exists:
                 raise
             return as_entry(snapshot)
+
+    def _move_ref(self, move: Move) -> str:
+        return self._ledger(move.by, move.team_id if move.from_team else None).document(move.entry)
 
     def _members_wallet(self, transaction: Transaction, uid: str, move: Move) -> Wallet | None:
         """Read the wallet of one who gives or gets. Whoever has deleted the account can be a member for a while, see

@@ -10,10 +10,10 @@ that are got pay first what their wallet owes.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from functions.core.shared.errors import InsufficientTokens, InvalidRequest
+from functions.core.shared.errors import InsufficientTokens, InvalidRequest, KeyReused
 from functions.core.teams.refusals import NotTeamAdmin
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import Reason, entry_id, today_of
@@ -24,7 +24,7 @@ from functions.core.wallet.team_wallet import ORDINARY, Role, TeamWallet, requir
 @dataclass(frozen=True)
 class Move:
     """So many `tokens` of a team's member, who asks `by` a key, `to` another one, or back to the team if that is None;
-    with `from_team` the team's. Each of the three kinds has keys of its own, and allotments of each team have."""
+    with `from_team` the team's. A key is for one of the three kinds; allotments of each team have keys of their own."""
 
     team_id: str
     by: str
@@ -48,6 +48,12 @@ class Move:
     def entry(self) -> str:
         """The id of the entry by which a repeated key is known, in the ledger of whoever gives."""
         return entry_id(self.reason, self.ref)
+
+    @property
+    def others(self) -> "tuple[Move, ...]":
+        """Moves of the other kinds that the same key would be known by, whatever else they were about."""
+        every = (replace(self, from_team=from_team, to=to) for from_team, to in _KINDS)
+        return tuple(each for each in every if each.reason is not self.reason)
 
     @property
     def payload(self) -> dict[str, str]:
@@ -79,6 +85,15 @@ def require_move(move: Move, team: TeamWallet | None) -> TeamWallet:
         if asking.role is not Role.OWNER and not (asking.role is Role.ADMIN and taker.role in ORDINARY):
             raise NotTeamAdmin("This takes an owner of the team, or an admin for ordinary members.", role=asking.role)
     return found
+
+
+_KINDS = ((False, "somebody"), (False, None), (True, "somebody"))
+"""`from_team` and `to` of a gift, a return and an allotment."""
+
+
+def key_of_another_kind() -> KeyReused:
+    """Return the refusal of a key that has moved tokens in another way."""
+    return KeyReused("This requestId was used for another kind of move. Use a new one.", field="requestId")
 
 
 def not_in_team() -> InvalidRequest:

@@ -39,7 +39,7 @@ def give_tokens(request: GiveTokens, uid: str, deps: Deps) -> dict[str, Any]:
     Raises:
         TeamNotFound, NotTeamAdmin, AccountBlocked, InvalidRequest: see `core.teams.moves.require_move`.
         DailyLimit, InsufficientTokens: see `core.teams.moves`.
-        KeyReused: the key belongs to another team, receiver or number of tokens.
+        KeyReused: the key belongs to another team, receiver, number of tokens or kind of move.
     """
     now, runtime = deps.clock(), deps.runtime()
     move = Move(request.team_id, uid, request.request_id, request.uid, request.tokens, from_team=request.from_team)

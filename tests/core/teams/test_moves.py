@@ -1,6 +1,7 @@
 """Bought tokens that move within a team."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -43,6 +44,13 @@ def test_a_gift_is_two_entries_of_one_name() -> None:
     assert (gave.entry_id, received.entry_id) == (MOVE.entry, f"got:{MOVE.ref}")
     assert (gave.bought + received.bought, gave.delta + received.delta) == (0, 0)
     assert (left.wallet.total_spent, got.wallet.total_spent) == (0, 0)
+
+
+def test_a_key_knows_what_else_it_may_have_moved() -> None:
+    """By the entries of both other kinds, to whomever they went."""
+    made = [MOVE, replace(MOVE, to=None), replace(MOVE, from_team=True)]
+    for move in made:
+        assert {each.entry for each in move.others} == {each.entry for each in made} - {move.entry}
 
 
 def test_a_gift_pays_first_what_its_receiver_owes() -> None:

@@ -116,14 +116,15 @@ def test_whoever_has_left_the_app_gets_no_gift(shop: Shop, team_id: str) -> None
     assert (balanced(shop, "ann"), shop.wallet("bob")["balance"]) == ([100], 0)
 
 
-def test_a_gift_costs_three_reads_and_four_writes(shop: Shop, team_id: str) -> None:
-    """The team and both wallets, and an entry each; the settings are read by all calls together."""
+def test_a_gift_costs_five_reads_and_four_writes(shop: Shop, team_id: str) -> None:
+    """The team and both wallets, and an entry each, and whether the key has moved anything in another way; the settings
+    are read by all calls together."""
     shop.buy()
     give(shop, team_id)
     shop.cloud.firestore.bill.reset()
     give(shop, team_id, 5, key="gift-0002")
     totals = shop.cloud.firestore.bill.snapshot()["totals"]
-    assert (totals["reads"], totals["writes"]) == (3, 4)
+    assert (totals["reads"], totals["writes"]) == (5, 4)
 
 
 def test_racing_gifts_pass_neither_tokens_nor_the_day() -> None:
@@ -179,6 +180,50 @@ def test_an_allotment_goes_to_a_member_and_back_once(shop: Shop, team_id: str) -
     request = {"teamId": team_id, "uid": "bob", "remove": True}
     change_member(ChangeMember.model_validate(request), "bob", shop.cloud.deps)
     assert balanced(shop, team, "bob") == [80, 20]
+
+
+@pytest.mark.parametrize("first", ["gift", "allotment", "return"])
+def test_a_key_is_for_one_kind_of_move(shop: Shop, team_id: str, first: str) -> None:
+    """Whichever comes first, both others are refused, and it is answered again."""
+    team = f"teams/{team_id}"
+    shop.buy()
+    shop.buy(payer=team_id)
+    move(shop, "ann", 20, "allot-0000", uid="ann", fromTeam=True)
+    kinds: dict[str, dict[str, Any]] = {
+        "gift": {"uid": "bob"},
+        "allotment": {"uid": "bob", "fromTeam": True},
+        "return": {},
+    }
+    entry = move(shop, "ann", 10, "one-key-for-all", **kinds[first])
+    after = balanced(shop, team, "ann", "bob")
+    for kind, what in kinds.items():
+        if kind == first:
+            assert move(shop, "ann", 10, "one-key-for-all", **what) == entry
+            continue
+        with pytest.raises(KeyReused) as refused:
+            move(shop, "ann", 10, "one-key-for-all", **what)
+        assert refused.value.details == {"field": "requestId"}
+    assert balanced(shop, team, "ann", "bob") == after
+
+
+def test_of_two_kinds_that_race_for_a_key_one_is_made() -> None:
+    """Each reads what the other one writes."""
+    for seed in range(3):
+        shop = Shop(cloud=InProcessCloud(seed=seed)).visited("ann", "bob")
+        team_id = shop.team("ann", "bob")
+        shop.buy()
+        shop.buy(payer=team_id)
+
+        def one(from_team: bool, shop: Shop = shop) -> str:
+            try:
+                return move(shop, "ann", 10, "one-key-for-all", uid="bob", fromTeam=from_team)
+            except KeyReused:
+                return ""
+
+        with ThreadPoolExecutor(2) as pool:
+            made = list(pool.map(one, (True, False)))
+        assert sorted(map(bool, made)) == [False, True]
+        assert balanced(shop, "bob") == [10]
 
 
 def test_one_key_allots_of_each_team(shop: Shop, team_id: str) -> None:
