@@ -9,8 +9,8 @@ from typing import Any
 from functions.use_cases.operations import guard_budget
 from scripts.benchmarks.processes import rss_mb
 
-DAYS, WEEKS = 3 * 365, 26
-"""Three years of two lanes, and half a year of weekly forecasts that were issued."""
+DAYS, WEEKS = 3 * 365, 52
+"""Three years of two lanes, and a year of weekly forecasts that were issued."""
 
 
 def cost() -> dict[str, Any]:

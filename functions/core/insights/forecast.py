@@ -27,7 +27,8 @@ EARLY = (Method.LEVEL, Method.USUAL)
 SHARPNESS = 4
 """A method weighs by 1/error to this power: between the mean of all (0) and the best alone. What missed by half as much
 again weighs a fifth."""
-INTERVAL_ISSUES = 26
+INTERVAL_ISSUES = 52
+"""A year: what half a year has missed says too little of what the next season does."""
 INTERVAL_ISSUES_MIN = 4
 COVERAGE = 0.9
 ERROR_MIN = 1e-9
@@ -145,6 +146,6 @@ def _interval(
 
 def _quantile(values: Sequence[float], share: float) -> float:
     """Return a quantile as conformal prediction takes it (Vovk et al., "Algorithmic Learning in a Random World"): of
-    what there is and what is to come, which is a week, since its days go wrong together."""
-    place = (len(values) + WEEK) * share
+    what there is, and one that is to come."""
+    place = (len(values) + 1) * share
     return values[min(max(math.ceil(place) if share > HALF else math.floor(place), 1), len(values)) - 1]

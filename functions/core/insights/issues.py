@@ -13,7 +13,7 @@ from functions.core.shared.records import Kept
 
 class Issues(Kept):
     """Forecasts as they were issued on one weekday: photos a day by first day, lane and method. Stored in
-    `forecasts/weekday-{n}`, Monday is 0; those of half a year."""
+    `forecasts/weekday-{n}`, Monday is 0; those of a year."""
 
     issued: dict[str, dict[str, dict[str, list[float]]]] = Field(default_factory=dict)
 

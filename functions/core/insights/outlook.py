@@ -15,6 +15,8 @@ HOURS = DAY_HOURS * WEEK
 PATHS_MIN = 8
 """Fewer ways in which a forecast went wrong tell no chance."""
 YEAR_DAYS = 365
+NEW_WEEKS = 3
+"""The fewest of which a median is none of the extremes."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,9 @@ def _costs(photos: Sequence[Sequence[float]], lanes: Sequence[Lane]) -> list[flo
 
 def hour_multipliers(hours: Sequence[float]) -> list[float] | None:
     """Return how many times a mean hour each hour of the week brings, from photos an hour of the last weeks, oldest
-    first; the first is that of the hour after the last, and begins a day. What a weekday brings is a mean, an hour's
-    share of it a median: one jam is no habit. None without a whole week, or a photo in it."""
+    first; the first is that of the hour after the last, and begins a day. What a weekday brings is a mean. An hour's
+    share of it is the median of all weeks, since one jam is no habit, and of the last three in equal parts, which know
+    a new habit. None without a whole week, or a photo in it."""
     weeks = len(hours) // HOURS
     recent = hours[len(hours) - weeks * HOURS :]
     if not sum(recent):
@@ -107,8 +110,9 @@ def hour_multipliers(hours: Sequence[float]) -> list[float] | None:
     mean = fmean(recent)
     found: list[float] = []
     for weekday in range(WEEK):
-        alike = [day for day in days[weekday::WEEK] if sum(day)]
-        shares = [median(day[hour] / sum(day) for day in alike) if alike else 0.0 for hour in range(DAY_HOURS)]
+        alike = [[each / sum(day) for each in day] for day in days[weekday::WEEK] if sum(day)]
+        shares = [median(all_weeks) + median(all_weeks[-NEW_WEEKS:]) for all_weeks in zip(*alike, strict=True)]
+        shares = shares or [0.0] * DAY_HOURS
         whole = fmean(map(sum, days[weekday::WEEK])) / mean
         found += [whole * share / (sum(shares) or 1) for share in shares]
     return found

@@ -42,8 +42,8 @@ def test_the_first_plan_has_no_band_and_no_chance() -> None:
 
 
 def test_bands_come_from_what_was_issued_and_chances_from_paths() -> None:
-    """After half a year of forecasts: the expected day lies in its band, the month in its range."""
-    plan, issues = planned(history(260), TODAY, weeks=30)
+    """After a year of forecasts: the expected day lies in its band, the month in its range."""
+    plan, issues = planned(history(440), TODAY, weeks=54)
     assert len(issues.issued) == INTERVAL_ISSUES
     for lane in plan.lanes.values():
         assert lane.low is not None

@@ -143,20 +143,22 @@ def test_only_what_was_issued_counts_for_the_interval() -> None:
 
 
 def test_nine_of_ten_days_lie_in_the_interval() -> None:
-    """Of days that are drawn, one and two weeks ahead, over two years of weekly forecasts."""
+    """Of days that are drawn, one and two weeks ahead, over two years of weekly forecasts; as many are
+    below it as above it."""
     random = Random(1)  # noqa: S311  (drawn days, no secret)
     past = history(900, lambda day: 500 * WEEKDAYS[day % WEEK] * math.exp(random.gauss(0, 0.25)))
     told: list[Issue] = []
-    inside = []
+    inside, below = [], []
     for ends in range(63, 880, WEEK):
         made = now(History(past.begins, past.days[:ends]), told, days=14)
         told.append(made.issue)
         if made.low is not None and made.high is not None:
-            inside += [
-                low <= each <= high for low, each, high in zip(made.low, past.days[ends:], made.high, strict=False)
-            ]
+            bounds = list(zip(made.low, past.days[ends:], made.high, strict=False))
+            inside += [low <= each <= high for low, each, high in bounds]
+            below += [each < low for low, each, _ in bounds]
     assert len(inside) > 1_400
     assert fmean(inside) == pytest.approx(0.9, abs=0.04)
+    assert fmean(below) == pytest.approx((1 - fmean(inside)) / 2, abs=0.01)
 
 
 def test_a_week_that_was_never_reached_takes_the_interval_of_the_one_before() -> None:

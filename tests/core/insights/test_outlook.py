@@ -79,6 +79,14 @@ def test_one_jam_is_no_habit() -> None:
     assert found[0] > found[24]
 
 
+def test_a_habit_of_three_weeks_counts_half() -> None:
+    """Of eight, an hour brings a quarter of its day on the last three: half way from a 24th."""
+    calm, new = [1.0] * HOURS, [69 / 9, *[1.0] * (HOURS - 1)]
+    found = hour_multipliers(calm * 5 + new * 3)
+    assert found is not None
+    assert found[0] / sum(found[:24]) == pytest.approx((1 / 24 + 1 / 4) / 2, rel=0.01)
+
+
 def test_hours_without_a_photo_have_none() -> None:
     """Not even a whole week of them."""
     assert hour_multipliers([0.0] * HOURS) is None
