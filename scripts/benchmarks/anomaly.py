@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from functions.core.insights.deviations import ERRORS_MIN, Direction, Watch, deviation, see
+from functions.core.insights.deviations import ERRORS_MIN, Direction, Watch, deviation, fell_a_year_ago, see
 from functions.core.insights.methods import LEVEL_DAYS, WEEK, Method, by_method
 from scripts.benchmarks.anomaly_hours import minutes_to_alarm
 from scripts.benchmarks.series import all_series
@@ -38,11 +38,11 @@ def watched(days: Sequence[float]) -> dict[str, float]:
     """Return the shares of days on which a planted one is noticed, and the alarms in 30 days as they were."""
     noticed: dict[str, list[bool]] = {name: [] for name in PLANTED}
     alarms = Counter[Direction]()
-    for before, actual, expected, began in _looks(days):
+    for before, actual, expected, fell, began in _looks(days):
         if actual and before.episode is None and len(before.errors) >= ERRORS_MIN:
             for name, times in PLANTED.items():
                 wanted = Direction.RISE if times > 1 else Direction.FALL
-                noticed[name].append(deviation(before.errors, times * actual, expected, LEAST) is wanted)
+                noticed[name].append(deviation(before.errors, times * actual, expected, LEAST, fell) is wanted)
         alarms.update([began] if began else [])
     a_month = {way: MONTH_DAYS * alarms[way] / (len(days) - BEGINS_DAYS) for way in Direction}
     return {
@@ -53,13 +53,14 @@ def watched(days: Sequence[float]) -> dict[str, float]:
     }
 
 
-def _looks(days: Sequence[float]) -> Iterator[tuple[Watch, float, float, Direction | None]]:
-    """Yield what was known before each day, the day, what was expected of it, and what began with it."""
+def _looks(days: Sequence[float]) -> Iterator[tuple[Watch, float, float, float, Direction | None]]:
+    """Yield what was known before each day, the day, what was expected of it, its fall a year ago, and what began."""
     watch, taught = Watch(), list(days[:BEGINS_DAYS])
-    for actual in days[BEGINS_DAYS:]:
+    for place, actual in enumerate(days[BEGINS_DAYS:], BEGINS_DAYS):
         (expected,) = by_method(taught[-LEVEL_DAYS:], 1)[Method.LEVEL]
-        seen = see(watch, actual, expected, LEAST)
-        yield watch, actual, expected, seen.began
+        fell = fell_a_year_ago(days[:place])
+        seen = see(watch, actual, expected, LEAST, fell)
+        yield watch, actual, expected, fell, seen.began
         watch = seen.watch
         taught.append(seen.taken)
         if seen.taught > 1:
@@ -72,7 +73,7 @@ def simulated() -> dict[str, float]:
     for seed in range(SIMULATED):
         dice = random.Random(seed)  # noqa: S311  (repeatable)
         days, times = _demand(dice)
-        for place, (_, _, _, began) in enumerate(_looks(days), BEGINS_DAYS):
+        for place, (*_, began) in enumerate(_looks(days), BEGINS_DAYS):
             alarms += began is not None
             planted += times[place] > 1
             true += began is Direction.RISE and times[place] > 1

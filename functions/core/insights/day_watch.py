@@ -14,7 +14,7 @@ from statistics import median
 from pydantic import Field
 
 from functions.core.insights.day_notes import NotedDay, Series
-from functions.core.insights.deviations import Direction, Watch, see
+from functions.core.insights.deviations import Direction, Watch, fell_a_year_ago, see
 from functions.core.insights.forecast import DAYS_MIN
 from functions.core.insights.methods import LEVEL_DAYS, WEEK, Method, by_method
 from functions.core.insights.usual import UsualDay
@@ -26,8 +26,8 @@ COHORT_MIN = 30
 """Fewer new users say nothing about coming back."""
 SHARE_DAYS = 4 * WEEK
 
-Look = tuple[str, float, Callable[[Mapping[str, float]], float]]
-"""A day, its figure, and what was to be expected if some days are taken for others."""
+Look = tuple[str, float, Callable[[Mapping[str, float]], float], float]
+"""A day, its figure, what was to be expected if some days are taken for others, and by how much it fell a year ago."""
 
 
 class Daily(StrEnum):
@@ -83,9 +83,9 @@ def day_watched(watched: Watched, days: Series) -> tuple[dict[str, WatchNote], d
         (Daily.RETENTION, _returns(named), RETURNS_LEAST),
     ):
         note, last = watched.daily.get(metric, WatchNote()), None
-        for day, actual, expect in looks:
+        for day, actual, expect, fell in looks:
             if day > note.until:
-                note, last = _seen(note, day, actual, expect(note.instead), least)
+                note, last = _seen(note, day, actual, expect(note.instead), least, fell)
         notes[metric.value] = note
         if last is not None and last.day == max(named):
             found[metric] = last
@@ -93,9 +93,9 @@ def day_watched(watched: Watched, days: Series) -> tuple[dict[str, WatchNote], d
 
 
 def _seen(
-    note: WatchNote, day: str, actual: float, expected: float, least: float
+    note: WatchNote, day: str, actual: float, expected: float, least: float, fell: float
 ) -> tuple[WatchNote, DayFinding | None]:
-    seen = see(note.watch, actual, expected, least)
+    seen = see(note.watch, actual, expected, least, fell)
     taken = sorted({**note.instead, **({} if seen.taken == actual else {day: round(seen.taken, 2)})}.items())
     after = seen.watch
     new = WatchNote(
@@ -111,14 +111,14 @@ def _seen(
 
 def _demand(days: Mapping[str, NotedDay]) -> Iterator[Look]:
     """Yield each day's photos, with what the days before it let one expect."""
-    names = list(days)
+    names, photos = list(days), [float(each.photos) for each in days.values()]
 
     def expected(place: int, instead: Mapping[str, float]) -> float:
         past = [instead.get(name, float(days[name].photos)) for name in names[max(0, place - LEVEL_DAYS) : place]]
         return by_method(past, 1)[Method.LEVEL][0]
 
     for place in range(DAYS_MIN, len(names)):
-        yield names[place], float(days[names[place]].photos), partial(expected, place)
+        yield names[place], photos[place], partial(expected, place), fell_a_year_ago(photos[:place])
 
 
 def _returns(days: Mapping[str, NotedDay]) -> Iterator[Look]:
@@ -129,7 +129,7 @@ def _returns(days: Mapping[str, NotedDay]) -> Iterator[Look]:
             continue
         if len(shares) >= WEEK:
             usual = before.new * median(shares[-SHARE_DAYS:])
-            yield day, float(each.back), partial(_as_usual, usual)
+            yield day, float(each.back), partial(_as_usual, usual), 0.0
         shares.append(each.back / before.new)
 
 

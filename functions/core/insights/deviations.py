@@ -1,11 +1,12 @@
 """What is far from what was expected: a day's photos, cost, failures, wait, or returning users.
 
 A figure deviates if it is several robust standard deviations from what was expected, by a share, and by an amount that
-somebody would look at: 3.5 and 30 % for a rise, 4 and 45 % for a fall, since a holiday or bad weather falls by a third
-and costs nothing. That begins an episode, which is told once; it ends when the figure is within 2 of them. Days of an
-episode teach nothing, or a fault would become the usual: until the new level has stayed for three days, which is no
-fault any more but the new usual. A day that is further off than 3 of them, and no episode, teaches as if it were 3 off:
-one rainy day would else pull the level down, and the next fair one would look like a rise.
+somebody would look at: 3.4 and 30 % for a rise, 4 and 45 % for a fall, since a holiday or bad weather falls by a third
+and costs nothing. A day that fell as far a year ago is no fall: it is a holiday. A deviation begins an episode, which
+is told once; it ends when the figure is within 2 of them. Days of an episode teach nothing, or a fault would become the
+usual: until the new level has stayed for three days, which is no fault any more but the new usual. A day that is
+further off than 2.5 of them, and no episode, teaches as if it were 2.5 off: one rainy day would else pull the level
+down, and the next fair one would look like a rise.
 """
 
 import math
@@ -14,9 +15,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import median
 
-RISE_Z, RISE_SHARE = 3.5, 0.3
+from functions.core.insights.methods import WEEK
+
+RISE_Z, RISE_SHARE = 3.4, 0.3
 FALL_Z, FALL_SHARE = 4.0, 0.45
-ENDS_Z, TEACHES_Z = 2.0, 3.0
+ENDS_Z, TEACHES_Z = 2.0, 2.5
 ERRORS_KEPT = 56
 ERRORS_MIN = 14
 SPREAD_MIN = 0.05
@@ -24,6 +27,11 @@ SPREAD_MIN = 0.05
 MAD_TO_SD = 1.4826
 """Of a normal distribution: its standard deviation divided by the median absolute deviation."""
 STAYS_DAYS = 3
+YEAR_AGO = (364, 365, 366)
+"""The same weekday, and the same date."""
+YEAR_AGO_SHARE = 0.7
+"""What fell by so much of a fall a year ago was to be expected."""
+YEAR_AGO_WEEKS = (-4, -3, -2, -1, 1, 2, 3, 4)
 
 
 class Direction(StrEnum):
@@ -56,11 +64,12 @@ class Seen:
     taught: int
 
 
-def see(watch: Watch, actual: float, expected: float, least: float) -> Seen:
-    """Look at a day's figure. `least` is the difference below which nobody would look, in the figure's own unit."""
+def see(watch: Watch, actual: float, expected: float, least: float, fell: float = 0.0) -> Seen:
+    """Look at a day's figure. `least` is the difference below which nobody would look, in the figure's own unit; it
+    `fell` by so much a year ago."""
     error = log_error(actual, expected)
     z = _z(watch.errors, error)
-    direction = deviation(watch.errors, actual, expected, least)
+    direction = deviation(watch.errors, actual, expected, least, fell)
     if watch.episode is None and direction is None:
         return Seen(
             replace(watch, errors=_kept(watch.errors, [error])), None, _taken(watch.errors, actual, expected), 1
@@ -79,14 +88,28 @@ def see(watch: Watch, actual: float, expected: float, least: float) -> Seen:
     return Seen(replace(watch, held=held), None, expected, 0)
 
 
-def deviation(errors: Sequence[float], actual: float, expected: float, least: float) -> Direction | None:
-    """Return which way a day's figure deviates, if it does. `errors` are those of earlier days."""
-    z, more = _z(errors, log_error(actual, expected)), actual - expected
+def deviation(
+    errors: Sequence[float], actual: float, expected: float, least: float, fell: float = 0.0
+) -> Direction | None:
+    """Return which way a day's figure deviates, if it does. `errors` are those of earlier days; it `fell` by so much a
+    year ago."""
+    error, more = log_error(actual, expected), actual - expected
+    z = _z(errors, error)
     if z >= RISE_Z and more >= max(RISE_SHARE * expected, least):
         return Direction.RISE
-    if -z >= FALL_Z and -more >= max(FALL_SHARE * expected, least):
+    if -z >= FALL_Z and -more >= max(FALL_SHARE * expected, least) and fell < YEAR_AGO_SHARE * -error:
         return Direction.FALL
     return None
+
+
+def fell_a_year_ago(past: Sequence[float]) -> float:
+    """Return by how much the next day of `past` fell a year ago, on the logarithmic scale: below the same weekday of
+    the weeks around. 0 if it did not, or is not known."""
+    falls = [0.0]
+    for place in (len(past) - back for back in YEAR_AGO):
+        around = [past[place + WEEK * week] for week in YEAR_AGO_WEEKS if place + WEEK * min(YEAR_AGO_WEEKS) >= 0]
+        falls += [-log_error(past[place], median(around))] if around else []
+    return max(falls)
 
 
 def log_error(actual: float, expected: float) -> float:

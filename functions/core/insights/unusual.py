@@ -1,11 +1,13 @@
 """What is unusual now: the last hour's photos, cost, failures and wait, against what such an hour usually brings.
 
 An hour is unusual if it is 4 robust standard deviations above what is usual, or above what the hour before it lets one
-expect; at least twice what is usual, and by what somebody would look at: of money, a hundredth of a day's limit. It
-goes on being so until it is within 2 of them. Falls, and users who do not come back, are seen by whole days: see
-`core.insights.day_watch`.
+expect; at least twice as much, and by what somebody would look at: of money, a hundredth of a day's limit. It goes on
+being so until it is within 1 of them of what is usual; failures and waits, within 2. Where the hour before brought less
+than usual, three times of what it lets one expect may be little more than usual, and is a rise all the same. Falls, and
+users who do not come back, are seen by whole days: see `core.insights.day_watch`.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +19,7 @@ from functions.core.insights.last_hour import HOUR, PHOTOS_MIN, LastHour, Span
 from functions.core.insights.usual import Errors, Steps, Usual, UsualDay
 
 BEGINS_Z = 4.0
+HOUR_ENDS_Z = 1.0
 RISE_MIN = 1.0
 """Twice as much. In real series hours are often half as much again: weather, news, a match."""
 MEAN_HOURS_MIN = 0.5
@@ -60,7 +63,8 @@ def _demand(usual: UsualDay, hour: LastHour) -> Finding | None:
     expected, begins = _hour_rises(usual.demand, usual.demand_steps, hour, lambda of: of.photos, PHOTOS_MIN)
     if begins is None:
         return None
-    return Finding(f"{hour.photos:.0f} photos in an hour, usually about {expected:.0f}.", begins)
+    before = "" if hour.before is None else f", {hour.before.photos:.0f} in the one before"
+    return Finding(f"{hour.photos:.0f} photos in an hour{before}, usually about {expected:.0f}.", begins)
 
 
 def _spend(usual: UsualDay, hour: LastHour, least: float) -> Finding | None:
@@ -74,7 +78,10 @@ def _spend(usual: UsualDay, hour: LastHour, least: float) -> Finding | None:
     split = (
         f"{_dollars(why.volume)} by more photos, {_dollars(why.price)} by their price, {_dollars(why.mix)} by the mix"
     )
-    text = f"{_dollars(hour.micros)} in an hour, usually about {_dollars(expected)}. Of the difference {split}."
+    earlier = "" if hour.before is None else f", {_dollars(hour.before.micros)} in the one before"
+    text = (
+        f"{_dollars(hour.micros)} in an hour{earlier}, usually about {_dollars(expected)}. Of the difference {split}."
+    )
     return Finding(text, begins)
 
 
@@ -111,11 +118,13 @@ def _hour_rises(
     midnight = hour.since.replace(hour=0, minute=0, second=0, microsecond=0)
     place = min((hour.until - timedelta(microseconds=1) - midnight) // HOUR, DAY_HOURS - 1)
     least = max(least, MEAN_HOURS_MIN * sum(each.expected for each in hours) / DAY_HOURS)
-    z = 0.0
-    if steps and hour.before:
-        stays = steps.stays * log_error(amount(hour.before), _expected(hours, hour.before))
-        z = _z(steps.off[place], log_error(actual, expected) - stays)
-    return expected, _rises(hours[place], actual, expected, least, z)
+    begins = _rises(hours[place], actual, expected, least, HOUR_ENDS_Z)
+    if begins is not False or not steps or not hour.before:
+        return expected, begins
+    stays = steps.stays * log_error(amount(hour.before), _expected(hours, hour.before))
+    z = _z(steps.off[place], log_error(actual, expected) - stays)
+    foreseen = expected * math.exp(min(stays, 0))
+    return expected, z >= BEGINS_Z and _much(actual, foreseen, least)
 
 
 def _expected(hours: tuple[Usual, ...], span: LastHour | Span) -> float:
@@ -129,13 +138,16 @@ def _expected(hours: tuple[Usual, ...], span: LastHour | Span) -> float:
     return expected
 
 
-def _rises(usual: Usual, actual: float, expected: float, least: float, other_z: float = 0.0) -> bool | None:
-    """Return whether a figure begins an episode, by how far it is off or by another z; None if it would not even go on
-    with one."""
+def _rises(usual: Usual, actual: float, expected: float, least: float, ends_z: float = ENDS_Z) -> bool | None:
+    """Return whether a figure begins an episode; None if it would not even go on with one."""
     z = _z(usual, log_error(actual, expected))
-    if z < ENDS_Z or actual <= expected:
+    if z < ends_z or actual <= expected:
         return None
-    return max(z, other_z) >= BEGINS_Z and actual - expected >= max(RISE_MIN * expected, least)
+    return z >= BEGINS_Z and _much(actual, expected, least)
+
+
+def _much(actual: float, expected: float, least: float) -> bool:
+    return actual - expected >= max(RISE_MIN * expected, least)
 
 
 def _z(errors: Errors, error: float) -> float:

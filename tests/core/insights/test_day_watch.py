@@ -33,6 +33,15 @@ def test_a_fall_is_told_with_the_day_on_which_it_began() -> None:
     assert later["demand"].episode is Direction.FALL
 
 
+def test_a_holiday_is_no_fall_in_its_second_year() -> None:
+    """Three tenths of the usual on the same date: a fall in the first year alone."""
+    _, found = day_watched(Watched(), days(0.3, usual=100))
+    assert found[Daily.DEMAND].direction is Direction.FALL
+    first = [1 + 0.03 * (n % 3) for n in range(364)]
+    _, found = day_watched(Watched(), days(0.3, *first, 0.3, usual=100))
+    assert Daily.DEMAND not in found
+
+
 def test_an_episodes_days_are_taken_for_what_was_expected_until_their_level_stays() -> None:
     """Two days of a fault teach nothing; a level that has stayed for three is learned, with all of its days."""
     notes, _ = day_watched(Watched(), days(3, 3))

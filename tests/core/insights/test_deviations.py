@@ -15,6 +15,7 @@ from functions.core.insights.deviations import (
     Reasons,
     Seen,
     Watch,
+    fell_a_year_ago,
     middle_and_spread,
     reasons,
     see,
@@ -46,6 +47,28 @@ def test_a_day_that_is_far_off_begins_an_episode(times: float, began: Direction 
     (seen,) = told(times)
     assert (seen.began, seen.watch.episode) == (began, began)
     assert seen.taught == (1 if began is None else 0)
+
+
+def test_what_fell_as_far_a_year_ago_is_no_fall() -> None:
+    """Or seven tenths as far, on the logarithmic scale; a rise it does not keep quiet."""
+    watch, fell = watched(30), math.log(1_001 / 301)
+    assert see(watch, 300, 1_000, 10, 0.71 * fell).began is None
+    assert see(watch, 300, 1_000, 10, 0.69 * fell).began is FALL
+    assert see(watch, 3_000, 1_000, 10, fell).began is RISE
+
+
+def test_a_year_ago_is_the_same_weekday_or_date() -> None:
+    """Against the same weekday of four weeks on both sides; a day beside it does not count, nor one without them."""
+    week = [100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 700.0]
+    past = week * 60
+    for back, fell in ((363, 0), (364, 1), (365, 1), (366, 1), (367, 0)):
+        shut = [*past]
+        shut[-back] /= 4
+        far = math.log1p(past[-back]) - math.log1p(shut[-back])
+        assert fell_a_year_ago(shut) == pytest.approx(fell * far)
+    assert fell_a_year_ago([1.0, *[100.0] * (363 + 28)]) == 0
+    assert fell_a_year_ago([*[100.0] * 28, 1.0, *[100.0] * 363]) > 1
+    assert fell_a_year_ago([*[100.0] * 27, 1.0, *[100.0] * 363]) == 0
 
 
 def test_a_rise_takes_fewer_spreads_than_a_fall() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from functions.core.insights.deviations import Part
 from functions.core.insights.last_hour import LastHour, Span
-from functions.core.insights.unusual import Metric, unusual
+from functions.core.insights.unusual import Finding, Metric, unusual
 from functions.core.insights.usual import Errors, Steps, UsualDay
 from tests.core.insights.test_usual import usual
 
@@ -69,6 +69,24 @@ def test_the_rain_that_stops_is_nothing() -> None:
     """From a third to what is usual, or half as much again: far more than the hour before, and not much."""
     assert Metric.DEMAND not in unusual(rainy(), hour(photos=20, before=before(7)), LIMIT)
     assert Metric.DEMAND not in unusual(rainy(), hour(photos=30, before=before(7)), LIMIT)
+
+
+def test_three_times_what_the_rain_lets_one_expect_are_a_rise() -> None:
+    """Though they are less than twice what is usual. After a usual hour as many are none."""
+    (found,) = unusual(rainy(), hour(photos=35, before=before(7)), LIMIT).values()
+    assert found == Finding("35 photos in an hour, 7 in the one before, usually about 20.", begins=True)
+    assert not unusual(rainy(), hour(photos=35, before=before(20)), LIMIT)[Metric.DEMAND].begins
+
+
+def test_a_busy_hour_before_does_not_raise_what_is_twice_as_much() -> None:
+    """Four times the usual, far more than the busy hour before lets one expect, though not twice of that."""
+    assert unusual(rainy(), hour(photos=80, before=before(55)), LIMIT)[Metric.DEMAND].begins
+
+
+def test_it_goes_on_until_an_hour_is_nearly_usual() -> None:
+    """Within one spread of what is usual: of 0.5, up to two thirds more."""
+    assert unusual(rainy(), hour(photos=35), LIMIT)[Metric.DEMAND].begins is False
+    assert Metric.DEMAND not in unusual(rainy(), hour(photos=32), LIMIT)
 
 
 def test_money_is_known_by_the_hour_before_too() -> None:
