@@ -1,9 +1,9 @@
-"""Structured queries, read into plans: each branch of a query becomes one slice of one ordered index.
+"""Structured queries, read into plans: each branch of a query becomes slices of one ordered index.
 
 Source: the protocol's own documentation of `StructuredQuery`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ class Boundary(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """One branch of a plan: which slice of which index, and the conditions the slice does not settle."""
+    """One slice of an index, what branch of a plan it is for, and the conditions that it does not settle."""
 
     branch: Branch
     shape: Shape
@@ -78,7 +78,7 @@ def make_plan(parent: str, query: QueryPb, aggregated: Iterable[FieldPath] = ())
         raise failed_precondition("Firestore does not support descending key scans")
     index_orders = _with_aggregated(query, aggregated, orders, named=NAME in inequalities)
     low, high = _cursor_range(query, orders, database)
-    scans = tuple(_scan(branch, index_orders, low, high) for branch in branches)
+    scans = tuple(scan for branch in branches for scan in _scans(branch, index_orders, low, high))
     select = (
         tuple(parse_field_path(chosen.field_path) for chosen in query.select.fields)
         if query.HasField("select")
@@ -187,11 +187,13 @@ def _cursor_key(values: Iterable[object], orders: tuple[Order, ...], database: s
     return b"".join(parts)
 
 
-def _scan(branch: Branch, orders: tuple[Order, ...], low: bytes, high: bytes | None) -> Scan:
-    """Lay a branch onto an index: equalities make the prefix, conditions on the first order the range."""
+def _scans(branch: Branch, orders: tuple[Order, ...], low: bytes, high: bytes | None) -> Iterator[Scan]:
+    """Lay a branch onto an index: equalities make the prefix, conditions on the first order the range; what it excludes
+    parts the range into several, so that however many documents have such a value, none of them is looked at."""
     equal: dict[FieldPath, bytes] = {}
     contains: Condition | None = None
     lower, upper = Boundary(b"", after=False), Boundary(b"", after=True)
+    excluded: set[bytes] = set()
     rest: list[Condition] = []
     for condition in branch:
         if condition.op is Op.EQUAL and condition.field not in equal:
@@ -202,19 +204,28 @@ def _scan(branch: Branch, orders: tuple[Order, ...], low: bytes, high: bytes | N
             first, last = _boundaries(condition)
             lower, upper = max(lower, first, key=_position), min(upper, last, key=_position)
             if condition.op in {Op.NOT_EQUAL, Op.NOT_IN}:
-                rest.append(condition)
+                excluded.update(condition.values)
         else:
             rest.append(condition)
     fields = sorted(equal)
-    range_low, range_high = _key_range(lower, upper, descending=orders[0].descending)
-    return Scan(
-        branch=branch,
-        shape=Shape(tuple(fields), contains.field if contains else None, orders),
-        prefix=b"".join(equal[name] for name in fields) + (contains.value if contains else b""),
-        low=max(low, range_low),
-        high=range_high if high is None else high if range_high is None else min(high, range_high),
-        rest=tuple(rest),
-    )
+    for first, last in _parted(lower, upper, excluded):
+        range_low, range_high = _key_range(first, last, descending=orders[0].descending)
+        yield Scan(
+            branch=branch,
+            shape=Shape(tuple(fields), contains.field if contains else None, orders),
+            prefix=b"".join(equal[name] for name in fields) + (contains.value if contains else b""),
+            low=max(low, range_low),
+            high=range_high if high is None else high if range_high is None else min(high, range_high),
+            rest=tuple(rest),
+        )
+
+
+def _parted(lower: Boundary, upper: Boundary, excluded: Iterable[bytes]) -> Iterator[tuple[Boundary, Boundary]]:
+    """Yield the ranges that are left between two boundaries without the excluded values. Some may be empty."""
+    for value in sorted(excluded):
+        yield lower, min(upper, Boundary(value, after=False), key=_position)
+        lower = max(lower, Boundary(value, after=True), key=_position)
+    yield lower, upper
 
 
 def _boundaries(condition: Condition) -> tuple[Boundary, Boundary]:
