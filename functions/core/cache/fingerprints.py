@@ -9,6 +9,7 @@ looked up, and not kept. The hash sees no colour, which is why colours are compa
 """
 
 import math
+from array import array
 from dataclasses import dataclass
 from operator import mul
 
@@ -35,12 +36,22 @@ COLOUR_BYTES = 2 * COLOUR_SIDE**2
 
 _HALF = GREY_SIDE // 2
 _FREQUENCIES = range(1, 1 + math.isqrt(BITS))
-_BASIS = [
-    [math.cos(math.pi * frequency * (2 * at + 1) / (2 * GREY_SIDE)) for at in range(_HALF)]
-    for frequency in _FREQUENCIES
-]
-"""Half of each cosine (DCT-II): the other half is the same, mirrored, with the opposite sign where the frequency is
-odd."""
+
+
+def _basis(unit: int) -> list[list[int]]:
+    """Return half of each cosine (DCT-II) in whole multiples of 1 / `unit`: the other half is the same, mirrored, with
+    the opposite sign where the frequency is odd."""
+    return [
+        [round(unit * math.cos(math.pi * frequency * (2 * at + 1) / (2 * GREY_SIDE))) for at in range(_HALF)]
+        for frequency in _FREQUENCIES
+    ]
+
+
+_DOWN, _ACROSS = _basis(1 << 24), _basis(1 << 23)
+"""As fine as leaves a frequency below 2 ** 62."""
+
+_LANE = 8
+"""Bytes of one integer within a large one: arithmetic on that one is arithmetic on all at once."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +67,16 @@ class Fingerprint:
 
 def dct_hash(grey: bytes) -> int:
     """Return the hash of a grey picture of 32 x 32 pixels, a byte each, row by row."""
-    rows = [_transformed(grey[at : at + GREY_SIDE]) for at in range(0, len(grey), GREY_SIDE)]
-    found = [value for column in zip(*rows, strict=True) for value in _transformed(column)]
+    spread = bytearray(_LANE * len(grey))
+    spread[::_LANE] = grey
+    width = _LANE * GREY_SIDE
+    rows = [int.from_bytes(spread[at : at + width], "little") for at in range(0, len(spread), width)]
+    down = _lanes(_transformed(rows, _DOWN), GREY_SIDE)
+    shift = _shift(len(_FREQUENCIES))
+    columns = [int.from_bytes(down[at::GREY_SIDE].tobytes(), "little") - shift for at in range(GREY_SIDE)]
+    found = _lanes(_transformed(columns, _ACROSS), len(_FREQUENCIES))
     median = sorted(found)[BITS // 2]
-    return int("".join("1" if value >= median else "0" for value in found), 2)
+    return int("".join(["1" if value >= median else "0" for value in found]), 2)
 
 
 def distance(one: Fingerprint, kept: Fingerprint) -> int:
@@ -78,12 +95,23 @@ def colour_distance(one: Fingerprint, other: Fingerprint) -> float:
     return math.sqrt(squares / COLOUR_BYTES)
 
 
-def _transformed(line: bytes | tuple[float, ...]) -> list[float]:
-    """Return the frequencies 1 to 16 of 32 values."""
-    mirrored = line[: _HALF - 1 : -1]
-    sums = [a + b for a, b in zip(line, mirrored, strict=False)]
-    differences = [a - b for a, b in zip(line, mirrored, strict=False)]
+def _transformed(lines: list[int], basis: list[list[int]]) -> list[int]:
+    """Return the frequencies 1 to 16 of 32 lines, in each of their lanes."""
+    mirrored = lines[: _HALF - 1 : -1]
+    sums = [a + b for a, b in zip(lines, mirrored, strict=False)]
+    differences = [a - b for a, b in zip(lines, mirrored, strict=False)]
     return [
-        sum(map(mul, differences if frequency % 2 else sums, basis))
-        for frequency, basis in zip(_FREQUENCIES, _BASIS, strict=True)
+        sum(map(mul, differences if frequency % 2 else sums, cosine))
+        for frequency, cosine in zip(_FREQUENCIES, basis, strict=True)
     ]
+
+
+def _lanes(lines: list[int], count: int) -> "array[int]":
+    """Return the integers in so many lanes of each line, all of them 2 ** 63 higher: none is negative, and their order
+    is the same."""
+    shift = _shift(count)
+    return array("Q", b"".join([(line + shift).to_bytes(_LANE * count, "little") for line in lines]))
+
+
+def _shift(count: int) -> int:
+    return int.from_bytes((bytes(_LANE - 1) + b"\x80") * count, "little")

@@ -4,6 +4,8 @@ import math
 import random
 from dataclasses import replace
 
+import pytest
+
 from functions.core.cache.fingerprints import BITS, COLOUR_BYTES, Fingerprint, colour_distance, dct_hash, distance
 
 SIDE = 32
@@ -25,10 +27,9 @@ def photo(*hashes: int, colours: bytes = bytes(COLOUR_BYTES)) -> Fingerprint:
     return Fingerprint(bytes(16), hashes, colours)
 
 
-def test_the_hash_is_the_sign_of_each_frequency() -> None:
-    """The cosine transform of the textbook, written out, is above its median where a bit is set."""
-    picture = grey(1)
-    plain = [
+def transformed(picture: list[int]) -> list[float]:
+    """Return the cosine transform of the textbook, written out."""
+    return [
         sum(
             picture[y * SIDE + x] * math.cos(math.pi * u * (2 * x + 1) / 64) * math.cos(math.pi * v * (2 * y + 1) / 64)
             for y in range(SIDE)
@@ -37,11 +38,28 @@ def test_the_hash_is_the_sign_of_each_frequency() -> None:
         for u in range(1, 17)
         for v in range(1, 17)
     ]
+
+
+def test_the_hash_is_the_sign_of_each_frequency() -> None:
+    """The cosine transform is above its median where a bit is set."""
+    plain = transformed(grey(1))
     median = sorted(plain)[BITS // 2]
-    bits = f"{dct_hash(bytes(picture)):0{BITS}b}"
+    bits = f"{dct_hash(bytes(grey(1))):0{BITS}b}"
     sure = [at for at, each in enumerate(plain) if abs(each - median) > 1e-6]
     assert len(sure) > BITS - 4
     assert all((bits[at] == "1") == (plain[at] > median) for at in sure)
+
+
+@pytest.mark.parametrize("frequency", [1, 7, 16])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_the_largest_frequency_there_can_be_has_its_sign(frequency: int, sign: int) -> None:
+    """Across and down at once, as a pattern has it in black and white."""
+    waves = [math.cos(math.pi * frequency * (2 * at + 1) / 64) for at in range(SIDE)]
+    picture = [255 * (sign * across * down > 0) for down in waves for across in waves]
+    plain = transformed(picture)
+    at = max(range(BITS), key=lambda each: sign * plain[each])
+    assert sign * plain[at] > 50_000
+    assert f"{dct_hash(bytes(picture)):0{BITS}b}"[at] == ("1" if sign > 0 else "0")
 
 
 def test_brightness_leaves_the_hash_alone_and_another_picture_does_not() -> None:
