@@ -18,7 +18,7 @@ from PIL import Image
 
 from functions.adapters.images import prepare, prepare_known
 from functions.core.cache.certification import THRESHOLDS, Labels, NearTier, checked
-from functions.core.cache.checks import CHECKED_FIRST, CHECKED_SHARE
+from functions.core.cache.checks import CHECKED_IN_DOUBT, CHECKED_SHARE
 from functions.core.cache.entries import Entry, evicted
 from functions.core.cache.fingerprints import Fingerprint, colour_distance, distance
 from functions.core.cache.lookup import COLOUR_DISTANCE_MAX, nearest
@@ -60,10 +60,10 @@ class Stream(NamedTuple):
 
     @property
     def saved_share(self) -> float:
-        """Return the share of the model's cost that is saved, less the hits that are asked again in the batch lane: the
-        first hundred, then one in twenty."""
-        first = min(self.hits, CHECKED_FIRST)
-        again = first + CHECKED_SHARE * (self.hits - first)
+        """Return the share of the model's cost that is saved, less the hits that are asked again in the batch lane: one
+        in twenty, and the hundred after one that was wrong."""
+        in_doubt = min(self.hits, CHECKED_IN_DOUBT)
+        again = in_doubt + CHECKED_SHARE * (self.hits - in_doubt)
         return (self.hits - again * BATCH_PRICE) / self.requests
 
 

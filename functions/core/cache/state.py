@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field
 
 from functions.core.cache.certification import NearTier, checked, labelled
-from functions.core.cache.checks import Chosen, draw_of, is_checked, one_more
+from functions.core.cache.checks import Chosen, draw_of, is_checked, one_more, one_wrong
 from functions.core.cache.lookup import Tier
 from functions.core.shared.records import Kept
 from functions.core.shared.utc_days import day_of
@@ -27,7 +27,7 @@ class Family(Kept):
     blame."""
 
     near: NearTier = NearTier()
-    near_chosen: Chosen = Chosen()
+    near_chosen: Chosen = Chosen(all_until=0)
     exact_chosen: Chosen = Chosen()
     exact_checked: Annotated[int, Field(ge=0)] = 0
     exact_wrong: Annotated[int, Field(ge=0)] = 0
@@ -121,6 +121,8 @@ def _with(family: Family, label: Label, limit: float) -> Family:
         return family.model_copy(update={**seen, **counts})
     if near.serves is not None and label.bits <= near.serves:
         near = checked(near, label.bits, right=label.right)
+        if not label.right:
+            seen["near_chosen"] = one_wrong(family.near_chosen)
     else:
         near = labelled(near, label.bits, limit, right=label.right)
     return family.model_copy(update={**seen, "near": near})

@@ -76,15 +76,26 @@ def hit(number: int, tier: Tier = Tier.NEAR) -> Hit:
 
 
 def test_hits_are_chosen_in_their_order_until_there_are_enough() -> None:
-    """The first hundred of each tier."""
-    hits = [*map(hit, range(102)), hit(103, Tier.EXACT)]
+    """The first hundred of the same file; five of a day of what was certified before it served."""
+    hits = [*(hit(number, Tier.EXACT) for number in range(102)), *map(hit, range(103, 109))]
     state, again = choose(CacheState(), hits)
-    assert again == [each.job_id for each in [*hits[:100], hits[102]]]
+    assert again == [each.job_id for each in [*hits[:100], *hits[102:107]]]
     assert state.chosen_until == hits[-1].at
-    assert chosen_of(state.families, "one", Tier.NEAR) == Chosen(total=100, day="2026-11-29", of_day=100)
-    assert chosen_of(state.families, "one", Tier.EXACT) == Chosen(total=1, day="2026-11-29", of_day=1)
+    assert chosen_of(state.families, "one", Tier.EXACT) == Chosen(total=100, day="2026-11-29", of_day=100)
+    assert chosen_of(state.families, "one", Tier.NEAR) == Chosen(total=5, day="2026-11-29", of_day=5, all_until=0)
     assert chosen_of(state.families, "two", Tier.NEAR) == Chosen()
-    assert choose(state, [hit(104)]) == (state.model_copy(update={"chosen_until": hit(104).at}), [])
+    assert choose(state, [hit(109)]) == (state.model_copy(update={"chosen_until": hit(109).at}), [])
+
+
+def test_a_near_one_that_was_wrong_has_all_the_next_ones_chosen() -> None:
+    """Not one of the same file: what is wrong there is the model's own doubt."""
+    sure = Chosen(total=100)
+    before = CacheState(families={"one": Family(near=NearTier(serves=48), exact_chosen=sure, seen_at=NOW)})
+    near, exact = hit(1), hit(1, Tier.EXACT)
+    after = folded(before, [label(right=False, tier=Tier.EXACT)], 0.01)
+    assert choose(after, [*[near] * 200, *[exact] * 200])[1] == [near.job_id] * 5 + [exact.job_id] * 5
+    after = folded(before, [label(right=False)], 0.01)
+    assert choose(after, [*[near] * 200, *[exact] * 200])[1] == [near.job_id] * 100 + [exact.job_id] * 5
 
 
 def test_without_hits_nothing_changes() -> None:
