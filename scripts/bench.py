@@ -51,20 +51,8 @@ def main(
     picture: Annotated[Path | None, typer.Option(help="Draw the weeks into this SVG, for BENCH=whole.")] = None,
 ) -> None:
     """Run one benchmark."""
-    if name not in NAMES:
-        console.print(f"[red]bench:[/] BENCH={name or '?'} is not known; it can be {', '.join(NAMES)}")
-        sys.exit(1)
-    if requests is not None and name != "instant":
-        console.print("[red]bench:[/] REQUESTS goes with BENCH=instant alone")
-        sys.exit(1)
-    if (photos is not None) != (name == "cache"):
-        console.print("[red]bench:[/] PHOTOS=folder goes with BENCH=cache, and with it alone")
-        sys.exit(1)
-    if picture is not None and name != "whole":
-        console.print("[red]bench:[/] PICTURE=file.svg goes with BENCH=whole alone")
-        sys.exit(1)
-    if photos is not None and not any(photos.glob("*.jpg")):
-        console.print(f"[red]bench:[/] PHOTOS={photos} has no .jpg files")
+    if wrong := _wrong(name, requests, photos, picture):
+        console.print(f"[red]bench:[/] {wrong}", soft_wrap=True)
         sys.exit(1)
     given = {"requests": requests, "photos": photos, "picture": picture}
     options = {option: value for option, value in given.items() if value is not None}
@@ -85,6 +73,29 @@ def main(
         table.add_row(row, f"{figure:,}" if isinstance(figure, int | float) else str(figure))
     console.print(table)
     print(json.dumps(figures))
+
+
+def _wrong(name: str, requests: int | None, photos: Path | None, picture: Path | None) -> str | None:
+    """Return what is wrong with these options, None if nothing is: before minutes of work."""
+    unwritable = _unwritable(picture) if picture is not None and name == "whole" else None
+    rules = (
+        (name not in NAMES, f"BENCH={name or '?'} is not known; it can be {', '.join(NAMES)}"),
+        (requests is not None and name != "instant", "REQUESTS goes with BENCH=instant alone"),
+        ((photos is not None) != (name == "cache"), "PHOTOS=folder goes with BENCH=cache, and with it alone"),
+        (picture is not None and name != "whole", "PICTURE=file.svg goes with BENCH=whole alone"),
+        (photos is not None and not any(photos.glob("*.jpg")), f"PHOTOS={photos} has no .jpg files"),
+        (unwritable is not None, f"PICTURE={picture} cannot be written: {unwritable}"),
+    )
+    return next((text for broken, text in rules if broken), None)
+
+
+def _unwritable(picture: Path) -> str | None:
+    """Return why a picture cannot be written there, None if it can. What is there already stays as it is."""
+    try:
+        with picture.open("ab"):
+            return None
+    except OSError as error:
+        return error.strerror
 
 
 def _rows(figures: Mapping[str, Any]) -> Iterator[tuple[str, object]]:

@@ -7,6 +7,7 @@ from statistics import quantiles
 from typing import Any
 
 from functions.core.jobs.jobs import FINAL
+from functions.core.model.classification import Category
 from functions.core.shared.alerts import NEWS, AlertKind
 from functions.core.shared.errors import InsufficientTokens, PhotoRefused
 from functions.core.shared.lanes import Lane
@@ -77,6 +78,20 @@ class Books:
         """Return the numbers of the photos that the model was asked about in a batch."""
         asked = [(each.sent.number, self.jobs[each.job]) for each in self.called if each.job]
         return [number for number, job in asked if job["mode"] == Lane.BATCH and not served(job)]
+
+    def asked_because(self) -> dict[str, list[int]]:
+        """Return the numbers of the photos that the model was asked about, by why no earlier answer was given."""
+        before: dict[tuple[str, int], list[Fields]] = defaultdict(list)
+        found: dict[str, list[int]] = defaultdict(list)
+        for each in self._weeks.called:
+            job = self.jobs.get(each.job or "")
+            if job is None:
+                continue
+            known = before[each.sent.uid, each.sent.item]
+            if each.sent.counts and not served(job):
+                found[_why(job, known)].append(each.sent.number)
+            known.append(job)
+        return dict(found)
 
     def failures(self) -> int:
         """Return how many photos got no answer and should have."""
@@ -150,6 +165,21 @@ class Books:
             return True
         about = HAPPENS if kind in UNUSUAL else [each for each in HAPPENS if each[0] == kind]
         return any(at <= told <= at + max(within, EXPLAINED_FOR) for _, at, within in about)
+
+
+def _why(job: Fields, known: list[Fields]) -> str:
+    """Return why a photo was not answered by one of the earlier jobs of its user for the same thing."""
+    answered = [each for each in known if each["status"] == "done"]
+    results = [each["result"] for each in answered if each["result"]]
+    reasons = {
+        "new": not known,
+        "erased": not job["uid"],
+        "uncertified": job["cache"] is not None,
+        "no_answer_yet": not any(each["completedAt"] <= job["createdAt"] for each in answered),
+        "dangerous": any(Category(each["category"]) in {Category.HAZARDOUS, Category.MEDICAL} for each in results),
+        "another_model": job["result"] and all(each["model"] != job["result"]["model"] for each in results),
+    }
+    return next((why for why, holds in reasons.items() if holds), "not_recognised")
 
 
 def p95(values: list[float]) -> float:

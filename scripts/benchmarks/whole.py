@@ -2,17 +2,19 @@
 
 Played for three shares of photos that come again: see `weeks` and `weeks_played`. A figure without a share in its name
 is of the app of which seven photos in ten come again. `user_visible_failures_share` is of photos that got no answer and
-should have, `not_taken` those that their users had no tokens for. `wrong_answers_share` is of hits. Reads and writes
+should have, `not_taken` those that their users had no tokens for. `spent_on` has where what was not saved went, as
+shares of the baseline. `wrong_answers_share` is of hits. Reads and writes
 are those of calls, with the config that a process reads anew each half minute; of crons they are given by the day.
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from scripts.benchmarks.weeks import DAYS, drawn
+from scripts.benchmarks.weeks import DAYS, Sent, drawn
 from scripts.benchmarks.weeks_books import Books, p95
 from scripts.benchmarks.weeks_picture import drawn_weeks
 from scripts.benchmarks.weeks_played import FORECAST_AT, FORECAST_DAYS, NOTABLE, Weeks
@@ -20,37 +22,40 @@ from scripts.benchmarks.weeks_played import FORECAST_AT, FORECAST_DAYS, NOTABLE,
 SHARES = (0.7, 0.9, 0.3)
 PROCESSES = 2
 
-_PARTS = {"requests", "by_photo", "by_day", "hits", "in_batches", "checks_micros"}
+_OF_EACH = ("saved_share", "hit_rate", "spent_on")
+
+_PARTS = {"requests", "by_photo", "by_day", "hits", "in_batches", "checks_micros", "asked_because", "cpu_seconds"}
 
 
 def run(picture: Path | None = None) -> dict[str, Any]:
     """Return the figures; see the module. Draws the weeks into `picture`."""
     tasks = [(share, plain) for plain in (False, True) for share in SHARES]
     with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
-        found = dict(zip(tasks, pool.map(_play, tasks), strict=True))
+        sent = dict(zip(SHARES, pool.map(drawn, SHARES), strict=True))
+        plays = pool.map(_play, (sent[share] for share, _ in tasks), (plain for _, plain in tasks))
+        found = dict(zip(tasks, plays, strict=True))
     played = {share: _compared(found[share, False], found[share, True]) for share in SHARES}
     main = played[SHARES[0]]
     by_day, before = (found[SHARES[0], plain]["by_day"] for plain in (False, True))
     if picture is not None:
         picture.write_text(drawn_weeks(by_day, before, NOTABLE), "utf-8")
     return {
-        **{name: value for name, value in main.items() if name not in {"saved_share", "hit_rate"}},
-        **{
-            f"{name}_{share * 100:.0f}": played[share][name]
-            for name in ("saved_share", "hit_rate")
-            for share in sorted(SHARES)
-        },
+        **{name: value for name, value in main.items() if name not in _OF_EACH},
+        **{f"{name}_{share * 100:.0f}": played[share][name] for name in _OF_EACH for share in sorted(SHARES)},
+        "cpu_seconds": round(sum(each["cpu_seconds"] for each in found.values())),
     }
 
 
-def _play(task: tuple[float, bool]) -> dict[str, Any]:
-    """Play one app. Returns what its photos cost, by number, and beside that its figures unless it is the baseline."""
-    share, plain = task
-    weeks = Weeks(drawn(share), plain=plain)
+def _play(photos: Sequence[Sent], plain: bool) -> dict[str, Any]:
+    """Play one app. Returns what its photos cost, by number, and the CPU that it took; and beside that its figures
+    unless it is the baseline."""
+    began = time.process_time()
+    weeks = Weeks(photos, plain=plain)
     weeks.play()
     books = Books(weeks)
     found: dict[str, Any] = {"by_photo": books.micros_by_photo(), "by_day": books.micros_by_day()}
-    return found if plain else {**found, **_figures(weeks, books)}
+    found |= {} if plain else _figures(weeks, books)
+    return {**found, "cpu_seconds": time.process_time() - began}
 
 
 def _figures(weeks: Weeks, books: Books) -> dict[str, Any]:
@@ -62,6 +67,7 @@ def _figures(weeks: Weeks, books: Books) -> dict[str, Any]:
         "requests": requests,
         "hits": hits,
         "checks_micros": books.micros_of_checks(),
+        "asked_because": books.asked_because(),
         "in_batches": books.in_batches(),
         "batch_share": round(len(books.in_batches()) / len(asked), 3),
         "wrong_answers_share": round(judged.count(False) / len(judged), 4),
@@ -108,5 +114,12 @@ def _compared(found: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str, A
         "saved_by_cache": round(by_cache / total, 3),
         "saved_by_batch": round(by_batch / total, 3),
         "hit_rate": round(len(found["hits"]) / len(base), 3),
+        "spent_on": {
+            **{
+                why: round(sum(spent[number] for number in numbers if number in base) / total, 3)
+                for why, numbers in found["asked_because"].items()
+            },
+            "checks": round(found["checks_micros"] / total, 3),
+        },
         **{name: value for name, value in found.items() if name not in _PARTS},
     }

@@ -96,6 +96,9 @@ def test_a_small_rollout_is_simulated() -> None:
         (["cache"], "PHOTOS=folder goes with BENCH=cache"),
         (["wallet", "--photos", "."], "PHOTOS=folder goes with BENCH=cache"),
         (["cache", "--photos", "scripts"], "has no .jpg files"),
+        (["wallet", "--picture", "x.svg"], "PICTURE=file.svg goes with BENCH=whole alone"),
+        (["whole", "--picture", "scripts/nowhere/x.svg"], "PICTURE=scripts/nowhere/x.svg cannot be written: No such"),
+        (["whole", "--picture", "scripts"], "PICTURE=scripts cannot be written: Is a directory"),
     ],
 )
 def test_a_benchmark_that_cannot_be_run_says_why(arguments: list[str], said: str) -> None:

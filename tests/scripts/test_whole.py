@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from datetime import timedelta
 from io import BytesIO
+from itertools import chain
 
 import pytest
 from PIL import Image
@@ -53,6 +54,9 @@ def test_books_that_add_up_and_books_that_do_not(sent: list[weeks.Sent], monkeyp
     assert (books.failures(), books.lost_jobs(), books.double_charges(), books.unbalanced_wallets()) == (0, 0, 0, 0)
     assert played.overshoot == 0
     assert books.paid_by_a_team() > 0
+    because = books.asked_because()
+    assert sorted(chain(books.hits(), *because.values())) == [each.number for each in sent]
+    assert because["new"] == [each.number for each in sent if not each.again]
     erased = next(job for job in books.jobs.values() if not job["uid"])
     erased["cache"] = {"served": True}
     assert list(books.hits().values()) == [None]
