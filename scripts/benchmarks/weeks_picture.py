@@ -16,11 +16,17 @@ def drawn_weeks(cost: Sequence[int], baseline: Sequence[int], happened: Mapping[
     """Return an SVG of each day's cost in micro-dollars and its `baseline`, with what `happened`, by day."""
     most, step = max(baseline), (WIDTH - LEFT - 12) / len(cost)
     floor, saved = HEIGHT - BOTTOM, 1 - sum(cost) / sum(baseline)
-    parts = [f'<text class="title" x="{LEFT}" y="18">{_title(saved)}</text>']
+    parts = [
+        f'<text class="title" x="{LEFT}" y="18">Cost of the AI by day</text>',
+        '<circle class="before" cx="244" cy="14" r="5"/>',
+        '<text x="255" y="18">all at once, by one provider, no cache</text>',
+        '<circle class="now" cx="504" cy="14" r="5"/>',
+        f'<text x="515" y="18">as it was: {saved:.0%} less</text>',
+    ]
     for tick in (0.5, 1.0):
         y = floor - (floor - TOP) * tick
         parts.append(f'<line x1="{LEFT}" x2="{WIDTH - 12}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{most * tick / 10_000:.1f} ct</text>')
+        parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{most * tick / 10_000:.1f} ¢</text>')
     for day, (spent, before) in enumerate(zip(cost, baseline, strict=True)):
         x = LEFT + day * step
         for name, micros, inset in (("before", before, 2), ("now", spent, 5)):
