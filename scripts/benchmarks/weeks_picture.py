@@ -12,10 +12,11 @@ text { font: 12px system-ui, sans-serif; fill: #57606a } .title { font-size: 14p
 """
 
 
-def drawn_weeks(cost: Sequence[int], baseline: Sequence[int], happened: Mapping[int, str]) -> str:
-    """Return an SVG of each day's cost in micro-dollars and its `baseline`, with what `happened`, by day."""
+def drawn_weeks(cost: Sequence[int], baseline: Sequence[int], happened: Mapping[int, str], saved: float) -> str:
+    """Return an SVG of each day's cost in micro-dollars and its `baseline`, with what `happened`, by day, and which
+    share was `saved`."""
     most, step = max(baseline), (WIDTH - LEFT - 12) / len(cost)
-    floor, saved = HEIGHT - BOTTOM, 1 - sum(cost) / sum(baseline)
+    floor = HEIGHT - BOTTOM
     parts = [
         f'<text class="title" x="{LEFT}" y="18">Cost of the AI by day</text>',
         '<circle class="before" cx="244" cy="14" r="5"/>',

@@ -38,7 +38,7 @@ def run(picture: Path | None = None) -> dict[str, Any]:
     main = played[SHARES[0]]
     by_day, before = (found[SHARES[0], plain]["by_day"] for plain in (False, True))
     if picture is not None:
-        picture.write_text(drawn_weeks(by_day, before, NOTABLE), "utf-8")
+        picture.write_text(drawn_weeks(by_day, before, NOTABLE, main["saved_share"]), "utf-8")
     return {
         **{name: value for name, value in main.items() if name not in _OF_EACH},
         **{f"{name}_{share * 100:.0f}": played[share][name] for name in _OF_EACH for share in sorted(SHARES)},

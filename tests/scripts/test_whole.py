@@ -75,7 +75,7 @@ def test_books_that_add_up_and_books_that_do_not(sent: list[weeks.Sent], monkeyp
 
 def test_the_picture_says_what_was_saved() -> None:
     """A bar a day for each of the two, and what has happened."""
-    picture = drawn_weeks([25, 50], [100, 100], {1: "prices & more"})
+    picture = drawn_weeks([25, 50], [100, 100], {1: "prices & more"}, saved=0.624)
     assert "62% less" in picture
     assert "prices &amp; more" in picture
     assert len(re.findall("<rect", picture)) == 4
