@@ -9,7 +9,7 @@ nothing is said as well. How far earlier promises were kept corrects later ones:
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from functions.core.cache.certification import interval
@@ -43,11 +43,13 @@ ATTEMPTS_RANGE = (0.0, 2.0)
 @dataclass(frozen=True)
 class Known:
     """What is known of such changes: how much of what was promised of a kind was `kept`, what the cache has counted in
-    shadow mode, None for nothing, and what was `tried`, by kind."""
+    shadow mode, None for nothing, and what was `tried`, by kind; and which flags are `stopped`: nothing begins by one
+    until an operator has restarted it."""
 
     kept: Mapping[str, float] = field(default_factory=dict)
     again: Again | None = None
     tried: Mapping[str, Trial] = field(default_factory=dict)
+    stopped: Set[str] = frozenset()
 
 
 UNKNOWN = Known()
@@ -72,7 +74,7 @@ def savings(
     ]
     found = [
         _lane_share(costs, config),
-        *(as_tried(each, known.tried, costs, models) for each in answers if each),
+        *(as_tried(each, known.tried, costs, models) for each in answers if each and _can_begin(each, known.stopped)),
         _attempts(costs, days, config),
         _cache(costs, days, config, known.again),
         batch_size(costs, config),
@@ -92,6 +94,10 @@ def savings(
         prompt=PROMPT_VERSION,
         prompt_next=PROMPT_NEXT,
     )
+
+
+def _can_begin(found: Saving, stopped: Set[str]) -> bool:
+    return not stopped & (found.changes or {}).get("flags", {}).keys()
 
 
 def _corrected(found: Saving, kept: Mapping[str, float]) -> Saving:

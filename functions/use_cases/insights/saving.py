@@ -38,7 +38,7 @@ MONTH_DAYS, PRICE_DAYS = 30, 28
 
 
 def with_savings(plan: Plan, notes: DayNotes, today: date, deps: Deps) -> Plan:
-    """Return the plan with what would save money in its next 30 days, and what has. Up to 52 reads."""
+    """Return the plan with what would save money in its next 30 days, and what has. Up to 53 reads."""
     found = tuple(measured(change, notes.days) for change in _changes(deps))
     if not plan.lanes:
         return plan.model_copy(update={"measured": found})
@@ -54,7 +54,8 @@ def with_savings(plan: Plan, notes: DayNotes, today: date, deps: Deps) -> Plan:
     models, now = _models(today, deps), deps.clock()
     tried = comparable(deps.store.trials(), way_in_force(models.asked[Lane.INSTANT], deps)).ended
     valid = {kind: each for kind, each in tried.items() if each.found and now - each.found.at <= VALID}
-    known = Known(kept_shares(found), again, valid)
+    stopped = {flag for flag, state in deps.store.flag_states().items() if state and state.stopped}
+    known = Known(kept_shares(found), again, valid, stopped)
     return plan.model_copy(update={"measured": found, "savings": savings(costs, days, rules, models, known)})
 
 

@@ -39,6 +39,20 @@ def test_a_smaller_photo_is_tried_first() -> None:
     assert one(Kind.IMAGE_SIDE, config=rolled) is None
 
 
+def test_nothing_is_offered_that_a_stopped_flag_would_not_begin() -> None:
+    """Until an operator has restarted it; what begins by another flag, or by none, is."""
+    given = models("gpt-6-luna", "gpt-5-nano")
+    ways = (Known(), Known(stopped={"side"}), Known(stopped={"side", "model", "prompt"}))
+    kinds = [
+        {each.kind for each in found.list}
+        for k in ways
+        if (found := savings(COSTS, [DAY] * 28, RuntimeConfig(), given, k))
+    ]
+    staged = {Kind.IMAGE_SIDE, Kind.MODEL, Kind.ANSWER_LENGTH}
+    assert [each & staged for each in kinds] == [staged, staged - {Kind.IMAGE_SIDE}, set()]
+    assert kinds[0] - staged == kinds[2]
+
+
 def test_a_smaller_photo_that_costs_the_same_is_not_offered() -> None:
     """Some models count tiles: one of 512 pixels holds 384, too."""
     result = savings(COSTS, [DAY] * 28, RuntimeConfig(), models("gpt-4o"))

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from functions.core.rollouts.flags import Flag
+from functions.core.rollouts.stops import By, Stop
 from functions.core.shared.errors import InvalidRequest, SettingsChanged
 from functions.use_cases.insights.plan_ahead import plan_ahead
 from functions.use_cases.operations.admin_set_config import AdminSetConfig, admin_set_config
@@ -61,6 +63,15 @@ def test_the_plan_has_what_would_save_money() -> None:
     assert saving(cloud, "lane_share")["changes"] == {"tokens": {"instantPrice": 6}}
     assert saving(cloud, "model")["arithmetic"].startswith("gpt-6-luna -> ")
     assert plan["measured"] == []
+
+
+def test_what_a_flag_was_stopped_for_is_not_recommended_again() -> None:
+    """Its change would be applied, and begin nothing, until an operator restarts the flag."""
+    cloud = a_cloud()
+    assert cloud.deps.store.stop_flag(Flag.SIDE, 0, Stop(at=cloud.clock(), by=By.PROCESS, why="7 in a row"))
+    plan_ahead(cloud.deps)
+    kinds = {each["kind"] for each in stored(cloud, "forecasts/current")["savings"]["list"]}
+    assert (kinds & {"image_side", "model"}) == {"model"}
 
 
 def test_a_change_is_measured_and_corrects_the_next_promise() -> None:
