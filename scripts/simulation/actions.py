@@ -34,6 +34,7 @@ from functions.use_cases.refresh.refresh_credits import refresh_credits
 from functions.use_cases.teams.change_member import ChangeMember, change_member
 from functions.use_cases.teams.create_team import CreateTeam, create_team
 from functions.use_cases.teams.get_team import GetTeam, get_team
+from functions.use_cases.teams.give_tokens import GiveTokens, give_tokens
 from functions.use_cases.teams.invite_member import InviteMember, invite_member
 from functions.use_cases.teams.join_team import JoinTeam, join_team
 from functions.use_cases.wallet.buy_perk import BuyPerk, buy_perk
@@ -52,7 +53,7 @@ from scripts.simulation.documents import Fields
 from scripts.simulation.history import Action
 from scripts.simulation.rollouts import decide_flag, spoiled
 from scripts.simulation.schema import LATER
-from scripts.simulation.teams import grant
+from scripts.simulation.teams import grant, sell
 from scripts.simulation.world import World, photo_text
 
 Call = Callable[[Deps], Any]
@@ -190,6 +191,10 @@ APP: dict[str, Callable[..., Call]] = {
     ),
     "look_at_team": _asking(get_team, lambda _, team: GetTeam(teamId=team, limit=5)),
     "grant_team": lambda world, team, key, tokens: partial(grant, world.operators, team, key, tokens),
+    "sell_team": lambda world, team, key, tokens: partial(sell, world.operators, team, key, tokens),
+    "give": _asking(
+        give_tokens, lambda _, team, key, **what: GiveTokens.model_validate({"teamId": team, "requestId": key, **what})
+    ),
     "perk": _asking(buy_perk, lambda _, key, perk: BuyPerk(requestId=key, perk=perk, maxTokens=3)),
     "configure": _configure,
     "try": lambda _world, kind, changes: lambda deps: begin_trial(kind, changes, 1, "operator", deps),

@@ -23,7 +23,7 @@ from scripts.simulation.perks import wrong_perks
 from scripts.simulation.providers import HAIKU, asked_too_often, drawn_trouble, misbooked
 from scripts.simulation.rollouts import miscounted, misjudged, wrong_ways
 from scripts.simulation.schema import problems
-from scripts.simulation.teams import ledger_of, payer_of, wrong_teams
+from scripts.simulation.teams import ledger_of, payer_of, wrong_moves, wrong_teams
 from scripts.simulation.world import Billed, Outcome, World
 
 FINAL = {"done", "failed", "cancelled"}
@@ -149,8 +149,11 @@ def limits_hold(books: Books) -> Iterator[Violation]:
         if job["tokensCost"] not in settings.prices and not job["bulkId"]:
             yield Violation("double_charges", f"job {job_id} costs {job['tokensCost']}, never one of {settings.prices}")
     for uid, entries in books.ledgers.items():
+        bought = 0
         for entry in entries:
-            if entry["delta"] > 0 and entry["reason"] in EARNING and entry["balanceAfter"] > settings.cap:
+            bought += entry["bought"]
+            free = entry["balanceAfter"] - max(bought, 0)
+            if entry["delta"] > 0 and entry["reason"] in EARNING and free > settings.cap:
                 yield Violation("limits", f"{uid}: {entry['id']} passes the balance cap of {settings.cap}")
         days = {entry["ts"].date() for entry in entries}
         for day in days:
@@ -354,6 +357,11 @@ def _wrong_recent(wallet: Fields, entries: list[Fields]) -> Iterator[str]:
     recent = [f"{e['seq']}" for e in wallet["recent"]]
     if recent != [f"{e['seq']}" for e in reversed(entries)][:20]:
         yield f"recent entries are {recent}"
+
+
+def moves_sum_to_zero(books: Books) -> Iterator[Violation]:
+    """What one wallet has given another one has got: a gift, an allotment or a return changes no sum of all."""
+    yield from (Violation("unbalanced_wallets", wrong) for wrong in wrong_moves(books.ledgers))
 
 
 def teams_are_whole(books: Books) -> Iterator[Violation]:
@@ -742,6 +750,7 @@ CHECKS: tuple[Check, ...] = (
     bulks_are_whole,
     photos_for_nothing_cost_their_user,
     wallets_balance,
+    moves_sum_to_zero,
     teams_are_whole,
     who_leaves_is_gone,
     boards_show_who_takes_part,

@@ -694,6 +694,13 @@ MUTATIONS: tuple[Mutation, ...] = (
         _refusing,
     ),
     Mutation(
+        "allot tokens that the team keeps",
+        "core.teams.moves:allotted",
+        places.call("_taken"),
+        "_allotting(team, move.to or '', move.tokens).post(0, move.reason, move.ref, now, detail=move.payload)",
+        _teamed,
+    ),
+    Mutation(
         "forget a member's limit",
         "core.wallet.team_wallet:TeamWallet.require_room",
         places.condition("monthly_limit"),

@@ -76,6 +76,7 @@ class _Team:
         tokens = dice.choice((8, 30, 100))
         for _ in range(dice.choice((1, 2))):
             yield at + 15.0, "grant_team", {"team": self._id, "key": "grant-key-0", "tokens": tokens}
+        yield at + 15.0, "sell_team", {"team": self._id, "key": "stripe:pack-0", "tokens": 20}
         for user in self._others:
             yield from self._invited(user, at + 30.0, dice.choice(("member", "member", "admin", "associate")))
         at += 90.0
@@ -87,6 +88,8 @@ class _Team:
             yield from self._bulk(number, dice.uniform(at, self._end))
         for _ in range(dice.randrange(1, 4) * self._busy):
             yield from self._changed(dice.uniform(at, self._end))
+        for number in range(dice.choice((2, 4)) * self._busy):
+            yield from self._moved(number, dice.uniform(at, self._end))
         if dice.random() < 0.2:
             yield dice.uniform(at, self._end), "leave", {"user": dice.choice([self._owner, *self._others])}
         yield self._end, "look_at_team", {"user": self._owner, "team": self._id}
@@ -145,6 +148,20 @@ class _Team:
             yield at + 10.0, *dice.choice((("cancel_bulk", {"user": user, "key": key}), ("change_member", out)))
         yield at + 20.0, "bulk", {}
 
+    def _moved(self, number: int, at: float) -> Drawn:
+        """Allot bought tokens to somebody, who passes some on, or returns them; each call comes twice at times, a
+        removal at the same moment, and keys are used for something else."""
+        dice, user = self._dice, self._dice.choice(self._others or [self._owner])
+        allotting = {"user": self._owner, "uid": user, "fromTeam": True, "tokens": dice.choice((2, 5, 30))}
+        back = {"user": user, "tokens": dice.choice((1, 3))}
+        gift = {**back, "uid": dice.choice(self._users)}
+        for n, (after, what) in enumerate(((0.0, allotting), (20.0, dice.choice((gift, back))), (40.0, back))):
+            key = f"move-key-{number}-{dice.choice((n, n, n, 0))}"
+            for _ in range(dice.choice((1, 1, 2))):
+                yield at + after, "give", {**what, "team": self._id, "key": key}
+        if dice.random() < 0.2:
+            yield at, "change_member", {"user": self._owner, "team": self._id, "uid": user, "remove": True}
+
     def _changed(self, at: float) -> Drawn:
         """Change a member: another limit, another role, or out, by the owner or by themselves; with photos before, at
         the same moment, and after, when the crons come as well. Who is out comes back now and then."""
@@ -185,6 +202,34 @@ def grant(store: OperatorStore, team: str, key: str, tokens: int, deps: Deps) ->
         return granted(wallet, key, tokens, audit.why, now), {}
 
     store.post_by_hand("", entry_id(Reason.GRANT, key), decide, audit, team_id=team)
+
+
+def sell(store: OperatorStore, team: str, key: str, tokens: int, deps: Deps) -> None:
+    """Have a team own bought tokens, as a payment leaves them, once by the key. Raises TeamNotFound."""
+    now = deps.clock()
+    audit = AuditEntry(audit_id=f"{team}:{key}", action="team-grant", target=team, by="ana", why="a test", at=now)
+
+    def decide(wallet: Wallet | None, _job: object) -> tuple[Account, Fields]:
+        if not isinstance(wallet, TeamWallet) or not wallet.members:
+            raise TeamNotFound("There is no such team.")
+        return Account(wallet).post(0, Reason.BUY, key, now, bought=tokens), {}
+
+    store.post_by_hand("", entry_id(Reason.BUY, key), decide, audit, team_id=team)
+
+
+MOVES = {"give", "got", "allot", "return"}
+
+
+def wrong_moves(ledgers: Mapping[str, list[Fields]]) -> Iterator[str]:
+    """Yield each move of tokens that is not two entries, in two ledgers, whose bought tokens sum to zero."""
+    moves: dict[str, list[tuple[str, int]]] = {}
+    for owner, entries in ledgers.items():
+        for entry in entries:
+            if entry["reason"] in MOVES:
+                moves.setdefault(entry["ref"], []).append((owner, entry["bought"]))
+    for ref, found in moves.items():
+        if len({owner for owner, _ in found}) != 2 or len(found) != 2 or sum(bought for _, bought in found):
+            yield f"the move {ref} is {found}"
 
 
 @dataclass

@@ -23,7 +23,6 @@ LEFT_OUT = {
     "admin_mark_alert": "one field of an alert, by which that is not repeated on its day",
     "admin_rollout": "its change_rollout is called, without the log line of who asked",
     "admin_try_saving": "its begin_trial is called, with what plan_ahead would have to recommend first",
-    "give_tokens": "two wallets in one transaction: raced and killed in tests/use_cases/teams",
 }
 
 
