@@ -5,6 +5,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Route, expect
 
 from tests.app import photo
@@ -84,6 +85,47 @@ def test_what_waiting_saves_is_said_before_it_is_paid(opened: Opened, configure:
     page.get_by_role("button", name="Upload 3 photos for 2 tokens").click()
     expect(page.get_by_text(re.compile("of 3 photos answered"))).to_be_visible()
     expect(page.get_by_role("button", name="8 tokens")).to_be_visible()
+
+
+def test_a_preset_is_saved_used_changed_and_removed(opened: Opened, configure: Configure, tmp_path: Path) -> None:
+    """What it keeps is asked for without being said again; more than its most tokens a photo is not sent. By the
+    keyboard alone, and without eyes."""
+    page = opened.start()
+    page.get_by_role("button", name="Photos of a folder").click()
+    expect(page.get_by_label("Preset")).to_have_count(0)
+    page.get_by_text("Save a preset").press("Enter")
+    for label, value in (("Name", "Attic"), ("Most tokens a photo", "1"), ("Language of the answers", "de")):
+        page.get_by_label(label).fill(value)
+    page.get_by_label("How soon").select_option("Any time in the next days")
+    assert not Axe().run(page).violations_count
+    page.get_by_role("button", name="Save", exact=True).press("Enter")
+    expect(page.get_by_text("Attic is saved.")).to_be_visible()
+    page.reload()
+    page.get_by_role("button", name="Photos of a folder").click()
+    page.get_by_label("Preset").select_option("Attic")
+    page.locator("#folder:enabled").set_input_files(folder(tmp_path))
+    expect(page.get_by_label("They may take some days")).to_be_checked()
+    page.get_by_role("button", name="Upload 3 photos for 3 tokens").click()
+    expect(page.get_by_text(re.compile("of 3 photos answered"))).to_be_visible()
+    (bulk,) = (each.to_dict() or {} for each in opened.cloud.firestore_client().collection("bulkJobs").stream())
+    asked = {name: bulk[name] for name in ("preset", "anyTime", "language", "payer") if name in bulk}
+    assert asked == {"preset": "Attic", "anyTime": True, "language": "de"}
+    configure({"tokens": {"batchPrice": 2}})
+    page.locator("#folder:enabled").set_input_files(folder(tmp_path))
+    expect(page.get_by_role("alert")).to_have_text("This is more than the 1 token a photo of your preset.")
+    expect(page.get_by_role("button", name="Upload 3 photos for 6 tokens")).to_be_disabled()
+    page.get_by_text("Change this preset").click()
+    expect(page.get_by_label("Name")).to_have_value("Attic")
+    page.get_by_label("Most tokens a photo").fill("2")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("button", name="Upload 3 photos for 6 tokens")).to_be_enabled()
+    page.get_by_role("button", name="Remove").click()
+    expect(page.get_by_text("Attic is removed.")).to_be_visible()
+    expect(page.get_by_label("Preset")).to_have_count(0)
+    page.get_by_label("Name").fill("../nothing")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("Take a name of 1 to 40 letters")
+    opened.problems.clear()  # the browser reports the call that failed
 
 
 def test_an_empty_folder_and_a_refusal_are_said(opened: Opened, tmp_path: Path) -> None:

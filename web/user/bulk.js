@@ -4,6 +4,7 @@ import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { date, plural, relative, whole } from "../lib/format.js";
 import { rowsOf, useLive, useNow } from "../lib/live.js";
 import { ofTeam, Payer } from "./payer.js";
+import { Presets, usePresets } from "./presets.js";
 import { asJpeg } from "./submit.js";
 
 const PHOTOS_MAX = 10_000;
@@ -19,6 +20,8 @@ function pictures(files) {
 /** `chosen`: who pays for single photos, to begin with. */
 export function Bulk({ cloud, teams, chosen, close }) {
   const [payer, setPayer] = useState(chosen);
+  const presets = usePresets(cloud).value ?? {};
+  const [name, setName] = useState(null);
   const [folder, setFolder] = useState(null);
   const [sent, setSent] = useState(null);
   const [said, setSaid] = useState({});
@@ -35,18 +38,25 @@ export function Bulk({ cloud, teams, chosen, close }) {
       if (turn === looked.current) setSaid({ bad: error.message });
     }
   };
-  const pay = (who) => {
+  const preset = presets[name] ?? {};
+  const pay = (who, changes = {}) => {
+    if (!("anyTime" in changes) && who !== (preset.payer ?? null)) setName(null); // its payer would be taken for nobody
     setPayer(who);
     setSaid({});
-    if (folder) priced(folder, who);
+    if (folder) priced({ ...folder, ...changes }, who);
+  };
+  const wish = (chosen, wanted = presets[chosen]) => {
+    setName(chosen);
+    if (wanted) pay(wanted.payer ?? null, { anyTime: wanted.lane === "any_time" });
   };
   const choose = async (files) => {
     const photos = pictures(files);
     setSaid(photos.length > PHOTOS_MAX ? { bad: `Choose at most ${whole(PHOTOS_MAX)} photos.` } : photos.length ? {} : { bad: "There is no photo in this folder." });
     if (!photos.length || photos.length > PHOTOS_MAX) return;
-    await priced({ photos, prefix: crypto.randomUUID(), anyTime: false, next: 0 }, payer);
+    await priced({ photos, prefix: crypto.randomUUID(), anyTime: preset.lane === "any_time", next: 0 }, payer);
   };
   const price = folder?.quote && folder.prices[Number(folder.anyTime)];
+  const tooDear = preset.maxTokens && price > preset.maxTokens * folder?.photos.length;
   const start = async (event) => {
     event.preventDefault();
     const { anyTime } = folder;
@@ -54,7 +64,7 @@ export function Bulk({ cloud, teams, chosen, close }) {
     setSent(folder.next);
     try {
       await upload(cloud, folder, setSent);
-      await cloud.call("start_bulk", { requestId: folder.prefix, prefix: folder.prefix, maxTokens: price, language: navigator.language, anyTime, ...(payer && { payer }) });
+      await cloud.call("start_bulk", { requestId: folder.prefix, prefix: folder.prefix, maxTokens: price, anyTime, ...(presets[name] && { preset: name }), ...(!preset.language && { language: navigator.language }), ...(payer && { payer }) });
       setFolder(null);
     } catch (error) {
       if (error.reason === "PRICE_CHANGED") setFolder({ ...folder, prices: folder.prices.map((each, n) => (n === Number(anyTime) ? error.details.price : each)) });
@@ -68,6 +78,7 @@ export function Bulk({ cloud, teams, chosen, close }) {
       <p class="quiet">Up to ${whole(PHOTOS_MAX)} photos, answered later, with a report as a table.</p>
       ${sent === null && html`
         <${Payer} cloud=${cloud} teams=${teams} payer=${payer} pay=${pay} quote=${folder?.quote} />
+        <${Presets} cloud=${cloud} presets=${presets} chosen=${name in presets ? name : null} choose=${wish} payer=${payer} />
         <div class="drop"><input id="folder" type="file" multiple webkitdirectory accept="image/*" onChange=${(event) => { choose(event.target.files); event.target.value = ""; }} />
         <label class="button" for="folder">Choose a folder</label></div>`}
       ${folder && !folder.quote && !said.bad && html`<div class="skeleton" role="status" aria-label="Loading"></div>`}
@@ -75,7 +86,8 @@ export function Bulk({ cloud, teams, chosen, close }) {
       ${folder?.quote && sent === null && html`
         <form class="stack" onSubmit=${start}>
           <label class="choice"><input type="checkbox" checked=${folder.anyTime} onChange=${(event) => setFolder({ ...folder, anyTime: event.target.checked })} /><span>They may take some days${folder.prices[1] < folder.prices[0] && `, for ${plural(folder.prices[1], "token")}`}</span></label>
-          <button class="button primary">Upload ${plural(folder.photos.length, "photo")} for ${plural(price, "token")}${ofTeam(payer)}</button>
+          ${tooDear && html`<p class="bad" role="alert">This is more than the ${plural(preset.maxTokens, "token")} a photo of your preset.</p>`}
+          <button class="button primary" disabled=${tooDear}>Upload ${plural(folder.photos.length, "photo")} for ${plural(price, "token")}${ofTeam(payer)}</button>
         </form>`}
       ${sent !== null && html`<label><span>${whole(sent)} of ${plural(folder.photos.length, "photo")} uploaded. Leave this page open.</span><progress max=${folder.photos.length} value=${sent}></progress></label>`}
       <div aria-live="polite">${said.bad && html`<p class="bad" role="alert">${said.bad}</p>`}</div>
