@@ -152,7 +152,8 @@ class _Team:
         """Allot bought tokens to somebody, who passes some on, or returns them; each call comes twice at times, a
         removal at the same moment, and keys are used for something else."""
         dice, user = self._dice, self._dice.choice(self._others or [self._owner])
-        allotting = {"user": self._owner, "uid": user, "fromTeam": True, "tokens": dice.choice((2, 5, 30))}
+        tokens = dice.choice((2, 5, 30))
+        allotting: dict[str, Any] = {"user": self._owner, "uid": user, "fromTeam": True, "tokens": tokens}
         back = {"user": user, "tokens": dice.choice((1, 3))}
         gift = {**back, "uid": dice.choice(self._users)}
         for n, (after, what) in enumerate(((0.0, allotting), (20.0, dice.choice((gift, back))), (40.0, back))):
@@ -228,7 +229,7 @@ def wrong_moves(ledgers: Mapping[str, list[Fields]]) -> Iterator[str]:
             if entry["reason"] in MOVES:
                 moves.setdefault(entry["ref"], []).append((owner, entry["bought"]))
     for ref, found in moves.items():
-        if len({owner for owner, _ in found}) != 2 or len(found) != 2 or sum(bought for _, bought in found):
+        if (len(found), len(dict(found)), sum(bought for _, bought in found)) != (2, 2, 0):
             yield f"the move {ref} is {found}"
 
 

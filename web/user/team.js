@@ -119,9 +119,11 @@ function Members({ cloud, id, bought, teams, mine, heading, title: words, member
   const [open, setOpen] = useState(null);
   const title = useRef(null);
   const buttons = useRef({});
+  // Or the keyboard would be nowhere. The last associate goes with their list; whoever is left stands among the members.
+  const focus = (there) => (there ?? title.current ?? document.getElementById("members"))?.focus();
   const close = (other, gone) => {
     setOpen(null);
-    (gone ? title.current : buttons.current[other]).focus(); // or the keyboard would be nowhere
+    focus(gone ? title.current : buttons.current[other]);
   };
   const order = Object.keys(ROLES);
   const all = Object.entries(members).sort(([one, a], [other, b]) => (other === uid) - (one === uid) || order.indexOf(roleOf(a)) - order.indexOf(roleOf(b)) || one.localeCompare(other));
@@ -146,7 +148,7 @@ function Members({ cloud, id, bought, teams, mine, heading, title: words, member
                 ${may(each) && html`<button class="button small" aria-expanded=${open === other} aria-label=${`Change ${name}`} ref=${(button) => (buttons.current[other] = button)} onClick=${() => setOpen(open === other ? null : other)}>Change</button>`}
               </div>
               ${each.monthlyLimit > 0 && html`<progress max=${each.monthlyLimit} value=${usedNow(each)} aria-label=${`Used by ${name} this month`}></progress>`}
-              ${moves(other, each).map(([kind, , most]) => giving === `${kind} ${other}` && html`<${Give} key=${kind} cloud=${cloud} id=${id} kind=${kind} other=${other} name=${name} bought=${most} say=${say} close=${() => (setGiving(null), title.current.focus())} />`)}
+              ${moves(other, each).map(([kind, , most]) => giving === `${kind} ${other}` && html`<${Give} key=${kind} cloud=${cloud} id=${id} kind=${kind} other=${other} name=${name} bought=${most} say=${say} close=${() => (setGiving(null), focus())} />`)}
               ${open === other && may(each) && html`<${Change} key=${other} other=${other} name=${name} self=${other === uid} each=${each} owner=${mine === "owner"} busy=${busy} act=${act} say=${say} close=${(gone) => close(other, gone)} />`}
             </li>`;
         })}
