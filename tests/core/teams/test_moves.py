@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from functions.core.shared.errors import DailyLimit, EcolaneError, InsufficientTokens, InvalidRequest
-from functions.core.teams.moves import Move, allotted, gift, require_move, returned
+from functions.core.teams.moves import Move, allotted, gift, key_of_another_kind, require_move, returned
 from functions.core.teams.refusals import NotTeamAdmin
 from functions.core.wallet.accounts import Account
 from functions.core.wallet.ledger import Reason, empty_wallet
@@ -33,6 +33,12 @@ def having(free: int = 0, bought: int = 0, **fields: Any) -> Account:
     """Return an account with so many tokens."""
     account = Account(empty_wallet(NOW)).post(free, Reason.GRANT, "1", NOW, bought=bought)
     return Account(account.with_fields(**fields).wallet)
+
+
+def test_a_key_of_another_kind_of_move_is_refused_by_its_field() -> None:
+    """It is no retry, and a new key is what helps."""
+    refused = key_of_another_kind()
+    assert (refused.reason, refused.details["field"]) == ("KEY_REUSED", "requestId")
 
 
 def test_a_gift_is_two_entries_of_one_name() -> None:
