@@ -53,7 +53,7 @@ def test_settings_of_a_deploy_are_taken(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_flags_ceiling_is_the_deploys(monkeypatch: pytest.MonkeyPatch) -> None:
     """A flag that is not named may go all the way; a slip stops the deploy, and says what would be right."""
     monkeypatch.setenv("FLAGS", "model=50")
-    assert load_settings().flag_ceilings == {"model": 50, "prompt": 100}
+    assert load_settings().flag_ceilings == {"model": 50, "prompt": 100, "side": 100}
     monkeypatch.setenv("FLAGS", "modle=50")
     with pytest.raises(ConfigurationError, match=r"FLAGS: 'modle=50' is no ceiling.*model, prompt"):
         load_settings()
