@@ -7,7 +7,7 @@ by who was in the team before each commit.
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
@@ -195,27 +195,28 @@ class _Team:
 def grant(store: OperatorStore, team: str, key: str, tokens: int, deps: Deps) -> None:
     """Give a team tokens, as an operator does, once by the key. Raises TeamNotFound."""
     now = deps.clock()
-    audit = AuditEntry(audit_id=f"{team}:{key}", action="team-grant", target=team, by="ana", why="a test", at=now)
-
-    def decide(wallet: Wallet | None, _job: object) -> tuple[Account, Fields]:
-        if not isinstance(wallet, TeamWallet) or not wallet.members:
-            raise TeamNotFound("There is no such team.")
-        return granted(wallet, key, tokens, audit.why, now), {}
-
-    store.post_by_hand("", entry_id(Reason.GRANT, key), decide, audit, team_id=team)
+    _post(store, team, Reason.GRANT, key, now, lambda wallet: granted(wallet, key, tokens, "a test", now))
 
 
 def sell(store: OperatorStore, team: str, key: str, tokens: int, deps: Deps) -> None:
     """Have a team own bought tokens, as a payment leaves them, once by the key. Raises TeamNotFound."""
     now = deps.clock()
+    _post(
+        store, team, Reason.BUY, key, now, lambda wallet: Account(wallet).post(0, Reason.BUY, key, now, bought=tokens)
+    )
+
+
+def _post(
+    store: OperatorStore, team: str, reason: Reason, key: str, now: datetime, change: Callable[[TeamWallet], Account]
+) -> None:
     audit = AuditEntry(audit_id=f"{team}:{key}", action="team-grant", target=team, by="ana", why="a test", at=now)
 
     def decide(wallet: Wallet | None, _job: object) -> tuple[Account, Fields]:
         if not isinstance(wallet, TeamWallet) or not wallet.members:
             raise TeamNotFound("There is no such team.")
-        return Account(wallet).post(0, Reason.BUY, key, now, bought=tokens), {}
+        return change(wallet), {}
 
-    store.post_by_hand("", entry_id(Reason.BUY, key), decide, audit, team_id=team)
+    store.post_by_hand("", entry_id(reason, key), decide, audit, team_id=team)
 
 
 MOVES = {"give", "got", "allot", "return"}

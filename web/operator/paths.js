@@ -86,7 +86,7 @@ function SideBySide({ flag, columns, times }) {
   };
   return html`
     <div class="scroll" tabindex="0">
-      <table class="wraps">
+      <table class="prose">
         <caption class="quiet">Both paths of ${flag}; times are of instant calls</caption>
         <thead><tr><td></td>${columns.map(({ arm }) => html`<th key=${arm} scope="col" class="number">${ARMS[arm]}</th>`)}</tr></thead>
         <tbody>

@@ -90,7 +90,7 @@ export function Savings({ cloud }) {
     ${measured.length > 0 && html`<${Measured} measured=${measured} refused=${live.value.refused ?? []} config=${config.value} busy=${busy} undo=${undo} />`}
     ${savings &&
     html`
-      <section class="card wraps" aria-labelledby="nothing">
+      <section class="card prose" aria-labelledby="nothing">
         <h2 id="nothing">What saves nothing, or nobody can know</h2>
         <${Table} columns=${["What", "Why"]} rows=${of("nothing").map((each) => [WORDS[each.kind] ?? each.kind, `${each.arithmetic}. ${each.risk}`])} />
       </section>

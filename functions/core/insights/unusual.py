@@ -2,9 +2,9 @@
 
 An hour is unusual if it is 4 robust standard deviations above what is usual, or above what the hour before it lets one
 expect; at least twice as much, and by what somebody would look at: of money, a hundredth of a day's limit. It goes on
-being so until it is within 1 of them of what is usual; failures and waits, within 2. Where the hour before brought less
-than usual, three times of what it lets one expect may be little more than usual, and is a rise all the same. Falls, and
-users who do not come back, are seen by whole days: see `core.insights.day_watch`.
+being so until it is within 1 of them of what is usual; failures and waits, within 2. After an hour that brought less
+than usual, one that brings only a little more than usual can be three times what was to be expected, and is a rise all
+the same. Falls, and users who do not come back, are seen by whole days: see `core.insights.day_watch`.
 """
 
 import math

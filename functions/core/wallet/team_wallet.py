@@ -96,7 +96,7 @@ class TeamWallet(Wallet):
 
     def with_associates(self, found: Mapping[str, Member]) -> "TeamWallet":
         """Return the wallet with these associates among its members, as they are stored."""
-        return self.model_copy(update={"members": {**self.members, **found}, "laid_in": dict(found)})
+        return self.model_copy(update={"members": {**self.members, **found}, "laid_in": {**self.laid_in, **found}})
 
     def with_members(self, members: Mapping[str, Member]) -> "TeamWallet":
         """Return the wallet with these members in place of those that it has; its associates are counted."""

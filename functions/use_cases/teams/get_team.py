@@ -38,6 +38,6 @@ def get_team(request: GetTeam, uid: str, deps: Deps) -> dict[str, Any]:
         return shown
     require_admin(team, uid)
     page = deps.store.list_associates(request.team_id, request.cursor, request.limit)
-    more = page and len(page) + len(page.damaged) == request.limit
+    uids = [uid for uid, _ in page] + [each.path.rpartition("/")[2] for each in page.damaged]
     associates = shown_members(page, deps.clock())
-    return {**shown, "associates": associates, "nextCursor": page[-1][0] if more else None}
+    return {**shown, "associates": associates, "nextCursor": max(uids) if len(uids) == request.limit else None}

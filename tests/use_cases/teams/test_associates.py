@@ -216,6 +216,8 @@ def test_associates_are_shown_in_pages(shop: Shop, team_id: str) -> None:
     assert page(cloud, team_id, 0) == ([], None)
     cloud.client.document(f"teams/{team_id}/associations/bob").update({"allotted": "many"})
     assert page(cloud, team_id, 3) == (["cid", "dan"], "dan"), "a damaged one costs itself"
+    assert page(cloud, team_id, 1) == ([], "bob"), "and keeps nobody after it from being shown"
+    assert page(cloud, team_id, 1, "bob") == (["cid"], "cid")
     assert get_team(GetTeam(teamId=team_id), "ann", cloud.deps)["associateCount"] == 4
 
 
