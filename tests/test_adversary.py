@@ -88,6 +88,10 @@ class Siege:
         """Return every document there is."""
         return {path: decoded(stored.parse()) for path, stored in self.database.documents(EVERYWHERE)}
 
+    def written(self) -> dict[str, int]:
+        """Return in which order they came."""
+        return {path: stored.created for path, stored in self.database.documents(EVERYWHERE)}
+
     def ask(self, act: Callable[[], Any]) -> None:
         """Call as an app does, and keep what it is told."""
         try:
@@ -149,6 +153,7 @@ class Siege:
         history = SimpleNamespace(actions=(), start=self.cloud.clock.now, config=CONFIG)
         seen = SimpleNamespace(
             documents=self.documents,
+            written=self.written,
             billed=(),
             created=(),
             outcomes=(),

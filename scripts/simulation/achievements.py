@@ -23,49 +23,57 @@ def drawn_config(seed: int) -> dict[str, Any]:
 
 
 def wrong_achievements(
-    config: Mapping[str, Any], wallet: Fields, entries: list[Fields], jobs: Mapping[str, Fields]
+    config: Mapping[str, Any],
+    wallet: Fields,
+    entries: list[Fields],
+    jobs: Mapping[str, Fields],
+    written: Mapping[str, int],
 ) -> Iterator[str]:
     """Yield the achievements of a ledger that came too early, late, or never, or that its wallet does not know. `jobs`
-    are those that the user has paid for."""
+    are those that the user has paid for; `written` is when a job, or an entry of this ledger, came, by its id."""
     got = {entry["ref"]: entry["ts"] for entry in entries if entry["reason"] == "achieve"}
     if sorted(wallet["achieved"]) != sorted(got):
         yield f"the wallet has achieved {wallet['achieved']}, the ledger {sorted(got)}"
     rules = config.get("achievements", {"open": False})
     for rule in rules["rules"] if rules["open"] else ():
-        reached = _reached(rule, _counts(rule["counter"], entries, jobs))
+        reached = _reached(rule, _counts(rule["counter"], entries, jobs, written))
         if got.get(rule["name"]) != reached:
             yield f"{rule['name']} was reached at {reached}, and came at {got.get(rule['name'])}"
     if not rules["open"] and got:
         yield f"there are no achievements, and {sorted(got)} came"
 
 
-def _counts(counter: str, entries: list[Fields], jobs: Mapping[str, Fields]) -> list[tuple[Any, int]]:
-    """Return when a counter went up or down, and by how much. A photo of a bulk job counts from its page on; one that
-    is paid back no more."""
+def _counts(
+    counter: str, entries: list[Fields], jobs: Mapping[str, Fields], written: Mapping[str, int]
+) -> list[tuple[int, Any, int]]:
+    """Return by which write, and at what time, a counter went up or down, and by how much, as they were written: times
+    may cross. A photo of a bulk job counts from its page on; one that is paid back no more."""
     if counter == "points":
-        return [(entry["ts"], entry["points"]) for entry in entries]
+        return [(written[entry["id"]], entry["ts"], entry["points"]) for entry in entries]
     bulk = {job_id: job for job_id, job in jobs.items() if job["bulkId"]} if counter == "scans" else {}
-    found = [(entry["ts"], _change(counter, entry, bulk)) for entry in entries]  # as they were written: times may cross
-    taken_on = [job for job in bulk.values() if job["completedAt"] != job["createdAt"]]
-    back = [job for job in taken_on if job["status"] in {"failed", "cancelled"} and not job["chargeStands"]]
-    for at, change in [*((job["createdAt"], 1) for job in taken_on), *((job["completedAt"], -1) for job in back)]:
-        place = next((n for n, (other, _) in enumerate(found) if other > at), len(found))
-        found.insert(place, (at, change))
-    return found
+    taken_on = {job_id: job for job_id, job in bulk.items() if job["completedAt"] != job["createdAt"]}
+    found = [(written[entry["id"]], entry["ts"], _change(counter, entry, bulk, taken_on)) for entry in entries]
+    return sorted([*found, *((written[job_id], job["createdAt"], 1) for job_id, job in taken_on.items())])
 
 
-def _change(counter: str, entry: Fields, bulk: Mapping[str, Fields]) -> int:
+def _change(counter: str, entry: Fields, bulk: Mapping[str, Fields], taken_on: Mapping[str, Fields]) -> int:
     if entry["reason"] == COUNTED_BY[counter]:
         return 1
-    own = counter == "scans" and entry["reason"] == "refund" and ":" not in entry["ref"] and entry["ref"] not in bulk
-    return -1 if own else 0
+    if counter != "scans" or entry["reason"] != "refund":
+        return 0
+    of, colon, _ = entry["ref"].partition(":")
+    if not colon:
+        return -(of not in bulk or of in taken_on)
+    ended = (job for job in taken_on.values() if job["status"] == "cancelled" and job["bulkId"] == of)
+    return -sum(job["completedAt"] == entry["ts"] for job in ended)
 
 
-def _reached(rule: Mapping[str, Any], counts: list[tuple[Any, int]]) -> Any:
+def _reached(rule: Mapping[str, Any], counts: list[tuple[int, Any, int]]) -> Any:
     """Return when the counter was first at what it takes, at the end of a write; None if it never was."""
     counted = 0
-    for at, write in groupby(counts, key=lambda each: each[0]):
-        counted += sum(change for _, change in write)
+    for _, write in groupby(counts, key=lambda each: each[0]):
+        changes = [(at, change) for _, at, change in write]
+        counted += sum(change for _, change in changes)
         if counted >= rule["atLeast"]:
-            return at
+            return changes[0][0]
     return None

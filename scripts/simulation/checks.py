@@ -58,6 +58,7 @@ class Books:
     def __init__(self, world: World) -> None:
         self.world = world
         self.documents: Documents = world.documents()
+        self._written = world.written()
         self.jobs = self._in("aiJobs")
         self.checks = self._in("cacheChecks")
         self.batches = self._in("batches")
@@ -90,6 +91,11 @@ class Books:
     def jobs_of(self, uid: str) -> dict[str, Fields]:
         """Return the jobs that a user has paid for."""
         return {job_id: job for job_id, job in self.jobs.items() if job["uid"] == uid and not job.get("payer")}
+
+    def written(self, uid: str) -> dict[str, int]:
+        """Return in which order a user's entries, and all jobs, were written, by their ids."""
+        of = f"users/{uid}/ledger/", "aiJobs/"
+        return {path.rpartition("/")[2]: tick for path, tick in self._written.items() if path.startswith(of)}
 
     def _in(self, collection: str) -> dict[str, Fields]:
         return {
@@ -336,7 +342,9 @@ def wallets_balance(books: Books) -> Iterator[Violation]:
         elif wallet["closedAt"] is None:  # of others nothing else is kept
             wrongs = [
                 *_misremembered(wallet, entries),
-                *wrong_achievements(books.world.history.config, wallet, entries, books.jobs_of(uid)),
+                *wrong_achievements(
+                    books.world.history.config, wallet, entries, books.jobs_of(uid), books.written(uid)
+                ),
                 *wrong_standing(wallet, entries),
                 *wrong_perks(books.world.history.config, wallet, entries),
             ]
