@@ -65,7 +65,7 @@ def _change(counter: str, entry: Fields, bulk: Mapping[str, Fields], taken_on: M
     if not colon:
         return -(of not in bulk or of in taken_on)
     ended = (job for job in taken_on.values() if job["status"] == "cancelled" and job["bulkId"] == of)
-    return -sum(job["completedAt"] == entry["ts"] for job in ended)
+    return -sum(bool(job["completedAt"] == entry["ts"]) for job in ended)
 
 
 def _reached(rule: Mapping[str, Any], counts: list[tuple[int, Any, int]]) -> Any:

@@ -29,6 +29,9 @@ what it has finished comes out."""
 LOST = timedelta(hours=28)
 """A batch that does not even end after its cancellation is given up, and its jobs are settled without it."""
 
+CANCELLED_WITHIN = timedelta(minutes=15)
+"""When a batch that was cancelled is looked at again: OpenAI says that it ends within ten minutes."""
+
 JOB_LEASE = timedelta(days=4)
 """Then `recover_jobs` fails and refunds a job that its batch has not ended; OpenAI has deleted its answer. It takes a
 run that stood still past its lease, claimed on for a batch that was closed meanwhile, and died."""

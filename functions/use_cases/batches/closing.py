@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -68,16 +69,37 @@ def close(deps: Deps, batch: Batch, version: datetime) -> None:
         deps.store.update_batch(batch.batch_id, version, {"dueAt": next_poll(ended_at, now)})
 
 
-def _forget(deps: Deps, batch: Batch) -> bool:
-    """Have a batch deleted where it was: Anthropic would keep photos and results for 29 days. False if nobody knows."""
+def cancel(deps: Deps, batch: Batch) -> None:
+    """Ask its provider to stop a batch. One that cannot be stopped has ended, or will be given up."""
     try:
-        deps.at_anthropic().delete_batch(batch.provider_batch_id or "")
-    except ProviderRejectedError:
-        return True  # it is gone already
+        deps.batches_at(batch.model).cancel_batch(batch.provider_batch_id or "")
+    except ProviderRejectedError as problem:
+        log.warning(log.Event.BATCH_DELAYED, batchId=batch.batch_id, cause=f"not cancelled: {problem}")
+
+
+def _forget(deps: Deps, batch: Batch) -> bool:
+    """Have a batch deleted where it was: Anthropic would keep photos and results for 29 days. False if it may still be
+    there."""
+    try:
+        return _deleted(deps, batch)
     except ProviderDownError as problem:
         log.warning(log.Event.BATCH_KEPT, batchId=batch.batch_id, cause=str(problem))
         return False
-    return True
+
+
+def _deleted(deps: Deps, batch: Batch) -> bool:
+    """Delete a batch, or find it gone. One that was given up, and still runs there, has to be cancelled before."""
+    there, provider_batch_id = deps.at_anthropic(), batch.provider_batch_id or ""
+    with suppress(ProviderRejectedError):
+        there.delete_batch(provider_batch_id)
+        return True
+    try:
+        reported = there.retrieve_batch(provider_batch_id)
+    except ProviderRejectedError:
+        return True
+    if reported.state not in ENDED:
+        cancel(deps, batch)
+    return False
 
 
 def _settled_hold(batch: Batch, reported: ProviderBatch, cost_micros: int) -> Hold | None:

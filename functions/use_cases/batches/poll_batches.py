@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from functions import log
 from functions.adapters.breaker import Breaker
 from functions.core.batches.batches import (
+    CANCELLED_WITHIN,
     FAILED_POLLS_MAX,
     FILES_AWAITED,
     LOST,
     OVERDUE,
-    POLL_FIRST,
     Batch,
     BatchState,
     next_poll,
@@ -27,7 +27,7 @@ from functions.core.model.refusals import ProviderDownError, ProviderRejectedErr
 from functions.core.shared.alerts import AlertKind, alert
 from functions.core.shared.providers import LABELS
 from functions.core.shared.time_limits import RUN_TIME
-from functions.use_cases.batches.closing import close, completed, pause
+from functions.use_cases.batches.closing import cancel, close, completed, pause
 from functions.use_cases.batches.collector import Collector
 from functions.use_cases.batches.submission import give_up
 from functions.use_cases.shared.pushes import push
@@ -85,7 +85,8 @@ def _advance(deps: Deps, stored: StoredBatch, until: datetime, counts: Counter[s
     reported = _retrieve(deps, batch, age)
     counts["polled"] += 1
     awaited = age < LOST and now - (batch.ended_at or now) < FILES_AWAITED
-    if (reported.state not in ENDED and age < LOST) or (reported.lacks_files and awaited):
+    running = reported.state not in ENDED and not (age >= LOST and _is_past_cancelling(batch))
+    if running or (reported.lacks_files and awaited):
         _wait(deps, stored, reported)
         return
     lease = timedelta(minutes=deps.runtime().batch.lease_minutes)
@@ -112,6 +113,11 @@ def _advance(deps: Deps, stored: StoredBatch, until: datetime, counts: Counter[s
     counts.update({outcome: collector.ours[outcome] for outcome in ("done", "requeued", "failed")})
     counts["unended"] += collector.unended
     counts["pushed"] += push(list(collector.news.values()), until + PUSH_TIME, deps)
+
+
+def _is_past_cancelling(batch: Batch) -> bool:
+    """Whether all has been done to have a batch end: nobody may have looked at it before it was lost."""
+    return batch.cancel_requested or batch.provisional or batch.failed_polls >= FAILED_POLLS_MAX
 
 
 def _as_ours(
@@ -157,8 +163,8 @@ def _wait(deps: Deps, stored: StoredBatch, reported: ProviderBatch) -> None:
         fields |= {"endedAt": ended_at, "dueAt": next_poll(ended_at, now)}
         log.warning(log.Event.BATCH_DELAYED, batchId=batch.batch_id, cause="it has ended, and its files are not there")
     elif now - batch.created_at > OVERDUE and not (batch.cancel_requested or batch.provisional):
-        _cancel(deps, batch)
-        fields |= {"cancelRequested": True, "dueAt": now + POLL_FIRST}
+        cancel(deps, batch)
+        fields |= {"cancelRequested": True, "dueAt": now + CANCELLED_WITHIN}
     if reported.state is ProviderState.UNKNOWN:
         log.warning(log.Event.BATCH_DELAYED, batchId=batch.batch_id, cause=f"unknown state {reported.status}")
         company = LABELS[batch.provider]
@@ -202,11 +208,3 @@ def _retrieve(deps: Deps, batch: Batch, age: timedelta) -> ProviderBatch:
         if age < LOST or down:
             raise
         return ProviderBatch(provider_batch_id, ProviderState.EXPIRED, problem=str(problem), forgotten=True)
-
-
-def _cancel(deps: Deps, batch: Batch) -> None:
-    """Ask its provider to stop an overdue batch. One that cannot be stopped has ended, or will be given up."""
-    try:
-        deps.batches_at(batch.model).cancel_batch(batch.provider_batch_id or "")
-    except ProviderRejectedError as problem:
-        log.warning(log.Event.BATCH_DELAYED, batchId=batch.batch_id, cause=f"not cancelled: {problem}")

@@ -12,7 +12,7 @@ from functions.core.batches.batches import LOST
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
 from functions.use_cases.operations.guard_budget import guard_budget
-from scripts.inprocess import InProcessCloud
+from scripts.inprocess import CrashError, InProcessCloud
 from tests.steps import (
     alerts,
     batch_files,
@@ -31,6 +31,7 @@ from tests.steps import (
 HAIKU = "anthropic/claude-haiku-5-5"
 CREATE, LIST = "POST /v1/messages/batches", "GET /v1/messages/batches"
 DELETE = "DELETE /v1/messages/batches/{batch_id}"
+CANCEL = "POST /v1/messages/batches/{batch_id}/cancel"
 AT_OPENAI = "POST /v1/batches"
 LEASE = timedelta(minutes=15)
 
@@ -306,6 +307,49 @@ def test_results_without_a_line_prove_nothing(cloud: InProcessCloud) -> None:
     (job_id,) = enqueue(cloud, "ann")
     ticks(cloud, timedelta(hours=31))
     assert (job(cloud, job_id)["status"], created(cloud), held(cloud)) == ("failed", 1, 0)
+
+
+# Given up
+
+
+def overdue(cloud: InProcessCloud) -> str:
+    """Return the job of a batch that is older than 28 hours, and still runs: its submitter died before it was created,
+    and nobody has looked at it since it was."""
+    cloud.anthropic.settings.batch_minutes = 900
+    (job_id,) = enqueue(cloud, "ann")
+
+    def die(call: str, when: str) -> None:
+        if (call, when) == ("storage.read_input", "before"):
+            raise CrashError
+
+    with cloud.interrupting(die), pytest.raises(CrashError):
+        submit_batches(cloud.deps)
+    cloud.clock.advance(LOST - timedelta(hours=3))
+    assert submit_batches(cloud.deps)["adopted"] == created(cloud) - 1 == 0
+    cloud.clock.advance(timedelta(hours=4))
+    return job_id
+
+
+def test_a_batch_that_nobody_looked_at_in_time_is_cancelled_before_it_is_given_up(cloud: InProcessCloud) -> None:
+    """So it ends with a known cost, and is deleted there with its photos."""
+    job_id = overdue(cloud)
+    ticks(cloud, timedelta(minutes=40))
+    assert (job(cloud, job_id)["status"], held(cloud), cloud.anthropic.requests[CANCEL]) == ("failed", 0, 1)
+    assert (batches(cloud)[0]["state"], batches(cloud)[0]["hold"]["settled"]) == ("done", 0)
+    assert list(real_client(cloud).messages.batches.list()) == []
+
+
+def test_a_batch_that_runs_on_once_it_is_given_up_is_cancelled_and_deleted_later(cloud: InProcessCloud) -> None:
+    """It could not be cancelled so far. Its jobs do not wait for that, and what it may cost is booked."""
+    job_id = overdue(cloud)
+    cloud.anthropic.faults.add(kind="overloaded", endpoint=CANCEL, count=None)
+    ticks(cloud, timedelta(hours=3))
+    (batch,) = batches(cloud)
+    assert (job(cloud, job_id)["status"], held(cloud), batch["state"]) == ("failed", 0, "collecting")
+    assert batch["hold"]["settled"] == batch["hold"]["lineMicros"]
+    cloud.anthropic.faults.clear()
+    ticks(cloud, timedelta(hours=2))
+    assert (batches(cloud)[0]["state"], list(real_client(cloud).messages.batches.list())) == ("done", [])
 
 
 # What can go wrong there
