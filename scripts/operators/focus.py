@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal
 
-from functions.core.budget.day_review import OPEN_DAYS, BudgetDay
+from functions.core.budget.day_review import BudgetDay
+from functions.core.budget.days_due import OPEN_DAYS
 from functions.core.model.usage import ModelPrice, UnknownPriceError
 from functions.core.shared.lanes import Lane
 from functions.core.shared.providers import Provider, split

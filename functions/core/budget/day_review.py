@@ -7,7 +7,7 @@ number of shards by the limit when the day is opened, and the same until it is o
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime
 
 from pydantic import Field
 
@@ -32,12 +32,6 @@ from functions.core.shared.alerts import Alert, AlertKind, alert
 from functions.core.shared.damage import DamagedDocument
 from functions.core.shared.records import Kept
 from functions.core.shared.utc_days import clock_text, day_bounds, day_of
-
-OPEN_DAYS = 3
-"""Days back that still have calls in flight: a batch is given up after 28 hours."""
-
-REVIEWED_DAYS_MAX = 31
-"""However long no guard ran, the days before this month's matter to no limit."""
 
 FENCE = 2**63 - 1
 """Stands in `reviews` of a day with more than eight shards, against releases that know eight. Their review would give
@@ -163,14 +157,6 @@ def mode_at(book: BudgetDay, rules: BudgetRules, line_micros: int) -> Mode:
     if book.used >= book.limit or book.limit - book.used < line_micros:
         return Mode.CLOSED
     return Mode.BATCH_ONLY if book.used * 100 >= book.limit * rules.batch_only_percent else Mode.NORMAL
-
-
-def days_to_review(state: BudgetState, now: datetime) -> list[str]:
-    """Return the days to review, oldest first, today last: those in flight, and those whose end no guard has seen."""
-    today = now.date()
-    since = max(min(date.fromisoformat(state.day), today), today - timedelta(days=REVIEWED_DAYS_MAX))
-    first = min(since, today - timedelta(days=OPEN_DAYS))
-    return [(first + timedelta(days=number)).isoformat() for number in range((today - first).days + 1)]
 
 
 def excess_alerts(found: Review, now: datetime) -> list[Alert]:

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 
 from pydantic import Field
 
-from functions.core.budget.day_review import OPEN_DAYS
+from functions.core.budget.days_due import OPEN_DAYS
 from functions.core.budget.tally import total, wait_within
 from functions.core.insights.day_rows import asked_for, complete
 from functions.core.insights.deviations import parts_of

@@ -1,7 +1,7 @@
 """`guard_budget`: what has been spent, held against what may be; and everybody told who has to know.
 
     deliver the alerts that are due
-    ► for each day in flight, today last: add up what its calls and batches hold and have cost ► review the day in one
+    ► for each day that is due, today last: add up what its calls and batches hold and have cost ► review the day in one
     ► fold what was seen of the cache into what is believed of it; choose the hits that are asked again
     ► store what has come of a trial whose photos have ended; apply a recommendation that may apply itself
     ► look at everything else that waits or fails silently
@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from functions import log
 from functions.adapters.transient_errors import will_pass
 from functions.core.budget.cost_report import JOBS_SAMPLED_MAX, most_frequent, users_due
-from functions.core.budget.day_review import Books, Review, days_to_review, excess_alerts, mode_held
+from functions.core.budget.day_review import Books, Review, excess_alerts, mode_held
+from functions.core.budget.days_due import days_due, days_in_flight
 from functions.core.budget.shards import Drift
-from functions.core.budget.state import BudgetState
 from functions.core.shared.alerts import AlertKind, alert
 from functions.core.shared.time_limits import RUN_TIME
 from functions.core.shared.utc_days import day_bounds, day_of
@@ -125,12 +125,10 @@ def _report(review: Review, deps: Deps, counts: Counter[str]) -> None:
 
 
 def _days(deps: Deps) -> list[str]:
-    """Return the days to review. Before the state knows any, only those that exist: on a new project none."""
-    days = days_to_review(deps.budget(), deps.clock())
-    if deps.budget() != BudgetState():
-        return days
-    opened = deps.store.budget_days(days[0], days[-1])
-    return [day for day in days if day in opened or day == days[-1]]
+    """Return the days to review. A read for each day in flight."""
+    state, now = deps.budget(), deps.clock()
+    days = days_in_flight(state, now)
+    return days_due(state, deps.store.budget_days(days[0], days[-1]), now)
 
 
 def _review(day: str, deps: Deps, counts: Counter[str]) -> Review | None:

@@ -246,14 +246,6 @@ def test_no_hold_after_a_review_passes_the_limit(used: list[tuple[int, int, bool
     assert before > daily or before + left > daily - len(used)  # and nothing of it is lost
 
 
-def test_the_days_to_look_at_are_those_in_flight_and_those_nobody_saw() -> None:
-    """Four as a rule; after a long silence all since, a month at most; one today if the state is of tomorrow."""
-    assert day_review.days_to_review(BudgetState(day=DAY), NOW) == ["2026-11-18", "2026-11-19", "2026-11-20", DAY]
-    assert day_review.days_to_review(BudgetState(day="2026-11-15"), NOW)[0] == "2026-11-15"
-    assert len(day_review.days_to_review(BudgetState(), NOW)) == day_review.REVIEWED_DAYS_MAX + 1
-    assert day_review.days_to_review(BudgetState(day="2026-11-22"), NOW)[-1] == DAY
-
-
 def test_of_the_thresholds_only_the_strongest_is_told() -> None:
     """Closed and batch_only contradict each other; a quiet day says nothing."""
     closed = day_review.mode_held(look(books(*[(0, 1_000)] * 8)))
