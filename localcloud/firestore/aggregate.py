@@ -72,7 +72,7 @@ def aggregate(
         total, entries = count_plan(database, plan, up_to, at)
         return {each.alias: _count(total, each) for each in wanted}, entries
     results = run_plan(database, plan, at)
-    rows = [_values(stored.parse(), fields) for _, stored in results.rows]
+    rows = [_values(stored.look(), fields) for _, stored in results.rows]
     figures = {}
     for each in wanted:
         if each.field is None:

@@ -14,6 +14,7 @@ so the state at a commit's tick includes that commit.
 
 from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from .protos import Document, DocumentPb
@@ -22,6 +23,7 @@ from .wire import TICKS_PER_SECOND
 # As long as production keeps old versions: https://firebase.google.com/docs/firestore/pitr
 RETENTION_TICKS = 3600 * TICKS_PER_SECOND
 BYTES_MAX = 256 * 1024 * 1024  # beyond it the past is shorter than an hour
+PARSED_MAX, PARSED_BYTES_MAX = 4_096, 16 * 1024  # messages that are kept for looking at, of documents of this size
 VIEWS_MAX = 4  # ticks whose past is kept ready; the least recently used is dropped
 
 _BYTES_PER_VERSION = 300  # what a version takes beside its document's bytes
@@ -37,6 +39,15 @@ class StoredDocument(NamedTuple):
     def parse(self) -> DocumentPb:
         """Return the document as a message of its own."""
         return Document.FromString(self.data)
+
+    def look(self) -> DocumentPb:
+        """Return the document as a message that is only looked at: others may have the same one."""
+        return _parsed(self.data) if len(self.data) <= PARSED_BYTES_MAX else self.parse()
+
+
+@lru_cache(maxsize=PARSED_MAX)
+def _parsed(data: bytes) -> DocumentPb:
+    return Document.FromString(data)
 
 
 Past = dict[str, StoredDocument | None]

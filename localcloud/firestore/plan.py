@@ -5,6 +5,7 @@ Source: the protocol's own documentation of `StructuredQuery`.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from .errors import failed_precondition, invalid
@@ -14,6 +15,9 @@ from .paths import DOCUMENT_ID, check_id, check_segments, format_field_path, par
 from .protos import DocumentPb, QueryPb, StructuredQuery
 from .store import Scope
 from .values import NULL, complement, successor
+
+PLANS_MAX = 1_024
+"""Plans that are kept: the same query comes again and again."""
 
 
 class Boundary(NamedTuple):
@@ -63,6 +67,12 @@ def make_plan(parent: str, query: QueryPb, aggregated: Iterable[FieldPath] = ())
         FirestoreError: INVALID_ARGUMENT, for anything malformed or beyond a documented limit; FAILED_PRECONDITION for
             the one order that no index can serve: by name alone, descending.
     """
+    return _made(parent, query.SerializeToString(deterministic=True), frozenset(aggregated))
+
+
+@lru_cache(maxsize=PLANS_MAX)
+def _made(parent: str, raw: bytes, aggregated: frozenset[FieldPath]) -> tuple[str, Plan]:
+    query = StructuredQuery.FromString(raw)
     database, ancestor = split_name(parent)
     if ancestor:
         check_segments(ancestor.split("/"), parent)

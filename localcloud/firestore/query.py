@@ -73,7 +73,7 @@ def _scan_entries(
             stored = database.get(path, at)
             if stored is None:
                 continue
-            document = stored.parse()
+            document = stored.look()
             if not all(condition.matches(path, document) for condition in scan.rest):
                 continue
         yield key, path

@@ -121,14 +121,16 @@ def check_fields(fields: Mapping[str, ValuePb], depth: int = 1) -> None:
         FirestoreError: INVALID_ARGUMENT for reserved, empty or overlong field names, nesting deeper than 20, arrays
             within arrays, values without a type, malformed vectors, or numbers out of a geo point's range.
     """
-    for name, value in fields.items():
+    for name in fields:
         if not name:
             raise invalid("A field name must not be empty.")
         if name.startswith("__") and _RESERVED_FIELD.fullmatch(name):
             raise invalid(f'Field name "{name}" is invalid because it is reserved.')
         if len(name) > FIELD_NAME_BYTES_MAX // 4 and len(name.encode()) > FIELD_NAME_BYTES_MAX:
             raise invalid(f'The field name starting with "{name[:20]}" is longer than {FIELD_NAME_BYTES_MAX} bytes.')
-        _check_value(name, value, depth)
+        value = fields[name]
+        if value.WhichOneof("value_type") not in _ALWAYS_VALID:
+            _check_value(name, value, depth)
 
 
 def _check_value(name: str, value: ValuePb, depth: int) -> None:
@@ -247,3 +249,5 @@ _ENCODERS: dict[str, Callable[[ValuePb], bytes]] = {
     "array_value": _encode_array,
     "map_value": _encode_map,
 }
+
+_ALWAYS_VALID = _ENCODERS.keys() - {"geo_point_value", "array_value", "map_value"}

@@ -37,8 +37,9 @@ class Snapshot:
 
 def snapshot(document: Message) -> Snapshot:
     """Return a document that was read."""
-    fields = {name: decoded(value) for name, value in document.fields.items()}
-    return Snapshot(path_of(document.name), fields, decoded_time(document.update_time), exists=True)
+    return Snapshot(
+        path_of(document.name), decoded_fields(document.fields), decoded_time(document.update_time), exists=True
+    )
 
 
 def path_of(name: str) -> str:
@@ -55,12 +56,17 @@ def decoded(value: Message) -> Any:
         case "timestamp_value":
             return decoded_time(value.timestamp_value)
         case "map_value":
-            return {name: decoded(each) for name, each in value.map_value.fields.items()}
+            return decoded_fields(value.map_value.fields)
         case "array_value":
             return [decoded(each) for each in value.array_value.values]
         case "null_value":
             return None
     return value
+
+
+def decoded_fields(fields: Message) -> dict[str, Any]:
+    """Return a map of stored values. To iterate over protobuf's `items` takes longer."""
+    return {name: decoded(fields[name]) for name in fields}
 
 
 def encode(value: Any, into: Message) -> None:
