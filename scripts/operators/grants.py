@@ -41,7 +41,8 @@ def grant(
     def decide(wallet: Wallet | None, _job: Job | None) -> tuple[Account, Fields]:
         return granted(still_there(uid, wallet), key, tokens, why, operation.now), {}
 
-    name, title = entry_id(Reason.GRANT, key), f"{tokens} tokens for {uid}: {why}"
+    # The key is told before anything is written: whoever does not see it end can repeat it.
+    name, title = entry_id(Reason.GRANT, key), f"{tokens} tokens for {uid}: {why} (--key {key})"
     entry, posted = _posted(operation, uid, name, "grant", title, decide, large=tokens)
     require_same_payload(entry.detail or {}, {"why": why, "tokens": str(tokens)})
     _show(operation, entry, f"--key {key}", posted=posted)

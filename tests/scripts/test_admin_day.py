@@ -246,6 +246,15 @@ def test_a_large_grant_is_typed_twice(cloud: InProcessCloud, run: Run) -> None:
     assert balance(cloud) == 5_010
 
 
+def test_a_grants_key_is_told_before_anything_is_written(cloud: InProcessCloud, run: Run) -> None:
+    """Whoever did not see how it ended gives nothing twice: the same command with that key says what happened."""
+    balance(cloud)
+    asked = run("grant", "ann", "5", "--why", "x", answer="n\n").output
+    key = asked.split("(--key ")[1].split(")")[0]
+    assert [run("grant", "ann", "5", "--why", "x", "--key", key, "--yes").exit_code for _ in range(2)] == [0, 0]
+    assert statement(cloud)[-1][:2] == (f"grant:{key}", 5)
+
+
 def test_a_question_names_the_emulator(cloud: InProcessCloud, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody takes production for the local cloud, or the other way round."""
     balance(cloud)

@@ -45,7 +45,7 @@ PHOTO = (
     Refused(errors.StoreUnavailable(SAID, **SOON), "We could not reach our database just now. Try again."),
     Refused(errors.RateLimited(SAID, **SOON), "Too many at once. Try again in 0 seconds."),
     Refused(errors.DataDamaged(SAID), "We have been notified; nothing was charged."),
-    Refused(accounts.AccountBlocked(SAID), "This account is blocked and cannot classify photos. Contact support."),
+    Refused(accounts.AccountBlocked(SAID), "This account is blocked. Contact support."),
     Refused(accounts.TeamNotFound(SAID), "You are not in this team any more. Choose who pays"),
     Refused(
         accounts.MemberLimit(SAID, used=18, **MIDNIGHT),

@@ -32,7 +32,7 @@ const TEXTS = {
     of === "team" ? `A team can have ${limit} members. Somebody has to leave it first.` : `You can be in ${limit} teams. Leave one first.`,
   INVITE_INVALID: () => "This invite is not valid any more. Ask for another one.",
   LAST_OWNER: () => "The team needs an owner. Make somebody else one first.",
-  ACCOUNT_BLOCKED: () => "This account is blocked and cannot classify photos. Contact support.",
+  ACCOUNT_BLOCKED: () => "This account is blocked. Contact support.",
   PURCHASE_NOT_HERE: () => "This is not sold here.",
   UNKNOWN_PRODUCT: () => "This is not sold any more. Reload the page.",
   ALREADY_SUBSCRIBED: ({ plan }) => `You pay for the plan ${plan} already. Change it where you bought it.`,

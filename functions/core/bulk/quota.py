@@ -16,8 +16,8 @@ from functions.core.wallet.achievements import unlocked
 from functions.core.wallet.ledger import Wallet
 from functions.core.wallet.months import this_month, with_month
 from functions.core.wallet.prompts import prompted
-from functions.core.wallet.quotas import require_feature
-from functions.core.wallet.refusals import AccountBlocked, MonthlyLimit
+from functions.core.wallet.quotas import require_feature, require_not_blocked
+from functions.core.wallet.refusals import MonthlyLimit
 
 
 def admitted(account: Account, photos: int, runtime: RuntimeConfig, now: datetime) -> Account:
@@ -25,8 +25,7 @@ def admitted(account: Account, photos: int, runtime: RuntimeConfig, now: datetim
     team's wallet, TeamNotFound first."""
     wallet, rules = account.wallet, runtime.plans.of(account.wallet.plan)
     wallet.require_room(0, now)  # who is in no such team is told that, and not what its plan lacks
-    if wallet.blocked_at is not None:
-        raise AccountBlocked("This account is blocked and cannot classify photos. Contact support.")
+    require_not_blocked(wallet)
     require_feature(Feature.BULK, wallet.plan, runtime.plans)
     month = this_month(wallet, now)
     if rules.photos_per_month is not None and month.photos + photos > rules.photos_per_month:

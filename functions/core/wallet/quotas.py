@@ -38,7 +38,7 @@ class DeviceDay(Kept):
 def require_not_blocked(wallet: Wallet) -> None:
     """Check that no operator has blocked the user. Raises AccountBlocked."""
     if wallet.blocked_at is not None:
-        raise AccountBlocked("This account is blocked and cannot classify photos. Contact support.")
+        raise AccountBlocked("This account is blocked. Contact support.")
 
 
 def use_quota(account: Account, lane: Lane, plan: PlanRules, now: datetime) -> Account:
