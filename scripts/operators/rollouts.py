@@ -140,6 +140,8 @@ def finish(operation: Operation, flag: Name) -> None:
     value = value_at(operation.store.runtime_documents().config or {}, about.brings)
     if value is None:
         raise RefusedError(f"{about.brings} names nothing: there is nothing to finish.")
+    if (ceiling := operation.deps.settings.flag_ceilings[flag]) < 100:
+        raise RefusedError(f"FLAGS keeps {flag} at {ceiling} % of the users: deploy without {flag} in it first.")
     _set(operation, flag, rules, None, {about.becomes: value, about.brings: None}, cohort=Cohort.OFF, percent=None)
 
 

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from functions.core.rollouts.counts import ArmCounts
+from functions.core.rollouts.flags import ceilings
 from functions.use_cases.operations.guard_rollouts import guard_rollouts
 from scripts.admin import app
 from scripts.inprocess import InProcessCloud
@@ -83,6 +84,15 @@ def test_a_side_that_is_finished_is_the_setting_of_all(cloud: InProcessCloud) ->
     assert all(field in done for field in ("images.sideMax", "images.nextSideMax", "flags.side.cohort"))
     config = stored(cloud, "config/runtime")
     assert (config["images"], config["flags"]["side"]["cohort"]) == ({"sideMax": 384}, "off")
+
+
+def test_a_side_that_the_deploy_keeps_from_some_is_not_finished(cloud: InProcessCloud) -> None:
+    """The new value would be everybody's, and FLAGS a ceiling that no setting passes."""
+    roll(cloud, side={"cohort": "large"})
+    run("config", "set", "images.nextSideMax=384")
+    cloud.restart({"flag_ceilings": ceilings("side=20")})
+    assert "FLAGS keeps side at 20 % of the users" in run("rollout", "finish", "side", refused=True)
+    assert "sideMax" not in stored(cloud, "config/runtime")["images"]
 
 
 def test_a_percentage_by_hand_gives_way_to_the_next_stage(cloud: InProcessCloud) -> None:
