@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from functions import log
-from functions.core.batches.batches import POLL_FIRST, Batch, BatchState, next_poll
+from functions.core.batches.batches import FAILED_POLLS_MAX, POLL_FIRST, Batch, BatchState, next_poll
 from functions.core.batches.manifest import outcomes_and_tally
 from functions.core.batches.recovery import TERMS
 from functions.core.batches.reports import ENDED, ProviderBatch, ProviderState
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 
 FORGET_WITHIN = timedelta(days=1)
-"""How long a provider is asked to delete what it keeps of a batch."""
+"""How long a provider is asked to delete what it keeps of a batch; and more than FAILED_POLLS_MAX times, for runs may
+have stood still that long."""
 
 
 def pause(deps: Deps, batch: Batch, version: datetime, collector: Collector) -> None:
@@ -50,7 +51,7 @@ def completed(deps: Deps, batch: Batch, version: datetime, reported: ProviderBat
     settled_at = deps.store.settle_batch(batch, version, fields, hold, count)
     if settled_at is None:
         return False
-    close(deps, batch, settled_at)
+    close(deps, batch.model_copy(update={"failed_polls": 0}), settled_at)
     log.info(log.Event.BATCH_COLLECTED, batchId=batch.batch_id, state=reported.state, **outcomes)
     if reported.state is ProviderState.COMPLETED:
         deps.store.write_queue_stats(batch_minutes=measured(deps.queue(), age / timedelta(minutes=1)))
@@ -59,14 +60,15 @@ def completed(deps: Deps, batch: Batch, version: datetime, reported: ProviderBat
 
 def close(deps: Deps, batch: Batch, version: datetime) -> None:
     """Tidy up after a batch whose jobs have all ended. Its files go first: nobody looks for those of a closed one. What
-    its provider would keep is deleted there; while that fails, the batch stays as it is, for a day."""
+    its provider would keep is deleted there; while that fails, the batch stays as it is, for a day and four tries."""
     deps.files.delete_batch_files(batch.batch_id)
     now, ended_at = deps.clock(), batch.completed_at or deps.clock()
     forgotten = not TERMS[batch.provider].keeps_results or _forget(deps, batch)
-    if forgotten or now - ended_at > FORGET_WITHIN:
+    if forgotten or (now - ended_at > FORGET_WITHIN and batch.failed_polls >= FAILED_POLLS_MAX):
         deps.store.update_batch(batch.batch_id, version, {"state": BatchState.DONE})
     else:
-        deps.store.update_batch(batch.batch_id, version, {"dueAt": next_poll(ended_at, now)})
+        again = {"dueAt": next_poll(ended_at, now), "failedPolls": batch.failed_polls + 1}
+        deps.store.update_batch(batch.batch_id, version, again)
 
 
 def cancel(deps: Deps, batch: Batch) -> None:
@@ -117,5 +119,6 @@ def _completing_fields(reported: ProviderBatch, ended: Counter[str], now: dateti
         "costMicros": ended["costMicros"],
         "error": reported.problem,
         "completedAt": now,
+        "failedPolls": 0,
         "provisional": False,
     }

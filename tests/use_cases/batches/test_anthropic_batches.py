@@ -401,6 +401,20 @@ def test_what_cannot_be_deleted_is_asked_for_again_for_a_day(cloud: InProcessClo
     assert (batches(cloud)[0]["state"], cloud.anthropic.requests[DELETE] > 20) == ("done", True)
 
 
+def test_a_poller_that_stood_still_for_a_day_asks_again_all_the_same(cloud: InProcessCloud) -> None:
+    """Two deletions that fail, a day and more apart, are no reason to leave photos there."""
+    cloud.anthropic.faults.add(kind="server_error", endpoint=DELETE, count=2)
+    enqueue(cloud, "ann")
+    ticks(cloud, timedelta(minutes=10), [submit_batches])
+    cloud.clock.advance(timedelta(minutes=40))
+    poll_batches(cloud.deps)
+    cloud.clock.advance(timedelta(hours=30))
+    poll_batches(cloud.deps)
+    assert (batches(cloud)[0]["state"], cloud.anthropic.requests[DELETE]) == ("collecting", 2)
+    ticks(cloud, timedelta(hours=1))
+    assert (batches(cloud)[0]["state"], list(real_client(cloud).messages.batches.list())) == ("done", [])
+
+
 def test_deleting_again_what_is_gone_is_done(cloud: InProcessCloud) -> None:
     """Its reply was lost: the next look closes the batch."""
     cloud.anthropic.faults.add(kind="reply_lost", endpoint=DELETE)
