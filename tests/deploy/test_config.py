@@ -1,30 +1,21 @@
 """Deploy-time settings: where they come from, and what a wrong one says."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from functions.deploy.params import ConfigurationError, Settings, load_settings
 
-NAMES = (
-    "GCLOUD_PROJECT",
-    "GOOGLE_CLOUD_PROJECT",
-    "FIREBASE_CONFIG",
-    "OPENAI_MODEL",
-    "OPENAI_BASE_URL",
-    "OPENAI_API_KEY",
-    "ALERT_WEBHOOK_URL",
-    "FUNCTIONS_EMULATOR",
-    "FIREBASE_AUTH_EMULATOR_HOST",
-)
+KEPT = {"PATH", "HOME", "PYTEST_CURRENT_TEST"}
 
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """A deployed function's environment, and nothing of this machine's."""
-    for name in NAMES:
-        monkeypatch.delenv(name, raising=False)
+    for name in os.environ.keys() - KEPT:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("GCLOUD_PROJECT", "eco")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
 
