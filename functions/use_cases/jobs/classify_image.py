@@ -58,7 +58,8 @@ def classify_image(request: ClassifyImage, uid: str, deps: Deps) -> dict[str, An
     if order.version is None:
         return order.view()
     job = order.job
-    if job.status is Status.PROCESSING:
+    # A queued one may be in a batch by now, if the reply to our charge was lost.
+    if job.mode is Lane.INSTANT and job.status is Status.PROCESSING:
         job = classify_now(job, order.photo, order.version, deps)
     because = {"closedBecause": order.closed_because} if order.closed_because else {}
     return {**job_view(job), "balance": balance, **because}

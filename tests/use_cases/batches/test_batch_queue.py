@@ -57,6 +57,26 @@ def cloud() -> InProcessCloud:
     return cloud
 
 
+def test_a_photo_that_a_batch_has_taken_meanwhile_is_not_asked_about_now(cloud: InProcessCloud) -> None:
+    """The reply to its charge was lost, and the call's retry took so long that the photo is on its way: the call says
+    so, and neither asks nor refunds."""
+    lost = False
+
+    def lose(call: str, when: str) -> None:
+        nonlocal lost
+        if (call, when, lost) == ("firestore.Commit", "after", False):
+            lost = True
+            assert submit_batches(cloud.deps)["jobs"] == 1
+            raise FirestoreError(grpc.StatusCode.UNAVAILABLE, "the reply was lost")
+
+    with cloud.interrupting(lose):
+        answer = classify(cloud, "one", "batch")
+    assert (answer["status"], answer["mode"], answer["balance"]) == ("processing", "batch", 199)
+    assert cloud.openai.requests["POST /v1/chat/completions"] == 0
+    ticks(cloud, timedelta(hours=2))
+    assert (statuses(cloud, [answer["jobId"]]), wallet(cloud)["balance"], held(cloud)) == (["done"], 199, 0)
+
+
 def test_priority_goes_first_and_starves_nobody(cloud: InProcessCloud) -> None:
     """Of a batch's ten places eight go to users with priority, two to the oldest without, however many push in."""
     cloud.configure({"batch": {"jobsPerBatch": 10, "batchesPerRun": 1}, "tokens": {"welcome": 200}, **_plans()})
