@@ -64,7 +64,8 @@ def _change(counter: str, entry: Fields, bulk: Mapping[str, Fields], taken_on: M
     of, colon, _ = entry["ref"].partition(":")
     if not colon:
         return -(of not in bulk or of in taken_on)
-    ended = (job for job in taken_on.values() if job["status"] == "cancelled" and job["bulkId"] == of)
+    back = (job for job in taken_on.values() if job["status"] == "cancelled" and not job["chargeStands"])
+    ended = (job for job in back if job["bulkId"] == of)
     return -sum(bool(job["completedAt"] == entry["ts"]) for job in ended)
 
 

@@ -103,16 +103,19 @@ def photo_path(user: str, key: str) -> str:
     return f"users/{user}/uploads/{key}.jpg"
 
 
-def _uploaded(world: World, user: str, key: str, of: Sequence[str] = (), bits: int = 0) -> str:
-    """Return the path of the photo for a request, different from all others by a comment in it; the picture can be that
-    `of` another request, so many bits away. It is uploaded before the first call: an app that retries does not upload
-    again."""
+def _uploaded(
+    world: World, user: str, key: str, of: Sequence[str] = (), bits: int = 0, bulk_id: str | None = None
+) -> str:
+    """Return the path of the photo for a request, or of a bulk job, different from all others by a comment in it; the
+    picture can be that `of` another request, so many bits away. It is uploaded before the first call: an app that
+    retries does not upload again."""
     path = photo_path(user, key)
     if path in world.uploads:
         return path
     if user in world.history.hostile:
+        job_id = job_id_of(user, f"{bulk_id}/{path}" if bulk_id else key)
         for standin in (world.openai, world.anthropic):
-            standin.faults.add(kind="cut_answer", endpoint="*", custom_id=job_id_of(user, key), count=None)
+            standin.faults.add(kind="cut_answer", endpoint="*", custom_id=job_id, count=None)
     picture = photo_path(*of) if of else path
     comment = comment_of(path, picture, bits)
     drawing = _DRAWINGS[crc32(picture.encode()) % len(_DRAWINGS)]
@@ -137,7 +140,7 @@ def _classify_many(world: World, user: str, keys: list[str], twice: Sequence[str
 
 def _start_bulk(world: World, user: str, key: str, photos: int, *, any_time: bool, **options: Any) -> Call:
     for number in range(photos):
-        _uploaded(world, user, f"{key}-{number}")
+        _uploaded(world, user, f"{key}-{number}", bulk_id=bulk_id_of(user, key))
     request = {"requestId": key, "prefix": f"{key}-", "anyTime": any_time, **options}
     return lambda deps: start_bulk(StartBulk.model_validate(request), user, deps)
 

@@ -288,7 +288,9 @@ def _stands_for_a_reason(job: Fields, books: Books) -> bool:
 
 
 def _for_nothing(job: Fields) -> bool:
-    return bool(job["status"] == "failed" and job["costMicros"] and job["error"]["code"] in BY_THE_PHOTO)
+    """Whether a job has ended after an answer that was paid for and came to nothing for what its photo shows."""
+    ended = job["status"] in {"failed", "cancelled"} and job["error"]
+    return bool(ended and job["costMicros"] and job["error"]["code"] in BY_THE_PHOTO)
 
 
 def photos_for_nothing_cost_their_user(books: Books) -> Iterator[Violation]:

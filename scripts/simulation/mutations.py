@@ -91,6 +91,27 @@ def _hostile(drawn: History) -> History:
     return replace(drawn, hostile=users, config=config)
 
 
+def _withdrawing(drawn: History) -> History:
+    """Have one hostile user hand in ten photos by themselves and ten in a bulk job, and cancel them once their first
+    answers have been paid for."""
+    base, keys, user = _hostile(drawn), [f"request-{number}" for number in range(10)], {"user": "user-0"}
+    asked: list[tuple[float, str, dict[str, Any]]] = [
+        (1.0, "classify_many", {**user, "keys": keys[:5]}),
+        (2.0, "classify_many", {**user, "keys": keys[5:]}),
+        (3.0, "start_bulk", {**user, "key": "in-a-bulk-job", "photos": 9, "any_time": False}),
+        (30.0, "bulk", {}),
+        (60.0, "submit", {}),
+        (2_000.0, "poll", {}),
+        *((2_060.0 + number, "cancel", {**user, "key": key}) for number, key in enumerate(keys)),
+        (2_080.0, "cancel_bulk", {**user, "key": "in-a-bulk-job"}),
+        (2_090.0, "bulk", {}),
+    ]
+    actions = tuple(Action(number, at, kind, details) for number, (at, kind, details) in enumerate(asked))
+    batch = {**base.config["batch"], "jobsPerBatch": 100, "batchesPerRun": 10, "attemptsMax": 3}
+    config = {**base.config, "batch": batch}
+    return replace(base, config=config, actions=actions, batch_minutes=10.0, weaknesses=(), fault_rate=0.0)
+
+
 def _repeating(drawn: History) -> History:
     """Have users send many photos again, with the cache on and nothing going wrong beside it."""
     config = {**drawn.config, **cache.config_of(drawn.config, "on", "on")}
@@ -489,9 +510,23 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "cancel what has left the queue",
-        "core.jobs.endings:cancelling",
+        "core.jobs.cancelling:cancelling",
         places.condition("QUEUED"),
         "job.status in {Status.DONE, Status.FAILED}",
+    ),
+    Mutation(
+        "refund what was cancelled between two attempts",
+        "core.jobs.cancelling:cancelling",
+        places.condition("_came_to_nothing"),
+        "False",
+        _withdrawing,
+    ),
+    Mutation(
+        "refund what was cancelled with its bulk job between two attempts",
+        "core.jobs.cancelling:cancelled_together",
+        places.condition("_came_to_nothing"),
+        "False",
+        _withdrawing,
     ),
     Mutation(
         "forget the lease of an abandoned batch",
@@ -751,7 +786,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "refund twice what was queued by who was removed",
-        "core.jobs.endings:cancelling",
+        "core.jobs.cancelling:cancelling",
         places.argument("refund", 2),
         "_ * 2 if job.payer and job.uid not in account.wallet.members else _",
         _teamed,

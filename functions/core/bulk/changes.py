@@ -16,6 +16,7 @@ from functions.core.budget.holds import CostCeiling
 from functions.core.bulk.bulks import Bulk, BulkState, Waiting, next_look, request_of
 from functions.core.bulk.quota import returned
 from functions.core.config.runtime import RuntimeConfig
+from functions.core.jobs.cancelling import cancelled_together
 from functions.core.jobs.jobs import FINAL, Job, JobError, Status
 from functions.core.jobs.opening import Asked, batch_job
 from functions.core.jobs.transitions import cancelled, failed, with_fields
@@ -152,13 +153,14 @@ def given_back(wallet: Wallet | None, bulk: Bulk, state: BulkState, now: datetim
 
 
 def emptied(wallet: Wallet | None, bulk: Bulk, queued: Sequence[Job], now: datetime) -> Change:
-    """Cancel these queued jobs of a bulk job that is being cancelled, and refund them."""
+    """Cancel these queued jobs of a bulk job that is being cancelled, and refund them: see `core.jobs.cancelling`."""
     if bulk.state != BulkState.CANCELLING or not queued:
         return Change(bulk)
-    bulk, ended = moved(bulk), {job.job_id: cancelled(now) for job in queued}
+    bulk = moved(bulk)
     if wallet is None:
-        return Change(bulk, ended=ended)
-    bulk, account = _refunded(bulk, Account(wallet), queued, now, counted=len(queued))
+        return Change(bulk, ended={job.job_id: cancelled(now) for job in queued})
+    account, back, ended = cancelled_together(Account(wallet), queued, now)
+    bulk, account = _refunded(bulk, account, back, now, counted=len(back))
     return Change(bulk, account, ended=ended)
 
 

@@ -12,10 +12,10 @@ from functions.core.config.runtime import RuntimeConfig
 from functions.core.jobs.checks import is_check
 from functions.core.jobs.jobs import BY_THE_PHOTO, Failure, Job, JobError, Status, counted_on
 from functions.core.jobs.legs import Tried
-from functions.core.jobs.transitions import cancelled, failed, upgraded
+from functions.core.jobs.transitions import failed, upgraded
 from functions.core.model.usage import Usage
 from functions.core.refresh.refresh import credit_due
-from functions.core.shared.errors import EcolaneError, JobNotCancellable, JobNotFound, JobNotUpgradable
+from functions.core.shared.errors import EcolaneError, JobNotFound, JobNotUpgradable
 from functions.core.shared.lanes import Lane
 from functions.core.shared.records import Fields
 from functions.core.wallet.accounts import Account, bought_part, refund
@@ -29,7 +29,6 @@ from functions.core.wallet.quotas import (
     recounted,
     require_feature,
     return_quota,
-    return_quota_of_cancelled,
     use_quota,
 )
 from functions.core.wallet.token_prices import Prices, require_within
@@ -77,14 +76,16 @@ def refunding(
         if job.status is not Status.PROCESSING or not held(job):
             return None
         if wallet is not None and not is_check(job.job_id) and error.code in BY_THE_PHOTO and cost_micros:
-            return _paid_for_nothing(wallet, job, ended, now)
+            return paid_for_nothing(Account(wallet), job, ended, now)
         return Settled(_refunded(wallet, job, now), ended)
 
     return decide
 
 
-def _paid_for_nothing(wallet: Wallet, job: Job, ended: Fields, now: datetime) -> Settled:
-    account, comes_back = count_failure(Account(wallet), now)
+def paid_for_nothing(account: Account, job: Job, ended: Fields, now: datetime) -> Settled:
+    """End a job in this way that the operator has paid for, and that came to nothing for what its photo shows: it is
+    refunded the first few times of a day."""
+    account, comes_back = count_failure(account, now)
     if comes_back:
         account = refund(account, job.job_id, job.tokens_cost, now, points=job.points, bought=job.tokens_bought)
         return Settled(account, ended)
@@ -99,30 +100,6 @@ def giving_up(now: datetime) -> Decision:
         if job.status is not Status.QUEUED:
             return None
         return Settled(_refunded(wallet, job, now), failed(error, job.cost_micros, now))
-
-    return decide
-
-
-def cancelling(uid: str, runtime: RuntimeConfig, now: datetime) -> Decision:
-    """Return the decision to cancel the user's queued job and refund it, after the credit due. A cancelled job stays
-    so.
-
-    Raises:
-        JobNotFound: it is somebody else's.
-        JobNotCancellable: it has left the queue; detail `status`.
-    """
-
-    def decide(wallet: Wallet | None, job: Job) -> Settled | None:
-        require_owner(job, uid)
-        if job.status is Status.CANCELLED:
-            return None
-        if job.status is not Status.QUEUED:
-            raise JobNotCancellable("Only a queued job can be cancelled.", status=job.status)
-        if wallet is None:
-            return Settled(None, cancelled(now))
-        account = credit_due(wallet, uid, runtime, now)
-        account = refund(account, job.job_id, job.tokens_cost, now, points=job.points, bought=job.tokens_bought)
-        return Settled(return_quota_of_cancelled(account, job.mode, counted_on(job), now), cancelled(now))
 
     return decide
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.core.jobs.endings import cancelling, require_owner
+from functions.core.jobs.cancelling import cancelling
+from functions.core.jobs.endings import require_owner
 from functions.core.jobs.jobs import Status, job_view
 from functions.core.shared.records import JobId, Request
 

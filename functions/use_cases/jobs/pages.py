@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from functions.core.bulk.bulks import BulkState
 from functions.core.bulk.changes import given_back
-from functions.core.jobs.endings import cancelling
+from functions.core.jobs.cancelling import cancelling
 from functions.core.shared.errors import JobNotCancellable
 
 if TYPE_CHECKING:

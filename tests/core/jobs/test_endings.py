@@ -8,7 +8,8 @@ import pytest
 
 from functions.core.budget.holds import CostCeiling, call_hold
 from functions.core.config.runtime import BudgetRules, RuntimeConfig
-from functions.core.jobs.endings import Decision, Settled, Upgrade, cancelling, giving_up, refunding, upgrading
+from functions.core.jobs.cancelling import cancelling
+from functions.core.jobs.endings import Decision, Settled, Upgrade, giving_up, refunding, upgrading
 from functions.core.jobs.jobs import BY_THE_PHOTO, FAILURE_TEXTS, FINAL, Failure, Job, JobError, Status
 from functions.core.jobs.transitions import with_fields
 from functions.core.shared.errors import (

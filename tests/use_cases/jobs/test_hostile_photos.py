@@ -8,8 +8,12 @@ from functions.core.shared.errors import DailyLimit, EcolaneError, PhotoRefused
 from functions.core.wallet.quotas import FAILURES_REFUNDED_MAX
 from functions.use_cases.batches.poll_batches import poll_batches
 from functions.use_cases.batches.submit_batches import submit_batches
+from functions.use_cases.bulk.cancel_bulk import CancelBulk, cancel_bulk
+from functions.use_cases.bulk.run_bulk import run_bulk
+from functions.use_cases.bulk.start_bulk import StartBulk, start_bulk
+from functions.use_cases.jobs.cancel_job import CancelJob, cancel_job
 from scripts.inprocess import InProcessCloud
-from tests.steps import classify, listed, wallet
+from tests.steps import PHOTO, classify, listed, wallet
 
 KINDS = ["refusal", "cut_answer"]
 
@@ -94,6 +98,35 @@ def test_photos_sent_at_once_are_paid_for_from_the_fourth_on(cloud: InProcessClo
     told = [error.details["refunded"] for error in refused if isinstance(error, PhotoRefused)]
     assert told == [True] * FAILURES_REFUNDED_MAX + [False]
     assert paid(cloud) == 5
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_who_cancels_between_two_attempts_pays_all_the_same(cloud: InProcessCloud, together: bool) -> None:
+    """A photo that the model talks about without end waits for a second attempt after the first has been paid for: who
+    cancels it then, alone or with its bulk job, has three refunded, and each counts for the day."""
+    cloud.openai.faults.add(kind="cut_answer", endpoint="*", count=None)
+    photos = FAILURES_REFUNDED_MAX + 4
+    if together:
+        paths = [cloud.upload("eve", f"{number}.jpg", PHOTO) for number in range(photos)]
+        bulk_id = start_bulk(StartBulk(requestId="many-photos", images=paths), "eve", cloud.deps)["bulkId"]
+        run_bulk(cloud.deps)
+    else:
+        assert [ask(cloud, f"{number}", "batch") for number in range(photos)] == [None] * photos
+    submit_batches(cloud.deps)
+    cloud.clock.advance(timedelta(minutes=20))
+    poll_batches(cloud.deps)
+    waiting = listed(cloud, "aiJobs")
+    assert all(job["status"] == "queued" and job["costMicros"] > 0 for job in waiting.values())
+    if together:
+        cancel_bulk(CancelBulk(bulkId=bulk_id), "eve", cloud.deps)
+        run_bulk(cloud.deps)
+    else:
+        for job_id in waiting:
+            cancel_job(CancelJob(jobId=job_id), "eve", cloud.deps)
+    jobs = listed(cloud, "aiJobs").values()
+    assert [job["status"] for job in jobs] == ["cancelled"] * photos
+    assert sum(job["chargeStands"] for job in jobs) == paid(cloud) == photos - FAILURES_REFUNDED_MAX
+    assert wallet(cloud, "eve")["today"]["failed"] == photos
 
 
 def test_an_outage_costs_its_users_nothing(cloud: InProcessCloud) -> None:
