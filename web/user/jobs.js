@@ -83,6 +83,7 @@ function Job({ job, cloud, quote, now, preview, show, changed }) {
         </div>
         ${job.status === "done" && html`<p class="quiet">${job.result.category} · ${method(job.result)}</p>`}
         ${job.status === "failed" && html`<p class="quiet">${failureText(job)} ${!job.chargeStands && `${plural(job.tokensCost, "token")} came back${job.payer ? " to the team" : ""}.`}</p>`}
+        ${job.status === "cancelled" && job.chargeStands && html`<p class="quiet">${failureText(job)}</p>`}
         ${job.status === "queued" && html`
           <p class="quiet">Answer expected ${due}.</p>
           <div class="row">
