@@ -24,7 +24,7 @@ LOOK = 8
 """Shards that are read at once, by whoever looks for room."""
 
 CALL_LOOKS = 2
-"""Of a call that found its shard full. See docs/budget.md, "Throughput", for what that leaves unused."""
+"""Of a call that found its shard full. See docs/budget.md, "Shards", for what that leaves unused."""
 
 BATCH_LOOKS = 4
 """Of a batch, before it takes what it has found. A shard's room is for more lines than most batches have."""

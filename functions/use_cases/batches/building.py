@@ -29,6 +29,8 @@ def send_batch(deps: Deps, queued: Sequence[StoredJob], path: Served, until: dat
     """Send these jobs in one batch, or as many of them as the budget has room for; photos are read `until` then. False
     if it has no room at all. Raises ProviderDownError if its provider takes none, and StorageDownError if no photo
     could be read: the jobs are back in the queue, or under a lease."""
+    if deps.clock() > until:
+        return True  # a run that stood still: no photo would be read, and its way may have been stopped since
     opened = _open_batch(deps, len(queued), path)
     if opened is None:
         return False

@@ -86,7 +86,7 @@ def _submit_queue(deps: Deps, queued: int, started: datetime, counts: Counter[st
     rules, items = deps.runtime().batch, Items(deps.clock)
     groups = shard_groups(queued, rules.jobs_per_batch, first=int(deps.new_id(), 16))
     for _ in range(TRIES_A_BATCH * rules.batches_per_run):
-        if not groups or counts["batches"] >= rules.batches_per_run or deps.clock() > started + RUN_TIME:
+        if not groups or counts["batches"] >= rules.batches_per_run or deps.clock() > started + PREPARE_TIME:
             return
         wanted = 1 if lanes.probing else rules.jobs_per_batch
         jobs, sent_before = queued_jobs(deps, wanted, groups[0], counts), counts["jobs"]

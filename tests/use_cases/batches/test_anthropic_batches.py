@@ -148,6 +148,22 @@ def test_a_photo_from_a_region_that_anthropic_may_not_see_goes_to_openai(cloud: 
     assert [job(cloud, each)["result"]["provider"] for each in (at_home, abroad)] == ["anthropic", "openai"]
 
 
+def test_a_run_that_stood_still_begins_no_batch_on_what_it_knew(cloud: InProcessCloud) -> None:
+    """It has decided which way each photo goes; by the time it goes on, that way may have been stopped."""
+    cloud.configure(ordered("anthropic", anthropicRegions=["US"]))
+    ids = [classify(cloud, region, "batch", region=region)["jobId"] for region in ("us", "France")]
+
+    def stand_still(call: str, when: str) -> None:
+        if call in {"openai.create_batch", "anthropic.create_batch"} and when == "after":
+            cloud.clock.advance(timedelta(hours=3))
+
+    with cloud.interrupting(stand_still):
+        submit_batches(cloud.deps)
+    assert (len(batches(cloud)), sorted(statuses(cloud, ids))) == (1, ["processing", "queued"])
+    submit_batches(cloud.deps)
+    assert (len(batches(cloud)), statuses(cloud, ids)) == (2, ["processing"] * 2)
+
+
 def test_a_deploy_without_the_key_gives_batches_to_openai(cloud: InProcessCloud) -> None:
     """The config alone sends nobody's photo anywhere, and operators hear that it names somebody who is not asked."""
     cloud.restart()
