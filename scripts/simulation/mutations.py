@@ -92,7 +92,7 @@ def _hostile(drawn: History) -> History:
 
 
 def _withdrawing(drawn: History) -> History:
-    """Have one hostile user hand in ten photos by themselves and ten in a bulk job, and cancel them once their first
+    """Have one hostile user hand in ten photos by themselves and nine in a bulk job, and cancel them once their first
     answers have been paid for."""
     base, keys, user = _hostile(drawn), [f"request-{number}" for number in range(10)], {"user": "user-0"}
     asked: list[tuple[float, str, dict[str, Any]]] = [
