@@ -39,6 +39,7 @@ class Invariants:
         self._teams = TeamBooks()
         self._seen: dict[Scope, int] = {}
         self._used: dict[str, int] = {}
+        self._amounts: dict[tuple[str, str], int] = {}  # of shards, as they were last sound
         self._daily: list[int] = []
         self._monthly: list[int] = []
         self._reviews: dict[str, int] = {}
@@ -82,8 +83,12 @@ class Invariants:
         used: dict[str, int] = defaultdict(int)
         for path, stored in database.documents(_SHARDS):
             fields = decoded(stored.parse())
-            amounts = (fields.get("reserved", 0), fields.get("spent", 0))
-            used[path.split("/")[1]] += sum(each for each in amounts if isinstance(each, int))  # one may be damaged
+            for name in ("reserved", "spent"):
+                amount = fields.get(name, 0)
+                if isinstance(amount, int):
+                    self._amounts[path, name] = amount
+                # A damaged one is still held, or spent: what comes to light as it is mended is nothing new.
+                used[path.split("/")[1]] += self._amounts.get((path, name), 0)
         for day, micros in used.items():
             if micros <= self._used.get(day, 0):
                 continue
