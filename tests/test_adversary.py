@@ -25,7 +25,7 @@ from localcloud.firestore.store import EVERYWHERE, Database
 from scripts.inprocess import InProcessCloud
 from scripts.simulation import checks
 from scripts.simulation.actions import job_id_of
-from scripts.simulation.documents import Documents, decoded
+from scripts.simulation.documents import Documents, decoded, written
 from scripts.simulation.invariants import Invariants
 from scripts.simulation.world import World
 from tests.adversary import MARK, Adversary
@@ -90,7 +90,7 @@ class Siege:
 
     def written(self) -> dict[str, int]:
         """Return in which order they came."""
-        return {path: stored.created for path, stored in self.database.documents(EVERYWHERE)}
+        return written(self.database)
 
     def ask(self, act: Callable[[], Any]) -> None:
         """Call as an app does, and keep what it is told."""

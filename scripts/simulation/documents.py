@@ -3,10 +3,17 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
+from localcloud.firestore.store import EVERYWHERE, Database
+
 Fields: TypeAlias = dict[str, Any]
 Documents: TypeAlias = dict[str, Fields]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def written(database: Database) -> dict[str, int]:
+    """Return in which order the documents that there are came, by path: two of one write are of one tick."""
+    return {path: stored.created for path, stored in database.documents(EVERYWHERE)}
 
 
 def decoded(document: Any) -> Fields:

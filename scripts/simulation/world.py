@@ -45,7 +45,7 @@ from scripts import sample_answers
 from scripts.inprocess import SETTINGS, CrashError, StillClock, replaced, unprepared
 from scripts.operators.store import OperatorStore
 from scripts.simulation.cache import recognised
-from scripts.simulation.documents import Documents, Fields, decoded
+from scripts.simulation.documents import Documents, Fields, decoded, written
 from scripts.simulation.faults import HAND, Fault, FaultPlan, Kind
 from scripts.simulation.history import History
 from scripts.simulation.interleaving import Interleaving, Invocation, OverrunError, Process
@@ -454,8 +454,8 @@ class World:
         }
 
     def written(self) -> dict[str, int]:
-        """Return in which order the documents came, by path: two of one write are of one tick."""
-        return {path: stored.created for path, stored in self.database.documents(EVERYWHERE)}
+        """Return in which order the documents came."""
+        return written(self.database)
 
     @property
     def database(self) -> Database:
