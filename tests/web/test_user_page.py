@@ -88,6 +88,20 @@ def test_a_queued_photo_may_be_hurried_or_cancelled(opened: Opened, file: Path) 
     expect(page.get_by_role("button", name="5 tokens").first).to_be_visible()
 
 
+def test_a_cancelled_photo_whose_price_stands_says_why(opened: Opened, file: Path) -> None:
+    """An attempt at it was paid for and came to nothing, for the fourth time of the day."""
+    page = opened.start()
+    page.get_by_role("radio", name="Later").check()
+    page.set_input_files("#file", file)
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("Cancelled")).to_be_visible()
+    expect(page.get_by_text("is not refunded")).to_have_count(0)
+    (job,) = opened.cloud.firestore_client().collection("aiJobs").stream()
+    error = {"code": "ANSWER_UNUSABLE", "message": "It could not be used."}
+    job.reference.update({"error": error, "chargeStands": True})
+    expect(page.get_by_text("so this one is not refunded")).to_be_visible()
+
+
 def test_the_wallet_says_what_came_and_went(opened: Opened, file: Path) -> None:
     """The bonus is claimed by a button, once; each entry stands in words; limits are bars with figures."""
     page = opened.start()
