@@ -67,6 +67,12 @@ class Opened:
         page.locator("#file:enabled").wait_for(state="attached")  # the prices are known
         return page
 
+    def uid(self) -> str:
+        """Who is signed in on this page."""
+        user = self.page.evaluate("async () => (await import('/vendor/firebase.js')).getAuth().currentUser.uid")
+        assert isinstance(user, str)
+        return user
+
     def operate(self, path: str = "/operator", uid: str = "operator") -> "Page":
         """Open an operator's page, signed in."""
         token = custom_token(uid, {"admin": True})

@@ -37,7 +37,6 @@ def test_an_operator_sees_what_is_spent_as_it_is_spent(opened: Opened) -> None:
 def test_a_user_sees_an_answer_as_it_comes(opened: Opened) -> None:
     """A photo handed in elsewhere stands in the list, with its answer."""
     page = opened.start()
-    uid = page.evaluate("async () => (await import('/vendor/firebase.js')).getAuth().currentUser.uid")
-    classify(opened.cloud, uid, uuid.uuid4().hex, "instant")
+    classify(opened.cloud, opened.uid(), uuid.uuid4().hex, "instant")
     expect(page.get_by_role("list").get_by_role("button").first).to_be_visible()
     expect(page.get_by_role("button", name="5 tokens", exact=True)).to_be_visible()

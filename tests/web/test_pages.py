@@ -85,6 +85,6 @@ def test_a_page_goes_by_the_servers_clock(opened: Opened) -> None:
     page = opened.page
     page.clock.install(time=datetime.now(UTC) - timedelta(days=3))
     opened.start()
-    uid = page.evaluate("async () => (await import('/vendor/firebase.js')).getAuth().currentUser.uid")
+    uid = opened.uid()
     classify(opened.cloud, uid, "clock", "instant")
     expect(page.get_by_role("listitem").filter(has_text=re.compile(r"just now|seconds? ago"))).to_be_visible()

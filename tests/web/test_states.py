@@ -99,7 +99,7 @@ def test_where_nothing_has_happened_it_says_so(opened: Opened) -> None:
 def test_a_wallet_without_an_entry_says_so(opened: Opened) -> None:
     """Instead of an empty list: a wallet that was made anew, or whose entries have not come yet."""
     page = opened.start()
-    uid = page.evaluate("async () => (await import('/vendor/firebase.js')).getAuth().currentUser.uid")
+    uid = opened.uid()
     opened.cloud.firestore_client().document(f"users/{uid}/wallet/main").update({"recent": []})
     page.get_by_role("button", name="10 tokens").click()
     expect(page.get_by_text("Nothing has come or gone yet.")).to_be_visible()

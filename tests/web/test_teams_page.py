@@ -186,7 +186,7 @@ def test_several_photos_later_are_the_teams_and_one_who_is_out_chooses_anew(
     expect(page.get_by_text("in the queue")).to_have_count(2)
     expect(page.get_by_role("button", name="Now, 4 tokens from the team")).to_have_count(2)
     expect(page.get_by_text("The team has 18 tokens; you may spend 7 of them this month.")).to_be_visible()
-    uid = page.evaluate("async () => (await import('/vendor/firebase.js')).getAuth().currentUser.uid")
+    uid = opened.uid()
     members = cloud.firestore_client().document(f"teams/{team_id}/wallet/main").get().get("members")
     (owner,) = set(members) - {uid}
     change = {"teamId": team_id, "uid": uid, "remove": True}
@@ -360,7 +360,7 @@ def test_bought_tokens_are_given_to_a_member(opened: Opened, cloud: LocalCloud) 
     page = opened.start()
     team_id = member(cloud, page, "Givers", 4)
     expect(page.get_by_role("button", name="Give tokens")).to_have_count(0)
-    uid = page.evaluate("async () => (await import('/vendor/firebase.js')).getAuth().currentUser.uid")
+    uid = opened.uid()
     wallet = cloud.firestore_client().document(f"users/{uid}/wallet/main")
     wallet.update({"balance": 30, "purchased": 20})
     give = page.get_by_role("button", name=re.compile("^Give tokens to "))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from google.cloud.firestore import FieldFilter
 from playwright.sync_api import expect
 
 from localcloud.cloud import LocalCloud
@@ -96,7 +97,8 @@ def test_a_cancelled_photo_whose_price_stands_says_why(opened: Opened, file: Pat
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("Cancelled")).to_be_visible()
     expect(page.get_by_text("is not refunded")).to_have_count(0)
-    (job,) = opened.cloud.firestore_client().collection("aiJobs").stream()
+    jobs = opened.cloud.firestore_client().collection("aiJobs")
+    (job,) = jobs.where(filter=FieldFilter("uid", "==", opened.uid())).stream()
     error = {"code": "ANSWER_UNUSABLE", "message": "It could not be used."}
     job.reference.update({"error": error, "chargeStands": True})
     expect(page.get_by_text("so this one is not refunded")).to_be_visible()

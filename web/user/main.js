@@ -10,7 +10,7 @@ import { Result } from "./result.js";
 import { SignIn } from "./sign_in.js";
 import { Submit, useUploads } from "./submit.js";
 import { Usage } from "./usage.js";
-import { Wallet, useWallet } from "./wallet.js";
+import { Wallet, rememberWallet, useWallet } from "./wallet.js";
 
 function App({ cloud }) {
   const [user, setUser] = useState(undefined);
@@ -41,7 +41,8 @@ function Home({ cloud }) {
   };
   const uploads = useUploads(cloud, refresh);
   useEffect(() => {
-    cloud.call("get_wallet").then(refresh, refresh); // a first contact brings the welcome tokens
+    // A first contact brings the welcome tokens; a listener that began meanwhile may not hear of it (Google's emulator).
+    cloud.call("get_wallet").then((found) => (rememberWallet(cloud.uid, found), refresh()), refresh);
   }, [cloud.uid]);
 
   const close = () => setView(null);

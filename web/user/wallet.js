@@ -28,13 +28,17 @@ export const WORDS = {
   close: "Account deleted",
 };
 
+const nameOf = (uid) => `wallet of ${uid}`;
+
+/** Keeps what is shown until the listener brings the wallet. */
+export const rememberWallet = (uid, { balance, points }) => remember(nameOf(uid), { balance, points });
+
 export function useWallet(cloud) {
   const found = useLive(() => doc(cloud.db, `users/${cloud.uid}/wallet/main`), dataOf, [cloud.uid]);
-  const name = `wallet of ${cloud.uid}`;
   useEffect(() => {
-    if (found.value) remember(name, { balance: found.value.balance, points: found.value.points });
+    if (found.value) rememberWallet(cloud.uid, found.value);
   }, [found.value?.balance, found.value?.points]);
-  return { ...found, value: found.value ?? remembered(name) };
+  return { ...found, value: found.value ?? remembered(nameOf(cloud.uid)) };
 }
 
 function deviceId() {
