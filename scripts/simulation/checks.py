@@ -342,13 +342,12 @@ def wallets_balance(books: Books) -> Iterator[Violation]:
         if uid in books.teams:
             yield from (Violation("unbalanced_wallets", f"{uid}: {wrong}") for wrong in _wrong_recent(wallet, entries))
         elif wallet["closedAt"] is None:  # of others nothing else is kept
+            config, written = books.world.history.config, books.written(uid)
             wrongs = [
                 *_misremembered(wallet, entries),
-                *wrong_achievements(
-                    books.world.history.config, wallet, entries, books.jobs_of(uid), books.written(uid)
-                ),
-                *wrong_standing(wallet, entries),
-                *wrong_perks(books.world.history.config, wallet, entries),
+                *wrong_achievements(config, wallet, entries, books.jobs_of(uid), written),
+                *wrong_standing(wallet, entries, written),
+                *wrong_perks(config, wallet, entries),
             ]
             yield from (Violation("unbalanced_wallets", f"{uid}: {wrong}") for wrong in wrongs)
 

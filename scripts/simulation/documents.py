@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 from localcloud.firestore.store import EVERYWHERE, Database
+from localcloud.firestore.wire import TICKS_PER_SECOND
 
 Fields: TypeAlias = dict[str, Any]
 Documents: TypeAlias = dict[str, Fields]
@@ -14,6 +15,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def written(database: Database) -> dict[str, int]:
     """Return in which order the documents that there are came, by path: two of one write are of one tick."""
     return {path: stored.created for path, stored in database.documents(EVERYWHERE)}
+
+
+def moment(tick: int) -> datetime:
+    """Return the time of a tick of the database."""
+    return _EPOCH + timedelta(seconds=tick / TICKS_PER_SECOND)
 
 
 def decoded(document: Any) -> Fields:

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any
 
-from scripts.simulation.documents import Documents, Fields
+from scripts.simulation.documents import Documents, Fields, moment
 
 NAMES = ("Ana", "Anna Lena", "Ольга", None, None)
 
@@ -38,8 +37,9 @@ def wrong_boards(documents: Documents, wallets: Mapping[str, Fields]) -> Iterato
                 yield f"{row['uid']} is on {path} as {row['name']}, and takes part as {standing}"
 
 
-def wrong_standing(wallet: Fields, entries: list[Fields]) -> Iterator[str]:
-    """Yield what of a standing is not what the ledger says."""
+def wrong_standing(wallet: Fields, entries: list[Fields], written: Mapping[str, int]) -> Iterator[str]:
+    """Yield what of a standing is not what the ledger says. `written` is when an entry came, by its id: a call that
+    stood still is written after the user has joined, with a time before it."""
     standing = wallet["standing"]
     if standing is None:
         return
@@ -47,17 +47,18 @@ def wrong_standing(wallet: Fields, entries: list[Fields]) -> Iterator[str]:
         yield f"{wallet['points']} points, and on the board {standing['ever']}"
     joined: datetime = standing["joinedAt"]
     earned = [entry for entry in entries if entry["points"]]
-    if any(abs(entry["ts"] - joined) < SAME_TIME for entry in earned):
+    came = {entry["id"]: moment(written[entry["id"]]) for entry in earned}
+    if any(abs(each - joined) < SAME_TIME for each in came.values()):
         return
     for board in ("week", "month"):
-        period = points = None
-        for entry in (each for each in earned if each["ts"] > joined):
+        period, points = _period(board, joined), 0
+        for entry in (each for each in earned if came[each["id"]] > joined):
             own = _period(board, entry["ts"])
-            period, points = (period, points + entry["points"]) if period and own <= period else (own, entry["points"])
-        if period and standing[board] != {"period": period, "points": points}:
+            period, points = (period, points + entry["points"]) if own <= period else (own, entry["points"])
+        if standing[board] != {"period": period, "points": points}:
             yield f"{points} points since {period}, and on the board {standing[board]}"
 
 
-def _period(board: str, at: datetime) -> Any:
+def _period(board: str, at: datetime) -> str:
     day = at.date() - timedelta(days=at.weekday()) if board == "week" else at.date()
     return day.isoformat() if board == "week" else day.isoformat()[:7]
