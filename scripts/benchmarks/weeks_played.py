@@ -2,8 +2,8 @@
 `BENCH=whole`.
 
 The app is eight days old when its three weeks begin. In them the crons run every quarter of an hour, also those that
-run more often in the cloud, and before and after them every hour; of the baseline, which none of them has a part in
-but by allowances, every six hours. By day of the three weeks:
+run more often in the cloud, `rank_users` every hour as there; before and after them all run every hour, those of the
+baseline, which none of them has a part in but by allowances, every six hours. By day of the three weeks:
 
      2  somebody's card payment is disputed at Stripe      4  no event of Stripe's arrives
      5  the first provider is down for two hours           9  the next model goes to half of the users, and fails
@@ -82,6 +82,7 @@ _CRONS = (
     guard_rollouts,
     guard_budget,
 )
+_HOURLY = {rank_users}
 _BOOKING = {submit_batches, poll_batches, recover_jobs}
 """The crons that hold something on the budget, or settle it."""
 
@@ -242,7 +243,7 @@ class Weeks:
             at = begins + number * _QUARTER
             often = not self.plain and BEGINS - _SETTLED <= at < BEGINS + DAYS * _DAY
             if often or (at.minute == 0 and (at.hour % 6 == 0 or not self.plain)):
-                yield from ((at, partial(self._run, cron)) for cron in _CRONS)
+                yield from ((at, partial(self._run, cron)) for cron in _CRONS if cron not in _HOURLY or at.minute == 0)
         for number in range(whole // _DAY):
             yield begins + number * _DAY + _PLAN_AT, partial(self._run, plan_ahead)
 
