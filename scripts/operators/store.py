@@ -201,7 +201,11 @@ class OperatorStore(FirestoreStore):
         self._record(writes, audit)
         if alert is not None:
             writes.create(self._client.document(f"alerts/{alert.alert_id}"), alert.model_dump(by_alias=True))
-        writes.commit()
+        try:
+            writes.commit()
+        except exceptions.AlreadyExists:
+            if not self._recorded(audit):
+                raise
 
     def list_batches(self, limit: int) -> Found[Batch]:
         """Read the newest batches. A read each, one if there are none."""

@@ -70,6 +70,14 @@ def test_all_that_is_held_of_a_user_is_printed(cloud: InProcessCloud, storage: C
     assert (refused.exit_code, "ann has deleted the account" in refused.output) == (1, True)
 
 
+def test_a_record_whose_reply_is_lost_is_there_once(cloud: InProcessCloud, run: Run) -> None:
+    """The commit is repeated, and meets what it wrote."""
+    classify(cloud, "one")
+    cloud.firestore.faults.add("reply_lost", rpc="Commit")
+    assert run("export-account", "ann", "--why", "asked by letter").exit_code == 0
+    assert len(listed(cloud, "audit")) == 1
+
+
 def test_photos_are_kept_as_long_as_operators_say(cloud: InProcessCloud, storage: Client, run: Run) -> None:
     """By rules of the bucket; rules of others stay. The same again changes nothing."""
     bucket = storage.get_bucket("photos")

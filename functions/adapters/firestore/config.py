@@ -11,7 +11,7 @@ from functions.adapters.firestore.client import Documents
 from functions.adapters.firestore.reading import sound_fields
 from functions.adapters.firestore.transactions import Transaction
 from functions.adapters.firestore.values import Snapshot
-from functions.adapters.firestore.writes import run_transaction
+from functions.adapters.firestore.writes import OUTCOME_UNKNOWN, run_transaction
 from functions.core.budget.state import BudgetState
 from functions.core.cache.state import CacheState
 from functions.core.config.runtime import CacheMode
@@ -21,6 +21,7 @@ from functions.core.rollouts.flags import Rules, any_is_on, read_flags
 from functions.core.rollouts.stops import States, read_states
 from functions.core.shared.alerts import Alert
 from functions.core.shared.damage import DamagedDocument, mapping
+from functions.core.shared.errors import EcolaneError
 from functions.core.shared.records import Fields
 
 
@@ -57,19 +58,28 @@ class SettingsDocuments(Documents):
 
     def change_runtime(
         self, audit_id: str, decide: Callable[[dict[str, Any]], tuple[dict[str, Any], Fields, Alert | None]]
-    ) -> None:
-        """Store what `decide` makes of `config/runtime`, with its audit entry and alert, in one transaction."""
+    ) -> Fields:
+        """Store what `decide` makes of `config/runtime`, with its audit entry and alert, in one transaction. Returns
+        the entry: one that is there was written by this call, whose reply was lost."""
         ref = self._client.document("config/runtime")
+        entry = self._client.document(ref, "audit", audit_id)
 
-        def body(transaction: Transaction) -> None:
+        def body(transaction: Transaction) -> Fields:
             stored = self._client.get(ref, transaction).fields
             document, audit, alert = decide(stored)
             transaction.set(ref, document)
-            transaction.create(self._client.document(ref, "audit", audit_id), audit)
+            transaction.create(entry, audit)
             if alert is not None:
                 transaction.create(self._client.document(f"alerts/{alert.alert_id}"), alert.model_dump(by_alias=True))
+            return audit
 
-        run_transaction(self._client.transaction(), body)
+        try:
+            return run_transaction(self._client.transaction(), body)
+        except (*OUTCOME_UNKNOWN, EcolaneError):
+            written = self._client.get(entry)
+            if not written.exists:
+                raise
+            return written.fields
 
     def write_cron_run(self, function: str, fields: Fields) -> None:
         """Store how a scheduled function's run ended, beside the fields that are there. One write, tried once."""

@@ -61,7 +61,7 @@ def change_config(
             raise InvalidRequest(f"model.next: OpenAI has stopped {cleaned(model)}.", field="model.next")
         for override in set(new.config.model.prices) - set(readable(stored, in_force)[0].model.prices):
             require_sound(override, _listed(override, deps), today)
-        outcome.update(config=new.config.as_json(), changed=new.changed)
+        outcome.update(config=new.config.as_json())
         audit = {"by": by, "at": deps.clock(), "changed": new.changed}
         if because:
             audit["because"] = dict(because)
@@ -71,7 +71,7 @@ def change_config(
         kind, uids = AlertKind.CONFIG_CHANGED, dict.fromkeys([*in_force.budget.alert_uids, *before])
         return new.document, audit, change_alert(kind, "the config", audit, uids, deps.clock(), audit_id)
 
-    deps.store.change_runtime(audit_id, decide)
+    outcome.update(changed=deps.store.change_runtime(audit_id, decide)["changed"])
     # A limit that was lowered is in force when this returns: holds go by the shards, and these are set anew.
     review_books = reviewer(deps)
     deps.store.review_day(day_of(deps.clock()), lambda document, books: review_books(document, books, None))

@@ -6,7 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from google.api_core.exceptions import Aborted
 
+from functions.adapters.firestore.transactions import Transaction
 from functions.core.shared.alerts import AlertKind, alert
 from functions.core.shared.errors import InvalidRequest
 from functions.use_cases.operations.admin_set_config import AdminSetConfig, admin_set_config
@@ -65,6 +67,28 @@ def test_what_changes_nothing_is_not_told(cloud: InProcessCloud) -> None:
     with pytest.raises(InvalidRequest):
         change(cloud, dailyLimitMicros=-1)
     assert alerts(cloud, "config_changed") == {}
+
+
+@pytest.mark.parametrize("seen", [{}, {"budget.dailyLimitMicros": None}], ids=["whatever there is", "as it was seen"])
+def test_a_change_whose_reply_is_lost_is_answered(cloud: InProcessCloud, seen: dict[str, Any]) -> None:
+    """Once, as if nothing had happened: lost for good, or so that the call tries again and meets its own change."""
+    entries = cloud.client.collection("config", "runtime", "audit")
+    with pytest.MonkeyPatch.context() as patch:
+        commit = Transaction.commit
+
+        def late(transaction: Transaction) -> None:
+            commit(transaction)
+            patch.undo()
+            raise Aborted("nobody has heard of it")  # type: ignore[no-untyped-call]
+
+        patch.setattr(Transaction, "commit", late)
+        request = AdminSetConfig(changes={"budget": {"dailyLimitMicros": 5_000_000}}, seen=seen)
+        answer = admin_set_config(request, "eve", cloud.deps)
+    assert answer["changed"] == [{"field": "budget.dailyLimitMicros", "before": None, "after": 5_000_000}]
+    cloud.firestore.faults.add("reply_lost", rpc="Commit")
+    changed = admin_set_config(AdminSetConfig(changes={"budget": {"monthlyLimitMicros": 9_000_000}}), "eve", cloud.deps)
+    assert [each["field"] for each in changed["changed"]] == ["budget.monthlyLimitMicros"]
+    assert len(list(entries.stream())) == len(alerts(cloud, "config_changed")) == 2
 
 
 def test_an_alert_of_a_large_change_fits_into_a_push_with_the_budget_first(cloud: InProcessCloud) -> None:
