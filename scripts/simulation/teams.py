@@ -7,6 +7,7 @@ by who was in the team before each commit.
 
 import base64
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -238,12 +239,12 @@ def wrong_moves(ledgers: Mapping[str, list[Fields]]) -> Iterator[str]:
 class TeamBooks:
     """Looks at teams after each commit that changes one: who may spend, and what each member has spent.
 
-    `teams` are the wallets as they were last, `charged` what was taken for whom since they came (back), `queued` the
+    `teams` are the wallets as they were last, `charged` what was taken for whom, by when they had joined, `queued` the
     photos that waited when somebody was removed, by the removal's path.
     """
 
     teams: Documents = field(default_factory=dict)
-    charged: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    charged: dict[tuple[str, str, datetime], set[str]] = field(default_factory=lambda: defaultdict(set))
     queued: dict[str, set[str]] = field(default_factory=dict)
 
     def changed(self, database: Database) -> Iterator[str]:
@@ -268,8 +269,6 @@ class TeamBooks:
         roles = {each["role"] for each in now.values()}
         if ("owner" in roles) is not (after["closedAt"] is None) or bool(roles) is not (after["closedAt"] is None):
             yield f"the team {team} has {sorted(now)} as {sorted(roles)}, and was closed at {after['closedAt']}"
-        for uid in sorted(now.keys() - was.keys()):
-            self.charged[team, uid] = set()
         spent = _new_entries(team, before, after, database)
         for entry in spent:
             uid = _about(entry, database).uid
@@ -291,13 +290,14 @@ class TeamBooks:
                 continue
             current, about = max(entry["ts"].strftime("%Y-%m"), month), _about(entry, database)
             if entry["delta"] < 0:
-                self.charged[team, uid].add(about.name)
+                self.charged[team, uid, was["joinedAt"]].add(about.name)
                 month, used = current, (used if month >= current else 0) - entry["delta"]
                 if limit is not None and used > limit:
                     yield f"{uid} has spent {used} of {limit} tokens of {team} with {entry['id']}"
             else:
                 # One that was opened before its user came, and charged after, is not told from an earlier one.
-                ours = about.name in self.charged[team, uid] and about.at >= now["joinedAt"]
+                since = now["joinedAt"]  # which who was an associate meanwhile keeps
+                ours = about.name in self.charged[team, uid, since] and about.at >= since
                 if ours and about.at.strftime("%Y-%m") == current:
                     month, used = current, max((used if month >= current else 0) - entry["delta"], 0)
         if (now["month"], now["used"]) != (month, used):
