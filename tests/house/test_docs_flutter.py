@@ -1,4 +1,5 @@
-"""docs/flutter.md tells the app's developer what the code does: each call, field and refusal in it, and no other."""
+"""docs/flutter.md, and the client beside it, tell the app's developer what the code does: each call, field and refusal,
+and no other."""
 
 import importlib
 import re
@@ -27,6 +28,7 @@ from tests.answers import every_answer
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "flutter.md").read_text(encoding="utf-8")
+CLIENT = (ROOT / "docs" / "ecolane.dart").read_text(encoding="utf-8")
 UNUSUAL = {"closedBecause", "alreadySent"}  # the instant lane was closed; the cache named another job
 SENT, ANSWER = "| sent | |", "| answer | |"
 
@@ -197,15 +199,25 @@ def test_a_chapter_has_the_refusals_that_its_use_case_names(name: str) -> None:
 
 def test_the_local_cloud_is_where_it_says() -> None:
     """Project, bucket, region and the usual ports."""
-    text = section("Against the local cloud")
-
     cloud = ecolane_cloud()
-    assert {cloud.project, cloud.bucket} <= in_code(text)
-    assert cloud.region in text
-    ports = dict(re.findall(r"\.use(\w+)Emulator\(host, (\d+)\)", text))
+    assert {cloud.project, cloud.bucket} <= in_code(section("Against the local cloud"))
+    assert f"const region = '{cloud.region}';" in CLIENT
+    ports = dict(re.findall(r"\.use(\w+)Emulator\(host, (\d+)\)", CLIENT))
     assert {name.lower(): int(port) for name, port in ports.items()} == {
         part: USUAL_PORTS[part] for part in ("auth", "firestore", "functions", "storage")
     }
+
+
+def test_the_client_sends_what_the_functions_take() -> None:
+    """Each call in docs/ecolane.dart names a callable, fields that it has, and all that it requires."""
+    sent = dict(re.findall(r"_call\('(\w+)'(?:,\s*data: ([^)]*\}|\w+))?", CLIENT))
+    assert set(sent) >= {"classify_image", "register_device", "sync_purchases"}
+    for name, data in sent.items():
+        literal = data if data.startswith("{") else (re.search(rf"final {data} = (.*?);", CLIENT) or ["", ""])[1]
+        names = set(re.findall(r"'(\w+)':", literal))
+        fields = {field.alias: field.is_required() for field in request_of(name).model_fields.values()}
+        assert names <= fields.keys(), name
+        assert {each for each, required in fields.items() if required} <= names, name
 
 
 def test_links_lead_somewhere() -> None:
