@@ -36,6 +36,7 @@ from functions.core.rollouts.flags import Flag
 from functions.core.shared.alerts import AlertKind
 from functions.core.shared.errors import EcolaneError, InsufficientTokens
 from functions.core.shared.lanes import Lane
+from functions.core.shared.time_limits import CRON_MINUTES
 from functions.core.shared.utc_days import day_of
 from functions.core.wallet.refusals import MemberLimit
 from functions.use_cases.batches.poll_batches import poll_batches
@@ -82,7 +83,7 @@ _CRONS = (
     guard_rollouts,
     guard_budget,
 )
-_HOURLY = {rank_users}
+_HOURLY = {cron for cron in _CRONS if CRON_MINUTES[cron.__name__] == 60}
 _BOOKING = {submit_batches, poll_batches, recover_jobs}
 """The crons that hold something on the budget, or settle it."""
 

@@ -19,7 +19,7 @@ def written(database: Database) -> dict[str, int]:
 
 def moment(tick: int) -> datetime:
     """Return the time of a tick of the database."""
-    return _EPOCH + timedelta(seconds=tick / TICKS_PER_SECOND)
+    return _EPOCH + timedelta(microseconds=tick * 1_000_000 // TICKS_PER_SECOND)
 
 
 def decoded(document: Any) -> Fields:
